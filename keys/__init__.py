@@ -1,0 +1,1 @@
+"""Who someone is: signatures, encodings and proofs of a key."""

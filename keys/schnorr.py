@@ -1,0 +1,41 @@
+"""BIP-340 signatures over secp256k1, by libsecp256k1 (coincurve).
+
+`verify_event` is the whole check of NIP-01: the id is the hash of the fields, and the signature is of that id.
+"""
+
+import secrets
+
+from coincurve import PrivateKey, PublicKeyXOnly
+
+from relay.errors import Prefix, Reject
+from relay.protocol.event import Event, compute_id
+
+_WRONG_ID = "the id is not the hash of the event; check the serialization (NIP-01)"
+_WRONG_SIGNATURE = "the signature is not this key's signature of the id"
+
+
+def verify(pubkey: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` (64 bytes) is `pubkey`'s (32 bytes, x only) over `message` (32 bytes). A key off the curve is False."""
+    try:
+        return bool(PublicKeyXOnly(pubkey).verify(signature, message))
+    except ValueError:
+        return False
+
+
+def fault(event: Event) -> Reject | None:
+    """What is wrong with the event's id or signature, None when both are right. Releases the GIL while it checks."""
+    if compute_id(event) != event.id:
+        return Reject(Prefix.INVALID, _WRONG_ID)
+    if not verify(bytes.fromhex(event.pubkey), bytes.fromhex(event.id), bytes.fromhex(event.sig)):
+        return Reject(Prefix.INVALID, _WRONG_SIGNATURE)
+    return None
+
+
+def sign(secret: bytes, message: bytes) -> bytes:
+    """The 64-byte signature over a 32-byte message, with fresh auxiliary randomness (BIP-340)."""
+    return PrivateKey(secret).sign_schnorr(message, secrets.token_bytes(32))
+
+
+def public_key(secret: bytes) -> bytes:
+    """The 32-byte x-only public key of a 32-byte secret. Raises ValueError when the secret is not on the curve."""
+    return PrivateKey(secret).public_key.format()[1:]

@@ -1,0 +1,284 @@
+"""Every setting, once: its name, type, default, help and whether it can change while the relay runs.
+
+A setting is a field below; its `section.name` is what the TOML file, the flag and the environment variable are made of
+(`limits.max_subscriptions`, `--set limits.max_subscriptions=50`, `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS`). Later wins: default,
+file, environment, flags. An unknown key or a bad value stops the start with its name.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from relay.protocol import kinds
+
+PREFIX = "TIDINGS_"
+LIVE = {"reloadable": True}  # takes effect on SIGHUP
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+Keys = list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]]
+Kinds = list[Annotated[int, Meta(ge=0, le=kinds.MAX_KIND)]]
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message names it, says where it stands and what would do."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A group of settings: one table of the TOML file."""
+
+
+class Relay(Section, frozen=True):
+    """Who this relay is: shown in NIP-11 and on the page."""
+
+    name: Annotated[str, Meta(description="name shown to people", extra=LIVE)] = "Tidings"
+    description: Annotated[str, Meta(description="what this relay is for", extra=LIVE)] = "A Tidings relay"
+    url: Annotated[
+        str,
+        Meta(
+            description="public ws:// or wss:// URL, compared in NIP-42 and NIP-62; empty: made from server.listen",
+            pattern="^(wss?://.+)?$",
+        ),
+    ] = ""
+    pubkey: Annotated[
+        str, Meta(description="the operator's public key, hex", pattern="^([0-9a-f]{64})?$", extra=LIVE)
+    ] = ""
+    contact: Annotated[str, Meta(description="the operator's contact, a URI", extra=LIVE)] = ""
+    icon: Annotated[str, Meta(description="URL of a square picture", extra=LIVE)] = ""
+    banner: Annotated[str, Meta(description="URL of a wide picture", extra=LIVE)] = ""
+    terms_of_service: Annotated[str, Meta(description="URL of the terms", extra=LIVE)] = ""
+
+
+class Server(Section, frozen=True):
+    """The socket and what holds for every connection."""
+
+    listen: Annotated[str, Meta(description="address and port, host:port or [ipv6]:port")] = "127.0.0.1:7447"
+    data: Annotated[str, Meta(description="directory of the database; made if missing")] = "./data"
+    trusted_proxies: Annotated[
+        list[str], Meta(description="networks (CIDR) whose address header is believed; empty: none")
+    ] = []
+    address_header: Annotated[str, Meta(description="header a trusted proxy puts the client's address in")] = (
+        "x-forwarded-for"
+    )
+    compression: Annotated[bool, Meta(description="offer permessage-deflate (RFC 7692), without context takeover")] = (
+        True
+    )
+    ping_interval: Annotated[Seconds, Meta(description="seconds of silence before a ping; 0: never", extra=LIVE)] = 30.0
+    ping_timeout: Annotated[Seconds, Meta(description="seconds a ping may stay unanswered", extra=LIVE)] = 20.0
+    open_timeout: Annotated[Seconds, Meta(description="seconds a connection may take to finish its request")] = 10.0
+    drain_timeout: Annotated[Seconds, Meta(description="seconds a shutdown may take before connections are cut")] = 10.0
+    max_connections: Annotated[Count, Meta(description="open WebSocket connections; 0: no limit", extra=LIVE)] = 0
+    send_buffer: Annotated[
+        int, Meta(ge=65536, description="bytes a slow reader may leave unread before it is disconnected", extra=LIVE)
+    ] = 8 * 1024 * 1024
+
+
+class Storage(Section, frozen=True):
+    """The database."""
+
+    synchronous: Annotated[
+        Literal["full", "normal"],
+        Meta(
+            description="full: an acknowledged event survives a power cut; normal: it survives a crash of the relay only"
+        ),
+    ] = "full"
+    readers: Annotated[int, Meta(ge=1, le=32, description="reading connections, each with its thread")] = 2
+    cache_mib: Annotated[int, Meta(ge=1, le=65536, description="page cache of each connection, MiB")] = 64
+    query_steps: Annotated[
+        int, Meta(ge=10_000, description="bound on one query's work, in thousands of SQLite instructions")
+    ] = 20_000
+    sweep_interval: Annotated[
+        Seconds, Meta(description="seconds between sweeps of expired events (NIP-40)", extra=LIVE)
+    ] = 5.0
+    queue: Annotated[
+        int, Meta(ge=100, description="events that may wait for the writer before clients are told to wait")
+    ] = 20_000
+
+
+class Limits(Section, frozen=True):
+    """What one message, event or filter may be; advertised in NIP-11 as enforced."""
+
+    max_message_bytes: Annotated[int, Meta(ge=1024, description="bytes of one message")] = 131_072
+    max_subscriptions: Annotated[int, Meta(ge=1, description="open subscriptions of a connection", extra=LIVE)] = 100
+    max_filters: Annotated[int, Meta(ge=1, description="filters in one REQ or COUNT", extra=LIVE)] = 20
+    default_limit: Annotated[int, Meta(ge=1, description="stored events for a filter without a limit", extra=LIVE)] = (
+        500
+    )
+    max_limit: Annotated[int, Meta(ge=1, description="stored events for any filter", extra=LIVE)] = 5000
+    max_event_tags: Annotated[int, Meta(ge=0, description="tags of an event", extra=LIVE)] = 2500
+    max_content_length: Annotated[int, Meta(ge=0, description="characters of an event's content", extra=LIVE)] = 100_000
+    created_at_past: Annotated[Count, Meta(description="seconds an event may lie in the past; 0: any", extra=LIVE)] = 0
+    created_at_future: Annotated[
+        Count, Meta(description="seconds an event may lie in the future; 0: any", extra=LIVE)
+    ] = 900
+    min_pow: Annotated[
+        int, Meta(ge=0, le=256, description="leading zero bits an event's id must have (NIP-13)", extra=LIVE)
+    ] = 0
+
+
+class Access(Section, frozen=True):
+    """Who may read and write, and which kinds."""
+
+    auth_to_read: Annotated[bool, Meta(description="REQ and COUNT need authentication (NIP-42)", extra=LIVE)] = False
+    auth_to_write: Annotated[bool, Meta(description="EVENT needs authentication (NIP-42)", extra=LIVE)] = False
+    allowed_kinds: Annotated[Kinds, Meta(description="the only kinds taken; empty: all", extra=LIVE)] = []
+    denied_kinds: Annotated[Kinds, Meta(description="kinds refused", extra=LIVE)] = []
+    allowed_keys: Annotated[Keys, Meta(description="the only authors taken, hex; empty: all", extra=LIVE)] = []
+    denied_keys: Annotated[Keys, Meta(description="authors refused, hex", extra=LIVE)] = []
+
+
+class Rates(Section, frozen=True):
+    """How fast one address or key may go; all off (0) until set. Each is a token bucket that holds `burst` seconds' worth."""
+
+    connections_per_address: Annotated[
+        Count, Meta(description="open connections of one address; 0: no limit", extra=LIVE)
+    ] = 0
+    messages_per_address: Annotated[
+        float, Meta(ge=0, description="messages a second from one address; 0: no limit", extra=LIVE)
+    ] = 0.0
+    events_per_key: Annotated[
+        float, Meta(ge=0, description="events a minute by one author; 0: no limit", extra=LIVE)
+    ] = 0.0
+    burst: Annotated[float, Meta(ge=1, description="how many seconds' worth may come at once", extra=LIVE)] = 10.0
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings, effective: `config.limits.max_subscriptions`."""
+
+    relay: Relay = msgspec.field(default_factory=Relay)
+    server: Server = msgspec.field(default_factory=Server)
+    storage: Storage = msgspec.field(default_factory=Storage)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    access: Access = msgspec.field(default_factory=Access)
+    rates: Rates = msgspec.field(default_factory=Rates)
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One row of the settings: what `tidings config` and the documentation print."""
+
+    section: str
+    field: str
+    default: Any
+    help: str
+    reloadable: bool
+    type: Any
+
+    @property
+    def name(self) -> str:
+        """`section.field`, as in the file and in `--set`."""
+        return f"{self.section}.{self.field}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"{PREFIX}{self.section}_{self.field}".upper()
+
+
+def _rows() -> Iterator[Setting]:
+    for section in msgspec.structs.fields(Config):
+        hints = get_type_hints(section.type, include_extras=True)
+        for field in msgspec.structs.fields(section.type):
+            metas = [meta for meta in hints[field.name].__metadata__ if isinstance(meta, Meta)]
+            live = any((meta.extra or {}).get("reloadable") for meta in metas)
+            text = next(meta.description for meta in metas if meta.description)
+            default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+            yield Setting(section.name, field.name, default, text, live, hints[field.name])
+
+
+SETTINGS: tuple[Setting, ...] = tuple(_rows())
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
+    """The effective settings. `flags` maps `section.field` to text. Raises ConfigError."""
+    tables: dict[str, dict[str, Any]] = {}
+    if file is not None:
+        _merge_file(tables, file)
+    for setting in SETTINGS:
+        if setting.variable in environ:
+            _put(tables, setting, environ[setting.variable], f"environment variable {setting.variable}")
+    known = {setting.variable for setting in SETTINGS} | {f"{PREFIX}CONFIG"}
+    for variable in environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise ConfigError(f"environment variable {variable} is no setting; `tidings config` lists them all")
+    for name, text in flags.items():
+        if name not in _BY_NAME:
+            raise ConfigError(f"{name!r} is no setting; `tidings config` lists them all")
+        _put(tables, _BY_NAME[name], text, "command line")
+    config = msgspec.convert(tables, Config)
+    _check(config)
+    return config
+
+
+def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> None:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+    for section, values in content.items():
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"{file}: {section!r} stands outside a table; settings are written as [section] name = value"
+            )
+        for field, value in values.items():
+            setting = _BY_NAME.get(f"{section}.{field}")
+            if setting is None:
+                raise ConfigError(f"{file}: {section}.{field} is no setting; `tidings config` lists them all")
+            _convert(setting, value, str(file))
+            tables.setdefault(section, {})[field] = value
+
+
+def _put(tables: dict[str, dict[str, Any]], setting: Setting, text: str, where: str) -> None:
+    value: Any = text
+    if isinstance(setting.default, list):
+        value = [part.strip() for part in text.split(",") if part.strip()]
+    tables.setdefault(setting.section, {})[setting.field] = _convert(setting, value, where, strict=False)
+
+
+def _convert(setting: Setting, value: Any, where: str, strict: bool = True) -> Any:
+    try:
+        return msgspec.convert(value, setting.type, strict=strict)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {setting.name}: {error} ({setting.help})") from None
+
+
+def _check(config: Config) -> None:
+    """What one field alone cannot tell."""
+    if config.limits.default_limit > config.limits.max_limit:
+        raise ConfigError("limits.default_limit is above limits.max_limit; lower the one or raise the other")
+    split_listen(config.server.listen)
+    for network in config.server.trusted_proxies:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"server.trusted_proxies: {error}; write networks like 10.0.0.0/8") from None
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """(host, port) of `server.listen`; port 0 lets the system choose. Raises ConfigError."""
+    host, colon, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ConfigError(f"server.listen: {listen!r} is not host:port, for example 127.0.0.1:7447 or [::1]:7447")
+    return host, int(port)
+
+
+def reload(current: Config, fresh: Config) -> tuple[Config, list[str]]:
+    """`current` with the reloadable settings of `fresh`, and the names of those that differ but need a restart."""
+    kept: list[str] = []
+    sections: dict[str, Any] = {}
+    for section in msgspec.structs.fields(Config):
+        now, then = getattr(current, section.name), getattr(fresh, section.name)
+        changes = {}
+        for setting in SETTINGS:
+            if setting.section == section.name and getattr(now, setting.field) != getattr(then, setting.field):
+                if setting.reloadable:
+                    changes[setting.field] = getattr(then, setting.field)
+                else:
+                    kept.append(setting.name)
+        sections[section.name] = msgspec.structs.replace(now, **changes)
+    return Config(**sections), kept

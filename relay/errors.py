@@ -1,0 +1,36 @@
+"""What a refusal is: a machine-readable prefix and a sentence for a person (NIP-01, NIP-42).
+
+Errors carry data and render it once, here; nobody else writes a `prefix: message` string by hand.
+"""
+
+import enum
+
+
+class Prefix(enum.StrEnum):
+    """The single word before the colon in `OK` and `CLOSED` (NIP-01 and NIP-42).
+
+    `UNSUPPORTED` is NIP-01's own example for a filter the relay does not understand; it appears in `CLOSED` only.
+    """
+
+    DUPLICATE = "duplicate"
+    POW = "pow"
+    BLOCKED = "blocked"
+    RATE_LIMITED = "rate-limited"
+    INVALID = "invalid"
+    RESTRICTED = "restricted"
+    MUTE = "mute"
+    ERROR = "error"
+    AUTH_REQUIRED = "auth-required"
+    UNSUPPORTED = "unsupported"
+
+
+class Reject(Exception):
+    """An event or a request that the relay refuses; `str()` is what goes on the wire."""
+
+    def __init__(self, prefix: Prefix, message: str) -> None:
+        super().__init__(prefix, message)
+        self.prefix = prefix
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.prefix.value}: {self.message}"

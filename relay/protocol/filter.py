@@ -1,0 +1,129 @@
+"""Filters: parsing with every rule of NIP-01, and `matches`, the reference meaning of a filter.
+
+Whatever else answers a filter (SQL, the live matcher) is tested against `matches`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds
+from relay.protocol.event import Event, describe
+
+_INT64: Final = 2**63 - 1
+_HEX_TAGS: Final = frozenset("ep")
+
+
+class Filter(msgspec.Struct, frozen=True, gc=False):
+    """One filter. A field that is None was absent; an empty set was present and matches nothing.
+
+    `since` and `until` are inclusive unix seconds. `limit` bounds stored events only and never takes part in matching.
+    `tags` maps a single letter to the wanted first values.
+    """
+
+    ids: frozenset[str] | None = None
+    authors: frozenset[str] | None = None
+    kinds: frozenset[int] | None = None
+    tags: Mapping[str, frozenset[str]] = {}
+    since: int | None = None
+    until: int | None = None
+    limit: int | None = None
+
+    def is_empty(self) -> bool:
+        """Whether no event at all can match."""
+        if self.since is not None and self.until is not None and self.since > self.until:
+            return True
+        sets = (self.ids, self.authors, self.kinds, *self.tags.values())
+        return any(wanted is not None and not wanted for wanted in sets)
+
+
+def matches(wanted: Filter, event: Event) -> bool:
+    """Whether the event satisfies every condition of the filter (NIP-01)."""
+    if wanted.kinds is not None and event.kind not in wanted.kinds:
+        return False
+    if wanted.authors is not None and event.pubkey not in wanted.authors:
+        return False
+    if wanted.ids is not None and event.id not in wanted.ids:
+        return False
+    if wanted.since is not None and event.created_at < wanted.since:
+        return False
+    if wanted.until is not None and event.created_at > wanted.until:
+        return False
+    for name, wanted_values in wanted.tags.items():
+        if not any(tag[0] == name and len(tag) > 1 and tag[1] in wanted_values for tag in event.tags):
+            return False
+    return True
+
+
+def parse(value: object) -> Filter:
+    """A filter from decoded JSON. Raises Reject(invalid) naming the field, Reject(unsupported) for a field not known here."""
+    if not isinstance(value, dict):
+        raise Reject(Prefix.INVALID, "a filter must be a JSON object")
+    fields: dict[str, Any] = {}
+    tags: dict[str, frozenset[str]] = {}
+    for name, given in value.items():
+        if name in ("ids", "authors"):
+            fields[name] = _hex_set(name, given)
+        elif name == "kinds":
+            fields[name] = _kind_set(given)
+        elif name in ("since", "until", "limit"):
+            fields[name] = _integer(name, given)
+        elif len(name) == 2 and name[0] == "#" and name[1].isascii() and name[1].isalpha():
+            tags[name[1]] = _hex_set(name, given) if name[1] in _HEX_TAGS else _string_set(name, given)
+        else:
+            raise Reject(Prefix.UNSUPPORTED, f"this relay does not know the filter field {name[:40]!r}")
+    return Filter(**fields, tags=tags)
+
+
+def parse_json(text: bytes | str) -> Filter:
+    """A filter from JSON text; raises Reject(invalid) when it is not JSON."""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Reject(Prefix.INVALID, describe(error)) from None
+    return parse(value)
+
+
+def to_json(wanted: Filter) -> bytes:
+    """The filter as a client would write it."""
+    names = ("ids", "authors", "kinds")
+    out: dict[str, object] = {n: sorted(getattr(wanted, n)) for n in names if getattr(wanted, n) is not None}
+    out |= {f"#{name}": sorted(chosen) for name, chosen in sorted(wanted.tags.items())}
+    out |= {n: getattr(wanted, n) for n in ("since", "until", "limit") if getattr(wanted, n) is not None}
+    return msgspec.json.encode(out)
+
+
+def _list(name: str, given: object) -> list[object]:
+    if not isinstance(given, list):
+        raise Reject(Prefix.INVALID, f"filter field {name} must be a list")
+    return given
+
+
+def _hex_set(name: str, given: object) -> frozenset[str]:
+    chosen = _string_set(name, given)
+    if not all(kinds.is_hex(item, 64) for item in chosen):
+        raise Reject(Prefix.INVALID, f"filter field {name} must hold exactly 64 lower-case hex digits each")
+    return chosen
+
+
+def _string_set(name: str, given: object) -> frozenset[str]:
+    items = _list(name, given)
+    if not all(isinstance(item, str) for item in items):
+        raise Reject(Prefix.INVALID, f"filter field {name} must hold strings")
+    return frozenset(items)  # type: ignore[arg-type]
+
+
+def _kind_set(given: object) -> frozenset[int]:
+    items = _list("kinds", given)
+    if not all(type(item) is int and 0 <= item <= kinds.MAX_KIND for item in items):
+        raise Reject(Prefix.INVALID, "filter field kinds must hold integers from 0 to 65535")
+    return frozenset(items)  # type: ignore[arg-type]
+
+
+def _integer(name: str, given: object) -> int:
+    lowest = 0 if name == "limit" else -_INT64
+    if type(given) is not int or not lowest <= given <= _INT64:
+        raise Reject(Prefix.INVALID, f"filter field {name} must be an integer" + (" from 0 up" if lowest == 0 else ""))
+    return given

@@ -1,0 +1,65 @@
+"""Kind numbers, the ranges of NIP-01 and the address of a replaceable event; nothing else."""
+
+from typing import Final
+
+METADATA: Final = 0
+NOTE: Final = 1
+CONTACTS: Final = 3
+ENCRYPTED_DM: Final = 4  # NIP-04
+DELETION: Final = 5  # NIP-09
+VANISH: Final = 62  # NIP-62
+GIFT_WRAP: Final = 1059  # NIP-59
+RELAY_LIST: Final = 10002  # NIP-65
+EPHEMERAL_GIFT_WRAP: Final = 21059  # NIP-59
+CLIENT_AUTH: Final = 22242  # NIP-42
+HTTP_AUTH: Final = 27235  # NIP-98
+
+MAX_KIND: Final = 65535
+
+
+def is_replaceable(kind: int) -> bool:
+    """Only the newest event per author and kind is kept (NIP-01)."""
+    return 10000 <= kind < 20000 or kind in (METADATA, CONTACTS)
+
+
+def is_ephemeral(kind: int) -> bool:
+    """Sent to whoever listens now and never stored (NIP-01)."""
+    return 20000 <= kind < 30000
+
+
+def is_addressable(kind: int) -> bool:
+    """Only the newest event per author, kind and `d` tag is kept (NIP-01)."""
+    return 30000 <= kind < 40000
+
+
+def has_address(kind: int) -> bool:
+    """Whether a newer event of this kind replaces an older one."""
+    return is_replaceable(kind) or is_addressable(kind)
+
+
+def address(kind: int, pubkey: str, d: str) -> str:
+    """The `a` tag value `kind:pubkey:d` of a replaceable or addressable event (NIP-01).
+
+    A plain replaceable has no `d`: its address ends in the colon, whatever its tags say.
+    """
+    return f"{kind}:{pubkey}:{d if is_addressable(kind) else ''}"
+
+
+def parse_address(value: str) -> tuple[int, str, str] | None:
+    """The (kind, pubkey, d) of an `a` tag value, or None when it is not the address of such a kind."""
+    kind, _, rest = value.partition(":")
+    pubkey, colon, d = rest.partition(":")
+    if not (kind.isascii() and kind.isdigit() and len(kind) <= 5 and colon and is_hex(pubkey, 64)):
+        return None
+    number = int(kind)
+    if str(number) != kind or not has_address(number) or (d and not is_addressable(number)):
+        return None
+    return number, pubkey, d
+
+
+_HEX: Final = frozenset("0123456789abcdef")
+
+
+def is_hex(value: str, length: int) -> bool:
+    """Whether `value` is exactly `length` lower-case hex digits."""
+    return len(value) == length and _HEX.issuperset(value)

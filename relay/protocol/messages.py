@@ -1,0 +1,193 @@
+"""The messages of NIP-01, 42, 45 and 67: decoding what clients send, encoding what the relay answers.
+
+`decode` either gives one typed message or raises Malformed, which carries the answer to send: an `OK` when the id of an
+event could be read, a `CLOSED` when the id of a subscription could, a `NOTICE` otherwise.
+"""
+
+from typing import Final
+
+import msgspec
+
+from relay.errors import Prefix, Reject
+from relay.protocol import filter as filters
+from relay.protocol.event import Event, describe
+from relay.protocol.filter import Filter
+from relay.protocol.kinds import is_hex
+
+MAX_SUBSCRIPTION_ID: Final = 64  # NIP-01
+
+
+class Publish(msgspec.Struct, array_like=True, tag="EVENT", frozen=True, gc=False):
+    """`["EVENT", event]`."""
+
+    event: Event
+
+
+class Auth(msgspec.Struct, frozen=True, gc=False):
+    """`["AUTH", event]` (NIP-42)."""
+
+    event: Event
+
+
+class Req(msgspec.Struct, frozen=True, gc=False):
+    """`["REQ", id, filter, …]`."""
+
+    subscription: str
+    filters: tuple[Filter, ...]
+
+
+class Count(msgspec.Struct, frozen=True, gc=False):
+    """`["COUNT", id, filter, …]` (NIP-45). `offset` is where the HLL reads the pubkey, None when the filters give none."""
+
+    subscription: str
+    filters: tuple[Filter, ...]
+    offset: int | None = None
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """`["CLOSE", id]`."""
+
+    subscription: str
+
+
+Message = Publish | Auth | Req | Count | Close
+
+
+class Malformed(Exception):
+    """A message that cannot be acted on; `reply` is the whole message to answer with."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__(reply)
+        self.reply = reply
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_publish = msgspec.json.Decoder(Publish).decode
+_decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_any = msgspec.json.Decoder().decode
+_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode(data: bytes) -> Message:
+    """One client message. Raises Malformed with the answer to send."""
+    if data.startswith(b'["EVENT",'):
+        try:
+            return _decode_publish(data)
+        except _FAULTS:
+            pass  # the slow path below finds out what is wrong and whom to tell
+    try:
+        parts = _decode_parts(data)
+    except _FAULTS as error:
+        raise Malformed(notice(f"invalid: the message must be a JSON array ({describe(error)})")) from None
+    verb = _string(parts[0]) if parts else None
+    if verb not in _VERBS:
+        shown = "a list that starts with no verb" if verb is None else f"the verb {verb[:40]!r}"
+        known = ", ".join(_VERBS)
+        raise Malformed(notice(f"invalid: {shown} is not known here; this relay knows {known}"))
+    return _VERBS[verb](verb, parts)
+
+
+def _event_message(verb: str, parts: list[msgspec.Raw]) -> Message:
+    if len(parts) < 2:
+        raise Malformed(notice(f'invalid: {verb} needs an event: ["{verb}", {{…}}]'))
+    try:
+        event = _decode_event(parts[1])
+    except _FAULTS as error:
+        reason = f"invalid: {describe(error)}"
+        event_id = _id_in(parts[1])
+        raise Malformed(notice(reason) if event_id is None else ok(event_id, False, reason)) from None
+    return Publish(event) if verb == "EVENT" else Auth(event)
+
+
+def _filters_message(verb: str, parts: list[msgspec.Raw]) -> Message:
+    subscription = _subscription(verb, parts)
+    try:
+        if len(parts) < 3:
+            raise Reject(Prefix.INVALID, f'{verb} needs at least one filter: ["{verb}", "{subscription}", {{…}}]')
+        raw = [_decode_any(part) for part in parts[2:]]
+        parsed = tuple(filters.parse(value) for value in raw)
+    except Reject as refusal:
+        raise Malformed(closed(subscription, refusal)) from None
+    except _FAULTS as error:
+        raise Malformed(closed(subscription, Reject(Prefix.INVALID, describe(error)))) from None
+    if verb == "REQ":
+        return Req(subscription, parsed)
+    from relay.protocol.hll import offset_of
+
+    return Count(subscription, parsed, offset_of(raw[0]) if len(raw) == 1 else None)
+
+
+def _close_message(verb: str, parts: list[msgspec.Raw]) -> Message:
+    return Close(_subscription(verb, parts))
+
+
+_VERBS: Final = {
+    "EVENT": _event_message,
+    "REQ": _filters_message,
+    "CLOSE": _close_message,
+    "COUNT": _filters_message,
+    "AUTH": _event_message,
+}
+
+
+def _subscription(verb: str, parts: list[msgspec.Raw]) -> str:
+    name = _string(parts[1]) if len(parts) > 1 else None
+    if name is None:
+        raise Malformed(notice(f"invalid: {verb} needs a subscription id as its second element"))
+    if not 1 <= len(name) <= MAX_SUBSCRIPTION_ID:
+        reply = notice(f"invalid: a subscription id has 1 to {MAX_SUBSCRIPTION_ID} characters, not {len(name)}")
+        raise Malformed(reply)
+    return name
+
+
+def _string(raw: msgspec.Raw) -> str | None:
+    try:
+        value = _decode_any(raw)
+    except _FAULTS:
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _id_in(raw: msgspec.Raw) -> str | None:
+    try:
+        value = _decode_any(raw)
+    except _FAULTS:
+        return None
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) and is_hex(found, 64) else None
+
+
+def ok(event_id: str, accepted: bool, message: str = "") -> bytes:
+    """`OK`, always with four elements; a refusal's message starts with a prefix (`str(Reject)`)."""
+    return _encode(("OK", event_id, accepted, message))
+
+
+def eose(subscription: str, hint: str | None = None) -> bytes:
+    """`EOSE`, with the NIP-67 hint `finish` or `more` when one is known."""
+    return _encode(("EOSE", subscription) if hint is None else ("EOSE", subscription, (hint,)))
+
+
+def closed(subscription: str, refusal: Reject) -> bytes:
+    """`CLOSED`: the relay refuses or ends a subscription."""
+    return _encode(("CLOSED", subscription, str(refusal)))
+
+
+def notice(text: str) -> bytes:
+    """`NOTICE`: a sentence for a person."""
+    return _encode(("NOTICE", text))
+
+
+def challenge(text: str) -> bytes:
+    """`AUTH` from the relay (NIP-42)."""
+    return _encode(("AUTH", text))
+
+
+def count(subscription: str, total: int, hll: str | None = None) -> bytes:
+    """`COUNT` from the relay (NIP-45); `hll` is 512 hex digits."""
+    return _encode(("COUNT", subscription, {"count": total} if hll is None else {"count": total, "hll": hll}))
+
+
+def event_prefix(subscription: str) -> bytes:
+    """What goes before an event's wire form in an `EVENT` message; `]` goes after it."""
+    return b'["EVENT",' + _encode(subscription) + b","

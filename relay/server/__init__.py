@@ -1,0 +1,1 @@
+"""The asyncio side: sockets, the ingest pipeline, fan-out, policies and limits."""

@@ -1,0 +1,195 @@
+"""The interfaces of storage: one log, written by one writer and read by several readers.
+
+`seq` is the log's own number: dense as given out, never given twice, so that a follower can name how far it has read.
+All times are unix seconds, all ids and pubkeys lower-case hex.
+"""
+
+import enum
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from relay.errors import Reject
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+
+Readers = frozenset[str]  # whose private events may be read: authenticated pubkeys and group ids; empty = public only
+PUBLIC: Readers = frozenset()
+
+
+class StorageError(Exception):
+    """The database cannot do what is asked; the message says what to do about it."""
+
+
+class Locked(StorageError):
+    """Another process writes this data directory."""
+
+
+class TooCostly(StorageError):
+    """A query went over its bound; a narrower filter will do."""
+
+
+class Incoming(msgspec.Struct, frozen=True, gc=False):
+    """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came."""
+
+    event: Event
+    wire: bytes
+    door: Door
+    received_at: int
+
+
+class Status(enum.IntEnum):
+    """What became of an event."""
+
+    STORED = 1
+    EPHEMERAL = 2  # accepted, to be sent, not stored
+    DUPLICATE = 3  # was here already
+    REFUSED = 4
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of one Incoming. `seq` is set for STORED, `refusal` for REFUSED; `audience` as in Admission."""
+
+    status: Status
+    seq: int = 0
+    audience: tuple[str, ...] | None = None
+    refusal: Reject | None = None
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a query: events newest first, of equals the lowest id first (NIP-01).
+
+    `wires` is the first part, bounded in bytes; `rest` names the others in order, for `Reader.fetch`. `complete` is
+    True when every stored match is among them and False when there are more (NIP-67).
+    """
+
+    wires: list[bytes]
+    rest: tuple[int, ...]
+    complete: bool
+
+
+class Counted(msgspec.Struct, frozen=True, gc=False):
+    """`total` distinct events; `hll` is 512 hex digits where an offset was given (NIP-45)."""
+
+    total: int
+    hll: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A stored event with what the log knows about it."""
+
+    seq: int
+    wire: bytes
+    door: Door
+    received_at: int
+
+
+class Limits(msgspec.Struct, frozen=True, gc=False):
+    """How many events a filter gives: `default` without a limit of its own, never more than `maximum`.
+
+    A client's own limit is exact. Where the relay's limit cuts, the second (`created_at`) it falls in is finished,
+    within reason, so that a client can go on from `until` without a gap (NIP-67).
+    """
+
+    default: int = 500
+    maximum: int = 5000
+
+
+class Writer(Protocol):
+    """The one writer of a data directory. Blocking: called from one thread at a time, never from the event loop."""
+
+    def last_seq(self) -> int:
+        """The highest number given out, 0 for an empty log; it survives a restart even if that event is gone."""
+
+    def write(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        """Admit and store a batch in one transaction; one Outcome each, in order, durable when this returns.
+
+        If the batch fails as a whole it is retried event by event: one event never fails its neighbours. Raises
+        StorageError only when the database cannot be written at all (disk full, file gone); then nothing is stored.
+        """
+
+    def sweep(self, now: int, limit: int) -> int:
+        """Remove at most `limit` events that have expired by `now` (NIP-40); how many went."""
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        """The operator's removal of at most `limit` matching events, private ones too, with marks; how many went."""
+
+    def rebuild(self) -> int:
+        """Empty every projection and refresh all its keys from the log; how many rows there are then."""
+
+    def compact(self) -> None:
+        """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
+
+    def close(self) -> None:
+        """Finish, checkpoint and release the lock. Idempotent."""
+
+
+class Reader(Protocol):
+    """Reads the log beside the writer. Nothing it gives has expired by `now` or is outside `readers` and public."""
+
+    async def query(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Found:
+        """What any of the filters matches, each event once, each filter with its own limit, `seq` up to `upto` only.
+
+        Raises TooCostly over the bound on work, StorageError when the database fails.
+        """
+
+    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
+        """The wire forms of these events in the order asked; what left the log meanwhile is passed over."""
+
+    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+        """How many distinct events any of the filters matches, limits ignored; exact. Raises as `query` does."""
+
+    async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
+        """One event by id."""
+
+    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+        """Every stored event with `seq` > `after` in order of `seq`, private ones too, if `wanted` matches: the operator's."""
+
+    async def close(self) -> None:
+        """Let go of the connections. Idempotent."""
+
+
+class Problem(msgspec.Struct, frozen=True, gc=False):
+    """Something `check` found wrong; `seq` is 0 where it is not about one event."""
+
+    seq: int
+    message: str
+
+
+class Info(msgspec.Struct, frozen=True):
+    """What `tidings info` tells. Sizes are bytes; `kinds` is (kind, events), most first, at most 20."""
+
+    events: int
+    last_seq: int
+    schema_version: int
+    database_bytes: int
+    wal_bytes: int
+    oldest: int | None
+    newest: int | None
+    kinds: list[tuple[int, int]]
+    authors: int
+    expiring: int
+    tombstones: int
+
+
+class Tools(Protocol):
+    """What an operator does to a database beside serving it."""
+
+    async def info(self) -> Info:
+        """Figures about the database."""
+
+    def check(self, verify: bool = True) -> AsyncIterator[Problem]:
+        """Compare the database with itself: the file, ids, signatures, index rows, projections against a rebuild."""
+
+    async def backup(self, target: Path) -> int:
+        """A consistent copy while the writer goes on; bytes written. Raises StorageError when `target` exists."""
