@@ -1,0 +1,68 @@
+"""What holds for every event, whatever its kind: asked before the handler of its family.
+
+Rule: an event that was removed stays away, in whatever order it and its removal come.
+"""
+
+from typing import Final
+
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds
+from relay.protocol.admission import OPERATOR, Admission, Known, RemoveAddress
+from relay.protocol.event import Event, address_of, expiration, values
+
+PROOFS: Final = {kinds.CLIENT_AUTH: "NIP-42", kinds.HTTP_AUTH: "NIP-98"}
+_MODERATION: Final = range(9000, 9023)  # NIP-29: a group's history is its moderation events
+_DELETED: Final = "this event was deleted"
+
+
+def can_be_deleted(kind: int) -> bool:
+    """Whether a deletion request works on the kind: not on kind 5 (NIP-09), 62 (NIP-62) and group moderation (NIP-29)."""
+    return kind not in (kinds.DELETION, kinds.VANISH) and kind not in _MODERATION
+
+
+def may_delete(pubkey: str, event: Event) -> bool:
+    """Whether a kind 5 by `pubkey` deletes the event: its author's does, and a gift wrap's recipient's (NIP-09, NIP-59)."""
+    if not can_be_deleted(event.kind):
+        return False
+    return pubkey == event.pubkey or (event.kind == kinds.GIFT_WRAP and pubkey in values(event, "p"))
+
+
+def refusal(event: Event, known: Known, now: int) -> Admission | None:
+    """None when the event may go on to its handler, or an Admission that refuses it and still removes.
+
+    Raises Reject: `invalid:` for proofs that are not for publishing and for what has expired by `now` (NIP-40),
+    `blocked:` for what was deleted (NIP-09) or lies before its author's request to vanish (NIP-62).
+    """
+    if event.kind in PROOFS:
+        proof = PROOFS[event.kind]
+        raise Reject(Prefix.INVALID, f"kind {event.kind} proves a key to one server and is never published ({proof})")
+    expires = expiration(event)
+    if expires is not None and expires <= now:
+        raise Reject(Prefix.INVALID, f"the event expired at {expires} (NIP-40)")
+    if known.is_deleted(event.id, OPERATOR):
+        raise Reject(Prefix.BLOCKED, "this event was removed by the operator")
+    vanished = known.vanished_until(event.pubkey)
+    if vanished is not None and event.created_at <= vanished:
+        raise Reject(Prefix.BLOCKED, f"its author asked to vanish, up to {vanished} (NIP-62)")
+    if known.is_deleted(event.id, event.pubkey) and can_be_deleted(event.kind):
+        return _deleted_by_author(event)
+    if event.kind == kinds.GIFT_WRAP and any(known.is_deleted(event.id, reader) for reader in values(event, "p")):
+        raise Reject(Prefix.BLOCKED, _DELETED)
+    if kinds.has_address(event.kind):
+        _check_address(event, known)
+    return None
+
+
+def _deleted_by_author(event: Event) -> Admission:
+    """The deletion was here first: only now is the address known whose older versions it takes along."""
+    address = address_of(event)
+    removals = () if address is None else (RemoveAddress(address, event.created_at, event.id),)
+    return Admission(refusal=Reject(Prefix.BLOCKED, _DELETED), removals=removals)
+
+
+def _check_address(event: Event, known: Known) -> None:
+    deleted = known.deleted_until(address_of(event) or "")
+    if deleted is None or event.created_at > deleted.created_at:
+        return
+    if event.created_at < deleted.created_at or event.id >= deleted.id:  # the lowest id wins, and "" is below all
+        raise Reject(Prefix.BLOCKED, "this version of the address was deleted")

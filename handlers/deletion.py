@@ -1,0 +1,40 @@
+"""Deletion requests (NIP-09): kind 5 removes events by id (`e`) and all versions of an address up to now (`a`).
+
+Rule: a request only ever removes what its tags name and its author may delete; one that names nothing usable is a valid
+event without effect. What is not here yet is marked, and `common.refusal` finds the mark when it comes.
+"""
+
+from collections.abc import Iterator
+
+from handlers.common import may_delete
+from relay.protocol import kinds
+from relay.protocol.admission import Admission, Door, Known, RemoveAddress, RemoveEvent
+from relay.protocol.event import Event, address_of, values
+
+
+def admit(event: Event, known: Known, _now: int, _door: Door) -> Admission:
+    """Store the request and carry it out; its targets are as many as its tags, which the relay's limits bound."""
+    removals = (*_by_id(event, known), *_by_address(event))
+    return Admission(removals=tuple(dict.fromkeys(removals)))
+
+
+def _by_id(event: Event, known: Known) -> Iterator[RemoveEvent | RemoveAddress]:
+    """An `e` target that is not here cannot be judged yet: the mark names who asked."""
+    for target_id in values(event, "e"):
+        if not kinds.is_hex(target_id, 64):
+            continue
+        target = known.get(target_id)
+        if target is not None and not may_delete(event.pubkey, target):
+            continue
+        yield RemoveEvent(target_id, event.pubkey)
+        address = address_of(target) if target is not None else None
+        if target is not None and address is not None:
+            yield RemoveAddress(address, target.created_at, target.id)
+
+
+def _by_address(event: Event) -> Iterator[RemoveAddress]:
+    """An `a` target covers the versions up to the request's own time, so that a newer one is welcome."""
+    for value in values(event, "a"):
+        parsed = kinds.parse_address(value)
+        if parsed is not None and parsed[1] == event.pubkey:
+            yield RemoveAddress(value, event.created_at)

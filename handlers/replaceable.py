@@ -1,0 +1,21 @@
+"""Replaceable events (NIP-01): only the newest version of an author's kind is kept; of equals the one with the lowest id."""
+
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds
+from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.event import Event, address_of
+
+
+def admit(event: Event, known: Known, _now: int, _door: Door) -> Admission:
+    """Replace the version that is here. Raises Reject(invalid) when that one is newer. Serves addressable kinds too."""
+    current = known.current(address_of(event) or "")
+    if current is None:
+        return Admission()
+    if current.is_newer_than(event.created_at, event.id):
+        raise Reject(Prefix.INVALID, f"a newer version is here: {current.id} of {current.created_at}")
+    return Admission(replaces=current.id)
+
+
+def touches(event: Event) -> tuple[Key, ...]:
+    """A kind 0 is its author's profile."""
+    return (("profiles", event.pubkey),) if event.kind == kinds.METADATA else ()

@@ -1,0 +1,93 @@
+"""The one list of handlers: which kinds go where, and the NIPs each row adds.
+
+Rule: the first row that covers a kind has it; the last covers what is left. Adding a NIP about a kind is one module and one row.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from handlers import addressable, common, deletion, ephemeral, private, regular, replaceable, vanish
+from handlers.base import Admit, Touches, touches_nothing
+from relay.protocol import kinds
+from relay.protocol.admission import Admission, Door, Key, Known, Meaning
+from relay.protocol.event import Event
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A family of kinds. `admit` takes the relay's URL and gives the handler; `nips` are the numbers it adds to NIP-11."""
+
+    name: str
+    kinds: tuple[range, ...]
+    admit: Callable[[str], Admit]
+    touches: Touches = touches_nothing
+    nips: tuple[int, ...] = ()
+
+
+def _anywhere(admit: Admit) -> Callable[[str], Admit]:
+    """For handlers that need not know the relay's URL."""
+    return lambda _relay_url: admit
+
+
+def _only(*numbers: int) -> tuple[range, ...]:
+    return tuple(range(number, number + 1) for number in numbers)
+
+
+_DELETION = _only(kinds.DELETION)
+_VANISH = _only(kinds.VANISH)
+_PRIVATE = _only(kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP)
+_REPLACEABLE = (*_only(kinds.METADATA, kinds.CONTACTS), range(10000, 20000))
+_EPHEMERAL = (range(20000, 30000),)
+_ADDRESSABLE = (range(30000, 40000),)
+_ALL = (range(kinds.MAX_KIND + 1),)
+
+HANDLERS: Final[tuple[Row, ...]] = (
+    Row("deletion", _DELETION, _anywhere(deletion.admit), nips=(9,)),
+    Row("vanish", _VANISH, vanish.admit_at, nips=(62,)),
+    Row("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
+    Row("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), replaceable.touches, nips=(1, 2, 65)),
+    Row("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
+    Row("addressable", _ADDRESSABLE, _anywhere(addressable.admit), addressable.touches, nips=(1,)),
+    Row("regular", _ALL, _anywhere(regular.admit), nips=(1, 40)),
+)
+
+NIPS: Final = tuple(sorted({nip for row in HANDLERS for nip in row.nips}))
+
+
+def _rows_by_kind() -> bytes:
+    """The index in HANDLERS of every kind's row: one byte look-up an event, 64 KiB in all."""
+    found = bytearray(kinds.MAX_KIND + 1)
+    for index in reversed(range(len(HANDLERS))):
+        for covered in HANDLERS[index].kinds:
+            found[covered.start : covered.stop] = bytes([index]) * len(covered)
+    return bytes(found)
+
+
+_ROW_OF: Final = _rows_by_kind()
+
+
+def row_of(kind: int) -> Row:
+    """The row that has this kind (0 to 65535)."""
+    return HANDLERS[_ROW_OF[kind]]
+
+
+def meaning(relay_url: str) -> Meaning:
+    """What storage asks, for the relay that clients know as `relay_url` (ws:// or wss://)."""
+    return _Table(relay_url)
+
+
+class _Table:
+    """Meaning by look-up in HANDLERS."""
+
+    __slots__ = ("_admits",)
+
+    def __init__(self, relay_url: str) -> None:
+        self._admits = tuple(row.admit(relay_url) for row in HANDLERS)
+
+    def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
+        refused = common.refusal(event, known, now)
+        return self._admits[_ROW_OF[event.kind]](event, known, now, door) if refused is None else refused
+
+    def touches(self, event: Event) -> tuple[Key, ...]:
+        return HANDLERS[_ROW_OF[event.kind]].touches(event)
