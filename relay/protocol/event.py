@@ -13,8 +13,9 @@ import msgspec
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 
-Hex64 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Hex128 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$")]
+# The length is stated apart because `$` lets a final newline through, and `bytes.fromhex` would pass over it.
+Hex64 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+Hex128 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$", max_length=128)]
 MAX_TIMESTAMP = 2**53 - 1  # what every JSON implementation can carry as an integer
 Timestamp = Annotated[int, msgspec.Meta(ge=0, le=MAX_TIMESTAMP)]
 Kind = Annotated[int, msgspec.Meta(ge=0, le=kinds.MAX_KIND)]
