@@ -1,0 +1,171 @@
+"""The only place where concrete parts meet: which storage, which handlers, which doors.
+
+`serve` runs a relay until it is told to stop. `core` is the same relay without a port, for commands that write while no server
+runs. Everything else knows the parts by their interfaces.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol
+
+import relay
+from handlers import table
+from relay.config import Config, ConfigError, reload
+from relay.http import app as http
+from relay.server import control, listener, policies
+from relay.server.hub import Hub
+from storage import sqlite
+from storage.base import Reader, Tools, Writer
+
+SOFTWARE = "https://github.com/tidings-relay/tidings"
+PROTOCOL_NIPS = (1, 11, 42, 45, 67)  # what relay.protocol and relay.http do themselves
+NIPS = tuple(sorted({*PROTOCOL_NIPS, *table.NIPS, *(nip for row in policies.POLICIES for nip in row.nips)}))
+SWITCH_INTERVAL = (
+    0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it
+)
+
+log = logging.getLogger("tidings")
+
+
+class Store(Reader, Tools, Protocol):
+    """A reader that is also the operator's tools, as the SQLite backend gives it."""
+
+
+def relay_url(config: Config, reached_at: str = "") -> str:
+    """The relay's public URL: the setting, or where its socket is reached."""
+    return config.relay.url or reached_at or f"ws://{config.server.listen}"
+
+
+def open_writer(config: Config, url: str = "") -> Writer:
+    """The writer of the configured data directory. Raises StorageError, Locked when another process has it."""
+    return sqlite.open_writer(
+        Path(config.server.data),
+        table.meaning(relay_url(config, url)),
+        synchronous=config.storage.synchronous,
+        cache_mib=config.storage.cache_mib,
+    )
+
+
+async def open_reader(config: Config) -> Store:
+    """A reader of the configured data directory, which a writer has made. Raises StorageError."""
+    return await sqlite.open_reader(
+        Path(config.server.data),
+        readers=config.storage.readers,
+        cache_mib=config.storage.cache_mib,
+        query_steps=config.storage.query_steps,
+    )
+
+
+class Site:
+    """One running relay as HTTP and the control socket see it."""
+
+    version = relay.__version__
+    software = SOFTWARE
+    nips = NIPS
+    self_pubkey: str | None = None
+
+    def __init__(self, hub: Hub, store: Store) -> None:
+        self.hub = hub
+        self.reader = store
+        self.submit = hub.submit
+        self.remove = hub.remove
+        self.compact = hub.compact
+        self.rebuild = hub.rebuild
+        self.backup = store.backup
+        self.info = store.info
+        self.health = hub.health
+
+    @property
+    def config(self) -> Config:
+        """The effective settings, as of now."""
+        return self.hub.config
+
+
+@contextlib.asynccontextmanager
+async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
+    """A relay without a port: pipeline, policies and storage. Raises StorageError, Locked when a server is running."""
+    writer = await asyncio.to_thread(open_writer, config, url)
+    try:
+        store = await open_reader(config)
+        try:
+            hub = Hub(config, relay_url(config, url), writer, store)
+            try:
+                yield Site(hub, store)
+            finally:
+                await hub.close()
+        finally:
+            await store.close()
+    finally:
+        await asyncio.to_thread(writer.close)
+
+
+async def serve(
+    config: Config,
+    ready: Callable[[str], None] | None = None,
+    load: Callable[[], Config] | None = None,
+) -> None:
+    """Run a relay until SIGTERM or SIGINT; SIGHUP takes `load`'s settings as far as they can change.
+
+    `ready` is given what to tell a person once the port is open. Raises ConfigError and StorageError before that.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    sock = listener.bind(config)
+    try:
+        async with core(config, listener.url_of(sock, "ws")) as site:
+            gc.collect()
+            gc.freeze()  # what is here now stays: the collector need not look at it again
+            server = listener.make(site.hub, http.build(site))
+            running = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                running.add_signal_handler(number, _stop, server, site.hub)
+            running.add_signal_handler(signal.SIGHUP, _reload, site.hub, load)
+            commands = control.Control(site)
+            await commands.start(Path(config.server.data))
+            try:
+                serving = asyncio.create_task(server.serve(sockets=[sock]))
+                if ready is not None:
+                    ready(greeting(config, listener.url_of(sock, "http")))
+                await serving
+            finally:
+                await commands.close()
+            log.info("stopped")
+    finally:
+        sock.close()
+
+
+def _stop(server: listener.Listener, hub: Hub) -> None:
+    log.info("stopping")
+    server.should_exit = True
+    hub.begin_drain()
+
+
+def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
+    if load is None:
+        return
+    try:
+        config, kept = reload(hub.config, load())
+    except ConfigError as error:
+        log.error("not reloaded: %s", error)
+        return
+    hub.configure(config)
+    log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
+
+
+def greeting(config: Config, page: str) -> str:
+    """What a person needs to know when the relay is up."""
+    websocket = config.relay.url or page.replace("http", "ws", 1)
+    return f"""Tidings {relay.__version__} is up; the data is in {config.server.data}
+
+  page       {page}/
+  WebSocket  {websocket}
+  docs       {page}/docs
+
+A first event:  tidings key generate --save && tidings event "Hello from Tidings" --publish {websocket}
+Read it back:   tidings req {websocket} '{{"kinds":[1],"limit":10}}'
+Ctrl-C stops."""

@@ -1,0 +1,142 @@
+"""One connection's state: what a message does, as an effect for the socket's owner to carry out (Sans-I/O).
+
+The table of transitions, in words: EVENT -> Publish; REQ -> Open, replacing what has the same id; COUNT -> Tally;
+CLOSE -> Cancel; AUTH -> Authenticate; anything that cannot be acted on -> the bytes to answer with. Authenticated keys
+accumulate (NIP-42); subscriptions live and die with the connection (NIP-01).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds, messages
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.protocol.messages import Auth, Close, Count, Message, Publish, Req
+
+PRIVATE_KINDS: Final = frozenset((kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP))
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The settings a session needs; `max_subscriptions` counts those of one connection."""
+
+    max_subscriptions: int
+    max_filters: int
+    auth_to_read: bool
+
+
+class Open(msgspec.Struct, frozen=True, gc=False):
+    """Begin a subscription: register it live, then send what is stored, then EOSE."""
+
+    subscription: str
+    filters: tuple[Filter, ...]
+
+
+class Tally(msgspec.Struct, frozen=True, gc=False):
+    """Answer a COUNT (NIP-45); `offset` as in `messages.Count`."""
+
+    subscription: str
+    filters: tuple[Filter, ...]
+    offset: int | None
+
+
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """End the subscription of this id, if there is one; nothing is answered."""
+
+    subscription: str
+
+
+class Authenticate(msgspec.Struct, frozen=True, gc=False):
+    """Check the signature of an AUTH event, then call `Session.authenticated` with its key (NIP-42)."""
+
+    event: Event
+
+
+Effect = Publish | Open | Tally | Cancel | Authenticate | bytes
+
+
+class Session:
+    """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open."""
+
+    __slots__ = ("challenge", "keys", "subscriptions")
+
+    def __init__(self, challenge: str) -> None:
+        self.challenge = challenge
+        self.keys: frozenset[str] = frozenset()
+        self.subscriptions: dict[str, Any] = {}
+
+    def receive(self, data: bytes, rules: Rules) -> Effect:
+        """What one text message asks for. Never raises for anything a client can send."""
+        try:
+            message = messages.decode(data)
+        except messages.Malformed as malformed:
+            return malformed.reply
+        if type(message) is Publish:
+            return message
+        return self._other(message, rules)
+
+    def authenticated(self, pubkey: str) -> None:
+        """The client has proven this key; earlier keys stay."""
+        self.keys = self.keys | {pubkey}
+
+    def _other(self, message: Message, rules: Rules) -> Effect:
+        match message:
+            case Close(subscription):
+                return Cancel(subscription)
+            case Auth(event):
+                return Authenticate(event)
+            case Req() | Count():
+                refusal = self._refuses(message, rules)
+                if refusal is not None:
+                    return messages.closed(message.subscription, refusal)
+                if isinstance(message, Count):
+                    return Tally(message.subscription, message.filters, message.offset)
+                return Open(message.subscription, message.filters)
+        raise AssertionError(message)  # Publish was answered before
+
+    def _refuses(self, message: Req | Count, rules: Rules) -> Reject | None:
+        if rules.auth_to_read and not self.keys:
+            return Reject(Prefix.AUTH_REQUIRED, "this relay serves authenticated clients only (NIP-42)")
+        if len(message.filters) > rules.max_filters:
+            return Reject(
+                Prefix.INVALID, f"{len(message.filters)} filters; at most {rules.max_filters} go in one request"
+            )
+        if (
+            isinstance(message, Req)
+            and message.subscription not in self.subscriptions
+            and len(self.subscriptions) >= rules.max_subscriptions
+        ):
+            return Reject(Prefix.RESTRICTED, f"{rules.max_subscriptions} subscriptions are open; CLOSE one first")
+        return _private(message.filters, self.keys)
+
+
+def _private(filters: Sequence[Filter], keys: frozenset[str]) -> Reject | None:
+    """Refuse what asks for direct messages by kind without the right to a single one (NIP-17, NIP-42, NIP-59).
+
+    A filter that names no kind, or others too, simply never finds what the client may not read.
+    """
+    for wanted in filters:
+        if not wanted.kinds or not wanted.kinds <= PRIVATE_KINDS:
+            continue
+        if not keys:
+            return Reject(Prefix.AUTH_REQUIRED, "direct messages are for their recipients: authenticate first (NIP-42)")
+        recipients = wanted.tags.get("p")
+        authors = wanted.authors if kinds.ENCRYPTED_DM in wanted.kinds else None
+        addressed = recipients is None or bool(recipients & keys)
+        written = authors is not None and bool(authors & keys)
+        if not (addressed or written):
+            return Reject(Prefix.RESTRICTED, "these direct messages are for another key than the authenticated ones")
+    return None
+
+
+def refusal_of(effect: Effect, reason: Reject) -> bytes | None:
+    """The answer that refuses an effect as a whole (a rate limit, say); None for what is never refused."""
+    match effect:
+        case Publish(event) | Authenticate(event):
+            return messages.ok(event.id, False, str(reason))
+        case Open(subscription) | Tally(subscription):
+            return messages.closed(subscription, reason)
+        case _:
+            return None

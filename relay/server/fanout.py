@@ -1,0 +1,98 @@
+"""Live delivery: who wants an event that has just been committed, and one shared payload for all of them.
+
+A subscription that is still reading history holds back what arrives meanwhile, and gets it after its EOSE: no event is lost
+or doubled there. What is held is bounded; a subscription that overruns the bound is closed and says so.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from relay.errors import Prefix, Reject
+from relay.protocol import messages
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.protocol.matcher import Matcher
+from relay.server import frames
+
+if TYPE_CHECKING:
+    from relay.server.websocket import Connection
+
+MAX_HELD: Final = 5_000  # events
+MAX_HELD_BYTES: Final = 8 * 1024 * 1024
+
+
+class Subscription:
+    """One open subscription. `prefix` goes before the wire form; `held` is a list until EOSE is sent, then None."""
+
+    __slots__ = ("connection", "filters", "held", "held_bytes", "name", "prefix")
+
+    def __init__(self, connection: "Connection", name: str, filters: tuple[Filter, ...]) -> None:
+        self.connection = connection
+        self.name = name
+        self.filters = filters
+        self.prefix = messages.event_prefix(name)
+        self.held: list[bytes] | None = []
+        self.held_bytes = 0
+
+
+class Fanout:
+    """The live subscriptions of all connections."""
+
+    def __init__(self) -> None:
+        self._matcher: Matcher[Subscription] = Matcher()
+        self.count = 0
+        self.delivered = 0
+
+    def add(self, subscription: Subscription) -> None:
+        """From now on, committed events that match reach it."""
+        self._matcher.add(subscription, subscription.filters)
+        self.count += 1
+
+    def remove(self, subscription: Subscription) -> None:
+        """Nothing reaches it any more."""
+        self._matcher.remove(subscription)
+        self.count -= 1
+
+    def publish(self, event: Event, wire: bytes, audience: tuple[str, ...] | None) -> None:
+        """Queue one event for everyone who wants it and may read it; the connections are flushed by the caller."""
+        found = self._matcher.match(event)
+        if not found:
+            return
+        tail = wire + b"]"
+        size = len(tail)
+        plain: dict[bytes, bytes] = {}  # prefix -> frame
+        packed: dict[bytes, bytes] = {}
+        for subscription in found:
+            connection = subscription.connection
+            if audience is not None and connection.session.keys.isdisjoint(audience):
+                continue
+            if subscription.held is not None:
+                self._hold(subscription, tail)
+                continue
+            prefix = subscription.prefix
+            made = packed if connection.deflate else plain
+            frame = made.get(prefix)
+            if frame is None:
+                if connection.deflate:
+                    frame = frames.deflated(prefix + tail)
+                else:
+                    frame = frames.header(len(prefix) + size) + prefix + tail
+                made[prefix] = frame
+            connection.queue(frame)
+            self.delivered += 1
+
+    def release(self, subscription: Subscription) -> None:
+        """EOSE is sent: let out what was held, and hold nothing any more."""
+        held, subscription.held = subscription.held, None
+        connection = subscription.connection
+        for tail in held or ():
+            connection.queue(connection.frame(subscription.prefix + tail))
+            self.delivered += 1
+
+    def _hold(self, subscription: Subscription, tail: bytes) -> None:
+        held = subscription.held
+        assert held is not None
+        held.append(tail)
+        subscription.held_bytes += len(tail)
+        if len(held) > MAX_HELD or subscription.held_bytes > MAX_HELD_BYTES:
+            reason = Reject(Prefix.ERROR, "too many events came in while your history was read; narrow the filter")
+            subscription.connection.end(subscription, reason)

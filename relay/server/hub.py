@@ -1,0 +1,220 @@
+"""What all connections share: settings in force, the pipeline, fan-out, queries, limits, and the one timer.
+
+The hub knows storage only by its interfaces; `relay.app` builds it. It has one clock tick a second for everything that would
+otherwise be a timer per connection: pings, dead peers, unanswered closes, the sweep of expired events.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+import msgspec
+
+from relay.config import Config
+from relay.errors import Prefix, Reject
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.protocol.session import Rules
+from relay.server import limits, policies
+from relay.server.fanout import Fanout
+from relay.server.ingest import Ingest
+from relay.server.queries import Queries
+from relay.server.websocket import GOING_AWAY, Connection
+from storage.base import Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+
+TICK: Final = 1.0  # seconds
+CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
+SWEEP_BATCH: Final = 1000
+
+log = logging.getLogger("tidings.hub")
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What `/health` and `tidings info` tell of a running relay. Times are seconds."""
+
+    status: str  # ok, degraded (storage fails) or draining
+    uptime: int
+    connections: int
+    subscriptions: int
+    waiting: int  # events that have no answer yet
+    stored: int  # since the start, as the next two
+    refused: int
+    delivered: int
+    last_seq: int
+    problem: str | None = None
+
+
+class Hub:
+    """One relay's shared state. Made on the running loop; all methods are called there."""
+
+    def __init__(self, config: Config, relay_url: str, writer: Writer, reader: Reader) -> None:
+        self.relay_url = relay_url
+        self.reader = reader
+        self.writer = writer
+        self.clock = asyncio.get_running_loop().time
+        self.fanout = Fanout()
+        self.connections: set[Connection] = set()
+        self.paused: set[Connection] = set()
+        self.dirty: list[Connection] = []
+        self.tally = limits.Tally()
+        self.buckets = limits.Buckets()
+        self.key_buckets = limits.Buckets()
+        self.ingest = Ingest(writer, self._publish, self.flush, config.storage.queue)
+        self.queries = Queries(reader, config.storage.readers, _limits(config))
+        self.draining = False
+        self._drain: asyncio.Task[None] | None = None
+        self._started = time.monotonic()
+        self._swept_at = self.clock()
+        self.configure(config)
+        self._ticker = asyncio.create_task(self._tick(), name="ticker")
+
+    def configure(self, config: Config) -> None:
+        """Put settings in force, at the start and again on a reload."""
+        self.config = config
+        self.networks = limits.networks(config.server.trusted_proxies)
+        self.rules = Rules(config.limits.max_subscriptions, config.limits.max_filters, config.access.auth_to_read)
+        self.limits_messages = config.rates.messages_per_address > 0
+        self.queries.limits = _limits(config)
+
+    # what connections ask
+
+    def admit(self, address: str) -> str | None:
+        """Count a new connection in; why not, when there is no room for it."""
+        if self.draining:
+            return "this relay is shutting down; try again in a moment"
+        return self.tally.enter(address, self.config.rates.connections_per_address, self.config.server.max_connections)
+
+    def may_send(self, address: str) -> bool:
+        """Whether one more message from this address is within its rate."""
+        rates = self.config.rates
+        return self.buckets.take(address, rates.messages_per_address, rates.burst, self.clock())
+
+    def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
+        """The operator's rules and rates for one event, before its signature is looked at."""
+        refusal = policies.refuse(event, author, self.config, now)
+        if refusal is not None:
+            self.ingest.refused += 1
+            return refusal
+        rates = self.config.rates
+        per_second = rates.events_per_key / 60
+        if per_second and not self.key_buckets.take(event.pubkey, per_second, rates.burst, self.clock()):
+            return Reject(Prefix.RATE_LIMITED, "this key publishes too fast; slow down")
+        return None
+
+    def flush(self) -> None:
+        """Write out what was queued on any connection, and let those read on that waited for room."""
+        dirty, self.dirty = self.dirty, []
+        for connection in dirty:
+            connection.flush()
+        if self.paused and self.ingest.room():
+            for connection in list(self.paused):
+                connection.consider_reading()
+
+    def _publish(self, event: Event, wire: bytes, outcome: Outcome) -> None:
+        self.fanout.publish(event, wire, outcome.audience)
+
+    # what the control socket and the tools ask (relay.server.control.Service)
+
+    async def submit(self, batch: list[Incoming]) -> list[Outcome]:
+        """Store events whose signatures were checked, by the policies of their door; they reach subscribers like any other."""
+        now = int(time.time())
+        refusals = [policies.refuse(item.event, _OPERATOR, self.config, now) for item in batch]
+        accepted = [item for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
+        stored = iter(await self.ingest.write(accepted))
+        return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
+
+    async def remove(self, wanted: Filter, limit: int) -> int:
+        """The operator's deletion of at most `limit` events; how many went."""
+        removed = await self.ingest.call(lambda: self.writer.remove(wanted, limit))
+        self.ingest.forget()
+        return removed
+
+    async def compact(self) -> None:
+        """Give free space back; clients wait meanwhile."""
+        await self.ingest.call(self.writer.compact)
+
+    async def rebuild(self) -> int:
+        """Rebuild the projections from the log; how many rows there are then."""
+        return await self.ingest.call(self.writer.rebuild)
+
+    def health(self) -> Health:
+        """How the relay is doing now."""
+        status = "draining" if self.draining else "degraded" if self.ingest.failure else "ok"
+        return Health(
+            status=status,
+            uptime=int(time.monotonic() - self._started),
+            connections=self.tally.total,
+            subscriptions=self.fanout.count,
+            waiting=self.ingest.pending,
+            stored=self.ingest.stored,
+            refused=self.ingest.refused,
+            delivered=self.fanout.delivered,
+            last_seq=self.ingest.last_seq,
+            problem=self.ingest.failure,
+        )
+
+    # time
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            now = self.clock()
+            self._visit(now)
+            interval = self.config.storage.sweep_interval
+            if interval and now - self._swept_at >= interval:
+                self._swept_at = now
+                await self._sweep()
+
+    def _visit(self, now: float) -> None:
+        server = self.config.server
+        for connection in list(self.connections):
+            if connection.closing_at:
+                if now - connection.closing_at > CLOSE_TIMEOUT:
+                    connection.abort()
+            elif connection.pinged_at > connection.heard_at:
+                if now - connection.pinged_at > server.ping_timeout:
+                    connection.abort()
+            elif server.ping_interval and not connection.paused and now - connection.heard_at > server.ping_interval:
+                connection.ping(now)
+
+    async def _sweep(self) -> None:
+        try:
+            while await self.ingest.call(lambda: self.writer.sweep(int(time.time()), SWEEP_BATCH)) == SWEEP_BATCH:
+                pass
+        except StorageError as error:
+            log.error("sweep of expired events: %s", error)
+
+    # the end
+
+    def begin_drain(self) -> None:
+        """Take nothing more, finish what is queued, then close every connection. Idempotent."""
+        if not self.draining:
+            self.draining = True
+            self._drain = asyncio.create_task(self._close_all(), name="drain")
+
+    async def _close_all(self) -> None:
+        await self.ingest.drained()
+        for connection in list(self.connections):
+            for subscription in list(connection.session.subscriptions.values()):
+                connection.end(subscription, Reject(Prefix.ERROR, "this relay is shutting down"))
+            connection.close(GOING_AWAY, "this relay is shutting down")
+            connection.transport.resume_reading()  # for the peer's close frame; messages are not acted on any more
+
+    async def close(self) -> None:
+        """Finish what is under way and stop; storage is the caller's to close. Idempotent."""
+        self.begin_drain()
+        assert self._drain is not None
+        await self._drain
+        self._ticker.cancel()
+        await asyncio.gather(self._ticker, return_exceptions=True)
+        await self.queries.close()
+        await self.ingest.close()
+
+
+_OPERATOR: Final = policies.Author(Door.IMPORT)
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(config.limits.default_limit, config.limits.max_limit)

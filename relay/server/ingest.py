@@ -1,0 +1,282 @@
+"""The pipeline: from an event that passed the cheap checks to its `OK`.
+
+    loop --(batch of 64)--> verifier thread --> writer thread --(one call back per commit)--> loop
+
+The verifier checks ids and signatures and builds the wire form; libsecp256k1 works without the GIL. The writer takes whatever
+has queued as one transaction (group commit), so a batch grows exactly when the disk is slower than the clients. Results come
+back to the loop once per commit: answers first, then fan-out. Nothing is acknowledged before its commit; the queue is bounded
+by `room()`, which the sockets ask before they read on.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from keys.schnorr import fault
+from relay.errors import Prefix, Reject
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
+from relay.protocol.kinds import DELETION, VANISH, has_address
+from storage.base import Incoming, Outcome, Status, StorageError, Writer
+
+VERIFY_BATCH: Final = 64
+COMMIT_BATCH: Final = 1000
+RECENT: Final = 50_000
+REMOVING: Final = frozenset((DELETION, VANISH))
+
+T = TypeVar("T")
+Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
+Publish = Callable[[Event, bytes, Outcome], None]  # called on the loop for what is to be sent to subscribers
+
+log = logging.getLogger("tidings.ingest")
+
+
+class Submission(msgspec.Struct, gc=False):
+    """An event under way. `answer` gets its outcome; `fault` is set when id or signature are wrong."""
+
+    event: Event
+    door: Door
+    received_at: int
+    answer: Answer
+    fault: Reject | None = None
+
+
+class _Verified(msgspec.Struct, gc=False):
+    """A batch the verifier is done with: `incoming` are the sound ones, in the order of `sound`."""
+
+    sound: list[Submission]
+    incoming: list[Incoming]
+    faulty: list[Submission]
+
+
+class _Call(msgspec.Struct, gc=False):
+    """Something else for the writer to do between two transactions."""
+
+    work: Callable[[], Any]
+    future: "asyncio.Future[Any]"
+
+
+class _Batch(msgspec.Struct, gc=False):
+    """Events that are verified already (import): one outcome each."""
+
+    incoming: list[Incoming]
+    future: "asyncio.Future[list[Outcome]]"
+
+
+_DUPLICATE: Final = Outcome(Status.DUPLICATE)
+_STOP: Final = None
+
+
+class Ingest:
+    """Owns the two threads. All methods are called on the event loop."""
+
+    def __init__(self, writer: Writer, publish: Publish, flush: Callable[[], None], capacity: int) -> None:
+        self._writer = writer
+        self._publish = publish
+        self._flush = flush
+        self._capacity = capacity
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Submission] = []
+        self._scheduled = False
+        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._to_verify: queue.SimpleQueue[list[Submission] | None] = queue.SimpleQueue()
+        self._to_write: queue.SimpleQueue[_Verified | _Batch | _Call | None] = queue.SimpleQueue()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.pending = 0
+        self.stored = 0
+        self.refused = 0
+        self.failure: str | None = None  # the last storage error, None once a batch went through again
+        self.last_seq = writer.last_seq()
+        self._threads = [
+            threading.Thread(target=self._verify_loop, name="verifier", daemon=True),
+            threading.Thread(target=self._write_loop, name="writer", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def room(self) -> bool:
+        """Whether clients may go on sending; False asks them to wait."""
+        return self.pending < self._capacity
+
+    def submit(self, event: Event, door: Door, received_at: int, answer: Answer) -> None:
+        """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet."""
+        if event.id in self._recent:
+            answer(event, _DUPLICATE)
+            return
+        self._begin(1)
+        self._waiting.append(Submission(event, door, received_at, answer))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._hand_over)
+
+    async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
+        """Store events whose signatures the caller has checked; one outcome each, in order, durable. For imports."""
+        self._begin(len(incoming))
+        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        self._to_write.put(_Batch(list(incoming), future))
+        return await future
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Run `work` on the writer's thread, between two transactions. What it raises is raised here."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._to_write.put(_Call(work, future))
+        return await future
+
+    async def drained(self) -> None:
+        """Returns when nothing is under way any more."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Finish what is under way and end the threads. The writer itself stays open."""
+        await self.drained()
+        self._to_verify.put(_STOP)
+        await asyncio.to_thread(self._threads[0].join)
+        self._to_write.put(_STOP)
+        await asyncio.to_thread(self._threads[1].join)
+
+    def _begin(self, count: int) -> None:
+        self.pending += count
+        self._idle.clear()
+
+    def _end(self, count: int) -> None:
+        self.pending -= count
+        if not self.pending:
+            self._idle.set()
+
+    def _hand_over(self) -> None:
+        self._scheduled = False
+        waiting, self._waiting = self._waiting, []
+        for start in range(0, len(waiting), VERIFY_BATCH):
+            self._to_verify.put(waiting[start : start + VERIFY_BATCH])
+
+    # on the verifier's thread
+
+    def _verify_loop(self) -> None:
+        while (batch := self._to_verify.get()) is not _STOP:
+            self._to_write.put(_verify(batch))
+
+    # on the writer's thread
+
+    def _write_loop(self) -> None:
+        job = self._to_write.get()
+        while job is not _STOP:
+            if isinstance(job, _Call):
+                self._run(job)
+                job = self._to_write.get()
+                continue
+            batches: list[_Verified | _Batch] = [job]
+            total = len(job.incoming)
+            job = None
+            while total < COMMIT_BATCH:
+                try:
+                    job = self._to_write.get_nowait()
+                except queue.Empty:
+                    break
+                if job is _STOP or isinstance(job, _Call):
+                    break
+                batches.append(job)
+                total += len(job.incoming)
+                job = None
+            self._commit(batches)
+            if job is None:
+                job = self._to_write.get()
+
+    def _commit(self, batches: list["_Verified | _Batch"]) -> None:
+        incoming = [item for batch in batches for item in batch.incoming]
+        failure = None
+        try:
+            outcomes = self._writer.write(incoming, int(time.time())) if incoming else []
+        except StorageError as error:
+            failure = str(error)
+        except Exception as error:
+            log.exception("the writer failed on a batch of %d events", len(incoming))
+            failure = f"internal error ({type(error).__name__})"
+        if failure is not None:
+            outcomes = [Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, failure))] * len(incoming)
+        self._loop.call_soon_threadsafe(self._deliver, batches, outcomes, failure)
+
+    def _run(self, job: _Call) -> None:
+        try:
+            result = job.work()
+        except BaseException as error:
+            self._loop.call_soon_threadsafe(_settle, job.future, None, error)
+        else:
+            self._loop.call_soon_threadsafe(_settle, job.future, result, None)
+
+    # on the loop again
+
+    def _deliver(self, batches: list["_Verified | _Batch"], outcomes: list[Outcome], failure: str | None) -> None:
+        if failure != self.failure:
+            self.failure = failure
+            log.log(logging.INFO if failure is None else logging.ERROR, "storage: %s", failure or "works again")
+        position = 0
+        for batch in batches:
+            own = outcomes[position : position + len(batch.incoming)]
+            position += len(own)
+            if isinstance(batch, _Verified):
+                self._answer(batch, own)
+            elif not batch.future.done():
+                batch.future.set_result(own)
+            for item, outcome in zip(batch.incoming, own, strict=True):
+                self._account(item, outcome)
+            self._end(len(own))
+        self._flush()
+
+    def _answer(self, batch: _Verified, outcomes: list[Outcome]) -> None:
+        for submission, outcome in zip(batch.sound, outcomes, strict=True):
+            submission.answer(submission.event, outcome)
+        for submission in batch.faulty:
+            submission.answer(submission.event, Outcome(Status.REFUSED, refusal=submission.fault))
+        self.refused += len(batch.faulty)
+        self._end(len(batch.faulty))
+
+    def _account(self, item: Incoming, outcome: Outcome) -> None:
+        status = outcome.status
+        if status is Status.STORED:
+            self.stored += 1
+            self.last_seq = outcome.seq
+            self._remember(item.event)
+        if status is Status.STORED or status is Status.EPHEMERAL:
+            self._publish(item.event, item.wire, outcome)
+        elif status is Status.REFUSED:
+            self.refused += 1
+
+    def forget(self) -> None:
+        """Events have left the log by another way than an event: answer duplicates from the store again."""
+        self._recent.clear()
+
+    def _remember(self, event: Event) -> None:
+        """Answer a duplicate without the store, as long as nothing can have taken the event out of it."""
+        if event.kind in REMOVING:
+            self._recent.clear()
+        elif not has_address(event.kind) and not any(tag[0] == "expiration" for tag in event.tags):
+            self._recent[event.id] = None
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
+
+
+def _verify(batch: list[Submission]) -> _Verified:
+    sound: list[Submission] = []
+    faulty: list[Submission] = []
+    for submission in batch:
+        submission.fault = fault(submission.event)
+        (sound if submission.fault is None else faulty).append(submission)
+    incoming = [Incoming(item.event, wire(item.event), item.door, item.received_at) for item in sound]
+    return _Verified(sound, incoming, faulty)
+
+
+def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,119 @@
+"""Who a client is to the outside and how fast it may go: its address, its connections, its token buckets.
+
+Everything here is bounded: a bucket that is full again is forgotten, and the table of buckets has a limit of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+
+MAX_BUCKETS: Final = 100_000
+Network = IPv4Network | IPv6Network
+
+
+def networks(written: Iterable[str]) -> tuple[Network, ...]:
+    """The trusted proxies as networks. Raises ValueError on anything else; `config.load` has checked them."""
+    return tuple(ip_network(item) for item in written)
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The client's address: the peer's own, unless the peer is a trusted proxy.
+
+    `forwarded` holds the values of the configured header, in order. They are read from the right, past every trusted
+    proxy, since whatever stands further left was written by somebody the proxy does not vouch for.
+    """
+    address = peer
+    hops = [hop.strip() for value in forwarded for hop in value.split(",")]
+    while hops and _is_trusted(address, trusted):
+        hop = hops.pop()
+        if _parse(hop) is None:
+            break
+        address = hop
+    return _group(address)
+
+
+def _parse(address: str) -> str | None:
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return None
+
+
+def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)
+
+
+def _group(address: str) -> str:
+    """What limits count by: one IPv4 address, or the /64 that one IPv6 subscriber holds."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6:
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, 64), strict=False).network_address)
+    return str(parsed)
+
+
+class Buckets:
+    """Token buckets by name: `rate` tokens a second, `burst` seconds' worth at most. Times are seconds, any monotonic clock."""
+
+    __slots__ = ("_levels",)
+
+    def __init__(self) -> None:
+        self._levels: dict[str, tuple[float, float]] = {}  # name -> (tokens, when)
+
+    def take(self, name: str, rate: float, burst: float, now: float) -> bool:
+        """Take one token if there is one. A `rate` of 0 is no limit."""
+        if rate <= 0:
+            return True
+        full = max(1.0, rate * burst)
+        tokens, when = self._levels.get(name, (full, now))
+        tokens = min(full, tokens + (now - when) * rate)
+        allowed = tokens >= 1.0
+        if name not in self._levels and len(self._levels) >= MAX_BUCKETS:
+            self._forget(full, rate, now)
+        self._levels[name] = (tokens - 1.0 if allowed else tokens, now)
+        return allowed
+
+    def _forget(self, full: float, rate: float, now: float) -> None:
+        """Drop the buckets that are full again, and if none is, the half that waited longest."""
+        kept = {n: (t, w) for n, (t, w) in self._levels.items() if t + (now - w) * rate < full}
+        if len(kept) >= MAX_BUCKETS:
+            newest = sorted(kept.items(), key=lambda item: item[1][1])[MAX_BUCKETS // 2 :]
+            kept = dict(newest)
+        self._levels = kept
+
+
+class Tally:
+    """How many connections each address has open."""
+
+    __slots__ = ("_counts", "total")
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self.total = 0
+
+    def enter(self, address: str, per_address: int, in_all: int) -> str | None:
+        """Count one connection in; the reason when it is one too many (0 is no limit)."""
+        if in_all and self.total >= in_all:
+            return f"this relay holds {in_all} connections and has no room for more; try again later"
+        if per_address and self._counts.get(address, 0) >= per_address:
+            return f"{per_address} connections are open from your address; close one first"
+        self._counts[address] = self._counts.get(address, 0) + 1
+        self.total += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        """Count one connection out that had come in."""
+        self.total -= 1
+        left = self._counts[address] - 1
+        if left:
+            self._counts[address] = left
+        else:
+            del self._counts[address]

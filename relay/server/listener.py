@@ -1,0 +1,123 @@
+"""The listening side: one port for HTTP and WebSocket, served by uvicorn.
+
+uvicorn parses HTTP and hands WebSocket upgrades to the class it is configured with. It waits for ever for the rest of a
+request, so `RequestProtocol` gives every request a deadline: a half-open or trickling client costs one timer and then nothing.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from relay.config import Config, ConfigError, split_listen
+from relay.server.hub import Hub
+from relay.server.websocket import Connection
+
+BACKLOG = 2048
+_OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
+
+
+class RequestProtocol(H11Protocol):
+    """HTTP/1.1 with a deadline of `server.open_timeout` seconds for each request, head and body together."""
+
+    def __init__(self, hub: Hub, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._seconds = hub.config.server.open_timeout
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state in _OWED and not self.transport.is_closing():
+            self._arm()
+        else:
+            self._disarm()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        self._seconds = 0.0  # the connection is the WebSocket's from here on, with deadlines of its own
+        self._disarm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def _arm(self) -> None:
+        if self._deadline is None and self._seconds:
+            self._deadline = self.loop.call_later(self._seconds, self._expire)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                body = b"your request did not arrive in time\n"
+                head = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n"
+                self.transport.write(head % len(body) + body)
+            self.transport.close()
+
+
+class Listener(uvicorn.Server):
+    """uvicorn without its signal handlers: `relay.app` decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def make(hub: Hub, application: Any) -> Listener:
+    """A server for this hub; `application` is the ASGI application that answers HTTP."""
+    settings = hub.config.server
+    return Listener(
+        uvicorn.Config(
+            application,
+            http=partial(RequestProtocol, hub),  # type: ignore[arg-type]
+            ws=partial(Connection, hub),  # type: ignore[arg-type]
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=int(settings.open_timeout) or 5,
+            timeout_graceful_shutdown=max(1, int(settings.drain_timeout)),
+        )
+    )
+
+
+def bind(config: Config) -> socket.socket:
+    """A listening socket on `server.listen`. Raises ConfigError when the address cannot be had."""
+    host, port = split_listen(config.server.listen)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"server.listen: cannot listen on {config.server.listen}: {error.strerror or error}"
+        ) from None
+    return sock
+
+
+def url_of(sock: socket.socket, scheme: str) -> str:
+    """The URL under which this machine reaches the socket."""
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,0 +1,170 @@
+"""What this relay takes: one function a policy, one row each in POLICIES with the doors it guards.
+
+A policy is pure: (event, author, config, now) -> Reject or None. What an event *means* and what is known of it is not asked
+here (that is `handlers`); these are the operator's rules and the rules about who hands the event in.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from relay.config import Config
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+
+REPOSTS: Final = frozenset((6, 16))  # NIP-18
+
+
+class Author(msgspec.Struct, frozen=True, gc=False):
+    """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42)."""
+
+    door: Door
+    keys: frozenset[str] = frozenset()
+
+
+Check = Callable[[Event, Author, Config, int], Reject | None]
+
+
+def tags(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+    """`limits.max_event_tags`."""
+    if len(event.tags) <= config.limits.max_event_tags:
+        return None
+    return Reject(Prefix.INVALID, f"{len(event.tags)} tags; this relay takes {config.limits.max_event_tags}")
+
+
+def content(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+    """`limits.max_content_length`, in characters as NIP-11 counts them."""
+    if len(event.content) <= config.limits.max_content_length:
+        return None
+    return Reject(
+        Prefix.INVALID, f"{len(event.content)} characters; this relay takes {config.limits.max_content_length}"
+    )
+
+
+def future(event: Event, _author: Author, config: Config, now: int) -> Reject | None:
+    """`limits.created_at_future`."""
+    ahead = event.created_at - now
+    if ahead <= config.limits.created_at_future or not config.limits.created_at_future:
+        return None
+    return Reject(
+        Prefix.INVALID, f"created_at is {ahead} s in the future; this relay takes {config.limits.created_at_future} s"
+    )
+
+
+def past(event: Event, _author: Author, config: Config, now: int) -> Reject | None:
+    """`limits.created_at_past`."""
+    behind = now - event.created_at
+    if behind <= config.limits.created_at_past or not config.limits.created_at_past:
+        return None
+    return Reject(
+        Prefix.INVALID, f"created_at is {behind} s in the past; this relay takes {config.limits.created_at_past} s"
+    )
+
+
+def work(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+    """`limits.min_pow` (NIP-13): the id's leading zero bits, and the target the author committed to, must reach it."""
+    needed = config.limits.min_pow
+    if not needed:
+        return None
+    found = 256 - int(event.id, 16).bit_length()
+    if found < needed:
+        return Reject(Prefix.POW, f"difficulty {found} is less than {needed}")
+    committed = next((tag[2] for tag in event.tags if tag[0] == "nonce" and len(tag) > 2), None)
+    if committed is not None and not (committed.isascii() and committed.isdigit() and len(committed) < 4):
+        return Reject(Prefix.POW, "the nonce tag's target is not a number (NIP-13)")
+    if committed is not None and int(committed) < needed:
+        return Reject(Prefix.POW, f"the work is committed to difficulty {int(committed)}, less than {needed}")
+    return None
+
+
+def kind_allowed(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+    """`access.allowed_kinds` and `access.denied_kinds`. A request to vanish is honoured whatever they say (NIP-62)."""
+    if event.kind == kinds.VANISH:
+        return None
+    allowed = config.access.allowed_kinds
+    if event.kind in config.access.denied_kinds or (allowed and event.kind not in allowed):
+        return Reject(Prefix.BLOCKED, f"this relay does not take kind {event.kind}")
+    return None
+
+
+def key_allowed(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+    """`access.allowed_keys` and `access.denied_keys`. A request to vanish is honoured whoever asks (NIP-62)."""
+    if event.kind == kinds.VANISH:
+        return None
+    if event.pubkey in config.access.denied_keys:
+        return Reject(Prefix.BLOCKED, "this key may not write here")
+    if config.access.allowed_keys and event.pubkey not in config.access.allowed_keys:
+        return Reject(Prefix.RESTRICTED, "only listed keys may write here")
+    return None
+
+
+def authenticated(event: Event, author: Author, config: Config, _now: int) -> Reject | None:
+    """`access.auth_to_write` (NIP-42). A request to vanish is honoured whoever asks (NIP-62)."""
+    if author.keys or not config.access.auth_to_write or event.kind == kinds.VANISH:
+        return None
+    return Reject(Prefix.AUTH_REQUIRED, "this relay takes events from authenticated clients only (NIP-42)")
+
+
+def protected(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
+    """NIP-70: an event with a `-` tag comes from its authenticated author only, and nobody reposts one here."""
+    if event.pubkey not in author.keys and any(tag[0] == "-" for tag in event.tags):
+        if not author.keys:
+            return Reject(Prefix.AUTH_REQUIRED, "this event is protected: its author must authenticate (NIP-70)")
+        return Reject(Prefix.RESTRICTED, "this event is protected: only its author may publish it (NIP-70)")
+    if event.kind in REPOSTS and _embeds_protected(event.content):
+        return Reject(Prefix.RESTRICTED, "a repost may not carry a protected event (NIP-70)")
+    return None
+
+
+class _Embedded(msgspec.Struct, gc=False):
+    tags: list[list[object]] = []
+
+
+_decode_embedded = msgspec.json.Decoder(_Embedded).decode
+
+
+def _embeds_protected(text: str) -> bool:
+    try:
+        embedded = _decode_embedded(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False  # no event in it, so none that is protected
+    return any(tag and tag[0] == "-" for tag in embedded.tags)
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A row: the check, the doors it guards, and the NIP-11 fields that tell of it."""
+
+    check: Check
+    doors: frozenset[Door]
+    advertised: tuple[str, ...] = ()
+    nips: tuple[int, ...] = ()
+
+
+_ALL: Final = frozenset(Door)
+_LIVE: Final = _ALL - {Door.IMPORT}  # an archive is old, and the operator answers for it
+
+POLICIES: Final = (
+    Policy(kind_allowed, _ALL),
+    Policy(key_allowed, _ALL, ("restricted_writes",)),
+    Policy(tags, _ALL, ("max_event_tags",)),
+    Policy(content, _ALL, ("max_content_length",)),
+    Policy(future, _ALL, ("created_at_upper_limit",)),
+    Policy(past, _LIVE, ("created_at_lower_limit",)),
+    Policy(work, _LIVE, ("min_pow_difficulty",), (13,)),
+    Policy(protected, _LIVE, (), (70,)),
+    Policy(authenticated, frozenset((Door.CLIENT,)), ("restricted_writes",), (42,)),
+)
+
+_BY_DOOR: Final = {door: tuple(row.check for row in POLICIES if door in row.doors) for door in Door}
+
+
+def refuse(event: Event, author: Author, config: Config, now: int) -> Reject | None:
+    """The first policy's refusal, or None when the event may go on to the signature check. `now` is unix seconds."""
+    for check in _BY_DOOR[author.door]:
+        refusal = check(event, author, config, now)
+        if refusal is not None:
+            return refusal
+    return None

@@ -1,0 +1,346 @@
+"""The pump: one WebSocket connection, bytes in and bytes out.
+
+uvicorn hands the upgrade request over and from then on this protocol owns the transport. websockets' Sans-I/O `ServerProtocol`
+does the handshake, parses what comes in and answers control frames; what a message means is `Session`; what goes out is queued
+as ready frames and written once per turn. Back-pressure goes both ways: a client that sends more than it lets us finish, or
+that does not read its answers, is not read from; one that leaves too much unread is disconnected.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from keys.nip42 import authenticated_key
+from keys.schnorr import fault
+from relay.errors import Prefix, Reject
+from relay.protocol import messages
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.protocol.messages import Publish
+from relay.protocol.session import Authenticate, Cancel, Open, Session, Tally, refusal_of
+from relay.server import frames, limits, policies
+from relay.server.fanout import Subscription
+from relay.server.queries import MAX_WAITING, History, Job
+from storage.base import Outcome, Status
+
+if TYPE_CHECKING:
+    from relay.server.hub import Hub
+
+MAX_IN_FLIGHT: Final = 1000  # events of one connection that have no answer yet
+MAX_KEYS: Final = 32  # keys one connection may authenticate
+GOING_AWAY: Final = 1001
+TRY_LATER: Final = 1013
+
+log = logging.getLogger("tidings.websocket")
+# websockets logs every frame at DEBUG through its logger; a shared silent one keeps that off the hot path.
+_silent = logging.getLogger("tidings.websocket.frames")
+_silent.setLevel(logging.CRITICAL)
+_deflate = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True, client_no_context_takeover=True, compress_settings={"level": 3}
+)
+
+
+class Connection(asyncio.Protocol):
+    """One client. Built by uvicorn for every upgrade request (`ws=partial(Connection, hub)`)."""
+
+    __slots__ = (
+        "address",
+        "author",
+        "closing_at",
+        "connected",
+        "deflate",
+        "fanout",
+        "heard_at",
+        "hub",
+        "in_flight",
+        "jobs",
+        "lined_up",
+        "out",
+        "parts",
+        "paused",
+        "pinged_at",
+        "protocol",
+        "server_state",
+        "session",
+        "transport",
+        "writable",
+    )
+
+    def __init__(self, hub: "Hub", server_state: Any, **_given: Any) -> None:
+        self.hub = hub
+        self.fanout = hub.fanout
+        self.server_state = server_state
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        settings = hub.config
+        self.protocol = ServerProtocol(
+            extensions=[_deflate] if settings.server.compression else None,
+            max_size=settings.limits.max_message_bytes,
+            logger=_silent,
+        )
+        self.session = Session(secrets.token_hex(16))
+        self.author = policies.Author(Door.CLIENT)
+        self.address = ""
+        self.deflate = False
+        self.connected = False  # the handshake is done and no close was sent or received
+        self.writable = True
+        self.paused = False
+        self.lined_up = False  # waiting for, or being served by, a query worker
+        self.in_flight = 0
+        self.jobs: list[Job] = []
+        self.out: list[bytes] = []
+        self.parts: list[bytes] = []  # of a fragmented message
+        self.heard_at = hub.clock()
+        self.pinged_at = 0.0
+        self.closing_at = 0.0
+
+    # what the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.server_state.connections.add(self)
+        self.hub.connections.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.connected = False
+        self.server_state.connections.discard(self)
+        self.hub.connections.discard(self)
+        self.hub.paused.discard(self)
+        self.jobs.clear()
+        self.out.clear()
+        for subscription in self.session.subscriptions.values():
+            self.fanout.remove(subscription)
+        self.session.subscriptions.clear()
+        if self.address:
+            self.hub.tally.leave(self.address)
+            self.address = ""
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self.hub.clock()
+        protocol = self.protocol
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            if type(event) is Frame:
+                self._frame(event)
+            elif isinstance(event, Request):
+                self._handshake(event)
+        self._pump()
+        self.flush()
+        self.consider_reading()
+
+    def eof_received(self) -> None:
+        self.protocol.receive_eof()
+        self._pump()
+        self.flush()
+
+    def pause_writing(self) -> None:
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        self.hub.queries.wake(self)
+        self.consider_reading()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when it stops: the hub closes every connection once what they sent is answered."""
+        self.transport.pause_reading()
+        self.hub.begin_drain()
+
+    # coming in
+
+    def _handshake(self, request: Request) -> None:
+        hub = self.hub
+        response = self.protocol.accept(request)
+        if response.status_code == 101:
+            peer = self.transport.get_extra_info("peername")
+            forwarded = request.headers.get_all(hub.config.server.address_header)
+            address = limits.client_address(peer[0] if peer else "local", forwarded, hub.networks)
+            reason = hub.admit(address)
+            if reason is not None:
+                response = self.protocol.reject(429, f"{reason}\n")
+            else:
+                self.address = address
+        self.protocol.send_response(response)
+        if response.status_code == 101:
+            self.deflate = bool(self.protocol.extensions)
+            self.connected = True
+            self._pump()
+            self.send(messages.challenge(self.session.challenge))
+        else:
+            self.closing_at = self.hub.clock()
+
+    def _frame(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.TEXT and frame.fin:
+            self._message(bytes(frame.data))
+        elif opcode is Opcode.TEXT or (opcode is Opcode.CONT and self.parts):
+            self.parts.append(bytes(frame.data))
+            if frame.fin:
+                message, self.parts = b"".join(self.parts), []
+                self._message(message)
+        elif opcode is Opcode.BINARY:
+            self.send(messages.notice("invalid: this relay reads text frames only (NIP-01)"))
+
+    def _message(self, data: bytes) -> None:
+        hub = self.hub
+        effect = self.session.receive(data, hub.rules)
+        kind = type(effect)
+        if hub.limits_messages and not isinstance(effect, Cancel) and not hub.may_send(self.address):
+            reason = Reject(Prefix.RATE_LIMITED, "too many messages from your address; slow down")
+            refusal = None if isinstance(effect, bytes) else refusal_of(effect, reason)
+            self.send(refusal or messages.notice(str(reason)))
+        elif kind is Publish:
+            self._publish(cast(Publish, effect).event)
+        elif isinstance(effect, bytes):
+            self.send(effect)
+        elif isinstance(effect, Open):
+            self._open(effect)
+        elif isinstance(effect, Tally):
+            hub.queries.submit(self, effect)
+        elif isinstance(effect, Cancel):
+            self._cancel(effect.subscription)
+        elif isinstance(effect, Authenticate):
+            self._authenticate(effect.event)
+
+    def _publish(self, event: Event) -> None:
+        now = int(time.time())
+        refusal = self.hub.refuse(event, self.author, now)
+        if refusal is not None:
+            self.send(messages.ok(event.id, False, str(refusal)))
+            return
+        self.in_flight += 1
+        self.hub.ingest.submit(event, Door.CLIENT, now, self._answer)
+
+    def _answer(self, event: Event, outcome: Outcome) -> None:
+        self.in_flight -= 1
+        if outcome.status is Status.STORED or outcome.status is Status.EPHEMERAL:
+            self.queue(frames.text(b'["OK","%b",true,""]' % event.id.encode()))
+        elif outcome.status is Status.DUPLICATE:
+            self.send(messages.ok(event.id, True, "duplicate: already have this event"))
+        else:
+            self.send(messages.ok(event.id, False, str(outcome.refusal)))
+
+    def _open(self, request: Open) -> None:
+        self._cancel(request.subscription)
+        subscription = Subscription(self, request.subscription, request.filters)
+        self.session.subscriptions[request.subscription] = subscription
+        self.fanout.add(subscription)
+        self.hub.queries.submit(self, History(subscription, request, self.hub.ingest.last_seq))
+
+    def _cancel(self, name: str) -> None:
+        subscription = self.session.subscriptions.pop(name, None)
+        if subscription is not None:
+            self.fanout.remove(subscription)
+
+    def _authenticate(self, event: Event) -> None:
+        try:
+            pubkey = authenticated_key(event, self.session.challenge, self.hub.relay_url, int(time.time()))
+            wrong = fault(event)
+            if wrong is not None:
+                raise wrong
+            if len(self.session.keys | {pubkey}) > MAX_KEYS:
+                raise Reject(Prefix.RESTRICTED, f"{MAX_KEYS} keys are authenticated on this connection; open another")
+        except Reject as refusal:
+            self.send(messages.ok(event.id, False, str(refusal)))
+            return
+        self.session.authenticated(pubkey)
+        self.author = policies.Author(Door.CLIENT, self.session.keys)
+        self.send(messages.ok(event.id, True))
+
+    def end(self, subscription: Subscription, reason: Reject) -> None:
+        """Close a subscription from this side and say why (NIP-01 CLOSED)."""
+        self._cancel(subscription.name)
+        self.send(messages.closed(subscription.name, reason))
+
+    # going out
+
+    def frame(self, payload: bytes) -> bytes:
+        """One message as a frame, compressed if this connection agreed to it."""
+        return frames.deflated(payload) if self.deflate else frames.text(payload)
+
+    def send(self, payload: bytes) -> None:
+        """Queue one message."""
+        self.queue(self.frame(payload))
+
+    def queue(self, frame: bytes) -> None:
+        """Queue ready frames; they are written when somebody flushes, once per turn."""
+        if self.connected:
+            if not self.out:
+                self.hub.dirty.append(self)
+            self.out.append(frame)
+
+    def flush(self) -> None:
+        """Write what is queued in one go; disconnect a client that leaves too much unread."""
+        if self.out:
+            data = b"".join(self.out) if len(self.out) > 1 else self.out[0]
+            self.out.clear()
+            if self.transport.get_write_buffer_size() > self.hub.config.server.send_buffer:
+                log.info("a client left more than %d bytes unread: disconnected", self.hub.config.server.send_buffer)
+                self.abort()
+            elif not self.transport.is_closing():
+                self.transport.write(data)
+        if self.paused:
+            self.consider_reading()
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; the hub cuts the connection if the peer does not answer in time."""
+        if self.protocol.state is State.OPEN:
+            self.flush()
+            self.protocol.send_close(code, reason)
+            self._pump()
+        elif not self.closing_at:
+            self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        self.connected = False
+        self.transport.abort()
+
+    def ping(self, now: float) -> None:
+        """Ask a silent client whether it is there; any answer counts (`heard_at`)."""
+        if self.protocol.state is State.OPEN:
+            self.pinged_at = now
+            self.protocol.send_ping(b"")
+            self._pump()
+
+    def consider_reading(self) -> None:
+        """Read on, or stop reading, by how much of what this client sent is unfinished."""
+        wait = (
+            self.in_flight >= MAX_IN_FLIGHT
+            or len(self.jobs) >= MAX_WAITING
+            or not self.writable
+            or not self.hub.ingest.room()
+        )
+        if wait == self.paused or self.transport.is_closing():
+            return
+        self.paused = wait
+        if wait:
+            self.hub.paused.add(self)
+            self.transport.pause_reading()
+        else:
+            self.hub.paused.discard(self)
+            self.transport.resume_reading()
+
+    def _pump(self) -> None:
+        """Write what the protocol itself has to say: handshake, pongs, close frames."""
+        protocol = self.protocol
+        pending = protocol.data_to_send()
+        if pending and not self.transport.is_closing():
+            if self.out:  # answers to what came before a close frame go before the close frame
+                self.transport.write(b"".join(self.out))
+                self.out.clear()
+            for data in pending:
+                if data:
+                    self.transport.write(data)
+                else:
+                    self.transport.close()
+        if self.connected and protocol.state is not State.OPEN:
+            self.connected = False
+            self.closing_at = self.hub.clock()
