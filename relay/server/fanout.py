@@ -58,7 +58,6 @@ class Fanout:
         if not found:
             return
         tail = wire + b"]"
-        size = len(tail)
         plain: dict[bytes, bytes] = {}  # prefix -> frame
         packed: dict[bytes, bytes] = {}
         for subscription in found:
@@ -72,11 +71,7 @@ class Fanout:
             made = packed if connection.deflate else plain
             frame = made.get(prefix)
             if frame is None:
-                if connection.deflate:
-                    frame = frames.deflated(prefix + tail)
-                else:
-                    frame = frames.header(len(prefix) + size) + prefix + tail
-                made[prefix] = frame
+                frame = made[prefix] = connection.frame(prefix + tail)
             connection.queue(frame)
             self.delivered += 1
 

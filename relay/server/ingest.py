@@ -22,7 +22,7 @@ import msgspec
 from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, wire
+from relay.protocol.event import Event, compute_id, wire
 from relay.protocol.kinds import DELETION, VANISH, has_address
 from storage.base import Incoming, Outcome, Status, StorageError, Writer
 
@@ -108,7 +108,7 @@ class Ingest:
 
     def submit(self, event: Event, door: Door, received_at: int, answer: Answer) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet."""
-        if event.id in self._recent:
+        if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
         self._begin(1)

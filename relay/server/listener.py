@@ -23,6 +23,14 @@ BACKLOG = 2048
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 
 
+_TOO_LATE = b"""HTTP/1.1 408 Request Timeout\r
+connection: close\r
+content-type: text/plain\r
+content-length: 36\r
+\r
+your request did not arrive in time\n"""
+
+
 class RequestProtocol(H11Protocol):
     """HTTP/1.1 with a deadline of `server.open_timeout` seconds for each request, head and body together."""
 
@@ -64,9 +72,7 @@ class RequestProtocol(H11Protocol):
         self._deadline = None
         if not self.transport.is_closing():
             if self.cycle is None or self.cycle.response_complete:
-                body = b"your request did not arrive in time\n"
-                head = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n"
-                self.transport.write(head % len(body) + body)
+                self.transport.write(_TOO_LATE)
             self.transport.close()
 
 
