@@ -11,7 +11,6 @@ from relay.protocol import messages
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.matcher import Matcher
-from relay.server import frames
 
 if TYPE_CHECKING:
     from relay.server.websocket import Connection
