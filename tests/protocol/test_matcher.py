@@ -1,0 +1,79 @@
+"""The index of live filters gives what asking every filter gives."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.protocol import matcher
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter, matches
+from relay.protocol.matcher import Matcher
+from tests.factories import make_event
+from tests.protocol import strategies
+
+STEPS = st.lists(st.tuples(st.integers(0, 5), st.none() | st.lists(strategies.filters(), max_size=3)), max_size=12)
+
+
+@settings(max_examples=400)
+@given(steps=STEPS, events=st.lists(strategies.events(), min_size=1, max_size=5))
+def test_finds_exactly_the_subscriptions_with_a_filter_that_matches(
+    steps: list[tuple[int, list[Filter] | None]], events: list[Event]
+) -> None:
+    index: Matcher[int] = Matcher()
+    model: dict[int, list[Filter]] = {}
+    for subscription, filters in steps:
+        if filters is None:
+            index.remove(subscription)
+            model.pop(subscription, None)
+        else:
+            index.add(subscription, filters)
+            model[subscription] = filters
+    for event in events:
+        expected = [name for name, filters in model.items() if any(matches(each, event) for each in filters)]
+        assert sorted(index.match(event)) == sorted(expected)
+
+
+@given(steps=STEPS)
+def test_removing_every_subscription_leaves_nothing_behind(steps: list[tuple[int, list[Filter] | None]]) -> None:
+    index: Matcher[int] = Matcher()
+    for subscription, filters in steps:
+        index.add(subscription, filters or [])
+    for subscription in range(6):
+        index.remove(subscription)
+    assert len(index) == 0
+    assert not any(getattr(index, name) for name in vars(index))
+
+
+def test_a_subscription_is_found_once_when_several_of_its_filters_match() -> None:
+    index: Matcher[str] = Matcher()
+    index.add("a", [Filter(), Filter(kinds=frozenset([1])), Filter(tags={"t": frozenset("xy")})])
+    assert index.match(make_event(tags=[["t", "x"], ["t", "y"]])) == ["a"]
+
+
+def test_adding_again_replaces_the_earlier_filters() -> None:
+    index: Matcher[str] = Matcher()
+    index.add("a", [Filter(kinds=frozenset([1]))])
+    index.add("a", [Filter(kinds=frozenset([2]))])
+    assert index.match(make_event(kind=1)) == []
+    assert index.match(make_event(kind=2)) == ["a"]
+    assert len(index) == 1
+
+
+def test_removing_what_was_never_added_changes_nothing() -> None:
+    index: Matcher[str] = Matcher()
+    index.add("a", [Filter()])
+    index.remove("b")
+    assert index.match(make_event()) == ["a"]
+
+
+def test_filters_that_differ_in_their_limit_alone_are_kept_once_and_both_answered() -> None:
+    index: Matcher[str] = Matcher()
+    index.add("a", [Filter(limit=0)])
+    index.add("b", [Filter(limit=9)])
+    assert sorted(index.match(make_event())) == ["a", "b"]
+
+
+def test_a_filter_of_more_values_than_the_index_takes_is_answered_all_the_same() -> None:
+    index: Matcher[str] = Matcher()
+    index.add("a", [Filter(kinds=frozenset(range(1, matcher.MAX_KEYS + 2)))])
+    assert index.match(make_event(kind=1)) == ["a"]
+    assert index.match(make_event(kind=0)) == []

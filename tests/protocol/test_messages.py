@@ -1,0 +1,205 @@
+"""Client messages: typed, or answered; relay messages: valid JSON of the right shape (NIP-01, 42, 45, 67)."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.errors import Prefix, Reject
+from relay.protocol import messages
+from relay.protocol.event import wire
+from relay.protocol.filter import Filter
+from relay.protocol.messages import Auth, Close, Count, Malformed, Publish, Req, decode
+from tests.factories import make_event
+
+NOTE = make_event(content='x"y', tags=[["t", "a"]])
+SHAPES = {"OK": 4, "CLOSED": 3, "NOTICE": 2}
+
+
+def answer(data: bytes) -> list[Any]:
+    """The relay's answer to a message that cannot be acted on, checked for its shape."""
+    with pytest.raises(Malformed) as malformed:
+        decode(data)
+    reply = json.loads(malformed.value.reply)
+    assert len(reply) == SHAPES[reply[0]]
+    assert reply[-1].startswith(("invalid: ", "unsupported: "))
+    return list(reply)
+
+
+def test_decodes_each_verb() -> None:
+    event = wire(NOTE)
+    assert decode(b'["EVENT",' + event + b"]") == Publish(NOTE)
+    assert decode(b'["AUTH",' + event + b"]") == Auth(NOTE)
+    assert decode(b'["CLOSE","a"]') == Close("a")
+    assert decode(b'["REQ","a",{"kinds":[1]},{}]') == Req("a", (Filter(kinds=frozenset([1])), Filter()))
+    assert decode(b'["COUNT","a",{"kinds":[1]}]') == Count("a", (Filter(kinds=frozenset([1])),))
+
+
+def test_white_space_escapes_and_further_elements_change_nothing() -> None:
+    event = wire(NOTE)
+    assert decode(b' [ "EVENT" , ' + event + b' , "more" ] ') == Publish(NOTE)
+    assert decode(b'["EV\\u0045NT",' + event + b"]") == Publish(NOTE)
+    assert decode(b'["CLOSE","a",1,{}]') == Close("a")
+
+
+def test_a_count_of_one_filter_with_a_tag_has_an_hll_offset() -> None:
+    assert decode(b'["COUNT","a",{"#t":["x"]}]').offset is not None  # type: ignore[union-attr]
+    assert decode(b'["COUNT","a",{"#t":["x"]},{}]').offset is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 64, "😀" * 64, '"\\', " ", "\x00"])
+def test_a_subscription_id_is_any_text_of_1_to_64_characters(name: str) -> None:
+    assert decode(json.dumps(["REQ", name, {}]).encode()) == Req(name, (Filter(),))
+
+
+@pytest.mark.parametrize("name", ["", "a" * 65, 1, None, True, ["a"], {}])
+@pytest.mark.parametrize("verb", ["REQ", "COUNT", "CLOSE"])
+def test_any_other_subscription_id_gets_a_notice(verb: str, name: object) -> None:
+    assert answer(json.dumps([verb, name, {}]).encode())[0] == "NOTICE"
+
+
+@pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
+def test_a_bad_event_whose_id_can_be_read_gets_a_false_ok(verb: str) -> None:
+    reply = answer(json.dumps([verb, {"id": "ab" * 32, "kind": "1"}]).encode())
+    assert reply[:3] == ["OK", "ab" * 32, False]
+
+
+@pytest.mark.parametrize("event_id", ["ab" * 31, "AB" * 32, "ab" * 32 + "\n", 1, None, ["ab" * 32]])
+def test_a_bad_event_whose_id_cannot_be_read_gets_a_notice(event_id: object) -> None:
+    assert answer(json.dumps(["EVENT", {"id": event_id}]).encode())[0] == "NOTICE"
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+@pytest.mark.parametrize(
+    "rest",
+    ["", ",null", ",[]", ",1", ',{"kinds":[true]}', ',{"ids":["ab"]}', ',{},{"since":1.5}', ',{"search":"x"}'],
+)
+def test_a_bad_filter_gets_closed_for_that_subscription(verb: str, rest: str) -> None:
+    assert answer(f'["{verb}","a"{rest}]'.encode())[:2] == ["CLOSED", "a"]
+
+
+def test_invalid_utf_8_in_a_filter_gets_closed() -> None:
+    assert answer(b'["REQ","a",{"#t":["\xff"]}]')[:2] == ["CLOSED", "a"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b" ",
+        b"[]",
+        b"{}",
+        b"null",
+        b'"EVENT"',
+        b"[",
+        b'["EVENT"]',
+        b'["EVENT",null]',
+        b'["EVENT",[]]',
+        b'["EVENT",',
+        b'["AUTH"]',
+        b'["AUTH","x"]',
+        b'["REQ"]',
+        b'["CLOSE"]',
+        b'["event",{}]',
+        b'["NOPE"]',
+        b'["NEG-OPEN","a"]',
+        b"[1]",
+        b"[[]]",
+        b'[{"a":1}]',
+        b"\xff",
+        b'["\xff"]',
+        b'["\\ud800"]',
+        b'["REQ","\\udc00",{}]',
+        b'\xef\xbb\xbf["CLOSE","a"]',
+        b'["CLOSE","a"]x',
+        b'["CLOSE","a"]["CLOSE","a"]',
+        b'["CLOSE",NaN]',
+        b"[" * 100_000,
+        b'["EVENT",' + b"[" * 100_000,
+        b'["EVENT",{"id":' + b"[" * 100_000,
+        b'["REQ","a",' + b'{"a":' * 100_000,
+        b'["' + b"x" * 100_000 + b'"]',
+        b"\x00" * 100,
+    ],
+)
+def test_what_cannot_be_attributed_gets_a_short_notice(data: bytes) -> None:
+    reply = answer(data)
+    assert reply[0] == "NOTICE"
+    assert len(reply[1]) < 300
+
+
+def test_a_verb_that_is_not_known_names_those_that_are() -> None:
+    notice = answer(b'["NOPE"]')[1]
+    assert all(verb in notice for verb in ("NOPE", "EVENT", "REQ", "CLOSE", "COUNT", "AUTH"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=12,
+)
+VERB = st.sampled_from(["EVENT", "REQ", "CLOSE", "COUNT", "AUTH"])
+FIELDS = st.sampled_from(["id", "ids", "kinds", "#e", "#t", "since", "limit", "tags", "created_at", "content"])
+SUBSCRIPTION = st.text(max_size=66) | JSON
+ALMOST = st.tuples(VERB, SUBSCRIPTION, st.dictionaries(FIELDS, JSON)) | st.tuples(VERB, st.dictionaries(FIELDS, JSON))
+
+
+def check_any_answer(data: bytes) -> None:
+    """Whatever comes in: a Message, or Malformed with an answer of the right shape; nothing else is ever raised."""
+    try:
+        message = decode(data)
+    except Malformed as malformed:
+        reply = json.loads(malformed.reply)
+        assert len(reply) == SHAPES[reply[0]]
+        assert isinstance(reply[-1], str)
+    else:
+        assert isinstance(message, Publish | Auth | Req | Count | Close)
+
+
+@settings(max_examples=500)
+@given(st.binary())
+def test_any_bytes_are_a_message_or_get_an_answer(data: bytes) -> None:
+    check_any_answer(data)
+
+
+@settings(max_examples=500)
+@given(JSON | ALMOST)
+def test_any_json_is_a_message_or_gets_an_answer(value: object) -> None:
+    check_any_answer(json.dumps(value).encode())
+
+
+VALID = [
+    b'["EVENT",' + wire(NOTE) + b"]",
+    b'["REQ","sub",{"ids":["' + b"ab" * 32 + b'"],"kinds":[1],"#t":["x\\u00e9"],"since":1,"limit":5},{}]',
+]
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from(VALID),
+    st.lists(st.tuples(st.integers(0, 500), st.integers(0, 3), st.binary(max_size=4)), max_size=3),
+)
+def test_a_valid_message_with_broken_bytes_is_a_message_or_gets_an_answer(
+    data: bytes, edits: list[tuple[int, int, bytes]]
+) -> None:
+    for at, dropped, inserted in edits:
+        place = at % (len(data) + 1)
+        data = data[:place] + inserted + data[place + dropped :]
+    check_any_answer(data)
+
+
+@given(st.text(), st.text())
+def test_relay_messages_are_json_whatever_text_they_carry(subscription: str, text: str) -> None:
+    refusal = Reject(Prefix.ERROR, text)
+    assert json.loads(messages.ok("ab", True)) == ["OK", "ab", True, ""]
+    assert json.loads(messages.ok("ab", False, str(refusal))) == ["OK", "ab", False, f"error: {text}"]
+    assert json.loads(messages.eose(subscription)) == ["EOSE", subscription]
+    assert json.loads(messages.eose(subscription, "more")) == ["EOSE", subscription, ["more"]]
+    assert json.loads(messages.closed(subscription, refusal)) == ["CLOSED", subscription, f"error: {text}"]
+    assert json.loads(messages.notice(text)) == ["NOTICE", text]
+    assert json.loads(messages.challenge(text)) == ["AUTH", text]
+    assert json.loads(messages.count(subscription, 3)) == ["COUNT", subscription, {"count": 3}]
+    assert json.loads(messages.count(subscription, 3, "00"))[2] == {"count": 3, "hll": "00"}
+    assert json.loads(messages.event_prefix(subscription) + wire(NOTE) + b"]")[:2] == ["EVENT", subscription]
