@@ -1,0 +1,44 @@
+"""The command `tidings`: the list of its verbs.
+
+Exit codes: 0 done, 1 refused or problems found, 2 used or configured wrongly.
+"""
+
+from typing import Final
+
+import click
+
+import relay
+from relay.commands import asking, keeping, keys, moving, serving, talking
+from relay.commands.common import Verbs
+
+VERBS: Final[tuple[click.Command, ...]] = (
+    serving.serve,
+    serving.show_config,
+    moving.import_events,
+    moving.export_events,
+    asking.scan,
+    asking.count,
+    asking.delete,
+    keeping.info,
+    keeping.check,
+    keeping.backup,
+    keeping.compact,
+    keeping.rebuild,
+    keys.key,
+    talking.event,
+    talking.req,
+)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(relay.__version__, prog_name="tidings")
+def main() -> None:
+    """Tidings: a Nostr relay that is also a hub of signed events.
+
+    Verbs that read or write a database take --data DIR and work whether the relay runs on it or not. `tidings VERB --help`
+    shows examples. Exit codes: 0 done, 1 refused or problems found, 2 used or configured wrongly.
+    """
+
+
+for _verb in VERBS:
+    main.add_command(_verb)

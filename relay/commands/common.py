@@ -1,0 +1,240 @@
+"""What the verbs share: settings, errors in one line, filters as arguments, and the two ways to a database.
+
+A verb that writes goes through the running relay's control socket when one answers, and otherwise opens the database
+itself, taking the lock. What may come from strangers is never printed to a terminal as it came.
+"""
+
+import asyncio
+import errno
+import functools
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeVar
+
+import click
+from click.exceptions import NoArgsIsHelpError
+
+from relay import config
+from relay.config import Config, ConfigError
+from relay.errors import Reject
+from relay.protocol import event as events
+from relay.protocol import filter as filters
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.server import control, policies
+from relay.server.control import ControlError
+from storage.base import Incoming, Outcome, Reader, Status, StorageError, Tools, Writer
+
+T = TypeVar("T")
+_OPERATOR = policies.Author(Door.IMPORT)
+
+
+class Complaint(click.ClickException):
+    """A failure in one line on stderr; exit code 1: refused, or problems found."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"tidings: {' '.join(printable(self.message).split())}", file=file, err=file is None)
+
+
+class Misuse(Complaint):
+    """A Complaint about how the command is used or configured; exit code 2."""
+
+    exit_code = 2
+
+
+class Verbs(click.Group):
+    """A group whose verbs may raise the domain's errors; they end as a Complaint. Its help keeps the order of the verbs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            verb = error.ctx.command_path if error.ctx is not None else "tidings"
+            raise Misuse(f"{error.format_message()} (see `{verb} --help`)") from None
+        except ConfigError as error:
+            raise Misuse(str(error)) from None
+        except (StorageError, ControlError, Reject) as error:
+            raise Complaint(str(error)) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read us has left: click ends quietly
+            place = f"{error.filename}: " if error.filename else ""
+            raise Complaint(f"{place}{error.strerror or error}") from None
+
+
+def printable(text: str) -> str:
+    """The text with control characters replaced, so that a stranger's words cannot drive a terminal."""
+    return "".join(char if char.isprintable() or char == " " else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def say(text: str) -> None:
+    """A line for a person, on stderr, where it does not mix with data."""
+    click.echo(text, err=True)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the settings of this run come from."""
+
+    file: Path | None
+    flags: dict[str, str]
+
+    def load(self) -> Config:
+        """The effective settings. Raises ConfigError."""
+        return config.load(self.file, os.environ, self.flags)
+
+
+def with_settings(verb: Callable[..., T]) -> Callable[..., T]:
+    """Give a verb --config, --data and --set; it gets them as the argument `settings`."""
+
+    @click.option("--config", "config_file", metavar="FILE", envvar="TIDINGS_CONFIG", help="TOML file of settings.")
+    @click.option("--data", metavar="DIR", help="Data directory (server.data).")
+    @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Any setting; may be repeated.")
+    @functools.wraps(verb)
+    def command(
+        *args: Any,
+        config_file: str | None,
+        data: str | None,
+        pairs: tuple[str, ...],
+        listen: str | None = None,
+        **kwargs: Any,
+    ) -> T:
+        flags = _flags(pairs)
+        given = {"server.data": data, "server.listen": listen}
+        flags |= {name: text for name, text in given.items() if text is not None}
+        return verb(*args, settings=Settings(None if config_file is None else Path(config_file), flags), **kwargs)
+
+    return command
+
+
+def _flags(pairs: Sequence[str]) -> dict[str, str]:
+    flags: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set takes NAME=VALUE, not {pair!r}")
+        flags[name.strip()] = text
+    return flags
+
+
+def filter_argument(value: str) -> Filter:
+    """A NIP-01 filter given as an argument: JSON, or @FILE that holds it. Raises click.BadParameter."""
+    try:
+        text = Path(value[1:]).read_bytes() if value.startswith("@") else value.encode()
+        return filters.parse_json(text)
+    except (OSError, Reject, UnicodeEncodeError) as error:
+        raise click.BadParameter(str(error)) from None
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Database(Reader, Tools, Protocol):
+    """What reads a database from the command line."""
+
+
+@dataclass(frozen=True)
+class Doors:
+    """How to open a database that no relay serves right now."""
+
+    writer: Callable[[Config], Writer]
+    reader: Callable[[Config], Awaitable[Database]]
+
+
+def _doors() -> Doors:
+    """Those given to the command as its context object, else those of the application."""
+    given = click.get_current_context().find_object(Doors)
+    if given is not None:
+        return given
+    from relay import app
+
+    return Doors(app.open_writer, app.open_reader)
+
+
+@asynccontextmanager
+async def reading(settings: Config) -> AsyncIterator[Database]:
+    """The database, opened beside whoever writes it."""
+    database = await _doors().reader(settings)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+class Hand(Protocol):
+    """What writes: the running relay or this process."""
+
+    def submit(self, batch: Sequence[Event]) -> list[Outcome]:
+        """Write verified events, at most `control.MAX_BATCH`; one Outcome each, in order, once they are durable."""
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        """As Writer.remove."""
+
+    def compact(self) -> None:
+        """As Writer.compact."""
+
+    def rebuild(self) -> int:
+        """As Writer.rebuild."""
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+
+
+class Direct:
+    """A Hand over a Writer of this process's own, with the policies that a running relay applies."""
+
+    def __init__(self, writer: Writer, settings: Config) -> None:
+        self._writer = writer
+        self._settings = settings
+        self.remove = writer.remove
+        self.compact = writer.compact
+        self.rebuild = writer.rebuild
+        self.close = writer.close
+
+    def submit(self, batch: Sequence[Event]) -> list[Outcome]:
+        """As Hand.submit."""
+        now = int(time.time())
+        refusals = [policies.refuse(one, _OPERATOR, self._settings, now) for one in batch]
+        accepted = [
+            Incoming(one, events.wire(one), Door.IMPORT, now)
+            for one, refusal in zip(batch, refusals, strict=True)
+            if refusal is None
+        ]
+        stored = iter(self._writer.write(accepted, now))
+        return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
+
+
+@contextmanager
+def writing(settings: Config) -> Iterator[Hand]:
+    """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
+    hand: Hand = control.connect(Path(settings.server.data)) or Direct(_doors().writer(settings), settings)
+    try:
+        yield hand
+    finally:
+        hand.close()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a verb's asynchronous part."""
+    return asyncio.run(work)
+
+
+def is_terminal() -> bool:
+    """Whether a person watches stderr."""
+    return sys.stderr.isatty()
+
+
+def output() -> IO[bytes]:
+    """Stdout for data."""
+    return sys.stdout.buffer

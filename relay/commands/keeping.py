@@ -1,0 +1,171 @@
+"""`info`, `check`, `backup`, `compact`, `rebuild`: looking after a database."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from relay.commands.common import (
+    Settings,
+    as_json,
+    printable,
+    reading,
+    run,
+    say,
+    with_settings,
+    writing,
+)
+from relay.commands.progress import waiting
+from relay.config import Config
+from relay.server import control
+from storage.base import Info
+
+
+@click.command()
+@as_json
+@with_settings
+def info(settings: Settings, as_json: bool) -> None:
+    """Print figures about the database.
+
+    \b
+    Examples:
+      tidings info
+      tidings info --json --data /var/lib/tidings
+    """
+    config = settings.load()
+    client = control.connect(Path(config.server.data))
+    if client is not None:
+        with closing(client):
+            figures = client.info()
+    else:
+        figures = run(_info(config))
+    if as_json:
+        click.echo(msgspec.json.encode(msgspec.structs.asdict(figures) | {"running": client is not None}))
+        return
+    for name, value in _rows(figures, client is not None):
+        click.echo(f"{name:16}{value}")
+
+
+async def _info(config: Config) -> Info:
+    async with reading(config) as database:
+        return await database.info()
+
+
+def _rows(figures: Info, is_running: bool) -> list[tuple[str, str]]:
+    kinds = ", ".join(f"{kind}: {number:,}" for kind, number in figures.kinds)
+    return [
+        ("relay", "running" if is_running else "stopped"),
+        ("events", f"{figures.events:,}"),
+        ("log number", f"{figures.last_seq:,}"),
+        ("authors", f"{figures.authors:,}"),
+        ("oldest", _date(figures.oldest)),
+        ("newest", _date(figures.newest)),
+        ("kinds", kinds or "none"),
+        ("expiring", f"{figures.expiring:,}"),
+        ("tombstones", f"{figures.tombstones:,}"),
+        ("database", f"{figures.database_bytes:,} bytes, write-ahead log {figures.wal_bytes:,}"),
+        ("schema", str(figures.schema_version)),
+    ]
+
+
+def _date(seconds: int | None) -> str:
+    if seconds is None:
+        return "none"
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        return f"second {seconds:,}"  # an event may name a time that no calendar has
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Do not check signatures again.")
+@as_json
+@with_settings
+def check(settings: Settings, quick: bool, as_json: bool) -> None:
+    """Compare the database with itself.
+
+    Checks the file, ids, signatures, index rows and projections. Exit code 1 when there is a problem. Works while
+    the relay runs.
+
+    \b
+    Examples:
+      tidings check
+      tidings check --quick --json
+    """
+    problems = run(_check(settings.load(), not quick, as_json))
+    say(f"{problems:,} problems found" if problems else "no problem found")
+    if problems:
+        raise SystemExit(1)
+
+
+async def _check(config: Config, verify: bool, as_json: bool) -> int:
+    problems = 0
+    async with reading(config) as database:
+        with waiting("checking …"):
+            async for problem in database.check(verify):
+                problems += 1
+                where = f"event {problem.seq}: " if problem.seq else ""
+                click.echo(msgspec.json.encode(problem) if as_json else where + printable(problem.message))
+    return problems
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@with_settings
+def backup(settings: Settings, file: Path) -> None:
+    """Write a copy of the database.
+
+    A consistent one, also while the relay runs. FILE must not exist.
+
+    \b
+    Examples:
+      tidings backup /backups/tidings-monday.sqlite
+    """
+    config = settings.load()
+    client = control.connect(Path(config.server.data))
+    with waiting("copying …"):
+        if client is not None:
+            with closing(client):
+                written = client.backup(file)
+        else:
+            written = run(_backup(config, file.absolute()))
+    say(f"{written:,} bytes in {file}")
+
+
+async def _backup(config: Config, file: Path) -> int:
+    async with reading(config) as database:
+        return await database.backup(file)
+
+
+@click.command()
+@with_settings
+def compact(settings: Settings) -> None:
+    """Give free space back.
+
+    What was deleted is gone from the files then. A running relay takes no events meanwhile.
+
+    \b
+    Examples:
+      tidings compact
+    """
+    with writing(settings.load()) as hand, waiting("compacting …"):
+        hand.compact()
+    say("compacted")
+
+
+@click.command()
+@with_settings
+def rebuild(settings: Settings) -> None:
+    """Make the derived tables anew from the log.
+
+    A running relay takes no events meanwhile.
+
+    \b
+    Examples:
+      tidings rebuild
+    """
+    with writing(settings.load()) as hand, waiting("rebuilding …"):
+        rows = hand.rebuild()
+    say(f"{rows:,} rows rebuilt")

@@ -1,0 +1,124 @@
+"""`serve` and `config`."""
+
+import os
+import sys
+import tomllib
+from typing import Any
+
+import click
+import msgspec
+
+from relay.commands.common import Settings, as_json, run, with_settings
+from relay.config import SETTINGS, ConfigError, Setting
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Address and port (server.listen); port 0 lets the system choose.")
+@with_settings
+def serve(settings: Settings) -> None:
+    """Run the relay until SIGTERM or Ctrl-C.
+
+    SIGHUP reads the configuration again and applies what can change while running.
+
+    \b
+    Examples:
+      tidings serve
+      tidings serve --listen 0.0.0.0:7447 --data /var/lib/tidings
+      tidings serve --config tidings.toml --set limits.max_limit=1000
+    """
+    from relay import app
+
+    work = app.serve(settings.load(), ready=click.echo, load=settings.load)
+    if sys.platform == "win32":
+        run(work)
+    else:
+        import uvloop
+
+        uvloop.run(work)
+
+
+@click.command("config")
+@click.argument("names", nargs=-1)
+@as_json
+@click.option("--example", is_flag=True, help="Print a commented TOML file with every setting at its default.")
+@with_settings
+def show_config(settings: Settings, names: tuple[str, ...], as_json: bool, example: bool) -> None:
+    """Print the settings in force.
+
+    Each with its value, what it does and where the value comes from. NAMES narrow the list to sections or settings.
+    Later wins: default, file, environment, command line.
+
+    \b
+    Examples:
+      tidings config
+      tidings config limits server.listen
+      tidings config --example > tidings.toml
+      tidings config --json --config tidings.toml
+    """
+    chosen = [setting for setting in SETTINGS if _is_chosen(setting, names)]
+    if names and not chosen:
+        raise ConfigError(f"{' '.join(names)!r} is no setting or section; `tidings config` lists them all")
+    if example:
+        click.echo(example_file(chosen), nl=False)
+        return
+    effective, origins = settings.load(), _origins(settings)
+    rows = [(setting, getattr(getattr(effective, setting.section), setting.field)) for setting in chosen]
+    if as_json:
+        for setting, value in rows:
+            click.echo(msgspec.json.encode(_row(setting, value, origins[setting.name])))
+        return
+    for setting, value in rows:
+        live = ", reloadable" if setting.reloadable else ""
+        click.echo(f"{setting.name} = {_toml(value)}")
+        click.echo(f"    {setting.help}")
+        click.echo(f"    from {origins[setting.name]}; {setting.variable}{live}")
+
+
+def _is_chosen(setting: Setting, names: tuple[str, ...]) -> bool:
+    return not names or setting.section in names or setting.name in names
+
+
+def _row(setting: Setting, value: Any, origin: str) -> dict[str, Any]:
+    return {
+        "name": setting.name,
+        "value": value,
+        "default": setting.default,
+        "origin": origin,
+        "variable": setting.variable,
+        "reloadable": setting.reloadable,
+        "help": setting.help,
+    }
+
+
+def _origins(settings: Settings) -> dict[str, str]:
+    """Where each setting's value comes from; the settings have been loaded, so the file is sound."""
+    tables = tomllib.loads(settings.file.read_text(encoding="utf-8")) if settings.file is not None else {}
+    origins = {}
+    for setting in SETTINGS:
+        origin = "default"
+        if setting.field in tables.get(setting.section, {}):
+            origin = f"file {settings.file}"
+        if setting.variable in os.environ:
+            origin = "environment"
+        if setting.name in settings.flags:
+            origin = "command line"
+        origins[setting.name] = origin
+    return origins
+
+
+def example_file(chosen: list[Setting]) -> str:
+    """A TOML file of these settings at their defaults, each commented out under its help."""
+    lines = ["# Settings of Tidings. Every line starting with # shows a default; remove the # to change it."]
+    section = ""
+    for setting in chosen:
+        if setting.section != section:
+            section = setting.section
+            lines += ["", f"[{section}]"]
+        live = " (reloadable)" if setting.reloadable else ""
+        lines += [f"# {setting.help}{live}", f"# {setting.field} = {_toml(setting.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A setting's value as TOML: its text, numbers, booleans and lists are written as in JSON."""
+    return msgspec.json.encode(value).decode()
