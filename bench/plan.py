@@ -1,0 +1,25 @@
+"""How much of everything a run does. Every number that decides a figure stands here."""
+
+import msgspec
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Sizes of the workloads; times are seconds."""
+
+    seed: int = 1
+    events: int = 40_000  # ingest
+    connections: int = 8  # ingest and query
+    window: int = 512  # events a connection has unanswered at most
+    singles: int = 1000  # one at a time
+    stored: int = 40_000  # what queries run over
+    query_time: float = 2.0  # each query row
+    subscribers: int = 200
+    subscriptions: int = 10  # of each subscriber
+    burst: int = 400  # events of the full-speed fan-out
+    burst_window: int = 16  # of which so many are under way at most
+    paced: int = 100  # events of the paced fan-out
+    pace: int = 20  # events a second
+    idle: int = 1000  # connections
+
+
+QUICK = Plan(events=5000, singles=100, stored=5000, query_time=0.3, burst=40, paced=20, idle=200)

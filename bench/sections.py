@@ -1,0 +1,89 @@
+"""The sections of a run, and how each gets its relay: a fresh one of our own, or the one at a URL."""
+
+import tempfile
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench import corpus
+from bench.figures import Row
+from bench.floor import floor_us
+from bench.plan import Plan
+from bench.process import Subject, started
+from bench.workloads import fanout, idle, ingest, query, transfer
+
+Section = Callable[[Subject, Plan], Awaitable[list[Row]]]
+Say = Callable[[str], None]
+
+
+async def _ingest(subject: Subject, plan: Plan) -> list[Row]:
+    return [await ingest.pipelined(subject, plan), await ingest.one_at_a_time(subject, plan)]
+
+
+LIVE: Final[dict[str, Section]] = {
+    "idle": idle.rows,
+    "ingest": _ingest,
+    "fanout": fanout.rows,
+}  # each on an empty relay
+NAMES: Final = (*LIVE, "transfer", "query")
+
+
+class Floor:
+    """Measures V before every section, so that a machine whose speed varies does not spoil the ratios."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._wires = list(islice(corpus.wires(plan.seed, plan.events), 1000))
+
+    def under(self, rows: Sequence[Row], floor: float) -> list[Row]:
+        """The rows with V filled in."""
+        return [msgspec.structs.replace(row, floor_us=floor) for row in rows]
+
+    def measure(self) -> float:
+        """V in microseconds, now."""
+        return floor_us(self._wires)
+
+
+async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) -> list[Row]:
+    """Measure `tidings serve` of this tree, freshly started for each section. `data`: a seeded directory to keep or use again."""
+    floor = Floor(plan)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="tidings-bench-") as scratch:
+        for name, section in LIVE.items():
+            if name in only:
+                say(name)
+                with started(Path(scratch) / name) as subject:
+                    now = floor.measure()
+                    rows += floor.under(await section(subject, plan), now)
+        stored = data or Path(scratch) / "stored"
+        if "transfer" in only or "query" in only:
+            say("import")
+            now = floor.measure()
+            imported = transfer.seed(stored, plan)
+            if "transfer" in only:
+                rows += floor.under([row for row in (imported, transfer.export(stored, plan)) if row], now)
+        if "query" in only:
+            say("query")
+            with started(stored) as subject:
+                now = floor.measure()
+                rows += floor.under(await query.rows(subject, plan), now)
+    return rows
+
+
+async def foreign(subject: Subject, plan: Plan, only: Collection[str], say: Say) -> list[Row]:
+    """Measure the relay at a URL over its protocol alone; what queries need is published first."""
+    floor = Floor(plan)
+    rows: list[Row] = []
+    for name, section in LIVE.items():
+        if name in only:
+            say(name)
+            now = floor.measure()
+            rows += floor.under(await section(subject, plan), now)
+    if "query" in only:
+        say("query")
+        await ingest.pour(subject, list(corpus.wires(plan.seed, plan.stored)), plan, ingest.refusal)
+        now = floor.measure()
+        rows += floor.under(await query.rows(subject, plan), now)
+    return rows

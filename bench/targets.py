@@ -1,0 +1,35 @@
+"""What the relay must reach, as data: row name -> at most how much of which figure.
+
+V is the cost of one signature check (decode, id, verify) on one core in the same run, so a target holds on any machine.
+"""
+
+import enum
+from typing import Final
+
+import msgspec
+
+
+class Figure(enum.StrEnum):
+    """The figure of a row that a target is about."""
+
+    CPU = "V"  # server CPU per unit as a multiple of V
+    P50 = "ms"  # median time
+    MEMORY = "B"  # server memory per unit
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The figure may be at most this."""
+
+    figure: Figure
+    at_most: float
+
+
+TARGETS: Final = {
+    "ingest": Target(Figure.CPU, 2.9),
+    "ingest one at a time": Target(Figure.P50, 0.7),
+    "query mixed": Target(Figure.CPU, 0.12),
+    "query feed page": Target(Figure.CPU, 0.07),
+    "fan-out": Target(Figure.CPU, 0.11),
+    "fan-out paced": Target(Figure.P50, 6.0),
+    "idle": Target(Figure.MEMORY, 12_000),
+}

@@ -1,0 +1,1 @@
+"""One module a family of rows. Each workload prepares everything first and then starts the meter."""

@@ -1,0 +1,61 @@
+"""Import and export through the command line, into and out of a data directory that nobody serves.
+
+The imported directory is what queries run over. A note beside it says what it holds, so that it can be used again.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from bench import corpus
+from bench.client import Trouble
+from bench.figures import Row
+from bench.plan import Plan
+from bench.process import Spent, command, run
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What a seeded directory holds: the first `stored` events of `seed`."""
+
+    seed: int
+    stored: int
+
+
+def _note(data: Path) -> Path:
+    return data.with_name(f"{data.name}.bench.json")
+
+
+def seed(data: Path, plan: Plan) -> Row | None:
+    """Import `plan.stored` events (whole chunks); row "import", None when the directory holds them already.
+
+    Raises Trouble when it holds anything else.
+    """
+    paths = corpus.files(plan.seed, plan.stored)
+    wanted = Holding(plan.seed, len(paths) * corpus.CHUNK)
+    if _note(data).exists():
+        held = msgspec.json.decode(_note(data).read_bytes(), type=Holding)
+        if held != wanted:
+            raise Trouble(f"{data} holds {held.stored} events of seed {held.seed}; name another directory with --data")
+        return None
+    if data.exists():
+        raise Trouble(f"{data} exists but was not seeded by this program; name another directory with --data")
+    output = data.with_name(f"{data.name}.import")
+    spent = run(command("import", "--data", str(data), *map(str, paths)), output)
+    _note(data).write_bytes(msgspec.json.encode(wanted))
+    return _row("import", wanted.stored, spent)
+
+
+def export(data: Path, plan: Plan) -> Row:
+    """Row "export": the whole directory as JSONL. Raises Trouble when an event is missing."""
+    target = data.with_name(f"{data.name}.jsonl")
+    spent = run(command("export", "--data", str(data), str(target)), data.with_name(f"{data.name}.export"))
+    with target.open("rb") as lines:
+        exported = sum(1 for _ in lines)
+    target.unlink()
+    if exported < plan.stored:
+        raise Trouble(f"export wrote {exported} events of {plan.stored}")
+    return _row("export", exported, spent)
+
+
+def _row(name: str, events: int, spent: Spent) -> Row:
+    return Row(name=name, unit="event", units=events, seconds=spent.seconds, cpu_us=spent.cpu_us(events))
