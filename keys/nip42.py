@@ -9,6 +9,7 @@ from relay.protocol import kinds
 from relay.protocol.event import Event, values
 
 WINDOW: Final = 600  # seconds, NIP-42
+LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 def authenticated_key(event: Event, challenge: str, relay_url: str, now: int) -> str:
@@ -27,7 +28,7 @@ def authenticated_key(event: Event, challenge: str, relay_url: str, now: int) ->
         raise Reject(Prefix.INVALID, "the challenge is not the one sent on this connection")
     host = _host(relay_url)
     if host is None or _host(_only(event, "relay")) != host:
-        raise Reject(Prefix.INVALID, f"the relay tag names another relay; this one is {relay_url}")
+        raise Reject(Prefix.INVALID, f"the relay tag names another relay; this one is {relay_url} (its relay.url setting)")
     return event.pubkey
 
 
@@ -39,7 +40,9 @@ def _only(event: Event, name: str) -> str:
 
 
 def _host(url: str) -> str | None:
+    """The URL's host; the loopback's names are one, since a relay tried out at home is reached by any of them."""
     try:
-        return urlsplit(url[:2048]).hostname
+        host = urlsplit(url[:2048]).hostname
     except ValueError:
         return None
+    return "localhost" if host in LOOPBACK else host
