@@ -40,7 +40,7 @@ def seed(data: Path, plan: Plan) -> Row | None:
     if data.exists():
         raise Trouble(f"{data} exists but was not seeded by this program; name another directory with --data")
     output = data.with_name(f"{data.name}.import")
-    spent = run(command("import", "--data", str(data), *map(str, paths)), output)
+    spent = run(command("import", "--restart", "--data", str(data), *map(str, paths)), output)
     _note(data).write_bytes(msgspec.json.encode(wanted))
     return _row("import", wanted.stored, spent)
 
