@@ -99,7 +99,7 @@ def _event_pointer(items: _Items) -> EventPointer:
 
 def _address_pointer(items: _Items) -> AddressPointer:
     kind, pubkey = _to_kind(_one(items, _KIND)), _to_hex(_one(items, _AUTHOR))
-    return AddressPointer(kind, pubkey, _one(items, _SPECIAL).decode(), _relay_urls(items))
+    return AddressPointer(kind, pubkey, _to_text(_one(items, _SPECIAL), "utf-8"), _relay_urls(items))
 
 
 _POINTERS: Final[dict[str, Callable[[_Items], Pointer]]] = {
@@ -142,11 +142,20 @@ def _one(items: _Items, kind: int) -> bytes:
 
 
 def _relays(urls: tuple[str, ...]) -> _Items:
-    return [(_RELAY, url.encode("ascii")) for url in urls]
+    if not all(url.isascii() for url in urls):
+        raise ValueError("a relay URL must be ASCII (NIP-19)")
+    return [(_RELAY, url.encode()) for url in urls]
 
 
 def _relay_urls(items: _Items) -> tuple[str, ...]:
-    return tuple(value.decode("ascii") for found, value in items if found == _RELAY)
+    return tuple(_to_text(value, "ascii") for found, value in items if found == _RELAY)
+
+
+def _to_text(value: bytes, codec: str) -> str:
+    try:
+        return value.decode(codec)
+    except UnicodeDecodeError:
+        raise ValueError(f"a text in it is not {codec} (NIP-19)") from None
 
 
 def _from_kind(kind: int) -> bytes:

@@ -1,0 +1,154 @@
+"""Imports point one way: the rules as data, and a walk over every module's syntax tree."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("relay", "handlers", "storage", "keys", "bench")
+
+GROUND = ("relay.errors", "relay.protocol", "keys.schnorr", "keys.encoding", "keys.nip42", "keys.nip98")
+SERVED = (*GROUND, "relay.server", "relay.config", "storage.base", "handlers", "keys")
+EVERYTHING = PACKAGES
+
+# Who may import what of ours; the longest row that a module's name starts with holds for it. A module may always import
+# its own row's modules, and `relay` itself, which holds the version and nothing else.
+RULES: dict[str, tuple[str, ...]] = {
+    "relay.errors": (),
+    "relay.protocol": GROUND,
+    "keys": GROUND,
+    "keys.schnorr": GROUND,
+    "keys.encoding": GROUND,
+    "keys.nip42": GROUND,
+    "keys.nip98": GROUND,
+    "keys.custody": (*GROUND, "keys.signer", "storage.base"),
+    "keys.tokens": (*GROUND, "storage.base"),
+    "storage": GROUND,
+    "handlers": GROUND,
+    "relay.config": GROUND,
+    "relay.server": SERVED,
+    "relay.http": SERVED,
+    "relay.federation": SERVED,
+    "relay.app": EVERYTHING,
+    "relay.cli": (*SERVED, "relay.app", "relay.commands"),
+    "relay.commands": (*SERVED, "relay.app"),
+    "relay.__main__": ("relay.cli",),
+    "relay": (),
+    "bench": EVERYTHING,
+}
+
+# What a part may not use at all: the protocol has no loop, no clock, no chance and no database (`now` is an argument).
+BANNED: dict[str, frozenset[str]] = {
+    "relay.protocol": frozenset({"asyncio", "time", "datetime", "random", "secrets", "sqlite3", "socket", "threading"}),
+    "handlers": frozenset({"asyncio", "time", "random", "sqlite3", "aiosqlite", "socket"}),
+}
+
+# What of others' the ground floor, handlers among it, may use beside the standard library: codecs and cryptography.
+CODECS = frozenset({"msgspec", "coincurve", "cryptography", "pynostr"})
+FRUGAL = (*GROUND, "handlers")
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its dotted name."""
+    found = {}
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def within(name: str, *places: str) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def imports(name: str, source: str, is_package: bool = False) -> Iterator[str]:
+    """The full dotted name of everything a module imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = name.split(".")[: len(name.split(".")) - node.level + is_package] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inner = f"{origin}.{alias.name}"
+                yield inner if inner in MODULES else origin
+
+
+def breaches(name: str, source: str, is_package: bool = False) -> list[str]:
+    """What in the module breaks a rule."""
+    row = max((row for row in RULES if within(name, row)), key=len)
+    banned = frozenset[str]().union(*(names for place, names in BANNED.items() if within(name, place)))
+    found = []
+    for target in imports(name, source, is_package):
+        top = target.partition(".")[0]
+        if top in PACKAGES:
+            allowed = target == "relay" or within(target, *RULES[row]) or (row != "relay" and within(target, row))
+        else:
+            allowed = top not in banned
+            if within(name, *FRUGAL):
+                allowed = allowed and (top in sys.stdlib_module_names or top in CODECS)
+        if not allowed:
+            found.append(f"{name} imports {target}")
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
+    path = MODULES[name]
+    assert breaches(name, path.read_text(encoding="utf-8"), path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("relay.protocol.session", "import time"),
+        ("relay.protocol.session", "def f():\n    from asyncio import sleep"),
+        ("relay.protocol.session", "from relay import config"),
+        ("relay.protocol.session", "from ..server import limits"),
+        ("relay.protocol.session", "import websockets"),
+        ("relay.errors", "from relay.protocol import kinds"),
+        ("keys.schnorr", "from storage.base import Reader"),
+        ("keys.nip42", "from keys.custody import Custody"),
+        ("keys.custody", "from storage.sqlite import open_writer"),
+        ("storage.sqlite", "from handlers.table import meaning"),
+        ("handlers.posts", "import storage"),
+        ("handlers.posts", "import time"),
+        ("relay.server.ingest", "from storage import sqlite"),
+        ("relay.server.ingest", "import relay.http.page"),
+        ("relay.http.page", "from relay.federation.peers import Peer"),
+        ("relay.federation.peers", "from relay.http import routes"),
+        ("relay.http.page", "import relay.app"),
+        ("relay.cli", "from storage.sqlite import open_writer"),
+        ("relay", "import relay.errors"),
+    ],
+)
+def test_a_breach_is_found(name: str, source: str) -> None:
+    assert len(breaches(name, source, is_package=name == "relay")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("relay.protocol.session", "import hashlib, msgspec\nfrom relay.errors import Reject\nfrom . import kinds"),
+        ("storage.sqlite", "import sqlite3, aiosqlite\nfrom storage import base\nfrom relay.protocol import admission"),
+        ("keys.tokens", "import secrets\nfrom storage.base import Reader"),
+        (
+            "relay.server.ingest",
+            "import asyncio, websockets\nfrom storage.base import Writer\nfrom relay.config import Config",
+        ),
+        ("relay.http.page", "from relay import __version__\nfrom relay.server import hub"),
+        ("relay.app", "from storage import sqlite\nfrom handlers import table"),
+    ],
+)
+def test_what_points_downwards_is_no_breach(name: str, source: str) -> None:
+    assert breaches(name, source) == []
+
+
+def test_the_version_stands_alone() -> None:
+    assert list(imports("relay", MODULES["relay"].read_text(encoding="utf-8"))) == []
