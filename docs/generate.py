@@ -1,0 +1,66 @@
+"""Writes docs/settings.md and docs/nips.md from the rows that define settings and NIPs.
+
+Run it after changing a setting or a NIP: `.venv/bin/python docs/generate.py`; a test compares the files with the rows.
+"""
+
+from pathlib import Path
+
+from relay.http.nips import NIPS
+from relay.http.reference import Group, settings
+
+HERE = Path(__file__).parent
+
+SETTINGS_HEAD = """\
+# Settings
+
+A setting has one name, `section.field`, and four places; the later wins:
+
+1. its default,
+2. the TOML file (`--config FILE` or `TIDINGS_CONFIG`): `[limits]` and below it `max_subscriptions = 50`,
+3. the environment: `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS=50` (lists with commas between),
+4. the command line: `--set limits.max_subscriptions=50`.
+
+An unknown name or a value that cannot be used stops the start and is named. `tidings config` prints the values in force.
+Settings marked *live* change on SIGHUP; the others at the next start. What a limit does to clients is advertised in NIP-11
+and on the relay's page.
+"""
+
+NIPS_HEAD = """\
+# NIPs
+
+What Tidings implements, and what each means here. A running relay lists them in `supported_nips` (NIP-11) and at `/docs`.
+
+| NIP | title | here |
+|---|---|---|
+"""
+
+
+def settings_page() -> str:
+    """docs/settings.md."""
+    return "\n".join([SETTINGS_HEAD, *map(_section, settings())])
+
+
+def _section(group: Group) -> str:
+    lines = [f"## `[{group.name}]`", "", group.about, ""]
+    lines += ["| setting | default | live | meaning |", "|---|---|---|---|"]
+    for row in group.rows:
+        live = "live" if row.reloadable else ""
+        lines.append(f"| `{row.name}`<br>`{row.variable}` | `{row.default}` | {live} | {_cell(row.help)} |")
+    return "\n".join([*lines, ""])
+
+
+def nips_page() -> str:
+    """docs/nips.md."""
+    rows = (f"| [{nip.name}]({nip.url}) | {_cell(nip.title)} | {_cell(nip.here)} |\n" for nip in NIPS.values())
+    return NIPS_HEAD + "".join(rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+PAGES = {"settings.md": settings_page, "nips.md": nips_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")

@@ -1,0 +1,104 @@
+"""Failures over HTTP: one shape for programs, one page for people, and never the inside of the relay.
+
+A program (a path under /api, or `Accept: application/json`) gets `{success, error, message, hint}`; a browser gets a page.
+"""
+
+import http
+import logging
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from relay.http import templates
+from relay.http.negotiation import HTML, preferred
+
+_log = logging.getLogger(__name__)
+
+HINTS: Final = {
+    400: "Compare the request with the documentation at /docs.",
+    404: "Look at the path; /docs lists what this relay offers.",
+    405: "The Allow header names the methods of this path.",
+    413: "Send less at once.",
+    415: "Send JSON with content-type application/json.",
+    500: "Try again; if it stays, tell the operator when it happened.",
+    503: "Try again in a moment.",
+}
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program reads: `error` is a word to test for, `message` says what is wrong, `hint` what to do about it."""
+
+    success: bool = False
+    error: str
+    message: str
+    hint: str
+
+
+def answer(
+    request: Request[Any, Any, Any], status: int, message: str, headers: dict[str, str] | None = None
+) -> Response[Any]:
+    """The failure in the form that this client reads."""
+    phrase = http.HTTPStatus(status).phrase
+    hint = HINTS.get(status, HINTS[400] if status < 500 else HINTS[500])
+    if not is_program(request):
+        response: Response[Any] = templates.page("error.html", status, title=phrase, message=message, hint=hint)
+    else:
+        word = phrase.lower().replace(" ", "_").replace("-", "_")
+        failure = Failure(error=word, message=message, hint=hint)
+        response = Response(failure, status_code=status)
+    response.headers.update(headers or {})
+    return response
+
+
+def is_program(request: Request[Any, Any, Any]) -> bool:
+    """Whether a program asks, rather than a person with a browser."""
+    path = request.url.path
+    return path == "/api" or path.startswith("/api/") or preferred(request.headers.get("accept", "")) != HTML
+
+
+def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """What the framework or a route refuses with a status."""
+    if error.status_code >= 500:
+        return broken(request, error)
+    message = _MESSAGES.get(error.status_code) or "; ".join([error.detail, *_parts(error)])
+    return answer(request, error.status_code, message, error.headers)
+
+
+def not_text(request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[Any]:
+    """A body that is not UTF-8; the decoder raises this past the framework."""
+    return answer(request, 400, "the body is not valid UTF-8")
+
+
+def too_deep(request: Request[Any, Any, Any], _error: RecursionError) -> Response[Any]:
+    """A body nested beyond what the decoder follows; it raises this past the framework."""
+    return answer(request, 400, "the JSON is nested too deeply")
+
+
+def broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A fault of the relay: its log gets the whole story, the client only that it happened."""
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(request, 500, "the relay could not answer this request")
+
+
+_MESSAGES: Final = {404: "there is nothing at this address", 405: "this address does not take that method"}
+
+
+def _parts(error: HTTPException) -> list[str]:
+    """What the framework found wrong with single fields."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    return [
+        f"{part.get('key', 'body')}: {part['message']}"
+        for part in extra
+        if isinstance(part, dict) and "message" in part
+    ]
+
+
+HANDLERS: Final[ExceptionHandlersMap] = {
+    HTTPException: refused,
+    UnicodeDecodeError: not_text,
+    RecursionError: too_deep,
+    Exception: broken,
+}

@@ -1,0 +1,85 @@
+"""What holds for every path, before any route: the NIP-11 document, CORS, HEAD and the headers that protect a browser.
+
+A relay is one endpoint whatever the path (NIP-01), so NIP-11 is answered on every path when it is asked for.
+"""
+
+from typing import Final
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPResponseBodyEvent, Message, Receive, Scope, Send
+
+from relay.http import nip11
+from relay.http.hub import Hub
+from relay.http.negotiation import preferred
+
+Headers = list[tuple[bytes, bytes]]
+
+CORS: Final[Headers] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-headers", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+]
+PROTECTION: Final[Headers] = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Accept"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def front(app: ASGIApp, hub: Hub) -> ASGIApp:
+    """`app` with what holds for every path in front of it."""
+
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        method = scope["method"]
+        send = _with_headers(send)
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}
+            send = _without_body(send)
+        if method == "OPTIONS":
+            await _answer(send, 204, [*CORS, (b"access-control-max-age", b"86400")], b"")
+        elif method in ("GET", "HEAD") and preferred(_accept(scope)) == nip11.MEDIA_TYPE:
+            body = msgspec.json.encode(nip11.of_hub(hub))
+            await _answer(send, 200, [*CORS, (b"content-type", nip11.MEDIA_TYPE.encode())], body)
+        else:
+            await app(scope, receive, send)
+
+    return asgi
+
+
+def _accept(scope: Scope) -> str:
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
+
+
+def _with_headers(send: Send) -> Send:
+    async def protected(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *PROTECTION]
+        await send(message)
+
+    return protected
+
+
+def _without_body(send: Send) -> Send:
+    async def bodiless(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message["body"] = b""
+        await send(message)
+
+    return bodiless
+
+
+async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    if body:
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    end: HTTPResponseBodyEvent = {"type": "http.response.body", "body": body, "more_body": False}
+    await send(end)

@@ -1,0 +1,22 @@
+"""What a client wants back: the `Accept` header (RFC 9110), read once for every door of HTTP.
+
+The three forms share their URLs: the NIP-11 document, JSON and HTML. No preference at all means HTML.
+"""
+
+from typing import Final
+
+from litestar.datastructures.headers import Accept
+
+from relay.http.nip11 import MEDIA_TYPE
+
+HTML: Final = "text/html"
+JSON: Final = "application/json"
+_LONGEST: Final = 1000  # characters of a header that are read; a browser sends about 150
+
+
+def preferred(accept: str) -> str:
+    """Of HTML, JSON and the NIP-11 type, the one this header asks for."""
+    try:
+        return Accept(accept[:_LONGEST]).best_match([HTML, JSON, MEDIA_TYPE], default=HTML)
+    except OverflowError:  # a weight of infinity
+        return HTML

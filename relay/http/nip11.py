@@ -1,0 +1,102 @@
+"""The relay information document (NIP-11): a pure function of the settings and of what the relay implements.
+
+Its rule: every limit that is enforced stands here as enforced, and nothing else does. What is empty is left out, and so
+is a limit that is off.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from relay.config import Access, Config, Limits
+from relay.http.hub import Hub
+from relay.protocol.messages import MAX_SUBSCRIPTION_ID
+
+MEDIA_TYPE: Final = "application/nostr+json"
+
+
+class Limitation(msgspec.Struct, frozen=True, kw_only=True):
+    """NIP-11 `limitation`. Sizes are bytes or characters as NIP-11 says, times seconds; `max_filters` is per REQ or COUNT."""
+
+    max_message_length: int
+    max_subscriptions: int
+    max_filters: int
+    max_limit: int
+    default_limit: int
+    max_subid_length: int
+    max_event_tags: int
+    max_content_length: int
+    min_pow_difficulty: int
+    auth_required: bool
+    payment_required: bool
+    restricted_writes: bool
+    created_at_lower_limit: int | UnsetType = UNSET
+    created_at_upper_limit: int | UnsetType = UNSET
+
+
+class Information(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The document itself."""
+
+    name: str = ""
+    description: str = ""
+    banner: str = ""
+    icon: str = ""
+    pubkey: str = ""
+    self: str = ""
+    contact: str = ""
+    terms_of_service: str = ""
+    supported_nips: tuple[int, ...]
+    software: str
+    version: str
+    limitation: Limitation
+
+
+def information(
+    config: Config, nips: tuple[int, ...], software: str, version: str, self_pubkey: str | None
+) -> Information:
+    """The document for these settings; `software` is a URL, `self_pubkey` hex."""
+    relay = config.relay
+    return Information(
+        name=relay.name,
+        description=relay.description,
+        banner=relay.banner,
+        icon=relay.icon,
+        pubkey=relay.pubkey,
+        self=self_pubkey or "",
+        contact=relay.contact,
+        terms_of_service=relay.terms_of_service,
+        supported_nips=nips,
+        software=software,
+        version=version,
+        limitation=_limitation(config.limits, config.access),
+    )
+
+
+def of_hub(hub: Hub) -> Information:
+    """The document of a running relay, as of now."""
+    return information(hub.config, hub.nips, hub.software, hub.version, hub.self_pubkey)
+
+
+def _limitation(limits: Limits, access: Access) -> Limitation:
+    return Limitation(
+        max_message_length=limits.max_message_bytes,
+        max_subscriptions=limits.max_subscriptions,
+        max_filters=limits.max_filters,
+        max_limit=limits.max_limit,
+        default_limit=limits.default_limit,
+        max_subid_length=MAX_SUBSCRIPTION_ID,
+        max_event_tags=limits.max_event_tags,
+        max_content_length=limits.max_content_length,
+        min_pow_difficulty=limits.min_pow,
+        auth_required=access.auth_to_read and access.auth_to_write,
+        payment_required=False,
+        restricted_writes=_restricted_writes(limits, access),
+        created_at_lower_limit=limits.created_at_past or UNSET,
+        created_at_upper_limit=limits.created_at_future or UNSET,
+    )
+
+
+def _restricted_writes(limits: Limits, access: Access) -> bool:
+    """Whether a writer must know a condition beforehand (NIP-11); refusing a few kinds or keys is not one."""
+    return bool(access.allowed_keys or access.allowed_kinds or access.auth_to_write or limits.min_pow)

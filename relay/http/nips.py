@@ -1,0 +1,57 @@
+"""What each NIP is called and what it means here: the words for the numbers that the rows give.
+
+Which NIPs a relay implements is decided by the rows (handlers, routes, verbs), never here; a test asks that each of
+theirs has its words.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+
+class Nip(msgspec.Struct, frozen=True):
+    """One NIP: its number, its title, and in a sentence what this relay does about it."""
+
+    number: int
+    title: str
+    here: str
+
+    @property
+    def name(self) -> str:
+        """As people write it: `NIP-01`."""
+        return f"NIP-{self.number:02}"
+
+    @property
+    def url(self) -> str:
+        """Where its text is."""
+        return f"https://github.com/nostr-protocol/nips/blob/master/{self.number:02}.md"
+
+
+_ROWS: Final = (
+    (1, "Basic protocol", "Events, filters, subscriptions; regular, replaceable, ephemeral and addressable kinds."),
+    (2, "Follow list", "The newest kind 3 of a key replaces the one before."),
+    (4, "Encrypted direct message", "Kind 4 goes to its author and its recipient only, once they have authenticated."),
+    (9, "Event deletion request", "Authors delete by id and by address; what was deleted stays refused."),
+    (11, "Relay information document", "Every limit that is enforced is advertised, on every path of this port."),
+    (13, "Proof of work", "Where `limits.min_pow` asks for it, checked against the id and the committed target."),
+    (17, "Private direct messages", "Kept and delivered as the gift wraps of NIP-59."),
+    (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
+    (42, "Authentication of clients", "A challenge on connect; several keys may authenticate on one connection."),
+    (
+        45,
+        "Counting results",
+        "Exact counts of distinct events, with HyperLogLog registers for the filters that allow it.",
+    ),
+    (59, "Gift wrap", "Kinds 1059 and 21059 go to their authenticated recipient only, on every door."),
+    (62, "Request to vanish", "Everything of the key up to the request goes, gift wraps to it too, and stays refused."),
+    (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),
+    (67, "EOSE completeness hint", "EOSE says whether there are more stored events than were sent."),
+    (70, "Protected events", "Events with a `-` tag are taken from their authenticated author only."),
+)
+NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
+
+
+def described(numbers: Iterable[int]) -> list[Nip]:
+    """The NIPs of these numbers in order, each with its words; a number without any keeps its place."""
+    return [NIPS.get(number) or Nip(number, "", "") for number in numbers]

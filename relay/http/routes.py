@@ -1,0 +1,14 @@
+"""Every route of the relay, once. A new one is a handler in its own file and a row here."""
+
+from typing import Final
+
+from litestar.handlers import HTTPRouteHandler
+
+from relay.http import documentation, health, page, static
+
+ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
+    page.first_page,
+    documentation.documentation,
+    health.health,
+    static.asset,
+)

@@ -1,0 +1,25 @@
+"""HTML: the templates of `relay/web`, always escaped, and the one way a page is answered."""
+
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import MediaType, Response
+
+from relay.http import static
+
+_environment: Final = Environment(
+    loader=FileSystemLoader(static.WEB / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+_environment.globals["static"] = static.url
+
+
+def page(template: str, status: int = 200, **values: Any) -> Response[str]:
+    """A page made from a template and its values; what a template needs and is not given is an error, not a gap."""
+    html = _environment.get_template(template).render(**values)
+    headers = {"cache-control": "no-cache"}
+    return Response(html, status_code=status, headers=headers, media_type=MediaType.HTML)

@@ -1,0 +1,121 @@
+"""Failures: one shape for programs, one page for people, and never a stack trace."""
+
+import logging
+
+import msgspec
+import pytest
+from litestar import get, post
+from litestar.exceptions import HTTPException, InternalServerException
+from litestar.params import JSONBody
+
+from relay.http.routes import ROUTES
+from tests.http.hubs import Browser, FakeHub, config
+
+SECRET = "hunter2 at /var/lib/secret"
+
+
+class Body(msgspec.Struct):
+    number: int
+
+
+@post("/api/body")
+async def take(data: JSONBody[Body]) -> int:
+    return data.number
+
+
+@get("/api/broken")
+async def broken() -> None:
+    raise ZeroDivisionError(SECRET)
+
+
+@get("/api/internal")
+async def internal() -> None:
+    raise InternalServerException(detail=SECRET)
+
+
+@get("/api/slow-down")
+async def slow_down() -> None:
+    raise HTTPException(status_code=429, detail="too many", headers={"retry-after": "7"})
+
+
+EXTRA = (*ROUTES, take, broken, internal, slow_down)
+
+
+async def send(body: bytes, **settings: dict) -> tuple[int, dict]:
+    async with Browser(FakeHub(config(**settings)), EXTRA) as browser:
+        answer = await browser.post("/api/body", content=body, headers={"content-type": "application/json"})
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"), [("/api/nothing", "text/html"), ("/api", "*/*"), ("/nothing", "application/json")]
+)
+async def test_a_program_gets_json_where_there_is_nothing(path, accept):
+    async with Browser() as browser:
+        answer = await browser.get(path, headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+    told = answer.json()
+    assert (told["success"], told["error"]) == (False, "not_found")
+    assert told["message"]
+    assert "/docs" in told["hint"]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/apiary", "/docs/nothing", "/%3Cscript%3Ealert(1)%3C/script%3E", "/%ff"])
+async def test_a_person_gets_a_page_where_there_is_nothing(path):
+    async with Browser() as browser:
+        answer = await browser.get(path, headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "Not Found" in answer.text
+    assert "alert(1)" not in answer.text
+
+
+async def test_a_wrong_method_names_the_right_one():
+    async with Browser() as browser:
+        answer = await browser.post("/health", headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]
+
+
+async def test_takes_a_body_that_is_right():
+    assert await send(b'{"number": 5}') == (201, 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"number": "\xff"}', "UTF-8"),
+        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b'{"number": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
+        (b'{"number": 1', ""),
+        (b'{"number": "x"}', "number"),
+        (b"{}", "number"),
+        (b"", ""),
+        (b"\x00", ""),
+    ],
+)
+async def test_a_body_that_is_wrong_is_the_clients_fault_and_named(body, reason):
+    status, told = await send(body)
+    assert (status, told["error"], told["success"]) == (400, "bad_request", False)
+    assert reason in told["message"]
+
+
+async def test_a_body_may_not_be_larger_than_a_message():
+    status, told = await send(b'{"number": 1, "padding": "' + b"x" * 2000 + b'"}', limits={"max_message_bytes": 1024})
+    assert (status, told["error"]) == (413, "request_entity_too_large")
+
+
+@pytest.mark.parametrize("path", ["/api/broken", "/api/internal"])
+async def test_a_fault_of_the_relay_is_logged_and_not_shown(path, caplog):
+    async with Browser(routes=EXTRA) as browser:
+        with caplog.at_level(logging.ERROR):
+            answer = await browser.get(path)
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal_server_error")
+    assert "hunter2" not in answer.text
+    assert "Traceback" not in answer.text
+    assert f"GET {path} failed" in caplog.text
+
+
+async def test_keeps_the_headers_that_belong_to_a_refusal():
+    async with Browser(routes=EXTRA) as browser:
+        answer = await browser.get("/api/slow-down")
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["message"]) == (429, "7", "too many")

@@ -1,0 +1,124 @@
+"""The relay information document: what stands in it for which settings."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.config import Config, Limits
+from relay.http import nip11
+from relay.protocol import messages
+from tests.http.hubs import config
+
+SOFTWARE = "https://example.org/tidings"
+
+
+def document(settings: Config, self_pubkey: str | None = None) -> dict:
+    made = nip11.information(settings, (1, 9, 11), SOFTWARE, "1.2.3", self_pubkey)
+    return msgspec.json.decode(msgspec.json.encode(made))
+
+
+def limitation(settings: Config) -> dict:
+    return document(settings)["limitation"]
+
+
+def test_says_who_the_relay_is():
+    pubkey, own = "a" * 64, "b" * 64
+    told = document(
+        config(
+            relay={
+                "name": "Harbour",
+                "description": "For sailors",
+                "pubkey": pubkey,
+                "contact": "mailto:op@example.org",
+                "icon": "https://example.org/i.png",
+                "banner": "https://example.org/b.png",
+                "terms_of_service": "https://example.org/t",
+            }
+        ),
+        own,
+    )
+    told.pop("limitation")
+    assert told == {
+        "name": "Harbour",
+        "description": "For sailors",
+        "pubkey": pubkey,
+        "self": own,
+        "contact": "mailto:op@example.org",
+        "icon": "https://example.org/i.png",
+        "banner": "https://example.org/b.png",
+        "terms_of_service": "https://example.org/t",
+        "supported_nips": [1, 9, 11],
+        "software": SOFTWARE,
+        "version": "1.2.3",
+    }
+
+
+def test_leaves_out_what_is_empty():
+    told = document(config(relay={"name": "", "description": ""}))
+    assert set(told) == {"supported_nips", "software", "version", "limitation"}
+
+
+@given(
+    st.builds(
+        Limits,
+        max_message_bytes=st.integers(1024, 2**40),
+        max_subscriptions=st.integers(1, 2**30),
+        max_filters=st.integers(1, 2**30),
+        default_limit=st.integers(1, 2**30),
+        max_limit=st.integers(1, 2**30),
+        max_event_tags=st.integers(0, 2**30),
+        max_content_length=st.integers(0, 2**30),
+        created_at_past=st.integers(0, 2**40),
+        created_at_future=st.integers(0, 2**40),
+        min_pow=st.integers(0, 256),
+    )
+)
+def test_advertises_each_limit_as_it_is_set_and_no_limit_that_is_off(limits):
+    told = limitation(Config(limits=limits))
+    named = {
+        "max_message_length": limits.max_message_bytes,
+        "max_subscriptions": limits.max_subscriptions,
+        "max_filters": limits.max_filters,
+        "max_limit": limits.max_limit,
+        "default_limit": limits.default_limit,
+        "max_subid_length": messages.MAX_SUBSCRIPTION_ID,
+        "max_event_tags": limits.max_event_tags,
+        "max_content_length": limits.max_content_length,
+        "min_pow_difficulty": limits.min_pow,
+        "auth_required": False,
+        "payment_required": False,
+        "restricted_writes": limits.min_pow > 0,
+    }
+    if limits.created_at_past:
+        named["created_at_lower_limit"] = limits.created_at_past
+    if limits.created_at_future:
+        named["created_at_upper_limit"] = limits.created_at_future
+    assert told == named
+
+
+def test_every_setting_of_the_limits_section_is_advertised():
+    names = {field.name for field in msgspec.structs.fields(Limits)}
+    changed = {name: limitation(config(limits={name: 2000 if "bytes" in name else 77})) for name in names}
+    assert {name for name, told in changed.items() if told == limitation(Config())} == set()
+
+
+def test_authentication_is_required_only_when_nothing_can_be_done_without_it():
+    def required(read: bool, write: bool) -> bool:
+        return limitation(config(access={"auth_to_read": read, "auth_to_write": write}))["auth_required"]
+
+    assert [required(False, False), required(True, False), required(False, True), required(True, True)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_writes_are_restricted_where_a_writer_must_meet_a_condition():
+    conditions = [{"allowed_keys": ["a" * 64]}, {"allowed_kinds": [1]}, {"auth_to_write": True}]
+    assert all(limitation(config(access=access))["restricted_writes"] for access in conditions)
+
+
+def test_writes_are_not_restricted_by_a_list_of_what_is_refused():
+    told = limitation(config(access={"denied_keys": ["a" * 64], "denied_kinds": [4], "auth_to_read": True}))
+    assert told["restricted_writes"] is False

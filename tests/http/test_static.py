@@ -1,0 +1,61 @@
+"""Static files: types, caching, and nothing but what is there."""
+
+import re
+
+import pytest
+
+from relay.http import static
+from tests.http.hubs import Browser
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("style.css", "text/css; charset=utf-8"),
+        ("live.js", "text/javascript; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+    ],
+)
+async def test_serves_each_file_with_its_type(name, media_type):
+    async with Browser() as browser:
+        answer = await browser.get(static.url(name))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert answer.content == (static.WEB / "static" / name).read_bytes()
+
+
+async def test_a_file_linked_by_its_digest_is_kept_for_ever():
+    async with Browser() as browser:
+        linked = await browser.get(static.url("style.css"))
+        bare = await browser.get("/static/style.css")
+        stale = await browser.get("/static/style.css?v=0123456789abcdef")
+    assert "immutable" in linked.headers["cache-control"]
+    assert bare.headers["cache-control"] == stale.headers["cache-control"] == "no-cache"
+
+
+async def test_a_browser_that_has_the_file_is_told_so():
+    async with Browser() as browser:
+        first = await browser.get("/static/style.css")
+        again = await browser.get("/static/style.css", headers={"if-none-match": first.headers["etag"]})
+        other = await browser.get("/static/style.css", headers={"if-none-match": '"other"'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/none.css", "/static/", "/static/../templates/index.html", "/static/%2e%2e%2fapp.py", "/static/..%5c"],
+)
+async def test_there_is_nothing_else(path):
+    async with Browser() as browser:
+        assert (await browser.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/nothing"])
+async def test_pages_link_only_files_that_are_there_and_hold_no_script_or_style_themselves(path):
+    async with Browser() as browser:
+        html = (await browser.get(path, headers={"accept": "text/html"})).text
+        for link in re.findall(r'(?:src|href)="(/static/[^"]+)"', html):
+            assert (await browser.get(link)).headers["cache-control"].endswith("immutable"), link
+    assert "/static/style.css?v=" in html
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=\"/static/)", html)
+    assert not re.search(r'(?:src|<link[^>]*href)="(?:https?:)?//', html)
