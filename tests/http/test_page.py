@@ -61,9 +61,8 @@ async def test_escapes_whatever_strangers_and_operators_write():
     events = [make_event(1, 30023, HOSTILE, [("title", HOSTILE)]), make_event(1, 0, '{"name": "<b>ada</b>"}')]
     hub = FakeHub(config(relay={"name": HOSTILE, "description": HOSTILE, "contact": HOSTILE}), ListReader(events))
     text = await page(hub)
-    assert (
-        html.unescape(text).count(HOSTILE) == 6
-    )  # name (title, heading), description (head, page), contact, note's text
+    # the relay's name and description, twice each, its contact, and the note's title and text
+    assert html.unescape(text).count(HOSTILE) == 7
     assert "<script>" not in text
     assert "<img" not in text
     assert "<b>ada" not in text
