@@ -44,6 +44,8 @@ def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
         parsed = ip_address(address)
     except ValueError:
         return False
+    if parsed.version == 6 and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped  # how a socket on [::] shows an IPv4 proxy
     return any(parsed in network for network in trusted)
 
 
@@ -82,10 +84,13 @@ class Buckets:
         return allowed
 
     def _forget(self, full: float, rate: float, now: float) -> None:
-        """Drop the buckets that are full again, and if none is, the half that waited longest."""
+        """Drop the buckets that are full again, and beyond half of the table those that waited longest.
+
+        Half a table of new names comes before the next time, so that a flood of them does not pay for this at each one.
+        """
         kept = {n: (t, w) for n, (t, w) in self._levels.items() if t + (now - w) * rate < full}
-        if len(kept) >= MAX_BUCKETS:
-            newest = sorted(kept.items(), key=lambda item: item[1][1])[MAX_BUCKETS // 2 :]
+        if len(kept) > MAX_BUCKETS // 2:
+            newest = sorted(kept.items(), key=lambda item: item[1][1])[-(MAX_BUCKETS // 2) :]
             kept = dict(newest)
         self._levels = kept
 

@@ -1,0 +1,170 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.server import limits
+from relay.server.limits import Buckets, Tally, client_address, networks
+
+TRUSTED = networks(["10.0.0.0/8", "fd00::/8"])
+
+
+def test_the_address_is_the_peers_own() -> None:
+    assert client_address("203.0.113.9", [], TRUSTED) == "203.0.113.9"
+
+
+def test_a_header_from_a_stranger_is_not_believed() -> None:
+    assert client_address("203.0.113.9", ["198.51.100.1"], TRUSTED) == "203.0.113.9"
+    assert client_address("10.0.0.1", ["198.51.100.1"], ()) == "10.0.0.1"
+
+
+def test_a_trusted_proxy_names_the_client() -> None:
+    assert client_address("10.0.0.1", ["198.51.100.1"], TRUSTED) == "198.51.100.1"
+
+
+def test_what_the_client_itself_wrote_into_the_header_is_not_believed() -> None:
+    assert client_address("10.0.0.1", ["1.2.3.4, 198.51.100.1"], TRUSTED) == "198.51.100.1"
+    assert client_address("10.0.0.1", ["1.2.3.4", "198.51.100.1"], TRUSTED) == "198.51.100.1"
+
+
+def test_trusted_proxies_are_passed_over_from_the_right() -> None:
+    assert client_address("10.0.0.1", ["1.2.3.4, 198.51.100.1, 10.9.9.9,10.8.8.8"], TRUSTED) == "198.51.100.1"
+
+
+@pytest.mark.parametrize("junk", ["", "unknown", "<script>", "999.1.1.1", "1.2.3.4:99", "\x00", "a" * 5000])
+def test_a_hop_that_is_no_address_ends_the_search_at_the_proxy(junk: str) -> None:
+    assert client_address("10.0.0.1", ["1.2.3.4", junk], TRUSTED) == "10.0.0.1"
+
+
+def test_a_chain_of_proxies_alone_gives_the_leftmost() -> None:
+    assert client_address("10.0.0.1", ["10.0.0.3, 10.0.0.2"], TRUSTED) == "10.0.0.3"
+
+
+def test_ipv6_addresses_count_by_their_64() -> None:
+    first = client_address("2001:db8:1:2::1", [], ())
+    assert first == client_address("2001:db8:1:2:ffff:ffff:ffff:ffff", [], ())
+    assert first != client_address("2001:db8:1:3::1", [], ())
+
+
+def test_an_ipv4_address_inside_ipv6_counts_as_ipv4() -> None:
+    assert client_address("::ffff:203.0.113.9", [], ()) == "203.0.113.9"
+    assert client_address("fd00::1", ["::ffff:203.0.113.9"], TRUSTED) == "203.0.113.9"
+
+
+def test_a_proxy_is_trusted_under_its_ipv6_spelling_too() -> None:
+    assert client_address("::ffff:10.0.0.1", ["198.51.100.1"], TRUSTED) == "198.51.100.1"
+
+
+def test_a_peer_without_an_address_is_one_client() -> None:
+    assert client_address("local", ["198.51.100.1"], TRUSTED) == "local"
+
+
+@given(st.text(max_size=50), st.lists(st.text(max_size=50), max_size=4))
+def test_no_header_makes_the_search_fail(peer: str, forwarded: list[str]) -> None:
+    assert isinstance(client_address(peer, forwarded, TRUSTED), str)
+    assert isinstance(client_address("10.0.0.1", forwarded, TRUSTED), str)
+
+
+def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
+    buckets = Buckets()
+    assert [buckets.take("a", 2.0, 3.0, 0.0) for _ in range(7)] == [True] * 6 + [False]
+    assert [buckets.take("a", 2.0, 3.0, 1.0) for _ in range(3)] == [True, True, False]
+    assert [buckets.take("a", 2.0, 3.0, 1000.0) for _ in range(7)] == [True] * 6 + [False]
+
+
+def test_buckets_do_not_share_tokens() -> None:
+    buckets = Buckets()
+    assert buckets.take("a", 1.0, 1.0, 0.0)
+    assert not buckets.take("a", 1.0, 1.0, 0.0)
+    assert buckets.take("b", 1.0, 1.0, 0.0)
+
+
+def test_a_slow_rate_still_allows_one() -> None:
+    buckets = Buckets()
+    assert buckets.take("a", 0.01, 1.0, 0.0)
+    assert not buckets.take("a", 0.01, 1.0, 50.0)
+    assert buckets.take("a", 0.01, 1.0, 101.0)
+
+
+def test_a_rate_of_nothing_is_no_limit_and_keeps_nothing() -> None:
+    buckets = Buckets()
+    assert all(buckets.take(str(number), 0.0, 1.0, 0.0) for number in range(100))
+    assert not buckets._levels
+
+
+def test_the_table_of_buckets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_BUCKETS", 10)
+    buckets = Buckets()
+    for number in range(200):
+        assert buckets.take(f"visitor {number}", 1.0, 1.0, 0.0)
+        assert len(buckets._levels) <= 10
+
+
+def test_full_buckets_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_BUCKETS", 10)
+    buckets = Buckets()
+    for number in range(5):
+        buckets.take(f"early {number}", 1.0, 1.0, 0.0)
+    for number in range(5):
+        buckets.take(f"late {number}", 1.0, 1.0, 10.0)
+    buckets.take("one too many", 1.0, 1.0, 10.5)
+    assert not any(buckets.take(f"late {number}", 1.0, 1.0, 10.5) for number in range(5))
+
+
+def test_a_flood_of_names_clears_the_table_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_BUCKETS", 100)
+    clearings = 0
+    forget = Buckets._forget
+
+    def counted(self: Buckets, full: float, rate: float, now: float) -> None:
+        nonlocal clearings
+        clearings += 1
+        forget(self, full, rate, now)
+
+    monkeypatch.setattr(Buckets, "_forget", counted)
+    buckets = Buckets()
+    for number in range(2000):  # each is full again after 99 others: nearly all of a full table must be kept
+        buckets.take(f"visitor {number}", 1.0, 1.0, number / 99)
+    assert clearings <= 2000 / 50
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), max_size=60), st.integers(1, 5), st.integers(1, 4)
+)
+def test_over_any_time_a_bucket_gives_at_most_burst_plus_rate(
+    arrivals: list[tuple[str, int]], rate: int, burst: int
+) -> None:
+    buckets = Buckets()
+    taken: dict[str, list[int]] = {}
+    for name, when in sorted(arrivals, key=lambda item: item[1]):
+        if buckets.take(name, float(rate), float(burst), float(when)):
+            taken.setdefault(name, []).append(when)
+    for times in taken.values():
+        for start in range(len(times)):
+            for end in range(start, len(times)):
+                assert end - start + 1 <= rate * burst + rate * (times[end] - times[start])
+
+
+def test_connections_are_counted_by_address_and_in_all() -> None:
+    tally = Tally()
+    assert tally.enter("a", 2, 3) is None
+    assert tally.enter("a", 2, 3) is None
+    assert "from your address" in (tally.enter("a", 2, 3) or "")
+    assert tally.enter("b", 2, 3) is None
+    assert "this relay holds 3" in (tally.enter("c", 2, 3) or "")
+    tally.leave("a")
+    assert tally.enter("c", 2, 3) is None
+    assert tally.total == 3
+
+
+def test_no_limit_on_connections_is_zero() -> None:
+    tally = Tally()
+    assert all(tally.enter("a", 0, 0) is None for _ in range(1000))
+
+
+def test_an_address_that_left_takes_no_memory() -> None:
+    tally = Tally()
+    for number in range(100):
+        tally.enter(str(number), 1, 0)
+        tally.leave(str(number))
+    assert tally.total == 0
+    assert not tally._counts
