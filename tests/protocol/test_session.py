@@ -1,0 +1,148 @@
+import json
+
+import pytest
+
+from relay.errors import Prefix, Reject
+from relay.protocol import session as sessions
+from relay.protocol.event import wire
+from relay.protocol.messages import Publish
+from relay.protocol.session import Authenticate, Cancel, Open, Rules, Session, Tally
+from tests.factories import keypair, make_event
+
+RULES = Rules(max_subscriptions=2, max_filters=3, auth_to_read=False)
+ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
+
+
+def ask(session: Session, *parts: object, rules: Rules = RULES) -> sessions.Effect:
+    return session.receive(json.dumps(parts).encode(), rules)
+
+
+def refusal(effect: sessions.Effect) -> list[object]:
+    assert isinstance(effect, bytes)
+    decoded: list[object] = json.loads(effect)
+    return decoded
+
+
+def authenticated(*keys: str) -> Session:
+    session = Session("challenge")
+    for key in keys:
+        session.authenticated(key)
+    return session
+
+
+def test_an_event_is_published() -> None:
+    event = make_event()
+    assert Session("c").receive(b'["EVENT",' + wire(event) + b"]", RULES) == Publish(event)
+
+
+def test_a_request_opens_a_subscription() -> None:
+    effect = ask(Session("c"), "REQ", "s", {"kinds": [1]}, {"limit": 0})
+    assert isinstance(effect, Open)
+    assert effect.subscription == "s"
+    assert [wanted.limit for wanted in effect.filters] == [None, 0]
+
+
+def test_a_count_is_a_tally_and_takes_no_room_among_subscriptions() -> None:
+    session = Session("c")
+    session.subscriptions = {"a": object(), "b": object()}
+    assert isinstance(ask(session, "COUNT", "a", {"kinds": [1]}), Tally)
+
+
+def test_close_cancels_and_has_no_answer() -> None:
+    assert ask(Session("c"), "CLOSE", "unheard of") == Cancel("unheard of")
+
+
+def test_an_auth_message_is_to_be_checked() -> None:
+    proof = make_event(kind=22242)
+    effect = Session("c").receive(b'["AUTH",' + wire(proof) + b"]", RULES)
+    assert effect == Authenticate(proof)
+
+
+def test_keys_accumulate() -> None:
+    session = authenticated(ALICE)
+    session.authenticated(BOB)
+    session.authenticated(ALICE)
+    assert session.keys == {ALICE, BOB}
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+def test_reading_needs_authentication_where_the_relay_says_so(verb: str) -> None:
+    rules = Rules(2, 3, auth_to_read=True)
+    answer = refusal(ask(Session("c"), verb, "s", {"kinds": [1]}, rules=rules))
+    assert answer[:2] == ["CLOSED", "s"]
+    assert str(answer[2]).startswith("auth-required: ")
+    assert not isinstance(ask(authenticated(ALICE), verb, "s", {"kinds": [1]}, rules=rules), bytes)
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+def test_takes_as_many_filters_as_the_limit_and_no_more(verb: str) -> None:
+    assert not isinstance(ask(Session("c"), verb, "s", *[{}] * 3), bytes)
+    answer = refusal(ask(Session("c"), verb, "s", *[{}] * 4))
+    assert answer[:2] == ["CLOSED", "s"]
+    assert str(answer[2]).startswith("invalid: ")
+
+
+def test_a_subscription_too_many_is_closed_but_an_open_one_may_be_replaced() -> None:
+    session = Session("c")
+    session.subscriptions = {"a": object(), "b": object()}
+    answer = refusal(ask(session, "REQ", "c", {}))
+    assert answer[:2] == ["CLOSED", "c"]
+    assert str(answer[2]).startswith("restricted: ")
+    assert isinstance(ask(session, "REQ", "b", {}), Open)
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+@pytest.mark.parametrize("kind", [4, 1059, 21059])
+def test_private_kinds_need_authentication(verb: str, kind: int) -> None:
+    answer = refusal(ask(Session("c"), verb, "s", {"kinds": [kind], "#p": [ALICE]}))
+    assert answer[:2] == ["CLOSED", "s"]
+    assert str(answer[2]).startswith("auth-required: ")
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+def test_the_private_messages_of_others_are_restricted(verb: str) -> None:
+    answer = refusal(ask(authenticated(ALICE), verb, "s", {"kinds": [1059], "#p": [BOB]}))
+    assert str(answer[2]).startswith("restricted: ")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"kinds": [1059]},
+        {"kinds": [1059], "#p": [ALICE]},
+        {"kinds": [1059], "#p": [BOB, ALICE]},
+        {"kinds": [4], "authors": [ALICE], "#p": [BOB]},
+        {"kinds": [4, 1059], "#p": [ALICE]},
+    ],
+)
+def test_own_private_messages_may_be_asked_for(wanted: dict[str, object]) -> None:
+    assert isinstance(ask(authenticated(ALICE), "REQ", "s", wanted), Open)
+
+
+def test_the_author_of_a_gift_wrap_is_no_reader_of_it() -> None:
+    answer = refusal(ask(authenticated(ALICE), "REQ", "s", {"kinds": [1059], "authors": [ALICE], "#p": [BOB]}))
+    assert str(answer[2]).startswith("restricted: ")
+
+
+@pytest.mark.parametrize("wanted", [{}, {"kinds": [1, 1059]}, {"kinds": []}, {"authors": [BOB]}])
+def test_a_filter_that_is_not_about_private_kinds_alone_is_open_to_all(wanted: dict[str, object]) -> None:
+    assert isinstance(ask(Session("c"), "REQ", "s", wanted), Open)
+
+
+def test_one_private_filter_among_others_refuses_the_whole_request() -> None:
+    answer = refusal(ask(Session("c"), "REQ", "s", {"kinds": [1]}, {"kinds": [4]}))
+    assert str(answer[2]).startswith("auth-required: ")
+
+
+def test_what_cannot_be_acted_on_is_answered() -> None:
+    assert refusal(ask(Session("c"), "SHOUT", "hello"))[0] == "NOTICE"
+
+
+def test_a_refused_effect_is_answered_in_its_own_form() -> None:
+    event, reason = make_event(), Reject(Prefix.RATE_LIMITED, "slow down")
+    text = "rate-limited: slow down"
+    assert refusal(sessions.refusal_of(Publish(event), reason) or b"") == ["OK", event.id, False, text]
+    assert refusal(sessions.refusal_of(Authenticate(event), reason) or b"") == ["OK", event.id, False, text]
+    assert refusal(sessions.refusal_of(Open("s", ()), reason) or b"") == ["CLOSED", "s", text]
+    assert refusal(sessions.refusal_of(Tally("s", (), None), reason) or b"") == ["CLOSED", "s", text]
+    assert sessions.refusal_of(Cancel("s"), reason) is None
