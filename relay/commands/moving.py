@@ -89,19 +89,15 @@ def _import_file(name: str, importer: Importer, tally: Tally, marks: Marks, rest
     """Import one file or stdin; what is wrong with the file as a whole, if anything."""
     from relay.commands.progress import Meter
 
-    if name == STDIN:
-        source, mark = Source(sys.stdin.buffer, name), None
-        total = None
-    else:
-        path = Path(name)
-        source = Source(path.open("rb"), name)
-        mark = Mark.of(path)
-        total = mark.size
-        if not restart and (found := marks.find(path)) is not None:
-            mark = found
-            say(f"{name}: going on after line {mark.lines}")
+    path = None if name == STDIN else Path(name)
+    source = Source(sys.stdin.buffer if path is None else path.open("rb"), name)
+    mark = Mark.of(path) if path is not None and path.is_file() else None  # a pipe cannot be gone back into
+    total = None if mark is None else mark.size
+    if path is not None and mark is not None and not restart and (found := marks.find(path)) is not None:
+        mark = found
+        say(f"{name}: going on after line {mark.lines}")
     offset, lines = (mark.offset, mark.lines) if mark is not None else (0, 0)
-    with source.raw if mark is not None else contextlib.nullcontext(), Meter(name, total, "lines") as meter:
+    with source.raw if path is not None else contextlib.nullcontext(), Meter(name, total, "lines") as meter:
 
         def on_batch(last: transfer.Lines) -> None:
             if mark is not None:

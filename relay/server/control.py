@@ -203,10 +203,10 @@ class Control:
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the client went away or the server is closing: nothing is owed to either
         finally:
-            self._tasks.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
+            self._tasks.discard(task)
 
     def _refusal(self, writer: asyncio.StreamWriter) -> str | None:
         peer = peer_user(writer.get_extra_info("socket"))
@@ -391,7 +391,11 @@ class Client:
         if len(body) > MAX_FRAME:
             raise ControlError(f"the request has {len(body)} bytes; a frame may have {MAX_FRAME}")
         with _named():
-            self._socket.sendall(_HEADER.pack(len(body)) + body)
+            try:
+                self._socket.sendall(_HEADER.pack(len(body)) + body)
+            except (BrokenPipeError, ConnectionResetError):
+                self._receive()  # a server that hangs up has said why, and that is worth more than our failure to send
+                raise
 
     def _receive(self) -> Reply:
         """The next reply that is not Working. Raises ControlError for a Failed."""
