@@ -51,12 +51,16 @@ class Status(enum.IntEnum):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What became of one Incoming. `seq` is set for STORED, `refusal` for REFUSED; `audience` as in Admission."""
+    """What became of one Incoming. `seq` is set for STORED, `refusal` for REFUSED; `audience`, `message` as in Admission.
+
+    A refusal whose prefix is `duplicate` is answered `OK true`: what was asked for is so already (NIP-43).
+    """
 
     status: Status
     seq: int = 0
     audience: tuple[str, ...] | None = None
     refusal: Reject | None = None
+    message: str = ""
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):

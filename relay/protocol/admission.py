@@ -67,12 +67,63 @@ class RemoveAuthor(msgspec.Struct, frozen=True, gc=False):
 Removal = RemoveEvent | RemoveAddress | RemoveAuthor
 
 
+class BindKey(msgspec.Struct, frozen=True, gc=False):
+    """Bind a key to the posting identity of a claim code, which is used up by it."""
+
+    pubkey: str
+    code_hash: str
+
+
+class UnbindKey(msgspec.Struct, frozen=True, gc=False):
+    """The key may not write as its posting identity any more. What it wrote stays the identity's."""
+
+    pubkey: str
+
+
+class VanishKey(msgspec.Struct, frozen=True, gc=False):
+    """The key's owner asked to vanish: unbind it, destroy its secret; with its last key, anonymise the identity (NIP-62)."""
+
+    pubkey: str
+
+
+class NameIdentity(msgspec.Struct, frozen=True, gc=False):
+    """What people are shown of an identity; "" is nothing."""
+
+    identity_id: str
+    display_name: str
+    description: str
+
+
+class ProvisionIdentity(msgspec.Struct, frozen=True, gc=False):
+    """Make a posting identity for a key that belongs to none. Its name comes from the key's kind 0, else from its npub.
+
+    `origin` is the peer it came by, None for one of this relay. More than `most_an_hour` of one origin refuse the event;
+    0 is no limit.
+    """
+
+    pubkey: str
+    origin: str | None = None
+    most_an_hour: int = 0
+
+
+Action = BindKey | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity
+
+
+class KeyClaim(msgspec.Struct, frozen=True, gc=False):
+    """A claim code as it stands: whose key it binds, until when (unix seconds), and whether it has done so."""
+
+    identity_id: str
+    expires_at: int
+    used: bool
+
+
 class Admission(msgspec.Struct, frozen=True, gc=False):
     """What the log does with an event.
 
     `refusal`: not stored, answered with it; the removals still happen. `store` False: accepted and sent, never stored
-    (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients) or group ids. `replaces`: id of
-    the live version that leaves as this one comes, without a mark.
+    (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients) or group ids; an empty one is
+    nobody. `replaces`: id of the live version that leaves as this one comes, without a mark. `actions` change primary
+    data in the event's own transaction; one that cannot be carried out refuses the event. `message` goes into `OK true`.
     """
 
     store: bool = True
@@ -80,6 +131,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     replaces: str | None = None
     removals: tuple[Removal, ...] = ()
     refusal: Reject | None = None
+    actions: tuple[Action, ...] = ()
+    message: str = ""
 
 
 class Known(Protocol):
@@ -99,6 +152,15 @@ class Known(Protocol):
 
     def vanished_until(self, pubkey: str) -> int | None:
         """Up to which `created_at` (inclusive) the key asked to vanish (NIP-62)."""
+
+    def identity_of(self, pubkey: str) -> str | None:
+        """The posting identity that the key is bound to now."""
+
+    def owner_of(self, pubkey: str) -> str | None:
+        """The posting identity that the key was ever bound to: it can be bound to no other."""
+
+    def key_claim(self, code_hash: str) -> KeyClaim | None:
+        """The claim code with this hash (`keys.tokens.digest`)."""
 
 
 Key = tuple[str, str]  # (projection, key): a derived row that may have changed

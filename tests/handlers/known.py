@@ -2,7 +2,7 @@
 
 from handlers import table
 from relay.errors import Reject
-from relay.protocol.admission import Admission, Door, Version
+from relay.protocol.admission import Admission, Door, KeyClaim, Version
 from relay.protocol.event import Event, address_of
 from tests.factories import NOW
 
@@ -17,6 +17,9 @@ class FakeKnown:
         self.deleted: set[tuple[str, str]] = set()
         self.addresses: dict[str, Version] = {}
         self.vanished: dict[str, int] = {}
+        self.bound: dict[str, str] = {}
+        self.owners: dict[str, str] = {}
+        self.claims: dict[str, KeyClaim] = {}
 
     def get(self, event_id: str) -> Event | None:
         return self.live.get(event_id)
@@ -32,6 +35,15 @@ class FakeKnown:
 
     def vanished_until(self, pubkey: str) -> int | None:
         return self.vanished.get(pubkey)
+
+    def identity_of(self, pubkey: str) -> str | None:
+        return self.bound.get(pubkey)
+
+    def owner_of(self, pubkey: str) -> str | None:
+        return self.bound.get(pubkey) or self.owners.get(pubkey)
+
+    def key_claim(self, code_hash: str) -> KeyClaim | None:
+        return self.claims.get(code_hash)
 
 
 def admit(event: Event, known: FakeKnown | None = None, now: int = NOW) -> Admission:
