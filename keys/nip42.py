@@ -28,7 +28,9 @@ def authenticated_key(event: Event, challenge: str, relay_url: str, now: int) ->
         raise Reject(Prefix.INVALID, "the challenge is not the one sent on this connection")
     host = _host(relay_url)
     if host is None or _host(_only(event, "relay")) != host:
-        raise Reject(Prefix.INVALID, f"the relay tag names another relay; this one is {relay_url} (its relay.url setting)")
+        raise Reject(
+            Prefix.INVALID, f"the relay tag names another relay; this one is {relay_url} (its relay.url setting)"
+        )
     return event.pubkey
 
 
