@@ -34,7 +34,7 @@ _ROWS: Final = (
     (4, "Encrypted direct message", "Kind 4 goes to its author and its recipient only, once they have authenticated."),
     (9, "Event deletion request", "Authors delete by id and by address; what was deleted stays refused."),
     (11, "Relay information document", "Every limit that is enforced is advertised, on every path of this port."),
-    (13, "Proof of work", "Where `limits.min_pow` asks for it, checked against the id and the committed target."),
+    (13, "Proof of work", "Where limits.min_pow asks for it, checked against the id and the committed target."),
     (17, "Private direct messages", "Kept and delivered as the gift wraps of NIP-59."),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (42, "Authentication of clients", "A challenge on connect; several keys may authenticate on one connection."),
@@ -47,7 +47,7 @@ _ROWS: Final = (
     (62, "Request to vanish", "Everything of the key up to the request goes, gift wraps to it too, and stays refused."),
     (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),
     (67, "EOSE completeness hint", "EOSE says whether there are more stored events than were sent."),
-    (70, "Protected events", "Events with a `-` tag are taken from their authenticated author only."),
+    (70, "Protected events", "Events with the tag of a single hyphen are taken from their authenticated author only."),
 )
 NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
 

@@ -24,7 +24,6 @@ LONGEST_TEXT: Final = 600  # characters
 LONGEST_NAME: Final = 40
 AHEAD: Final = 900  # seconds: what claims to be from later than this would stay on top for ever
 HUES: Final = 12
-_LAST_DATE: Final = 253_402_300_799  # the end of the year 9999, where calendars of programs end
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -97,7 +96,7 @@ def _note(event: Event, name: str) -> Note:
         name=name,
         kind=SHOWN[event.kind],
         created_at=event.created_at,
-        when=datetime.fromtimestamp(min(event.created_at, _LAST_DATE), UTC).isoformat().removesuffix("+00:00") + "Z",
+        when=datetime.fromtimestamp(event.created_at, UTC).isoformat().removesuffix("+00:00") + "Z",
         title=clip(" ".join(title.split()), 140),
         text=clip(text.strip(), LONGEST_TEXT),
     )
