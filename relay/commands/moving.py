@@ -22,6 +22,7 @@ from relay.commands.common import (
     Settings,
     as_json,
     filter_argument,
+    is_terminal,
     output,
     printable,
     reading,
@@ -213,7 +214,7 @@ async def _export(settings: Settings, target: Target, wanted: Filter | None, aft
 
     count = 0
     async with reading(settings.load()) as database:
-        total = (await database.info()).last_seq
+        total = (await database.info()).last_seq if is_terminal() else None
         if target.resume and (ids := _last_ids(target.file)):
             after = max(after, await _resume_point(ids, database))
         last = after

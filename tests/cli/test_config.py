@@ -1,0 +1,244 @@
+"""Settings: where they come from, which wins, what is refused, what changes while running; and the verb that shows them."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay import config
+from relay.config import SETTINGS, Config, ConfigError, load, reload, split_listen
+from tests.cli.conftest import Tidings
+
+NUMBERS = (
+    "limits.max_subscriptions",
+    "limits.created_at_past",
+    "rates.burst",
+    "server.ping_interval",
+    "server.open_timeout",
+    "server.drain_timeout",
+    "storage.cache_mib",
+    "storage.queue",
+    "storage.sweep_interval",
+)  # settings of every section that may be 12345
+
+
+def toml(tmp_path: Path, text: str) -> Path:
+    """A settings file."""
+    file = tmp_path / "tidings.toml"
+    file.write_text(text)
+    return file
+
+
+def test_everything_has_a_default() -> None:
+    assert load(None, {}, {}) == Config()
+
+
+def test_every_setting_has_a_help_and_a_variable_of_its_own() -> None:
+    assert all(setting.help for setting in SETTINGS)
+    assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS)
+    assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
+
+
+def test_a_file_wins_over_the_default(tmp_path: Path) -> None:
+    file = toml(tmp_path, '[limits]\nmax_limit = 1000\n[access]\ndenied_kinds = [4, 7]\n[relay]\nname = "Ours"\n')
+    found = load(file, {}, {})
+    assert (found.limits.max_limit, found.access.denied_kinds, found.relay.name) == (1000, [4, 7], "Ours")
+    assert found.limits.max_filters == Config().limits.max_filters
+
+
+def test_the_environment_wins_over_the_file_and_flags_win_over_both(tmp_path: Path) -> None:
+    file = toml(tmp_path, "[limits]\nmax_limit = 1000\nmax_filters = 3\nmin_pow = 1\n")
+    environ = {"TIDINGS_LIMITS_MAX_LIMIT": "2000", "TIDINGS_LIMITS_MAX_FILTERS": "4", "PATH": "/bin"}
+    found = load(file, environ, {"limits.max_limit": "3000"})
+    assert (found.limits.max_limit, found.limits.max_filters, found.limits.min_pow) == (3000, 4, 1)
+
+
+@pytest.mark.parametrize(("text", "value"), [("", []), ("1", [1]), (" 1, 7 ,30023", [1, 7, 30023]), ("1,,7,", [1, 7])])
+def test_lists_are_written_with_commas_outside_a_file(text: str, value: list[int]) -> None:
+    assert load(None, {"TIDINGS_ACCESS_ALLOWED_KINDS": text}, {}).access.allowed_kinds == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("1", True), ("0", False)])
+def test_switches_are_written_as_words_or_digits_outside_a_file(text: str, value: bool) -> None:
+    assert load(None, {}, {"access.auth_to_read": text}).access.auth_to_read is value
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[limits]\nmax_limits = 3\n", "limits.max_limits is no setting"),
+        ("[limit]\nmax_limit = 3\n", "limit.max_limit is no setting"),
+        ("max_limit = 3\n", "'max_limit' stands outside a table"),
+        ('[limits]\nmax_limit = "3"\n', "limits.max_limit"),
+        ("[limits]\nmax_limit = 0\n", "limits.max_limit"),
+        ("[limits]\nmax_limit = 1.5\n", "limits.max_limit"),
+        ("[limits]\nmax_limit = [1]\n", "limits.max_limit"),
+        ("[limits.max_limit]\nvalue = 1\n", "limits.max_limit"),
+        ("[access]\nallowed_kinds = [70000]\n", "access.allowed_kinds"),
+        ('[access]\ndenied_keys = ["npub1"]\n', "access.denied_keys"),
+        ('[storage]\nsynchronous = "off"\n', "storage.synchronous"),
+        ('[relay]\nurl = "http://relay.example"\n', "relay.url"),
+        ("[limits\n", "tidings.toml"),
+        ("[limits]\nmax_limit = 3\n[limits]\n", "tidings.toml"),
+        ("[limits]\ndefault_limit = 6000\n", "limits.default_limit is above limits.max_limit"),
+        ('[server]\nlisten = "7447"\n', "server.listen"),
+        ('[server]\ntrusted_proxies = ["10.0.0.1/8"]\n', "server.trusted_proxies"),
+        ('[server]\ntrusted_proxies = ["localhost"]\n', "server.trusted_proxies"),
+    ],
+)
+def test_a_wrong_file_stops_the_start_and_the_setting_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(toml(tmp_path, text), {}, {})
+    assert words in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"missing\.toml"):
+        load(tmp_path / "missing.toml", {}, {})
+    with pytest.raises(ConfigError, match=str(tmp_path)):
+        load(tmp_path, {}, {})
+    file = tmp_path / "latin.toml"
+    file.write_bytes(b'[relay]\nname = "\xe9"\n')
+    with pytest.raises(ConfigError, match=r"latin\.toml"):
+        load(file, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "words"),
+    [
+        ({"TIDINGS_LIMITS_MAX_LIMIT": "many"}, {}, "TIDINGS_LIMITS_MAX_LIMIT"),
+        ({"TIDINGS_MAX_LIMIT": "5"}, {}, "TIDINGS_MAX_LIMIT is no setting"),
+        ({"TIDINGS_LIMITS_MAX_LIMIT": ""}, {}, "limits.max_limit"),
+        ({}, {"limits.max_limit": "-1"}, "command line: limits.max_limit"),
+        ({}, {"max_limit": "5"}, "'max_limit' is no setting"),
+        ({}, {"access.auth_to_read": "perhaps"}, "access.auth_to_read"),
+        ({}, {"access.allowed_keys": "A" * 64}, "access.allowed_keys"),
+        ({}, {"server.ping_interval": "-1"}, "server.ping_interval"),
+    ],
+)
+def test_a_wrong_word_outside_the_file_is_named_with_its_place(
+    environ: dict[str, str], flags: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, environ, flags)
+    assert words in str(caught.value)
+
+
+def test_the_variable_that_names_the_file_is_no_unknown_setting() -> None:
+    assert load(None, {"TIDINGS_CONFIG": "anything"}, {}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        ("127.0.0.1:7447", ("127.0.0.1", 7447)),
+        ("[::1]:0", ("::1", 0)),
+        ("localhost:65535", ("localhost", 65535)),
+    ],
+)
+def test_an_address_and_a_port(listen: str, expected: tuple[str, int]) -> None:
+    assert split_listen(listen) == expected
+
+
+@pytest.mark.parametrize(
+    "listen", ["", ":", "7447", "localhost", "localhost:", ":7447", "h:65536", "h:-1", "h:٣", "h:x"]
+)
+def test_what_is_no_address_and_port(listen: str) -> None:
+    with pytest.raises(ConfigError, match=r"server\.listen"):
+        split_listen(listen)
+
+
+def test_a_reload_takes_what_may_change_and_names_the_rest() -> None:
+    now = load(None, {}, {"limits.max_limit": "1000", "server.listen": "127.0.0.1:1"})
+    fresh = load(None, {}, {"limits.max_limit": "2000", "server.listen": "127.0.0.1:2", "storage.readers": "9"})
+    changed, kept = reload(now, fresh)
+    assert changed.limits.max_limit == 2000
+    assert (changed.server.listen, changed.storage.readers) == ("127.0.0.1:1", now.storage.readers)
+    assert kept == ["server.listen", "storage.readers"]
+
+
+def test_a_reload_without_a_change_changes_nothing() -> None:
+    assert reload(Config(), load(None, {}, {})) == (Config(), [])
+
+
+@given(st.sets(st.sampled_from(NUMBERS)))
+def test_a_reload_leaves_exactly_the_settings_it_names(names: set[str]) -> None:
+    fresh = load(None, {}, dict.fromkeys(names, "12345"))
+    changed, kept = reload(Config(), fresh)
+    for setting in SETTINGS:
+        expected = Config() if setting.name in kept or setting.name not in names else fresh
+        assert _value(changed, setting) == _value(expected, setting)
+    assert all(not setting.reloadable for setting in SETTINGS if setting.name in kept)
+
+
+def _value(settings: Config, setting: config.Setting) -> Any:
+    return getattr(getattr(settings, setting.section), setting.field)
+
+
+# the verb
+
+
+def test_config_shows_each_value_with_its_help_and_origin(tidings: Tidings, tmp_path: Path) -> None:
+    file = toml(tmp_path, "[limits]\nmax_limit = 1000\nmin_pow = 8\n")
+    result = tidings("config", "--json", "--config", file, "--set", "limits.min_pow=9", TIDINGS_LIMITS_MAX_FILTERS="3")
+    rows = {row["name"]: row for row in map(json.loads, result.stdout.splitlines())}
+    assert set(rows) == {setting.name for setting in SETTINGS}
+    found = {name: (rows[name]["value"], rows[name]["origin"]) for name in rows}
+    assert found["limits.max_limit"] == (1000, f"file {file}")
+    assert found["limits.min_pow"] == (9, "command line")
+    assert found["limits.max_filters"] == (3, "environment")
+    assert found["relay.name"] == ("Tidings", "default")
+
+
+def test_config_is_narrowed_to_sections_and_settings(tidings: Tidings) -> None:
+    result = tidings("config", "rates", "server.listen")
+    names = [line.split(" = ")[0] for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert names == [
+        setting.name for setting in SETTINGS if setting.section == "rates" or setting.name == "server.listen"
+    ]
+    assert "TIDINGS_SERVER_LISTEN" in result.stdout
+
+
+def test_the_example_file_sets_nothing_as_it_is_and_every_default_when_uncommented(
+    tidings: Tidings, tmp_path: Path
+) -> None:
+    text = tidings("config", "--example").stdout
+    assert tomllib.loads(text) == {setting.section: {} for setting in SETTINGS}
+    names = {setting.field for setting in SETTINGS}
+    lines = [
+        line.removeprefix("# ") if line.removeprefix("# ").split(" = ")[0] in names else line
+        for line in text.splitlines()
+    ]
+    uncommented = tomllib.loads("\n".join(lines))
+    assert sum(len(section) for section in uncommented.values()) == len(SETTINGS)
+    assert load(toml(tmp_path, "\n".join(lines)), {}, {}) == Config()
+
+
+def test_the_file_may_be_named_by_the_environment(tidings: Tidings, tmp_path: Path) -> None:
+    file = toml(tmp_path, '[relay]\nname = "Named"\n')
+    result = tidings("config", "relay.name", "--json", TIDINGS_CONFIG=str(file))
+    assert msgspec.json.decode(result.stdout)["value"] == "Named"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["config", "nothing"], "'nothing' is no setting or section"),
+        (["config", "--config", "missing.toml"], "missing.toml"),
+        (["config", "--set", "limits.max_limit=x"], "limits.max_limit"),
+        (["config", "--set", "limits.max_limit"], "--set takes NAME=VALUE"),
+        (["serve", "--listen", "nowhere"], "server.listen"),
+        (["count", "{}", "--set", "no.such=1"], "'no.such' is no setting"),
+    ],
+)
+def test_a_wrong_setting_ends_in_one_line_and_code_2(tidings: Tidings, args: list[str], words: str) -> None:
+    result = tidings(*args)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1

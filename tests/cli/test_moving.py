@@ -1,0 +1,277 @@
+"""`import` and `export` with a database: round trips, resuming, reports, and a relay that is running."""
+
+import gzip
+import json
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from relay.commands import common, transfer
+from relay.commands.common import Direct
+from relay.protocol import event as events
+from storage.base import Locked
+from tests.cli.conftest import Tidings
+from tests.factories import make_event
+
+EVENTS = [
+    make_event(number % 4, kind=(1, 7, 1059)[number % 3], content=f"event {number}", tags=[["p", f"{number:064x}"]])
+    for number in range(200)
+]
+WIRES = [events.wire(event) for event in EVENTS]
+TEXT = b"".join(wire + b"\n" for wire in WIRES)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of 200 good events."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(TEXT)
+    return path
+
+
+def summary(stdout: str) -> dict[str, int]:
+    """The numbers of `import --json`."""
+    found = json.loads(stdout)
+    return {name: found[name] for name in ("lines", "stored", "duplicates", "refused")}
+
+
+def test_what_is_imported_is_exported_again(tidings: Tidings, data: Path, file: Path) -> None:
+    imported = tidings("import", file, "--data", data, "--json")
+    assert imported.exit_code == 0
+    assert summary(imported.stdout) == {"lines": 200, "stored": 200, "duplicates": 0, "refused": 0}
+    exported = tidings("export", "--data", data)
+    assert exported.stdout_bytes == TEXT
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst"])
+def test_export_and_import_round_trip_through_any_kind_of_file(
+    tidings: Tidings, tmp_path: Path, file: Path, ending: str
+) -> None:
+    first, second, between = tmp_path / "first", tmp_path / "second", tmp_path / f"between.{ending}"
+    tidings("import", file, "--data", first)
+    assert tidings("export", between, "--data", first).exit_code == 0
+    assert summary(tidings("import", between, "--data", second, "--json").stdout)["stored"] == 200
+    assert tidings("export", "--data", second).stdout_bytes == TEXT
+    assert stat.S_IMODE(between.stat().st_mode) == 0o600
+
+
+def test_files_are_unpacked_by_their_names(tidings: Tidings, tmp_path: Path, data: Path) -> None:
+    packed, tight = tmp_path / "a.gz", tmp_path / "b.zst"
+    packed.write_bytes(gzip.compress(TEXT[: len(WIRES[0]) + 1]))
+    tight.write_bytes(zstandard.ZstdCompressor().compress(TEXT))
+    result = tidings("import", packed, tight, "--data", data, "--json")
+    assert summary(result.stdout) == {"lines": 201, "stored": 200, "duplicates": 1, "refused": 0}
+
+
+@pytest.mark.parametrize("args", [[], ["-"]])
+def test_stdin_is_read_when_no_file_is_named(tidings: Tidings, data: Path, args: list[str]) -> None:
+    result = tidings("import", *args, "--data", data, "--json", stdin=TEXT)
+    assert summary(result.stdout)["stored"] == 200
+
+
+def test_an_import_again_is_harmless(tidings: Tidings, data: Path, file: Path) -> None:
+    tidings("import", file, "--data", data)
+    again = tidings("import", file, "--data", data, "--json")
+    assert again.exit_code == 0
+    assert summary(again.stdout) == {"lines": 200, "stored": 0, "duplicates": 200, "refused": 0}
+
+
+def test_refused_lines_are_told_and_reported_and_the_rest_is_stored(
+    tidings: Tidings, tmp_path: Path, data: Path
+) -> None:
+    forged = WIRES[1].replace(b"event 1", b"event X")
+    expired = events.wire(make_event(1, tags=[["expiration", "1000"]]))
+    file, report = tmp_path / "mixed.jsonl", tmp_path / "report.jsonl"
+    file.write_bytes(b"\n".join([WIRES[0], b"garbage \x1b[2J", forged, expired, WIRES[2]]) + b"\n")
+    result = tidings("import", file, "--data", data, "--report", report)
+    assert result.exit_code == 1
+    assert "5 lines: 2 stored" in result.stderr
+    assert "id is not the hash" in result.stderr
+    assert "\x1b" not in result.stderr
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {row["line"]: row["id"] for row in rows} == {2: None, 3: None, 4: events.parse(expired).id}
+    assert all(row["reason"] for row in rows)
+
+
+def test_the_relays_own_rules_apply(tidings: Tidings, data: Path, file: Path) -> None:
+    result = tidings("import", file, "--data", data, "--json", "--set", "access.denied_kinds=7")
+    refused = sum(event.kind == 7 for event in EVENTS)
+    assert summary(result.stdout) == {"lines": 200, "stored": 200 - refused, "duplicates": 0, "refused": refused}
+
+
+def test_a_damaged_file_gives_what_it_holds_and_code_1(tidings: Tidings, tmp_path: Path, data: Path) -> None:
+    file = tmp_path / "cut.jsonl.gz"
+    file.write_bytes(gzip.compress(TEXT)[:-100])
+    result = tidings("import", file, "--data", data, "--json")
+    assert result.exit_code == 1
+    assert "cut.jsonl.gz" in result.stderr
+    assert 0 < summary(result.stdout)["stored"] < 200
+
+
+def test_a_missing_file_is_named(tidings: Tidings, tmp_path: Path, data: Path) -> None:
+    result = tidings("import", tmp_path / "missing.jsonl", "--data", data)
+    assert result.exit_code == 1
+    assert "missing.jsonl: No such file" in result.stderr
+
+
+class Interrupted(Direct):
+    """Dies after some batches, as a process that is killed between two of them."""
+
+    left = 0
+
+    def submit(self, batch: list[events.Event]) -> list[common.Outcome]:  # type: ignore[override]
+        if Interrupted.left == 0:
+            raise KeyboardInterrupt
+        Interrupted.left -= 1
+        return super().submit(batch)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst"])
+def test_an_interrupted_import_goes_on_where_it_was(
+    tidings: Tidings, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    tidings("import", "-", "--data", tmp_path / "other", stdin=TEXT)
+    file = tmp_path / f"copy.{ending}"
+    tidings("export", file, "--data", tmp_path / "other")
+    monkeypatch.setattr(transfer, "BATCH_EVENTS", 1)
+    monkeypatch.setattr(transfer, "JOB_LINES", 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(common, "Direct", Interrupted)
+        Interrupted.left = 7
+        broken = tidings("import", file, "--data", data)
+    assert broken.exit_code == 1
+    assert "70 lines" in broken.stderr or "80 lines" in broken.stderr
+    assert "goes on from here" in broken.stderr
+    resumed = tidings("import", file, "--data", data, "--json")
+    assert "going on after line 70" in resumed.stderr
+    assert summary(resumed.stdout) == {"lines": 130, "stored": 130, "duplicates": 0, "refused": 0}
+    assert tidings("export", "--data", data).stdout_bytes == TEXT
+    finished = tidings("import", file, "--data", data, "--json")
+    assert summary(finished.stdout)["duplicates"] == 200
+
+
+def test_restart_begins_at_the_start(tidings: Tidings, data: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "BATCH_EVENTS", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(common, "Direct", Interrupted)
+        Interrupted.left = 2
+        tidings("import", file, "--data", data)
+    result = tidings("import", file, "--data", data, "--json", "--restart")
+    assert summary(result.stdout) == {"lines": 200, "stored": 72, "duplicates": 128, "refused": 0}
+
+
+KILLED = """
+import os, signal, sys
+from relay.cli import main
+from relay.commands import common, transfer
+transfer.BATCH_EVENTS = transfer.JOB_LINES = 10
+left = 5
+class Dying(common.Direct):
+    def submit(self, batch):
+        global left
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        return super().submit(batch)
+common.Direct = Dying
+main(sys.argv[1:])
+"""
+
+
+def test_an_import_killed_without_warning_goes_on_where_it_was(tidings: Tidings, data: Path, file: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, "import", file, "--data", data], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    resumed = tidings("import", file, "--data", data, "--json")
+    assert "going on after line 50" in resumed.stderr
+    assert summary(resumed.stdout) == {"lines": 150, "stored": 150, "duplicates": 0, "refused": 0}
+    assert tidings("export", "--data", data).stdout_bytes == TEXT
+
+
+def test_export_takes_a_filter_and_a_start(tidings: Tidings, data: Path, file: Path) -> None:
+    tidings("import", file, "--data", data)
+    reactions = tidings("export", "--data", data, "--filter", '{"kinds":[7]}')
+    assert reactions.stdout_bytes.splitlines() == [
+        wire for wire, event in zip(WIRES, EVENTS, strict=True) if event.kind == 7
+    ]
+    later = tidings("export", "--data", data, "--after", 150)
+    assert later.stdout_bytes.splitlines() == WIRES[150:]
+    assert "--after 200" in later.stderr
+
+
+def test_export_does_not_overwrite_unless_told(tidings: Tidings, tmp_path: Path, data: Path, file: Path) -> None:
+    tidings("import", file, "--data", data)
+    target = tmp_path / "out.jsonl"
+    target.write_text("precious\n")
+    refused = tidings("export", target, "--data", data)
+    assert refused.exit_code == 1
+    assert target.read_text() == "precious\n"
+    assert tidings("export", target, "--data", data, "--overwrite").exit_code == 0
+    assert target.read_bytes() == TEXT
+
+
+@pytest.mark.parametrize("kept", [0, 1, len(WIRES[0]), len(WIRES[0]) + 1, len(TEXT) // 2, len(TEXT) - 1, len(TEXT)])
+def test_export_resumes_after_the_last_whole_event(
+    tidings: Tidings, tmp_path: Path, data: Path, file: Path, kept: int
+) -> None:
+    tidings("import", file, "--data", data)
+    target = tmp_path / "out.jsonl"
+    target.write_bytes(TEXT[:kept])
+    assert tidings("export", target, "--data", data, "--resume").exit_code == 0
+    assert target.read_bytes() == TEXT
+
+
+def test_export_resumes_after_events_that_have_been_deleted(
+    tidings: Tidings, tmp_path: Path, data: Path, file: Path
+) -> None:
+    tidings("import", file, "--data", data)
+    target = tmp_path / "out.jsonl"
+    target.write_bytes(b"".join(wire + b"\n" for wire in WIRES[:100]))
+    tidings("delete", json.dumps({"ids": [event.id for event in EVENTS[95:105]]}), "--yes", "--data", data)
+    assert tidings("export", target, "--data", data, "--resume").exit_code == 0
+    assert target.read_bytes().splitlines() == WIRES[:100] + WIRES[105:]
+
+
+@pytest.mark.parametrize("content", [b"no event\n", events.wire(make_event(9)) + b"\n"])
+def test_export_does_not_resume_a_file_that_is_no_export_of_this_database(
+    tidings: Tidings, tmp_path: Path, data: Path, file: Path, content: bytes
+) -> None:
+    tidings("import", file, "--data", data)
+    target = tmp_path / "out.jsonl"
+    target.write_bytes(content)
+    result = tidings("export", target, "--data", data, "--resume")
+    assert result.exit_code == 1
+    assert "is no export" in result.stderr or "none of the last 1 events" in result.stderr
+    assert target.read_bytes() == content
+
+
+@pytest.mark.parametrize("args", [["-", "--resume"], ["x.gz", "--resume"], ["x", "--resume", "--overwrite"]])
+def test_export_tells_what_cannot_be_resumed(tidings: Tidings, data: Path, args: list[str]) -> None:
+    assert tidings("export", *args, "--data", data).exit_code == 2
+
+
+def test_a_reader_that_leaves_early_is_met_with_silence(tidings: Tidings, data: Path, file: Path) -> None:
+    tidings("import", file, "--data", data)
+    command = [sys.executable, "-m", "relay", "export", "--data", str(data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_a_database_in_use_by_something_without_a_socket_is_told(
+    tidings: Tidings, data: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(settings: object) -> None:
+        raise Locked("process 1 writes this database; stop it first")
+
+    monkeypatch.setattr("relay.app.open_writer", locked)
+    result = tidings("import", file, "--data", data)
+    assert result.exit_code == 1
+    assert result.stderr == "tidings: process 1 writes this database; stop it first\n"
