@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -125,12 +127,13 @@ async def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, _stop, server, site.hub)
             running.add_signal_handler(signal.SIGHUP, _reload, site.hub, load)
+            url = listener.url_of(sock, "http")  # the server closes the socket when it stops
             commands = control.Control(site)
             await commands.start(Path(config.server.data))
             try:
                 serving = asyncio.create_task(server.serve(sockets=[sock]))
                 if ready is not None:
-                    ready(greeting(config, listener.url_of(sock, "http")))
+                    ready(greeting(config, url))
                 await serving
             finally:
                 await commands.close()
@@ -158,14 +161,18 @@ def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
 
 
 def greeting(config: Config, page: str) -> str:
-    """What a person needs to know when the relay is up."""
+    """What a person needs to know when the relay is up, in commands that work where it was started."""
     websocket = config.relay.url or page.replace("http", "ws", 1)
+    command = "tidings" if shutil.which("tidings") else os.path.relpath(sys.argv[0])
     return f"""Tidings {relay.__version__} is up; the data is in {config.server.data}
 
   page       {page}/
   WebSocket  {websocket}
   docs       {page}/docs
 
-A first event:  tidings key generate --save && tidings event "Hello from Tidings" --publish {websocket}
-Read it back:   tidings req {websocket} '{{"kinds":[1],"limit":10}}'
+A first event:
+  {command} key generate --save
+  {command} event "Hello from Tidings" --publish {websocket}
+  {command} req {websocket} '{{"kinds":[1],"limit":10}}'
+
 Ctrl-C stops."""

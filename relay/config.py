@@ -20,7 +20,7 @@ PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
-Keys = list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]]
+Keys = list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]]
 Kinds = list[Annotated[int, Meta(ge=0, le=kinds.MAX_KIND)]]
 
 
@@ -45,7 +45,7 @@ class Relay(Section, frozen=True):
         ),
     ] = ""
     pubkey: Annotated[
-        str, Meta(description="the operator's public key, hex", pattern="^([0-9a-f]{64})?$", extra=LIVE)
+        str, Meta(description="the operator's public key, hex", pattern="^([0-9a-f]{64})?$", max_length=64, extra=LIVE)
     ] = ""
     contact: Annotated[str, Meta(description="the operator's contact, a URI", extra=LIVE)] = ""
     icon: Annotated[str, Meta(description="URL of a square picture", extra=LIVE)] = ""
@@ -105,6 +105,9 @@ class Limits(Section, frozen=True):
     max_message_bytes: Annotated[int, Meta(ge=1024, description="bytes of one message")] = 131_072
     max_subscriptions: Annotated[int, Meta(ge=1, description="open subscriptions of a connection", extra=LIVE)] = 100
     max_filters: Annotated[int, Meta(ge=1, description="filters in one REQ or COUNT", extra=LIVE)] = 20
+    max_filter_values: Annotated[
+        int, Meta(ge=1, description="values in all open filters of a connection together", extra=LIVE)
+    ] = 20_000
     default_limit: Annotated[int, Meta(ge=1, description="stored events for a filter without a limit", extra=LIVE)] = (
         500
     )

@@ -17,11 +17,14 @@ MEDIA_TYPE: Final = "application/nostr+json"
 
 
 class Limitation(msgspec.Struct, frozen=True, kw_only=True):
-    """NIP-11 `limitation`. Sizes are bytes or characters as NIP-11 says, times seconds; `max_filters` is per REQ or COUNT."""
+    """NIP-11 `limitation`. Sizes are bytes or characters as NIP-11 says, times seconds; `max_filters` is per
+    REQ or COUNT, `max_filter_values` for all open filters of a connection together.
+    """
 
     max_message_length: int
     max_subscriptions: int
     max_filters: int
+    max_filter_values: int
     max_limit: int
     default_limit: int
     max_subid_length: int
@@ -83,6 +86,7 @@ def _limitation(limits: Limits, access: Access) -> Limitation:
         max_message_length=limits.max_message_bytes,
         max_subscriptions=limits.max_subscriptions,
         max_filters=limits.max_filters,
+        max_filter_values=limits.max_filter_values,
         max_limit=limits.max_limit,
         default_limit=limits.default_limit,
         max_subid_length=MAX_SUBSCRIPTION_ID,

@@ -20,10 +20,11 @@ PRIVATE_KINDS: Final = frozenset((kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPH
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The settings a session needs; `max_subscriptions` counts those of one connection."""
+    """The settings a session needs; `max_subscriptions` and `max_filter_values` are for all of a connection's together."""
 
     max_subscriptions: int
     max_filters: int
+    max_filter_values: int
     auth_to_read: bool
 
 
@@ -60,12 +61,13 @@ Effect = Publish | Open | Tally | Cancel | Authenticate | bytes
 class Session:
     """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open."""
 
-    __slots__ = ("challenge", "keys", "subscriptions")
+    __slots__ = ("_weights", "challenge", "keys", "subscriptions")
 
     def __init__(self, challenge: str) -> None:
         self.challenge = challenge
         self.keys: frozenset[str] = frozenset()
         self.subscriptions: dict[str, Any] = {}
+        self._weights: dict[str, int] = {}  # subscription -> values its filters hold
 
     def receive(self, data: bytes, rules: Rules) -> Effect:
         """What one text message asks for. Never raises for anything a client can send."""
@@ -80,6 +82,16 @@ class Session:
     def authenticated(self, pubkey: str) -> None:
         """The client has proven this key; earlier keys stay."""
         self.keys = self.keys | {pubkey}
+
+    def opened(self, name: str, subscription: Any, filters: Sequence[Filter]) -> None:
+        """The owner has carried an Open out; `subscription` is its own."""
+        self.subscriptions[name] = subscription
+        self._weights[name] = _weight(filters)
+
+    def cancel(self, name: str) -> Any:
+        """Forget a subscription; what the owner put there, or None."""
+        self._weights.pop(name, None)
+        return self.subscriptions.pop(name, None)
 
     def _other(self, message: Message, rules: Rules) -> Effect:
         match message:
@@ -109,7 +121,25 @@ class Session:
             and len(self.subscriptions) >= rules.max_subscriptions
         ):
             return Reject(Prefix.RESTRICTED, f"{rules.max_subscriptions} subscriptions are open; CLOSE one first")
+        if self._weight_with(message) > rules.max_filter_values:
+            return Reject(
+                Prefix.RESTRICTED, f"the open filters of a connection may hold {rules.max_filter_values} values"
+            )
         return _private(message.filters, self.keys)
+
+    def _weight_with(self, message: Req | Count) -> int:
+        others = sum(self._weights.values()) - self._weights.get(message.subscription, 0)
+        return _weight(message.filters) + (others if isinstance(message, Req) else 0)
+
+
+def _weight(filters: Sequence[Filter]) -> int:
+    """How many values the filters hold: what a live filter costs in memory."""
+    return sum(
+        len(values)
+        for wanted in filters
+        for values in (wanted.ids, wanted.authors, wanted.kinds, *wanted.tags.values())
+        if values is not None
+    )
 
 
 def _private(filters: Sequence[Filter], keys: frozenset[str]) -> Reject | None:

@@ -57,7 +57,7 @@ class Hub:
         self.fanout = Fanout()
         self.connections: set[Connection] = set()
         self.paused: set[Connection] = set()
-        self.dirty: list[Connection] = []
+        self.dirty: set[Connection] = set()  # have something queued
         self.tally = limits.Tally()
         self.buckets = limits.Buckets()
         self.key_buckets = limits.Buckets()
@@ -74,7 +74,10 @@ class Hub:
         """Put settings in force, at the start and again on a reload."""
         self.config = config
         self.networks = limits.networks(config.server.trusted_proxies)
-        self.rules = Rules(config.limits.max_subscriptions, config.limits.max_filters, config.access.auth_to_read)
+        limit = config.limits
+        self.rules = Rules(
+            limit.max_subscriptions, limit.max_filters, limit.max_filter_values, config.access.auth_to_read
+        )
         self.limits_messages = config.rates.messages_per_address > 0
         self.queries.limits = _limits(config)
 
@@ -105,7 +108,7 @@ class Hub:
 
     def flush(self) -> None:
         """Write out what was queued on any connection, and let those read on that waited for room."""
-        dirty, self.dirty = self.dirty, []
+        dirty, self.dirty = self.dirty, set()
         for connection in dirty:
             connection.flush()
         if self.paused and self.ingest.room():

@@ -96,7 +96,9 @@ class Connection(asyncio.Protocol):
         self.in_flight = 0
         self.jobs: list[Job] = []
         self.out: list[bytes] = []
-        self.parts: list[bytes] = []  # of a fragmented message
+        self.parts: bytearray | None = (
+            None  # of a fragmented text; websockets bounds their sum, empty ones take no room
+        )
         self.heard_at = hub.clock()
         self.pinged_at = 0.0
         self.closing_at = 0.0
@@ -113,6 +115,7 @@ class Connection(asyncio.Protocol):
         self.server_state.connections.discard(self)
         self.hub.connections.discard(self)
         self.hub.paused.discard(self)
+        self.hub.dirty.discard(self)
         self.jobs.clear()
         self.out.clear()
         for subscription in self.session.subscriptions.values():
@@ -177,13 +180,17 @@ class Connection(asyncio.Protocol):
             self.closing_at = self.hub.clock()
 
     def _frame(self, frame: Frame) -> None:
+        if not self.connected:
+            return  # a close frame went out: what still comes in could not be answered
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
             self._message(bytes(frame.data))
-        elif opcode is Opcode.TEXT or (opcode is Opcode.CONT and self.parts):
-            self.parts.append(bytes(frame.data))
+        elif opcode is Opcode.TEXT:
+            self.parts = bytearray(frame.data)
+        elif opcode is Opcode.CONT and self.parts is not None:
+            self.parts += frame.data
             if frame.fin:
-                message, self.parts = b"".join(self.parts), []
+                message, self.parts = bytes(self.parts), None
                 self._message(message)
         elif opcode is Opcode.BINARY:
             self.send(messages.notice("invalid: this relay reads text frames only (NIP-01)"))
@@ -228,14 +235,18 @@ class Connection(asyncio.Protocol):
             self.send(messages.ok(event.id, False, str(outcome.refusal)))
 
     def _open(self, request: Open) -> None:
-        self._cancel(request.subscription)
+        self._drop(request.subscription)
         subscription = Subscription(self, request.subscription, request.filters)
-        self.session.subscriptions[request.subscription] = subscription
+        self.session.opened(request.subscription, subscription, request.filters)
         self.fanout.add(subscription)
         self.hub.queries.submit(self, History(subscription, request, self.hub.ingest.last_seq))
 
     def _cancel(self, name: str) -> None:
-        subscription = self.session.subscriptions.pop(name, None)
+        self._drop(name)
+        self.session.cancel(name)
+
+    def _drop(self, name: str) -> None:
+        subscription = self.session.subscriptions.get(name)
         if subscription is not None:
             self.fanout.remove(subscription)
 
@@ -273,7 +284,7 @@ class Connection(asyncio.Protocol):
         """Queue ready frames; they are written when somebody flushes, once per turn."""
         if self.connected:
             if not self.out:
-                self.hub.dirty.append(self)
+                self.hub.dirty.add(self)
             self.out.append(frame)
 
     def flush(self) -> None:
@@ -281,6 +292,7 @@ class Connection(asyncio.Protocol):
         if self.out:
             data = b"".join(self.out) if len(self.out) > 1 else self.out[0]
             self.out.clear()
+            self.hub.dirty.discard(self)
             if self.transport.get_write_buffer_size() > self.hub.config.server.send_buffer:
                 log.info("a client left more than %d bytes unread: disconnected", self.hub.config.server.send_buffer)
                 self.abort()

@@ -9,7 +9,7 @@ from relay.protocol.messages import Publish
 from relay.protocol.session import Authenticate, Cancel, Open, Rules, Session, Tally
 from tests.factories import keypair, make_event
 
-RULES = Rules(max_subscriptions=2, max_filters=3, auth_to_read=False)
+RULES = Rules(max_subscriptions=2, max_filters=3, max_filter_values=1000, auth_to_read=False)
 ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
 
 
@@ -67,7 +67,7 @@ def test_keys_accumulate() -> None:
 
 @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
 def test_reading_needs_authentication_where_the_relay_says_so(verb: str) -> None:
-    rules = Rules(2, 3, auth_to_read=True)
+    rules = Rules(2, 3, 1000, auth_to_read=True)
     answer = refusal(ask(Session("c"), verb, "s", {"kinds": [1]}, rules=rules))
     assert answer[:2] == ["CLOSED", "s"]
     assert str(answer[2]).startswith("auth-required: ")
