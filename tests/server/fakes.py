@@ -1,0 +1,292 @@
+"""A relay's server side without sockets, disk or time: a log in memory and a client whose wire is a list of bytes."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Close, Frame, Opcode
+from websockets.uri import parse_uri
+
+from relay.config import Config
+from relay.protocol import kinds
+from relay.protocol.event import Event, values, wire
+from relay.protocol.filter import Filter, matches
+from relay.server.hub import Hub
+from relay.server.websocket import Connection
+from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status, StorageError
+
+PATIENCE = 10.0  # seconds until a test that waits has failed
+Stored = tuple[int, Event, tuple[str, ...] | None]
+
+
+class MemoryLog:
+    """Writer and Reader over a list. `failure` makes it fail; `gate` and `reading` hold its threads and queries back."""
+
+    def __init__(self, first_part: int = 1000) -> None:
+        self.rows: list[Stored] = []
+        self.batches: list[int] = []
+        self.swept = 0
+        self.failure: Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.asked: list[tuple[Filter, ...]] = []
+        self._first_part = first_part
+
+    # Writer
+
+    def last_seq(self) -> int:
+        return self.rows[-1][0] if self.rows else 0
+
+    def write(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        assert self.gate.wait(PATIENCE)
+        if self.failure is not None:
+            raise self.failure
+        self.batches.append(len(batch))
+        return [self._store(item.event) for item in batch]
+
+    def _store(self, event: Event) -> Outcome:
+        audience = tuple(values(event, "p")) if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP) else None
+        if kinds.is_ephemeral(event.kind):
+            return Outcome(Status.EPHEMERAL, audience=audience)
+        if any(event.id == row[1].id for row in self.rows):
+            return Outcome(Status.DUPLICATE)
+        self.rows.append((self.last_seq() + 1, event, audience))
+        return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
+
+    def sweep(self, now: int, limit: int) -> int:
+        self.swept += 1
+        if self.failure is not None:
+            raise self.failure
+        return 0
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        kept = [row for row in self.rows if not matches(wanted, row[1])]
+        removed, self.rows = len(self.rows) - len(kept), kept
+        return removed
+
+    def rebuild(self) -> int:
+        return 0
+
+    def compact(self) -> None:
+        pass
+
+    # Reader
+
+    async def query(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Found:
+        self.asked.append(tuple(filters))
+        await asyncio.wait_for(self.reading.wait(), PATIENCE)
+        if self.failure is not None:
+            raise self.failure
+        found: dict[int, Event] = {}
+        for wanted in filters:
+            mine = [row for row in self._visible(wanted, readers) if upto is None or row[0] <= upto]
+            mine.sort(key=lambda row: (-row[1].created_at, row[1].id))
+            limit = limits.default if wanted.limit is None else min(wanted.limit, limits.maximum)
+            found |= {row[0]: row[1] for row in mine[:limit]}
+        order = sorted(found, key=lambda seq: (-found[seq].created_at, found[seq].id))
+        first, rest = order[: self._first_part], order[self._first_part :]
+        return Found([wire(found[seq]) for seq in first], tuple(rest), True)
+
+    def _visible(self, wanted: Filter, readers: Readers) -> Iterator[Stored]:
+        for row in self.rows:
+            if matches(wanted, row[1]) and (row[2] is None or not readers.isdisjoint(row[2])):
+                yield row
+
+    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
+        bodies = {seq: event for seq, event, _ in self.rows}
+        return [wire(bodies[seq]) for seq in seqs if seq in bodies]
+
+    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+        if self.failure is not None:
+            raise self.failure
+        return Counted(len({row[0] for wanted in filters for row in self._visible(wanted, readers)}))
+
+    async def get(self, event_id: str, readers: Readers = PUBLIC, now: int = 0) -> Record | None:
+        raise StorageError("nothing here asks for one event")
+
+    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+        raise StorageError("nothing here scans")
+
+    async def close(self) -> None:  # type: ignore[override]
+        pass
+
+
+class Wire:
+    """The transport of one connection. While `stalled`, the peer takes nothing and what is written piles up."""
+
+    HIGH_WATER = 65536
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.protocol: Connection = cast(Connection, None)
+        self.written: list[bytes] = []
+        self.unread = 0
+        self.reading = True
+        self.closed = False
+        self.aborted = False
+        self.lost = False
+        self.stalled = False
+        self.changed = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        self.changed.set()
+        if self.stalled:
+            self.unread += len(data)
+            if self.unread > self.HIGH_WATER:
+                self.protocol.pause_writing()
+
+    def drain(self) -> None:
+        """The peer reads all there is."""
+        self.unread = 0
+        self.protocol.resume_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+        self._lose()
+
+    def abort(self) -> None:
+        self.aborted = self.closed = True
+        self._lose()
+
+    def _lose(self) -> None:
+        if not self.lost:
+            self.lost = True
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+        self.changed.set()
+
+    def get_extra_info(self, name: str) -> Any:
+        return (self.peer, 12345) if name == "peername" else None
+
+
+class Client:
+    """A well-behaved client library on the other end of a Wire."""
+
+    def __init__(
+        self, hub: Hub, peer: str = "203.0.113.1", compressed: bool = False, headers: dict[str, str] | None = None
+    ) -> None:
+        offered: list[Any] = [ClientPerMessageDeflateFactory()] if compressed else []
+        self.protocol = ClientProtocol(parse_uri("ws://relay.example/"), extensions=offered or None)
+        self.wire = Wire(peer)
+        self.connection = Connection(hub, SimpleNamespace(connections=set()))
+        self.wire.protocol = self.connection
+        self.messages: list[Any] = []
+        self.closed_with: int | None = None
+        self.status = 0
+        self._taken = 0
+        self._read = 0
+        self.connection.connection_made(cast(asyncio.BaseTransport, self.wire))
+        request = self.protocol.connect()
+        for name, value in (headers or {}).items():
+            request.headers[name] = value
+        self.protocol.send_request(request)
+        self._push()
+        self.read()
+        self.challenge = self.messages[0][1] if self.messages else ""
+        self._taken = len(self.messages)
+
+    def send(self, *parts: object) -> None:
+        """One message in one frame."""
+        self.send_bytes(json.dumps(parts).encode())
+
+    def publish(self, event: Event) -> None:
+        self.send_bytes(b'["EVENT",' + wire(event) + b"]")
+
+    def send_bytes(self, data: bytes) -> None:
+        self.protocol.send_text(data)
+        self._push()
+
+    def send_frame(self, opcode: Opcode, data: bytes, fin: bool = True) -> None:
+        self.send_raw(Frame(opcode, data, fin).serialize(mask=True))
+
+    def send_raw(self, data: bytes) -> None:
+        """Bytes as they stand; there is no wire any more when the connection is lost."""
+        if not self.wire.lost:
+            self.connection.data_received(data)
+
+    def _push(self) -> None:
+        for data in self.protocol.data_to_send():
+            if data:
+                self.send_raw(data)
+
+    def read(self) -> None:
+        """Take in what the relay has written so far."""
+        for data in self.wire.written[self._read :]:
+            self.protocol.receive_data(data)
+        self._read = len(self.wire.written)
+        for event in self.protocol.events_received():
+            if isinstance(event, Frame):
+                if event.opcode is Opcode.TEXT:
+                    self.messages.append(json.loads(bytes(event.data)))
+                elif event.opcode is Opcode.CLOSE:
+                    self.closed_with = Close.parse(bytes(event.data)).code
+            else:
+                self.status = getattr(event, "status_code", 0)
+        assert self.protocol.parser_exc is None or self.protocol.parser_exc.__class__ is EOFError
+
+    async def next(self) -> Any:
+        """The next message, waiting for it."""
+        await self.until(lambda: len(self.messages) > self._taken)
+        self._taken += 1
+        return self.messages[self._taken - 1]
+
+    async def gather(self, count: int) -> list[Any]:
+        return [await self.next() for _ in range(count)]
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait until something is true that only a write on this wire can make true."""
+
+        async def wait() -> None:
+            self.read()
+            while not happened():
+                self.wire.changed.clear()
+                await self.wire.changed.wait()
+                self.read()
+
+        await asyncio.wait_for(wait(), PATIENCE)
+
+    def pending(self) -> list[Any]:
+        """What has come that nobody took yet."""
+        self.read()
+        taken, self._taken = self._taken, len(self.messages)
+        return list(self.messages[taken:])
+
+
+MakeHub = Callable[..., Awaitable[Hub]]
+
+
+def make_hub(log: MemoryLog, config: Config | None = None) -> Hub:
+    """A hub over this log; the caller closes it."""
+    return Hub(config or Config(), "ws://relay.example/", log, log)  # type: ignore[arg-type]
+
+
+async def settle() -> None:
+    """Let everything that is ready run: a few turns of the loop, no time."""
+    for _ in range(20):
+        await asyncio.sleep(0)

@@ -1,0 +1,266 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import pytest
+
+from relay.errors import Prefix
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
+from relay.protocol.filter import Filter
+from relay.server import ingest as ingests
+from relay.server.ingest import Ingest
+from storage.base import Incoming, Outcome, Status, StorageError
+from tests.factories import NOW, make_event
+from tests.server.fakes import PATIENCE, MemoryLog
+
+EVENTS = [make_event(content=str(number)) for number in range(200)]
+
+
+class Bench:
+    """An Ingest with its answers and what it published."""
+
+    def __init__(self, log: MemoryLog, capacity: int) -> None:
+        self.log = log
+        self.answers: list[tuple[Event, Outcome]] = []
+        self.published: list[bytes] = []
+        self.order: list[str] = []
+        self.flushes = 0
+        self.ingest = Ingest(log, self._publish, self._flush, capacity)  # type: ignore[arg-type]
+
+    def _publish(self, event: Event, data: bytes, outcome: Outcome) -> None:
+        self.published.append(data)
+        self.order.append(f"publish {event.id}")
+
+    def _flush(self) -> None:
+        self.flushes += 1
+
+    def submit(self, event: Event) -> None:
+        self.ingest.submit(event, Door.CLIENT, NOW, self._answer)
+
+    def _answer(self, event: Event, outcome: Outcome) -> None:
+        self.answers.append((event, outcome))
+        self.order.append(f"answer {event.id}")
+
+    async def outcome(self, event: Event) -> Outcome:
+        self.submit(event)
+        await self.drained()
+        return next(outcome for answered, outcome in reversed(self.answers) if answered == event)
+
+    async def drained(self) -> None:
+        await asyncio.wait_for(self.ingest.drained(), PATIENCE)
+
+
+Make = Callable[..., Bench]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    benches: list[Bench] = []
+
+    def build(log: MemoryLog | None = None, capacity: int = 20_000) -> Bench:
+        benches.append(Bench(log or MemoryLog(), capacity))
+        return benches[-1]
+
+    yield build
+    for bench in benches:
+        bench.log.gate.set()
+        await bench.ingest.close()
+
+
+async def test_an_event_is_stored_answered_and_then_published(make: Make) -> None:
+    bench = make()
+    outcome = await bench.outcome(EVENTS[0])
+    assert outcome.status is Status.STORED
+    assert bench.published == [wire(EVENTS[0])]
+    assert bench.order == [f"answer {EVENTS[0].id}", f"publish {EVENTS[0].id}"]
+    assert bench.ingest.last_seq == 1
+    assert bench.flushes == 1
+
+
+async def test_nothing_is_answered_before_it_is_written(make: Make) -> None:
+    bench = make()
+    bench.log.gate.clear()
+    bench.submit(EVENTS[0])
+    waiting = asyncio.create_task(bench.ingest.drained())
+    done, _ = await asyncio.wait([waiting], timeout=0.05)
+    assert not done
+    assert not bench.answers
+    bench.log.gate.set()
+    await asyncio.wait_for(waiting, PATIENCE)
+    assert len(bench.answers) == 1
+
+
+async def test_what_waits_for_the_disk_is_written_together(make: Make) -> None:
+    bench = make()
+    bench.log.gate.clear()
+    for event in EVENTS:
+        bench.submit(event)
+    bench.log.gate.set()
+    await bench.drained()
+    assert sum(bench.log.batches) == len(EVENTS)
+    assert [event for event, _ in bench.answers] == EVENTS
+    assert [row[1] for row in bench.log.rows] == EVENTS
+
+
+async def test_refuses_an_event_whose_id_is_not_its_hash(make: Make) -> None:
+    forged = msgspec.structs.replace(EVENTS[0], content="not what was signed")
+    outcome = await make().outcome(forged)
+    assert outcome.status is Status.REFUSED
+    assert outcome.refusal is not None
+    assert outcome.refusal.prefix is Prefix.INVALID
+
+
+async def test_refuses_a_signature_of_another_event(make: Make) -> None:
+    bench = make()
+    outcome = await bench.outcome(msgspec.structs.replace(EVENTS[0], sig=EVENTS[1].sig))
+    assert outcome.status is Status.REFUSED
+    assert not bench.log.rows
+    assert bench.ingest.refused == 1
+
+
+async def test_a_faulty_event_does_not_touch_its_neighbours(make: Make) -> None:
+    bench = make()
+    bad = {3, 7, 150}
+    for number, event in enumerate(EVENTS):
+        bench.submit(msgspec.structs.replace(event, sig="0" * 128) if number in bad else event)
+    await bench.drained()
+    assert len(bench.answers) == len(EVENTS)
+    statuses = {event.id: outcome.status for event, outcome in bench.answers}
+    assert [statuses[event.id] is Status.REFUSED for event in EVENTS] == [n in bad for n in range(len(EVENTS))]
+
+
+async def test_a_duplicate_is_answered_as_one_and_published_once(make: Make) -> None:
+    bench = make()
+    await bench.outcome(EVENTS[0])
+    assert (await bench.outcome(EVENTS[0])).status is Status.DUPLICATE
+    assert len(bench.published) == 1
+
+
+async def test_a_forged_event_with_a_known_id_is_no_duplicate(make: Make) -> None:
+    bench = make()
+    await bench.outcome(EVENTS[0])
+    forged = msgspec.structs.replace(EVENTS[0], content="something else")
+    assert (await bench.outcome(forged)).status is Status.REFUSED
+
+
+async def test_an_ephemeral_event_is_published_and_not_remembered(make: Make) -> None:
+    bench, event = make(), make_event(kind=20001)
+    assert [(await bench.outcome(event)).status for _ in range(2)] == [Status.EPHEMERAL] * 2
+    assert len(bench.published) == 2
+
+
+@pytest.mark.parametrize("error", [StorageError("the disk is full"), RuntimeError("a bug")])
+async def test_a_failing_storage_is_answered_with_an_error_and_recovers(make: Make, error: Exception) -> None:
+    bench = make()
+    bench.log.failure = error
+    outcome = await bench.outcome(EVENTS[0])
+    assert outcome.status is Status.REFUSED
+    assert outcome.refusal is not None
+    assert outcome.refusal.prefix is Prefix.ERROR
+    assert bench.ingest.failure is not None
+    assert not bench.published
+    bench.log.failure = None
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+    assert bench.ingest.failure is None
+
+
+async def test_what_a_bug_says_is_not_told_to_strangers(make: Make) -> None:
+    bench = make()
+    bench.log.failure = RuntimeError("secret detail")
+    assert "secret" not in str((await bench.outcome(EVENTS[0])).refusal)
+
+
+async def test_a_full_queue_has_no_room_until_it_is_worked_off(make: Make) -> None:
+    bench = make(capacity=2)
+    bench.log.gate.clear()
+    assert bench.ingest.room()
+    bench.submit(EVENTS[0])
+    bench.submit(EVENTS[1])
+    assert not bench.ingest.room()
+    bench.log.gate.set()
+    await bench.drained()
+    assert bench.ingest.room()
+
+
+async def test_a_call_runs_between_transactions_in_its_turn(make: Make) -> None:
+    bench = make()
+    bench.log.gate.clear()
+    first = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[0], wire(EVENTS[0]), Door.IMPORT, NOW)]))
+    call = asyncio.create_task(bench.ingest.call(lambda: len(bench.log.rows)))
+    second = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[1], wire(EVENTS[1]), Door.IMPORT, NOW)]))
+    done, _ = await asyncio.wait([first, call, second], timeout=0.05)
+    assert not done
+    bench.log.gate.set()
+    assert await asyncio.wait_for(call, PATIENCE) == 1
+    assert [outcome.seq for outcome in await first + await second] == [1, 2]
+
+
+async def test_what_a_call_raises_is_raised_to_its_caller(make: Make) -> None:
+    bench = make()
+
+    def fail() -> None:
+        raise StorageError("no")
+
+    with pytest.raises(StorageError, match="no"):
+        await bench.ingest.call(fail)
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+
+
+async def test_imported_events_are_published_too(make: Make) -> None:
+    bench = make()
+    batch = [Incoming(event, wire(event), Door.IMPORT, NOW) for event in EVENTS[:3]]
+    assert [outcome.status for outcome in await bench.ingest.write(batch)] == [Status.STORED] * 3
+    assert bench.published == [item.wire for item in batch]
+
+
+async def test_an_empty_import_is_answered(make: Make) -> None:
+    assert await asyncio.wait_for(make().ingest.write([]), PATIENCE) == []
+
+
+async def test_what_the_operator_removed_is_no_duplicate(make: Make) -> None:
+    bench = make()
+    await bench.outcome(EVENTS[0])
+    await bench.ingest.call(lambda: bench.log.remove(Filter(), 10))
+    bench.ingest.forget()
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+
+
+@pytest.mark.parametrize("kind", [5, 62])
+async def test_after_a_removing_event_the_log_itself_is_asked_about_duplicates(make: Make, kind: int) -> None:
+    bench = make()
+    await bench.outcome(EVENTS[0])
+    bench.log.rows.clear()  # as its deletion would
+    assert (await bench.outcome(EVENTS[0])).status is Status.DUPLICATE
+    await bench.outcome(make_event(kind=kind))
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+
+
+@pytest.mark.parametrize("event", [make_event(tags=[["expiration", str(NOW)]]), make_event(kind=0)])
+async def test_what_may_leave_by_itself_is_never_taken_for_a_duplicate_unasked(make: Make, event: Event) -> None:
+    bench = make()
+    await bench.outcome(event)
+    bench.log.rows.clear()
+    assert (await bench.outcome(event)).status is Status.STORED
+
+
+async def test_the_memory_of_recent_ids_is_bounded(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingests, "RECENT", 5)
+    bench = make()
+    for event in EVENTS[:6]:
+        await bench.outcome(event)
+    bench.log.rows.clear()
+    assert (await bench.outcome(EVENTS[5])).status is Status.DUPLICATE
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+
+
+async def test_closing_finishes_what_is_queued() -> None:
+    bench = Bench(MemoryLog(), 20_000)
+    bench.log.gate.clear()
+    for event in EVENTS:
+        bench.submit(event)
+    closing = asyncio.create_task(bench.ingest.close())
+    bench.log.gate.set()
+    await asyncio.wait_for(closing, PATIENCE)
+    assert len(bench.answers) == len(EVENTS)
+    assert len(bench.log.rows) == len(EVENTS)

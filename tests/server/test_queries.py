@@ -1,0 +1,164 @@
+import json
+
+import pytest
+
+from relay.config import Config, Server, Storage
+from relay.server import queries
+from relay.server.hub import Hub
+from storage.base import StorageError, TooCostly
+from tests.factories import make_event
+from tests.server.conftest import Relay
+from tests.server.fakes import Client, MemoryLog, settle
+
+ONE_WORKER = Config(storage=Storage(readers=1))
+
+
+async def filled(hub: Hub, count: int, size: int = 10) -> None:
+    """Store events of `size` characters, newest last."""
+    writer = Client(hub, peer="198.51.100.99")
+    for number in range(count):
+        writer.publish(make_event(content="x" * size, created_at=1_700_000_000 + number))
+    await writer.gather(count)
+    writer.connection.connection_lost(None)
+
+
+async def test_connections_take_turns(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log, ONE_WORKER)
+    log.reading.clear()
+    greedy, modest = Client(hub), Client(hub)
+    for number in range(50):
+        greedy.send("REQ", f"greedy {number}", {"kinds": [1]})
+    modest.send("REQ", "modest", {"kinds": [7]})
+    log.reading.set()
+    await modest.next()
+    assert [7] in [sorted(filters[0].kinds or ()) for filters in log.asked[:3]]
+    assert len(await greedy.gather(50)) == 50
+
+
+async def test_one_connections_answers_keep_the_order_of_its_questions(relay: Relay) -> None:
+    hub = relay()
+    client = Client(hub)
+    for number in range(20):
+        client.send("COUNT" if number % 2 else "REQ", str(number), {"kinds": [1]})
+    assert [message[1] for message in await client.gather(20)] == [str(number) for number in range(20)]
+
+
+async def test_a_long_answer_arrives_whole_and_in_order(relay: Relay) -> None:
+    hub = relay(MemoryLog(first_part=7))
+    await filled(hub, 450)
+    reader = Client(hub)
+    reader.send("REQ", "s", {"limit": 450})
+    messages = await reader.gather(451)
+    times = [message[2]["created_at"] for message in messages[:-1]]
+    assert times == sorted(times, reverse=True)
+    assert messages[-1] == ["EOSE", "s", ["finish"]]
+
+
+async def test_a_slow_reader_holds_no_worker_and_goes_on_when_it_reads(relay: Relay) -> None:
+    hub = relay(MemoryLog(first_part=1), ONE_WORKER)
+    await filled(hub, 300, size=2000)
+    slow, quick = Client(hub), Client(hub)
+    slow.wire.stalled = True
+    slow.send("REQ", "slow", {"limit": 300})
+    await slow.until(lambda: not slow.connection.writable)
+    assert not any(message[0] == "EOSE" for message in slow.pending())
+    quick.send("REQ", "quick", {"limit": 1})
+    assert [message[0] for message in await quick.gather(2)] == ["EVENT", "EOSE"]
+    unread = slow.wire.unread
+    await settle()
+    assert slow.wire.unread == unread
+    slow.wire.stalled = False
+    slow.wire.drain()
+    await slow.until(lambda: any(message[0] == "EOSE" for message in slow.messages))
+    assert sum(message[0] == "EVENT" for message in slow.messages) == 300
+
+
+async def test_a_subscription_closed_meanwhile_gets_neither_rest_nor_eose(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    await filled(hub, 3)
+    log.reading.clear()
+    client = Client(hub)
+    client.send("REQ", "gone", {})
+    await settle()
+    client.send("CLOSE", "gone")
+    log.reading.set()
+    client.send("REQ", "here", {"limit": 0})
+    assert await client.next() == ["EOSE", "here", ["finish"]]
+
+
+async def test_a_subscription_replaced_meanwhile_is_answered_once(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    await filled(hub, 3)
+    log.reading.clear()
+    client = Client(hub)
+    client.send("REQ", "s", {})
+    client.send("REQ", "s", {"limit": 1})
+    log.reading.set()
+    assert [message[0] for message in await client.gather(2)] == ["EVENT", "EOSE"]
+    await settle()
+    assert client.pending() == []
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+@pytest.mark.parametrize("error", [StorageError("the disk is gone"), TooCostly("narrow it"), RuntimeError("secret")])
+async def test_a_query_that_fails_is_closed_with_an_error_and_others_go_on(
+    relay: Relay, verb: str, error: Exception
+) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    client = Client(hub)
+    log.failure = error
+    client.send(verb, "s", {})
+    closed = await client.next()
+    assert closed[:2] == ["CLOSED", "s"]
+    assert closed[2].startswith("error: ")
+    assert "secret" not in closed[2]
+    assert hub.fanout.count == 0
+    log.failure = None
+    client.send(verb, "s", {})
+    assert (await client.next())[0] in ("EOSE", "COUNT")
+
+
+async def test_a_connection_lost_while_it_is_read_for_harms_nobody(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log, ONE_WORKER)
+    log.reading.clear()
+    gone, other = Client(hub), Client(hub)
+    gone.send("REQ", "s", {})
+    await settle()
+    gone.connection.connection_lost(None)
+    log.reading.set()
+    other.send("REQ", "s", {})
+    assert await other.next() == ["EOSE", "s", ["finish"]]
+
+
+async def test_a_client_with_too_many_questions_is_not_read_from_until_they_are_answered(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    log.reading.clear()
+    client = Client(hub)
+    for number in range(queries.MAX_WAITING + 2):
+        client.send("COUNT" if number else "REQ", str(number), {})
+    assert not client.wire.reading
+    log.reading.set()
+    await client.gather(queries.MAX_WAITING + 2)
+    await settle()
+    assert client.wire.reading
+
+
+async def test_a_client_that_never_reads_is_disconnected_when_live_events_pile_up(relay: Relay) -> None:
+    hub = relay(config=Config(server=Server(send_buffer=65536)))
+    stuck, writer = Client(hub), Client(hub)
+    stuck.send("REQ", "s", {"limit": 0})
+    await stuck.next()
+    stuck.wire.stalled = True
+    for number in range(30):
+        writer.publish(make_event(content=json.dumps([number, "x" * 5000])))
+        await writer.next()
+        assert stuck.wire.unread < 65536 * 2
+    assert stuck.wire.aborted
+    await settle()
+    assert hub.fanout.count == 0

@@ -1,0 +1,254 @@
+import gc
+import time
+import weakref
+
+import pytest
+from websockets.frames import Opcode
+
+from relay.config import Access, Config, Limits, Rates, Server
+from relay.protocol.event import Event, wire
+from relay.server import websocket
+from tests.factories import keypair, make_event
+from tests.server.conftest import Relay
+from tests.server.fakes import Client, MemoryLog, settle
+
+ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
+
+
+def proof(client: Client, key: int = 1, **changes: object) -> Event:
+    """An AUTH event for this connection."""
+    tags = [["relay", "ws://relay.example/"], ["challenge", client.challenge]]
+    return make_event(key, 22242, tags=tags, created_at=int(time.time()))
+
+
+def authenticate(client: Client, key: int = 1) -> Event:
+    event = proof(client, key)
+    client.send_bytes(b'["AUTH",' + wire(event) + b"]")
+    return event
+
+
+async def test_a_challenge_is_the_first_message_and_differs_each_time(relay: Relay) -> None:
+    hub = relay()
+    first, second = Client(hub), Client(hub)
+    assert first.messages == [["AUTH", first.challenge]]
+    assert first.challenge != second.challenge
+    assert len(first.challenge) >= 16
+
+
+async def test_keys_add_up_and_each_auth_is_answered(relay: Relay) -> None:
+    client = Client(relay())
+    for key in (1, 2, 1):
+        event = authenticate(client, key)
+        assert await client.next() == ["OK", event.id, True, ""]
+    assert client.connection.session.keys == {ALICE, BOB}
+    client.publish(make_event(1, tags=[["-"]]))
+    client.publish(make_event(2, tags=[["-"]]))
+    assert [message[2] for message in await client.gather(2)] == [True, True]
+
+
+async def test_the_keys_of_a_connection_are_bounded(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "MAX_KEYS", 2)
+    client = Client(relay())
+    for key in (1, 2, 3, 1):
+        authenticate(client, key)
+    answers = await client.gather(4)
+    assert [message[2] for message in answers] == [True, True, False, True]
+    assert answers[2][3].startswith("restricted: ")
+
+
+async def test_a_fragmented_message_is_put_together(relay: Relay) -> None:
+    client = Client(relay())
+    client.send_frame(Opcode.TEXT, b"", fin=False)
+    client.send_frame(Opcode.CONT, b'["REQ","s",', fin=False)
+    client.send_frame(Opcode.PING, b"in between")
+    client.send_frame(Opcode.CONT, b"", fin=False)
+    client.send_frame(Opcode.CONT, b'{"limit":0}]', fin=True)
+    assert await client.next() == ["EOSE", "s", ["finish"]]
+
+
+async def test_fragments_without_content_take_no_memory(relay: Relay) -> None:
+    client = Client(relay())
+    client.send_frame(Opcode.TEXT, b"[", fin=False)
+    for _ in range(2000):
+        client.send_frame(Opcode.CONT, b"", fin=False)
+    assert client.connection.parts == b"["
+    client.send_frame(Opcode.CONT, b'"CLOSE"]', fin=True)
+    assert (await client.next())[0] == "NOTICE"
+    assert client.connection.parts is None
+
+
+async def test_binary_messages_are_not_read_and_say_so(relay: Relay) -> None:
+    client = Client(relay())
+    client.send_frame(Opcode.BINARY, b'["REQ","s",{}]')
+    client.send_frame(Opcode.BINARY, b'["REQ",', fin=False)
+    client.send_frame(Opcode.CONT, b'"s",{}]', fin=True)
+    answers = await client.gather(2)
+    assert [message[0] for message in answers] == ["NOTICE", "NOTICE"]
+    assert "text" in answers[0][1]
+
+
+async def test_fragments_together_may_not_exceed_a_message(relay: Relay) -> None:
+    client = Client(relay(config=Config(limits=Limits(max_message_bytes=1024))))
+    client.send_frame(Opcode.TEXT, b"x" * 1000, fin=False)
+    client.send_frame(Opcode.CONT, b"x" * 25, fin=True)
+    client.read()
+    assert client.closed_with == 1009
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_a_message_at_the_limit_is_read_and_one_over_it_ends_the_connection(
+    relay: Relay, compressed: bool
+) -> None:
+    client = Client(relay(config=Config(limits=Limits(max_message_bytes=2000))), compressed=compressed)
+    client.send_bytes(b'["REQ","s",{"limit":0}]'.ljust(2000))
+    assert await client.next() == ["EOSE", "s", ["finish"]]
+    client.send_bytes(b'["REQ","s",{"limit":0}]'.ljust(2001))
+    client.read()
+    assert client.closed_with == 1009
+
+
+async def test_unmasked_frames_end_the_connection(relay: Relay) -> None:
+    client = Client(relay())
+    client.send_raw(b'\x81\x05["x"]')
+    client.read()
+    assert client.closed_with == 1002
+
+
+async def test_answers_to_what_came_before_a_close_are_still_sent(relay: Relay) -> None:
+    client = Client(relay())
+    client.protocol.send_text(b'["SHOUT"]')
+    client.protocol.send_close(1000)
+    client.send_raw(b"".join(client.protocol.data_to_send()))
+    assert (await client.next())[0] == "NOTICE"
+    assert client.closed_with == 1000
+
+
+async def test_nothing_is_done_for_a_client_that_has_been_sent_a_close(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    client = Client(hub)
+    client.connection.close(1001, "bye")
+    client.publish(make_event())
+    client.send("REQ", "s", {})
+    await hub.ingest.drained()
+    assert not log.rows
+    assert hub.fanout.count == 0
+
+
+async def test_connections_that_left_are_forgotten_though_nobody_writes(relay: Relay) -> None:
+    hub = relay()
+    left = []
+    for _ in range(20):
+        client = Client(hub)
+        client.send("REQ", "s", {})
+        await client.next()
+        client.connection.connection_lost(None)
+        left.append(weakref.ref(client.wire))
+    await settle()
+    del client
+    gc.collect()
+    assert sum(wire() is not None for wire in left) <= hub.config.storage.readers  # what each worker saw last
+
+
+async def test_a_client_with_too_many_unanswered_events_is_not_read_from(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MAX_IN_FLIGHT", 5)
+    log = MemoryLog()
+    client = Client(relay(log))
+    log.gate.clear()
+    for number in range(5):
+        assert client.wire.reading
+        client.publish(make_event(content=str(number)))
+    assert not client.wire.reading
+    log.gate.set()
+    await client.gather(5)
+    await settle()
+    assert client.wire.reading
+
+
+async def test_messages_of_an_address_are_limited_and_refused_in_their_own_form(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(messages_per_address=0.001, burst=2000)))  # two, and no more for a while
+    client, same, other = Client(hub), Client(hub), Client(hub, peer="203.0.113.2")
+    client.send("REQ", "s", {"limit": 0})
+    same.send("REQ", "s", {"limit": 0})
+    assert (await client.next())[0] == (await same.next())[0] == "EOSE"
+    event = make_event()
+    client.publish(event)
+    assert (await client.next())[:3] == ["OK", event.id, False]
+    same.send("COUNT", "c", {})
+    answer = await same.next()
+    assert answer[:2] == ["CLOSED", "c"]
+    assert answer[2].startswith("rate-limited: ")
+    same.send("SHOUT")
+    assert (await same.next())[1].startswith("rate-limited: ")
+    other.send("REQ", "s", {"limit": 0})
+    assert (await other.next())[0] == "EOSE"
+
+
+async def test_events_of_a_key_are_limited(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(events_per_key=60, burst=2)))
+    client = Client(hub)
+    for number in range(3):
+        client.publish(make_event(1, content=str(number)))
+    client.publish(make_event(2))
+    answers = {message[1]: message for message in await client.gather(4)}
+    assert [answers[make_event(1, content=str(number)).id][2] for number in range(3)] == [True, True, False]
+    assert answers[make_event(1, content="2").id][3].startswith("rate-limited: ")
+    assert answers[make_event(2).id][2] is True
+
+
+async def test_connections_of_an_address_are_limited(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(connections_per_address=1)))
+    first, second = Client(hub), Client(hub)
+    assert (first.status, second.status) == (101, 429)
+    assert second.messages == []
+    assert Client(hub, peer="203.0.113.2").status == 101
+    first.connection.connection_lost(None)
+    assert Client(hub).status == 101
+
+
+async def test_a_refused_connection_gives_nothing_back_that_it_did_not_take(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(connections_per_address=1)))
+    kept, refused = Client(hub), Client(hub)
+    refused.connection.connection_lost(None)
+    assert kept.status == 101
+    assert Client(hub).status == 429
+
+
+async def test_behind_a_trusted_proxy_the_header_says_who_it_is(relay: Relay) -> None:
+    config = Config(
+        server=Server(trusted_proxies=["127.0.0.0/8"], address_header="x-real-ip"),
+        rates=Rates(connections_per_address=1),
+    )
+    hub = relay(config=config)
+
+    def status(address: str, peer: str = "127.0.0.1") -> int:
+        return Client(hub, peer=peer, headers={"X-Real-IP": address}).status
+
+    assert status("198.51.100.1") == 101
+    assert status("198.51.100.1") == 429
+    assert status("198.51.100.2") == 101
+    assert status("198.51.100.3", peer="203.0.113.7") == 101
+    assert status("198.51.100.4", peer="203.0.113.7") == 429
+
+
+async def test_a_protected_event_needs_its_author(relay: Relay) -> None:
+    client = Client(relay())
+    event = make_event(1, tags=[["-"]])
+    client.publish(event)
+    assert (await client.next())[3].startswith("auth-required: ")
+    authenticate(client, 2)
+    await client.next()
+    client.publish(event)
+    assert (await client.next())[3].startswith("restricted: ")
+
+
+async def test_writing_needs_authentication_where_the_relay_says_so(relay: Relay) -> None:
+    client = Client(relay(config=Config(access=Access(auth_to_write=True))))
+    client.publish(make_event(3))
+    assert (await client.next())[3].startswith("auth-required: ")
+    authenticate(client, 1)
+    await client.next()
+    client.publish(make_event(3))
+    assert (await client.next())[2] is True
