@@ -5,8 +5,8 @@ Whatever the relay sends is hostile until checked: messages are bounded, events 
 
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Final, Self
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
 
 import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
@@ -19,34 +19,33 @@ from relay.protocol import kinds
 from relay.protocol.event import Event
 
 MAX_MESSAGE: Final = 4 * 1024 * 1024  # bytes
+CLOSE_TIMEOUT: Final = 2.0  # seconds
 SUBSCRIPTION: Final = "tidings"
 _SHOWN: Final = 500  # characters of a relay's words that are shown
 
 
-class Relay:
-    """A connection to a relay. `timeout` is how many seconds an answer may take; every failure is a Complaint."""
+@contextmanager
+def connected(url: str, timeout: float) -> Iterator["Relay"]:
+    """A relay to talk to; `timeout` is how many seconds an answer may take. Raises Complaint."""
+    with ExitStack() as stack:
+        try:
+            connection = connect(url, open_timeout=timeout, close_timeout=CLOSE_TIMEOUT, max_size=MAX_MESSAGE)
+            socket = stack.enter_context(connection)
+        except InvalidURI:
+            raise Complaint(f"{url} is no relay's URL: it starts with ws:// or wss://") from None
+        except (OSError, WebSocketException, ValueError) as error:
+            raise Complaint(f"cannot connect to {url}: {error}") from None
+        yield Relay(socket, url, timeout)
 
-    def __init__(self, url: str, timeout: float) -> None:
+
+class Relay:
+    """A connection to a relay, made by `connected`; every failure is a Complaint."""
+
+    def __init__(self, socket: ClientConnection, url: str, timeout: float) -> None:
+        self._socket = socket
         self.url = url
         self._timeout = timeout
         self._challenge: str | None = None
-        self._socket = self._connect()
-
-    def _connect(self) -> ClientConnection:
-        try:
-            return connect(self.url, open_timeout=self._timeout, max_size=MAX_MESSAGE, compression="deflate")
-        except InvalidURI:
-            raise Complaint(f"{self.url} is no relay's URL: it starts with ws:// or wss://") from None
-        except (OSError, WebSocketException, ValueError) as error:
-            raise Complaint(f"cannot connect to {self.url}: {error}") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._socket.close()
 
     def send(self, *message: Any) -> None:
         """Send one message."""

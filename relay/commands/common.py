@@ -60,7 +60,7 @@ class Verbs(click.Group):
         except NoArgsIsHelpError:
             raise
         except click.UsageError as error:
-            verb = error.ctx.command_path if error.ctx is not None else "tidings"
+            verb = f"tidings {ctx.invoked_subcommand}" if error.ctx is None else error.ctx.command_path
             raise Misuse(f"{error.format_message()} (see `{verb} --help`)") from None
         except ConfigError as error:
             raise Misuse(str(error)) from None

@@ -173,12 +173,12 @@ def mine(pubkey: str, created_at: int, draft: Template, bits: int) -> list[list[
 
 def _publish(made: events.Event, urls: tuple[str, ...], secret: Callable[[], bytes] | None, timeout: float) -> None:
     """Publish to each relay in turn. Raises Complaint at the end when one of them refused."""
-    from relay.commands.client import Relay
+    from relay.commands.client import connected
 
     failures = []
     for url in urls:
         try:
-            with Relay(url, timeout) as relay:
+            with connected(url, timeout) as relay:
                 if secret is not None:
                     relay.authenticate(secret())
                 words = relay.publish(made)
@@ -214,10 +214,10 @@ def req(
       tidings req wss://relay.example '{"authors":["<64 hex digits>"]}' --follow
       tidings req ws://127.0.0.1:7447 '{"kinds":[1059]}' --auth
     """
-    from relay.commands.client import Relay
+    from relay.commands.client import connected
 
     asked = [msgspec.Raw(filters.to_json(_limited(one, limit))) for one in wanted]
-    with Relay(url, rest["timeout"]) as relay:
+    with connected(url, rest["timeout"]) as relay:
         if rest["auth"]:
             relay.authenticate(rest["secret"]())
         if only_count:

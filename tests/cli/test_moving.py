@@ -34,6 +34,13 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def full(tidings: Tidings, data: Path, file: Path) -> Path:
+    """A data directory that holds these events."""
+    assert tidings("import", file, "--data", data).exit_code == 0
+    return data
+
+
 def summary(stdout: str) -> dict[str, int]:
     """The numbers of `import --json`."""
     found = json.loads(stdout)
@@ -192,71 +199,61 @@ def test_an_import_killed_without_warning_goes_on_where_it_was(tidings: Tidings,
     assert tidings("export", "--data", data).stdout_bytes == TEXT
 
 
-def test_export_takes_a_filter_and_a_start(tidings: Tidings, data: Path, file: Path) -> None:
-    tidings("import", file, "--data", data)
-    reactions = tidings("export", "--data", data, "--filter", '{"kinds":[7]}')
+def test_export_takes_a_filter_and_a_start(tidings: Tidings, full: Path) -> None:
+    reactions = tidings("export", "--data", full, "--filter", '{"kinds":[7]}')
     assert reactions.stdout_bytes.splitlines() == [
         wire for wire, event in zip(WIRES, EVENTS, strict=True) if event.kind == 7
     ]
-    later = tidings("export", "--data", data, "--after", 150)
+    later = tidings("export", "--data", full, "--after", 150)
     assert later.stdout_bytes.splitlines() == WIRES[150:]
     assert "--after 200" in later.stderr
 
 
-def test_export_does_not_overwrite_unless_told(tidings: Tidings, tmp_path: Path, data: Path, file: Path) -> None:
-    tidings("import", file, "--data", data)
+def test_export_does_not_overwrite_unless_told(tidings: Tidings, tmp_path: Path, full: Path) -> None:
     target = tmp_path / "out.jsonl"
     target.write_text("precious\n")
-    refused = tidings("export", target, "--data", data)
+    refused = tidings("export", target, "--data", full)
     assert refused.exit_code == 1
     assert target.read_text() == "precious\n"
-    assert tidings("export", target, "--data", data, "--overwrite").exit_code == 0
+    assert tidings("export", target, "--data", full, "--overwrite").exit_code == 0
     assert target.read_bytes() == TEXT
 
 
 @pytest.mark.parametrize("kept", [0, 1, len(WIRES[0]), len(WIRES[0]) + 1, len(TEXT) // 2, len(TEXT) - 1, len(TEXT)])
-def test_export_resumes_after_the_last_whole_event(
-    tidings: Tidings, tmp_path: Path, data: Path, file: Path, kept: int
-) -> None:
-    tidings("import", file, "--data", data)
+def test_export_resumes_after_the_last_whole_event(tidings: Tidings, tmp_path: Path, full: Path, kept: int) -> None:
     target = tmp_path / "out.jsonl"
     target.write_bytes(TEXT[:kept])
-    assert tidings("export", target, "--data", data, "--resume").exit_code == 0
+    assert tidings("export", target, "--data", full, "--resume").exit_code == 0
     assert target.read_bytes() == TEXT
 
 
-def test_export_resumes_after_events_that_have_been_deleted(
-    tidings: Tidings, tmp_path: Path, data: Path, file: Path
-) -> None:
-    tidings("import", file, "--data", data)
+def test_export_resumes_after_events_that_have_been_deleted(tidings: Tidings, tmp_path: Path, full: Path) -> None:
     target = tmp_path / "out.jsonl"
     target.write_bytes(b"".join(wire + b"\n" for wire in WIRES[:100]))
-    tidings("delete", json.dumps({"ids": [event.id for event in EVENTS[95:105]]}), "--yes", "--data", data)
-    assert tidings("export", target, "--data", data, "--resume").exit_code == 0
+    tidings("delete", json.dumps({"ids": [event.id for event in EVENTS[95:105]]}), "--yes", "--data", full)
+    assert tidings("export", target, "--data", full, "--resume").exit_code == 0
     assert target.read_bytes().splitlines() == WIRES[:100] + WIRES[105:]
 
 
 @pytest.mark.parametrize("content", [b"no event\n", events.wire(make_event(9)) + b"\n"])
 def test_export_does_not_resume_a_file_that_is_no_export_of_this_database(
-    tidings: Tidings, tmp_path: Path, data: Path, file: Path, content: bytes
+    tidings: Tidings, tmp_path: Path, full: Path, content: bytes
 ) -> None:
-    tidings("import", file, "--data", data)
     target = tmp_path / "out.jsonl"
     target.write_bytes(content)
-    result = tidings("export", target, "--data", data, "--resume")
+    result = tidings("export", target, "--data", full, "--resume")
     assert result.exit_code == 1
     assert "is no export" in result.stderr or "none of the last 1 events" in result.stderr
     assert target.read_bytes() == content
 
 
 @pytest.mark.parametrize("args", [["-", "--resume"], ["x.gz", "--resume"], ["x", "--resume", "--overwrite"]])
-def test_export_tells_what_cannot_be_resumed(tidings: Tidings, data: Path, args: list[str]) -> None:
-    assert tidings("export", *args, "--data", data).exit_code == 2
+def test_export_tells_what_cannot_be_resumed(tidings: Tidings, full: Path, args: list[str]) -> None:
+    assert tidings("export", *args, "--data", full).exit_code == 2
 
 
-def test_a_reader_that_leaves_early_is_met_with_silence(tidings: Tidings, data: Path, file: Path) -> None:
-    tidings("import", file, "--data", data)
-    command = [sys.executable, "-m", "relay", "export", "--data", str(data)]
+def test_a_reader_that_leaves_early_is_met_with_silence(tidings: Tidings, full: Path) -> None:
+    command = [sys.executable, "-m", "relay", "export", "--data", str(full)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
