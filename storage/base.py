@@ -5,9 +5,9 @@ All times are unix seconds, all ids and pubkeys lower-case hex.
 """
 
 import enum
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -15,7 +15,9 @@ from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from storage.people import Directory, Lookups
 
+T = TypeVar("T")
 Readers = frozenset[str]  # whose private events may be read: authenticated pubkeys and group ids; empty = public only
 PUBLIC: Readers = frozenset()
 
@@ -105,6 +107,10 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
 class Writer(Protocol):
     """The one writer of a data directory. Blocking: called from one thread at a time, never from the event loop."""
 
+    @property
+    def directory(self) -> Directory:
+        """The primary tables: who someone is."""
+
     def last_seq(self) -> int:
         """The highest number given out, 0 for an empty log; it survives a restart even if that event is gone."""
 
@@ -158,6 +164,9 @@ class Reader(Protocol):
 
     def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
         """Every stored event with `seq` > `after` in order of `seq`, private ones too, if `wanted` matches: the operator's."""
+
+    async def ask(self, work: Callable[[Lookups], T]) -> T:
+        """What `work` finds in the primary tables; it runs on a reading thread. Raises as `query` does."""
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""

@@ -1,0 +1,230 @@
+"""Who someone is, as storage keeps it: posting identities, users, their keys and tokens. Words and interfaces only.
+
+These are primary data, never rebuilt from the log. Secrets come in as hashes or as ciphertext and leave as such. Times are
+unix seconds; ids of these rows are 32 lower-case hex digits, pubkeys and hashes 64.
+"""
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol
+
+import msgspec
+
+from relay.protocol.admission import KeyClaim
+
+MAX_KEYS: Final = 20  # bound keys of one identity
+MAX_TOKENS: Final = 50  # live tokens of one identity or user
+MAX_CLAIMS: Final = 20  # unused codes of one identity
+
+Custody = Literal["own", "relay"]
+Holder = Literal["identity", "user"]  # whose token it is: an identity's (feed) or a user's (app)
+Recode = Callable[[str, str, str, bytes], bytes]  # (table, column, row, ciphertext) -> ciphertext under the next secret
+
+
+class Why(enum.Enum):
+    """Why a change was not made."""
+
+    UNKNOWN = "unknown"
+    TAKEN = "taken"
+    USED = "used"
+    EXPIRED = "expired"
+    TOO_MANY = "too many"
+
+
+class Refused(Exception):
+    """A change that was not made, and nothing with it; the message is for whoever asked."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        super().__init__(why, message)
+        self.why = why
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A posting identity. `pubkey` is the key to show: a bound one, its own before the relay's, the newest; None without."""
+
+    id: str
+    name: str
+    display_name: str | None
+    description: str | None
+    user_id: str | None
+    claim_url: str | None
+    origin: str | None
+    created_at: int
+    anonymised_at: int | None
+    pubkey: str | None
+
+
+class BoundKey(msgspec.Struct, frozen=True):
+    """A key of an identity. `held`: the relay has its secret and could give it out."""
+
+    pubkey: str
+    identity_id: str
+    custody: Custody
+    created_at: int
+    revoked_at: int | None
+    retired_at: int | None
+    held: bool
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A token without its secret; `owner_id` is the identity or the user."""
+
+    id: str
+    owner_id: str
+    name: str | None
+    last_used_at: int | None
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+
+
+class User(msgspec.Struct, frozen=True):
+    """App metadata of somebody who is known elsewhere as `user_id`; the github tokens stay in storage."""
+
+    id: str
+    user_id: str
+    name: str | None
+    username: str | None
+    email: str | None
+    image: str | None
+    credits: int | None
+    created_at: int | None
+    plan: str | None
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A secret key that the relay holds, encrypted, and whether it is retired."""
+
+    pubkey: str
+    ciphertext: bytes
+    retired: bool
+
+
+class NewIdentity(msgspec.Struct, frozen=True):
+    """All that a registration stores. `ciphertext` is the secret of `pubkey`."""
+
+    id: str
+    name: str
+    description: str | None
+    token_id: str
+    token_hash: str
+    pubkey: str
+    ciphertext: bytes
+    claim_hash: str
+    claim_expires_at: int
+
+
+class Lookups(Protocol):
+    """What can be read; blocking, called on a reader's or the writer's thread."""
+
+    def identity(self, identity_id: str) -> Identity | None:
+        """By id."""
+
+    def identity_named(self, name: str) -> Identity | None:
+        """A local one by name, in any case."""
+
+    def identities(self, ids: Sequence[str]) -> list[Identity]:
+        """By ids, in any order; at most 1000 are looked up."""
+
+    def identities_of_keys(self, pubkeys: Sequence[str]) -> dict[str, Identity]:
+        """Whose these keys are or were; at most 1000 are looked up."""
+
+    def identities_of_user(self, user_id: str) -> list[Identity]:
+        """Those linked to the user with this row id, newest first, at most 100."""
+
+    def keys(self, identity_id: str) -> list[BoundKey]:
+        """All keys the identity ever had, oldest first."""
+
+    def key(self, pubkey: str) -> BoundKey | None:
+        """One key."""
+
+    def members(self, limit: int) -> list[str]:
+        """The bound keys of local identities, newest first."""
+
+    def held_key(self, identity_id: str) -> Held | None:
+        """The secret with which the relay signs for the identity: its newest bound one, retired or not."""
+
+    def held(self, pubkey: str) -> Held | None:
+        """The secret of this key, when the relay holds it."""
+
+    def tokens(self, holder: Holder, owner_id: str) -> list[Token]:
+        """All tokens of an identity or user, newest first."""
+
+    def token(self, holder: Holder, token_hash: str) -> Token | None:
+        """The token with this hash, whatever its state."""
+
+    def key_claim(self, code_hash: str) -> KeyClaim | None:
+        """A code that binds a key."""
+
+    def identity_claim(self, secret_hash: str) -> KeyClaim | None:
+        """A secret that links an identity to a user."""
+
+    def user(self, user_id: str) -> User | None:
+        """By external id."""
+
+    def user_row(self, row_id: str) -> User | None:
+        """By row id."""
+
+    def secret_check(self) -> str | None:
+        """What tells the master secret that everything here is encrypted under; None for a new database."""
+
+
+class Directory(Lookups, Protocol):
+    """What can be changed, each in one transaction; blocking, called on the writer's thread. All raise StorageError."""
+
+    def register(self, new: NewIdentity, now: int) -> None:
+        """Make an identity with its token, key and claim. Raises Refused(TAKEN) when the name is."""
+
+    def describe(self, identity_id: str, display_name: str | None, description: str | None) -> None:
+        """What people are shown of an identity."""
+
+    def bind(self, pubkey: str, identity_id: str, now: int) -> bool:
+        """Bind a key its holder has proven; False when it was bound so already.
+
+        Raises Refused: TAKEN when it belongs to another identity, or TOO_MANY.
+        """
+
+    def unbind(self, pubkey: str, identity_id: str, now: int) -> bool:
+        """The key may not write as the identity any more; False when it could not before. Raises Refused(UNKNOWN)."""
+
+    def retire(self, pubkey: str, identity_id: str, now: int) -> None:
+        """The relay signs deletions only with this key from now on. Raises Refused(UNKNOWN) when it does not hold it."""
+
+    def destroy(self, pubkey: str, identity_id: str, now: int) -> None:
+        """Forget the secret of a key; it stays bound. Raises Refused(UNKNOWN) when the relay does not hold it."""
+
+    def add_key_claim(self, code_hash: str, identity_id: str, expires_at: int, now: int) -> None:
+        """A code that binds a key. Raises Refused(TOO_MANY)."""
+
+    def add_identity_claim(self, secret_hash: str, identity_id: str, expires_at: int) -> None:
+        """A secret that links the identity to a user, in place of those before. Raises Refused(USED) when it is linked."""
+
+    def claim(self, secret_hash: str, user_id: str, claim_url: str | None, now: int) -> str:
+        """Link an identity to the user with this row id; the identity's id. Raises Refused: UNKNOWN, USED, EXPIRED."""
+
+    def add_token(
+        self, holder: Holder, token: Token, token_hash: str, now: int, expiring: Sequence[tuple[str, int]] = ()
+    ) -> None:
+        """Add a token; `expiring` are (id, when) of others of its owner that end sooner (rotation). Raises Refused(TOO_MANY)."""
+
+    def revoke_token(self, holder: Holder, owner_id: str, token_id: str, now: int) -> None:
+        """End a token now. Raises Refused(UNKNOWN) when the owner has no such live token."""
+
+    def use_tokens(self, holder: Holder, ids: Sequence[str], now: int) -> None:
+        """These tokens were used about now."""
+
+    def ensure_user(self, user_id: str, row_id: str, now: int) -> User:
+        """The user with this external id, made with `row_id` if there is none."""
+
+    def edit_user(self, row_id: str, fields: dict[str, str | None]) -> User:
+        """Set some of name, username, email, image. Raises Refused(UNKNOWN)."""
+
+    def adopt_secret(self, check: str) -> None:
+        """Record which master secret everything here is encrypted under."""
+
+    def rotate_secret(self, check: str, recode: Recode) -> int:
+        """Encrypt everything anew and record the next check; how many values that were."""

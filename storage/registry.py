@@ -1,0 +1,165 @@
+"""The primary tables on SQLite, read: whose a key, a token or a claim is."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from relay.protocol.admission import KeyClaim
+from relay.protocol.names import name_key
+from storage.people import BoundKey, Held, Holder, Identity, Token, User
+from storage.statements import listed, named, padded
+
+MAX_CACHED: Final = 100_000  # keys whose binding is remembered
+MAX_ASKED: Final = 1000  # ids or keys looked up at once
+
+
+def sql(name: str) -> str:
+    """A statement on the primary tables."""
+    return named("directory")[name]
+
+
+def _identity(condition: str) -> str:
+    return f"{sql('identity')} {sql(condition)}"
+
+
+class SqliteLookups:
+    """storage.people.Lookups over one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _one(self, text: str, *values: object) -> tuple[Any, ...] | None:
+        return cast(tuple[Any, ...] | None, self._connection.execute(text, values).fetchone())
+
+    def _all(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(text, values).fetchall()
+
+    def identity(self, identity_id: str) -> Identity | None:
+        """By id."""
+        row = self._one(_identity("by_id"), identity_id)
+        return None if row is None else Identity(*row)
+
+    def identity_named(self, name: str) -> Identity | None:
+        """A local one by name, in any case."""
+        row = self._one(_identity("by_name"), name_key(name))
+        return None if row is None else Identity(*row)
+
+    def identities(self, ids: Sequence[str]) -> list[Identity]:
+        """By ids, in any order."""
+        values = padded(list(ids)[:MAX_ASKED])
+        if not values:
+            return []
+        return [Identity(*row) for row in self._all(listed(_identity("by_ids"), ("values", len(values))), *values)]
+
+    def identities_of_keys(self, pubkeys: Sequence[str]) -> dict[str, Identity]:
+        """Whose these keys are or were."""
+        values = padded(list(pubkeys)[:MAX_ASKED])
+        if not values:
+            return {}
+        owners = self._all(listed(sql("owners"), ("values", len(values))), *values)
+        found = {identity.id: identity for identity in self.identities([owner for _, owner in owners])}
+        return {pubkey: found[owner] for pubkey, owner in owners}
+
+    def identities_of_user(self, user_id: str) -> list[Identity]:
+        """Those linked to a user, newest first."""
+        return [Identity(*row) for row in self._all(_identity("by_user"), user_id)]
+
+    def keys(self, identity_id: str) -> list[BoundKey]:
+        """All keys the identity ever had, oldest first."""
+        return [_key(row) for row in self._all(sql("keys"), identity_id)]
+
+    def key(self, pubkey: str) -> BoundKey | None:
+        """One key."""
+        row = self._one(sql("key"), pubkey)
+        return None if row is None else _key(row)
+
+    def members(self, limit: int) -> list[str]:
+        """The bound keys of local identities, newest first."""
+        return [pubkey for (pubkey,) in self._all(sql("members"), limit)]
+
+    def held_key(self, identity_id: str) -> Held | None:
+        """The secret with which the relay signs for the identity."""
+        return self._held("held_key", identity_id)
+
+    def held(self, pubkey: str) -> Held | None:
+        """The secret of this key, when the relay holds it."""
+        return self._held("held", pubkey)
+
+    def _held(self, name: str, value: str) -> Held | None:
+        row = self._one(sql(name), value)
+        return None if row is None else Held(row[0], row[1], bool(row[2]))
+
+    def tokens(self, holder: Holder, owner_id: str) -> list[Token]:
+        """All tokens of an identity or user, newest first."""
+        return [Token(*row) for row in self._all(sql(f"{holder}_tokens"), owner_id)]
+
+    def token(self, holder: Holder, token_hash: str) -> Token | None:
+        """The token with this hash."""
+        row = self._one(sql(f"{holder}_token"), token_hash)
+        return None if row is None else Token(*row)
+
+    def key_claim(self, code_hash: str) -> KeyClaim | None:
+        """A code that binds a key."""
+        return self._claim("key_claim", code_hash)
+
+    def identity_claim(self, secret_hash: str) -> KeyClaim | None:
+        """A secret that links an identity to a user."""
+        return self._claim("identity_claim", secret_hash)
+
+    def _claim(self, name: str, value: str) -> KeyClaim | None:
+        row = self._one(sql(name), value)
+        return None if row is None else KeyClaim(row[0], row[1], bool(row[2]))
+
+    def user(self, user_id: str) -> User | None:
+        """By external id."""
+        row = self._one(sql("user"), user_id)
+        return None if row is None else User(*row)
+
+    def user_row(self, row_id: str) -> User | None:
+        """By row id."""
+        row = self._one(sql("user_row"), row_id)
+        return None if row is None else User(*row)
+
+    def secret_check(self) -> str | None:
+        """What tells the master secret."""
+        row = self._one(sql("secret_check"))
+        return None if row is None else str(row[0])
+
+
+def _key(row: tuple[Any, ...]) -> BoundKey:
+    pubkey, identity_id, custody, created_at, revoked_at, retired_at, held = row
+    return BoundKey(pubkey, identity_id, custody, created_at, revoked_at, retired_at, bool(held))
+
+
+class Bindings:
+    """Whose each key is, as the writer asks it for every event: remembered, and forgotten at every change of the tables."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, tuple[str, bool] | None] = {}
+
+    def identity_of(self, pubkey: str) -> str | None:
+        """The identity that the key is bound to now."""
+        found = self._find(pubkey)
+        return found[0] if found is not None and found[1] else None
+
+    def owner_of(self, pubkey: str) -> str | None:
+        """The identity that the key was ever bound to."""
+        found = self._find(pubkey)
+        return None if found is None else found[0]
+
+    def key_claim(self, code_hash: str) -> KeyClaim | None:
+        """A code that binds a key."""
+        return SqliteLookups(self._connection).key_claim(code_hash)
+
+    def forget(self) -> None:
+        """The tables changed, or a change was rolled back."""
+        self._known.clear()
+
+    def _find(self, pubkey: str) -> tuple[str, bool] | None:
+        if pubkey not in self._known:
+            if len(self._known) >= MAX_CACHED:
+                self._known.clear()
+            row = self._connection.execute(sql("binding"), (pubkey,)).fetchone()
+            self._known[pubkey] = None if row is None else (row[0], bool(row[1]))
+        return self._known[pubkey]

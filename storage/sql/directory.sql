@@ -1,0 +1,217 @@
+-- Primary tables: who someone is (storage/directory.py). Lists in braces become as many parameters as there are values.
+
+-- name: identity
+SELECT
+    p.id, p.name, p.display_name, p.description, p.user_id, p.claim_url, p.origin, p.created_at, p.anonymised_at,
+    (
+        SELECT k.pubkey FROM identity_keys AS k
+        WHERE k.posting_identity_id = p.id AND k.revoked_at IS NULL
+        ORDER BY k.retired_at IS NOT NULL, k.custody, k.created_at DESC, k.pubkey LIMIT 1
+    )
+FROM posting_identities AS p
+
+-- name: by_id
+WHERE p.id = ?
+
+-- name: by_name
+WHERE p.name_key = ? AND p.origin IS NULL
+
+-- name: by_ids
+WHERE p.id IN ({values})
+
+-- name: by_user
+WHERE p.user_id = ? ORDER BY p.created_at DESC, p.id LIMIT 100
+
+-- name: owners
+SELECT pubkey, posting_identity_id FROM identity_keys WHERE pubkey IN ({values})
+
+-- name: keys
+SELECT k.pubkey, k.posting_identity_id, k.custody, k.created_at, k.revoked_at, k.retired_at, c.pubkey IS NOT NULL
+FROM identity_keys AS k LEFT JOIN custodial_keys AS c ON c.pubkey = k.pubkey
+WHERE k.posting_identity_id = ? ORDER BY k.created_at, k.pubkey
+
+-- name: key
+SELECT k.pubkey, k.posting_identity_id, k.custody, k.created_at, k.revoked_at, k.retired_at, c.pubkey IS NOT NULL
+FROM identity_keys AS k LEFT JOIN custodial_keys AS c ON c.pubkey = k.pubkey WHERE k.pubkey = ?
+
+-- name: binding
+SELECT posting_identity_id, revoked_at IS NULL FROM identity_keys WHERE pubkey = ?
+
+-- name: members
+SELECT k.pubkey FROM identity_keys AS k CROSS JOIN posting_identities AS p ON p.id = k.posting_identity_id
+WHERE k.revoked_at IS NULL AND p.origin IS NULL ORDER BY k.created_at DESC, k.pubkey LIMIT ?
+
+-- name: held_key
+SELECT c.pubkey, c.ciphertext, k.retired_at IS NOT NULL
+FROM identity_keys AS k CROSS JOIN custodial_keys AS c ON c.pubkey = k.pubkey
+WHERE k.posting_identity_id = ? AND k.revoked_at IS NULL
+ORDER BY k.retired_at IS NOT NULL, k.created_at DESC, k.pubkey LIMIT 1
+
+-- name: held
+SELECT pubkey, ciphertext, retired_at IS NOT NULL FROM custodial_keys WHERE pubkey = ?
+
+-- name: count_keys
+SELECT count(*) FROM identity_keys WHERE posting_identity_id = ? AND revoked_at IS NULL
+
+-- name: identity_tokens
+SELECT id, posting_identity_id, name, last_used_at, created_at, expires_at, revoked_at FROM identity_tokens
+WHERE posting_identity_id = ? ORDER BY created_at DESC, id
+
+-- name: user_tokens
+SELECT id, user_id, name, last_used_at, created_at, expires_at, revoked_at FROM api_tokens
+WHERE user_id = ? ORDER BY created_at DESC, id
+
+-- name: identity_token
+SELECT id, posting_identity_id, name, last_used_at, created_at, expires_at, revoked_at FROM identity_tokens
+WHERE token_hash = ?
+
+-- name: user_token
+SELECT id, user_id, name, last_used_at, created_at, expires_at, revoked_at FROM api_tokens WHERE token_hash = ?
+
+-- name: key_claim
+SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM key_claims WHERE code_hash = ?
+
+-- name: identity_claim
+SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM identity_claims WHERE secret_hash = ?
+
+-- name: user
+SELECT id, user_id, name, username, email, image, credits, created_at, plan FROM users WHERE user_id = ?
+
+-- name: user_row
+SELECT id, user_id, name, username, email, image, credits, created_at, plan FROM users WHERE id = ?
+
+-- name: secret_check
+SELECT value FROM meta WHERE name = 'secret_check'
+
+-- name: insert_identity
+INSERT INTO posting_identities (id, name, name_key, display_name, description, origin, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_key
+INSERT INTO identity_keys (pubkey, posting_identity_id, custody, created_at) VALUES (?, ?, ?, ?)
+
+-- name: insert_custodial_key
+INSERT INTO custodial_keys (pubkey, ciphertext, created_at) VALUES (?, ?, ?)
+
+-- name: insert_identity_token
+INSERT INTO identity_tokens (id, posting_identity_id, name, token_hash, created_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: insert_user_token
+INSERT INTO api_tokens (id, user_id, name, token_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: insert_key_claim
+INSERT INTO key_claims (code_hash, posting_identity_id, expires_at) VALUES (?, ?, ?)
+
+-- name: insert_identity_claim
+INSERT INTO identity_claims (secret_hash, posting_identity_id, expires_at) VALUES (?, ?, ?)
+
+-- name: insert_user
+INSERT INTO users (id, user_id, created_at, plan) VALUES (?, ?, ?, 'free')
+
+-- name: describe
+UPDATE posting_identities SET display_name = ?, description = ? WHERE id = ? AND anonymised_at IS NULL
+
+-- name: rebind
+UPDATE identity_keys SET revoked_at = NULL WHERE pubkey = ?
+
+-- name: unbind
+UPDATE identity_keys SET revoked_at = ? WHERE pubkey = ? AND revoked_at IS NULL
+
+-- name: retire
+UPDATE identity_keys SET retired_at = ? WHERE pubkey = ? AND retired_at IS NULL
+
+-- name: retire_custodial
+UPDATE custodial_keys SET retired_at = ? WHERE pubkey = ? AND retired_at IS NULL
+
+-- name: destroy
+DELETE FROM custodial_keys WHERE pubkey = ?
+
+-- name: use_key_claim
+UPDATE key_claims SET used_at = ? WHERE code_hash = ?
+
+-- name: use_identity_claim
+UPDATE identity_claims SET used_at = ? WHERE secret_hash = ?
+
+-- name: forget_key_claims
+DELETE FROM key_claims WHERE posting_identity_id = ? AND expires_at < ?
+
+-- name: count_key_claims
+SELECT count(*) FROM key_claims WHERE posting_identity_id = ? AND used_at IS NULL
+
+-- name: forget_identity_claims
+DELETE FROM identity_claims WHERE posting_identity_id = ? AND used_at IS NULL
+
+-- name: link
+UPDATE posting_identities SET user_id = ?, claim_url = ? WHERE id = ?
+
+-- name: count_identity_tokens
+SELECT count(*) FROM identity_tokens
+WHERE posting_identity_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?2 + 1) > ?2
+
+-- name: count_user_tokens
+SELECT count(*) FROM api_tokens WHERE user_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?2 + 1) > ?2
+
+-- name: expire_identity_token
+UPDATE identity_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE posting_identity_id = ?2 AND id = ?3
+
+-- name: expire_user_token
+UPDATE api_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE user_id = ?2 AND id = ?3
+
+-- name: revoke_identity_token
+UPDATE identity_tokens SET revoked_at = ? WHERE posting_identity_id = ? AND id = ? AND revoked_at IS NULL
+
+-- name: revoke_user_token
+UPDATE api_tokens SET revoked_at = ? WHERE user_id = ? AND id = ? AND revoked_at IS NULL
+
+-- name: revoke_identity_tokens
+UPDATE identity_tokens SET revoked_at = ? WHERE posting_identity_id = ? AND revoked_at IS NULL
+
+-- name: use_identity_token
+UPDATE identity_tokens SET last_used_at = ? WHERE id = ?
+
+-- name: use_user_token
+UPDATE api_tokens SET last_used_at = ? WHERE id = ?
+
+-- name: edit_user
+UPDATE users SET
+    name = coalesce(?2, name), username = coalesce(?3, username), email = coalesce(?4, email),
+    image = coalesce(?5, image)
+WHERE id = ?1
+
+-- name: anonymise
+UPDATE posting_identities SET
+    name = 'gone-' || substr(id, 1, 12), name_key = 'gone-' || substr(id, 1, 12), display_name = NULL,
+    description = NULL, user_id = NULL, claim_url = NULL, anonymised_at = ?
+WHERE id = ?
+
+-- name: forget_claims_of_identity
+DELETE FROM identity_claims WHERE posting_identity_id = ?
+
+-- name: forget_codes_of_identity
+DELETE FROM key_claims WHERE posting_identity_id = ?
+
+-- name: count_provisioned
+SELECT count(*) FROM posting_identities WHERE origin IS ? AND created_at > ?
+
+-- name: profile_name
+SELECT name, display_name, about FROM profiles WHERE pubkey = ?
+
+-- name: set_secret_check
+INSERT OR REPLACE INTO meta (name, value) VALUES ('secret_check', ?)
+
+-- name: secrets
+SELECT 'custodial_keys', 'ciphertext', pubkey, ciphertext FROM custodial_keys
+UNION ALL
+SELECT 'users', 'github_access_token', id, github_access_token FROM users WHERE github_access_token IS NOT NULL
+UNION ALL
+SELECT 'users', 'github_refresh_token', id, github_refresh_token FROM users WHERE github_refresh_token IS NOT NULL
+
+-- name: recode_custodial_keys_ciphertext
+UPDATE custodial_keys SET ciphertext = ? WHERE pubkey = ?
+
+-- name: recode_users_github_access_token
+UPDATE users SET github_access_token = ? WHERE id = ?
+
+-- name: recode_users_github_refresh_token
+UPDATE users SET github_refresh_token = ? WHERE id = ?
