@@ -23,7 +23,7 @@ from relay.http import app as http
 from relay.server import control, listener, policies
 from relay.server.hub import Hub
 from storage import sqlite
-from storage.base import Reader, Tools, Writer
+from storage.base import Info, Reader, Tools, Writer
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
 PROTOCOL_NIPS = (1, 11, 42, 45, 67)  # what relay.protocol and relay.http do themselves
@@ -79,14 +79,20 @@ class Site:
         self.remove = hub.remove
         self.compact = hub.compact
         self.rebuild = hub.rebuild
-        self.backup = store.backup
-        self.info = store.info
         self.health = hub.health
 
     @property
     def config(self) -> Config:
         """The effective settings, as of now."""
         return self.hub.config
+
+    async def backup(self, target: Path) -> int:
+        """As `storage.base.Tools.backup`."""
+        return await self.reader.backup(target)
+
+    async def info(self) -> Info:
+        """As `storage.base.Tools.info`."""
+        return await self.reader.info()
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,82 @@
+"""What an event is found by: the keys of its rows in the `entries` table.
+
+A key is a prefix (who may see the row) and a dimension. A public event is entered under the empty prefix. A private one is
+entered under each of its readers' prefixes and the operator's, never under the public one: whoever asks gets the rows of
+the prefixes that are theirs, and nothing is filtered afterwards.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from relay.protocol import event as events
+from relay.protocol import kinds
+from relay.protocol.event import Event
+
+Row = tuple[bytes, int, int, int]  # key, kind, created_at, seq
+
+PUBLIC_PREFIX: Final = b""
+OPERATOR_PREFIX: Final = b"O"  # reads every private event
+ALL: Final = b"K"  # every event, by kind
+ANY: Final = b"*"  # every public event, all kinds in one row of time
+ANY_KIND: Final = -1
+MAX_PLAIN_VALUE: Final = 200  # bytes of a tag value; longer ones are entered by their hash
+
+_HEX64: Final = re.compile(r"[0-9a-f]{64}").fullmatch
+
+
+def reader_prefix(reader: str) -> bytes:
+    """The prefix of what one reader (a pubkey or a group id) may see beside public events."""
+    return b"R" + hashlib.sha256(reader.encode()).digest()[:16]
+
+
+def author(pubkey: str) -> bytes:
+    """The dimension of an author's events."""
+    return b"A" + bytes.fromhex(pubkey)
+
+
+def tag(name: str, value: str) -> bytes:
+    """The dimension of events with a tag: one letter and its first value; hex is halved, long values are hashed."""
+    if _HEX64(value):
+        return b"T" + name.encode() + b"#" + bytes.fromhex(value)
+    data = value.encode()
+    if len(data) <= MAX_PLAIN_VALUE:
+        return b"T" + name.encode() + b"=" + data
+    return b"T" + name.encode() + b"~" + hashlib.sha256(data).digest()
+
+
+def address_key(address: str) -> bytes:
+    """The key of an address's versions: without a prefix, since one version replaces another whoever may read them."""
+    return b"D" + hashlib.sha256(address.encode()).digest()
+
+
+def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
+    """Every row the event has, each once."""
+    kind, created_at = event.kind, event.created_at
+    dimensions = {ALL, author(event.pubkey)}
+    dimensions.update([tag(name, value) for name, value in events.indexed_tags(event)])
+    if audience is None:
+        found = [(dimension, kind, created_at, seq) for dimension in dimensions]
+        found.append((ANY, ANY_KIND, created_at, seq))
+    else:
+        found = [
+            (prefix + dimension, kind, created_at, seq)
+            for prefix in private_prefixes(audience)
+            for dimension in dimensions
+        ]
+    if kinds.has_address(kind):
+        address = events.address_of(event)
+        assert address is not None
+        found.append((address_key(address), kind, created_at, seq))
+    return found
+
+
+def private_prefixes(audience: Iterable[str]) -> list[bytes]:
+    """The prefixes a private event is entered under."""
+    return [OPERATOR_PREFIX, *(reader_prefix(reader) for reader in dict.fromkeys(audience))]
+
+
+def visible_prefixes(readers: Iterable[str]) -> tuple[bytes, ...]:
+    """The prefixes whose rows these readers may see: the public one first."""
+    return (PUBLIC_PREFIX, *(reader_prefix(reader) for reader in sorted(readers)))

@@ -1,0 +1,35 @@
+-- What reading needs beside the filters themselves.
+
+-- name: expired
+SELECT 1 FROM events WHERE expires_at <= ? LIMIT 1
+
+-- name: kinds
+-- The distinct kinds of each key by skipping from one to the next; 201 rows of a key mean that there may be more.
+WITH RECURSIVE found (key, kind, n) AS (
+    SELECT k.column1, (SELECT min(e.kind) FROM entries AS e WHERE e.key = k.column1), 1
+    FROM (VALUES {keys}) AS k
+    UNION ALL
+    SELECT f.key, (SELECT min(e.kind) FROM entries AS e WHERE e.key = f.key AND e.kind > f.kind), f.n + 1
+    FROM found AS f WHERE f.kind IS NOT NULL AND f.n <= 200
+)
+SELECT group_concat(lower(hex(key))), group_concat(kind) FROM found WHERE kind IS NOT NULL
+
+-- name: estimate
+SELECT count(*) FROM (
+    SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) AND e.kind IN ({kinds}) AND e.created_at BETWEEN ?1 AND ?2
+    LIMIT ?3
+)
+
+-- name: estimate_any_kind
+SELECT count(*) FROM (SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) LIMIT ?3)
+
+-- name: bodies
+SELECT CAST(group_concat(v.seq) AS BLOB), CAST(group_concat(v.wire, char(10)) AS BLOB)
+FROM json_each(?1) AS j CROSS JOIN events AS v ON v.seq = j.value
+WHERE v.expires_at IS NULL OR v.expires_at > ?2
+
+-- name: by_id
+SELECT seq, wire, door, received_at, audience, expires_at FROM events WHERE id = ?
+
+-- name: page_after
+SELECT seq, wire, door, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?

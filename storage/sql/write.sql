@@ -1,0 +1,61 @@
+-- What the writer does. Lists in braces become as many parameters as there are values.
+
+-- name: known
+-- Of a batch in one step: which ids are here, which are deleted by whom, which authors have vanished.
+SELECT
+    (SELECT group_concat(lower(hex(id))) FROM events WHERE id IN ({ids})),
+    (SELECT group_concat(lower(hex(id)) || ' ' || lower(hex(deleter))) FROM deleted WHERE id IN ({marks})),
+    (SELECT group_concat(lower(hex(pubkey)) || ' ' || until) FROM vanished WHERE pubkey IN ({pubkeys}))
+
+-- name: addresses
+-- Of a batch in one step: the live version of each address, and up to which version it is deleted.
+SELECT
+    (
+        SELECT group_concat(lower(hex(e.key)) || ' ' || e.created_at || ' ' || lower(hex(v.id)))
+        FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key IN ({keys})
+    ),
+    (
+        SELECT group_concat(lower(hex(address)) || ' ' || until || ' ' || lower(hex(id)))
+        FROM deleted_addresses WHERE address IN ({marks})
+    )
+
+-- name: rows_of_ids
+SELECT group_concat(seq), group_concat(coalesce(lower(hex(audience)), '')), CAST(group_concat(wire, char(10)) AS BLOB)
+FROM events WHERE id IN ({ids})
+
+-- name: rows_of_seqs
+SELECT group_concat(seq), group_concat(coalesce(lower(hex(audience)), '')), CAST(group_concat(wire, char(10)) AS BLOB)
+FROM events WHERE seq IN ({seqs})
+
+-- name: expired
+SELECT group_concat(seq) FROM (SELECT seq FROM events WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+
+-- name: insert_events
+INSERT INTO events (seq, id, pubkey, kind, created_at, expires_at, audience, door, received_at, wire) VALUES {rows}
+
+-- name: insert_entries
+INSERT INTO entries (key, kind, created_at, seq) VALUES {rows}
+
+-- name: delete_events
+DELETE FROM events WHERE seq IN (VALUES {rows})
+
+-- name: delete_entries
+DELETE FROM entries WHERE (key, kind, created_at, seq) IN (VALUES {rows})
+
+-- name: mark_ids
+INSERT OR IGNORE INTO deleted (id, deleter) VALUES {rows}
+
+-- name: mark_addresses
+INSERT INTO deleted_addresses (address, until, id) VALUES {rows}
+ON CONFLICT (address) DO UPDATE SET until = excluded.until, id = excluded.id
+WHERE excluded.until > until OR (excluded.until = until AND excluded.id < id)
+
+-- name: mark_vanished
+INSERT INTO vanished (pubkey, until) VALUES {rows}
+ON CONFLICT (pubkey) DO UPDATE SET until = max(until, excluded.until)
+
+-- name: set_last_seq
+UPDATE meta SET value = ? WHERE name = 'last_seq'
+
+-- name: last_seq
+SELECT value FROM meta WHERE name = 'last_seq'

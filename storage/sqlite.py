@@ -1,0 +1,37 @@
+"""The SQLite backend: a data directory with one writer and any number of readers.
+
+Opened here; events are written by `sqlite_writer`, found by `sqlite_reader`, looked after by `sqlite_tools`.
+"""
+
+from pathlib import Path
+
+from relay.protocol.admission import Meaning
+from storage import sqlite_reader
+from storage.sqlite_reader import SqliteReader
+from storage.sqlite_writer import SqliteWriter
+
+
+def open_writer(path: Path, meaning: Meaning, synchronous: str = "full", cache_mib: int = 64) -> SqliteWriter:
+    """The writer of the data directory `path`, made if missing, its schema brought up to date.
+
+    `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
+    only). Raises Locked while another process writes there, StorageError when the database cannot be used.
+    """
+    return SqliteWriter(path, meaning, synchronous, cache_mib)
+
+
+async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_steps: int = 20_000) -> SqliteReader:
+    """Readers of the data directory `path`: `readers` connections, each with its thread.
+
+    `query_steps` bounds the work of one query, in thousands of SQLite instructions. Raises StorageError when there is no
+    database of this version.
+    """
+    connections: list[sqlite_reader.Connection] = []
+    try:
+        while len(connections) < readers:
+            connections.append(await sqlite_reader.connect(path, cache_mib, query_steps))
+    except BaseException:
+        for connection in connections:
+            await connection.close()
+        raise
+    return SqliteReader(path, connections, cache_mib)

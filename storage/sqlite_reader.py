@@ -1,0 +1,204 @@
+"""Readers of a SQLite log: a few connections that only read, each with its thread.
+
+A query runs whole (plan, statements, bodies) in one hop to a thread, since a hop costs more than a page of events.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+
+from relay.protocol import event as events
+from relay.protocol import hll
+from relay.protocol.admission import Door
+from relay.protocol.filter import Filter, matches
+from storage import entries, lookup, sqlite_file
+from storage.base import Counted, Found, Limits, Readers, Record, StorageError
+from storage.overlay import unpack_audience
+from storage.people import Lookups
+from storage.query import FOR_EVER
+from storage.registry import SqliteLookups
+from storage.statements import named
+
+_STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
+_PAGE: Final = 200  # records of a scan held at once
+
+T = TypeVar("T")
+
+
+class Connection(aiosqlite.Connection):
+    """An aiosqlite connection that runs a plain function on its thread, in one hop, with its work bounded.
+
+    aiosqlite's own methods are a hop each; its protected `_execute` is the one place where a function goes to the thread.
+    """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], query_steps: int) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        self._bound = max(1, query_steps * 1000 // _STEPS_A_CALL)
+        self._left = self._bound
+
+    def spend(self) -> bool:
+        """Called by SQLite every so many instructions: whether the query must stop."""
+        self._left -= 1
+        return self._left < 0
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` gives. Raises TooCostly over the bound, StorageError when the database fails."""
+        result: T = await self._execute(self._bounded, work)  # type: ignore[no-untyped-call]
+        return result
+
+    def _bounded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self._left = self._bound
+        try:
+            return work(self._conn)
+        except sqlite3.Error as error:
+            raise sqlite_file.failure(error) or StorageError(str(error)) from error
+
+
+async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connection:
+    """A reading connection. Raises StorageError when there is no database of this version."""
+    file = directory / sqlite_file.FILE
+    if not file.is_file():
+        raise StorageError(f"there is no database in {directory}; start the relay once to make it")
+    reader = Connection(partial(open_file, file, cache_mib), query_steps)
+    try:
+        await reader
+    except sqlite3.Error as error:
+        raise sqlite_file.failure(error) or StorageError(f"{file}: {error}") from None
+    try:
+        await reader.run(partial(_check, file=file))
+        await reader.set_progress_handler(reader.spend, _STEPS_A_CALL)
+    except BaseException:
+        await reader.close()
+        raise
+    return reader
+
+
+def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
+    """A plain connection to the file that cannot write it."""
+    connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=sqlite_file.BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=sqlite_file.STATEMENTS,
+    )
+    connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _check(connection: sqlite3.Connection, file: Path) -> None:
+    if sqlite_file.check_schema(connection, file) == 0:
+        raise StorageError(f"{file} is empty; start the relay once to make it")
+    connection.execute("PRAGMA query_only = ON")
+
+
+class SqliteReader:
+    """storage.base.Reader over SQLite. Whoever comes takes the connection with the least to do."""
+
+    def __init__(self, directory: Path, connections: list[Connection], cache_mib: int) -> None:
+        self.directory = directory
+        self._cache_mib = cache_mib
+        self._connections = connections
+        self._waiting = [0] * len(connections)
+
+    async def query(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Found:
+        """What any of the filters matches; see storage.base.Reader."""
+        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
+        return await self._run(lambda connection: _query(connection, filters, scope, limits))
+
+    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
+        """The wire forms of these events in the order asked."""
+        names = [b"%d" % seq for seq in seqs]
+        found = await self._run(lambda connection: lookup.bodies(connection, names, now))
+        return [found[name] for name in names if name in found]
+
+    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+        """How many distinct events any of the filters matches."""
+        scope = lookup.Scope(entries.visible_prefixes(readers), now)
+        return await self._run(lambda connection: _count(connection, filters, scope, offset))
+
+    async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
+        """One event by id."""
+        return await self._run(lambda connection: _get(connection, event_id, readers, now))
+
+    async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+        """Every stored event in order of `seq`."""
+        while page := await self._run(partial(_page_after, after=after)):
+            for record in page:
+                if wanted is None or matches(wanted, events.parse(record.wire)):
+                    yield record
+            after = page[-1].seq
+
+    async def ask(self, work: Callable[[Lookups], T]) -> T:
+        """What `work` finds in the primary tables."""
+        return await self._run(lambda connection: work(SqliteLookups(connection)))
+
+    async def close(self) -> None:
+        """Let go of the connections. Idempotent."""
+        for connection in self._connections:
+            await connection.close()
+        self._waiting.clear()
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if not self._waiting:
+            raise StorageError("the log is closed")
+        chosen = min(range(len(self._waiting)), key=self._waiting.__getitem__)
+        self._waiting[chosen] += 1
+        try:
+            return await self._connections[chosen].run(work)
+        finally:
+            if self._waiting:
+                self._waiting[chosen] -= 1
+
+
+def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, limits: Limits) -> Found:
+    pages = []
+    complete = True
+    for wanted in filters:
+        own = wanted.limit is not None and wanted.limit <= limits.maximum
+        asked = limits.default if wanted.limit is None else wanted.limit
+        some, all_of_it = lookup.page(connection, wanted, scope, min(asked, limits.maximum), finish=not own)
+        pages.append(some)
+        complete = complete and all_of_it
+    found = pages[0] if len(pages) == 1 else lookup.union(pages)
+    wires, covered = lookup.first_part(connection, found, scope.now)
+    return Found(wires, tuple([int(row[1]) for row in found[covered:]]), complete)
+
+
+def _count(
+    connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, offset: int | None
+) -> Counted:
+    total = lookup.count(connection, filters, scope)
+    if offset is None:
+        return Counted(total)
+    return Counted(total, hll.registers(lookup.pubkeys(connection, filters, scope), offset))
+
+
+def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: int) -> Record | None:
+    row = connection.execute(named("lookup")["by_id"], (bytes.fromhex(event_id),)).fetchone()
+    if row is None:
+        return None
+    seq, wire, door, received_at, audience, expires_at = row
+    readable = audience is None or not readers.isdisjoint(unpack_audience(audience) or ())
+    if not readable or (expires_at is not None and expires_at <= now):
+        return None
+    return Record(seq, wire, Door(door), received_at)
+
+
+def _page_after(connection: sqlite3.Connection, after: int) -> list[Record]:
+    rows: list[Any] = connection.execute(named("lookup")["page_after"], (after, _PAGE)).fetchall()
+    return [Record(seq, wire, Door(door), received_at) for seq, wire, door, received_at in rows]

@@ -1,0 +1,209 @@
+"""The one writer of a SQLite log: batches in, one transaction each.
+
+A batch costs a fixed, small number of SQLite steps (see `lookup` for why that matters). Whatever goes wrong inside a batch
+rolls it back, and it is tried again event by event inside one transaction, so that a poisoned event fails alone.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from relay.errors import Prefix, Reject
+from relay.protocol import event as events
+from relay.protocol.admission import OPERATOR, Meaning, Version
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from storage import entries, lookup, projections, sqlite_file
+from storage.base import Incoming, Outcome, Status, StorageError
+from storage.directory import SqliteDirectory
+from storage.overlay import Overlay
+from storage.registry import Bindings
+from storage.statements import named
+
+_log: Final = logging.getLogger(__name__)
+_CLOSED: Final = "the log is closed"
+_DUPLICATE: Final = Outcome(Status.DUPLICATE)
+_POISONED: Final = Outcome(
+    Status.REFUSED, refusal=Reject(Prefix.ERROR, "the relay could not process this event; its operator can see why")
+)
+
+T = TypeVar("T")
+
+
+class SqliteWriter:
+    """storage.base.Writer over SQLite."""
+
+    def __init__(self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int) -> None:
+        self._meaning = meaning
+        self._lock = sqlite_file.Lock(directory)
+        self._closed = False
+        try:
+            self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
+            projections.prepare(self._connection)
+            self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
+            self._bindings = Bindings(self._connection)
+            self.directory = SqliteDirectory(self._connection, self._bindings, self._transact)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def last_seq(self) -> int:
+        """The highest number given out."""
+        return self._last_seq
+
+    def write(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        """Admit and store a batch; see storage.base.Writer."""
+        if not batch:
+            return []
+        try:
+            return self._transact(lambda overlay: self._admit_all(overlay, batch, now))
+        except StorageError:
+            raise
+        except Exception:
+            _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
+        return self._transact(lambda _: self._one_by_one(batch, now))
+
+    def sweep(self, now: int, limit: int) -> int:
+        """Remove expired events; an address that expires stays closed to older versions."""
+
+        def work(overlay: Overlay) -> int:
+            joined = self._connection.execute(named("write")["expired"], (now, limit)).fetchone()[0]
+            seqs = [int(seq) for seq in joined.split(",")] if joined else []
+            return sum(_close_address(overlay, event) for event in overlay.take_seqs(seqs))
+
+        return self._transact(work)
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        """The operator's removal: ids are marked, and addresses stay closed to older versions."""
+
+        def work(overlay: Overlay) -> int:
+            scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+            removed = 0
+            for event in overlay.take_seqs(lookup.seqs_of(self._connection, wanted, scope, limit)):
+                overlay.mark(event.id, OPERATOR)
+                removed += _close_address(overlay, event)
+            return removed
+
+        return self._transact(work)
+
+    def rebuild(self) -> int:
+        """Make every projection again."""
+        return self._transact(lambda _: projections.rebuild(self._connection))
+
+    def compact(self) -> None:
+        """VACUUM and truncate the write-ahead log. Raises StorageError while a long read holds the old pages."""
+        self._require_open()
+        try:
+            self._connection.execute("VACUUM")
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise sqlite_file.failure(error) or StorageError(str(error)) from error
+        if busy:
+            raise StorageError("a reader still holds the write-ahead log; try again when it has finished")
+
+    def close(self) -> None:
+        """Checkpoint, close and release the lock. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            _log.exception("the write-ahead log could not be folded in; the next start will do it")
+        finally:
+            self._connection.close()
+            self._lock.release()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StorageError(_CLOSED)
+
+    def _transact(self, work: Callable[[Overlay], T]) -> T:
+        """Run `work` and write what it left in the overlay, in one transaction. Raises StorageError."""
+        self._require_open()
+        before = self._last_seq
+        overlay = Overlay(self._connection, self._meaning, self._bindings)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = work(overlay)
+            self._finish(overlay)
+            if self._last_seq != before:
+                self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._last_seq = before
+            self._roll_back()
+            self._bindings.forget()
+            unusable = sqlite_file.failure(error) if isinstance(error, sqlite3.Error) else None
+            if unusable is not None:
+                raise unusable from error
+            raise
+        return result
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                _log.exception("the transaction could not be rolled back")
+
+    def _finish(self, overlay: Overlay) -> None:
+        overlay.flush()
+        projections.refresh(self._connection, overlay.touched)
+
+    def _admit_all(self, overlay: Overlay, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        overlay.expect(batch)
+        return [self._admit(overlay, incoming, now) for incoming in batch]
+
+    def _one_by_one(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        outcomes = []
+        for incoming in batch:
+            before = self._last_seq
+            self._connection.execute("SAVEPOINT one")
+            try:
+                overlay = Overlay(self._connection, self._meaning, self._bindings)
+                outcome = self._admit_all(overlay, [incoming], now)[0]
+                self._finish(overlay)
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and sqlite_file.failure(error) is not None:
+                    raise
+                _log.exception("event %s failed", incoming.event.id)
+                self._connection.execute("ROLLBACK TO one")
+                self._bindings.forget()
+                self._last_seq, outcome = before, _POISONED
+            self._connection.execute("RELEASE one")
+            outcomes.append(outcome)
+        return outcomes
+
+    def _admit(self, overlay: Overlay, incoming: Incoming, now: int) -> Outcome:
+        event = incoming.event
+        if overlay.holds(event.id):
+            return _DUPLICATE
+        try:
+            admission = self._meaning.admit(event, overlay, now, incoming.door)
+            expires_at = events.expiration(event)
+            for action in admission.actions if admission.refusal is None else ():
+                self.directory.carry_out(action, overlay, now)
+        except Reject as refusal:
+            return Outcome(Status.REFUSED, refusal=refusal)
+        for removal in admission.removals:
+            overlay.carry_out(removal)
+        if admission.refusal is not None:
+            return Outcome(Status.REFUSED, refusal=admission.refusal)
+        if admission.replaces is not None:
+            overlay.take(admission.replaces)
+        if not admission.store:
+            return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
+        self._last_seq += 1
+        overlay.put(incoming, self._last_seq, admission.audience, expires_at)
+        return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)
+
+
+def _close_address(overlay: Overlay, event: Event) -> int:
+    """Refuse older versions of what is removed; 1, for counting."""
+    address = events.address_of(event)
+    if address is not None:
+        overlay.mark_address(address, Version(event.created_at, event.id))
+    return 1
