@@ -114,15 +114,14 @@ def _estimate(connection: sqlite3.Connection, wanted: Filter, keys: list[bytes])
     """How many rows these keys have for the filter's kinds and times, counted up to a bound."""
     if len(keys) > 256:
         return _ENOUGH
-    shared = [max(wanted.since or 0, 0), FOR_EVER if wanted.until is None else wanted.until, _ENOUGH]
     some = padded(keys)
-    kinds = [] if wanted.kinds is None or len(wanted.kinds) > 64 else padded(sorted(wanted.kinds))
-    sql = named("lookup")["estimate" if kinds else "estimate_any_kind"]
-    return int(
-        connection.execute(
-            listed(sql, ("keys", len(some)), ("kinds", len(kinds))), [*shared, *some, *kinds]
-        ).fetchone()[0]
-    )
+    if wanted.kinds is None or len(wanted.kinds) > 64:
+        sql = listed(named("lookup")["estimate_any_kind"], ("keys", len(some)))
+        return int(connection.execute(sql, [*some, _ENOUGH]).fetchone()[0])
+    kinds = padded(sorted(wanted.kinds))
+    until = FOR_EVER if wanted.until is None else wanted.until
+    sql = listed(named("lookup")["estimate"], ("keys", len(some)), ("kinds", len(kinds)))
+    return int(connection.execute(sql, [*some, *kinds, wanted.since or 0, until, _ENOUGH]).fetchone()[0])
 
 
 def _fetch(

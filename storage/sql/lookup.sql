@@ -16,12 +16,12 @@ SELECT group_concat(lower(hex(key))), group_concat(kind) FROM found WHERE kind I
 
 -- name: estimate
 SELECT count(*) FROM (
-    SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) AND e.kind IN ({kinds}) AND e.created_at BETWEEN ?1 AND ?2
-    LIMIT ?3
+    SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) AND e.kind IN ({kinds}) AND e.created_at BETWEEN ? AND ?
+    LIMIT ?
 )
 
 -- name: estimate_any_kind
-SELECT count(*) FROM (SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) LIMIT ?3)
+SELECT count(*) FROM (SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) LIMIT ?)
 
 -- name: bodies
 SELECT CAST(group_concat(v.seq) AS BLOB), CAST(group_concat(v.wire, char(10)) AS BLOB)
