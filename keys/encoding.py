@@ -49,12 +49,12 @@ Pointer = Profile | EventPointer | AddressPointer
 
 def encode(prefix: Bare, value: str) -> str:
     """64 lower-case hex digits as `npub`, `nsec` or `note`. Raises ValueError."""
-    return _to_bech32(prefix, _from_hex(value))
+    return to_bech32(prefix, _from_hex(value))
 
 
 def decode(prefix: Bare, text: str) -> str:
     """The 64 hex digits in an `npub`, `nsec` or `note`. Raises ValueError when the text is anything else."""
-    found, data = _from_bech32(text)
+    found, data = from_bech32(text)
     if found != prefix:
         raise ValueError(f"expected {prefix}1…, found {_named(found)}")
     return _to_hex(data)
@@ -64,20 +64,20 @@ def encode_pointer(pointer: Pointer) -> str:
     """An `nprofile`, `nevent` or `naddr`. Raises ValueError for a field that cannot be written."""
     match pointer:
         case Profile(pubkey, relays):
-            return _to_bech32("nprofile", _write([(_SPECIAL, _from_hex(pubkey)), *_relays(relays)]))
+            return to_bech32("nprofile", _write([(_SPECIAL, _from_hex(pubkey)), *_relays(relays)]))
         case EventPointer(event_id, relays, author, kind):
             items = [(_SPECIAL, _from_hex(event_id)), *_relays(relays)]
             items += [] if author is None else [(_AUTHOR, _from_hex(author))]
             items += [] if kind is None else [(_KIND, _from_kind(kind))]
-            return _to_bech32("nevent", _write(items))
+            return to_bech32("nevent", _write(items))
         case AddressPointer(kind, pubkey, d, relays):
             items = [(_SPECIAL, d.encode()), *_relays(relays), (_AUTHOR, _from_hex(pubkey)), (_KIND, _from_kind(kind))]
-            return _to_bech32("naddr", _write(items))
+            return to_bech32("naddr", _write(items))
 
 
 def decode_pointer(text: str) -> Pointer:
     """What an `nprofile`, `nevent` or `naddr` points to; items of unknown type are passed over. Raises ValueError."""
-    prefix, data = _from_bech32(text)
+    prefix, data = from_bech32(text)
     if prefix not in _POINTERS:
         raise ValueError(f"expected nprofile1…, nevent1… or naddr1…, found {_named(prefix)}")
     return _POINTERS[prefix](_read(data))
@@ -183,14 +183,15 @@ def _to_hex(value: bytes) -> str:
     return value.hex()
 
 
-def _to_bech32(prefix: str, data: bytes) -> str:
+def to_bech32(prefix: str, data: bytes) -> str:
+    """The bytes as bech32 text. Raises ValueError beyond MAX_LENGTH."""
     text: str = bech32.bech32_encode(prefix, bech32.convertbits(data, 8, 5), bech32.Encoding.BECH32)
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the text would have {len(text)} characters; {MAX_LENGTH} is the most (NIP-19)")
     return text
 
 
-def _from_bech32(text: str) -> tuple[str, bytes]:
+def from_bech32(text: str) -> tuple[str, bytes]:
     """(prefix, bytes) of bech32 text. Raises ValueError for a wrong checksum, bech32m, odd padding or too much of it."""
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the text has {len(text)} characters; {MAX_LENGTH} is the most (NIP-19)")

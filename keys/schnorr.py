@@ -5,6 +5,7 @@
 
 import secrets
 
+import msgspec
 from coincurve import PrivateKey, PublicKeyXOnly
 
 from relay.errors import Prefix, Reject
@@ -34,6 +35,13 @@ def fault(event: Event) -> Reject | None:
 def sign(secret: bytes, message: bytes) -> bytes:
     """The 64-byte signature over a 32-byte message, with fresh auxiliary randomness (BIP-340)."""
     return PrivateKey(secret).sign_schnorr(message, secrets.token_bytes(32))
+
+
+def signed(event: Event, secret: bytes) -> Event:
+    """The event with the id of its fields and this secret's signature; its pubkey must be the secret's."""
+    event_id = compute_id(event)
+    signature = sign(secret, bytes.fromhex(event_id)).hex()
+    return msgspec.structs.replace(event, id=event_id, sig=signature)
 
 
 def public_key(secret: bytes) -> bytes:

@@ -1,0 +1,78 @@
+"""NIP-98: whether an event proves its key to one HTTP request. Pure: the caller has checked the signature and remembers ids.
+
+The URL must be ours to the letter, query and all; only the loopback's names are one, as in NIP-42.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import Final
+from urllib.parse import urlsplit
+
+from keys.nip42 import LOOPBACK
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds
+from relay.protocol.event import Event, parse, values
+
+SCHEME: Final = "nostr"
+WINDOW: Final = 60  # seconds, NIP-98
+MAX_HEADER: Final = 8192  # characters
+
+
+def event_in_header(value: str) -> Event:
+    """The event in an `Authorization: Nostr <base64>` value. Raises Reject(invalid); id and signature are not checked."""
+    scheme, _, text = value.strip().partition(" ")
+    if scheme.lower() != SCHEME or len(text) > MAX_HEADER:
+        raise Reject(Prefix.INVALID, "the Authorization header must be `Nostr` and an event in base64 (NIP-98)")
+    try:
+        data = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise Reject(Prefix.INVALID, "the event in the Authorization header is not base64 (NIP-98)") from None
+    return parse(data)
+
+
+def authenticated_key(event: Event, url: str, method: str, payload: str | None, now: int) -> str:
+    """The pubkey that the event authenticates for this request.
+
+    `url` is absolute and ours, `payload` the SHA-256 in hex of what the event must cover, None where there is nothing to.
+    `now` is unix seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must have been verified before.
+    """
+    if event.kind != kinds.HTTP_AUTH:
+        raise Reject(Prefix.INVALID, f"the proof is an event of kind {kinds.HTTP_AUTH}, not {event.kind} (NIP-98)")
+    if abs(now - event.created_at) > WINDOW:
+        raise Reject(Prefix.INVALID, f"the proof was made more than {WINDOW} seconds from now; check the clock")
+    if not same_url(_only(event, "u"), url):
+        raise Reject(Prefix.INVALID, f"the proof is for another URL; this one is {url}")
+    if _only(event, "method").upper() != method.upper():
+        raise Reject(Prefix.INVALID, f"the proof is for another method; this one is {method.upper()}")
+    if payload is not None and not hmac.compare_digest(_only(event, "payload").encode(), payload.encode()):
+        raise Reject(Prefix.INVALID, "the proof's payload tag is not the SHA-256 of what it must cover")
+    return event.pubkey
+
+
+def payload_of(data: bytes) -> str | None:
+    """What a payload tag must hold for this body; None for an empty one."""
+    return hashlib.sha256(data).hexdigest() if data else None
+
+
+def same_url(given: str, ours: str) -> bool:
+    """Whether a `u` tag names our URL."""
+    return given == ours or (len(given) <= MAX_HEADER and _local(given) == _local(ours) is not None)
+
+
+def _local(url: str) -> tuple[str, int | None, str, str] | None:
+    """What the URLs of one loopback address share, None for any other."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    return (parts.scheme, port, parts.path, parts.query) if parts.hostname in LOOPBACK else None
+
+
+def _only(event: Event, name: str) -> str:
+    found = values(event, name)
+    if len(found) != 1:
+        raise Reject(Prefix.INVALID, f"the proof needs exactly one {name} tag, not {len(found)} (NIP-98)")
+    return found[0]

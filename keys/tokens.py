@@ -1,0 +1,59 @@
+"""Tokens and codes: making them, telling them apart, keeping only their hash.
+
+Each kind has a prefix, so that one kind is never taken for another and a leaked one is found by a search. What is kept is a
+SHA-256: they are random, so a slow hash would add nothing.
+"""
+
+import enum
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Final
+
+from storage.people import Token
+
+SECRET_BYTES: Final = 32
+_SHAPE: Final = re.compile(r"(td[a-z]_)[0-9a-f]{64}", re.ASCII)
+
+
+class Kind(enum.StrEnum):
+    """What a secret is for; the value is its prefix."""
+
+    IDENTITY = "tdi_"  # posts as an identity
+    APP = "tda_"  # acts for a user
+    KEY_CLAIM = "tdk_"  # binds a key to an identity, once
+    IDENTITY_CLAIM = "tdc_"  # links an identity to a user, once
+
+
+_BY_PREFIX: Final = {kind.value: kind for kind in Kind}
+
+
+def make(kind: Kind) -> str:
+    """A new secret of this kind, to be shown once."""
+    return kind.value + secrets.token_hex(SECRET_BYTES)
+
+
+def kind_of(text: str) -> Kind | None:
+    """What kind of secret the text is, None when it is none of ours."""
+    shape = _SHAPE.fullmatch(text)
+    return None if shape is None else _BY_PREFIX.get(shape[1])
+
+
+def digest(text: str) -> str:
+    """The hash by which a secret is kept and found, lower-case hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def matches(text: str, kept: str) -> bool:
+    """Whether `kept` is the digest of `text`, in constant time."""
+    return hmac.compare_digest(digest(text), kept)
+
+
+def fault(token: Token, now: int) -> str | None:
+    """Why a token is good for nothing any more at `now` (unix seconds); None while it is good."""
+    if token.revoked_at is not None:
+        return "this token was revoked"
+    if token.expires_at is not None and token.expires_at <= now:
+        return "this token has expired"
+    return None
