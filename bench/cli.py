@@ -106,7 +106,7 @@ def _show(run: Run) -> None:
     floors = [row.floor_us for row in run.rows]
     click.echo(f"{run.subject}, {run.started}, median of {len(run.repetitions)}")
     click.echo(
-        f"V = {min(floors):.1f}–{max(floors):.1f} µs (one signature check on one core, measured before each section)\n"
+        f"V = {min(floors):.1f}–{max(floors):.1f} µs (one signature check on one core, measured around each section)\n"
     )
     click.echo(report.table(run.rows))
 

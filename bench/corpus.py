@@ -23,9 +23,9 @@ from relay.protocol.event import Event, compute_id, wire
 CHUNK: Final = 5000
 AUTHORS: Final = 1000
 TOPICS: Final = tuple(f"topic{n}" for n in range(50))
-_VERSION: Final = 1  # a part of the cache's file names: raise it when the events change
+_VERSION: Final = 2  # a part of the cache's file names: raise it when the events change
 _EPOCH: Final = 1_780_000_000  # recent enough for relays that refuse old events
-_PER_SECOND: Final = 4
+_SKEW: Final = 10  # seconds by which clocks differ: one event a second on average, and many seconds with several
 _NO_RANDOMNESS: Final = bytes(32)
 _SPOKEN: Final = (
     "the relay keeps what people say and says it again to whoever asks morning coffee über naïve 東京 rain market "
@@ -60,7 +60,7 @@ def chunk(seed: int, number: int) -> list[Event]:
     notes: list[Event] = []
     roots: list[Event] = []
     for index in range(CHUNK):
-        time = _EPOCH + (number * CHUNK + index) // _PER_SECOND
+        time = _EPOCH + number * CHUNK + index + chance.randrange(_SKEW)
         author = int(AUTHORS * chance.random() ** 2)  # few write much, many write little
         part = chance.random()
         if part < 0.45 or not roots:

@@ -13,7 +13,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `units` of `unit` in `seconds`; `cpu_us` is server CPU microseconds per unit (user and system, all threads);
     `p50_ms` and `p99_ms` are what the workload says they are; `memory_bytes` is server memory per unit; `floor_us` is V,
-    measured just before this row's workload.
+    measured around this row's section.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """The sections of a run, and how each gets its relay: a fresh one of our own, or the one at a URL."""
 
 import tempfile
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -32,18 +33,17 @@ NAMES: Final = (*LIVE, "transfer", "query")
 
 
 class Floor:
-    """Measures V before every section, so that a machine whose speed varies does not spoil the ratios."""
+    """Measures V just before and just after work, since the speed of a shared machine varies; a row gets the mean."""
 
     def __init__(self, plan: Plan) -> None:
         self._wires = list(islice(corpus.wires(plan.seed, plan.events), 1000))
 
-    def under(self, rows: Sequence[Row], floor: float) -> list[Row]:
-        """The rows with V filled in."""
+    async def under(self, work: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
+        """The rows that `work` gives, with V filled in."""
+        before = floor_us(self._wires)
+        rows = await work()
+        floor = (before + floor_us(self._wires)) / 2
         return [msgspec.structs.replace(row, floor_us=floor) for row in rows]
-
-    def measure(self) -> float:
-        """V in microseconds, now."""
-        return floor_us(self._wires)
 
 
 async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) -> list[Row]:
@@ -55,20 +55,16 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
             if name in only:
                 say(name)
                 with started(Path(scratch) / name) as subject:
-                    now = floor.measure()
-                    rows += floor.under(await section(subject, plan), now)
+                    rows += await floor.under(partial(section, subject, plan))
         stored = data or Path(scratch) / "stored"
-        if "transfer" in only or "query" in only:
-            say("import")
-            now = floor.measure()
-            imported = transfer.seed(stored, plan)
-            if "transfer" in only:
-                rows += floor.under([row for row in (imported, transfer.export(stored, plan)) if row], now)
+        if "transfer" in only:
+            say("import and export")
+            rows += await floor.under(partial(transfer.rows, stored, plan))
         if "query" in only:
             say("query")
+            transfer.seed(stored, plan)
             with started(stored) as subject:
-                now = floor.measure()
-                rows += floor.under(await query.rows(subject, plan), now)
+                rows += await floor.under(partial(query.rows, subject, plan))
     return rows
 
 
@@ -79,11 +75,9 @@ async def foreign(subject: Subject, plan: Plan, only: Collection[str], say: Say)
     for name, section in LIVE.items():
         if name in only:
             say(name)
-            now = floor.measure()
-            rows += floor.under(await section(subject, plan), now)
+            rows += await floor.under(partial(section, subject, plan))
     if "query" in only:
         say("query")
         await ingest.pour(subject, list(corpus.wires(plan.seed, plan.stored)), plan, ingest.refusal)
-        now = floor.measure()
-        rows += floor.under(await query.rows(subject, plan), now)
+        rows += await floor.under(partial(query.rows, subject, plan))
     return rows

@@ -45,7 +45,12 @@ def seed(data: Path, plan: Plan) -> Row | None:
     return _row("import", wanted.stored, spent)
 
 
-def export(data: Path, plan: Plan) -> Row:
+async def rows(data: Path, plan: Plan) -> list[Row]:
+    """Rows "import" (unless the directory is seeded already) and "export"."""
+    return [row for row in (seed(data, plan), _export(data, plan)) if row is not None]
+
+
+def _export(data: Path, plan: Plan) -> Row:
     """Row "export": the whole directory as JSONL. Raises Trouble when an event is missing."""
     target = data.with_name(f"{data.name}.jsonl")
     spent = run(command("export", "--data", str(data), str(target)), data.with_name(f"{data.name}.export"))
