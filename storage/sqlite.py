@@ -7,7 +7,7 @@ from pathlib import Path
 
 from relay.protocol.admission import Meaning
 from storage import sqlite_reader
-from storage.sqlite_reader import SqliteReader
+from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
 
 
@@ -20,7 +20,7 @@ def open_writer(path: Path, meaning: Meaning, synchronous: str = "full", cache_m
     return SqliteWriter(path, meaning, synchronous, cache_mib)
 
 
-async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_steps: int = 20_000) -> SqliteReader:
+async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_steps: int = 20_000) -> SqliteStore:
     """Readers of the data directory `path`: `readers` connections, each with its thread.
 
     `query_steps` bounds the work of one query, in thousands of SQLite instructions. Raises StorageError when there is no
@@ -34,4 +34,4 @@ async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_s
         for connection in connections:
             await connection.close()
         raise
-    return SqliteReader(path, connections, cache_mib)
+    return SqliteStore(path, connections, cache_mib)

@@ -96,7 +96,6 @@ def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection, file: Path) -> None:
     if sqlite_file.check_schema(connection, file) == 0:
         raise StorageError(f"{file} is empty; start the relay once to make it")
-    connection.execute("PRAGMA query_only = ON")
 
 
 class SqliteReader:

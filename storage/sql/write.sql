@@ -40,7 +40,9 @@ INSERT INTO entries (key, kind, created_at, seq) VALUES {rows}
 DELETE FROM events WHERE seq IN (VALUES {rows})
 
 -- name: delete_entries
-DELETE FROM entries WHERE (key, kind, created_at, seq) IN (VALUES {rows})
+-- A plain SELECT around the VALUES: only then does SQLite look the rows up by the primary key instead of scanning.
+DELETE FROM entries
+WHERE (key, kind, created_at, seq) IN (SELECT column1, column2, column3, column4 FROM (VALUES {rows}))
 
 -- name: mark_ids
 INSERT OR IGNORE INTO deleted (id, deleter) VALUES {rows}
