@@ -18,6 +18,7 @@ from relay.protocol import kinds
 
 PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
+SECRET = {"secret": True}  # never shown
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 Keys = list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]]
@@ -146,7 +147,65 @@ class Rates(Section, frozen=True):
     events_per_key: Annotated[
         float, Meta(ge=0, description="events a minute by one author; 0: no limit", extra=LIVE)
     ] = 0.0
+    requests: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="requests a minute to /api of one identity, or one address without a token; 0: no limit",
+            extra=LIVE,
+        ),
+    ] = 0.0
     burst: Annotated[float, Meta(ge=1, description="how many seconds' worth may come at once", extra=LIVE)] = 10.0
+
+
+class Identities(Section, frozen=True):
+    """Posting identities and users: who may register, what binds to what, where secrets come from."""
+
+    registration: Annotated[bool, Meta(description="anybody may register an identity over HTTP", extra=LIVE)] = True
+    register_pow: Annotated[
+        int, Meta(ge=0, le=32, description="leading zero bits of work a registration must show", extra=LIVE)
+    ] = 0
+    registrations_per_hour: Annotated[
+        Count, Meta(description="registrations of one address within an hour; 0: no limit", extra=LIVE)
+    ] = 30
+    unbound: Annotated[
+        Literal["refuse", "provision"],
+        Meta(description="what a post by a key without an identity meets: refuse it, or provision an identity for it"),
+    ] = "refuse"
+    provisions_per_hour: Annotated[
+        Count, Meta(description="identities provisioned within an hour, for each origin; 0: no limit")
+    ] = 1000
+    votes: Annotated[
+        Literal["local", "all"],
+        Meta(description="whose votes count: identities registered here, or also those that peers brought"),
+    ] = "local"
+    members: Annotated[
+        int, Meta(ge=0, le=2000, description="newest bound keys named in the member list (NIP-43)", extra=LIVE)
+    ] = 500
+    claim_hours: Annotated[int, Meta(ge=1, description="hours a link that claims an identity is good", extra=LIVE)] = (
+        168
+    )
+    jwt_issuer: Annotated[str, Meta(description="issuer whose JWTs say who a user is; empty: none")] = ""
+    jwt_audience: Annotated[
+        str, Meta(description="audience those JWTs must name; empty: the issuer's are all taken")
+    ] = ""
+    jwt_keys: Annotated[str, Meta(description="file with the issuer's public key (PEM) or keys (JWK set)")] = ""
+    relay_key: Annotated[
+        str,
+        Meta(
+            description="the relay's own secret key, hex; empty: kept in secrets.toml of the data directory",
+            pattern="^([0-9a-f]{64})?$",
+            extra=SECRET,
+        ),
+    ] = ""
+    master_secret: Annotated[
+        str,
+        Meta(
+            description="what keys held for others are sealed under, 64 hex digits; empty: kept in secrets.toml",
+            pattern="^([0-9a-f]{64})?$",
+            extra=SECRET,
+        ),
+    ] = ""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,6 +217,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = msgspec.field(default_factory=Limits)
     access: Access = msgspec.field(default_factory=Access)
     rates: Rates = msgspec.field(default_factory=Rates)
+    identities: Identities = msgspec.field(default_factory=Identities)
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -168,6 +228,7 @@ class Setting(msgspec.Struct, frozen=True):
     default: Any
     help: str
     reloadable: bool
+    secret: bool
     type: Any
 
     @property
@@ -187,9 +248,10 @@ def _rows() -> Iterator[Setting]:
         for field in msgspec.structs.fields(section.type):
             metas = [meta for meta in hints[field.name].__metadata__ if isinstance(meta, Meta)]
             live = any((meta.extra or {}).get("reloadable") for meta in metas)
+            secret = any((meta.extra or {}).get("secret") for meta in metas)
             text = next(meta.description for meta in metas if meta.description)
             default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-            yield Setting(section.name, field.name, default, text, live, hints[field.name])
+            yield Setting(section.name, field.name, default, text, live, secret, hints[field.name])
 
 
 SETTINGS: tuple[Setting, ...] = tuple(_rows())
@@ -254,11 +316,18 @@ def _check(config: Config) -> None:
     if config.limits.default_limit > config.limits.max_limit:
         raise ConfigError("limits.default_limit is above limits.max_limit; lower the one or raise the other")
     split_listen(config.server.listen)
+    if bool(config.identities.jwt_issuer) != bool(config.identities.jwt_keys):
+        raise ConfigError("identities.jwt_issuer and identities.jwt_keys go together; set both or neither")
     for network in config.server.trusted_proxies:
         try:
             ip_network(network)
         except ValueError as error:
             raise ConfigError(f"server.trusted_proxies: {error}; write networks like 10.0.0.0/8") from None
+
+
+def shown(setting: Setting, value: Any) -> Any:
+    """The value as it may be printed: a secret only tells that it is set."""
+    return "(set)" if setting.secret and value else value
 
 
 def split_listen(listen: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from relay.commands.common import Settings, as_json, run, with_settings
-from relay.config import SETTINGS, ConfigError, Setting
+from relay.config import SETTINGS, ConfigError, Setting, shown
 
 
 @click.command()
@@ -62,7 +62,9 @@ def show_config(settings: Settings, names: tuple[str, ...], as_json: bool, examp
         click.echo(example_file(chosen), nl=False)
         return
     effective, origins = settings.load(), _origins(settings)
-    rows = [(setting, getattr(getattr(effective, setting.section), setting.field)) for setting in chosen]
+    rows = [
+        (setting, shown(setting, getattr(getattr(effective, setting.section), setting.field))) for setting in chosen
+    ]
     if as_json:
         for setting, value in rows:
             click.echo(msgspec.json.encode(_row(setting, value, origins[setting.name])))

@@ -9,10 +9,15 @@ ENCRYPTED_DM: Final = 4  # NIP-04
 DELETION: Final = 5  # NIP-09
 VANISH: Final = 62  # NIP-62
 GIFT_WRAP: Final = 1059  # NIP-59
+MEMBER_ADDED: Final = 8000  # NIP-43, as the next
+MEMBER_REMOVED: Final = 8001
 RELAY_LIST: Final = 10002  # NIP-65
+MEMBERS: Final = 13534  # NIP-43
 EPHEMERAL_GIFT_WRAP: Final = 21059  # NIP-59
 CLIENT_AUTH: Final = 22242  # NIP-42
 HTTP_AUTH: Final = 27235  # NIP-98
+JOIN: Final = 28934  # NIP-43, as the next
+LEAVE: Final = 28936
 
 MAX_KIND: Final = 65535
 

@@ -16,6 +16,8 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 
 REPOSTS: Final = frozenset((6, 16))  # NIP-18
+# Never stored, sent on or good for a second time: their own signature is as good as authentication.
+SPENT_AT_ONCE: Final = frozenset((kinds.JOIN, kinds.LEAVE))
 
 
 class Author(msgspec.Struct, frozen=True, gc=False):
@@ -110,6 +112,8 @@ def authenticated(event: Event, author: Author, config: Config, _now: int) -> Re
 
 def protected(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
     """NIP-70: an event with a `-` tag comes from its authenticated author only, and nobody reposts one here."""
+    if event.kind in SPENT_AT_ONCE:
+        return None
     if event.pubkey not in author.keys and any(tag[0] == "-" for tag in event.tags):
         if not author.keys:
             return Reject(Prefix.AUTH_REQUIRED, "this event is protected: its author must authenticate (NIP-70)")
