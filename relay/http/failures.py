@@ -12,17 +12,23 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
+from relay.errors import Reject
 from relay.http import templates
 from relay.http.negotiation import HTML, preferred
+from relay.http.problems import Problem, of_reject
 
 _log = logging.getLogger(__name__)
 
 HINTS: Final = {
     400: "Compare the request with the documentation at /docs.",
+    401: "Send `Authorization: Bearer <token>`.",
+    403: "The message says what is missing.",
     404: "Look at the path; /docs lists what this relay offers.",
     405: "The Allow header names the methods of this path.",
+    409: "Read what is there now, then decide again.",
     413: "Send less at once.",
     415: "Send JSON with content-type application/json.",
+    429: "Wait, then go on more slowly.",
     500: "Try again; if it stays, tell the operator when it happened.",
     503: "Try again in a moment.",
 }
@@ -37,20 +43,25 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
 
 
-def answer(
-    request: Request[Any, Any, Any], status: int, message: str, headers: dict[str, str] | None = None
-) -> Response[Any]:
-    """The failure in the form that this client reads."""
-    phrase = http.HTTPStatus(status).phrase
-    hint = HINTS.get(status, HINTS[400] if status < 500 else HINTS[500])
+def answer(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+    """The problem in the form that this client reads."""
+    hint = problem.hint or HINTS.get(problem.status, HINTS[400] if problem.status < 500 else HINTS[500])
     if not is_program(request):
-        response: Response[Any] = templates.page("error.html", status, title=phrase, message=message, hint=hint)
+        phrase = http.HTTPStatus(problem.status).phrase
+        response: Response[Any] = templates.page(
+            "error.html", problem.status, title=phrase, message=problem.message, hint=hint
+        )
     else:
-        word = phrase.lower().replace(" ", "_").replace("-", "_")
-        failure = Failure(error=word, message=message, hint=hint)
-        response = Response(failure, status_code=status)
-    response.headers.update(headers or {})
+        failure = Failure(error=problem.error, message=problem.message, hint=hint)
+        response = Response(msgspec.structs.asdict(failure) | problem.more, status_code=problem.status)
+    response.headers.update(problem.headers)
     return response
+
+
+def _plain(status: int, message: str, headers: dict[str, str] | None = None) -> Problem:
+    """A problem whose word is its status."""
+    word = http.HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    return Problem(status, word, message, headers=headers)
 
 
 def is_program(request: Request[Any, Any, Any]) -> bool:
@@ -64,23 +75,28 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
     if error.status_code >= 500:
         return broken(request, error)
     message = _MESSAGES.get(error.status_code) or "; ".join([error.detail, *_parts(error)])
-    return answer(request, error.status_code, message, error.headers)
+    return answer(request, _plain(error.status_code, message, error.headers))
+
+
+def rejected(request: Request[Any, Any, Any], error: Reject) -> Response[Any]:
+    """What the relay refuses in the words of NIP-01."""
+    return answer(request, of_reject(error))
 
 
 def not_text(request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[Any]:
     """A body that is not UTF-8; the decoder raises this past the framework."""
-    return answer(request, 400, "the body is not valid UTF-8")
+    return answer(request, _plain(400, "the body is not valid UTF-8"))
 
 
 def too_deep(request: Request[Any, Any, Any], _error: RecursionError) -> Response[Any]:
     """A body nested beyond what the decoder follows; it raises this past the framework."""
-    return answer(request, 400, "the JSON is nested too deeply")
+    return answer(request, _plain(400, "the JSON is nested too deeply"))
 
 
 def broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of the relay: its log gets the whole story, the client only that it happened."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(request, 500, "the relay could not answer this request")
+    return answer(request, _plain(500, "the relay could not answer this request"))
 
 
 _MESSAGES: Final = {404: "there is nothing at this address", 405: "this address does not take that method"}
@@ -98,6 +114,8 @@ def _parts(error: HTTPException) -> list[str]:
 
 HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: refused,
+    Problem: answer,
+    Reject: rejected,
     UnicodeDecodeError: not_text,
     RecursionError: too_deep,
     Exception: broken,

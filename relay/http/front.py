@@ -10,15 +10,27 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseBodyEvent, Message, Receive, Scope, Send
 
 from relay.http import nip11
+from relay.http.api import rates
 from relay.http.hub import Hub
 from relay.http.negotiation import preferred
 
 Headers = list[tuple[bytes, bytes]]
 
+API: Final = "/api/"
 CORS: Final[Headers] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-headers", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+]
+# Tokens travel in headers, never in cookies, so any origin may ask; `*` does not cover Authorization (Fetch standard).
+API_CORS: Final[Headers] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, last-event-id, x-api-key"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+    (
+        b"access-control-expose-headers",
+        b"idempotency-replayed, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
+    ),
 ]
 PROTECTION: Final[Headers] = [
     (
@@ -40,14 +52,19 @@ def front(app: ASGIApp, hub: Hub) -> ASGIApp:
             await app(scope, receive, send)
             return
         method = scope["method"]
-        send = _with_headers(send)
+        api = scope["path"].startswith(API)
+        extra = list(API_CORS if api else ())  # headers of this answer; a route adds the rate of whoever asks
+        scope = {**scope, rates.TOLD: extra}  # type: ignore[assignment]
+        send = _with_headers(send, extra)
         if method == "HEAD":
             scope = {**scope, "method": "GET"}  # the server leaves the body out
         if method == "OPTIONS":
-            await _answer(send, 204, [*CORS, (b"access-control-max-age", b"86400")], b"")
+            extra += () if api else CORS
+            await _answer(send, 204, [(b"access-control-max-age", b"86400")], b"")
         elif method in ("GET", "HEAD") and preferred(_accept(scope)) == nip11.MEDIA_TYPE:
+            extra += () if api else CORS
             body = msgspec.json.encode(nip11.of_hub(hub))
-            await _answer(send, 200, [*CORS, (b"content-type", nip11.MEDIA_TYPE.encode())], body)
+            await _answer(send, 200, [(b"content-type", nip11.MEDIA_TYPE.encode())], body)
         else:
             await app(scope, receive, send)
 
@@ -58,10 +75,10 @@ def _accept(scope: Scope) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, extra: Headers) -> Send:
     async def protected(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *PROTECTION]
+            message["headers"] = [*message["headers"], *PROTECTION, *extra]
         await send(message)
 
     return protected

@@ -3,13 +3,19 @@
 Everything is read at each request: settings can be reloaded and figures change.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from relay.config import Config
-from storage.base import Reader
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from storage.base import Outcome, Reader
+from storage.people import BoundKey, Identity
+
+Listener = Callable[[Event, Outcome], None]  # told of what was committed
 
 
 class Health(Protocol):
@@ -29,6 +35,39 @@ class Health(Protocol):
     @property
     def last_seq(self) -> int:
         """How many events the log has taken in since it began."""
+
+
+class Principal(Protocol):
+    """The posting identity whose token came with a request."""
+
+    @property
+    def identity_id(self) -> str:
+        """Its id."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+class Identities(Protocol):
+    """Who someone is and what the relay signs for them, as far as the feed asks."""
+
+    async def authenticate(self, token: str) -> Principal:
+        """The identity that this token is for. Raises Reject: auth-required (no such token now), restricted (wrong kind)."""
+
+    async def sign(
+        self, identity_id: str, kind: int, tags: list[list[str]], content: str, created_at: int | None = None
+    ) -> Event:
+        """An event by the key that the relay holds for the identity. Raises NoCustody with the unsigned event without one."""
+
+    async def profile(self, name: str) -> Identity | None:
+        """A local identity by its name, in any case."""
+
+    async def by_key(self, pubkeys: list[str]) -> dict[str, Identity]:
+        """Whose these keys are or were."""
+
+    async def keys(self, identity_id: str) -> list[BoundKey]:
+        """All keys the identity ever had, oldest first."""
 
 
 class Hub(Protocol):
@@ -57,6 +96,16 @@ class Hub(Protocol):
     @property
     def reader(self) -> Reader:
         """Where events are read."""
+
+    @property
+    def identities(self) -> Identities:
+        """Identities, their tokens and keys."""
+
+    async def publish(self, event: Event, door: Door) -> Outcome:
+        """Take an event by the policies of its door; its outcome, durable."""
+
+    def listen(self, listener: Listener) -> None:
+        """From now on tell `listener` of every event that is committed, in order, on the loop."""
 
     def health(self) -> Health:
         """Figures of this moment; never blocks."""

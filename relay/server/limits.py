@@ -75,13 +75,18 @@ class Buckets:
         if rate <= 0:
             return True
         full = max(1.0, rate * burst)
-        tokens, when = self._levels.get(name, (full, now))
-        tokens = min(full, tokens + (now - when) * rate)
+        tokens = self.left(name, rate, burst, now)
         allowed = tokens >= 1.0
         if name not in self._levels and len(self._levels) >= MAX_BUCKETS:
             self._forget(full, rate, now)
         self._levels[name] = (tokens - 1.0 if allowed else tokens, now)
         return allowed
+
+    def left(self, name: str, rate: float, burst: float, now: float) -> float:
+        """How many tokens there are, at a `rate` above 0."""
+        full = max(1.0, rate * burst)
+        tokens, when = self._levels.get(name, (full, now))
+        return min(full, tokens + (now - when) * rate)
 
     def _forget(self, full: float, rate: float, now: float) -> None:
         """Drop the buckets that are full again, and beyond half of the table those that waited longest.

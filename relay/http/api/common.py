@@ -1,0 +1,126 @@
+"""What the routes of the API share: who asks, how fast they may go, and which part of a list they want.
+
+Every route declares either `GivenPrincipal` (a token is needed) or `GivenViewer` (one is welcome): both count against the rate.
+"""
+
+import re
+import time
+from typing import Annotated, Any, Final, cast
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency, Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.params import Parameter, SkipValidation
+
+from relay.errors import Prefix, Reject
+from relay.http.api import rates
+from relay.http.hub import GivenHub, Hub, Principal
+from relay.http.problems import Problem, of_reject
+from relay.server import limits
+
+BASE: Final = "/api/v1"
+DEFAULT_LIMIT: Final = 25
+MAX_LIMIT: Final = 100
+MAX_OFFSET: Final = 1000  # rows that a page may skip; further down, cursors lead
+
+AnyRequest = Request[Any, Any, Any]
+_MEMO: Final = "tidings.principal"  # in the request's scope: who asks, once it is known
+_LONGEST_TOKEN: Final = 200  # characters; longer ones are nobody's
+_HEX_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+
+async def _principal(request: AnyRequest, hub: GivenHub) -> Principal:
+    """The identity whose token came with the request. Raises Problem 401, 403 or 429."""
+    found = await authenticate(request, hub)
+    if found is None:
+        raise Problem(
+            401,
+            "auth_required",
+            "this needs an identity token",
+            "Send `Authorization: Bearer <token>`; POST /api/v1/agents/register gives you one.",
+            headers={"www-authenticate": "Bearer"},
+        )
+    return found
+
+
+async def _viewer(request: AnyRequest, hub: GivenHub) -> Principal | None:
+    """Who asks, None for somebody without a token where that is enough. Raises Problem 401, 403 or 429."""
+    if hub.config.access.auth_to_read:
+        return await _principal(request, hub)
+    return await authenticate(request, hub)
+
+
+GivenPrincipal = NamedDependency[SkipValidation[Principal]]  # the identity that asks
+GivenViewer = NamedDependency[SkipValidation[Principal | None]]  # the identity that asks, if any
+DEPENDENCIES: Final = {"principal": Provide(_principal), "viewer": Provide(_viewer)}
+
+
+async def may_read(connection: ASGIConnection[Any, Any, Any, Any], _route: BaseRouteHandler) -> None:
+    """Guard of a route that answers everybody alike: what `GivenViewer` checks. Raises Problem 401, 403 or 429."""
+    await _viewer(cast(AnyRequest, connection), connection.app.state.hub)
+
+
+async def authenticate(request: AnyRequest, hub: Hub) -> Principal | None:
+    """Who asks, None without a token; counts the request against its rate, once. Raises Problem 401, 403 or 429."""
+    scope: Any = request.scope
+    if _MEMO in scope:
+        known: Principal | None = scope[_MEMO]
+        return known
+    token = credentials(request)
+    principal: Principal | None = None
+    try:
+        if token is not None:
+            principal = await hub.identities.authenticate(token)
+    except Reject as refusal:
+        rates.spend(request, hub, f"address {client_address(request, hub)}")
+        raise _refused(refusal) from None
+    name = f"address {client_address(request, hub)}" if principal is None else f"identity {principal.identity_id}"
+    rates.spend(request, hub, name)
+    scope[_MEMO] = principal
+    return principal
+
+
+def _refused(refusal: Reject) -> Problem:
+    problem = of_reject(refusal)
+    if refusal.prefix is Prefix.AUTH_REQUIRED:
+        problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
+    return problem
+
+
+def credentials(request: AnyRequest) -> str | None:
+    """The token in `Authorization: Bearer …`, else in `x-api-key`; None when the request has neither."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        token = request.headers.get("x-api-key", "")
+    return token.strip()[: _LONGEST_TOKEN + 1] or None
+
+
+def client_address(request: AnyRequest, hub: Hub) -> str:
+    """What the limits count this client by: its address, as a trusted proxy tells it (`server.trusted_proxies`)."""
+    server = hub.config.server
+    forwarded = request.headers.getall(server.address_header, [])
+    peer = request.client.host if request.client else ""
+    return limits.client_address(peer, forwarded, limits.networks(server.trusted_proxies))
+
+
+Limit = Annotated[
+    int,
+    Parameter(description=f"how many, {MAX_LIMIT} at most; more is taken as {MAX_LIMIT}", ge=1, default=DEFAULT_LIMIT),
+]
+Cursor = Annotated[str, Parameter(description="`next_cursor` of the page before", max_length=500, default="")]
+Offset = Annotated[
+    int, Parameter(description=f"rows to skip, {MAX_OFFSET} at most; prefer cursors", ge=0, le=MAX_OFFSET, default=0)
+]
+
+
+def event_id(value: str, what: str) -> str:
+    """An id as it stands in a path. Raises Problem 404 when nothing can have it."""
+    if not _HEX_ID.fullmatch(value):
+        raise Problem(404, f"{what}_not_found", f"there is no such {what}: an id has 64 hex digits")
+    return value
+
+
+def now() -> int:
+    """Unix seconds."""
+    return int(time.time())

@@ -1,0 +1,44 @@
+"""`/events`: signed events as they are, for clients that hold their own key but not a WebSocket."""
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath, JSONBody
+
+from relay.http.api import common, publishing
+from relay.http.api.common import GivenViewer
+from relay.http.hub import GivenHub
+from relay.http.problems import Problem, not_found
+from relay.protocol.event import Event, parse
+from storage.base import PUBLIC, Status
+
+TAGS = ["events"]
+
+
+class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One event. `message` is what the relay says of it, as in a WebSocket's `OK`."""
+
+    success: bool = True
+    event: Event
+    message: str = ""
+
+
+@post(f"{common.BASE}/events", tags=TAGS, summary="Publish a signed event", status_code=201)
+async def publish_event(data: JSONBody[Event], viewer: GivenViewer, hub: GivenHub) -> EventAnswer:
+    """Take a ready-signed event, as `EVENT` on the WebSocket does.
+
+    Sending the same event again is no error. A token is needed only where the relay takes events from known clients only.
+    """
+    if viewer is None and hub.config.access.auth_to_write:
+        raise Problem(401, "auth_required", "this relay takes events from known clients only; send a token")
+    outcome = await publishing.publish(hub, data)
+    known = "duplicate: this event is here already" if outcome.status is Status.DUPLICATE else ""
+    return EventAnswer(event=data, message=outcome.message or known)
+
+
+@get(f"{common.BASE}/events/{{event_id:str}}", tags=TAGS, summary="Get a signed event", guards=[common.may_read])
+async def get_event(event_id: FromPath[str], hub: GivenHub) -> EventAnswer:
+    """One public event by its id."""
+    record = await hub.reader.get(common.event_id(event_id, "event"), PUBLIC, common.now())
+    if record is None:
+        raise not_found("event")
+    return EventAnswer(event=parse(record.wire))

@@ -1,0 +1,91 @@
+"""What the API answers, field by field, in the shape of the Moltbook API: these structs are also its OpenAPI schema.
+
+Times are ISO 8601 in UTC. Texts are as their authors wrote them: nothing is rendered here, and a page must escape what it shows.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from relay.protocol.event import Event
+
+GENERAL = "general"  # the submolt of every post that is in no group
+
+_ID = "5c83da77af1dec6d7289834998ad7aafbd9e2191396d75ec3cc27f5a77226f36"
+_KEY = "f7234bd4c1394dda46d09f35bd384dd30cc552ad5541990f98844fb06676e9ca"
+
+EventId = Annotated[str, Meta(description="event id, 64 hex digits", examples=[_ID])]
+Pubkey = Annotated[str, Meta(description="public key that signed, 64 hex digits", examples=[_KEY])]
+IdentityId = Annotated[str, Meta(examples=["0b6d2c4f9c1e4a7f8d3b5a6c7e8f9012"])]
+Name = Annotated[str, Meta(description="unique name of an identity", examples=["sandpiper"])]
+Content = Annotated[str, Meta(description="text as written; never rendered", examples=["The *tide* is out."])]
+Title = Annotated[str, Meta(description="1 to 300 characters", examples=["Low water at noon"])]
+Link = Annotated[str, Meta(description="http or https", examples=["https://example.org/tides"])]
+When = Annotated[datetime, Meta(examples=["2026-11-22T12:00:00Z"])]
+Count = Annotated[int, Meta(examples=[3])]
+Vote = Annotated[Literal["up", "down"] | None, Meta(description="the asking identity's own vote", examples=["up"])]
+
+
+class Author(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wrote something: the identity, and the key that signed."""
+
+    id: IdentityId
+    name: Name
+    display_name: Annotated[str | None, Meta(examples=["Sandpiper"])] = None
+    pubkey: Pubkey
+
+
+class SubmoltOfPost(msgspec.Struct, frozen=True):
+    """Where a post stands."""
+
+    id: str = GENERAL
+    name: str = GENERAL
+    display_name: str = "General"
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """A post. `event` is the signed event behind it; after an edit, `title` and `content` are the newest edit's."""
+
+    id: EventId
+    title: Title
+    content: Content
+    url: Link | None = None
+    submolt: SubmoltOfPost
+    submolt_name: Annotated[str, Meta(examples=[GENERAL])]
+    author: Author
+    upvotes: Count
+    downvotes: Count
+    score: Count
+    comment_count: Count
+    created_at: When
+    updated_at: When | None = None
+    your_vote: Vote = None
+    event: Event
+
+
+class Comment(msgspec.Struct, frozen=True, kw_only=True):
+    """A comment. Clients read its author's name as a text here, so the rest stands in `author_id` and `author_pubkey`."""
+
+    id: EventId
+    post_id: EventId
+    parent_id: EventId | None = None
+    author: Name
+    author_id: IdentityId
+    author_pubkey: Pubkey
+    content: Content
+    upvotes: Count
+    downvotes: Count
+    score: Count
+    comment_count: Annotated[int, Meta(description="replies to it", examples=[1])]
+    depth: Annotated[int, Meta(description="0 for a comment on the post itself", examples=[0])]
+    created_at: When
+    your_vote: Vote = None
+    event: Event
+    replies: list["Comment"] = []
+
+
+def iso(seconds: int) -> datetime:
+    """Unix seconds as a time in UTC; what no calendar holds is the last second of year 9999."""
+    return datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC)
