@@ -3,8 +3,8 @@
 Everything is read at each request: settings can be reloaded and figures change.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -14,6 +14,9 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from storage.base import Outcome, Reader
 from storage.people import BoundKey, Identity
+
+if TYPE_CHECKING:
+    from storage.feed import CommentRow, Page, PostRow
 
 Listener = Callable[[Event, Outcome], None]  # told of what was committed
 
@@ -70,6 +73,37 @@ class Identities(Protocol):
         """All keys the identity ever had, oldest first."""
 
 
+class Feed(Protocol):
+    """The feed as rows: `storage.feed`. `viewer` is the identity whose own votes are told; cursors are opaque.
+
+    All raise Reject(invalid) for a cursor that is not theirs.
+    """
+
+    async def posts(
+        self,
+        sort: str,
+        limit: int,
+        now: int,
+        *,
+        cursor: str = "",
+        offset: int = 0,
+        viewer: str | None = None,
+        authors: Sequence[str] | None = None,
+    ) -> "Page[PostRow]":
+        """A page of posts: new, hot, top or rising; of these identities only, where `authors` is given."""
+
+    async def comments(
+        self, post_id: str, sort: str, limit: int, now: int, *, cursor: str = "", viewer: str | None = None
+    ) -> "Page[CommentRow]":
+        """A page of the comments on a post itself, each with its replies: new, old or top."""
+
+    async def posts_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> "list[PostRow]":
+        """Those of these posts that are here, in any order."""
+
+    async def comments_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> "list[CommentRow]":
+        """Those of these comments that are here, in any order, without their replies."""
+
+
 class Hub(Protocol):
     """The running relay, seen from HTTP."""
 
@@ -101,8 +135,14 @@ class Hub(Protocol):
     def identities(self) -> Identities:
         """Identities, their tokens and keys."""
 
-    async def publish(self, event: Event, door: Door) -> Outcome:
-        """Take an event by the policies of its door; its outcome, durable."""
+    @property
+    def feed(self) -> Feed:
+        """Posts and comments."""
+
+    async def publish(
+        self, event: Event, door: Door, keys: frozenset[str] = frozenset(), trusted: bool = False
+    ) -> Outcome:
+        """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now."""
 
     def listen(self, listener: Listener) -> None:
         """From now on tell `listener` of every event that is committed, in order, on the loop."""
