@@ -1,0 +1,73 @@
+"""What can go wrong for a client. Every error is a ClientError; each carries its data, and none carries a secret."""
+
+from typing import Any, Final, Self
+
+from relay.errors import Prefix
+
+MAX_WORDS: Final = 500  # characters kept of what a stranger says
+
+
+class ClientError(Exception):
+    """Whatever a relay or a hub did not do for us."""
+
+
+class Disconnected(ClientError):
+    """There is no connection, or it was lost before the answer came."""
+
+
+class TimedOut(ClientError):
+    """No answer came in time. What was asked for may have happened all the same; publishing again is safe (NIP-01)."""
+
+
+class Refused(ClientError):
+    """The relay said no, in `OK` or in `CLOSED` (NIP-01, NIP-42). `prefix` is None when it gave none that is known."""
+
+    def __init__(self, prefix: Prefix | None, message: str) -> None:
+        super().__init__(prefix, message)
+        self.prefix = prefix
+        self.message = message
+
+    def __str__(self) -> str:
+        said = self.message or "it gives no reason"
+        return said if self.prefix is None else f"{self.prefix.value}: {said}"
+
+    @classmethod
+    def of(cls, words: str) -> Self:
+        """The refusal in the last element of an `OK` or a `CLOSED`."""
+        words = words[:MAX_WORDS]
+        word, colon, rest = words.partition(":")
+        try:
+            prefix = Prefix(word) if colon else None
+        except ValueError:
+            prefix = None
+        return cls(prefix, words if prefix is None else rest.strip())
+
+
+class ApiError(ClientError):
+    """The hub's HTTP API said no. `status` is the HTTP status, `error` its short name, `hint` what to do about it.
+
+    `retry_after` is in seconds, when the hub says how long to wait (429). `unsigned` is the event to sign and send with
+    `Api.submit` when the hub holds no key for it (409), as a NIP-01 object without `id` and `sig`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after: float | None = None,
+        unsigned: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(status, error, message)
+        self.status = status
+        self.error = error
+        self.message = message
+        self.hint = hint
+        self.retry_after = retry_after
+        self.unsigned = unsigned
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.message or self.error}{hint}"

@@ -1,0 +1,136 @@
+"""What a relay says, decoded into types, and what a client says, encoded (NIP-01, 42, 45, 67). No I/O.
+
+A relay is a stranger: whatever it sends is one of these types or raises Unintelligible, never anything else.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from relay.protocol import event as events
+from relay.protocol import filter as filters
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+
+
+class Given(msgspec.Struct, frozen=True):
+    """`["EVENT", id, event]`. Neither the event's id nor its signature has been checked."""
+
+    subscription: str
+    event: Event
+
+
+class Ok(msgspec.Struct, frozen=True):
+    """`["OK", event id, accepted, words]`."""
+
+    event_id: str
+    accepted: bool
+    words: str
+
+
+class Eose(msgspec.Struct, frozen=True):
+    """`["EOSE", id]`; `complete` is what NIP-67's hint says, None without one."""
+
+    subscription: str
+    complete: bool | None
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """`["CLOSED", id, words]`."""
+
+    subscription: str
+    words: str
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """`["COUNT", id, {"count": …}]` (NIP-45)."""
+
+    subscription: str
+    total: int
+    hll: str | None
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """`["NOTICE", words]`."""
+
+    words: str
+
+
+class Challenge(msgspec.Struct, frozen=True):
+    """`["AUTH", challenge]` (NIP-42)."""
+
+    text: str
+
+
+Word = Given | Ok | Eose | Closed | Counted | Notice | Challenge
+
+
+class Unintelligible(Exception):
+    """What came is no message that a relay sends; the text says why, not what."""
+
+
+_decode_parts: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_event: Final = msgspec.json.Decoder(Event).decode
+_encode: Final = msgspec.json.Encoder().encode
+_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode(data: str | bytes) -> Word:
+    """One message from a relay. Raises Unintelligible."""
+    try:
+        parts = _decode_parts(data)
+        if len(parts) > 2 and bytes(parts[0]) == b'"EVENT"':
+            return Given(msgspec.json.decode(parts[1], type=str), _decode_event(parts[2]))
+        return _word([msgspec.json.decode(part) for part in parts[:4]])
+    except _FAULTS as error:
+        raise Unintelligible(events.describe(error)) from None
+
+
+def _word(parts: list[object]) -> Word:
+    match parts:
+        case ["OK", str(event_id), bool(accepted), *rest]:
+            return Ok(event_id, accepted, _text(rest))
+        case ["EOSE", str(name), list(hints), *_]:
+            return Eose(name, True if "finish" in hints else False if "more" in hints else None)
+        case ["EOSE", str(name), *_]:
+            return Eose(name, None)
+        case ["CLOSED", str(name), *rest]:
+            return Closed(name, _text(rest))
+        case ["COUNT", str(name), {"count": int(total), **more}, *_] if total is not True and total is not False:
+            hll = more.get("hll")
+            return Counted(name, total, hll if isinstance(hll, str) else None)
+        case ["NOTICE", *rest]:
+            return Notice(_text(rest))
+        case ["AUTH", str(challenge), *_]:
+            return Challenge(challenge)
+    raise Unintelligible("it is none of the messages of NIP-01, 42 and 45")
+
+
+def _text(rest: list[object]) -> str:
+    return rest[0] if rest and isinstance(rest[0], str) else ""
+
+
+def publish(event: Event) -> bytes:
+    """`EVENT`."""
+    return _encode(("EVENT", event))
+
+
+def authenticate(event: Event) -> bytes:
+    """`AUTH` (NIP-42)."""
+    return _encode(("AUTH", event))
+
+
+def req(subscription: str, wanted: Iterable[Filter]) -> bytes:
+    """`REQ`."""
+    return _encode(("REQ", subscription, *(msgspec.Raw(filters.to_json(one)) for one in wanted)))
+
+
+def count(subscription: str, wanted: Iterable[Filter]) -> bytes:
+    """`COUNT` (NIP-45)."""
+    return _encode(("COUNT", subscription, *(msgspec.Raw(filters.to_json(one)) for one in wanted)))
+
+
+def close(subscription: str) -> bytes:
+    """`CLOSE`."""
+    return _encode(("CLOSE", subscription))
