@@ -168,4 +168,4 @@ def rebuild(settings: Settings) -> None:
     """
     with writing(settings.load()) as hand, waiting("rebuilding …"):
         rows = hand.rebuild()
-    say(f"{rows:,} rows rebuilt")
+    say(f"rebuilt; rows: {rows:,}")

@@ -1,0 +1,60 @@
+"""The command as a whole: its verbs, its help, its way of failing."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+import relay
+from relay.cli import main
+from tests.cli.conftest import Tidings
+
+
+def verbs(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every verb with the words that call it."""
+    for name, verb in group.commands.items():
+        if isinstance(verb, click.Group):
+            yield from verbs(verb, (*path, name))
+        else:
+            yield (*path, name), verb
+
+
+ALL = dict(verbs(main))
+
+
+def test_the_verbs_of_the_design_are_there() -> None:
+    words = "serve config import export scan count delete info check backup compact rebuild event req"
+    assert {(word,) for word in words.split()} <= set(ALL)
+    assert {("key", "generate"), ("key", "public"), ("key", "convert")} <= set(ALL)
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_verb_explains_itself_with_an_example(tidings: Tidings, path: tuple[str, ...]) -> None:
+    text = tidings(*path, "--help").stdout
+    assert f"tidings {' '.join(path)}" in text.split("Examples:")[1]
+    options = [parameter for parameter in ALL[path].params if isinstance(parameter, click.Option)]
+    assert all(option.help for option in options)
+
+
+def test_the_list_of_verbs_cuts_no_summary_short(tidings: Tidings) -> None:
+    text = tidings("--help").stdout
+    assert "..." not in text.split("Commands:")[1]
+
+
+def test_the_version_is_told(tidings: Tidings) -> None:
+    assert relay.__version__ in tidings("--version").stdout
+
+
+@pytest.mark.parametrize("args", [["nonsense"], ["import", "--nonsense"], ["req"], ["key", "nonsense"], ["backup"]])
+def test_wrong_use_ends_in_one_line_that_names_the_help(tidings: Tidings, args: list[str]) -> None:
+    result = tidings(*args)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "--help" in result.stderr
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "relay", "--version"], capture_output=True, check=True, text=True)
+    assert done.stdout == f"tidings, version {relay.__version__}\n"
