@@ -103,7 +103,7 @@ def _measure(plan: Plan, number: int, subject: Subject | None, only: tuple[str, 
 
 
 def _show(run: Run) -> None:
-    floors = [row.floor_us for row in run.rows]
+    floors = [row.floor_us for row in run.rows if row.floor_us]
     click.echo(f"{run.subject}, {run.started}, median of {len(run.repetitions)}")
     click.echo(
         f"V = {min(floors):.1f}–{max(floors):.1f} µs (one signature check on one core, measured around each section)\n"

@@ -1,15 +1,21 @@
-"""V: what one signature check costs on one core: decode the event, compute its id, verify its signature."""
+"""What no relay can be below: V, one signature check on one core (decode, id, verify), and one write made durable."""
 
+import os
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from bench.client import Trouble
+from bench.figures import Row, percentile
 from keys.schnorr import fault
 from relay.protocol.event import parse
 
 _ROUNDS: Final = 7
+_SYNCS: Final = 200
+_PAGES: Final = bytes(8192)  # about what a commit of one event appends to a write-ahead log
 
 
 def floor_us(wires: Sequence[bytes]) -> float:
@@ -24,3 +30,23 @@ def _round(wires: Sequence[bytes]) -> float:
     if any(faults):
         raise Trouble("the generator's own events do not verify; remove its cache in the temporary directory")
     return spent * 1e6 / len(wires)
+
+
+def sync(directory: Path) -> Row:
+    """Row "disk sync": appending two pages to a file in `directory` and fdatasync, one after another."""
+    times: list[float] = []
+    with tempfile.TemporaryFile(dir=directory) as file:
+        for _ in range(_SYNCS):
+            begin = time.perf_counter()
+            file.write(_PAGES)
+            file.flush()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begin)
+    return Row(
+        name="disk sync",
+        unit="write",
+        units=_SYNCS,
+        seconds=sum(times),
+        p50_ms=percentile(times, 50) * 1000,
+        p99_ms=percentile(times, 99) * 1000,
+    )

@@ -11,7 +11,7 @@ import msgspec
 
 from bench import corpus
 from bench.figures import Row
-from bench.floor import floor_us
+from bench.floor import floor_us, sync
 from bench.plan import Plan
 from bench.process import Subject, started
 from bench.workloads import fanout, idle, ingest, query, transfer
@@ -51,6 +51,8 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
     floor = Floor(plan)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tidings-bench-") as scratch:
+        if "ingest" in only:
+            rows.append(sync(Path(scratch)))
         for name, section in LIVE.items():
             if name in only:
                 say(name)
