@@ -18,10 +18,13 @@ from typing import Protocol
 
 import relay
 from handlers import table
+from keys import vault
+from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, reload
 from relay.http import app as http
 from relay.server import control, listener, policies
 from relay.server.hub import Hub
+from relay.server.identities import Identities
 from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
 
@@ -64,16 +67,33 @@ async def open_reader(config: Config) -> Store:
     )
 
 
+def open_vault(config: Config, writer: Writer) -> Vault:
+    """The relay's secrets, made at the first start. Raises ConfigError when they are lost, changed or malformed."""
+    recorded = writer.directory.secret_check()
+    settings = config.identities
+    try:
+        found = vault.unlock(Path(config.server.data), settings.relay_key, settings.master_secret, recorded)
+    except VaultError as error:
+        raise ConfigError(str(error)) from None
+    if recorded is None:
+        writer.directory.adopt_secret(found.custody.check)
+    return found
+
+
 class Site:
     """One running relay as HTTP and the control socket see it."""
 
     version = relay.__version__
     software = SOFTWARE
     nips = NIPS
-    self_pubkey: str | None = None
 
     def __init__(self, hub: Hub, store: Store) -> None:
         self.hub = hub
+        self.identities = hub.identities
+        self.self_pubkey: str | None = hub.identities.self_pubkey
+        self.publish = hub.publish
+        self.listen = hub.listen
+        self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.submit = hub.submit
         self.remove = hub.remove
@@ -100,11 +120,16 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     """A relay without a port: pipeline, policies and storage. Raises StorageError, Locked when a server is running."""
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
+        secrets = open_vault(config, writer)
         store = await open_reader(config)
         try:
             hub = Hub(config, relay_url(config, url), writer, store)
             try:
-                yield Site(hub, store)
+                hub.identities = Identities(hub, secrets)
+                try:
+                    yield Site(hub, store)
+                finally:
+                    await hub.identities.close()
             finally:
                 await hub.close()
         finally:

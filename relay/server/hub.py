@@ -7,7 +7,8 @@ otherwise be a timer per connection: pings, dead peers, unanswered closes, the s
 import asyncio
 import logging
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,6 +16,7 @@ from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.event import wire as wire_of
 from relay.protocol.filter import Filter
 from relay.protocol.session import Rules
 from relay.server import limits, policies
@@ -23,6 +25,11 @@ from relay.server.ingest import Ingest
 from relay.server.queries import Queries
 from relay.server.websocket import GOING_AWAY, Connection
 from storage.base import Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+
+if TYPE_CHECKING:
+    from relay.server.identities import Identities
+
+Listener = Callable[[Event, Outcome], None]
 
 TICK: Final = 1.0  # seconds
 CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
@@ -49,12 +56,15 @@ class Health(msgspec.Struct, frozen=True):
 class Hub:
     """One relay's shared state. Made on the running loop; all methods are called there."""
 
+    identities: "Identities"  # set by whoever made the hub, before a door opens
+
     def __init__(self, config: Config, relay_url: str, writer: Writer, reader: Reader) -> None:
         self.relay_url = relay_url
         self.reader = reader
         self.writer = writer
         self.clock = asyncio.get_running_loop().time
         self.fanout = Fanout()
+        self._listeners: list[Listener] = []
         self.connections: set[Connection] = set()
         self.paused: set[Connection] = set()
         self.dirty: set[Connection] = set()  # have something queued
@@ -117,6 +127,40 @@ class Hub:
 
     def _publish(self, event: Event, wire: bytes, outcome: Outcome) -> None:
         self.fanout.publish(event, wire, outcome.audience)
+        for listener in self._listeners:
+            listener(event, outcome)
+
+    # what HTTP asks
+
+    def listen(self, listener: Listener) -> None:
+        """From now on tell `listener` of every event that was accepted, in order of commit, on the loop. It must not raise."""
+        self._listeners.append(listener)
+
+    async def publish(
+        self, event: Event, door: Door, keys: frozenset[str] = frozenset(), trusted: bool = False
+    ) -> Outcome:
+        """Take one event by the policies of its door; its outcome, durable.
+
+        `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
+        signature is not checked again and its key counts as proven.
+        """
+        now = int(time.time())
+        author = policies.Author(door, keys | {event.pubkey} if trusted else keys)
+        refusal = self.refuse(event, author, now)
+        if refusal is None and not self.ingest.room():
+            refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")
+        if refusal is not None:
+            return Outcome(Status.REFUSED, refusal=refusal)
+        if trusted:
+            return (await self.ingest.write([Incoming(event, wire_of(event), door, now)]))[0]
+        answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def answer(_event: Event, outcome: Outcome) -> None:
+            if not answered.done():
+                answered.set_result(outcome)
+
+        self.ingest.submit(event, door, now, answer)
+        return await answered
 
     # what the control socket and the tools ask (relay.server.control.Service)
 

@@ -227,12 +227,16 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, event: Event, outcome: Outcome) -> None:
         self.in_flight -= 1
-        if outcome.status is Status.STORED or outcome.status is Status.EPHEMERAL:
+        if outcome.message:
+            self.send(messages.ok(event.id, True, outcome.message))
+        elif outcome.status is Status.STORED or outcome.status is Status.EPHEMERAL:
             self.queue(frames.text(b'["OK","%b",true,""]' % event.id.encode()))
         elif outcome.status is Status.DUPLICATE:
             self.send(messages.ok(event.id, True, "duplicate: already have this event"))
         else:
-            self.send(messages.ok(event.id, False, str(outcome.refusal)))
+            refusal = outcome.refusal
+            so_already = refusal is not None and refusal.prefix is Prefix.DUPLICATE
+            self.send(messages.ok(event.id, so_already, str(refusal)))
 
     def _open(self, request: Open) -> None:
         self._drop(request.subscription)

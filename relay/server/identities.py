@@ -1,0 +1,421 @@
+"""Posting identities as the doors see them: registering, who a token belongs to, keys, claims, and what is signed for them.
+
+What the HTTP routes need of identities is here, and they ask nothing else. Refusals are `Reject` (a rule of the relay) or
+`Refused` (how things stand); neither leaves anything half-done.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from keys import tokens
+from keys.custody import Draft
+from keys.nip98 import authenticated_key
+from keys.schnorr import fault
+from keys.tokens import Kind
+from keys.vault import Vault
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds, names
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.server import checks
+from relay.server.limits import Buckets
+from relay.server.membership import Membership
+from relay.server.proofs import Proofs
+from relay.server.signing import NoCustody, Signing
+from relay.server.users import Users
+from storage.base import Outcome, Status, StorageError
+from storage.people import BoundKey, Held, Identity, Lookups, NewIdentity, Refused, Token, Why
+
+if TYPE_CHECKING:
+    from relay.server.hub import Hub
+
+CODE_SECONDS: Final = 600  # a claim code that binds a key is good so long
+USED_SECONDS: Final = 3600  # how coarsely the last use of a token is kept
+MAX_CACHED: Final = 10_000  # tokens whose owner is remembered
+HOUR: Final = 3600.0
+_WRONG_KIND: Final = {
+    Kind.APP: "this is an app token (tda_…); the feed takes an identity token (tdi_…)",
+    Kind.KEY_CLAIM: "this is a claim code (tdk_…) for a kind 28934 event; the feed takes an identity token (tdi_…)",
+    Kind.IDENTITY_CLAIM: "this is a claim (tdc_…) for a person to use; the feed takes an identity token (tdi_…)",
+}
+
+log = logging.getLogger("tidings.identities")
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who a request is from: an identity, by one of its tokens. `created_at` is the identity's."""
+
+    identity_id: str
+    name: str
+    token_id: str
+    created_at: int
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """A new identity, and what is shown once: its token and the link with which a person claims it."""
+
+    identity: Identity
+    token: str
+    claim_url: str
+    verification_code: str
+
+
+class Claimable(msgspec.Struct, frozen=True):
+    """What somebody who holds a claim link may know before using it."""
+
+    identity: Identity
+    verification_code: str
+    expires_at: int
+
+
+class TooFast(Reject):
+    """A rate was exceeded; come back in `seconds`."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(Prefix.RATE_LIMITED, message)
+        self.seconds = seconds
+
+
+class _Known(msgspec.Struct):
+    principal: Principal
+    token: Token
+
+
+class Identities:
+    """Made once by the application; all methods are called on the loop."""
+
+    def __init__(self, hub: "Hub", vault: Vault) -> None:
+        self._hub = hub
+        self._directory = hub.writer.directory
+        self.signing = Signing(hub, vault)
+        self.membership = Membership(hub, self.signing)
+        self.proofs = Proofs(int(time.time()))
+        self.users = Users(hub, self.proofs)
+        self._buckets = Buckets()
+        self._tokens: dict[str, _Known] = {}
+        self._generation = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        hub.listen(self._follow)
+
+    @property
+    def self_pubkey(self) -> str:
+        """The relay's own key."""
+        return self.signing.pubkey
+
+    # who asks
+
+    async def authenticate(self, token: str) -> Principal:
+        """Whose identity token this is. Raises Reject: auth-required (none, revoked, expired), restricted (another kind)."""
+        kind = tokens.kind_of(token)
+        if kind in _WRONG_KIND:
+            raise Reject(Prefix.RESTRICTED, _WRONG_KIND[kind])
+        if kind is None:
+            raise Reject(Prefix.AUTH_REQUIRED, "this is no token of this relay")
+        now = int(time.time())
+        digest = tokens.digest(token)
+        known = self._tokens.get(digest) or await self._look_up(digest)
+        fault = "this token is unknown" if known is None else tokens.fault(known.token, now)
+        if known is None or fault is not None:
+            raise Reject(Prefix.AUTH_REQUIRED, fault or "")
+        if now - (known.token.last_used_at or 0) >= USED_SECONDS:
+            known.token = msgspec.structs.replace(known.token, last_used_at=now)
+            self._start(self._use(known.token.id, now))
+        return known.principal
+
+    async def _look_up(self, digest: str) -> _Known | None:
+        def look(tables: Lookups) -> _Known | None:
+            token = tables.token("identity", digest)
+            identity = None if token is None else tables.identity(token.owner_id)
+            if token is None or identity is None:
+                return None
+            return _Known(Principal(identity.id, identity.name, token.id, identity.created_at), token)
+
+        generation = self._generation
+        known = await self._hub.reader.ask(look)
+        if known is not None and generation == self._generation:  # else something may have been revoked meanwhile
+            if len(self._tokens) >= MAX_CACHED:
+                self._tokens.clear()
+            self._tokens[digest] = known
+        return known
+
+    def forget(self) -> None:
+        """A token or identity changed: ask the tables again."""
+        self._generation += 1
+        self._tokens.clear()
+
+    async def _use(self, token_id: str, now: int) -> None:
+        try:
+            await self._hub.ingest.call(lambda: self._directory.use_tokens("identity", [token_id], now))
+        except StorageError as error:
+            log.warning("the last use of a token was not kept: %s", error)
+
+    def _follow(self, event: Event, _outcome: Outcome) -> None:
+        """An event changed who somebody is."""
+        if event.kind == kinds.VANISH:
+            self.forget()
+        elif event.kind == kinds.JOIN:
+            self.membership.added(event.pubkey)
+        elif event.kind == kinds.LEAVE:
+            self.membership.removed(event.pubkey)
+
+    # registering
+
+    async def register(self, name: str, description: str | None, address: str, nonce: str = "") -> Registered:
+        """Make an identity with a token and a key that the relay holds; `address` is the client's.
+
+        Raises Reject: invalid (name, description), pow, rate-limited (TooFast), restricted (registration is off); and
+        Refused(TAKEN).
+        """
+        rules = self._hub.config.identities
+        if not rules.registration:
+            raise Reject(Prefix.RESTRICTED, "this relay's operator gives out identities; registration is closed")
+        checks.name(name)
+        description = checks.text(description, names.MAX_DESCRIPTION, "description")
+        checks.work(self.self_pubkey, name, nonce, rules.register_pow)
+        if not self._buckets.take(address, rules.registrations_per_hour / HOUR, HOUR, self._hub.clock()):
+            seconds = int(HOUR / rules.registrations_per_hour) + 1
+            raise TooFast("too many registrations from your address; come back later", seconds)
+        now = int(time.time())
+        token, claim = tokens.make(Kind.IDENTITY), tokens.make(Kind.IDENTITY_CLAIM)
+        async with self.signing.custody() as custody:
+            key = custody.new_key()
+            new = NewIdentity(
+                id=secrets.token_hex(16),
+                name=name,
+                description=description,
+                token_id=secrets.token_hex(16),
+                token_hash=tokens.digest(token),
+                pubkey=key.pubkey,
+                ciphertext=key.ciphertext,
+                claim_hash=tokens.digest(claim),
+                claim_expires_at=now + rules.claim_hours * 3600,
+            )
+            await self._hub.ingest.call(lambda: self._directory.register(new, now))
+        self.membership.added(key.pubkey)
+        await self._introduce(new.id)
+        return Registered(await self.get(new.id), token, self.claim_url(claim), checks.verification_code(claim))
+
+    async def get(self, identity_id: str) -> Identity:
+        """The identity of a principal. Raises Refused(UNKNOWN) when there is none."""
+        found = await self._hub.reader.ask(lambda tables: tables.identity(identity_id))
+        if found is None:
+            raise Refused(Why.UNKNOWN, "there is no such identity")
+        return found
+
+    async def profile(self, name: str) -> Identity | None:
+        """A local identity by its name, in any case."""
+        return await self._hub.reader.ask(lambda tables: tables.identity_named(name))
+
+    async def by_id(self, ids: list[str]) -> dict[str, Identity]:
+        """Those of these identities that there are."""
+        found = await self._hub.reader.ask(lambda tables: tables.identities(ids))
+        return {identity.id: identity for identity in found}
+
+    async def by_key(self, pubkeys: list[str]) -> dict[str, Identity]:
+        """Whose these keys are or were."""
+        return await self._hub.reader.ask(lambda tables: tables.identities_of_keys(pubkeys))
+
+    async def edit(self, identity_id: str, display_name: str | None, description: str | None) -> Event | None:
+        """Set what is shown, None leaves it; the kind 0 that says so, None where the relay holds no key for it.
+
+        Raises Reject(invalid) for text with hidden characters or too much of it.
+        """
+        present = await self.get(identity_id)
+        shown = checks.text(display_name, names.MAX_DISPLAY_NAME, "display name")
+        about = checks.text(description, names.MAX_DESCRIPTION, "description")
+        shown = present.display_name if display_name is None else shown
+        about = present.description if description is None else about
+        await self._hub.ingest.call(lambda: self._directory.describe(identity_id, shown, about))
+        return await self._introduce(identity_id)
+
+    async def _introduce(self, identity_id: str) -> Event | None:
+        """Publish a kind 0 by the key the relay holds, keeping what else stood in the one before."""
+        identity = await self.get(identity_id)
+        held = await self._hub.reader.ask(lambda tables: tables.held_key(identity_id))
+        if held is None or held.retired:
+            return None
+        created_at, content = await self.signing.next_second(held.pubkey, kinds.METADATA)
+        content |= {
+            "name": identity.name,
+            "display_name": identity.display_name or "",
+            "about": identity.description or "",
+        }
+        if self._hub.config.relay.url:
+            content["nip05"] = f"{names.name_key(identity.name)}@{urlsplit(self._hub.relay_url).netloc}"
+        text = msgspec.json.encode(content).decode()
+        event = await self.sign(identity_id, Draft(kinds.METADATA, [], text, created_at), by=held.pubkey)
+        outcome = await self._hub.publish(event, Door.HTTP, trusted=True)
+        if outcome.status is Status.REFUSED:
+            log.warning("the profile of an identity was not published: %s", outcome.refusal)
+            return None
+        return event
+
+    async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
+        """The draft as an event of this identity, by the key that the relay holds for it, or by its key `by`.
+
+        Raises NoCustody with the unsigned event where the relay does not hold the key; Reject as `Signing.sign`.
+        """
+        return await self.signing.sign(identity_id, draft, by)
+
+    # tokens
+
+    async def tokens(self, identity_id: str) -> list[Token]:
+        """All tokens, newest first."""
+        return await self._hub.reader.ask(lambda tables: tables.tokens("identity", identity_id))
+
+    async def add_token(
+        self, identity_id: str, name: str | None, expires_at: int | None, expiring: tuple[tuple[str, int], ...] = ()
+    ) -> tuple[Token, str]:
+        """A new token and its text, shown once; `expiring` are (id, when) of others that end then. Raises Refused(TOO_MANY)."""
+        now = int(time.time())
+        checks.expiry(expires_at, now)
+        text = tokens.make(Kind.IDENTITY)
+        name = checks.text(name, names.MAX_DISPLAY_NAME, "token's name")
+        token = Token(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
+        digest = tokens.digest(text)
+        await self._hub.ingest.call(lambda: self._directory.add_token("identity", token, digest, now, expiring))
+        self.forget()
+        return token, text
+
+    async def revoke_token(self, identity_id: str, token_id: str) -> None:
+        """End a token, at once and everywhere. Raises Refused(UNKNOWN)."""
+        now = int(time.time())
+        await self._hub.ingest.call(lambda: self._directory.revoke_token("identity", identity_id, token_id, now))
+        self.forget()
+
+    # keys
+
+    async def keys(self, identity_id: str) -> list[BoundKey]:
+        """All keys the identity ever had, oldest first."""
+        return await self._hub.reader.ask(lambda tables: tables.keys(identity_id))
+
+    async def key_claim(self, identity_id: str) -> tuple[str, int]:
+        """A code with which a kind 28934 event binds its key, once, and until when. Raises Refused(TOO_MANY)."""
+        now = int(time.time())
+        code = tokens.make(Kind.KEY_CLAIM)
+        digest, until = tokens.digest(code), now + CODE_SECONDS
+        await self._hub.ingest.call(lambda: self._directory.add_key_claim(digest, identity_id, until, now))
+        return code, until
+
+    async def bind(self, identity_id: str, proof: Event, url: str) -> bool:
+        """Bind the key of a NIP-98 proof for POST on `url` whose payload covers the identity's id; False when it was bound.
+
+        Raises Reject(invalid) for a proof of something else or one that was used, Refused: TAKEN, TOO_MANY.
+        """
+        covered = hashlib.sha256(identity_id.encode()).hexdigest()
+        now = int(time.time())
+        pubkey = authenticated_key(proof, url, "POST", covered, now)
+        wrong = fault(proof)
+        if wrong is not None:
+            raise wrong
+        self.proofs.use(proof, now)
+        bound = await self._hub.ingest.call(lambda: self._directory.bind(pubkey, identity_id, now))
+        if bound:
+            self.membership.added(pubkey)
+        return bound
+
+    async def unbind(self, identity_id: str, pubkey: str) -> None:
+        """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
+        now = int(time.time())
+        if await self._hub.ingest.call(lambda: self._directory.unbind(pubkey, identity_id, now)):
+            self.membership.removed(pubkey)
+
+    async def retire(self, identity_id: str, pubkey: str, destroy: bool) -> None:
+        """Sign deletions only with a held key from now on, or `destroy` its secret. Raises Refused(UNKNOWN)."""
+        now = int(time.time())
+        change = self._directory.destroy if destroy else self._directory.retire
+        await self._hub.ingest.call(lambda: change(pubkey, identity_id, now))
+
+    async def export(self, identity_id: str, pubkey: str, password: str) -> str:
+        """A held secret as `ncryptsec` (NIP-49). Raises Refused(UNKNOWN), Reject(invalid) for a weak password."""
+        if not any(key.pubkey == pubkey and key.held for key in await self.keys(identity_id)):
+            raise Refused(Why.UNKNOWN, "the relay holds no such key of this identity")
+        return await self.signing.export(pubkey, password)
+
+    async def vanish(self, principal: Principal, confirmed: str, reason: str) -> tuple[list[Event], list[Event]]:
+        """Ask this relay to forget the identity's keys (NIP-62): the events published, and those its owner is to sign.
+
+        `confirmed` is the identity's name again. Raises Reject(invalid) when it is not.
+        """
+        if confirmed != principal.name:
+            raise Reject(Prefix.INVALID, "confirm with the identity's name: everything it wrote will be gone for good")
+
+        def look(tables: Lookups) -> list[tuple[str, Held | None]]:
+            return [(key.pubkey, tables.held(key.pubkey)) for key in tables.keys(principal.identity_id)]
+
+        published, owed = [], []
+        for pubkey, held in await self._hub.reader.ask(look):
+            if held is None:
+                owed.append(self.signing.unsigned_vanish(pubkey, reason))
+                continue
+            event = await self.signing.sign_vanish(held, reason)
+            outcome = await self._hub.publish(event, Door.HTTP, trusted=True)
+            if outcome.refusal is not None:
+                raise outcome.refusal
+            published.append(event)
+        self.forget()
+        return published, owed
+
+    # claims
+
+    def claim_url(self, secret: str) -> str:
+        """The link for a person; the secret is in the fragment, which no server and no log ever gets to see."""
+        return f"{self.users.base_url()}/claim#{secret}"
+
+    async def new_claim(self, identity_id: str) -> tuple[str, str, int]:
+        """A fresh claim link in place of the former, its verification code, and until when. Raises Refused(USED)."""
+        secret = tokens.make(Kind.IDENTITY_CLAIM)
+        until = int(time.time()) + self._hub.config.identities.claim_hours * 3600
+        digest = tokens.digest(secret)
+        await self._hub.ingest.call(lambda: self._directory.add_identity_claim(digest, identity_id, until))
+        return self.claim_url(secret), checks.verification_code(secret), until
+
+    async def claimable(self, secret: str) -> Claimable:
+        """What a claim would link. Raises Reject(invalid) for another kind of secret, Refused: UNKNOWN, USED, EXPIRED."""
+        checks.claim(secret)
+
+        def look(tables: Lookups) -> Claimable:
+            claim = tables.identity_claim(tokens.digest(secret))
+            identity = None if claim is None else tables.identity(claim.identity_id)
+            if claim is None or identity is None:
+                raise Refused(Why.UNKNOWN, "there is no such claim; ask the agent for a new claim link")
+            if claim.used or identity.user_id is not None:
+                raise Refused(Why.USED, "this claim was used already")
+            if claim.expires_at <= int(time.time()):
+                raise Refused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
+            return Claimable(identity, checks.verification_code(secret), claim.expires_at)
+
+        return await self._hub.reader.ask(look)
+
+    async def claim(self, secret: str, user_id: str, claim_url: str | None) -> Identity:
+        """Link the identity to the user known elsewhere as `user_id`. Raises as `claimable`."""
+        checks.claim(secret)
+        digest, row, now = tokens.digest(secret), secrets.token_hex(16), int(time.time())
+
+        def work() -> str:
+            user = self._directory.ensure_user(user_id, row, now)
+            return self._directory.claim(digest, user.id, claim_url, now)
+
+        await self.claimable(secret)  # so that a wrong claim makes no user
+        identity_id = await self._hub.ingest.call(work)
+        return await self.get(identity_id)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Finish what is under way, before the pipeline closes."""
+        await asyncio.gather(*self._tasks, self.membership.settle())
+
+
+__all__ = ["Identities", "NoCustody", "Principal", "Registered", "TooFast"]

@@ -1,0 +1,154 @@
+"""What the relay signs for others with the keys it holds, and what it changes about those keys.
+
+Rule: while the master secret is rotated nobody seals or opens; so every use of it goes through `Signing`.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from keys import vault as vaults
+from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, Draft, unsigned
+from keys.schnorr import signed
+from keys.vault import Vault
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from storage.base import PUBLIC
+from storage.people import Held, Lookups
+
+if TYPE_CHECKING:
+    from relay.server.hub import Hub
+
+EXPORTS: Final = 1  # at a time, since each takes 64 MiB
+MIN_PASSWORD: Final = 8  # characters of an export's password
+
+
+class NoCustody(Exception):
+    """The relay does not hold the key that must sign; `event` is what its owner is to sign and publish. Its `sig` is empty."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__("the relay does not hold this key: sign the event and publish it")
+        self.event = event
+
+
+class Signing:
+    """The relay's own key and those it holds. All methods are called on the loop."""
+
+    def __init__(self, hub: "Hub", vault: Vault) -> None:
+        self._hub = hub
+        self._vault = vault
+        self._uses = 0
+        self._free = asyncio.Condition()
+        self._rotating = False
+        self._exports = asyncio.Semaphore(EXPORTS)
+
+    @property
+    def pubkey(self) -> str:
+        """The relay's own."""
+        return self._vault.pubkey
+
+    def by_relay(self, kind: int, tags: list[list[str]], content: str, created_at: int) -> Event:
+        """An event by the relay's own key."""
+        return signed(unsigned(self.pubkey, Draft(kind, tags, content, created_at)), self._vault.secret)
+
+    @contextlib.asynccontextmanager
+    async def custody(self) -> AsyncIterator[Custody]:
+        """The present master secret; it stays the present one as long as this is open."""
+        async with self._free:
+            await self._free.wait_for(lambda: not self._rotating)
+            self._uses += 1
+        try:
+            yield self._vault.custody
+        finally:
+            async with self._free:
+                self._uses -= 1
+                self._free.notify_all()
+
+    async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
+        """The draft as an event of this identity, by the key that the relay holds for it, or by its key `by`.
+
+        Raises NoCustody when the relay does not hold that key or it is retired, Reject(restricted) for a kind it never signs
+        and for a `by` of somebody else.
+        """
+
+        def look(tables: Lookups) -> tuple[Held | None, str | None]:
+            if by is None:
+                identity = tables.identity(identity_id)
+                return tables.held_key(identity_id), None if identity is None else identity.pubkey
+            key = tables.key(by)
+            if key is None or key.identity_id != identity_id:
+                raise Reject(Prefix.RESTRICTED, "this was written by another identity")
+            return tables.held(by), by
+
+        async with self.custody() as custody:
+            held, pubkey = await self._hub.reader.ask(look)
+            if held is not None and not (held.retired and draft.kind not in AFTER_RETIREMENT):
+                try:
+                    return custody.sign(held, self.pubkey, draft)
+                except CustodyError as error:
+                    raise Reject(Prefix.RESTRICTED, str(error)) from None
+        if pubkey is None:
+            raise Reject(Prefix.RESTRICTED, "this identity has no key; bind one first")
+        raise NoCustody(unsigned(pubkey, draft))
+
+    async def sign_vanish(self, held: Held, reason: str) -> Event:
+        """A request to vanish by a held key, for this relay. Its owner has confirmed that."""
+        draft = Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, int(time.time()))
+        async with self.custody() as custody:
+            return custody.sign_vanish(held, self.pubkey, draft)
+
+    def unsigned_vanish(self, pubkey: str, reason: str) -> Event:
+        """A request to vanish for the owner of a key that the relay does not hold to sign."""
+        return unsigned(pubkey, Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, int(time.time())))
+
+    async def export(self, pubkey: str, password: str) -> str:
+        """A held secret as `ncryptsec` (NIP-49). Raises Reject(invalid) for a weak password or a key that is not held."""
+        if len(password) < MIN_PASSWORD:
+            raise Reject(Prefix.INVALID, f"the password needs {MIN_PASSWORD} characters at least")
+        async with self._exports, self.custody() as custody:
+            held = await self._hub.reader.ask(lambda tables: tables.held(pubkey))
+            if held is None:
+                raise Reject(Prefix.INVALID, "the relay does not hold the secret of this key")
+            return await asyncio.to_thread(custody.export, held, password)
+
+    async def next_second(self, pubkey: str, kind: int) -> tuple[int, dict[str, object]]:
+        """A created_at that wins over the key's live version of a replaceable kind, and that version's JSON content."""
+        now = int(time.time())
+        wanted = Filter(authors=frozenset([pubkey]), kinds=frozenset([kind]), limit=1)
+        found = await self._hub.reader.query([wanted], PUBLIC, now)
+        if not found.wires:
+            return now, {}
+        current = msgspec.json.decode(found.wires[0], type=Event)
+        try:
+            content = msgspec.json.decode(current.content, type=dict[str, object])
+        except (msgspec.DecodeError, RecursionError):
+            content = {}
+        return max(now, current.created_at + 1), content
+
+    async def rotate(self, following: str) -> int:
+        """Seal everything under another master secret (64 hex digits, "" for a fresh one); how many values that were.
+
+        Raises VaultError when the next secret cannot be used, StorageError when the database fails: then the former stays.
+        """
+        async with self._free:
+            await self._free.wait_for(lambda: not self._rotating and not self._uses)
+            self._rotating = True
+        try:
+            custody = vaults.begin_rotation(self._vault, following)
+            directory = self._hub.writer.directory
+            present = self._vault.custody
+            count = await self._hub.ingest.call(
+                lambda: directory.rotate_secret(custody.check, lambda *place: present.recode(custody, *place))
+            )
+            vaults.finish_rotation(self._vault, custody)
+            return count
+        finally:
+            async with self._free:
+                self._rotating = False
+                self._free.notify_all()
