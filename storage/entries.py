@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from relay.protocol import event as events
-from relay.protocol import kinds
+from relay.protocol import feed, kinds
 from relay.protocol.event import Event
 
 Row = tuple[bytes, int, int, int]  # key, kind, created_at, seq
@@ -51,6 +51,11 @@ def address_key(address: str) -> bytes:
     return b"D" + hashlib.sha256(address.encode()).digest()
 
 
+def about(subject: str, pubkey: str) -> bytes:
+    """The key of what one author says of one event, its votes and edits: found without reading everyone else's."""
+    return b"B" + bytes.fromhex(subject + pubkey)
+
+
 def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
     """Every row the event has, each once."""
     kind, created_at = event.kind, event.created_at
@@ -59,6 +64,9 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
     if audience is None:
         found = [(dimension, kind, created_at, seq) for dimension in dimensions]
         found.append((ANY, ANY_KIND, created_at, seq))
+        subject = feed.subject(event)
+        if subject is not None:
+            found.append((about(subject, event.pubkey), kind, created_at, seq))
     else:
         found = [
             (prefix + dimension, kind, created_at, seq)

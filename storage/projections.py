@@ -1,8 +1,12 @@
 """Derived rows: which projections there are, and how their rows are made again from live events.
 
-A projection is a row here, a table in a migration and a file in `sql/` with three blocks: `keys` fills `touched` with every
-key there could be, `rows` selects the rows of the keys in `touched`, `forget` deletes them. Rows depend on which events are
-live, never on the order in which they came, so the same statements serve one event and a rebuild.
+A projection is a row here, its tables in a migration and a file of its name in `sql/`. Rows depend on which events are live
+and on the primary tables, never on the order in which events came, so the same statements serve one event and a rebuild:
+`keys` fills the table `touched` with every key there could be, the block called like a table selects its rows of the keys in
+`touched`, `forget_…` deletes what is not among them, and `again_…` says what an insert does where the row is there already.
+A file may also have `widen`, which adds to `touched` what hangs together with it; `spread`, which names keys of projections
+further down that these rows make or unmake; `make`, which prepares what the selections read; `recount`, which finds rows
+whose counters are wrong.
 """
 
 import sqlite3
@@ -11,71 +15,151 @@ from typing import Final
 
 import msgspec
 
+from relay.protocol import kinds
 from storage.statements import named, write_rows
 
 
-class Projection(msgspec.Struct, frozen=True):
-    """A table of derived rows and its columns, the key first."""
+class Table(msgspec.Struct, frozen=True):
+    """A table of derived rows and the columns that are made, counters left out; the key is what a difference is named by."""
 
-    table: str
+    name: str
     columns: tuple[str, ...]
+    key: str = "id"
 
 
+class Projection(msgspec.Struct, frozen=True):
+    """What `touches` names, and the tables whose rows it keeps."""
+
+    name: str
+    tables: tuple[Table, ...]
+
+
+_VOTE: Final = ("voter_id", "created_at", "event_id", "counts")
+_SIGNED: Final = ("posting_identity_id", "pubkey", "created_at", "first_seen", "expires_at", "content")
+
+# Each may depend on the rows of those above it.
 PROJECTIONS: Final = (
-    Projection("profiles", ("pubkey", "name", "display_name", "about", "picture", "nip05", "created_at")),
+    Projection(
+        "profiles",
+        (Table("profiles", ("pubkey", "name", "display_name", "about", "picture", "nip05", "created_at"), "pubkey"),),
+    ),
+    Projection("posts", (Table("posts", ("seq", "id", *_SIGNED, "updated_at", "title", "url")),)),
+    Projection("comments", (Table("comments", ("seq", "id", "post_id", "parent_id", *_SIGNED)),)),
+    Projection(
+        "votes",
+        (
+            Table("post_upvotes", ("post_id", *_VOTE), "event_id"),
+            Table("post_downvotes", ("post_id", *_VOTE), "event_id"),
+            Table("comment_upvotes", ("comment_id", *_VOTE), "event_id"),
+            Table("comment_downvotes", ("comment_id", *_VOTE), "event_id"),
+        ),
+    ),
 )
-_BY_NAME: Final = {projection.table: projection for projection in PROJECTIONS}
+_NAMES: Final = frozenset(projection.name for projection in PROJECTIONS)
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the table of touched keys that the statements read; it belongs to the connection alone."""
+    """Make what the statements need of the connection alone: tables that they pass keys in, and `id_bytes`."""
+    connection.create_function("id_bytes", 1, _id_bytes, deterministic=True)
     connection.execute(named("projections")["touched"])
+    for projection in PROJECTIONS:
+        _run(connection, projection, "ready")
 
 
 def refresh(connection: sqlite3.Connection, touched: Mapping[str, Iterable[str]]) -> None:
     """Make the touched rows of each projection again; inside the transaction that touched them."""
-    for name, keys in touched.items():
-        connection.execute(named("projections")["untouch"])
-        write_rows(connection, named("projections")["touch"], [(key, _blob(key)) for key in keys])
-        _make(connection, _BY_NAME[name])
+    pending = {name: set(keys) for name, keys in touched.items()}
+    assert _NAMES.issuperset(pending)
+    for projection in PROJECTIONS:
+        keys = pending.pop(projection.name, None)
+        if keys:
+            connection.execute(named("projections")["untouch"])
+            write_rows(connection, named("projections")["touch"], [(key, _bytes(key)) for key in keys])
+            _run(connection, projection, "widen")
+            for name, further in _spread(connection, projection):
+                pending.setdefault(name, set()).update(further)
+            _make(connection, projection)
 
 
 def rebuild(connection: sqlite3.Connection) -> int:
     """Empty every projection and make all its rows from the log; how many there are then."""
-    total = 0
+    for projection in reversed(PROJECTIONS):
+        for table in projection.tables:
+            connection.execute(named("projections")["empty"].format(table=table.name))
     for projection in PROJECTIONS:
-        connection.execute(named("projections")["empty"].format(table=projection.table))
         touch_all(connection, projection)
         _make(connection, projection)
-        total += connection.execute(named("projections")["number"].format(table=projection.table)).fetchone()[0]
-    return total
+    tables = [table.name for projection in PROJECTIONS for table in projection.tables]
+    counts = [connection.execute(named("projections")["number"].format(table=table)).fetchone()[0] for table in tables]
+    return sum(counts)
 
 
 def touch_all(connection: sqlite3.Connection, projection: Projection) -> None:
     """Fill the table of touched keys with all that the log has for this projection."""
     connection.execute(named("projections")["untouch"])
-    connection.execute(named(projection.table)["keys"])
+    connection.execute(named(projection.name)["keys"])
 
 
 def differences(connection: sqlite3.Connection, projection: Projection) -> list[str]:
-    """Keys (at most 100) whose rows are not what the log makes of them; nothing is changed."""
+    """Keys (at most 100 a table) whose rows are not what the log makes of them; nothing is changed."""
     touch_all(connection, projection)
-    sql = named("projections")["differences"].format(
-        table=projection.table, columns=", ".join(projection.columns), rows=named(projection.table)["rows"]
-    )
-    return [str(key) for (key,) in connection.execute(sql)]
+    _run(connection, projection, "clear")
+    _run(connection, projection, "make")
+    found: dict[str, None] = {}
+    for table in projection.tables:
+        sql = named("projections")["differences"].format(
+            table=table.name,
+            columns=", ".join(table.columns),
+            key=table.key,
+            rows=_rows(projection, table),
+        )
+        found.update(dict.fromkeys(str(key) for (key,) in connection.execute(sql)))
+    recount = named(projection.name).get("recount")
+    if recount is not None:
+        found.update(dict.fromkeys(str(key) for (key,) in connection.execute(recount)))
+    return list(found)
 
 
 def _make(connection: sqlite3.Connection, projection: Projection) -> None:
-    connection.execute(named(projection.table)["forget"])
-    insert = named("projections")["insert"].format(
-        table=projection.table, columns=", ".join(projection.columns), rows=named(projection.table)["rows"]
-    )
-    connection.execute(insert)
+    """Make the rows of the keys in `touched` again."""
+    blocks = named(projection.name)
+    _run(connection, projection, "clear")
+    _run(connection, projection, "make")
+    for table in projection.tables:
+        rows = _rows(projection, table)
+        connection.execute(blocks[f"forget_{table.name}"].format(rows=rows))
+        insert = named("projections")["insert"].format(
+            table=table.name, columns=", ".join(table.columns), rows=rows, again=blocks.get(f"again_{table.name}", "")
+        )
+        connection.execute(insert)
 
 
-def _blob(key: str) -> bytes | None:
+def _rows(projection: Projection, table: Table) -> str:
+    """The selection of a table's rows, its columns by name."""
+    return f"SELECT {', '.join(table.columns)} FROM ({named(projection.name)[table.name]}) WHERE true"  # noqa: S608
+
+
+def _spread(connection: sqlite3.Connection, projection: Projection) -> Iterable[tuple[str, list[str]]]:
+    """Keys of projections further down that depend on rows about to come or go, by the columns' names."""
+    cursor = _run(connection, projection, "spread")
+    if cursor is None:
+        return []
+    names = [column[0] for column in cursor.description]
+    return [(name, keys.split(",")) for name, keys in zip(names, cursor.fetchone(), strict=True) if keys]
+
+
+def _run(connection: sqlite3.Connection, projection: Projection, block: str) -> sqlite3.Cursor | None:
+    sql = named(projection.name).get(block)
+    return None if sql is None else connection.execute(sql)
+
+
+def _bytes(key: str) -> bytes | None:
     try:
         return bytes.fromhex(key)
     except ValueError:
         return None
+
+
+def _id_bytes(text: str | None) -> bytes | None:
+    """The bytes of an id or a pubkey; None where the text is none."""
+    return bytes.fromhex(text) if text is not None and kinds.is_hex(text, 64) else None

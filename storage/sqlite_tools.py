@@ -197,7 +197,7 @@ def _whole_problems(connection: sqlite3.Connection, implied: int) -> list[Proble
     projections.prepare(connection)
     for projection in projections.PROJECTIONS:
         problems += [
-            Problem(0, f"{projection.table}: the row of {key} is not what the log makes of it; run `tidings rebuild`")
+            Problem(0, f"{projection.name}: the row of {key} is not what the log makes of it; run `tidings rebuild`")
             for key in projections.differences(connection, projection)
         ]
     beyond = connection.execute(statements["beyond"]).fetchone()[0]

@@ -36,6 +36,8 @@ _ROWS: Final = (
     (11, "Relay information document", "Every limit that is enforced is advertised, on every path of this port."),
     (13, "Proof of work", "Where limits.min_pow asks for it, checked against the id and the committed target."),
     (17, "Private direct messages", "Kept and delivered as the gift wraps of NIP-59."),
+    (22, "Comments", "Comments on posts (kind 11, NIP-7D) become rows of the feed, nested by what they answer."),
+    (25, "Reactions", "On posts and comments + and - are votes, the newest one of an identity counts; an emoji is none."),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (42, "Authentication of clients", "A challenge on connect; several keys may authenticate on one connection."),
     (

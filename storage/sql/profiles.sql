@@ -5,17 +5,17 @@ INSERT INTO touched (key, bytes)
 SELECT DISTINCT lower(hex(v.pubkey)), v.pubkey
 FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key = x'4b' AND e.kind = 0
 
--- name: forget
+-- name: forget_profiles
 DELETE FROM profiles WHERE pubkey IN (SELECT key FROM touched)
 
--- name: rows
+-- name: profiles
 SELECT
-    p.key,
-    CASE WHEN json_type(p.content, '$.name') = 'text' THEN json_extract(p.content, '$.name') END,
-    CASE WHEN json_type(p.content, '$.display_name') = 'text' THEN json_extract(p.content, '$.display_name') END,
-    CASE WHEN json_type(p.content, '$.about') = 'text' THEN json_extract(p.content, '$.about') END,
-    CASE WHEN json_type(p.content, '$.picture') = 'text' THEN json_extract(p.content, '$.picture') END,
-    CASE WHEN json_type(p.content, '$.nip05') = 'text' THEN json_extract(p.content, '$.nip05') END,
+    p.key AS pubkey,
+    CASE WHEN json_type(p.content, '$.name') = 'text' THEN json_extract(p.content, '$.name') END AS name,
+    CASE WHEN json_type(p.content, '$.display_name') = 'text' THEN json_extract(p.content, '$.display_name') END AS display_name,
+    CASE WHEN json_type(p.content, '$.about') = 'text' THEN json_extract(p.content, '$.about') END AS about,
+    CASE WHEN json_type(p.content, '$.picture') = 'text' THEN json_extract(p.content, '$.picture') END AS picture,
+    CASE WHEN json_type(p.content, '$.nip05') = 'text' THEN json_extract(p.content, '$.nip05') END AS nip05,
     p.created_at
 FROM (
     SELECT

@@ -16,11 +16,11 @@ DELETE FROM {table}
 SELECT count(*) FROM {table}
 
 -- name: insert
-INSERT INTO {table} ({columns}) {rows}
+INSERT INTO {table} ({columns}) {rows} {again}
 
 -- name: differences
 WITH made ({columns}) AS ({rows})
-SELECT DISTINCT key FROM (
+SELECT DISTINCT {key} FROM (
     SELECT * FROM (SELECT {columns} FROM {table} EXCEPT SELECT {columns} FROM made)
     UNION ALL
     SELECT * FROM (SELECT {columns} FROM made EXCEPT SELECT {columns} FROM {table})

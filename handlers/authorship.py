@@ -1,0 +1,44 @@
+"""Who may write in the feed: keys bound to a posting identity.
+
+Rule: the doors of this relay (client, HTTP) refuse what lands in no row; what a peer or an import brings is kept, and has its
+row as soon as what it waits for is here. A key that was unbound writes nothing new, except by the operator's import.
+"""
+
+from typing import Final
+
+from relay.errors import Prefix, Reject
+from relay.protocol.admission import Action, Door, Known, ProvisionIdentity
+from relay.protocol.event import Event
+from relay.protocol.relay import Relay
+
+_STRICT: Final = frozenset({Door.CLIENT, Door.HTTP})
+_NUL: Final = "\x00"
+
+
+def is_strict(door: Door) -> bool:
+    """Whether what comes by this door must be fit for the feed at once."""
+    return door in _STRICT
+
+
+def sign_in(event: Event, known: Known, door: Door, relay: Relay) -> tuple[Action, ...]:
+    """What has to be done so that the author has a posting identity. Raises Reject(restricted) where that cannot be."""
+    if door is Door.IMPORT or known.identity_of(event.pubkey) is not None:
+        return ()
+    if known.owner_of(event.pubkey) is not None:
+        raise Reject(
+            Prefix.RESTRICTED, "this key was unbound from its posting identity; bind it again to write with it"
+        )
+    if door is Door.PEER:
+        return ()
+    if relay.provision:
+        return (ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour),)
+    raise Reject(
+        Prefix.RESTRICTED,
+        "this key has no posting identity; get one with POST /api/v1/agents/register and bind the key to it",
+    )
+
+
+def check_text(event: Event) -> None:
+    """Raises Reject(invalid) for text that a row could not hold whole."""
+    if _NUL in event.content:
+        raise Reject(Prefix.INVALID, "the text holds a NUL character")

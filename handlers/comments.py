@@ -1,0 +1,71 @@
+"""Comments (kind 1111, NIP-22) on posts of the feed; comments on anything else are events like others.
+
+A comment's root is its first `E` tag, and what it answers its first `e` tag; without one it answers the post, as in NIP-7D's
+own example.
+"""
+
+from typing import Final
+
+from handlers.authorship import check_text, is_strict, sign_in
+from handlers.base import Admit
+from relay.errors import Prefix, Reject
+from relay.protocol import feed, kinds
+from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.event import Event, first_value
+from relay.protocol.relay import Relay
+
+_POST: Final = str(kinds.POST)
+_NOTE: Final = str(kinds.NOTE)
+_COMMENT: Final = str(kinds.COMMENT)
+
+
+def admit_comment(relay: Relay) -> Admit:
+    """Raises Reject: `invalid:` where it does not fit what it stands under, `restricted:` without an identity."""
+
+    def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
+        post = known.get(feed.root(event) or "")
+        if is_strict(door):
+            _check_root(event, post)
+        if post is None or post.kind != kinds.POST:
+            return Admission()
+        if is_strict(door):
+            _check_parent(event, post, known)
+            check_text(event)
+            if not event.content.strip():
+                raise Reject(Prefix.INVALID, "a comment needs text")
+        return Admission(actions=sign_in(event, known, door, relay))
+
+    return admit
+
+
+def touches(event: Event) -> tuple[Key, ...]:
+    """A comment is its own row."""
+    return (("comments", event.id),)
+
+
+def _check_root(event: Event, root: Event | None) -> None:
+    """The root that the `E` tag names and the kind that the `K` tag gives it must agree."""
+    kind = first_value(event, "K")
+    if kind == _NOTE or (root is not None and root.kind == kinds.NOTE):
+        raise Reject(Prefix.INVALID, "a kind 1 note is answered by kind 1 (NIP-10), not by a comment (NIP-22)")
+    if root is None:
+        if kind == _POST:
+            raise Reject(Prefix.INVALID, "the post that it comments on is not here")
+        return
+    if kind != str(root.kind) and _POST in (kind, str(root.kind)):
+        raise Reject(Prefix.INVALID, f"a comment on a kind {root.kind} needs the tag K = {root.kind} (NIP-22)")
+    if root.kind == kinds.POST and feed.in_group(event) and not feed.in_group(root):
+        raise Reject(Prefix.INVALID, "the post belongs to no group; leave the h tag out")
+
+
+def _check_parent(event: Event, post: Event, known: Known) -> None:
+    named = first_value(event, "e")
+    if named is None:
+        return
+    answers_post = named == post.id
+    if not answers_post:
+        parent = known.get(named) if kinds.is_hex(named, 64) else None
+        if parent is None or parent.kind != kinds.COMMENT or feed.root(parent) != post.id:
+            raise Reject(Prefix.INVALID, "what it answers (its e tag) is no comment on that post")
+    if first_value(event, "k") != (_POST if answers_post else _COMMENT):
+        raise Reject(Prefix.INVALID, "a comment that answers something names its kind in a k tag (NIP-22)")

@@ -1,0 +1,73 @@
+"""Posts (kind 11, NIP-7D) and their edits (kind 1010, this relay's convention).
+
+An edit names its post in an `e` tag, is signed by a key of the same identity and gives new text and, if it has one, a new
+title. The newest live edit counts; deleting it brings back what was before.
+"""
+
+import unicodedata
+from typing import Final
+
+from handlers.authorship import check_text, is_strict, sign_in
+from handlers.base import Admit
+from relay.errors import Prefix, Reject
+from relay.protocol import feed, kinds
+from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.event import Event, first_value
+from relay.protocol.relay import Relay
+
+_UNTITLED: Final = f"a post needs a title tag of 1 to {feed.MAX_TITLE} characters (NIP-7D)"
+_TOO_LONG: Final = f"a title has at most {feed.MAX_TITLE} characters"
+
+
+def admit_post(relay: Relay) -> Admit:
+    """Raises Reject: `invalid:` without a title or for a group that is not here, `restricted:` without an identity."""
+
+    def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
+        if is_strict(door):
+            _check_title(event, required=True)
+            check_text(event)
+            if feed.in_group(event):
+                raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")
+        return Admission(actions=sign_in(event, known, door, relay))
+
+    return admit
+
+
+def admit_edit(relay: Relay) -> Admit:
+    """Of what is no post, or not here, an edit is any event. Raises Reject: `restricted:` when the post is another's."""
+
+    def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
+        post = known.get(feed.edited(event) or "")
+        if post is None or post.kind != kinds.POST:
+            return Admission()
+        if is_strict(door):
+            _check_title(event, required=feed.title(post) is None)
+            check_text(event)
+            if known.identity_of(event.pubkey) != known.owner_of(post.pubkey):
+                raise Reject(Prefix.RESTRICTED, "only the identity that wrote a post edits it")
+        return Admission(actions=sign_in(event, known, door, relay))
+
+    return admit
+
+
+def touches_post(event: Event) -> tuple[Key, ...]:
+    """A post is its own row."""
+    return (("posts", event.id),)
+
+
+def touches_edit(event: Event) -> tuple[Key, ...]:
+    """The row of the post that it edits."""
+    post_id = feed.edited(event)
+    return () if post_id is None else (("posts", post_id),)
+
+
+def _check_title(event: Event, required: bool) -> None:
+    value = first_value(event, "title")
+    if value is None and not required:
+        return
+    if value is not None and len(value) > feed.MAX_TITLE:
+        raise Reject(Prefix.INVALID, _TOO_LONG)
+    if value is None or not value.strip():
+        raise Reject(Prefix.INVALID, _UNTITLED)
+    if any(unicodedata.category(char) == "Cc" for char in value):
+        raise Reject(Prefix.INVALID, "a title is one line without control characters")

@@ -1,0 +1,63 @@
+"""What the events of the feed point at: posts (NIP-7D), their edits, comments (NIP-22) and votes (NIP-25).
+
+One definition for those who decide on an event and those who index it. Nothing here knows whether a target is there.
+"""
+
+from typing import Final
+
+from relay.protocol import kinds
+from relay.protocol.event import Event, first_value
+
+MAX_TITLE: Final = 300  # characters
+MAX_URL: Final = 2048
+
+_UP: Final = frozenset({"+", ""})
+_DOWN: Final = "-"
+
+
+def title(event: Event) -> str | None:
+    """The title a post or an edit gives, None when it gives none: its first `title` tag, not blank, at most MAX_TITLE long."""
+    value = first_value(event, "title")
+    return value if value is not None and value.strip(" ") and len(value) <= MAX_TITLE else None
+
+
+def in_group(event: Event) -> bool:
+    """Whether the event belongs to a group (NIP-29), and so not to the feed of all."""
+    return first_value(event, "h") is not None
+
+
+def edited(event: Event) -> str | None:
+    """The id of the post that a kind 1010 edits: its first `e` tag."""
+    return _id(first_value(event, "e"))
+
+
+def root(event: Event) -> str | None:
+    """The id of the event that a comment stands under: its first `E` tag."""
+    return _id(first_value(event, "E"))
+
+
+def parent(event: Event) -> str | None:
+    """The id of the comment that a comment answers, by its first `e` tag; None when it answers the root itself.
+
+    NIP-7D's own example has no `e` tag: it answers the root.
+    """
+    value = first_value(event, "e")
+    return None if value == first_value(event, "E") else _id(value)
+
+
+def voted(event: Event) -> str | None:
+    """The id of what a kind 7 votes on: its last `e` tag; None when it is no vote (an emoji is neither up nor down)."""
+    if event.content != _DOWN and event.content not in _UP:
+        return None
+    return next((_id(tag[1]) for tag in reversed(event.tags) if tag[0] == "e" and len(tag) > 1), None)
+
+
+def subject(event: Event) -> str | None:
+    """The id of the event that an edit or a vote is about; None for every other event."""
+    if event.kind == kinds.REACTION:
+        return voted(event)
+    return edited(event) if event.kind == kinds.EDIT else None
+
+
+def _id(value: str | None) -> str | None:
+    return value if value is not None and kinds.is_hex(value, 64) else None

@@ -1,0 +1,15 @@
+"""What a relay is to those who decide on events: its name and the few settings that change what an event means."""
+
+import msgspec
+
+
+class Relay(msgspec.Struct, frozen=True):
+    """`url` is how clients know it (ws:// or wss://).
+
+    `provision`: a key without a posting identity gets one when it first writes in the feed, at most `provisions_per_hour`
+    of them (0: no limit); otherwise it is refused.
+    """
+
+    url: str
+    provision: bool = False
+    provisions_per_hour: int = 0

@@ -1,0 +1,101 @@
+-- Posts: live events of kind 11 (NIP-7D) that belong to no group, have a title and were signed by a key of an identity. The
+-- newest live edit (kind 1010) by the same identity gives the text, and the title if it has one. 0x42, an event and an
+-- author are the entries key of what the author says of the event; 0x54 and a tag's name are that of a tag.
+
+-- name: keys
+INSERT INTO touched (key, bytes)
+SELECT lower(hex(v.id)), v.id
+FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key = x'4b' AND e.kind = 11
+
+-- name: spread
+-- A post that has no row yet may be waited for by comments and votes.
+WITH fresh AS MATERIALIZED (
+    SELECT t.bytes FROM touched AS t CROSS JOIN events AS v ON v.id = t.bytes LEFT JOIN posts AS p ON p.seq = v.seq
+    WHERE p.seq IS NULL
+)
+SELECT
+    (
+        SELECT group_concat(lower(hex(c.id)))
+        FROM fresh AS f
+        CROSS JOIN entries AS e ON e.key = CAST(x'544523' || f.bytes AS BLOB) AND e.kind = 1111
+        CROSS JOIN events AS c ON c.seq = e.seq
+    ) AS comments,
+    (
+        SELECT group_concat(lower(hex(substr(e.key, 2))))
+        FROM fresh AS f
+        CROSS JOIN entries AS e ON e.key > CAST(x'42' || f.bytes AS BLOB)
+            AND e.key < CAST(x'42' || f.bytes || x'FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF' AS BLOB)
+        WHERE e.kind = 7
+    ) AS votes
+
+-- name: posts
+WITH wanted AS MATERIALIZED (
+    SELECT
+        v.seq, t.key, k.posting_identity_id, k.pubkey, v.created_at, v.received_at, v.expires_at,
+        CAST(v.wire AS TEXT) AS wire,
+        (
+            SELECT x.seq
+            FROM identity_keys AS ik
+            CROSS JOIN entries AS e ON e.key = CAST(x'42' || t.bytes || id_bytes(ik.pubkey) AS BLOB) AND e.kind = 1010
+            CROSS JOIN events AS x ON x.seq = e.seq
+            WHERE ik.posting_identity_id = k.posting_identity_id
+            ORDER BY x.created_at DESC, x.id LIMIT 1
+        ) AS edit
+    FROM touched AS t
+    CROSS JOIN events AS v ON v.id = t.bytes
+    CROSS JOIN identity_keys AS k ON k.pubkey = lower(hex(v.pubkey))
+    WHERE v.kind = 11 AND v.audience IS NULL
+),
+edited AS MATERIALIZED (
+    SELECT w.*, x.created_at AS updated_at, CAST(x.wire AS TEXT) AS newer
+    FROM wanted AS w LEFT JOIN events AS x ON x.seq = w.edit
+),
+titled AS MATERIALIZED (
+    SELECT
+        d.*,
+        coalesce(
+            (
+                SELECT title FROM (
+                    SELECT json_extract(j.value, '$[1]') AS title FROM json_each(d.newer, '$.tags') AS j
+                    WHERE json_extract(j.value, '$[0]') = 'title' ORDER BY j.key LIMIT 1
+                ) WHERE trim(title) <> '' AND length(title) <= 300
+            ),
+            (
+                SELECT title FROM (
+                    SELECT json_extract(j.value, '$[1]') AS title FROM json_each(d.wire, '$.tags') AS j
+                    WHERE json_extract(j.value, '$[0]') = 'title' ORDER BY j.key LIMIT 1
+                ) WHERE trim(title) <> '' AND length(title) <= 300
+            )
+        ) AS title
+    FROM edited AS d
+)
+SELECT
+    seq, key AS id, posting_identity_id, pubkey, created_at, updated_at, received_at AS first_seen, expires_at, title,
+    (
+        SELECT json_extract(j.value, '$[1]') FROM json_each(wire, '$.tags') AS j
+        WHERE json_extract(j.value, '$[0]') = 'r' AND length(json_extract(j.value, '$[1]')) <= 2048
+            AND (json_extract(j.value, '$[1]') LIKE 'http://_%' OR json_extract(j.value, '$[1]') LIKE 'https://_%')
+        ORDER BY j.key LIMIT 1
+    ) AS url,
+    json_extract(coalesce(newer, wire), '$.content') AS content
+FROM titled
+WHERE title IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM json_each(wire, '$.tags') AS j WHERE json_extract(j.value, '$[0]') = 'h'
+)
+
+-- name: forget_posts
+DELETE FROM posts WHERE id IN (SELECT key FROM touched) AND seq NOT IN (SELECT seq FROM ({rows}))
+
+-- name: again_posts
+ON CONFLICT DO UPDATE
+SET title = excluded.title, url = excluded.url, content = excluded.content, updated_at = excluded.updated_at
+
+-- name: recount
+-- Posts whose counters are not what counting gives.
+SELECT p.id FROM posts AS p
+WHERE p.upvotes <> (SELECT coalesce(sum(counts), 0) FROM post_upvotes WHERE post_id = p.id)
+    OR p.downvotes <> (SELECT coalesce(sum(counts), 0) FROM post_downvotes WHERE post_id = p.id)
+    OR p.uncounted <> (SELECT count(*) FROM post_upvotes WHERE post_id = p.id AND NOT counts)
+        + (SELECT count(*) FROM post_downvotes WHERE post_id = p.id AND NOT counts)
+    OR p.comment_count <> (SELECT count(*) FROM comments WHERE post_id = p.id)
+LIMIT 100
