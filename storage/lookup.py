@@ -223,7 +223,7 @@ def bodies(connection: sqlite3.Connection, seqs: Sequence[bytes], now: int) -> d
 
 
 def seqs_of(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int) -> list[int]:
-    """The seqs of the newest matching events, at most `limit`, in no order."""
+    """The seqs of at most `limit` matching events, ascending."""
     if wanted.is_empty():
         return []
     results = _fetch(connection, plan(connection, wanted, scope.prefixes), "seqs", scope, limit)

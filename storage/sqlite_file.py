@@ -88,7 +88,6 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
             f"cache_size = {-1024 * int(cache_mib)}",
             "temp_store = MEMORY",
             "foreign_keys = ON",
-            "trusted_schema = OFF",
         ):
             connection.execute(f"PRAGMA {pragma}")
         _migrate(connection, file)

@@ -89,7 +89,6 @@ def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
     )
     connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
 
