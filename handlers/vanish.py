@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
-from relay.protocol.admission import Admission, Door, Known, RemoveAuthor
+from relay.protocol.admission import Admission, Door, Known, RemoveAuthor, VanishKey
 from relay.protocol.event import Event, values
 
 ALL_RELAYS: Final = "ALL_RELAYS"
@@ -26,7 +26,8 @@ def admit_at(relay_url: str) -> Admit:
             raise Reject(Prefix.INVALID, "a request to vanish needs a relay tag (NIP-62)")
         if ALL_RELAYS not in named and not any(_normalised(url) == here for url in named):
             raise Reject(Prefix.INVALID, f"this request to vanish is for another relay; this one is {relay_url}")
-        return Admission(removals=(RemoveAuthor(event.pubkey, event.created_at),))
+        removals = (RemoveAuthor(event.pubkey, event.created_at),)
+        return Admission(removals=removals, actions=(VanishKey(event.pubkey),))
 
     return admit
 

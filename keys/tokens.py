@@ -11,8 +11,6 @@ import re
 import secrets
 from typing import Final
 
-from storage.people import Token
-
 SECRET_BYTES: Final = 32
 _SHAPE: Final = re.compile(r"(td[a-z]_)[0-9a-f]{64}", re.ASCII)
 
@@ -50,10 +48,10 @@ def matches(text: str, kept: str) -> bool:
     return hmac.compare_digest(digest(text), kept)
 
 
-def fault(token: Token, now: int) -> str | None:
-    """Why a token is good for nothing any more at `now` (unix seconds); None while it is good."""
-    if token.revoked_at is not None:
+def fault(revoked_at: int | None, expires_at: int | None, now: int) -> str | None:
+    """Why a token is good for nothing any more at `now`, all unix seconds; None while it is good."""
+    if revoked_at is not None:
         return "this token was revoked"
-    if token.expires_at is not None and token.expires_at <= now:
+    if expires_at is not None and expires_at <= now:
         return "this token has expired"
     return None

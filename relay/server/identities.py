@@ -122,7 +122,7 @@ class Identities:
         now = int(time.time())
         digest = tokens.digest(token)
         known = self._tokens.get(digest) or await self._look_up(digest)
-        fault = "this token is unknown" if known is None else tokens.fault(known.token, now)
+        fault = "this token is unknown" if known is None else tokens.fault(known.token.revoked_at, known.token.expires_at, now)
         if known is None or fault is not None:
             raise Reject(Prefix.AUTH_REQUIRED, fault or "")
         if now - (known.token.last_used_at or 0) >= USED_SECONDS:

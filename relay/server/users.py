@@ -113,7 +113,7 @@ class Users:
             return token, None if token is None else tables.user_row(token.owner_id)
 
         token, user = await self._hub.reader.ask(look)
-        wrong = "this token is unknown" if token is None else tokens.fault(token, now)
+        wrong = "this token is unknown" if token is None else tokens.fault(token.revoked_at, token.expires_at, now)
         if token is None or user is None or wrong is not None:
             raise Reject(Prefix.AUTH_REQUIRED, wrong or "this token is unknown")
         if now - (token.last_used_at or 0) >= USED_SECONDS:

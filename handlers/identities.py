@@ -1,0 +1,101 @@
+"""Joining and leaving (NIP-43), profiles of identities, and requests to vanish as far as they concern them.
+
+Rule: a join or leave request is spent at once: never stored, never sent on, not even counted as seen. What it says is carried
+out in the same transaction that answers it.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from handlers import replaceable
+from keys import tokens
+from keys.tokens import Kind
+from relay.errors import Prefix, Reject
+from relay.protocol import names
+from relay.protocol.admission import Action, Admission, BindKey, Door, Known, NameIdentity, UnbindKey
+from relay.protocol.event import Event, values
+
+WINDOW: Final = 600  # seconds a request may lie from now: NIP-43's few minutes
+NOBODY: Final[tuple[str, ...]] = ()
+_DOORS: Final = (Door.CLIENT, Door.HTTP)
+
+
+def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
+    """Bind the key of whoever signed, by a claim code.
+
+    Raises Reject: restricted for a code that is unknown, used, expired or no code, duplicate for a key that is bound so.
+    """
+    _check_request(event, now, door)
+    claims = values(event, "claim")
+    if len(claims) != 1:
+        raise Reject(Prefix.INVALID, f"a join request needs exactly one claim tag, not {len(claims)} (NIP-43)")
+    kind = tokens.kind_of(claims[0])
+    if kind is not None and kind is not Kind.KEY_CLAIM:
+        raise Reject(
+            Prefix.RESTRICTED,
+            "that is a token, not a claim code, and tokens do not belong in events: revoke it. Get a code from "
+            "POST /api/v1/agents/me/keys/claims",
+        )
+    code_hash = tokens.digest(claims[0])
+    claim = known.key_claim(code_hash)
+    bound = known.identity_of(event.pubkey)
+    if bound is not None and (claim is None or claim.identity_id == bound):
+        raise Reject(Prefix.DUPLICATE, "this key is bound to an identity of this relay already")
+    if claim is None:
+        raise Reject(Prefix.RESTRICTED, "that is no claim code of this relay")
+    if claim.used:
+        raise Reject(Prefix.RESTRICTED, "that claim code was used already")
+    if claim.expires_at <= now:
+        raise Reject(Prefix.RESTRICTED, "that claim code has expired")
+    if known.owner_of(event.pubkey) not in (None, claim.identity_id):
+        raise Reject(Prefix.RESTRICTED, "this key belongs to another identity, and a key never changes hands")
+    return _spent(BindKey(event.pubkey, code_hash), "info: welcome; this key posts as its identity now")
+
+
+def admit_leave(event: Event, known: Known, now: int, door: Door) -> Admission:
+    """Unbind the key of whoever signed. Raises Reject(duplicate) when it is not bound."""
+    _check_request(event, now, door)
+    if ["-"] not in event.tags:
+        raise Reject(Prefix.INVALID, "a leave request needs a `-` tag (NIP-43)")
+    if known.identity_of(event.pubkey) is None:
+        raise Reject(Prefix.DUPLICATE, "this key is bound to no identity")
+    return _spent(UnbindKey(event.pubkey), "info: this key does not post here any more; what it wrote stays")
+
+
+def _check_request(event: Event, now: int, door: Door) -> None:
+    if door not in _DOORS:
+        raise Reject(Prefix.RESTRICTED, "requests to join or leave come from the key's holder only")
+    if abs(now - event.created_at) > WINDOW:
+        raise Reject(Prefix.INVALID, f"created_at is more than {WINDOW} seconds from now; check the clock (NIP-43)")
+
+
+def _spent(action: Action, message: str) -> Admission:
+    return Admission(store=False, audience=NOBODY, actions=(action,), message=message)
+
+
+def admit_profile(event: Event, known: Known, now: int, door: Door) -> Admission:
+    """A kind 0, replaceable; one by a bound key also says what is shown of its identity."""
+    admission = replaceable.admit(event, known, now, door)
+    identity_id = known.identity_of(event.pubkey)
+    if identity_id is None:
+        return admission
+    profile = _profile(event.content)
+    display_name = profile.get("display_name") or profile.get("name")
+    shown = names.shown(_text(display_name), names.MAX_DISPLAY_NAME)
+    about = names.shown(_text(profile.get("about")), names.MAX_DESCRIPTION)
+    return msgspec.structs.replace(admission, actions=(NameIdentity(identity_id, shown, about),))
+
+
+_decode_profile = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _profile(content: str) -> dict[str, Any]:
+    try:
+        return _decode_profile(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,62 @@
+"""relay.protocol.names: what an identity may be called, and what of a text is shown."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.protocol import names
+
+
+@pytest.mark.parametrize("name", ["a", "Alice", "a.b-c_d", "0", "x" * 64, "_a", "a..b"])
+def test_takes_a_name_of_letters_digits_and_three_marks(name: str) -> None:
+    assert names.is_name(name)
+    assert names.foreign_character(name) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "x" * 65,
+        ".",
+        "..",
+        "_-",
+        "a b",
+        "a\n",
+        "\u0430lice",
+        "ａｌｉｃｅ",
+        "a\u200bb",
+        "a\u202eb",
+        "a/b",
+        "é",
+        "٣",
+        "K",
+    ],
+)
+def test_refuses_every_other_name(name: str) -> None:
+    assert not names.is_name(name)
+
+
+def test_names_the_first_character_that_does_not_belong() -> None:
+    assert names.foreign_character("\u0430lice") == "U+0430 CYRILLIC SMALL LETTER A"
+    assert names.foreign_character("a\x07") == "U+0007 control character"
+
+
+def test_case_makes_no_other_name() -> None:
+    assert names.name_key("ALICE") == names.name_key("alice")
+
+
+def test_shows_text_without_what_hides_or_turns_it() -> None:
+    assert names.shown(" a\x1b[31m\u202eb\u200b\u2066c\ufeff ", 100) == "a[31mbc"
+    assert names.shown("line\nline", 100) == "line\nline"
+    assert names.shown("👩\u200d🚀", 100) == "👩\u200d🚀"
+
+
+@given(st.text(), st.integers(1, 20))
+def test_what_is_shown_is_short_visible_and_stays_so(text: str, most: int) -> None:
+    shown = names.shown(text, most)
+    assert len(shown) <= most
+    assert all(unicodedata.category(char) not in ("Cc", "Cs") or char == "\n" for char in shown)
+    assert names.shown(shown, most) == shown
