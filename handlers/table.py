@@ -8,26 +8,40 @@ from typing import Final
 
 import msgspec
 
-from handlers import addressable, common, deletion, ephemeral, private, regular, replaceable, vanish
+from handlers import (
+    addressable,
+    comments,
+    common,
+    deletion,
+    ephemeral,
+    identities,
+    posts,
+    private,
+    regular,
+    replaceable,
+    vanish,
+    votes,
+)
 from handlers.base import Admit, Touches, touches_nothing
 from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, Key, Known, Meaning
 from relay.protocol.event import Event
+from relay.protocol.relay import Relay
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A family of kinds. `admit` takes the relay's URL and gives the handler; `nips` are the numbers it adds to NIP-11."""
+    """A family of kinds. `admit` takes the relay and gives the handler; `nips` are the numbers it adds to NIP-11."""
 
     name: str
     kinds: tuple[range, ...]
-    admit: Callable[[str], Admit]
+    admit: Callable[[Relay], Admit]
     touches: Touches = touches_nothing
     nips: tuple[int, ...] = ()
 
 
-def _anywhere(admit: Admit) -> Callable[[str], Admit]:
-    """For handlers that need not know the relay's URL."""
-    return lambda _relay_url: admit
+def _anywhere(admit: Admit) -> Callable[[Relay], Admit]:
+    """For handlers that need not know the relay."""
+    return lambda _relay: admit
 
 
 def _only(*numbers: int) -> tuple[range, ...]:
@@ -37,14 +51,21 @@ def _only(*numbers: int) -> tuple[range, ...]:
 _DELETION = _only(kinds.DELETION)
 _VANISH = _only(kinds.VANISH)
 _PRIVATE = _only(kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP)
-_REPLACEABLE = (*_only(kinds.METADATA, kinds.CONTACTS), range(10000, 20000))
+_REPLACEABLE = (*_only(kinds.CONTACTS), range(10000, 20000))
 _EPHEMERAL = (range(20000, 30000),)
 _ADDRESSABLE = (range(30000, 40000),)
 _ALL = (range(kinds.MAX_KIND + 1),)
 
 HANDLERS: Final[tuple[Row, ...]] = (
     Row("deletion", _DELETION, _anywhere(deletion.admit), nips=(9,)),
-    Row("vanish", _VANISH, vanish.admit_at, nips=(62,)),
+    Row("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), nips=(62,)),
+    Row("posts", _only(kinds.POST), posts.admit_post, posts.touches_post),
+    Row("edits", _only(kinds.EDIT), posts.admit_edit, posts.touches_edit),
+    Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.touches, nips=(22,)),
+    Row("votes", _only(kinds.REACTION), votes.admit_vote, votes.touches, nips=(25,)),
+    Row("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), nips=(43,)),
+    Row("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), nips=(43,)),
+    Row("profiles", _only(kinds.METADATA), _anywhere(identities.admit_profile), replaceable.touches, nips=(1,)),
     Row("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
     Row("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), replaceable.touches, nips=(1, 2, 65)),
     Row("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
@@ -72,9 +93,9 @@ def row_of(kind: int) -> Row:
     return HANDLERS[_ROW_OF[kind]]
 
 
-def meaning(relay_url: str) -> Meaning:
-    """What storage asks, for the relay that clients know as `relay_url` (ws:// or wss://)."""
-    return _Table(relay_url)
+def meaning(relay_url: str, provision: bool = False, provisions_per_hour: int = 0) -> Meaning:
+    """What storage asks; the arguments are `relay.protocol.relay.Relay`."""
+    return _Table(Relay(relay_url, provision, provisions_per_hour))
 
 
 class _Table:
@@ -82,8 +103,8 @@ class _Table:
 
     __slots__ = ("_admits",)
 
-    def __init__(self, relay_url: str) -> None:
-        self._admits = tuple(row.admit(relay_url) for row in HANDLERS)
+    def __init__(self, relay: Relay) -> None:
+        self._admits = tuple(row.admit(relay) for row in HANDLERS)
 
     def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
         refused = common.refusal(event, known, now)
