@@ -21,7 +21,6 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, reload
-from relay.http import app as http
 from relay.server import control, listener, policies
 from relay.server.hub import Hub
 from relay.server.identities import Identities
@@ -147,6 +146,8 @@ async def serve(
 
     `ready` is given what to tell a person once the port is open. Raises ConfigError and StorageError before that.
     """
+    from relay.http import app as http  # commands that open no port need not load it
+
     sys.setswitchinterval(SWITCH_INTERVAL)
     sock = listener.bind(config)
     try:

@@ -152,7 +152,10 @@ class Hub:
         if refusal is not None:
             return Outcome(Status.REFUSED, refusal=refusal)
         if trusted:
-            return (await self.ingest.write([Incoming(event, wire_of(event), door, now)]))[0]
+            try:
+                return (await self.ingest.write([Incoming(event, wire_of(event), door, now)]))[0]
+            except StorageError as error:
+                return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, str(error)))
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def answer(_event: Event, outcome: Outcome) -> None:

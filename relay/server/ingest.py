@@ -118,7 +118,10 @@ class Ingest:
             self._loop.call_soon(self._hand_over)
 
     async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
-        """Store events whose signatures the caller has checked; one outcome each, in order, durable. For imports."""
+        """Store events whose signatures the caller has checked; one outcome each, in order, durable.
+
+        Raises StorageError when the database cannot be written: then nothing of it is stored.
+        """
         self._begin(len(incoming))
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
         self._to_write.put(_Batch(list(incoming), future))
@@ -223,8 +226,8 @@ class Ingest:
             position += len(own)
             if isinstance(batch, _Verified):
                 self._answer(batch, own)
-            elif not batch.future.done():
-                batch.future.set_result(own)
+            else:
+                _settle(batch.future, own, None if failure is None else StorageError(failure))
             for item, outcome in zip(batch.incoming, own, strict=True):
                 self._account(item, outcome)
             self._end(len(own))

@@ -79,4 +79,7 @@ class Membership:
     async def _store(self, events: Sequence[Event]) -> None:
         """The relay's own events pass no policies: they are not somebody's request."""
         now = int(time.time())
-        await self._hub.ingest.write([Incoming(event, wire(event), Door.HTTP, now) for event in events])
+        try:
+            await self._hub.ingest.write([Incoming(event, wire(event), Door.HTTP, now) for event in events])
+        except StorageError as error:
+            log.error("the relay's own events could not be stored: %s", error)

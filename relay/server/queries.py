@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from relay.server.websocket import Connection
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
+WORKERS_A_READER: Final = 4  # so that a reader finds its next query waiting; handing over to a sleeping thread costs more
 MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
@@ -45,11 +46,12 @@ Job = History | Tally
 class Queries:
     """Owns the workers. All methods are called on the event loop."""
 
-    def __init__(self, reader: Reader, workers: int, limits: Limits) -> None:
+    def __init__(self, reader: Reader, readers: int, limits: Limits) -> None:
         self.limits = limits  # replaced on reload
         self._reader = reader
         self._ready: deque[Connection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
+        workers = readers * WORKERS_A_READER
         self._tasks = [asyncio.create_task(self._work(), name=f"query-{number}") for number in range(workers)]
         self.answered = 0
 
@@ -81,6 +83,7 @@ class Queries:
             connection.flush()
             connection.consider_reading()
             self.wake(connection)
+            del connection  # a client that left is not kept while this worker waits
 
     async def _run(self, connection: "Connection", job: Job) -> None:
         name = job.subscription.name if isinstance(job, History) else job.subscription

@@ -147,7 +147,7 @@ async def test_connections_that_left_are_forgotten_though_nobody_writes(relay: R
     await settle()
     del client
     gc.collect()
-    assert sum(wire() is not None for wire in left) <= hub.config.storage.readers  # what each worker saw last
+    assert [wire() for wire in left if wire() is not None] == []
 
 
 async def test_a_client_with_too_many_unanswered_events_is_not_read_from(
