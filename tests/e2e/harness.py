@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event, wire
+from relay.server.frames import header
 from tests.factories import Keypair, keypair, make_event
 
 ROOT = Path(__file__).parents[2]
@@ -284,3 +285,47 @@ async def client(server: Server | str, **options: Any) -> AsyncIterator[Client]:
     given = {"max_size": 2**24, "ping_interval": None, "close_timeout": 1, "open_timeout": PATIENCE} | options
     async with connect(url, **given) as connection:
         yield await Client(connection, url).begin()
+
+
+async def upgraded(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A socket after the handshake, for frames that no library would send; it reads little ahead."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+    writer.write(HANDSHAKE)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+    assert b" 101 " in head
+    return reader, writer
+
+
+async def deaf(server: Server, *requests: list[object]) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
+    """A client that sends requests and then reads nothing any more."""
+    reader, writer = await upgraded(server)
+    for request in requests:
+        writer.write(masked(json.dumps(request).encode()))
+    await writer.drain()
+    return writer, reader
+
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def masked(payload: bytes, first: int = 0x81) -> bytes:
+    """A client's frame; its mask is zeros, which leaves the payload readable here."""
+    plain = bytearray(header(len(payload), first))
+    plain[1] |= 0x80
+    return bytes(plain) + b"\0\0\0\0" + payload
+
+
+async def hung_up(writer: asyncio.StreamWriter) -> None:
+    """Wait until the other side has cut the connection, which a write notices."""
+
+    async def notice() -> None:
+        with contextlib.suppress(ConnectionError):
+            while not writer.transport.is_closing():
+                writer.write(masked(b"[]"))
+                await writer.drain()
+                await asyncio.sleep(0)
+
+    await asyncio.wait_for(notice(), PATIENCE)

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import json
 from pathlib import Path
 
 import pytest
 
 from relay.protocol.event import wire
-from tests.e2e.harness import PATIENCE, Server, client, fresh_key, serving
+from tests.e2e.harness import PATIENCE, Server, client, deaf, fresh_key, hung_up, serving
 from tests.factories import Keypair, make_event
 
 MIB = 1024 * 1024
@@ -62,7 +61,7 @@ async def test_a_reader_that_never_reads_is_cut_off_while_others_go_on(tmp_path:
     events = [make_event(key, content=f"{number} " + "x" * 20_000) for number in range(1200)]
     with serving(tmp_path / "data", f"server.send_buffer={MIB}") as server:
         async with client(server) as good, client(server) as writer:
-            stuck, _ = await _deaf(server, ["REQ", "s", {"limit": 0}])
+            stuck, _ = await deaf(server, ["REQ", "s", {"limit": 0}])
             await good.request({"limit": 0})
             before = server.resident()
             publishing = asyncio.create_task(writer.store(*events))
@@ -70,7 +69,7 @@ async def test_a_reader_that_never_reads_is_cut_off_while_others_go_on(tmp_path:
             await publishing
             assert got == [event.id for event in events]
             assert server.resident() - before < 100 * MIB  # 24 MB went through; the deaf one may hold 1 MiB of it
-            await _hung_up(stuck)
+            await hung_up(stuck)
 
 
 async def test_a_reader_that_never_reads_its_history_delays_nobody(tmp_path: Path) -> None:
@@ -81,52 +80,12 @@ async def test_a_reader_that_never_reads_its_history_delays_nobody(tmp_path: Pat
             await writer.store(*events)
         before = server.resident()
         requests = [["REQ", str(number), {"limit": 500}] for number in range(20)]  # 10 MB each
-        deaf = [await _deaf(server, *requests) for _ in range(5)]
+        streams = [await deaf(server, *requests) for _ in range(5)]
         async with client(server) as good:
             assert len(await good.stored({"authors": [key.pubkey], "limit": 500})) == 500
         assert server.resident() - before < 150 * MIB  # a gigabyte was asked for
-        for stream, _ in deaf:
+        for stream, _ in streams:
             stream.transport.abort()
-
-
-async def _deaf(server: Server, *requests: list[object]) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
-    """A client that sends requests and then reads nothing any more."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
-    writer.write(HANDSHAKE)
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
-    assert b" 101 " in head
-    for request in requests:
-        writer.write(masked(json.dumps(request).encode()))
-    await writer.drain()
-    return writer, reader
-
-
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-
-def masked(payload: bytes, first: int = 0x81) -> bytes:
-    """A client's frame; its mask is zeros, which leaves the payload readable here."""
-    from relay.server.frames import header
-
-    plain = bytearray(header(len(payload), first))
-    plain[1] |= 0x80
-    return bytes(plain) + b"\0\0\0\0" + payload
-
-
-async def _hung_up(writer: asyncio.StreamWriter) -> None:
-    """Wait until the other side has cut the connection, which a write notices."""
-
-    async def notice() -> None:
-        with contextlib.suppress(ConnectionError):
-            while not writer.transport.is_closing():
-                writer.write(masked(b"[]"))
-                await writer.drain()
-                await asyncio.sleep(0)
-
-    await asyncio.wait_for(notice(), PATIENCE)
 
 
 async def test_twenty_thousand_pipelined_events_are_all_answered(relay: Server) -> None:
