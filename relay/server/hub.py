@@ -71,7 +71,7 @@ class Hub:
         self.tally = limits.Tally()
         self.buckets = limits.Buckets()
         self.key_buckets = limits.Buckets()
-        self.ingest = Ingest(writer, self._publish, self.flush, config.storage.queue)
+        self.ingest = Ingest(writer, self._publish, self.flush, config.storage.queue, self._pace)
         self.queries = Queries(reader, config.storage.readers, _limits(config))
         self.draining = False
         self._drain: asyncio.Task[None] | None = None
@@ -105,11 +105,14 @@ class Hub:
         return self.buckets.take(address, rates.messages_per_address, rates.burst, self.clock())
 
     def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
-        """The operator's rules and rates for one event, before its signature is looked at."""
+        """The operator's rules for one event, before its signature is looked at."""
         refusal = policies.refuse(event, author, self.config, now)
         if refusal is not None:
             self.ingest.refused += 1
-            return refusal
+        return refusal
+
+    def _pace(self, event: Event) -> Reject | None:
+        """`rates.events_per_key`, for an event whose signature is right; on the verifier's thread, which owns the buckets."""
         rates = self.config.rates
         per_second = rates.events_per_key / 60
         if per_second and not self.key_buckets.take(event.pubkey, per_second, rates.burst, self.clock()):

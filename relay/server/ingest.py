@@ -34,12 +34,13 @@ REMOVING: Final = frozenset((DELETION, VANISH))
 T = TypeVar("T")
 Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
 Publish = Callable[[Event, bytes, Outcome], None]  # called on the loop for what is to be sent to subscribers
+Pace = Callable[[Event], Reject | None]  # called on the verifier's thread: why a sound event comes too fast
 
 log = logging.getLogger("tidings.ingest")
 
 
 class Submission(msgspec.Struct, gc=False):
-    """An event under way. `answer` gets its outcome; `fault` is set when id or signature are wrong."""
+    """An event under way. `answer` gets its outcome; `fault` is set when id, signature or pace are wrong."""
 
     event: Event
     door: Door
@@ -77,8 +78,16 @@ _STOP: Final = None
 class Ingest:
     """Owns the two threads. All methods are called on the event loop."""
 
-    def __init__(self, writer: Writer, publish: Publish, flush: Callable[[], None], capacity: int) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        publish: Publish,
+        flush: Callable[[], None],
+        capacity: int,
+        pace: Pace = lambda _event: None,
+    ) -> None:
         self._writer = writer
+        self._pace = pace
         self._publish = publish
         self._flush = flush
         self._capacity = capacity
@@ -164,7 +173,7 @@ class Ingest:
 
     def _verify_loop(self) -> None:
         while (batch := self._to_verify.get()) is not _STOP:
-            self._to_write.put(_verify(batch))
+            self._to_write.put(_verify(batch, self._pace))
 
     # on the writer's thread
 
@@ -266,11 +275,12 @@ class Ingest:
                 self._recent.popitem(last=False)
 
 
-def _verify(batch: list[Submission]) -> _Verified:
+def _verify(batch: list[Submission], pace: Pace) -> _Verified:
+    """Whose event it is, is known only after the signature: a forged one must not use up its supposed author's rate."""
     sound: list[Submission] = []
     faulty: list[Submission] = []
     for submission in batch:
-        submission.fault = fault(submission.event)
+        submission.fault = fault(submission.event) or pace(submission.event)
         (sound if submission.fault is None else faulty).append(submission)
     incoming = [Incoming(item.event, wire(item.event), item.door, item.received_at) for item in sound]
     return _Verified(sound, incoming, faulty)

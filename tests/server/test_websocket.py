@@ -2,6 +2,7 @@ import gc
 import time
 import weakref
 
+import msgspec
 import pytest
 from websockets.frames import Opcode
 
@@ -196,6 +197,16 @@ async def test_events_of_a_key_are_limited(relay: Relay) -> None:
     assert [answers[make_event(1, content=str(number)).id][2] for number in range(3)] == [True, True, False]
     assert answers[make_event(1, content="2").id][3].startswith("rate-limited: ")
     assert answers[make_event(2).id][2] is True
+
+
+async def test_forged_events_do_not_use_up_the_rate_of_the_key_they_name(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(events_per_key=60, burst=2)))
+    forger, victim = Client(hub), Client(hub)
+    for number in range(20):
+        forger.publish(msgspec.structs.replace(make_event(1, content=str(number)), sig="0" * 128))
+    assert all(message[3].startswith("invalid: ") for message in await forger.gather(20))
+    victim.publish(make_event(1))
+    assert (await victim.next())[2] is True
 
 
 async def test_connections_of_an_address_are_limited(relay: Relay) -> None:
