@@ -21,6 +21,7 @@ from storage.overlay import unpack_audience
 from storage.people import Lookups
 from storage.query import FOR_EVER
 from storage.registry import SqliteLookups
+from storage.sqlite_feed import SqliteFeed
 from storage.statements import named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
@@ -105,6 +106,7 @@ class SqliteReader:
         self._cache_mib = cache_mib
         self._connections = connections
         self._waiting = [0] * len(connections)
+        self.feed = SqliteFeed(self._run)
 
     async def query(
         self,

@@ -1,0 +1,98 @@
+-- Pages of the feed. A page is a selection of (seq, value) in order; it starts at (:value, :seq), inclusive. In braces:
+-- names of columns and parts of this file, never values.
+
+-- name: posts_by
+SELECT p.seq, p.{column} AS value FROM posts AS p
+WHERE (p.{column}, p.seq) <= (:value, :seq) AND (p.expires_at IS NULL OR p.expires_at > :now)
+ORDER BY p.{column} DESC, p.seq DESC LIMIT :limit OFFSET :offset
+
+-- name: posts_of
+-- The newest of each author, merged.
+SELECT p.seq, p.created_at AS value
+FROM json_each(:authors) AS a CROSS JOIN posts AS p ON p.seq IN (
+    SELECT q.seq FROM posts AS q
+    WHERE q.posting_identity_id = a.value AND (q.created_at, q.seq) <= (:value, :seq)
+        AND (q.expires_at IS NULL OR q.expires_at > :now)
+    ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+)
+ORDER BY p.created_at DESC, p.seq DESC LIMIT :limit OFFSET :offset
+
+-- name: posts_ranked
+-- Of a bounded number of newest posts, the best first.
+SELECT r.seq, r.value FROM (
+    SELECT p.seq, {rank} AS value FROM ({newest}) AS n CROSS JOIN posts AS p ON p.seq = n.seq
+) AS r
+WHERE (r.value, r.seq) <= (:value, :seq) ORDER BY r.value DESC, r.seq DESC LIMIT :limit OFFSET :offset
+
+-- name: newest
+SELECT q.seq FROM posts AS q
+WHERE q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
+ORDER BY q.created_at DESC, q.seq DESC LIMIT :most
+
+-- name: newest_of
+SELECT b.seq
+FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
+    SELECT q.seq FROM posts AS q
+    WHERE q.posting_identity_id = a.value AND q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
+    ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+)
+ORDER BY b.created_at DESC, b.seq DESC LIMIT :most
+
+-- name: posts_among
+SELECT p.seq, p.seq AS value FROM json_each(:ids) AS j CROSS JOIN posts AS p ON p.id = j.value
+WHERE p.expires_at IS NULL OR p.expires_at > :now
+
+-- name: posts
+SELECT
+    json_group_array(json_array(
+        p.seq, p.id, p.posting_identity_id, i.name, i.display_name, p.pubkey, p.title, p.url, p.content, p.created_at,
+        p.updated_at, p.first_seen, p.upvotes, p.downvotes, p.uncounted, p.score, p.comment_count,
+        CASE
+            WHEN :viewer IS NULL THEN NULL
+            WHEN EXISTS (SELECT 1 FROM post_upvotes WHERE post_id = p.id AND voter_id = :viewer) THEN 'up'
+            WHEN EXISTS (SELECT 1 FROM post_downvotes WHERE post_id = p.id AND voter_id = :viewer) THEN 'down'
+        END
+    )),
+    CAST(group_concat(v.wire, char(10)) AS BLOB), min(g.value)
+FROM ({page}) AS g
+CROSS JOIN posts AS p ON p.seq = g.seq
+CROSS JOIN events AS v ON v.seq = g.seq
+CROSS JOIN posting_identities AS i ON i.id = p.posting_identity_id
+
+-- name: comments_by
+SELECT c.seq, c.{column} AS value FROM comments AS c
+WHERE c.post_id = :post AND c.parent_id IS :parent AND (c.{column}, c.seq) {within} (:value, :seq)
+    AND (c.expires_at IS NULL OR c.expires_at > :now)
+ORDER BY c.{column} {way}, c.seq {way} LIMIT :limit
+
+-- name: replies
+-- The first replies to each of these comments.
+SELECT c.seq, c.{column} AS value
+FROM json_each(:parents) AS a CROSS JOIN comments AS c ON c.seq IN (
+    SELECT q.seq FROM comments AS q
+    WHERE q.post_id = :post AND q.parent_id = a.value AND (q.expires_at IS NULL OR q.expires_at > :now)
+    ORDER BY q.{column} {way}, q.seq {way} LIMIT :each
+)
+ORDER BY c.{column} {way}, c.seq {way} LIMIT :limit
+
+-- name: comments_among
+SELECT c.seq, c.seq AS value FROM json_each(:ids) AS j CROSS JOIN comments AS c ON c.id = j.value
+CROSS JOIN posts AS p ON p.id = c.post_id
+WHERE (c.expires_at IS NULL OR c.expires_at > :now) AND (p.expires_at IS NULL OR p.expires_at > :now)
+
+-- name: comments
+SELECT
+    json_group_array(json_array(
+        c.seq, c.id, c.post_id, c.parent_id, c.posting_identity_id, i.name, i.display_name, c.pubkey, c.content,
+        c.created_at, c.first_seen, c.upvotes, c.downvotes, c.uncounted, c.score, c.comment_count,
+        CASE
+            WHEN :viewer IS NULL THEN NULL
+            WHEN EXISTS (SELECT 1 FROM comment_upvotes WHERE comment_id = c.id AND voter_id = :viewer) THEN 'up'
+            WHEN EXISTS (SELECT 1 FROM comment_downvotes WHERE comment_id = c.id AND voter_id = :viewer) THEN 'down'
+        END
+    )),
+    CAST(group_concat(v.wire, char(10)) AS BLOB), {extreme}(g.value)
+FROM ({page}) AS g
+CROSS JOIN comments AS c ON c.seq = g.seq
+CROSS JOIN events AS v ON v.seq = g.seq
+CROSS JOIN posting_identities AS i ON i.id = c.posting_identity_id
