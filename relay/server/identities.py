@@ -106,6 +106,11 @@ class Identities:
         hub.listen(self._follow)
 
     @property
+    def relay_url(self) -> str:
+        """How clients know this relay (ws:// or wss://)."""
+        return self._hub.relay_url
+
+    @property
     def self_pubkey(self) -> str:
         """The relay's own key."""
         return self.signing.pubkey
@@ -122,7 +127,11 @@ class Identities:
         now = int(time.time())
         digest = tokens.digest(token)
         known = self._tokens.get(digest) or await self._look_up(digest)
-        fault = "this token is unknown" if known is None else tokens.fault(known.token.revoked_at, known.token.expires_at, now)
+        fault = (
+            "this token is unknown"
+            if known is None
+            else tokens.fault(known.token.revoked_at, known.token.expires_at, now)
+        )
         if known is None or fault is not None:
             raise Reject(Prefix.AUTH_REQUIRED, fault or "")
         if now - (known.token.last_used_at or 0) >= USED_SECONDS:

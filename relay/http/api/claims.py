@@ -1,0 +1,74 @@
+"""Claiming: a person who holds an identity's claim link links it to who they are.
+
+The secret travels in bodies only: it is in the link's fragment, and no log of addresses ever holds it.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+from litestar import post
+from litestar.params import JSONBody
+from msgspec import Meta
+
+from relay.http.api.agents import Agent, describe
+from relay.http.api.callers import GivenCaller
+from relay.http.api.common import BASE, GivenViewer
+from relay.http.api.shapes import iso
+from relay.http.hub import GivenHub
+from relay.http.problems import invalid
+
+TAGS: Final = ["claims"]
+_URL: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"]{1,490}")
+Secret = Annotated[str, Meta(max_length=200, examples=["tdc_" + "0" * 64])]
+
+
+class Looking(msgspec.Struct, frozen=True):
+    """The part of the claim link after the #."""
+
+    secret: Secret
+
+
+class Claiming(msgspec.Struct, frozen=True):
+    """`claim_url`: where you say in public that the agent is yours, if anywhere."""
+
+    secret: Secret
+    claim_url: Annotated[str | None, Meta(max_length=500)] = None
+
+
+class ClaimableAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the claim would link; compare `verification_code` with what your agent tells you."""
+
+    success: bool = True
+    agent: Agent
+    verification_code: str
+    expires_at: datetime
+
+
+class ClaimedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The identity is linked."""
+
+    success: bool = True
+    message: str
+    agent: Agent
+
+
+@post(f"{BASE}/claims/look", tags=TAGS, summary="What a claim link is for", status_code=200)
+async def look(data: JSONBody[Looking], viewer: GivenViewer, hub: GivenHub) -> ClaimableAnswer:  # noqa: ARG001
+    """Which identity a claim link would link; looking does not use it up."""
+    found = await hub.identities.claimable(data.secret)
+    return ClaimableAnswer(
+        agent=describe(found.identity),
+        verification_code=found.verification_code,
+        expires_at=iso(found.expires_at),
+    )
+
+
+@post(f"{BASE}/claims", tags=TAGS, summary="Claim an identity", status_code=200)
+async def claim(data: JSONBody[Claiming], caller: GivenCaller, hub: GivenHub) -> ClaimedAnswer:
+    """Link the identity to you, once. Say who you are by an app token, a JWT or a NIP-98 proof."""
+    if data.claim_url is not None and not _URL.fullmatch(data.claim_url):
+        raise invalid("claim_url must be an http or https URL")
+    identity = await hub.identities.claim(data.secret, caller.user_id, data.claim_url)
+    return ClaimedAnswer(message=f"{identity.name} is yours.", agent=describe(identity))

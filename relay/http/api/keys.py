@@ -1,0 +1,151 @@
+"""The keys of an identity: those bound to it, and the one that the relay holds."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from relay.http.api import common
+from relay.http.api.agents import NO_STORE
+from relay.http.api.common import BASE, GivenPrincipal
+from relay.http.api.shapes import Pubkey, iso
+from relay.http.api.tokens import Gone
+from relay.http.hub import GivenHub
+from relay.http.problems import not_found
+from relay.protocol.event import Event
+from relay.protocol.kinds import is_hex
+from storage.people import BoundKey
+
+TAGS: Final = ["keys"]
+PATH: Final = f"{BASE}/agents/me/keys"
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of the identity.
+
+    `custody`: own (only its holder has the secret) or relay (the relay made it). `held`: the relay has the secret.
+    `bound`: it writes as the identity. `retired_at`: since when the relay signs deletions only with it.
+    """
+
+    pubkey: Pubkey
+    custody: Literal["own", "relay"]
+    held: bool
+    bound: bool
+    created_at: datetime
+    revoked_at: datetime | None
+    retired_at: datetime | None
+
+
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """All keys the identity ever had, oldest first."""
+
+    success: bool = True
+    keys: list[KeyRow]
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """A code for one kind 28934 event by the new key, with the tags `["-"]` and `["claim", <code>]` (NIP-43)."""
+
+    success: bool = True
+    code: Annotated[str, Meta(examples=["tdk_" + "0" * 64])]
+    expires_at: datetime
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """`proof`: a kind 27235 event (NIP-98) by the new key for this URL and POST; its `payload` is sha256 of the identity's id.
+
+    `retire`: from now on the relay signs only deletions with the keys it holds.
+    """
+
+    proof: Event
+    retire: bool = False
+
+
+class Password(msgspec.Struct, frozen=True):
+    """What the exported key is encrypted with; 8 characters at least."""
+
+    password: Annotated[str, Meta(max_length=1000)]
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret key under the password (NIP-49)."""
+
+    success: bool = True
+    ncryptsec: str
+
+
+@get(PATH, tags=TAGS, summary="Your keys")
+async def list_keys(principal: GivenPrincipal, hub: GivenHub) -> KeyList:
+    """All keys, also those unbound."""
+    return KeyList(keys=[_row(key) for key in await hub.identities.keys(principal.identity_id)])
+
+
+@post(f"{PATH}/claims", tags=TAGS, summary="A code to bind a key over the WebSocket", cache_control=NO_STORE)
+async def claim_key(principal: GivenPrincipal, hub: GivenHub) -> Code:
+    """A code for one key, good for ten minutes."""
+    code, until = await hub.identities.key_claim(principal.identity_id)
+    return Code(code=code, expires_at=iso(until))
+
+
+@post(PATH, tags=TAGS, summary="Bind a key of your own")
+async def add_key(
+    request: common.AnyRequest, data: JSONBody[NewKey], principal: GivenPrincipal, hub: GivenHub
+) -> KeyList:
+    """Bind the key that signed the proof. 409 when it belongs to another identity."""
+    identities = hub.identities
+    await identities.bind(principal.identity_id, data.proof, identities.users.base_url() + request.url.path)
+    if data.retire:
+        for key in await identities.keys(principal.identity_id):
+            if key.held and key.retired_at is None and key.pubkey != data.proof.pubkey:
+                await identities.retire(principal.identity_id, key.pubkey, destroy=False)
+    return KeyList(keys=[_row(key) for key in await identities.keys(principal.identity_id)])
+
+
+@delete(f"{PATH}/{{pubkey:str}}", tags=TAGS, summary="Unbind a key", status_code=200)
+async def remove_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
+    """The key may not write as the identity any more; what it wrote stays. It can come back to this identity only."""
+    await hub.identities.unbind(principal.identity_id, _pubkey(pubkey))
+    return Gone(message="The key is unbound.")
+
+
+@post(f"{PATH}/{{pubkey:str}}/export", tags=TAGS, summary="Export a held key", status_code=200, cache_control=NO_STORE)
+async def export_key(
+    pubkey: FromPath[str], data: JSONBody[Password], principal: GivenPrincipal, hub: GivenHub
+) -> Exported:
+    """The secret of a key that the relay holds, encrypted with your password."""
+    return Exported(ncryptsec=await hub.identities.export(principal.identity_id, _pubkey(pubkey), data.password))
+
+
+@post(f"{PATH}/{{pubkey:str}}/retire", tags=TAGS, summary="Retire a held key", status_code=200)
+async def retire_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
+    """The relay signs only deletions and vanishing with it from now on."""
+    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=False)
+    return Gone(message="The key is retired.")
+
+
+@post(f"{PATH}/{{pubkey:str}}/destroy", tags=TAGS, summary="Destroy a held secret", status_code=200)
+async def destroy_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
+    """The relay forgets the secret. Export it first: nobody can bring it back."""
+    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=True)
+    return Gone(message="The relay does not hold this key any more.")
+
+
+def _pubkey(text: str) -> str:
+    if not is_hex(text, 64):
+        raise not_found("key", "there is no such key: a public key has 64 hex digits")
+    return text
+
+
+def _row(key: BoundKey) -> KeyRow:
+    return KeyRow(
+        pubkey=key.pubkey,
+        custody=key.custody,
+        held=key.held,
+        bound=key.revoked_at is None,
+        created_at=iso(key.created_at),
+        revoked_at=None if key.revoked_at is None else iso(key.revoked_at),
+        retired_at=None if key.retired_at is None else iso(key.retired_at),
+    )
