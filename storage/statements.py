@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _MIGRATION: Final = re.compile(r"^(\d{4})_\w+\.sql$")
 
-SIZES: Final = (1, 4, 16, 64, 256, 1024)  # of a list of parameters
-_ROWS: Final = (256, 64, 16, 4, 1)  # written by one statement: few sizes, few steps
+SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)  # of a list of parameters
+_ROWS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # written by one statement: few sizes, few steps
 
 T = TypeVar("T")
 
