@@ -226,10 +226,15 @@ class Hub:
             if connection.closing_at:
                 if now - connection.closing_at > CLOSE_TIMEOUT:
                     connection.abort()
+            elif not connection.writable:
+                if connection.is_stuck(now, server.ping_timeout):
+                    connection.abort()  # it would keep its part of our memory for as long as it likes
+            elif connection.paused:
+                continue  # its pong may be in what we do not read yet
             elif connection.pinged_at > connection.heard_at:
                 if now - connection.pinged_at > server.ping_timeout:
                     connection.abort()
-            elif server.ping_interval and not connection.paused and now - connection.heard_at > server.ping_interval:
+            elif server.ping_interval and now - connection.heard_at > server.ping_interval:
                 connection.ping(now)
 
     async def _sweep(self) -> None:

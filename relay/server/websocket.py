@@ -58,6 +58,7 @@ class Connection(asyncio.Protocol):
         "connected",
         "deflate",
         "fanout",
+        "given",
         "heard_at",
         "hub",
         "in_flight",
@@ -70,6 +71,8 @@ class Connection(asyncio.Protocol):
         "protocol",
         "server_state",
         "session",
+        "taken",
+        "taken_at",
         "transport",
         "writable",
     )
@@ -102,6 +105,9 @@ class Connection(asyncio.Protocol):
         self.heard_at = hub.clock()
         self.pinged_at = 0.0
         self.closing_at = 0.0
+        self.given = 0  # bytes written to the transport, and how many of them the peer had taken when last looked at
+        self.taken = 0
+        self.taken_at = 0.0
 
     # what the transport calls
 
@@ -145,6 +151,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.writable = False
+        self.taken_at = self.hub.clock()
 
     def resume_writing(self) -> None:
         self.writable = True
@@ -301,6 +308,7 @@ class Connection(asyncio.Protocol):
                 log.info("a client left more than %d bytes unread: disconnected", self.hub.config.server.send_buffer)
                 self.abort()
             elif not self.transport.is_closing():
+                self.given += len(data)
                 self.transport.write(data)
         if self.paused:
             self.consider_reading()
@@ -318,6 +326,13 @@ class Connection(asyncio.Protocol):
         """Cut the connection now."""
         self.connected = False
         self.transport.abort()
+
+    def is_stuck(self, now: float, patience: float) -> bool:
+        """Whether a peer that leaves data unread has taken none of it for `patience` seconds; asked once a tick."""
+        taken = self.given - self.transport.get_write_buffer_size()
+        if taken > self.taken:
+            self.taken, self.taken_at = taken, now
+        return now - self.taken_at > patience
 
     def ping(self, now: float) -> None:
         """Ask a silent client whether it is there; any answer counts (`heard_at`)."""
@@ -342,6 +357,7 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
         else:
             self.hub.paused.discard(self)
+            self.heard_at = self.hub.clock()  # a pong may have waited unread
             self.transport.resume_reading()
 
     def _pump(self) -> None:

@@ -1,0 +1,176 @@
+"""What the hub does as time passes; the clock is set by hand."""
+
+import pytest
+from websockets.frames import Opcode
+
+from relay.config import Config, Server
+from relay.protocol.filter import Filter
+from relay.server import websocket
+from relay.server.hub import CLOSE_TIMEOUT, Hub
+from tests.factories import make_event
+from tests.server.conftest import Relay
+from tests.server.fakes import Client, MemoryLog, settle
+
+PATIENT = Config(server=Server(ping_interval=30, ping_timeout=20))
+
+
+class Clock:
+    """Seconds, as the hub sees them."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.now = hub.clock()
+        self._hub = hub
+        hub.clock = lambda: self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass with a look at every connection each second, as the hub's ticker does."""
+        for _ in range(int(seconds)):
+            self.now += 1
+            self._hub._visit(self.now)
+
+
+def pings(client: Client) -> int:
+    return client.wire.written.count(b"\x89\x00")
+
+
+async def test_a_silent_client_is_pinged_and_dropped_when_it_does_not_answer(relay: Relay) -> None:
+    hub = relay(config=PATIENT)
+    clock, client = Clock(hub), Client(hub)
+    clock.advance(30)
+    assert pings(client) == 0
+    clock.advance(1)
+    assert pings(client) == 1
+    clock.advance(20)
+    assert not client.wire.aborted
+    clock.advance(1)
+    assert client.wire.aborted
+
+
+async def test_a_client_that_answers_pings_stays(relay: Relay) -> None:
+    hub = relay(config=PATIENT)
+    clock, client = Clock(hub), Client(hub)
+    for number in range(1, 6):
+        clock.advance(31)
+        assert pings(client) == number
+        client.send_frame(Opcode.PONG, b"")
+    assert not client.wire.aborted
+
+
+async def test_a_client_that_talks_is_not_pinged(relay: Relay) -> None:
+    hub = relay(config=PATIENT)
+    clock, client = Clock(hub), Client(hub)
+    for _ in range(5):
+        clock.advance(29)
+        client.send("CLOSE", "x")
+    assert pings(client) == 0
+
+
+async def test_no_ping_interval_is_no_pings(relay: Relay) -> None:
+    hub = relay(config=Config(server=Server(ping_interval=0)))
+    clock, client = Clock(hub), Client(hub)
+    clock.advance(1000)
+    assert pings(client) == 0
+    assert not client.wire.aborted
+
+
+async def test_a_client_we_do_not_read_from_is_not_held_to_its_pong(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MAX_IN_FLIGHT", 1)
+    log = MemoryLog()
+    hub = relay(log, PATIENT)
+    clock, client = Clock(hub), Client(hub)
+    clock.advance(31)
+    log.gate.clear()
+    client.publish(make_event())
+    assert not client.wire.reading
+    clock.advance(300)
+    assert not client.wire.aborted
+    log.gate.set()
+    await client.next()
+    await settle()
+    assert client.wire.reading
+    clock.advance(20)
+    assert not client.wire.aborted
+
+
+async def _full(hub: Hub) -> Client:
+    """A client that was sent more than it takes."""
+    writer, client = Client(hub), Client(hub)
+    client.send("REQ", "s", {"limit": 0})
+    await client.next()
+    client.wire.stalled = True
+    writer.publish(make_event(content="x" * 70_000))
+    await writer.next()
+    assert not client.connection.writable
+    return client
+
+
+async def test_a_client_that_takes_nothing_is_dropped(relay: Relay) -> None:
+    hub = relay(config=PATIENT)
+    clock, client = Clock(hub), await _full(hub)
+    clock.advance(20)
+    assert not client.wire.aborted
+    clock.advance(2)
+    assert client.wire.aborted
+
+
+async def test_a_client_that_takes_little_but_steadily_stays(relay: Relay) -> None:
+    hub = relay(config=PATIENT)
+    clock, client = Clock(hub), await _full(hub)
+    for _ in range(20):
+        clock.advance(15)
+        client.wire.unread -= 100
+    assert not client.connection.writable
+    assert not client.wire.aborted
+
+
+async def test_a_client_that_never_answers_a_close_is_dropped(relay: Relay) -> None:
+    hub = relay()
+    clock, client = Clock(hub), Client(hub)
+    client.connection.close(1001, "bye")
+    clock.advance(CLOSE_TIMEOUT)
+    assert not client.wire.aborted
+    clock.advance(1)
+    assert client.wire.aborted
+
+
+async def test_draining_answers_what_is_under_way_and_then_closes(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    client = Client(hub)
+    client.send("REQ", "s", {"kinds": [9]})
+    await client.next()
+    log.gate.clear()
+    client.publish(make_event())
+    hub.begin_drain()
+    assert hub.health().status == "draining"
+    assert Client(hub).status == 429
+    log.gate.set()
+    assert [message[0] for message in await client.gather(2)] == ["OK", "CLOSED"]
+    await client.until(lambda: client.closed_with == 1001)
+
+
+async def test_what_the_operator_removes_is_not_taken_for_a_duplicate(relay: Relay) -> None:
+    hub = relay()
+    client = Client(hub)
+    event = make_event()
+    for _ in range(2):
+        client.publish(event)
+        assert (await client.next()) == ["OK", event.id, True, ""]
+        assert await hub.remove(Filter(), 10) == 1
+
+
+async def test_health_tells_of_a_failing_storage_and_of_its_recovery(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    client = Client(hub)
+    log.failure = OSError("gone")
+    client.publish(make_event())
+    await client.next()
+    assert hub.health().status == "degraded"
+    log.failure = None
+    client.publish(make_event())
+    await client.next()
+    health = hub.health()
+    assert (health.status, health.stored, health.connections) == ("ok", 1, 1)
