@@ -26,9 +26,10 @@ from relay.server.hub import Hub
 from relay.server.identities import Identities
 from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
+from storage.feed import Feed
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
-PROTOCOL_NIPS = (1, 11, 42, 45, 67)  # what relay.protocol and relay.http do themselves
+PROTOCOL_NIPS = (1, 5, 11, 42, 45, 67, 98)  # what relay.protocol and relay.http do themselves
 NIPS = tuple(sorted({*PROTOCOL_NIPS, *table.NIPS, *(nip for row in policies.POLICIES for nip in row.nips)}))
 SWITCH_INTERVAL = (
     0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it
@@ -38,7 +39,11 @@ log = logging.getLogger("tidings")
 
 
 class Store(Reader, Tools, Protocol):
-    """A reader that is also the operator's tools, as the SQLite backend gives it."""
+    """A reader that is also the feed and the operator's tools, as the SQLite backend gives it."""
+
+    @property
+    def feed(self) -> Feed:
+        """Posts and comments."""
 
 
 def relay_url(config: Config, reached_at: str = "") -> str:
@@ -50,7 +55,11 @@ def open_writer(config: Config, url: str = "") -> Writer:
     """The writer of the configured data directory. Raises StorageError, Locked when another process has it."""
     return sqlite.open_writer(
         Path(config.server.data),
-        table.meaning(relay_url(config, url)),
+        table.meaning(
+            relay_url(config, url),
+            provision=config.identities.unbound == "provision",
+            provisions_per_hour=config.identities.provisions_per_hour,
+        ),
         synchronous=config.storage.synchronous,
         cache_mib=config.storage.cache_mib,
     )
@@ -94,6 +103,7 @@ class Site:
         self.listen = hub.listen
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
+        self.feed = store.feed
         self.submit = hub.submit
         self.remove = hub.remove
         self.compact = hub.compact

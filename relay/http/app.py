@@ -1,6 +1,8 @@
 """The HTTP application: the routes, how failures are answered, and what holds for every path."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -9,25 +11,51 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from relay.http import failures
-from relay.http.api import common
+from relay.http.api import callers, common, entries, openapi
 from relay.http.api.idempotency import Answers
+from relay.http.api.watchers import Watchers
 from relay.http.front import front
 from relay.http.hub import Hub
 from relay.http.routes import ROUTES
+from relay.protocol import kinds
+from relay.protocol.event import Event
 from relay.server.limits import Buckets
+from storage.base import Outcome
+
+DEPENDENCIES: Final = {**common.DEPENDENCIES, **callers.DEPENDENCIES}
 
 
 def build(hub: Hub, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASGIApp:
     """The ASGI application for this hub. A request's body may be as large as a WebSocket message (`limits.max_message_bytes`)."""
     application = Litestar(
         route_handlers=list(routes),
-        dependencies={"hub": Provide(lambda: hub, sync_to_thread=False), **common.DEPENDENCIES},
+        dependencies={"hub": Provide(lambda: hub, sync_to_thread=False), **DEPENDENCIES},
         exception_handlers=failures.HANDLERS,
         request_max_body_size=hub.config.limits.max_message_bytes,
         openapi_config=None,
-        state=State({"hub": hub, "buckets": Buckets(), "answers": Answers()}),
+        state=State(_state(hub, routes)),
         logging_config=None,
         debug=False,
         pdb_on_exception=False,
     )
     return front(application, hub)
+
+
+def _state(hub: Hub, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
+    """What the routes share for as long as the application lives."""
+    answers = Answers()
+
+    def forget(event: Event, _outcome: Outcome) -> None:
+        """Nobody is told again what somebody who vanished had written (NIP-62)."""
+        if event.kind == kinds.VANISH:
+            answers.clear()
+
+    hub.listen(forget)
+    watchers = Watchers(hub, partial(entries.describe, hub))
+    return {
+        "hub": hub,
+        "answers": answers,
+        "buckets": Buckets(),
+        "watchers": watchers,
+        "description": openapi.Description(routes, DEPENDENCIES),
+    }

@@ -15,7 +15,8 @@ from litestar.types import ExceptionHandlersMap
 from relay.errors import Reject
 from relay.http import templates
 from relay.http.negotiation import HTML, preferred
-from relay.http.problems import Problem, of_reject
+from relay.http.problems import Problem, of_refused, of_reject
+from storage.people import Refused
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,11 @@ def rejected(request: Request[Any, Any, Any], error: Reject) -> Response[Any]:
     return answer(request, of_reject(error))
 
 
+def not_changed(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
+    """What could not be changed as things stand."""
+    return answer(request, of_refused(error))
+
+
 def not_text(request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[Any]:
     """A body that is not UTF-8; the decoder raises this past the framework."""
     return answer(request, _plain(400, "the body is not valid UTF-8"))
@@ -116,6 +122,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: refused,
     Problem: answer,
     Reject: rejected,
+    Refused: not_changed,
     UnicodeDecodeError: not_text,
     RecursionError: too_deep,
     Exception: broken,

@@ -3,8 +3,7 @@
 Everything is read at each request: settings can be reloaded and figures change.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -12,13 +11,10 @@ from litestar.params import SkipValidation
 from relay.config import Config
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.server.hub import Listener
+from relay.server.identities import Identities
 from storage.base import Outcome, Reader
-from storage.people import BoundKey, Identity
-
-if TYPE_CHECKING:
-    from storage.feed import CommentRow, Page, PostRow
-
-Listener = Callable[[Event, Outcome], None]  # told of what was committed
+from storage.feed import Feed
 
 
 class Health(Protocol):
@@ -38,70 +34,6 @@ class Health(Protocol):
     @property
     def last_seq(self) -> int:
         """How many events the log has taken in since it began."""
-
-
-class Principal(Protocol):
-    """The posting identity whose token came with a request."""
-
-    @property
-    def identity_id(self) -> str:
-        """Its id."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-
-class Identities(Protocol):
-    """Who someone is and what the relay signs for them, as far as the feed asks."""
-
-    async def authenticate(self, token: str) -> Principal:
-        """The identity that this token is for. Raises Reject: auth-required (no such token now), restricted (wrong kind)."""
-
-    async def sign(
-        self, identity_id: str, kind: int, tags: list[list[str]], content: str, created_at: int | None = None
-    ) -> Event:
-        """An event by the key that the relay holds for the identity. Raises NoCustody with the unsigned event without one."""
-
-    async def profile(self, name: str) -> Identity | None:
-        """A local identity by its name, in any case."""
-
-    async def by_key(self, pubkeys: list[str]) -> dict[str, Identity]:
-        """Whose these keys are or were."""
-
-    async def keys(self, identity_id: str) -> list[BoundKey]:
-        """All keys the identity ever had, oldest first."""
-
-
-class Feed(Protocol):
-    """The feed as rows: `storage.feed`. `viewer` is the identity whose own votes are told; cursors are opaque.
-
-    All raise Reject(invalid) for a cursor that is not theirs.
-    """
-
-    async def posts(
-        self,
-        sort: str,
-        limit: int,
-        now: int,
-        *,
-        cursor: str = "",
-        offset: int = 0,
-        viewer: str | None = None,
-        authors: Sequence[str] | None = None,
-    ) -> "Page[PostRow]":
-        """A page of posts: new, hot, top or rising; of these identities only, where `authors` is given."""
-
-    async def comments(
-        self, post_id: str, sort: str, limit: int, now: int, *, cursor: str = "", viewer: str | None = None
-    ) -> "Page[CommentRow]":
-        """A page of the comments on a post itself, each with its replies: new, old or top."""
-
-    async def posts_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> "list[PostRow]":
-        """Those of these posts that are here, in any order."""
-
-    async def comments_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> "list[CommentRow]":
-        """Those of these comments that are here, in any order, without their replies."""
 
 
 class Hub(Protocol):

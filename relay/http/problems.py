@@ -6,6 +6,8 @@
 from typing import Any, Final
 
 from relay.errors import Prefix, Reject
+from relay.server.identities import TooFast
+from storage.people import Refused, Why
 
 
 class Problem(Exception):
@@ -53,8 +55,23 @@ _STATUS: Final = {
 def of_reject(refusal: Reject) -> Problem:
     """The refusal of an event, as an answer over HTTP."""
     if refusal.prefix is Prefix.RATE_LIMITED:
-        return too_fast(refusal.message, RETRY_AFTER)
+        return too_fast(refusal.message, refusal.seconds if isinstance(refusal, TooFast) else RETRY_AFTER)
     return Problem(_STATUS[refusal.prefix], refusal.prefix.value.replace("-", "_"), refusal.message)
+
+
+# What could not be changed as things stand.
+_REFUSED: Final = {
+    Why.UNKNOWN: (404, "not_found"),
+    Why.TAKEN: (409, "taken"),
+    Why.USED: (409, "used"),
+    Why.EXPIRED: (410, "expired"),
+    Why.TOO_MANY: (409, "too_many"),
+}
+
+
+def of_refused(refused: Refused) -> Problem:
+    """A change of the primary tables that was not made, as an answer over HTTP."""
+    return Problem(*_REFUSED[refused.why], refused.message)
 
 
 def too_fast(message: str, seconds: int) -> Problem:

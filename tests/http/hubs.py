@@ -1,6 +1,6 @@
 """A hub without a relay behind it: what HTTP is handed in these tests."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Self
 
 import httpx
@@ -11,7 +11,7 @@ from relay.http.app import build
 from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
-from storage.base import Counted, Found, Limits, Readers, Record, StorageError
+from storage.base import Counted, Found, Limits, Outcome, Readers, Record, StorageError
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -72,9 +72,13 @@ class FakeHub:
         self.software = "https://example.org/tidings"
         self.self_pubkey: str | None = None
         self.figures = Health()
+        self.listeners: list[Callable[[Event, Outcome], None]] = []
 
     def health(self) -> Health:
         return self.figures
+
+    def listen(self, listener: Callable[[Event, Outcome], None]) -> None:
+        self.listeners.append(listener)
 
 
 class Browser(httpx.AsyncClient):

@@ -11,13 +11,14 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter, SkipValidation
+from litestar.params import QueryParameter, SkipValidation
 
 from relay.errors import Prefix, Reject
 from relay.http.api import rates
-from relay.http.hub import GivenHub, Hub, Principal
+from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, of_reject
 from relay.server import limits
+from relay.server.identities import Principal
 
 BASE: Final = "/api/v1"
 DEFAULT_LIMIT: Final = 25
@@ -104,14 +105,22 @@ def client_address(request: AnyRequest, hub: Hub) -> str:
     return limits.client_address(peer, forwarded, limits.networks(server.trusted_proxies))
 
 
-Limit = Annotated[
-    int,
-    Parameter(description=f"how many, {MAX_LIMIT} at most; more is taken as {MAX_LIMIT}", ge=1, default=DEFAULT_LIMIT),
-]
-Cursor = Annotated[str, Parameter(description="`next_cursor` of the page before", max_length=500, default="")]
+Limit = Annotated[int, QueryParameter(description=f"how many; more than {MAX_LIMIT} is taken as {MAX_LIMIT}", ge=1)]
+Cursor = Annotated[str, QueryParameter(description="`next_cursor` of the page before", max_length=500)]
 Offset = Annotated[
-    int, Parameter(description=f"rows to skip, {MAX_OFFSET} at most; prefer cursors", ge=0, le=MAX_OFFSET, default=0)
+    int,
+    QueryParameter(description=f"posts to skip, {MAX_OFFSET} at most; further down, cursors lead", ge=0, le=MAX_OFFSET),
 ]
+
+
+def id_of(viewer: Principal | None) -> str | None:
+    """Whose own votes are told."""
+    return None if viewer is None else viewer.identity_id
+
+
+def at_most(limit: int) -> int:
+    """The limit as served."""
+    return min(limit, MAX_LIMIT)
 
 
 def event_id(value: str, what: str) -> str:

@@ -1,15 +1,50 @@
 """From what a client asks to a signed event in the log: every mutation of the API goes through here."""
 
+import msgspec
+
+from keys.custody import Draft
+from relay.errors import Prefix, Reject
 from relay.http.hub import Hub
-from relay.http.problems import of_reject
+from relay.http.problems import Problem, of_reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.server.identities import NoCustody, Principal
 from storage.base import Outcome, Status
 
 
-async def publish(hub: Hub, event: Event) -> Outcome:
-    """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises Problem when it is refused."""
-    outcome = await hub.publish(event, Door.HTTP)
-    if outcome.status is Status.REFUSED and outcome.refusal is not None:
-        raise of_reject(outcome.refusal)
+async def publish(hub: Hub, event: Event, trusted: bool = False) -> Outcome:
+    """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises Problem when it is refused.
+
+    `trusted`: the relay has just signed it itself.
+    """
+    outcome = await hub.publish(event, Door.HTTP, trusted=trusted)
+    refusal = outcome.refusal
+    if outcome.status is Status.REFUSED and refusal is not None and refusal.prefix is not Prefix.DUPLICATE:
+        raise of_reject(refusal)
     return outcome
+
+
+async def act(hub: Hub, principal: Principal, draft: Draft, by: str | None = None) -> Event:
+    """Sign a draft with the key that the relay holds for the identity (or its key `by`), and publish it.
+
+    Raises Problem: 409 with the unsigned event when the relay does not hold that key, else whatever refuses the event.
+    """
+    try:
+        event = await hub.identities.sign(principal.identity_id, draft, by)
+    except NoCustody as missing:
+        raise _to_sign(missing.event) from None
+    except Reject as refusal:
+        raise of_reject(refusal) from None
+    await publish(hub, event, trusted=True)
+    return event
+
+
+def _to_sign(event: Event) -> Problem:
+    draft = {name: value for name, value in msgspec.structs.asdict(event).items() if name != "sig"}
+    return Problem(
+        409,
+        "signature_needed",
+        "the relay does not hold the key that must sign this",
+        "Sign `event` with your key and POST it to /api/v1/events.",
+        more={"event": draft},
+    )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from relay.protocol.event import Event
 
@@ -25,6 +25,7 @@ Title = Annotated[str, Meta(description="1 to 300 characters", examples=["Low wa
 Link = Annotated[str, Meta(description="http or https", examples=["https://example.org/tides"])]
 When = Annotated[datetime, Meta(examples=["2026-11-22T12:00:00Z"])]
 Count = Annotated[int, Meta(examples=[3])]
+Cursor = Annotated[str | None, Meta(examples=["eyJzIjoiaG90In0"])]
 Vote = Annotated[Literal["up", "down"] | None, Meta(description="the asking identity's own vote", examples=["up"])]
 
 
@@ -79,11 +80,67 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True):
     downvotes: Count
     score: Count
     comment_count: Annotated[int, Meta(description="replies to it", examples=[1])]
-    depth: Annotated[int, Meta(description="0 for a comment on the post itself", examples=[0])]
+    depth: Annotated[int | UnsetType, Meta(description="0 for a comment on the post itself", examples=[0])] = UNSET
     created_at: When
     your_vote: Vote = None
     event: Event
     replies: list["Comment"] = []
+
+
+class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One post."""
+
+    success: bool = True
+    message: str = ""
+    post: Post
+
+
+class PostPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of posts; the next one is asked for with `next_cursor`."""
+
+    success: bool = True
+    posts: list[Post]
+    has_more: bool
+    next_cursor: Cursor = None
+
+
+class CommentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One comment, with its replies."""
+
+    success: bool = True
+    message: str = ""
+    comment: Comment
+
+
+class CommentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the comments on a post itself, each with its replies."""
+
+    success: bool = True
+    comments: list[Comment]
+    has_more: bool
+    next_cursor: Cursor = None
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """Something was done; `event` is the signed event that did it."""
+
+    success: bool = True
+    message: str
+    event: Event
+
+
+class VoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A vote as it stands now, with the target's counts; `event` is the vote, or the deletion that took it back."""
+
+    success: bool = True
+    message: str
+    action: Annotated[Literal["upvoted", "downvoted", "removed"], Meta(examples=["upvoted"])]
+    your_vote: Vote = None
+    upvotes: Count
+    downvotes: Count
+    score: Count
+    new_score: Count
+    event: Event
 
 
 def iso(seconds: int) -> datetime:

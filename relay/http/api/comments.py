@@ -1,0 +1,112 @@
+"""Comments: kind 1111 under a post (NIP-22), nested by what each one answers."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import Meta
+
+from keys.custody import Draft
+from relay.http.api import common, posts, publishing, rows
+from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
+from relay.http.api.idempotency import idempotent
+from relay.http.api.shapes import CommentAnswer, CommentPage, Content, Done
+from relay.http.hub import GivenHub, Hub
+from relay.http.problems import invalid, not_found
+from relay.protocol import kinds
+from relay.server.identities import Principal
+from storage.feed import CommentRow, PostRow
+
+TAGS: Final = ["comments"]
+Sort = Literal["top", "new", "old"]
+
+
+class NewComment(msgspec.Struct, frozen=True):
+    """A comment to write; with `parent_id` it answers that comment."""
+
+    content: Content
+    parent_id: Annotated[str | None, Meta(examples=[None])] = None
+
+
+@get(f"{BASE}/posts/{{post_id:str}}/comments", tags=TAGS, summary="List the comments on a post")
+async def list_comments(
+    *,
+    post_id: FromPath[str],
+    hub: GivenHub,
+    viewer: GivenViewer,
+    sort: FromQuery[Sort] = "top",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    parent_id: Annotated[str, QueryParameter(description="the answers to this comment instead", max_length=64)] = "",
+) -> CommentPage:
+    """The comments on the post itself, each with its replies; `limit` counts the former.
+
+    Of each comment 25 replies are given, 8 levels of them; where `comment_count` says there are more, ask with `parent_id`.
+    """
+    target = await posts.find(hub, post_id, viewer)
+    found = await hub.feed.comments(
+        target.id,
+        sort,
+        common.at_most(limit),
+        common.now(),
+        cursor=cursor,
+        viewer=common.id_of(viewer),
+        parent=common.event_id(parent_id, "comment") if parent_id else None,
+    )
+    return CommentPage(
+        comments=rows.tree(found.rows),
+        has_more=found.next_cursor is not None,
+        next_cursor=found.next_cursor,
+    )
+
+
+@post(f"{BASE}/posts/{{post_id:str}}/comments", tags=TAGS, summary="Write a comment", middleware=[idempotent])
+async def create_comment(
+    post_id: FromPath[str], data: JSONBody[NewComment], principal: GivenPrincipal, hub: GivenHub
+) -> CommentAnswer:
+    """Comment on a post, or answer a comment on it."""
+    if not data.content.strip():
+        raise invalid("a comment needs a content")
+    root = await posts.find(hub, post_id, principal)
+    parent: PostRow | CommentRow = root
+    if data.parent_id:
+        parent = await find(hub, data.parent_id, principal)
+        if parent.post_id != root.id:
+            raise not_found("comment", "the comment that this answers stands under another post")
+    own_kind = kinds.POST if parent is root else kinds.COMMENT
+    tags = _scope(("E", "K", "P"), root, kinds.POST) + _scope(("e", "k", "p"), parent, own_kind)
+    event = await publishing.act(hub, principal, Draft(kinds.COMMENT, tags, data.content, common.now()))
+    written = await find(hub, event.id, principal)
+    return CommentAnswer(message="Comment added", comment=rows.comment(written))
+
+
+@get(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Get a comment")
+async def get_comment(comment_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> CommentAnswer:
+    """One comment."""
+    return CommentAnswer(comment=rows.comment(await find(hub, comment_id, viewer)))
+
+
+@delete(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Delete a comment", status_code=200)
+async def delete_comment(comment_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
+    """Delete your own comment; answers to it stay."""
+    present = await find(hub, comment_id, principal)
+    posts.check_author(present.posting_identity_id, principal)
+    draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.COMMENT)]], "", common.now())
+    event = await publishing.act(hub, principal, draft, by=present.pubkey)
+    return Done(message="Comment deleted", event=event)
+
+
+async def find(hub: Hub, comment_id: str, viewer: Principal | None) -> CommentRow:
+    """The comment with this id. Raises Problem 404."""
+    wanted = [common.event_id(comment_id, "comment")]
+    found = await hub.feed.comments_by_id(wanted, common.now(), viewer=common.id_of(viewer))
+    if not found:
+        raise not_found("comment")
+    return found[0]
+
+
+def _scope(names: tuple[str, str, str], target: PostRow | CommentRow, kind: int) -> list[list[str]]:
+    """The three tags that point at a target (NIP-22): the event, its kind, its author."""
+    event, of_kind, author = names
+    return [[event, target.id, "", target.pubkey], [of_kind, str(kind)], [author, target.pubkey]]

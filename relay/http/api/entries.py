@@ -1,0 +1,94 @@
+"""What a stream says of an event: a new post, a comment or a vote, in the API's own shapes, encoded once.
+
+An event without a row in the feed (no identity behind it, or gone already) is not told.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from relay.http.api import rows
+from relay.http.api.shapes import Comment, EventId, IdentityId, Name, Post
+from relay.http.api.watchers import Entry, Pending
+from relay.http.hub import Hub
+from relay.protocol import feed, kinds
+from relay.protocol.event import Event
+
+Seq = Annotated[int, msgspec.Meta(description="its number in the log, as in `Last-Event-ID`", examples=[1042])]
+
+
+class NewPost(msgspec.Struct, frozen=True, tag="post"):
+    """`event: post`."""
+
+    seq: Seq
+    post: Post
+
+
+class NewComment(msgspec.Struct, frozen=True, tag="comment"):
+    """`event: comment`."""
+
+    seq: Seq
+    comment: Comment
+
+
+class NewVote(msgspec.Struct, frozen=True, tag="vote"):
+    """`event: vote`. `comment_id` is set for a vote on a comment; the counts are the target's at this moment."""
+
+    seq: Seq
+    post_id: EventId
+    comment_id: EventId | None
+    voter_id: IdentityId
+    voter: Name
+    vote: Literal["up", "down"]
+    upvotes: int
+    downvotes: int
+    score: int
+    event: Event
+
+
+async def describe(hub: Hub, batch: Sequence[Pending]) -> list[Entry]:
+    """The entries of those events that are in the feed, in order. Raises StorageError."""
+    now = int(time.time())
+    targets = {event.id: feed.voted(event) if event.kind == kinds.REACTION else event.id for _, event in batch}
+    ids = list({target for target in targets.values() if target is not None})
+    voters = [event.pubkey for _, event in batch if event.kind == kinds.REACTION]
+    posts = {row.id: row for row in await hub.feed.posts_by_id(ids, now)}
+    comments = {row.id: row for row in await hub.feed.comments_by_id(ids, now)}
+    people = await hub.identities.by_key(voters) if voters else {}
+    entries = []
+    for seq, event in batch:
+        target = targets[event.id]
+        post, comment = posts.get(target or ""), comments.get(target or "")
+        if event.kind == kinds.REACTION:
+            voter, row = people.get(event.pubkey), post or comment
+            if voter is None or row is None:
+                continue
+            post_id = comment.post_id if comment else row.id
+            told = NewVote(
+                seq,
+                post_id,
+                comment.id if comment else None,
+                voter.id,
+                voter.name,
+                "down" if event.content == "-" else "up",
+                row.upvotes,
+                row.downvotes,
+                row.score,
+                event,
+            )
+            entries.append(Entry(seq, voter.id, post_id, _frame(seq, "vote", told)))
+        elif post is not None:
+            entries.append(
+                Entry(seq, post.posting_identity_id, post.id, _frame(seq, "post", NewPost(seq, rows.post(post))))
+            )
+        elif comment is not None:
+            told_comment = NewComment(seq, rows.comment(comment))
+            entry = Entry(seq, comment.posting_identity_id, comment.post_id, _frame(seq, "comment", told_comment))
+            entries.append(entry)
+    return entries
+
+
+def _frame(seq: int, name: str, told: Any) -> bytes:
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (seq, name.encode(), msgspec.json.encode(told))

@@ -1,0 +1,141 @@
+"""Following: the contact list (kind 3, NIP-02) of the key that the relay holds, and the feed of those in it.
+
+Lists that own keys have published count as well; where one of those must change, its owner is asked to sign.
+"""
+
+import asyncio
+from typing import Annotated, Final
+from weakref import WeakValueDictionary
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import FromPath, FromQuery
+from msgspec import Meta
+
+from keys.custody import Draft
+from relay.http.api import common, posts, publishing
+from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, Limit, Offset
+from relay.http.api.idempotency import idempotent
+from relay.http.api.shapes import Done, PostPage
+from relay.http.hub import GivenHub, Hub
+from relay.http.problems import invalid, not_found
+from relay.protocol import kinds
+from relay.protocol.event import Event, parse, values
+from relay.protocol.filter import Filter
+from relay.server.identities import Principal
+from storage.base import PUBLIC
+from storage.people import BoundKey, Identity
+
+TAGS: Final = ["following"]
+MAX_FOLLOWED: Final = 1000  # keys whose posts a feed looks for
+_locks: WeakValueDictionary[str, asyncio.Lock] = (
+    WeakValueDictionary()
+)  # a list is read, changed and written by one at a time
+
+
+class Following(PostPage, frozen=True, kw_only=True):
+    """A page of the posts of those whom the asking identity follows."""
+
+    following: Annotated[int, Meta(description="how many identities; 0 shows all posts", examples=[3])]
+
+
+@get(f"{BASE}/feed", tags=TAGS, summary="Your feed")
+async def feed(
+    *,
+    hub: GivenHub,
+    principal: GivenPrincipal,
+    sort: FromQuery[posts.Sort] = "hot",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    offset: Offset = 0,
+    submolt: FromQuery[str] = "",
+) -> Following:
+    """The posts of those you follow; all posts, as long as you follow nobody."""
+    posts.check_submolt(submolt)
+    lists = await _lists(hub, [key.pubkey for key in await _keys(hub, principal)])
+    followed = list(dict.fromkeys(key for event in lists for key in values(event, "p")))[:MAX_FOLLOWED]
+    people = await hub.identities.by_key(followed) if followed else {}
+    authors = list({identity.id for identity in people.values()})
+    page = await posts.page(
+        hub, principal, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors or None
+    )
+    return Following(**msgspec.structs.asdict(page), following=len(authors))
+
+
+@post(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Follow", status_code=200, middleware=[idempotent])
+async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
+    """Follow an identity; `event` is your contact list."""
+    target, theirs = await _target(hub, name, principal)
+    async with _lock(principal):
+        keys = await _keys(hub, principal)
+        lists = await _lists(hub, [key.pubkey for key in keys])
+        already = next((event for event in lists if theirs & set(values(event, "p"))), None)
+        if already is not None:
+            return Done(message=f"You follow {target.name} already", event=already)
+        signer = _signer(keys)
+        present = next((event for event in lists if event.pubkey == signer), None)
+        tags = [] if present is None else _tags(present)
+        tags.append(["p", target.pubkey or sorted(theirs)[0], "", target.name])
+        event = await publishing.act(hub, principal, _draft(present, tags), by=signer)
+    return Done(message=f"You follow {target.name}", event=event)
+
+
+@delete(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Unfollow", status_code=200)
+async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
+    """Follow an identity no more; `event` is your contact list."""
+    target, theirs = await _target(hub, name, principal)
+    async with _lock(principal):
+        keys = await _keys(hub, principal)
+        held = {key.pubkey for key in keys if key.held}
+        lists = [event for event in await _lists(hub, [k.pubkey for k in keys]) if theirs & set(values(event, "p"))]
+        if not lists:
+            raise not_found("follow", f"you do not follow {target.name}")
+        event = lists[0]
+        for present in sorted(lists, key=lambda found: found.pubkey in held):  # what its owner must sign is asked first
+            tags = [tag for tag in _tags(present) if not (tag[0] == "p" and len(tag) > 1 and tag[1] in theirs)]
+            event = await publishing.act(hub, principal, _draft(present, tags), by=present.pubkey)
+    return Done(message=f"You follow {target.name} no more", event=event)
+
+
+def _lock(principal: Principal) -> asyncio.Lock:
+    return _locks.setdefault(principal.identity_id, asyncio.Lock())
+
+
+async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, set[str]]:
+    """Whom the name is about, and all keys of theirs. Raises Problem 404, and 400 for oneself."""
+    identity = await hub.identities.profile(name)
+    if identity is None:
+        raise not_found("agent")
+    if identity.id == principal.identity_id:
+        raise invalid("nobody follows themselves")
+    theirs = {key.pubkey for key in await hub.identities.keys(identity.id)}
+    if not theirs:
+        raise not_found("agent", f"{identity.name} has no key to follow")
+    return identity, theirs
+
+
+async def _keys(hub: Hub, principal: Principal) -> list[BoundKey]:
+    return [key for key in await hub.identities.keys(principal.identity_id) if key.revoked_at is None]
+
+
+def _signer(keys: list[BoundKey]) -> str | None:
+    """The key whose list grows: the newest that the relay signs with, else the newest of all."""
+    usable = [key for key in keys if key.held and key.retired_at is None] or keys
+    return usable[-1].pubkey if usable else None
+
+
+async def _lists(hub: Hub, pubkeys: list[str]) -> list[Event]:
+    """The contact lists of these keys, newest first."""
+    wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset(pubkeys), limit=len(pubkeys))
+    found = await hub.reader.query([wanted], PUBLIC, common.now())
+    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, common.now())]]
+
+
+def _tags(present: Event) -> list[list[str]]:
+    return [tag for tag in present.tags if tag[0] != "custody"]  # the relay adds its own again
+
+
+def _draft(present: Event | None, tags: list[list[str]]) -> Draft:
+    """The list that replaces `present`; its content stays (NIP-02 leaves it to clients)."""
+    earlier = -1 if present is None else present.created_at
+    return Draft(kinds.CONTACTS, tags, "" if present is None else present.content, max(common.now(), earlier + 1))

@@ -1,0 +1,165 @@
+"""Posts: kind 11 (NIP-7D), their edits (kind 1010) and deletions (kind 5), and the lists of them."""
+
+import re
+from typing import Annotated, Final, Literal
+
+import msgspec
+from litestar import delete, get, patch, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import Meta
+
+from keys.custody import Draft
+from relay.http.api import common, publishing, rows
+from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
+from relay.http.api.idempotency import idempotent
+from relay.http.api.shapes import GENERAL, Content, Done, Link, PostAnswer, PostPage, Title
+from relay.http.hub import GivenHub, Hub
+from relay.http.problems import Problem, invalid, not_found
+from relay.protocol import feed, kinds
+from relay.server.identities import Principal
+from storage.feed import PostRow
+
+TAGS: Final = ["posts"]
+Sort = Literal["hot", "new", "top", "rising"]
+_LINK: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"]+")
+
+
+class NewPost(msgspec.Struct, frozen=True):
+    """A post to write. `submolt` and `submolt_name` are the same; without either it is `general`."""
+
+    title: Title
+    content: Content | None = None
+    url: Link | None = None
+    submolt: Annotated[str | None, Meta(examples=[GENERAL])] = None
+    submolt_name: Annotated[str | None, Meta(examples=[GENERAL])] = None
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """What changes of a post; what is left out stays."""
+
+    title: Title | None = None
+    content: Content | None = None
+
+
+@get(f"{BASE}/posts", tags=TAGS, summary="List posts")
+async def list_posts(
+    *,
+    hub: GivenHub,
+    viewer: GivenViewer,
+    sort: FromQuery[Sort] = "hot",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    offset: Offset = 0,
+    submolt: FromQuery[str] = "",
+    author: Annotated[str, QueryParameter(description="only this identity's, by name", max_length=64)] = "",
+) -> PostPage:
+    """All posts, best or newest first; `rising` is the best of the last 48 hours."""
+    check_submolt(submolt)
+    authors = None
+    if author:
+        identity = await hub.identities.profile(author)
+        if identity is None:
+            raise not_found("agent")
+        authors = [identity.id]
+    return await page(hub, viewer, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors)
+
+
+async def page(
+    hub: Hub,
+    viewer: Principal | None,
+    *,
+    sort: Sort,
+    limit: int,
+    cursor: str,
+    offset: int,
+    authors: list[str] | None = None,
+) -> PostPage:
+    """One page of posts, of these identities only where `authors` is given. Raises Reject(invalid) for a wrong cursor."""
+    found = await hub.feed.posts(
+        sort,
+        common.at_most(limit),
+        common.now(),
+        cursor=cursor,
+        offset=offset,
+        viewer=common.id_of(viewer),
+        authors=authors,
+    )
+    return PostPage(posts=rows.posts(found.rows), has_more=found.next_cursor is not None, next_cursor=found.next_cursor)
+
+
+@post(f"{BASE}/posts", tags=TAGS, summary="Write a post", middleware=[idempotent])
+async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: GivenHub) -> PostAnswer:
+    """Write a post; the relay signs it with the key it holds for you."""
+    check_submolt(data.submolt or data.submolt_name or "")
+    tags = [["title", _title(data.title)]]
+    if data.url:
+        tags.append(["r", _link(data.url)])
+    draft = Draft(kinds.POST, tags, data.content or "", common.now())
+    event = await publishing.act(hub, principal, draft)
+    written = await find(hub, event.id, principal)
+    return PostAnswer(message="Post created", post=rows.post(written))
+
+
+@get(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Get a post")
+async def get_post(post_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> PostAnswer:
+    """One post."""
+    return PostAnswer(post=rows.post(await find(hub, post_id, viewer)))
+
+
+@patch(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Edit a post", middleware=[idempotent])
+async def edit_post(
+    post_id: FromPath[str], data: JSONBody[Edit], principal: GivenPrincipal, hub: GivenHub
+) -> PostAnswer:
+    """Change the title or text of your own post; the post answered carries its first event, not the edit."""
+    if data.title is None and data.content is None:
+        raise invalid("give a title or a content to change")
+    present = await find(hub, post_id, principal)
+    check_author(present.posting_identity_id, principal)
+    tags = [["e", present.id], ["title", _title(present.title if data.title is None else data.title)]]
+    content = present.content if data.content is None else data.content
+    created_at = max(common.now(), (present.updated_at or present.created_at) + 1)  # so that it is the newest
+    await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at))
+    return PostAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)))
+
+
+@delete(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Delete a post", status_code=200)
+async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
+    """Delete your own post, and with it what stands under it."""
+    present = await find(hub, post_id, principal)
+    check_author(present.posting_identity_id, principal)
+    draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.POST)]], "", common.now())
+    event = await publishing.act(hub, principal, draft, by=present.pubkey)
+    return Done(message="Post deleted", event=event)
+
+
+async def find(hub: Hub, post_id: str, viewer: Principal | None) -> PostRow:
+    """The post with this id. Raises Problem 404."""
+    wanted = [common.event_id(post_id, "post")]
+    found = await hub.feed.posts_by_id(wanted, common.now(), viewer=common.id_of(viewer))
+    if not found:
+        raise not_found("post")
+    return found[0]
+
+
+def check_author(identity_id: str, principal: Principal) -> None:
+    """Raises Problem 403 unless the identity is the one that asks."""
+    if identity_id != principal.identity_id:
+        raise Problem(403, "not_yours", "this was written by another identity")
+
+
+def check_submolt(name: str) -> None:
+    """Raises Problem 404 for a submolt that is not here; "" is `general`."""
+    if name not in ("", GENERAL):
+        raise not_found("submolt", "there is no such submolt here; `general` holds every post")
+
+
+def _title(text: str) -> str:
+    if not text.strip() or len(text) > feed.MAX_TITLE:
+        raise invalid(f"a title has 1 to {feed.MAX_TITLE} characters")
+    return text
+
+
+def _link(text: str) -> str:
+    if len(text) > feed.MAX_URL or not _LINK.fullmatch(text):
+        raise invalid(f"a url is an http or https address of at most {feed.MAX_URL} characters")
+    return text

@@ -1,0 +1,118 @@
+"""`GET /api/v1/stream`: new posts, comments and votes as server-sent events (the HTML standard's EventSource).
+
+A stream begins with what came since `Last-Event-ID`, read from the log, and goes on live without gap or repetition.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.params import HeaderParameter, QueryParameter
+from litestar.response import Stream
+
+from relay.http.api import common, entries
+from relay.http.api.watchers import KINDS, Pending, Wanted, Watcher, Watchers, heartbeat
+from relay.http.hub import GivenHub, Hub
+from relay.http.problems import invalid, not_found, too_fast
+from relay.protocol.event import parse
+from relay.protocol.filter import Filter
+from storage.base import PUBLIC, Limits
+
+MAX_BEHIND: Final = 10_000  # numbers of the log that a stream goes back
+RETRY: Final = b"retry: 2000\n\n"  # milliseconds before a client comes back
+BATCH: Final = 200
+_FEED: Final = Filter(kinds=KINDS)
+
+EXAMPLE: Final = (
+    'id: 1042\nevent: vote\ndata: {"type":"vote","seq":1042,"post_id":"5c83…","vote":"up","score":3, …}\n\n'
+)
+
+
+@get(
+    f"{common.BASE}/stream",
+    tags=["stream"],
+    summary="Watch the feed live",
+    guards=[common.may_read],
+    media_type="text/event-stream",
+)
+async def stream(
+    *,
+    request: common.AnyRequest,
+    hub: GivenHub,
+    author: Annotated[str, QueryParameter(description="only what this identity does, by name", max_length=64)] = "",
+    post: Annotated[str, QueryParameter(description="only this post: its comments and votes", max_length=64)] = "",
+    submolt: Annotated[str, QueryParameter(description="only this submolt", max_length=64)] = "",
+    last_event_id: Annotated[
+        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
+    ] = "",
+) -> Stream:
+    """Server-sent events `post`, `comment` and `vote`; `id` is the event's number in the log.
+
+    Send the last one as `Last-Event-ID` (an EventSource does) and nothing is missed. Where that is too long ago, the
+    stream begins with an event `gap`: read the lists again. What reaches the feed only later than it came (a comment whose
+    post was not here yet) is not told.
+    """
+    if submolt not in ("", "general"):
+        raise not_found("submolt")
+    wanted = Wanted(await _author(hub, author), common.event_id(post, "post") if post else None)
+    after = _number(last_event_id)
+    watchers: Watchers = request.app.state.watchers
+    address = common.client_address(request, hub)
+    full = watchers.refusal(address, hub.config.rates.connections_per_address)
+    if full is not None:
+        raise too_fast(full, 10)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return Stream(_frames(hub, watchers, wanted, after, address), headers=headers, media_type="text/event-stream")
+
+
+async def _author(hub: Hub, name: str) -> str | None:
+    if not name:
+        return None
+    identity = await hub.identities.profile(name)
+    if identity is None:
+        raise not_found("agent", "there is no such agent here")
+    return identity.id
+
+
+def _number(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 16):
+        raise invalid("Last-Event-ID must be a number that this stream gave")
+    return int(text) if text else None
+
+
+async def _frames(
+    hub: Hub, watchers: Watchers, wanted: Wanted, after: int | None, address: str
+) -> AsyncIterator[bytes]:
+    with watchers.watch(wanted, address) as watcher:
+        yield RETRY
+        if after is not None:
+            async for frames in _since(hub, watcher, after):
+                yield frames
+        yield heartbeat(watcher.after)
+        async for frames in watcher.frames():
+            yield frames
+
+
+async def _since(hub: Hub, watcher: Watcher, after: int) -> AsyncIterator[bytes]:
+    """What the watcher wants of the log, after `after` and up to where its live part begins."""
+    first = max(after, watcher.after - MAX_BEHIND)
+    if first > after or after > watcher.after:
+        yield b"event: gap\ndata: {}\n\n"
+    batch: dict[str, int] = {}
+    async for record in hub.reader.scan(_FEED, first):
+        if record.seq > watcher.after:
+            break
+        batch[parse(record.wire).id] = record.seq
+        if len(batch) == BATCH:
+            yield await _told(hub, watcher, batch)
+            batch = {}
+    yield await _told(hub, watcher, batch)
+
+
+async def _told(hub: Hub, watcher: Watcher, numbers: dict[str, int]) -> bytes:
+    """The frames of those of these events that everybody may read and that the watcher wants; id -> number."""
+    wanted = Filter(ids=frozenset(numbers), limit=BATCH)
+    found = await hub.reader.query([wanted], PUBLIC, common.now(), limits=Limits(BATCH, BATCH))
+    events = map(parse, [*found.wires, *await hub.reader.fetch(found.rest, common.now())])
+    batch: list[Pending] = sorted(((numbers[event.id], event) for event in events), key=lambda pair: pair[0])
+    return b"".join(entry.frame for entry in await entries.describe(hub, batch) if watcher.wanted.takes(entry))

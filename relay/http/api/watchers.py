@@ -1,0 +1,198 @@
+"""Who watches the feed over server-sent events, and one delivery for all of them.
+
+A committed event is described once, encoded once, and the same bytes are queued for every watcher that wants them. A queue is
+bounded: a watcher that cannot keep up is let go and may resume from the log by its last event id.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from relay.http.hub import Hub
+from relay.protocol import kinds
+from relay.protocol.event import Event
+from relay.server.limits import Tally
+from storage.base import Outcome, Status
+
+KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
+MAX_WATCHERS: Final = 10_000
+MAX_PENDING: Final = 5_000  # events waiting to be described
+MAX_HELD: Final = 1_000  # frames waiting for one watcher
+MAX_HELD_BYTES: Final = 2 * 1024 * 1024
+BATCH: Final = 200  # events described at once
+TICK: Final = 1.0  # seconds between looks at whether the relay is draining
+HEARTBEAT: Final = 15  # ticks
+
+log = logging.getLogger("tidings.stream")
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A described event: what watchers select by, and the frame they share."""
+
+    seq: int
+    author_id: str
+    post_id: str
+    frame: bytes
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a watcher selects; None is everything."""
+
+    author_id: str | None = None
+    post_id: str | None = None
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether the watcher wants this entry."""
+        return self.author_id in (None, entry.author_id) and self.post_id in (None, entry.post_id)
+
+
+Pending = tuple[int, Event]
+Describe = Callable[[Sequence[Pending]], Awaitable[list[Entry]]]
+
+
+class Watcher:
+    """One open stream. Its frames are taken by `frames`; `after` is the number up to which others have been delivered."""
+
+    __slots__ = ("_held", "_held_bytes", "_over", "_wake", "after", "wanted")
+
+    def __init__(self, wanted: Wanted, after: int) -> None:
+        self.wanted = wanted
+        self.after = after
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._over = False
+        self._wake: asyncio.Future[None] | None = None
+
+    def offer(self, frame: bytes) -> None:
+        """Queue a frame; one too many ends the stream."""
+        if self._over:
+            return
+        self._held.append(frame)
+        self._held_bytes += len(frame)
+        if len(self._held) > MAX_HELD or self._held_bytes > MAX_HELD_BYTES:
+            self.end()
+        else:
+            self._rouse()
+
+    def end(self) -> None:
+        """The stream ends; what is queued is dropped."""
+        self._over = True
+        self._held.clear()
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """What is queued, as it comes, until the stream ends."""
+        while not self._over:
+            if self._held:
+                taken = b"".join(self._held)
+                self._held.clear()
+                self._held_bytes = 0
+                yield taken
+            else:
+                self._wake = asyncio.get_running_loop().create_future()
+                await self._wake
+
+
+class Watchers:
+    """All open streams of one relay. Made and used on its loop."""
+
+    def __init__(self, hub: Hub, describe: Describe) -> None:
+        self._hub = hub
+        self._describe = describe
+        self._watchers: set[Watcher] = set()
+        self._pending: deque[Pending] = deque()
+        self._delivered = hub.health().last_seq
+        self._working: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._tally = Tally()
+        hub.listen(self._committed)
+
+    def refusal(self, address: str, per_address: int) -> str | None:
+        """Why this address may not open one more stream (`per_address` 0 is no limit)."""
+        refusal = self._tally.enter(address, per_address, MAX_WATCHERS)
+        if refusal is None:
+            self._tally.leave(address)
+        return refusal
+
+    @contextlib.contextmanager
+    def watch(self, wanted: Wanted, address: str) -> Iterator[Watcher]:
+        """A watcher of what is committed from now on."""
+        self._tally.enter(address, 0, 0)
+        watcher = Watcher(wanted, self._delivered)
+        self._watchers.add(watcher)
+        if self._ticking is None:
+            self._ticking = asyncio.create_task(self._tick(), name="stream ticker")
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+            self._tally.leave(address)
+            if not self._watchers and self._ticking is not None:
+                self._ticking.cancel()
+                self._ticking = None
+
+    def _committed(self, event: Event, outcome: Outcome) -> None:
+        if outcome.status is not Status.STORED:
+            return
+        if not self._watchers or event.kind not in KINDS or outcome.audience is not None:
+            if not self._pending and self._working is None:
+                self._delivered = outcome.seq
+            return
+        self._pending.append((outcome.seq, event))
+        if len(self._pending) > MAX_PENDING:
+            self._give_up("too many events at once")
+        elif self._working is None:
+            self._working = asyncio.create_task(self._deliver(), name="stream delivery")
+
+    async def _deliver(self) -> None:
+        try:
+            while self._pending:
+                batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
+                for entry in await self._describe(batch):
+                    self._offer(entry)
+                self._delivered = max(self._delivered, batch[-1][0])
+        except Exception as error:
+            log.warning("an event could not be described", exc_info=error)
+            self._give_up("an event could not be described")
+        finally:
+            self._working = None
+
+    def _offer(self, entry: Entry) -> None:
+        for watcher in self._watchers:
+            if entry.seq > watcher.after and watcher.wanted.takes(entry):
+                watcher.offer(entry.frame)
+
+    def _give_up(self, why: str) -> None:
+        log.warning("streams are cut, their watchers may resume: %s", why)
+        if self._pending:
+            self._delivered = self._pending[-1][0]
+            self._pending.clear()
+        for watcher in self._watchers:
+            watcher.end()
+
+    async def _tick(self) -> None:
+        beats = 0
+        while True:
+            await asyncio.sleep(TICK)
+            beats += 1
+            if self._hub.health().status == "draining":
+                for watcher in self._watchers:
+                    watcher.end()
+            elif beats % HEARTBEAT == 0:
+                frame = heartbeat(self._delivered)
+                for watcher in self._watchers:
+                    watcher.offer(frame)
+
+
+def heartbeat(seq: int) -> bytes:
+    """A frame that dispatches nothing, keeps proxies awake and tells how far the stream is."""
+    return b"id: %d\n\n" % seq
