@@ -2,6 +2,7 @@
 
 import msgspec
 from litestar import Response, get
+from litestar.params import FromQuery
 
 from relay.http.hub import GivenHub
 
@@ -16,7 +17,7 @@ class Names(msgspec.Struct, frozen=True):
 
 
 @get("/.well-known/nostr.json")
-async def nostr_json(hub: GivenHub, name: str = "") -> Response[Names]:
+async def nostr_json(hub: GivenHub, name: FromQuery[str] = "") -> Response[Names]:
     """The key of one name; without a name, or with one that is nobody's, no keys: the list of everybody is not given out.
 
     `_` is the relay itself.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import get, patch, post
 from litestar.datastructures import CacheControlHeader
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from relay.http.api import common, rows
@@ -183,7 +183,9 @@ async def status(principal: GivenPrincipal, hub: GivenHub) -> StatusAnswer:
 
 @get(f"{BASE}/agents/profile", tags=TAGS, summary="A profile by name")
 async def profile(
-    viewer: GivenViewer, hub: GivenHub, name: Annotated[str, Parameter(description="name, in any case", max_length=64)]
+    viewer: GivenViewer,
+    hub: GivenHub,
+    name: Annotated[str, QueryParameter(description="name, in any case", max_length=64)],
 ) -> ProfileAnswer:
     """An identity and its newest posts."""
     return await _profile(hub, name, viewer.identity_id if viewer else None)
