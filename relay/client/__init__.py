@@ -5,13 +5,14 @@ It knows the protocol and nothing of the server, and works with any relay.
 
 from relay.client.clock import Clock
 from relay.client.conversation import EndOfStored
-from relay.client.errors import ApiError, ClientError, Disconnected, Refused, TimedOut
+from relay.client.errors import ApiError, BadUrl, ClientError, Disconnected, Refused, TimedOut
 from relay.client.relay import Relay, Total
 from relay.client.signer import Key, Signer
 from relay.client.subscription import Subscription
 
 __all__ = [
     "ApiError",
+    "BadUrl",
     "ClientError",
     "Clock",
     "Disconnected",

@@ -107,8 +107,8 @@ class Conversation:
     def receive(self, word: Word, now: float) -> Step:
         """What follows from a message of the current connection. `now` is unix seconds."""
         match word:
-            case Given(_, event):
-                return self._event(event, word.subscription == PAGE, int(now))
+            case Given(subscription, event) if subscription in (LIVE, PAGE):
+                return self._event(event, subscription == PAGE, int(now))
             case Eose(subscription, complete) if subscription == LIVE:
                 return self._live_ended(complete, int(now))
             case Eose(subscription, complete) if subscription == PAGE and self._page is not None:

@@ -11,6 +11,10 @@ class ClientError(Exception):
     """Whatever a relay or a hub did not do for us."""
 
 
+class BadUrl(ClientError, ValueError):
+    """This is no URL of what is to be reached."""
+
+
 class Disconnected(ClientError):
     """There is no connection, or it was lost before the answer came."""
 

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
 from relay.client import messages
-from relay.client.errors import MAX_WORDS, Disconnected, Refused
+from relay.client.errors import MAX_WORDS, BadUrl, Disconnected, Refused
 from relay.client.messages import Challenge, Notice, Ok, Unintelligible, Word
 from relay.client.signer import Signer, proof
 
@@ -32,11 +32,11 @@ class Link:
 
     @classmethod
     async def open(cls, url: str, within: float, report: Callable[[str], None]) -> Self:
-        """Connect within that many seconds. Raises Disconnected; ValueError when `url` is not ws:// or wss://."""
+        """Connect within that many seconds. Raises Disconnected, BadUrl."""
         try:
             socket = await connect(url, open_timeout=within, close_timeout=CLOSE_TIMEOUT, max_size=MAX_MESSAGE)
         except InvalidURI:
-            raise ValueError(f"{url} is no relay's URL: it starts with ws:// or wss://") from None
+            raise BadUrl(f"{url} is no relay's URL: it starts with ws:// or wss://") from None
         except (OSError, WebSocketException) as error:
             raise Disconnected(f"cannot connect to {url}: {error or type(error).__name__}") from error
         return cls(socket, url, report)

@@ -72,7 +72,7 @@ class Relay:
         self._counts = 0
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises Disconnected when that fails, ValueError when the URL is none."""
+        """Connect. Raises Disconnected when that fails, BadUrl when the URL is none."""
         await self._connected()
         return self
 
@@ -117,10 +117,14 @@ class Relay:
     async def stored(self, *wanted: Wanted) -> AsyncGenerator[Event]:
         """The stored events that match any of the filters, newest first, as many as the relay gives, and no more.
 
-        Close it (`contextlib.aclosing`) when not reading to the end.
+        Close it (`contextlib.aclosing`) when not reading to the end. Raises TimedOut when one does not come in time.
         """
         async with self.subscribe(*wanted) as subscription:
-            async for item in subscription:
+            while True:
+                try:
+                    item = await asyncio.wait_for(anext(subscription), self._timeout)
+                except TimeoutError:
+                    raise self._late() from None
                 if not isinstance(item, Event):
                     return
                 yield item
@@ -153,7 +157,10 @@ class Relay:
         except TimeoutError:
             if error is not None:
                 raise error from None
-            raise TimedOut(f"{self.url} gave no answer within {self._timeout:g} s") from None
+            raise self._late() from None
+
+    def _late(self) -> TimedOut:
+        return TimedOut(f"{self.url} gave no answer within {self._timeout:g} s")
 
     async def _answer(self, name: str, frame: bytes, answer_type: type[A]) -> A:
         while True:

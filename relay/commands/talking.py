@@ -3,21 +3,24 @@
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
 from keys import schnorr
-from relay.commands.common import Complaint, Misuse, filter_argument, output, say
+from relay.commands.common import Complaint, Misuse, filter_argument, output, printable, say
 from relay.commands.keys import with_secret
 from relay.commands.progress import waiting
 from relay.protocol import event as events
-from relay.protocol import filter as filters
 from relay.protocol import kinds
 from relay.protocol.filter import Filter
+
+if TYPE_CHECKING:
+    from relay.client import Relay
 
 MAX_CONTENT: Final = 1024 * 1024  # bytes read from stdin or a template
 MAX_POW: Final = 64  # bits; far beyond what anybody can find
@@ -135,7 +138,7 @@ def _text(data: bytes) -> str:
 
 
 def _made(draft: Template, secret: bytes, bits: int | None) -> events.Event:
-    from relay.commands.client import sign
+    from relay.client import Key
 
     pubkey = schnorr.public_key(secret).hex()
     if draft.pubkey not in (None, pubkey):
@@ -146,7 +149,7 @@ def _made(draft: Template, secret: bytes, bits: int | None) -> events.Event:
         with waiting(f"mining {bits} bits …"):
             tags = mine(pubkey, created_at, draft, bits)
     try:
-        made = sign(secret, draft.kind, tags, draft.content, created_at)
+        made = Key(secret).signed(draft.kind, draft.content, tags, created_at)
         return events.parse(events.wire(made))  # what we make obeys the rules for what we take
     except UnicodeEncodeError:
         raise Complaint("the event holds text that is not valid UTF-8") from None
@@ -171,18 +174,25 @@ def mine(pubkey: str, created_at: int, draft: Template, bits: int) -> list[list[
         nonce += 1
 
 
-def _publish(made: events.Event, urls: tuple[str, ...], secret: Callable[[], bytes] | None, timeout: float) -> None:
+def _publish(made: events.Event, urls: tuple[str, ...], secret: Callable[[], bytes] | None, seconds: float) -> None:
     """Publish to each relay in turn. Raises Complaint at the end when one of them refused."""
-    from relay.commands.client import connected
+    from relay.client import Key, Refused, Relay
+    from relay.commands.client import report, talk
+
+    signer = None if secret is None else Key(secret())
+
+    async def publish(url: str) -> str:
+        async with Relay(url, signer=signer, auth_first=signer is not None, timeout=seconds, report=report) as relay:
+            try:
+                return await relay.publish(made)
+            except Refused as refusal:
+                raise Complaint(f"{url} refused the event: {refusal}") from None
 
     failures = []
     for url in urls:
         try:
-            with connected(url, timeout) as relay:
-                if secret is not None:
-                    relay.authenticate(secret())
-                words = relay.publish(made)
-            say(f"{url} has it{f': {words}' if words else ''}")
+            words = talk(url, publish(url))
+            say(f"{url} has it{f': {printable(words)}' if words else ''}")
         except Complaint as complaint:
             failures.append(complaint.message)
     if failures:
@@ -206,7 +216,8 @@ def req(
     """Ask a relay for events.
 
     Prints what the relay at URL has for any FILTER as JSON lines. Events are verified; a forged one is reported and
-    not printed. Exit code 1 when the relay refuses.
+    not printed. --follow connects again when the connection is lost, and misses nothing. Exit code 1 when the relay
+    refuses.
 
     \b
     Examples:
@@ -214,18 +225,28 @@ def req(
       tidings req wss://relay.example '{"authors":["<64 hex digits>"]}' --follow
       tidings req ws://127.0.0.1:7447 '{"kinds":[1059]}' --auth
     """
-    from relay.commands.client import connected
+    from relay.client import Key, Relay
+    from relay.commands.client import report, talk
 
-    asked = [msgspec.Raw(filters.to_json(_limited(one, limit))) for one in wanted]
-    with connected(url, rest["timeout"]) as relay:
-        if rest["auth"]:
-            relay.authenticate(rest["secret"]())
-        if only_count:
-            click.echo(relay.count(asked))
-            return
-        stream = output()
-        for found in relay.request(asked, follow):
-            stream.write(events.wire(found) + b"\n")
+    signer = Key(rest["secret"]()) if rest["auth"] else None
+    relay = Relay(url, signer=signer, auth_first=rest["auth"], timeout=rest["timeout"], report=report)
+    asked = tuple(_limited(one, limit) for one in wanted)
+    if only_count:
+        talk(url, _count(relay, asked))
+    else:
+        talk(url, _print(relay.subscribe(*asked).events() if follow else relay.stored(*asked)))
+
+
+async def _count(relay: "Relay", wanted: tuple[Filter, ...]) -> None:
+    async with relay:
+        click.echo((await relay.count(*wanted)).total)
+
+
+async def _print(found: AsyncGenerator[events.Event]) -> None:
+    stream = output()
+    async with aclosing(found):
+        async for event in found:
+            stream.write(events.wire(event) + b"\n")
             stream.flush()
 
 

@@ -236,7 +236,6 @@ def test_what_is_no_relays_url_is_told(tidings: Tidings, url: str) -> None:
 
 def test_req_prints_the_events_until_eose(tidings: Tidings) -> None:
     stored = [make_event(2, content=f"event {number}") for number in range(3)]
-    closed: list[Any] = []
 
     def answer(peer: Peer) -> None:
         verb, name, *filters = peer.hear()
@@ -245,13 +244,11 @@ def test_req_prints_the_events_until_eose(tidings: Tidings) -> None:
             peer.say("EVENT", name, event)
         peer.say("EVENT", "another", make_event(3))
         peer.say("EOSE", name, ["finish"])
-        closed.append(peer.hear())
 
     with relay(answer) as url:
         result = tidings("req", url, '{"kinds":[1]}', '{"ids":[],"limit":7}', "--limit", 5)
     assert result.exit_code == 0
     assert result.stdout_bytes.splitlines() == [events.wire(event) for event in stored]
-    assert closed[0][0] == "CLOSE"
 
 
 def test_req_follows_what_comes_later(tidings: Tidings) -> None:
@@ -261,12 +258,12 @@ def test_req_follows_what_comes_later(tidings: Tidings) -> None:
         _, name, _ = peer.hear()
         peer.say("EOSE", name)
         peer.say("EVENT", name, later)
-        peer.say("CLOSED", name, "error: shutting down")
+        peer.say("CLOSED", name, "restricted: no longer")
 
     with relay(answer) as url:
         result = tidings("req", url, "{}", "--follow")
     assert result.stdout_bytes == events.wire(later) + b"\n"
-    assert (result.exit_code, result.stderr) == (1, f"tidings: {url} refused: error: shutting down\n")
+    assert (result.exit_code, result.stderr) == (1, f"tidings: {url} refused: restricted: no longer\n")
 
 
 def test_req_does_not_print_what_is_forged_or_no_event(tidings: Tidings) -> None:
@@ -288,8 +285,7 @@ def test_req_does_not_print_what_is_forged_or_no_event(tidings: Tidings) -> None
         result = tidings("req", url, "{}")
     assert result.stdout_bytes == events.wire(good) + b"\n"
     assert "sent a forged event" in result.stderr
-    assert "sent something that is no event" in result.stderr
-    assert "sent something that is no Nostr message" in result.stderr
+    assert result.stderr.count("sent something that is no message") == 5
     assert "\x1b" not in result.stderr
 
 
@@ -311,7 +307,7 @@ def test_req_authenticates_when_asked(tidings: Tidings) -> None:
     with relay(guard) as url:
         result = tidings("req", url, "{}", "--auth", NOSTR_SECRET_KEY=SECRET)
     assert result.exit_code == 1
-    assert "refused the authentication: restricted: not a member" in result.stderr
+    assert "refused: restricted: not a member" in result.stderr
 
 
 @pytest.mark.parametrize("wanted", ["{", "[]", '{"kinds":1}', '{"ids":["AB"]}', '{"x":1}', "@missing.json"])

@@ -60,6 +60,10 @@ def test_a_forged_event_is_complained_of_and_does_not_hide_the_true_one() -> Non
     assert live(conversation, note(1)).item == note(1)
 
 
+def test_an_event_of_another_subscription_is_passed_over() -> None:
+    assert started().receive(Given("another", note(1)), NOW) == Step()
+
+
 def test_an_event_nobody_asked_for_is_complained_of() -> None:
     step = live(started(), make_event(1, kind=4))
     assert step.item is None

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from relay.client import Disconnected, Key, Refused, Relay, TimedOut, Total
+from relay.client import BadUrl, Disconnected, Key, Refused, Relay, TimedOut, Total
 from relay.errors import Prefix, Reject
 from tests.client.scripted import Peer, Watch, relay
 from tests.client.test_subscription import KEY, prove
@@ -147,6 +147,19 @@ async def test_a_silent_relay_is_not_waited_for_longer_than_told() -> None:
             await client.publish(EVENT)
 
 
+async def test_a_relay_that_gives_no_history_is_not_waited_for_longer_than_told() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.hear("REQ")
+        await peer.say("EVENT", "live", EVENT)
+        await peer.stay()
+
+    async with relay(script) as url:
+        stored = Relay(url, timeout=0.05).stored({})
+        assert await anext(stored) == EVENT
+        with pytest.raises(TimedOut, match=r"no answer within 0\.05 s"):
+            await anext(stored)
+
+
 async def test_a_relay_that_went_away_is_told_when_the_time_is_up() -> None:
     async def cut(peer: Peer) -> None:
         await peer.hear("EVENT")
@@ -170,7 +183,7 @@ async def test_a_relay_that_is_not_there_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:7447", "", "ws://"])
 async def test_what_is_no_relays_url_is_told(url: str) -> None:
-    with pytest.raises(ValueError, match="no relay's URL"):
+    with pytest.raises(BadUrl, match="no relay's URL"):
         await Relay(url).__aenter__()
 
 

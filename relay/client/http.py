@@ -1,0 +1,99 @@
+"""One HTTP exchange with a hub: bounded, typed, its refusals as ApiError. The key goes into a header and nowhere else."""
+
+from typing import Any, Final, TypeVar
+
+import httpx
+import msgspec
+
+from relay.client.errors import MAX_WORDS, ApiError, BadUrl, Disconnected, TimedOut
+from relay.protocol import event as events
+
+MAX_ANSWER: Final = 16 * 1024 * 1024  # bytes
+BASE: Final = "/api/v1"
+
+T = TypeVar("T")
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The body of a refusal; what a proxy says in between is not in this shape."""
+
+    error: str = ""
+    message: str = ""
+    hint: str | None = None
+    retry_after_seconds: float | None = None
+    event: dict[str, Any] | None = None
+
+
+class Http:
+    """The HTTP API at a base URL such as `https://hub.example`. Raises BadUrl when it is none."""
+
+    def __init__(self, url: str, key: str | None, seconds: float, transport: httpx.AsyncBaseTransport | None) -> None:
+        parsed = httpx.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise BadUrl(f"{url} is no hub's URL: it starts with http:// or https://")
+        self.url = url.rstrip("/")
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        self._client = httpx.AsyncClient(headers=headers, timeout=seconds, transport=transport)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        body: object = None,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> T:
+        """The answer to one request. Raises ApiError, Disconnected, TimedOut."""
+        content = None if body is None else msgspec.json.encode(body)
+        sent = {"content-type": "application/json"} if content is not None else {}
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        url = f"{self.url}{BASE}{path}"
+        try:
+            request = self._client.stream(method, url, content=content, params=given, headers=sent | (headers or {}))
+            async with request as response:
+                data = await _read(response)
+        except httpx.TimeoutException:
+            raise TimedOut(f"{self.url} gave no answer in time") from None
+        except httpx.HTTPError as error:
+            raise Disconnected(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+        if not response.is_success:
+            raise _refusal(response, data)
+        return _decode(response, data, answer)
+
+    async def close(self) -> None:
+        """Close the connections. Idempotent."""
+        await self._client.aclose()
+
+
+async def _read(response: httpx.Response) -> bytes:
+    data = bytearray()
+    async for chunk in response.aiter_bytes():
+        data += chunk
+        if len(data) > MAX_ANSWER:
+            raise ApiError(response.status_code, "too_long", f"the answer is longer than {MAX_ANSWER} bytes")
+    return bytes(data)
+
+
+def _refusal(response: httpx.Response, data: bytes) -> ApiError:
+    try:
+        refusal = msgspec.json.decode(data, type=Refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        refusal = Refusal(response.reason_phrase, f"HTTP {response.status_code} {response.reason_phrase}")
+    return ApiError(
+        response.status_code,
+        refusal.error[:MAX_WORDS],
+        refusal.message[:MAX_WORDS],
+        hint=refusal.hint and refusal.hint[:MAX_WORDS],
+        retry_after=refusal.retry_after_seconds,
+        unsigned=refusal.event,
+    )
+
+
+def _decode(response: httpx.Response, data: bytes, answer: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        said = events.describe(error)
+        raise ApiError(response.status_code, "unintelligible", f"the hub's answer makes no sense: {said}") from None
