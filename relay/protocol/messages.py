@@ -54,11 +54,15 @@ Message = Publish | Auth | Req | Count | Close
 
 
 class Malformed(Exception):
-    """A message that cannot be acted on; `reply` is the whole message to answer with."""
+    """A message that cannot be acted on; `reply` is the whole message to answer with.
 
-    def __init__(self, reply: bytes) -> None:
+    `subscription` is set where a REQ of that id is refused: it takes the place of the open one and comes to nothing.
+    """
+
+    def __init__(self, reply: bytes, subscription: str | None = None) -> None:
         super().__init__(reply)
         self.reply = reply
+        self.subscription = subscription
 
 
 _encode = msgspec.json.Encoder().encode
@@ -108,9 +112,10 @@ def _filters_message(verb: str, parts: list[msgspec.Raw]) -> Message:
         raw = [_decode_any(part) for part in parts[2:]]
         parsed = tuple(filters.parse(value) for value in raw)
     except Reject as refusal:
-        raise Malformed(closed(subscription, refusal)) from None
+        raise Malformed(closed(subscription, refusal), subscription if verb == "REQ" else None) from None
     except _FAULTS as error:
-        raise Malformed(closed(subscription, Reject(Prefix.INVALID, describe(error)))) from None
+        reply = closed(subscription, Reject(Prefix.INVALID, describe(error)))
+        raise Malformed(reply, subscription if verb == "REQ" else None) from None
     if verb == "REQ":
         return Req(subscription, parsed)
     from relay.protocol.hll import offset_of

@@ -49,13 +49,20 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
     subscription: str
 
 
+class Refuse(msgspec.Struct, frozen=True, gc=False):
+    """Answer a REQ with CLOSED, and end the subscription of its id if there is one: CLOSED says that it is gone (NIP-01)."""
+
+    subscription: str
+    reply: bytes
+
+
 class Authenticate(msgspec.Struct, frozen=True, gc=False):
     """Check the signature of an AUTH event, then call `Session.authenticated` with its key (NIP-42)."""
 
     event: Event
 
 
-Effect = Publish | Open | Tally | Cancel | Authenticate | bytes
+Effect = Publish | Open | Tally | Cancel | Refuse | Authenticate | bytes
 
 
 class Session:
@@ -74,6 +81,8 @@ class Session:
         try:
             message = messages.decode(data)
         except messages.Malformed as malformed:
+            if malformed.subscription is not None:
+                return Refuse(malformed.subscription, malformed.reply)
             return malformed.reply
         if type(message) is Publish:
             return message
@@ -102,7 +111,8 @@ class Session:
             case Req() | Count():
                 refusal = self._refuses(message, rules)
                 if refusal is not None:
-                    return messages.closed(message.subscription, refusal)
+                    reply = messages.closed(message.subscription, refusal)
+                    return Refuse(message.subscription, reply) if isinstance(message, Req) else reply
                 if isinstance(message, Count):
                     return Tally(message.subscription, message.filters, message.offset)
                 return Open(message.subscription, message.filters)
@@ -166,7 +176,7 @@ def refusal_of(effect: Effect, reason: Reject) -> bytes | None:
     match effect:
         case Publish(event) | Authenticate(event):
             return messages.ok(event.id, False, str(reason))
-        case Open(subscription) | Tally(subscription):
+        case Open(subscription) | Tally(subscription) | Refuse(subscription):
             return messages.closed(subscription, reason)
         case _:
             return None

@@ -25,7 +25,7 @@ from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.messages import Publish
-from relay.protocol.session import Authenticate, Cancel, Open, Session, Tally, refusal_of
+from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Session, Tally, refusal_of
 from relay.server import frames, limits, policies
 from relay.server.fanout import Subscription
 from relay.server.queries import MAX_WAITING, History, Job
@@ -209,6 +209,8 @@ class Connection(asyncio.Protocol):
         if hub.limits_messages and not isinstance(effect, Cancel) and not hub.may_send(self.address):
             reason = Reject(Prefix.RATE_LIMITED, "too many messages from your address; slow down")
             refusal = None if isinstance(effect, bytes) else refusal_of(effect, reason)
+            if isinstance(effect, Open | Refuse):
+                self._cancel(effect.subscription)
             self.send(refusal or messages.notice(str(reason)))
         elif kind is Publish:
             self._publish(cast(Publish, effect).event)
@@ -216,6 +218,9 @@ class Connection(asyncio.Protocol):
             self.send(effect)
         elif isinstance(effect, Open):
             self._open(effect)
+        elif isinstance(effect, Refuse):
+            self._cancel(effect.subscription)
+            self.send(effect.reply)
         elif isinstance(effect, Tally):
             hub.queries.submit(self, effect)
         elif isinstance(effect, Cancel):

@@ -13,7 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.protocol.event import wire
-from tests.e2e.harness import HANDSHAKE, PATIENCE, Server, client, fresh_key, masked, serving, upgraded
+from tests.e2e.harness import (
+    HANDSHAKE,
+    PATIENCE,
+    Server,
+    client,
+    deaf,
+    fresh_key,
+    hung_up,
+    masked,
+    serving,
+    upgraded,
+)
 from tests.factories import make_event
 
 PROTOCOL_ERROR, BAD_DATA, TOO_BIG = 1002, 1007, 1009
@@ -286,6 +297,14 @@ async def test_a_peer_that_answers_pings_is_kept(impatient: Server) -> None:
         )  # long enough for a peer that does not answer to be dropped
         writer.transport.abort()
         assert (await quiet.request({"ids": []}))[1][0] == "EOSE"
+
+
+async def test_a_reader_that_takes_nothing_of_its_answer_is_dropped(impatient: Server) -> None:
+    key = fresh_key()
+    async with client(impatient) as writer:
+        await writer.store(*[make_event(key, content=f"{number} " + "x" * 50_000) for number in range(200)])
+    stream, _ = await deaf(impatient, ["REQ", "s", {"authors": [key.pubkey]}])
+    await hung_up(stream)
 
 
 async def test_a_peer_that_never_answers_a_close_is_dropped(impatient: Server) -> None:

@@ -262,6 +262,15 @@ async def test_subscription_ids_belong_to_their_connection(relay: Server) -> Non
         assert await bob.quiet()
 
 
+async def test_a_refused_request_ends_the_subscription_whose_id_it_took(relay: Server) -> None:
+    key = fresh_key()
+    async with client(relay) as alice, client(relay) as writer:
+        await alice.request({"authors": [key.pubkey]})
+        assert (await alice.request({"authors": ["x"]}))[1][0] == "CLOSED"
+        await writer.store(make_event(key))
+        assert await alice.quiet()
+
+
 async def test_close_has_no_answer_and_ends_delivery(relay: Server) -> None:
     key = fresh_key()
     async with client(relay) as alice, client(relay) as writer:

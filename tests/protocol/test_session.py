@@ -6,7 +6,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import session as sessions
 from relay.protocol.event import wire
 from relay.protocol.messages import Publish
-from relay.protocol.session import Authenticate, Cancel, Open, Rules, Session, Tally
+from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Rules, Session, Tally
 from tests.factories import keypair, make_event
 
 RULES = Rules(max_subscriptions=2, max_filters=3, max_filter_values=1000, auth_to_read=False)
@@ -18,8 +18,9 @@ def ask(session: Session, *parts: object, rules: Rules = RULES) -> sessions.Effe
 
 
 def refusal(effect: sessions.Effect) -> list[object]:
-    assert isinstance(effect, bytes)
-    decoded: list[object] = json.loads(effect)
+    answer = effect.reply if isinstance(effect, Refuse) else effect
+    assert isinstance(answer, bytes)
+    decoded: list[object] = json.loads(answer)
     return decoded
 
 
@@ -71,12 +72,12 @@ def test_reading_needs_authentication_where_the_relay_says_so(verb: str) -> None
     answer = refusal(ask(Session("c"), verb, "s", {"kinds": [1]}, rules=rules))
     assert answer[:2] == ["CLOSED", "s"]
     assert str(answer[2]).startswith("auth-required: ")
-    assert not isinstance(ask(authenticated(ALICE), verb, "s", {"kinds": [1]}, rules=rules), bytes)
+    assert isinstance(ask(authenticated(ALICE), verb, "s", {"kinds": [1]}, rules=rules), Open | Tally)
 
 
 @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
 def test_takes_as_many_filters_as_the_limit_and_no_more(verb: str) -> None:
-    assert not isinstance(ask(Session("c"), verb, "s", *[{}] * 3), bytes)
+    assert isinstance(ask(Session("c"), verb, "s", *[{}] * 3), Open | Tally)
     answer = refusal(ask(Session("c"), verb, "s", *[{}] * 4))
     assert answer[:2] == ["CLOSED", "s"]
     assert str(answer[2]).startswith("invalid: ")
@@ -132,6 +133,15 @@ def test_a_filter_that_is_not_about_private_kinds_alone_is_open_to_all(wanted: d
 def test_one_private_filter_among_others_refuses_the_whole_request() -> None:
     answer = refusal(ask(Session("c"), "REQ", "s", {"kinds": [1]}, {"kinds": [4]}))
     assert str(answer[2]).startswith("auth-required: ")
+
+
+@pytest.mark.parametrize("wanted", [{"ids": ["x"]}, {"unheard": 1}, {"kinds": [1059]}, 7])
+def test_a_refused_request_ends_the_subscription_of_its_id(wanted: object) -> None:
+    effect = ask(Session("c"), "REQ", "s", wanted)
+    assert isinstance(effect, Refuse)
+    assert effect.subscription == "s"
+    assert refusal(effect)[:2] == ["CLOSED", "s"]
+    assert isinstance(ask(Session("c"), "COUNT", "s", wanted), bytes)
 
 
 def test_what_cannot_be_acted_on_is_answered() -> None:

@@ -187,6 +187,22 @@ async def test_messages_of_an_address_are_limited_and_refused_in_their_own_form(
     assert (await other.next())[0] == "EOSE"
 
 
+async def test_requests_refused_for_their_rate_leave_nothing_behind(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(messages_per_address=0.001, burst=2000)))
+    client, writer = Client(hub), Client(hub, peer="203.0.113.2")
+    client.send("REQ", "open", {})
+    client.send("REQ", "second", {"limit": 0})
+    for name in ("open", *map(str, range(100))):
+        client.send("REQ", name, {"kinds": [1]})
+    answers = await client.gather(102)
+    assert sorted(answer[0] for answer in answers) == ["CLOSED"] * 101 + ["EOSE"]
+    assert list(client.connection.session.subscriptions) == ["second"]
+    assert list(client.connection.session._weights) == ["second"]
+    writer.publish(make_event())
+    await writer.next()
+    assert [message[1] for message in client.pending()] == ["second"]
+
+
 async def test_events_of_a_key_are_limited(relay: Relay) -> None:
     hub = relay(config=Config(rates=Rates(events_per_key=60, burst=2)))
     client = Client(hub)
