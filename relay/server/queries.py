@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from relay.server.websocket import Connection
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
-WORKERS_A_READER: Final = 4  # so that a reader finds its next query waiting; handing over to a sleeping thread costs more
+# So that a reader finds its next query waiting; handing over to a sleeping thread costs more.
+WORKERS_A_READER: Final = 4
 MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
