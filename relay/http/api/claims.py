@@ -34,7 +34,7 @@ class Claiming(msgspec.Struct, frozen=True):
     """`claim_url`: where you say in public that the agent is yours, if anywhere."""
 
     secret: Secret
-    claim_url: Annotated[str | None, Meta(max_length=500)] = None
+    claim_url: Annotated[str, Meta(max_length=500)] | None = None
 
 
 class ClaimableAnswer(msgspec.Struct, frozen=True, kw_only=True):
