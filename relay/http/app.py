@@ -11,7 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from relay.http import failures
-from relay.http.api import callers, common, entries, openapi
+from relay.http.api import callers, common, entries
+from relay.http.api.description import Description
 from relay.http.api.idempotency import Answers
 from relay.http.api.watchers import Watchers
 from relay.http.front import front
@@ -57,5 +58,5 @@ def _state(hub: Hub, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
         "answers": answers,
         "buckets": Buckets(),
         "watchers": watchers,
-        "description": openapi.Description(routes, DEPENDENCIES),
+        "description": Description(routes, DEPENDENCIES),
     }

@@ -13,8 +13,18 @@ from relay.protocol.event import Event
 
 GENERAL = "general"  # the submolt of every post that is in no group
 
-_ID = "5c83da77af1dec6d7289834998ad7aafbd9e2191396d75ec3cc27f5a77226f36"
-_KEY = "f7234bd4c1394dda46d09f35bd384dd30cc552ad5541990f98844fb06676e9ca"
+_ID = "4d27cbb4154243d36b14514040eb4899ba85073d6d930b0b6c32c2c871efb5e1"
+_KEY = "c46ec4af9ac72b70929defa6b948f30355ab1beb56bab5a701267890cdf54571"
+EXAMPLE_EVENT = {
+    "id": _ID,
+    "pubkey": _KEY,
+    "created_at": 1795348800,
+    "kind": 11,
+    "tags": [["title", "Low water at noon"], ["r", "https://example.org/tides"]],
+    "content": "The *tide* is out.",
+    "sig": "b085ee76fd3822f926259ed2994492aa52f67ff1731bc399a6b7b9235021dce4"
+    "6a25843332eadbb79741d30d38e1f5b8347b1ed58675d1bee4e127362cf23e91",
+}
 
 EventId = Annotated[str, Meta(description="event id, 64 hex digits", examples=[_ID])]
 Pubkey = Annotated[str, Meta(description="public key that signed, 64 hex digits", examples=[_KEY])]
@@ -57,7 +67,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     submolt_name: Annotated[str, Meta(examples=[GENERAL])]
     author: Author
     upvotes: Count
-    downvotes: Count
+    downvotes: Annotated[int, Meta(examples=[0])]
     score: Count
     comment_count: Count
     created_at: When
@@ -77,7 +87,7 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True):
     author_pubkey: Pubkey
     content: Content
     upvotes: Count
-    downvotes: Count
+    downvotes: Annotated[int, Meta(examples=[0])]
     score: Count
     comment_count: Annotated[int, Meta(description="replies to it", examples=[1])]
     depth: Annotated[int | UnsetType, Meta(description="0 for a comment on the post itself", examples=[0])] = UNSET
@@ -137,7 +147,7 @@ class VoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
     action: Annotated[Literal["upvoted", "downvoted", "removed"], Meta(examples=["upvoted"])]
     your_vote: Vote = None
     upvotes: Count
-    downvotes: Count
+    downvotes: Annotated[int, Meta(examples=[0])]
     score: Count
     new_score: Count
     event: Event

@@ -1,0 +1,147 @@
+"""The OpenAPI 3.1 document of the API, made from the routes and structs themselves.
+
+The framework describes paths, parameters and bodies; added here is what it cannot know: who may ask, which routes take an
+`Idempotency-Key`, what every failure looks like, and an example of each body, put together from those of its fields.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+import relay
+from relay.http.api import common, stream
+from relay.http.api.idempotency import idempotent
+from relay.http.api.shapes import EXAMPLE_EVENT
+from relay.http.failures import Failure
+
+JSON: Final = "application/json"
+_CONFIG: Final = OpenAPIConfig(
+    title="Tidings",
+    version=relay.__version__,
+    description="The feed of a Tidings relay over HTTP. Every post, comment and vote is a signed Nostr event.",
+    components=Components(
+        security_schemes={
+            "token": SecurityScheme(type="http", scheme="bearer", description="an identity token, `tdi_…`"),
+            "key": SecurityScheme(type="apiKey", name="x-api-key", security_scheme_in="header", description="the same"),
+            "app": SecurityScheme(type="http", scheme="bearer", description="a user's app token, `tda_…`, or a JWT"),
+        }
+    ),
+    use_handler_docstrings=True,
+)
+_TOKEN: Final[list[dict[str, list[str]]]] = [{"token": []}, {"key": []}]
+# What a route declares, and so who may ask it.
+_SECURITY: Final = {"principal": _TOKEN, "viewer": [{}, *_TOKEN], "caller": [{"app": []}]}
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "the same request with the same key gets the first answer again",
+    "schema": {"type": "string", "maxLength": 255, "examples": ["6c1f4a52"]},
+}
+_FAILURE: Final = {
+    "description": "What went wrong; 429 also has `retry_after_seconds`, 409 `signature_needed` the unsigned `event`.",
+    "content": {
+        JSON: {
+            "schema": {"$ref": "#/components/schemas/Failure"},
+            "example": msgspec.to_builtins(
+                Failure(
+                    error="post_not_found",
+                    message="there is no such post here",
+                    hint="Look at the path; /docs lists what this relay offers.",
+                )
+            ),
+        }
+    },
+}
+_WORDS: Final = {"string": "text", "integer": 1, "number": 1.5, "boolean": True}
+_FORMATS: Final = {"date-time": "2026-11-22T12:00:00Z"}
+
+
+class Description:
+    """The document of those routes that belong to the API, made when it is first asked for."""
+
+    def __init__(self, routes: Sequence[HTTPRouteHandler], dependencies: Mapping[str, Provide]) -> None:
+        self._routes = [route for route in routes if any(path.startswith(common.BASE) for path in route.paths)]
+        self._dependencies = {"hub": Provide(_no_hub, sync_to_thread=False), **dependencies}
+        self._document: dict[str, Any] | None = None
+        self._lock = asyncio.Lock()
+
+    async def document(self) -> dict[str, Any]:
+        """The document; made beside the loop, which has better things to do meanwhile."""
+        async with self._lock:
+            if self._document is None:
+                self._document = await asyncio.to_thread(self._describe)
+            return self._document
+
+    def _describe(self) -> dict[str, Any]:
+        # An application that is never served: it only knows its routes.
+        application = Litestar(
+            self._routes, dependencies=self._dependencies, openapi_config=_CONFIG, logging_config=None
+        )
+        document: dict[str, Any] = application.openapi_schema.to_schema()
+        (failure,), parts = msgspec.json.schema_components([Failure], ref_template="#/components/schemas/{name}")
+        assert failure == {"$ref": "#/components/schemas/Failure"}
+        document["components"]["schemas"] |= parts
+        document["components"]["responses"] = {"Failure": _FAILURE}
+        document["components"]["schemas"]["Event"]["examples"] = [EXAMPLE_EVENT]
+        for route, operation in self._operations(document):
+            _complete(document, route, operation)
+        return document
+
+    def _operations(self, document: dict[str, Any]) -> Iterator[tuple[HTTPRouteHandler, dict[str, Any]]]:
+        by_name = {(path, method.lower()): r for r in self._routes for path in r.paths for method in r.http_methods}
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                written = path.replace("}", ":str}")
+                yield by_name[(written, method)], operation
+
+
+def _no_hub() -> None:
+    """Nothing is asked of an application that is never served."""
+
+
+def _complete(document: dict[str, Any], route: HTTPRouteHandler, operation: dict[str, Any]) -> None:
+    """Add to an operation what the framework cannot know of it."""
+    declared = inspect.signature(route.fn).parameters
+    readable = "viewer" if common.may_read in (route.guards or ()) else ""
+    who = next((name for name in _SECURITY if name in declared or name == readable), None)
+    operation["security"] = _SECURITY[who] if who else []
+    if idempotent in (route.middleware or ()):
+        operation.setdefault("parameters", []).append(_KEY)
+    answers = {status: answer for status, answer in operation["responses"].items() if int(status) < 400}
+    failures = {"4XX": {"$ref": "#/components/responses/Failure"}, "5XX": {"$ref": "#/components/responses/Failure"}}
+    operation["responses"] = answers | failures
+    for message in [operation.get("requestBody", {}), *answers.values()]:
+        content = message.get("content", {}).get(JSON)
+        if content is not None:
+            content["example"] = sample(document, content["schema"])
+    if route is stream.stream:
+        answers["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}, "example": stream.EXAMPLE}}
+
+
+def sample(document: dict[str, Any], schema: dict[str, Any], depth: int = 0) -> Any:
+    """A value of this shape, from the examples of its parts; lists are empty further down."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if schema.get("examples"):
+        return schema["examples"][0]
+    for several in ("oneOf", "anyOf", "allOf"):
+        if several in schema:
+            return sample(document, schema[several][0], depth)
+    if "default" in schema:
+        return schema["default"]
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", next(iter(schema.get("enum", [])), None))
+    if "properties" in schema:
+        return {name: sample(document, part, depth + 1) for name, part in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [sample(document, schema["items"], depth + 1)] if depth < 3 and "items" in schema else []
+    return _FORMATS.get(schema.get("format", ""), _WORDS.get(str(schema.get("type"))))
