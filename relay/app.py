@@ -88,6 +88,24 @@ def open_vault(config: Config, writer: Writer) -> Vault:
     return found
 
 
+def rotate_master(config: Config, following: str) -> int:
+    """Seal what is held for others under another master secret, where no server runs; how many values that were.
+
+    `following` is 64 hex digits, or "" for a fresh secret. Raises ConfigError, StorageError.
+    """
+    writer = open_writer(config)
+    try:
+        secrets = open_vault(config, writer)
+        present, custody = secrets.custody, vault.begin_rotation(secrets, following)
+        count = writer.directory.rotate_secret(custody.check, lambda *place: present.recode(custody, *place))
+        vault.finish_rotation(secrets, custody)
+        return count
+    except VaultError as error:
+        raise ConfigError(str(error)) from None
+    finally:
+        writer.close()
+
+
 class Site:
     """One running relay as HTTP and the control socket see it."""
 

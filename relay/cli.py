@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 import relay
-from relay.commands import asking, keeping, keys, moving, serving, talking
+from relay.commands import asking, feed, keeping, keys, moving, serving, talking, vault
 from relay.commands.common import Verbs
 
 VERBS: Final[tuple[click.Command, ...]] = (
@@ -25,8 +25,10 @@ VERBS: Final[tuple[click.Command, ...]] = (
     keeping.compact,
     keeping.rebuild,
     keys.key,
+    vault.keys,
     talking.event,
     talking.req,
+    *feed.VERBS,
 )
 
 

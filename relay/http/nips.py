@@ -32,14 +32,24 @@ _ROWS: Final = (
     (1, "Basic protocol", "Events, filters, subscriptions; regular, replaceable, ephemeral and addressable kinds."),
     (2, "Follow list", "The newest kind 3 of a key replaces the one before."),
     (4, "Encrypted direct message", "Kind 4 goes to its author and its recipient only, once they have authenticated."),
+    (
+        5,
+        "Names as internet addresses",
+        "Every identity registered here is found under its name at this relay's domain.",
+    ),
     (9, "Event deletion request", "Authors delete by id and by address; what was deleted stays refused."),
     (11, "Relay information document", "Every limit that is enforced is advertised, on every path of this port."),
     (13, "Proof of work", "Where limits.min_pow asks for it, checked against the id and the committed target."),
     (17, "Private direct messages", "Kept and delivered as the gift wraps of NIP-59."),
     (22, "Comments", "Comments on posts (kind 11, NIP-7D) become rows of the feed, nested by what they answer."),
-    (25, "Reactions", "On posts and comments + and - are votes, the newest one of an identity counts; an emoji is none."),
+    (
+        25,
+        "Reactions",
+        "On posts and comments + and - are votes, the newest one of an identity counts; an emoji is none.",
+    ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (42, "Authentication of clients", "A challenge on connect; several keys may authenticate on one connection."),
+    (43, "Relay access", "A claim code binds a key to an identity; members are told of by the relay's own key."),
     (
         45,
         "Counting results",
@@ -50,6 +60,7 @@ _ROWS: Final = (
     (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),
     (67, "EOSE completeness hint", "EOSE says whether there are more stored events than were sent."),
     (70, "Protected events", "Events with the tag of a single hyphen are taken from their authenticated author only."),
+    (98, "HTTP authentication", "A signed event proves a key to one request, once, on the routes of users and claims."),
 )
 NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
 

@@ -23,6 +23,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from keys.vault import VaultError
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import filter as filters
@@ -60,6 +61,9 @@ class Service(Protocol):
     async def rebuild(self) -> int:
         """As `storage.base.Writer.rebuild`."""
 
+    async def rotate_master(self, following: str) -> int:
+        """As `relay.server.signing.Signing.rotate`; may raise VaultError as well."""
+
     async def backup(self, target: Path) -> int:
         """As `storage.base.Tools.backup`; `target` is absolute."""
 
@@ -88,6 +92,12 @@ class Rebuild(msgspec.Struct, tag=True, frozen=True):
     """Rebuild the projections."""
 
 
+class RotateMaster(msgspec.Struct, tag=True, frozen=True):
+    """Seal what is held for others under another master secret: `following`, or a fresh one if that is empty."""
+
+    following: str
+
+
 class Backup(msgspec.Struct, tag=True, frozen=True):
     """Copy the database to `target`, an absolute path."""
 
@@ -98,7 +108,7 @@ class Describe(msgspec.Struct, tag=True, frozen=True):
     """Ask for figures about the database."""
 
 
-Request = Submit | Remove | Compact | Rebuild | Backup | Describe
+Request = Submit | Remove | Compact | Rebuild | RotateMaster | Backup | Describe
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):
@@ -258,11 +268,13 @@ class Control:
                     return Done()
                 case Rebuild():
                     return Done(await self._service.rebuild())
+                case RotateMaster():
+                    return Done(await self._service.rotate_master(request.following))
                 case Backup():
                     return Done(await self._service.backup(Path(request.target)))
                 case Describe():
                     return Described(await self._service.info())
-        except (StorageError, Reject) as error:
+        except (StorageError, Reject, VaultError) as error:
             return Failed(str(error))
 
     async def _submit(self, batch: list[Event]) -> Reply:
@@ -366,6 +378,10 @@ class Client:
     def rebuild(self) -> int:
         """Rebuild the projections; how many rows there are."""
         return self._number(Rebuild())
+
+    def rotate_master(self, following: str) -> int:
+        """Seal everything held under another master secret ("": a fresh one); how many values that were."""
+        return self._number(RotateMaster(following))
 
     def backup(self, target: Path) -> int:
         """Copy the database to `target`; bytes written."""

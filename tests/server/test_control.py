@@ -60,6 +60,10 @@ class Remembering:
         await self._note("rebuild")
         return 7
 
+    async def rotate_master(self, following: str) -> int:
+        await self._note("rotate", following)
+        return 13
+
     async def backup(self, target: Path) -> int:
         await self._note("backup", target)
         return 11
@@ -138,15 +142,17 @@ async def test_every_operation_reaches_the_service_and_brings_its_answer(tmp_pat
                 client.rebuild(),
                 client.backup(tmp_path / "copy"),
                 client.info(),
+                client.rotate_master("next"),
                 client.compact(),
             ),
         )
-    assert answers[:4] == (5, 7, 11, INFO)
+    assert answers[:5] == (5, 7, 11, INFO, 13)
     assert service.asked == [
         ("remove", wanted, 100),
         ("rebuild",),
         ("backup", tmp_path / "copy"),
         ("info",),
+        ("rotate", "next"),
         ("compact",),
     ]
 

@@ -1,0 +1,55 @@
+"""`keys`: the master secret that keys held for others are sealed under. A secret is never an argument and never printed."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import IO
+
+import click
+
+from relay.commands.common import Complaint, Settings, Verbs, say, with_settings
+from relay.commands.progress import waiting
+from relay.protocol.kinds import is_hex
+from relay.server import control
+
+_MAX_FILE = 4096  # bytes read in search of a secret
+
+
+@click.group(cls=Verbs)
+def keys() -> None:
+    """Look after the keys that the relay holds for others."""
+
+
+@keys.command("rotate-master")
+@click.option(
+    "--new-secret-file",
+    "file",
+    metavar="FILE",
+    type=click.File("r"),
+    help="Holds the next master secret, 64 hex digits; -: stdin. Else one is made and kept in secrets.toml.",
+)
+@with_settings
+def rotate_master(settings: Settings, file: IO[str] | None) -> None:
+    """Encrypt everything anew under another master secret.
+
+    Works while the relay runs. Where the master secret comes from the settings, the next one must be given, and put into
+    the settings before the next start. Copies of the database made before still need the former secret.
+
+    \b
+    Examples:
+      tidings keys rotate-master
+      tidings keys rotate-master --new-secret-file - < next.secret
+    """
+    config = settings.load()
+    following = "" if file is None else file.read(_MAX_FILE).strip()
+    if file is not None and not is_hex(following, 64):
+        raise Complaint(f"{file.name} holds no master secret: 64 lower-case hex digits are needed")
+    client = control.connect(Path(config.server.data))
+    with waiting("encrypting anew …"):
+        if client is not None:
+            with closing(client):
+                count = client.rotate_master(following)
+        else:
+            from relay import app
+
+            count = app.rotate_master(config, following)
+    say(f"encrypted anew: {count:,}; make a fresh copy of the database and of secrets.toml")

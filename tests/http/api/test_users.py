@@ -1,0 +1,210 @@
+"""Users: who one is by a key, a JWT or an app token; claiming identities; what is kept about a user."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from keys import tokens
+from keys.tokens import Kind
+from relay.config import ConfigError
+from relay.protocol import kinds
+from tests.factories import keypair
+from tests.http.api.homes import BASE, Home, claim_of, home
+from tests.http.api.proofs import ORIGIN, header, nostr, proof
+
+ISSUER = "https://auth.example"
+SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x01")
+OTHER = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x02")
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Home]:
+    keys = tmp_path / "issuer.pem"
+    keys.write_bytes(SIGNER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    given = {"jwt_issuer": ISSUER, "jwt_audience": "tidings", "jwt_keys": str(keys)}
+    async with home(tmp_path / "data", identities=given) as client:
+        yield client
+
+
+def bearer(signer: Any = SIGNER, algorithm: str = "EdDSA", **claims: Any) -> str:
+    given = {"iss": ISSUER, "aud": "tidings", "sub": "user-7", "exp": int(time.time()) + 60} | claims
+    return jwt.encode({name: value for name, value in given.items() if value is not None}, signer, algorithm)
+
+
+async def test_a_key_is_a_user_and_asking_makes_no_row(hub: Home) -> None:
+    status, answer = await hub.ask("GET", "/users/me", nostr(1, "GET", "/users/me"))
+    assert status == 200
+    assert answer["user"]["user_id"] == f"nostr:{keypair(1).pubkey}"
+    assert answer["user"]["id"] is None
+
+
+async def test_a_jwt_of_the_issuer_is_its_subject(hub: Home) -> None:
+    status, answer = await hub.ask("GET", "/users/me", bearer())
+    assert status == 200
+    assert answer["user"]["user_id"] == "user-7"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: bearer(OTHER),
+        lambda: bearer(iss="https://evil.example"),
+        lambda: bearer(aud="another"),
+        lambda: bearer(exp=int(time.time()) - 60),
+        lambda: bearer(exp=None),
+        lambda: bearer(sub=None),
+        lambda: bearer(sub="nostr:" + keypair(1).pubkey),
+        lambda: bearer("x" * 32, "HS256"),
+        lambda: jwt.encode({"sub": "user-7"}, None, "none"),
+        lambda: "a.b.c",
+        lambda: "a" * 9000 + ".b.c",
+    ],
+)
+async def test_any_other_jwt_is_401(hub: Home, given: Callable[[], str]) -> None:
+    status, answer = await hub.ask("GET", "/users/me", given())
+    assert (status, answer["success"]) == (401, False)
+
+
+async def test_a_jwt_means_nothing_without_an_issuer(tmp_path: Path) -> None:
+    async with home(tmp_path) as hub:
+        assert (await hub.ask("GET", "/users/me", bearer()))[0] == 401
+
+
+async def test_issuer_keys_that_cannot_be_read_stop_the_start(tmp_path: Path) -> None:
+    given = {"jwt_issuer": ISSUER, "jwt_keys": str(tmp_path / "missing.pem")}
+    with pytest.raises(ConfigError, match=r"identities\.jwt_keys"):
+        async with home(tmp_path / "data", identities=given):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        (lambda: nostr(1, "GET", "/tokens"), "another URL"),
+        (lambda: nostr(1, "POST", "/users/me"), "another method"),
+        (lambda: header(proof(1, "GET", f"{ORIGIN}{BASE}/users/me", created_at=1_700_000_000)), "60 seconds"),
+        (lambda: header(proof(1, "GET", f"{ORIGIN}{BASE}/users/me", kind=kinds.NOTE)), "kind 27235"),
+        (lambda: "Nostr e30=", "id"),
+        (lambda: "Nostr !", "base64"),
+    ],
+)
+async def test_a_proof_of_something_else_is_refused_with_the_reason(
+    hub: Home, authorization: Callable[[], str], reason: str
+) -> None:
+    status, answer = await hub.ask("GET", "/users/me", authorization())
+    assert status in (400, 401)
+    assert reason in answer["message"]
+
+
+async def test_a_proof_covers_the_body_and_the_query(hub: Home) -> None:
+    authorization = nostr(1, "PATCH", "/users/me", name="Ann")
+    assert (await hub.ask("PATCH", "/users/me", authorization, name="Eve"))[0] == 400
+    assert (await hub.ask("PATCH", "/users/me?x=1", nostr(1, "PATCH", "/users/me", name="Ann"), name="Ann"))[0] == 400
+    assert (await hub.ask("PATCH", "/users/me", nostr(1, "PATCH", "/users/me", name="Ann"), name="Ann"))[0] == 200
+
+
+async def test_a_proof_is_good_once(hub: Home) -> None:
+    authorization = nostr(1, "GET", "/users/me")
+    assert (await hub.ask("GET", "/users/me", authorization))[0] == 200
+    status, answer = await hub.ask("GET", "/users/me", authorization)
+    assert status == 400
+    assert "used already" in answer["message"]
+
+
+async def test_a_user_is_kept_once_something_is_said_about_it(hub: Home) -> None:
+    status, answer = await hub.ask("PATCH", "/users/me", bearer(), name="Ann", email="ann@example.com")
+    assert status == 200
+    assert answer["user"]["id"] is not None
+    _, again = await hub.ask("PATCH", "/users/me", bearer(), username="ann")
+    assert (again["user"]["name"], again["user"]["username"]) == ("Ann", "ann")
+    assert again["user"]["id"] == answer["user"]["id"]
+
+
+@pytest.mark.parametrize("body", [{}, {"name": "x" * 201}, {"name": "a\u202eb"}, {"email": "a\x00"}, {"credits": 100}])
+async def test_a_change_that_cannot_be_kept_is_400(hub: Home, body: dict[str, Any]) -> None:
+    assert (await hub.ask("PATCH", "/users/me", bearer(), **body))[0] == 400
+
+
+async def test_a_claim_links_an_identity_to_a_user(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    assert (await hub.ask("GET", "/agents/status", agent["api_key"]))[1]["status"] == "pending_claim"
+    secret = claim_of(agent)
+    _, seen = await hub.ask("POST", "/claims/look", secret=secret)
+    assert (seen["agent"]["name"], seen["verification_code"]) == ("Alice", agent["verification_code"])
+    status, answer = await hub.ask("POST", "/claims", bearer(), secret=secret, claim_url="https://x.example/1")
+    assert status == 200
+    assert (answer["agent"]["claimed"], answer["agent"]["claim_url"]) == (True, "https://x.example/1")
+    assert (await hub.ask("GET", "/agents/status", agent["api_key"]))[1]["status"] == "claimed"
+    _, me = await hub.ask("GET", "/users/me", bearer())
+    assert [linked["name"] for linked in me["agents"]] == ["Alice"]
+
+
+async def test_a_claim_by_a_key_needs_the_proof_of_this_claim(hub: Home) -> None:
+    secret = claim_of(await hub.register("Alice"))
+    assert (await hub.ask("POST", "/claims", nostr(1, "POST", "/claims", secret="x"), secret=secret))[0] == 400
+    assert (await hub.ask("POST", "/claims", nostr(1, "POST", "/claims", secret=secret), secret=secret))[0] == 200
+
+
+async def test_a_claim_is_good_once(hub: Home) -> None:
+    secret = claim_of(await hub.register("Alice"))
+    await hub.ask("POST", "/claims", bearer(), secret=secret)
+    status, answer = await hub.ask("POST", "/claims", bearer(sub="user-8"), secret=secret)
+    assert (status, answer["error"]) == (409, "used")
+    assert (await hub.ask("GET", "/users/me", bearer(sub="user-8")))[1]["user"]["id"] is None
+    assert (await hub.ask("POST", "/claims/look", secret=secret))[0] == 409
+
+
+async def test_an_expired_claim_is_410(hub: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = claim_of(await hub.register("Alice"))
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 168 * 3600 + 1)
+    assert (await hub.ask("POST", "/claims/look", secret=secret))[0] == 410
+
+
+async def test_a_fresh_claim_link_voids_the_former(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    _, fresh = await hub.ask("POST", "/agents/me/claims", agent["api_key"])
+    assert (await hub.ask("POST", "/claims", bearer(), secret=claim_of(agent)))[0] == 404
+    assert (await hub.ask("POST", "/claims", bearer(), secret=claim_of(fresh)))[0] == 200
+    assert (await hub.ask("POST", "/agents/me/claims", agent["api_key"]))[0] == 409
+
+
+@pytest.mark.parametrize("kind", [Kind.IDENTITY, Kind.APP])
+async def test_a_token_tried_as_a_claim_is_refused_and_not_repeated(hub: Home, kind: Kind) -> None:
+    token = tokens.make(kind)
+    for path, who in (("/claims/look", ""), ("/claims", bearer())):
+        status, answer = await hub.ask("POST", path, who, secret=token)
+        assert status == 400
+        assert "revoke it" in answer["message"]
+        assert token not in str(answer)
+
+
+@pytest.mark.parametrize("secret", ["", "nonsense", "tdk_" + "0" * 64])
+async def test_what_is_no_claim_is_400(hub: Home, secret: str) -> None:
+    assert (await hub.ask("POST", "/claims", bearer(), secret=secret))[0] == 400
+
+
+async def test_a_claim_of_nothing_is_404_and_makes_no_user(hub: Home) -> None:
+    assert (await hub.ask("POST", "/claims", bearer(), secret=tokens.make(Kind.IDENTITY_CLAIM)))[0] == 404
+    assert (await hub.ask("GET", "/users/me", bearer()))[1]["user"]["id"] is None
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://x", "https://", "https://x\n", "x" * 501])
+async def test_a_proof_that_is_no_link_is_400(hub: Home, url: str) -> None:
+    secret = claim_of(await hub.register("Alice"))
+    assert (await hub.ask("POST", "/claims", bearer(), secret=secret, claim_url=url))[0] == 400
+    assert (await hub.ask("POST", "/claims/look", secret=secret))[0] == 200
+
+
+async def test_the_claim_page_holds_no_secret_and_no_foreign_script(hub: Home) -> None:
+    response = await hub.get("/claim")
+    assert response.status_code == 200
+    assert "tdc_" not in response.text
+    assert "script-src 'self'" in response.headers["content-security-policy"]
+    assert "<script>" not in response.text
