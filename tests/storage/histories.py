@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Incoming, Limits
 from tests.factories import keypair, make_event
+
+T = TypeVar("T")
 
 MEANING = table.meaning("ws://relay.test")
 START = 1000
@@ -75,7 +78,7 @@ def incoming(batch: Sequence[Event], at: int = NOW) -> list[Incoming]:
     return [Incoming(event, events.wire(event), Door.CLIENT, at) for event in batch]
 
 
-def _some(values: Sequence[object]) -> st.SearchStrategy[frozenset[object] | None]:
+def _some(values: Sequence[T]) -> st.SearchStrategy[frozenset[T] | None]:
     return st.none() | st.frozensets(st.sampled_from(values), max_size=3)
 
 

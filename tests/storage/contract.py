@@ -1,0 +1,299 @@
+"""What every backend of the log must do. A backend's test module subclasses `Contract` and gives it a `log`."""
+
+import msgspec
+import pytest
+
+from relay.protocol import event as events
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from storage.base import PUBLIC, Limits, Outcome, Reader, Status, Writer
+from tests.factories import keypair, make_event
+from tests.storage.histories import NOW, incoming
+
+ALICE, BOB, CAROL = (keypair(n).pubkey for n in range(3))
+ANYTHING = Filter()
+
+
+class Log(msgspec.Struct):
+    """A writer and a reader of one log."""
+
+    writer: Writer
+    reader: Reader
+
+    def write(self, *batch: Event) -> list[Outcome]:
+        return self.writer.write(incoming(batch), NOW)
+
+    async def contents(self, *filters: Filter, readers: frozenset[str] = PUBLIC, now: int = NOW) -> list[str]:
+        return [one.content for one in await self.ask(*filters, readers=readers, now=now)]
+
+    async def ask(
+        self,
+        *filters: Filter,
+        readers: frozenset[str] = PUBLIC,
+        now: int = NOW,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> list[Event]:
+        found = await self.reader.query(filters or [ANYTHING], readers, now, upto, limits)
+        return [events.parse(wire) for wire in found.wires + await self.reader.fetch(found.rest, now)]
+
+
+def notes(*contents: str, created_at: int = 1000) -> list[Event]:
+    """Notes, each a second after the one before."""
+    return [make_event(1, content=text, created_at=created_at + at) for at, text in enumerate(contents)]
+
+
+def of(**fields: object) -> Filter:
+    """A filter with its lists as sets."""
+    sets = {name: frozenset(value) if isinstance(value, list) else value for name, value in fields.items()}
+    tags = {name: sets.pop(name) for name in list(sets) if len(name) == 1}
+    return Filter(**sets, tags=tags)  # type: ignore[arg-type]
+
+
+def ids(*some: Event) -> list[str]:
+    return [event.id for event in some]
+
+
+class Contract:
+    """The tests; `log` is the backend's fixture."""
+
+    async def test_gives_back_the_bytes_of_the_event(self, log: Log) -> None:
+        event = make_event(1, content='"é\n', tags=[["t", "x"]])
+        log.write(event)
+        assert (await log.reader.query([ANYTHING], PUBLIC, NOW)).wires == [events.wire(event)]
+
+    async def test_numbers_events_as_they_come(self, log: Log) -> None:
+        assert [one.seq for one in log.write(*notes("a", "b", "c"))] == [1, 2, 3]
+        assert log.writer.last_seq() == 3
+
+    async def test_takes_an_event_once(self, log: Log) -> None:
+        event = make_event(1)
+        statuses = [one.status for one in log.write(event, event) + log.write(event)]
+        assert statuses == [Status.STORED, Status.DUPLICATE, Status.DUPLICATE]
+        assert log.writer.last_seq() == 1
+
+    async def test_gives_the_newest_first_and_the_lowest_id_of_a_second(self, log: Log) -> None:
+        same = [make_event(n, content=f"{n}", created_at=1000) for n in range(5)]
+        later = make_event(1, content="later", created_at=1001)
+        log.write(*same, later)
+        assert ids(*await log.ask()) == ids(later) + sorted(ids(*same))
+
+    async def test_cuts_within_a_second_by_id(self, log: Log) -> None:
+        same = [make_event(n, content=f"{n}", created_at=1000) for n in range(9)]
+        log.write(*same)
+        assert ids(*await log.ask(Filter(limit=4))) == sorted(ids(*same))[:4]
+
+    async def test_knows_whether_there_is_more(self, log: Log) -> None:
+        log.write(*notes("a", "b", "c"))
+        complete = [(await log.reader.query([Filter(limit=n)], PUBLIC, NOW)).complete for n in range(5)]
+        assert complete == [False, False, False, True, True]
+
+    async def test_a_limit_of_nought_gives_nothing(self, log: Log) -> None:
+        log.write(*notes("a"))
+        assert await log.ask(Filter(limit=0)) == []
+
+    async def test_finishes_the_second_that_the_relays_limit_falls_in(self, log: Log) -> None:
+        log.write(*(make_event(n, content=f"{n}", created_at=1000 + n // 3) for n in range(9)))
+        assert len(await log.ask(limits=Limits(default=4, maximum=10))) == 6
+        assert len(await log.ask(Filter(limit=4), limits=Limits(default=4, maximum=10))) == 4
+        assert len(await log.ask(Filter(limit=50), limits=Limits(default=1, maximum=4))) == 6
+
+    async def test_does_not_finish_a_second_of_more_than_twice_the_limit(self, log: Log) -> None:
+        same = [make_event(n, content=f"{n}", created_at=1000) for n in range(9)]
+        log.write(*same)
+        assert ids(*await log.ask(limits=Limits(default=4, maximum=4))) == sorted(ids(*same))[:4]
+
+    async def test_each_filter_has_its_own_limit_and_an_event_comes_once(self, log: Log) -> None:
+        log.write(*notes("a", "b", "c"), make_event(2, kind=7, content="like", created_at=1005))
+        assert await log.contents(of(kinds=[1], limit=2), of(kinds=[7], limit=1)) == ["like", "c", "b"]
+        assert await log.contents(of(kinds=[1], limit=2), of(authors=[BOB], limit=3)) == ["c", "b", "a"]
+
+    @pytest.mark.parametrize(
+        ("wanted", "contents"),
+        [
+            (of(kinds=[1]), ["c", "a"]),
+            (of(kinds=[7, 9]), ["b"]),
+            (of(authors=[ALICE]), ["a"]),
+            (of(authors=[ALICE, BOB], kinds=[7]), ["b"]),
+            (of(t=["x"]), ["c", "a"]),
+            (of(t=["y", "z"]), ["c"]),
+            (of(t=["x"], p=[BOB]), ["a"]),
+            (of(t=["x"], authors=[CAROL]), ["c"]),
+            (of(t=["x"], authors=[BOB]), []),
+            (of(T=["x"]), []),
+            (of(since=1001), ["c", "b"]),
+            (of(until=1001), ["b", "a"]),
+            (of(since=1001, until=1001), ["b"]),
+            (of(since=1002, until=1001), []),
+            (of(kinds=[]), []),
+            (of(t=[]), []),
+            (of(until=2**62), ["c", "b", "a"]),
+            (of(since=-5), ["c", "b", "a"]),
+        ],
+    )
+    async def test_finds_what_a_filter_says(self, log: Log, wanted: Filter, contents: list[str]) -> None:
+        log.write(
+            make_event(0, content="a", created_at=1000, tags=[["t", "x"], ["p", BOB]]),
+            make_event(1, kind=7, content="b", created_at=1001, tags=[["p", BOB]]),
+            make_event(2, content="c", created_at=1002, tags=[["t", "x"], ["t", "y"], ["t", "x"]]),
+        )
+        assert await log.contents(wanted) == contents
+        assert (await log.reader.count([wanted], PUBLIC, NOW)).total == len(contents)
+
+    async def test_finds_ids_together_with_other_conditions(self, log: Log) -> None:
+        a, b = make_event(0, tags=[["t", "x"]]), make_event(1, tags=[["t", "y"]])
+        log.write(a, b)
+        assert ids(*await log.ask(of(ids=[a.id, b.id, "0" * 64], t=["x"]))) == [a.id]
+        assert ids(*await log.ask(of(ids=[a.id, b.id], authors=[BOB]))) == [b.id]
+        assert ids(*await log.ask(of(ids=[a.id, b.id], kinds=[2]))) == []
+
+    @pytest.mark.parametrize("value", ["", "x" * 200, "x" * 201, "é" * 101, "A" * 64, "a" * 64, "a" * 63, "\n,;"])
+    async def test_tells_apart_tag_values_of_any_length_and_case(self, log: Log, value: str) -> None:
+        log.write(
+            make_event(0, content="it", tags=[["r", value]]), make_event(0, content="other", tags=[["r", value + "x"]])
+        )
+        assert await log.contents(of(r=[value])) == ["it"]
+
+    async def test_reads_up_to_a_number(self, log: Log) -> None:
+        log.write(*notes("a", "b", "c"))
+        assert [one.content for one in await log.ask(upto=2)] == ["b", "a"]
+
+    async def test_private_events_reach_their_readers_only(self, log: Log) -> None:
+        log.write(
+            make_event(0, kind=4, content="dm", tags=[["p", BOB]]), make_event(2, kind=1, content="note", created_at=1)
+        )
+        wanted = (of(kinds=[4, 1]), of(p=[BOB]), of(authors=[ALICE]), ANYTHING)
+        for one in wanted:
+            assert "dm" not in await log.contents(one)
+            assert "dm" not in await log.contents(one, readers=frozenset([CAROL]))
+            for reader in (frozenset([ALICE]), frozenset([BOB, CAROL]), frozenset([ALICE, BOB])):
+                assert (await log.contents(one, readers=reader)).count("dm") == 1
+        counted = [await log.reader.count([ANYTHING], frozenset(who), NOW) for who in ([], [CAROL], [ALICE, BOB])]
+        assert [one.total for one in counted] == [1, 1, 2]
+
+    async def test_one_event_by_id_is_given_to_its_readers(self, log: Log) -> None:
+        private = make_event(0, kind=4, tags=[["p", BOB]])
+        log.write(private)
+        assert await log.reader.get(private.id, PUBLIC, NOW) is None
+        record = await log.reader.get(private.id, frozenset([BOB]), NOW)
+        assert record is not None
+        assert (record.seq, record.wire, record.door, record.received_at) == (1, events.wire(private), Door.CLIENT, NOW)
+        assert await log.reader.get("0" * 64, PUBLIC, NOW) is None
+
+    async def test_never_gives_what_has_expired_but_was_not_swept(self, log: Log) -> None:
+        event = make_event(0, content="brief", tags=[["expiration", str(NOW + 10)]])
+        log.write(event, *notes("lasting"))
+        wanted = (ANYTHING, of(kinds=[1]), of(authors=[ALICE]), of(ids=[event.id]))
+        for one in wanted:
+            assert "brief" in await log.contents(one, now=NOW + 9)
+            assert "brief" not in await log.contents(one, now=NOW + 10)
+        assert (await log.reader.count([ANYTHING], PUBLIC, NOW + 10)).total == 1
+        assert await log.reader.get(event.id, PUBLIC, NOW + 10) is None
+        assert await log.reader.fetch([1, 2], NOW + 10) == [events.wire(notes("lasting")[0])]
+
+    async def test_sweeps_what_has_expired_a_few_at_a_time(self, log: Log) -> None:
+        log.write(*(make_event(0, content=f"{n}", tags=[["expiration", str(NOW + n)]]) for n in range(1, 5)))
+        assert [log.writer.sweep(NOW + 3, 2) for _ in range(3)] == [2, 1, 0]
+        assert [record.seq async for record in log.reader.scan(None)] == [4]
+
+    async def test_an_older_version_does_not_return_when_the_newer_expires(self, log: Log) -> None:
+        old = make_event(0, kind=30023, tags=[["d", "x"]], created_at=1)
+        new = make_event(0, kind=30023, tags=[["d", "x"], ["expiration", str(NOW + 1)]], created_at=2)
+        log.write(new)
+        log.writer.sweep(NOW + 1, 10)
+        assert log.write(old)[0].status is Status.REFUSED
+
+    @pytest.mark.parametrize("kind", [0, 3, 10002, 30023])
+    async def test_keeps_the_newest_version_whatever_the_order(self, log: Log, kind: int) -> None:
+        versions = [make_event(0, kind=kind, content=f"{n}", created_at=1000 + n, tags=[["d", "x"]]) for n in range(3)]
+        log.write(versions[1], versions[2], versions[0])
+        log.write(versions[1])
+        assert ids(*await log.ask()) == [versions[2].id]
+
+    async def test_a_deleted_event_stays_away_in_either_order(self, log: Log) -> None:
+        first, second = make_event(0, content="1"), make_event(0, content="2")
+        deletion = make_event(0, kind=5, tags=[["e", first.id], ["e", second.id]])
+        log.write(first, deletion, second)
+        assert ids(*await log.ask()) == [deletion.id]
+        assert log.write(first, second)[0].status is Status.REFUSED
+
+    async def test_a_deletion_by_somebody_else_changes_nothing(self, log: Log) -> None:
+        mine, theirs = make_event(0, content="1"), make_event(1, content="2")
+        deletion = make_event(0, kind=5, tags=[["e", theirs.id], ["a", f"0:{BOB}:"]], created_at=1)
+        log.write(theirs, deletion, mine)
+        assert theirs.id in ids(*await log.ask())
+
+    async def test_an_address_is_deleted_up_to_the_request(self, log: Log) -> None:
+        versions = [make_event(0, kind=30023, content=f"{n}", created_at=1000 + n, tags=[["d", "x"]]) for n in range(3)]
+        deletion = make_event(0, kind=5, created_at=1001, tags=[["a", f"30023:{ALICE}:x"]])
+        log.write(versions[1], deletion, versions[0])
+        assert await log.contents(of(kinds=[30023])) == []
+        log.write(versions[2])
+        assert await log.contents(of(kinds=[30023])) == ["2"]
+
+    async def test_a_vanished_author_takes_everything_along_and_may_begin_again(self, log: Log) -> None:
+        log.write(
+            make_event(0, created_at=1000),
+            make_event(0, kind=5, created_at=1000),
+            make_event(0, kind=4, created_at=1000, tags=[["p", BOB]]),
+            make_event(1, kind=1059, created_at=2000, tags=[["p", ALICE]]),
+            make_event(1, content="stays", created_at=1000),
+        )
+        wrap = make_event(1, kind=1059, created_at=2000, tags=[["p", ALICE]])
+        request = make_event(0, kind=62, created_at=1001, tags=[["relay", "ALL_RELAYS"]])
+        log.write(request)
+        everyone = frozenset([ALICE, BOB, CAROL])
+        assert {one.content for one in await log.ask(of(authors=[BOB]), readers=everyone)} == {"stays"}
+        assert ids(*await log.ask(of(authors=[ALICE]), readers=everyone)) == [request.id]
+        again = log.write(wrap, make_event(0, created_at=1001), make_event(0, content="new", created_at=1002))
+        assert [one.status for one in again] == [Status.REFUSED, Status.REFUSED, Status.STORED]
+
+    async def test_ephemeral_events_are_accepted_and_not_kept(self, log: Log) -> None:
+        assert log.write(make_event(0, kind=20001))[0].status is Status.EPHEMERAL
+        assert await log.ask() == []
+        assert log.writer.last_seq() == 0
+
+    async def test_the_operator_removes_private_events_too_and_they_stay_away(self, log: Log) -> None:
+        events_ = [make_event(0, kind=4, tags=[["p", BOB]]), *notes("a", "b")]
+        log.write(*events_)
+        assert log.writer.remove(of(kinds=[4]), 10) == 1
+        assert log.writer.remove(ANYTHING, 1) == 1
+        assert log.writer.remove(ANYTHING, 10) == 1
+        assert [one.status for one in log.write(*events_)] == [Status.REFUSED] * 3
+
+    async def test_counts_distinct_events_whatever_the_limits(self, log: Log) -> None:
+        log.write(*notes("a", "b"), make_event(1, kind=7, tags=[["t", "x"], ["t", "y"]]))
+        counted = [
+            await log.reader.count(filters, PUBLIC, NOW)
+            for filters in (
+                [of(kinds=[1], limit=1)],
+                [of(t=["x", "y"])],
+                [of(kinds=[1]), of(authors=[BOB]), of(t=["x"])],
+            )
+        ]
+        assert [one.total for one in counted] == [2, 1, 3]
+
+    async def test_gives_registers_of_the_authors_counted(self, log: Log) -> None:
+        log.write(*(make_event(n, content=f"{n}") for n in range(3)), make_event(0, content="again"))
+        counted = await log.reader.count([of(kinds=[1])], PUBLIC, NOW, 10)
+        assert counted.total == 4
+        assert counted.hll is not None
+        filled = {int(pubkey[20:22], 16) for pubkey in (ALICE, BOB, CAROL)}
+        assert {at for at in range(256) if counted.hll[2 * at : 2 * at + 2] != "00"} == filled
+
+    async def test_scans_everything_in_the_order_it_came(self, log: Log) -> None:
+        log.write(make_event(0, kind=4, tags=[["p", BOB]], created_at=9), *notes("a", "b"))
+        assert [record.seq async for record in log.reader.scan(None)] == [1, 2, 3]
+        assert [record.seq async for record in log.reader.scan(of(kinds=[1]), after=2)] == [3]
+
+    async def test_fetches_in_the_order_asked_and_passes_over_what_is_gone(self, log: Log) -> None:
+        some = notes("a", "b", "c")
+        log.write(*some)
+        log.writer.remove(of(ids=[some[1].id]), 1)
+        assert await log.reader.fetch([3, 2, 99, 1], NOW) == [events.wire(some[2]), events.wire(some[0])]
+
+    async def test_nothing_goes_in_and_nothing_comes_out(self, log: Log) -> None:
+        assert log.write() == []
+        assert await log.reader.fetch([], NOW) == []
+        assert (await log.reader.query([of(ids=[])], PUBLIC, NOW)).complete

@@ -1,0 +1,277 @@
+"""The SQLite log keeps the contract, and what it does with files, locks and broken databases."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from relay.errors import Prefix
+from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.event import Event
+from storage import sqlite
+from storage.base import PUBLIC, Locked, Problem, Status, StorageError
+from storage.sqlite_file import FILE
+from storage.sqlite_tools import SqliteStore
+from storage.sqlite_writer import SqliteWriter
+from tests.factories import make_event
+from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
+from tests.storage.histories import MEANING, NOW, incoming
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[SqliteWriter]:
+    opened = sqlite.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, writer: SqliteWriter) -> AsyncIterator[SqliteStore]:
+    opened = await sqlite.open_reader(tmp_path, readers=2, cache_mib=1)
+    yield opened
+    await opened.close()
+
+
+async def problems(store: SqliteStore, verify: bool = True) -> list[Problem]:
+    return [problem async for problem in store.check(verify)]
+
+
+def bytes_of_files(directory: Path) -> list[bytes]:
+    return [file.read_bytes() for file in directory.iterdir()]
+
+
+class TestSqlite(Contract):
+    @pytest.fixture
+    def log(self, writer: SqliteWriter, store: SqliteStore) -> Log:
+        return Log(writer, store)
+
+
+class TestOpening:
+    def test_the_files_are_their_owners_only(self, tmp_path: Path, writer: SqliteWriter) -> None:
+        modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+        assert set(modes.values()) == {"0o600"}
+
+    def test_a_second_writer_is_told_who_has_the_directory(self, tmp_path: Path, writer: SqliteWriter) -> None:
+        with pytest.raises(Locked, match=rf"process {os.getpid()} writes"):
+            sqlite.open_writer(tmp_path, MEANING)
+
+    def test_the_lock_is_released_on_close_and_closing_twice_is_fine(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            opened = sqlite.open_writer(tmp_path, MEANING)
+            opened.close()
+            opened.close()
+        with pytest.raises(StorageError, match="closed"):
+            opened.write(incoming(notes("a")), NOW)
+
+    def test_the_lock_is_released_when_the_database_cannot_be_opened(self, tmp_path: Path) -> None:
+        (tmp_path / FILE).write_bytes(b"no database at all" * 100)
+        for _ in range(2):
+            with pytest.raises(StorageError, match="no SQLite database"):
+                sqlite.open_writer(tmp_path, MEANING)
+
+    def test_a_database_of_a_newer_version_is_left_alone(self, tmp_path: Path) -> None:
+        sqlite.open_writer(tmp_path, MEANING).close()
+        with sqlite3.connect(tmp_path / FILE) as connection:
+            connection.execute("UPDATE meta SET value = 9999 WHERE name = 'schema_version'")
+        connection.close()
+        with pytest.raises(StorageError, match="schema 9999 of a newer version"):
+            sqlite.open_writer(tmp_path, MEANING)
+
+    def test_somebody_elses_database_is_left_alone(self, tmp_path: Path) -> None:
+        with sqlite3.connect(tmp_path / FILE) as connection:
+            connection.execute("CREATE TABLE theirs (x)")
+        connection.close()
+        with pytest.raises(StorageError, match="another program"):
+            sqlite.open_writer(tmp_path, MEANING)
+
+    def test_a_directory_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(StorageError, match="file/data cannot be used"):
+            sqlite.open_writer(tmp_path / "file" / "data", MEANING)
+
+    async def test_a_reader_needs_a_database(self, tmp_path: Path) -> None:
+        with pytest.raises(StorageError, match="no database"):
+            await sqlite.open_reader(tmp_path)
+
+    async def test_readers_cannot_write(self, store: SqliteStore) -> None:
+        with pytest.raises(StorageError, match="cannot be written"):
+            await store._run(lambda connection: connection.execute("DELETE FROM events"))
+
+    async def test_a_closed_reader_says_so(self, store: SqliteStore) -> None:
+        await store.close()
+        await store.close()
+        with pytest.raises(StorageError, match="closed"):
+            await store.query([ANYTHING], PUBLIC, NOW)
+
+
+class TestDurability:
+    async def test_what_was_written_is_there_after_a_crash(self, tmp_path: Path, writer: SqliteWriter) -> None:
+        writer.write(incoming(notes("a", "b")), NOW)
+        copy = tmp_path / "after"
+        copy.mkdir()
+        for name in (FILE, f"{FILE}-wal"):  # what a crash leaves: nothing was folded into the database
+            (copy / name).write_bytes((tmp_path / name).read_bytes())
+        again = sqlite.open_writer(copy, MEANING)
+        reader = await sqlite.open_reader(copy, readers=1)
+        assert again.last_seq() == 2
+        assert len((await reader.query([ANYTHING], PUBLIC, NOW)).wires) == 2
+        await reader.close()
+        again.close()
+
+    def test_a_number_is_never_given_twice(self, tmp_path: Path) -> None:
+        first = sqlite.open_writer(tmp_path, MEANING)
+        first.write(incoming(notes("a", "b")), NOW)
+        first.remove(ANYTHING, 10)
+        first.close()
+        second = sqlite.open_writer(tmp_path, MEANING)
+        assert second.last_seq() == 2
+        assert second.write(incoming(notes("c")), NOW)[0].seq == 3
+        second.close()
+
+    async def test_a_full_disk_stores_nothing_and_says_what_to_do(
+        self, writer: SqliteWriter, store: SqliteStore
+    ) -> None:
+        writer.write(incoming(notes("before")), NOW)
+        pages = writer._connection.execute("PRAGMA page_count").fetchone()[0]
+        writer._connection.execute(f"PRAGMA max_page_count = {pages}")
+        big = [make_event(1, content="x" * 10_000, created_at=n) for n in range(20)]
+        with pytest.raises(StorageError, match="disk is full"):
+            writer.write(incoming([*notes("small"), *big]), NOW)
+        assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 1
+        writer._connection.execute("PRAGMA max_page_count = 1000000")
+        assert writer.write(incoming(big), NOW)[0].seq == 2
+
+    async def test_removed_text_is_gone_from_the_files_after_compact(
+        self, tmp_path: Path, writer: SqliteWriter, store: SqliteStore
+    ) -> None:
+        writer.write(incoming([make_event(0, kind=0, content='{"about": "a secret of mine"}')]), NOW)
+        writer.write(incoming([make_event(0, kind=62, created_at=NOW * 10**7, tags=[["relay", "ALL_RELAYS"]])]), NOW)
+        writer.compact()
+        assert b"a secret of mine" not in b"".join(bytes_of_files(tmp_path))
+        assert await problems(store) == []
+
+
+class Poisoned:
+    """Ordinary meaning, but one content breaks a handler and another breaks what follows."""
+
+    def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
+        if event.content == "poison":
+            raise RuntimeError("a handler's mistake")
+        return MEANING.admit(event, known, now, door)
+
+    def touches(self, event: Event) -> tuple[Key, ...]:
+        if event.content == "late poison":
+            raise RuntimeError("another mistake")
+        return MEANING.touches(event)
+
+
+@pytest.mark.parametrize("poison", ["poison", "late poison"])
+async def test_a_poisoned_event_fails_alone(tmp_path: Path, poison: str, caplog: pytest.LogCaptureFixture) -> None:
+    writer = sqlite.open_writer(tmp_path, Poisoned())
+    with caplog.at_level(logging.CRITICAL):
+        outcomes = writer.write(incoming(notes("a", poison, "b")), NOW)
+    writer.close()
+    assert [one.status for one in outcomes] == [Status.STORED, Status.REFUSED, Status.STORED]
+    assert [one.seq for one in outcomes] == [1, 0, 2]
+    assert outcomes[1].refusal is not None
+    assert outcomes[1].refusal.prefix is Prefix.ERROR
+
+
+class TestTools:
+    async def test_tells_figures(self, writer: SqliteWriter, store: SqliteStore) -> None:
+        writer.write(incoming([*notes("a", "b"), make_event(0, kind=4, tags=[["p", BOB]])]), NOW)
+        writer.write(incoming([make_event(2, tags=[["expiration", str(NOW + 5)]], created_at=5)]), NOW)
+        writer.remove(of(authors=[BOB], until=1000), 1)
+        info = await store.info()
+        assert (info.events, info.last_seq, info.authors, info.expiring, info.tombstones) == (3, 4, 3, 1, 1)
+        assert info.kinds == [(1, 2), (4, 1)]
+        assert info.oldest == 5
+        assert info.database_bytes + info.wal_bytes > 0
+
+    async def test_a_backup_is_a_log_of_its_own(self, tmp_path: Path, writer: SqliteWriter, store: SqliteStore) -> None:
+        writer.write(incoming(notes("a", "b")), NOW)
+        (tmp_path / "copy").mkdir()
+        target = tmp_path / "copy" / FILE
+        assert await store.backup(target) == target.stat().st_size
+        copy = await sqlite.open_reader(target.parent, readers=1)
+        assert [record.seq async for record in copy.scan(None)] == [1, 2]
+        await copy.close()
+
+    async def test_a_backup_overwrites_nothing(self, tmp_path: Path, store: SqliteStore) -> None:
+        target = tmp_path / "precious"
+        target.write_text("mine")
+        with pytest.raises(StorageError, match="precious cannot be made"):
+            await store.backup(target)
+        assert target.read_text() == "mine"
+
+    async def test_finds_nothing_wrong_with_a_sound_database(self, writer: SqliteWriter, store: SqliteStore) -> None:
+        writer.write(incoming([*notes("a"), make_event(0, kind=4, tags=[["p", BOB]]), make_event(1, kind=0)]), NOW)
+        assert await problems(store) == []
+
+    @pytest.mark.parametrize(
+        ("damage", "message"),
+        [
+            ("UPDATE events SET wire = CAST(replace(CAST(wire AS TEXT), 'hello', 'hallo') AS BLOB)", "not the hash"),
+            ("UPDATE events SET wire = CAST('{}' AS BLOB)", "no event"),
+            ("UPDATE events SET kind = 2", "something else than its JSON"),
+            ("UPDATE events SET expires_at = 5", "something else than its JSON"),
+            ("DELETE FROM entries WHERE kind = -1", "1 of its index rows are missing"),
+            ("INSERT INTO entries SELECT * FROM (SELECT * FROM temp.changed)", "the events imply"),
+            ("DELETE FROM events", "an event that is not there"),
+            ("UPDATE meta SET value = 0 WHERE name = 'last_seq'", "above the last one"),
+            ("INSERT INTO profiles (pubkey, created_at) VALUES ('aa', 1)", "the row of aa"),
+        ],
+    )
+    async def test_finds_what_does_not_agree(
+        self, writer: SqliteWriter, store: SqliteStore, damage: str, message: str
+    ) -> None:
+        writer.write(incoming(notes("hello")), NOW)
+        writer._connection.execute("CREATE TEMP TABLE changed AS SELECT * FROM entries WHERE kind = -1")
+        writer._connection.execute("UPDATE temp.changed SET created_at = created_at + 1")
+        writer._connection.execute(damage)
+        assert any(message in problem.message for problem in await problems(store))
+
+    async def test_finds_a_signature_that_is_not_the_keys(self, writer: SqliteWriter, store: SqliteStore) -> None:
+        event = make_event(1, content="hello")
+        other = make_event(1, content="other")
+        forged = Event(event.id, event.pubkey, event.created_at, event.kind, event.tags, event.content, other.sig)
+        writer.write(incoming([forged]), NOW)
+        assert [problem.seq for problem in await problems(store)] == [1]
+        assert await problems(store, verify=False) == []
+
+    async def test_a_damaged_file_is_a_problem_not_a_crash(
+        self, tmp_path: Path, writer: SqliteWriter, store: SqliteStore
+    ) -> None:
+        writer.write(incoming([make_event(1, content="x" * 500, created_at=n) for n in range(300)]), NOW)
+        writer.compact()
+        file = tmp_path / FILE
+        data = bytearray(file.read_bytes())
+        page = data.find(b"x" * 500) // 4096 * 4096
+        data[page : page + 4096] = bytes(4096)
+        (tmp_path / "damaged").mkdir()
+        (tmp_path / "damaged" / FILE).write_bytes(data)
+        damaged = await sqlite.open_reader(tmp_path / "damaged", readers=1)
+        assert await problems(damaged)
+        await damaged.close()
+
+
+async def test_large_bodies_do_not_come_all_at_once(writer: SqliteWriter, store: SqliteStore) -> None:
+    big = [make_event(0, content=f"{n:04}" + "x" * 60_000, created_at=n) for n in range(40)]
+    writer.write(incoming(big), NOW)
+    found = await store.query([of(authors=[ALICE])], PUBLIC, NOW)
+    assert sum(map(len, found.wires)) < 2 * 2**20
+    given = found.wires + await store.fetch(found.rest, NOW)
+    assert [wire[7:71].decode() for wire in given] == [event.id for event in reversed(big)]
+
+
+async def test_many_events_come_in_parts(writer: SqliteWriter, store: SqliteStore) -> None:
+    many = [make_event(0, content=f"{n}", created_at=n // 2) for n in range(1200)]
+    writer.write(incoming(many), NOW)
+    found = await store.query([of(limit=1100)], PUBLIC, NOW)
+    assert (len(found.wires), len(found.rest), found.complete) == (500, 600, False)
+    expected = sorted(many, key=lambda event: (-event.created_at, event.id))[:1100]
+    given = found.wires + await store.fetch(found.rest, NOW)
+    assert [wire[7:71].decode() for wire in given] == [event.id for event in expected]
