@@ -1,0 +1,70 @@
+"""A log with identities in it, and what its tables hold: for tests of the feed."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from handlers import table
+from relay.protocol import event as events
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from storage import sqlite
+from storage.base import Incoming, Outcome
+from storage.sqlite_file import FILE
+from storage.sqlite_writer import SqliteWriter
+from tests.factories import NOW
+from tests.storage.feed_model import Live, World
+
+TABLES = ("posts", "comments", "post_upvotes", "post_downvotes", "comment_upvotes", "comment_downvotes")
+MEANING = table.meaning("ws://relay.test")
+
+
+def identity(n: int) -> str:
+    """The id of the n-th test identity."""
+    return f"{n:032x}"
+
+
+def open_log(directory: Path, local: Sequence[int] = (1, 2, 3), foreign: Sequence[int] = ()) -> SqliteWriter:
+    """A new log that knows these identities, none of them with a key."""
+    sqlite.open_writer(directory, MEANING).close()
+    plain = sqlite3.connect(directory / FILE)
+    with plain:
+        for n in (*local, *foreign):
+            values = (identity(n), f"name{n}", f"name{n}", "wss://peer.example" if n in foreign else None, NOW)
+            plain.execute(
+                "INSERT INTO posting_identities (id, name, name_key, origin, created_at) VALUES (?, ?, ?, ?, ?)", values
+            )
+    plain.close()
+    return sqlite.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
+
+
+def write(writer: SqliteWriter, some: Iterable[Event], door: Door = Door.CLIENT, at: int = NOW) -> list[Outcome]:
+    """Write one batch."""
+    return writer.write([Incoming(event, events.wire(event), door, at) for event in some], at)
+
+
+def tables(directory: Path) -> dict[str, list[dict[str, object]]]:
+    """Every row of the feed's tables."""
+    plain = sqlite3.connect(directory / FILE)
+    plain.row_factory = sqlite3.Row
+    found = {name: [dict(row) for row in plain.execute(f"SELECT * FROM {name}")] for name in TABLES}
+    plain.close()
+    return found
+
+
+def world(directory: Path, count_all: bool = False) -> World:
+    """What the rows may depend on: the events in the log and the primary tables."""
+    plain = sqlite3.connect(directory / FILE)
+    live = [
+        Live(seq, events.parse(wire), received_at, expires_at)
+        for seq, wire, received_at, expires_at in plain.execute("SELECT seq, wire, received_at, expires_at FROM events")
+    ]
+    owners = dict(plain.execute("SELECT pubkey, posting_identity_id FROM identity_keys"))
+    foreign = plain.execute("SELECT id FROM posting_identities WHERE origin IS NOT NULL").fetchall()
+    plain.close()
+    return World(live, owners, frozenset() if count_all else frozenset(one for (one,) in foreign))
+
+
+def ordered(found: dict[str, list[dict[str, object]]]) -> dict[str, list[list[tuple[str, object]]]]:
+    """The same rows in an order of their own, to be compared."""
+    return {name: sorted((sorted(row.items()) for row in rows), key=str) for name, rows in found.items()}
