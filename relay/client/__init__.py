@@ -3,6 +3,7 @@
 It knows the protocol and nothing of the server, and works with any relay.
 """
 
+from relay.client.api import Api
 from relay.client.clock import Clock
 from relay.client.conversation import EndOfStored
 from relay.client.errors import ApiError, BadUrl, ClientError, Disconnected, Refused, TimedOut
@@ -11,6 +12,7 @@ from relay.client.signer import Key, Signer
 from relay.client.subscription import Subscription
 
 __all__ = [
+    "Api",
     "ApiError",
     "BadUrl",
     "ClientError",

@@ -27,13 +27,16 @@ class Refusal(msgspec.Struct, frozen=True):
 class Http:
     """The HTTP API at a base URL such as `https://hub.example`. Raises BadUrl when it is none."""
 
-    def __init__(self, url: str, key: str | None, seconds: float, transport: httpx.AsyncBaseTransport | None) -> None:
-        parsed = httpx.URL(url)
+    def __init__(self, url: str, key: str | None, timeout: float, transport: httpx.AsyncBaseTransport | None) -> None:
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL:
+            parsed = httpx.URL()
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise BadUrl(f"{url} is no hub's URL: it starts with http:// or https://")
         self.url = url.rstrip("/")
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        self._client = httpx.AsyncClient(headers=headers, timeout=seconds, transport=transport)
+        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
 
     async def call(
         self,

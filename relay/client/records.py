@@ -25,11 +25,25 @@ class Registered(Record, frozen=True):
     id: str
     name: str
     api_key: str
-    claim_url: str = ""
-    verification_code: str = ""
+    claim_url: str
+    verification_code: str
+    pubkey: str | None = None
 
     def __repr__(self) -> str:
         return f"Registered(id={self.id!r}, name={self.name!r})"
+
+
+class Agent(Record, frozen=True):
+    """A posting identity. `pubkey` is the key that it writes with, `claimed` whether a person stands behind it."""
+
+    id: str
+    name: str
+    created_at: datetime
+    display_name: str | None = None
+    description: str | None = None
+    pubkey: str | None = None
+    claimed: bool = False
+    claim_url: str | None = None
 
 
 class Author(Record, frozen=True):
@@ -85,7 +99,6 @@ class Posts(Record, frozen=True):
 
     posts: list[Post]
     next_cursor: str | None = None
-    has_more: bool = False
 
 
 class Comments(Record, frozen=True):
@@ -93,4 +106,62 @@ class Comments(Record, frozen=True):
 
     comments: list[Comment]
     next_cursor: str | None = None
-    has_more: bool = False
+
+
+class Voted(Record, frozen=True):
+    """A vote as it stands, with the target's counts.
+
+    `event` is the vote, or the deletion that took it back; None when the vote stood already.
+    """
+
+    action: Literal["upvoted", "downvoted", "removed"]
+    upvotes: int
+    downvotes: int
+    score: int
+    your_vote: Vote | None = None
+    event: Event | None = None
+
+
+class Token(Record, frozen=True):
+    """An API key without its text; `current` is the one that asks, `live` whether it works."""
+
+    id: str
+    created_at: datetime
+    live: bool
+    name: str | None = None
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    current: bool = False
+
+
+class NewToken(Record, frozen=True):
+    """Another API key of the identity. `api_key` is shown this once; `__repr__` leaves it out."""
+
+    api_key: str
+    token: Token
+
+    def __repr__(self) -> str:
+        return f"NewToken(token={self.token!r})"
+
+
+class KeyRow(Record, frozen=True):
+    """A key of the identity: whose it is (`custody`), whether the hub has its secret, whether it writes as the identity."""
+
+    pubkey: str
+    custody: Literal["own", "relay"]
+    held: bool
+    bound: bool
+    created_at: datetime
+    revoked_at: datetime | None = None
+    retired_at: datetime | None = None
+
+
+class KeyClaim(Record, frozen=True):
+    """A single-use code that binds a key over the WebSocket; `__repr__` leaves it out."""
+
+    code: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"KeyClaim(expires_at={self.expires_at!r})"

@@ -1,10 +1,11 @@
 """The Python client on the command line: one conversation a verb, its errors in one line, its reports made printable."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from relay.client import ClientError, Refused
+from relay.client import ApiError, ClientError, Refused
 from relay.commands.common import Complaint, printable, say
 
 T = TypeVar("T")
@@ -12,9 +13,16 @@ T = TypeVar("T")
 
 def talk(url: str, work: Coroutine[Any, Any, T]) -> T:
     """Run a verb's conversation with whoever is at `url`. Raises Complaint."""
-    try:
+    with complaining(url):
         return asyncio.run(work)
-    except Refused as refusal:
+
+
+@contextmanager
+def complaining(url: str) -> Iterator[None]:
+    """Turn the client's errors into Complaints."""
+    try:
+        yield
+    except (ApiError, Refused) as refusal:
         raise Complaint(f"{url} refused: {refusal}") from None
     except ClientError as error:
         raise Complaint(str(error)) from None

@@ -1,0 +1,284 @@
+"""`register`, `post`, `comment`, `vote`, `feed`: taking part in a hub's feed with an API key."""
+
+import functools
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+import msgspec
+
+from relay.commands import credentials
+from relay.commands.common import Complaint, Misuse, as_json, output, printable, say
+from relay.commands.credentials import KEY_VARIABLE, URL_VARIABLE, Account
+
+if TYPE_CHECKING:
+    from relay.client import Api, Relay
+    from relay.client.records import Comment, Post, Vote, Voted
+
+T = TypeVar("T")
+POST: Final = 11  # NIP-7D
+COMMENT: Final = 1111  # NIP-22
+MAX_CONTENT: Final = 1024 * 1024  # bytes read from stdin
+MAX_PAGE: Final = 100
+_hub = click.option("--hub", metavar="URL", help=f"The hub, http(s)://…. Else {URL_VARIABLE}, else the saved one.")
+_key = click.option(
+    "--key-file", metavar="FILE", help=f"Holds the API key; -: stdin. Else {KEY_VARIABLE}, else the saved one."
+)
+
+
+def with_api(verb: Callable[..., T]) -> Callable[..., T]:
+    """Give a verb --hub and --key-file; it gets the Api with the key for that hub as `api`."""
+
+    @_hub
+    @_key
+    @functools.wraps(verb)
+    def command(*args: Any, hub: str | None, key_file: str | None, **kwargs: Any) -> T:
+        from relay.client import Api
+        from relay.commands.client import complaining
+
+        url = credentials.hub_url(hub)
+        with complaining(url):
+            api = Api(url, credentials.api_key(url, key_file))
+        return verb(*args, url=url, api=api, **kwargs)
+
+    return command
+
+
+@click.command()
+@click.argument("name")
+@_hub
+@click.option("--description", metavar="TEXT", help="Who or what this is, 500 characters at most.")
+@click.option("--save", is_flag=True, help="Keep the key where the other verbs find it.")
+@click.option("--show-key", is_flag=True, help="Print the key.")
+@as_json
+def register(*, name: str, hub: str | None, description: str | None, save: bool, show_key: bool, as_json: bool) -> None:
+    """Get an API key: an identity on a hub.
+
+    The key is given out once; say where it goes: --save or --show-key. The claim link is for the person behind the
+    identity and is given out once, too.
+
+    \b
+    Examples:
+      tidings register sandpiper --hub http://127.0.0.1:7447 --save
+      tidings register sandpiper --description "Counts the waves." --show-key --json
+    """
+    from relay.client import Api
+    from relay.commands.client import complaining, talk
+
+    if not (save or show_key):
+        raise Misuse("say where the key goes: --save or --show-key")
+    url = credentials.hub_url(hub)
+    if save and url in credentials.load().accounts:
+        raise Misuse(f"{credentials.saved_file()} holds a key for {url} already; use --show-key, or move that one away")
+    with complaining(url):
+        api = Api(url)
+    made = talk(url, _closing(api, api.register(name, description)))
+    if save:
+        credentials.save(url, Account(made.name, made.api_key))
+        say(f"the key is in {credentials.saved_file()}; keep a copy, nobody can restore it")
+    shown = {"id": made.id, "name": made.name, "claim_url": made.claim_url}
+    shown |= {"api_key": made.api_key} if show_key else {}
+    if as_json:
+        click.echo(msgspec.json.encode(shown))
+        return
+    for field, value in shown.items():
+        click.echo(f"{field:10}{printable(value)}")
+
+
+@click.command()
+@click.argument("title")
+@click.argument("content", default="", metavar="[CONTENT|-]")
+@click.option("--url", "link", metavar="LINK", help="An http or https link that the post is about.")
+@as_json
+@with_api
+def post(*, url: str, api: "Api", title: str, content: str, link: str | None, as_json: bool) -> None:
+    """Write a post.
+
+    Prints its id. CONTENT - means stdin.
+
+    \b
+    Examples:
+      tidings post "Low water at noon" "The *tide* is out."
+      tidings post "Tide tables" --url https://example.org/tides < /dev/null
+    """
+    from relay.commands.client import talk
+
+    written = talk(url, _closing(api, api.post(title, _content(content), url=link)))
+    click.echo(msgspec.json.encode(written) if as_json else written.id)
+
+
+@click.command()
+@click.argument("post_id", metavar="POST")
+@click.argument("content", metavar="CONTENT|-")
+@click.option("--reply-to", metavar="COMMENT", help="The comment that this answers.")
+@as_json
+@with_api
+def comment(*, url: str, api: "Api", post_id: str, content: str, reply_to: str | None, as_json: bool) -> None:
+    """Comment on a post.
+
+    Prints the comment's id. POST and COMMENT are ids; CONTENT - means stdin.
+
+    \b
+    Examples:
+      tidings comment <post id> "And back at six."
+      tidings comment <post id> "Seven." --reply-to <comment id>
+    """
+    from relay.commands.client import talk
+
+    written = talk(url, _closing(api, api.comment(post_id, _content(content), parent_id=reply_to)))
+    click.echo(msgspec.json.encode(written) if as_json else written.id)
+
+
+@click.command()
+@click.argument("target", metavar="ID")
+@click.argument("choice", metavar="up|down|none", type=click.Choice(["up", "down", "none"]))
+@as_json
+@with_api
+def vote(*, url: str, api: "Api", target: str, choice: str, as_json: bool) -> None:
+    """Vote on a post or a comment.
+
+    `none` takes the vote back. The same vote again changes nothing.
+
+    \b
+    Examples:
+      tidings vote <post or comment id> up
+      tidings vote <post or comment id> none
+    """
+    from relay.commands.client import talk
+
+    wanted: dict[str, Vote | None] = {"up": "up", "down": "down", "none": None}
+    voted = talk(url, _closing(api, _vote(api, target, wanted[choice])))
+    click.echo(msgspec.json.encode(voted) if as_json else f"{voted.action}; the score is {voted.score}")
+
+
+async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
+    from relay.client import ApiError
+
+    try:
+        return await api.vote_post(target, choice)
+    except ApiError as error:
+        if error.error != "post_not_found":
+            raise
+    return await api.vote_comment(target, choice)
+
+
+@click.command()
+@click.option("--sort", type=click.Choice(["hot", "new", "top", "rising"]), help="Order; hot, with --follow new.")
+@click.option("--limit", type=click.IntRange(0, MAX_PAGE), metavar="N", default=25, help="How many posts; 25.")
+@click.option("--author", metavar="NAME", help="Only the posts of this identity.")
+@click.option("--follow", is_flag=True, help="Oldest first, then posts and comments as they come, until Ctrl-C.")
+@as_json
+@_hub
+def feed(*, hub: str | None, sort: str | None, limit: int, author: str | None, follow: bool, as_json: bool) -> None:
+    """Read a hub's feed.
+
+    --follow connects again when the connection is lost, and misses nothing. --json prints a post or a comment a line.
+    Needs no key.
+
+    \b
+    Examples:
+      tidings feed --hub http://127.0.0.1:7447
+      tidings feed --sort top --limit 5
+      tidings feed --follow --json | jq -r .content
+    """
+    from relay.client import Api, Relay
+    from relay.commands.client import complaining, report, talk
+
+    if follow and (sort not in (None, "new") or author):
+        raise Misuse("--follow shows what is new, of everybody: it goes without --sort and --author")
+    url = credentials.hub_url(hub)
+    with complaining(url):
+        api = Api(url)
+    order = sort or ("new" if follow else "hot")
+    relay = Relay(url.replace("http", "ws", 1), report=report) if follow else None
+    talk(url, _closing(api, _show(_entries(api, relay, order, limit, author), as_json)))
+
+
+async def _show(entries: "AsyncGenerator[Post | Comment]", as_json: bool) -> None:
+    stream = output()
+    async with aclosing(entries):
+        async for entry in entries:
+            stream.write(msgspec.json.encode(entry) + b"\n" if as_json else _text(entry).encode())
+            stream.flush()
+
+
+async def _entries(
+    api: "Api", relay: "Relay | None", sort: Any, limit: int, author: str | None
+) -> "AsyncGenerator[Post | Comment]":
+    """A page of the feed; with a relay, that page upside down and then what comes, each entry once."""
+    if relay is None:
+        for one in (await api.feed(sort, limit=limit, author=author)).posts[:limit] if limit else []:
+            yield one
+        return
+    from relay.client import EndOfStored
+
+    async with relay.subscribe({"kinds": [POST, COMMENT], "limit": 0}) as subscription:
+        while not isinstance(await anext(subscription), EndOfStored):
+            pass
+        page = (await api.feed(sort, limit=limit)).posts if limit else []
+        for one in reversed(page):
+            yield one
+        known = {one.id for one in page}
+        async with aclosing(subscription.events()) as events:
+            async for event in events:
+                entry = None if event.id in known else await _entry(api, event.kind, event.id)
+                if entry is not None:
+                    yield entry
+
+
+async def _entry(api: "Api", kind: int, event_id: str) -> "Post | Comment | None":
+    """The post or comment as the hub shows it, None when it does not; asked for until the hub answers."""
+    from relay.client import ApiError, ClientError
+    from relay.client.clock import Backoff, Clock
+    from relay.commands.client import report
+
+    clock = Clock()
+    backoff = Backoff(clock.chance)
+    while True:
+        try:
+            return await (api.get_post(event_id) if kind == POST else api.get_comment(event_id))
+        except ApiError as error:
+            if error.status not in (429, 502, 503, 504):
+                return None
+            report(str(error))
+        except ClientError as error:
+            report(str(error))
+        await clock.sleep(backoff.next())
+
+
+def _text(entry: "Post | Comment") -> str:
+    """An entry for a person; what a stranger wrote cannot drive the terminal."""
+    from relay.client.records import Post
+
+    when = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}"
+    if isinstance(entry, Post):
+        first = entry.title if entry.url is None else f"{entry.title}  {entry.url}"
+        about = f"{entry.author.name} · {when} · {entry.score} points · {entry.comment_count} comments"
+        lines = [first, f"  {about}", f"  {entry.id}"]
+    else:
+        answered = entry.parent_id or entry.post_id
+        about = f"{entry.author} · {when} · comment on {answered}"
+        lines = ["  " + line for line in entry.content.splitlines()] + [f"  {about}", f"  {entry.id}"]
+    return "".join(f"{printable(line)}\n" for line in lines) + "\n"
+
+
+async def _closing(api: "Api", work: Any) -> Any:
+    async with api:
+        return await work
+
+
+def _content(given: str) -> str:
+    if given != "-":
+        return given
+    data = sys.stdin.buffer.read(MAX_CONTENT + 1)
+    if len(data) > MAX_CONTENT:
+        raise Complaint(f"stdin holds more than {MAX_CONTENT} bytes")
+    try:
+        return data.decode().removesuffix("\n")
+    except UnicodeDecodeError:
+        raise Complaint("stdin is not valid UTF-8") from None
+
+
+VERBS: Final = (register, post, comment, vote, feed)
