@@ -11,6 +11,7 @@ whose counters are wrong.
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -55,7 +56,7 @@ PROJECTIONS: Final = (
         ),
     ),
 )
-_NAMES: Final = frozenset(projection.name for projection in PROJECTIONS)
+_BY_NAME: Final = {projection.name: projection for projection in PROJECTIONS}
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -69,7 +70,7 @@ def prepare(connection: sqlite3.Connection) -> None:
 def refresh(connection: sqlite3.Connection, touched: Mapping[str, Iterable[str]]) -> None:
     """Make the touched rows of each projection again; inside the transaction that touched them."""
     pending = {name: set(keys) for name, keys in touched.items()}
-    assert _NAMES.issuperset(pending)
+    assert _BY_NAME.keys() >= pending.keys()
     for projection in PROJECTIONS:
         keys = pending.pop(projection.name, None)
         if keys:
@@ -122,16 +123,25 @@ def differences(connection: sqlite3.Connection, projection: Projection) -> list[
 
 def _make(connection: sqlite3.Connection, projection: Projection) -> None:
     """Make the rows of the keys in `touched` again."""
-    blocks = named(projection.name)
-    _run(connection, projection, "clear")
-    _run(connection, projection, "make")
+    for statement in _making(projection.name):
+        connection.execute(statement)
+
+
+@lru_cache
+def _making(name: str) -> tuple[str, ...]:
+    """The statements of `_make`, put together once: their texts are long."""
+    blocks, projection = named(name), _BY_NAME[name]
+    made = [blocks[block] for block in ("clear", "make") if block in blocks]
     for table in projection.tables:
         rows = _rows(projection, table)
-        connection.execute(blocks[f"forget_{table.name}"].format(rows=rows))
-        insert = named("projections")["insert"].format(
-            table=table.name, columns=", ".join(table.columns), rows=rows, again=blocks.get(f"again_{table.name}", "")
+        again = blocks.get(f"again_{table.name}", "")
+        made.append(blocks[f"forget_{table.name}"].format(rows=rows))
+        made.append(
+            named("projections")["insert"].format(
+                table=table.name, columns=", ".join(table.columns), rows=rows, again=again
+            )
         )
-        connection.execute(insert)
+    return tuple(made)
 
 
 def _rows(projection: Projection, table: Table) -> str:
