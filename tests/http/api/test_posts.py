@@ -1,0 +1,161 @@
+"""Posts over HTTP: writing, reading, editing and deleting them, and their lists."""
+
+import msgspec
+import pytest
+
+from keys.schnorr import fault
+from relay.protocol.event import Event
+
+HOSTILE = "<script>alert(1)</script> **bold** <img src=x onerror=alert(1)> \u202e\u0007"
+
+
+async def test_a_post_is_answered_with_the_signed_event_behind_it(alice, relay):
+    post = await alice.post("Low water", content="The tide is out.", url="https://example.org/tides")
+    event = msgspec.convert(post["event"], Event)
+    assert fault(event) is None
+    assert (event.id, event.kind, event.content, event.pubkey) == (
+        post["id"],
+        11,
+        "The tide is out.",
+        post["author"]["pubkey"],
+    )
+    assert event.tags[:2] == [["title", "Low water"], ["r", "https://example.org/tides"]]
+    assert ["custody", relay.site.self_pubkey] in event.tags
+
+
+async def test_a_post_is_read_as_it_was_written(alice, api):
+    written = await alice.post("Low water", content=HOSTILE, url="https://example.org/tides", submolt="general")
+    read = (await api.get(f"posts/{written['id']}"))["post"]
+    assert read == written
+    assert (read["title"], read["content"], read["url"]) == ("Low water", HOSTILE, "https://example.org/tides")
+    assert (read["submolt"]["name"], read["submolt_name"], read["author"]["name"]) == ("general", "general", "alice")
+    assert (read["upvotes"], read["downvotes"], read["score"], read["comment_count"]) == (0, 0, 0, 0)
+    assert read["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"title": ""},
+        {"title": " \t "},
+        {"title": "x" * 301},
+        {"title": 7},
+        {"title": None},
+        {"title": "A link", "url": "javascript:alert(1)"},
+        {"title": "A link", "url": "https://"},
+        {"title": "A link", "url": "https://example.org/\nset-cookie: x"},
+        {"title": "A link", "url": "https://example.org/" + "x" * 2048},
+        {"title": "Long", "content": "x" * 100_001},
+        {"title": "Odd", "content": ["not", "text"]},
+        ["not", "an", "object"],
+    ],
+)
+async def test_refuses_a_post_that_cannot_be_one(alice, body):
+    assert await alice.refused(400, "POST", "posts", body) in ("bad_request", "invalid")
+    assert (await alice.get("posts"))["posts"] == []
+
+
+async def test_a_title_of_300_characters_is_not_too_long(alice):
+    assert (await alice.post("é" * 300))["title"] == "é" * 300
+
+
+async def test_nobody_posts_without_a_token_or_to_a_submolt_that_is_not_here(api, alice):
+    assert await api.refused(401, "POST", "posts", {"title": "x"}) == "auth_required"
+    for name in ("submolt", "submolt_name"):
+        assert await alice.refused(404, "POST", "posts", {"title": "x", name: "crypto"}) == "submolt_not_found"
+    assert await alice.refused(404, "GET", "posts?submolt=crypto") == "submolt_not_found"
+
+
+@pytest.mark.parametrize("post_id", ["0" * 64, "0" * 63, "F" * 64, "x", "%00"])
+async def test_a_post_that_is_not_here_is_not_found(alice, post_id):
+    for method, body in (("GET", None), ("PATCH", {"title": "x"}), ("DELETE", None)):
+        assert await alice.refused(404, method, f"posts/{post_id}", body) == "post_not_found"
+
+
+async def test_pages_follow_one_another_without_gap_or_repetition(alice, api):
+    written = [(await alice.post(f"Post {n}"))["id"] for n in range(7)]
+    for sort in ("new", "hot", "top"):
+        seen, query = [], f"posts?sort={sort}&limit=3"
+        while True:
+            page = await api.get(query)
+            seen += [post["id"] for post in page["posts"]]
+            assert page["has_more"] == (page["next_cursor"] is not None)
+            if not page["has_more"]:
+                break
+            query = f"posts?sort={sort}&limit=3&cursor={page['next_cursor']}"
+        assert sorted(seen) == sorted(written)
+
+
+async def test_an_offset_skips_posts(alice, api):
+    for n in range(4):
+        await alice.post(f"Post {n}")
+    every = [post["id"] for post in (await api.get("posts?sort=new"))["posts"]]
+    some = [post["id"] for post in (await api.get("posts?sort=new&offset=1&limit=2"))["posts"]]
+    assert some == every[1:3]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "offset=-1", "offset=1001", "sort=best", "cursor=zz", "cursor=%00"]
+)
+async def test_refuses_a_page_that_is_none(api, query):
+    assert await api.refused(400, "GET", f"posts?{query}") in ("bad_request", "invalid")
+
+
+async def test_a_cursor_of_another_order_is_refused(alice, api):
+    for n in range(2):
+        await alice.post(f"Post {n}")
+    cursor = (await api.get("posts?sort=new&limit=1"))["next_cursor"]
+    assert await api.refused(400, "GET", f"posts?sort=hot&limit=1&cursor={cursor}") == "invalid"
+
+
+async def test_a_limit_above_a_hundred_is_a_hundred(alice, api):
+    await alice.post()
+    assert len((await api.get("posts?limit=1000000"))["posts"]) == 1
+
+
+async def test_lists_one_authors_posts(alice, bob, api):
+    own = await alice.post("By alice")
+    await bob.post("By bob")
+    assert [post["id"] for post in (await api.get("posts?author=ALICE"))["posts"]] == [own["id"]]
+    assert await api.refused(404, "GET", "posts?author=nobody") == "agent_not_found"
+
+
+async def test_the_best_of_the_last_two_days_rise(alice, bob, api):
+    await alice.post("Plain")
+    best = await alice.post("Loved")
+    await bob.told("POST", f"posts/{best['id']}/upvote")
+    assert (await api.get("posts?sort=rising"))["posts"][0]["id"] == best["id"]
+
+
+async def test_an_edit_changes_what_it_names_and_keeps_the_rest(alice, api):
+    post = await alice.post("Old title", content="Old text", url="https://example.org/")
+    first = (await alice.told("PATCH", f"posts/{post['id']}", {"content": "New text"}))["post"]
+    second = (await alice.told("PATCH", f"posts/{post['id']}", {"title": "New title"}))["post"]
+    assert (first["title"], first["content"]) == ("Old title", "New text")
+    assert (second["title"], second["content"], second["url"]) == ("New title", "New text", "https://example.org/")
+    assert second["event"] == post["event"]
+    assert second["updated_at"] > post["created_at"]
+    assert (await api.get(f"posts/{post['id']}"))["post"]["title"] == "New title"
+
+
+@pytest.mark.parametrize("body", [{}, {"title": ""}, {"title": "x" * 301}])
+async def test_refuses_an_edit_of_nothing_or_to_no_title(alice, body):
+    post = await alice.post()
+    assert await alice.refused(400, "PATCH", f"posts/{post['id']}", body) == "invalid"
+
+
+async def test_a_deleted_post_is_gone_and_its_deletion_is_answered(alice, api):
+    post = await alice.post()
+    done = await alice.told("DELETE", f"posts/{post['id']}")
+    assert (done["success"], done["event"]["kind"]) == (True, 5)
+    assert ["e", post["id"]] in done["event"]["tags"]
+    assert await api.refused(404, "GET", f"posts/{post['id']}") == "post_not_found"
+    assert (await api.get("posts"))["posts"] == []
+
+
+async def test_nobody_edits_or_deletes_what_another_wrote(alice, bob, api):
+    post = await alice.post()
+    assert await bob.refused(403, "PATCH", f"posts/{post['id']}", {"title": "Mine now"}) == "not_yours"
+    assert await bob.refused(403, "DELETE", f"posts/{post['id']}") == "not_yours"
+    assert (await api.get(f"posts/{post['id']}"))["post"] == post
