@@ -4,7 +4,7 @@ Rule: a join or leave request is spent at once: never stored, never sent on, not
 out in the same transaction that answers it.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -12,7 +12,7 @@ from handlers import replaceable
 from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
-from relay.protocol import names
+from relay.protocol import profile
 from relay.protocol.admission import Action, Admission, BindKey, Door, Known, NameIdentity, UnbindKey
 from relay.protocol.event import Event, values
 
@@ -80,22 +80,6 @@ def admit_profile(event: Event, known: Known, now: int, door: Door) -> Admission
     identity_id = known.identity_of(event.pubkey)
     if identity_id is None:
         return admission
-    profile = _profile(event.content)
-    display_name = profile.get("display_name") or profile.get("name")
-    shown = names.shown(_text(display_name), names.MAX_DISPLAY_NAME)
-    about = names.shown(_text(profile.get("about")), names.MAX_DESCRIPTION)
-    return msgspec.structs.replace(admission, actions=(NameIdentity(identity_id, shown, about),))
-
-
-_decode_profile = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def _profile(content: str) -> dict[str, Any]:
-    try:
-        return _decode_profile(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    shown = profile.read(event.content)
+    named = NameIdentity(identity_id, shown.display_name, shown.about)
+    return msgspec.structs.replace(admission, actions=(named,))

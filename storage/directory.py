@@ -9,8 +9,10 @@ from typing import Final, Protocol, TypeVar
 
 from keys import encoding
 from relay.errors import Prefix, Reject
-from relay.protocol.admission import Action, BindKey, NameIdentity, ProvisionIdentity, UnbindKey, VanishKey
-from relay.protocol.names import MAX_DESCRIPTION, MAX_DISPLAY_NAME, is_name, name_key, shown
+from relay.protocol import kinds, profile
+from relay.protocol.admission import Action, BindKey, NameIdentity, ProvisionIdentity, UnbindKey, VanishKey, Version
+from relay.protocol.event import Event
+from relay.protocol.names import is_name, name_key
 from storage.people import (
     MAX_CLAIMS,
     MAX_KEYS,
@@ -33,7 +35,13 @@ T = TypeVar("T")
 
 
 class Change(Protocol):
-    """The transaction that a change is part of."""
+    """The transaction that a change is part of, and the log as it will be."""
+
+    def get(self, event_id: str) -> Event | None:
+        """As `relay.protocol.admission.Known`."""
+
+    def current(self, address: str) -> Version | None:
+        """As `relay.protocol.admission.Known`."""
 
     def touch_author(self, pubkey: str) -> None:
         """Whose key this is has changed: refresh the rows that depend on what it wrote."""
@@ -111,18 +119,19 @@ class SqliteDirectory(SqliteLookups):
                 raise Reject(Prefix.RATE_LIMITED, f"{made} new authors came from there within an hour; try again later")
         # Derived, not drawn: an event that is tried again makes the same identity.
         row_id = wanted.pubkey[:32]
-        given, display_name, about = self._one(sql("profile_name"), wanted.pubkey) or (None, None, None)
-        name = self._free_name(given or "", wanted)
-        display_name = shown(display_name or "", MAX_DISPLAY_NAME) or None
-        description = shown(about or "", MAX_DESCRIPTION) or None
-        self._do("insert_identity", row_id, name, name_key(name), display_name, description, wanted.origin, now)
+        live = change.current(kinds.address(kinds.METADATA, wanted.pubkey, ""))
+        event = None if live is None else change.get(live.id)
+        shown = profile.Profile() if event is None else profile.read(event.content)
+        name = self._free_name(shown.name, wanted)
+        texts = (shown.display_name or None, shown.about or None)
+        self._do("insert_identity", row_id, name, name_key(name), *texts, wanted.origin, now)
         self._do("insert_key", wanted.pubkey, row_id, "own", now)
         change.touch_author(wanted.pubkey)
 
     def _free_name(self, given: str, wanted: ProvisionIdentity) -> str:
         """The name in the key's kind 0 if it is one and free, else the first of its npub that is."""
         npub = encoding.encode("npub", wanted.pubkey)
-        for name in (given, f"{given[:50]}-{npub[5:11]}", npub[:16], npub):
+        for name in ((given, f"{given[:50]}-{npub[5:11]}") if given else ()) + (npub[:16], npub):
             if is_name(name) and (wanted.origin is not None or self.identity_named(name) is None):
                 return name
         raise Refused(Why.TAKEN, "every name for this key is taken; register one")

@@ -194,9 +194,6 @@ DELETE FROM key_claims WHERE posting_identity_id = ?
 -- name: count_provisioned
 SELECT count(*) FROM posting_identities WHERE origin IS ? AND created_at > ?
 
--- name: profile_name
-SELECT name, display_name, about FROM profiles WHERE pubkey = ?
-
 -- name: set_secret_check
 INSERT OR REPLACE INTO meta (name, value) VALUES ('secret_check', ?)
 

@@ -1,0 +1,32 @@
+"""What a kind 0 says of its author, as far as it is shown (NIP-01, NIP-24): read with patience, since anybody writes anything."""
+
+from typing import Any, Final
+
+import msgspec
+
+from relay.protocol.names import MAX_DESCRIPTION, MAX_DISPLAY_NAME, shown
+
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """Texts as they may be shown; "" for what is missing, is no text or cannot be read. `name` is as it was given."""
+
+    name: str = ""
+    display_name: str = ""
+    about: str = ""
+
+
+def read(content: str) -> Profile:
+    """The profile in the content of a kind 0; a missing display name is its name."""
+    try:
+        fields = _decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return Profile()
+    name = _text(fields.get("name"))
+    display_name = shown(_text(fields.get("display_name")) or name, MAX_DISPLAY_NAME)
+    return Profile(name, display_name, shown(_text(fields.get("about")), MAX_DESCRIPTION))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,303 @@
+"""storage.directory: the primary tables, on their own and as events change them, against a slow obvious model."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from handlers import table
+from keys import encoding, tokens
+from keys.tokens import Kind
+from relay.protocol import kinds
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
+from storage import sqlite
+from storage.base import Incoming, Outcome, Status
+from storage.people import MAX_KEYS, NewIdentity, Refused, Token, Why
+from storage.sqlite_writer import SqliteWriter
+from tests.factories import NOW, keypair, make_event
+
+RELAY = "ws://relay.example"
+ALICE, BOB = "a" * 32, "b" * 32
+
+
+def open_writer(directory: Path, provision: bool = False, most: int = 0) -> SqliteWriter:
+    return sqlite.open_writer(directory, table.meaning(RELAY, provision, most))
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[SqliteWriter]:
+    opened = open_writer(tmp_path)
+    yield opened
+    opened.close()
+
+
+def register(writer: SqliteWriter, identity_id: str = ALICE, name: str = "Alice", key: int = 1) -> None:
+    new = NewIdentity(
+        id=identity_id,
+        name=name,
+        description="text",
+        token_id=f"{identity_id[:31]}0",
+        token_hash=tokens.digest(f"token {name}"),
+        pubkey=keypair(key).pubkey,
+        ciphertext=b"sealed",
+        claim_hash=tokens.digest(f"claim {name}"),
+        claim_expires_at=NOW + 100,
+    )
+    writer.directory.register(new, NOW)
+
+
+def write(writer: SqliteWriter, *events: Event, door: Door = Door.CLIENT, now: int = NOW) -> list[Outcome]:
+    return writer.write([Incoming(event, wire(event), door, now) for event in events], now)
+
+
+def post(key: int, at: int = NOW) -> Event:
+    return make_event(key, kinds.POST, "text", [["title", f"by {key} at {at}"]], at)
+
+
+def vanish(key: int, at: int = NOW) -> Event:
+    return make_event(key, kinds.VANISH, tags=[["relay", RELAY]], created_at=at)
+
+
+def test_a_registration_that_fails_leaves_nothing(writer: SqliteWriter) -> None:
+    register(writer)
+    with pytest.raises(Refused) as refused:
+        register(writer, BOB, "ALICE", 2)
+    assert refused.value.why is Why.TAKEN
+    assert writer.directory.identity(BOB) is None
+    assert writer.directory.key(keypair(2).pubkey) is None
+    assert writer.directory.token("identity", tokens.digest("token ALICE")) is None
+
+
+def test_a_token_is_found_by_its_hash_among_its_own_kind_only(writer: SqliteWriter) -> None:
+    register(writer)
+    found = writer.directory.token("identity", tokens.digest("token Alice"))
+    assert found is not None
+    assert found.owner_id == ALICE
+    assert writer.directory.token("user", tokens.digest("token Alice")) is None
+
+
+def test_a_user_is_made_once(writer: SqliteWriter) -> None:
+    first = writer.directory.ensure_user("nostr:x", ALICE, NOW)
+    assert writer.directory.ensure_user("nostr:x", BOB, NOW + 1) == first
+
+
+def test_an_app_token_needs_a_user_and_leaves_identities_alone(writer: SqliteWriter) -> None:
+    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
+    writer.directory.add_token("user", Token(BOB, user.id, "app", None, NOW, None, None), "f" * 64, NOW)
+    assert [token.name for token in writer.directory.tokens("user", user.id)] == ["app"]
+    assert writer.directory.tokens("identity", user.id) == []
+
+
+def test_the_key_shown_is_bound_unretired_its_own_and_the_newest(writer: SqliteWriter) -> None:
+    register(writer)
+    assert shown(writer) == keypair(1).pubkey
+    writer.directory.bind(keypair(2).pubkey, ALICE, NOW + 1)
+    writer.directory.bind(keypair(3).pubkey, ALICE, NOW + 2)
+    assert shown(writer) == keypair(3).pubkey
+    writer.directory.unbind(keypair(3).pubkey, ALICE, NOW + 3)
+    assert shown(writer) == keypair(2).pubkey
+    for key in (1, 2):
+        writer.directory.unbind(keypair(key).pubkey, ALICE, NOW + 3)
+    assert shown(writer) is None
+
+
+def shown(writer: SqliteWriter) -> str | None:
+    found = writer.directory.identity(ALICE)
+    assert found is not None
+    return found.pubkey
+
+
+def test_a_batch_that_binds_and_posts_is_taken_as_a_whole(writer: SqliteWriter) -> None:
+    register(writer)
+    code = tokens.make(Kind.KEY_CLAIM)
+    writer.directory.add_key_claim(tokens.digest(code), ALICE, NOW + 10, NOW)
+    join = make_event(5, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=NOW)
+    outcomes = write(writer, post(5, NOW - 1), join, post(5))
+    assert [outcome.status for outcome in outcomes] == [Status.REFUSED, Status.EPHEMERAL, Status.STORED]
+    assert outcomes[1].audience == ()
+    assert outcomes[1].message.startswith("info: ")
+    assert outcomes[1].seq == 0
+
+
+def test_a_claim_code_is_not_used_up_by_a_key_that_cannot_be_bound(writer: SqliteWriter) -> None:
+    register(writer)
+    for key in range(100, 99 + MAX_KEYS):
+        writer.directory.bind(keypair(key).pubkey, ALICE, NOW)
+    code = tokens.make(Kind.KEY_CLAIM)
+    writer.directory.add_key_claim(tokens.digest(code), ALICE, NOW + 10, NOW)
+    (outcome,) = write(writer, make_event(5, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=NOW))
+    assert "unbind one first" in str(outcome.refusal)
+    claim = writer.directory.key_claim(tokens.digest(code))
+    assert claim is not None
+    assert not claim.used
+
+
+def test_a_key_that_vanishes_is_unbound_and_its_secret_destroyed(writer: SqliteWriter) -> None:
+    register(writer)
+    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    write(writer, vanish(1))
+    assert writer.directory.held(keypair(1).pubkey) is None
+    identity = writer.directory.identity(ALICE)
+    assert identity is not None
+    assert (identity.name, identity.pubkey) == ("Alice", keypair(2).pubkey)
+
+
+def test_with_its_last_key_an_identity_is_anonymised_and_its_name_is_free(writer: SqliteWriter) -> None:
+    register(writer)
+    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    write(writer, vanish(1), vanish(2))
+    gone = writer.directory.identity(ALICE)
+    assert gone is not None
+    assert (gone.description, gone.display_name, gone.user_id, gone.anonymised_at) == (None, None, None, NOW)
+    assert writer.directory.identity_named("Alice") is None
+    assert all(token.revoked_at == NOW for token in writer.directory.tokens("identity", ALICE))
+    assert writer.directory.identity_claim(tokens.digest("claim Alice")) is None
+    register(writer, BOB, "alice", 3)
+
+
+def test_an_identity_is_provisioned_for_a_key_that_posts(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, provision=True)
+    profile = make_event(5, kinds.METADATA, '{"name":"carol","about":"Hi\\u202e"}')
+    write(writer, profile, make_event(6, kinds.METADATA, '{"name":"\\u0430lice"}'))
+    assert [outcome.status for outcome in write(writer, post(5), post(6), post(5, NOW + 1))] == [Status.STORED] * 3
+    found = writer.directory.identities_of_keys([keypair(key).pubkey for key in (5, 6)])
+    carol, other = (found[keypair(key).pubkey] for key in (5, 6))
+    assert (carol.name, carol.description) == ("carol", "Hi")
+    assert other.name.startswith(f"{encoding.encode('npub', keypair(6).pubkey)[:16]}")
+    writer.close()
+
+
+def test_a_profile_of_the_same_batch_counts(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, provision=True)
+    write(writer, make_event(5, kinds.METADATA, '{"name":"carol"}'), post(5))
+    assert writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name == "carol"
+    writer.close()
+
+
+def test_a_taken_name_is_not_provisioned_a_second_time(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, provision=True)
+    register(writer)
+    write(writer, make_event(5, kinds.METADATA, '{"name":"ALICE"}'), post(5))
+    name = writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name
+    assert name.startswith("ALICE-")
+    writer.close()
+
+
+def test_provisioning_is_bounded_by_the_hour(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, provision=True, most=2)
+    statuses = [outcome.status for outcome in write(writer, *(post(key) for key in range(5, 9)))]
+    assert statuses == [Status.STORED] * 2 + [Status.REFUSED] * 2
+    assert write(writer, post(9, NOW + 3601), now=NOW + 3601)[0].status is Status.STORED
+    writer.close()
+
+
+def test_rotating_the_secret_changes_every_value_or_none(writer: SqliteWriter) -> None:
+    register(writer)
+    register(writer, BOB, "Bob", 2)
+    writer.directory.adopt_secret("one")
+
+    def failing(_table: str, _column: str, row: str, _sealed: bytes) -> bytes:
+        if row == keypair(2).pubkey:
+            raise ValueError("the second fails")
+        return b"other"
+
+    with pytest.raises(ValueError, match="the second fails"):
+        writer.directory.rotate_secret("two", failing)
+    assert writer.directory.secret_check() == "one"
+    assert {held.ciphertext for held in map(writer.directory.held, (keypair(1).pubkey, keypair(2).pubkey)) if held} == {
+        b"sealed"
+    }
+    assert writer.directory.rotate_secret("two", lambda *_: b"other") == 2
+    assert writer.directory.secret_check() == "two"
+
+
+class Bindings(RuleBasedStateMachine):
+    """Keys that join, leave, vanish and are bound over HTTP: who may write is what a dictionary says."""
+
+    keys = st.integers(1, 4)
+    people = st.sampled_from([ALICE, BOB])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owner: dict[int, str] = {}
+        self.bound: set[int] = set()
+        self.gone: set[str] = set()
+        self.now = NOW
+
+    @initialize()
+    def start(self) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+        self.writer = open_writer(Path(self.directory.name))
+        register(self.writer, ALICE, "Alice", 11)
+        register(self.writer, BOB, "Bob", 12)
+        self.owner |= {11: ALICE, 12: BOB}
+        self.bound |= {11, 12}
+
+    def allowed(self, key: int, identity_id: str) -> bool:
+        return identity_id not in self.gone and self.owner.get(key, identity_id) == identity_id
+
+    @rule(key=keys, identity_id=people)
+    def join(self, key: int, identity_id: str) -> None:
+        if identity_id in self.gone:
+            return
+        self.now += 1
+        code = tokens.digest(f"{self.now}")
+        self.writer.directory.add_key_claim(tokens.digest(code), identity_id, self.now + 10, self.now)
+        event = make_event(key, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=self.now)
+        (outcome,) = write(self.writer, event, now=self.now)
+        may = self.allowed(key, identity_id) and key not in self.bound
+        assert (outcome.refusal is None) == may
+        if may:
+            self.owner[key] = identity_id
+            self.bound.add(key)
+
+    @rule(key=keys, identity_id=people)
+    def bind(self, key: int, identity_id: str) -> None:
+        if identity_id in self.gone:
+            return
+        try:
+            self.writer.directory.bind(keypair(key).pubkey, identity_id, self.now)
+        except Refused:
+            assert not self.allowed(key, identity_id)
+        else:
+            assert self.allowed(key, identity_id)
+            self.owner[key] = identity_id
+            self.bound.add(key)
+
+    @rule(key=keys)
+    def leave(self, key: int) -> None:
+        self.now += 1
+        (outcome,) = write(self.writer, make_event(key, kinds.LEAVE, tags=[["-"]], created_at=self.now), now=self.now)
+        assert (outcome.refusal is None) == (key in self.bound)
+        self.bound.discard(key)
+
+    @rule(key=keys | st.sampled_from([11, 12]))
+    def vanish(self, key: int) -> None:
+        self.now += 1
+        write(self.writer, vanish(key, self.now), now=self.now)
+        self.bound.discard(key)
+        owner = self.owner.get(key)
+        if owner is not None and not any(self.owner[other] == owner for other in self.bound):
+            self.gone.add(owner)
+
+    @invariant()
+    def a_key_may_write_exactly_when_it_is_bound(self) -> None:
+        for key in (1, 2, 3, 4, 11, 12):
+            self.now += 1
+            (outcome,) = write(self.writer, post(key, self.now), now=self.now)
+            assert (outcome.status is Status.STORED) == (key in self.bound)
+            found = self.writer.directory.key(keypair(key).pubkey)
+            assert (None if found is None else found.identity_id) == self.owner.get(key)
+
+    def teardown(self) -> None:
+        self.writer.close()
+        self.directory.cleanup()
+
+
+TestBindings = Bindings.TestCase
+TestBindings.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
