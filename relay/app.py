@@ -62,6 +62,7 @@ def open_writer(config: Config, url: str = "") -> Writer:
         ),
         synchronous=config.storage.synchronous,
         cache_mib=config.storage.cache_mib,
+        votes=config.identities.votes,
     )
 
 

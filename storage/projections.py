@@ -12,12 +12,14 @@ whose counters are wrong.
 import sqlite3
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from relay.protocol import kinds
 from storage.statements import named, write_rows
+
+Votes = Literal["local", "all"]  # of identities registered here, or also of those that peers brought
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -93,6 +95,13 @@ def rebuild(connection: sqlite3.Connection) -> int:
     tables = [table.name for projection in PROJECTIONS for table in projection.tables]
     counts = [connection.execute(named("projections")["number"].format(table=table)).fetchone()[0] for table in tables]
     return sum(counts)
+
+
+def count_votes(connection: sqlite3.Connection, whose: Votes) -> None:
+    """Count the votes of these identities from now on; where it was otherwise, everything is made again."""
+    if connection.execute(named("votes")["whose"]).fetchone()[0] != whose:
+        connection.execute(named("votes")["set_whose"], (whose,))
+        rebuild(connection)
 
 
 def touch_all(connection: sqlite3.Connection, projection: Projection) -> None:

@@ -7,17 +7,27 @@ from pathlib import Path
 
 from relay.protocol.admission import Meaning
 from storage import sqlite_reader
+from storage.projections import Votes
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
 
 
-def open_writer(path: Path, meaning: Meaning, synchronous: str = "full", cache_mib: int = 64) -> SqliteWriter:
+def open_writer(
+    path: Path, meaning: Meaning, synchronous: str = "full", cache_mib: int = 64, votes: Votes = "local"
+) -> SqliteWriter:
     """The writer of the data directory `path`, made if missing, its schema brought up to date.
 
     `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
-    only). Raises Locked while another process writes there, StorageError when the database cannot be used.
+    only). `votes` says whose count in the feed; a change takes as long as a rebuild. Raises Locked while
+    another process writes there, StorageError when the database cannot be used.
     """
-    return SqliteWriter(path, meaning, synchronous, cache_mib)
+    writer = SqliteWriter(path, meaning, synchronous, cache_mib)
+    try:
+        writer.count_votes(votes)
+    except BaseException:
+        writer.close()
+        raise
+    return writer
 
 
 async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_steps: int = 20_000) -> SqliteStore:

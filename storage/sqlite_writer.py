@@ -92,6 +92,10 @@ class SqliteWriter:
         """Make every projection again."""
         return self._transact(lambda _: projections.rebuild(self._connection))
 
+    def count_votes(self, whose: projections.Votes) -> None:
+        """Whose votes count; a change makes every projection again."""
+        self._transact(lambda _: projections.count_votes(self._connection, whose))
+
     def compact(self) -> None:
         """VACUUM and truncate the write-ahead log. Raises StorageError while a long read holds the old pages."""
         self._require_open()

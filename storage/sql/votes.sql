@@ -6,6 +6,12 @@ INSERT INTO touched (key, bytes)
 SELECT DISTINCT lower(hex(substr(e.key, 2))), substr(e.key, 2)
 FROM entries AS e WHERE e.key >= x'42' AND e.key < x'43' AND e.kind = 7
 
+-- name: whose
+SELECT value FROM meta WHERE name = 'votes'
+
+-- name: set_whose
+UPDATE meta SET value = ? WHERE name = 'votes'
+
 -- name: ready
 CREATE TEMP TABLE made_votes (
     target TEXT, voter TEXT, created_at INTEGER, event_id TEXT, up INTEGER, counts INTEGER, PRIMARY KEY (target, voter)
