@@ -14,7 +14,7 @@ from relay.protocol import event as events
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
 
-Row = tuple[bytes, int, int, int]  # key, kind, created_at, seq
+Row = tuple[bytes, int, int, int, int]  # key, kind, created_at, rank, seq
 
 PUBLIC_PREFIX: Final = b""
 OPERATOR_PREFIX: Final = b"O"  # reads every private event
@@ -56,27 +56,32 @@ def about(subject: str, pubkey: str) -> bytes:
     return b"B" + bytes.fromhex(subject + pubkey)
 
 
+def rank(event_id: str) -> int:
+    """Where an event stands within its second: the highest rank has the lowest id (by its first 8 bytes) and comes first."""
+    return 2**63 - 1 - int(event_id[:16], 16)
+
+
 def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
     """Every row the event has, each once."""
-    kind, created_at = event.kind, event.created_at
+    kind, created_at, first = event.kind, event.created_at, rank(event.id)
     dimensions = {ALL, author(event.pubkey)}
     dimensions.update([tag(name, value) for name, value in events.indexed_tags(event)])
     if audience is None:
-        found = [(dimension, kind, created_at, seq) for dimension in dimensions]
-        found.append((ANY, ANY_KIND, created_at, seq))
+        found = [(dimension, kind, created_at, first, seq) for dimension in dimensions]
+        found.append((ANY, ANY_KIND, created_at, first, seq))
         subject = feed.subject(event)
         if subject is not None:
-            found.append((about(subject, event.pubkey), kind, created_at, seq))
+            found.append((about(subject, event.pubkey), kind, created_at, first, seq))
     else:
         found = [
-            (prefix + dimension, kind, created_at, seq)
+            (prefix + dimension, kind, created_at, first, seq)
             for prefix in private_prefixes(audience)
             for dimension in dimensions
         ]
     if kinds.has_address(kind):
         address = events.address_of(event)
         assert address is not None
-        found.append((address_key(address), kind, created_at, seq))
+        found.append((address_key(address), kind, created_at, first, seq))
     return found
 
 

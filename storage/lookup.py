@@ -1,24 +1,22 @@
-"""Answers filters on one connection, in as few steps as can be.
+"""Answers filters on one connection.
 
-Every step of a statement hands the interpreter lock over and has to win it back from a busy event loop, which can take
-milliseconds. So each statement gives a single row that holds the whole result, joined with commas or newlines (an event's
-JSON holds no raw newline, and begins with its id).
+The index read backwards is NIP-01's order (newest first, of one second the lowest id), so a page is a prefix of a merge and
+nothing is sorted afterwards. A filter with ids is answered from the events themselves: there are as many as it names.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 
-from relay.protocol.filter import Filter
+from relay.protocol import event as events
+from relay.protocol.filter import Filter, matches
 from storage import entries, query
 from storage.base import TooCostly
 from storage.query import FOR_EVER, Arm, Give, Plan
 from storage.statements import SIZES, listed, named, padded
 
-HEAD: Final = len('{"id":"') + 64  # bytes of an event's JSON that hold its id; a body left out is given as these only
-SECOND: Final = 10_000  # events of one second that are put in order by id; beyond, the cut is by seq
 FIRST_EVENTS: Final = 500
 FIRST_BYTES: Final = 2**20
 MOST_COUNTED: Final = 500_000  # distinct events where filters or values overlap and seqs must be compared
@@ -28,7 +26,7 @@ _KINDS: Final = 200  # of one key; more are not enumerated, see lookup.sql
 _ENUMERATE: Final = 512  # arms above which it pays to look which exist
 _ENOUGH: Final = 1024  # rows at which an estimate stops
 
-Row = tuple[bytes, bytes, bytes]  # created_at, seq, wire or its head
+Row = tuple[int, int, int, bytes | None]  # created_at, rank, seq and the event's JSON, None where it is fetched later
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -40,12 +38,8 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes]) -> Plan:
-    """How to answer a filter that is not empty. Raises TooCostly when it would take too many look-ups."""
+    """How to answer a filter without ids that is not empty. Raises TooCostly when it would take too many look-ups."""
     conditions = query.dimensions(wanted)
-    if wanted.ids is not None:
-        visible = query.under(prefixes, [entries.ALL])
-        also = [visible, *(query.under(prefixes, chosen) for chosen in conditions)]
-        return Plan(wanted, ids=[bytes.fromhex(one) for one in sorted(wanted.ids)], also=also, overlapping=False)
     private = _private_kinds(connection, prefixes)
     seen = (entries.PUBLIC_PREFIX, *private)
     if not conditions:
@@ -124,12 +118,11 @@ def _estimate(connection: sqlite3.Connection, wanted: Filter, keys: list[bytes])
     return int(connection.execute(sql, [*some, *kinds, wanted.since or 0, until, _ENOUGH]).fetchone()[0])
 
 
-def _fetch(
-    connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int
-) -> list[tuple[bytes | int | None, ...]]:
+def _fetch(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int) -> list[list[Any]]:
+    """The rows of each statement that the plan takes."""
     expired = len(found.arms) <= query.INLINE_EXPIRY or any_expired(connection, scope.now)
     return [
-        connection.execute(sql, values).fetchone()
+        connection.execute(sql, values).fetchall()
         for sql, values in query.statements(found, give, limit, upto=scope.upto, now=scope.now, expired=expired)
     ]
 
@@ -140,117 +133,164 @@ def any_expired(connection: sqlite3.Connection, now: int) -> bool:
 
 
 def rows(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int) -> list[Row]:
-    """The newest rows of a plan, at most `limit`; `give` is pages or heads. Of one second, the highest seq first."""
-    parts: list[list[Row]] = []
-    for times, seqs, items in _fetch(connection, found, give, scope, limit):
-        if seqs is not None:
-            parts.append(list(zip(times.split(b","), seqs.split(b","), items.split(b"\n"), strict=True)))  # type: ignore[union-attr]
-    if len(parts) <= 1:
-        return parts[0] if parts else []
-    merged = {row[1]: row for part in parts for row in part}
-    return sorted(merged.values(), key=lambda row: (int(row[0]), int(row[1])), reverse=True)[:limit]
+    """The first rows of a plan in NIP-01's order, at most `limit`; `give` is pages or heads."""
+    parts: list[list[Row]] = _fetch(connection, found, give, scope, limit)
+    if len(parts) == 1:
+        return parts[0]
+    return union(parts)[:limit]
 
 
 def page(
     connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int, finish: bool
 ) -> tuple[list[Row], bool]:
-    """The newest `limit` events of a filter in NIP-01's order, and whether those are all.
+    """The first `limit` events of a filter in NIP-01's order, and whether those are all.
 
     `finish`: where the limit falls within a second, give all of it if that makes no more than twice the limit (NIP-67).
-    Otherwise the cut is by id, unless more than SECOND events share that second: then by arrival.
     """
     if wanted.is_empty():
         return [], True
+    if wanted.ids is not None:
+        found_ids = among(connection, wanted, scope)
+        return found_ids[:limit], len(found_ids) <= limit
     found = plan(connection, wanted, scope.prefixes)
     some = rows(connection, found, "pages" if limit <= FIRST_EVENTS else "heads", scope, limit + 1)
     if len(some) <= limit:
-        return ordered(some), True
-    if limit == 0 or some[limit][0] != some[limit - 1][0]:
-        return ordered(some[:limit]), False
-    second = int(some[limit][0])
-    tied = rows(connection, _within(found, second, second), "heads", scope, SECOND + 1)
-    if len(tied) > SECOND:
-        return ordered(some[:limit]), False
-    newer = [row for row in some if int(row[0]) > second]
-    bodies = {row[1]: row for row in some}
-    tied = [bodies.get(row[1], row) for row in ordered(tied)]
-    if finish and len(newer) + len(tied) <= 2 * limit:
-        older = rows(connection, _within(found, wanted.since or 0, second - 1), "heads", scope, 1)
-        return ordered(newer) + tied, not older
-    return ordered(newer) + tied[: limit - len(newer)], False
+        return some, True
+    if limit == 0 or not finish or some[limit][0] != some[limit - 1][0]:
+        return some[:limit], False
+    second = some[limit][0]
+    newer = [row for row in some if row[0] > second]
+    room = 2 * limit - len(newer)
+    tied = rows(connection, _within(found, second, second), "heads", scope, room + 1)
+    if len(tied) > room:
+        return some[:limit], False
+    older = rows(connection, _within(found, wanted.since or 0, second - 1), "heads", scope, 1)
+    return newer + tied, not older
 
 
 def _within(found: Plan, since: int, until: int) -> Plan:
     return msgspec.structs.replace(found, wanted=msgspec.structs.replace(found.wanted, since=since, until=until))
 
 
-def ordered(some: list[Row]) -> list[Row]:
-    """The rows, newest first, by id within a second."""
-    if len({row[0] for row in some}) == len(some):
-        return some
-    return sorted(some, key=lambda row: (-int(row[0]), row[2][:HEAD]))
-
-
 def union(pages: Iterable[list[Row]]) -> list[Row]:
-    """Each event of several pages once, newest first, by id within a second."""
-    merged = {row[1]: row for some in pages for row in some}
-    return sorted(merged.values(), key=lambda row: (-int(row[0]), row[2][:HEAD]))
+    """Each event of several pages once, in NIP-01's order."""
+    merged = {row[2]: row for some in pages for row in some}
+    return sorted(merged.values(), key=lambda row: row[:3], reverse=True)
+
+
+def among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[Row]:
+    """All events that a filter with ids matches and the scope shows, in NIP-01's order."""
+    return [row for row, _ in _among(connection, wanted, scope)]
+
+
+def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[tuple[Row, str]]:
+    """As `among`, each with its author."""
+    ids = [bytes.fromhex(one) for one in sorted(wanted.ids or ())]
+    until = FOR_EVER if wanted.until is None else wanted.until
+    bounds = (max(wanted.since or 0, 0), until, scope.upto, scope.now)
+    found: list[tuple[Row, str]] = []
+    for start in range(0, len(ids), SIZES[-1]):
+        part = padded(ids[start : start + SIZES[-1]])
+        sql = listed(named("lookup")["among"], ("ids", len(part)))
+        for created_at, seq, wire, event_id, kind, pubkey, audience in connection.execute(sql, (*part, *bounds)):
+            author = pubkey.hex()
+            if (
+                (wanted.kinds is None or kind in wanted.kinds)
+                and (wanted.authors is None or author in wanted.authors)
+                and (audience is None or _shown(audience, scope))
+                and (not wanted.tags or _has_tags(connection, wanted, seq, wire))
+            ):
+                found.append(((created_at, entries.rank(event_id.hex()), seq, wire), author))
+    return sorted(found, key=lambda item: item[0][:3], reverse=True)
+
+
+def _shown(audience: bytes, scope: Scope) -> bool:
+    readers: list[str] = msgspec.msgpack.decode(audience)
+    return not set(entries.private_prefixes(readers)).isdisjoint(scope.prefixes)
+
+
+def _has_tags(connection: sqlite3.Connection, wanted: Filter, seq: int, wire: bytes | None) -> bool:
+    if wire is None:
+        wire = bodies(connection, [seq], now=-1).get(seq)
+    return wire is not None and matches(Filter(tags=wanted.tags), events.parse(wire))
 
 
 def first_part(connection: sqlite3.Connection, some: list[Row], now: int) -> tuple[list[bytes], int]:
     """The wire forms of the first rows, about FIRST_BYTES of them, and how many rows that covers."""
+    if len(some) <= _BODIES and all(row[3] is not None for row in some):
+        return [row[3] for row in some if row[3] is not None], len(some)  # the usual page: at most 100 times 8 KiB
     wires: list[bytes] = []
     size = 0
     for start in range(0, min(len(some), FIRST_EVENTS), _BODIES):
         part = some[start : min(start + _BODIES, FIRST_EVENTS)]
-        absent = [row[1] for row in part if len(row[2]) == HEAD]
+        absent = [row[2] for row in part if row[3] is None]
         got = bodies(connection, absent, now) if absent else {}
-        for offset, (_, seq, item) in enumerate(part):
+        for offset, (_, _, seq, wire) in enumerate(part):
             if size >= FIRST_BYTES:
                 return wires, start + offset
-            body = got.get(seq) if len(item) == HEAD else item
+            body = got.get(seq) if wire is None else wire
             if body is not None:
                 wires.append(body)
                 size += len(body)
     return wires, min(len(some), FIRST_EVENTS)
 
 
-def bodies(connection: sqlite3.Connection, seqs: Sequence[bytes], now: int) -> dict[bytes, bytes]:
-    """The wire form of each of these events that is here and has not expired."""
-    values = (b"[" + b",".join(seqs) + b"]").decode()
-    numbers, wires = connection.execute(named("lookup")["bodies"], (values, now)).fetchone()
-    return {} if numbers is None else dict(zip(numbers.split(b","), wires.split(b"\n"), strict=True))
+def bodies(connection: sqlite3.Connection, seqs: Sequence[int], now: int) -> dict[int, bytes]:
+    """The wire form of each of these events that is here and has not expired by `now`."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(seqs), SIZES[-1]):
+        part = padded(list(seqs[start : start + SIZES[-1]]))
+        sql = listed(named("lookup")["bodies"], ("seqs", len(part)))
+        found.update(connection.execute(sql, (*part, now)))
+    return found
 
 
 def seqs_of(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int) -> list[int]:
-    """The seqs of at most `limit` matching events, ascending."""
+    """The seqs of the newest matching events, at most `limit`, in no order."""
     if wanted.is_empty():
         return []
-    results = _fetch(connection, plan(connection, wanted, scope.prefixes), "seqs", scope, limit)
-    found = {int(seq) for (joined,) in results if joined is not None for seq in joined.split(b",")}  # type: ignore[union-attr]
-    return sorted(found)[-limit:]
+    if wanted.ids is not None:
+        return [row[2] for row in among(connection, wanted, scope)[:limit]]
+    found = set(_joined(connection, plan(connection, wanted, scope.prefixes), "seqs", scope, limit))
+    return sorted(int(seq) for seq in found)[-limit:]
 
 
 def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope) -> int:
     """How many distinct events the filters match. Raises TooCostly when too many would have to be compared."""
-    plans = [plan(connection, wanted, scope.prefixes) for wanted in filters if not wanted.is_empty()]
-    if len(plans) == 1 and not plans[0].overlapping:
-        return sum(int(total or 0) for (total,) in _fetch(connection, plans[0], "total", scope, 0))
+    chosen = [wanted for wanted in filters if not wanted.is_empty()]
+    if len(chosen) == 1 and chosen[0].ids is None:
+        single = plan(connection, chosen[0], scope.prefixes)
+        if not single.overlapping:
+            return sum(int(row[0] or 0) for part in _fetch(connection, single, "total", scope, 0) for row in part)
     found: set[bytes] = set()
-    for one in plans:
-        for (joined,) in _fetch(connection, one, "seqs", scope, MOST_COUNTED + 1):
-            found.update(joined.split(b",") if joined is not None else ())  # type: ignore[union-attr]
-            if len(found) > MOST_COUNTED:
-                raise TooCostly(f"more than {MOST_COUNTED} events match filters or values that overlap; ask for fewer")
+    for wanted in chosen:
+        if wanted.ids is not None:
+            found.update(b"%d" % row[2] for row in among(connection, wanted, scope))
+            continue
+        found.update(_joined(connection, plan(connection, wanted, scope.prefixes), "seqs", scope, MOST_COUNTED + 1))
+        if len(found) > MOST_COUNTED:
+            raise TooCostly(f"more than {MOST_COUNTED} events match filters or values that overlap; ask for fewer")
     return len(found)
 
 
 def pubkeys(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope) -> set[bytes]:
     """The authors of what the filters match."""
-    found: set[str] = set()
+    found: set[bytes] = set()
     for wanted in filters:
-        if not wanted.is_empty():
-            chosen = plan(connection, wanted, scope.prefixes)
-            for (joined,) in _fetch(connection, chosen, "pubkeys", scope, FOR_EVER):
-                found.update(joined.decode().split(",") if joined is not None else ())  # type: ignore[union-attr]
-    return {bytes.fromhex(pubkey) for pubkey in found}
+        if wanted.is_empty():
+            continue
+        if wanted.ids is not None:
+            found.update(bytes.fromhex(author) for _, author in _among(connection, wanted, scope))
+            continue
+        chosen = plan(connection, wanted, scope.prefixes)
+        joined = _joined(connection, chosen, "pubkeys", scope, FOR_EVER)
+        found.update(bytes.fromhex(pubkey.decode()) for pubkey in joined)
+    return found
+
+
+def _joined(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int) -> Iterator[bytes]:
+    """What each statement gives in one row, joined with commas: many small values, in a step instead of one each."""
+    for part in _fetch(connection, found, give, scope, limit):
+        for (joined,) in part:
+            if joined is not None:
+                yield from joined.split(b",")

@@ -30,11 +30,10 @@ Give = Literal["pages", "heads", "seqs", "pubkeys", "total"]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What answers one filter: `arms`, or events among `ids`; `also` are lists of keys of which each must hold one."""
+    """What answers one filter without ids; `also` are lists of keys of which each must hold one."""
 
     wanted: Filter
     arms: list[Arm] = []
-    ids: list[bytes] | None = None
     also: list[list[bytes]] = []
     overlapping: bool = True  # whether an event may be found by two arms
 
@@ -45,8 +44,6 @@ class Shape(msgspec.Struct, frozen=True):
     give: Give
     arms: int = 0
     scans: int = 0
-    ids: int = 0
-    kinds: bool = False
     also: tuple[int, ...] = ()
     unexpired: bool = False
 
@@ -80,13 +77,6 @@ def statements(plan: Plan, give: Give, limit: int, *, upto: int, now: int, expir
     also = [padded(keys) for keys in plan.also]
     probes = [key for keys in also for key in keys]
     shape = Shape(give, also=tuple(len(keys) for keys in also), unexpired=expired)
-    if plan.ids is not None:
-        for part in _chunks(plan.ids, 256):
-            some = padded(part)
-            chosen = [] if wanted.kinds is None else [msgspec.json.encode(sorted(wanted.kinds)).decode()]
-            full = msgspec.structs.replace(shape, ids=len(some), kinds=bool(chosen))
-            yield text(full), [*shared, *probes, *chosen, *some]
-        return
     arms = [arm for arm in plan.arms if arm[1] is not None]
     scans = [key for key, kind in plan.arms if kind is None]
     for part_of_arms in _chunks(arms, ARMS_A_STATEMENT):
@@ -109,19 +99,14 @@ def _arm_step(count: int) -> int:
 
 @lru_cache(maxsize=512)
 def text(shape: Shape) -> str:
-    """The statement of a shape; its parameters are the shared ones, the probes' keys, the kinds, then ids or arms."""
+    """The statement of a shape; its parameters are the shared ones, the probes' keys, then the arms."""
     sql = named("query")
     place = _SHARED
     conditions = [sql["unexpired"]] if shape.unexpired else []
     for size in shape.also:
         conditions.append(sql["also"].format(keys=_numbers(place, size)))
         place += size
-    if shape.kinds:
-        place += 1
-        conditions.append(sql["of_kinds"].format(kinds=f"?{place}"))
     arms = []
-    if shape.ids:
-        arms.append(sql["among"].format(ids=_numbers(place, shape.ids)))
     for index in range(shape.arms):
         first = place + 2 * index
         arms.append(sql["arm"].format(key=f"?{first + 1}", kind=f"?{first + 2}"))

@@ -39,9 +39,9 @@ _RANKS: Final = {
     "rising": "p.score / pow(max(:now - min(p.created_at, p.first_seen), 0) / 3600.0 + 2, 1.5)",
 }
 _COMMENTS: Final = {
-    "new": {"column": "created_at", "way": "DESC", "within": "<=", "extreme": "min"},
-    "old": {"column": "created_at", "way": "ASC", "within": ">=", "extreme": "max"},
-    "top": {"column": "score", "way": "DESC", "within": "<=", "extreme": "min"},
+    "new": {"column": "created_at", "way": "DESC", "within": "<=", "beyond": "<", "extreme": "min"},
+    "old": {"column": "created_at", "way": "ASC", "within": ">=", "beyond": ">", "extreme": "max"},
+    "top": {"column": "score", "way": "DESC", "within": "<=", "beyond": "<", "extreme": "min"},
 }
 
 T = TypeVar("T")

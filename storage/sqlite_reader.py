@@ -38,13 +38,14 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, connector: Callable[[], sqlite3.Connection], query_steps: int) -> None:
         super().__init__(connector, iter_chunk_size=64)
-        self._bound = max(1, query_steps * 1000 // _STEPS_A_CALL)
+        self.steps_a_call = min(_STEPS_A_CALL, query_steps * 1000)
+        self._bound = query_steps * 1000 // self.steps_a_call
         self._left = self._bound
 
     def spend(self) -> bool:
         """Called by SQLite every so many instructions: whether the query must stop."""
         self._left -= 1
-        return self._left < 0
+        return self._left <= 0
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` gives. Raises TooCostly over the bound, StorageError when the database fails."""
@@ -71,7 +72,7 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
         raise sqlite_file.failure(error) or StorageError(f"{file}: {error}") from None
     try:
         await reader.run(partial(_check, file=file))
-        await reader.set_progress_handler(reader.spend, _STEPS_A_CALL)
+        await reader.set_progress_handler(reader.spend, reader.steps_a_call)
     except BaseException:
         await reader.close()
         raise
@@ -122,9 +123,8 @@ class SqliteReader:
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
         """The wire forms of these events in the order asked."""
-        names = [b"%d" % seq for seq in seqs]
-        found = await self._run(lambda connection: lookup.bodies(connection, names, now))
-        return [found[name] for name in names if name in found]
+        found = await self._run(lambda connection: lookup.bodies(connection, seqs, now))
+        return [found[seq] for seq in seqs if seq in found]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         """How many distinct events any of the filters matches."""
@@ -176,7 +176,7 @@ def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: loo
         complete = complete and all_of_it
     found = pages[0] if len(pages) == 1 else lookup.union(pages)
     wires, covered = lookup.first_part(connection, found, scope.now)
-    return Found(wires, tuple([int(row[1]) for row in found[covered:]]), complete)
+    return Found(wires, tuple([row[2] for row in found[covered:]]), complete)
 
 
 def _count(

@@ -158,7 +158,7 @@ def _rows_problems(connection: sqlite3.Connection, page: list[_Stored]) -> list[
             problems.append(Problem(stored.seq, f"event {event.id}: its row says something else than its JSON"))
         rows = stored.rows()
         values = padded(rows)
-        sql = listed(named("tools")["present"], ("rows", len(values)), group="(?, ?, ?, ?)")
+        sql = listed(named("tools")["present"], ("rows", len(values)), group="(?, ?, ?, ?, ?)")
         here = connection.execute(sql, [value for row in values for value in row]).fetchone()[0]
         if here != len(rows):
             problems.append(Problem(stored.seq, f"event {event.id}: {len(rows) - here} of its index rows are missing"))

@@ -23,13 +23,15 @@ CREATE TABLE events (
 
 CREATE INDEX events_by_expiry ON events (expires_at) WHERE expires_at IS NOT NULL;
 
--- One row for each thing an event can be found by; storage/entries.py makes the keys.
+-- One row for each thing an event can be found by; storage/entries.py makes the keys. The index read
+-- backwards is the order of NIP-01: newest first, and by `rank` the lowest id first.
 CREATE TABLE entries (
     key BLOB NOT NULL,
     kind INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
     seq INTEGER NOT NULL,
-    PRIMARY KEY (key, kind, created_at, seq)
+    PRIMARY KEY (key, kind, created_at, rank, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- Tombstones: ids with who deleted them (a pubkey, or the operator), addresses (by their key in entries), authors.

@@ -29,11 +29,11 @@ CREATE TABLE posts (
     content TEXT NOT NULL
 ) STRICT;
 
--- Each ends in seq: a page goes on from (value, seq), however deep it is and however many rows share the value.
-CREATE INDEX posts_by_created_at ON posts (created_at, seq);
-CREATE INDEX posts_by_hot ON posts (hot, seq);
-CREATE INDEX posts_by_score ON posts (score, seq);
-CREATE INDEX posts_by_posting_identity_id ON posts (posting_identity_id, created_at, seq);
+-- Each of these ends in the row's number, seq: a page goes on from (value, seq), however deep it is.
+CREATE INDEX posts_by_created_at ON posts (created_at);
+CREATE INDEX posts_by_hot ON posts (hot);
+CREATE INDEX posts_by_score ON posts (score);
+CREATE INDEX posts_by_posting_identity_id ON posts (posting_identity_id, created_at);
 
 -- parent_id: the comment it answers, NULL where it answers the post or what it answered is not here.
 -- comment_count: direct replies.
@@ -59,8 +59,8 @@ CREATE TABLE comments (
 ) STRICT;
 
 CREATE INDEX comments_by_post_id_and_created_at ON comments (post_id, created_at);
-CREATE INDEX comments_by_parent_id_and_created_at ON comments (post_id, parent_id, created_at, seq);
-CREATE INDEX comments_by_parent_id_and_score ON comments (post_id, parent_id, score, seq);
+CREATE INDEX comments_by_parent_id_and_created_at ON comments (post_id, parent_id, created_at);
+CREATE INDEX comments_by_parent_id_and_score ON comments (post_id, parent_id, score);
 
 CREATE TRIGGER comments_come AFTER INSERT ON comments BEGIN
     UPDATE posts SET comment_count = comment_count + 1 WHERE id = NEW.post_id;

@@ -2,9 +2,19 @@
 -- names of columns and parts of this file, never values.
 
 -- name: posts_by
-SELECT p.seq, p.{column} AS value FROM posts AS p
-WHERE (p.{column}, p.seq) <= (:value, :seq) AND (p.expires_at IS NULL OR p.expires_at > :now)
-ORDER BY p.{column} DESC, p.seq DESC LIMIT :limit OFFSET :offset
+-- Two arms, as SQLite does not go on from a pair within an index: however many rows share a value, none is passed over.
+SELECT seq, value FROM (
+    SELECT p.seq, p.{column} AS value FROM posts AS p
+    WHERE p.{column} = :value AND p.seq <= :seq AND (p.expires_at IS NULL OR p.expires_at > :now)
+    ORDER BY p.seq DESC LIMIT :limit + :offset
+)
+UNION ALL
+SELECT seq, value FROM (
+    SELECT p.seq, p.{column} AS value FROM posts AS p
+    WHERE p.{column} < :value AND (p.expires_at IS NULL OR p.expires_at > :now)
+    ORDER BY p.{column} DESC, p.seq DESC LIMIT :limit + :offset
+)
+ORDER BY 2 DESC, 1 DESC LIMIT :limit OFFSET :offset
 
 -- name: posts_of
 -- The newest of each author, merged.
@@ -60,10 +70,20 @@ CROSS JOIN events AS v ON v.seq = g.seq
 CROSS JOIN posting_identities AS i ON i.id = p.posting_identity_id
 
 -- name: comments_by
-SELECT c.seq, c.{column} AS value FROM comments AS c
-WHERE c.post_id = :post AND c.parent_id IS :parent AND (c.{column}, c.seq) {within} (:value, :seq)
-    AND (c.expires_at IS NULL OR c.expires_at > :now)
-ORDER BY c.{column} {way}, c.seq {way} LIMIT :limit
+SELECT seq, value FROM (
+    SELECT c.seq, c.{column} AS value FROM comments AS c
+    WHERE c.post_id = :post AND c.parent_id IS :parent AND c.{column} = :value AND c.seq {within} :seq
+        AND (c.expires_at IS NULL OR c.expires_at > :now)
+    ORDER BY c.seq {way} LIMIT :limit
+)
+UNION ALL
+SELECT seq, value FROM (
+    SELECT c.seq, c.{column} AS value FROM comments AS c
+    WHERE c.post_id = :post AND c.parent_id IS :parent AND c.{column} {beyond} :value
+        AND (c.expires_at IS NULL OR c.expires_at > :now)
+    ORDER BY c.{column} {way}, c.seq {way} LIMIT :limit
+)
+ORDER BY 2 {way}, 1 {way} LIMIT :limit
 
 -- name: replies
 -- The first replies to each of these comments.

@@ -24,9 +24,12 @@ SELECT count(*) FROM (
 SELECT count(*) FROM (SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) LIMIT ?)
 
 -- name: bodies
-SELECT CAST(group_concat(v.seq) AS BLOB), CAST(group_concat(v.wire, char(10)) AS BLOB)
-FROM json_each(?1) AS j CROSS JOIN events AS v ON v.seq = j.value
-WHERE v.expires_at IS NULL OR v.expires_at > ?2
+SELECT seq, wire FROM events WHERE seq IN ({seqs}) AND (expires_at IS NULL OR expires_at > ?)
+
+-- name: among
+SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, pubkey, audience
+FROM events
+WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
 
 -- name: by_id
 SELECT seq, wire, door, received_at, audience, expires_at FROM events WHERE id = ?

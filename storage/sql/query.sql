@@ -1,47 +1,33 @@
 -- Fragments that storage/query.py composes. Shared parameters: ?1 since, ?2 until, ?3 upto, ?4 limit, ?5 now.
 
 -- name: arm
-SELECT e.created_at, e.seq FROM entries AS e
+SELECT e.created_at, e.rank, e.seq FROM entries AS e
 WHERE e.key = {key} AND e.kind = {kind} AND e.created_at BETWEEN ?1 AND ?2 AND e.seq <= ?3
 
 -- name: scan
-SELECT e.created_at, e.seq FROM entries AS e
+SELECT e.created_at, e.rank, e.seq FROM entries AS e
 WHERE e.key = {key} AND e.created_at BETWEEN ?1 AND ?2 AND e.seq <= ?3
-
--- name: among
-SELECT e.created_at, e.seq FROM events AS e
-WHERE e.id IN ({ids}) AND e.created_at BETWEEN ?1 AND ?2 AND e.seq <= ?3
 
 -- name: unexpired
 AND e.seq NOT IN (SELECT x.seq FROM events AS x WHERE x.expires_at <= ?5)
 
--- name: of_kinds
-AND e.kind IN (SELECT value FROM json_each({kinds}))
-
 -- name: also
 AND EXISTS (
     SELECT 1 FROM entries AS x
-    WHERE x.key IN ({keys}) AND x.kind = e.kind AND x.created_at = e.created_at AND x.seq = e.seq
+    WHERE x.key IN ({keys}) AND x.kind = e.kind AND x.created_at = e.created_at
+        AND x.rank = e.rank AND x.seq = e.seq
 )
 
 -- name: merged
-{arms} ORDER BY 1 DESC, 2 DESC LIMIT ?4
+{arms} ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT ?4
 
 -- name: pages
-SELECT
-    CAST(group_concat(e.created_at) AS BLOB),
-    CAST(group_concat(e.seq) AS BLOB),
-    CAST(group_concat(
-        CASE WHEN length(v.wire) <= 8192 THEN v.wire ELSE '{{"id":"' || lower(hex(v.id)) END, char(10)
-    ) AS BLOB)
+-- A large body is left out and fetched when its turn comes, so that a page cannot fill the memory.
+SELECT e.created_at, e.rank, e.seq, CASE WHEN length(v.wire) <= 8192 THEN v.wire END
 FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq
 
 -- name: heads
-SELECT
-    CAST(group_concat(e.created_at) AS BLOB),
-    CAST(group_concat(e.seq) AS BLOB),
-    CAST(group_concat('{{"id":"' || lower(hex(v.id)), char(10)) AS BLOB)
-FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq
+SELECT e.created_at, e.rank, e.seq, NULL FROM ({merged}) AS e
 
 -- name: seqs
 SELECT CAST(group_concat(e.seq) AS BLOB) FROM ({merged}) AS e

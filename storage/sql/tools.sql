@@ -27,7 +27,9 @@ SELECT seq, id, pubkey, kind, created_at, expires_at, audience, wire FROM events
 
 -- name: present
 SELECT count(*) FROM entries
-WHERE (key, kind, created_at, seq) IN (SELECT column1, column2, column3, column4 FROM (VALUES {rows}))
+WHERE (key, kind, created_at, rank, seq) IN (
+    SELECT column1, column2, column3, column4, column5 FROM (VALUES {rows})
+)
 
 -- name: orphans
 SELECT DISTINCT e.seq FROM entries AS e WHERE NOT EXISTS (SELECT 1 FROM events AS v WHERE v.seq = e.seq) LIMIT 100

@@ -34,7 +34,7 @@ SELECT group_concat(seq) FROM (SELECT seq FROM events WHERE expires_at <= ? ORDE
 INSERT INTO events (seq, id, pubkey, kind, created_at, expires_at, audience, door, received_at, wire) VALUES {rows}
 
 -- name: insert_entries
-INSERT INTO entries (key, kind, created_at, seq) VALUES {rows}
+INSERT INTO entries (key, kind, created_at, rank, seq) VALUES {rows}
 
 -- name: delete_events
 DELETE FROM events WHERE seq IN (VALUES {rows})
@@ -42,7 +42,7 @@ DELETE FROM events WHERE seq IN (VALUES {rows})
 -- name: delete_entries
 -- A plain SELECT around the VALUES: only then does SQLite look the rows up by the primary key instead of scanning.
 DELETE FROM entries
-WHERE (key, kind, created_at, seq) IN (SELECT column1, column2, column3, column4 FROM (VALUES {rows}))
+WHERE (key, kind, created_at, rank, seq) IN (SELECT column1, column2, column3, column4, column5 FROM (VALUES {rows}))
 
 -- name: mark_ids
 INSERT OR IGNORE INTO deleted (id, deleter) VALUES {rows}
