@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from relay.server.hub import Hub
 
 EXPORTS: Final = 1  # at a time, since each takes 64 MiB
+MAX_EXPORTS: Final = 16  # under way or waiting
 MIN_PASSWORD: Final = 8  # characters of an export's password
 
 
@@ -47,6 +48,7 @@ class Signing:
         self._free = asyncio.Condition()
         self._rotating = False
         self._exports = asyncio.Semaphore(EXPORTS)
+        self._exporting = 0
 
     @property
     def pubkey(self) -> str:
@@ -108,14 +110,20 @@ class Signing:
         return unsigned(pubkey, Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, int(time.time())))
 
     async def export(self, pubkey: str, password: str) -> str:
-        """A held secret as `ncryptsec` (NIP-49). Raises Reject(invalid) for a weak password or a key that is not held."""
+        """A held secret as `ncryptsec` (NIP-49). Raises Reject: invalid (a weak password, a key that is not held), error."""
         if len(password) < MIN_PASSWORD:
             raise Reject(Prefix.INVALID, f"the password needs {MIN_PASSWORD} characters at least")
-        async with self._exports, self.custody() as custody:
-            held = await self._hub.reader.ask(lambda tables: tables.held(pubkey))
-            if held is None:
-                raise Reject(Prefix.INVALID, "the relay does not hold the secret of this key")
-            return await asyncio.to_thread(custody.export, held, password)
+        if self._exporting >= MAX_EXPORTS:
+            raise Reject(Prefix.ERROR, "too many exports are waiting; try again in a moment")
+        self._exporting += 1
+        try:
+            async with self._exports, self.custody() as custody:
+                held = await self._hub.reader.ask(lambda tables: tables.held(pubkey))
+                if held is None:
+                    raise Reject(Prefix.INVALID, "the relay does not hold the secret of this key")
+                return await asyncio.to_thread(custody.export, held, password)
+        finally:
+            self._exporting -= 1
 
     async def next_second(self, pubkey: str, kind: int) -> tuple[int, dict[str, object]]:
         """A created_at that wins over the key's live version of a replaceable kind, and that version's JSON content."""

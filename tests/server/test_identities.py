@@ -1,0 +1,143 @@
+"""relay.server.identities over a real log: what no route shows, such as races, caches and the member list in time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from keys.custody import Draft
+from keys.schnorr import fault
+from relay import app
+from relay.app import Site
+from relay.config import Config
+from relay.errors import Reject
+from relay.protocol import kinds
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, parse
+from relay.protocol.filter import Filter
+from relay.server import signing
+from relay.server.membership import Membership
+from storage.base import PUBLIC, Status
+from storage.people import Refused
+from tests.factories import NOW, keypair, make_event
+
+ADDRESS = "192.0.2.1"
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    settings = msgspec.convert({"server": {"data": str(tmp_path)}}, Config)
+    async with app.core(settings) as running:
+        yield running
+
+
+async def events(site: Site, kind: int) -> list[Event]:
+    found = await site.reader.query([Filter(kinds=frozenset([kind]))], PUBLIC, 0)
+    return [parse(wire) for wire in found.wires]
+
+
+async def test_of_many_who_register_one_name_at_once_one_gets_it(site: Site) -> None:
+    tries = [site.identities.register(name, None, ADDRESS) for name in ("alice", "Alice", "ALICE", "alicE")]
+    results: list[Any] = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(result, Refused) for result in results) == 3
+
+
+async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(site: Site) -> None:
+    made = await site.identities.register("alice", None, ADDRESS)
+    who = await site.identities.authenticate(made.token)
+    for _ in range(20):
+        token, text = await site.identities.add_token(who.identity_id, None, None)
+        asking = asyncio.create_task(site.identities.authenticate(text))
+        await site.identities.revoke_token(who.identity_id, token.id)
+        await asyncio.gather(asking, return_exceptions=True)
+        with pytest.raises(Reject, match="revoked"):
+            await site.identities.authenticate(text)
+
+
+async def test_the_member_list_waits_for_quiet_and_then_names_everybody_once(site: Site) -> None:
+    membership = site.identities.membership
+    keys = [(await site.identities.register(f"agent{n}", None, ADDRESS)).identity.pubkey for n in range(3)]
+    assert await events(site, kinds.MEMBERS) == []
+    await membership.settle()
+    (listed,) = await events(site, kinds.MEMBERS)
+    assert sorted(tag[1] for tag in listed.tags if tag[0] == "member") == sorted(filter(None, keys))
+
+
+async def test_the_member_list_comes_by_itself(site: Site) -> None:
+    told = asyncio.Event()
+    site.listen(lambda event, _: told.set() if event.kind == kinds.MEMBERS else None)
+    Membership(site.hub, site.identities.signing, quiet=0.0).added(keypair(1).pubkey)
+    await asyncio.wait_for(told.wait(), 10)
+
+
+async def test_lists_published_in_one_second_replace_each_other(site: Site) -> None:
+    for name in ("alice", "bob", "carol"):
+        await site.identities.register(name, None, ADDRESS)
+        await site.identities.membership.settle()
+    (listed,) = await events(site, kinds.MEMBERS)
+    assert len(listed.tags) == 4
+
+
+async def test_no_member_list_is_published_where_it_is_off(tmp_path: Path) -> None:
+    settings = msgspec.convert({"server": {"data": str(tmp_path)}, "identities": {"members": 0}}, Config)
+    async with app.core(settings) as site:
+        await site.identities.register("alice", None, ADDRESS)
+        await site.identities.membership.settle()
+        assert await events(site, kinds.MEMBERS) == []
+        assert len(await events(site, kinds.MEMBER_ADDED)) == 1
+
+
+async def test_signing_and_rotating_at_once_never_meet(site: Site) -> None:
+    made = [await site.identities.register(f"agent{n}", None, ADDRESS) for n in range(4)]
+    draft = Draft(kinds.POST, [["title", "x"]], "", NOW)
+    work = [site.identities.sign(one.identity.id, draft) for one in made for _ in range(10)]
+    results = await asyncio.gather(
+        *work[:20], site.rotate_master(""), *work[20:], site.identities.register("late", None, ADDRESS)
+    )
+    assert all(fault(event) is None for event in results if isinstance(event, Event))
+    assert fault(await site.identities.sign(results[-1].identity.id, draft)) is None  # type: ignore[union-attr]
+
+
+async def test_exports_that_wait_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing, "MAX_EXPORTS", 1)
+    made = await site.identities.register("alice", None, ADDRESS)
+    pubkey = made.identity.pubkey or ""
+    results = await asyncio.gather(
+        *(site.identities.export(made.identity.id, pubkey, "long enough") for _ in range(3)), return_exceptions=True
+    )
+    assert sum(isinstance(result, Reject) for result in results) == 2
+
+
+async def test_an_event_published_over_http_has_its_signature_checked(site: Site) -> None:
+    event = make_event(1)
+    forged = msgspec.structs.replace(event, sig="0" * 128)
+    assert (await site.publish(forged, Door.HTTP)).status is Status.REFUSED
+    assert (await site.publish(event, Door.HTTP)).status is Status.STORED
+    assert (await site.publish(event, Door.HTTP)).status is Status.DUPLICATE
+
+
+async def test_a_listener_hears_of_what_was_stored_and_not_of_what_was_refused(site: Site) -> None:
+    heard: list[str] = []
+    site.listen(lambda event, _: heard.append(event.id))
+    event = make_event(1)
+    await site.publish(msgspec.structs.replace(event, sig="0" * 128), Door.HTTP)
+    await site.publish(event, Door.HTTP)
+    assert heard == [event.id]
+
+
+async def test_nobody_signs_as_another_identity(site: Site) -> None:
+    alice = await site.identities.register("alice", None, ADDRESS)
+    bob = await site.identities.register("bob", None, ADDRESS)
+    draft = Draft(kinds.DELETION, [["e", "0" * 64]], "", NOW)
+    with pytest.raises(Reject, match="another identity"):
+        await site.identities.sign(bob.identity.id, draft, by=alice.identity.pubkey)
+
+
+@pytest.mark.parametrize("kind", [13, 22242, 24133, 27235, 28934, 62])
+async def test_the_relay_signs_no_proof_for_anybody(site: Site, kind: int) -> None:
+    alice = await site.identities.register("alice", None, ADDRESS)
+    with pytest.raises(Reject, match=f"no kind {kind}"):
+        await site.identities.sign(alice.identity.id, Draft(kind, [], "", NOW))

@@ -1,0 +1,44 @@
+"""relay.server.proofs: each proof is good once, and a flood of them takes bounded room."""
+
+import pytest
+
+from relay.errors import Reject
+from relay.protocol.event import Event
+from relay.server import proofs
+from relay.server.proofs import Proofs
+from tests.factories import NOW, make_event
+
+
+def proof(n: int, created_at: int = NOW) -> Event:
+    return make_event(1, 27235, str(n), created_at=created_at)
+
+
+def test_a_proof_is_good_once() -> None:
+    used = Proofs(NOW)
+    used.use(proof(1), NOW)
+    used.use(proof(2), NOW)
+    with pytest.raises(Reject, match="used already"):
+        used.use(proof(1), NOW + 60)
+
+
+def test_a_proof_is_remembered_longer_than_it_could_be_good() -> None:
+    used = Proofs(NOW)
+    ahead = proof(1, NOW + 60)
+    used.use(ahead, NOW)
+    with pytest.raises(Reject, match="used already"):
+        used.use(ahead, NOW + 120)
+
+
+def test_a_proof_made_before_the_start_is_refused() -> None:
+    with pytest.raises(Reject, match="before this relay started"):
+        Proofs(NOW).use(proof(1, NOW - 1), NOW)
+
+
+def test_when_it_is_full_proofs_are_refused_until_old_ones_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "MAX_USED", 3)
+    used = Proofs(NOW)
+    for n in range(3):
+        used.use(proof(n), NOW)
+    with pytest.raises(Reject, match="too many proofs"):
+        used.use(proof(3), NOW)
+    used.use(proof(4, NOW + 121), NOW + 121)
