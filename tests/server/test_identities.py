@@ -45,16 +45,29 @@ async def test_of_many_who_register_one_name_at_once_one_gets_it(site: Site) -> 
     assert sum(isinstance(result, Refused) for result in results) == 3
 
 
-async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(site: Site) -> None:
+async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = await site.identities.register("alice", None, ADDRESS)
-    who = await site.identities.authenticate(made.token)
-    for _ in range(20):
-        token, text = await site.identities.add_token(who.identity_id, None, None)
+    token, text = await site.identities.add_token(made.identity.id, None, None)
+    found, go_on = asyncio.Event(), asyncio.Event()
+    ask = site.reader.ask
+
+    async def slow(work: Any) -> Any:
+        answer = await ask(work)
+        found.set()
+        await go_on.wait()
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.reader, "ask", slow)
         asking = asyncio.create_task(site.identities.authenticate(text))
-        await site.identities.revoke_token(who.identity_id, token.id)
+        await found.wait()
+        await site.identities.revoke_token(made.identity.id, token.id)
+        go_on.set()
         await asyncio.gather(asking, return_exceptions=True)
-        with pytest.raises(Reject, match="revoked"):
-            await site.identities.authenticate(text)
+    with pytest.raises(Reject, match="revoked"):
+        await site.identities.authenticate(text)
 
 
 async def test_the_member_list_waits_for_quiet_and_then_names_everybody_once(site: Site) -> None:
