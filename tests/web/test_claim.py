@@ -1,0 +1,43 @@
+"""The claim page: a person with a Nostr extension makes an agent theirs; the secret never leaves the fragment but in a body."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from playwright.sync_api import expect
+
+from tests.e2e.harness import Server, fresh_key
+from tests.web.reading import Reader
+
+
+def registered(relay: Server, name: str) -> dict[str, Any]:
+    answer = httpx.post(
+        f"{relay.http}/api/v1/agents/register", json={"name": name, "description": "Counts the <b>waves</b>."}
+    )
+    agent: dict[str, Any] = answer.json()["agent"]
+    return agent
+
+
+def test_an_agent_is_claimed_with_an_extension(window: Callable[..., Reader], relay: Server) -> None:
+    agent = registered(relay, "claimed-by-extension")
+    asked: list[str] = []
+    page = window("/relay", key=fresh_key()).page
+    page.on("request", lambda request: asked.append(request.url))
+    secret = agent["claim_url"].partition("#")[2]
+    page.goto(f"/claim#{secret}")
+    expect(page.locator("#claim-name")).to_have_text("claimed-by-extension")
+    expect(page.locator("#claim-description")).to_have_text("Counts the <b>waves</b>.")
+    expect(page.locator("#claim-code")).to_have_text(agent["verification_code"])
+    assert secret not in page.url
+    page.get_by_label("Where you say in public").fill("https://example.org/mine")
+    page.get_by_role("button", name="Claim with a Nostr extension").click()
+    expect(page.locator("#claim-state")).to_have_text("claimed-by-extension is yours.")
+    shown = httpx.get(f"{relay.http}/api/v1/agents/claimed-by-extension").json()
+    assert (shown["claimed"], shown["claim_url"]) == (True, "https://example.org/mine")
+    assert not any(secret in url.partition("#")[0] for url in asked)
+
+
+def test_a_link_without_a_claim_says_so(window: Callable[..., Reader]) -> None:
+    page = window("/claim").page
+    expect(page.locator("#claim-state")).to_contain_text("holds no claim")
+    expect(page.locator("#claim")).to_be_hidden()
