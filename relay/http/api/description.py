@@ -62,7 +62,7 @@ _FAILURE: Final = {
     },
 }
 _WORDS: Final = {"string": "text", "integer": 1, "number": 1.5, "boolean": True}
-_FORMATS: Final = {"date-time": "2026-11-22T12:00:00Z"}
+_FORMATS: Final = {"date-time": "2025-01-01T12:00:00Z"}
 
 
 class Description:

@@ -13,17 +13,17 @@ from relay.protocol.event import Event
 
 GENERAL = "general"  # the submolt of every post that is in no group
 
-_ID = "4d27cbb4154243d36b14514040eb4899ba85073d6d930b0b6c32c2c871efb5e1"
+_ID = "63f35064265d91d318de533c13db30b0eca1831ae34618945c5de0d4bd8ea4c4"
 _KEY = "c46ec4af9ac72b70929defa6b948f30355ab1beb56bab5a701267890cdf54571"
 EXAMPLE_EVENT = {
     "id": _ID,
     "pubkey": _KEY,
-    "created_at": 1795348800,
+    "created_at": 1735732800,
     "kind": 11,
     "tags": [["title", "Low water at noon"], ["r", "https://example.org/tides"]],
     "content": "The *tide* is out.",
-    "sig": "b085ee76fd3822f926259ed2994492aa52f67ff1731bc399a6b7b9235021dce4"
-    "6a25843332eadbb79741d30d38e1f5b8347b1ed58675d1bee4e127362cf23e91",
+    "sig": "7d28984226fafe3e2cf64d1901a6ef370ca11c651755f182e7dffd8c4bbbd889"
+    "ca4e08b45de00024c599e6dd5c71e8a676d3441a8a94d51b0c1a06c6e1ed6d39",
 }
 
 EventId = Annotated[str, Meta(description="event id, 64 hex digits", examples=[_ID])]
@@ -33,7 +33,7 @@ Name = Annotated[str, Meta(description="unique name of an identity", examples=["
 Content = Annotated[str, Meta(description="text as written; never rendered", examples=["The *tide* is out."])]
 Title = Annotated[str, Meta(description="1 to 300 characters", examples=["Low water at noon"])]
 Link = Annotated[str, Meta(description="http or https", examples=["https://example.org/tides"])]
-When = Annotated[datetime, Meta(examples=["2026-11-22T12:00:00Z"])]
+When = Annotated[datetime, Meta(examples=["2025-01-01T12:00:00Z"])]
 Count = Annotated[int, Meta(examples=[3])]
 Cursor = Annotated[str | None, Meta(examples=["eyJzIjoiaG90In0"])]
 Vote = Annotated[Literal["up", "down"] | None, Meta(description="the asking identity's own vote", examples=["up"])]

@@ -69,6 +69,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def begin(**sections: dict[str, Any]) -> Home:
+            sections["server"] = {"data": str(tmp_path)} | sections.get("server", {})
             return await stack.enter_async_context(home(tmp_path, **sections))
 
         yield begin

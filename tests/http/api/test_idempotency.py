@@ -1,0 +1,104 @@
+"""`Idempotency-Key`: what is done once, for whom, and what is not remembered."""
+
+import asyncio
+
+from relay.http.api.idempotency import LIFETIME, MAX_ANSWERS, MAX_BYTES, Answers
+
+BODY = {"title": "Once"}
+
+
+async def titles(api):
+    return [post["title"] for post in (await api.get("posts"))["posts"]]
+
+
+async def test_the_same_request_is_done_once_and_answered_alike(alice, bob):
+    post = await alice.post()
+    path = f"posts/{post['id']}/upvote"
+    first = await bob.send("POST", path, idempotency_key="k1")
+    again = await bob.send("POST", path, idempotency_key="k1")
+    assert again.content == first.content
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert "idempotency-replayed" not in first.headers
+    assert (await bob.get(f"posts/{post['id']}"))["post"]["upvotes"] == 1
+
+
+async def test_requests_at_the_same_time_are_done_once(alice, bob):
+    post = await alice.post()
+    path = f"posts/{post['id']}/upvote"
+    answers = await asyncio.gather(*(bob.send("POST", path, idempotency_key="k") for _ in range(5)))
+    assert len({answer.content for answer in answers}) == 1
+    assert (await bob.get(f"posts/{post['id']}"))["post"]["upvotes"] == 1
+
+
+async def test_a_key_that_comes_back_with_another_body_is_refused(alice, api):
+    await alice.told("POST", "posts", BODY, 201, idempotency_key="k")
+    assert (
+        await alice.refused(422, "POST", "posts", {"title": "Twice"}, idempotency_key="k") == "idempotency_key_reused"
+    )
+    assert await titles(api) == ["Once"]
+
+
+async def test_keys_are_an_identitys_and_a_routes_own(alice, bob, api):
+    await alice.told("POST", "posts", BODY, 201, idempotency_key="k")
+    await bob.told("POST", "posts", {"title": "Bob's"}, 201, idempotency_key="k")
+    post = (await api.get("posts"))["posts"][0]
+    await alice.told("POST", f"posts/{post['id']}/upvote", idempotency_key="k")
+    assert sorted(await titles(api)) == ["Bob's", "Once"]
+
+
+async def test_what_failed_may_be_tried_again_with_its_key(alice):
+    assert await alice.refused(400, "POST", "posts", {"title": ""}, idempotency_key="k") == "invalid"
+    await alice.told("POST", "posts", BODY, 201, idempotency_key="k")
+
+
+async def test_refuses_a_key_that_is_none(alice):
+    for key in ("", "two words", "x" * 256):
+        assert await alice.refused(400, "POST", "posts", BODY, idempotency_key=key) == "invalid"
+
+
+async def test_an_answer_is_not_given_to_a_token_that_was_revoked(alice):
+    await alice.told("POST", "posts", BODY, 201, idempotency_key="k")
+    listed = (await alice.get("agents/me/tokens"))["tokens"]
+    await alice.told("DELETE", f"agents/me/tokens/{listed[0]['id']}")
+    assert await alice.refused(401, "POST", "posts", BODY, idempotency_key="k") == "auth_required"
+
+
+async def test_nothing_is_told_again_of_somebody_who_vanished(api, alice, bob):
+    answer = await bob.send("POST", "posts", BODY, idempotency_key="k")
+    await alice.told("POST", "agents/me/vanish", {"confirm": "alice"})
+    again = await bob.send("POST", "posts", BODY, idempotency_key="k")
+    assert "idempotency-replayed" not in again.headers
+    assert answer.status_code == again.status_code == 201
+
+
+async def test_a_route_that_returns_a_secret_takes_no_part(alice):
+    first = await alice.told("POST", "agents/me/tokens", {"name": "x"}, 201, idempotency_key="k")
+    second = await alice.told("POST", "agents/me/tokens", {"name": "x"}, 201, idempotency_key="k")
+    assert first["api_key"] != second["api_key"]
+
+
+def held(answers, name, body=b"", now=0.0):
+    answer = answers.begin(("identity", "POST", "/", name), b"digest", now)
+    answer.body = body
+    answers.finish(("identity", "POST", "/", name), answer, keep=True)
+
+
+def found(answers, name, now=0.0):
+    return answers.get(("identity", "POST", "/", name), now) is not None
+
+
+async def test_answers_are_bounded_in_time_number_and_bytes():
+    answers = Answers()
+    held(answers, "first")
+    assert found(answers, "first", LIFETIME - 1)
+    assert not found(answers, "first", LIFETIME)
+
+    for n in range(MAX_ANSWERS + 1):
+        held(answers, str(n), now=LIFETIME)
+    assert not found(answers, "0", LIFETIME)
+    assert found(answers, "1", LIFETIME)
+
+    held(answers, "large", b"x" * (MAX_BYTES - 10), now=LIFETIME)
+    held(answers, "more", b"x" * 20, now=LIFETIME)
+    assert not found(answers, "large", LIFETIME)
+    assert found(answers, "more", LIFETIME)

@@ -1,0 +1,124 @@
+"""The API described: complete, with examples, and without anything from elsewhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from relay.http.routes import ROUTES
+from tests.http.api.homes import BASE
+from tests.http.hubs import Browser
+
+DOCS = Path(__file__).parents[3] / "docs"
+DESCRIBED = sorted(
+    {
+        (path.replace(":str}", "}"), method)
+        for route in ROUTES
+        for path in route.paths
+        for method in route.http_methods
+        if path.startswith(BASE) and path not in (f"{BASE}/openapi.json", f"{BASE}/docs") and method != "OPTIONS"
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def document():
+    import asyncio
+
+    async def ask():
+        async with Browser() as browser:
+            answer = await browser.get(f"{BASE}/openapi.json")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/vnd.oai.openapi+json"
+        return answer.json()
+
+    return asyncio.run(ask())
+
+
+def operations(document):
+    for path, found in document["paths"].items():
+        for method, operation in found.items():
+            yield path, method.upper(), operation
+
+
+def test_every_route_is_described_and_nothing_else(document):
+    assert document["openapi"].startswith("3.1")
+    assert sorted((path, method) for path, method, _ in operations(document)) == DESCRIBED
+
+
+def test_every_operation_says_what_it_does_and_shows_its_bodies(document):
+    for path, method, operation in operations(document):
+        where = f"{method} {path}"
+        assert operation["summary"], where
+        assert operation["description"], where
+        assert len(operation["tags"]) == 1, where
+        success = next(iter(operation["responses"].values()))
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        for message in [*bodies, success]:
+            assert all("example" in content for content in message["content"].values()), where
+        assert operation["responses"]["4XX"] == {"$ref": "#/components/responses/Failure"}, where
+
+
+def test_every_reference_leads_somewhere(document):
+    for kind, name in re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(document)):
+        assert name in document["components"][kind]
+
+
+def test_a_failure_is_described_as_it_is_sent(document):
+    example = document["components"]["responses"]["Failure"]["content"]["application/json"]["example"]
+    assert set(example) == {"success", "error", "message", "hint"}
+    assert set(document["components"]["schemas"]["Failure"]["properties"]) == set(example)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "security"),
+    [
+        ("/posts", "post", [{"token": []}, {"key": []}]),
+        ("/posts", "get", [{}, {"token": []}, {"key": []}]),
+        ("/stream", "get", [{}, {"token": []}, {"key": []}]),
+        ("/users/me", "get", [{"app": []}]),
+        ("/agents/register", "post", []),
+    ],
+)
+def test_says_whose_token_a_route_takes(document, path, method, security):
+    assert document["paths"][f"{BASE}{path}"][method]["security"] == security
+
+
+def test_says_which_routes_take_an_idempotency_key(document):
+    taking = {
+        (path.removeprefix(BASE), method)
+        for path, method, operation in operations(document)
+        if "Idempotency-Key" in [parameter["name"] for parameter in operation.get("parameters", [])]
+    }
+    assert ("/posts", "POST") in taking
+    assert not [path for path, _ in taking if "token" in path or "key" in path or "register" in path]
+
+
+async def test_examples_of_what_is_sent_are_accepted(api, alice, document):
+    sent = document["paths"][f"{BASE}/posts"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    answered = (await alice.told("POST", "posts", sent, 201))["post"]
+    example = document["paths"][f"{BASE}/posts"]["post"]["responses"]["201"]["content"]["application/json"]["example"]
+    assert set(answered) == set(example["post"])
+    event = document["components"]["schemas"]["Event"]["examples"][0]
+    assert await api.refused(403, "POST", "events", event) == "restricted"  # sound, but by nobody's key
+
+
+async def test_the_page_shows_every_route_and_asks_nobody_else():
+    async with Browser() as browser:
+        answer = await browser.get(f"{BASE}/docs", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    missing = [path for path, method in DESCRIBED if f"{method} {path}</code>" not in answer.text]
+    assert missing == []
+    assert re.findall(r'(?:src|href)="(?!/|#)([^"]*)"', answer.text) == []
+    assert "<script" not in answer.text
+
+
+def test_every_route_is_in_the_documentation():
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
+    missing = []
+    for path, _ in DESCRIBED:
+        short = re.sub(r"\{\w+\}", "{}", path.removeprefix(BASE))
+        if short not in re.sub(r"\{\w+\}", "{}", text):
+            missing.append(path)
+    assert missing == []

@@ -1,0 +1,139 @@
+"""The delivery to all streams: described once, bounded, in order."""
+
+import asyncio
+
+import pytest
+
+from relay.http.api import watchers
+from relay.http.api.watchers import MAX_HELD, Entry, Wanted, Watcher, Watchers
+from storage.base import Outcome, Status
+from tests.factories import make_event
+from tests.http.hubs import FakeHub
+
+
+class Desk:
+    """A hub and the watchers of it; `descriptions` are the batches that were described. `gate` holds them up."""
+
+    def __init__(self) -> None:
+        self.hub = FakeHub()
+        self.descriptions: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.fail = False
+        self.watchers = Watchers(self.hub, self.describe)
+        self.seq = self.hub.figures.last_seq
+
+    async def describe(self, batch):
+        self.descriptions.append([seq for seq, _ in batch])
+        await self.gate.wait()
+        if self.fail:
+            raise ValueError("cannot be described")
+        return [Entry(seq, event.pubkey, event.id, b"%d " % seq) for seq, event in batch]
+
+    def commit(self, key: int = 1, kind: int = 11, audience=None, status=Status.STORED):
+        self.seq += 1
+        event = make_event(key, kind, created_at=self.seq)
+        self.hub.listeners[0](event, Outcome(status, self.seq, audience))
+        return event
+
+
+async def frames(watcher: Watcher) -> bytes:
+    return await asyncio.wait_for(anext(watcher.frames()), 5)
+
+
+async def test_an_event_is_described_once_for_all_who_watch():
+    desk = Desk()
+    with desk.watchers.watch(Wanted(), "a") as one, desk.watchers.watch(Wanted(), "b") as two:
+        desk.commit()
+        assert await frames(one) is not None
+        assert await frames(two) is not None
+    assert desk.descriptions == [[1235]]
+
+
+async def test_events_that_nobody_watches_are_not_described():
+    desk = Desk()
+    desk.commit()
+    with desk.watchers.watch(Wanted(), "a") as watcher:
+        assert watcher.after == 1235
+        for event in ({"kind": 1}, {"audience": ("someone",)}, {"status": Status.DUPLICATE}):
+            desk.commit(**event)
+        desk.commit()
+        assert await frames(watcher) == b"1239 "
+    assert desk.descriptions == [[1239]]
+
+
+async def test_a_watcher_gets_what_it_selects():
+    desk = Desk()
+    mine = make_event(1).pubkey
+    with desk.watchers.watch(Wanted(author_id=mine), "a") as watcher:
+        desk.commit(key=2)
+        desk.commit(key=1)
+        desk.commit(key=2)
+        desk.commit(key=1)
+        assert await frames(watcher) == b"1236 1238 "
+
+
+async def test_one_who_comes_while_events_are_described_gets_each_once():
+    desk = Desk()
+    desk.gate.clear()
+    with desk.watchers.watch(Wanted(), "a") as early:
+        desk.commit()
+        await asyncio.sleep(0)
+        desk.commit()
+        with desk.watchers.watch(Wanted(), "b") as late:
+            assert late.after == 1234
+            desk.gate.set()
+            assert await frames(early) == await frames(late) == b"1235 1236 "
+
+
+async def test_a_watcher_that_does_not_read_is_let_go_and_others_go_on():
+    desk = Desk()
+    with desk.watchers.watch(Wanted(), "a") as slow, desk.watchers.watch(Wanted(), "b") as quick:
+        got = b""
+        while desk.seq < 1234 + MAX_HELD + 1:
+            desk.commit()
+            got += await frames(quick)
+        assert [part async for part in slow.frames()] == []
+        desk.commit()
+        assert await frames(quick) == b"%d " % desk.seq
+        assert len(got.split()) == MAX_HELD + 1
+
+
+async def test_frames_are_bounded_in_bytes(monkeypatch):
+    monkeypatch.setattr(watchers, "MAX_HELD_BYTES", 10)
+    watcher = Watcher(Wanted(), 0)
+    watcher.offer(b"x" * 10)
+    assert await frames(watcher) == b"x" * 10
+    watcher.offer(b"x" * 11)
+    assert [part async for part in watcher.frames()] == []
+
+
+@pytest.mark.parametrize("trouble", ["it cannot be described", "too many wait"])
+async def test_streams_end_rather_than_miss_something(trouble, monkeypatch):
+    monkeypatch.setattr(watchers, "MAX_PENDING", 3)
+    desk = Desk()
+    desk.fail = trouble == "it cannot be described"
+    with desk.watchers.watch(Wanted(), "a") as watcher:
+        for _ in range(1 if desk.fail else 4):
+            desk.commit()
+        assert [part async for part in watcher.frames()] == []
+    desk.fail = False
+    with desk.watchers.watch(Wanted(), "a") as next_one:
+        desk.commit()
+        assert await frames(next_one) == b"%d " % desk.seq
+
+
+async def test_an_idle_stream_is_kept_awake_with_its_number(monkeypatch):
+    monkeypatch.setattr(watchers, "TICK", 0)
+    monkeypatch.setattr(watchers, "HEARTBEAT", 2)
+    desk = Desk()
+    with desk.watchers.watch(Wanted(), "a") as watcher:
+        assert await frames(watcher) == b"id: 1234\n\n"
+
+
+async def test_streams_are_counted_by_address():
+    desk = Desk()
+    with desk.watchers.watch(Wanted(), "a"):
+        assert desk.watchers.refusal("a", 1) is not None
+        assert desk.watchers.refusal("b", 1) is None
+    assert desk.watchers.refusal("a", 1) is None

@@ -1,0 +1,18 @@
+"""`/metrics`: the figures of health, for a program that collects them."""
+
+import pytest
+
+from tests.http.hubs import Browser, FakeHub, Health
+
+
+@pytest.mark.parametrize(("status", "up"), [("ok", 1), ("degraded", 0), ("draining", 0)])
+async def test_gives_every_number_of_the_relays_health(status, up):
+    hub = FakeHub()
+    hub.figures = Health(status=status, connections=3, subscriptions=5, last_seq=1234)
+    async with Browser(hub) as browser:
+        answer = await browser.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = answer.text.splitlines()
+    assert lines[:2] == ["# TYPE tidings_up gauge", f"tidings_up {up}"]
+    assert {"tidings_connections 3", "tidings_subscriptions 5", "tidings_last_seq 1234"} <= set(lines)
+    assert "status" not in answer.text
