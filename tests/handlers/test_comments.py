@@ -1,0 +1,91 @@
+"""Comments (kind 1111, NIP-22) on posts and on other things."""
+
+import pytest
+
+from handlers import table
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from tests.factories import make_event
+from tests.handlers.known import RELAY, admit, refused
+from tests.handlers.test_posts import POST, TITLE, by, known
+
+OTHER = make_event(3, 11, "another", [TITLE])
+ROOT = [["E", POST.id], ["K", "11"]]
+ABOVE = make_event(3, 1111, "first", ROOT)
+ELSEWHERE = make_event(3, 1111, "there", [["E", OTHER.id], ["K", "11"]])
+NOTE = make_event(3)
+ARTICLE = make_event(3, 30023, "", [["d", "x"]])
+LOG = known(POST, OTHER, ABOVE, ELSEWHERE, NOTE, ARTICLE)
+
+
+def comment(*tags: list[str], key: int = 1, content: str = "text") -> Event:
+    return make_event(key, 1111, content, tags)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ROOT,
+        [*ROOT, ["e", POST.id], ["k", "11"]],
+        [*ROOT, ["e", ABOVE.id], ["k", "1111"]],
+        [["K", "11"], ["E", POST.id, "wss://a.example", POST.pubkey], ["P", POST.pubkey]],
+    ],
+)
+def test_a_comment_answers_the_post_or_a_comment_on_it(tags: list[list[str]]) -> None:
+    event = comment(*tags)
+    assert admit(event, LOG).store
+    assert table.meaning(RELAY).touches(event) == (("comments", event.id),)
+
+
+def test_a_comment_needs_an_identity() -> None:
+    assert refused(comment(*ROOT, key=5), LOG).startswith("restricted: this key has no posting identity")
+
+
+def test_a_comment_on_a_post_that_is_not_here_is_refused_from_a_client_and_kept_from_a_peer() -> None:
+    event = comment(["E", "f" * 64], ["K", "11"])
+    assert refused(event, LOG).startswith("invalid: the post that it comments on is not here")
+    assert by(Door.PEER, event, LOG) == ""
+
+
+@pytest.mark.parametrize("parent", ["f" * 64, "x", "", ELSEWHERE.id, NOTE.id, OTHER.id])
+def test_what_it_answers_must_be_a_comment_on_the_same_post(parent: str) -> None:
+    reason = refused(comment(*ROOT, ["e", parent], ["k", "1111"]), LOG)
+    assert reason.startswith("invalid: what it answers (its e tag) is no comment on that post")
+
+
+@pytest.mark.parametrize("kind", [[], [["k"]], [["k", "11"]]])
+def test_what_it_answers_has_its_kind_in_a_k_tag(kind: list[list[str]]) -> None:
+    assert "names its kind in a k tag" in refused(comment(*ROOT, ["e", ABOVE.id], *kind), LOG)
+
+
+@pytest.mark.parametrize("kind", [[], [["K", "12"]], [["K", "30023"]]])
+def test_the_kind_of_its_root_is_that_of_the_post(kind: list[list[str]]) -> None:
+    assert "needs the tag K = 11" in refused(comment(["E", POST.id], *kind), LOG)
+
+
+@pytest.mark.parametrize("tags", [[["E", NOTE.id], ["K", "1"]], [["E", NOTE.id]], [["E", "f" * 64], ["K", "1"]]])
+def test_a_note_takes_no_comments(tags: list[list[str]]) -> None:
+    assert refused(comment(*tags), LOG).startswith("invalid: a kind 1 note is answered by kind 1")
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        [["E", ARTICLE.id], ["K", "30023"]],
+        [["A", "30023:x:y"], ["K", "30023"]],
+        [["I", "https://a.example"], ["K", "web"]],
+        [["E", "f" * 64], ["K", "1063"]],
+        [],
+    ],
+)
+def test_comments_on_other_things_are_events_like_others(tags: list[list[str]]) -> None:
+    assert admit(comment(*tags, key=5, content=""), LOG).store
+
+
+@pytest.mark.parametrize("content", ["", " \n\t"])
+def test_a_comment_needs_text(content: str) -> None:
+    assert refused(comment(*ROOT, content=content), LOG) == "invalid: a comment needs text"
+
+
+def test_a_comment_for_a_group_on_a_post_of_none_is_refused() -> None:
+    assert refused(comment(*ROOT, ["h", "g"]), LOG).startswith("invalid: the post belongs to no group")

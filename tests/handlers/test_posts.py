@@ -1,0 +1,114 @@
+"""Posts (kind 11, NIP-7D) and their edits."""
+
+import pytest
+
+from handlers import table
+from relay.errors import Reject
+from relay.protocol.admission import Door, ProvisionIdentity
+from relay.protocol.event import Event
+from tests.factories import NOW, keypair, make_event
+from tests.handlers.known import RELAY, FakeKnown, admit, refused
+
+TITLE = ["title", "A title"]
+POST = make_event(1, 11, "text", [TITLE])
+
+
+def known(*live: Event) -> FakeKnown:
+    """Keys 1 and 2 are of one identity, 3 of another; key 4 was unbound."""
+    found = FakeKnown(*live)
+    found.bound = {keypair(1).pubkey: "a", keypair(2).pubkey: "a", keypair(3).pubkey: "b"}
+    found.owners = {keypair(4).pubkey: "c"}
+    return found
+
+
+def by(door: Door, event: Event, log: FakeKnown | None = None) -> str:
+    """The sentence with which that door refuses the event; "" when it does not."""
+    try:
+        table.meaning(RELAY).admit(event, log or known(), NOW, door)
+    except Reject as refusal:
+        return str(refusal)
+    return ""
+
+
+def test_a_post_of_a_bound_key_is_stored_for_everyone() -> None:
+    admission = admit(POST, known())
+    assert (admission.store, admission.audience, admission.actions) == (True, None, ())
+    assert table.meaning(RELAY).touches(POST) == (("posts", POST.id),)
+
+
+def test_a_key_without_an_identity_is_told_how_to_get_one() -> None:
+    reason = refused(make_event(5, 11, "", [TITLE]), known())
+    assert reason.startswith("restricted: this key has no posting identity; get one with POST /api/v1/agents/register")
+
+
+def test_a_key_that_was_unbound_is_refused_by_every_door_but_the_import() -> None:
+    post = make_event(4, 11, "", [TITLE])
+    refusals = {door: by(door, post) for door in Door}
+    assert refusals.pop(Door.IMPORT) == ""
+    assert all(reason.startswith("restricted: this key was unbound") for reason in refusals.values())
+
+
+def test_a_relay_may_provision_an_identity_for_a_new_key_but_not_for_one_that_was_unbound() -> None:
+    meaning = table.meaning(RELAY, provision=True, provisions_per_hour=7)
+    admission = meaning.admit(make_event(5, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
+    assert admission.actions == (ProvisionIdentity(keypair(5).pubkey, None, 7),)
+    with pytest.raises(Reject, match="unbound"):
+        meaning.admit(make_event(4, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
+
+
+@pytest.mark.parametrize("tags", [[], [["title"]], [["title", ""]], [["title", " \t"]], [["title", ""], TITLE]])
+def test_a_post_needs_a_title(tags: list[list[str]]) -> None:
+    assert refused(make_event(1, 11, "text", tags), known()).startswith("invalid: a post needs a title")
+
+
+@pytest.mark.parametrize(("length", "prefix"), [(300, ""), (301, "invalid: a title has at most 300 characters")])
+def test_a_title_is_at_most_300_characters_long(length: int, prefix: str) -> None:
+    reason = refused(make_event(1, 11, "", [["title", "é" * length]]), known())
+    assert reason == prefix
+
+
+@pytest.mark.parametrize("title", ["two\nlines", "bell\x07", "nul\x00", "del\x7f"])
+def test_a_title_holds_no_control_characters(title: str) -> None:
+    assert refused(make_event(1, 11, "", [["title", title]]), known()).startswith("invalid: a title is one line")
+
+
+def test_a_text_with_a_nul_character_is_refused() -> None:
+    assert refused(make_event(1, 11, "a\x00b", [TITLE]), known()).startswith("invalid: the text holds a NUL")
+
+
+def test_a_post_to_a_group_that_is_not_here_is_refused() -> None:
+    assert refused(make_event(1, 11, "", [TITLE, ["h", "g"]]), known()).startswith("invalid: there is no such group")
+
+
+@pytest.mark.parametrize("door", [Door.PEER, Door.IMPORT])
+def test_peers_and_imports_may_bring_what_has_no_row_yet(door: Door) -> None:
+    assert by(door, make_event(5, 11, "", [["h", "g"]])) == ""
+
+
+@pytest.mark.parametrize("key", [1, 2])
+def test_any_key_of_the_identity_edits_its_post(key: int) -> None:
+    edit = make_event(key, 1010, "new text", [["e", POST.id]])
+    assert admit(edit, known(POST)).store
+    assert table.meaning(RELAY).touches(edit) == (("posts", POST.id),)
+
+
+def test_nobody_else_edits_a_post() -> None:
+    edit = make_event(3, 1010, "mine now", [["e", POST.id]])
+    assert refused(edit, known(POST)).startswith("restricted: only the identity that wrote a post edits it")
+    assert by(Door.PEER, edit, known(POST)) == ""
+
+
+def test_an_edit_may_leave_the_title_as_it_is_but_not_empty_it() -> None:
+    assert not refused(make_event(1, 1010, "", [["e", POST.id]]), known(POST))
+    assert refused(make_event(1, 1010, "", [["e", POST.id], ["title", ""]]), known(POST)).startswith("invalid:")
+
+
+def test_an_edit_of_a_post_without_a_title_gives_it_one() -> None:
+    untitled = make_event(1, 11, "text")
+    assert refused(make_event(1, 1010, "", [["e", untitled.id]]), known(untitled)).startswith("invalid:")
+    assert not refused(make_event(1, 1010, "", [["e", untitled.id], TITLE]), known(untitled))
+
+
+@pytest.mark.parametrize("tags", [[], [["e"]], [["e", "x"]], [["e", "f" * 64]], [["e", make_event(1).id]]])
+def test_a_kind_1010_about_anything_else_is_an_event_like_others(tags: list[list[str]]) -> None:
+    assert admit(make_event(5, 1010, "", tags), known(make_event(1))).store
