@@ -1,63 +1,206 @@
-"""`/` for people: who this relay is, how to use it, what holds here, and the newest notes.
+"""`/` for people: the feed, a post with its comments, an identity, and pieces of these to keep an open page fresh.
 
-The notes come with the page, so that it is complete without scripts; `live.js` then keeps them fresh over the WebSocket.
+A page is whole without scripts. With them, the browser hears over the WebSocket which items have changed and asks for those
+as `pieces`, made by the same templates: what is shown live and what is shown on loading cannot differ.
 """
 
+import asyncio
 import logging
 import re
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
-import msgspec
-from litestar import Request, Response, get
-from litestar.datastructures import State
+from litestar import Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
 
-from relay.config import Config
-from relay.http import nips, notes, reference, templates
+from keys.encoding import encode
+from relay.http import templates
+from relay.http.about import base_url, websocket_url
+from relay.http.api import common, rates
 from relay.http.hub import GivenHub, Hub
 from storage.base import StorageError
+from storage.feed import CommentRow, Page, PostRow
+
+PAGE: Final = 25
+COMMENTS: Final = 50  # on a page, beside their replies
+PIECES: Final = 100
+Sort = Literal["hot", "new", "top", "rising"]
+CommentSort = Literal["top", "new", "old"]
+SORTS: Final[dict[Sort, str]] = {"hot": "Hot", "new": "New", "top": "Top", "rising": "Rising"}
+COMMENT_SORTS: Final[dict[CommentSort, str]] = {"top": "Best", "new": "Newest", "old": "Oldest"}
+CLOSED: Final = "This relay shows its events to authenticated readers only."
+UNREADABLE: Final = "The feed cannot be read just now. Try again in a moment."
+_ID: Final = re.compile(r"[0-9a-f]{64}")
+_IDENTITY: Final = re.compile(r"[0-9a-f]{32}")
 
 _log = logging.getLogger(__name__)
-_HOST: Final = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 
 
 @get("/")
-async def first_page(request: Request[None, None, State], hub: GivenHub) -> Response[str]:
-    """The first page. It is whole even while the store fails: then it says so in the place of the notes."""
-    config = hub.config
-    newest, trouble = await _notes(hub)
-    return templates.page(
-        "index.html",
-        relay=config.relay,
-        url=websocket_url(config, request.url.scheme, request.headers.get("host", "")),
-        health=hub.health(),
-        nips=nips.described(hub.nips),
-        limits=reference.in_force(config),
-        notes=newest,
+async def feed(
+    request: common.AnyRequest, hub: GivenHub, sort: FromQuery[Sort] = "hot", cursor: FromQuery[str] = ""
+) -> Response[str]:
+    """The feed. It is whole even while the store fails: then it says so in the place of the posts."""
+    found, trouble = await _posts(request, hub, sort, cursor)
+    return await _page(
+        request,
+        hub,
+        "feed.html",
+        rows=found.rows,
+        more=found.next_cursor,
         trouble=trouble,
-        kinds=msgspec.json.encode(notes.SHOWN).decode(),
-        live=not config.access.auth_to_read,
-        hues=notes.HUES,
-        version=hub.version,
-        software=hub.software,
+        sort=sort,
+        sorts=SORTS,
+        beginning=not cursor,
     )
 
 
-async def _notes(hub: Hub) -> tuple[list[notes.Note], str]:
-    """The newest notes, or none and the reason for it. What needs authentication on the WebSocket is not shown here either."""
+@get("/u/{name:str}")
+async def profile(
+    request: common.AnyRequest,
+    hub: GivenHub,
+    name: FromPath[str],
+    sort: FromQuery[Sort] = "new",
+    cursor: FromQuery[str] = "",
+) -> Response[str]:
+    """An identity and its posts, by its name or its id. Raises NotFoundException."""
     if hub.config.access.auth_to_read:
-        return [], "This relay shows its events to authenticated readers only."
+        raise NotFoundException
+    identity = await hub.identities.profile(name[:64])
+    if identity is None and _IDENTITY.fullmatch(name):
+        identity = (await hub.identities.by_id([name])).get(name)
+    if identity is None:
+        raise NotFoundException
+    found, trouble = await _posts(request, hub, sort, cursor, [identity.id])
+    return await _page(
+        request,
+        hub,
+        "profile.html",
+        identity=identity,
+        npub=identity.pubkey and encode("npub", identity.pubkey),
+        rows=found.rows,
+        more=found.next_cursor,
+        trouble=trouble,
+        sort=sort,
+        sorts={each: words for each, words in SORTS.items() if each in ("new", "top")},
+        beginning=not cursor,
+    )
+
+
+@get("/post/{post_id:str}")
+async def post(  # noqa: PLR0917, each is given by its name
+    request: common.AnyRequest,
+    hub: GivenHub,
+    post_id: FromPath[str],
+    sort: FromQuery[CommentSort] = "top",
+    cursor: FromQuery[str] = "",
+    parent: FromQuery[str] = "",
+) -> Response[Any]:
+    """A post and its comments, or of these only the replies to `parent`; a comment's id leads to its post."""
+    _pace(request, hub)
+    if hub.config.access.auth_to_read or not _ID.fullmatch(post_id):
+        raise NotFoundException
+    now = int(time.time())
+    found = await hub.feed.posts_by_id([post_id], now)
+    if not found:
+        of = await hub.feed.comments_by_id([post_id], now)
+        if not of:
+            raise NotFoundException
+        return Redirect(f"/post/{of[0].post_id}#c-{post_id}", status_code=302)
+    above = await _thread(hub, post_id, parent, now)
+    comments = await hub.feed.comments(post_id, sort, COMMENTS, now, cursor=cursor, parent=parent or None)
+    return await _page(
+        request,
+        hub,
+        "post.html",
+        post=found[0],
+        above=above,
+        comments=flat([*above, *comments.rows]),
+        more=comments.next_cursor,
+        sort=sort,
+        sorts=COMMENT_SORTS,
+        parent=parent,
+    )
+
+
+async def _thread(hub: Hub, post_id: str, parent: str, now: int) -> list[CommentRow]:
+    """The comment whose replies are asked for, if any. Raises NotFoundException when it is not on this post."""
+    if not parent:
+        return []
+    found = await hub.feed.comments_by_id([parent], now) if _ID.fullmatch(parent) else []
+    if not found or found[0].post_id != post_id:
+        raise NotFoundException
+    return found
+
+
+@get("/pieces")
+async def pieces(
+    request: common.AnyRequest, hub: GivenHub, ids: FromQuery[str], whole: FromQuery[str] = ""
+) -> Response[str]:
+    """Those of these posts and comments (ids with commas, PIECES at most) that are here, as the pages show them.
+
+    The post `whole` comes as on its own page, the others as in a list. Raises NotFoundException where readers are asked who
+    they are.
+    """
+    _pace(request, hub)
+    wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]
+    if hub.config.access.auth_to_read:
+        raise NotFoundException
+    now = int(time.time())
+    rows = await hub.feed.posts_by_id(wanted, now) if wanted else []
+    rest = set(wanted) - {row.id for row in rows}
+    comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
+    return await asyncio.to_thread(templates.page, "pieces.html", rows=rows, comments=comments, whole=whole, now=now)
+
+
+def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
+    """Comments, each followed by its replies; nested as deep as they may be, they are one list here."""
+    found = []
+    waiting = list(reversed(rows))
+    while waiting:
+        row = waiting.pop()
+        found.append(row)
+        waiting += reversed(row.replies)
+    return found
+
+
+async def _posts(
+    request: common.AnyRequest, hub: Hub, sort: Sort, cursor: str, authors: list[str] | None = None
+) -> tuple[Page[PostRow], str]:
+    """A page of posts, or none and the reason for it. Raises Reject(invalid) for a wrong cursor."""
+    _pace(request, hub)
+    nothing: Page[PostRow] = Page([], None)
+    if hub.config.access.auth_to_read:
+        return nothing, CLOSED
     try:
-        return await notes.newest(hub.reader, int(time.time())), ""
+        return await hub.feed.posts(sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors), ""
     except StorageError as error:
-        _log.warning("the first page shows no notes: %s", error)
-        return [], "The notes cannot be read just now."
+        _log.warning("a page shows no posts: %s", error)
+        return nothing, UNREADABLE
 
 
-def websocket_url(config: Config, scheme: str, host: str) -> str:
-    """The URL to give to clients: the configured one, else where this visitor found the page."""
-    if config.relay.url:
-        return config.relay.url
-    if not _HOST.fullmatch(host):
-        host = config.server.listen
-    return f"{'wss' if scheme == 'https' else 'ws'}://{host}"
+def _pace(request: common.AnyRequest, hub: Hub) -> None:
+    """A page counts as a request of its address. Raises Problem 429."""
+    rates.spend(request, hub, f"address {common.client_address(request, hub)}")
+
+
+async def _page(request: common.AnyRequest, hub: Hub, template: str, **values: Any) -> Response[str]:
+    """A page with what all of them show. Strangers' Markdown may be slow to render, hence the thread."""
+    config = hub.config
+    url = websocket_url(config, request.url.scheme, request.headers.get("host", ""))
+    return await asyncio.to_thread(
+        templates.page,
+        template,
+        relay=config.relay,
+        url=url,
+        base=base_url(url),
+        live=not config.access.auth_to_read,
+        health=hub.health(),
+        now=int(time.time()),
+        version=hub.version,
+        software=hub.software,
+        **values,
+    )

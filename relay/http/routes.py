@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import claim, documentation, health, metrics, page, static, wellknown
+from relay.http import about, claim, documentation, health, metrics, page, static, wellknown
 from relay.http.api import (
     agents,
     claims,
@@ -22,7 +22,12 @@ from relay.http.api import (
 )
 
 ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
-    page.first_page,
+    page.feed,
+    page.profile,
+    page.post,
+    page.pieces,
+    about.relay,
+    about.key,
     documentation.documentation,
     health.health,
     metrics.metrics,

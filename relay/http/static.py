@@ -1,10 +1,11 @@
 """The page's own style, scripts and pictures, read once at start and served from memory.
 
 Each is linked with the digest of its content (`url`), so that a browser may keep it for ever; asked for without, it is
-checked again each time.
+checked again each time. A script's imports of other scripts are linked so too, hence in its content and its digest.
 """
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Final
 
@@ -22,22 +23,43 @@ _TYPES: Final = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+_IMPORT: Final = re.compile(r'((?:\bfrom|\bimport)\s*\(?\s*")\./([\w.]+)(")')
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """One static file; `digest` names its content."""
+    """One static file; `digest` names its content. `needs` are the scripts it imports at once, and theirs."""
 
     content: bytes
     media_type: str
     digest: str
+    needs: tuple[str, ...] = ()
 
 
 def _assets() -> dict[str, Asset]:
-    found = {}
+    found: dict[str, Asset] = {}
     for path in sorted((WEB / "static").iterdir()):
-        content = path.read_bytes()
-        found[path.name] = Asset(content, _TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:16])
+        _read(path, found)
     return found
+
+
+def _read(path: Path, found: dict[str, Asset]) -> Asset:
+    """One file, after the scripts that it imports; scripts may not import each other in a circle."""
+    if path.name in found:
+        return found[path.name]
+    content = path.read_bytes()
+    needs: list[str] = []
+
+    def link(match: re.Match[str]) -> str:
+        other = _read(path.with_name(match[2]), found)
+        if "(" not in match[1]:  # import() loads later, if at all
+            needs.extend((*other.needs, match[2]))
+        return f"{match[1]}./{match[2]}?v={other.digest}{match[3]}"
+
+    if path.suffix == ".js":
+        content = _IMPORT.sub(link, content.decode()).encode()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    found[path.name] = Asset(content, _TYPES[path.suffix], digest, tuple(dict.fromkeys(needs)))
+    return found[path.name]
 
 
 ASSETS: Final = _assets()
@@ -46,6 +68,11 @@ ASSETS: Final = _assets()
 def url(name: str) -> str:
     """Where a static file is linked. Raises KeyError when there is none of that name."""
     return f"/static/{name}?v={ASSETS[name].digest}"
+
+
+def modules(name: str) -> list[str]:
+    """The URLs of the scripts that a script imports, so that a browser may fetch them all at once."""
+    return [url(other) for other in ASSETS[name].needs]
 
 
 @get("/static/{name:str}")

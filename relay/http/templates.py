@@ -5,7 +5,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
-from relay.http import static
+from relay.http import prose, static
 
 _environment: Final = Environment(
     loader=FileSystemLoader(static.WEB / "templates"),
@@ -16,6 +16,8 @@ _environment: Final = Environment(
     auto_reload=False,
 )
 _environment.globals["static"] = static.url
+_environment.globals["modules"] = static.modules
+_environment.filters.update(prose.FILTERS)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response[str]:

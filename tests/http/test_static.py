@@ -12,7 +12,7 @@ from tests.http.hubs import Browser
     ("name", "media_type"),
     [
         ("style.css", "text/css; charset=utf-8"),
-        ("live.js", "text/javascript; charset=utf-8"),
+        ("copy.js", "text/javascript; charset=utf-8"),
         ("icon.svg", "image/svg+xml"),
     ],
 )
@@ -50,7 +50,30 @@ async def test_there_is_nothing_else(path):
         assert (await browser.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/nothing"])
+SCRIPTS = [name for name in static.ASSETS if name.endswith(".js")]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+async def test_scripts_import_each_other_by_digest(name):
+    async with Browser() as browser:
+        script = (await browser.get(static.url(name))).text
+        links = re.findall(r'(?:from|import)\s*\(?\s*"\.([^"]+)"', script)
+        assert len(links) == len(re.findall(r"^import\b|\bimport\(", script, re.MULTILINE))
+        for link in links:
+            assert (await browser.get(f"/static{link}")).headers["cache-control"].endswith("immutable"), link
+
+
+@pytest.mark.parametrize(("name", "other"), [("feed.js", "wire.js"), ("key.js", "account.js")])
+def test_a_page_may_fetch_all_the_scripts_it_needs_at_once(name, other):
+    assert static.url(other) in static.modules(name)
+    assert static.url("proof.js") not in static.modules(name)
+
+
+def test_all_scripts_together_stay_light():
+    assert sum(len(static.ASSETS[name].content) for name in SCRIPTS) < 60_000
+
+
+@pytest.mark.parametrize("path", ["/", "/relay", "/key", "/claim", "/docs", "/nothing"])
 async def test_pages_link_only_files_that_are_there_and_hold_no_script_or_style_themselves(path):
     async with Browser() as browser:
         html = (await browser.get(path, headers={"accept": "text/html"})).text

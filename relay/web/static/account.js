@@ -1,0 +1,177 @@
+// Who writes from this browser, and how: by a NIP-07 extension that signs, or by an API key with which the relay signs.
+//
+// The extension is used where there is one, unless this browser has an API key to whose identity the extension's key is not
+// bound. The API key stays in this browser's storage and goes nowhere but to this relay.
+
+import { ask, now, publish } from "./wire.js";
+
+const STORE = "tidings.account";
+const EXTENSION = "tidings.extension";
+
+export const me = { token: "", id: "", name: "", keys: new Set(), extension: "" };
+
+export class Refusal extends Error {
+  constructor(status, answer) {
+    const hint = answer.hint && status !== 409 ? ` ${answer.hint}` : "";
+    super(`${capital(answer.message ?? "The relay refused.")}${/[.!?]$/.test(answer.message) ? "" : "."}${hint}`);
+    this.status = status;
+    this.answer = answer;
+  }
+}
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export async function api(method, path, body) {
+  const headers = { accept: "application/json" };
+  if (me.token) headers.authorization = `Bearer ${me.token}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  const response = await fetch(`/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+  const answer = await response.json().catch(() => ({ message: `the relay answered ${response.status}` }));
+  if (!response.ok) throw new Refusal(response.status, answer);
+  return answer;
+}
+
+function stored(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null; // storage is switched off: then nothing is remembered
+  }
+}
+
+function store(name, value) {
+  try {
+    if (value) localStorage.setItem(name, value);
+    else localStorage.removeItem(name);
+  } catch {
+    // as above
+  }
+}
+
+export function signIn(token, id, name) {
+  Object.assign(me, { token, id, name });
+  store(STORE, JSON.stringify({ token, id, name }));
+  show();
+}
+
+export function signOut() {
+  Object.assign(me, { token: "", id: "", name: "", keys: new Set() });
+  store(STORE, "");
+  show();
+}
+
+function show() {
+  const link = document.getElementById("account");
+  link.textContent = me.name || "Get API key";
+  link.classList.toggle("known", Boolean(me.name));
+  if (me.name) link.title = "Your name and key in this browser";
+}
+
+// What this browser remembers, then what the relay says of it. Never asks the extension: that may bother its owner.
+export async function restore() {
+  me.extension = stored(EXTENSION) ?? "";
+  try {
+    Object.assign(me, JSON.parse(stored(STORE) ?? "{}"));
+  } catch {
+    signOut();
+  }
+  show();
+  if (me.extension) me.keys.add(me.extension);
+  if (me.token) await learn();
+}
+
+export async function learn() {
+  try {
+    const { keys } = await api("GET", "/agents/me/keys");
+    for (const key of keys) if (key.bound) me.keys.add(key.pubkey);
+    me.bound = new Set(keys.filter((key) => key.bound).map((key) => key.pubkey));
+  } catch (error) {
+    if (error.status === 401 || error.status === 403) signOut();
+  }
+}
+
+export async function extensionKey() {
+  me.extension = await window.nostr.getPublicKey();
+  me.keys.add(me.extension);
+  store(EXTENSION, me.extension);
+  return me.extension;
+}
+
+export const canWrite = () => Boolean(me.token || window.nostr);
+
+async function signer() {
+  if (!window.nostr) return me.token ? "key" : "none";
+  if (!me.token) return "extension";
+  return me.bound?.has(me.extension || (await extensionKey())) ? "extension" : "key";
+}
+
+async function sign(draft) {
+  if (!me.extension) await extensionKey();
+  const event = await window.nostr.signEvent({ created_at: now(), content: "", ...draft });
+  await publish(event);
+  return event;
+}
+
+// One way or the other; both answer with the signed event.
+async function either(draft, call) {
+  const how = await signer();
+  if (how === "none") throw new Error("You need a name here first: get an API key.");
+  if (how === "extension") return sign(draft);
+  try {
+    return await call();
+  } catch (error) {
+    const owed = error.answer?.event; // for a key that the relay does not hold
+    if (error.status !== 409 || !owed || !window.nostr) throw error;
+    return sign({ kind: owed.kind, tags: owed.tags, content: owed.content, created_at: owed.created_at });
+  }
+}
+
+export function writePost({ title, content, url }) {
+  const tags = [["title", title], ...(url ? [["r", url]] : [])];
+  const body = { title, content, ...(url && { url }) };
+  return either({ kind: 11, tags, content }, async () => (await api("POST", "/posts", body)).post.event);
+}
+
+const scope = (e, k, p, target) => [[e, target.id, "", target.pubkey], [k, String(target.kind)], [p, target.pubkey]];
+
+// `post` and `parent`, which may be the post itself, are {id, pubkey, kind}.
+export function writeComment(post, parent, content) {
+  const tags = [...scope("E", "K", "P", post), ...scope("e", "k", "p", parent)];
+  const body = { content, ...(parent.id !== post.id && { parent_id: parent.id }) };
+  return either(
+    { kind: 1111, tags, content },
+    async () => (await api("POST", `/posts/${post.id}/comments`, body)).comment.event,
+  );
+}
+
+const place = (target) => `/${target.kind === 11 ? "posts" : "comments"}/${target.id}`;
+
+// `mine` are one's own votes on the target, newest first; the same again takes them back.
+export function vote(target, direction, mine) {
+  const content = direction === "up" ? "+" : "-";
+  const [newest] = mine;
+  let draft = {
+    kind: 7,
+    content,
+    created_at: Math.max(now(), (newest?.created_at ?? 0) + 1),
+    tags: [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", String(target.kind)]],
+  };
+  if (newest && (newest.content === "-" ? "-" : "+") === content) {
+    draft = { kind: 5, tags: [...mine.map((each) => ["e", each.id]), ["k", "7"]] };
+  }
+  return either(draft, async () => (await api("POST", `${place(target)}/${direction}vote`)).event);
+}
+
+export function remove(target) {
+  const draft = { kind: 5, tags: [["e", target.id], ["k", String(target.kind)]] };
+  return either(draft, async () => (await api("DELETE", place(target))).event);
+}
+
+// A key of one's own for the identity of this browser's API key (NIP-43).
+export async function bindExtension() {
+  const { code } = await api("POST", "/agents/me/keys/claims");
+  await sign({ kind: 28934, tags: [["-"], ["claim", code]] });
+  await learn();
+}
+
+export const myVotes = (ids) => ask({ kinds: [7], authors: [...me.keys], "#e": ids, limit: 500 });

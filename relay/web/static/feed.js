@@ -1,0 +1,235 @@
+// The feed, a post or a profile, alive: what events change, and what the reader does.
+
+import { canWrite, me, myVotes, remove, restore, vote, writeComment, writePost } from "./account.js";
+import "./copy.js";
+import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
+import { follow } from "./wire.js";
+
+document.documentElement.classList.add("scripted");
+const list = document.getElementById("posts") ?? document.getElementById("comments");
+const mark = document.getElementById("live");
+const answer = document.getElementById("answer");
+const SEEN = 5000; // event ids remembered
+
+const seen = new Set();
+const votes = new Map(); // target -> own votes on it, newest first
+const voted = new Map(); // id of a vote heard -> its target, so that its deletion is understood
+
+const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
+const last = (event, name) => event.tags.findLast((tag) => tag[0] === name)?.[1];
+
+// What each kind of event changes: the ids of items to ask for again.
+const CHANGES = {
+  11: (event) => (list.id === "posts" ? [event.id] : []),
+  1111: (event) => [value(event, "E"), ...(post?.id === value(event, "E") ? [event.id] : [])],
+  1010: (event) => [value(event, "e")],
+  7: (event) => {
+    voted.set(event.id, last(event, "e"));
+    if (voted.size > SEEN) voted.delete(voted.keys().next().value);
+    return [last(event, "e")];
+  },
+  5: (event) => {
+    const ids = event.tags.filter((tag) => tag[0] === "e").map((tag) => tag[1]);
+    const known = ids.every((id) => find(id) || voted.has(id));
+    const roots = post ? [post.id] : [];
+    return known ? [...ids.map((id) => voted.get(id) ?? id), ...roots] : everything();
+  },
+  62: () => everything(),
+};
+const everything = () => all().map((item) => item.dataset.id);
+
+function take(event) {
+  if (seen.has(event.id)) return;
+  seen.add(event.id);
+  if (seen.size > SEEN) seen.delete(seen.values().next().value);
+  const ids = (CHANGES[event.kind]?.(event) ?? []).filter((id) => /^[0-9a-f]{64}$/.test(id));
+  const news = event.kind === 11 || event.kind === 1111;
+  renew(ids.filter((id) => find(id) || (news && id === event.id)));
+  if (me.keys.has(event.pubkey) && (event.kind === 7 || event.kind === 5)) markVotes(all());
+}
+
+const STATES = { live: "live", lost: "reconnecting", refused: "not live" };
+let lost = false;
+
+function tell(state) {
+  mark.dataset.state = state;
+  mark.firstElementChild.textContent = STATES[state];
+  if (state === "live" && lost) catchUp();
+  lost = state === "lost";
+}
+
+// One's own items and votes
+
+async function markVotes(items) {
+  const ids = items.map((item) => item.dataset.id);
+  if (!me.keys.size || !ids.length) return;
+  for (let at = 0; at < ids.length; at += 100) {
+    const some = ids.slice(at, at + 100);
+    const found = await myVotes(some).catch(() => null);
+    if (!found) return;
+    for (const id of some) votes.delete(id);
+    found.sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1));
+    for (const event of found) {
+      const of = last(event, "e");
+      if (["+", "", "-"].includes(event.content)) votes.set(of, [...(votes.get(of) ?? []), event]);
+    }
+    for (const id of some) press(id);
+  }
+}
+
+function press(id) {
+  const newest = votes.get(id)?.[0];
+  const direction = newest && (newest.content === "-" ? "down" : "up");
+  for (const button of find(id)?.querySelectorAll("[data-vote]") ?? []) {
+    button.setAttribute("aria-pressed", String(button.dataset.vote === direction));
+  }
+}
+
+function markOwn(items) {
+  for (const item of items) {
+    const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
+    item.querySelector("[data-delete]").hidden = !own;
+  }
+}
+
+function sayAs() {
+  for (const each of document.querySelectorAll(".as")) {
+    each.textContent = me.name ? `as ${me.name}` : window.nostr ? "signed by your extension" : "";
+  }
+}
+
+// What the reader does
+
+function needName() {
+  if (canWrite()) return false;
+  location.href = "/key";
+  return true;
+}
+
+async function attempt(control, work) {
+  if (needName()) return;
+  const form = control.closest("form") ?? control.closest(".item");
+  let trouble = form.querySelector(".trouble");
+  if (!trouble) {
+    trouble = Object.assign(document.createElement("p"), { className: "trouble" });
+    trouble.setAttribute("role", "alert");
+    form.querySelector(".body").append(trouble);
+  }
+  trouble.textContent = "";
+  control.disabled = true;
+  try {
+    await work();
+    if (!control.closest("form")) trouble.remove();
+  } catch (error) {
+    trouble.textContent = error.message;
+  } finally {
+    control.disabled = false;
+    if (control.isConnected && document.activeElement === document.body) control.focus();
+  }
+}
+
+const ACTIONS = {
+  vote: (button, item) => attempt(button, async () => {
+    const { id } = target(item);
+    const event = await vote(target(item), button.dataset.vote, votes.get(id) ?? []);
+    if (event.kind === 7) votes.set(id, [event, ...(votes.get(id) ?? [])]);
+    else votes.delete(id);
+    press(id);
+    renew([id], true);
+  }),
+  delete: (button, item) => attempt(button, async () => {
+    if (button.dataset.sure === undefined) {
+      button.dataset.sure = "";
+      button.textContent = "Really delete?";
+      return;
+    }
+    await remove(target(item));
+    renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
+  }),
+  reply: (button, item) => {
+    if (needName()) return;
+    item.querySelector(".body").append(answer);
+    answer.querySelector("[data-cancel]").hidden = false;
+    answer.elements.content.focus();
+  },
+  cancel: () => home(true),
+  proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id, button),
+};
+
+// The one comment form stands under what it answers: the post, or some comment.
+function home(focus) {
+  const item = answer.closest(".comment");
+  document.querySelector(".thread .head").after(answer);
+  answer.querySelector("[data-cancel]").hidden = true;
+  answer.querySelector(".trouble").textContent = "";
+  if (focus) item?.querySelector("[data-reply]").focus();
+}
+
+addEventListener("click", (event) => {
+  const button = event.target.closest?.("button");
+  if (!button) return;
+  const action = Object.keys(ACTIONS).find((name) => name in button.dataset);
+  if (action) ACTIONS[action](button, button.closest(".item"));
+});
+
+answer?.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  attempt(answer.querySelector("[type=submit]"), async () => {
+    const under = answer.closest(".comment");
+    const event = await writeComment(post, under ? target(under) : post, answer.elements.content.value);
+    answer.reset();
+    home(false);
+    renew([event.id, post.id], true);
+  });
+});
+answer?.addEventListener("keydown", (key) => {
+  if (key.key === "Escape" && answer.closest(".comment")) home(true);
+});
+
+const write = document.getElementById("write");
+write?.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  attempt(write.querySelector("[type=submit]"), async () => {
+    const given = Object.fromEntries(new FormData(write));
+    const event = await writePost({ ...given, url: given.url.trim() });
+    write.reset();
+    write.parentElement.open = false;
+    renew([event.id], true);
+  });
+});
+document.getElementById("compose")?.addEventListener("toggle", ({ target: compose }) => {
+  if (compose.open && !needName()) compose.querySelector("input").focus();
+});
+// Ctrl or Cmd and Enter send a form from its text.
+addEventListener("keydown", (key) => {
+  if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) key.target.closest?.("form")?.requestSubmit();
+});
+
+const more = document.getElementById("more");
+if (more) {
+  more.addEventListener("click", (click) => {
+    click.preventDefault();
+    loadMore(more);
+  });
+  const watcher = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.unobserve(more);
+    loadMore(more).finally(() => more.isConnected && watcher.observe(more));
+  }, { rootMargin: "600px" });
+  watcher.observe(more);
+}
+
+onChange((items) => {
+  markOwn(items);
+  markVotes(items.filter((item) => !votes.has(item.dataset.id)));
+  tellTimes();
+});
+for (const hidden of [document.getElementById("compose"), answer]) if (hidden) hidden.hidden = false;
+tellTimes();
+setInterval(tellTimes, 30_000);
+follow(Number(list.dataset.now), { event: take, state: tell });
+restore().then(() => {
+  sayAs();
+  markOwn(all());
+  markVotes(all());
+});

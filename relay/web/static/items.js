@@ -1,0 +1,221 @@
+// Posts and comments on the page: renewed, put in, taken out. What they look like comes from the relay as `pieces`; no text
+// of a stranger is ever put together with markup here.
+
+import { now } from "./wire.js";
+
+const PIECES = 100; // ids in one request
+const SPREAD = 150; // milliseconds over which the browsers of all readers ask
+const KEEP = 2000; // items on the page
+
+const posts = document.getElementById("posts");
+const thread = document.getElementById("comments");
+const comments = thread?.querySelector(".comments");
+const empty = document.getElementById("empty");
+const fresh = document.getElementById("fresh");
+const whole = document.querySelector(".item.whole");
+
+const stale = new Set();
+const welcome = new Set(); // ids to put in even where order or place would leave them out
+const listeners = [];
+let timer = 0;
+let unseen = 0;
+
+export const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey, kind: Number(item.dataset.kind) });
+export const find = (id) => document.querySelector(`.item[data-id="${CSS.escape(id)}"]`);
+export const all = () => [...document.querySelectorAll(".item")];
+export const onChange = (listener) => listeners.push(listener);
+export const post = whole && target(whole);
+
+function changed(items) {
+  for (const listener of listeners) listener(items);
+}
+
+// Ask for these again, soon and together; what is not here any more goes, what is new comes.
+export function renew(ids, mine = false) {
+  for (const id of ids) {
+    stale.add(id);
+    if (mine) welcome.add(id);
+  }
+  if (mine) {
+    clearTimeout(timer);
+    timer = 0;
+    fetchStale();
+  } else if (stale.size && !timer) timer = setTimeout(fetchStale, 30 + Math.random() * SPREAD);
+}
+
+async function fetchStale() {
+  timer = 0;
+  const ids = [...stale].slice(0, PIECES);
+  for (const id of ids) stale.delete(id);
+  try {
+    const query = new URLSearchParams({ ids: ids.join(","), ...(post && { whole: post.id }) });
+    const pieces = parse(await read(`/pieces?${query}`));
+    for (const id of ids) settle(id, pieces.get(id));
+    changed(ids.map(find).filter(Boolean));
+  } catch {
+    for (const id of ids) stale.add(id);
+    if (!timer) timer = setTimeout(fetchStale, 5000);
+    return;
+  }
+  if (stale.size && !timer) timer = setTimeout(fetchStale, SPREAD);
+}
+
+async function read(url) {
+  const response = await fetch(url, { headers: { accept: "text/html" } });
+  if (!response.ok) throw new Error(`${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+const parse = (page) => new Map(Array.from(page.querySelectorAll(".item"), (item) => [item.dataset.id, item]));
+
+function settle(id, piece) {
+  const present = find(id);
+  if (!piece) leave(present);
+  else if (present) refresh(present, piece);
+  else arrive(piece);
+  welcome.delete(id);
+}
+
+function refresh(present, piece) {
+  for (const part of present.querySelectorAll("[data-part]")) {
+    const other = piece.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (!other || other.innerHTML === part.innerHTML) continue;
+    if (part.dataset.part === "replies" && present.dataset.kind === "1111") continue; // its replies stand below it
+    part.replaceChildren(...other.cloneNode(true).childNodes);
+    part.classList.remove("changed");
+    requestAnimationFrame(() => part.classList.add("changed"));
+  }
+}
+
+function leave(item) {
+  if (!item) return;
+  if (item === whole) {
+    item.classList.add("gone");
+    item.querySelector("[data-part=text]").textContent = "This post was deleted.";
+  } else item.remove();
+  if (empty) empty.hidden = Boolean(document.querySelector("li.item"));
+}
+
+function arrive(piece) {
+  const item = document.adoptNode(piece);
+  const mine = welcome.has(item.dataset.id);
+  item.classList.add("fresh");
+  const put = item.dataset.kind === "11" ? arrivePost(item, mine) : arriveComment(item);
+  if (!put) return;
+  if (empty) empty.hidden = true;
+  if (mine) {
+    item.scrollIntoView({ block: "nearest" });
+    item.querySelector("a")?.focus({ preventScroll: true });
+  }
+}
+
+// The value by which a list is ordered, as the relay computes it.
+const RANK = {
+  new: (score, at) => at,
+  top: (score) => score,
+  hot: (score, at) => Math.log10(Math.max(score, 1)) + at / 45000,
+  rising: (score, at) => score / ((now() - at) / 3600 + 2) ** 1.5,
+};
+const rank = (item, sort) => RANK[sort](Number(item.querySelector(".score").textContent), Number(item.dataset.at));
+
+function arrivePost(item, mine) {
+  if (!posts || posts.dataset.beginning !== "1") return false;
+  if (posts.dataset.author && posts.dataset.author !== item.dataset.author) return false;
+  const value = rank(item, posts.dataset.sort);
+  const after = Array.from(posts.children).find((each) => rank(each, posts.dataset.sort) < value);
+  if (!after && document.getElementById("more") && !mine) return false;
+  posts.insertBefore(item, after ?? (mine ? posts.firstElementChild : null));
+  while (posts.children.length > KEEP) posts.lastElementChild.remove();
+  if (item.getBoundingClientRect().bottom < 0 && !mine) {
+    fresh.textContent = `${++unseen} new ${unseen === 1 ? "post" : "posts"} ↑`;
+    fresh.hidden = false;
+  }
+  return true;
+}
+
+function arriveComment(item) {
+  if (!thread || item.dataset.post !== thread.dataset.post) return false;
+  const parent = item.dataset.parent && find(item.dataset.parent);
+  if (!parent && comments.dataset.parent) return false;
+  const depth = parent ? Number(parent.dataset.depth) + 1 : 0;
+  item.dataset.depth = depth;
+  item.classList.replace("d0", `d${Math.min(depth, 8)}`);
+  if (parent) {
+    let last = parent;
+    while (Number(last.nextElementSibling?.dataset.depth) >= depth) last = last.nextElementSibling;
+    last.after(item);
+  } else if (thread.dataset.sort === "new") comments.prepend(item);
+  else comments.append(item);
+  return true;
+}
+
+// Items of another page of the same list, or of this one read again; those that are here already are renewed.
+function merge(page, where) {
+  const added = [];
+  for (const item of page.querySelectorAll("li.item")) {
+    const present = find(item.dataset.id);
+    if (present) refresh(present, item);
+    else if (where === "end") {
+      added.push(document.adoptNode(item));
+      (posts ?? comments).append(item);
+    } else arrive(item);
+  }
+  changed(added);
+  return added;
+}
+
+// After a break: the beginning of the list and all that is shown, read again.
+export async function catchUp() {
+  renew(all().map((item) => item.dataset.id));
+  if (posts && posts.dataset.beginning !== "1") return;
+  try {
+    merge(await read(location.pathname + location.search), "place");
+  } catch {
+    // The next break, or a reload, tries again.
+  }
+}
+
+let loading = false;
+
+export async function loadMore(link) {
+  if (loading) return;
+  loading = true;
+  link.setAttribute("aria-busy", "true");
+  try {
+    const page = await read(link.href);
+    merge(page, "end");
+    const next = page.getElementById("more");
+    if (next) link.href = next.getAttribute("href");
+    else link.parentElement.remove();
+  } catch {
+    link.textContent = "That did not work. Try again";
+  } finally {
+    loading = false;
+    link.removeAttribute("aria-busy");
+  }
+}
+
+function ago(at) {
+  const past = Math.max(0, now() - at);
+  for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (past >= size) return `${Math.floor(past / size)} ${unit}`;
+  }
+  return "now";
+}
+
+export function tellTimes() {
+  for (const time of document.querySelectorAll("time[data-at]")) {
+    time.textContent = ago(Number(time.dataset.at));
+    time.title ||= new Date(Number(time.dataset.at) * 1000).toLocaleString();
+  }
+}
+
+fresh?.addEventListener("click", () => {
+  scrollTo({ top: 0 });
+  posts.querySelector("a")?.focus({ preventScroll: true });
+});
+addEventListener("scroll", () => {
+  if (scrollY > 200 || !unseen) return;
+  unseen = 0;
+  fresh.hidden = true;
+}, { passive: true });

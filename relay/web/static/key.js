@@ -1,0 +1,95 @@
+// Getting an API key, and what this browser keeps of it.
+
+import { api, bindExtension, extensionKey, me, restore, signIn, signOut } from "./account.js";
+import "./copy.js";
+import { begin } from "./wire.js";
+
+const at = (id) => document.getElementById(id);
+const form = at("register");
+const trouble = (place, error) => { place.querySelector(".trouble").textContent = error?.message ?? ""; };
+
+// Work, where the relay asks for it: a nonce whose hash begins with so many zero bits. One at a time would wait on the
+// browser for each, so a few hundred are tried together.
+async function work(name, tell) {
+  const bits = Number(form.dataset.work);
+  const encoder = new TextEncoder();
+  const prefix = `${form.dataset.relay}:${name.toLowerCase()}:`;
+  for (let first = 0; bits; first += 500) {
+    const tries = Array.from({ length: 500 }, (_, index) => String(first + index));
+    const hashes = await Promise.all(tries.map((nonce) => crypto.subtle.digest("SHA-256", encoder.encode(prefix + nonce))));
+    const found = hashes.findIndex((hash) => Math.clz32(new DataView(hash).getUint32(0)) >= bits);
+    if (found >= 0) return tries[found];
+    tell(`Showing some work: ${(first + 500).toLocaleString()} tries`);
+  }
+  return "";
+}
+
+function fill(token) {
+  for (const place of document.querySelectorAll("[data-token]")) place.textContent = token;
+}
+
+function give({ agent }, keep) {
+  at("token").firstElementChild.textContent = agent.api_key;
+  at("claim-url").href = agent.claim_url;
+  at("claim-code").textContent = agent.verification_code;
+  fill(agent.api_key);
+  form.hidden = true;
+  at("given").hidden = false;
+  at("given").focus();
+  if (keep) signIn(agent.api_key, agent.id, agent.name);
+}
+
+form?.addEventListener("submit", async (submit) => {
+  submit.preventDefault();
+  const button = form.querySelector("button");
+  const tell = (text) => { form.querySelector(".progress").textContent = text; };
+  trouble(form);
+  button.disabled = true;
+  try {
+    const { name, description, keep } = Object.fromEntries(new FormData(form));
+    const nonce = await work(name, tell);
+    give(await api("POST", "/agents/register", { name, description, nonce }), keep === "on");
+  } catch (error) {
+    trouble(form, error);
+  } finally {
+    button.disabled = false;
+    tell("");
+  }
+});
+
+function showMine() {
+  const mine = at("mine");
+  mine.hidden = !me.token;
+  at("extension").hidden = Boolean(me.token) || !window.nostr;
+  if (form) form.hidden = Boolean(me.token) || !at("given").hidden;
+  if (!me.token) return;
+  at("mine-name").textContent = me.name;
+  at("mine-profile").href = `/u/${encodeURIComponent(me.name)}`;
+  const bound = me.extension && me.bound?.has(me.extension);
+  at("bind").hidden = !window.nostr || Boolean(bound);
+  at("mine-keys").textContent = bound
+    ? "Your Nostr extension signs what you write here: its key is bound to this name."
+    : "The relay signs what you write here with a key that it keeps for you.";
+  fill(me.token);
+}
+
+at("forget").addEventListener("click", () => {
+  signOut();
+  fill("YOUR_API_KEY");
+  showMine();
+});
+at("bind").addEventListener("click", async () => {
+  trouble(at("mine"));
+  try {
+    await extensionKey();
+    await bindExtension();
+    showMine();
+  } catch (error) {
+    trouble(at("mine"), error);
+  }
+});
+
+document.documentElement.classList.add("scripted");
+begin();
+await restore();
+showMine();

@@ -1,0 +1,80 @@
+// The signed event behind an item, checked by this browser. Loaded when somebody asks.
+
+import { find } from "./items.js";
+import { check } from "./verify.js";
+import { ask } from "./wire.js";
+
+const WORDS = { true: "✓", false: "✗", null: "?" };
+
+function element(name, text, attributes = {}) {
+  const made = Object.assign(document.createElement(name), attributes);
+  if (text) made.textContent = text;
+  return made;
+}
+
+function row(good, text) {
+  const made = element("li", "", { className: good === null ? "unknown" : good ? "good" : "bad" });
+  made.append(element("span", WORDS[good], { className: "verdict" }), ` ${text}`);
+  return made;
+}
+
+async function verdicts(event, id) {
+  const { hash, signature } = await check(event);
+  const custody = event.tags.find((tag) => tag[0] === "custody");
+  const rows = [
+    hash === null
+      ? row(null, "This browser computes hashes over HTTPS only, so it could not check the id.")
+      : row(hash && event.id === id, hash ? "The id is the hash of what the event says." : "The id is not the hash of what the event says."),
+  ];
+  if (signature !== null) {
+    rows.push(row(signature, signature ? "The signature is the author's key's." : "The signature does not fit the author's key."));
+  }
+  rows.push(row(true, custody ? "The relay keeps this key for the author, and signed on their order." : "The author's own key signed it."));
+  if (custody === undefined) rows.pop();
+  return [rows, (hash ?? true) && (signature ?? true) && event.id === id, hash === null];
+}
+
+function place() {
+  let dialog = document.getElementById("proof");
+  if (dialog) return dialog;
+  dialog = element("dialog", "", { id: "proof" });
+  dialog.setAttribute("aria-labelledby", "proof-title");
+  document.body.append(dialog);
+  dialog.addEventListener("click", (click) => {
+    if (click.target === dialog) dialog.close();
+  });
+  return dialog;
+}
+
+export async function show(id, opener) {
+  const dialog = place();
+  const close = element("button", "Close", { className: "quiet", type: "button", onclick: () => dialog.close() });
+  const title = element("h2", "The signed event", { id: "proof-title" });
+  const state = element("p", "Checking …", { className: "state" });
+  state.setAttribute("role", "status");
+  const head = element("div", "", { className: "head" });
+  head.append(title, close);
+  dialog.replaceChildren(head, state);
+  dialog.onclose = () => opener.focus();
+  dialog.showModal();
+  try {
+    const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
+    const event = found.find((each) => each.kind !== 1010);
+    if (!event) throw new Error("The event is not here any more.");
+    const [rows, good, unknown] = await verdicts(event, id);
+    state.textContent = unknown ? "Not checked" : good ? "Verified by this browser" : "This does not verify";
+    state.classList.add(unknown ? "unknown" : good ? "good" : "bad");
+    const list = element("ul", "", { className: "verdicts" });
+    list.append(...rows);
+    const edits = found.filter((each) => each.kind === 1010);
+    if (edits.length && find(id)?.querySelector("[data-part=edited]")?.textContent) {
+      list.append(row(null, "What is shown is a later edit, which is an event of its own (kind 1010)."));
+    }
+    const code = element("pre", JSON.stringify(event, null, 2));
+    code.tabIndex = 0;
+    dialog.append(list, code);
+  } catch (error) {
+    state.textContent = error.message;
+    state.classList.add("bad");
+  }
+}

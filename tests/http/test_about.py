@@ -1,0 +1,115 @@
+"""What the relay is, and how to get an API key: true to the settings."""
+
+import re
+
+import pytest
+
+from relay.http.about import base_url, websocket_url
+from relay.http.reference import in_force
+from tests.http.hubs import Browser, FakeHub, config
+
+
+async def page(path: str, hub: FakeHub | None = None) -> str:
+    async with Browser(hub) as browser:
+        answer = await browser.get(path)
+    assert answer.status_code == 200
+    return answer.text
+
+
+async def test_says_who_the_relay_is_and_where():
+    hub = FakeHub(config(relay={"name": "Harbour", "description": "For sailors", "url": "wss://harbour.example"}))
+    text = await page("/relay", hub)
+    assert "<h1>Harbour</h1>" in text
+    assert "For sailors" in text
+    assert '<code id="url">wss://harbour.example</code>' in text
+
+
+async def test_tells_how_to_publish_a_first_event_to_this_relay():
+    text = await page("/relay")
+    assert "tidings key generate" in text
+    assert "--publish ws://relay.example:7447" in text
+    assert 'new WebSocket("ws://relay.example:7447")' in text
+
+
+async def test_lists_the_nips_with_their_titles():
+    text = re.sub(r"<[^>]+>", "", await page("/relay"))
+    assert "NIP-01 Basic protocol" in text
+    assert "NIP-42 Authentication of clients" in text
+    assert "NIP-40" not in text
+
+
+async def test_lists_the_limits_in_force():
+    text = await page("/relay", FakeHub(config(limits={"max_subscriptions": 7}, access={"allowed_kinds": [1, 7]})))
+    assert "<dt>open subscriptions of a connection</dt><dd>7</dd>" in text
+    assert "<dt>the only kinds taken</dt><dd>1, 7</dd>" in text
+
+
+async def test_shows_the_relays_own_key_where_it_has_one():
+    hub = FakeHub()
+    assert "Its own key" not in await page("/relay", hub)
+    hub.self_pubkey = "b" * 64
+    assert "b" * 64 in await page("/relay", hub)
+
+
+async def test_a_terms_link_is_a_link_only_to_the_web():
+    assert "javascript:" not in await page("/relay", FakeHub(config(relay={"terms_of_service": "javascript:alert(1)"})))
+    hub = FakeHub(config(relay={"terms_of_service": "https://t.example"}))
+    assert 'href="https://t.example"' in await page("/relay", hub)
+
+
+async def test_the_commands_that_use_a_key_are_for_this_relay():
+    text = await page("/key", FakeHub(config(relay={"url": "wss://harbour.example/"})))
+    assert "curl -X POST https://harbour.example/api/v1/agents/register" in text
+    assert '"https://harbour.example/api/v1/posts"' in text
+    assert "--publish wss://harbour.example/" in text
+
+
+async def test_the_form_asks_for_the_work_that_the_relay_wants():
+    assert 'data-work="12"' in await page("/key", FakeHub(config(identities={"register_pow": 12})))
+
+
+async def test_there_is_no_form_where_registration_is_closed():
+    text = await page("/key", FakeHub(config(identities={"registration": False})))
+    assert '<form id="register"' not in text
+    assert "Registration is closed" in text
+
+
+def test_the_url_is_the_configured_one_whatever_the_host_says():
+    assert websocket_url(config(relay={"url": "wss://r.example"}), "http", "evil.example") == "wss://r.example"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "url"),
+    [
+        ("http", "relay.example", "ws://relay.example"),
+        ("https", "relay.example:8443", "wss://relay.example:8443"),
+        ("http", "[::1]:7447", "ws://[::1]:7447"),
+        ("http", "", "ws://127.0.0.1:7447"),
+        ("http", "a b", "ws://127.0.0.1:7447"),
+        ("http", "$(reboot)", "ws://127.0.0.1:7447"),
+        ("http", "x;curl evil|sh", "ws://127.0.0.1:7447"),
+        ("http", "h\n", "ws://127.0.0.1:7447"),
+    ],
+)
+def test_the_url_is_where_the_visitor_came_unless_that_is_no_host(scheme, host, url):
+    assert websocket_url(config(), scheme, host) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "base"), [("ws://r.example:1", "http://r.example:1"), ("wss://ws.example/", "https://ws.example")]
+)
+def test_http_is_answered_where_the_websocket_is(url, base):
+    assert base_url(url) == base
+
+
+def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():
+    names = {row.name: row.value for row in in_force(config())}
+    assert "access.auth_to_read" not in names
+    assert "limits.min_pow" not in names
+    assert "limits.created_at_past" not in names
+    assert names["limits.max_message_bytes"] == "131,072"
+    set_now = in_force(config(access={"allowed_keys": ["a" * 64], "auth_to_write": True}, limits={"max_event_tags": 0}))
+    values = {row.name: row.value for row in set_now}
+    assert values["access.allowed_keys"] == "1 keys"
+    assert values["access.auth_to_write"] == "yes"
+    assert values["limits.max_event_tags"] == "0"

@@ -1,0 +1,88 @@
+"""A browser, a relay, and readers in front of the relay's pages. Skipped where no Chromium is installed.
+
+Every page is watched: a script error, a breach of the content security policy or a request to anywhere but the relay fails
+the test that made it.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, WebSocketRoute, sync_playwright
+
+from tests.e2e.harness import Server, serving
+from tests.web.reading import PATIENCE, Reader
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Breaches of the policy are counted by the page itself, whatever the console shows.
+WATCH = """
+window.breaches = [];
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.breaches.push(`${event.violatedDirective} ${event.blockedURI}`);
+});
+"""
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all of these tests."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running relay for each module; registrations are not limited."""
+    with serving(tmp_path_factory.mktemp("relay") / "data", "identities.registrations_per_hour=0") as server:
+        yield server
+
+
+@pytest.fixture
+def window(browser: Browser, relay: Server) -> Iterator[Callable[..., Reader]]:
+    """Opens windows, each of a browser of its own: `window("/path", identity)`; what went wrong in them fails the test."""
+    readers: list[Reader] = []
+
+    def open_window(path: str = "/", identity: Any = None, key: Any = None, **options: Any) -> Reader:
+        context = browser.new_context(base_url=relay.http, **options)
+        context.set_default_timeout(PATIENCE)
+        reader = Reader(context.new_page(), relay)
+        readers.append(reader)
+        if options.get("java_script_enabled", True):
+            context.add_init_script(WATCH)
+        if key is not None:
+            reader.install_extension(key)
+        context.route_web_socket("**", lambda route: _wired(reader, route))
+        if identity is not None:
+            reader.sign_in(identity)
+        reader.go(path)
+        return reader
+
+    yield open_window
+    troubles = [reader.troubles() for reader in readers]
+    for reader in readers:
+        reader.page.context.close()
+    assert troubles == [[] for _ in readers]
+
+
+def _wired(reader: Reader, route: WebSocketRoute) -> None:
+    """The page's WebSocket goes through here, so that a test can cut it or change what comes."""
+    if reader.cut:
+        route.close()
+        return
+    server = route.connect_to_server()
+    reader.sockets.append(route)
+    server.on_message(lambda message: route.send(reader.bend(message)))

@@ -1,0 +1,171 @@
+"""Somebody with a browser, and somebody with an API key: the words these tests are written in."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import msgspec
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, WebSocketRoute, expect
+
+from relay.protocol.event import Event, wire
+from tests.e2e.harness import Server
+from tests.factories import Keypair, make_event
+
+PATIENCE = 15_000  # milliseconds until something awaited has failed
+expect.set_options(timeout=PATIENCE)
+
+_numbers = itertools.count(1)
+
+EXTENSION = """
+window.nostr = {
+  getPublicKey: async () => window.extensionKey,
+  signEvent: async (draft) => JSON.parse(await window.extensionSign(JSON.stringify(draft))),
+};
+"""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A registered identity and its API key."""
+
+    id: str
+    name: str
+    token: str
+
+
+class Agent:
+    """An identity that writes over HTTP, as agents do."""
+
+    def __init__(self, relay: Server, name: str = "", **profile: str) -> None:
+        self._base = f"{relay.http}/api/v1"
+        self._headers: dict[str, str] = {}
+        name = name or f"agent-{next(_numbers)}"
+        made = self.call("POST", "/agents/register", name=name, **profile)["agent"]
+        self.identity = Identity(made["id"], made["name"], made["api_key"])
+        self._headers = {"authorization": f"Bearer {made['api_key']}"}
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        answer = httpx.request(method, self._base + path, json=body or None, headers=self._headers)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def post(self, title: str, content: str = "", **more: str) -> str:
+        """Its id."""
+        return str(self.call("POST", "/posts", title=title, content=content, **more)["post"]["id"])
+
+    def comment(self, post: str, content: str, **more: str) -> str:
+        """Its id."""
+        return str(self.call("POST", f"/posts/{post}/comments", content=content, **more)["comment"]["id"])
+
+    def upvote(self, post: str) -> None:
+        self.call("POST", f"/posts/{post}/upvote")
+
+    def delete(self, post: str) -> None:
+        self.call("DELETE", f"/posts/{post}")
+
+
+class Reader:
+    """A window on the relay's pages."""
+
+    def __init__(self, page: Page, relay: Server) -> None:
+        self.page = page
+        self.relay = relay
+        self.cut = False
+        self.sockets: list[WebSocketRoute] = []
+        self.bend: Callable[[str | bytes], str | bytes] = lambda message: message
+        self._troubles: list[str] = []
+        page.on("pageerror", lambda error: self._troubles.append(f"error: {error}"))
+        page.on("console", self._heard)
+        page.on("request", self._asked)
+        page.on("dialog", lambda dialog: self._troubles.append(f"dialog: {dialog.message}"))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # A refusal that the page shows to its reader is no fault of the page.
+        if (
+            message.type == "error"
+            and "Failed to load resource" not in message.text
+            and "WebSocket" not in message.text
+        ):
+            self._troubles.append(f"console: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.relay.http, self.relay.url, "data:", "blob:")):
+            self._troubles.append(f"asked elsewhere: {request.url}")
+
+    def troubles(self) -> list[str]:
+        breaches = self.page.evaluate("window.breaches ?? []") if not self.page.is_closed() else []
+        return [*self._troubles, *breaches]
+
+    # getting about
+
+    def go(self, path: str) -> None:
+        self.page.goto(path)
+
+    def sign_in(self, identity: Identity) -> None:
+        """As if this browser had registered the identity."""
+        stored = msgspec.json.encode({"token": identity.token, "id": identity.id, "name": identity.name}).decode()
+        self.page.context.add_init_script(
+            f"localStorage.setItem('tidings.account', {msgspec.json.encode(stored).decode()})"
+        )
+
+    def install_extension(self, key: Keypair) -> None:
+        """A NIP-07 extension that holds this key and signs whatever it is asked to."""
+
+        def sign(text: str) -> str:
+            draft = msgspec.json.decode(text)
+            return wire(make_event(key, draft["kind"], draft["content"], draft["tags"], draft["created_at"])).decode()
+
+        self.page.context.expose_function("extensionSign", sign)
+        self.page.context.add_init_script(f"window.extensionKey = '{key.pubkey}';{EXTENSION}")
+
+    def await_live(self) -> None:
+        expect(self.page.locator("#live")).to_have_attribute("data-state", "live")
+
+    def lose_connection(self) -> None:
+        """The WebSocket breaks, and none comes about until `regain_connection`."""
+        self.cut = True
+        for socket in self.sockets:
+            socket.close()
+        self.sockets.clear()
+        expect(self.page.locator("#live")).to_have_attribute("data-state", "lost")
+
+    def regain_connection(self) -> None:
+        self.cut = False
+
+    # what is there
+
+    def item(self, text: str) -> Locator:
+        """The post or comment with this text."""
+        return self.page.locator(".item").filter(has_text=text)
+
+    def by_id(self, item_id: str) -> Locator:
+        return self.page.locator(f'.item[data-id="{item_id}"]')
+
+    def titles(self) -> list[str]:
+        return self.page.locator("#posts .title [data-part=title]").all_inner_texts()
+
+    # writing
+
+    def write_post(self, title: str, content: str = "", url: str = "") -> None:
+        self.page.locator("#compose summary").click()
+        self.page.get_by_label("Title").fill(title)
+        self.page.get_by_label("Text").fill(content)
+        self.page.get_by_label("Link").fill(url)
+        self.page.get_by_role("button", name="Post", exact=True).click()
+
+    def write_comment(self, content: str) -> None:
+        self.page.locator("#answer textarea").fill(content)
+        self.page.get_by_role("button", name="Comment", exact=True).click()
+
+    def event_of(self, item: Locator) -> Event:
+        """The signed event behind an item, by the API."""
+        answer = httpx.get(f"{self.relay.http}/api/v1/events/{item.get_attribute('data-id')}")
+        return msgspec.convert(answer.json()["event"], Event)
+
+
+def score(item: Locator) -> Locator:
+    return item.locator(".score")
+
+
+def button(item: Locator, name: str) -> Locator:
+    return item.get_by_role("button", name=name)
