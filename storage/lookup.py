@@ -23,7 +23,10 @@ MOST_COUNTED: Final = 500_000  # distinct events where filters or values overlap
 
 _BODIES: Final = 100  # fetched at once
 _KINDS: Final = 200  # of one key; more are not enumerated, see lookup.sql
-_ENUMERATE: Final = 512  # arms above which it pays to look which exist
+_ENUMERATE: Final = 512  # arms above which it may pay to look which exist
+_FEW: Final = (
+    8  # kinds up to which it never pays: enumerating those of a key costs as much as three arms that find nothing
+)
 _ENOUGH: Final = 1024  # rows at which an estimate stops
 
 Row = tuple[int, int, int, bytes | None]  # created_at, rank, seq and the event's JSON, None where it is fetched later
@@ -81,7 +84,8 @@ def _arms(
 
 def _expand(connection: sqlite3.Connection, keys: list[bytes], wanted: frozenset[int] | None) -> list[Arm]:
     """Every key with every wanted kind; where there are many, or none is named, with the kinds that it has."""
-    if wanted is not None and len(keys) * len(wanted) <= _ENUMERATE:
+    bound = query.MAX_ARMS if wanted is not None and len(wanted) <= _FEW else _ENUMERATE
+    if wanted is not None and len(keys) * len(wanted) <= bound:
         return [(key, kind) for key in keys for kind in sorted(wanted)]
     arms: list[Arm] = []
     for key, present in _kinds(connection, keys).items():
@@ -153,7 +157,8 @@ def page(
         found_ids = among(connection, wanted, scope)
         return found_ids[:limit], len(found_ids) <= limit
     found = plan(connection, wanted, scope.prefixes)
-    some = rows(connection, found, "pages" if limit <= FIRST_EVENTS else "heads", scope, limit + 1)
+    once = limit <= FIRST_EVENTS and len(found.arms) <= query.ARMS_A_STATEMENT
+    some = rows(connection, found, "pages" if once else "heads", scope, limit + 1)
     if len(some) <= limit:
         return some, True
     if limit == 0 or not finish or some[limit][0] != some[limit - 1][0]:
