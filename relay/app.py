@@ -35,6 +35,8 @@ SWITCH_INTERVAL = (
     0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it
 )
 
+COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
+
 log = logging.getLogger("tidings")
 
 
@@ -183,6 +185,7 @@ async def serve(
         async with core(config, listener.url_of(sock, "ws")) as site:
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
+            gc.set_threshold(*COLLECT)
             server = listener.make(site.hub, http.build(site))
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -69,7 +69,9 @@ class Server(Section, frozen=True):
         True
     )
     ping_interval: Annotated[Seconds, Meta(description="seconds of silence before a ping; 0: never", extra=LIVE)] = 30.0
-    ping_timeout: Annotated[Seconds, Meta(description="seconds a ping may stay unanswered", extra=LIVE)] = 20.0
+    ping_timeout: Annotated[
+        Seconds, Meta(description="seconds a ping may stay unanswered, or a reader take nothing", extra=LIVE)
+    ] = 20.0
     open_timeout: Annotated[Seconds, Meta(description="seconds a connection may take to finish its request")] = 10.0
     drain_timeout: Annotated[Seconds, Meta(description="seconds a shutdown may take before connections are cut")] = 10.0
     max_connections: Annotated[Count, Meta(description="open WebSocket connections; 0: no limit", extra=LIVE)] = 0

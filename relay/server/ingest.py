@@ -22,7 +22,7 @@ import msgspec
 from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, compute_id, wire
+from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.kinds import DELETION, VANISH, has_address
 from storage.base import Incoming, Outcome, Status, StorageError, Writer
 
@@ -269,7 +269,7 @@ class Ingest:
         """Answer a duplicate without the store, as long as nothing can have taken the event out of it."""
         if event.kind in REMOVING:
             self._recent.clear()
-        elif not has_address(event.kind) and not any(tag[0] == "expiration" for tag in event.tags):
+        elif not has_address(event.kind) and not has_tag(event, "expiration"):
             self._recent[event.id] = None
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)

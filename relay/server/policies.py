@@ -13,7 +13,7 @@ from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Door
-from relay.protocol.event import Event
+from relay.protocol.event import Event, has_tag
 
 REPOSTS: Final = frozenset((6, 16))  # NIP-18
 # Never stored, sent on or good for a second time: their own signature is as good as authentication.
@@ -114,7 +114,7 @@ def protected(event: Event, author: Author, _config: Config, _now: int) -> Rejec
     """NIP-70: an event with a `-` tag comes from its authenticated author only, and nobody reposts one here."""
     if event.kind in SPENT_AT_ONCE:
         return None
-    if event.pubkey not in author.keys and any(tag[0] == "-" for tag in event.tags):
+    if event.pubkey not in author.keys and has_tag(event, "-"):
         if not author.keys:
             return Reject(Prefix.AUTH_REQUIRED, "this event is protected: its author must authenticate (NIP-70)")
         return Reject(Prefix.RESTRICTED, "this event is protected: only its author may publish it (NIP-70)")
