@@ -59,6 +59,7 @@ class Fanout:
         tail = wire + b"]"
         plain: dict[bytes, bytes] = {}  # prefix -> frame
         packed: dict[bytes, bytes] = {}
+        delivered = 0
         for subscription in found:
             connection = subscription.connection
             if audience is not None and connection.session.keys.isdisjoint(audience):
@@ -71,8 +72,13 @@ class Fanout:
             frame = made.get(prefix)
             if frame is None:
                 frame = made[prefix] = connection.frame(prefix + tail)
-            connection.queue(frame)
-            self.delivered += 1
+            out = connection.out
+            if out and connection.connected:
+                out.append(frame)  # what `queue` does, without the call: most of a busy relay's deliveries come here
+            else:
+                connection.queue(frame)
+            delivered += 1
+        self.delivered += delivered
 
     def release(self, subscription: Subscription) -> None:
         """EOSE is sent: let out what was held, and hold nothing any more."""
