@@ -1,15 +1,18 @@
 """`serve` and `config`."""
 
+import logging
 import os
 import sys
 import tomllib
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
 
 from relay.commands.common import Settings, as_json, run, with_settings
 from relay.config import SETTINGS, ConfigError, Setting, shown
+
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @click.command()
@@ -28,6 +31,8 @@ def serve(settings: Settings) -> None:
     """
     from relay import app
 
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger("tidings").setLevel(logging.INFO)
     work = app.serve(settings.load(), ready=click.echo, load=settings.load)
     if sys.platform == "win32":
         run(work)

@@ -90,6 +90,16 @@ class Hub:
         )
         self.limits_messages = config.rates.messages_per_address > 0
         self.queries.limits = _limits(config)
+        if config.access.auth_to_read:
+            self._end_unauthenticated()
+
+    def _end_unauthenticated(self) -> None:
+        reason = Reject(Prefix.AUTH_REQUIRED, "this relay now serves authenticated clients only (NIP-42)")
+        for connection in self.connections:
+            if not connection.session.keys:
+                for subscription in list(connection.session.subscriptions.values()):
+                    connection.end(subscription, reason)
+        self.flush()
 
     # what connections ask
 

@@ -3,7 +3,7 @@
 import pytest
 from websockets.frames import Opcode
 
-from relay.config import Config, Server
+from relay.config import Access, Config, Server
 from relay.protocol.filter import Filter
 from relay.server import websocket
 from relay.server.hub import CLOSE_TIMEOUT, Hub
@@ -174,3 +174,17 @@ async def test_health_tells_of_a_failing_storage_and_of_its_recovery(relay: Rela
     await client.next()
     health = hub.health()
     assert (health.status, health.stored, health.connections) == ("ok", 1, 1)
+
+
+async def test_a_reload_that_asks_readers_to_authenticate_ends_the_subscriptions_of_those_who_have_not(
+    relay: Relay,
+) -> None:
+    hub = relay()
+    client = Client(hub)
+    client.send("REQ", "s", {"kinds": [1]})
+    assert (await client.next())[0] == "EOSE"
+    hub.configure(Config(access=Access(auth_to_read=True)))
+    verb, name, reason = await client.next()
+    assert (verb, name) == ("CLOSED", "s")
+    assert reason.startswith("auth-required: ")
+    assert hub.fanout.count == 0
