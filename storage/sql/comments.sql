@@ -33,8 +33,11 @@ WITH comment_events AS NOT MATERIALIZED (
             WHERE json_extract(j.value, '$[0]') = 'E' ORDER BY j.key LIMIT 1
         ) AS root
     FROM events AS v CROSS JOIN identity_keys AS k ON k.pubkey = lower(hex(v.pubkey))
-    WHERE v.kind = 1111 AND v.audience IS NULL AND NOT EXISTS (
-        SELECT 1 FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS j WHERE json_extract(j.value, '$[0]') = 'h'
+    WHERE v.kind = 1111 AND v.audience IS NULL AND NOT (
+        instr(v.wire, CAST('["h"' AS BLOB))
+        AND EXISTS (
+            SELECT 1 FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS j WHERE json_extract(j.value, '$[0]') = 'h'
+        )
     )
 ),
 wanted AS MATERIALIZED (
