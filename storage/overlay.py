@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.protocol import event as events
-from relay.protocol import kinds
+from relay.protocol import feed, kinds
 from relay.protocol.admission import KeyClaim, Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEvent, Version
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
@@ -108,8 +108,8 @@ class Overlay:
         self._look_up([one.event.id for one in batch], [one.event.pubkey for one in batch])
         addresses = [events.address_of(one.event) for one in batch if kinds.has_address(one.event.kind)]
         self._look_up_addresses([address for address in addresses if address is not None])
-        named_ids = [i for one in batch if one.event.kind == kinds.DELETION for i in events.values(one.event, "e")]
-        self._look_up_rows([one for one in dict.fromkeys(named_ids) if kinds.is_hex(one, 64)])
+        targets = dict.fromkeys([target for one in batch for target in _targets(one.event)])
+        self._look_up_rows([target for target in targets if kinds.is_hex(target, 64)])
 
     def holds(self, event_id: str) -> bool:
         """Whether the event is here already."""
@@ -314,6 +314,16 @@ class Overlay:
 def unpack_audience(data: bytes | None) -> tuple[str, ...] | None:
     """The audience as it was stored; None is everyone."""
     return None if data is None else msgspec.msgpack.decode(data, type=tuple[str, ...])
+
+
+def _targets(event: Event) -> list[str]:
+    """The ids of the events that a handler will want to see."""
+    if event.kind == kinds.DELETION:
+        return events.values(event, "e")
+    if event.kind == kinds.COMMENT:
+        return [one for one in (feed.root(event), feed.parent(event)) if one is not None]
+    subject = feed.subject(event)
+    return [] if subject is None else [subject]
 
 
 def _deleter(by: str) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers import table
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
@@ -389,3 +390,16 @@ def test_an_identity_whose_last_key_vanishes_is_anonymised(tmp_path: Path) -> No
         assert found is not None
         assert (found.anonymised_at is not None, found.name != "name1") == (expected, expected)
     writer.close()
+
+
+async def test_a_provisioned_identity_has_its_first_post_in_the_same_transaction(tmp_path: Path) -> None:
+    open_log(tmp_path).close()
+    writer = sqlite.open_writer(tmp_path, table.meaning("ws://relay.test", provision=True))
+    shown = post(1, 7)
+    (outcome,) = write(writer, [shown])
+    assert outcome.status is Status.STORED
+    reader = await sqlite.open_reader(tmp_path, readers=1)
+    (row,) = (await reader.feed.posts("new", 10, NOW)).rows
+    await reader.close()
+    writer.close()
+    assert (row.id, row.author_name[:4]) == (shown.id, "npub")
