@@ -7,7 +7,16 @@ from typing import Final
 
 import msgspec
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPResponseBodyEvent, Message, Receive, Scope, Send
+from litestar.types import (
+    ASGIApp,
+    HTTPReceiveMessage,
+    HTTPResponseBodyEvent,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    WebSocketReceiveMessage,
+)
 
 from relay.http import nip11
 from relay.http.api import rates
@@ -57,7 +66,8 @@ def front(app: ASGIApp, hub: Hub) -> ASGIApp:
         scope = {**scope, rates.TOLD: extra}  # type: ignore[assignment]
         send = _with_headers(send, extra)
         if method == "HEAD":
-            scope = {**scope, "method": "GET"}  # the server leaves the body out
+            scope = {**scope, "method": "GET"}
+            receive, send = _head_only(receive, send)
         if method == "OPTIONS":
             extra += () if api else CORS
             await _answer(send, 204, [(b"access-control-max-age", b"86400")], b"")
@@ -84,9 +94,32 @@ def _with_headers(send: Send, extra: Headers) -> Send:
     return protected
 
 
+def _head_only(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """For an answer to HEAD, which ends with its headers: whatever would go on, such as a stream, is told that nobody listens."""
+    answered = False
+
+    async def heard() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        return {"type": "http.disconnect"} if answered else await receive()
+
+    async def sent(message: Message) -> None:
+        nonlocal answered
+        if answered:
+            return
+        await send(message)
+        if message["type"] == "http.response.start":
+            answered = True
+            await _end(send, b"")
+
+    return heard, sent
+
+
 async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
     if body:
         headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
+    await _end(send, body)
+
+
+async def _end(send: Send, body: bytes) -> None:
     end: HTTPResponseBodyEvent = {"type": "http.response.body", "body": body, "more_body": False}
     await send(end)

@@ -32,12 +32,17 @@ your request did not arrive in time\n"""
 
 
 class RequestProtocol(H11Protocol):
-    """HTTP/1.1 with a deadline of `server.open_timeout` seconds for each request, head and body together."""
+    """HTTP/1.1 with a deadline of `server.open_timeout` seconds for each request, head and body together.
+
+    A client that takes nothing of an answer for `server.ping_timeout` seconds is cut off, as on the WebSocket.
+    """
 
     def __init__(self, hub: Hub, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._seconds = hub.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
+        self._patience = hub.config.server.ping_timeout
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,10 +59,26 @@ class RequestProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
         self._seconds = 0.0  # the connection is the WebSocket's from here on, with deadlines of its own
         self._disarm()
+        self._unstall()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._unstall()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._patience:
+            self._stalled = self.loop.call_later(self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._unstall()
+        super().resume_writing()
+
+    def _unstall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _arm(self) -> None:
         if self._deadline is None and self._seconds:
