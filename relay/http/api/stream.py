@@ -3,13 +3,15 @@
 A stream begins with what came since `Last-Event-ID`, read from the log, and goes on live without gap or repetition.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Final
 
 from litestar import get
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
+from relay.errors import Reject
 from relay.http.api import common, entries
 from relay.http.api.watchers import KINDS, Pending, Wanted, Watcher, Watchers, heartbeat
 from relay.http.hub import GivenHub, Hub
@@ -62,7 +64,9 @@ async def stream(
     if full is not None:
         raise too_fast(full, 10)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return Stream(_frames(hub, watchers, wanted, after, address), headers=headers, media_type="text/event-stream")
+    frames = _frames(hub, watchers, wanted, after, address)
+    token = common.credentials(request)
+    return Stream(_allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
 
 
 async def _author(hub: Hub, name: str) -> str | None:
@@ -82,7 +86,7 @@ def _number(text: str) -> int | None:
 
 async def _frames(
     hub: Hub, watchers: Watchers, wanted: Wanted, after: int | None, address: str
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     with watchers.watch(wanted, address) as watcher:
         yield RETRY
         if after is not None:
@@ -91,6 +95,18 @@ async def _frames(
         yield heartbeat(watcher.after)
         async for frames in watcher.frames():
             yield frames
+
+
+async def _allowed(hub: Hub, token: str | None, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The frames, as long as the token that the stream was opened with is good: one that is revoked ends it."""
+    async with aclosing(frames):
+        async for frame in frames:
+            if token is not None:
+                try:
+                    await hub.identities.authenticate(token)
+                except Reject:
+                    return
+            yield frame
 
 
 async def _since(hub: Hub, watcher: Watcher, after: int) -> AsyncIterator[bytes]:

@@ -157,6 +157,17 @@ async def test_a_stream_ends_when_the_relay_drains(relay, monkeypatch):
         await asyncio.wait_for(frames.ended.wait(), 5)
 
 
+async def test_a_stream_ends_when_its_token_is_revoked(application, alice, bob):
+    made = await alice.told("POST", "agents/me/tokens", {}, 201)
+    async with streaming(application, authorization=f"Bearer {made['api_key']}") as frames:
+        await frames.ready()
+        await bob.post("Seen")
+        assert (await frames.told())["data"]["post"]["title"] == "Seen"
+        await alice.told("DELETE", f"agents/me/tokens/{made['token']['id']}")
+        await bob.post("Not seen")
+        await asyncio.wait_for(frames.ended.wait(), 10)
+
+
 async def test_every_stream_is_told(application, alice):
     async with contextlib.AsyncExitStack() as stack:
         many = [await stack.enter_async_context(streaming(application)) for _ in range(50)]
