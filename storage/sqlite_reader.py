@@ -22,7 +22,7 @@ from storage.people import Lookups
 from storage.query import FOR_EVER
 from storage.registry import SqliteLookups
 from storage.sqlite_feed import SqliteFeed
-from storage.statements import named
+from storage.statements import listed, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
 _PAGE: Final = 200  # records of a scan held at once
@@ -47,13 +47,16 @@ class Connection(aiosqlite.Connection):
         self._left -= 1
         return self._left <= 0
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` gives. Raises TooCostly over the bound, StorageError when the database fails."""
-        result: T = await self._execute(self._bounded, work)  # type: ignore[no-untyped-call]
+    async def run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
+        """What `work` gives. Raises TooCostly over the bound, StorageError when the database fails.
+
+        The operator's own work is not `bounded`.
+        """
+        result: T = await self._execute(self._work, work, bounded)  # type: ignore[no-untyped-call]
         return result
 
-    def _bounded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        self._left = self._bound
+    def _work(self, work: Callable[[sqlite3.Connection], T], bounded: bool) -> T:
+        self._left = self._bound if bounded else FOR_EVER
         try:
             return work(self._conn)
         except sqlite3.Error as error:
@@ -136,7 +139,13 @@ class SqliteReader:
         return await self._run(lambda connection: _get(connection, event_id, readers, now))
 
     async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
-        """Every stored event in order of `seq`."""
+        """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""
+        if wanted is not None and _is_indexed(wanted):
+            seqs = await self._run(partial(_seqs_after, wanted=wanted, after=after), bounded=False)
+            for start in range(0, len(seqs), _PAGE):
+                for record in await self._run(partial(_records, seqs=seqs[start : start + _PAGE])):
+                    yield record
+            return
         while page := await self._run(partial(_page_after, after=after)):
             for record in page:
                 if wanted is None or matches(wanted, events.parse(record.wire)):
@@ -153,13 +162,13 @@ class SqliteReader:
             await connection.close()
         self._waiting.clear()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
         if not self._waiting:
             raise StorageError("the log is closed")
         chosen = min(range(len(self._waiting)), key=self._waiting.__getitem__)
         self._waiting[chosen] += 1
         try:
-            return await self._connections[chosen].run(work)
+            return await self._connections[chosen].run(work, bounded)
         finally:
             if self._waiting:
                 self._waiting[chosen] -= 1
@@ -197,6 +206,21 @@ def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: i
     if not readable or (expires_at is not None and expires_at <= now):
         return None
     return Record(seq, wire, Door(door), received_at)
+
+
+def _is_indexed(wanted: Filter) -> bool:
+    return bool(wanted.tags) or any(values is not None for values in (wanted.ids, wanted.authors, wanted.kinds))
+
+
+def _seqs_after(connection: sqlite3.Connection, wanted: Filter, after: int) -> list[int]:
+    """The operator's view: private events too, and those that have expired and are not swept yet."""
+    scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+    return [seq for seq in sorted(lookup.seqs_of(connection, wanted, scope, FOR_EVER)) if seq > after]
+
+
+def _records(connection: sqlite3.Connection, seqs: list[int]) -> list[Record]:
+    sql = listed(named("lookup")["records"], ("seqs", len(seqs)))
+    return [Record(seq, wire, Door(door), at) for seq, wire, door, at in connection.execute(sql, seqs)]
 
 
 def _page_after(connection: sqlite3.Connection, after: int) -> list[Record]:

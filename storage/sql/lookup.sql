@@ -34,5 +34,8 @@ WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at 
 -- name: by_id
 SELECT seq, wire, door, received_at, audience, expires_at FROM events WHERE id = ?
 
+-- name: records
+SELECT seq, wire, door, received_at FROM events WHERE seq IN ({seqs}) ORDER BY seq
+
 -- name: page_after
 SELECT seq, wire, door, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?
