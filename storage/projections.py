@@ -2,11 +2,11 @@
 
 A projection is a row here, its tables in a migration and a file of its name in `sql/`. Rows depend on which events are live
 and on the primary tables, never on the order in which events came, so the same statements serve one event and a rebuild:
-`keys` fills the table `touched` with every key there could be, the block called like a table selects its rows of the keys in
-`touched`, `forget_…` deletes what is not among them, and `again_…` says what an insert does where the row is there already.
-A file may also have `widen`, which adds to `touched` what hangs together with it; `spread`, which names keys of projections
-further down that these rows make or unmake; `make`, which prepares what the selections read; `recount`, which finds rows
-whose counters are wrong.
+`keys` fills the table `touched` with the keys there could be, in the order of their bytes; the block called like a table
+selects its rows of the keys in `touched`, `forget_…` deletes what is not among them, and `again_…` says what an insert does
+where the row is there already. A file may also have `widen`, which adds to `touched` what hangs together with it; `spread`,
+which names keys of projections further down that these rows make or unmake; `make`, which prepares what the selections
+read; `recount`, which finds rows whose counters are wrong.
 """
 
 import sqlite3
@@ -18,6 +18,8 @@ import msgspec
 
 from relay.protocol import kinds
 from storage.statements import named, write_rows
+
+AT_ONCE: Final = 20_000  # keys of a rebuild that are held in memory
 
 Votes = Literal["local", "all"]  # of identities registered here, or also of those that peers brought
 
@@ -90,8 +92,11 @@ def rebuild(connection: sqlite3.Connection) -> int:
         for table in projection.tables:
             connection.execute(named("projections")["empty"].format(table=table.name))
     for projection in PROJECTIONS:
-        touch_all(connection, projection)
-        _make(connection, projection)
+        after, number = b"", AT_ONCE
+        while number == AT_ONCE:
+            touch_all(connection, projection, after, AT_ONCE)
+            _make(connection, projection)
+            number, after = connection.execute(named("projections")["last_touched"]).fetchone()
     tables = [table.name for projection in PROJECTIONS for table in projection.tables]
     counts = [connection.execute(named("projections")["number"].format(table=table)).fetchone()[0] for table in tables]
     return sum(counts)
@@ -104,10 +109,10 @@ def count_votes(connection: sqlite3.Connection, whose: Votes) -> None:
         rebuild(connection)
 
 
-def touch_all(connection: sqlite3.Connection, projection: Projection) -> None:
-    """Fill the table of touched keys with all that the log has for this projection."""
+def touch_all(connection: sqlite3.Connection, projection: Projection, after: bytes = b"", most: int = -1) -> None:
+    """Fill the table of touched keys with what the log has for this projection: at most `most` keys `after` one, or all."""
     connection.execute(named("projections")["untouch"])
-    connection.execute(named(projection.name)["keys"])
+    connection.execute(named(projection.name)["keys"], {"after": after, "most": most})
 
 
 def differences(connection: sqlite3.Connection, projection: Projection) -> list[str]:

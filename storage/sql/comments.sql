@@ -3,8 +3,7 @@
 
 -- name: keys
 INSERT INTO touched (key, bytes)
-SELECT lower(hex(v.id)), v.id
-FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key = x'4b' AND e.kind = 1111
+SELECT lower(hex(v.id)), v.id FROM events AS v WHERE v.kind = 1111 AND v.id > :after ORDER BY v.id LIMIT :most
 
 -- name: widen
 -- What answers a comment stands elsewhere when the comment comes or goes.

@@ -4,8 +4,7 @@
 
 -- name: keys
 INSERT INTO touched (key, bytes)
-SELECT lower(hex(v.id)), v.id
-FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key = x'4b' AND e.kind = 11
+SELECT lower(hex(v.id)), v.id FROM events AS v WHERE v.kind = 11 AND v.id > :after ORDER BY v.id LIMIT :most
 
 -- name: spread
 -- A post that has no row yet may be waited for by comments and votes.

@@ -3,7 +3,9 @@
 -- name: keys
 INSERT INTO touched (key, bytes)
 SELECT DISTINCT lower(hex(v.pubkey)), v.pubkey
-FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key = x'4b' AND e.kind = 0
+FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+WHERE e.key = x'4b' AND e.kind = 0 AND v.pubkey > :after
+ORDER BY v.pubkey LIMIT :most
 
 -- name: forget_profiles
 DELETE FROM profiles WHERE pubkey IN (SELECT key FROM touched)

@@ -9,6 +9,9 @@ DELETE FROM touched
 -- name: touch
 INSERT OR IGNORE INTO touched (key, bytes) VALUES {rows}
 
+-- name: last_touched
+SELECT count(*), max(bytes) FROM touched
+
 -- name: empty
 DELETE FROM {table}
 

@@ -3,8 +3,9 @@
 
 -- name: keys
 INSERT INTO touched (key, bytes)
-SELECT DISTINCT lower(hex(substr(e.key, 2))), substr(e.key, 2)
-FROM entries AS e WHERE e.key >= x'42' AND e.key < x'43' AND e.kind = 7
+SELECT lower(hex(substr(e.key, 2))), substr(e.key, 2) FROM entries AS e
+WHERE e.key > CAST(x'42' || :after AS BLOB) AND e.key < x'43' AND e.kind = 7
+GROUP BY e.key ORDER BY e.key LIMIT :most
 
 -- name: whose
 SELECT value FROM meta WHERE name = 'votes'

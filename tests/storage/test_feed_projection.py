@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -143,8 +144,8 @@ def take(writer: SqliteWriter, step: Step) -> None:
 
 
 @RELAXED
-@given(histories())
-def test_rows_are_what_the_obvious_model_makes_of_the_live_events(history: list[Step]) -> None:
+@given(histories(), st.data())
+def test_rows_are_what_the_obvious_model_makes_of_the_live_events(history: list[Step], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         writer = open_log(directory, local=(1, 2), foreign=(9,))
@@ -153,7 +154,8 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(history: list[
                 take(writer, step)
                 assert ordered(tables(directory)) == ordered(feed(world(directory))), step
             rows = tables(directory)
-            writer.rebuild()
+            with mock.patch.object(projections, "AT_ONCE", data.draw(st.integers(1, 4))):
+                writer.rebuild()
             assert ordered(tables(directory)) == ordered(rows)
             found = [projections.differences(writer._connection, one) for one in projections.PROJECTIONS]
             assert found == [[] for _ in projections.PROJECTIONS]
