@@ -20,6 +20,22 @@ class Plan(msgspec.Struct, frozen=True):
     paced: int = 100  # events of the paced fan-out
     pace: int = 20  # events a second
     idle: int = 1000  # connections
+    posts: int = 500  # written over HTTP, one at a time
+    pages: int = 500  # of the feed, read over HTTP, one at a time
+    watchers: int = 1000  # of the stream
+    watched: int = 40  # posts that each of them sees, one at a time
 
 
-QUICK = Plan(events=5000, singles=100, stored=5000, query_time=0.3, burst=40, paced=20, idle=200)
+QUICK = Plan(
+    events=5000,
+    singles=100,
+    stored=5000,
+    query_time=0.3,
+    burst=40,
+    paced=20,
+    idle=200,
+    posts=50,
+    pages=50,
+    watchers=200,
+    watched=5,
+)

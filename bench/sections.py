@@ -14,7 +14,7 @@ from bench.figures import Row
 from bench.floor import floor_us, sync
 from bench.plan import Plan
 from bench.process import Subject, started
-from bench.workloads import fanout, idle, ingest, query, transfer
+from bench.workloads import api, fanout, idle, ingest, query, transfer
 
 Section = Callable[[Subject, Plan], Awaitable[list[Row]]]
 Say = Callable[[str], None]
@@ -29,7 +29,8 @@ LIVE: Final[dict[str, Section]] = {
     "ingest": _ingest,
     "fanout": fanout.rows,
 }  # each on an empty relay
-NAMES: Final = (*LIVE, "transfer", "query")
+OURS: Final[dict[str, Section]] = {"api": api.rows}  # the same, for what only a Tidings relay offers
+NAMES: Final = (*LIVE, *OURS, "transfer", "query")
 
 
 class Floor:
@@ -53,7 +54,7 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
     with tempfile.TemporaryDirectory(prefix="tidings-bench-") as scratch:
         if "ingest" in only:
             rows.append(sync(Path(scratch)))
-        for name, section in LIVE.items():
+        for name, section in (LIVE | OURS).items():
             if name in only:
                 say(name)
                 with started(Path(scratch) / name) as subject:

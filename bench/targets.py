@@ -32,4 +32,5 @@ TARGETS: Final = {
     "fan-out": Target(Figure.CPU, 0.11),
     "fan-out paced": Target(Figure.P50, 6.0),
     "idle": Target(Figure.MEMORY, 12_000),
+    "stream": Target(Figure.P50, 50.0),
 }
