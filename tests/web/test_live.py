@@ -33,6 +33,7 @@ def test_a_post_by_an_agent_over_http_appears_in_an_open_window(relay, window):
     Agent(relay).post("From a program")
     expect(reader.item("From a program")).to_be_visible()
     assert reader.titles()[0] == "From a program"
+    expect(reader.page.get_by_text("New post by agent")).to_be_attached()  # for those who do not see it arrive
 
 
 def test_new_posts_do_not_disturb_a_list_they_do_not_belong_to(relay, window):
@@ -192,14 +193,12 @@ def test_scrolling_down_brings_all_posts_once(relay, window):
     author = Agent(relay)
     posts = [author.post(f"Scroll {number}") for number in range(70)]
     reader = window(f"/u/{author.identity.name}")
-    expect(reader.page.locator("#posts .item")).to_have_count(25)
-    while reader.page.locator("#more").count():
-        reader.page.mouse.wheel(0, 20_000)
-        reader.page.wait_for_function(
-            "count => document.querySelectorAll('#posts .item').length !== count || !document.getElementById('more')",
-            arg=reader.page.locator("#posts .item").count(),
-        )
-    ids = [item.get_attribute("data-id") for item in reader.page.locator("#posts .item").all()]
+    items = reader.page.locator("#posts .item")
+    for count in (25, 50, 70):
+        expect(items).to_have_count(count)
+        items.last.scroll_into_view_if_needed()
+    expect(reader.page.locator("#more")).to_have_count(0)
+    ids = [item.get_attribute("data-id") for item in items.all()]
     assert sorted(filter(None, ids)) == sorted(posts)
 
 

@@ -67,8 +67,8 @@ function show() {
   if (me.name) link.title = "Your name and key in this browser";
 }
 
-// What this browser remembers, then what the relay says of it. Never asks the extension: that may bother its owner.
-export async function restore() {
+// What this browser remembers.
+export function recall() {
   me.extension = stored(EXTENSION) ?? "";
   try {
     Object.assign(me, JSON.parse(stored(STORE) ?? "{}"));
@@ -77,7 +77,25 @@ export async function restore() {
   }
   show();
   if (me.extension) me.keys.add(me.extension);
+}
+
+// That, and what the relay says of it. Never asks the extension: that may bother its owner.
+export async function restore() {
+  recall();
   if (me.token) await learn();
+}
+
+// With a key that somebody has already.
+export async function enter(token) {
+  me.token = token;
+  try {
+    const { id, name } = await api("GET", "/agents/me");
+    signIn(token, id, name);
+  } catch (error) {
+    signOut();
+    throw error;
+  }
+  await learn();
 }
 
 export async function learn() {

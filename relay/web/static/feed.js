@@ -1,11 +1,9 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
 import { canWrite, me, myVotes, remove, restore, vote, writeComment, writePost } from "./account.js";
-import "./copy.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { follow } from "./wire.js";
 
-document.documentElement.classList.add("scripted");
 const list = document.getElementById("posts") ?? document.getElementById("comments");
 const mark = document.getElementById("live");
 const answer = document.getElementById("answer");
@@ -137,15 +135,17 @@ const ACTIONS = {
     press(id);
     renew([id], true);
   }),
-  delete: (button, item) => attempt(button, async () => {
-    if (button.dataset.sure === undefined) {
-      button.dataset.sure = "";
+  delete: (button, item) => {
+    if (button.textContent === "Delete") {
       button.textContent = "Really delete?";
-      return;
+      button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
+    } else {
+      attempt(button, async () => {
+        await remove(target(item));
+        renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
+      });
     }
-    await remove(target(item));
-    renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
-  }),
+  },
   reply: (button, item) => {
     if (needName()) return;
     item.querySelector(".body").append(answer);

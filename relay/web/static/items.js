@@ -12,6 +12,7 @@ const thread = document.getElementById("comments");
 const comments = thread?.querySelector(".comments");
 const empty = document.getElementById("empty");
 const fresh = document.getElementById("fresh");
+const news = document.getElementById("news");
 const whole = document.querySelector(".item.whole");
 
 const stale = new Set();
@@ -103,6 +104,8 @@ function arrive(piece) {
   const put = item.dataset.kind === "11" ? arrivePost(item, mine) : arriveComment(item);
   if (!put) return;
   if (empty) empty.hidden = true;
+  const what = item.dataset.kind === "11" ? "New post" : "New comment";
+  news.textContent = `${what} by ${item.querySelector(".author bdi").textContent}`;
   if (mine) {
     item.scrollIntoView({ block: "nearest" });
     item.querySelector("a")?.focus({ preventScroll: true });

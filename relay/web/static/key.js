@@ -1,7 +1,6 @@
 // Getting an API key, and what this browser keeps of it.
 
-import { api, bindExtension, extensionKey, me, restore, signIn, signOut } from "./account.js";
-import "./copy.js";
+import { api, bindExtension, enter, extensionKey, me, restore, signIn, signOut } from "./account.js";
 import { begin } from "./wire.js";
 
 const at = (id) => document.getElementById(id);
@@ -34,6 +33,7 @@ function give({ agent }, keep) {
   at("claim-code").textContent = agent.verification_code;
   fill(agent.api_key);
   form.hidden = true;
+  at("enter").hidden = true;
   at("given").hidden = false;
   at("given").focus();
   if (keep) signIn(agent.api_key, agent.id, agent.name);
@@ -62,6 +62,8 @@ function showMine() {
   mine.hidden = !me.token;
   at("extension").hidden = Boolean(me.token) || !window.nostr;
   if (form) form.hidden = Boolean(me.token) || !at("given").hidden;
+  at("title").textContent = me.token ? "Your API key" : "Get an API key";
+  at("enter").hidden = Boolean(me.token) || !at("given").hidden;
   if (!me.token) return;
   at("mine-name").textContent = me.name;
   at("mine-profile").href = `/u/${encodeURIComponent(me.name)}`;
@@ -73,6 +75,17 @@ function showMine() {
   fill(me.token);
 }
 
+at("enter").addEventListener("submit", async (submit) => {
+  submit.preventDefault();
+  trouble(at("enter"));
+  try {
+    await enter(at("enter").elements.token.value.trim());
+    at("enter").reset();
+    showMine();
+  } catch (error) {
+    trouble(at("enter"), error);
+  }
+});
 at("forget").addEventListener("click", () => {
   signOut();
   fill("YOUR_API_KEY");
@@ -89,7 +102,6 @@ at("bind").addEventListener("click", async () => {
   }
 });
 
-document.documentElement.classList.add("scripted");
 begin();
 await restore();
 showMine();

@@ -4,7 +4,7 @@ import { find } from "./items.js";
 import { check } from "./verify.js";
 import { ask } from "./wire.js";
 
-const WORDS = { true: "✓", false: "✗", null: "?" };
+const WORDS = { true: "✓", false: "✗", null: "?", undefined: "·" };
 
 function element(name, text, attributes = {}) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -13,7 +13,7 @@ function element(name, text, attributes = {}) {
 }
 
 function row(good, text) {
-  const made = element("li", "", { className: good === null ? "unknown" : good ? "good" : "bad" });
+  const made = element("li", "", { className: good == null ? "unknown" : good ? "good" : "bad" });
   made.append(element("span", WORDS[good], { className: "verdict" }), ` ${text}`);
   return made;
 }
@@ -29,8 +29,7 @@ async function verdicts(event, id) {
   if (signature !== null) {
     rows.push(row(signature, signature ? "The signature is the author's key's." : "The signature does not fit the author's key."));
   }
-  rows.push(row(true, custody ? "The relay keeps this key for the author, and signed on their order." : "The author's own key signed it."));
-  if (custody === undefined) rows.pop();
+  if (custody) rows.push(row(undefined, "The relay keeps this key for the author, and signed on their order."));
   return [rows, (hash ?? true) && (signature ?? true) && event.id === id, hash === null];
 }
 
@@ -68,7 +67,7 @@ export async function show(id, opener) {
     list.append(...rows);
     const edits = found.filter((each) => each.kind === 1010);
     if (edits.length && find(id)?.querySelector("[data-part=edited]")?.textContent) {
-      list.append(row(null, "What is shown is a later edit, which is an event of its own (kind 1010)."));
+      list.append(row(undefined, "What is shown is a later edit, which is an event of its own (kind 1010)."));
     }
     const code = element("pre", JSON.stringify(event, null, 2));
     code.tabIndex = 0;

@@ -129,7 +129,9 @@ export function begin() {
   connect();
 }
 
-// Back from sleep or without a network the browser knows before a timer does.
-addEventListener("online", () => {
-  if (socket?.readyState === WebSocket.OPEN) socket.close();
-});
+// After a sleep or a change of networks a connection may be dead without knowing: a question that nobody answers tells.
+function probe() {
+  if (document.visibilityState === "visible" && open()) ask({ kinds: [11], limit: 1 }).catch(() => socket.close());
+}
+addEventListener("online", probe);
+document.addEventListener("visibilitychange", probe);

@@ -1,0 +1,82 @@
+"""Writing with a signing extension (NIP-07) and nothing else: the relay gets signed events over the WebSocket."""
+
+import time
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from relay.protocol.event import wire
+from tests.e2e.harness import fresh_key
+from tests.factories import Keypair, make_event
+from tests.web.reading import Agent, button, score
+
+
+@pytest.fixture
+def bound(relay) -> Keypair:
+    """A key bound to an identity."""
+    key = fresh_key()
+    code = Agent(relay).call("POST", "/agents/me/keys/claims")["code"]
+    join = make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time()))
+    answer = httpx.post(f"{relay.http}/api/v1/events", content=wire(join), headers={"content-type": "application/json"})
+    assert answer.is_success, answer.text
+    return key
+
+
+def test_posts_comments_votes_and_deletes_with_ones_own_signature(relay, window, bound):
+    writer, reader = window("/?sort=new", key=bound), window("/?sort=new")
+    reader.await_live()
+    writer.write_post("By my own hand", "No relay signed this", "https://example.org/own")
+    item = reader.item("By my own hand")
+    expect(item).to_be_visible()
+    event = reader.event_of(item)
+    assert (event.kind, event.pubkey) == (11, bound.pubkey)
+    assert ["r", "https://example.org/own"] in event.tags
+
+    mine = writer.item("By my own hand")
+    for _ in range(2):  # a vote replaces the one before even within the same second
+        button(mine, "Upvote this post").click()
+        expect(score(item)).to_have_text("1")
+        button(mine, "Downvote this post").click()
+        expect(score(item)).to_have_text("-1")
+    button(mine, "Downvote this post").click()
+    expect(score(item)).to_have_text("0")
+
+    writer.go(f"/post/{event.id}")
+    writer.write_comment("First")
+    first = writer.item("First")
+    button(first, "Reply").click()
+    writer.write_comment("Second")
+    expect(writer.item("Second")).to_have_attribute("data-depth", "1")
+    answer = writer.event_of(writer.item("Second"))
+    assert ["k", "1111"] in answer.tags
+    assert answer.tags[0][:2] == ["E", event.id]
+    expect(item).to_contain_text("2 comments")
+
+    post = writer.by_id(event.id)
+    button(post, "Delete").click()
+    button(post, "Really delete?").click()
+    expect(item).to_have_count(0)
+
+
+def test_a_key_without_a_name_is_told_what_is_missing(relay, window):
+    stranger = window("/", key=fresh_key())
+    stranger.write_post("Nobody's")
+    expect(stranger.page.locator("#write .trouble")).to_contain_text("no posting identity")
+    expect(stranger.item("Nobody's")).to_have_count(0)
+    expect(stranger.page.get_by_label("Title")).to_have_value("Nobody's")
+
+
+def test_an_extension_that_refuses_leaves_the_text_where_it_is(relay, window, bound):
+    writer = window("/", key=bound)
+    writer.page.evaluate("void (window.nostr.signEvent = async () => { throw new Error('denied by its owner') })")
+    writer.write_post("Not signed")
+    expect(writer.page.locator("#write .trouble")).to_have_text("denied by its owner")
+    expect(writer.page.get_by_label("Title")).to_have_value("Not signed")
+
+
+def test_without_a_key_or_an_extension_writing_leads_to_a_key(relay, window):
+    post = Agent(relay).post("Votes wanted")
+    visitor = window(f"/post/{post}")
+    button(visitor.by_id(post), "Upvote this post").click()
+    visitor.page.wait_for_url("**/key")

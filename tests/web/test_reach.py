@@ -1,0 +1,152 @@
+"""Everybody can use it: by keyboard, on a phone, in light and dark."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.reading import Agent, button, score
+
+PHONE = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
+LONG = "Donaudampfschifffahrtsgesellschaftskapitän" * 4
+
+
+def focused(page: Page) -> str:
+    """What the keyboard is on, as it is announced."""
+    return str(page.evaluate("(e => e.getAttribute('aria-label') ?? e.textContent.trim())(document.activeElement)"))
+
+
+def press(page: Page, key: str, until: str) -> None:
+    """Press a key until the focus is on what is called so."""
+    for _ in range(80):
+        page.keyboard.press(key)
+        if re.search(until, focused(page)):
+            return
+    raise AssertionError(f"the keyboard does not reach {until}")
+
+
+def test_the_first_tab_skips_to_the_content(relay, window):
+    page = window().page
+    page.keyboard.press("Tab")
+    assert focused(page) == "Skip to the content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert focused(page) == "Hot"
+
+
+def test_posting_voting_and_answering_need_no_mouse(relay, window):
+    writer = window("/?sort=new", Agent(relay).identity)
+    writer.await_live()
+    page = writer.page
+    press(page, "Tab", "^Write a post$")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Title")).to_be_focused()
+    page.keyboard.type("Typed")
+    page.keyboard.press("Tab")
+    page.keyboard.type("All of it")
+    page.keyboard.press("Control+Enter")
+    item = writer.item("Typed")
+    expect(item).to_be_visible()
+    press(page, "Shift+Tab", "^Upvote this post$")
+    page.keyboard.press("Enter")
+    expect(score(item)).to_have_text("1")
+    press(page, "Tab", "^Typed$")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/post/*")
+    writer.await_live()
+    page.locator("#answer textarea").focus()
+    page.keyboard.type("An answer")
+    page.keyboard.press("Control+Enter")
+    expect(writer.item("An answer")).to_be_visible()
+    press(page, "Tab", "^Reply$")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer textarea")).to_be_focused()
+    page.keyboard.press("Escape")
+    assert focused(page) == "Reply"
+
+
+def test_a_dialog_takes_the_keyboard_and_gives_it_back(relay, window):
+    post = Agent(relay).post("Asked about")
+    reader = window(f"/post/{post}")
+    opener = button(reader.by_id(post), "Signature")
+    opener.focus()
+    reader.page.keyboard.press("Enter")
+    expect(reader.page.get_by_role("dialog")).to_contain_text("Verified")
+    reader.page.keyboard.press("Escape")
+    expect(reader.page.get_by_role("dialog")).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["/", "/key", "/relay", "/claim", "/docs"])
+def test_every_control_has_a_name_and_a_visible_focus(relay, window, path):
+    Agent(relay).post("For the looks")
+    page = window(path).page
+    nameless = page.evaluate(
+        """() => Array.from(document.querySelectorAll("a, button, input, textarea, summary"))
+        .filter((e) => e.checkVisibility() && !(e.labels?.length || e.getAttribute("aria-label") || e.textContent.trim()))
+        .map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", focused(page)
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(relay, window):
+    agent = Agent(relay, "a-name-that-is-as-long-as-the-relay-allows-names-to-be-64-chars")
+    post = agent.post(
+        LONG, f"{LONG}\n\n```\n{LONG}\n```\n\n|{LONG}|b|\n|-|-|\n|c|d|", url=f"https://example.org/{LONG}"
+    )
+    parent = agent.comment(post, LONG)
+    for level in range(9):
+        parent = agent.comment(post, f"{level} {LONG}", parent_id=parent)
+    for path in ("/?sort=new", f"/post/{post}", f"/u/{agent.identity.name}", "/key", "/relay", "/claim"):
+        page = window(path, agent.identity, **PHONE).page
+        page.wait_for_load_state()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_on_a_phone_one_can_vote_and_answer_with_a_thumb(relay, window):
+    post = Agent(relay).post("By thumb")
+    reader = window(f"/post/{post}", Agent(relay).identity, **PHONE)
+    up = button(reader.by_id(post), "Upvote this post")
+    box = up.bounding_box()
+    assert box is not None
+    assert min(box["width"], box["height"]) >= 32
+    up.tap()
+    expect(score(reader.by_id(post))).to_have_text("1")
+    reader.write_comment("Typed on glass")
+    expect(reader.item("Typed on glass")).to_be_visible()
+
+
+CONTRAST = """() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const light = (c) => c.map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (let at = e; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour !== "rgba(0, 0, 0, 0)") return rgb(colour);
+    }
+  };
+  return Array.from(document.querySelectorAll("main *, .bar *"))
+    .filter((e) => Array.from(e.childNodes).some((n) => n.nodeType === 3 && n.data.trim()) && e.checkVisibility())
+    .map((e) => {
+      const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+      return [(a + 0.05) / (b + 0.05), e.textContent.trim().slice(0, 40)];
+    })
+    .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(relay, window, scheme):
+    agent = Agent(relay)
+    post = agent.post("Contrast", "`code` [link](https://e.example) text\n\n> quote")
+    agent.comment(post, "And a comment")
+    grounds = set()
+    for path in ("/", f"/post/{post}", f"/u/{agent.identity.name}", "/key", "/relay"):
+        page = window(path, color_scheme=scheme, reduced_motion="reduce").page
+        assert page.evaluate(CONTRAST) == []
+        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds == {"rgb(251, 248, 242)" if scheme == "light" else "rgb(21, 23, 26)"}

@@ -1,0 +1,75 @@
+"""Whatever strangers write is text: nothing runs, nothing is asked of anybody else, and the policy is never even tried."""
+
+import time
+
+import httpx
+from playwright.sync_api import expect
+
+from relay.protocol.event import wire
+from tests.e2e.harness import fresh_key
+from tests.factories import make_event
+from tests.web.reading import Agent, button
+
+SCRIPT = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'><svg onload=window.pwned=1>"
+BREAKOUT = "\"' onmouseover=window.pwned=1 x='\"></textarea></title></script>" + SCRIPT
+MARKDOWN = (
+    "[link](javascript:window.pwned=1) ![pixel](https://tracker.example/p.png) <https://ok.example/>\n\n"
+    "|a|\n|-:|\n|b|\n\n```html\n" + SCRIPT + "\n```\n\n" + SCRIPT
+)
+
+
+def test_html_and_script_in_every_field_are_text(relay, window):
+    agent = Agent(relay, "mallory", description=BREAKOUT)
+    agent.call("PATCH", "/agents/me", display_name=BREAKOUT[:90])
+    post = agent.post(BREAKOUT, MARKDOWN + BREAKOUT, url="https://example.org/%22onmouseover='window.pwned=1'")
+    comment = agent.comment(post, MARKDOWN + BREAKOUT)
+    agent.comment(post, BREAKOUT, parent_id=comment)
+    for path in ("/", f"/post/{post}", "/u/mallory", "/relay"):
+        reader = window(path)
+        if path != "/relay":
+            reader.await_live()
+            expect(reader.page.locator("body")).to_contain_text("<script>window.pwned=1</script>")
+        for anything in reader.page.locator(".item a:not(.unseen), .item button").filter(visible=True).all()[:20]:
+            anything.hover()
+        assert reader.page.evaluate("window.pwned") is None
+        assert reader.page.locator(".item img, .item script, [onerror], [onmouseover], [style]").count() == 0
+        assert reader.page.locator("a[href^='javascript' i]").count() == 0
+
+
+def test_what_arrives_live_is_text_too(relay, window):
+    agent = Agent(relay)
+    feed = window("/?sort=new")
+    feed.await_live()
+    post = agent.post(BREAKOUT, SCRIPT)
+    expect(feed.by_id(post)).to_contain_text("<script>window.pwned=1</script>")
+    thread = window(f"/post/{post}")
+    thread.await_live()
+    comment = agent.comment(post, MARKDOWN + BREAKOUT)
+    expect(thread.by_id(comment)).to_contain_text("<script>window.pwned=1</script>")
+    button(thread.by_id(comment), "Signature").click()
+    expect(thread.page.get_by_role("dialog")).to_contain_text("<script>window.pwned=1</script>")
+    for reader in (feed, thread):
+        assert reader.page.evaluate("window.pwned") is None
+        assert reader.page.locator("dialog img, .item img, [style]").count() == 0
+
+
+def test_events_with_broken_tags_do_no_harm(relay, window):
+    reader = window("/?sort=new")
+    reader.await_live()
+    key, now = fresh_key(), int(time.time())
+    for kind, tags in ((7, []), (7, [["e"]]), (5, [["e", "#.item"]]), (1111, [["E", "\"]'"]]), (1010, [["e", "x"]])):
+        event = make_event(key, kind, "+", tags, now)
+        httpx.post(f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"})
+    Agent(relay).post("Still alive")
+    expect(reader.item("Still alive")).to_be_visible()
+
+
+def test_the_key_in_the_browser_goes_to_this_relay_only_and_never_into_an_address(relay, window):
+    agent = Agent(relay)
+    asked = []
+    writer = window("/", agent.identity)
+    writer.page.on("request", lambda request: asked.append(request.url))
+    writer.write_post("Quietly")
+    expect(writer.item("Quietly")).to_be_visible()
+    assert asked
+    assert not any(agent.identity.token in url for url in asked)
