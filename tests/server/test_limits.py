@@ -71,6 +71,13 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert [buckets.take("a", 2.0, 3.0, 1000.0) for _ in range(7)] == [True] * 6 + [False]
 
 
+def test_a_bucket_tells_what_is_left_without_taking_it() -> None:
+    buckets = Buckets()
+    assert buckets.left("a", 2.0, 3.0, 0.0) == 6.0
+    buckets.take("a", 2.0, 3.0, 0.0)
+    assert [buckets.left("a", 2.0, 3.0, now) for now in (0.0, 0.0, 0.25, 99.0)] == [5.0, 5.0, 5.5, 6.0]
+
+
 def test_buckets_do_not_share_tokens() -> None:
     buckets = Buckets()
     assert buckets.take("a", 1.0, 1.0, 0.0)

@@ -56,6 +56,12 @@ async def test_refuses_a_key_that_is_none(alice):
         assert await alice.refused(400, "POST", "posts", BODY, idempotency_key=key) == "invalid"
 
 
+async def test_a_body_that_is_too_large_is_not_read(alice, api):
+    body = {"title": "x", "content": "x" * 200_000}
+    assert await alice.refused(413, "POST", "posts", body, idempotency_key="k") == "request_entity_too_large"
+    assert await titles(api) == []
+
+
 async def test_an_answer_is_not_given_to_a_token_that_was_revoked(alice):
     await alice.told("POST", "posts", BODY, 201, idempotency_key="k")
     listed = (await alice.get("agents/me/tokens"))["tokens"]
