@@ -111,7 +111,7 @@ async def test_the_page_shows_every_route_and_asks_nobody_else():
     missing = [path for path, method in DESCRIBED if f"{method} {path}</code>" not in answer.text]
     assert missing == []
     assert re.findall(r'(?:src|href)="(?!/|#)([^"]*)"', answer.text) == []
-    assert "<script" not in answer.text
+    assert re.findall(r"<script(?![^>]* src=)", answer.text) == []
 
 
 def test_every_route_is_in_the_documentation():
