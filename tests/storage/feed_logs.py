@@ -66,5 +66,10 @@ def world(directory: Path, count_all: bool = False) -> World:
 
 
 def ordered(found: dict[str, list[dict[str, object]]]) -> dict[str, list[list[tuple[str, object]]]]:
-    """The same rows in an order of their own, to be compared."""
-    return {name: sorted((sorted(row.items()) for row in rows), key=str) for name, rows in found.items()}
+    """The same rows in an order of their own, to be compared; floats without the digits in which two logarithms differ."""
+    return {name: sorted((sorted(map(_rounded, row.items())) for row in rows), key=str) for name, rows in found.items()}
+
+
+def _rounded(item: tuple[str, object]) -> tuple[str, object]:
+    name, value = item
+    return (name, round(value, 9)) if isinstance(value, float) else item
