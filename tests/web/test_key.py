@@ -132,3 +132,20 @@ def test_a_visitor_with_an_extension_binds_its_key_and_writes_with_it(relay, win
     item = visitor.item("Signed by myself")
     expect(item).to_contain_text(agent.identity.name)
     assert visitor.event_of(item).pubkey == key.pubkey
+
+
+def test_an_extension_proves_its_key_where_the_relay_takes_events_from_known_clients_only(browser, tmp_path):
+    with serving(tmp_path / "data", "access.auth_to_write=true") as relay:
+        agent, key = Agent(relay), fresh_key()
+        context = browser.new_context(base_url=relay.http)
+        visitor = Reader(context.new_page(), relay)
+        visitor.install_extension(key)
+        visitor.sign_in(agent.identity)
+        visitor.go("/key")
+        visitor.page.get_by_role("button", name="Bind the key of my Nostr extension").click()
+        expect(visitor.page.locator("#mine-keys")).to_contain_text("its key is bound to this name")
+        visitor.go("/?sort=new")
+        visitor.write_post("Known here")
+        expect(visitor.item("Known here")).to_contain_text(agent.identity.name)
+        assert visitor.event_of(visitor.item("Known here")).pubkey == key.pubkey
+        context.close()
