@@ -154,8 +154,7 @@ def page(
     if wanted.is_empty():
         return [], True
     if wanted.ids is not None:
-        found_ids = among(connection, wanted, scope)
-        return found_ids[:limit], len(found_ids) <= limit
+        return _cut(among(connection, wanted, scope), limit, finish)
     found = plan(connection, wanted, scope.prefixes)
     once = limit <= FIRST_EVENTS and len(found.arms) <= query.ARMS_A_STATEMENT
     some = rows(connection, found, "pages" if once else "heads", scope, limit + 1)
@@ -171,6 +170,16 @@ def page(
         return some[:limit], False
     older = rows(connection, _within(found, wanted.since or 0, second - 1), "heads", scope, 1)
     return newer + tied, not older
+
+
+def _cut(everything: list[Row], limit: int, finish: bool) -> tuple[list[Row], bool]:
+    """As `page`, from all that there is."""
+    end = limit
+    while finish and 0 < end < len(everything) and everything[end][0] == everything[end - 1][0]:
+        end += 1
+    if end > 2 * limit:
+        end = limit
+    return everything[:end], end >= len(everything)
 
 
 def _within(found: Plan, since: int, until: int) -> Plan:
