@@ -26,6 +26,7 @@ AFTER_RETIREMENT: Final = frozenset((kinds.DELETION, kinds.VANISH))
 SIGNED: Final = frozenset((0, 3, 5, 7, 9, 11, 1010, 1111))
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
+_SALT: Final = 8  # bytes
 
 
 class CustodyError(Exception):
@@ -86,7 +87,10 @@ class Custody:
         return Held(pubkey, self.seal(TABLE, COLUMN, pubkey, secret), retired=False)
 
     def sign(self, key: Held, relay: str, draft: Draft) -> Event:
-        """An event by a held key, which says that this relay (its pubkey) signed. Raises CustodyError for a kind it never signs."""
+        """An event by a held key, which says that this relay (its pubkey) signed. Raises CustodyError for a kind it never signs.
+
+        The same draft never gives the same event twice: what is asked for again within a second, say after a deletion, is new.
+        """
         if draft.kind not in SIGNED:
             raise CustodyError(f"the relay signs no kind {draft.kind} with a key it holds")
         return self._sign(key, relay, draft)
@@ -100,7 +104,7 @@ class Custody:
     def _sign(self, key: Held, relay: str, draft: Draft) -> Event:
         if key.retired and draft.kind not in AFTER_RETIREMENT:
             raise CustodyError("this key is retired: the relay only deletes with it")
-        tags = [tag for tag in draft.tags if tag[0] != TAG] + [[TAG, relay]]
+        tags = [tag for tag in draft.tags if tag[0] != TAG] + [[TAG, relay, secrets.token_hex(_SALT)]]
         event = unsigned(key.pubkey, msgspec.structs.replace(draft, tags=tags))
         return schnorr.signed(event, self.open(TABLE, COLUMN, key.pubkey, key.ciphertext))
 

@@ -57,6 +57,11 @@ def test_a_held_key_signs_and_the_event_names_the_relay(custody: Custody) -> Non
     assert values(event, "custody") == [RELAY]
 
 
+def test_the_same_draft_signed_twice_is_two_events(custody: Custody) -> None:
+    key = custody.new_key()
+    assert custody.sign(key, RELAY, draft()).id != custody.sign(key, RELAY, draft()).id
+
+
 def test_a_caller_cannot_name_another_relay_as_the_signer(custody: Custody) -> None:
     event = custody.sign(custody.new_key(), RELAY, Draft(1111, [["custody", "0" * 64]], "", NOW))
     assert values(event, "custody") == [RELAY]

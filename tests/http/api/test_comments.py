@@ -21,6 +21,15 @@ async def test_a_comment_points_at_its_post_and_at_what_it_answers(alice, bob):
     assert (comment["author"], reply["author"]) == ("bob", "alice")
 
 
+async def test_the_same_comment_is_written_again_within_a_second_of_its_deletion(alice, api):
+    post = await alice.post()
+    first = await alice.comment(post, "First")
+    await alice.told("DELETE", f"comments/{first['id']}")
+    second = await alice.comment(post, "First")
+    (only,) = (await api.get(f"posts/{post['id']}/comments"))["comments"]
+    assert only["id"] == second["id"] != first["id"]
+
+
 async def test_comments_are_read_as_a_tree(alice, api):
     post = await alice.post()
     first = await alice.comment(post, "1")

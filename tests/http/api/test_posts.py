@@ -20,7 +20,14 @@ async def test_a_post_is_answered_with_the_signed_event_behind_it(alice, relay):
         post["author"]["pubkey"],
     )
     assert event.tags[:2] == [["title", "Low water"], ["r", "https://example.org/tides"]]
-    assert ["custody", relay.site.self_pubkey] in event.tags
+    assert event.tags[2][:2] == ["custody", relay.site.self_pubkey]
+
+
+async def test_the_same_again_within_a_second_is_another_post_also_after_its_deletion(alice):
+    first, second = await alice.post("Low water"), await alice.post("Low water")
+    await alice.told("DELETE", f"posts/{first['id']}")
+    third = await alice.post("Low water")
+    assert [post["id"] for post in (await alice.get("posts?sort=new"))["posts"]] == [third["id"], second["id"]]
 
 
 async def test_a_post_is_read_as_it_was_written(alice, api):

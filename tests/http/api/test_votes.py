@@ -39,6 +39,13 @@ async def test_a_vote_changes_sides_however_often_within_a_second(bob, targets):
             assert await counts(bob, path) == expected
 
 
+async def test_a_vote_that_was_taken_back_is_given_again_within_a_second(bob, targets):
+    for path in targets:
+        for expected in [(1, 0, 1), (0, 0, 0), (1, 0, 1)]:
+            await bob.told("POST", f"{path}/upvote")
+            assert await counts(bob, path) == expected
+
+
 async def test_taking_back_leaves_no_earlier_vote_behind(bob, targets):
     for path in targets:
         await bob.told("POST", f"{path}/upvote")
