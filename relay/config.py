@@ -153,7 +153,7 @@ class Rates(Section, frozen=True):
         float,
         Meta(
             ge=0,
-            description="requests a minute to /api of one identity, or one address without a token; 0: no limit",
+            description="requests a minute to the API and the page of one identity, or one address without a token; 0: no limit",
             extra=LIVE,
         ),
     ] = 0.0
