@@ -1,15 +1,22 @@
 """From what a client asks to a signed event in the log: every mutation of the API goes through here."""
 
+from typing import Final
+
 import msgspec
 
 from keys.custody import Draft
 from relay.errors import Prefix, Reject
+from relay.http.api import common
 from relay.http.hub import Hub
 from relay.http.problems import Problem, of_reject
+from relay.protocol import feed, kinds
 from relay.protocol.admission import Door
-from relay.protocol.event import Event
+from relay.protocol.event import Event, parse
+from relay.protocol.filter import Filter
 from relay.server.identities import NoCustody, Principal
-from storage.base import Outcome, Status
+from storage.base import PUBLIC, Outcome, Status
+
+MAX_SAID: Final = 100  # events of one identity on one target, looked at once
 
 
 async def publish(hub: Hub, event: Event, trusted: bool = False) -> Outcome:
@@ -37,6 +44,27 @@ async def act(hub: Hub, principal: Principal, draft: Draft, by: str | None = Non
         raise of_reject(refusal) from None
     await publish(hub, event, trusted=True)
     return event
+
+
+async def said(hub: Hub, principal: Principal, kind: int, target: str) -> list[Event]:
+    """The identity's live votes or edits (`kind`) on the target, newest first, whichever of its keys signed."""
+    keys = frozenset(key.pubkey for key in await hub.identities.keys(principal.identity_id))
+    wanted = Filter(kinds=frozenset([kind]), authors=keys, tags={"e": frozenset([target])}, limit=MAX_SAID)
+    found = await hub.reader.query([wanted], PUBLIC, common.now())
+    return [event for event in map(parse, found.wires) if feed.subject(event) == target]
+
+
+async def take_back(hub: Hub, principal: Principal, kind: int, target: str) -> Event | None:
+    """Delete all that `said` finds; the last deletion, None when there was nothing. Raises as `act`."""
+    done: Event | None = None
+    while events := await said(hub, principal, kind, target):
+        held = {key.pubkey for key in await hub.identities.keys(principal.identity_id) if key.held}
+        # Keys that the relay does not hold come first: their owner is asked to sign before anything is done.
+        for pubkey in sorted({event.pubkey for event in events}, key=lambda key: key in held):
+            own = [["e", event.id] for event in events if event.pubkey == pubkey]
+            draft = Draft(kinds.DELETION, [*own, ["k", str(kind)]], "", common.now())
+            done = await act(hub, principal, draft, by=pubkey)
+    return done
 
 
 def _to_sign(event: Event) -> Problem:

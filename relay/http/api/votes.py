@@ -15,17 +15,14 @@ from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import VoteAnswer
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import not_found
-from relay.protocol import feed, kinds
-from relay.protocol.event import Event, parse
-from relay.protocol.filter import Filter
+from relay.protocol import kinds
+from relay.protocol.event import Event
 from relay.server.identities import Principal
-from storage.base import PUBLIC
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["votes"]
 Direction = Literal["up", "down"]
 _CONTENT: Final = {"up": "+", "down": "-"}
-MAX_VOTES: Final = 100  # of one identity on one target, looked at once
 
 Target = PostRow | CommentRow
 
@@ -89,7 +86,7 @@ async def unvote_comment(comment_id: FromPath[str], principal: GivenPrincipal, h
 async def _vote(hub: Hub, principal: Principal, target: Target, direction: Direction) -> VoteAnswer:
     if target.your_vote == direction:
         return await _unvote(hub, principal, target)
-    earlier = await _votes(hub, principal, target)
+    earlier = await publishing.said(hub, principal, kinds.REACTION, target.id)
     created_at = max([common.now(), *(vote.created_at + 1 for vote in earlier)])
     kind = kinds.POST if isinstance(target, PostRow) else kinds.COMMENT
     tags = [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", str(kind)]]
@@ -98,27 +95,10 @@ async def _vote(hub: Hub, principal: Principal, target: Target, direction: Direc
 
 
 async def _unvote(hub: Hub, principal: Principal, target: Target) -> VoteAnswer:
-    votes = await _votes(hub, principal, target)
-    if not votes:
+    event = await publishing.take_back(hub, principal, kinds.REACTION, target.id)
+    if event is None:
         raise not_found("vote", "you have no vote on this")
-    held = {key.pubkey for key in await hub.identities.keys(principal.identity_id) if key.held}
-    event = votes[0]
-    # Keys that the relay does not hold come first: their owner is asked to sign before anything is done.
-    for pubkey in sorted({vote.pubkey for vote in votes}, key=lambda key: key in held):
-        own = [["e", vote.id] for vote in votes if vote.pubkey == pubkey]
-        draft = Draft(kinds.DELETION, [*own, ["k", str(kinds.REACTION)]], "", common.now())
-        event = await publishing.act(hub, principal, draft, by=pubkey)
     return await _answer(hub, principal, target, event)
-
-
-async def _votes(hub: Hub, principal: Principal, target: Target) -> list[Event]:
-    """The identity's live votes on the target, newest first, whichever of its keys signed."""
-    keys = frozenset(key.pubkey for key in await hub.identities.keys(principal.identity_id))
-    wanted = Filter(
-        kinds=frozenset([kinds.REACTION]), authors=keys, tags={"e": frozenset([target.id])}, limit=MAX_VOTES
-    )
-    found = await hub.reader.query([wanted], PUBLIC, common.now())
-    return [event for event in map(parse, found.wires) if feed.voted(event) == target.id]
 
 
 async def _answer(hub: Hub, principal: Principal, target: Target, event: Event) -> VoteAnswer:

@@ -1,10 +1,14 @@
 """Posts over HTTP: writing, reading, editing and deleting them, and their lists."""
 
+import time
+
 import msgspec
 import pytest
 
 from keys.schnorr import fault
 from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from storage.base import PUBLIC
 
 HOSTILE = "<script>alert(1)</script> **bold** <img src=x onerror=alert(1)> \u202e\u0007"
 
@@ -159,6 +163,15 @@ async def test_a_deleted_post_is_gone_and_its_deletion_is_answered(alice, api):
     assert ["e", post["id"]] in done["event"]["tags"]
     assert await api.refused(404, "GET", f"posts/{post['id']}") == "post_not_found"
     assert (await api.get("posts"))["posts"] == []
+
+
+async def test_a_deleted_posts_edits_are_gone_too(alice, relay):
+    post = await alice.post()
+    for text in ("Second", "Third"):
+        await alice.told("PATCH", f"posts/{post['id']}", {"content": text})
+    await alice.told("DELETE", f"posts/{post['id']}")
+    found = await relay.site.reader.query([Filter(kinds=frozenset([1010]))], PUBLIC, int(time.time()))
+    assert not found.wires
 
 
 async def test_nobody_edits_or_deletes_what_another_wrote(alice, bob, api):
