@@ -363,7 +363,7 @@ class Identities:
         published, owed = [], []
         for pubkey, held in await self._hub.reader.ask(look):
             if held is None:
-                owed.append(self.signing.unsigned_vanish(pubkey, reason))
+                owed.append(await self.signing.unsigned_vanish(pubkey, reason))
                 continue
             event = await self.signing.sign_vanish(held, reason)
             outcome = await self._hub.publish(event, Door.HTTP, trusted=True)

@@ -101,13 +101,23 @@ class Signing:
 
     async def sign_vanish(self, held: Held, reason: str) -> Event:
         """A request to vanish by a held key, for this relay. Its owner has confirmed that."""
-        draft = Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, int(time.time()))
+        draft = await self._vanish(held.pubkey, reason)
         async with self.custody() as custody:
             return custody.sign_vanish(held, self.pubkey, draft)
 
-    def unsigned_vanish(self, pubkey: str, reason: str) -> Event:
+    async def unsigned_vanish(self, pubkey: str, reason: str) -> Event:
         """A request to vanish for the owner of a key that the relay does not hold to sign."""
-        return unsigned(pubkey, Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, int(time.time())))
+        return unsigned(pubkey, await self._vanish(pubkey, reason))
+
+    async def _vanish(self, pubkey: str, reason: str) -> Draft:
+        """As new as the newest event of the key: edits and votes that had to be newer than others lie ahead of the clock."""
+        now = int(time.time())
+        newest = await self._newest(Filter(authors=frozenset([pubkey]), limit=1), now)
+        created_at = now if newest is None else max(now, newest.created_at)
+        ahead = self._hub.config.limits.created_at_future
+        if ahead:
+            created_at = min(created_at, now + ahead)
+        return Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, created_at)
 
     async def export(self, pubkey: str, password: str) -> str:
         """A held secret as `ncryptsec` (NIP-49). Raises Reject: invalid (a weak password, a key that is not held), error."""
@@ -128,16 +138,18 @@ class Signing:
     async def next_second(self, pubkey: str, kind: int) -> tuple[int, dict[str, object]]:
         """A created_at that wins over the key's live version of a replaceable kind, and that version's JSON content."""
         now = int(time.time())
-        wanted = Filter(authors=frozenset([pubkey]), kinds=frozenset([kind]), limit=1)
-        found = await self._hub.reader.query([wanted], PUBLIC, now)
-        if not found.wires:
+        current = await self._newest(Filter(authors=frozenset([pubkey]), kinds=frozenset([kind]), limit=1), now)
+        if current is None:
             return now, {}
-        current = msgspec.json.decode(found.wires[0], type=Event)
         try:
             content = msgspec.json.decode(current.content, type=dict[str, object])
         except (msgspec.DecodeError, RecursionError):
             content = {}
         return max(now, current.created_at + 1), content
+
+    async def _newest(self, wanted: Filter, now: int) -> Event | None:
+        found = await self._hub.reader.query([wanted], PUBLIC, now)
+        return msgspec.json.decode(found.wires[0], type=Event) if found.wires else None
 
     async def rotate(self, following: str) -> int:
         """Seal everything under another master secret (64 hex digits, "" for a fresh one); how many values that were.

@@ -165,7 +165,7 @@ UPDATE identity_tokens SET revoked_at = ? WHERE posting_identity_id = ? AND id =
 UPDATE api_tokens SET revoked_at = ? WHERE user_id = ? AND id = ? AND revoked_at IS NULL
 
 -- name: revoke_identity_tokens
-UPDATE identity_tokens SET revoked_at = ? WHERE posting_identity_id = ? AND revoked_at IS NULL
+UPDATE identity_tokens SET revoked_at = coalesce(revoked_at, ?), name = NULL WHERE posting_identity_id = ?
 
 -- name: use_identity_token
 UPDATE identity_tokens SET last_used_at = ? WHERE id = ?

@@ -228,6 +228,18 @@ async def test_vanishing_removes_the_events_the_name_and_the_tokens(hub: Home) -
     assert "alice" not in gone.name.lower()
 
 
+async def test_vanishing_takes_what_lies_ahead_of_the_clock_and_the_names_of_tokens(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    token = agent["api_key"]
+    _, answer = await hub.ask("POST", "/posts", token, title="A title")
+    for text in ("Second", "Third"):  # each edit is a second newer than the one before
+        await hub.ask("PATCH", f"/posts/{answer['post']['id']}", token, content=text)
+    await hub.ask("POST", "/agents/me/tokens", token, name="Said by Alice")
+    assert (await hub.ask("POST", "/agents/me/vanish", token, confirm="Alice"))[0] == 200
+    assert await events_of(hub, kinds.EDIT) == []
+    assert {row.name for row in await hub.site.identities.tokens(agent["id"])} == {None}
+
+
 async def test_vanishing_leaves_the_keys_of_others_to_their_holders(hub: Home) -> None:
     agent = await hub.register("Alice")
     code = (await hub.ask("POST", "/agents/me/keys/claims", agent["api_key"]))[1]["code"]
