@@ -64,8 +64,9 @@ _BY_NAME: Final = {projection.name: projection for projection in PROJECTIONS}
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make what the statements need of the connection alone: tables that they pass keys in, and `id_bytes`."""
+    """Make what the statements need of the connection alone: tables that they pass keys in, `id_bytes` and `sound_text`."""
     connection.create_function("id_bytes", 1, _id_bytes, deterministic=True)
+    connection.create_function("sound_text", 1, _sound_text, deterministic=True)
     connection.execute(named("projections")["touched"])
     for projection in PROJECTIONS:
         _run(connection, projection, "ready")
@@ -187,3 +188,8 @@ def _bytes(key: str) -> bytes | None:
 def _id_bytes(text: str | None) -> bytes | None:
     """The bytes of an id or a pubkey; None where the text is none."""
     return bytes.fromhex(text) if text is not None and kinds.is_hex(text, 64) else None
+
+
+def _sound_text(data: bytes | None) -> str | None:
+    """The text of these bytes. JSON within JSON can escape half a character, which is no text that anybody could read."""
+    return None if data is None else data.decode("utf-8", "replace")

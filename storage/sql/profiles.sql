@@ -13,11 +13,16 @@ DELETE FROM profiles WHERE pubkey IN (SELECT key FROM touched)
 -- name: profiles
 SELECT
     p.key AS pubkey,
-    CASE WHEN json_type(p.content, '$.name') = 'text' THEN json_extract(p.content, '$.name') END AS name,
-    CASE WHEN json_type(p.content, '$.display_name') = 'text' THEN json_extract(p.content, '$.display_name') END AS display_name,
-    CASE WHEN json_type(p.content, '$.about') = 'text' THEN json_extract(p.content, '$.about') END AS about,
-    CASE WHEN json_type(p.content, '$.picture') = 'text' THEN json_extract(p.content, '$.picture') END AS picture,
-    CASE WHEN json_type(p.content, '$.nip05') = 'text' THEN json_extract(p.content, '$.nip05') END AS nip05,
+    CASE WHEN json_type(p.content, '$.name') = 'text'
+        THEN sound_text(CAST(json_extract(p.content, '$.name') AS BLOB)) END AS name,
+    CASE WHEN json_type(p.content, '$.display_name') = 'text'
+        THEN sound_text(CAST(json_extract(p.content, '$.display_name') AS BLOB)) END AS display_name,
+    CASE WHEN json_type(p.content, '$.about') = 'text'
+        THEN sound_text(CAST(json_extract(p.content, '$.about') AS BLOB)) END AS about,
+    CASE WHEN json_type(p.content, '$.picture') = 'text'
+        THEN sound_text(CAST(json_extract(p.content, '$.picture') AS BLOB)) END AS picture,
+    CASE WHEN json_type(p.content, '$.nip05') = 'text'
+        THEN sound_text(CAST(json_extract(p.content, '$.nip05') AS BLOB)) END AS nip05,
     p.created_at
 FROM (
     SELECT

@@ -258,6 +258,18 @@ class TestTools:
         await damaged.close()
 
 
+async def test_a_profile_that_escapes_half_a_character_has_a_row_that_can_be_read(
+    tmp_path: Path, writer: SqliteWriter
+) -> None:
+    content = '{"name":"\\ud83c","about":"\\ud83c\\udf89 half \\udf89"}'
+    writer.write(incoming([make_event(0, kind=0, content=content)]), NOW)
+    plain = sqlite3.connect(tmp_path / FILE)
+    ((name, about),) = plain.execute("SELECT name, about FROM profiles").fetchall()
+    plain.close()
+    assert about.startswith("🎉 half ")
+    assert name.strip("\ufffd") == about[7:].strip("\ufffd") == ""
+
+
 async def test_large_bodies_do_not_come_all_at_once(writer: SqliteWriter, store: SqliteStore) -> None:
     big = [make_event(0, content=f"{n:04}" + "x" * 60_000, created_at=n) for n in range(40)]
     writer.write(incoming(big), NOW)
