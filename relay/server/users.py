@@ -57,10 +57,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A user: `user_id` is the external id; `token_id` is set when an app token said so."""
+    """A user: `user_id` is the external id; `token_id` is set when an app token said so, `by_key` when a NIP-98 proof did."""
 
     user_id: str
     token_id: str | None = None
+    by_key: bool = False
 
 
 class Users:
@@ -82,7 +83,7 @@ class Users:
         scheme, _, credential = request.authorization.strip().partition(" ")
         credential = credential.strip()
         if scheme.lower() == nip98.SCHEME:
-            return Caller(f"nostr:{self._proven_key(request)}")
+            return Caller(f"nostr:{self._proven_key(request)}", by_key=True)
         if scheme.lower() != "bearer" or not credential:
             raise Reject(Prefix.AUTH_REQUIRED, "say who you are: an app token, a JWT or a NIP-98 proof")
         kind = tokens.kind_of(credential)

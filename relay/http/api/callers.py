@@ -13,23 +13,27 @@ from relay.server.users import Caller, Request
 
 
 async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
-    """The user whose credentials came with the request; counted against its rate. Raises Problem 400, 401, 403 or 429."""
+    """The user whose credentials came with the request; counted against its rate. Raises Problem 400, 401, 403 or 429.
+
+    Who proves a key counts by address: keys cost nothing, so that a fresh one for each request would be no rate at all.
+    """
     scope: Any = request.scope
     key = request.headers.get("x-api-key", "")
     authorization = request.headers.get("authorization", "") or (f"Bearer {key}" if key else "")
     query = scope["query_string"].decode("latin-1")
     target = scope.get("raw_path", scope["path"].encode()).decode("latin-1") + (f"?{query}" if query else "")
+    address = f"address {common.client_address(request, hub)}"
     try:
         caller = await hub.identities.users.identify(
             Request(authorization, request.method, target, await request.body())
         )
     except Reject as refusal:
-        rates.spend(request, hub, f"address {common.client_address(request, hub)}")
+        rates.spend(request, hub, address)
         problem = of_reject(refusal)
         if problem.status == 401:
             problem.headers["www-authenticate"] = "Bearer, Nostr"
         raise problem from None
-    rates.spend(request, hub, f"user {caller.user_id}")
+    rates.spend(request, hub, address if caller.by_key else f"user {caller.user_id}")
     return caller
 
 

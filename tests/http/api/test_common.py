@@ -4,6 +4,7 @@ import pytest
 
 from tests.http.api.conftest import Api
 from tests.http.api.homes import BASE
+from tests.http.api.proofs import nostr
 
 
 async def test_a_token_is_taken_from_either_header(api, alice):
@@ -62,6 +63,12 @@ async def test_guessing_tokens_uses_up_the_addresss_rate(start):
     api = Api(await start(rates={"requests": 6, "burst": 30}))
     guesses = [Api(api.client, "tdi_" + f"{n:064}") for n in range(4)]
     assert [(await guess.send("GET", "posts")).status_code for guess in guesses] == [401, 401, 401, 429]
+
+
+async def test_a_fresh_key_for_each_request_is_no_way_round_the_addresss_rate(start):
+    relay = await start(rates={"requests": 6, "burst": 30})
+    asked = [await relay.ask("GET", "/users/me", nostr(key, "GET", "/users/me")) for key in range(4)]
+    assert [status for status, _ in asked] == [200, 200, 200, 429]
 
 
 async def test_no_rate_is_told_where_there_is_none(api):
