@@ -12,6 +12,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Admission, Door, Key, Known
 from relay.protocol.event import Event, first_value
+from relay.protocol.names import is_blank
 from relay.protocol.relay import Relay
 
 _POST: Final = str(kinds.POST)
@@ -31,7 +32,7 @@ def admit_comment(relay: Relay) -> Admit:
         if is_strict(door):
             _check_parent(event, post, known)
             check_text(event)
-            if not event.content.strip():
+            if is_blank(event.content):
                 raise Reject(Prefix.INVALID, "a comment needs text")
         return Admission(actions=sign_in(event, known, door, relay))
 

@@ -13,6 +13,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Admission, Door, Key, Known
 from relay.protocol.event import Event, first_value
+from relay.protocol.names import is_blank
 from relay.protocol.relay import Relay
 
 _UNTITLED: Final = f"a post needs a title tag of 1 to {feed.MAX_TITLE} characters (NIP-7D)"
@@ -67,7 +68,7 @@ def _check_title(event: Event, required: bool) -> None:
         return
     if value is not None and len(value) > feed.MAX_TITLE:
         raise Reject(Prefix.INVALID, _TOO_LONG)
-    if value is None or not value.strip():
+    if value is None or is_blank(value):
         raise Reject(Prefix.INVALID, _UNTITLED)
     if any(unicodedata.category(char) == "Cc" for char in value):
         raise Reject(Prefix.INVALID, "a title is one line without control characters")

@@ -40,5 +40,10 @@ def shown(text: str, most: int) -> str:
     return "".join(char for char in text if _is_visible(char)).strip()[:most].strip()
 
 
+def is_blank(text: str) -> bool:
+    """Whether nobody would see anything of the text: spaces and hidden characters only."""
+    return not any(_is_visible(char) and char not in _JOINERS and not char.isspace() for char in text)
+
+
 def _is_visible(char: str) -> bool:
     return char == "\n" or char in _JOINERS or unicodedata.category(char) not in _HIDDEN

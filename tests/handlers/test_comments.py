@@ -82,7 +82,7 @@ def test_comments_on_other_things_are_events_like_others(tags: list[list[str]]) 
     assert admit(comment(*tags, key=5, content=""), LOG).store
 
 
-@pytest.mark.parametrize("content", ["", " \n\t"])
+@pytest.mark.parametrize("content", ["", " \n\t", "\u200b"])
 def test_a_comment_needs_text(content: str) -> None:
     assert refused(comment(*ROOT, content=content), LOG) == "invalid: a comment needs text"
 

@@ -60,3 +60,9 @@ def test_what_is_shown_is_short_visible_and_stays_so(text: str, most: int) -> No
     assert len(shown) <= most
     assert all(unicodedata.category(char) not in ("Cc", "Cs") or char == "\n" for char in shown)
     assert names.shown(shown, most) == shown
+
+
+@pytest.mark.parametrize("text", ["", " \t\n", "\u200b\u2060\ufeff", "\u202e\u202c", "\u200d", "\u00a0\u3000"])
+def test_what_nobody_would_see_is_blank(text: str) -> None:
+    assert names.is_blank(text)
+    assert not names.is_blank(text + "é" + text)
