@@ -31,8 +31,10 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option("--events", type=click.IntRange(1000), help="Events of the ingest section.")
 @click.option("--stored", type=click.IntRange(corpus.CHUNK), help="Events that imports and queries run over.")
+@click.option("--posts", type=click.IntRange(corpus.CHUNK), help="Posts of the feed section.")
+@click.option("--votes", type=click.IntRange(corpus.CHUNK), help="Votes that one of those posts has.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Directory to seed with --stored events and keep, or use again."
+    "--data", type=click.Path(path_type=Path), help="Directory to seed and keep, or use again; the feed's is beside it."
 )
 @click.option(
     "--seed",
@@ -40,7 +42,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     default=1,
     help="Which events; a relay that keeps its data needs new ones.",
 )
-@click.option("--quick", is_flag=True, help="A smoke run of about 20 seconds; its figures are rough.")
+@click.option("--quick", is_flag=True, help="A smoke run of about 40 seconds; its figures are rough.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Repetitions; the table shows each figure's median.")
 @click.option(
     "--save", type=click.Path(path_type=Path), help="JSON file for the figures; default: by time, in bench/results."
@@ -55,6 +57,8 @@ def main(
     only: tuple[str, ...],
     events: int | None,
     stored: int | None,
+    posts: int | None,
+    votes: int | None,
     data: Path | None,
     seed: int,
     quick: bool,
@@ -68,7 +72,13 @@ def main(
         return
     if (pid is not None and url is None) or (url is not None and data is not None):
         raise click.UsageError("--pid belongs to --url, and --data to a relay that is started here")
-    given = {"seed": seed, "events": events, "stored": stored or events}
+    given = {
+        "seed": seed,
+        "events": events,
+        "stored": stored or events,
+        "feed_posts": posts,
+        "feed_votes": votes,
+    }
     plan = msgspec.structs.replace(QUICK if quick else Plan(), **{k: v for k, v in given.items() if v is not None})
     _allow_many_files()
     started = datetime.now(UTC)

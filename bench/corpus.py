@@ -1,4 +1,4 @@
-"""Signed events, the same in every run: notes, replies, reactions and reposts by a thousand authors.
+"""Signed events, the same in every run: notes, replies, reactions and reposts by a thousand authors, and other series.
 
 They come in chunks of CHUNK events that refer to nothing outside their chunk, so that any number of them is a prefix of
 any larger number. Chunks are signed in parallel processes and kept in a temporary directory between runs.
@@ -9,7 +9,7 @@ import hashlib
 import os
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -65,13 +65,13 @@ def chunk(seed: int, number: int) -> list[Event]:
         part = chance.random()
         if part < 0.45 or not roots:
             tags = [["t", topic] for topic in chance.sample(TOPICS, chance.choice((0, 1, 1, 2)))]
-            event = signed(author, 1, _text(chance, index), tags, time)
+            event = signed(author, 1, text(chance, index), tags, time)
             if len(notes) % 45 == 0:
                 roots.append(event)
             notes.append(event)
         elif part < 0.70:
             root = chance.choice(roots)
-            event = signed(author, 1, _text(chance, index), [["e", root.id, "", "root"], ["p", root.pubkey]], time)
+            event = signed(author, 1, text(chance, index), [["e", root.id, "", "root"], ["p", root.pubkey]], time)
         else:
             note = chance.choice(notes)
             tags = [["e", note.id], ["p", note.pubkey]]
@@ -82,7 +82,18 @@ def chunk(seed: int, number: int) -> list[Event]:
     return events
 
 
-def _text(chance: random.Random, index: int) -> str:
+class Series(msgspec.Struct, frozen=True):
+    """Events in chunks: `events(seed, number)` makes CHUNK of them; `name` tells their files apart."""
+
+    name: str
+    events: Callable[[int, int], Iterable[Event]]
+
+
+GENERAL: Final = Series(f"v{_VERSION}", chunk)
+
+
+def text(chance: random.Random, index: int) -> str:
+    """Some words, ended by the number that makes them unlike their neighbours'."""
     return " ".join(chance.choices(_WORDS, k=chance.randint(5, 60))) + f" #{index}"
 
 
@@ -92,24 +103,29 @@ def _cache() -> Path:
     return directory
 
 
-def _write(path: Path, seed: int, number: int) -> None:
+def _write(path: Path, series: Series, seed: int, number: int) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(b"".join(wire(event) + b"\n" for event in chunk(seed, number)))
+    unfinished.write_bytes(b"".join(wire(event) + b"\n" for event in series.events(seed, number)))
     unfinished.rename(path)
 
 
-def files(seed: int, events: int) -> list[Path]:
-    """JSONL files that hold the first `events` of a seed, rounded up to whole chunks; signed now if they are not there."""
-    wanted = [_cache() / f"v{_VERSION}-{seed}-{number}.jsonl" for number in range(-(-events // CHUNK))]
-    missing = [number for number, path in enumerate(wanted) if not path.exists()]
+def files_of(series: Series, seed: int, numbers: Iterable[int]) -> list[Path]:
+    """JSONL files, one a chunk, of these chunks of a series; signed now if they are not there."""
+    wanted = {number: _cache() / f"{series.name}-{seed}-{number}.jsonl" for number in numbers}
+    missing = [number for number, path in wanted.items() if not path.exists()]
     if missing:
         with ProcessPoolExecutor() as pool:
-            for job in [pool.submit(_write, wanted[number], seed, number) for number in missing]:
+            for job in [pool.submit(_write, wanted[number], series, seed, number) for number in missing]:
                 job.result()
-    return wanted
+    return list(wanted.values())
 
 
-def wires(seed: int, events: int) -> Iterator[bytes]:
+def files(seed: int, events: int, series: Series = GENERAL) -> list[Path]:
+    """JSONL files that hold the first `events` of a seed, rounded up to whole chunks."""
+    return files_of(series, seed, range(-(-events // CHUNK)))
+
+
+def wires(seed: int, events: int, series: Series = GENERAL) -> Iterator[bytes]:
     """The wire forms of the first `events` of a seed."""
-    lines = (line for path in files(seed, events) for line in path.read_bytes().splitlines())
+    lines = (line for path in files(seed, events, series) for line in path.read_bytes().splitlines())
     return islice(lines, events)

@@ -12,8 +12,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one workload gave. A figure that could not be had is None.
 
     `units` of `unit` in `seconds`; `cpu_us` is server CPU microseconds per unit (user and system, all threads);
-    `p50_ms` and `p99_ms` are what the workload says they are; `memory_bytes` is server memory per unit; `floor_us` is V,
-    measured around this row's section.
+    `p50_ms` and `p99_ms` are what the workload says they are; `memory_bytes` is server memory per unit; `ratio` is `cpu_us`
+    divided by that of the row that this one is compared with; `floor_us` is V, measured around this row's section.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     p50_ms: float | None = None
     p99_ms: float | None = None
     memory_bytes: float | None = None
+    ratio: float | None = None
 
     @property
     def rate(self) -> float:
@@ -38,7 +39,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def figure(self, wanted: Figure) -> float | None:
         """The figure that a target names."""
-        return {Figure.CPU: self.cpu_in_v, Figure.P50: self.p50_ms, Figure.MEMORY: self.memory_bytes}[wanted]
+        return {
+            Figure.CPU: self.cpu_in_v,
+            Figure.P50: self.p50_ms,
+            Figure.P99: self.p99_ms,
+            Figure.MEMORY: self.memory_bytes,
+            Figure.RATIO: self.ratio,
+        }[wanted]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -100,6 +107,7 @@ def _median_row(rows: Sequence[Row]) -> Row:
         p50_ms=_median([row.p50_ms for row in rows]),
         p99_ms=_median([row.p99_ms for row in rows]),
         memory_bytes=_median([row.memory_bytes for row in rows]),
+        ratio=_median([row.ratio for row in rows]),
     )
 
 

@@ -24,6 +24,11 @@ class Plan(msgspec.Struct, frozen=True):
     pages: int = 500  # of the feed, read over HTTP, one at a time
     watchers: int = 1000  # of the stream
     watched: int = 40  # posts that each of them sees, one at a time
+    feed_posts: int = 100_000  # in the seeded feed
+    feed_votes: int = 20_000  # on one of them
+    feed_pages: int = 500  # read at each depth
+    feed_written: int = 10_000  # posts, and as many notes
+    feed_voters: int = 4000  # who vote on a new post and on the one with many votes
 
 
 QUICK = Plan(
@@ -38,4 +43,9 @@ QUICK = Plan(
     pages=50,
     watchers=200,
     watched=5,
+    feed_posts=5000,
+    feed_votes=5000,
+    feed_pages=50,
+    feed_written=1000,
+    feed_voters=500,
 )

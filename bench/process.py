@@ -90,14 +90,19 @@ def run(arguments: Sequence[str], output: Path) -> Spent:
 
 
 @contextlib.contextmanager
-def started(data: Path) -> Iterator[Subject]:
-    """`tidings serve` on a free port over this data directory, until the block ends. Raises Trouble when it does not start."""
+def started(data: Path, *settings: str) -> Iterator[Subject]:
+    """`tidings serve` on a free port over this data directory, until the block ends; `settings` are NAME=VALUE.
+
+    Raises Trouble when it does not start.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = data.with_name(f"{data.name}.log")
     with log.open("wb") as out:
         arguments = command("serve", "--listen", f"127.0.0.1:{port}", "--data", str(data))
+        for setting in settings:
+            arguments += ("--set", setting)
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_for(process, port, log)

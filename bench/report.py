@@ -9,7 +9,7 @@ from bench.figures import Ratio, Row, Run, is_met
 from bench.targets import TARGETS
 
 RESULTS = Path(__file__).parent / "results"
-_HEAD = ("work", "unit", "units/s", "server CPU", "in V", "p50", "p99", "memory", "target", "")
+_HEAD = ("work", "unit", "units/s", "server CPU", "in V", "p50", "p99", "memory", "ratio", "target", "")
 _RATIO_HEAD = ("work", "units/s", "server CPU", "in V", "p50", "p99", "memory")
 
 
@@ -38,6 +38,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _shown(row.p50_ms, " ms"),
         _shown(row.p99_ms, " ms"),
         _shown(row.memory_bytes, " B"),
+        "" if row.ratio is None else _times(row.ratio),
         "" if target is None else f"≤ {target.at_most:,g} {target.figure.value}",
         verdict,
     )

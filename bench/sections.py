@@ -1,5 +1,6 @@
 """The sections of a run, and how each gets its relay: a fresh one of our own, or the one at a URL."""
 
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
@@ -14,7 +15,7 @@ from bench.figures import Row
 from bench.floor import floor_us, sync
 from bench.plan import Plan
 from bench.process import Subject, started
-from bench.workloads import api, fanout, idle, ingest, query, transfer
+from bench.workloads import api, fanout, feed, idle, ingest, query, transfer
 
 Section = Callable[[Subject, Plan], Awaitable[list[Row]]]
 Say = Callable[[str], None]
@@ -30,7 +31,7 @@ LIVE: Final[dict[str, Section]] = {
     "fanout": fanout.rows,
 }  # each on an empty relay
 OURS: Final[dict[str, Section]] = {"api": api.rows}  # the same, for what only a Tidings relay offers
-NAMES: Final = (*LIVE, *OURS, "transfer", "query")
+NAMES: Final = (*LIVE, *OURS, "feed", "transfer", "query")
 
 
 class Floor:
@@ -59,6 +60,10 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
                 say(name)
                 with started(Path(scratch) / name) as subject:
                     rows += await floor.under(partial(section, subject, plan))
+        if "feed" in only:
+            say("feed")
+            with started(await _feed(data, Path(scratch), plan)) as subject:
+                rows += await floor.under(partial(feed.rows, subject, plan))
         stored = data or Path(scratch) / "stored"
         if "transfer" in only:
             say("import and export")
@@ -69,6 +74,16 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
             with started(stored) as subject:
                 rows += await floor.under(partial(query.rows, subject, plan))
     return rows
+
+
+async def _feed(data: Path | None, scratch: Path, plan: Plan) -> Path:
+    """A filled directory that may be written to: of one that is kept, a copy."""
+    if data is None:
+        await feed.fill(scratch / "feed", plan)
+        return scratch / "feed"
+    kept = data.with_name(f"{data.name}-feed")
+    await feed.fill(kept, plan)
+    return shutil.copytree(kept, scratch / "feed", ignore=shutil.ignore_patterns("*.sock"))
 
 
 async def foreign(subject: Subject, plan: Plan, only: Collection[str], say: Say) -> list[Row]:

@@ -13,8 +13,10 @@ class Figure(enum.StrEnum):
     """The figure of a row that a target is about."""
 
     CPU = "V"  # server CPU per unit as a multiple of V
-    P50 = "ms"  # median time
+    P50 = "ms p50"  # median time
+    P99 = "ms p99"  # 99th percentile of it
     MEMORY = "B"  # server memory per unit
+    RATIO = "×"  # server CPU per unit as a multiple of that of the row it is compared with
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -33,4 +35,8 @@ TARGETS: Final = {
     "fan-out paced": Target(Figure.P50, 6.0),
     "idle": Target(Figure.MEMORY, 12_000),
     "stream": Target(Figure.P50, 50.0),
+    "feed hot page": Target(Figure.P99, 10.0),
+    "feed hot page 1000": Target(Figure.P99, 10.0),
+    "feed post": Target(Figure.RATIO, 1.4),
+    "feed vote": Target(Figure.RATIO, 1.1),  # as much as the first ones, and what a busy machine adds
 }

@@ -47,7 +47,7 @@ async def _posts(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Row
         begin = time.perf_counter()
         await _told(client, "posts", {"title": f"Post {number}", "content": _TEXT})
         times.append(time.perf_counter() - begin)
-    return _row("api post", "post", meter, times)
+    return timed("api post", "post", meter, times)
 
 
 async def _pages(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Row:
@@ -59,7 +59,7 @@ async def _pages(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Row
         times.append(time.perf_counter() - begin)
         if answer.status_code != 200 or answer.content.count(b'"title"') < min(25, plan.posts):
             raise Trouble(f"a page of the feed was answered {answer.status_code}: {answer.text[:300]}")
-    return _row("api hot page", "page", meter, times)
+    return timed("api hot page", "page", meter, times)
 
 
 class _Watcher(asyncio.Protocol):
@@ -119,13 +119,14 @@ async def _stream(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Ro
         await _told(client, "posts", {"title": f"Watched {number}", "content": _TEXT})
         await seen.finished.wait()
         times += seen.times
-    row = _row("stream", "delivery", meter, times)
+    row = timed("stream", "delivery", meter, times)
     for watcher in watchers:
         watcher.transport.abort()
     return row
 
 
-def _row(name: str, unit: str, meter: Meter, times: list[float]) -> Row:
+def timed(name: str, unit: str, meter: Meter, times: list[float]) -> Row:
+    """The row of units that took `times` seconds each, one after another or each by itself, since the meter was started."""
     spent = meter.read()
     return Row(
         name=name,

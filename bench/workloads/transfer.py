@@ -1,28 +1,15 @@
 """Import and export through the command line, into and out of a data directory that nobody serves.
 
-The imported directory is what queries run over. A note beside it says what it holds, so that it can be used again.
+The imported directory is what queries run over.
 """
 
 from pathlib import Path
 
-import msgspec
-
-from bench import corpus
+from bench import corpus, seeded
 from bench.client import Trouble
 from bench.figures import Row
 from bench.plan import Plan
 from bench.process import Spent, command, run
-
-
-class Holding(msgspec.Struct, frozen=True):
-    """What a seeded directory holds: the first `stored` events of `seed`."""
-
-    seed: int
-    stored: int
-
-
-def _note(data: Path) -> Path:
-    return data.with_name(f"{data.name}.bench.json")
 
 
 def seed(data: Path, plan: Plan) -> Row | None:
@@ -31,17 +18,12 @@ def seed(data: Path, plan: Plan) -> Row | None:
     Raises Trouble when it holds anything else.
     """
     paths = corpus.files(plan.seed, plan.stored)
-    wanted = Holding(plan.seed, len(paths) * corpus.CHUNK)
-    if _note(data).exists():
-        held = msgspec.json.decode(_note(data).read_bytes(), type=Holding)
-        if held != wanted:
-            raise Trouble(f"{data} holds {held.stored} events of seed {held.seed}; name another directory with --data")
+    wanted = seeded.Holding(plan.seed, stored=len(paths) * corpus.CHUNK)
+    if seeded.is_filled(data, wanted):
         return None
-    if data.exists():
-        raise Trouble(f"{data} exists but was not seeded by this program; name another directory with --data")
     output = data.with_name(f"{data.name}.import")
     spent = run(command("import", "--restart", "--data", str(data), *map(str, paths)), output)
-    _note(data).write_bytes(msgspec.json.encode(wanted))
+    seeded.note(data, wanted)
     return _row("import", wanted.stored, spent)
 
 

@@ -50,6 +50,25 @@ def test_targets_on_time_and_memory_look_at_those_figures() -> None:
     assert is_met(row("idle", memory_bytes=12_001.0)) is False
 
 
+def test_a_target_on_the_slowest_looks_at_the_99th_percentile() -> None:
+    assert is_met(row("feed hot page", p50_ms=1.0, p99_ms=10.1)) is False
+    assert is_met(row("feed hot page", p50_ms=11.0, p99_ms=10.0)) is True
+
+
+@pytest.mark.parametrize(("ratio", "met"), [(1.4, True), (1.41, False), (None, None)])
+def test_a_target_on_a_ratio_looks_at_the_row_it_is_compared_with(ratio: float | None, met: bool | None) -> None:
+    post = Row(name="feed post", unit="post", units=1000, seconds=2.0, floor_us=40.0, cpu_us=1.0, ratio=ratio)
+    assert is_met(post) is met
+
+
+def test_the_median_of_ratios_is_that_of_the_repetitions_own() -> None:
+    repetitions = [
+        [row("feed post", ratio=ratio, cpu_us=cpu_us)] for ratio, cpu_us in ((1.2, 9.0), (1.5, 5.0), (1.3, 1.0))
+    ]
+    (combined,) = median_rows(repetitions)
+    assert combined.ratio == 1.3
+
+
 def test_a_row_that_has_no_target_is_not_judged() -> None:
     assert "export" not in TARGETS
     assert is_met(row("export", cpu_us=1e9)) is None

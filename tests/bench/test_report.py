@@ -31,6 +31,12 @@ def test_a_figure_that_could_not_be_had_is_a_dash() -> None:
     assert "–" in report.table([MISSED]).splitlines()[1]
 
 
+def test_a_ratio_is_shown_beside_what_it_may_be() -> None:
+    post = Row(name="feed post", unit="post", units=1000, seconds=1.0, floor_us=44.0, cpu_us=150.0, ratio=1.5)
+    _, line = report.table([post]).splitlines()
+    assert line.split()[-5:] == ["1.50×", "≤", "1.4", "×", "MISSED"]
+
+
 def test_a_comparison_shows_ratios() -> None:
     faster = Row(name="ingest", unit="event", units=28_000, seconds=1.0, floor_us=44.0, cpu_us=53.0)
     _, line = report.ratios(compare([MEASURED], [faster])).splitlines()

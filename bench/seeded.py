@@ -1,0 +1,41 @@
+"""Data directories that are filled once and used again: a note beside each says what it holds."""
+
+from pathlib import Path
+
+import msgspec
+
+from bench.client import Trouble
+
+
+class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a directory was filled with: events of `seed`, so many of each sort."""
+
+    seed: int
+    stored: int = 0
+    posts: int = 0
+    votes: int = 0
+
+
+def _note(data: Path) -> Path:
+    return data.with_name(f"{data.name}.bench.json")
+
+
+def is_filled(data: Path, wanted: Holding) -> bool:
+    """Whether it holds this already; False when it is yet to be made. Raises Trouble when it holds anything else."""
+    if _note(data).exists():
+        held = msgspec.json.decode(_note(data).read_bytes(), type=Holding)
+        if held != wanted:
+            raise Trouble(f"{data} holds {_shown(held)}, not {_shown(wanted)}; name another directory with --data")
+        return True
+    if data.exists():
+        raise Trouble(f"{data} exists but was not seeded by this program; name another directory with --data")
+    return False
+
+
+def note(data: Path, holding: Holding) -> None:
+    """Remember what it was filled with, once it is."""
+    _note(data).write_bytes(msgspec.json.encode(holding))
+
+
+def _shown(holding: Holding) -> str:
+    return ", ".join(f"{name} {value}" for name, value in msgspec.structs.asdict(holding).items() if value)

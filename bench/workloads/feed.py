@@ -1,0 +1,149 @@
+"""The feed at its full size: pages at the top and deep down, what a post costs beside a note, what the next vote costs
+beside the first.
+
+The directory is filled through the relay's own doors: each author's first post and each voter's first vote over the WebSocket by a
+relay that provisions identities, all other posts by `tidings import`. What is measured is a relay with default settings over it.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from bench import corpus, feed, seeded
+from bench.client import Trouble
+from bench.figures import Row, percentile
+from bench.plan import Plan
+from bench.process import Meter, Spent, Subject, command, run, started
+from bench.workloads.api import timed
+from bench.workloads.ingest import pour, refusal, unless_new
+
+PAGE: Final = 25  # posts
+DEPTH: Final = 1000  # pages
+_FIRSTS: Final = 10  # different pages that are read in turn
+_LOVED, _MET, _NEW = 0, 1, 2  # posts: with all the votes, with the votes by which the voters are known, with none
+_TURNS: Final = 4
+_WRITTEN_SEED: Final = 1_000_000  # far from any seed a person chooses
+_PROVISION: Final = ("identities.unbound=provision", "identities.provisions_per_hour=0")
+
+
+async def fill(data: Path, plan: Plan) -> None:
+    """Fill the directory unless it is filled already. Raises Trouble when it holds anything else."""
+    posts = corpus.files(plan.seed, plan.feed_posts, feed.POSTS)
+    votes = list(corpus.wires(plan.seed, -(-plan.feed_votes // corpus.CHUNK) * corpus.CHUNK, feed.votes(_LOVED)))
+    holding = seeded.Holding(plan.seed, posts=len(posts) * corpus.CHUNK, votes=len(votes))
+    if seeded.is_filled(data, holding):
+        return
+    with started(data, *_PROVISION) as subject:
+        await pour(subject, list(corpus.wires(plan.seed, corpus.AUTHORS, feed.POSTS)), plan, refusal)
+        await pour(subject, votes, plan, refusal)
+        await pour(subject, _next_votes(plan, _MET, corpus.CHUNK), plan, refusal)
+    run(command("import", "--restart", "--data", str(data), *map(str, posts)), data.with_name(f"{data.name}.import"))
+    seeded.note(data, holding)
+
+
+def _next_votes(plan: Plan, post: int, voters: int) -> list[bytes]:
+    """Votes on a post by those who come after the ones that voted for the loved one."""
+    after = -(-plan.feed_votes // corpus.CHUNK)
+    (path,) = corpus.files_of(feed.votes(post), plan.seed, [after])
+    return path.read_bytes().splitlines()[:voters]
+
+
+async def rows(subject: Subject, plan: Plan) -> list[Row]:
+    """Rows "feed hot page", "feed hot page 1000", "feed note", "feed post", "feed first vote" and "feed vote"."""
+    seed = _WRITTEN_SEED + plan.seed
+    notes, posts = (list(corpus.wires(seed, plan.feed_written, series)) for series in (feed.NOTES, feed.POSTS))
+    first, more = (_next_votes(plan, post, plan.feed_voters) for post in (_NEW, _LOVED))
+    return [
+        *await _pages(subject, plan),
+        *await _beside(subject, plan, _Work("feed note", "note", notes), _Work("feed post", "post", posts)),
+        *await _beside(subject, plan, _Work("feed first vote", "vote", first), _Work("feed vote", "vote", more)),
+    ]
+
+
+def deepest(posts: int) -> int:
+    """The page from which on the deep ones are read: DEPTH, or almost the last in a smaller feed."""
+    return min(DEPTH, posts // PAGE - 2 * _FIRSTS)
+
+
+async def _pages(subject: Subject, plan: Plan) -> list[Row]:
+    """The first pages, and the deepest."""
+    depth = deepest(plan.feed_posts)
+    base = f"http://{urlsplit(subject.url).netloc}/api/v1/"
+    async with httpx.AsyncClient(base_url=base, timeout=60) as client:
+        cursors = [""]
+        while len(cursors) < depth + _FIRSTS:
+            cursors.append(await _page(client, cursors[-1]))
+        result = []
+        for name, some in (("feed hot page", cursors[:_FIRSTS]), ("feed hot page 1000", cursors[-_FIRSTS:])):
+            times = []
+            meter = Meter(subject)
+            for number in range(plan.feed_pages):
+                begin = time.perf_counter()
+                await _page(client, some[number % _FIRSTS])
+                times.append(time.perf_counter() - begin)
+            result.append(timed(name, "page", meter, times))
+    return result
+
+
+class _Found(msgspec.Struct):
+    posts: list[msgspec.Raw]
+    next_cursor: str | None = None
+
+
+async def _page(client: httpx.AsyncClient, cursor: str) -> str:
+    """Read one page; where the next one starts. Raises Trouble unless it is full and not the last."""
+    answer = await client.get("posts", params={"sort": "hot", "limit": PAGE, "cursor": cursor})
+    if answer.status_code != 200:
+        raise Trouble(f"a page of the feed was answered {answer.status_code}: {answer.text[:300]}")
+    found = msgspec.json.decode(answer.content, type=_Found)
+    if len(found.posts) < PAGE or found.next_cursor is None:
+        raise Trouble(f"a page of the feed held {len(found.posts)} posts, and no more were to come")
+    return found.next_cursor
+
+
+class _Work:
+    """Events to be sent in _TURNS parts, and what they have cost so far."""
+
+    def __init__(self, name: str, unit: str, wires: Sequence[bytes]) -> None:
+        self._name = name
+        self._unit = unit
+        size = -(-len(wires) // _TURNS)
+        self._parts = [wires[at : at + size] for at in range(0, len(wires), size)]
+        self._units = len(wires)
+        self._spent: list[Spent] = []
+        self._latencies: list[float] = []
+
+    async def send(self, subject: Subject, plan: Plan, turn: int) -> None:
+        """Send a part, every event of which must be new."""
+        spent, latencies = await pour(subject, self._parts[turn], plan, unless_new)
+        self._spent.append(spent)
+        self._latencies += latencies
+
+    def row(self) -> Row:
+        """What all parts cost together."""
+        cpu = [spent.cpu_seconds for spent in self._spent if spent.cpu_seconds is not None]
+        return Row(
+            name=self._name,
+            unit=self._unit,
+            units=self._units,
+            seconds=sum(spent.seconds for spent in self._spent),
+            cpu_us=sum(cpu) * 1e6 / self._units if cpu else None,
+            p50_ms=percentile(self._latencies, 50) * 1000,
+            p99_ms=percentile(self._latencies, 99) * 1000,
+        )
+
+
+async def _beside(subject: Subject, plan: Plan, base: _Work, other: _Work) -> list[Row]:
+    """Both rows, the second with its ratio to the first. They take turns, so that the machine's moods meet both."""
+    for turn in range(_TURNS):
+        for work in (base, other) if turn % 2 == 0 else (other, base):
+            await work.send(subject, plan, turn)
+    one, two = base.row(), other.row()
+    if one.cpu_us is None or two.cpu_us is None:
+        return [one, two]
+    return [one, msgspec.structs.replace(two, ratio=two.cpu_us / one.cpu_us)]
