@@ -56,7 +56,9 @@ def test_a_relay_may_provision_an_identity_for_a_new_key_but_not_for_one_that_wa
         meaning.admit(make_event(4, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
 
 
-@pytest.mark.parametrize("tags", [[], [["title"]], [["title", ""]], [["title", " \t"]], [["title", "\u200b"]], [["title", ""], TITLE]])
+@pytest.mark.parametrize(
+    "tags", [[], [["title"]], [["title", ""]], [["title", " \t"]], [["title", "\u200b"]], [["title", ""], TITLE]]
+)
 def test_a_post_needs_a_title(tags: list[list[str]]) -> None:
     assert refused(make_event(1, 11, "text", tags), known()).startswith("invalid: a post needs a title")
 
