@@ -5,9 +5,10 @@ A query runs whole (plan, statements, bodies) in one hop to a thread, since a ho
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import aiosqlite
 
@@ -26,6 +27,7 @@ from storage.statements import listed, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
 _PAGE: Final = 200  # records of a scan held at once
+_PAGE_BYTES: Final = 1024 * 1024  # fewer where they are large: each stream that resumes holds so much
 
 T = TypeVar("T")
 
@@ -224,5 +226,11 @@ def _records(connection: sqlite3.Connection, seqs: list[int]) -> list[Record]:
 
 
 def _page_after(connection: sqlite3.Connection, after: int) -> list[Record]:
-    rows: list[Any] = connection.execute(named("lookup")["page_after"], (after, _PAGE)).fetchall()
-    return [Record(seq, wire, Door(door), received_at) for seq, wire, door, received_at in rows]
+    records, size = [], 0
+    with closing(connection.execute(named("lookup")["page_after"], (after, _PAGE))) as rows:
+        for seq, wire, door, received_at in rows:
+            records.append(Record(seq, wire, Door(door), received_at))
+            size += len(wire)
+            if size >= _PAGE_BYTES:
+                break
+    return records

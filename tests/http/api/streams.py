@@ -14,11 +14,15 @@ PATIENCE = 10.0
 
 
 class Frames:
-    """What a stream has sent: `status`, `headers`, then one dict a frame with its fields; `data` is parsed."""
+    """What a stream has sent: `status`, `headers`, then one dict a frame with its fields; `data` is parsed.
+
+    `largest` is the size of the largest part, in bytes.
+    """
 
     def __init__(self) -> None:
         self.started: asyncio.Future[tuple[int, dict[str, str]]] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.Event()
+        self.largest = 0
         self._rest = b""
         self._frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
@@ -27,6 +31,7 @@ class Frames:
             headers = {name.decode(): value.decode() for name, value in message["headers"]}
             self.started.set_result((message["status"], headers))
             return
+        self.largest = max(self.largest, len(message["body"]))
         *whole, self._rest = (self._rest + message["body"]).split(b"\n\n")
         for frame in whole:
             lines = [line.partition(": ") for line in frame.decode().splitlines()]

@@ -83,6 +83,13 @@ async def test_a_resumed_stream_keeps_to_what_it_is_of(application, alice, bob):
         assert (await frames.told())["data"]["post"]["title"] == "By bob"
 
 
+async def test_what_was_missed_comes_in_parts_however_large_it_is(application, alice):
+    titles = [(await alice.post(f"Post {n}", content="x" * 100_000))["title"] for n in range(8)]
+    async with streaming(application, last_event_id="0") as frames:
+        assert [(await frames.told())["data"]["post"]["title"] for _ in titles] == titles
+        assert frames.largest < 1_000_000
+
+
 async def test_what_is_deleted_is_not_told_to_whoever_comes_back(application, alice):
     gone = await alice.post("Gone")
     await alice.told("DELETE", f"posts/{gone['id']}")
