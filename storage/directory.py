@@ -12,7 +12,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, profile
 from relay.protocol.admission import Action, BindKey, NameIdentity, ProvisionIdentity, UnbindKey, VanishKey, Version
 from relay.protocol.event import Event
-from relay.protocol.names import is_name, name_key
+from relay.protocol.names import is_name, is_reserved, name_key
 from storage.people import (
     MAX_CLAIMS,
     MAX_KEYS,
@@ -132,9 +132,12 @@ class SqliteDirectory(SqliteLookups):
         """The name in the key's kind 0 if it is one and free, else the first of its npub that is."""
         npub = encoding.encode("npub", wanted.pubkey)
         for name in ((given, f"{given[:50]}-{npub[5:11]}") if given else ()) + (npub[:16], npub):
-            if is_name(name) and (wanted.origin is not None or self.identity_named(name) is None):
+            if is_name(name) and (wanted.origin is not None or self._is_free(name)):
                 return name
         raise Refused(Why.TAKEN, "every name for this key is taken; register one")
+
+    def _is_free(self, name: str) -> bool:
+        return not is_reserved(name) and self.identity_named(name) is None
 
     def _vanish(self, pubkey: str, now: int) -> None:
         key = self.key(pubkey)

@@ -11,6 +11,7 @@ from typing import Final
 MAX_NAME: Final = 64  # characters, as below
 MAX_DISPLAY_NAME: Final = 100
 MAX_DESCRIPTION: Final = 500
+RESERVED: Final = frozenset(("me", "register", "status", "profile", "_", "general", "admin", "relay"))
 
 _NAME: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _JOINERS: Final = frozenset("\u200c\u200d")  # needed by Persian and by emoji
@@ -33,6 +34,11 @@ def foreign_character(name: str) -> str | None:
 def name_key(name: str) -> str:
     """What two names share when they are the same name: case does not count."""
     return name.lower()
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the name would be taken for a route, a place or the operator, so that no identity of this relay has it."""
+    return name_key(name) in RESERVED
 
 
 def shown(text: str, most: int) -> str:

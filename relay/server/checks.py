@@ -1,14 +1,11 @@
 """What may be registered, shown and claimed: checks of what a client sends, without any state."""
 
 import hashlib
-from typing import Final
 
 from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
 from relay.protocol import names
-
-RESERVED: Final = frozenset(("me", "register", "status", "profile", "_", "general", "admin", "relay"))
 
 
 def name(name: str) -> None:
@@ -21,7 +18,7 @@ def name(name: str) -> None:
             Prefix.INVALID,
             f"a name has 1 to {names.MAX_NAME} characters, a letter or digit among them, not {len(name)}",
         )
-    if names.name_key(name) in RESERVED:
+    if names.is_reserved(name):
         raise Reject(Prefix.INVALID, f"the name {name} is reserved; choose another")
 
 

@@ -188,6 +188,15 @@ def test_a_taken_name_is_not_provisioned_a_second_time(tmp_path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize("name", ["admin", "Me", "relay"])
+def test_a_reserved_name_is_not_provisioned(tmp_path: Path, name: str) -> None:
+    writer = open_writer(tmp_path, provision=True)
+    write(writer, make_event(5, kinds.METADATA, f'{{"name":"{name}"}}'), post(5))
+    assert writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name.startswith(f"{name}-")
+    assert writer.directory.identity_named(name) is None
+    writer.close()
+
+
 def test_provisioning_is_bounded_by_the_hour(tmp_path: Path) -> None:
     writer = open_writer(tmp_path, provision=True, most=2)
     statuses = [outcome.status for outcome in write(writer, *(post(key) for key in range(5, 9)))]
