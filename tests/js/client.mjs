@@ -1,4 +1,5 @@
 // nostr-tools against the relay whose URL is the first argument: prints "ok <step>" for each step, throws on the first that fails.
+import "./webcrypto.mjs";
 import assert from "node:assert/strict";
 import WebSocket from "ws";
 import { finalizeEvent, generateSecretKey, getPublicKey, verifyEvent } from "nostr-tools/pure";
