@@ -73,6 +73,8 @@ def is_program(request: Request[Any, Any, Any]) -> bool:
 
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What the framework or a route refuses with a status."""
+    if error.status_code >= 500 and error.detail == _LEFT:
+        return answer(request, _plain(400, "the body did not come to its end"))
     if error.status_code >= 500:
         return broken(request, error)
     message = _MESSAGES.get(error.status_code) or "; ".join([error.detail, *_parts(error)])
@@ -105,6 +107,8 @@ def broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     return answer(request, _plain(500, "the relay could not answer this request"))
 
 
+# The framework's 500 for a client that leaves within its body, which is no fault of the relay's.
+_LEFT: Final = "client disconnected prematurely"
 _MESSAGES: Final = {404: "there is nothing at this address", 405: "this address does not take that method"}
 
 

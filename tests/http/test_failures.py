@@ -119,3 +119,21 @@ async def test_keeps_the_headers_that_belong_to_a_refusal():
     async with Browser(routes=EXTRA) as browser:
         answer = await browser.get("/api/slow-down")
     assert (answer.status_code, answer.headers["retry-after"], answer.json()["message"]) == (429, "7", "too many")
+
+
+async def test_a_client_that_leaves_within_its_body_is_no_fault_of_the_relay(caplog):
+    parts = iter([{"type": "http.request", "body": b'{"num', "more_body": True}, {"type": "http.disconnect"}])
+    statuses = []
+
+    async def receive():
+        return next(parts)
+
+    async def send(message):
+        statuses.append(message.get("status"))
+
+    async with Browser(FakeHub(config()), EXTRA) as browser:
+        headers = [(b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/api/body", "query_string": b"", "headers": headers}
+        await browser._transport.app(scope | {"client": None, "server": ("relay", 80), "scheme": "http"}, receive, send)
+    assert statuses[0] == 400
+    assert not caplog.records
