@@ -86,7 +86,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 class Feed(Protocol):
     """The feed, through readers. All raise StorageError, and Reject(invalid) for a wrong cursor or order.
 
-    `viewer` is the identity whose own votes are told. `limit` is at most MAX_PAGE, more are not given.
+    `viewer` is the identity whose own votes are told. `limit` is at most MAX_PAGE, more are not given; of large texts fewer.
     """
 
     async def posts(

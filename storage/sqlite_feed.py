@@ -29,6 +29,7 @@ from storage.feed import (
 from storage.statements import named
 
 RISING_SECONDS: Final = 48 * 3600
+PAGE_BYTES: Final = 1024 * 1024  # of a page, and of the replies on it: readers may be slow, and each holds its page
 
 _FIRST: Final = (float("inf"), 2**63 - 1)  # where a page starts that goes down
 _LAST: Final = (float("-inf"), 0)  # and one that goes up
@@ -99,8 +100,10 @@ class SqliteFeed:
         page, values = _post_page(sort, start, now, authors)
         values.update(viewer=viewer, limit=_bounded(limit) + 1, offset=min(max(offset, 0), MAX_OFFSET))
         values["each"] = values.get("each", values["limit"] + values["offset"])
-        rows, last = await self._run(partial(_read_posts, page=page, values=values))
-        return _cut(rows, last, _bounded(limit), name, start.now)
+        rows, last, fitting = await self._run(
+            partial(_read_fitting, read=partial(_read_posts, page=page), values=values)
+        )
+        return _cut(rows, last, fitting, name, start.now)
 
     async def posts_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[PostRow]:
         """Those of these posts that are here."""
@@ -126,8 +129,8 @@ class SqliteFeed:
         start = _parse(cursor, name, now, _LAST if sort == "old" else _FIRST)
         values = {"post": post_id, "parent": parent, "value": start.value, "seq": start.seq, "now": now}
         values.update(viewer=viewer, limit=_bounded(limit) + 1)
-        rows, last = await self._run(partial(_read_tree, sort=sort, values=values, limit=_bounded(limit)))
-        return _cut(rows, last, _bounded(limit), name, start.now)
+        rows, last, fitting = await self._run(partial(_read_tree, sort=sort, values=values))
+        return _cut(rows, last, fitting, name, start.now)
 
     async def comments_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[CommentRow]:
         """Those of these comments that are here, without their replies."""
@@ -160,6 +163,30 @@ def _read_posts(connection: sqlite3.Connection, page: str, values: dict[str, Any
     return _with_wires(_posts.decode(rows), wires), last
 
 
+def _read_fitting(
+    connection: sqlite3.Connection,
+    read: Callable[..., tuple[list[Row], Any]],
+    values: dict[str, Any],
+) -> tuple[list[Row], Any, int]:
+    """As `read`, with one row more than the page has; how many rows that is: fewer than asked for where they are large."""
+    rows, last = read(connection, values=values)
+    limit = values["limit"] - 1
+    fitting = max(1, len(_fitting(rows[:limit], PAGE_BYTES)))
+    if fitting >= min(len(rows), limit):
+        return rows, last, limit
+    rows, last = read(connection, values=values | {"limit": fitting + 1})
+    return rows, last, fitting
+
+
+def _fitting(rows: list[Row], room: int) -> list[Row]:
+    """Those of the first rows that have room."""
+    for number, row in enumerate(rows):
+        room -= len(row.wire) + len(row.content)
+        if room < 0:
+            return rows[:number]
+    return rows
+
+
 def _read_comments(
     connection: sqlite3.Connection, page: str, extreme: str, values: dict[str, Any]
 ) -> tuple[list[CommentRow], Any]:
@@ -168,15 +195,12 @@ def _read_comments(
     return _with_wires(_comments.decode(rows), wires), last
 
 
-def _read_tree(
-    connection: sqlite3.Connection, sort: str, values: dict[str, Any], limit: int
-) -> tuple[list[CommentRow], Any]:
-    """The rows of a page of comments, one more than `limit` if there is, and under them their replies, level by level."""
+def _read_tree(connection: sqlite3.Connection, sort: str, values: dict[str, Any]) -> tuple[list[CommentRow], Any, int]:
+    """The rows of a page of comments and how many, with one more if there is, and under them their replies, level by level."""
     order = _COMMENTS[sort]
-    top, last = _read_comments(
-        connection, named("feed")["comments_by"].format(**order), extreme=order["extreme"], values=values
-    )
-    level, left = top[:limit], MAX_TREE
+    read = partial(_read_comments, page=named("feed")["comments_by"].format(**order), extreme=order["extreme"])
+    top, last, limit = _read_fitting(connection, read, values)
+    level, left, room = top[:limit], MAX_TREE, PAGE_BYTES
     page = named("feed")["replies"].format(**order)
     for depth in range(1, DEPTH + 1):
         parents = {row.id: row.replies for row in level if row.comment_count}
@@ -184,11 +208,13 @@ def _read_tree(
             break
         wanted = values | {"parents": _json(parents), "each": REPLIES, "limit": left}
         found, _ = _read_comments(connection, page, extreme=order["extreme"], values=wanted)
+        found = _fitting(found, room)
+        room -= sum(len(row.wire) + len(row.content) for row in found)
         level = [msgspec.structs.replace(row, depth=depth, replies=[]) for row in found]
         for row in level:
             parents[row.parent_id or ""].append(row)
         left -= len(level)
-    return top, last
+    return top, last, limit
 
 
 def _with_wires(rows: list[Row], wires: bytes | None) -> list[Row]:

@@ -47,6 +47,19 @@ async def test_comments_are_read_as_a_tree(alice, api):
     assert asked["content"] == "1.1"
 
 
+async def test_large_comments_and_replies_are_told_of_when_they_have_no_room(alice, api):
+    post = await alice.post()
+    for n in range(9):
+        comment = await alice.comment(post, f"{n}" + "x" * 99_999)
+    for n in range(9):
+        await alice.comment(post, f"{n}" + "x" * 99_999, parent_id=comment["id"])
+    page = await api.get(f"posts/{post['id']}/comments?sort=new")
+    rest = await api.get(f"posts/{post['id']}/comments?sort=new&cursor={page['next_cursor']}")
+    assert (len(page["comments"]) < 9, len(page["comments"]) + len(rest["comments"])) == (True, 9)
+    (full,) = [each for each in page["comments"] + rest["comments"] if each["id"] == comment["id"]]
+    assert 0 < len(full["replies"]) < full["comment_count"] == 9
+
+
 async def test_comments_are_paged_and_sorted(alice, bob, api):
     post = await alice.post()
     comments = [await alice.comment(post, str(n)) for n in range(3)]

@@ -125,6 +125,18 @@ async def test_a_limit_above_a_hundred_is_a_hundred(alice, api):
     assert len((await api.get("posts?limit=1000000"))["posts"]) == 1
 
 
+@pytest.mark.parametrize("sort", ["hot", "new", "top", "rising"])
+async def test_a_page_of_large_posts_is_shorter_and_goes_on(alice, api, sort):
+    written = {(await alice.post(f"Post {n}", content="x" * 100_000))["id"] for n in range(9)}
+    page = await api.get(f"posts?sort={sort}&limit=100")
+    found = [post["id"] for post in page["posts"]]
+    assert 1 < len(found) < 9
+    assert page["has_more"] is True
+    rest = await api.get(f"posts?sort={sort}&limit=100&cursor={page['next_cursor']}")
+    found += [post["id"] for post in rest["posts"]]
+    assert (set(found), len(found), rest["has_more"]) == (written, 9, False)
+
+
 async def test_lists_one_authors_posts(alice, bob, api):
     own = await alice.post("By alice")
     await bob.post("By bob")
