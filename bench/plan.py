@@ -27,8 +27,9 @@ class Plan(msgspec.Struct, frozen=True):
     feed_posts: int = 100_000  # in the seeded feed
     feed_votes: int = 20_000  # on one of them
     feed_pages: int = 500  # read at each depth
-    feed_written: int = 10_000  # posts, and as many notes
+    feed_written: int = 9600  # posts, and as many notes
     feed_voters: int = 4000  # who vote on a new post and on the one with many votes
+    feed_singles: int = 400  # notes, and votes, one at a time
 
 
 QUICK = Plan(
@@ -48,4 +49,5 @@ QUICK = Plan(
     feed_pages=50,
     feed_written=1000,
     feed_voters=500,
+    feed_singles=50,
 )

@@ -6,7 +6,8 @@ relay that provisions identities, all other posts by `tidings import`. What is m
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from bench.figures import Row, percentile
 from bench.plan import Plan
 from bench.process import Meter, Spent, Subject, command, run, started
 from bench.workloads.api import timed
-from bench.workloads.ingest import pour, refusal, unless_new
+from bench.workloads.ingest import drip, pour, refusal, unless_new
 
 PAGE: Final = 25  # posts
 DEPTH: Final = 1000  # pages
@@ -29,6 +30,8 @@ _LOVED, _MET, _NEW = 0, 1, 2  # posts: with all the votes, with the votes by whi
 _TURNS: Final = 4
 _WRITTEN_SEED: Final = 1_000_000  # far from any seed a person chooses
 _PROVISION: Final = ("identities.unbound=provision", "identities.provisions_per_hour=0")
+
+_Send = Callable[[Subject, Sequence[bytes]], Awaitable[tuple[Spent, list[float]]]]
 
 
 async def fill(data: Path, plan: Plan) -> None:
@@ -54,14 +57,30 @@ def _next_votes(plan: Plan, post: int, voters: int) -> list[bytes]:
 
 
 async def rows(subject: Subject, plan: Plan) -> list[Row]:
-    """Rows "feed hot page", "feed hot page 1000", "feed note", "feed post", "feed first vote" and "feed vote"."""
+    """Rows "feed hot page", "feed hot page 1000", "feed note", "feed post", "feed first vote", "feed vote", and one at a time."""
     seed = _WRITTEN_SEED + plan.seed
-    notes, posts = (list(corpus.wires(seed, plan.feed_written, series)) for series in (feed.NOTES, feed.POSTS))
-    first, more = (_next_votes(plan, post, plan.feed_voters) for post in (_NEW, _LOVED))
+    many_at_once = partial(pour, plan=plan, judge=unless_new)
+    many, voters, singles = plan.feed_written, plan.feed_voters, plan.feed_singles
+    posts = list(corpus.wires(seed, many, feed.POSTS))
+    notes = list(corpus.wires(seed, many + singles, feed.NOTES))
+    first, votes = (_next_votes(plan, post, voters + singles) for post in (_NEW, _LOVED))
     return [
         *await _pages(subject, plan),
-        *await _beside(subject, plan, _Work("feed note", "note", notes), _Work("feed post", "post", posts)),
-        *await _beside(subject, plan, _Work("feed first vote", "vote", first), _Work("feed vote", "vote", more)),
+        *await _beside(
+            subject,
+            _Work("feed note", "note", notes[:many], many_at_once),
+            _Work("feed post", "post", posts, many_at_once),
+        ),
+        *await _beside(
+            subject,
+            _Work("feed first vote", "vote", first[:voters], many_at_once),
+            _Work("feed vote", "vote", votes[:voters], many_at_once),
+        ),
+        *await _beside(
+            subject,
+            _Work("feed note one at a time", "note", notes[many:], drip),
+            _Work("feed vote one at a time", "vote", votes[voters:], drip),
+        ),
     ]
 
 
@@ -107,20 +126,21 @@ async def _page(client: httpx.AsyncClient, cursor: str) -> str:
 
 
 class _Work:
-    """Events to be sent in _TURNS parts, and what they have cost so far."""
+    """Events to be sent in _TURNS parts by `send`, every one of them new, and what they have cost so far."""
 
-    def __init__(self, name: str, unit: str, wires: Sequence[bytes]) -> None:
+    def __init__(self, name: str, unit: str, wires: Sequence[bytes], send: _Send) -> None:
         self._name = name
         self._unit = unit
         size = -(-len(wires) // _TURNS)
         self._parts = [wires[at : at + size] for at in range(0, len(wires), size)]
         self._units = len(wires)
+        self._send = send
         self._spent: list[Spent] = []
         self._latencies: list[float] = []
 
-    async def send(self, subject: Subject, plan: Plan, turn: int) -> None:
-        """Send a part, every event of which must be new."""
-        spent, latencies = await pour(subject, self._parts[turn], plan, unless_new)
+    async def take_turn(self, subject: Subject, turn: int) -> None:
+        """Send a part."""
+        spent, latencies = await self._send(subject, self._parts[turn])
         self._spent.append(spent)
         self._latencies += latencies
 
@@ -138,11 +158,11 @@ class _Work:
         )
 
 
-async def _beside(subject: Subject, plan: Plan, base: _Work, other: _Work) -> list[Row]:
+async def _beside(subject: Subject, base: _Work, other: _Work) -> list[Row]:
     """Both rows, the second with its ratio to the first. They take turns, so that the machine's moods meet both."""
     for turn in range(_TURNS):
         for work in (base, other) if turn % 2 == 0 else (other, base):
-            await work.send(subject, plan, turn)
+            await work.take_turn(subject, turn)
     one, two = base.row(), other.row()
     if one.cpu_us is None or two.cpu_us is None:
         return [one, two]

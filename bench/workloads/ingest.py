@@ -117,11 +117,25 @@ async def pipelined(subject: Subject, plan: Plan) -> Row:
 
 
 async def one_at_a_time(subject: Subject, plan: Plan) -> Row:
-    """Row "ingest one at a time": the next event is sent when the one before it is acknowledged."""
-    wires = corpus.wires(_SINGLES_SEED + plan.seed, plan.singles)
+    """Row "ingest one at a time"."""
+    wires = list(corpus.wires(_SINGLES_SEED + plan.seed, plan.singles))
+    spent, latencies = await drip(subject, wires)
+    return Row(
+        name="ingest one at a time",
+        unit="event",
+        units=plan.singles,
+        seconds=spent.seconds,
+        cpu_us=spent.cpu_us(plan.singles),
+        p50_ms=percentile(latencies, 50) * 1000,
+        p99_ms=percentile(latencies, 99) * 1000,
+    )
+
+
+async def drip(subject: Subject, wires: Sequence[bytes]) -> tuple[Spent, list[float]]:
+    """Send new events, each when the one before it is acknowledged; what it took, and how long each waited in seconds."""
     frames = [published(wire) for wire in wires]
     connection = await connect(subject.url)
-    finished = Barrier(plan.singles)
+    finished = Barrier(len(frames))
     connection.lost = finished.fail
     times: list[float] = []
 
@@ -132,7 +146,7 @@ async def one_at_a_time(subject: Subject, plan: Plan) -> Row:
         trouble = unless_new(message)
         if trouble is not None:
             finished.fail(trouble)
-        elif len(times) <= plan.singles:
+        elif len(times) <= len(frames):
             connection.write(frames[len(times) - 1])
         finished.arrive()
 
@@ -143,13 +157,4 @@ async def one_at_a_time(subject: Subject, plan: Plan) -> Row:
     await finished.wait()
     spent = meter.read()
     connection.close()
-    latencies = [after - before for before, after in pairwise(times)]
-    return Row(
-        name="ingest one at a time",
-        unit="event",
-        units=plan.singles,
-        seconds=spent.seconds,
-        cpu_us=spent.cpu_us(plan.singles),
-        p50_ms=percentile(latencies, 50) * 1000,
-        p99_ms=percentile(latencies, 99) * 1000,
-    )
+    return spent, [after - before for before, after in pairwise(times)]
