@@ -12,7 +12,7 @@ from keys.custody import Draft
 from relay.http.api import common, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import GENERAL, Content, Done, Link, PostAnswer, PostPage, Title
+from relay.http.api.shapes import GENERAL, Content, Done, EditAnswer, Link, PostAnswer, PostPage, Title
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
@@ -109,8 +109,8 @@ async def get_post(post_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -
 @patch(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Edit a post", middleware=[idempotent])
 async def edit_post(
     post_id: FromPath[str], data: JSONBody[Edit], principal: GivenPrincipal, hub: GivenHub
-) -> PostAnswer:
-    """Change the title or text of your own post; the post answered carries its first event, not the edit."""
+) -> EditAnswer:
+    """Change the title or text of your own post; `event` is the edit."""
     if data.title is None and data.content is None:
         raise invalid("give a title or a content to change")
     present = await find(hub, post_id, principal)
@@ -118,8 +118,8 @@ async def edit_post(
     tags = [["e", present.id], ["title", _title(present.title if data.title is None else data.title)]]
     content = present.content if data.content is None else data.content
     created_at = max(common.now(), (present.updated_at or present.created_at) + 1)  # so that it is the newest
-    await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at))
-    return PostAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)))
+    event = await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at))
+    return EditAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)), event=event)
 
 
 @delete(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Delete a post", status_code=200)

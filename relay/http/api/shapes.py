@@ -105,6 +105,12 @@ class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
     post: Post
 
 
+class EditAnswer(PostAnswer, frozen=True, kw_only=True):
+    """A post after an edit; `event` is the edit, while the post carries the event that made it."""
+
+    event: Event
+
+
 class PostPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of posts; the next one is asked for with `next_cursor`."""
 

@@ -154,7 +154,9 @@ async def test_the_best_of_the_last_two_days_rise(alice, bob, api):
 async def test_an_edit_changes_what_it_names_and_keeps_the_rest(alice, api):
     post = await alice.post("Old title", content="Old text", url="https://example.org/")
     first = (await alice.told("PATCH", f"posts/{post['id']}", {"content": "New text"}))["post"]
-    second = (await alice.told("PATCH", f"posts/{post['id']}", {"title": "New title"}))["post"]
+    answer = await alice.told("PATCH", f"posts/{post['id']}", {"title": "New title"})
+    second, edit = answer["post"], answer["event"]
+    assert (edit["kind"], edit["content"], ["e", post["id"]] in edit["tags"]) == (1010, "New text", True)
     assert (first["title"], first["content"]) == ("Old title", "New text")
     assert (second["title"], second["content"], second["url"]) == ("New title", "New text", "https://example.org/")
     assert second["event"] == post["event"]
