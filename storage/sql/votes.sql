@@ -1,5 +1,6 @@
 -- Votes: of each target and identity the newest live kind 7 that is `+`, empty or `-`, of equals the one with the lowest id,
 -- whichever of the identity's keys signed it. A key here is the target's id and the author's: where `entries` has it, after 0x42.
+-- The + of `+target` keeps SQLite from walking all posts, or all comments, to find the few that are voted on.
 
 -- name: keys
 INSERT INTO touched (key, bytes)
@@ -51,7 +52,7 @@ FROM newest AS n LEFT JOIN events AS v ON v.seq = n.seq
 
 -- name: post_upvotes
 SELECT target AS post_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE up AND target IN (SELECT id FROM posts)
+FROM made_votes WHERE up AND +target IN (SELECT id FROM posts)
 
 -- name: forget_post_upvotes
 DELETE FROM post_upvotes
@@ -63,7 +64,7 @@ ON CONFLICT DO NOTHING
 
 -- name: post_downvotes
 SELECT target AS post_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE NOT up AND target IN (SELECT id FROM posts)
+FROM made_votes WHERE NOT up AND +target IN (SELECT id FROM posts)
 
 -- name: forget_post_downvotes
 DELETE FROM post_downvotes
@@ -75,7 +76,7 @@ ON CONFLICT DO NOTHING
 
 -- name: comment_upvotes
 SELECT target AS comment_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE up AND target IN (SELECT id FROM comments)
+FROM made_votes WHERE up AND +target IN (SELECT id FROM comments)
 
 -- name: forget_comment_upvotes
 DELETE FROM comment_upvotes
@@ -87,7 +88,7 @@ ON CONFLICT DO NOTHING
 
 -- name: comment_downvotes
 SELECT target AS comment_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE NOT up AND target IN (SELECT id FROM comments)
+FROM made_votes WHERE NOT up AND +target IN (SELECT id FROM comments)
 
 -- name: forget_comment_downvotes
 DELETE FROM comment_downvotes

@@ -403,3 +403,27 @@ async def test_a_provisioned_identity_has_its_first_post_in_the_same_transaction
     await reader.close()
     writer.close()
     assert (row.id, row.author_name[:4]) == (shown.id, "npub")
+
+
+def _work(writer: SqliteWriter, event: Event) -> int:
+    """How many hundred SQLite instructions writing the event takes."""
+    spent = 0
+
+    def count() -> int:
+        nonlocal spent
+        spent += 1
+        return 0
+
+    writer._connection.set_progress_handler(count, 100)
+    write(writer, [event])
+    writer._connection.set_progress_handler(None, 0)
+    return spent
+
+
+def test_a_vote_takes_the_same_work_however_many_posts_and_comments_there_are(writer: SqliteWriter) -> None:
+    first = post()
+    write(writer, [first, vote(2, first)])
+    among_one = _work(writer, vote(3, first))
+    others = [post(n, 1, NOW - n) for n in range(1, 400)]
+    write(writer, [*others, *(comment(one, 2) for one in others)])
+    assert _work(writer, vote(3, others[7])) <= among_one + 10
