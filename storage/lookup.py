@@ -1,11 +1,15 @@
 """Answers filters on one connection.
 
+Every step of a statement hands the interpreter's lock over and takes it back, and on a machine with a core to spare that costs
+more than the step. So a statement gives its rows as one: their numbers as a JSON list, their bodies joined.
+
 The index read backwards is NIP-01's order (newest first, of one second the lowest id), so a page is a prefix of a merge and
 nothing is sorted afterwards. A filter with ids is answered from the events themselves: there are as many as it names.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -138,10 +142,48 @@ def any_expired(connection: sqlite3.Connection, now: int) -> bool:
 
 def rows(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int) -> list[Row]:
     """The first rows of a plan in NIP-01's order, at most `limit`; `give` is pages or heads."""
-    parts: list[list[Row]] = _fetch(connection, found, give, scope, limit)
+    parts = [_unpacked(*part[0]) for part in _fetch(connection, found, give, scope, limit)]
     if len(parts) == 1:
         return parts[0]
     return union(parts)[:limit]
+
+
+_integers = msgspec.json.Decoder(list[int]).decode
+
+
+def _unpacked(numbers: bytes | None, joined: bytes | None) -> list[Row]:
+    """The rows in what one statement gives: created_at, rank (or another number), seq and size of each, and the bodies."""
+    if numbers is None:
+        return []
+    flat = _integers(numbers)
+    sizes = flat[3::4]
+    return list(zip(flat[0::4], flat[1::4], flat[2::4], _split(joined or b"", sizes), strict=True))
+
+
+def _split(joined: bytes, sizes: list[int]) -> list[bytes | None]:
+    return [joined[end - size : end] or None for end, size in zip(accumulate(sizes), sizes, strict=True)]
+
+
+def short_page(
+    connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int
+) -> tuple[list[bytes], bool] | None:
+    """What `page` and `first_part` give together where the limit is a client's own and small: the usual question.
+
+    None where it takes the long way: for ids, several statements, or a large body.
+    """
+    if limit > _BODIES or wanted.ids is not None or wanted.is_empty():
+        return None
+    found = plan(connection, wanted, scope.prefixes)
+    if len(found.arms) > query.ARMS_A_STATEMENT:
+        return None
+    parts = _fetch(connection, found, "wires", scope, limit + 1)
+    if not parts or parts[0][0][0] is None:
+        return [], True
+    ((sizes, joined),) = parts[0]
+    wires = _split(joined, _integers(sizes))
+    if len(parts) > 1 or not all(wires):
+        return None
+    return wires[:limit], len(wires) <= limit  # type: ignore[return-value]  # none of them is None
 
 
 def page(
@@ -255,7 +297,10 @@ def bodies(connection: sqlite3.Connection, seqs: Sequence[int], now: int) -> dic
     for start in range(0, len(seqs), SIZES[-1]):
         part = padded(list(seqs[start : start + SIZES[-1]]))
         sql = listed(named("lookup")["bodies"], ("seqs", len(part)))
-        found.update(connection.execute(sql, (*part, now)))
+        numbers, joined = connection.execute(sql, (*part, now)).fetchone()
+        if numbers is not None:
+            flat = _integers(numbers)
+            found.update((seq, wire) for seq, wire in zip(flat[::2], _split(joined, flat[1::2]), strict=True) if wire)
     return found
 
 

@@ -26,7 +26,7 @@ _SHARED: Final = 5  # parameters that every arm shares, see query.sql
 _NOWHERE: Final = (b"", 0)  # an arm that finds nothing
 
 Arm = tuple[bytes, int | None]  # key and kind; None: all kinds of the key, which sorts them
-Give = Literal["pages", "heads", "seqs", "pubkeys", "total"]
+Give = Literal["wires", "pages", "heads", "seqs", "pubkeys", "total"]
 
 
 class Plan(msgspec.Struct, frozen=True):

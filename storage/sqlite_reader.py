@@ -177,6 +177,10 @@ class SqliteReader:
 
 
 def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, limits: Limits) -> Found:
+    if len(filters) == 1 and filters[0].limit is not None and filters[0].limit <= limits.maximum:
+        short = lookup.short_page(connection, filters[0], scope, filters[0].limit)
+        if short is not None:
+            return Found(short[0], (), short[1])
     pages = []
     complete = True
     for wanted in filters:

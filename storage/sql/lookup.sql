@@ -24,7 +24,8 @@ SELECT count(*) FROM (
 SELECT count(*) FROM (SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) LIMIT ?)
 
 -- name: bodies
-SELECT seq, wire FROM events WHERE seq IN ({seqs}) AND (expires_at IS NULL OR expires_at > ?)
+SELECT CAST('[' || group_concat(seq || ',' || length(wire)) || ']' AS BLOB), CAST(group_concat(wire, '') AS BLOB)
+FROM events WHERE seq IN ({seqs}) AND (expires_at IS NULL OR expires_at > ?)
 
 -- name: among
 SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, pubkey, audience
