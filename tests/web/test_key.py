@@ -56,9 +56,13 @@ def test_a_key_is_kept_in_the_browser_only_if_wanted_and_forgotten_on_demand(rel
     expect(keeper.page.locator("#account")).to_have_text("Get API key")
 
 
-@pytest.mark.parametrize(
-    ("name", "told"), [("Taken", "Taken is taken"), ("general", "reserved"), ("x" * 64 + "y", ""), ("a b", "")]
-)
+def test_a_name_takes_no_more_characters_than_the_relay_does(relay, window):
+    visitor = window("/key")
+    visitor.page.get_by_label("Name").fill("x" * 64 + "y")
+    expect(visitor.page.get_by_label("Name")).to_have_value("x" * 64)
+
+
+@pytest.mark.parametrize(("name", "told"), [("Taken", "Taken is taken"), ("general", "reserved"), ("a b", "")])
 def test_a_name_that_cannot_be_had_is_explained_where_it_was_typed(relay, window, name, told):
     if not httpx.get(f"{relay.http}/api/v1/agents/taken").is_success:
         Agent(relay, "taken")
