@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("relay", "handlers", "storage", "keys", "bench")
 
 GROUND = ("relay.errors", "relay.protocol", "keys.schnorr", "keys.encoding", "keys.nip42", "keys.nip98", "keys.tokens")
-SERVED = (*GROUND, "relay.server", "relay.config", "storage.base", "storage.feed", "storage.people", "handlers", "keys")
+INTERFACES = ("storage.base", "storage.feed", "storage.people", "storage.search.engine")
+SERVED = (*GROUND, "relay.server", "relay.config", *INTERFACES, "handlers", "keys")
 EVERYTHING = PACKAGES
 
 # Who may import what of ours; the longest row that a module's name starts with holds for it. A module may always import

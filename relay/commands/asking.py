@@ -133,6 +133,8 @@ def delete(settings: Settings, wanted: Filter, yes: bool, dry_run: bool, as_json
       tidings delete --dry-run '{"until":1600000000}'
       tidings delete --yes @spam.json
     """
+    if wanted.search is not None:
+        raise Misuse("a search finds what is near, which is too vague to delete by; delete by ids")
     total = run(_count(settings, wanted))
     planned = total if wanted.limit is None else min(total, wanted.limit)
     say(f"{total:,} stored events match" + ("" if planned == total else f"; {planned:,} may go (limit)"))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import kinds, search
 from relay.protocol.event import Event, describe
 
 _INT64: Final = 2**63 - 1
@@ -20,7 +20,8 @@ class Filter(msgspec.Struct, frozen=True, gc=False):
     """One filter. A field that is None was absent; an empty set was present and matches nothing.
 
     `since` and `until` are inclusive unix seconds. `limit` bounds stored events only and never takes part in matching.
-    `tags` maps a single letter to the wanted first values.
+    `tags` maps a single letter to the wanted first values. `search` (NIP-50) is matched by its words here;
+    stored events are searched by the search engine.
     """
 
     ids: frozenset[str] | None = None
@@ -30,10 +31,13 @@ class Filter(msgspec.Struct, frozen=True, gc=False):
     since: int | None = None
     until: int | None = None
     limit: int | None = None
+    search: str | None = None
 
     def is_empty(self) -> bool:
         """Whether no event at all can match."""
         if self.since is not None and self.until is not None and self.since > self.until:
+            return True
+        if self.search is not None and not search.parse(self.search).terms:
             return True
         sets = (self.ids, self.authors, self.kinds, *self.tags.values())
         return any(wanted is not None and not wanted for wanted in sets)
@@ -54,7 +58,9 @@ def matches(wanted: Filter, event: Event) -> bool:
     for name, wanted_values in wanted.tags.items():
         if not any(tag[0] == name and len(tag) > 1 and tag[1] in wanted_values for tag in event.tags):
             return False
-    return True
+    if wanted.search is None:
+        return True
+    return search.found(search.parse(wanted.search), search.tokens(search.text_of(event)), event)
 
 
 def parse(value: object) -> Filter:
@@ -70,6 +76,8 @@ def parse(value: object) -> Filter:
             fields[name] = _kind_set(given)
         elif name in ("since", "until", "limit"):
             fields[name] = _integer(name, given)
+        elif name == "search":
+            fields[name] = _search(given)
         elif len(name) == 2 and name[0] == "#" and name[1].isascii() and name[1].isalpha():
             tags[name[1]] = _hex_set(name, given) if name[1] in _HEX_TAGS else _string_set(name, given)
         else:
@@ -91,7 +99,7 @@ def to_json(wanted: Filter) -> bytes:
     names = ("ids", "authors", "kinds")
     out: dict[str, object] = {n: sorted(getattr(wanted, n)) for n in names if getattr(wanted, n) is not None}
     out |= {f"#{name}": sorted(chosen) for name, chosen in sorted(wanted.tags.items())}
-    out |= {n: getattr(wanted, n) for n in ("since", "until", "limit") if getattr(wanted, n) is not None}
+    out |= {n: getattr(wanted, n) for n in ("since", "until", "limit", "search") if getattr(wanted, n) is not None}
     return msgspec.json.encode(out)
 
 
@@ -126,4 +134,12 @@ def _integer(name: str, given: object) -> int:
     lowest = 0 if name == "limit" else -_INT64
     if type(given) is not int or not lowest <= given <= _INT64:
         raise Reject(Prefix.INVALID, f"filter field {name} must be an integer" + (" from 0 up" if lowest == 0 else ""))
+    return given
+
+
+def _search(given: object) -> str:
+    if not isinstance(given, str):
+        raise Reject(Prefix.INVALID, "filter field search must be a string (NIP-50)")
+    if len(given) > search.MAX_SEARCH:
+        raise Reject(Prefix.INVALID, f"filter field search has at most {search.MAX_SEARCH} characters")
     return given

@@ -22,6 +22,8 @@ CLIENT_AUTH: Final = 22242  # NIP-42
 HTTP_AUTH: Final = 27235  # NIP-98
 JOIN: Final = 28934  # NIP-43, as the next
 LEAVE: Final = 28936
+LONG_FORM: Final = 30023  # NIP-23
+WIKI: Final = 30818  # NIP-54
 
 MAX_KIND: Final = 65535
 

@@ -2,12 +2,14 @@
 
 Rule: the answer is exactly `filter.matches`, and its cost grows with what matches. A filter stands under each value of its
 most selective field (ids, a tag, authors, kinds); the rest of it is checked only when the event has such a value. Equal
-filters of many subscriptions are one group, checked once.
+filters of many subscriptions are one group, checked once. A search (NIP-50) stands under a word of it, and a text is taken apart
+once an event, only where somebody searches.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
+from relay.protocol import search
 from relay.protocol.event import Event, indexed_tags
 from relay.protocol.filter import Filter
 
@@ -22,7 +24,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 class _Group(Generic[S]):
     """One distinct filter and its subscriptions. What standing under `place` already proves is left out of the fields."""
 
-    __slots__ = ("authors", "ids", "kinds", "place", "plain", "since", "subscriptions", "tags", "until")
+    __slots__ = ("asked", "authors", "ids", "kinds", "place", "plain", "since", "subscriptions", "tags", "until")
 
     def __init__(self, wanted: Filter) -> None:
         self.place = _place(wanted)
@@ -32,11 +34,12 @@ class _Group(Generic[S]):
         self.kinds = wanted.kinds if proved != "kinds" else None
         self.tags = tuple((name, chosen) for name, chosen in wanted.tags.items() if proved != f"#{name}")
         self.since, self.until = wanted.since, wanted.until
-        rest = (self.ids, self.authors, self.kinds, self.since, self.until)
+        self.asked = None if wanted.search is None else search.parse(wanted.search)
+        rest = (self.ids, self.authors, self.kinds, self.since, self.until, self.asked)
         self.plain = not self.tags and all(condition is None for condition in rest)
         self.subscriptions: dict[S, None] = {}
 
-    def accepts(self, event: Event, tags: dict[str, set[str]]) -> bool:
+    def accepts(self, event: Event, tags: dict[str, set[str]], words: Sequence[str]) -> bool:
         """Whether the event meets the conditions that its place in the index has not proved."""
         if self.kinds is not None and event.kind not in self.kinds:
             return False
@@ -47,6 +50,8 @@ class _Group(Generic[S]):
         if self.until is not None and event.created_at > self.until:
             return False
         if self.ids is not None and event.id not in self.ids:
+            return False
+        if self.asked is not None and not search.found(self.asked, words, event):
             return False
         if not self.tags:  # the usual case; the generator below costs as much as all of the above
             return True
@@ -61,6 +66,7 @@ class Matcher(Generic[S]):
         self._index: dict[str, dict[_Value, dict[_Group[S], None]]] = {}
         self._always: dict[_Group[S], None] = {}
         self._identities: dict[S, tuple[Hashable, ...]] = {}
+        self._searching: dict[_Group[S], None] = {}
 
     def __len__(self) -> int:
         """How many subscriptions are registered."""
@@ -94,13 +100,14 @@ class Matcher(Generic[S]):
         tags: dict[str, set[str]] = {}
         for name, value in indexed_tags(event):
             tags.setdefault(name, set()).add(value)
+        words = search.tokens(search.text_of(event)) if self._searching else ()
         found: dict[S, None] = {}
-        for group in self._candidates(event, tags):
-            if group.plain or group.accepts(event, tags):
+        for group in self._candidates(event, tags, words):
+            if group.plain or group.accepts(event, tags, words):
                 found.update(group.subscriptions)
         return list(found)
 
-    def _candidates(self, event: Event, tags: dict[str, set[str]]) -> dict[_Group[S], None]:
+    def _candidates(self, event: Event, tags: dict[str, set[str]], words: Sequence[str]) -> dict[_Group[S], None]:
         """The groups that stand under a value of the event, each once."""
         index = self._index
         candidates = dict(self._always)
@@ -113,9 +120,15 @@ class Matcher(Generic[S]):
             if asked is not None:
                 for value in present:
                     candidates.update(asked.get(value, ()))
+        under = index.get("search")
+        if under is not None:
+            for word in frozenset(words):
+                candidates.update(under.get(word, ()))
         return candidates
 
     def _register(self, group: _Group[S]) -> None:
+        if group.asked is not None:
+            self._searching[group] = None
         if group.place is None:
             self._always[group] = None
             return
@@ -126,6 +139,7 @@ class Matcher(Generic[S]):
 
     def _unregister(self, group: _Group[S]) -> None:
         """Take the group out and leave nothing empty behind: memory follows what is registered now."""
+        self._searching.pop(group, None)
         if group.place is None:
             del self._always[group]
             return
@@ -142,7 +156,7 @@ class Matcher(Generic[S]):
 def _identity(wanted: Filter) -> Hashable:
     """What equal filters have in common; the limit is about stored events only."""
     tags = frozenset(wanted.tags.items())
-    return wanted.ids, wanted.authors, wanted.kinds, tags, wanted.since, wanted.until
+    return wanted.ids, wanted.authors, wanted.kinds, tags, wanted.since, wanted.until, wanted.search
 
 
 def _place(wanted: Filter) -> _Place | None:
@@ -151,6 +165,7 @@ def _place(wanted: Filter) -> _Place | None:
     places: tuple[tuple[str, frozenset[str] | frozenset[int] | None], ...] = (
         ("ids", wanted.ids),
         *((f"#{name}", chosen) for name, chosen in tags),
+        ("search", _longest_word(wanted)),
         ("authors", wanted.authors),
         ("kinds", wanted.kinds),
     )
@@ -158,3 +173,12 @@ def _place(wanted: Filter) -> _Place | None:
         if chosen is not None and len(chosen) <= MAX_KEYS:
             return field, chosen
     return None
+
+
+def _longest_word(wanted: Filter) -> frozenset[str] | None:
+    """The word of a search that is likely the rarest, of those that an event must have whole."""
+    if wanted.search is None:
+        return None
+    terms = search.parse(wanted.search).terms
+    whole = [word for term in terms for word in (term.words[:-1] if term.prefix else term.words)]
+    return frozenset([max(whole, key=len)]) if whole else None

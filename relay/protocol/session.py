@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds, messages
+from relay.protocol import kinds, messages, search
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.messages import Auth, Close, Count, Message, Publish, Req
@@ -20,12 +20,16 @@ PRIVATE_KINDS: Final = frozenset((kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPH
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The settings a session needs; `max_subscriptions` and `max_filter_values` are for all of a connection's together."""
+    """The settings a session needs; `max_subscriptions` and `max_filter_values` are for all of a connection's together.
+
+    `searched` are the kinds in whose text is searched (NIP-50); a filter with `search` finds no others.
+    """
 
     max_subscriptions: int
     max_filters: int
     max_filter_values: int
     auth_to_read: bool
+    searched: frozenset[int] = frozenset()
 
 
 class Open(msgspec.Struct, frozen=True, gc=False):
@@ -113,9 +117,10 @@ class Session:
                 if refusal is not None:
                     reply = messages.closed(message.subscription, refusal)
                     return Refuse(message.subscription, reply) if isinstance(message, Req) else reply
+                filters = tuple(_searching(wanted, rules.searched) for wanted in message.filters)
                 if isinstance(message, Count):
-                    return Tally(message.subscription, message.filters, message.offset)
-                return Open(message.subscription, message.filters)
+                    return Tally(message.subscription, filters, message.offset)
+                return Open(message.subscription, filters)
         raise AssertionError(message)  # Publish was answered before
 
     def _refuses(self, message: Req | Count, rules: Rules) -> Reject | None:
@@ -125,6 +130,12 @@ class Session:
             return Reject(
                 Prefix.INVALID, f"{len(message.filters)} filters; at most {rules.max_filters} go in one request"
             )
+        if (
+            isinstance(message, Count)
+            and len(message.filters) > 1
+            and any(f.search is not None for f in message.filters)
+        ):
+            return Reject(Prefix.UNSUPPORTED, "a COUNT that searches (NIP-50) takes one filter")
         if (
             isinstance(message, Req)
             and message.subscription not in self.subscriptions
@@ -142,9 +153,18 @@ class Session:
         return _weight(message.filters) + (others if isinstance(message, Req) else 0)
 
 
+def _searching(wanted: Filter, searched: frozenset[int]) -> Filter:
+    """The filter as it stands; one that searches, of the searched kinds only."""
+    if wanted.search is None:
+        return wanted
+    chosen = searched if wanted.kinds is None else wanted.kinds & searched
+    return msgspec.structs.replace(wanted, kinds=chosen)
+
+
 def _weight(filters: Sequence[Filter]) -> int:
-    """How many values the filters hold: what a live filter costs in memory."""
-    return sum(
+    """How many values the filters hold, words of a search among them: what a live filter costs in memory."""
+    words = sum(len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None)
+    return words + sum(
         len(values)
         for wanted in filters
         for values in (wanted.ids, wanted.authors, wanted.kinds, *wanted.tags.values())

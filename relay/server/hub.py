@@ -14,6 +14,7 @@ import msgspec
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
+from relay.protocol import search
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.event import wire as wire_of
@@ -25,6 +26,7 @@ from relay.server.ingest import Ingest
 from relay.server.queries import Queries
 from relay.server.websocket import GOING_AWAY, Connection
 from storage.base import Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+from storage.search.engine import SearchEngine
 
 if TYPE_CHECKING:
     from relay.server.identities import Identities
@@ -56,7 +58,8 @@ class Health(msgspec.Struct, frozen=True):
 class Hub:
     """One relay's shared state. Made on the running loop; all methods are called there."""
 
-    identities: "Identities"  # set by whoever made the hub, before a door opens
+    identities: "Identities"  # set by whoever made the hub, before a door opens; so is the next
+    search: SearchEngine
 
     def __init__(self, config: Config, relay_url: str, writer: Writer, reader: Reader) -> None:
         self.relay_url = relay_url
@@ -86,7 +89,11 @@ class Hub:
         self.networks = limits.networks(config.server.trusted_proxies)
         limit = config.limits
         self.rules = Rules(
-            limit.max_subscriptions, limit.max_filters, limit.max_filter_values, config.access.auth_to_read
+            limit.max_subscriptions,
+            limit.max_filters,
+            limit.max_filter_values,
+            config.access.auth_to_read,
+            searched=search.KINDS,
         )
         self.limits_messages = config.rates.messages_per_address > 0
         self.queries.limits = _limits(config)

@@ -16,9 +16,9 @@ import msgspec
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.session import Open, Tally
-from relay.server import frames
+from relay.server import frames, searching
 from relay.server.fanout import Subscription
-from storage.base import Limits, Reader, StorageError, TooCostly
+from storage.base import Counted, Limits, Reader, StorageError, TooCostly
 
 if TYPE_CHECKING:
     from relay.server.websocket import Connection
@@ -38,7 +38,7 @@ class History(msgspec.Struct, gc=False):
     request: Open
     upto: int
     rest: tuple[int, ...] | None = None
-    complete: bool = False
+    complete: bool | None = False  # None: nobody can say, since something was searched for
 
 
 Job = History | Tally
@@ -109,7 +109,12 @@ class Queries:
             connection.end(job.subscription, reason)
 
     async def _count(self, connection: "Connection", job: Tally) -> None:
-        counted = await self._reader.count(job.filters, connection.session.keys, int(time.time()), job.offset)
+        keys, now = connection.session.keys, int(time.time())
+        if searching.searches(job.filters):
+            (wanted,) = job.filters  # the session lets no more through
+            counted = Counted(await searching.count(connection.hub.search, wanted, searching.Scope(keys, now)))
+        else:
+            counted = await self._reader.count(job.filters, keys, now, job.offset)
         self.answered += 1
         connection.send(messages.count(job.subscription, counted.total, counted.hll))
 
@@ -117,7 +122,11 @@ class Queries:
         if not _is_open(job):
             return
         now = int(time.time())
-        if job.rest is None:
+        if job.rest is None and searching.searches(job.request.filters):
+            scope = searching.Scope(connection.session.keys, now, job.upto, self.limits)
+            answered = await searching.history(connection.hub.search, self._reader, job.request.filters, scope)
+            wires, job.rest, job.complete = answered.wires, answered.rest, None
+        elif job.rest is None:
             found = await self._reader.query(job.request.filters, connection.session.keys, now, job.upto, self.limits)
             wires, job.rest, job.complete = found.wires, found.rest, found.complete
         else:
@@ -135,7 +144,8 @@ class Queries:
             connection.jobs.insert(0, job)
             return
         self.answered += 1
-        connection.send(messages.eose(job.request.subscription, "finish" if job.complete else "more"))
+        hint = None if job.complete is None else "finish" if job.complete else "more"
+        connection.send(messages.eose(job.request.subscription, hint))
         connection.fanout.release(job.subscription)
 
 

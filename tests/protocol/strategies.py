@@ -1,5 +1,6 @@
 """Random events and filters from so small a world that they often meet."""
 
+import msgspec
 from hypothesis import strategies as st
 
 from relay.protocol.event import Event
@@ -9,6 +10,19 @@ HEX = [character * 64 for character in "0123"]
 TIMES = st.integers(100, 104)
 KINDS = st.sampled_from([0, 1, 5, 30023])
 WORDS = st.sampled_from(["", "x", "y", *HEX[:2]])
+TEXTS = ["", "Low water", "water, low: Ebbe", "Wässer!", "the water is low at noon"]
+SEARCHES = [
+    "",
+    "water",
+    "WATER low",
+    '"low water"',
+    "wat*",
+    '"water is low" noon',
+    "wasser",
+    "low:water ebb*",
+    '"at n*"',
+    "at-no*",
+]
 TAGS = st.lists(st.sampled_from(["e", "t", "T", "tt", ""]), min_size=1, max_size=1).flatmap(
     lambda name: st.lists(WORDS, max_size=2).map(lambda values: name + values)
 )
@@ -23,7 +37,7 @@ def events() -> st.SearchStrategy[Event]:
         created_at=TIMES,
         kind=KINDS,
         tags=st.lists(TAGS, max_size=4),
-        content=st.just(""),
+        content=st.sampled_from(TEXTS),
         sig=st.just("0" * 128),
     )
 
@@ -53,3 +67,8 @@ def filters() -> st.SearchStrategy[Filter]:
         until=st.none() | TIMES,
         limit=st.none() | st.integers(0, 5),
     )
+
+
+def searches() -> st.SearchStrategy[Filter]:
+    """Filters that search, too."""
+    return st.builds(msgspec.structs.replace, filters(), search=st.sampled_from(SEARCHES))

@@ -100,6 +100,9 @@ def test_since_and_until_are_inclusive() -> None:
         ("#t", [["x"]]),
         ("#t", {"x": 1}),
         ("#t", None),
+        ("search", ["x"]),
+        ("search", None),
+        ("search", "x" * 1001),
     ],
 )
 def test_refuses_a_field_of_the_wrong_type_or_form_and_names_it(field: str, value: object) -> None:
@@ -108,7 +111,7 @@ def test_refuses_a_field_of_the_wrong_type_or_form_and_names_it(field: str, valu
     assert refusal.value.prefix is Prefix.INVALID
 
 
-@pytest.mark.parametrize("name", ["#", "#tt", "#é", "#1", "t", "", "search", "Ids", "#" * 10_000])
+@pytest.mark.parametrize("name", ["#", "#tt", "#é", "#1", "t", "", "searches", "Ids", "#" * 10_000])
 def test_a_field_it_does_not_know_is_unsupported_rather_than_passed_over(name: str) -> None:
     with pytest.raises(Reject, match="does not know the filter field") as refusal:
         parse({name: ["x"]})
@@ -134,12 +137,12 @@ def test_the_last_of_duplicate_fields_counts() -> None:
     assert parse_json('{"kinds":[1],"kinds":[2]}').kinds == {2}
 
 
-@given(strategies.filters())
+@given(strategies.filters() | strategies.searches())
 def test_a_filter_reads_back_as_itself(wanted: Filter) -> None:
     assert parse_json(filters.to_json(wanted)) == wanted
 
 
-@given(strategies.filters(), strategies.events())
+@given(strategies.filters() | strategies.searches(), strategies.events())
 def test_an_empty_filter_is_one_that_nothing_matches(wanted: Filter, event: Event) -> None:
     assert not (wanted.is_empty() and matches(wanted, event))
 

@@ -10,7 +10,8 @@ from relay.protocol.matcher import Matcher
 from tests.factories import make_event
 from tests.protocol import strategies
 
-STEPS = st.lists(st.tuples(st.integers(0, 5), st.none() | st.lists(strategies.filters(), max_size=3)), max_size=12)
+FILTERS = strategies.filters() | strategies.searches()
+STEPS = st.lists(st.tuples(st.integers(0, 5), st.none() | st.lists(FILTERS, max_size=3)), max_size=12)
 
 
 @settings(max_examples=400)
@@ -77,3 +78,10 @@ def test_a_filter_of_more_values_than_the_index_takes_is_answered_all_the_same()
     index.add("a", [Filter(kinds=frozenset(range(1, matcher.MAX_KEYS + 2)))])
     assert index.match(make_event(kind=1)) == ["a"]
     assert index.match(make_event(kind=0)) == []
+
+
+def test_a_search_by_beginnings_only_is_answered_too() -> None:
+    index: Matcher[str] = Matcher()
+    index.add("a", [Filter(search="tid*")])
+    assert index.match(make_event(content="Tides")) == ["a"]
+    assert index.match(make_event(content="the sand")) == []

@@ -156,3 +156,24 @@ def test_a_refused_effect_is_answered_in_its_own_form() -> None:
     assert refusal(sessions.refusal_of(Open("s", ()), reason) or b"") == ["CLOSED", "s", text]
     assert refusal(sessions.refusal_of(Tally("s", (), None), reason) or b"") == ["CLOSED", "s", text]
     assert sessions.refusal_of(Cancel("s"), reason) is None
+
+
+def test_a_search_is_of_the_kinds_that_are_searched() -> None:
+    rules = Rules(2, 4, 1000, auth_to_read=False, searched=frozenset([1, 11]))
+    effect = ask(
+        Session("c"), "REQ", "s", {"search": "x"}, {"search": "x", "kinds": [1, 7]}, {"kinds": [7]}, rules=rules
+    )
+    assert isinstance(effect, Open)
+    assert [wanted.kinds for wanted in effect.filters] == [frozenset([1, 11]), frozenset([1]), frozenset([7])]
+
+
+def test_a_count_that_searches_takes_one_filter() -> None:
+    assert isinstance(ask(Session("c"), "COUNT", "s", {"search": "x"}), Tally)
+    answer = refusal(ask(Session("c"), "COUNT", "s", {"search": "x"}, {}))
+    assert str(answer[2]).startswith("unsupported: ")
+
+
+def test_the_words_of_a_search_count_among_the_values_of_a_connection() -> None:
+    rules = Rules(2, 3, 5, auth_to_read=False)
+    assert isinstance(ask(Session("c"), "REQ", "s", {"search": "one two three four five"}, rules=rules), Open)
+    assert isinstance(ask(Session("c"), "REQ", "s", {"search": "one two three four five six"}, rules=rules), Refuse)
