@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 LISTEN ?= 127.0.0.1:7447
 DATA ?= ./data
 
+# hnswlib is built from source; without this it would only run on processors like the one it was built on.
+export HNSWLIB_NO_NATIVE := 1
+
 .PHONY: run test lint bench setup lock clean
 
 run: $(VENV)/.ready

@@ -15,6 +15,7 @@ from handlers import (
     deletion,
     ephemeral,
     identities,
+    knowledge,
     posts,
     private,
     regular,
@@ -66,6 +67,7 @@ HANDLERS: Final[tuple[Row, ...]] = (
     Row("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), nips=(43,)),
     Row("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), nips=(43,)),
     Row("profiles", _only(kinds.METADATA), _anywhere(identities.admit_profile), replaceable.touches, nips=(1,)),
+    Row("knowledge", _only(kinds.WIKI), knowledge.admit_article, nips=(54,)),
     Row("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
     Row("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), replaceable.touches, nips=(1, 2, 65)),
     Row("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
@@ -93,17 +95,23 @@ def row_of(kind: int) -> Row:
     return HANDLERS[_ROW_OF[kind]]
 
 
-def meaning(relay_url: str, provision: bool = False, provisions_per_hour: int = 0) -> Meaning:
+def meaning(
+    relay_url: str,
+    provision: bool = False,
+    provisions_per_hour: int = 0,
+    searched: frozenset[int] = frozenset(),
+) -> Meaning:
     """What storage asks; the arguments are `relay.protocol.relay.Relay`."""
-    return _Table(Relay(relay_url, provision, provisions_per_hour))
+    return _Table(Relay(relay_url, provision, provisions_per_hour, searched))
 
 
 class _Table:
     """Meaning by look-up in HANDLERS."""
 
-    __slots__ = ("_admits",)
+    __slots__ = ("_admits", "_searched")
 
     def __init__(self, relay: Relay) -> None:
+        self._searched = relay.searched
         self._admits = tuple(row.admit(relay) for row in HANDLERS)
 
     def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
@@ -111,4 +119,5 @@ class _Table:
         return self._admits[_ROW_OF[event.kind]](event, known, now, door) if refused is None else refused
 
     def touches(self, event: Event) -> tuple[Key, ...]:
-        return HANDLERS[_ROW_OF[event.kind]].touches(event)
+        found = HANDLERS[_ROW_OF[event.kind]].touches(event)
+        return (*found, ("passages", event.id)) if event.kind in self._searched else found

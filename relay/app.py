@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import relay
 from handlers import table
@@ -22,20 +22,31 @@ from keys import vault
 from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, reload
 from relay.server import control, listener, policies
+from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
 from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
 from storage.feed import Feed
+from storage.search.chunks import Cutting
+from storage.search.embedders import Embedder, Endpoint, WordLlama
+from storage.search.sqlite import SqliteSearch
+from storage.search.writing import SearchWriter
+from storage.sqlite_tools import SqliteStore
+from storage.sqlite_writer import SqliteWriter
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
-PROTOCOL_NIPS = (1, 5, 11, 42, 45, 67, 98)  # what relay.protocol and relay.http do themselves
+PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 98)  # what relay.protocol and relay.http do themselves
 NIPS = tuple(sorted({*PROTOCOL_NIPS, *table.NIPS, *(nip for row in policies.POLICIES for nip in row.nips)}))
 SWITCH_INTERVAL = (
     0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it
 )
 
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
+
+SEARCH = "search"  # what is kept beside the database: the index of vectors, which can be made again
+
+T = TypeVar("T")
 
 log = logging.getLogger("tidings")
 
@@ -53,7 +64,7 @@ def relay_url(config: Config, reached_at: str = "") -> str:
     return config.relay.url or reached_at or f"ws://{config.server.listen}"
 
 
-def open_writer(config: Config, url: str = "") -> Writer:
+def open_writer(config: Config, url: str = "") -> SqliteWriter:
     """The writer of the configured data directory. Raises StorageError, Locked when another process has it."""
     return sqlite.open_writer(
         Path(config.server.data),
@@ -61,14 +72,53 @@ def open_writer(config: Config, url: str = "") -> Writer:
             relay_url(config, url),
             provision=config.identities.unbound == "provision",
             provisions_per_hour=config.identities.provisions_per_hour,
+            searched=cutting(config).searched,
         ),
         synchronous=config.storage.synchronous,
         cache_mib=config.storage.cache_mib,
         votes=config.identities.votes,
+        cutting=cutting(config),
     )
 
 
-async def open_reader(config: Config) -> Store:
+def cutting(config: Config) -> Cutting:
+    """What is searched and how it is cut."""
+    settings = config.search
+    knowledge = tuple(sorted(set(settings.knowledge_kinds)))
+    return Cutting(tuple(sorted(set(settings.kinds))), knowledge, settings.chunk_size, settings.chunk_overlap)
+
+
+def embedder(config: Config) -> Embedder:
+    """The configured model; nothing is loaded yet."""
+    settings = config.search
+    if settings.embedder == "wordllama":
+        return WordLlama()
+    return Endpoint(
+        settings.endpoint_url,
+        settings.endpoint_model,
+        settings.endpoint_dimension,
+        key=settings.endpoint_key,
+        timeout=settings.endpoint_timeout,
+    )
+
+
+def make_search(config: Config, hub: Hub, writer: SqliteWriter, store: SqliteStore) -> SqliteSearch:
+    """The search engine over this store, not open yet. What it writes waits its turn with the events."""
+
+    async def write(work: Callable[[SearchWriter], T]) -> T:
+        return await hub.ingest.call(lambda: work(writer))
+
+    return SqliteSearch(
+        Path(config.server.data) / SEARCH,
+        store.run,
+        write,
+        embedder(config),
+        capacity=config.search.segment,
+        trusted=frozenset(config.search.trusted_keys),
+    )
+
+
+async def open_reader(config: Config) -> SqliteStore:
     """A reader of the configured data directory, which a writer has made. Raises StorageError."""
     return await sqlite.open_reader(
         Path(config.server.data),
@@ -116,7 +166,7 @@ class Site:
     software = SOFTWARE
     nips = NIPS
 
-    def __init__(self, hub: Hub, store: Store) -> None:
+    def __init__(self, hub: Hub, store: Store, engine: SqliteSearch) -> None:
         self.hub = hub
         self.identities = hub.identities
         self.self_pubkey: str | None = hub.identities.self_pubkey
@@ -127,14 +177,26 @@ class Site:
         self.feed = store.feed
         self.submit = hub.submit
         self.remove = hub.remove
-        self.compact = hub.compact
-        self.rebuild = hub.rebuild
+        self.search = hub.search
+        self.engine = engine
+        self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
 
     @property
     def config(self) -> Config:
         """The effective settings, as of now."""
         return self.hub.config
+
+    async def compact(self) -> None:
+        """As `storage.base.Writer.compact`; removed vectors leave their files too."""
+        await self.engine.purge()
+        await self.hub.compact()
+
+    async def rebuild(self) -> int:
+        """As `storage.base.Writer.rebuild`; the vectors are made again."""
+        rows = await self.hub.rebuild()
+        self.wake()
+        return rows
 
     async def backup(self, target: Path) -> int:
         """As `storage.base.Tools.backup`."""
@@ -156,9 +218,12 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             hub = Hub(config, relay_url(config, url), writer, store)
             try:
                 hub.identities = Identities(hub, secrets)
+                engine = make_search(config, hub, writer, store)
+                hub.search = engine
                 try:
-                    yield Site(hub, store)
+                    yield Site(hub, store, engine)
                 finally:
+                    await engine.close()
                     await hub.identities.close()
             finally:
                 await hub.close()
@@ -166,6 +231,19 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             await store.close()
     finally:
         await asyncio.to_thread(writer.close)
+
+
+@contextlib.asynccontextmanager
+async def embedding(site: Site) -> AsyncIterator[None]:
+    """Search by meaning for as long as this lasts: the index is loaded, and vectors are made. Raises ModelMismatch."""
+    await site.engine.open()
+    worker = Worker(site.engine, cutting(site.config).searched)
+    site.hub.listen(worker.notice)
+    site.wake = worker.wake
+    try:
+        yield
+    finally:
+        await worker.close()
 
 
 async def serve(
@@ -182,7 +260,7 @@ async def serve(
     sys.setswitchinterval(SWITCH_INTERVAL)
     sock = listener.bind(config)
     try:
-        async with core(config, listener.url_of(sock, "ws")) as site:
+        async with core(config, listener.url_of(sock, "ws")) as site, embedding(site):
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
             gc.set_threshold(*COLLECT)

@@ -19,6 +19,8 @@ from relay.protocol import kinds
 PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
 SECRET = {"secret": True}  # never shown
+SEARCHED = (kinds.NOTE, kinds.POST, kinds.COMMENT, kinds.LONG_FORM)
+KNOWLEDGE = (kinds.WIKI,)
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 Keys = list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]]
@@ -210,6 +212,39 @@ class Identities(Section, frozen=True):
     ] = ""
 
 
+class Search(Section, frozen=True):
+    """Knowledge and search: what is searched, how texts are cut, which model makes the vectors."""
+
+    kinds: Annotated[
+        Kinds, Meta(description="kinds whose text is searched beside knowledge; a change makes the passages again")
+    ] = msgspec.field(default_factory=lambda: list(SEARCHED))
+    knowledge_kinds: Annotated[Kinds, Meta(description="kinds that are knowledge (NIP-54 is 30818)")] = msgspec.field(
+        default_factory=lambda: list(KNOWLEDGE)
+    )
+    chunk_size: Annotated[int, Meta(ge=200, le=20_000, description="characters of a passage at most")] = 1000
+    chunk_overlap: Annotated[
+        Count, Meta(description="characters that a passage repeats of the one before at most; below half of chunk_size")
+    ] = 150
+    embedder: Annotated[
+        Literal["wordllama", "endpoint"],
+        Meta(description="what makes vectors: the model that comes along, or a server that speaks the OpenAI API"),
+    ] = "wordllama"
+    endpoint_url: Annotated[
+        str, Meta(description="base URL of that server, such as http://127.0.0.1:8080/v1", pattern="^(https?://.+)?$")
+    ] = ""
+    endpoint_model: Annotated[str, Meta(description="the model asked for there", max_length=200)] = ""
+    endpoint_dimension: Annotated[int, Meta(ge=1, le=8192, description="numbers in a vector of that model")] = 1536
+    endpoint_key: Annotated[str, Meta(description="API key for that server", extra=SECRET)] = ""
+    endpoint_timeout: Annotated[float, Meta(gt=0, description="seconds one request there may take")] = 30.0
+    trusted_keys: Annotated[
+        Keys, Meta(description="authors whose events may bring their own vectors in embedding tags, hex")
+    ] = []
+    segment: Annotated[
+        int,
+        Meta(ge=256, le=1_000_000, description="vectors in one segment of the index; the newest are compared whole"),
+    ] = 16_384
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings, effective: `config.limits.max_subscriptions`."""
 
@@ -220,6 +255,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: Access = msgspec.field(default_factory=Access)
     rates: Rates = msgspec.field(default_factory=Rates)
     identities: Identities = msgspec.field(default_factory=Identities)
+    search: Search = msgspec.field(default_factory=Search)
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -320,6 +356,12 @@ def _check(config: Config) -> None:
     split_listen(config.server.listen)
     if bool(config.identities.jwt_issuer) != bool(config.identities.jwt_keys):
         raise ConfigError("identities.jwt_issuer and identities.jwt_keys go together; set both or neither")
+    if config.search.chunk_overlap * 2 >= config.search.chunk_size:
+        raise ConfigError(
+            "search.chunk_overlap is not below half of search.chunk_size; lower the one or raise the other"
+        )
+    if config.search.embedder == "endpoint" and not (config.search.endpoint_url and config.search.endpoint_model):
+        raise ConfigError("search.embedder = endpoint needs search.endpoint_url and search.endpoint_model")
     for network in config.server.trusted_proxies:
         try:
             ip_network(network)

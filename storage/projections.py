@@ -17,6 +17,8 @@ from typing import Final, Literal
 import msgspec
 
 from relay.protocol import kinds
+from storage.search import writing as search
+from storage.search.chunks import Cutting
 from storage.statements import named, write_rows
 
 AT_ONCE: Final = 20_000  # keys of a rebuild that are held in memory
@@ -40,6 +42,18 @@ class Projection(msgspec.Struct, frozen=True):
 
 
 _VOTE: Final = ("voter_id", "created_at", "event_id", "counts")
+_PASSAGE: Final = (
+    "seq",
+    "chunk",
+    "event_id",
+    "pubkey",
+    "kind",
+    "kind_of",
+    "created_at",
+    "rank",
+    "expires_at",
+    "audience",
+)
 _SIGNED: Final = ("posting_identity_id", "pubkey", "created_at", "first_seen", "expires_at", "content")
 
 # Each may depend on the rows of those above it.
@@ -59,6 +73,10 @@ PROJECTIONS: Final = (
             Table("comment_downvotes", ("comment_id", *_VOTE), "event_id"),
         ),
     ),
+    Projection(
+        "passages",
+        (Table("passages", (*_PASSAGE, "language", "tags", "source", "title", "content"), "event_id"),),
+    ),
 )
 _BY_NAME: Final = {projection.name: projection for projection in PROJECTIONS}
 
@@ -68,6 +86,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.create_function("id_bytes", 1, _id_bytes, deterministic=True)
     connection.create_function("sound_text", 1, _sound_text, deterministic=True)
     connection.execute(named("projections")["touched"])
+    search.prepare(connection)
     for projection in PROJECTIONS:
         _run(connection, projection, "ready")
 
@@ -93,11 +112,7 @@ def rebuild(connection: sqlite3.Connection) -> int:
         for table in projection.tables:
             connection.execute(named("projections")["empty"].format(table=table.name))
     for projection in PROJECTIONS:
-        after, number = b"", AT_ONCE
-        while number == AT_ONCE:
-            touch_all(connection, projection, after, AT_ONCE)
-            _make(connection, projection)
-            number, after = connection.execute(named("projections")["last_touched"]).fetchone()
+        _make_all(connection, projection)
     tables = [table.name for projection in PROJECTIONS for table in projection.tables]
     counts = [connection.execute(named("projections")["number"].format(table=table)).fetchone()[0] for table in tables]
     return sum(counts)
@@ -108,6 +123,15 @@ def count_votes(connection: sqlite3.Connection, whose: Votes) -> None:
     if connection.execute(named("votes")["whose"]).fetchone()[0] != whose:
         connection.execute(named("votes")["set_whose"], (whose,))
         rebuild(connection)
+
+
+def cut_passages(connection: sqlite3.Connection, cutting: Cutting) -> None:
+    """Search this from now on; where it was otherwise, the passages are made again."""
+    if search.settings(connection) == cutting:
+        return
+    search.set_settings(connection, cutting)
+    connection.execute(named("projections")["empty"].format(table="passages"))
+    _make_all(connection, _BY_NAME["passages"])
 
 
 def touch_all(connection: sqlite3.Connection, projection: Projection, after: bytes = b"", most: int = -1) -> None:
@@ -134,6 +158,15 @@ def differences(connection: sqlite3.Connection, projection: Projection) -> list[
     if recount is not None:
         found.update(dict.fromkeys(str(key) for (key,) in connection.execute(recount)))
     return list(found)
+
+
+def _make_all(connection: sqlite3.Connection, projection: Projection) -> None:
+    """Make all rows of a projection, some keys after the other."""
+    after, number = b"", AT_ONCE
+    while number == AT_ONCE:
+        touch_all(connection, projection, after, AT_ONCE)
+        _make(connection, projection)
+        number, after = connection.execute(named("projections")["last_touched"]).fetchone()
 
 
 def _make(connection: sqlite3.Connection, projection: Projection) -> None:

@@ -8,22 +8,32 @@ from pathlib import Path
 from relay.protocol.admission import Meaning
 from storage import sqlite_reader
 from storage.projections import Votes
+from storage.search.chunks import Cutting
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
 
 
 def open_writer(
-    path: Path, meaning: Meaning, synchronous: str = "full", cache_mib: int = 64, votes: Votes = "local"
+    path: Path,
+    meaning: Meaning,
+    *,
+    synchronous: str = "full",
+    cache_mib: int = 64,
+    votes: Votes = "local",
+    cutting: Cutting | None = None,
 ) -> SqliteWriter:
     """The writer of the data directory `path`, made if missing, its schema brought up to date.
 
     `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
-    only). `votes` says whose count in the feed; a change takes as long as a rebuild. Raises Locked while
-    another process writes there, StorageError when the database cannot be used.
+    only). `votes` says whose count in the feed; a change takes as long as a rebuild. `cutting` is what is searched, None
+    for as it was; a change makes the passages again. Raises Locked while another process writes there, StorageError when
+    the database cannot be used.
     """
     writer = SqliteWriter(path, meaning, synchronous, cache_mib)
     try:
         writer.count_votes(votes)
+        if cutting is not None:
+            writer.cut_passages(cutting)
     except BaseException:
         writer.close()
         raise

@@ -117,7 +117,7 @@ class SqliteReader:
         self._cache_mib = cache_mib
         self._connections = connections
         self._waiting = [0] * len(connections)
-        self.feed = SqliteFeed(self._run)
+        self.feed = SqliteFeed(self.run)
 
     async def query(
         self,
@@ -129,31 +129,31 @@ class SqliteReader:
     ) -> Found:
         """What any of the filters matches; see storage.base.Reader."""
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
-        return await self._run(lambda connection: _query(connection, filters, scope, limits))
+        return await self.run(lambda connection: _query(connection, filters, scope, limits))
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
         """The wire forms of these events in the order asked."""
-        found = await self._run(lambda connection: lookup.bodies(connection, seqs, now))
+        found = await self.run(lambda connection: lookup.bodies(connection, seqs, now))
         return [found[seq] for seq in seqs if seq in found]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         """How many distinct events any of the filters matches."""
         scope = lookup.Scope(entries.visible_prefixes(readers), now)
-        return await self._run(lambda connection: _count(connection, filters, scope, offset))
+        return await self.run(lambda connection: _count(connection, filters, scope, offset))
 
     async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
         """One event by id."""
-        return await self._run(lambda connection: _get(connection, event_id, readers, now))
+        return await self.run(lambda connection: _get(connection, event_id, readers, now))
 
     async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
         """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""
         if wanted is not None and _is_indexed(wanted):
-            seqs = await self._run(partial(_seqs_after, wanted=wanted, after=after), bounded=False)
+            seqs = await self.run(partial(_seqs_after, wanted=wanted, after=after), bounded=False)
             for start in range(0, len(seqs), _PAGE):
-                for record in await self._run(partial(_records, seqs=seqs[start : start + _PAGE])):
+                for record in await self.run(partial(_records, seqs=seqs[start : start + _PAGE])):
                     yield record
             return
-        while page := await self._run(partial(_page_after, after=after)):
+        while page := await self.run(partial(_page_after, after=after)):
             for record in page:
                 if wanted is None or matches(wanted, events.parse(record.wire)):
                     yield record
@@ -161,7 +161,7 @@ class SqliteReader:
 
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables."""
-        return await self._run(lambda connection: work(SqliteLookups(connection)))
+        return await self.run(lambda connection: work(SqliteLookups(connection)))
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""
@@ -169,7 +169,8 @@ class SqliteReader:
             await connection.close()
         self._waiting.clear()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
+        """What `work` gives on one of the connections. Raises TooCostly over the bound, if there is one, and StorageError."""
         if not self._waiting:
             raise StorageError("the log is closed")
         chosen = self._choose()

@@ -20,6 +20,9 @@ from storage.base import Incoming, Outcome, Status, StorageError
 from storage.directory import SqliteDirectory
 from storage.overlay import Overlay
 from storage.registry import Bindings
+from storage.search import writing
+from storage.search.chunks import Cutting
+from storage.search.writing import Model
 from storage.statements import named
 
 _log: Final = logging.getLogger(__name__)
@@ -96,10 +99,27 @@ class SqliteWriter:
         """Whose votes count; a change makes every projection again."""
         self._transact(lambda _: projections.count_votes(self._connection, whose))
 
+    def cut_passages(self, cutting: Cutting) -> None:
+        """What is searched and how it is cut; a change makes the passages again."""
+        self._transact(lambda _: projections.cut_passages(self._connection, cutting))
+
+    def store_embeddings(self, model: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
+        """Keep vectors of passages; see storage.search.writing.SearchWriter."""
+        return self._transact(lambda _: writing.store(self._connection, model, rows))
+
+    def adopt_model(self, model: Model) -> None:
+        """Lock this model in instead of another."""
+        self._transact(lambda _: writing.adopt(self._connection, model))
+
+    def forget_removed(self, number: int) -> None:
+        """The vector index has forgotten what was removed up to this number."""
+        self._transact(lambda _: self._connection.execute(named("search")["forget_removed"], (number,)))
+
     def compact(self) -> None:
         """VACUUM and truncate the write-ahead log. Raises StorageError while a long read holds the old pages."""
         self._require_open()
         try:
+            self._connection.execute(named("search")["merge_words"])  # words of removed texts stay until then
             self._connection.execute("VACUUM")
             busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.Error as error:

@@ -7,9 +7,10 @@ class Relay(msgspec.Struct, frozen=True):
     """`url` is how clients know it (ws:// or wss://).
 
     `provision`: a key without a posting identity gets one when it first writes in the feed, at most `provisions_per_hour`
-    of them (0: no limit); otherwise it is refused.
+    of them (0: no limit); otherwise it is refused. `searched`: kinds whose text is searched.
     """
 
     url: str
     provision: bool = False
     provisions_per_hour: int = 0
+    searched: frozenset[int] = frozenset()

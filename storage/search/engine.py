@@ -66,7 +66,7 @@ class Hit(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class Chunk(msgspec.Struct, frozen=True):
+class Chunk(msgspec.Struct, frozen=True, array_like=True):
     """One passage of a document, as the `knowledge` table has it. `model`: whose vector it has, None until it is made."""
 
     id: int

@@ -14,8 +14,10 @@ CROSS JOIN entries AS e ON e.key = CAST(x'546523' || t.bytes AS BLOB) AND e.kind
 CROSS JOIN events AS v ON v.seq = e.seq
 
 -- name: spread
--- A comment that has no row yet may be waited for by votes.
-SELECT group_concat(lower(hex(substr(e.key, 2)))) AS votes
+-- A comment that has no row yet may be waited for by votes; its text is searched.
+SELECT
+    group_concat(lower(hex(substr(e.key, 2)))) AS votes,
+    (SELECT group_concat(key) FROM touched) AS passages
 FROM touched AS t
 CROSS JOIN events AS v ON v.id = t.bytes
 LEFT JOIN comments AS c ON c.seq = v.seq

@@ -7,7 +7,7 @@ INSERT INTO touched (key, bytes)
 SELECT lower(hex(v.id)), v.id FROM events AS v WHERE v.kind = 11 AND v.id > :after ORDER BY v.id LIMIT :most
 
 -- name: spread
--- A post that has no row yet may be waited for by comments and votes.
+-- A post that has no row yet may be waited for by comments and votes; its text is searched.
 WITH fresh AS MATERIALIZED (
     SELECT t.bytes FROM touched AS t CROSS JOIN events AS v ON v.id = t.bytes LEFT JOIN posts AS p ON p.seq = v.seq
     WHERE p.seq IS NULL
@@ -25,7 +25,8 @@ SELECT
         CROSS JOIN entries AS e ON e.key > CAST(x'42' || f.bytes AS BLOB)
             AND e.key < CAST(x'42' || f.bytes || x'FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF' AS BLOB)
         WHERE e.kind = 7
-    ) AS votes
+    ) AS votes,
+    (SELECT group_concat(key) FROM touched) AS passages
 
 -- name: posts
 -- instr spares parsing where a tag cannot be: what is stored is JSON without spaces.

@@ -62,9 +62,9 @@ def test_answers_like_the_obvious_log(data: st.DataObject) -> None:
             for question in asked:
                 assert await answers(reader, question) == await answers(obvious_reader, question)
             assert [problem async for problem in reader.check(verify=False)] == list[Problem]()
-            profiles = await reader._run(lambda plain: plain.execute("SELECT * FROM profiles").fetchall())
+            profiles = await reader.run(lambda plain: plain.execute("SELECT * FROM profiles").fetchall())
             writer.rebuild()
-            assert profiles == await reader._run(lambda plain: plain.execute("SELECT * FROM profiles").fetchall())
+            assert profiles == await reader.run(lambda plain: plain.execute("SELECT * FROM profiles").fetchall())
         finally:
             await reader.close()
             writer.close()

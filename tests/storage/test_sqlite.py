@@ -98,7 +98,7 @@ class TestOpening:
 
     async def test_readers_cannot_write(self, store: SqliteStore) -> None:
         with pytest.raises(StorageError, match="cannot be written"):
-            await store._run(lambda connection: connection.execute("DELETE FROM events"))
+            await store.run(lambda connection: connection.execute("DELETE FROM events"))
 
     async def test_a_closed_reader_says_so(self, store: SqliteStore) -> None:
         await store.close()

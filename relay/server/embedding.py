@@ -1,0 +1,80 @@
+"""Vectors made off the path of events: a worker that follows what was stored and asks for what has no vector yet.
+
+Rule: an event is acknowledged before anybody thinks of its vector. Where the model fails, the worker waits longer each time,
+up to MOST_PAUSE, and words find what it has not done.
+"""
+
+import asyncio
+import logging
+from typing import Final, Protocol
+
+from relay.protocol.event import Event
+from storage.base import Outcome, StorageError
+from storage.search.engine import SearchHealth
+
+SETTLE: Final = 0.05  # seconds that more may come before a round begins, so that a round is worth its hops
+MOST_PAUSE: Final = 60.0
+REST: Final = 0.002  # seconds between rounds, for whoever waits
+
+log = logging.getLogger("tidings.embedding")
+
+
+class Source(Protocol):
+    """What has passages without vectors: the search engine."""
+
+    async def embed_some(self) -> int:
+        """Make some vectors; how many, 0 when none is missing. Raises an error that says what is wrong."""
+
+    async def tally(self) -> SearchHealth:
+        """Count what there is and what waits."""
+
+
+class Worker:
+    """Makes vectors for as long as the relay serves. `notice` is a listener of the hub."""
+
+    def __init__(self, source: Source, searched: frozenset[int], pause: float = 1.0) -> None:
+        self._source = source
+        self._searched = searched
+        self._pause = pause
+        self._work = asyncio.Event()
+        self._work.set()
+        self._task = asyncio.create_task(self._run(), name="embedding")
+
+    def notice(self, event: Event, _outcome: Outcome) -> None:
+        """Something was stored that may be searched, or may have removed or changed what is."""
+        if event.kind in self._searched or event.kind in _CHANGES:
+            self._work.set()
+
+    def wake(self) -> None:
+        """Look again: something changed that no event tells of."""
+        self._work.set()
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await asyncio.sleep(SETTLE)
+            try:
+                while await self._source.embed_some():
+                    failures = 0
+                    await asyncio.sleep(REST)
+                await self._source.tally()
+            except Exception as error:  # of whatever model there is: the worker outlives it
+                failures += 1
+                pause = min(self._pause * 2 ** min(failures - 1, 10), MOST_PAUSE)
+                log.warning("no vectors for now, again in %.1f s: %s", pause, _said(error))
+                await asyncio.sleep(pause)
+                self._work.set()
+
+    async def close(self) -> None:
+        """Stop; what is missing is made after the next start. Idempotent."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, StorageError) else f"{type(error).__name__}: {error}"
+
+
+_CHANGES: Final = frozenset({5, 62, 1010})  # deletions, requests to vanish, edits

@@ -1,0 +1,180 @@
+"""Words: a question as an FTS5 expression, what of the passages it may find, and where in a text its words stand.
+
+Rule: nothing of a question reaches FTS5 unquoted, so that it holds no operator that its writer did not mean: "a phrase" in
+quotes, and a word with a star at its end for all words that begin so.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from relay.protocol.filter import Filter
+from storage import entries, query
+from storage.search.engine import MAX_TEXT, SNIPPET, SearchQuery
+from storage.statements import listed, named, padded
+
+MAX_TERMS: Final = 24
+MIN_PREFIX: Final = 2  # characters before a star
+MOST_READ: Final = 6000  # passages that the words of a hybrid question are looked for in, about
+
+_PART: Final = re.compile(r'"([^"]*)"|([^\s"]+)')
+_WORD: Final = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*")
+
+
+class Term(msgspec.Struct, frozen=True):
+    """Words that stand side by side, folded; `prefix`: the last is the beginning of one."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+
+    def quoted(self) -> str:
+        """As FTS5 is given it."""
+        return f'"{" ".join(self.words)}"' + ("*" if self.prefix else "")
+
+
+def terms(text: str) -> list[Term]:
+    """What a question looks for: at most MAX_TERMS, each once."""
+    found: dict[Term, None] = {}
+    for phrase, word in _PART.findall(text[:MAX_TEXT]):
+        words = tuple(fold(one) for one in _WORD.findall(phrase or word))
+        if words:
+            prefix = word.endswith("*") and len(words[-1]) >= MIN_PREFIX
+            found[Term(words, prefix)] = None
+    return list(found)[:MAX_TERMS]
+
+
+def fold(word: str) -> str:
+    """The word as the index has it, nearly: lower case, without diacritics."""
+    apart = unicodedata.normalize("NFD", word.lower())
+    return "".join(char for char in apart if not unicodedata.combining(char))
+
+
+def all_of(some: Sequence[Term]) -> str:
+    """What holds every term."""
+    return " AND ".join(term.quoted() for term in some)
+
+
+def any_of(some: Sequence[Term]) -> str:
+    """What holds any of the terms."""
+    return " OR ".join(term.quoted() for term in some)
+
+
+def telling(some: Sequence[Term], frequency: Callable[[Term], int]) -> list[Term]:
+    """The rarest terms, as many as are read in bounded time; one at least. Frequent words tell little and cost most."""
+    ranked = sorted((frequency(term), place) for place, term in enumerate(some))
+    chosen: list[int] = []
+    read = 0
+    for number, place in ranked:
+        read += number
+        if chosen and read > MOST_READ:
+            break
+        chosen.append(place)
+    return [some[place] for place in sorted(chosen)]
+
+
+# What else a question asks
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """SQL about a passage p, with its values in order."""
+
+    text: str
+    values: tuple[object, ...]
+
+
+def conditions(asked: SearchQuery) -> Conditions:
+    """What the passages of a hit must be beside relevant: readable, alive and what the filter wants."""
+    sql = named("search")
+    wanted = asked.wanted
+    parts: list[tuple[str, Sequence[object]]] = [(sql["unexpired"], [asked.now]), _readable(asked)]
+    parts += [(sql[name], [value]) for name, value in _plain(asked, wanted) if value is not None]
+    parts += [(sql[name], [_json(value)]) for name, value in _sets(asked, wanted) if value is not None]
+    parts += [_tagged(asked, name, values) for name, values in sorted(wanted.tags.items())]
+    parts += [_tagged(asked, "t", frozenset([value])) for value in sorted(asked.tags)]
+    return Conditions("\n".join(text for text, _ in parts), tuple(value for _, values in parts for value in values))
+
+
+def _plain(asked: SearchQuery, wanted: Filter) -> list[tuple[str, object]]:
+    return [
+        ("upto", asked.upto),
+        ("since", wanted.since),
+        ("until", wanted.until),
+        ("language", asked.language),
+        ("user", asked.user),
+        ("organization", asked.organization),
+        ("project", asked.project),
+    ]
+
+
+def _sets(asked: SearchQuery, wanted: Filter) -> list[tuple[str, frozenset[str] | frozenset[int] | None]]:
+    types = None if asked.types is None else frozenset[str](asked.types)
+    return [("ids", wanted.ids), ("authors", wanted.authors), ("kinds", wanted.kinds), ("types", types)]
+
+
+def _readable(asked: SearchQuery) -> tuple[str, list[object]]:
+    if not asked.readers:
+        return named("search")["public"], []
+    return _among("readable", [entries.reader_prefix(reader) + entries.ALL for reader in sorted(asked.readers)])
+
+
+def tag_keys(asked: SearchQuery, name: str, values: frozenset[str]) -> list[bytes]:
+    """The keys of `entries` under which the asker sees events with one of these tags."""
+    return query.under(entries.visible_prefixes(asked.readers), [entries.tag(name, value) for value in sorted(values)])
+
+
+def _tagged(asked: SearchQuery, name: str, values: frozenset[str]) -> tuple[str, list[object]]:
+    return _among("tagged", tag_keys(asked, name, values))
+
+
+def _among(name: str, keys: list[bytes]) -> tuple[str, list[object]]:
+    some = padded(keys)
+    return listed(named("search")[name], ("keys", len(some))), list(some)
+
+
+def _json(values: frozenset[str] | frozenset[int]) -> str:
+    return msgspec.json.encode(list(values)).decode()
+
+
+# What is shown
+
+
+def snippet(content: str, some: Sequence[Term]) -> tuple[str, list[tuple[int, int]]]:
+    """About SNIPPET characters of a text where most of the words stand, on one line, and where in them these stand."""
+    line = " ".join(content.split())
+    found = places(line, some)
+    start = _best_start(found) if len(line) > SNIPPET else 0
+    if start > 0:
+        start = line.find(" ", max(start - SNIPPET // 6, 0)) + 1
+    end = min(start + SNIPPET, len(line))
+    if end < len(line):
+        end = max(line.rfind(" ", start, end), start + SNIPPET // 2)
+    before, after = "… " if start else "", " …" if end < len(line) else ""
+    shift = len(before) - start
+    marks = [(first + shift, last + shift) for first, last in found if first >= start and last <= end]
+    return before + line[start:end] + after, marks
+
+
+def places(line: str, some: Sequence[Term]) -> list[tuple[int, int]]:
+    """Where the words of the terms stand in a text."""
+    whole = {word for term in some for word in (term.words[:-1] if term.prefix else term.words)}
+    begun = tuple(term.words[-1] for term in some if term.prefix)
+    found = []
+    for match in _WORD.finditer(line):
+        word = fold(match[0])
+        if word in whole or (begun and word.startswith(begun)):
+            found.append(match.span())
+    return found
+
+
+def _best_start(found: list[tuple[int, int]]) -> int:
+    """The first place of the stretch that holds most of them; the first of equals."""
+    best, most, last = 0, 0, 0
+    for first, (start, _) in enumerate(found):
+        while last < len(found) and found[last][1] - start <= SNIPPET * 2 // 3:
+            last += 1
+        if last - first > most:
+            best, most = start, last - first
+    return best
