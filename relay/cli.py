@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 import relay
-from relay.commands import asking, feed, keeping, keys, moving, serving, talking, vault
+from relay.commands import asking, feed, keeping, keys, moving, search, serving, talking, vault
 from relay.commands.common import Verbs
 
 VERBS: Final[tuple[click.Command, ...]] = (
@@ -29,6 +29,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     talking.event,
     talking.req,
     *feed.VERBS,
+    *search.VERBS,
 )
 
 

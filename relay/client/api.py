@@ -5,7 +5,7 @@ The hub signs with the key that it holds for the identity; every change comes ba
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
@@ -21,12 +21,18 @@ from relay.client.records import (
     Comment,
     Comments,
     CommentSort,
+    Document,
+    Documents,
     KeyClaim,
     KeyRow,
     NewToken,
+    Passages,
     Post,
     Posts,
     Registered,
+    Results,
+    SearchMode,
+    SearchType,
     Sort,
     Token,
     Vote,
@@ -60,6 +66,10 @@ class _Comment(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     event: Event
+
+
+class _Document(msgspec.Struct):
+    document: Document
 
 
 class _Submitted(msgspec.Struct):
@@ -208,6 +218,72 @@ class Api:
         """A page of the comments on a post, each with its replies."""
         params = {"sort": sort, "limit": limit, "cursor": cursor}
         return await self._http.call("GET", f"/posts/{_segment(post_id)}/comments", Comments, params=params)
+
+    # search and knowledge
+
+    async def search(
+        self,
+        question: str,
+        *,
+        type: SearchType = "all",  # noqa: A002 as the hub calls it
+        mode: SearchMode | None = None,
+        limit: int = PAGE,
+        cursor: str | None = None,
+    ) -> Results:
+        """A page of what the hub finds by words and by meaning, most relevant first."""
+        params = {"q": question, "type": type, "mode": mode, "limit": limit, "cursor": cursor}
+        return await self._http.call("GET", "/search", Results, params=params)
+
+    async def search_knowledge(
+        self,
+        question: str,
+        *,
+        mode: SearchMode | None = None,
+        author: str | None = None,
+        tags: Sequence[str] = (),
+        limit: int = PAGE,
+        cursor: str | None = None,
+    ) -> Passages:
+        """A page of documents by their best passages: those by `author` (a name or a public key) that have all the tags."""
+        params = {
+            "q": question,
+            "mode": mode,
+            "author": author,
+            "tag": list(tags) or None,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return await self._http.call("GET", "/knowledge/search", Passages, params=params)
+
+    async def add_document(
+        self,
+        content: str,
+        *,
+        title: str | None = None,
+        tags: Sequence[str] = (),
+        source: str | None = None,
+        d: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Document:
+        """Keep a document; the same `d` again replaces it, without one it is made from the title."""
+        body = {"content": content, "title": title, "tags": list(tags), "source": source, "d": d}
+        headers = _idempotent(idempotency_key)
+        return (await self._http.call("POST", "/knowledge", _Document, body=body, headers=headers)).document
+
+    async def documents(
+        self, *, author: str | None = None, tag: str | None = None, limit: int = PAGE, cursor: str | None = None
+    ) -> Documents:
+        """A page of documents, newest first."""
+        params = {"author": author, "tag": tag, "limit": limit, "cursor": cursor}
+        return await self._http.call("GET", "/knowledge", Documents, params=params)
+
+    async def get_document(self, document_id: str) -> Document:
+        """One document with its passages."""
+        return (await self._http.call("GET", f"/knowledge/{_segment(document_id)}", _Document)).document
+
+    async def delete_document(self, document_id: str) -> Event:
+        """Delete your own document; the signed deletion."""
+        return (await self._http.call("DELETE", f"/knowledge/{_segment(document_id)}", _Event)).event
 
     # events
 

@@ -116,14 +116,14 @@ class Conversation:
         return _NOTHING
 
     def _event(self, event: Event, in_page: bool, now: int) -> Step:
-        if not any(matches(one, event) for one in self._wanted):
+        if not any(_fits(one, event) for one in self._wanted):
             return Step(fault=f"sent an event that was not asked for: {event.id}")
         is_known = event.id in self._memory
         if not is_known:
             fault = schnorr.fault(event)
             if fault is not None:
                 return Step(fault=f"sent a forged event {event.id}: {fault.message}")
-        if in_page and self._page is not None and matches(self._page, event):
+        if in_page and self._page is not None and _fits(self._page, event):
             self._page_oldest = min(event.created_at, self._page_oldest or event.created_at)
         is_old = self._anchor is not None and not self._live_is_open and event.created_at < self._since
         if is_known or (is_old and not in_page):  # a relay that gives history where none was asked for
@@ -137,7 +137,7 @@ class Conversation:
 
     def _note_oldest(self, event: Event) -> None:
         for number, one in enumerate(self._wanted):
-            if matches(one, event):
+            if _fits(one, event):
                 self._oldest[number] = min(event.created_at, self._oldest.get(number, event.created_at))
 
     def _live_ended(self, complete: bool | None, now: int) -> Step:
@@ -190,3 +190,8 @@ class Conversation:
         """Nothing is missing now: events of the future and clocks that run ahead must not move that moment too far."""
         if self.caught_up:
             self._anchor = now if self._newest is None else min(now, self._newest)
+
+
+def _fits(wanted: Filter, event: Event) -> bool:
+    """Whether an event may be an answer to the filter; what a search finds (NIP-50) is for the relay to say."""
+    return matches(wanted if wanted.search is None else msgspec.structs.replace(wanted, search=None), event)

@@ -13,6 +13,8 @@ from relay.protocol.event import Event
 Sort = Literal["hot", "new", "top", "rising"]
 CommentSort = Literal["top", "new", "old"]
 Vote = Literal["up", "down"]
+SearchType = Literal["posts", "comments", "knowledge", "all"]
+SearchMode = Literal["words", "meaning", "hybrid"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,3 +167,101 @@ class KeyClaim(Record, frozen=True):
 
     def __repr__(self) -> str:
         return f"KeyClaim(expires_at={self.expires_at!r})"
+
+
+class Writer(Record, frozen=True):
+    """Who signed something: the key, and the identity behind it where there is one."""
+
+    pubkey: str
+    id: str | None = None
+    name: str | None = None
+    display_name: str | None = None
+
+
+class Snippet(Record, frozen=True):
+    """A piece of a text around what was found; `marks` are the (start, end) of the words in it, in characters."""
+
+    text: str
+    marks: list[tuple[int, int]]
+
+
+class Result(Record, frozen=True):
+    """Something found. `score` orders the results of one answer; `content` is the whole text, `snippet` the part found.
+
+    `post_id` is the post that a comment stands under, and a post's own id.
+    """
+
+    id: str
+    type: Literal["post", "comment", "knowledge", "event"]
+    content: str
+    snippet: Snippet
+    score: float
+    author: Writer
+    created_at: datetime
+    event: Event
+    title: str | None = None
+    post_id: str | None = None
+    upvotes: int | None = None
+    downvotes: int | None = None
+
+
+class Results(Record, frozen=True):
+    """A page of what was found, most relevant first; `mode` is how it was looked for."""
+
+    results: list[Result]
+    mode: SearchMode
+    next_cursor: str | None = None
+
+
+class Chunk(Record, frozen=True):
+    """A passage of a document. `model`: whose vector it has, None until that is made."""
+
+    id: int
+    chunk: int
+    title: str
+    content: str
+    created_at: datetime
+    model: str | None = None
+    tags: list[str] = []
+    source: str | None = None
+    user_id: str | None = None
+    organization_id: str | None = None
+    project_id: str | None = None
+
+
+class Document(Record, frozen=True):
+    """A document that the hub keeps. `d` is its name among its author's; lists leave `chunks` empty."""
+
+    id: str
+    d: str
+    author: Writer
+    created_at: datetime
+    event: Event
+    title: str | None = None
+    tags: list[str] = []
+    source: str | None = None
+    chunks: list[Chunk] = []
+
+
+class Documents(Record, frozen=True):
+    """A page of documents, newest first."""
+
+    documents: list[Document]
+    next_cursor: str | None = None
+
+
+class Passage(Record, frozen=True):
+    """A document found, by its best passage."""
+
+    score: float
+    snippet: Snippet
+    passage: Chunk
+    document: Document
+
+
+class Passages(Record, frozen=True):
+    """A page of what was found among documents, most relevant first."""
+
+    results: list[Passage]
+    mode: SearchMode
+    next_cursor: str | None = None

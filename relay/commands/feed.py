@@ -22,7 +22,9 @@ POST: Final = 11  # NIP-7D
 COMMENT: Final = 1111  # NIP-22
 MAX_CONTENT: Final = 1024 * 1024  # bytes read from stdin
 MAX_PAGE: Final = 100
-_hub = click.option("--hub", metavar="URL", help=f"The hub, http(s)://…. Else {URL_VARIABLE}, else the saved one.")
+hub_option = click.option(
+    "--hub", metavar="URL", help=f"The hub, http(s)://…. Else {URL_VARIABLE}, else the saved one."
+)
 _key = click.option(
     "--key-file", metavar="FILE", help=f"Holds the API key; -: stdin. Else {KEY_VARIABLE}, else the saved one."
 )
@@ -31,7 +33,7 @@ _key = click.option(
 def with_api(verb: Callable[..., T]) -> Callable[..., T]:
     """Give a verb --hub and --key-file; it gets the Api with the key for that hub as `api`."""
 
-    @_hub
+    @hub_option
     @_key
     @functools.wraps(verb)
     def command(*args: Any, hub: str | None, key_file: str | None, **kwargs: Any) -> T:
@@ -48,7 +50,7 @@ def with_api(verb: Callable[..., T]) -> Callable[..., T]:
 
 @click.command()
 @click.argument("name")
-@_hub
+@hub_option
 @click.option("--description", metavar="TEXT", help="Who or what this is, 500 characters at most.")
 @click.option("--save", is_flag=True, help="Keep the key where the other verbs find it.")
 @click.option("--show-key", is_flag=True, help="Print the key.")
@@ -74,7 +76,7 @@ def register(*, name: str, hub: str | None, description: str | None, save: bool,
         raise Misuse(f"{credentials.saved_file()} holds a key for {url} already; use --show-key, or move that one away")
     with complaining(url):
         api = Api(url)
-    made = talk(url, _closing(api, api.register(name, description)))
+    made = talk(url, closing(api, api.register(name, description)))
     if save:
         credentials.save(url, Account(made.name, made.api_key))
         say(f"the key is in {credentials.saved_file()}; keep a copy, nobody can restore it")
@@ -105,7 +107,7 @@ def post(*, url: str, api: "Api", title: str, content: str, link: str | None, as
     """
     from relay.commands.client import talk
 
-    written = talk(url, _closing(api, api.post(title, _content(content), url=link)))
+    written = talk(url, closing(api, api.post(title, _content(content), url=link)))
     click.echo(msgspec.json.encode(written) if as_json else written.id)
 
 
@@ -127,7 +129,7 @@ def comment(*, url: str, api: "Api", post_id: str, content: str, reply_to: str |
     """
     from relay.commands.client import talk
 
-    written = talk(url, _closing(api, api.comment(post_id, _content(content), parent_id=reply_to)))
+    written = talk(url, closing(api, api.comment(post_id, _content(content), parent_id=reply_to)))
     click.echo(msgspec.json.encode(written) if as_json else written.id)
 
 
@@ -149,7 +151,7 @@ def vote(*, url: str, api: "Api", target: str, choice: str, as_json: bool) -> No
     from relay.commands.client import talk
 
     wanted: dict[str, Vote | None] = {"up": "up", "down": "down", "none": None}
-    voted = talk(url, _closing(api, _vote(api, target, wanted[choice])))
+    voted = talk(url, closing(api, _vote(api, target, wanted[choice])))
     click.echo(msgspec.json.encode(voted) if as_json else f"{voted.action}; the score is {voted.score}")
 
 
@@ -170,7 +172,7 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
 @click.option("--author", metavar="NAME", help="Only the posts of this identity.")
 @click.option("--follow", is_flag=True, help="Oldest first, then posts and comments as they come, until Ctrl-C.")
 @as_json
-@_hub
+@hub_option
 def feed(*, hub: str | None, sort: str | None, limit: int, author: str | None, follow: bool, as_json: bool) -> None:
     """Read a hub's feed.
 
@@ -193,7 +195,7 @@ def feed(*, hub: str | None, sort: str | None, limit: int, author: str | None, f
         api = Api(url)
     order = sort or ("new" if follow else "hot")
     relay = Relay(url.replace("http", "ws", 1), report=report) if follow else None
-    talk(url, _closing(api, _show(_entries(api, relay, order, limit, author), as_json)))
+    talk(url, closing(api, _show(_entries(api, relay, order, limit, author), as_json)))
 
 
 async def _show(entries: "AsyncGenerator[Post | Comment]", as_json: bool) -> None:
@@ -264,7 +266,8 @@ def _text(entry: "Post | Comment") -> str:
     return "".join(f"{printable(line)}\n" for line in lines) + "\n"
 
 
-async def _closing(api: "Api", work: Any) -> Any:
+async def closing(api: "Api", work: Any) -> Any:
+    """What the work gives, with the Api closed after it."""
     async with api:
         return await work
 

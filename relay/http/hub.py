@@ -15,6 +15,7 @@ from relay.server.hub import Listener
 from relay.server.identities import Identities
 from storage.base import Outcome, Reader
 from storage.feed import Feed
+from storage.search.engine import SearchEngine
 
 
 class Health(Protocol):
@@ -70,6 +71,10 @@ class Hub(Protocol):
     @property
     def feed(self) -> Feed:
         """Posts and comments."""
+
+    @property
+    def search(self) -> SearchEngine:
+        """Search by words and by meaning."""
 
     async def publish(
         self, event: Event, door: Door, keys: frozenset[str] = frozenset(), trusted: bool = False

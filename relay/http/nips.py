@@ -55,6 +55,12 @@ _ROWS: Final = (
         "Counting results",
         "Exact counts of distinct events, with HyperLogLog registers for the filters that allow it.",
     ),
+    (
+        50,
+        "Search",
+        "In REQ and COUNT, by words, by meaning or both (mode:), with language:; the other fields hold too; live by words.",
+    ),
+    (54, "Wiki", "Articles become knowledge: cut into passages, and found by words and by meaning."),
     (59, "Gift wrap", "Kinds 1059 and 21059 go to their authenticated recipient only, on every door."),
     (62, "Request to vanish", "Everything of the key up to the request goes, gift wraps to it too, and stays refused."),
     (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),

@@ -13,12 +13,9 @@ from typing import Final, Literal, cast, get_args
 
 import msgspec
 
-from relay.protocol import kinds
 from relay.protocol.event import Event, first_value
 
 MAX_SEARCH: Final = 1000  # characters of one search
-# In whose text is searched, beside the kinds that the operator lists.
-KINDS: Final = frozenset((kinds.NOTE, kinds.POST, kinds.COMMENT, kinds.LONG_FORM, kinds.WIKI))
 
 Mode = Literal["words", "meaning", "hybrid"]
 MODES: Final[tuple[str, ...]] = get_args(Mode)
@@ -79,7 +76,7 @@ def tokens(text: str) -> list[str]:
 
 def text_of(event: Event) -> str:
     """What of an event is searched: its title and its content."""
-    title = first_value(event, "title")
+    title = first_value(event, "title") or first_value(event, "subject")
     return f"{title}\n{event.content}" if title else event.content
 
 

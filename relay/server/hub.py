@@ -14,7 +14,6 @@ import msgspec
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
-from relay.protocol import search
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.event import wire as wire_of
@@ -26,7 +25,7 @@ from relay.server.ingest import Ingest
 from relay.server.queries import Queries
 from relay.server.websocket import GOING_AWAY, Connection
 from storage.base import Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
-from storage.search.engine import SearchEngine
+from storage.search.engine import SearchEngine, SearchHealth
 
 if TYPE_CHECKING:
     from relay.server.identities import Identities
@@ -52,6 +51,7 @@ class Health(msgspec.Struct, frozen=True):
     refused: int
     delivered: int
     last_seq: int
+    search: SearchHealth
     problem: str | None = None
 
 
@@ -93,7 +93,7 @@ class Hub:
             limit.max_filters,
             limit.max_filter_values,
             config.access.auth_to_read,
-            searched=search.KINDS,
+            searched=frozenset((*config.search.kinds, *config.search.knowledge_kinds)),
         )
         self.limits_messages = config.rates.messages_per_address > 0
         self.queries.limits = _limits(config)
@@ -222,6 +222,7 @@ class Hub:
             refused=self.ingest.refused,
             delivered=self.fanout.delivered,
             last_seq=self.ingest.last_seq,
+            search=self.search.health(),
             problem=self.ingest.failure,
         )
 

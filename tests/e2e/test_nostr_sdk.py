@@ -131,3 +131,12 @@ async def test_many_events_at_once_are_all_taken(relay: Server, count: int) -> N
     async with connected(relay) as client:
         assert all(await asyncio.gather(*[published(client, each) for each in made]))
         assert len(await found(client, sdk.Filter().author(author.public_key()).limit(count))) == count
+
+
+async def test_searches(relay: Server) -> None:
+    alice = keys()
+    word = f"w{alice.public_key().to_hex()[:12]}"
+    note = event(alice, content=f"{word} tide")
+    async with connected(relay) as client:
+        assert await published(client, note)
+        assert note.id().to_hex() in await found(client, sdk.Filter().search(f"{word} tide"))

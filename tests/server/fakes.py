@@ -19,6 +19,7 @@ from relay.protocol.filter import Filter, matches
 from relay.server.hub import Hub
 from relay.server.websocket import Connection
 from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status, StorageError
+from storage.search.engine import SearchHealth
 
 PATIENCE = 10.0  # seconds until a test that waits has failed
 Stored = tuple[int, Event, tuple[str, ...] | None]
@@ -123,6 +124,13 @@ class MemoryLog:
 
     async def close(self) -> None:  # type: ignore[override]
         pass
+
+
+class Nothing:
+    """A search engine over nothing."""
+
+    def health(self) -> SearchHealth:
+        return SearchHealth(chunks=0, pending=0, model="none", dimension=1)
 
 
 class Wire:
@@ -283,7 +291,9 @@ MakeHub = Callable[..., Awaitable[Hub]]
 
 def make_hub(log: MemoryLog, config: Config | None = None) -> Hub:
     """A hub over this log; the caller closes it."""
-    return Hub(config or Config(), "ws://relay.example/", log, log)  # type: ignore[arg-type]
+    hub = Hub(config or Config(), "ws://relay.example/", log, log)  # type: ignore[arg-type]
+    hub.search = Nothing()  # type: ignore[assignment]
+    return hub
 
 
 async def settle() -> None:

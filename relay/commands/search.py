@@ -1,0 +1,309 @@
+"""`search` and `knowledge`: asking a hub in plain words, and giving it documents to know."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import msgspec
+
+from relay.commands import credentials
+from relay.commands.common import (
+    Complaint,
+    Misuse,
+    Settings,
+    as_json,
+    output,
+    printable,
+    run,
+    say,
+    with_settings,
+)
+from relay.commands.feed import closing, hub_option, with_api
+from relay.commands.progress import Meter
+from relay.config import Config
+
+if TYPE_CHECKING:
+    from relay.client import Api
+    from relay.client.records import Document, Result
+
+SUFFIXES: Final = (".md", ".markdown", ".txt", ".text")
+MAX_FILE: Final = 4 * 1024 * 1024  # bytes; the hub's own limit is lower still
+MAX_LINE: Final = 1024 * 1024  # bytes of one document in a bulk file
+MAX_RESULTS: Final = 100
+_MARK: Final = {"fg": "yellow", "bold": True}
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A document as a line of a bulk file has it."""
+
+    content: str
+    title: str | None = None
+    tags: list[str] = []
+    source: str | None = None
+    d: str | None = None
+
+
+@click.command()
+@click.argument("question")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["posts", "comments", "knowledge", "all"]),
+    default="all",
+    help="What to look among; all.",
+)
+@click.option("--mode", type=click.Choice(["words", "meaning", "hybrid"]), help="How to look; hybrid.")
+@click.option("--limit", type=click.IntRange(1, MAX_RESULTS), metavar="N", default=10, help="How many results; 10.")
+@as_json
+@hub_option
+def search(*, question: str, kind: Any, mode: Any, limit: int, hub: str | None, as_json: bool) -> None:
+    """Find what was written on a hub.
+
+    By words, by meaning or by both. QUESTION is words, "a phrase", begin* or a question in plain language. --json prints a
+    result a line. Needs no key.
+
+    \b
+    Examples:
+      tidings search "when does the tide turn" --hub http://127.0.0.1:7447
+      tidings search '"low water" harb*' --mode words --type posts
+      tidings search "storm surge" --type knowledge --json | jq -r .content
+    """
+    from relay.client import Api
+    from relay.commands.client import complaining, talk
+
+    url = credentials.hub_url(hub)
+    with complaining(url):
+        api = Api(url)
+    found = talk(url, closing(api, api.search(question, type=kind, mode=mode, limit=limit)))
+    stream = output()
+    for result in found.results:
+        stream.write(msgspec.json.encode(result) + b"\n" if as_json else _text(result).encode())
+    stream.flush()
+    if not found.results:
+        say("nothing was found")
+
+
+def _text(result: "Result") -> str:
+    """A result for a person, its words marked on a terminal; what a stranger wrote cannot drive it."""
+    when = f"{result.created_at.astimezone():%Y-%m-%d %H:%M}"
+    author = result.author.name or f"{result.author.pubkey[:12]}…"
+    lines = [printable(result.title)] if result.title else []
+    lines.append(f"  {_marked(result.snippet.text, result.snippet.marks)}")
+    lines.append(printable(f"  {author} · {when} · {result.type}"))
+    return "".join(f"{line}\n" for line in [*lines, f"  {printable(result.id)}", ""])
+
+
+def _marked(text: str, marks: Sequence[tuple[int, int]]) -> str:
+    """The text on one line with its marks shown, where stdout is a terminal."""
+    shown, place = [], 0
+    colour = sys.stdout.isatty()
+    for start, end in marks if colour else ():
+        if place <= start <= end <= len(text):
+            shown += [_line(text[place:start]), click.style(_line(text[start:end]), **_MARK)]  # type: ignore[arg-type]
+            place = end
+    return "".join([*shown, _line(text[place:])])
+
+
+def _line(text: str) -> str:
+    return printable("".join(" " if char in "\n\r\t" else char for char in text))
+
+
+@click.group()
+def knowledge() -> None:
+    """Give a hub documents to know."""
+
+
+@knowledge.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR...", type=click.Path(exists=True, path_type=Path))
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag every document; may be repeated.")
+@as_json
+@with_api
+def add(*, url: str, api: "Api", paths: tuple[Path, ...], tags: tuple[str, ...], as_json: bool) -> None:
+    """Add text and Markdown files.
+
+    A directory gives every .md and .txt file below it. A file's name is kept: added again, it replaces what was there. What
+    is refused is named, and the rest goes on.
+
+    \b
+    Examples:
+      tidings knowledge add tides.md
+      tidings knowledge add docs/ --tag manual
+    """
+    files = [found for path in paths for found in _files(path)]
+    if not files:
+        raise Misuse(f"there is no {' or '.join(SUFFIXES)} file in {', '.join(map(str, paths))}")
+    documents = ((str(name), _of_file(file, name, tags)) for file, name in files)
+    _send(url, api, documents, len(files), as_json)
+
+
+@knowledge.command("import")
+@click.argument("file", metavar="FILE|-", type=click.File("rb"))
+@as_json
+@with_api
+def import_documents(*, url: str, api: "Api", file: Any, as_json: bool) -> None:
+    """Add many documents from a JSONL file.
+
+    A line is {"content": …} and, if you like, "title", "tags", "source" and "d", the document's name: the same again
+    replaces it.
+
+    \b
+    Examples:
+      tidings knowledge import manual.jsonl
+      jq -c '{title, content: .body}' articles.json | tidings knowledge import -
+    """
+    _send(url, api, _lines(file), None, as_json)
+
+
+@knowledge.command()
+@click.option(
+    "--while-serving",
+    is_flag=True,
+    help="Only settle on the model: the relay makes the vectors after its next start, while it serves.",
+)
+@with_settings
+def reembed(*, settings: Settings, while_serving: bool) -> None:
+    """Go over to the model of the settings.
+
+    Makes the vectors of all passages with it, where no relay runs. May be stopped at any time and run again: what is done
+    stays, and a relay that is started meanwhile makes the rest while it serves. Until a passage has its vector, it is found by
+    its words.
+
+    \b
+    Examples:
+      tidings knowledge reembed --set search.embedder=wordllama
+      tidings knowledge reembed --while-serving && tidings serve
+    """
+    made = run(_reembed(settings.load(), while_serving))
+    say("the relay may be started; it makes the vectors" if made is None else f"{made:,} vectors made")
+
+
+async def _reembed(config: Config, while_serving: bool) -> int | None:
+    """How many vectors were made; None where that was left to the relay."""
+    from relay import app
+
+    async with app.core(config) as site:
+        await site.engine.open(take_over=True)
+        if while_serving:
+            return None
+        with Meter("reembed", site.engine.health().pending, "passages") as meter:
+            return await site.engine.reembed(lambda done, _total: meter.update(done, done))
+
+
+def _send(
+    url: str,
+    api: "Api",
+    documents: "Iterator[tuple[str, Given | str]]",
+    total: int | None,
+    as_json: bool,
+) -> None:
+    """Hand documents in, one after the other; raises Complaint at the end if some were refused."""
+    from relay.commands.client import talk
+
+    added = refused = 0
+
+    async def work() -> None:
+        nonlocal added, refused
+        with Meter("add", total, "documents") as meter:
+            async for name, outcome in _outcomes(api, documents):
+                if isinstance(outcome, str):
+                    refused += 1
+                    say(printable(f"{name}: {outcome}"))
+                else:
+                    added += 1
+                    if as_json:
+                        click.echo(msgspec.json.encode(outcome))
+                    else:
+                        click.echo(f"{outcome.id}  {len(outcome.chunks)} passages  {printable(name)}")
+                meter.update(added + refused, added)
+
+    talk(url, closing(api, work()))
+    if refused:
+        raise Complaint(f"{added:,} documents added, {refused:,} refused")
+    say(f"{added:,} documents added")
+
+
+async def _outcomes(
+    api: "Api", documents: "Iterator[tuple[str, Given | str]]"
+) -> "AsyncIterator[tuple[str, Document | str]]":
+    """What became of each document: itself, or why it was refused."""
+    from relay.client import ApiError
+
+    for name, given in documents:
+        if isinstance(given, str):
+            yield name, given
+            continue
+        try:
+            yield name, await _patiently(api, given)
+        except ApiError as error:
+            if error.status in (401, 403) or error.status >= 500:
+                raise  # the next one would fare no better
+            yield name, str(error)
+
+
+async def _patiently(api: "Api", given: Given) -> "Document":
+    """Hand one document in, as fast as the hub allows."""
+    from relay.client import ApiError
+
+    while True:
+        try:
+            return await api.add_document(
+                given.content, title=given.title, tags=given.tags, source=given.source, d=given.d
+            )
+        except ApiError as error:
+            if error.status != 429:
+                raise
+            await asyncio.sleep(error.retry_after or 1.0)
+
+
+def _files(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Files and the names they go by: a file's own, one in a directory its path from there."""
+    if path.is_file():
+        yield path, Path(path.name)
+        return
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in SUFFIXES and file.is_file():
+            yield file, file.relative_to(path)
+
+
+def _of_file(file: Path, name: Path, tags: Sequence[str]) -> Given | str:
+    """The document in a file, or why there is none."""
+    with file.open("rb") as stream:
+        data = stream.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        return f"longer than {MAX_FILE:,} bytes; cut it into several files"
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "not UTF-8 text"
+    if not text.strip():
+        return "empty"
+    return Given(text, _heading(text) or name.stem, list(tags), str(name), "-".join(name.parts).replace(".", "-"))
+
+
+def _heading(text: str) -> str | None:
+    """The first Markdown heading, if the text begins with one."""
+    first = text.lstrip().partition("\n")[0]
+    return (first.lstrip("#").strip(" #")[:300] or None) if first.startswith("#") else None
+
+
+def _lines(stream: Any) -> "Iterator[tuple[str, Given | str]]":
+    """The documents of a bulk file by their line numbers, or why a line is none."""
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        name = f"line {number}"
+        if len(line) > MAX_LINE:
+            yield name, f"longer than {MAX_LINE:,} bytes"
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE)
+        elif line.strip():
+            try:
+                yield name, msgspec.json.decode(line, type=Given)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                yield name, str(error)
+
+
+VERBS: Final = (search, knowledge)

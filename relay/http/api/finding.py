@@ -1,0 +1,118 @@
+"""Searching over HTTP: one question, a page of hits and how to go on.
+
+A cursor holds the number of the log's last event when the first page was made, and how many hits have been given: what comes in
+later is on no further page.
+"""
+
+import re
+from typing import Annotated, Final, Literal
+
+import msgspec
+from litestar.params import QueryParameter
+from msgspec import Meta
+
+from relay.http.api import common
+from relay.http.hub import Hub
+from relay.http.problems import Problem, invalid
+from relay.protocol import search
+from relay.protocol.filter import Filter
+from storage.base import PUBLIC, StorageError, TooCostly
+from storage.search.engine import MAX_HITS, Hit, KindOf, SearchQuery
+
+_CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")
+
+Mode = Literal["words", "meaning", "hybrid"]
+Language = Annotated[
+    str,
+    QueryParameter(description="ISO 639-1 code; only what is labelled so", pattern="^([a-z]{2})?$", max_length=2),
+]
+Question = Annotated[
+    str,
+    QueryParameter(
+        description=f'words, "a phrase", begin* or a question; {search.MAX_SEARCH} characters at most', min_length=1
+    ),
+]
+
+
+class Snippet(msgspec.Struct, frozen=True):
+    """A piece of the text around what was found; `marks` are the [start, end) characters of the words in it."""
+
+    text: Annotated[str, Meta(examples=["The tide is out."])]
+    marks: Annotated[list[tuple[int, int]], Meta(examples=[[[4, 8]]])]
+
+    def parts(self) -> list[tuple[str, bool]]:
+        """The text in pieces, and which of them are marked."""
+        found, place = [], 0
+        for start, end in self.marks:
+            found += [(self.text[place:start], False), (self.text[start:end], True)]
+            place = end
+        return [part for part in (*found, (self.text[place:], False)) if part[0]]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked for, beside the question itself; None is any."""
+
+    types: frozenset[KindOf] | None = None
+    mode: Mode | None = None
+    language: str = ""
+    filter: Filter = Filter()
+    tags: frozenset[str] = frozenset()
+    user: str | None = None
+    organization: str | None = None
+    project: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of hits, most relevant first; `mode` is how they were looked for."""
+
+    hits: list[Hit]
+    mode: Mode
+    next_cursor: str | None
+
+
+async def find(hub: Hub, question: str, wanted: Wanted, limit: int, cursor: str) -> Page:
+    """One page. Raises Problem: 400 for a question or cursor that cannot be used, 503 when the database fails."""
+    if not question.strip():
+        raise invalid("q is empty: say what to look for")
+    if len(question) > search.MAX_SEARCH:
+        raise invalid(f"q has at most {search.MAX_SEARCH} characters")
+    asked = search.parse(question)
+    upto, skip = _place(hub, cursor)
+    last = min(skip + common.at_most(limit), MAX_HITS)
+    mode = wanted.mode or asked.mode
+    query = SearchQuery(
+        text=asked.text,
+        mode=mode,
+        wanted=msgspec.structs.replace(wanted.filter, limit=min(last + 1, MAX_HITS)),
+        readers=PUBLIC,
+        now=common.now(),
+        upto=upto,
+        types=wanted.types,
+        user=wanted.user,
+        organization=wanted.organization,
+        project=wanted.project,
+        tags=wanted.tags,
+        language=wanted.language or asked.language,
+    )
+    try:
+        hits = await hub.search.search(query)
+    except TooCostly as error:
+        raise Problem(400, "too_costly", str(error), "Ask for less at once.") from None
+    except StorageError as error:
+        raise Problem(503, "unavailable", str(error)) from None
+    return Page(hits[skip:last], mode, f"{upto}-{last}" if len(hits) > last else None)
+
+
+def _place(hub: Hub, cursor: str) -> tuple[int, int]:
+    """Up to which event to look, and how many hits to pass over."""
+    if not cursor:
+        return hub.health().last_seq, 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise invalid("this cursor is none of ours; begin without one")
+    return int(found.group(1)), min(int(found.group(2)), MAX_HITS)
+
+
+def snippet(hit: Hit) -> Snippet:
+    """The hit's text as the API shows it."""
+    return Snippet(hit.snippet, hit.marks)

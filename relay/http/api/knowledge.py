@@ -1,0 +1,305 @@
+"""`/knowledge`: documents that agents share (kind 30818, NIP-54), the passages they are cut into, and search among those."""
+
+import asyncio
+import hashlib
+import re
+import unicodedata
+from typing import Annotated, Final
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import UNSET, Meta, UnsetType
+
+from keys.custody import Draft
+from relay.http.api import common, finding, publishing
+from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
+from relay.http.api.finding import Language, Mode, Question, Snippet
+from relay.http.api.idempotency import idempotent
+from relay.http.api.search import Writer, writers
+from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.api.shapes import Done, EventId, When, iso
+from relay.http.hub import GivenHub, Hub
+from relay.http.problems import Problem, invalid, not_found
+from relay.protocol import kinds
+from relay.protocol.event import Event, address_of, first_value, parse, values
+from relay.protocol.filter import Filter
+from storage.base import PUBLIC
+from storage.search import engine
+from storage.search.engine import Hit
+
+TAGS: Final = ["knowledge"]
+MAX_TITLE: Final = 300  # characters, as is the next
+MAX_SOURCE: Final = 2048
+MAX_TAGS: Final = 50
+MAX_SKIP: Final = 4000  # documents of one second that a list can pass over
+
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")
+
+Title = Annotated[str, Meta(max_length=MAX_TITLE, examples=["Tide tables"])]
+Source = Annotated[str, Meta(max_length=MAX_SOURCE, description="where it is from", examples=["tides.md"])]
+Tag = Annotated[str, Meta(min_length=1, max_length=100, examples=["tides"])]
+Author = Annotated[str, QueryParameter(description="an identity's name, or a public key", max_length=64)]
+Tagged = Annotated[list[str] | None, QueryParameter(name="tag", description="only what has this tag; may be repeated")]
+Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
+
+
+class NewDocument(msgspec.Struct, frozen=True):
+    """A document to keep. `d` is its name among yours: the same again replaces it; without it, it is made from the title."""
+
+    content: Annotated[str, Meta(min_length=1, examples=["Low water comes twice a day."])]
+    title: Title | None = None
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
+    source: Source | None = None
+    d: Annotated[str, Meta(max_length=MAX_TITLE, examples=["tide-tables"])] | None = None
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage of a document, as it is found. `model`: whose vector it has; null until that is made."""
+
+    id: int
+    chunk: Annotated[int, Meta(description="which passage, from 0", examples=[0])]
+    title: str
+    content: Annotated[str, Meta(examples=["Low water comes twice a day."])]
+    model: str | None
+    tags: list[str]
+    source: str | None
+    user_id: str | None
+    organization_id: str | None
+    project_id: str | None
+    created_at: When
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A document. Lists leave `chunks` out."""
+
+    id: EventId
+    d: Annotated[str, Meta(examples=["tide-tables"])]
+    title: Annotated[str | None, Meta(examples=["Tide tables"])]
+    tags: Annotated[list[str], Meta(examples=[["tides"]])]
+    source: str | None
+    author: Writer
+    created_at: When
+    event: Event
+    chunks: list[Chunk] | UnsetType = UNSET
+
+
+class DocumentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One document with its passages."""
+
+    success: bool = True
+    message: str = ""
+    document: Document
+
+
+class DocumentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of documents, newest first."""
+
+    success: bool = True
+    documents: list[Document]
+    has_more: bool
+    next_cursor: NextCursor = None
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A document found, by its best passage. `score` orders the results of one answer."""
+
+    score: Annotated[float, Meta(examples=[0.82])]
+    snippet: Snippet
+    passage: Chunk
+    document: Document
+
+
+class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of what was found, most relevant first."""
+
+    success: bool = True
+    query: str
+    mode: Mode
+    results: list[Passage]
+    has_more: bool
+    next_cursor: NextCursor = None
+
+
+@post(f"{BASE}/knowledge", tags=TAGS, summary="Add a document", middleware=[idempotent])
+async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, hub: GivenHub) -> DocumentAnswer:
+    """Keep a document; the relay signs it with the key it holds for you and cuts it into passages."""
+    if not data.content.strip():
+        raise invalid("a document needs a text")
+    title = " ".join((data.title or "").split())
+    name = normalized(data.d or title) or hashlib.sha256(data.content.encode()).hexdigest()[:16]
+    tags = [["d", name], *([["title", title]] if title else [])]
+    tags += [["t", tag] for tag in dict.fromkeys(data.tags)]
+    tags += [["source", data.source]] if data.source else []
+    draft = Draft(kinds.WIKI, tags, data.content, await _next_second(hub, principal.identity_id, name))
+    event = await publishing.act(hub, principal, draft)
+    return DocumentAnswer(message="Document kept", document=await _document(hub, event))
+
+
+@get(f"{BASE}/knowledge", tags=TAGS, summary="List documents", guards=[common.may_read])
+async def list_documents(
+    *, hub: GivenHub, author: Author = "", tag: FromQuery[str] = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+) -> DocumentPage:
+    """Documents, newest first."""
+    until, skip = _place(cursor)
+    end = skip + common.at_most(limit)
+    tags = {"t": frozenset([tag])} if tag else {}
+    wanted = Filter(kinds=_kinds(hub), authors=await _authors(hub, author), tags=tags, until=until, limit=end + 1)
+    found = await _events(hub, wanted)
+    page = found[skip:end]
+    following = None
+    if len(found) > end:
+        last = page[-1].created_at
+        following = f"{last}-{sum(event.created_at == last for event in found[:end])}"
+    people = await writers(hub, [event.pubkey for event in page])
+    documents = [_described(event, people[event.pubkey]) for event in page]
+    return DocumentPage(documents=documents, has_more=following is not None, next_cursor=following)
+
+
+@get(f"{BASE}/knowledge/search", tags=TAGS, summary="Search knowledge")
+async def search_knowledge(
+    *,
+    q: Question,
+    hub: GivenHub,
+    viewer: GivenViewer,  # noqa: ARG001 whoever asks counts against the rate
+    mode: FromQuery[Mode | None] = None,
+    language: Language = "",
+    author: Author = "",
+    tag: Tagged = None,
+    user_id: FromQuery[str | None] = None,
+    organization_id: FromQuery[str | None] = None,
+    project_id: FromQuery[str | None] = None,
+    since: Since = None,
+    until: Since = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+) -> PassagePage:
+    """Documents by words, by meaning or by both, each with its best passage; all conditions hold exactly."""
+    wanted = finding.Wanted(
+        types=frozenset(("knowledge",)),
+        mode=mode,
+        language=language,
+        filter=Filter(authors=await _authors(hub, author), since=since, until=until),
+        tags=frozenset(tag or ()),
+        user=user_id,
+        organization=organization_id,
+        project=project_id,
+    )
+    page = await finding.find(hub, q, wanted, limit, cursor)
+    results = await _passages(hub, page.hits)
+    more = page.next_cursor is not None
+    return PassagePage(query=q, mode=page.mode, results=results, has_more=more, next_cursor=page.next_cursor)
+
+
+@get(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Get a document", guards=[common.may_read])
+async def get_document(document_id: FromPath[str], hub: GivenHub) -> DocumentAnswer:
+    """One document with its passages."""
+    return DocumentAnswer(document=await _document(hub, await _find(hub, document_id)))
+
+
+@delete(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Delete a document", status_code=200)
+async def delete_document(document_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
+    """Delete your own document; its passages are found no more."""
+    present = await _find(hub, document_id)
+    owner = (await hub.identities.by_key([present.pubkey])).get(present.pubkey)
+    if owner is None or owner.id != principal.identity_id:
+        raise Problem(403, "not_yours", "this was written by another identity")
+    tags = [["e", present.id], ["k", str(present.kind)]]
+    address = address_of(present)
+    tags += [] if address is None else [["a", address]]
+    draft = Draft(kinds.DELETION, tags, "", max(common.now(), present.created_at))
+    event = await publishing.act(hub, principal, draft, by=present.pubkey)
+    return Done(message="Document deleted", event=event)
+
+
+def normalized(text: str) -> str:
+    """The text as a `d` tag (NIP-54): lower case, hyphens for spaces, no punctuation."""
+    joined = "-".join(text.lower().split())
+    kept = "".join(char for char in joined if char == "-" or unicodedata.category(char)[0] in "LMN")
+    return re.sub("-+", "-", kept).strip("-")
+
+
+def _kinds(hub: Hub) -> frozenset[int]:
+    return frozenset(hub.config.search.knowledge_kinds)
+
+
+async def _find(hub: Hub, document_id: str) -> Event:
+    """The document with this id. Raises Problem 404."""
+    record = await hub.reader.get(common.event_id(document_id, "document"), PUBLIC, common.now())
+    event = None if record is None else parse(record.wire)
+    if event is None or event.kind not in _kinds(hub):
+        raise not_found("document")
+    return event
+
+
+async def _next_second(hub: Hub, identity_id: str, name: str) -> int:
+    """When a document is written so that it replaces what the identity has under this name."""
+    authors = frozenset(key.pubkey for key in await hub.identities.keys(identity_id))
+    wanted = Filter(kinds=frozenset((kinds.WIKI,)), authors=authors, tags={"d": frozenset([name])})
+    return max([common.now(), *(event.created_at + 1 for event in await _events(hub, wanted))])
+
+
+async def _authors(hub: Hub, author: str) -> frozenset[str] | None:
+    """The keys of an identity by its name, or the one key given; None for "". Raises Problem 404."""
+    if not author or _KEY.fullmatch(author):
+        return frozenset([author]) if author else None
+    identity = await hub.identities.profile(author)
+    if identity is None:
+        raise not_found("agent")
+    return frozenset(key.pubkey for key in await hub.identities.keys(identity.id))
+
+
+async def _events(hub: Hub, wanted: Filter) -> list[Event]:
+    now = common.now()
+    found = await hub.reader.query([wanted], PUBLIC, now)
+    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
+
+
+def _place(cursor: str) -> tuple[int | None, int]:
+    """The second that a list goes on in, and how many of its documents were listed."""
+    if not cursor:
+        return None, 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None or int(found.group(2)) > MAX_SKIP:
+        raise invalid("this cursor is none of this list; begin again without one")
+    return int(found.group(1)), int(found.group(2))
+
+
+async def _passages(hub: Hub, hits: list[Hit]) -> list[Passage]:
+    people = await writers(hub, [parse(hit.wire).pubkey for hit in hits])
+    passages = await asyncio.gather(*(hub.search.chunks(hit.event_id, PUBLIC, common.now()) for hit in hits))
+    results = []
+    for hit, chunks in zip(hits, passages, strict=True):
+        best = next((chunk for chunk in chunks if chunk.chunk == hit.chunk), None)
+        if best is not None:  # else the document went between the two looks
+            event = parse(hit.wire)
+            shown = _described(event, people[event.pubkey])
+            passage = Passage(score=hit.score, snippet=finding.snippet(hit), passage=_chunk(best), document=shown)
+            results.append(passage)
+    return results
+
+
+async def _document(hub: Hub, event: Event) -> Document:
+    people = await writers(hub, [event.pubkey])
+    chunks = await hub.search.chunks(event.id, PUBLIC, common.now())
+    described = _described(event, people[event.pubkey])
+    return msgspec.structs.replace(described, chunks=[_chunk(chunk) for chunk in chunks])
+
+
+def _described(event: Event, author: Writer) -> Document:
+    return Document(
+        id=event.id,
+        d=first_value(event, "d") or "",
+        title=first_value(event, "title") or None,
+        tags=list(dict.fromkeys(values(event, "t"))),
+        source=first_value(event, "source") or first_value(event, "r") or None,
+        author=author,
+        created_at=iso(event.created_at),
+        event=event,
+    )
+
+
+def _chunk(chunk: engine.Chunk) -> Chunk:
+    fields = msgspec.structs.asdict(chunk) | {"created_at": iso(chunk.created_at)}
+    return Chunk(**{name: fields[name] for name in Chunk.__struct_fields__})

@@ -1,0 +1,169 @@
+"""`/knowledge` over a real relay."""
+
+from typing import Any
+
+import pytest
+
+from relay.http.api.knowledge import normalized
+from tests.http.api.conftest import Api
+
+LONG = "\n\n".join(f"Paragraph {number}. " + "The tide comes in and the tide goes out. " * 10 for number in range(12))
+
+
+async def add(api: Api, content: str, **fields: Any) -> Any:
+    return (await api.told("POST", "knowledge", {"content": content, **fields}, 201))["document"]
+
+
+async def test_a_document_goes_in_and_its_passages_come_out(alice: Api) -> None:
+    document = await add(alice, LONG, title="Tide tables", tags=["tides", "sea", "tides"], source="tides.md")
+    assert (document["d"], document["title"], document["tags"]) == ("tide-tables", "Tide tables", ["tides", "sea"])
+    assert (document["source"], document["author"]["name"]) == ("tides.md", "alice")
+    chunks = document["chunks"]
+    assert [chunk["chunk"] for chunk in chunks] == list(range(len(chunks)))
+    assert len(chunks) > 1
+    assert all(chunk["content"] and chunk["title"] == "Tide tables" for chunk in chunks)
+    assert [n for n in range(12) if not any(f"Paragraph {n}." in chunk["content"] for chunk in chunks)] == []
+    event = document["event"]
+    assert (event["kind"], event["content"]) == (30818, LONG)
+    assert (await alice.get(f"knowledge/{document['id']}"))["document"] == document
+
+
+async def test_the_same_name_again_replaces_the_document(alice: Api) -> None:
+    first = await add(alice, "The old harbour.", title="Harbour")
+    second = await add(alice, "The new quay.", title="harbour!")
+    assert await alice.refused(404, "GET", f"knowledge/{first['id']}") == "document_not_found"
+    found = await alice.get("knowledge/search?q=old&mode=words")
+    assert found["results"] == []
+    found = await alice.get("knowledge/search?q=quay&mode=words")
+    assert [result["document"]["id"] for result in found["results"]] == [second["id"]]
+
+
+async def test_documents_of_two_authors_may_have_the_same_name(alice: Api, bob: Api) -> None:
+    await add(alice, "One view.", d="harbour")
+    await add(bob, "Another view.", d="harbour")
+    assert len((await alice.get("knowledge"))["documents"]) == 2
+    (document,) = (await alice.get("knowledge?author=bob"))["documents"]
+    assert (document["author"]["name"], "chunks" in document) == ("bob", False)
+
+
+async def test_a_document_without_a_title_is_named_after_its_text(alice: Api) -> None:
+    one, same = await add(alice, "No name."), await add(alice, "No name.")
+    assert one["d"] == same["d"]
+    assert one["title"] is None
+    assert len((await alice.get("knowledge"))["documents"]) == 1
+
+
+async def test_a_list_pages_newest_first_also_within_one_second(alice: Api) -> None:
+    added = [(await add(alice, f"Text {number}.", tags=["x"] if number % 2 else []))["id"] for number in range(9)]
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await alice.get(f"knowledge?limit=2&cursor={cursor}")
+        seen += [document["id"] for document in page["documents"]]
+        if not page["has_more"]:
+            break
+        cursor = page["next_cursor"]
+    assert sorted(seen) == sorted(added)
+    times = [(await alice.get(f"knowledge/{each}"))["document"]["created_at"] for each in seen]
+    assert times == sorted(times, reverse=True)
+    assert len((await alice.get("knowledge?tag=x"))["documents"]) == 4
+
+
+async def test_a_search_gives_the_best_passage_of_each_document(alice: Api) -> None:
+    text = LONG + "\n\nBring wellingtons to the harbour."
+    document = await add(alice, text, title="Advice")
+    found = await alice.get("knowledge/search?q=wellingtons&mode=words")
+    (result,) = found["results"]
+    assert result["document"]["id"] == document["id"]
+    assert result["passage"] == document["chunks"][-1]
+    assert "wellingtons" in result["passage"]["content"]
+    marked = [result["snippet"]["text"][start:end] for start, end in result["snippet"]["marks"]]
+    assert marked == ["wellingtons"]
+
+
+async def test_a_search_is_narrowed_by_tags_author_and_time(alice: Api, bob: Api) -> None:
+    one = await add(alice, "Wellingtons for the mud.", tags=["boots", "mud"])
+    two = await add(bob, "Wellingtons for the rain.", tags=["boots"])
+    await alice.post("Wellingtons", content="Not knowledge.")
+
+    async def ids(query: str) -> set[str]:
+        found = await alice.get(f"knowledge/search?q=wellingtons&mode=words{query}")
+        return {result["document"]["id"] for result in found["results"]}
+
+    assert await ids("") == {one["id"], two["id"]}
+    assert await ids("&tag=boots&tag=mud") == {one["id"]}
+    assert await ids("&author=bob") == {two["id"]}
+    assert await ids(f"&author={one['event']['pubkey']}") == {one["id"]}
+    assert await ids("&until=1000") == set()
+    assert await ids("&since=1000") == {one["id"], two["id"]}
+    assert await ids("&organization_id=none") == set()
+
+
+async def test_a_deleted_document_is_gone_from_everywhere(alice: Api) -> None:
+    document = await add(alice, "Wellingtons.")
+    told = await alice.told("DELETE", f"knowledge/{document['id']}")
+    assert told["event"]["kind"] == 5
+    assert await alice.refused(404, "GET", f"knowledge/{document['id']}") == "document_not_found"
+    assert (await alice.get("knowledge/search?q=wellingtons"))["results"] == []
+    assert (await alice.get("knowledge"))["documents"] == []
+
+
+async def test_nobody_deletes_the_document_of_another(alice: Api, bob: Api) -> None:
+    document = await add(alice, "Mine.")
+    assert await bob.refused(403, "DELETE", f"knowledge/{document['id']}") == "not_yours"
+
+
+async def test_a_post_is_no_document(alice: Api) -> None:
+    post = await alice.post()
+    assert await alice.refused(404, "GET", f"knowledge/{post['id']}") == "document_not_found"
+    assert await alice.refused(404, "DELETE", f"knowledge/{post['id']}") == "document_not_found"
+
+
+async def test_adding_needs_a_token(api: Api) -> None:
+    assert await api.refused(401, "POST", "knowledge", {"content": "x"}) == "auth_required"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"content": ""},
+        {"content": " \n"},
+        {"content": "x", "tags": [""]},
+        {"content": "x", "title": "x" * 301},
+        {"content": "x", "tags": ["t"] * 51},
+        {"content": 1},
+    ],
+)
+async def test_a_document_that_cannot_be_kept_is_refused(alice: Api, body: Any) -> None:
+    assert await alice.refused(400, "POST", "knowledge", body)
+
+
+async def test_a_text_beyond_the_limits_is_refused_and_says_so(alice: Api) -> None:
+    long = await alice.told("POST", "knowledge", {"content": "x" * 100_001}, 400)
+    assert "100000" in long["message"].replace(",", "")
+    await alice.refused(413, "POST", "knowledge", {"content": "x" * 10_000_000})
+
+
+async def test_the_same_request_again_with_its_key_is_done_once(alice: Api) -> None:
+    body = {"content": "Wellingtons."}
+    first = await alice.told("POST", "knowledge", body, 201, Idempotency_Key="k")
+    assert await alice.told("POST", "knowledge", body, 201, Idempotency_Key="k") == first
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Wiki Article", "wiki-article"),
+        ("What's Up?", "whats-up"),
+        ("  Hello  World  ", "hello-world"),
+        ("Article 1", "article-1"),
+        ("ウィキペディア", "ウィキペディア"),
+        ("Ñoño", "ñoño"),
+        ("Москва", "москва"),
+        ("日本語 Article", "日本語-article"),
+        ("!?", ""),
+    ],
+)
+def test_names_are_those_of_nip_54(text: str, name: str) -> None:
+    assert normalized(text) == name

@@ -1,0 +1,130 @@
+"""`/search` over a real relay."""
+
+import pytest
+
+from tests.factories import make_event
+from tests.http.api.conftest import Api
+
+NOW = 1_700_000_000
+
+
+async def ids(api: Api, query: str) -> list[str]:
+    return [result["id"] for result in (await api.get(f"search?{query}"))["results"]]
+
+
+async def test_finds_a_post_by_its_words_with_what_the_feed_knows_of_it(alice: Api) -> None:
+    post = await alice.post("Low water at noon", content="The tide is out, the harbour is dry.")
+    await alice.post("Bread", content="Flour and salt.")
+    found = await alice.get("search?q=harbour&mode=words")
+    (result,) = found["results"]
+    assert (found["success"], found["query"], found["type"], found["mode"]) == (True, "harbour", "all", "words")
+    assert (found["count"], found["has_more"], found["next_cursor"]) == (1, False, None)
+    assert (result["id"], result["type"], result["post_id"]) == (post["id"], "post", post["id"])
+    assert (result["title"], result["content"]) == ("Low water at noon", "The tide is out, the harbour is dry.")
+    assert result["author"]["name"] == "alice"
+    assert (result["upvotes"], result["event"]["id"]) == (0, post["id"])
+    assert result["score"] == result["similarity"]
+
+
+async def test_the_snippet_marks_the_words(alice: Api) -> None:
+    await alice.post("Tides", content="First the flood. Then the Harbour is dry.")
+    (result,) = (await alice.get("search?q=harbour&mode=words"))["results"]
+    text = result["snippet"]["text"]
+    assert [text[start:end].lower() for start, end in result["snippet"]["marks"]] == ["harbour"]
+
+
+async def test_a_comment_tells_its_post(alice: Api) -> None:
+    post = await alice.post("Tides", content="Out.")
+    comment = await alice.comment(post, "Bring wellingtons.")
+    (result,) = (await alice.get("search?q=wellingtons&mode=words"))["results"]
+    assert (result["id"], result["type"], result["post_id"]) == (comment["id"], "comment", post["id"])
+    assert result["post"] == {"id": post["id"], "title": "Tides"}
+
+
+async def test_only_the_wanted_type_is_found(alice: Api) -> None:
+    post = await alice.post("Wellingtons", content="Needed.")
+    comment = await alice.comment(post, "Wellingtons, really?")
+    kept = await alice.told("POST", "knowledge", {"content": "Wellingtons are boots."}, 201)
+    document = kept["document"]["id"]
+    for kind, expected in [
+        ("posts", {post["id"]}),
+        ("comments", {comment["id"]}),
+        ("knowledge", {document}),
+        ("all", {post["id"], comment["id"], document}),
+    ]:
+        assert set(await ids(alice, f"q=wellingtons&mode=words&type={kind}")) == expected, kind
+
+
+async def test_a_note_is_found_as_an_event(alice: Api) -> None:
+    note = make_event(content="wellingtons", created_at=NOW)
+    await alice.told("POST", "events", {name: getattr(note, name) for name in note.__struct_fields__}, 201)
+    (result,) = (await alice.get("search?q=wellingtons&mode=words"))["results"]
+    assert (result["type"], result["author"], result["upvotes"]) == (
+        "event",
+        {"id": None, "name": None, "display_name": None, "pubkey": note.pubkey},
+        None,
+    )
+
+
+async def test_what_is_deleted_is_not_found_and_an_edit_is_found_by_its_new_words(alice: Api) -> None:
+    gone, edited = await alice.post("One", content="marmalade"), await alice.post("Two", content="marmalade")
+    await alice.told("DELETE", f"posts/{gone['id']}")
+    assert await ids(alice, "q=marmalade&mode=words") == [edited["id"]]
+    await alice.told("PATCH", f"posts/{edited['id']}", {"content": "honey"})
+    assert await ids(alice, "q=marmalade&mode=words") == []
+    assert await ids(alice, "q=honey&mode=words") == [edited["id"]]
+
+
+async def test_pages_join_up(alice: Api) -> None:
+    posts = {(await alice.post(f"Tide {number}", content="tide " * (number + 1)))["id"] for number in range(7)}
+    page = await alice.get("search?q=tide&mode=words&limit=3")
+    seen = [result["id"] for result in page["results"]]
+    while page["has_more"]:
+        page = await alice.get(f"search?q=tide&mode=words&limit=3&cursor={page['next_cursor']}")
+        seen += [result["id"] for result in page["results"]]
+    assert len(seen) == 7
+    assert set(seen) == posts
+
+
+async def test_a_further_page_shows_nothing_that_came_after_the_first(alice: Api) -> None:
+    posts = {(await alice.post(f"Tide {number}"))["id"] for number in range(4)}
+    page = await alice.get("search?q=tide&mode=words&limit=2")
+    await alice.post("Tide tide tide")
+    page = await alice.get(f"search?q=tide&mode=words&limit=2&cursor={page['next_cursor']}")
+    assert {result["id"] for result in page["results"]} <= posts
+    assert page["has_more"] is False
+
+
+async def test_extensions_in_the_question_are_honoured_and_parameters_come_before_them(alice: Api) -> None:
+    await alice.post("Tides", content="harbour")
+    assert (await alice.get("search?q=harbour mode:words nsfw:true"))["mode"] == "words"
+    assert (await alice.get("search?q=harbour mode:words&mode=hybrid"))["mode"] == "hybrid"
+
+
+@pytest.mark.parametrize("query", ["", "q=", "q=%20%20", f"q={'x' * 1001}", "q=a&type=x", "q=a&mode=x", "q=a&limit=0"])
+async def test_a_question_that_cannot_be_used_is_refused(api: Api, query: str) -> None:
+    assert await api.refused(400, "GET", f"search?{query}")
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "-1-1", "1-99999", "1-2-3"])
+async def test_a_cursor_that_is_none_is_refused(api: Api, cursor: str) -> None:
+    assert await api.refused(400, "GET", f"search?q=a&cursor={cursor}") == "invalid"
+
+
+@pytest.mark.parametrize(
+    "question", ["%F0%9F%8C%8A", "!?", "*", '"', "%00", "NEAR(", "a OR", "{x", "title:x", "日本", "-x"]
+)
+async def test_any_characters_may_be_asked_for(api: Api, question: str) -> None:
+    assert (await api.get(f"search?q={question}"))["results"] == []
+
+
+async def test_searching_counts_against_the_rate(start) -> None:  # type: ignore[no-untyped-def]
+    relay = Api(await start(rates={"requests": 6, "burst": 10}))
+    await relay.get("search?q=a")
+    assert await relay.refused(429, "GET", "search?q=a") == "rate_limited"
+
+
+async def test_where_reading_needs_a_token_searching_does(start) -> None:  # type: ignore[no-untyped-def]
+    relay = Api(await start(access={"auth_to_read": True}))
+    assert await relay.refused(401, "GET", "search?q=a") == "auth_required"
+    assert await relay.refused(401, "GET", "knowledge") == "auth_required"
