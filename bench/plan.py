@@ -30,6 +30,8 @@ class Plan(msgspec.Struct, frozen=True):
     feed_written: int = 9600  # posts, and as many notes
     feed_voters: int = 4000  # who vote on a new post and on the one with many votes
     feed_singles: int = 400  # notes, and votes, one at a time
+    passages: int = 100_000  # searched
+    questions: int = 200  # of each search row
 
 
 QUICK = Plan(
@@ -50,4 +52,6 @@ QUICK = Plan(
     feed_written=1000,
     feed_voters=500,
     feed_singles=50,
+    passages=5000,
+    questions=50,
 )

@@ -15,7 +15,7 @@ from bench.figures import Row
 from bench.floor import floor_us, sync
 from bench.plan import Plan
 from bench.process import Subject, started
-from bench.workloads import api, fanout, feed, idle, ingest, query, transfer
+from bench.workloads import api, fanout, feed, idle, ingest, query, search, transfer
 
 Section = Callable[[Subject, Plan], Awaitable[list[Row]]]
 Say = Callable[[str], None]
@@ -31,7 +31,7 @@ LIVE: Final[dict[str, Section]] = {
     "fanout": fanout.rows,
 }  # each on an empty relay
 OURS: Final[dict[str, Section]] = {"api": api.rows}  # the same, for what only a Tidings relay offers
-NAMES: Final = (*LIVE, *OURS, "feed", "transfer", "query")
+NAMES: Final = (*LIVE, *OURS, "feed", "transfer", "query", "search")
 
 
 class Floor:
@@ -73,6 +73,9 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
             transfer.seed(stored, plan)
             with started(stored) as subject:
                 rows += await floor.under(partial(query.rows, subject, plan))
+        if "search" in only:
+            say("search")
+            rows += await floor.under(partial(search.rows, Path(scratch), plan, say))
     return rows
 
 

@@ -39,7 +39,7 @@ def test_every_kind_has_the_first_row_that_covers_it() -> None:
 def test_the_rows_agree_with_the_ranges_of_nip_01() -> None:
     for kind in range(kinds.MAX_KIND + 1):
         assert kinds.is_replaceable(kind) == (row_of(kind).name in ("replaceable", "profiles"))
-        assert kinds.is_addressable(kind) == (row_of(kind).name == "addressable")
+        assert kinds.is_addressable(kind) == (row_of(kind).name in ("addressable", "knowledge"))
         assert kinds.is_ephemeral(kind) == (row_of(kind).name == "ephemeral" or kind in SPENT)
 
 

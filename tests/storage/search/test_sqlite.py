@@ -1,0 +1,357 @@
+"""Search over SQLite, from outside: events go in by the writer, questions are answered beside it."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from handlers import table
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
+from relay.protocol.filter import Filter, matches
+from storage import sqlite
+from storage.base import Incoming
+from storage.search.chunks import Cutting
+from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
+from storage.search.engine import Hit, ModelMismatch, SearchQuery
+from storage.search.sqlite import SqliteSearch
+from tests.factories import NOW, keypair, make_event
+
+CUTTING = Cutting((1, 11, 1111, 30023), (30818,), size=300, overlap=30)
+
+
+class Toy:
+    """A model that knows words only: each is a direction of its own. `down` makes it fail."""
+
+    def __init__(self, name: str = "toy", dimension: int = 64) -> None:
+        self.name, self.dimension, self.down = name, dimension, False
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        if self.down:
+            raise EmbeddingError("the model is away")
+        return normalised(
+            [
+                np.sum([self._word(word) for word in text.lower().split()] or [[0] * self.dimension], axis=0)
+                for text in texts
+            ]
+        )
+
+    def _word(self, word: str) -> Any:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4])
+        return np.random.default_rng(seed).normal(size=self.dimension)
+
+    async def close(self) -> None:
+        pass
+
+
+class Place:
+    """A data directory with its writer and its search."""
+
+    def __init__(self, path: Path, embedder: Any = None, trusted: frozenset[str] = frozenset()) -> None:
+        self.path = path
+        self.embedder = embedder or Toy()
+        self.trusted = trusted
+
+    async def open(self, take_over: bool = False) -> "Place":
+        meaning = table.meaning("ws://relay.test", searched=CUTTING.searched)
+        self.writer = sqlite.open_writer(self.path, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
+        self.store = await sqlite.open_reader(self.path, cache_mib=1)
+
+        async def write(work: Any) -> Any:
+            return work(self.writer)
+
+        self.engine = SqliteSearch(
+            self.path / "search", self.store.run, write, self.embedder, capacity=256, trusted=self.trusted
+        )
+        try:
+            await self.engine.open(take_over)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def close(self) -> None:
+        await self.engine.close()
+        await self.store.close()
+        self.writer.close()
+
+    def put(self, *events: Event) -> None:
+        outcomes = self.writer.write([Incoming(event, wire(event), Door.IMPORT, NOW) for event in events], NOW)
+        assert [outcome.refusal for outcome in outcomes] == [None] * len(events)
+
+    async def embed(self) -> None:
+        while await self.engine.embed_some():
+            pass
+
+    async def ask(self, text: str, **fields: Any) -> list[Hit]:
+        return await self.engine.search(SearchQuery(text, now=fields.pop("now", NOW), **fields))
+
+    async def ids(self, text: str, **fields: Any) -> list[str]:
+        return [hit.event_id for hit in await self.ask(text, **fields)]
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    opened = await Place(tmp_path).open()
+    yield opened
+    await opened.close()
+
+
+CAT = make_event(1, 1, "the cat sat on the mat")
+DOG = make_event(2, 1, "a dog lay on the rug", [("t", "dogs")])
+WIKI = make_event(1, 30818, "A relay stores events.", [("d", "relay"), ("title", "Relay"), ("t", "nostr")])
+
+
+async def test_words_find_what_has_them_all_and_else_what_has_any(place):
+    place.put(CAT, DOG, WIKI)
+    assert await place.ids("on cat", mode="words") == [CAT.id]
+    assert set(await place.ids("cat rug", mode="words")) == {CAT.id, DOG.id}
+    assert await place.ids('"sat on the"', mode="words") == [CAT.id]
+    assert await place.ids("rela*", mode="words") == [WIKI.id]
+
+
+async def test_what_is_not_embedded_yet_is_counted_and_found_by_words(place):
+    place.put(CAT)
+    assert (await place.engine.tally()).pending == 1
+    assert await place.ids("cat") == [CAT.id]
+    await place.embed()
+    assert (await place.engine.tally()).pending == 0
+    assert await place.ids("cat", mode="meaning") == [CAT.id]
+
+
+async def test_a_hit_says_what_it_is_and_where_the_words_stand(place):
+    place.put(WIKI)
+    hit = (await place.ask("events"))[0]
+    assert (hit.kind_of, hit.title, hit.wire, hit.chunk) == ("knowledge", "Relay", wire(WIKI), 0)
+    assert [hit.snippet[start:end] for start, end in hit.marks] == ["events"]
+
+
+async def test_a_new_version_replaces_the_passages_of_the_old_one(place):
+    place.put(WIKI)
+    await place.embed()
+    newer = make_event(1, 30818, "It is about trains now.", [("d", "relay")], NOW + 1)
+    place.put(newer)
+    await place.embed()
+    assert await place.ids("stores") == [newer.id]
+    assert await place.ids("stores", mode="words") == []
+    assert len(place.engine._index) == 1
+
+
+@pytest.mark.parametrize("kind", [5, 62])
+async def test_what_is_deleted_is_found_no_more(place, kind):
+    place.put(CAT, DOG)
+    await place.embed()
+    tags = [("e", CAT.id)] if kind == 5 else [("relay", "ALL_RELAYS")]
+    place.put(make_event(1, kind, "", tags, NOW))
+    assert await place.ids("cat", mode="words") == []
+    assert await place.ids("cat", mode="meaning") == [DOG.id]
+
+
+async def test_vanished_text_and_vectors_leave_the_files_with_compact(place):
+    secret = make_event(1, 1, "xylophonist zanzibar")
+    place.put(secret, *(make_event(2, 1, f"number {n}") for n in range(300)))
+    await place.embed()
+    vector = (await place.embedder.embed(["xylophonist zanzibar"]))[0].tobytes()
+    place.put(make_event(1, 62, "", [("relay", "ALL_RELAYS")], NOW))
+    await place.engine.purge()
+    await place.store.close()
+    place.writer.compact()
+    files = b"".join(file.read_bytes() for file in place.path.rglob("*") if file.is_file())
+    assert vector[:64] not in files
+    assert b"zanzibar" not in files
+
+
+async def test_expired_events_are_not_found(place):
+    place.put(make_event(1, 1, "soon gone", [("expiration", str(NOW + 5))]))
+    await place.embed()
+    assert len(await place.ids("gone")) == 1
+    assert await place.ids("gone", now=NOW + 5) == []
+
+
+async def test_filters_types_and_language_hold(place):
+    german = make_event(3, 30023, "Die Katze sitzt auf dem Hund", [("d", "x"), ("l", "de", "ISO-639-1")])
+    place.put(CAT, DOG, WIKI, german)
+    await place.embed()
+    assert await place.ids("cat", wanted=Filter(tags={"t": frozenset(["dogs"])})) == [DOG.id]
+    assert await place.ids("cat", types=frozenset(["knowledge"])) == [WIKI.id]
+    assert await place.ids("cat", language="de") == [german.id]
+    assert await place.ids("cat", wanted=Filter(limit=0)) == []
+    assert len(await place.ids("cat", wanted=Filter(limit=2))) == 2
+
+
+async def test_count_is_of_events_that_words_find(place):
+    long = make_event(1, 30818, "cat. " * 200, [("d", "long")])
+    place.put(CAT, DOG, long)
+    assert await place.engine.count(SearchQuery("cat", now=NOW)) == 2
+    assert await place.engine.count(SearchQuery("cat", wanted=Filter(kinds=frozenset([1])), now=NOW)) == 1
+    assert await place.engine.count(SearchQuery("unicorn", now=NOW)) == 0
+
+
+async def test_a_long_text_has_several_chunks_and_is_one_hit(place):
+    long = make_event(1, 30818, "First about whales. " * 30 + "Then about zebras. " * 30, [("d", "long")])
+    place.put(long)
+    await place.embed()
+    chunks = await place.engine.chunks(long.id, frozenset(), NOW)
+    assert [chunk.chunk for chunk in chunks] == list(range(len(chunks)))
+    assert all(len(chunk.content) <= 300 and chunk.model == "toy" for chunk in chunks)
+    hits = await place.ask("zebras")
+    assert len(hits) == 1
+    assert hits[0].chunk > 0
+
+
+@pytest.mark.parametrize("text", ["", "   ", "!!! ???", "\x00", "'\"*()", "🎉", "a" * 100_000, "word " * 50_000])
+@pytest.mark.parametrize("mode", ["words", "meaning", "hybrid"])
+async def test_no_question_fails(place, text, mode):
+    place.put(CAT)
+    await place.embed()
+    assert len(await place.ids(text, mode=mode)) <= 1
+
+
+async def test_the_model_goes_away_and_comes_back(place):
+    place.embedder.down = True
+    place.put(CAT)
+    with pytest.raises(EmbeddingError):
+        await place.engine.embed_some()
+    assert place.engine.health().problem == "the model is away"
+    assert await place.ids("cat") == [CAT.id]
+    place.embedder.down = False
+    await place.embed()
+    assert place.engine.health().problem is None
+    assert await place.ids("mat", mode="meaning") == [CAT.id]
+
+
+async def test_another_model_stops_the_start_and_reembed_takes_it_on(tmp_path):
+    place = await Place(tmp_path).open()
+    place.put(CAT, DOG)
+    await place.embed()
+    await place.close()
+    other = Place(tmp_path, Toy("other", 32))
+    with pytest.raises(ModelMismatch, match="reembed"):
+        await other.open()
+    await other.open(take_over=True)
+    progress: list[tuple[int, int]] = []
+    assert await other.engine.reembed(lambda *done: progress.append(done)) == 2
+    assert progress == [(2, 2)]
+    assert (await other.ids("cat", mode="meaning"))[0] == CAT.id
+    await other.close()
+    await (await Place(tmp_path, Toy("other", 32)).open()).close()
+
+
+async def test_the_index_is_the_same_after_a_restart(tmp_path):
+    place = await Place(tmp_path).open()
+    place.put(*(make_event(n % 5, 1, f"word{n} thing{n % 7}") for n in range(700)))
+    await place.embed()
+    before = await place.ids("thing3 word17")
+    held = place.engine._index.ids().tolist()
+    await place.close()
+    again = await Place(tmp_path).open()
+    assert again.engine._index.ids().tolist() == held
+    assert await again.ids("thing3 word17") == before
+    await again.close()
+
+
+def sent(vector: Sequence[float], model: str = "toy") -> tuple[str, ...]:
+    return ("embedding", "0", model, base64.b64encode(np.array(vector, "<f4").tobytes()).decode())
+
+
+async def test_vectors_of_trusted_keys_are_taken_and_others_made_here(tmp_path):
+    dog = (await Toy().embed(["dog"]))[0]
+    place = await Place(tmp_path, trusted=frozenset([keypair(1).pubkey])).open()
+    trusted = make_event(1, 1, "uno", [sent(dog * 7)])
+    stranger = make_event(2, 1, "due", [sent(dog)])
+    broken = [
+        make_event(1, 1, f"tre {n}", [tag])
+        for n, tag in enumerate([sent([float("nan")] * 64), sent([1.0] * 63), sent(dog, "x")])
+    ]
+    place.put(trusted, stranger, *broken)
+    await place.embed()
+    hits = await place.ask("dog", mode="meaning")
+    assert hits[0].event_id == trusted.id
+    assert hits[0].score == pytest.approx(1, abs=1e-4)
+    assert all(hit.score < 0.9 for hit in hits[1:])
+    assert len(hits) == 5
+    await place.close()
+
+
+async def test_check_finds_the_passages_as_the_log_makes_them(place):
+    place.put(CAT, DOG, WIKI)
+    assert [problem async for problem in place.store.check()] == []
+    place.writer.rebuild()
+    await place.embed()
+    assert (await place.ids("cat", mode="meaning"))[0] == CAT.id
+    assert [problem async for problem in place.store.check()] == []
+
+
+WORDS = [f"w{n}" for n in range(30)]
+EVENTS = [
+    make_event(
+        n % 4,
+        (1, 30023, 30818)[n % 3],
+        " ".join(WORDS[(n * k + k) % 30] for k in (1, 3, 7)),
+        [("d", str(n)), ("t", f"t{n % 6}")],
+        NOW - n % 11,
+    )
+    for n in range(900)
+]
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> Filter:
+    def some(values: Sequence[Any]) -> Any:
+        return draw(st.none() | st.frozensets(st.sampled_from(values), max_size=2))
+
+    topics = some([f"t{n}" for n in range(6)])
+    return Filter(
+        ids=some([event.id for event in EVENTS]) if draw(st.integers(0, 5)) == 0 else None,
+        authors=some([keypair(n).pubkey for n in range(4)]),
+        kinds=some([1, 30023, 30818]),
+        tags={} if topics is None else {"t": topics},
+        since=draw(st.none() | st.integers(NOW - 11, NOW)),
+        until=draw(st.none() | st.integers(NOW - 11, NOW)),
+        limit=draw(st.integers(1, 20)),
+    )
+
+
+def test_filtered_search_by_meaning_is_comparing_all_that_match(tmp_path):
+    async def opened() -> Place:
+        place = await Place(tmp_path).open()
+        place.put(*EVENTS)
+        await place.embed()
+        return place
+
+    with asyncio.Runner() as runner:
+        place = runner.run(opened())
+        vectors = runner.run(Toy().embed([event.content for event in EVENTS]))
+
+        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(filters(), st.lists(st.sampled_from(WORDS), min_size=1, max_size=3))
+        def compare(wanted: Filter, words: list[str]) -> None:
+            question = " ".join(words)
+            vector = runner.run(Toy().embed([question]))[0]
+            exact = {
+                event.id: float(row @ vector)
+                for event, row in zip(EVENTS, vectors, strict=True)
+                if matches(wanted, event)
+            }
+            hits = runner.run(place.ask(question, wanted=wanted, mode="meaning"))
+            limit = wanted.limit or 0
+            best = sorted(exact.values(), reverse=True)[:limit]
+            assert len(hits) == len(best)
+            assert [hit.score for hit in hits] == pytest.approx(best, abs=1e-4)
+            assert all(exact[hit.event_id] == pytest.approx(hit.score, abs=1e-4) for hit in hits)
+
+        compare()
+        runner.run(place.close())
+
+
+async def test_the_model_that_comes_along_works_without_a_network(monkeypatch):
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("it went to the network"))
+    cat, kitten, tax = await WordLlama().embed(["a cat", "a small kitten", "income tax law"])
+    assert cat @ kitten > cat @ tax
