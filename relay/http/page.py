@@ -45,7 +45,7 @@ async def feed(
 ) -> Response[str]:
     """The feed. It is whole even while the store fails: then it says so in the place of the posts."""
     found, trouble = await _posts(request, hub, sort, cursor)
-    return await _page(
+    return await render(
         request,
         hub,
         "feed.html",
@@ -75,7 +75,7 @@ async def profile(
     if identity is None:
         raise NotFoundException
     found, trouble = await _posts(request, hub, sort, cursor, [identity.id])
-    return await _page(
+    return await render(
         request,
         hub,
         "profile.html",
@@ -100,7 +100,7 @@ async def post(  # noqa: PLR0917, each is given by its name
     parent: FromQuery[str] = "",
 ) -> Response[Any]:
     """A post and its comments, or of these only the replies to `parent`; a comment's id leads to its post."""
-    _pace(request, hub)
+    pace(request, hub)
     if hub.config.access.auth_to_read or not _ID.fullmatch(post_id):
         raise NotFoundException
     now = int(time.time())
@@ -112,7 +112,7 @@ async def post(  # noqa: PLR0917, each is given by its name
         return Redirect(f"/post/{of[0].post_id}#c-{post_id}", status_code=302)
     above = await _thread(hub, post_id, parent, now)
     comments = await hub.feed.comments(post_id, sort, COMMENTS, now, cursor=cursor, parent=parent or None)
-    return await _page(
+    return await render(
         request,
         hub,
         "post.html",
@@ -145,7 +145,7 @@ async def pieces(
     The post `whole` comes as on its own page, the others as in a list. Raises NotFoundException where readers are asked who
     they are.
     """
-    _pace(request, hub)
+    pace(request, hub)
     wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]
     if hub.config.access.auth_to_read:
         raise NotFoundException
@@ -171,7 +171,7 @@ async def _posts(
     request: common.AnyRequest, hub: Hub, sort: Sort, cursor: str, authors: list[str] | None = None
 ) -> tuple[Page[PostRow], str]:
     """A page of posts, or none and the reason for it. Raises Reject(invalid) for a wrong cursor."""
-    _pace(request, hub)
+    pace(request, hub)
     nothing: Page[PostRow] = Page([], None)
     if hub.config.access.auth_to_read:
         return nothing, CLOSED
@@ -182,12 +182,12 @@ async def _posts(
         return nothing, UNREADABLE
 
 
-def _pace(request: common.AnyRequest, hub: Hub) -> None:
+def pace(request: common.AnyRequest, hub: Hub) -> None:
     """A page counts as a request of its address. Raises Problem 429."""
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
 
 
-async def _page(request: common.AnyRequest, hub: Hub, template: str, **values: Any) -> Response[str]:
+async def render(request: common.AnyRequest, hub: Hub, template: str, **values: Any) -> Response[str]:
     """A page with what all of them show. Strangers' Markdown may be slow to render, hence the thread."""
     config = hub.config
     url = websocket_url(config, request.url.scheme, request.headers.get("host", ""))

@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import about, claim, documentation, health, metrics, page, static, wellknown
+from relay.http import about, claim, documentation, health, metrics, page, searching, static, wellknown
 from relay.http.api import (
     agents,
     claims,
@@ -28,6 +28,9 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.profile,
     page.post,
     page.pieces,
+    searching.search,
+    searching.found,
+    searching.text,
     about.relay,
     about.key,
     documentation.documentation,
