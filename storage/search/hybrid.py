@@ -7,7 +7,7 @@ as a part of the best of the answer. The weight was chosen by measurement, see d
 from collections.abc import Mapping
 from typing import Final
 
-MEANING: Final = 0.7  # what meaning weighs against words
+MEANING: Final = 0.6  # what meaning weighs against words
 
 
 def fuse(words: Mapping[int, float], meaning: Mapping[int, float], weight: float = MEANING) -> dict[int, float]:
