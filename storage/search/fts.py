@@ -18,7 +18,7 @@ from storage.statements import listed, named, padded
 
 MAX_TERMS: Final = 24
 MIN_PREFIX: Final = 2  # characters before a star
-MOST_READ: Final = 6000  # passages that the words of a hybrid question are looked for in, about
+MOST_READ: Final = 2500  # passages that the words of a hybrid question are looked for in, about
 
 _PART: Final = re.compile(r'"([^"]*)"|([^\s"]+)')
 _WORD: Final = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*")

@@ -77,6 +77,7 @@ class SqliteSearch:
         self._frequencies: dict[Term, int] = {}
         self._health = SearchHealth(0, 0, embedder.name, embedder.dimension)
         self._round = asyncio.Lock()
+        self._loaded = False
         self._closed = False
 
     async def open(self, take_over: bool = False) -> None:
@@ -86,9 +87,15 @@ class SqliteSearch:
             if not take_over:
                 raise writing.mismatch(locked, self._model)
             await self._write(lambda writer: writer.adopt_model(self._model))
-        await self._in_thread(self._index.load)
-        await self.catch_up()
+        await self._load()
         await self.tally()
+
+    async def _load(self) -> None:
+        """Have the index in memory: before anything is put into it, or its files would be written over."""
+        if not self._loaded:
+            await self._in_thread(self._index.load)
+            await self.catch_up()
+            self._loaded = True
 
     # questions
 
@@ -201,12 +208,14 @@ class SqliteSearch:
     async def purge(self) -> None:
         """Take every removed vector out of the files beside the database."""
         async with self._round:
+            await self._load()
             await self._forget_removed()
             await self._take_in(await self._in_thread(partial(self._index.stale, 0.0)))
 
     async def embed_some(self) -> int:
         """Make the vectors of some passages that have none of the model; how many. Raises EmbeddingError, StorageError."""
         async with self._round:
+            await self._load()
             return await self._embed_round()
 
     async def reembed(self, progress: Progress | None = None) -> int:

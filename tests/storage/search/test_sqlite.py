@@ -257,6 +257,21 @@ async def test_the_index_is_the_same_after_a_restart(tmp_path):
     await again.close()
 
 
+async def test_a_search_that_was_not_opened_puts_nothing_over_what_was_saved(tmp_path):
+    place = await Place(tmp_path).open()
+    place.put(*(make_event(1, 1, f"word{n}") for n in range(300)))
+    await place.embed()
+    place.put(*(make_event(2, 1, f"other{n}") for n in range(300)))
+    unopened = SqliteSearch(tmp_path / "search", place.store.run, place.engine._write, Toy(), capacity=256)
+    assert await unopened.reembed() == 300
+    await unopened.close()
+    await place.close()
+    again = await Place(tmp_path).open()
+    assert len(again.engine._index) == 600
+    assert (await again.engine.tally()).pending == 0
+    await again.close()
+
+
 def sent(vector: Sequence[float], model: str = "toy") -> tuple[str, ...]:
     return ("embedding", "0", model, base64.b64encode(np.array(vector, "<f4").tobytes()).decode())
 
