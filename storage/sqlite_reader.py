@@ -236,6 +236,8 @@ def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: i
 
 
 def _is_indexed(wanted: Filter) -> bool:
+    if wanted.search is not None:  # the index knows no words
+        return False
     return bool(wanted.tags) or any(values is not None for values in (wanted.ids, wanted.authors, wanted.kinds))
 
 

@@ -165,3 +165,13 @@ def test_a_model_that_does_not_answer_is_told_of(
     result = tidings("knowledge", "reembed", "--data", data, *other)
     assert result.exit_code == 1
     assert result.stderr.startswith("tidings: the embeddings endpoint cannot be reached")
+
+
+def test_an_operator_scans_and_counts_by_words(tidings: Tidings, data: Path, tmp_path: Path) -> None:
+    notes = [make_event(content=content) for content in ("low tide", "high water", "a tide pool")]
+    (tmp_path / "events.jsonl").write_bytes(b"".join(wire(note) + b"\n" for note in notes))
+    assert tidings("import", tmp_path / "events.jsonl", "--data", data).exit_code == 0
+    wanted = '{"search":"tide","kinds":[1]}'
+    found = [json.loads(line)["id"] for line in tidings("scan", wanted, "--data", data).stdout.splitlines()]
+    assert found == [notes[0].id, notes[2].id]
+    assert tidings("count", wanted, "--data", data).stdout == "2\n"
