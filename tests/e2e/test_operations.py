@@ -198,7 +198,8 @@ def test_a_second_writer_of_one_directory_does_not_start(tmp_path: Path) -> None
 def test_a_corrupt_database_stops_the_start(tmp_path: Path) -> None:
     with serving(tmp_path / "data"):
         pass
-    [database] = [file for file in (tmp_path / "data").iterdir() if file.read_bytes()[:6] == b"SQLite"]
+    files = [file for file in (tmp_path / "data").iterdir() if file.is_file()]
+    [database] = [file for file in files if file.read_bytes()[:6] == b"SQLite"]
     database.write_bytes(b"SQLite format 3\0" + b"\xff" * 8192)
     assert _refusal(data=tmp_path / "data")
     database.write_bytes(b"not a database at all" * 1000)
