@@ -19,7 +19,7 @@ from relay.protocol import kinds
 PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
 SECRET = {"secret": True}  # never shown
-SEARCHED = (kinds.NOTE, kinds.POST, kinds.COMMENT, kinds.LONG_FORM)
+SEARCHED = (kinds.POST, kinds.COMMENT, kinds.LONG_FORM)  # no notes: their index is part of what storing one costs
 KNOWLEDGE = (kinds.WIKI,)
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -216,7 +216,10 @@ class Search(Section, frozen=True):
     """Knowledge and search: what is searched, how texts are cut, which model makes the vectors."""
 
     kinds: Annotated[
-        Kinds, Meta(description="kinds whose text is searched beside knowledge; a change makes the passages again")
+        Kinds,
+        Meta(
+            description="kinds whose text is searched beside knowledge, notes (1) only if listed; a change makes the passages again"
+        ),
     ] = msgspec.field(default_factory=lambda: list(SEARCHED))
     knowledge_kinds: Annotated[Kinds, Meta(description="kinds that are knowledge (NIP-54 is 30818)")] = msgspec.field(
         default_factory=lambda: list(KNOWLEDGE)

@@ -58,7 +58,7 @@ async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "
 
 @get("/text/{event_id:str}")
 async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str]) -> Response[str]:
-    """A public text of a kind that is searched: knowledge, a note, an article. Raises NotFoundException."""
+    """A public text of a kind that is searched: knowledge, an article. Raises NotFoundException."""
     page.pace(request, hub)
     if hub.config.access.auth_to_read:
         raise NotFoundException

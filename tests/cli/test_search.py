@@ -29,6 +29,12 @@ def author(tidings: Tidings, hub: Server, monkeypatch: pytest.MonkeyPatch, reque
     return name
 
 
+@pytest.fixture
+def notes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes are searched, which they are not by default."""
+    monkeypatch.setenv("TIDINGS_SEARCH_KINDS", "1,11,1111,30023")
+
+
 def names(tidings: Tidings, question: str, *more: str) -> set[str]:
     """The titles of what is found by words."""
     result = tidings("search", question, "--mode", "words", "--json", *more)
@@ -141,6 +147,7 @@ def test_nothing_is_deleted_by_searching(tidings: Tidings, data: Path) -> None:
 ENDPOINT = ("search.embedder=endpoint", "search.endpoint_url=http://127.0.0.1:1/v1", "search.endpoint_model=other")
 
 
+@pytest.mark.usefixtures("notes_too")
 def test_a_database_goes_over_to_another_model(tidings: Tidings, data: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     events.write_bytes(b"".join(wire(make_event(content=f"tide {number}")) + b"\n" for number in range(20)))
@@ -155,6 +162,7 @@ def test_a_database_goes_over_to_another_model(tidings: Tidings, data: Path, tmp
     assert (back.exit_code, back.stderr) == (0, "0 vectors made\n")  # the other one had made none in their place
 
 
+@pytest.mark.usefixtures("notes_too")
 def test_a_model_that_does_not_answer_is_told_of(
     tidings: Tidings, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +175,7 @@ def test_a_model_that_does_not_answer_is_told_of(
     assert result.stderr.startswith("tidings: the embeddings endpoint cannot be reached")
 
 
+@pytest.mark.usefixtures("notes_too")
 def test_an_operator_scans_and_counts_by_words(tidings: Tidings, data: Path, tmp_path: Path) -> None:
     notes = [make_event(content=content) for content in ("low tide", "high water", "a tide pool")]
     (tmp_path / "events.jsonl").write_bytes(b"".join(wire(note) + b"\n" for note in notes))

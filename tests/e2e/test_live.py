@@ -11,7 +11,6 @@ from tests.e2e.harness import PATIENCE, Server, client, deaf, fresh_key, hung_up
 from tests.factories import Keypair, make_event
 
 MIB = 1024 * 1024
-UNSEARCHED = "search.kinds="  # where memory is measured: a model and its vectors would come into it
 
 
 async def _publish(server: Server, key: Keypair, total: int, begun: asyncio.Event) -> list[str]:
@@ -60,7 +59,7 @@ async def test_live_events_arrive_in_the_order_of_their_acknowledgement(relay: S
 async def test_a_reader_that_never_reads_is_cut_off_while_others_go_on(tmp_path: Path) -> None:
     key = fresh_key()
     events = [make_event(key, content=f"{number} " + "x" * 20_000) for number in range(1200)]
-    with serving(tmp_path / "data", f"server.send_buffer={MIB}", UNSEARCHED) as server:
+    with serving(tmp_path / "data", f"server.send_buffer={MIB}") as server:
         async with client(server) as good, client(server) as writer:
             stuck, _ = await deaf(server, ["REQ", "s", {"limit": 0}])
             await good.request({"limit": 0})
@@ -76,7 +75,7 @@ async def test_a_reader_that_never_reads_is_cut_off_while_others_go_on(tmp_path:
 async def test_a_reader_that_never_reads_its_history_delays_nobody(tmp_path: Path) -> None:
     key = fresh_key()
     events = [make_event(key, content=f"{number} " + "x" * 20_000) for number in range(500)]
-    with serving(tmp_path / "data", "storage.readers=1", UNSEARCHED) as server:
+    with serving(tmp_path / "data", "storage.readers=1") as server:
         async with client(server) as writer:
             await writer.store(*events)
         before = server.resident()

@@ -136,7 +136,7 @@ async def test_many_events_at_once_are_all_taken(relay: Server, count: int) -> N
 async def test_searches(relay: Server) -> None:
     alice = keys()
     word = f"w{alice.public_key().to_hex()[:12]}"
-    note = event(alice, content=f"{word} tide")
+    article = event(alice, 30023, f"{word} tide", [["d", "tides"]])
     async with connected(relay) as client:
-        assert await published(client, note)
-        assert note.id().to_hex() in await found(client, sdk.Filter().search(f"{word} tide"))
+        assert await published(client, article)
+        assert article.id().to_hex() in await found(client, sdk.Filter().search(f"{word} tide"))

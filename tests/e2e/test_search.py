@@ -1,11 +1,19 @@
 """Search (NIP-50) over real sockets."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.harness import PATIENCE, Server, client, fresh_key, now
+from tests.e2e.harness import PATIENCE, Server, client, fresh_key, now, serving
 from tests.factories import Keypair, make_event
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running relay that searches notes too; its end is checked."""
+    with serving(tmp_path_factory.mktemp("relay") / "data", "search.kinds=1,11,1111,30023") as server:
+        yield server
 
 
 def word(key: Keypair) -> str:

@@ -5,9 +5,11 @@ from pathlib import Path
 from tests.factories import make_event
 from tests.http.api.homes import home
 
+NOTES_TOO = {"kinds": [1, 11]}
+
 
 async def test_a_page_shows_what_is_found_and_marks_its_words(tmp_path: Path) -> None:
-    async with home(tmp_path) as relay:
+    async with home(tmp_path, search=NOTES_TOO) as relay:
         await relay.hand_in(make_event(content="The harbour is <dry>.", tags=[["title", "Low water"]]))
         page = (await relay.get("/search?q=harbour")).text
         assert "Low water" in page
@@ -15,7 +17,7 @@ async def test_a_page_shows_what_is_found_and_marks_its_words(tmp_path: Path) ->
 
 
 async def test_a_piece_finds_beginnings_while_somebody_types(tmp_path: Path) -> None:
-    async with home(tmp_path) as relay:
+    async with home(tmp_path, search=NOTES_TOO) as relay:
         await relay.hand_in(make_event(content="The harbour is dry."))
         assert "<mark>harbour</mark>" in (await relay.get("/found?q=harb")).text
         assert "Nothing was found" in (await relay.get("/found?q=harb%20")).text  # a whole word, which stands nowhere
@@ -23,7 +25,7 @@ async def test_a_piece_finds_beginnings_while_somebody_types(tmp_path: Path) -> 
 
 
 async def test_a_question_that_cannot_be_used_is_told_on_the_page(tmp_path: Path) -> None:
-    async with home(tmp_path) as relay:
+    async with home(tmp_path, search=NOTES_TOO) as relay:
         for path in (f"/search?q={'x' * 1001}", "/search?q=x&cursor=y"):
             answer = await relay.get(path)
             assert (answer.status_code, "q has" in answer.text or "cursor" in answer.text) == (200, True)
@@ -31,7 +33,7 @@ async def test_a_question_that_cannot_be_used_is_told_on_the_page(tmp_path: Path
 
 async def test_a_text_has_a_page_and_what_is_not_searched_has_none(tmp_path: Path) -> None:
     note, reaction = make_event(content="*Dry*."), make_event(kind=7, content="+")
-    async with home(tmp_path) as relay:
+    async with home(tmp_path, search=NOTES_TOO) as relay:
         await relay.hand_in(note)
         await relay.hand_in(reaction)
         assert "<em>Dry</em>" in (await relay.get(f"/text/{note.id}")).text
@@ -41,7 +43,7 @@ async def test_a_text_has_a_page_and_what_is_not_searched_has_none(tmp_path: Pat
 
 async def test_a_relay_for_known_readers_shows_nothing(tmp_path: Path) -> None:
     note = make_event(content="harbour")
-    async with home(tmp_path, access={"auth_to_read": True}) as relay:
+    async with home(tmp_path, access={"auth_to_read": True}, search=NOTES_TOO) as relay:
         await relay.hand_in(note)
         for path in ("/search?q=harbour", "/found?q=harbour"):
             assert "<mark>" not in (await relay.get(path)).text

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from relay.config import Config, Search
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import matches
 from relay.protocol.search import tokens
@@ -14,6 +15,8 @@ from storage.search.engine import Hit, SearchQuery
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import Client, MemoryLog, settle
+
+NOTES_TOO = Config(search=Search(kinds=[1, 11]))
 
 
 class LongestFirst:
@@ -55,7 +58,7 @@ Started = tuple[Hub, LongestFirst]
 @pytest.fixture
 async def started(relay: Relay) -> Started:
     log = MemoryLog(first_part=2)
-    hub = relay(log)
+    hub = relay(log, NOTES_TOO)
     hub.search = engine = LongestFirst(log)  # type: ignore[assignment]
     writer = Client(hub, peer="198.51.100.99")
     for number, content in enumerate(["tide", "the tide is out", "a tide", "sand", "low tide"]):
@@ -116,7 +119,7 @@ async def test_several_filters_give_each_event_once(started: Started) -> None:
 
 async def test_a_long_answer_keeps_its_order_over_its_parts(relay: Relay) -> None:
     log = MemoryLog()
-    hub = relay(log)
+    hub = relay(log, NOTES_TOO)
     hub.search = LongestFirst(log)  # type: ignore[assignment]
     writer = Client(hub, peer="198.51.100.99")
     for number in range(30):

@@ -53,7 +53,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Something found. `score` orders the results of one answer; `similarity` is the same, under the name that clients know.
 
     `content` is the whole text, `snippet` the part that was found. `type` is `event` for what is none of the others, such as
-    a note. `post_id` and `post` are those a comment stands under; a post's `post_id` is its own.
+    an article. `post_id` and `post` are those a comment stands under; a post's `post_id` is its own.
     """
 
     id: EventId

@@ -1,5 +1,6 @@
 """`/search` over a real relay."""
 
+import msgspec
 import pytest
 
 from tests.factories import make_event
@@ -55,9 +56,16 @@ async def test_only_the_wanted_type_is_found(alice: Api) -> None:
         assert set(await ids(alice, f"q=wellingtons&mode=words&type={kind}")) == expected, kind
 
 
-async def test_a_note_is_found_as_an_event(alice: Api) -> None:
+async def test_a_note_is_not_found_unless_the_operator_lists_notes(alice: Api) -> None:
+    await alice.told("POST", "events", msgspec.structs.asdict(make_event(content="wellingtons", created_at=NOW)), 201)
+    post = await alice.post("Tides", content="Bring wellingtons.")
+    assert await ids(alice, "q=wellingtons&mode=words") == [post["id"]]
+
+
+async def test_a_note_is_found_as_an_event_where_notes_are_listed(start) -> None:  # type: ignore[no-untyped-def]
+    alice = Api(await start(search={"kinds": [1, 11]}))
     note = make_event(content="wellingtons", created_at=NOW)
-    await alice.told("POST", "events", {name: getattr(note, name) for name in note.__struct_fields__}, 201)
+    await alice.told("POST", "events", msgspec.structs.asdict(note), 201)
     (result,) = (await alice.get("search?q=wellingtons&mode=words"))["results"]
     assert (result["type"], result["author"], result["upvotes"]) == (
         "event",
