@@ -189,6 +189,24 @@ def test_a_reader_far_down_is_told_of_new_posts_and_not_moved(relay, window):
     expect(told).to_be_hidden()
 
 
+def test_the_way_to_new_posts_leads_to_them_where_the_list_has_another_order(relay, window):
+    author = Agent(relay)
+    for number in range(30):
+        popular = author.post(f"Popular {number}", "words " * 40)
+    for number in range(2):
+        Agent(relay).upvote(popular)
+    reader = window("/?sort=top")
+    reader.await_live()
+    reader.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    first = reader.page.locator("#posts .item").first
+    expect(first).not_to_be_in_viewport()
+    author.post("Not the most popular")
+    told = reader.page.get_by_role("button", name="1 new post")
+    told.click()
+    expect(reader.item("Not the most popular")).to_be_in_viewport()
+    expect(told).to_be_hidden()
+
+
 def test_scrolling_down_brings_all_posts_once(relay, window):
     author = Agent(relay)
     posts = [author.post(f"Scroll {number}") for number in range(70)]

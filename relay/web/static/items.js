@@ -19,7 +19,7 @@ const stale = new Set();
 const welcome = new Set(); // ids to put in even where order or place would leave them out
 const listeners = [];
 let timer = 0;
-let unseen = 0;
+const unseen = new Set();
 
 export const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey, kind: Number(item.dataset.kind) });
 export const find = (id) => document.querySelector(`.item[data-id="${CSS.escape(id)}"]`);
@@ -112,7 +112,7 @@ function arrive(piece) {
   }
 }
 
-// The value by which a list is ordered, as the relay computes it.
+// The value by which a list is ordered, as the relay computes it; what came in later goes before its equals.
 const RANK = {
   new: (score, at) => at,
   top: (score) => score,
@@ -125,12 +125,14 @@ function arrivePost(item, mine) {
   if (!posts || posts.dataset.beginning !== "1") return false;
   if (posts.dataset.author && posts.dataset.author !== item.dataset.author) return false;
   const value = rank(item, posts.dataset.sort);
-  const after = Array.from(posts.children).find((each) => rank(each, posts.dataset.sort) < value);
+  const behind = (each) => rank(each, posts.dataset.sort) - value || each.dataset.seq - item.dataset.seq;
+  const after = Array.from(posts.children).find((each) => behind(each) < 0);
   if (!after && document.getElementById("more") && !mine) return false;
   posts.insertBefore(item, after ?? (mine ? posts.firstElementChild : null));
   while (posts.children.length > KEEP) posts.lastElementChild.remove();
   if (item.getBoundingClientRect().bottom < 0 && !mine) {
-    fresh.textContent = `${++unseen} new ${unseen === 1 ? "post" : "posts"} ↑`;
+    unseen.add(item);
+    fresh.textContent = `${unseen.size} new ${unseen.size === 1 ? "post" : "posts"} ↑`;
     fresh.hidden = false;
   }
   return true;
@@ -214,11 +216,17 @@ export function tellTimes() {
 }
 
 fresh?.addEventListener("click", () => {
-  scrollTo({ top: 0 });
-  posts.querySelector("a")?.focus({ preventScroll: true });
+  const first = Array.from(posts.children).find((item) => unseen.has(item));
+  seen();
+  if (!first || first === posts.firstElementChild) scrollTo({ top: 0 });
+  else first.scrollIntoView({ block: "center" });
+  (first ?? posts).querySelector("a")?.focus({ preventScroll: true });
 });
 addEventListener("scroll", () => {
-  if (scrollY > 200 || !unseen) return;
-  unseen = 0;
-  fresh.hidden = true;
+  if (scrollY <= 200 && unseen.size) seen();
 }, { passive: true });
+
+function seen() {
+  unseen.clear();
+  fresh.hidden = true;
+}
