@@ -37,7 +37,7 @@ class SearchWriter(Protocol):
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Give the connection `passages_of`, with the settings as the database has them."""
+    """Give the connection `passages_of` and `is_searched`, with the settings as the database has them."""
     cutting = settings(connection)
     searched = cutting.searched
 
@@ -47,6 +47,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         return msgspec.json.encode(passages_of(cutting, events.parse(wire), title, content)).decode()
 
     connection.create_function("passages_of", 4, cut, deterministic=True)
+    connection.create_function("is_searched", 1, searched.__contains__, deterministic=True)
 
 
 def settings(connection: sqlite3.Connection) -> Cutting:

@@ -49,7 +49,9 @@ FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
 ORDER BY b.created_at DESC, b.seq DESC LIMIT :most
 
 -- name: posts_among
-SELECT p.seq, p.seq AS value FROM json_each(:ids) AS j CROSS JOIN posts AS p ON p.id = j.value
+SELECT p.seq, p.seq AS value FROM json_each(:ids) AS j
+CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+CROSS JOIN posts AS p ON p.seq = v.seq
 WHERE p.expires_at IS NULL OR p.expires_at > :now
 
 -- name: posts
@@ -96,8 +98,11 @@ FROM json_each(:parents) AS a CROSS JOIN comments AS c ON c.seq IN (
 ORDER BY c.{column} {way}, c.seq {way} LIMIT :limit
 
 -- name: comments_among
-SELECT c.seq, c.seq AS value FROM json_each(:ids) AS j CROSS JOIN comments AS c ON c.id = j.value
-CROSS JOIN posts AS p ON p.id = c.post_id
+SELECT c.seq, c.seq AS value FROM json_each(:ids) AS j
+CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+CROSS JOIN comments AS c ON c.seq = v.seq
+CROSS JOIN events AS r ON r.id = id_bytes(c.post_id)
+CROSS JOIN posts AS p ON p.seq = r.seq
 WHERE (c.expires_at IS NULL OR c.expires_at > :now) AND (p.expires_at IS NULL OR p.expires_at > :now)
 
 -- name: comments
