@@ -3,6 +3,7 @@
 Every change checks first and writes then, so that a refusal leaves nothing half-done in the transaction of its neighbours.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
@@ -32,6 +33,11 @@ from storage.registry import Bindings, SqliteLookups, sql
 HOUR: Final = 3600
 
 T = TypeVar("T")
+
+
+def _left_name(key: str) -> str:
+    """What stands in place of a name (as `name_key`) that its owner left: nobody gets it, and it is not readable either."""
+    return f"gone:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 class Change(Protocol):
@@ -96,7 +102,7 @@ class SqliteDirectory(SqliteLookups):
         """Make an identity with its token, key and claim. Raises Refused(TAKEN) when the name is."""
 
         def work(_: Change) -> None:
-            if self.identity_named(new.name) is not None:
+            if not self._is_free(new.name):
                 raise Refused(Why.TAKEN, f"the name {new.name} is taken; choose another")
             self._do("insert_identity", new.id, new.name, name_key(new.name), None, new.description, None, now)
             self._do("insert_key", new.pubkey, new.id, "relay", now)
@@ -132,12 +138,13 @@ class SqliteDirectory(SqliteLookups):
         """The name in the key's kind 0 if it is one and free, else the first of its npub that is."""
         npub = encoding.encode("npub", wanted.pubkey)
         for name in ((given, f"{given[:50]}-{npub[5:11]}") if given else ()) + (npub[:16], npub):
-            if is_name(name) and (wanted.origin is not None or self._is_free(name)):
+            if is_name(name) and (wanted.origin is not None or (not is_reserved(name) and self._is_free(name))):
                 return name
         raise Refused(Why.TAKEN, "every name for this key is taken; register one")
 
     def _is_free(self, name: str) -> bool:
-        return not is_reserved(name) and self.identity_named(name) is None
+        """Nobody has the name, and nobody who vanished had it."""
+        return self._one(sql("name_taken"), name_key(name), _left_name(name_key(name))) is None
 
     def _vanish(self, pubkey: str, now: int) -> None:
         key = self.key(pubkey)
@@ -147,7 +154,9 @@ class SqliteDirectory(SqliteLookups):
         self._do("unbind", now, pubkey)
         if self._connection.execute(sql("count_keys"), (key.identity_id,)).fetchone()[0]:
             return
-        self._do("anonymise", now, key.identity_id)
+        left = self._one(sql("name_of"), key.identity_id)
+        assert left is not None
+        self._do("anonymise", _left_name(left[0]), now, key.identity_id)
         self._do("revoke_identity_tokens", now, key.identity_id)
         self._do("forget_claims_of_identity", key.identity_id)
         self._do("forget_codes_of_identity", key.identity_id)
@@ -244,8 +253,8 @@ class SqliteDirectory(SqliteLookups):
 
         self._transact(work)
 
-    def claim(self, secret_hash: str, user_id: str, claim_url: str | None, now: int) -> str:
-        """Link an identity to a user; the identity's id. Raises Refused."""
+    def claim(self, secret_hash: str, user_id: str, row_id: str, claim_url: str | None, now: int) -> str:
+        """Link an identity to a user, who is made only then; the identity's id. Raises Refused."""
 
         def work(_: Change) -> str:
             claim = self.identity_claim(secret_hash)
@@ -257,7 +266,7 @@ class SqliteDirectory(SqliteLookups):
             if claim.expires_at <= now:
                 raise Refused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
             self._do("use_identity_claim", now, secret_hash)
-            self._do("link", user_id, claim_url, claim.identity_id)
+            self._do("link", self._user(user_id, row_id, now).id, claim_url, claim.identity_id)
             return claim.identity_id
 
         return self._transact(work)
@@ -265,13 +274,22 @@ class SqliteDirectory(SqliteLookups):
     # tokens
 
     def add_token(
-        self, holder: Holder, token: Token, token_hash: str, now: int, expiring: Sequence[tuple[str, int]] = ()
+        self,
+        holder: Holder,
+        token: Token,
+        token_hash: str,
+        now: int,
+        *,
+        asking: str | None = None,
+        ends: int | None = None,
     ) -> None:
-        """Add a token, and end others of its owner sooner. Raises Refused(TOO_MANY)."""
+        """Add a token, and end the one that asks for it. Raises Refused: ENDED, TOO_MANY."""
 
         def work(_: Change) -> None:
-            for other, when in expiring:
-                self._do(f"expire_{holder}_token", when, token.owner_id, other)
+            if asking is not None and self._one(sql(f"live_{holder}_token"), token.owner_id, asking, now) is None:
+                raise Refused(Why.ENDED, "the token that you sent has ended meanwhile")
+            if asking is not None and ends is not None:
+                self._do(f"expire_{holder}_token", ends, token.owner_id, asking)
             live = self._connection.execute(sql(f"count_{holder}_tokens"), (token.owner_id, now)).fetchone()[0]
             if live >= MAX_TOKENS:
                 raise Refused(Why.TOO_MANY, f"{MAX_TOKENS} tokens are live; revoke one first")
@@ -298,15 +316,15 @@ class SqliteDirectory(SqliteLookups):
     def ensure_user(self, user_id: str, row_id: str, now: int) -> User:
         """The user with this external id, made if there is none."""
 
-        def work(_: Change) -> User:
-            found = self.user(user_id)
-            if found is None:
-                self._do("insert_user", row_id, user_id, now)
-                found = self.user(user_id)
-            assert found is not None
-            return found
+        return self._transact(lambda _: self._user(user_id, row_id, now))
 
-        return self._transact(work)
+    def _user(self, user_id: str, row_id: str, now: int) -> User:
+        found = self.user(user_id)
+        if found is None:
+            self._do("insert_user", row_id, user_id, now)
+            found = self.user(user_id)
+        assert found is not None
+        return found
 
     def edit_user(self, row_id: str, fields: dict[str, str | None]) -> User:
         """Set some of name, username, email, image. Raises Refused(UNKNOWN)."""

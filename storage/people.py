@@ -29,6 +29,7 @@ class Why(enum.Enum):
     USED = "used"
     EXPIRED = "expired"
     TOO_MANY = "too many"
+    ENDED = "ended"  # the token that asked
 
 
 class Refused(Exception):
@@ -203,13 +204,26 @@ class Directory(Lookups, Protocol):
     def add_identity_claim(self, secret_hash: str, identity_id: str, expires_at: int) -> None:
         """A secret that links the identity to a user, in place of those before. Raises Refused(USED) when it is linked."""
 
-    def claim(self, secret_hash: str, user_id: str, claim_url: str | None, now: int) -> str:
-        """Link an identity to the user with this row id; the identity's id. Raises Refused: UNKNOWN, USED, EXPIRED."""
+    def claim(self, secret_hash: str, user_id: str, row_id: str, claim_url: str | None, now: int) -> str:
+        """Link an identity to the user with this external id, made with `row_id` if there is none; the identity's id.
+
+        Raises Refused: UNKNOWN, USED, EXPIRED.
+        """
 
     def add_token(
-        self, holder: Holder, token: Token, token_hash: str, now: int, expiring: Sequence[tuple[str, int]] = ()
+        self,
+        holder: Holder,
+        token: Token,
+        token_hash: str,
+        now: int,
+        *,
+        asking: str | None = None,
+        ends: int | None = None,
     ) -> None:
-        """Add a token; `expiring` are (id, when) of others of its owner that end sooner (rotation). Raises Refused(TOO_MANY)."""
+        """Add a token; `asking` is the id of the one that asks for it, which ends at `ends` (rotation) if that is given.
+
+        Raises Refused: ENDED when the one that asks is not good any more, or TOO_MANY.
+        """
 
     def revoke_token(self, holder: Holder, owner_id: str, token_id: str, now: int) -> None:
         """End a token now. Raises Refused(UNKNOWN) when the owner has no such live token."""

@@ -148,6 +148,12 @@ class Bindings:
         found = self._find(pubkey)
         return None if found is None else found[0]
 
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        """The key and all that were ever bound to the same identity."""
+        owner = self.owner_of(pubkey)
+        theirs = () if owner is None else SqliteLookups(self._connection).keys(owner)
+        return frozenset([pubkey, *(key.pubkey for key in theirs)])
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """A code that binds a key."""
         return SqliteLookups(self._connection).key_claim(code_hash)

@@ -64,7 +64,14 @@ class RemoveAuthor(msgspec.Struct, frozen=True, gc=False):
     until: int
 
 
-Removal = RemoveEvent | RemoveAddress | RemoveAuthor
+class RemoveEdits(msgspec.Struct, frozen=True, gc=False):
+    """Remove the edits (kind 1010) of these posts by the key `by` and by every other of its posting identity."""
+
+    posts: tuple[str, ...]
+    by: str
+
+
+Removal = RemoveEvent | RemoveAddress | RemoveAuthor | RemoveEdits
 
 
 class BindKey(msgspec.Struct, frozen=True, gc=False):
@@ -158,6 +165,9 @@ class Known(Protocol):
 
     def owner_of(self, pubkey: str) -> str | None:
         """The posting identity that the key was ever bound to: it can be bound to no other."""
+
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        """The key and all that were ever bound to the same posting identity."""
 
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash (`keys.tokens.digest`)."""

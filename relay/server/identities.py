@@ -281,16 +281,26 @@ class Identities:
         return await self._hub.reader.ask(lambda tables: tables.tokens("identity", identity_id))
 
     async def add_token(
-        self, identity_id: str, name: str | None, expires_at: int | None, expiring: tuple[tuple[str, int], ...] = ()
+        self,
+        identity_id: str,
+        name: str | None,
+        expires_at: int | None,
+        asking: str | None = None,
+        ends: int | None = None,
     ) -> tuple[Token, str]:
-        """A new token and its text, shown once; `expiring` are (id, when) of others that end then. Raises Refused(TOO_MANY)."""
+        """A new token and its text, shown once; `asking` is the id of the token that asks, which ends at `ends` if given.
+
+        Raises Refused: ENDED when the token that asks is not good any more, TOO_MANY.
+        """
         now = int(time.time())
         checks.expiry(expires_at, now)
         text = tokens.make(Kind.IDENTITY)
         name = checks.text(name, names.MAX_DISPLAY_NAME, "token's name")
         token = Token(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
         digest = tokens.digest(text)
-        await self._hub.ingest.call(lambda: self._directory.add_token("identity", token, digest, now, expiring))
+        await self._hub.ingest.call(
+            lambda: self._directory.add_token("identity", token, digest, now, asking=asking, ends=ends)
+        )
         self.forget()
         return token, text
 
@@ -409,12 +419,7 @@ class Identities:
         checks.claim(secret)
         digest, row, now = tokens.digest(secret), secrets.token_hex(16), int(time.time())
 
-        def work() -> str:
-            user = self._directory.ensure_user(user_id, row, now)
-            return self._directory.claim(digest, user.id, claim_url, now)
-
-        await self.claimable(secret)  # so that a wrong claim makes no user
-        identity_id = await self._hub.ingest.call(work)
+        identity_id = await self._hub.ingest.call(lambda: self._directory.claim(digest, user_id, row, claim_url, now))
         return await self.get(identity_id)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

@@ -154,7 +154,7 @@ class Users:
         return await self._hub.reader.ask(look)
 
     async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[Token, str]:
-        """A new app token and its text, shown once. Raises Reject(invalid), Refused(TOO_MANY)."""
+        """A new app token and its text, shown once. Raises Reject(invalid), Refused: ENDED, TOO_MANY."""
         now = int(time.time())
         if not name.strip() or names.shown(name, names.MAX_DISPLAY_NAME) != name.strip():
             raise Reject(Prefix.INVALID, f"a token's name has 1 to {names.MAX_DISPLAY_NAME} visible characters")
@@ -166,7 +166,7 @@ class Users:
         def work() -> Token:
             user = self._directory.ensure_user(caller.user_id, row, now)
             token = Token(token_id, user.id, name.strip(), None, now, expires_at, None)
-            self._directory.add_token("user", token, digest, now)
+            self._directory.add_token("user", token, digest, now, asking=caller.token_id)
             return token
 
         return await self._hub.ingest.call(work), text

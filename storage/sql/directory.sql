@@ -16,6 +16,12 @@ WHERE p.id = ?
 -- name: by_name
 WHERE p.name_key = ? AND p.origin IS NULL
 
+-- name: name_taken
+SELECT 1 FROM posting_identities WHERE name_key IN (?, ?) AND origin IS NULL
+
+-- name: name_of
+SELECT name_key FROM posting_identities WHERE id = ?
+
 -- name: by_ids
 WHERE p.id IN ({values})
 
@@ -152,6 +158,13 @@ WHERE posting_identity_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?
 -- name: count_user_tokens
 SELECT count(*) FROM api_tokens WHERE user_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?2 + 1) > ?2
 
+-- name: live_identity_token
+SELECT 1 FROM identity_tokens
+WHERE posting_identity_id = ?1 AND id = ?2 AND revoked_at IS NULL AND coalesce(expires_at, ?3 + 1) > ?3
+
+-- name: live_user_token
+SELECT 1 FROM api_tokens WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL AND coalesce(expires_at, ?3 + 1) > ?3
+
 -- name: expire_identity_token
 UPDATE identity_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE posting_identity_id = ?2 AND id = ?3
 
@@ -181,9 +194,9 @@ WHERE id = ?1
 
 -- name: anonymise
 UPDATE posting_identities SET
-    name = 'gone-' || substr(id, 1, 12), name_key = 'gone-' || substr(id, 1, 12), display_name = NULL,
+    name = 'gone-' || substr(id, 1, 12), name_key = ?, display_name = NULL,
     description = NULL, user_id = NULL, claim_url = NULL, anonymised_at = ?
-WHERE id = ?
+WHERE id = ? AND anonymised_at IS NULL
 
 -- name: forget_claims_of_identity
 DELETE FROM identity_claims WHERE posting_identity_id = ?

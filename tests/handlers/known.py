@@ -42,6 +42,11 @@ class FakeKnown:
     def owner_of(self, pubkey: str) -> str | None:
         return self.bound.get(pubkey) or self.owners.get(pubkey)
 
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        owner = self.owner_of(pubkey)
+        keys = [key for key in {**self.owners, **self.bound} if owner is not None and self.owner_of(key) == owner]
+        return frozenset([pubkey, *keys])
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         return self.claims.get(code_hash)
 

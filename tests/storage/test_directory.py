@@ -147,7 +147,7 @@ def test_a_key_that_vanishes_is_unbound_and_its_secret_destroyed(writer: SqliteW
     assert (identity.name, identity.pubkey) == ("Alice", keypair(2).pubkey)
 
 
-def test_with_its_last_key_an_identity_is_anonymised_and_its_name_is_free(writer: SqliteWriter) -> None:
+def test_with_its_last_key_an_identity_is_anonymised(writer: SqliteWriter) -> None:
     register(writer)
     writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
     write(writer, vanish(1), vanish(2))
@@ -157,7 +157,70 @@ def test_with_its_last_key_an_identity_is_anonymised_and_its_name_is_free(writer
     assert writer.directory.identity_named("Alice") is None
     assert all(token.revoked_at == NOW for token in writer.directory.tokens("identity", ALICE))
     assert writer.directory.identity_claim(tokens.digest("claim Alice")) is None
-    register(writer, BOB, "alice", 3)
+
+
+def test_nobody_takes_over_the_name_of_who_vanished(writer: SqliteWriter) -> None:
+    register(writer)
+    write(writer, vanish(1), vanish(1, NOW + 1))
+    with pytest.raises(Refused) as refused:
+        register(writer, BOB, "ALICE", 2)
+    assert refused.value.why is Why.TAKEN
+    register(writer, BOB, "alice2", 2)
+
+
+def test_a_name_that_somebody_left_is_not_provisioned(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, provision=True)
+    register(writer)
+    write(writer, vanish(1))
+    write(writer, make_event(5, kinds.METADATA, '{"name":"alice"}'), post(5))
+    name = writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name
+    assert name.startswith("alice-")
+    writer.close()
+
+
+def test_the_name_of_who_vanished_is_nowhere_in_the_tables(writer: SqliteWriter, tmp_path: Path) -> None:
+    register(writer, name="sandpiper")
+    write(writer, vanish(1))
+    writer.compact()
+    files = [file.read_bytes() for file in tmp_path.iterdir() if file.is_file()]
+    assert files
+    assert not any(b"sandpiper" in data.lower() for data in files)
+
+
+def test_a_token_that_has_ended_makes_no_other(writer: SqliteWriter) -> None:
+    register(writer)
+    (first,) = writer.directory.tokens("identity", ALICE)
+    make = writer.directory.add_token
+    make("identity", Token("1" * 32, ALICE, None, None, NOW, None, None), "1" * 64, NOW, asking=first.id, ends=NOW)
+    with pytest.raises(Refused) as refused:
+        make("identity", Token("2" * 32, ALICE, None, None, NOW, None, None), "2" * 64, NOW, asking=first.id, ends=NOW)
+    assert refused.value.why is Why.ENDED
+    writer.directory.revoke_token("identity", ALICE, "1" * 32, NOW)
+    with pytest.raises(Refused):
+        make("identity", Token("3" * 32, ALICE, None, None, NOW, None, None), "3" * 64, NOW, asking="1" * 32)
+    assert sorted(token.id for token in writer.directory.tokens("identity", ALICE)) == sorted([first.id, "1" * 32])
+
+
+def test_an_app_token_that_was_revoked_makes_no_other(writer: SqliteWriter) -> None:
+    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
+    make = writer.directory.add_token
+    make("user", Token("1" * 32, user.id, "one", None, NOW, None, None), "1" * 64, NOW)
+    make("user", Token("2" * 32, user.id, "two", None, NOW, None, None), "2" * 64, NOW, asking="1" * 32)
+    writer.directory.revoke_token("user", user.id, "1" * 32, NOW)
+    with pytest.raises(Refused):
+        make("user", Token("3" * 32, user.id, "three", None, NOW, None, None), "3" * 64, NOW, asking="1" * 32)
+    assert len(writer.directory.tokens("user", user.id)) == 2
+
+
+def test_who_comes_too_late_to_claim_leaves_no_user(writer: SqliteWriter) -> None:
+    register(writer)
+    secret = tokens.digest("claim Alice")
+    assert writer.directory.claim(secret, "nostr:first", "1" * 32, None, NOW) == ALICE
+    with pytest.raises(Refused) as refused:
+        writer.directory.claim(secret, "nostr:second", "2" * 32, None, NOW)
+    assert refused.value.why is Why.USED
+    assert writer.directory.user("nostr:first") is not None
+    assert writer.directory.user("nostr:second") is None
 
 
 def test_an_identity_is_provisioned_for_a_key_that_posts(tmp_path: Path) -> None:

@@ -127,7 +127,6 @@ async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
     """Delete your own post with its edits; what stands under it leaves the feed too."""
     present = await find(hub, post_id, principal)
     check_author(present.posting_identity_id, principal)
-    await publishing.take_back(hub, principal, kinds.EDIT, present.id)  # their text is events of its own
     draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.POST)]], "", common.now())
     event = await publishing.act(hub, principal, draft, by=present.pubkey)
     return Done(message="Post deleted", event=event)
