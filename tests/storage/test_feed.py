@@ -10,7 +10,7 @@ from handlers import table
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite
+from storage import sqlite, sqlite_feed
 from storage.base import Status
 from storage.feed import MAX_TREE, REPLIES, CommentRow, PostRow
 from storage.sqlite_reader import SqliteReader
@@ -328,6 +328,22 @@ async def test_a_page_of_comments_is_bounded_however_many_replies_there_are(
     write(writer, [shown, *tops, *(comment(shown, 2, top, content=f"{n}") for top in tops for n in range(20))])
     page = await reader.feed.comments(shown.id, "new", 30, NOW)
     assert sum(len(row.replies) for row in page.rows) == MAX_TREE
+
+
+async def test_replies_that_have_no_room_on_a_page_are_asked_for_by_their_parent(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    shown, above = post(), comment(post())
+    replies = [comment(shown, 2, above, NOW - n, f"{n} {'x' * 60_000}") for n in range(20)]
+    write(writer, [shown, above, *replies])
+    (row,) = (await reader.feed.comments(shown.id, "new", 10, NOW)).rows
+    room = sqlite_feed.PAGE_BYTES // (2 * len(wire(replies[0])))
+    assert (ids(row.replies), row.comment_count) == (ids_of(replies[:room]), 20)
+    found, cursor = [], ""
+    while cursor is not None:
+        page = await reader.feed.comments(shown.id, "new", 100, NOW, parent=above.id, cursor=cursor)
+        found, cursor = found + ids(page.rows), page.next_cursor
+    assert found == ids_of(replies)
 
 
 async def test_what_has_expired_is_not_shown_even_before_it_is_swept(
