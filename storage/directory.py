@@ -11,11 +11,21 @@ from typing import Final, Protocol, TypeVar
 from keys import encoding
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, profile
-from relay.protocol.admission import Action, BindKey, NameIdentity, ProvisionIdentity, UnbindKey, VanishKey, Version
+from relay.protocol.admission import (
+    AcceptInvite,
+    Action,
+    BindKey,
+    NameIdentity,
+    ProvisionIdentity,
+    UnbindKey,
+    VanishKey,
+    Version,
+)
 from relay.protocol.event import Event
 from relay.protocol.names import is_name, is_reserved, name_key
 from storage.people import (
     MAX_CLAIMS,
+    MAX_INVITES,
     MAX_KEYS,
     MAX_TOKENS,
     BoundKey,
@@ -83,6 +93,8 @@ class SqliteDirectory(SqliteLookups):
             match action:
                 case BindKey(pubkey, code_hash):
                     self._bind_by_code(pubkey, code_hash, change, now)
+                case AcceptInvite(pubkey, code_hash):
+                    self._accept(pubkey, code_hash, change, now)
                 case UnbindKey(pubkey):
                     self._do("unbind", now, pubkey)
                 case VanishKey(pubkey):
@@ -189,6 +201,13 @@ class SqliteDirectory(SqliteLookups):
         self._bind(pubkey, claim.identity_id, "own", change, now)
         self._do("use_key_claim", now, code_hash)
 
+    def _accept(self, pubkey: str, code_hash: str, change: Change, now: int) -> None:
+        until = self.invite(code_hash)
+        if until is None or until <= now:
+            raise Refused(Why.UNKNOWN, "this invite is unknown, used or expired")
+        self._provision(ProvisionIdentity(pubkey), change, now)
+        self._do("use_invite", code_hash)
+
     def unbind(self, pubkey: str, identity_id: str, now: int) -> bool:
         """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
 
@@ -238,6 +257,17 @@ class SqliteDirectory(SqliteLookups):
             if self._connection.execute(sql("count_key_claims"), (identity_id,)).fetchone()[0] >= MAX_CLAIMS:
                 raise Refused(Why.TOO_MANY, f"{MAX_CLAIMS} claim codes are unused; use one or wait until they expire")
             self._do("insert_key_claim", code_hash, identity_id, expires_at)
+
+        self._transact(work)
+
+    def add_invite(self, code_hash: str, expires_at: int, now: int) -> None:
+        """A code that gives a key an identity of its own, once. Raises Refused(TOO_MANY)."""
+
+        def work(_: Change) -> None:
+            self._do("forget_invites", now)
+            if self._connection.execute(sql("count_invites")).fetchone()[0] >= MAX_INVITES:
+                raise Refused(Why.TOO_MANY, f"{MAX_INVITES} invites are unused; wait until some expire")
+            self._do("insert_invite", code_hash, expires_at)
 
         self._transact(work)
 

@@ -110,6 +110,10 @@ class Overlay:
         """The key and all that were ever bound to the same posting identity."""
         return self._bindings.keys_with(pubkey)
 
+    def invite(self, code_hash: str) -> int | None:
+        """Until when the invite with this hash is good."""
+        return self._bindings.invite(code_hash)
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash."""
         return self._bindings.key_claim(code_hash)

@@ -15,6 +15,7 @@ from relay.protocol.admission import KeyClaim
 MAX_KEYS: Final = 20  # bound keys of one identity
 MAX_TOKENS: Final = 50  # live tokens of one identity or user
 MAX_CLAIMS: Final = 20  # unused codes of one identity
+MAX_INVITES: Final = 10_000  # that nobody has used yet
 
 Custody = Literal["own", "relay"]
 Holder = Literal["identity", "user"]  # whose token it is: an identity's (feed) or a user's (app)
@@ -161,6 +162,9 @@ class Lookups(Protocol):
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """A code that binds a key."""
 
+    def invite(self, code_hash: str) -> int | None:
+        """Until when an invite is good; None when there is none."""
+
     def identity_claim(self, secret_hash: str) -> KeyClaim | None:
         """A secret that links an identity to a user."""
 
@@ -200,6 +204,9 @@ class Directory(Lookups, Protocol):
 
     def add_key_claim(self, code_hash: str, identity_id: str, expires_at: int, now: int) -> None:
         """A code that binds a key. Raises Refused(TOO_MANY)."""
+
+    def add_invite(self, code_hash: str, expires_at: int, now: int) -> None:
+        """A code that gives a key an identity of its own, once. Raises Refused(TOO_MANY)."""
 
     def add_identity_claim(self, secret_hash: str, identity_id: str, expires_at: int) -> None:
         """A secret that links the identity to a user, in place of those before. Raises Refused(USED) when it is linked."""

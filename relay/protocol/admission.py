@@ -81,6 +81,13 @@ class BindKey(msgspec.Struct, frozen=True, gc=False):
     code_hash: str
 
 
+class AcceptInvite(msgspec.Struct, frozen=True, gc=False):
+    """Make a posting identity for a key that never had one; the invite is used up by it (NIP-43)."""
+
+    pubkey: str
+    code_hash: str
+
+
 class UnbindKey(msgspec.Struct, frozen=True, gc=False):
     """The key may not write as its posting identity any more. What it wrote stays the identity's."""
 
@@ -113,7 +120,7 @@ class ProvisionIdentity(msgspec.Struct, frozen=True, gc=False):
     most_an_hour: int = 0
 
 
-Action = BindKey | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity
+Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity
 
 
 class KeyClaim(msgspec.Struct, frozen=True, gc=False):
@@ -171,6 +178,9 @@ class Known(Protocol):
 
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash (`keys.tokens.digest`)."""
+
+    def invite(self, code_hash: str) -> int | None:
+        """Until when (unix seconds) the invite with this hash is good; None when there is none, or it was used."""
 
 
 Key = tuple[str, str]  # (projection, key): a derived row that may have changed

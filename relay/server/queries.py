@@ -9,16 +9,20 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from relay.errors import Prefix, Reject
-from relay.protocol import messages
+from relay.protocol import kinds, messages
+from relay.protocol.event import wire
+from relay.protocol.filter import Filter
 from relay.protocol.session import Open, Tally
 from relay.server import frames, searching
 from relay.server.fanout import Subscription
 from storage.base import Counted, Limits, Reader, StorageError, TooCostly
+from storage.people import Refused
 
 if TYPE_CHECKING:
     from relay.server.websocket import Connection
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 # So that a reader finds its next query waiting; handing over to a sleeping thread costs more.
 WORKERS_A_READER: Final = 4
+_INVITES: Final = frozenset([kinds.INVITE])
 MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
@@ -93,6 +98,10 @@ class Queries:
                 await self._count(connection, job)
             else:
                 await self._history(connection, job)
+        except Reject as refusal:
+            self._refuse(connection, job, name, refusal)
+        except Refused as refused:
+            self._refuse(connection, job, name, Reject(Prefix.RATE_LIMITED, refused.message))
         except TooCostly as error:
             self._refuse(connection, job, name, Reject(Prefix.ERROR, str(error)))
         except StorageError as error:
@@ -122,6 +131,8 @@ class Queries:
         if not _is_open(job):
             return
         now = int(time.time())
+        if job.rest is None and _asks_for_invites(job.request.filters):
+            await self._invite(connection, job)
         if job.rest is None and searching.searches(job.request.filters):
             scope = searching.Scope(connection.session.keys, now, job.upto, self.limits)
             answered = await searching.history(connection.hub.search, self._reader, job.request.filters, scope)
@@ -147,6 +158,16 @@ class Queries:
         hint = None if job.complete is None else "finish" if job.complete else "more"
         connection.send(messages.eose(job.request.subscription, hint))
         connection.fanout.release(job.subscription)
+
+    async def _invite(self, connection: "Connection", job: History) -> None:
+        invite = await connection.hub.identities.invite(job.request.filters, connection.address)
+        if invite is not None and _is_open(job):
+            connection.queue(connection.frame(job.subscription.prefix + wire(invite) + b"]"))
+
+
+def _asks_for_invites(filters: Sequence[Filter]) -> bool:
+    """Whether a REQ asks for invites (NIP-43) and nothing else."""
+    return all(wanted.kinds is not None and wanted.kinds == _INVITES for wanted in filters)
 
 
 def _is_open(job: History) -> bool:

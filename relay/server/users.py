@@ -43,6 +43,7 @@ USED_SECONDS: Final = 3600
 _WRONG_KIND: Final = {
     Kind.IDENTITY: "this is an identity token (tdi_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
     Kind.KEY_CLAIM: "this is a claim code (tdk_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
+    Kind.INVITE: "this is an invite (tdm_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
     Kind.IDENTITY_CLAIM: "this is a claim (tdc_…); it goes into the body, and who you are into the header",
 }
 

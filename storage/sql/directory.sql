@@ -77,6 +77,9 @@ SELECT id, user_id, name, last_used_at, created_at, expires_at, revoked_at FROM 
 -- name: key_claim
 SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM key_claims WHERE code_hash = ?
 
+-- name: invite
+SELECT expires_at FROM invites WHERE code_hash = ?
+
 -- name: identity_claim
 SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM identity_claims WHERE secret_hash = ?
 
@@ -114,6 +117,18 @@ INSERT INTO identity_claims (secret_hash, posting_identity_id, expires_at) VALUE
 
 -- name: insert_user
 INSERT INTO users (id, user_id, created_at, plan) VALUES (?, ?, ?, 'free')
+
+-- name: insert_invite
+INSERT INTO invites (code_hash, expires_at) VALUES (?, ?)
+
+-- name: forget_invites
+DELETE FROM invites WHERE expires_at <= ?
+
+-- name: count_invites
+SELECT count(*) FROM invites
+
+-- name: use_invite
+DELETE FROM invites WHERE code_hash = ?
 
 -- name: describe
 UPDATE posting_identities SET display_name = ?, description = ? WHERE id = ? AND anonymised_at IS NULL

@@ -15,7 +15,7 @@ from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite
+from storage import directory, sqlite
 from storage.base import Incoming, Outcome, Status
 from storage.people import MAX_KEYS, NewIdentity, Refused, Token, Why
 from storage.sqlite_writer import SqliteWriter
@@ -135,6 +135,49 @@ def test_a_claim_code_is_not_used_up_by_a_key_that_cannot_be_bound(writer: Sqlit
     claim = writer.directory.key_claim(tokens.digest(code))
     assert claim is not None
     assert not claim.used
+
+
+def invite(writer: SqliteWriter, expires_at: int = NOW + 10) -> str:
+    code = tokens.make(Kind.INVITE)
+    writer.directory.add_invite(tokens.digest(code), expires_at, NOW)
+    return code
+
+
+def accept(key: int, code: str) -> Event:
+    return make_event(key, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=NOW)
+
+
+def test_an_invite_gives_one_key_an_identity_of_its_own(writer: SqliteWriter) -> None:
+    register(writer)
+    code = invite(writer)
+    profile = make_event(5, kinds.METADATA, '{"name":"carol"}')
+    outcomes = write(writer, profile, post(5, NOW - 1), accept(5, code), post(5), accept(6, code))
+    stored, ephemeral, no = Status.STORED, Status.EPHEMERAL, Status.REFUSED
+    assert [outcome.status for outcome in outcomes] == [stored, no, ephemeral, stored, no]
+    found = writer.directory.identities_of_keys([keypair(key).pubkey for key in (5, 6)])
+    assert [(identity.name, identity.origin) for identity in found.values()] == [("carol", None)]
+
+
+def test_an_invite_is_not_used_up_by_a_key_that_cannot_have_it(writer: SqliteWriter) -> None:
+    register(writer)
+    writer.directory.unbind(keypair(1).pubkey, ALICE, NOW)
+    code = invite(writer)
+    assert [outcome.status for outcome in write(writer, accept(1, code), accept(5, code))] == [
+        Status.REFUSED,
+        Status.EPHEMERAL,
+    ]
+
+
+def test_unused_invites_are_bounded_and_those_that_expired_are_forgotten(
+    writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "MAX_INVITES", 3)
+    codes = [invite(writer, NOW + n) for n in (1, 10, 10)]
+    with pytest.raises(Refused) as refused:
+        invite(writer)
+    assert refused.value.why is Why.TOO_MANY
+    writer.directory.add_invite("f" * 64, NOW + 20, NOW + 1)
+    assert [writer.directory.invite(tokens.digest(code)) for code in codes] == [None, NOW + 10, NOW + 10]
 
 
 def test_a_key_that_vanishes_is_unbound_and_its_secret_destroyed(writer: SqliteWriter) -> None:
