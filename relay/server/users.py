@@ -160,7 +160,7 @@ class Users:
         if not name.strip() or names.shown(name, names.MAX_DISPLAY_NAME) != name.strip():
             raise Reject(Prefix.INVALID, f"a token's name has 1 to {names.MAX_DISPLAY_NAME} visible characters")
         if expires_at is not None and expires_at <= now:
-            raise Reject(Prefix.INVALID, "expires_at lies in the past; it is unix seconds")
+            raise Reject(Prefix.INVALID, "expires_at lies in the past")
         text, row = tokens.make(Kind.APP), secrets.token_hex(16)
         digest, token_id = tokens.digest(text), secrets.token_hex(16)
 

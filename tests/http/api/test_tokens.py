@@ -10,7 +10,7 @@ import pytest
 
 from keys import tokens
 from keys.tokens import Kind
-from tests.http.api.homes import Home, home
+from tests.http.api.homes import BASE, Home, home
 from tests.http.api.proofs import nostr
 
 
@@ -202,3 +202,11 @@ async def test_of_rotations_at_once_with_one_token_one_gives_another(hub: Home) 
     status, answer = await hub.ask("GET", "/agents/me/tokens", made["api_key"])
     assert status == 200
     assert [row["id"] for row in answer["tokens"] if row["live"]] == [made["token"]["id"]]
+
+
+async def test_a_token_is_made_and_rotated_without_a_body_too(hub: Home) -> None:
+    token = (await hub.register("Alice"))["api_key"]
+    for path in ("tokens", "tokens/rotate"):
+        answer = await hub.post(f"{BASE}/agents/me/{path}", headers={"authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json()["token"]["expires_at"]) == (201, None)
+    assert (await hub.ask("GET", "/agents/me", token))[0] == 401
