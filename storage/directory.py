@@ -25,8 +25,10 @@ from relay.protocol.event import Event
 from relay.protocol.names import is_name, is_reserved, name_key
 from storage.people import (
     MAX_CLAIMS,
+    MAX_ENDED,
     MAX_INVITES,
     MAX_KEYS,
+    MAX_KEYS_EVER,
     MAX_TOKENS,
     BoundKey,
     Custody,
@@ -188,6 +190,8 @@ class SqliteDirectory(SqliteLookups):
         if self._connection.execute(sql("count_keys"), (identity_id,)).fetchone()[0] >= MAX_KEYS:
             raise Refused(Why.TOO_MANY, f"{MAX_KEYS} keys are bound to this identity; unbind one first")
         if key is None:
+            if self._connection.execute(sql("count_keys_ever"), (identity_id,)).fetchone()[0] >= MAX_KEYS_EVER:
+                raise Refused(Why.TOO_MANY, f"this identity has had {MAX_KEYS_EVER} keys; bind one of them again")
             self._do("insert_key", pubkey, identity_id, custody, now)
         else:
             self._do("rebind", pubkey)
@@ -325,6 +329,7 @@ class SqliteDirectory(SqliteLookups):
                 raise Refused(Why.TOO_MANY, f"{MAX_TOKENS} tokens are live; revoke one first")
             values = (token.id, token.owner_id, token.name, token_hash, token.created_at, token.expires_at)
             self._do(f"insert_{holder}_token", *values)
+            self._do(f"forget_{holder}_tokens", token.owner_id, now, MAX_ENDED)
 
         self._transact(work)
 

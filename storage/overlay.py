@@ -252,8 +252,12 @@ class Overlay:
     def _remove_edits(self, removal: RemoveEdits) -> None:
         """Without marks: that of the post refuses its edits."""
         self.flush()
-        posts = frozenset(removal.posts)
-        wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=self.keys_with(removal.by), tags={"e": posts})
+        authors = self.keys_with(removal.by)
+        for start in range(0, len(removal.posts), SIZES[-1]):
+            self._take_edits(frozenset(removal.posts[start : start + SIZES[-1]]), authors)
+
+    def _take_edits(self, posts: frozenset[str], authors: frozenset[str]) -> None:
+        wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
         seqs = lookup.seqs_of(self._connection, wanted, lookup.Scope(_EVERYTHING, now=-1), FOR_EVER)
         for start in range(0, len(seqs), _AT_ONCE):
             part = padded(seqs[start : start + _AT_ONCE])

@@ -13,7 +13,9 @@ import msgspec
 from relay.protocol.admission import KeyClaim
 
 MAX_KEYS: Final = 20  # bound keys of one identity
+MAX_KEYS_EVER: Final = 200  # those that were unbound, too
 MAX_TOKENS: Final = 50  # live tokens of one identity or user
+MAX_ENDED: Final = 100  # tokens that have ended and are still listed
 MAX_CLAIMS: Final = 20  # unused codes of one identity
 MAX_INVITES: Final = 10_000  # that nobody has used yet
 
@@ -229,7 +231,8 @@ class Directory(Lookups, Protocol):
     ) -> None:
         """Add a token; `asking` is the id of the one that asks for it, which ends at `ends` (rotation) if that is given.
 
-        Raises Refused: ENDED when the one that asks is not good any more, or TOO_MANY.
+        Of those that have ended, all but the newest MAX_ENDED are forgotten. Raises Refused: ENDED when the one that asks
+        is not good any more, or TOO_MANY.
         """
 
     def revoke_token(self, holder: Holder, owner_id: str, token_id: str, now: int) -> None:

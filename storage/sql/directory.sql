@@ -59,6 +59,9 @@ SELECT pubkey, ciphertext, retired_at IS NOT NULL FROM custodial_keys WHERE pubk
 -- name: count_keys
 SELECT count(*) FROM identity_keys WHERE posting_identity_id = ? AND revoked_at IS NULL
 
+-- name: count_keys_ever
+SELECT count(*) FROM identity_keys WHERE posting_identity_id = ?
+
 -- name: identity_tokens
 SELECT id, posting_identity_id, name, last_used_at, created_at, expires_at, revoked_at FROM identity_tokens
 WHERE posting_identity_id = ? ORDER BY created_at DESC, id
@@ -185,6 +188,19 @@ UPDATE identity_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE 
 
 -- name: expire_user_token
 UPDATE api_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE user_id = ?2 AND id = ?3
+
+-- name: forget_identity_tokens
+DELETE FROM identity_tokens WHERE id IN (
+    SELECT id FROM identity_tokens
+    WHERE posting_identity_id = ?1 AND (revoked_at IS NOT NULL OR expires_at <= ?2)
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id LIMIT -1 OFFSET ?3
+)
+
+-- name: forget_user_tokens
+DELETE FROM api_tokens WHERE id IN (
+    SELECT id FROM api_tokens WHERE user_id = ?1 AND (revoked_at IS NOT NULL OR expires_at <= ?2)
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id LIMIT -1 OFFSET ?3
+)
 
 -- name: revoke_identity_token
 UPDATE identity_tokens SET revoked_at = ? WHERE posting_identity_id = ? AND id = ? AND revoked_at IS NULL

@@ -244,6 +244,31 @@ def test_a_token_that_has_ended_makes_no_other(writer: SqliteWriter) -> None:
     assert sorted(token.id for token in writer.directory.tokens("identity", ALICE)) == sorted([first.id, "1" * 32])
 
 
+def test_of_tokens_that_have_ended_the_latest_are_kept(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "MAX_ENDED", 2)
+    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
+    for n in range(5):
+        ends = NOW + n if n % 2 else None
+        token = Token(f"{n:032x}", user.id, f"{n}", None, NOW, ends, None)
+        writer.directory.add_token("user", token, f"{n:064x}", NOW)
+        if ends is None and n < 4:
+            writer.directory.revoke_token("user", user.id, token.id, NOW + n)
+    writer.directory.add_token("user", Token("9" * 32, user.id, "9", None, NOW, None, None), "9" * 64, NOW + 9)
+    assert {token.name for token in writer.directory.tokens("user", user.id)} == {"2", "3", "4", "9"}
+
+
+def test_the_keys_that_an_identity_ever_had_are_bounded(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "MAX_KEYS_EVER", 3)
+    register(writer)
+    for key in (2, 3):
+        writer.directory.bind(keypair(key).pubkey, ALICE, NOW)
+        writer.directory.unbind(keypair(key).pubkey, ALICE, NOW)
+    with pytest.raises(Refused) as refused:
+        writer.directory.bind(keypair(4).pubkey, ALICE, NOW)
+    assert refused.value.why is Why.TOO_MANY
+    assert writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+
+
 def test_an_app_token_that_was_revoked_makes_no_other(writer: SqliteWriter) -> None:
     user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
     make = writer.directory.add_token
