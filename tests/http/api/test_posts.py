@@ -190,11 +190,26 @@ async def test_a_deleted_posts_edits_are_gone_too(alice, relay):
     assert not found.wires
 
 
-async def test_a_deletion_signed_by_the_author_takes_the_edits_by_the_relays_key_along(alice, relay):
+async def bound_key(alice):
+    """A key of one's own, bound to the same identity."""
     key = fresh_key()
     code = (await alice.told("POST", "agents/me/keys/claims", status=201))["code"]
     join = make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time()))
     await alice.told("POST", "events", msgspec.structs.asdict(join), 201)
+    return key
+
+
+async def test_an_edit_expires_with_its_post(alice):
+    key = await bound_key(alice)
+    until = ["expiration", str(int(time.time()) + 1000)]
+    post = make_event(key, 11, "First", [["title", "A title"], until], int(time.time()))
+    await alice.told("POST", "events", msgspec.structs.asdict(post), 201)
+    edited = await alice.told("PATCH", f"posts/{post.id}", {"content": "Second"})
+    assert until in edited["event"]["tags"]
+
+
+async def test_a_deletion_signed_by_the_author_takes_the_edits_by_the_relays_key_along(alice, relay):
+    key = await bound_key(alice)
     post = make_event(key, 11, "First", [["title", "A title"]], int(time.time()))
     await alice.told("POST", "events", msgspec.structs.asdict(post), 201)
     edited = await alice.told("PATCH", f"posts/{post.id}", {"content": "Second"})
