@@ -32,5 +32,9 @@ class Reject(Exception):
         self.prefix = prefix
         self.message = message
 
+    def alone(self) -> "Reject":
+        """The same without where it was raised: one that is kept would keep every frame on its way, and what those hold."""
+        return Reject(self.prefix, self.message)
+
     def __str__(self) -> str:
         return f"{self.prefix.value}: {self.message}"

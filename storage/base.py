@@ -55,6 +55,8 @@ class Status(enum.IntEnum):
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one Incoming. `seq` is set for STORED, `refusal` for REFUSED; `audience`, `message` as in Admission.
 
+    `refusal` stands `alone()`: raised where the outcome is at hand, it would make a circle that no collector looks at.
+
     A refusal whose prefix is `duplicate` is answered `OK true`: what was asked for is so already (NIP-43).
     """
 

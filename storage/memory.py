@@ -226,7 +226,7 @@ class MemoryWriter:
             expires_at = events.expiration(event)
             self._transact(lambda change: self._act(admission, change, now))
         except Reject as refusal:
-            return Outcome(Status.REFUSED, refusal=refusal)
+            return Outcome(Status.REFUSED, refusal=refusal.alone())
         except Exception:
             reason = Reject(Prefix.ERROR, "the relay could not process this event; its operator can see why")
             return Outcome(Status.REFUSED, refusal=reason)

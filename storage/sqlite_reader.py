@@ -3,6 +3,7 @@
 A query runs whole (plan, statements, bodies) in one hop to a thread, since a hop costs more than a page of events.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
@@ -50,6 +51,10 @@ class Connection(aiosqlite.Connection):
         self._left -= 1
         return self._left <= 0
 
+    async def ended(self) -> None:
+        """Returns when the thread has ended; after a start that failed it goes on for a moment, and needs the event loop."""
+        await asyncio.to_thread(self._thread.join)
+
     async def run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
         """What `work` gives. Raises TooCostly over the bound, StorageError when the database fails.
 
@@ -75,6 +80,7 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
     try:
         await reader
     except sqlite3.Error as error:
+        await reader.ended()
         raise sqlite_file.failure(error) or StorageError(f"{file}: {error}") from None
     try:
         await reader.run(partial(_check, file=file))

@@ -211,7 +211,7 @@ class SqliteWriter:
             for action in admission.actions if admission.refusal is None else ():
                 self.directory.carry_out(action, overlay, now)
         except Reject as refusal:
-            return Outcome(Status.REFUSED, refusal=refusal)
+            return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
             overlay.carry_out(removal)
         if admission.refusal is not None:

@@ -59,8 +59,8 @@ class _Verified(msgspec.Struct, gc=False):
     faulty: list[Submission]
 
 
-class _Call(msgspec.Struct, gc=False):
-    """Something else for the writer to do between two transactions."""
+class _Call(msgspec.Struct):
+    """Something else for the writer to do between two transactions. Collected: what `work` raises leads back to it."""
 
     work: Callable[[], Any]
     future: "asyncio.Future[Any]"

@@ -206,6 +206,15 @@ def test_a_corrupt_database_stops_the_start(tmp_path: Path) -> None:
     assert _refusal(data=tmp_path / "data")
 
 
+@pytest.mark.parametrize("verb", [["info"], ["check"], ["count", "{}"]])
+def test_a_verb_on_what_is_no_database_says_so_in_one_line(tmp_path: Path, verb: list[str]) -> None:
+    (tmp_path / "tidings.sqlite").write_bytes(b"no database at all" * 1000)
+    ended = command(*verb, data=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"tidings: the file is no SQLite database;")
+    assert ended.stderr.count(b"\n") == 1, ended.stderr
+
+
 def test_a_data_directory_that_is_a_file_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
     assert "data" in _refusal(data=tmp_path / "data")

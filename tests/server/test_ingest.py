@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -205,6 +207,28 @@ async def test_what_a_call_raises_is_raised_to_its_caller(make: Make) -> None:
     with pytest.raises(StorageError, match="no"):
         await bench.ingest.call(fail)
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+
+
+async def test_a_call_that_failed_leaves_nothing_in_memory(make: Make) -> None:
+    bench = make()
+
+    class Held:
+        """What the work has at hand."""
+
+    async def fail() -> weakref.ref[Held]:
+        held = Held()
+
+        def work() -> None:
+            raise StorageError(f"no {held}")
+
+        with pytest.raises(StorageError):
+            await bench.ingest.call(work)
+        return weakref.ref(held)
+
+    left = await fail()
+    await bench.outcome(EVENTS[0])  # the writer holds its next job
+    gc.collect()
+    assert left() is None
 
 
 async def test_imported_events_are_published_too(make: Make) -> None:

@@ -219,6 +219,21 @@ class Contract:
         assert ids(*await log.ask()) == [deletion.id]
         assert log.write(first, second)[0].status is Status.REFUSED
 
+    @pytest.mark.parametrize(
+        "refused",
+        [
+            make_event(0, kind=0, created_at=1),
+            make_event(0, tags=[["expiration", str(NOW - 1)]]),
+            make_event(0, tags=[["expiration", "soon"]]),
+        ],
+    )
+    async def test_a_refusal_keeps_nothing_of_where_it_was_raised(self, log: Log, refused: Event) -> None:
+        log.write(make_event(0, kind=0, created_at=2))
+        refusal = log.write(refused)[0].refusal
+        assert refusal is not None
+        assert refusal.__traceback__ is None
+        assert refusal.__context__ is None
+
     async def test_a_deletion_by_somebody_else_changes_nothing(self, log: Log) -> None:
         mine, theirs = make_event(0, content="1"), make_event(1, content="2")
         deletion = make_event(0, kind=5, tags=[["e", theirs.id], ["a", f"0:{BOB}:"]], created_at=1)
