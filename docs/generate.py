@@ -17,7 +17,7 @@ A setting has one name, `section.field`, and four places; the later wins:
 
 1. its default,
 2. the TOML file (`--config FILE` or `TIDINGS_CONFIG`): `[limits]` and below it `max_subscriptions = 50`,
-3. the environment: `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS=50` (lists with commas between),
+3. the environment: `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS=50` (lists with commas between, or as in the file),
 4. the command line: `--set limits.max_subscriptions=50`.
 
 An unknown name or a value that cannot be used stops the start and is named. `tidings config` prints the values in force.

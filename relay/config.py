@@ -326,7 +326,9 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]
 def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> None:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from None
     for section, values in content.items():
         if not isinstance(values, dict):
@@ -344,8 +346,22 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> None:
 def _put(tables: dict[str, dict[str, Any]], setting: Setting, text: str, where: str) -> None:
     value: Any = text
     if isinstance(setting.default, list):
-        value = [part.strip() for part in text.split(",") if part.strip()]
+        value = _list(text, f"{where}: {setting.name}")
     tables.setdefault(setting.section, {})[setting.field] = _convert(setting, value, where, strict=False)
+
+
+def _list(text: str, where: str) -> list[Any]:
+    """Items with commas between, or a list as it stands in a file and as `tidings config` prints it."""
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        found = tomllib.loads(f"list = {text}")
+    except tomllib.TOMLDecodeError:
+        found = {}
+    if list(found) != ["list"]:
+        raise ConfigError(f'{where}: write a,b or ["a", "b"]')
+    items: list[Any] = found["list"]
+    return items
 
 
 def _convert(setting: Setting, value: Any, where: str, strict: bool = True) -> Any:

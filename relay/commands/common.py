@@ -133,7 +133,9 @@ def filter_argument(value: str) -> Filter:
     try:
         text = Path(value[1:]).read_bytes() if value.startswith("@") else value.encode()
         return filters.parse_json(text)
-    except (OSError, Reject, UnicodeEncodeError) as error:
+    except OSError as error:
+        raise click.BadParameter(f"{value[1:]}: {error.strerror}") from None
+    except (Reject, UnicodeEncodeError) as error:
         raise click.BadParameter(str(error)) from None
 
 

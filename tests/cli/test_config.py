@@ -58,9 +58,33 @@ def test_the_environment_wins_over_the_file_and_flags_win_over_both(tmp_path: Pa
     assert (found.limits.max_limit, found.limits.max_filters, found.limits.min_pow) == (3000, 4, 1)
 
 
-@pytest.mark.parametrize(("text", "value"), [("", []), ("1", [1]), (" 1, 7 ,30023", [1, 7, 30023]), ("1,,7,", [1, 7])])
-def test_lists_are_written_with_commas_outside_a_file(text: str, value: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", []),
+        ("1", [1]),
+        (" 1, 7 ,30023", [1, 7, 30023]),
+        ("1,,7,", [1, 7]),
+        ("[]", []),
+        ("[1, 7]", [1, 7]),
+        (' ["1",\n7 ]', [1, 7]),
+    ],
+)
+def test_lists_are_written_with_commas_outside_a_file_or_as_in_one(text: str, value: list[int]) -> None:
     assert load(None, {"TIDINGS_ACCESS_ALLOWED_KINDS": text}, {}).access.allowed_kinds == value
+
+
+@pytest.mark.parametrize("text", ["[", "[1", "[1] x", "[1]\naccess = 1", "[[access]]", "[{}]", "[nan]"])
+def test_what_begins_like_a_list_and_is_none_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"command line: access\.allowed_kinds: "):
+        load(None, {}, {"access.allowed_kinds": text})
+
+
+def test_what_config_prints_of_a_list_can_be_given_back(tidings: Tidings) -> None:
+    printed = tidings("config", "server.trusted_proxies", "--set", "server.trusted_proxies=10.0.0.0/8,::1/128").stdout
+    value = printed.splitlines()[0].partition(" = ")[2]
+    again = tidings("config", "server.trusted_proxies", "--set", f"server.trusted_proxies={value}").stdout
+    assert again == printed
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("1", True), ("0", False)])
@@ -98,7 +122,7 @@ def test_a_wrong_file_stops_the_start_and_the_setting_is_named(tmp_path: Path, t
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"missing\.toml"):
+    with pytest.raises(ConfigError, match=r"missing\.toml: No such file or directory$"):
         load(tmp_path / "missing.toml", {}, {})
     with pytest.raises(ConfigError, match=str(tmp_path)):
         load(tmp_path, {}, {})
