@@ -229,9 +229,17 @@ class Search(Section, frozen=True):
         Count, Meta(description="characters that a passage repeats of the one before at most; below half of chunk_size")
     ] = 150
     embedder: Annotated[
-        Literal["wordllama", "endpoint"],
-        Meta(description="what makes vectors: the model that comes along, or a server that speaks the OpenAI API"),
+        Literal["wordllama", "minilm", "endpoint"],
+        Meta(
+            description="what makes vectors: the model that comes along, MiniLM (extra tidings[minilm]), or a server with the OpenAI API"
+        ),
     ] = "wordllama"
+    rerank: Annotated[
+        bool,
+        Meta(
+            description="MiniLM looks at the first 20 of hybrid search again, about 10 ms each; needs the extra tidings[minilm]"
+        ),
+    ] = False
     endpoint_url: Annotated[
         str, Meta(description="base URL of that server, such as http://127.0.0.1:8080/v1", pattern="^(https?://.+)?$")
     ] = ""

@@ -29,6 +29,7 @@ from storage.base import Incoming
 from storage.search.chunks import Cutting
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
+from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
 from storage.search.writing import SearchWriter
 
@@ -76,7 +77,7 @@ class Searched:
         async def write(work: Callable[[SearchWriter], T]) -> T:
             return await asyncio.to_thread(work, self.writer)
 
-        self.engine = SqliteSearch(self.path / "search", self.store.run, write, WordLlama())
+        self.engine = SqliteSearch(Keeping(self.path / "search", self.store.run, write), WordLlama())
         await self.engine.open()
 
     async def close(self) -> None:
@@ -114,8 +115,8 @@ async def rows(scratch: Path, plan: Plan, say: Callable[[str], None]) -> list[Ro
     vectors = await WordLlama().embed(texts)
     for name, places in matching.items():
         found += [await _asked(place, plan, name, texts, vectors=vectors[places], say=say)]
-    size = sum(file.stat().st_size for file in (place.path / "search").iterdir())
-    sealed = len(list((place.path / "search").glob("*.hnsw")))
+    size = sum(file.stat().st_size for file in (place.path / "search").rglob("segment-*"))
+    sealed = len(list((place.path / "search").rglob("*.hnsw")))
     say(f"index files: {size / max(sealed * 16_384 * vectors.shape[1] * 4, 1):.2f} times the bytes of their vectors")
     await place.close()
     place.writer.close()
