@@ -79,6 +79,8 @@ def open_writer(config: Config, url: str = "") -> SqliteWriter:
             provision=config.identities.unbound == "provision",
             provisions_per_hour=config.identities.provisions_per_hour,
             searched=cutting(config).searched,
+            knowledge=frozenset(config.search.knowledge_kinds),
+            chunks_per_key=config.search.chunks_per_key,
         ),
         synchronous=config.storage.synchronous,
         cache_mib=config.storage.cache_mib,

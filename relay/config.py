@@ -224,6 +224,12 @@ class Search(Section, frozen=True):
     knowledge_kinds: Annotated[Kinds, Meta(description="kinds that are knowledge (NIP-54 is 30818)")] = msgspec.field(
         default_factory=lambda: list(KNOWLEDGE)
     )
+    chunks_per_key: Annotated[
+        Count,
+        Meta(
+            description="passages of knowledge that are kept for one key; 0 is no limit, the operator's import has none"
+        ),
+    ] = 10_000
     chunk_size: Annotated[int, Meta(ge=200, le=20_000, description="characters of a passage at most")] = 1000
     chunk_overlap: Annotated[
         Count, Meta(description="characters that a passage repeats of the one before at most; below half of chunk_size")

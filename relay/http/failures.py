@@ -78,6 +78,9 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
     if error.status_code >= 500:
         return broken(request, error)
     message = _MESSAGES.get(error.status_code) or "; ".join([error.detail, *_parts(error)])
+    if error.status_code == 413:
+        most = request.app.state.hub.config.limits.max_message_bytes
+        message = f"the body is larger than {most:,} bytes, which is what this relay takes at once"
     return answer(request, _plain(error.status_code, message, error.headers))
 
 

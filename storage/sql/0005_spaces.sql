@@ -29,6 +29,9 @@ WHERE p.model = s.name AND p.id < coalesce(
 )
 ORDER BY p.id;
 
+-- How much of it a key has.
+CREATE INDEX passages_of_knowledge ON passages (pubkey) WHERE kind_of = 'knowledge';
+
 DROP VIEW knowledge;
 DROP TRIGGER passages_go;
 DROP INDEX passages_by_model;

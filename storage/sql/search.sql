@@ -91,6 +91,9 @@ FROM passages AS p WHERE p.id IN (SELECT value FROM json_each(?))
 -- name: wires
 SELECT seq, wire FROM events WHERE seq IN (SELECT value FROM json_each(?))
 
+-- name: chunks_of
+SELECT count(*) FROM passages WHERE pubkey = ? AND kind_of = 'knowledge'
+
 -- name: chunks
 SELECT
     p.id, p.event_id, p.chunk, p.title, p.content, iif(v.key IS NULL, NULL, s.name), p.tags, p.source,

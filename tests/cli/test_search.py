@@ -104,6 +104,22 @@ def test_what_is_no_text_is_named_and_the_rest_is_added(tidings: Tidings, author
     assert names(tidings, "gunwale") == {"d"}
 
 
+def test_a_file_that_is_too_long_is_refused_before_or_by_the_hub(tidings: Tidings, author: str, tmp_path: Path) -> None:
+    book = "word " * 2_000_000  # 10 MB
+    (tmp_path / "book.md").write_text(book)
+    (tmp_path / "novel.md").write_text(book[:3_000_000])
+    (tmp_path / "page.md").write_text("The capstan of the page.")
+    result = tidings("knowledge", "add", tmp_path)
+    assert result.exit_code == 1
+    assert "book.md: longer than 4,194,304 bytes; cut it into several files" in result.stderr
+    assert "novel.md: " in result.stderr
+    assert "131,072 bytes" in result.stderr
+    assert "1 documents added, 2 refused" in result.stderr
+    line = json.dumps({"content": book})
+    result = tidings("knowledge", "import", "-", stdin=f"{line}\n")
+    assert (result.exit_code, "line 1: longer than " in result.stderr) == (1, True)
+
+
 def test_a_directory_without_texts_is_misuse(tidings: Tidings, author: str, tmp_path: Path) -> None:
     assert tidings("knowledge", "add", tmp_path).exit_code == 2
     assert tidings("knowledge", "add", tmp_path / "missing").exit_code == 2

@@ -42,6 +42,12 @@ class FakeKnown:
     def owner_of(self, pubkey: str) -> str | None:
         return self.bound.get(pubkey) or self.owners.get(pubkey)
 
+    def chunks_of(self, pubkey: str) -> int:
+        return sum(self.chunks_in(event) for event in self.live.values() if event.pubkey == pubkey)
+
+    def chunks_in(self, event: Event) -> int:
+        return len(event.content.split("\n"))
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         return self.claims.get(code_hash)
 
