@@ -157,7 +157,7 @@ def _nearest(
             return Near(dict(list(kept.items())[:wanted]))
         needed = math.ceil(1.5 * wanted * len(near) / max(len(kept), 1))
         if number >= MOST_LOOKED_AT or needed > MOST_LOOKED_AT:
-            found = _all_matching(connection, asked.query, conditions)
+            found = _all_matching(connection, asked.query)
             if len(found) <= MOST_COMPARED:
                 return Near(_compared(connection, found, vector, wanted, asked.space), set(found))
             needed = max(needed, 4 * number)
@@ -170,15 +170,22 @@ def among(connection: sqlite3.Connection, ids: list[int], conditions: Conditions
     return {passage for (passage,) in connection.execute(sql, (as_json(ids), *conditions.values))}
 
 
-def _all_matching(connection: sqlite3.Connection, query: SearchQuery, conditions: Conditions) -> list[int]:
-    """The passages that meet the conditions, at most MOST_COMPARED + 1."""
-    sql = named("search")
-    tags = query.wanted.tags or ({"t": query.tags} if query.tags else {})
+def _all_matching(connection: sqlite3.Connection, query: SearchQuery) -> list[int]:
+    """The passages that meet the conditions, at most MOST_COMPARED + 1; those of a tag where the question names one."""
+    sql, wanted = named("search"), query.wanted
     keys: list[bytes] = []
-    text = sql["matching"].format(conditions=conditions.text)
-    if tags:
-        name, values = next(iter(sorted(tags.items())))
+    if wanted.tags:
+        name, values = min(wanted.tags.items())
         keys = padded(fts.tag_keys(query, name, values))
+        rest = {other: some for other, some in wanted.tags.items() if other != name}
+        query = msgspec.structs.replace(query, wanted=msgspec.structs.replace(wanted, tags=rest))
+    elif query.tags:
+        first = min(query.tags)
+        keys = padded(fts.tag_keys(query, "t", frozenset([first])))
+        query = msgspec.structs.replace(query, tags=query.tags - {first})
+    conditions = fts.conditions(query)
+    text = sql["matching"].format(conditions=conditions.text)
+    if keys:
         text = sql["matching_entries"].format(keys=", ".join("?" * len(keys)), conditions=conditions.text)
     found = connection.execute(text, (*keys, *conditions.values, MOST_COMPARED + 1))
     return list(dict.fromkeys(passage for (passage,) in found))

@@ -136,6 +136,23 @@ async def test_a_hit_says_what_it_is_and_where_the_words_stand(place):
     assert [hit.snippet[start:end] for start, end in hit.marks] == ["events"]
 
 
+async def test_only_words_that_tell_something_are_marked(place):
+    place.put(make_event(1, 1, "When the moon is full the tide is high."))
+    (hit,) = await place.ask("when is the tide high")
+    assert [hit.snippet[start:end] for start, end in hit.marks] == ["tide", "high"]
+
+
+async def test_the_matching_of_many_tags_are_found_exactly(place):
+    tags = [[("t", f"t{n}") for n in range(4) if number % (n + 2) == 0] for number in range(700)]
+    some = [make_event(1, 1, f"word{number}", tags[number]) for number in range(700)]
+    place.put(*some)
+    await place.embed()
+    both = {some[number].id for number in range(700) if number % 4 == 0 and number % 5 == 0}
+    for mode in ("meaning", "hybrid"):
+        found = await place.ids("word3", mode=mode, tags=frozenset(["t2", "t3"]), wanted=Filter(limit=50))
+        assert set(found) == both
+
+
 async def test_a_new_version_replaces_the_passages_of_the_old_one(place):
     place.put(WIKI)
     await place.embed()
