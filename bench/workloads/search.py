@@ -2,7 +2,7 @@
 
 Measured in this process, without a socket: what a door adds is in the query section. Passages are sentences of this
 repository's own prose put together by chance, since recall over random vectors says nothing. Recall is that of the nearest ten
-against comparing every passage that matches.
+above the model's floor against comparing every passage that matches.
 """
 
 import asyncio
@@ -141,6 +141,7 @@ async def _asked(
     for question in questions[:100]:
         vector = (await WordLlama().embed([question]))[0]
         best = np.sort(vectors @ vector)[::-1][:10]
+        best = best[best >= WordLlama.floor]  # what is farther has nothing to do with the question
         hits = await place.engine.search(_query(question, "meaning", tags))
         wanted += len(best)
         hit += sum(1 for one in hits if one.score >= best[-1] - 1e-4) if len(best) else 0
