@@ -91,7 +91,7 @@ class Storage(Section, frozen=True):
             description="full: an acknowledged event survives a power cut; normal: it survives a crash of the relay only"
         ),
     ] = "full"
-    readers: Annotated[int, Meta(ge=1, le=32, description="reading connections, each with its thread")] = 2
+    readers: Annotated[int, Meta(ge=1, le=32, description="reading threads, for what takes longer than a moment")] = 2
     cache_mib: Annotated[int, Meta(ge=1, le=65536, description="page cache of each connection, MiB")] = 64
     query_steps: Annotated[
         int, Meta(ge=10_000, description="bound on one query's work, in thousands of SQLite instructions")

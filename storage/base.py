@@ -153,6 +153,16 @@ class Reader(Protocol):
         Raises TooCostly over the bound on work, StorageError when the database fails.
         """
 
+    def at_once(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Found | None:
+        """As `query`, on the caller's thread, where that takes a moment; None where `query` is to be asked. Raises TooCostly."""
+
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
         """The wire forms of these events in the order asked; what left the log meanwhile is passed over."""
 

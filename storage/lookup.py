@@ -9,7 +9,7 @@ nothing is sorted afterwards. A filter with ids is answered from the events them
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import repeat
 from typing import Any, Final
 
 import msgspec
@@ -152,16 +152,15 @@ _integers = msgspec.json.Decoder(list[int]).decode
 
 
 def _unpacked(numbers: bytes | None, joined: bytes | None) -> list[Row]:
-    """The rows in what one statement gives: created_at, rank (or another number), seq and size of each, and the bodies."""
+    """The rows in what one statement gives: created_at, rank (or another number) and seq of each, and the bodies if any."""
     if numbers is None:
         return []
     flat = _integers(numbers)
-    sizes = flat[3::4]
-    return list(zip(flat[0::4], flat[1::4], flat[2::4], _split(joined or b"", sizes), strict=True))
+    return list(zip(flat[0::3], flat[1::3], flat[2::3], _bodies_of(joined), strict=False))
 
 
-def _split(joined: bytes, sizes: list[int]) -> list[bytes | None]:
-    return [joined[end - size : end] or None for end, size in zip(accumulate(sizes), sizes, strict=True)]
+def _bodies_of(joined: bytes | None) -> Iterable[bytes | None]:
+    return repeat(None) if joined is None else [body or None for body in joined.split(b"\n")]
 
 
 def short_page(
@@ -169,21 +168,40 @@ def short_page(
 ) -> tuple[list[bytes], bool] | None:
     """What `page` and `first_part` give together where the limit is a client's own and small: the usual question.
 
-    None where it takes the long way: for ids, several statements, or a large body.
+    None where it takes the long way: for ids and other conditions, several statements, or a large body.
     """
-    if limit > _BODIES or wanted.ids is not None or wanted.is_empty():
+    if limit > _BODIES or wanted.is_empty():
         return None
+    if wanted.ids is not None:
+        return _short_among(connection, wanted, scope, limit)
     found = plan(connection, wanted, scope.prefixes)
     if len(found.arms) > query.ARMS_A_STATEMENT:
         return None
     parts = _fetch(connection, found, "wires", scope, limit + 1)
     if not parts or parts[0][0][0] is None:
         return [], True
-    ((sizes, joined),) = parts[0]
-    wires = _split(joined, _integers(sizes))
-    if len(parts) > 1 or not all(wires):
+    return _cut_wires(parts[0][0][0], limit) if len(parts) == 1 else None
+
+
+def _short_among(
+    connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int
+) -> tuple[list[bytes], bool] | None:
+    if wanted.kinds is not None or wanted.authors is not None or wanted.tags:
         return None
-    return wires[:limit], len(wires) <= limit  # type: ignore[return-value]  # none of them is None
+    parts = list(_by_ids(wanted, scope))
+    if len(parts) > 1:
+        return None
+    ((part, bounds),) = parts
+    sql = listed(named("lookup")["wires_among"], ("ids", len(part)))
+    joined, private = connection.execute(sql, (*part, *bounds, limit + 1)).fetchone()
+    if private:
+        return None
+    return ([], True) if joined is None else _cut_wires(joined, limit)
+
+
+def _cut_wires(joined: bytes, limit: int) -> tuple[list[bytes], bool] | None:
+    wires = joined.split(b"\n")
+    return None if b"" in wires else (wires[:limit], len(wires) <= limit)
 
 
 def page(
@@ -241,12 +259,8 @@ def among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[
 
 def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[tuple[Row, str]]:
     """As `among`, each with its author."""
-    ids = [bytes.fromhex(one) for one in sorted(wanted.ids or ())]
-    until = FOR_EVER if wanted.until is None else wanted.until
-    bounds = (max(wanted.since or 0, 0), until, scope.upto, scope.now)
     found: list[tuple[Row, str]] = []
-    for start in range(0, len(ids), SIZES[-1]):
-        part = padded(ids[start : start + SIZES[-1]])
+    for part, bounds in _by_ids(wanted, scope):
         sql = listed(named("lookup")["among"], ("ids", len(part)))
         for created_at, seq, wire, event_id, kind, pubkey, audience in connection.execute(sql, (*part, *bounds)):
             author = pubkey.hex()
@@ -258,6 +272,15 @@ def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list
             ):
                 found.append(((created_at, entries.rank(event_id.hex()), seq, wire), author))
     return sorted(found, key=lambda item: item[0][:3], reverse=True)
+
+
+def _by_ids(wanted: Filter, scope: Scope) -> Iterator[tuple[list[bytes], tuple[int, int, int, int]]]:
+    """The ids, in parts, and the bounds that `among` and `wires_among` take after them."""
+    until = FOR_EVER if wanted.until is None else wanted.until
+    bounds = (max(wanted.since or 0, 0), until, scope.upto, scope.now)
+    ids = [bytes.fromhex(one) for one in wanted.ids or ()]
+    for start in range(0, len(ids), SIZES[-1]):
+        yield padded(ids[start : start + SIZES[-1]]), bounds
 
 
 def _shown(audience: bytes, scope: Scope) -> bool:
@@ -299,8 +322,7 @@ def bodies(connection: sqlite3.Connection, seqs: Sequence[int], now: int) -> dic
         sql = listed(named("lookup")["bodies"], ("seqs", len(part)))
         numbers, joined = connection.execute(sql, (*part, now)).fetchone()
         if numbers is not None:
-            flat = _integers(numbers)
-            found.update((seq, wire) for seq, wire in zip(flat[::2], _split(joined, flat[1::2]), strict=True) if wire)
+            found.update(zip(_integers(numbers), joined.split(b"\n"), strict=True))
     return found
 
 

@@ -261,6 +261,17 @@ class MemoryReader:
         limits: Limits = Limits(),  # noqa: B008
     ) -> Found:
         """What any of the filters matches, all of it in `wires`."""
+        return self.at_once(filters, readers, now, upto, limits)
+
+    def at_once(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Found:
+        """As `query`."""
         chosen: dict[str, Stored] = {}
         complete = True
         for wanted in filters:

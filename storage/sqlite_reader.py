@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Final, TypeVar
 
 import aiosqlite
@@ -24,11 +23,10 @@ from storage.people import Lookups
 from storage.query import FOR_EVER
 from storage.registry import SqliteLookups
 from storage.sqlite_feed import SqliteFeed
+from storage.sqlite_quick import Quick, is_small
 from storage.statements import listed, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
-_SHORT_QUEUE: Final = 8
-_MOMENT: Final = 0.002  # seconds
 _PAGE: Final = 200  # records of a scan held at once
 _PAGE_BYTES: Final = 1024 * 1024  # fewer where they are large: each stream that resumes holds so much
 
@@ -46,7 +44,6 @@ class Connection(aiosqlite.Connection):
         self.steps_a_call = min(_STEPS_A_CALL, query_steps * 1000)
         self._bound = query_steps * 1000 // self.steps_a_call
         self._left = self._bound
-        self.begun = 0.0  # when it took up what it is at, or was given what it has not taken up yet
 
     def spend(self) -> bool:
         """Called by SQLite every so many instructions: whether the query must stop."""
@@ -63,7 +60,6 @@ class Connection(aiosqlite.Connection):
 
     def _work(self, work: Callable[[sqlite3.Connection], T], bounded: bool) -> T:
         self._left = self._bound if bounded else FOR_EVER
-        self.begun = monotonic()
         try:
             return work(self._conn)
         except sqlite3.Error as error:
@@ -117,7 +113,22 @@ class SqliteReader:
         self._cache_mib = cache_mib
         self._connections = connections
         self._waiting = [0] * len(connections)
-        self.feed = SqliteFeed(self.run)
+        self._quick = Quick(open_file(directory / sqlite_file.FILE, cache_mib))
+        self.feed = SqliteFeed(self.soon)
+
+    def at_once(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Found | None:
+        """As `query`, where that takes a moment."""
+        if not is_small(filters):
+            return None
+        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
+        return self._quick.run(lambda connection: _query(connection, filters, scope, limits))
 
     async def query(
         self,
@@ -143,7 +154,7 @@ class SqliteReader:
 
     async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
         """One event by id."""
-        return await self.run(lambda connection: _get(connection, event_id, readers, now))
+        return await self.soon(lambda connection: _get(connection, event_id, readers, now))
 
     async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
         """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""
@@ -161,19 +172,25 @@ class SqliteReader:
 
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables."""
-        return await self.run(lambda connection: work(SqliteLookups(connection)))
+        return await self.soon(lambda connection: work(SqliteLookups(connection)))
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""
+        self._quick.close()
         for connection in self._connections:
             await connection.close()
         self._waiting.clear()
+
+    async def soon(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `run`, for what mostly takes a moment: tried on this thread first."""
+        found = self._quick.run(work)
+        return await self.run(work) if found is None else found
 
     async def run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
         """What `work` gives on one of the connections. Raises TooCostly over the bound, if there is one, and StorageError."""
         if not self._waiting:
             raise StorageError("the log is closed")
-        chosen = self._choose()
+        chosen = min(range(len(self._waiting)), key=self._waiting.__getitem__)
         self._waiting[chosen] += 1
         try:
             return await self._connections[chosen].run(work, bounded)
@@ -181,27 +198,11 @@ class SqliteReader:
             if self._waiting:
                 self._waiting[chosen] -= 1
 
-    def _choose(self) -> int:
-        """The first connection that is through with its queue in a moment, else the one with the least to do.
-
-        Threads that take turns at the interpreter's lock cost more than a short queue on one of them; but nobody waits
-        behind a query that has been running for a while.
-        """
-        now = monotonic()
-        for number, connection in enumerate(self._connections):
-            if not self._waiting[number]:
-                connection.begun = now
-                return number
-            if self._waiting[number] < _SHORT_QUEUE and now - connection.begun < _MOMENT:
-                return number
-        return min(range(len(self._waiting)), key=self._waiting.__getitem__)
-
 
 def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, limits: Limits) -> Found:
-    if len(filters) == 1 and filters[0].limit is not None and filters[0].limit <= limits.maximum:
-        short = lookup.short_page(connection, filters[0], scope, filters[0].limit)
-        if short is not None:
-            return Found(short[0], (), short[1])
+    short = _short(connection, filters[0], scope, limits) if len(filters) == 1 else None
+    if short is not None:
+        return short
     pages = []
     complete = True
     for wanted in filters:
@@ -213,6 +214,19 @@ def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: loo
     found = pages[0] if len(pages) == 1 else lookup.union(pages)
     wires, covered = lookup.first_part(connection, found, scope.now)
     return Found(wires, tuple([row[2] for row in found[covered:]]), complete)
+
+
+def _short(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, limits: Limits) -> Found | None:
+    """The answer to one filter with a small limit of its own, or with few ids: what is asked most."""
+    limit = wanted.limit
+    if limit is None and wanted.ids is not None:
+        limit = len(wanted.ids)
+        if limit > limits.default:
+            return None
+    if limit is None or limit > limits.maximum:
+        return None
+    found = lookup.short_page(connection, wanted, scope, limit)
+    return None if found is None else Found(found[0], (), found[1])
 
 
 def _count(

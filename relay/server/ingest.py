@@ -3,7 +3,8 @@
     loop --(batch of 64)--> verifier thread --> writer thread --(one call back per commit)--> loop
 
 The verifier checks ids and signatures and builds the wire form; libsecp256k1 works without the GIL. The writer takes whatever
-has queued as one transaction (group commit), so a batch grows exactly when the disk is slower than the clients. Results come
+has queued as one transaction (group commit), and while more stands before the verifier it waits for that a little: an event of
+a large transaction costs less than one of a small one, and one that comes alone waits for nobody. Results come
 back to the loop once per commit: answers first, then fan-out. Nothing is acknowledged before its commit; the queue is bounded
 by `room()`, which the sockets ask before they read on.
 """
@@ -28,6 +29,7 @@ from storage.base import Incoming, Outcome, Status, StorageError, Writer
 
 VERIFY_BATCH: Final = 64
 COMMIT_BATCH: Final = 1000
+LINGER: Final = 0.02  # seconds that a transaction waits at most for what is about to be verified
 RECENT: Final = 50_000
 REMOVING: Final = frozenset((DELETION, VANISH))
 
@@ -97,6 +99,7 @@ class Ingest:
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._to_verify: queue.SimpleQueue[list[Submission] | None] = queue.SimpleQueue()
         self._to_write: queue.SimpleQueue[_Verified | _Batch | _Call | None] = queue.SimpleQueue()
+        self._ahead: list[_Call | None] = []  # taken from the queue while a transaction was gathered
         self._idle = asyncio.Event()
         self._idle.set()
         self.pending = 0
@@ -178,28 +181,29 @@ class Ingest:
     # on the writer's thread
 
     def _write_loop(self) -> None:
-        job = self._to_write.get()
-        while job is not _STOP:
+        while (job := self._ahead.pop() if self._ahead else self._to_write.get()) is not _STOP:
             if isinstance(job, _Call):
                 self._run(job)
-                job = self._to_write.get()
-                continue
-            batches: list[_Verified | _Batch] = [job]
-            total = len(job.incoming)
-            job = None
-            while total < COMMIT_BATCH:
-                try:
-                    job = self._to_write.get_nowait()
-                except queue.Empty:
-                    break
-                if job is _STOP or isinstance(job, _Call):
-                    break
-                batches.append(job)
-                total += len(job.incoming)
-                job = None
-            self._commit(batches)
-            if job is None:
-                job = self._to_write.get()
+            else:
+                self._commit(self._gather(job))
+
+    def _gather(self, first: "_Verified | _Batch") -> list["_Verified | _Batch"]:
+        """What goes into one transaction."""
+        batches = [first]
+        total = len(first.incoming)
+        end = time.monotonic() + LINGER
+        while total < COMMIT_BATCH:
+            patience = 0.0 if self._to_verify.empty() else max(0.0, end - time.monotonic())
+            try:
+                job = self._to_write.get(timeout=patience)
+            except queue.Empty:
+                break
+            if job is _STOP or isinstance(job, _Call):
+                self._ahead.append(job)
+                break
+            batches.append(job)
+            total += len(job.incoming)
+        return batches
 
     def _commit(self, batches: list["_Verified | _Batch"]) -> None:
         incoming = [item for batch in batches for item in batch.incoming]

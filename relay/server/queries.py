@@ -1,8 +1,9 @@
-"""REQ history and COUNT: a fair line in front of the storage readers.
+"""REQ history and COUNT: what takes a moment is answered at once, the rest stands in a fair line for the storage readers.
 
-Every connection has its own queue; the workers take one job from one connection at a time, in turn, so that a client with a
-hundred queries delays another by one. A long answer is sent in parts, each only when the socket has taken the one before: a
-slow reader parks its job and holds no worker.
+What is answered at once has its share of each turn of the event loop. Beyond that every connection has its own queue; the
+workers take one job from one connection at a time, in turn, so that a client with a hundred queries delays another by one.
+A long answer is sent in parts, each only when the socket has taken the one before: a slow reader parks its job and holds no
+worker.
 """
 
 import asyncio
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from relay.server.websocket import Connection
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
-# So that a reader finds its next query waiting; handing over to a sleeping thread costs more.
-WORKERS_A_READER: Final = 4
+WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
+SHARE: Final = 0.002  # seconds of one turn of the event loop in which REQs are answered at once
 MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
@@ -52,14 +53,31 @@ class Queries:
         self._reader = reader
         self._ready: deque[Connection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
+        self._loop = asyncio.get_running_loop()
+        self._share_ends = 0.0  # of this turn, 0 where it has not begun
         workers = readers * WORKERS_A_READER
         self._tasks = [asyncio.create_task(self._work(), name=f"query-{number}") for number in range(workers)]
         self.answered = 0
 
     def submit(self, connection: "Connection", job: Job) -> None:
-        """Put a job at the end of its connection's queue."""
+        """Answer a job at once, or put it at the end of its connection's queue."""
+        idle = not connection.jobs and not connection.lined_up and connection.writable and not connection.deflate
+        if idle and type(job) is History and self._has_share() and self._answer(connection, job):
+            return
         connection.jobs.append(job)
         self.wake(connection)
+
+    def _answer(self, connection: "Connection", job: History) -> bool:
+        """Whether it was answered, if only in part, or refused: there and then."""
+        try:
+            wires = self._moment(connection, job)
+            if wires is None:
+                return False
+            self._deliver(connection, job, frames.events(job.subscription.prefix, wires))
+        except Exception as error:
+            self._fail(connection, job, error)
+        self.wake(connection)
+        return True
 
     def wake(self, connection: "Connection") -> None:
         """The connection may have work that can go on: a new job, or its socket took what it was given."""
@@ -87,24 +105,24 @@ class Queries:
             del connection  # a client that left is not kept while this worker waits
 
     async def _run(self, connection: "Connection", job: Job) -> None:
-        name = job.subscription.name if isinstance(job, History) else job.subscription
         try:
             if isinstance(job, Tally):
                 await self._count(connection, job)
             else:
                 await self._history(connection, job)
-        except TooCostly as error:
-            self._refuse(connection, job, name, Reject(Prefix.ERROR, str(error)))
-        except StorageError as error:
-            log.error("query: %s", error)
-            self._refuse(connection, job, name, Reject(Prefix.ERROR, str(error)))
         except Exception as error:
-            log.exception("query failed")
-            self._refuse(connection, job, name, Reject(Prefix.ERROR, f"internal error ({type(error).__name__})"))
+            self._fail(connection, job, error)
 
-    def _refuse(self, connection: "Connection", job: Job, name: str, reason: Reject) -> None:
+    def _fail(self, connection: "Connection", job: Job, error: Exception) -> None:
+        """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
+        reason = Reject(Prefix.ERROR, str(error))
+        if not isinstance(error, StorageError):
+            log.error("query failed", exc_info=error)
+            reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
+        elif not isinstance(error, TooCostly):
+            log.error("query: %s", error)
         if isinstance(job, Tally):
-            connection.send(messages.closed(name, reason))
+            connection.send(messages.closed(job.subscription, reason))
         elif _is_open(job):
             connection.end(job.subscription, reason)
 
@@ -119,26 +137,61 @@ class Queries:
         connection.send(messages.count(job.subscription, counted.total, counted.hll))
 
     async def _history(self, connection: "Connection", job: History) -> None:
+        if not self._has_share():
+            await asyncio.sleep(0)  # a turn for the others
         if not _is_open(job):
             return
-        now = int(time.time())
-        if job.rest is None and searching.searches(job.request.filters):
-            scope = searching.Scope(connection.session.keys, now, job.upto, self.limits)
-            answered = await searching.history(connection.hub.search, self._reader, job.request.filters, scope)
-            wires, job.rest, job.complete = answered.wires, answered.rest, None
-        elif job.rest is None:
-            found = await self._reader.query(job.request.filters, connection.session.keys, now, job.upto, self.limits)
-            wires, job.rest, job.complete = found.wires, found.rest, found.complete
-        else:
-            wires = await self._reader.fetch(job.rest[:PART], now)
-            job.rest = job.rest[PART:]
+        wires = self._moment(connection, job)
+        if wires is None:
+            wires = await self._read(connection, job)
         prefix = job.subscription.prefix
         if connection.deflate:
             data = await asyncio.to_thread(frames.deflated_events, prefix, wires)
         else:
             data = frames.events(prefix, wires)
-        if not _is_open(job):
-            return
+        if _is_open(job):
+            self._deliver(connection, job, data)
+
+    def _has_share(self) -> bool:
+        """Whether this turn of the event loop has time left for queries."""
+        now = self._loop.time()
+        if not self._share_ends:
+            self._share_ends = now + SHARE
+            self._loop.call_soon(self._end_turn)
+        return now < self._share_ends
+
+    def _end_turn(self) -> None:
+        self._share_ends = 0.0
+
+    def _moment(self, connection: "Connection", job: History) -> list[bytes] | None:
+        """The first part of an answer, where that takes a moment."""
+        filters = job.request.filters
+        if job.rest is not None or searching.searches(filters):
+            return None
+        found = self._reader.at_once(filters, connection.session.keys, int(time.time()), job.upto, self.limits)
+        if found is None:
+            return None
+        job.rest, job.complete = found.rest, found.complete
+        return found.wires
+
+    async def _read(self, connection: "Connection", job: History) -> list[bytes]:
+        """The first part of an answer, or the next."""
+        now = int(time.time())
+        if job.rest is not None:
+            part, job.rest = job.rest[:PART], job.rest[PART:]
+            return await self._reader.fetch(part, now)
+        filters, keys = job.request.filters, connection.session.keys
+        if searching.searches(filters):
+            scope = searching.Scope(keys, now, job.upto, self.limits)
+            answered = await searching.history(connection.hub.search, self._reader, filters, scope)
+            job.rest, job.complete = answered.rest, None
+            return answered.wires
+        found = await self._reader.query(filters, keys, now, job.upto, self.limits)
+        job.rest, job.complete = found.rest, found.complete
+        return found.wires
+
+    def _deliver(self, connection: "Connection", job: History, data: bytes) -> None:
+        """Queue a part of an answer; after the last EOSE, else the job goes to the front of its queue."""
         connection.queue(data)
         if job.rest:
             connection.jobs.insert(0, job)

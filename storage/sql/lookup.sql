@@ -24,13 +24,22 @@ SELECT count(*) FROM (
 SELECT count(*) FROM (SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) LIMIT ?)
 
 -- name: bodies
-SELECT CAST('[' || group_concat(seq || ',' || length(wire)) || ']' AS BLOB), CAST(group_concat(wire, '') AS BLOB)
+SELECT CAST('[' || group_concat(seq) || ']' AS BLOB), CAST(group_concat(wire, char(10)) AS BLOB)
 FROM events WHERE seq IN ({seqs}) AND (expires_at IS NULL OR expires_at > ?)
 
 -- name: among
 SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, pubkey, audience
 FROM events
 WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
+
+-- name: wires_among
+-- The bodies in order, as in query.sql, and how many of the events are private.
+SELECT CAST(group_concat(CASE WHEN length(n.wire) <= 8192 THEN n.wire ELSE '' END, char(10)) AS BLOB), sum(n.audience IS NOT NULL)
+FROM (
+    SELECT wire, audience FROM events
+    WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
+    ORDER BY created_at DESC, id LIMIT ?
+) AS n
 
 -- name: by_id
 SELECT seq, wire, door, received_at, audience, expires_at FROM events WHERE id = ?

@@ -22,24 +22,20 @@ AND EXISTS (
 {arms} ORDER BY 1 DESC, 2 DESC, 3 DESC LIMIT ?4
 
 -- name: pages
--- Of each row the numbers (created_at, rank, seq, size), and the bodies one after the other. A large body is left out, with
--- size 0, and fetched when its turn comes, so that a page cannot fill the memory.
+-- Of each row the numbers (created_at, rank, seq), and the bodies, a line each: no wire form holds a line feed. A large body is
+-- left out, its line empty, and fetched when its turn comes, so that a page cannot fill the memory.
 SELECT
-    CAST('[' || group_concat(
-        e.created_at || ',' || e.rank || ',' || e.seq || ',' || CASE WHEN length(v.wire) <= 8192 THEN length(v.wire) ELSE 0 END
-    ) || ']' AS BLOB),
-    CAST(group_concat(CASE WHEN length(v.wire) <= 8192 THEN v.wire ELSE '' END, '') AS BLOB)
+    CAST('[' || group_concat(e.created_at || ',' || e.rank || ',' || e.seq) || ']' AS BLOB),
+    CAST(group_concat(CASE WHEN length(v.wire) <= 8192 THEN v.wire ELSE '' END, char(10)) AS BLOB)
 FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq
 
 -- name: wires
--- A short page that needs nothing but its bodies: their sizes, and the bodies.
-SELECT
-    CAST('[' || group_concat(CASE WHEN length(v.wire) <= 8192 THEN length(v.wire) ELSE 0 END) || ']' AS BLOB),
-    CAST(group_concat(CASE WHEN length(v.wire) <= 8192 THEN v.wire ELSE '' END, '') AS BLOB)
+-- A short page that needs nothing but its bodies.
+SELECT CAST(group_concat(CASE WHEN length(v.wire) <= 8192 THEN v.wire ELSE '' END, char(10)) AS BLOB)
 FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq
 
 -- name: heads
-SELECT CAST('[' || group_concat(e.created_at || ',' || e.rank || ',' || e.seq || ',0') || ']' AS BLOB), NULL FROM ({merged}) AS e
+SELECT CAST('[' || group_concat(e.created_at || ',' || e.rank || ',' || e.seq) || ']' AS BLOB), NULL FROM ({merged}) AS e
 
 -- name: seqs
 SELECT CAST(group_concat(e.seq) AS BLOB) FROM ({merged}) AS e

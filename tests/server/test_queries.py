@@ -162,3 +162,52 @@ async def test_a_client_that_never_reads_is_disconnected_when_live_events_pile_u
     assert stuck.wire.aborted
     await settle()
     assert hub.fanout.count == 0
+
+
+class TestAnsweredAtOnce:
+    """What storage answers on the spot does not wait for a worker."""
+
+    async def test_a_question_is_answered_in_the_turn_it_came_in(self, relay: Relay) -> None:
+        client = Client(relay(MemoryLog(quick=True)))
+        client.send("REQ", "s", {"kinds": [1]})
+        assert client.pending() == [["EOSE", "s", ["finish"]]]
+
+    async def test_answers_keep_the_order_of_the_questions(self, relay: Relay) -> None:
+        client = Client(relay(MemoryLog(quick=True)))
+        for number in range(20):
+            client.send("COUNT" if number % 3 == 0 else "REQ", str(number), {"kinds": [1]})
+        assert [message[1] for message in await client.gather(20)] == [str(number) for number in range(20)]
+
+    async def test_a_turn_answers_for_a_bounded_time_and_the_next_goes_on(
+        self, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(queries, "SHARE", 0)
+        log = MemoryLog(quick=True)
+        client = Client(relay(log))
+        client.send("REQ", "s", {"kinds": [1]})
+        assert client.pending() == []
+        monkeypatch.setattr(queries, "SHARE", 60)
+        assert await client.next() == ["EOSE", "s", ["finish"]]
+        assert log.asked == []
+
+    async def test_a_long_answer_goes_on_behind(self, relay: Relay) -> None:
+        hub = relay(MemoryLog(first_part=7, quick=True))
+        await filled(hub, 250)
+        reader = Client(hub)
+        reader.send("REQ", "s", {"limit": 250})
+        messages = reader.pending()
+        assert len(messages) == 7
+        messages += await reader.gather(244)
+        assert [message[0] for message in messages] == ["EVENT"] * 250 + ["EOSE"]
+        assert len({message[2]["id"] for message in messages[:-1]}) == 250
+
+    async def test_a_question_that_fails_is_closed(self, relay: Relay) -> None:
+        log = MemoryLog(quick=True)
+        hub = relay(log)
+        client = Client(hub)
+        log.failure = RuntimeError("secret")
+        client.send("REQ", "s", {})
+        closed = await client.next()
+        assert closed[:2] == ["CLOSED", "s"]
+        assert "secret" not in closed[2]
+        assert hub.fanout.count == 0

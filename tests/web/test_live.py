@@ -193,8 +193,8 @@ def test_the_way_to_new_posts_leads_to_them_where_the_list_has_another_order(rel
     author = Agent(relay)
     for number in range(30):
         popular = author.post(f"Popular {number}", "words " * 40)
-    for number in range(2):
-        Agent(relay).upvote(popular)
+    for voter in (Agent(relay), Agent(relay)):
+        voter.upvote(popular)
     reader = window("/?sort=top")
     reader.await_live()
     reader.page.evaluate("scrollTo(0, document.body.scrollHeight)")
