@@ -166,6 +166,8 @@ async def test_an_app_token_says_who_a_user_is_and_posts_nothing(hub: Home) -> N
     assert status == 200
     assert me["user"]["user_id"].startswith("nostr:")
     assert (await hub.ask("POST", "/posts", token, title="x"))[0] == 403
+    status, refusal = await hub.ask("POST", "/knowledge", token, content="x")
+    assert (status, "tdi_" in refusal["message"]) == (403, True)
 
 
 async def test_a_revoked_app_token_is_401(hub: Home) -> None:
