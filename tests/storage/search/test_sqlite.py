@@ -335,6 +335,26 @@ async def test_reembedding_goes_on_where_it_was_stopped(tmp_path):
     await again.close()
 
 
+async def test_compact_leaves_no_files_of_a_model_that_was_only_begun(place):
+    place.put(*MANY)
+    await place.embed()
+    asked = 0
+
+    async def stop(texts: Sequence[str]) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise EmbeddingError("the power is out")
+
+    with pytest.raises(EmbeddingError):
+        await place.engine.reembed(Watched("other", stop))
+    assert len(list((place.path / "search").iterdir())) == 2
+    await place.engine.purge()
+    assert len(list((place.path / "search").iterdir())) == 1
+    assert await place.engine.reembed(Toy("other", 32)) == 700 - 512
+    assert len(place.engine._space.index) == 700
+
+
 async def test_only_one_goes_over_at_a_time(place):
     place.put(CAT)
     refused: list[str] = []
