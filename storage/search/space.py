@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from storage.search import sent
-from storage.search.embedders import Embedder, Vectors
+from storage.search.embedders import Embedder, EmbeddingError, Vectors
 from storage.search.vectors import STALE, VectorIndex
 from storage.search.writing import Model, SearchWriter
 from storage.statements import named
@@ -126,16 +126,19 @@ class Space:
     async def discard(self, passages: Sequence[int], stale: float = STALE) -> None:
         """Have the index forget these, and build the segments again of which more than `stale` was removed."""
         async with self._changes:
+            if self._closed:
+                return  # another model took its place
             await self._in_thread(partial(self.index.discard, passages))
             await self._take_in(await self._in_thread(partial(self.index.stale, stale)))
 
     async def close(self, leave: bool = False) -> None:
         """Finish what is under way; with `leave`, remove the files of the index too. Idempotent."""
-        if not self._closed:
-            self._closed = True
-            await self._in_thread(self.index.remove if leave else lambda: None)
-            self._thread.shutdown()
-            await self.embedder.close()
+        async with self._changes:
+            if not self._closed:
+                await self._in_thread(self.index.remove if leave else lambda: None)
+                self._closed = True
+                self._thread.shutdown()
+        await self.embedder.close()
 
     async def _vectors(self, waiting: Sequence[Waiting]) -> Vectors:
         """Vectors that came with the event where its author may send them, else the model's."""
@@ -160,6 +163,8 @@ class Space:
             await self._in_thread(partial(self.index.add, found, vectors))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise EmbeddingError(f"{self.model.name} is not used any more")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 

@@ -130,11 +130,15 @@ class SqliteSearch:
     # keeping up
 
     async def embed_some(self) -> int:
-        """Make the vectors of some passages that have none of the model; how many. Raises EmbeddingError, StorageError."""
+        """Make the vectors of some passages that have none; how many, 0 when none waits. Raises EmbeddingError, StorageError."""
+        space = self._space
         try:
-            made = await self._space.embed_round()
-        except EmbeddingError as error:
-            self._note(str(error))
+            made = await space.embed_round()
+        except StorageError as error:
+            if space is not self._space:
+                return 1  # another model took its place meanwhile: on with that
+            if isinstance(error, EmbeddingError):
+                self._note(str(error))
             raise
         if made:
             self._note(None)

@@ -312,6 +312,32 @@ async def test_the_former_model_answers_until_the_next_one_is_complete(place):
     assert len(list((place.path / "search").iterdir())) == 1
 
 
+async def test_vectors_under_way_when_the_model_changes_are_made_by_the_next_one(tmp_path):
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(texts: Sequence[str]) -> None:
+        if len(texts) > 1:
+            reached.set()
+            await go.wait()
+
+    place = await Place(tmp_path, Watched("first", wait)).open()
+    place.put(CAT, DOG)
+    go.set()
+    await place.embed()
+    go.clear()
+    reached.clear()
+    place.put(make_event(3, 1, "a late owl"), make_event(3, 1, "a later bat"))
+    late = asyncio.create_task(place.engine.embed_some())
+    await reached.wait()
+    assert await place.engine.reembed(Toy("other", 64)) == 4
+    go.set()
+    assert await late == 1
+    assert await place.engine.embed_some() == 0
+    assert place.engine.health().problem is None
+    assert len(await place.ids("owl", mode="meaning")) == 4
+    await place.close()
+
+
 async def test_reembedding_goes_on_where_it_was_stopped(tmp_path):
     place = await Place(tmp_path).open()
     place.put(*MANY)
