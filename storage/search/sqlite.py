@@ -98,16 +98,16 @@ class SqliteSearch:
         return vector if vector.any() else None
 
     async def _ranked_again(self, reranker: Reranker, question: str, found: list[tuple[Hit, str]]) -> list[Hit]:
-        """The first RERANKED in the order of both looks, with the scores that these places had; as found where it fails."""
+        """The first RERANKED, or those for which time was, in the order of both looks, with the scores that these places had."""
         hits = [hit for hit, _ in found]
-        first = hits[:RERANKED]
         try:
             texts = [text for _, text in found[:RERANKED]]
-            second = await reranker.scores(question[:MAX_TEXT], texts, RERANK_TIME) if texts else None
+            second = await reranker.scores(question[:MAX_TEXT], texts, RERANK_TIME) if texts else []
         except EmbeddingError as error:
             self._note(str(error))
             return hits
-        if second is None:
+        first = hits[: len(second)]
+        if not first:
             return hits
         best, nearest = max(hit.score for hit in first) or 1.0, max(*second, 1e-6)
         weighed = [
@@ -117,7 +117,7 @@ class SqliteSearch:
         again = [
             msgspec.structs.replace(first[place], score=hit.score) for place, hit in zip(order, first, strict=True)
         ]
-        return [*again, *hits[RERANKED:]]
+        return [*again, *hits[len(first) :]]
 
     def _frequency(self, connection: sqlite3.Connection, term: Term) -> int:
         known = self._frequencies.get(term)

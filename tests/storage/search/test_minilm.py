@@ -45,7 +45,27 @@ async def test_it_says_what_is_near_a_question(model):
 
 
 async def test_it_gives_up_when_there_is_no_time(model):
-    assert await model.scores("x", ["y"] * 100, 0) is None
+    assert await model.scores("x", ["y"] * 100, 0) == []
+    assert await model.scores("x", [], 60) == []
+
+
+async def test_what_was_looked_at_before_takes_no_time_again(model, monkeypatch):
+    texts = [f"Passage {number} of a text." for number in range(10)]
+    before = await model.scores("which passage?", texts, 60)
+    runs: list[int] = []
+    run = minilm._run
+    monkeypatch.setattr(minilm, "_run", lambda session, ids: runs.append(len(ids)) or run(session, ids))
+    assert await model.scores("which passage?", texts, 60) == pytest.approx(before, abs=1e-5)
+    assert runs == [1]  # the question
+
+
+async def test_only_so_many_texts_are_remembered(monkeypatch):
+    monkeypatch.setattr(minilm, "REMEMBERED", 5)
+    own = MiniLm()
+    for number in range(4):
+        assert len(await own.scores("x", [f"{number} {place}" for place in range(6)], 60)) == 6
+    assert len(own._seen) == 5
+    await own.close()
 
 
 async def test_what_is_missing_is_named(model, monkeypatch):

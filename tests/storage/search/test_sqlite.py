@@ -404,15 +404,15 @@ async def test_there_and_back_again(place):
 
 
 class Last:
-    """A second look that takes the texts the other way round; `answer` is what becomes of it instead."""
+    """A second look that takes the texts the other way round; `answer`: how many of them, or what is raised instead."""
 
     def __init__(self, answer: Any = None) -> None:
         self.answer = answer
 
-    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float] | None:
+    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float]:
         if isinstance(self.answer, Exception):
             raise self.answer
-        return None if self.answer else [100.0 * place for place in range(len(texts))]
+        return [100.0 * place for place in range(len(texts))][: self.answer]
 
     async def close(self) -> None:
         pass
@@ -429,7 +429,11 @@ async def test_a_second_look_orders_the_first_twenty_anew(place):
     assert after[20:] == before[20:]
     assert [hit.score for hit in after] == [hit.score for hit in before]
     assert await place.ask("thing3 word17", wanted=Filter(limit=5)) == after[:5]
-    for failing in (Last("too slow"), Last(EmbeddingError("away"))):
+    place.engine._reranker = Last(10)  # no time for more
+    some = await place.ask("thing3 word17", wanted=Filter(limit=25))
+    assert {hit.event_id for hit in some[:10]} == {hit.event_id for hit in before[:10]}
+    assert some[10:] == before[10:] != after[10:]
+    for failing in (Last(0), Last(EmbeddingError("away"))):
         place.engine._reranker = failing
         assert await place.ask("thing3 word17", wanted=Filter(limit=25)) == before
 
