@@ -1,20 +1,21 @@
 """Deletion requests (NIP-09): kind 5 removes events by id (`e`) and all versions of an address up to now (`a`).
 
 Rule: a request only ever removes what its tags name and its author may delete; one that names nothing usable is a valid
-event without effect. What is not here yet is marked, and `common.refusal` finds the mark when it comes.
+event without effect. What is not here yet is marked, and `common.refusal` finds the mark when it comes. A post goes with its
+edits, which are its text (`posts.admit_edit` refuses those that come later).
 """
 
 from collections.abc import Iterator
 
 from handlers.common import may_delete
 from relay.protocol import kinds
-from relay.protocol.admission import Admission, Door, Known, RemoveAddress, RemoveEvent
+from relay.protocol.admission import Admission, Door, Known, RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event, address_of, values
 
 
 def admit(event: Event, known: Known, _now: int, _door: Door) -> Admission:
     """Store the request and carry it out; its targets are as many as its tags, which the relay's limits bound."""
-    removals = (*_by_id(event, known), *_by_address(event))
+    removals = (*_by_id(event, known), *_by_address(event), *_edits(event, known))
     return Admission(removals=tuple(dict.fromkeys(removals)))
 
 
@@ -30,6 +31,18 @@ def _by_id(event: Event, known: Known) -> Iterator[RemoveEvent | RemoveAddress]:
         address = address_of(target) if target is not None else None
         if target is not None and address is not None:
             yield RemoveAddress(address, target.created_at, target.id)
+
+
+def _edits(event: Event, known: Known) -> Iterator[RemoveEdits]:
+    """What is not here may be a post all the same, whose edits are."""
+    targets = [target for target in values(event, "e") if kinds.is_hex(target, 64)]
+    posts = tuple(target for target in dict.fromkeys(targets) if _may_be_post_of(event.pubkey, known.get(target)))
+    if posts:
+        yield RemoveEdits(posts, event.pubkey)
+
+
+def _may_be_post_of(pubkey: str, target: Event | None) -> bool:
+    return target is None or (target.kind == kinds.POST and target.pubkey == pubkey)
 
 
 def _by_address(event: Event) -> Iterator[RemoveAddress]:

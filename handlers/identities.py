@@ -1,4 +1,4 @@
-"""Joining and leaving (NIP-43), profiles of identities, and requests to vanish as far as they concern them.
+"""Joining, leaving and invites (NIP-43), profiles of identities, and requests to vanish as far as they concern them.
 
 Rule: a join or leave request is spent at once: never stored, never sent on, not even counted as seen. What it says is carried
 out in the same transaction that answers it.
@@ -13,7 +13,7 @@ from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
 from relay.protocol import profile
-from relay.protocol.admission import Action, Admission, BindKey, Door, Known, NameIdentity, UnbindKey
+from relay.protocol.admission import AcceptInvite, Action, Admission, BindKey, Door, Known, NameIdentity, UnbindKey
 from relay.protocol.event import Event, values
 
 WINDOW: Final = 600  # seconds a request may lie from now: NIP-43's few minutes
@@ -22,7 +22,7 @@ _DOORS: Final = (Door.CLIENT, Door.HTTP)
 
 
 def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
-    """Bind the key of whoever signed, by a claim code.
+    """Bind the key of whoever signed, by a claim code, or give it an identity of its own, by an invite.
 
     Raises Reject: restricted for a code that is unknown, used, expired or no code, duplicate for a key that is bound so.
     """
@@ -31,6 +31,8 @@ def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
     if len(claims) != 1:
         raise Reject(Prefix.INVALID, f"a join request needs exactly one claim tag, not {len(claims)} (NIP-43)")
     kind = tokens.kind_of(claims[0])
+    if kind is Kind.INVITE:
+        return _accept(event, known, now, tokens.digest(claims[0]))
     if kind is not None and kind is not Kind.KEY_CLAIM:
         raise Reject(
             Prefix.RESTRICTED,
@@ -51,6 +53,28 @@ def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
     if known.owner_of(event.pubkey) not in (None, claim.identity_id):
         raise Reject(Prefix.RESTRICTED, "this key belongs to another identity, and a key never changes hands")
     return _spent(BindKey(event.pubkey, code_hash), "info: welcome; this key posts as its identity now")
+
+
+def _accept(event: Event, known: Known, now: int, code_hash: str) -> Admission:
+    if known.identity_of(event.pubkey) is not None:
+        raise Reject(Prefix.DUPLICATE, "this key is bound to an identity of this relay already")
+    if known.owner_of(event.pubkey) is not None:
+        raise Reject(
+            Prefix.RESTRICTED, "this key belongs to an identity already; bind it with a claim code of that one"
+        )
+    until = known.invite(code_hash)
+    if until is None:
+        raise Reject(Prefix.RESTRICTED, "that invite is unknown or was used already")
+    if until <= now:
+        raise Reject(Prefix.RESTRICTED, "that invite has expired")
+    return _spent(AcceptInvite(event.pubkey, code_hash), "info: welcome; this key has an identity here now")
+
+
+def admit_invite(_event: Event, _known: Known, _now: int, _door: Door) -> Admission:
+    """Raises Reject always: invites are the relay's, made for whoever asks, and no event that is published."""
+    raise Reject(
+        Prefix.RESTRICTED, "this relay makes its invites itself: ask for them with a REQ for kind 28935 (NIP-43)"
+    )
 
 
 def admit_leave(event: Event, known: Known, now: int, door: Door) -> Admission:

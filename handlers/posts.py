@@ -1,7 +1,7 @@
 """Posts (kind 11, NIP-7D) and their edits (kind 1010, this relay's convention).
 
 An edit names its post in an `e` tag, is signed by a key of the same identity and gives new text and, if it has one, a new
-title. The newest live edit counts; deleting it brings back what was before.
+title. The newest live edit counts; deleting it brings back what was before. A deleted post has none.
 """
 
 import unicodedata
@@ -35,10 +35,18 @@ def admit_post(relay: Relay) -> Admit:
 
 
 def admit_edit(relay: Relay) -> Admit:
-    """Of what is no post, or not here, an edit is any event. Raises Reject: `restricted:` when the post is another's."""
+    """Of what is no post, or not here, an edit is any event.
+
+    Raises Reject: `blocked:` when a key of the same identity has deleted the post, `restricted:` when it is another's.
+    """
 
     def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
-        post = known.get(feed.edited(event) or "")
+        post_id = feed.edited(event)
+        if post_id is None:
+            return Admission()
+        if any(known.is_deleted(post_id, key) for key in known.keys_with(event.pubkey)):
+            raise Reject(Prefix.BLOCKED, "the post was deleted, and its edits with it")
+        post = known.get(post_id)
         if post is None or post.kind != kinds.POST:
             return Admission()
         if is_strict(door):

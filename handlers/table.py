@@ -66,6 +66,7 @@ HANDLERS: Final[tuple[Row, ...]] = (
     Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.touches, nips=(22,)),
     Row("votes", _only(kinds.REACTION), votes.admit_vote, votes.touches, nips=(25,)),
     Row("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), nips=(43,)),
+    Row("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
     Row("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), nips=(43,)),
     Row("profiles", _only(kinds.METADATA), _anywhere(identities.admit_profile), replaceable.touches, nips=(1,)),
     Row("knowledge", _only(kinds.WIKI), knowledge.admit_article, nips=(54,)),

@@ -113,6 +113,11 @@ class Custody:
         return nip49.encrypt(self.open(TABLE, COLUMN, key.pubkey, key.ciphertext), password)
 
 
+def salted(draft: Draft) -> Draft:
+    """The draft with a salt, so that what its owner is asked to sign twice within a second is two events."""
+    return msgspec.structs.replace(draft, tags=[*draft.tags, ["salt", secrets.token_hex(_SALT)]])
+
+
 def unsigned(pubkey: str, draft: Draft) -> Event:
     """The event that a key's owner has to sign: everything but the signature."""
     event = Event("", pubkey, draft.created_at, draft.kind, draft.tags, draft.content, "")

@@ -22,6 +22,7 @@ class Kind(enum.StrEnum):
     APP = "tda_"  # acts for a user
     KEY_CLAIM = "tdk_"  # binds a key to an identity, once
     IDENTITY_CLAIM = "tdc_"  # links an identity to a user, once
+    INVITE = "tdm_"  # gives a key an identity of its own, once
 
 
 _BY_PREFIX: Final = {kind.value: kind for kind in Kind}

@@ -165,7 +165,10 @@ class Rates(Section, frozen=True):
 class Identities(Section, frozen=True):
     """Posting identities and users: who may register, what binds to what, where secrets come from."""
 
-    registration: Annotated[bool, Meta(description="anybody may register an identity over HTTP", extra=LIVE)] = True
+    registration: Annotated[
+        bool,
+        Meta(description="anybody may register an identity over HTTP, or get one by an invite (NIP-43)", extra=LIVE),
+    ] = True
     register_pow: Annotated[
         int, Meta(ge=0, le=32, description="leading zero bits of work a registration must show", extra=LIVE)
     ] = 0

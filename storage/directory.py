@@ -3,6 +3,7 @@
 Every change checks first and writes then, so that a refusal leaves nothing half-done in the transaction of its neighbours.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
@@ -10,12 +11,24 @@ from typing import Final, Protocol, TypeVar
 from keys import encoding
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, profile
-from relay.protocol.admission import Action, BindKey, NameIdentity, ProvisionIdentity, UnbindKey, VanishKey, Version
+from relay.protocol.admission import (
+    AcceptInvite,
+    Action,
+    BindKey,
+    NameIdentity,
+    ProvisionIdentity,
+    UnbindKey,
+    VanishKey,
+    Version,
+)
 from relay.protocol.event import Event
 from relay.protocol.names import is_name, is_reserved, name_key
 from storage.people import (
     MAX_CLAIMS,
+    MAX_ENDED,
+    MAX_INVITES,
     MAX_KEYS,
+    MAX_KEYS_EVER,
     MAX_TOKENS,
     BoundKey,
     Custody,
@@ -32,6 +45,11 @@ from storage.registry import Bindings, SqliteLookups, sql
 HOUR: Final = 3600
 
 T = TypeVar("T")
+
+
+def _left_name(key: str) -> str:
+    """What stands in place of a name (as `name_key`) that its owner left: nobody gets it, and it is not readable either."""
+    return f"gone:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 class Change(Protocol):
@@ -77,6 +95,8 @@ class SqliteDirectory(SqliteLookups):
             match action:
                 case BindKey(pubkey, code_hash):
                     self._bind_by_code(pubkey, code_hash, change, now)
+                case AcceptInvite(pubkey, code_hash):
+                    self._accept(pubkey, code_hash, change, now)
                 case UnbindKey(pubkey):
                     self._do("unbind", now, pubkey)
                 case VanishKey(pubkey):
@@ -96,7 +116,7 @@ class SqliteDirectory(SqliteLookups):
         """Make an identity with its token, key and claim. Raises Refused(TAKEN) when the name is."""
 
         def work(_: Change) -> None:
-            if self.identity_named(new.name) is not None:
+            if not self._is_free(new.name):
                 raise Refused(Why.TAKEN, f"the name {new.name} is taken; choose another")
             self._do("insert_identity", new.id, new.name, name_key(new.name), None, new.description, None, now)
             self._do("insert_key", new.pubkey, new.id, "relay", now)
@@ -132,12 +152,13 @@ class SqliteDirectory(SqliteLookups):
         """The name in the key's kind 0 if it is one and free, else the first of its npub that is."""
         npub = encoding.encode("npub", wanted.pubkey)
         for name in ((given, f"{given[:50]}-{npub[5:11]}") if given else ()) + (npub[:16], npub):
-            if is_name(name) and (wanted.origin is not None or self._is_free(name)):
+            if is_name(name) and (wanted.origin is not None or (not is_reserved(name) and self._is_free(name))):
                 return name
         raise Refused(Why.TAKEN, "every name for this key is taken; register one")
 
     def _is_free(self, name: str) -> bool:
-        return not is_reserved(name) and self.identity_named(name) is None
+        """Nobody has the name, and nobody who vanished had it."""
+        return self._one(sql("name_taken"), name_key(name), _left_name(name_key(name))) is None
 
     def _vanish(self, pubkey: str, now: int) -> None:
         key = self.key(pubkey)
@@ -147,7 +168,9 @@ class SqliteDirectory(SqliteLookups):
         self._do("unbind", now, pubkey)
         if self._connection.execute(sql("count_keys"), (key.identity_id,)).fetchone()[0]:
             return
-        self._do("anonymise", now, key.identity_id)
+        left = self._one(sql("name_of"), key.identity_id)
+        assert left is not None
+        self._do("anonymise", _left_name(left[0]), now, key.identity_id)
         self._do("revoke_identity_tokens", now, key.identity_id)
         self._do("forget_claims_of_identity", key.identity_id)
         self._do("forget_codes_of_identity", key.identity_id)
@@ -167,6 +190,8 @@ class SqliteDirectory(SqliteLookups):
         if self._connection.execute(sql("count_keys"), (identity_id,)).fetchone()[0] >= MAX_KEYS:
             raise Refused(Why.TOO_MANY, f"{MAX_KEYS} keys are bound to this identity; unbind one first")
         if key is None:
+            if self._connection.execute(sql("count_keys_ever"), (identity_id,)).fetchone()[0] >= MAX_KEYS_EVER:
+                raise Refused(Why.TOO_MANY, f"this identity has had {MAX_KEYS_EVER} keys; bind one of them again")
             self._do("insert_key", pubkey, identity_id, custody, now)
         else:
             self._do("rebind", pubkey)
@@ -179,6 +204,13 @@ class SqliteDirectory(SqliteLookups):
             raise Refused(Why.UNKNOWN, "this claim code is unknown, used or expired")
         self._bind(pubkey, claim.identity_id, "own", change, now)
         self._do("use_key_claim", now, code_hash)
+
+    def _accept(self, pubkey: str, code_hash: str, change: Change, now: int) -> None:
+        until = self.invite(code_hash)
+        if until is None or until <= now:
+            raise Refused(Why.UNKNOWN, "this invite is unknown, used or expired")
+        self._provision(ProvisionIdentity(pubkey), change, now)
+        self._do("use_invite", code_hash)
 
     def unbind(self, pubkey: str, identity_id: str, now: int) -> bool:
         """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
@@ -232,6 +264,17 @@ class SqliteDirectory(SqliteLookups):
 
         self._transact(work)
 
+    def add_invite(self, code_hash: str, expires_at: int, now: int) -> None:
+        """A code that gives a key an identity of its own, once. Raises Refused(TOO_MANY)."""
+
+        def work(_: Change) -> None:
+            self._do("forget_invites", now)
+            if self._connection.execute(sql("count_invites")).fetchone()[0] >= MAX_INVITES:
+                raise Refused(Why.TOO_MANY, f"{MAX_INVITES} invites are unused; wait until some expire")
+            self._do("insert_invite", code_hash, expires_at)
+
+        self._transact(work)
+
     def add_identity_claim(self, secret_hash: str, identity_id: str, expires_at: int) -> None:
         """A secret that links the identity to a user, in place of those before. Raises Refused(USED)."""
 
@@ -244,8 +287,8 @@ class SqliteDirectory(SqliteLookups):
 
         self._transact(work)
 
-    def claim(self, secret_hash: str, user_id: str, claim_url: str | None, now: int) -> str:
-        """Link an identity to a user; the identity's id. Raises Refused."""
+    def claim(self, secret_hash: str, user_id: str, row_id: str, claim_url: str | None, now: int) -> str:
+        """Link an identity to a user, who is made only then; the identity's id. Raises Refused."""
 
         def work(_: Change) -> str:
             claim = self.identity_claim(secret_hash)
@@ -257,7 +300,7 @@ class SqliteDirectory(SqliteLookups):
             if claim.expires_at <= now:
                 raise Refused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
             self._do("use_identity_claim", now, secret_hash)
-            self._do("link", user_id, claim_url, claim.identity_id)
+            self._do("link", self._user(user_id, row_id, now).id, claim_url, claim.identity_id)
             return claim.identity_id
 
         return self._transact(work)
@@ -265,18 +308,28 @@ class SqliteDirectory(SqliteLookups):
     # tokens
 
     def add_token(
-        self, holder: Holder, token: Token, token_hash: str, now: int, expiring: Sequence[tuple[str, int]] = ()
+        self,
+        holder: Holder,
+        token: Token,
+        token_hash: str,
+        now: int,
+        *,
+        asking: str | None = None,
+        ends: int | None = None,
     ) -> None:
-        """Add a token, and end others of its owner sooner. Raises Refused(TOO_MANY)."""
+        """Add a token, and end the one that asks for it. Raises Refused: ENDED, TOO_MANY."""
 
         def work(_: Change) -> None:
-            for other, when in expiring:
-                self._do(f"expire_{holder}_token", when, token.owner_id, other)
+            if asking is not None and self._one(sql(f"live_{holder}_token"), token.owner_id, asking, now) is None:
+                raise Refused(Why.ENDED, "the token that you sent has ended meanwhile")
+            if asking is not None and ends is not None:
+                self._do(f"expire_{holder}_token", ends, token.owner_id, asking)
             live = self._connection.execute(sql(f"count_{holder}_tokens"), (token.owner_id, now)).fetchone()[0]
             if live >= MAX_TOKENS:
                 raise Refused(Why.TOO_MANY, f"{MAX_TOKENS} tokens are live; revoke one first")
             values = (token.id, token.owner_id, token.name, token_hash, token.created_at, token.expires_at)
             self._do(f"insert_{holder}_token", *values)
+            self._do(f"forget_{holder}_tokens", token.owner_id, now, MAX_ENDED)
 
         self._transact(work)
 
@@ -298,15 +351,15 @@ class SqliteDirectory(SqliteLookups):
     def ensure_user(self, user_id: str, row_id: str, now: int) -> User:
         """The user with this external id, made if there is none."""
 
-        def work(_: Change) -> User:
-            found = self.user(user_id)
-            if found is None:
-                self._do("insert_user", row_id, user_id, now)
-                found = self.user(user_id)
-            assert found is not None
-            return found
+        return self._transact(lambda _: self._user(user_id, row_id, now))
 
-        return self._transact(work)
+    def _user(self, user_id: str, row_id: str, now: int) -> User:
+        found = self.user(user_id)
+        if found is None:
+            self._do("insert_user", row_id, user_id, now)
+            found = self.user(user_id)
+        assert found is not None
+        return found
 
     def edit_user(self, row_id: str, fields: dict[str, str | None]) -> User:
         """Set some of name, username, email, image. Raises Refused(UNKNOWN)."""

@@ -12,7 +12,7 @@ import msgspec
 
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol import hll, kinds
+from relay.protocol import feed, hll, kinds
 from relay.protocol.admission import (
     OPERATOR,
     Admission,
@@ -20,6 +20,7 @@ from relay.protocol.admission import (
     Meaning,
     Removal,
     RemoveAddress,
+    RemoveEdits,
     RemoveEvent,
     Version,
 )
@@ -106,6 +107,14 @@ class MemoryLog:
         """The posting identity that the key was ever bound to."""
         return self.bindings.owner_of(pubkey)
 
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        """The key and all that were ever bound to the same posting identity."""
+        return self.bindings.keys_with(pubkey)
+
+    def invite(self, code_hash: str) -> int | None:
+        """Until when the invite with this hash is good."""
+        return self.bindings.invite(code_hash)
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash."""
         return self.bindings.key_claim(code_hash)
@@ -136,6 +145,12 @@ class MemoryLog:
                 event = stored.event
                 newer = Version(event.created_at, event.id).is_newer_than(until.created_at, until.id)
                 if events.address_of(event) == removal.address and not newer:
+                    del self.live[event.id]
+        elif isinstance(removal, RemoveEdits):
+            theirs = self.keys_with(removal.by)
+            for stored in list(self.live.values()):
+                event = stored.event
+                if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.posts:
                     del self.live[event.id]
         else:
             self.vanished[removal.pubkey] = max(removal.until, self.vanished.get(removal.pubkey, 0))

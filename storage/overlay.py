@@ -12,7 +12,16 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol import feed, kinds
-from relay.protocol.admission import KeyClaim, Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEvent, Version
+from relay.protocol.admission import (
+    KeyClaim,
+    Meaning,
+    Removal,
+    RemoveAddress,
+    RemoveAuthor,
+    RemoveEdits,
+    RemoveEvent,
+    Version,
+)
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage import entries, lookup
@@ -100,6 +109,14 @@ class Overlay:
         """The posting identity that the key was ever bound to."""
         return self._bindings.owner_of(pubkey)
 
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        """The key and all that were ever bound to the same posting identity."""
+        return self._bindings.keys_with(pubkey)
+
+    def invite(self, code_hash: str) -> int | None:
+        """Until when the invite with this hash is good."""
+        return self._bindings.invite(code_hash)
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash."""
         return self._bindings.key_claim(code_hash)
@@ -173,6 +190,8 @@ class Overlay:
             self.take(removal.id)
         elif isinstance(removal, RemoveAddress):
             self._remove_address(removal)
+        elif isinstance(removal, RemoveEdits):
+            self._remove_edits(removal)
         else:
             self._remove_author(removal)
 
@@ -253,6 +272,24 @@ class Overlay:
         live = self.current(removal.address)
         if live is not None and not live.is_newer_than(until.created_at, until.id):
             self.take(live.id)
+
+    def _remove_edits(self, removal: RemoveEdits) -> None:
+        """Without marks: that of the post refuses its edits."""
+        self.flush()
+        authors = self.keys_with(removal.by)
+        for start in range(0, len(removal.posts), SIZES[-1]):
+            self._take_edits(frozenset(removal.posts[start : start + SIZES[-1]]), authors)
+
+    def _take_edits(self, posts: frozenset[str], authors: frozenset[str]) -> None:
+        wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
+        seqs = lookup.seqs_of(self._connection, wanted, lookup.Scope(_EVERYTHING, now=-1), FOR_EVER)
+        for start in range(0, len(seqs), _AT_ONCE):
+            part = padded(seqs[start : start + _AT_ONCE])
+            for row in self._read_rows(listed(named("write")["rows_of_seqs"], ("seqs", len(part))), part):
+                if feed.edited(row.event) in posts:
+                    self._rows[row.event.id] = row
+                    self.take(row.event.id)
+            self.flush()
 
     def _remove_author(self, removal: RemoveAuthor) -> None:
         self._new_marks["mark_vanished"].append((bytes.fromhex(removal.pubkey), removal.until))

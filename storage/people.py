@@ -13,8 +13,11 @@ import msgspec
 from relay.protocol.admission import KeyClaim
 
 MAX_KEYS: Final = 20  # bound keys of one identity
+MAX_KEYS_EVER: Final = 200  # those that were unbound, too
 MAX_TOKENS: Final = 50  # live tokens of one identity or user
+MAX_ENDED: Final = 100  # tokens that have ended and are still listed
 MAX_CLAIMS: Final = 20  # unused codes of one identity
+MAX_INVITES: Final = 10_000  # that nobody has used yet
 
 Custody = Literal["own", "relay"]
 Holder = Literal["identity", "user"]  # whose token it is: an identity's (feed) or a user's (app)
@@ -29,6 +32,7 @@ class Why(enum.Enum):
     USED = "used"
     EXPIRED = "expired"
     TOO_MANY = "too many"
+    ENDED = "ended"  # the token that asked
 
 
 class Refused(Exception):
@@ -160,6 +164,9 @@ class Lookups(Protocol):
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """A code that binds a key."""
 
+    def invite(self, code_hash: str) -> int | None:
+        """Until when an invite is good; None when there is none."""
+
     def identity_claim(self, secret_hash: str) -> KeyClaim | None:
         """A secret that links an identity to a user."""
 
@@ -200,16 +207,33 @@ class Directory(Lookups, Protocol):
     def add_key_claim(self, code_hash: str, identity_id: str, expires_at: int, now: int) -> None:
         """A code that binds a key. Raises Refused(TOO_MANY)."""
 
+    def add_invite(self, code_hash: str, expires_at: int, now: int) -> None:
+        """A code that gives a key an identity of its own, once. Raises Refused(TOO_MANY)."""
+
     def add_identity_claim(self, secret_hash: str, identity_id: str, expires_at: int) -> None:
         """A secret that links the identity to a user, in place of those before. Raises Refused(USED) when it is linked."""
 
-    def claim(self, secret_hash: str, user_id: str, claim_url: str | None, now: int) -> str:
-        """Link an identity to the user with this row id; the identity's id. Raises Refused: UNKNOWN, USED, EXPIRED."""
+    def claim(self, secret_hash: str, user_id: str, row_id: str, claim_url: str | None, now: int) -> str:
+        """Link an identity to the user with this external id, made with `row_id` if there is none; the identity's id.
+
+        Raises Refused: UNKNOWN, USED, EXPIRED.
+        """
 
     def add_token(
-        self, holder: Holder, token: Token, token_hash: str, now: int, expiring: Sequence[tuple[str, int]] = ()
+        self,
+        holder: Holder,
+        token: Token,
+        token_hash: str,
+        now: int,
+        *,
+        asking: str | None = None,
+        ends: int | None = None,
     ) -> None:
-        """Add a token; `expiring` are (id, when) of others of its owner that end sooner (rotation). Raises Refused(TOO_MANY)."""
+        """Add a token; `asking` is the id of the one that asks for it, which ends at `ends` (rotation) if that is given.
+
+        Of those that have ended, all but the newest MAX_ENDED are forgotten. Raises Refused: ENDED when the one that asks
+        is not good any more, or TOO_MANY.
+        """
 
     def revoke_token(self, holder: Holder, owner_id: str, token_id: str, now: int) -> None:
         """End a token now. Raises Refused(UNKNOWN) when the owner has no such live token."""

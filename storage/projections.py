@@ -16,7 +16,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from relay.protocol import kinds
 from storage.search import writing as search
 from storage.search.chunks import Cutting
 from storage.statements import named, write_rows
@@ -67,10 +66,10 @@ PROJECTIONS: Final = (
     Projection(
         "votes",
         (
-            Table("post_upvotes", ("post_id", *_VOTE), "event_id"),
-            Table("post_downvotes", ("post_id", *_VOTE), "event_id"),
-            Table("comment_upvotes", ("comment_id", *_VOTE), "event_id"),
-            Table("comment_downvotes", ("comment_id", *_VOTE), "event_id"),
+            Table("post_upvotes", ("post_id", "post_seq", *_VOTE), "event_id"),
+            Table("post_downvotes", ("post_id", "post_seq", *_VOTE), "event_id"),
+            Table("comment_upvotes", ("comment_id", "comment_seq", *_VOTE), "event_id"),
+            Table("comment_downvotes", ("comment_id", "comment_seq", *_VOTE), "event_id"),
         ),
     ),
     Projection(
@@ -82,8 +81,7 @@ _BY_NAME: Final = {projection.name: projection for projection in PROJECTIONS}
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make what the statements need of the connection alone: tables that they pass keys in, `id_bytes` and `sound_text`."""
-    connection.create_function("id_bytes", 1, _id_bytes, deterministic=True)
+    """Make what the statements need of the connection alone: tables that they pass keys in, and `sound_text`."""
     connection.create_function("sound_text", 1, _sound_text, deterministic=True)
     connection.execute(named("projections")["touched"])
     search.prepare(connection)
@@ -216,11 +214,6 @@ def _bytes(key: str) -> bytes | None:
         return bytes.fromhex(key)
     except ValueError:
         return None
-
-
-def _id_bytes(text: str | None) -> bytes | None:
-    """The bytes of an id or a pubkey; None where the text is none."""
-    return bytes.fromhex(text) if text is not None and kinds.is_hex(text, 64) else None
 
 
 def _sound_text(data: bytes | None) -> str | None:

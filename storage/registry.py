@@ -102,6 +102,11 @@ class SqliteLookups:
         """A code that binds a key."""
         return self._claim("key_claim", code_hash)
 
+    def invite(self, code_hash: str) -> int | None:
+        """Until when an invite is good."""
+        row = self._one(sql("invite"), code_hash)
+        return None if row is None else int(row[0])
+
     def identity_claim(self, secret_hash: str) -> KeyClaim | None:
         """A secret that links an identity to a user."""
         return self._claim("identity_claim", secret_hash)
@@ -148,9 +153,19 @@ class Bindings:
         found = self._find(pubkey)
         return None if found is None else found[0]
 
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        """The key and all that were ever bound to the same identity."""
+        owner = self.owner_of(pubkey)
+        theirs = () if owner is None else SqliteLookups(self._connection).keys(owner)
+        return frozenset([pubkey, *(key.pubkey for key in theirs)])
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """A code that binds a key."""
         return SqliteLookups(self._connection).key_claim(code_hash)
+
+    def invite(self, code_hash: str) -> int | None:
+        """Until when an invite is good."""
+        return SqliteLookups(self._connection).invite(code_hash)
 
     def forget(self) -> None:
         """The tables changed, or a change was rolled back."""

@@ -206,10 +206,9 @@ def _read_tree(connection: sqlite3.Connection, sort: str, values: dict[str, Any]
         parents = {row.id: row.replies for row in level if row.comment_count}
         if not parents or left <= 0:
             break
-        wanted = values | {"parents": _json(parents), "each": REPLIES, "limit": left}
+        wanted = values | {"parents": _json(parents), "each": REPLIES, "limit": left, "room": room}
         found, _ = _read_comments(connection, page, extreme=order["extreme"], values=wanted)
-        found = _fitting(found, room)
-        room -= sum(len(row.wire) + len(row.content) for row in found)
+        room -= sum(2 * len(row.wire) for row in found)
         level = [msgspec.structs.replace(row, depth=depth, replies=[]) for row in found]
         for row in level:
             parents[row.parent_id or ""].append(row)

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from relay.protocol import kinds
 from storage.base import Locked, StorageError, TooCostly
 from storage.statements import migrations
 
@@ -78,6 +79,7 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
     except sqlite3.Error as error:
         raise failure(error) or StorageError(f"{file}: {error}") from None
     try:
+        add_functions(connection)
         if new:
             file.chmod(0o600)
         for pragma in (
@@ -98,6 +100,16 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
         connection.close()
         raise
     return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What the schema's triggers and the statements on rows of the feed need: `id_bytes`."""
+    connection.create_function("id_bytes", 1, _id_bytes, deterministic=True)
+
+
+def _id_bytes(text: str | None) -> bytes | None:
+    """The bytes of an id or a pubkey; None where the text is none."""
+    return bytes.fromhex(text) if text is not None and kinds.is_hex(text, 64) else None
 
 
 def schema_version(connection: sqlite3.Connection, file: Path) -> int:

@@ -95,6 +95,7 @@ def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=sqlite_file.STATEMENTS,
     )
+    sqlite_file.add_functions(connection)
     connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, SerializationException
 from litestar.types import ExceptionHandlersMap
 
 from relay.errors import Reject
@@ -77,10 +77,12 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
         return answer(request, _plain(400, "the body did not come to its end"))
     if error.status_code >= 500:
         return broken(request, error)
-    message = _MESSAGES.get(error.status_code) or "; ".join([error.detail, *_parts(error)])
+    message = _MESSAGES.get(error.status_code) or "; ".join(_parts(error)) or error.detail
+    if isinstance(error.__cause__, SerializationException):
+        message = f"the body is not JSON: {error.detail}"
     if error.status_code == 413:
         most = request.app.state.hub.config.limits.max_message_bytes
-        message = f"the body is larger than {most:,} bytes, which is what this relay takes at once"
+        message = f"the body is larger than this relay takes: {most:,} bytes"
     return answer(request, _plain(error.status_code, message, error.headers))
 
 
@@ -112,12 +114,18 @@ def broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 
 # The framework's 500 for a client that leaves within its body, which is no fault of the relay's.
 _LEFT: Final = "client disconnected prematurely"
-_MESSAGES: Final = {404: "there is nothing at this address", 405: "this address does not take that method"}
+_MESSAGES: Final = {
+    404: "there is nothing at this address",
+    405: "this address does not take that method",
+}
+_NO_BODY: Final = {"key": "data", "message": "'data'"}  # the framework's words for it
 
 
 def _parts(error: HTTPException) -> list[str]:
     """What the framework found wrong with single fields."""
     extra = error.extra if isinstance(error.extra, list) else []
+    if any(isinstance(part, dict) and part.items() >= _NO_BODY.items() for part in extra):
+        return ["this needs a body of JSON"]
     return [
         f"{part.get('key', 'body')}: {part['message']}"
         for part in extra

@@ -49,7 +49,12 @@ _ROWS: Final = (
     ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (42, "Authentication of clients", "A challenge on connect; several keys may authenticate on one connection."),
-    (43, "Relay access", "A claim code binds a key to an identity; members are told of by the relay's own key."),
+    (
+        43,
+        "Relay access",
+        "A claim code binds a key to an identity, an invite (REQ for kind 28935) gives it one of its own; members are told of "
+        "by the relay's own key. There are no roles.",
+    ),
     (
         45,
         "Counting results",
@@ -63,7 +68,12 @@ _ROWS: Final = (
     ),
     (54, "Wiki", "Articles become knowledge: cut into passages, and found by words and by meaning."),
     (59, "Gift wrap", "Kinds 1059 and 21059 go to their authenticated recipient only, on every door."),
-    (62, "Request to vanish", "Everything of the key up to the request goes, gift wraps to it too, and stays refused."),
+    (
+        62,
+        "Request to vanish",
+        "Everything of the key up to the request goes, gift wraps to it too, and stays refused; the request itself, with its "
+        "reason, is kept and can be read.",
+    ),
     (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),
     (67, "EOSE completeness hint", "EOSE says whether there are more stored events than were sent."),
     (70, "Protected events", "Events with the tag of a single hyphen are taken from their authenticated author only."),

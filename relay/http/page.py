@@ -27,6 +27,7 @@ from storage.feed import CommentRow, Page, PostRow
 PAGE: Final = 25
 COMMENTS: Final = 50  # on a page, beside their replies
 PIECES: Final = 100
+AT_ONCE: Final = 10  # of them are read and rendered: their texts may be large
 Sort = Literal["hot", "new", "top", "rising"]
 CommentSort = Literal["top", "new", "old"]
 SORTS: Final[dict[Sort, str]] = {"hot": "Hot", "new": "New", "top": "Top", "rising": "Rising"}
@@ -149,11 +150,16 @@ async def pieces(
     wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]
     if hub.config.access.auth_to_read:
         raise NotFoundException
+    made = [await _made(hub, wanted[start : start + AT_ONCE], whole) for start in range(0, len(wanted), AT_ONCE)]
+    return templates.answer("".join(made))
+
+
+async def _made(hub: Hub, wanted: list[str], whole: str) -> str:
     now = int(time.time())
-    rows = await hub.feed.posts_by_id(wanted, now) if wanted else []
+    rows = await hub.feed.posts_by_id(wanted, now)
     rest = set(wanted) - {row.id for row in rows}
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
-    return await asyncio.to_thread(templates.page, "pieces.html", rows=rows, comments=comments, whole=whole, now=now)
+    return await asyncio.to_thread(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, now=now)
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:

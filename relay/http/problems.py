@@ -66,6 +66,7 @@ _REFUSED: Final = {
     Why.USED: (409, "used"),
     Why.EXPIRED: (410, "expired"),
     Why.TOO_MANY: (409, "too_many"),
+    Why.ENDED: (401, "auth_required"),
 }
 
 

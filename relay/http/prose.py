@@ -13,6 +13,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from relay.protocol import names
+
 HUES: Final = 12
 MAX_MARKDOWN: Final = 5_000  # characters; what is longer is shown as it was written
 MAX_EXCERPT: Final = 320
@@ -42,6 +44,11 @@ def excerpt(text: str) -> str:
     """The beginning of a Markdown text as one plain paragraph."""
     plain = _MARKS.sub("", _LINK.sub(r"\1", text[: 4 * MAX_EXCERPT]))
     return clip(" ".join(plain.split()), MAX_EXCERPT)
+
+
+def plain(text: str) -> str:
+    """A title without directional and hidden characters: some close what the markup opened, and turn what stands beside it."""
+    return names.shown(text, MAX_EXCERPT)
 
 
 def clip(text: str, longest: int) -> str:
@@ -117,4 +124,4 @@ def _make() -> MarkdownIt:
 
 
 _markdown: Final = _make()
-FILTERS: Final = {"prose": prose, "excerpt": excerpt, "ago": ago, "hue": hue, "host": host}
+FILTERS: Final = {"prose": prose, "shown": plain, "excerpt": excerpt, "ago": ago, "hue": hue, "host": host}

@@ -20,8 +20,16 @@ _environment.globals["modules"] = static.modules
 _environment.filters.update(prose.FILTERS)
 
 
+def html(template: str, **values: Any) -> str:
+    """A template with its values; what it needs and is not given is an error, not a gap."""
+    return _environment.get_template(template).render(**values)
+
+
+def answer(text: str, status: int = 200) -> Response[str]:
+    """HTML as a page is answered."""
+    return Response(text, status_code=status, headers={"cache-control": "no-cache"}, media_type=MediaType.HTML)
+
+
 def page(template: str, status: int = 200, **values: Any) -> Response[str]:
-    """A page made from a template and its values; what a template needs and is not given is an error, not a gap."""
-    html = _environment.get_template(template).render(**values)
-    headers = {"cache-control": "no-cache"}
-    return Response(html, status_code=status, headers=headers, media_type=MediaType.HTML)
+    """A page made from a template and its values."""
+    return answer(html(template, **values), status)

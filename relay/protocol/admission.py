@@ -64,11 +64,25 @@ class RemoveAuthor(msgspec.Struct, frozen=True, gc=False):
     until: int
 
 
-Removal = RemoveEvent | RemoveAddress | RemoveAuthor
+class RemoveEdits(msgspec.Struct, frozen=True, gc=False):
+    """Remove the edits (kind 1010) of these posts by the key `by` and by every other of its posting identity."""
+
+    posts: tuple[str, ...]
+    by: str
+
+
+Removal = RemoveEvent | RemoveAddress | RemoveAuthor | RemoveEdits
 
 
 class BindKey(msgspec.Struct, frozen=True, gc=False):
     """Bind a key to the posting identity of a claim code, which is used up by it."""
+
+    pubkey: str
+    code_hash: str
+
+
+class AcceptInvite(msgspec.Struct, frozen=True, gc=False):
+    """Make a posting identity for a key that never had one; the invite is used up by it (NIP-43)."""
 
     pubkey: str
     code_hash: str
@@ -106,7 +120,7 @@ class ProvisionIdentity(msgspec.Struct, frozen=True, gc=False):
     most_an_hour: int = 0
 
 
-Action = BindKey | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity
+Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity
 
 
 class KeyClaim(msgspec.Struct, frozen=True, gc=False):
@@ -159,6 +173,9 @@ class Known(Protocol):
     def owner_of(self, pubkey: str) -> str | None:
         """The posting identity that the key was ever bound to: it can be bound to no other."""
 
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        """The key and all that were ever bound to the same posting identity."""
+
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash (`keys.tokens.digest`)."""
 
@@ -167,6 +184,9 @@ class Known(Protocol):
 
     def chunks_in(self, event: Event) -> int:
         """Into how many passages the event is cut."""
+
+    def invite(self, code_hash: str) -> int | None:
+        """Until when (unix seconds) the invite with this hash is good; None when there is none, or it was used."""
 
 
 Key = tuple[str, str]  # (projection, key): a derived row that may have changed

@@ -48,7 +48,7 @@ def work(relay: str, name: str, nonce: str, bits: int) -> None:
 def expiry(expires_at: int | None, now: int) -> None:
     """Raises Reject(invalid) for a time that has passed."""
     if expires_at is not None and expires_at <= now:
-        raise Reject(Prefix.INVALID, "expires_at lies in the past; it is unix seconds")
+        raise Reject(Prefix.INVALID, "expires_at lies in the past")
 
 
 def claim(secret: str) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, names
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.filter import Filter, matches
 from relay.server import checks
 from relay.server.limits import Buckets
 from relay.server.membership import Membership
@@ -37,7 +38,7 @@ from storage.people import BoundKey, Held, Identity, Lookups, NewIdentity, Refus
 if TYPE_CHECKING:
     from relay.server.hub import Hub
 
-CODE_SECONDS: Final = 600  # a claim code that binds a key is good so long
+CODE_SECONDS: Final = 600  # a claim code that binds a key, or an invite, is good so long
 USED_SECONDS: Final = 3600  # how coarsely the last use of a token is kept
 MAX_CACHED: Final = 10_000  # tokens whose owner is remembered
 HOUR: Final = 3600.0
@@ -45,6 +46,7 @@ _WRONG_KIND: Final = {
     Kind.APP: "this is an app token (tda_…); the feed takes an identity token (tdi_…)",
     Kind.KEY_CLAIM: "this is a claim code (tdk_…) for a kind 28934 event; the feed takes an identity token (tdi_…)",
     Kind.IDENTITY_CLAIM: "this is a claim (tdc_…) for a person to use; the feed takes an identity token (tdi_…)",
+    Kind.INVITE: "this is an invite (tdm_…) for a kind 28934 event; the feed takes an identity token (tdi_…)",
 }
 
 log = logging.getLogger("tidings.identities")
@@ -184,14 +186,11 @@ class Identities:
         Refused(TAKEN).
         """
         rules = self._hub.config.identities
-        if not rules.registration:
-            raise Reject(Prefix.RESTRICTED, "this relay's operator gives out identities; registration is closed")
+        self._check_open()
         checks.name(name)
         description = checks.text(description, names.MAX_DESCRIPTION, "description")
         checks.work(self.self_pubkey, name, nonce, rules.register_pow)
-        if not self._buckets.take(address, rules.registrations_per_hour / HOUR, HOUR, self._hub.clock()):
-            seconds = int(HOUR / rules.registrations_per_hour) + 1
-            raise TooFast("too many registrations from your address; come back later", seconds)
+        self._count_registration(address)
         now = int(time.time())
         token, claim = tokens.make(Kind.IDENTITY), tokens.make(Kind.IDENTITY_CLAIM)
         async with self.signing.custody() as custody:
@@ -211,6 +210,37 @@ class Identities:
         self.membership.added(key.pubkey)
         await self._introduce(new.id)
         return Registered(await self.get(new.id), token, self.claim_url(claim), checks.verification_code(claim))
+
+    def _check_open(self) -> None:
+        if not self._hub.config.identities.registration:
+            raise Reject(Prefix.RESTRICTED, "this relay's operator gives out identities; registration is closed")
+
+    def _count_registration(self, address: str) -> None:
+        most = self._hub.config.identities.registrations_per_hour
+        if not self._buckets.take(address, most / HOUR, HOUR, self._hub.clock()):
+            seconds = int(HOUR / most) + 1
+            raise TooFast("too many registrations from your address; come back later", seconds)
+
+    async def invite(self, filters: Sequence[Filter], address: str) -> Event | None:
+        """An invite (NIP-43, kind 28935), made for this request: by its claim a key gets an identity of its own, once.
+
+        None when the filters match no such event. Raises as `register`: an invite counts as a registration of the address,
+        and where that asks for work there are none.
+        """
+        now = int(time.time())
+        code = tokens.make(Kind.INVITE)
+        event = self.signing.by_relay(kinds.INVITE, [["-"], ["claim", code]], "", now)
+        if not any(wanted.limit != 0 and matches(wanted, event) for wanted in filters):
+            return None
+        self._check_open()
+        if self._hub.config.identities.register_pow:
+            raise Reject(
+                Prefix.POW, "an identity takes work here, so there are no invites: POST /api/v1/agents/register"
+            )
+        self._count_registration(address)
+        digest = tokens.digest(code)
+        await self._hub.ingest.call(lambda: self._directory.add_invite(digest, now + CODE_SECONDS, now))
+        return event
 
     async def get(self, identity_id: str) -> Identity:
         """The identity of a principal. Raises Refused(UNKNOWN) when there is none."""
@@ -281,16 +311,26 @@ class Identities:
         return await self._hub.reader.ask(lambda tables: tables.tokens("identity", identity_id))
 
     async def add_token(
-        self, identity_id: str, name: str | None, expires_at: int | None, expiring: tuple[tuple[str, int], ...] = ()
+        self,
+        identity_id: str,
+        name: str | None,
+        expires_at: int | None,
+        asking: str | None = None,
+        ends: int | None = None,
     ) -> tuple[Token, str]:
-        """A new token and its text, shown once; `expiring` are (id, when) of others that end then. Raises Refused(TOO_MANY)."""
+        """A new token and its text, shown once; `asking` is the id of the token that asks, which ends at `ends` if given.
+
+        Raises Refused: ENDED when the token that asks is not good any more, TOO_MANY.
+        """
         now = int(time.time())
         checks.expiry(expires_at, now)
         text = tokens.make(Kind.IDENTITY)
         name = checks.text(name, names.MAX_DISPLAY_NAME, "token's name")
         token = Token(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
         digest = tokens.digest(text)
-        await self._hub.ingest.call(lambda: self._directory.add_token("identity", token, digest, now, expiring))
+        await self._hub.ingest.call(
+            lambda: self._directory.add_token("identity", token, digest, now, asking=asking, ends=ends)
+        )
         self.forget()
         return token, text
 
@@ -409,12 +449,7 @@ class Identities:
         checks.claim(secret)
         digest, row, now = tokens.digest(secret), secrets.token_hex(16), int(time.time())
 
-        def work() -> str:
-            user = self._directory.ensure_user(user_id, row, now)
-            return self._directory.claim(digest, user.id, claim_url, now)
-
-        await self.claimable(secret)  # so that a wrong claim makes no user
-        identity_id = await self._hub.ingest.call(work)
+        identity_id = await self._hub.ingest.call(lambda: self._directory.claim(digest, user_id, row, claim_url, now))
         return await self.get(identity_id)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

@@ -23,12 +23,14 @@ BACKLOG = 2048
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 
 
-_TOO_LATE = b"""HTTP/1.1 408 Request Timeout\r
-connection: close\r
-content-type: text/plain\r
-content-length: 36\r
-\r
-your request did not arrive in time\n"""
+_LATE = (
+    b'{"success":false,"error":"request_timeout","message":"the request did not arrive in time",'
+    b'"hint":"Send it again, all of it at once."}'
+)
+_TOO_LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_LATE), _LATE)
+)
 
 
 class RequestProtocol(H11Protocol):
@@ -92,7 +94,7 @@ class RequestProtocol(H11Protocol):
     def _expire(self) -> None:
         self._deadline = None
         if not self.transport.is_closing():
-            if self.cycle is None or self.cycle.response_complete:
+            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
                 self.transport.write(_TOO_LATE)
             self.transport.close()
 

@@ -10,16 +10,20 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from relay.errors import Prefix, Reject
-from relay.protocol import messages
+from relay.protocol import kinds, messages
+from relay.protocol.event import wire
+from relay.protocol.filter import Filter
 from relay.protocol.session import Open, Tally
 from relay.server import frames, searching
 from relay.server.fanout import Subscription
 from storage.base import Counted, Limits, Reader, StorageError, TooCostly
+from storage.people import Refused
 
 if TYPE_CHECKING:
     from relay.server.websocket import Connection
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
 SHARE: Final = 0.002  # seconds of one turn of the event loop in which REQs are answered at once
+_INVITES: Final = frozenset([kinds.INVITE])
 MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
@@ -115,11 +120,11 @@ class Queries:
 
     def _fail(self, connection: "Connection", job: Job, error: Exception) -> None:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
-        reason = Reject(Prefix.ERROR, str(error))
-        if not isinstance(error, StorageError):
+        reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
+        if not isinstance(error, StorageError | Reject | Refused):
             log.error("query failed", exc_info=error)
             reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
-        elif not isinstance(error, TooCostly):
+        elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)
         if isinstance(job, Tally):
             connection.send(messages.closed(job.subscription, reason))
@@ -166,7 +171,7 @@ class Queries:
     def _moment(self, connection: "Connection", job: History) -> list[bytes] | None:
         """The first part of an answer, where that takes a moment."""
         filters = job.request.filters
-        if job.rest is not None or searching.searches(filters):
+        if job.rest is not None or searching.searches(filters) or _asks_for_invites(filters):
             return None
         found = self._reader.at_once(filters, connection.session.keys, int(time.time()), job.upto, self.limits)
         if found is None:
@@ -181,6 +186,10 @@ class Queries:
             part, job.rest = job.rest[:PART], job.rest[PART:]
             return await self._reader.fetch(part, now)
         filters, keys = job.request.filters, connection.session.keys
+        if _asks_for_invites(filters):
+            invite = await connection.hub.identities.invite(filters, connection.address)
+            job.rest, job.complete = (), True
+            return [] if invite is None else [wire(invite)]
         if searching.searches(filters):
             scope = searching.Scope(keys, now, job.upto, self.limits)
             answered = await searching.history(connection.hub.search, self._reader, filters, scope)
@@ -200,6 +209,11 @@ class Queries:
         hint = None if job.complete is None else "finish" if job.complete else "more"
         connection.send(messages.eose(job.request.subscription, hint))
         connection.fanout.release(job.subscription)
+
+
+def _asks_for_invites(filters: Sequence[Filter]) -> bool:
+    """Whether a REQ asks for invites (NIP-43) and nothing else."""
+    return all(wanted.kinds == _INVITES for wanted in filters)
 
 
 def _is_open(job: History) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from keys import vault as vaults
-from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, Draft, unsigned
+from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, Draft, salted, unsigned
 from keys.schnorr import signed
 from keys.vault import Vault
 from relay.errors import Prefix, Reject
@@ -97,7 +97,7 @@ class Signing:
                     raise Reject(Prefix.RESTRICTED, str(error)) from None
         if pubkey is None:
             raise Reject(Prefix.RESTRICTED, "this identity has no key; bind one first")
-        raise NoCustody(unsigned(pubkey, draft))
+        raise NoCustody(unsigned(pubkey, salted(draft)))
 
     async def sign_vanish(self, held: Held, reason: str) -> Event:
         """A request to vanish by a held key, for this relay. Its owner has confirmed that."""

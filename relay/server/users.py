@@ -43,6 +43,7 @@ USED_SECONDS: Final = 3600
 _WRONG_KIND: Final = {
     Kind.IDENTITY: "this is an identity token (tdi_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
     Kind.KEY_CLAIM: "this is a claim code (tdk_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
+    Kind.INVITE: "this is an invite (tdm_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
     Kind.IDENTITY_CLAIM: "this is a claim (tdc_…); it goes into the body, and who you are into the header",
 }
 
@@ -154,19 +155,19 @@ class Users:
         return await self._hub.reader.ask(look)
 
     async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[Token, str]:
-        """A new app token and its text, shown once. Raises Reject(invalid), Refused(TOO_MANY)."""
+        """A new app token and its text, shown once. Raises Reject(invalid), Refused: ENDED, TOO_MANY."""
         now = int(time.time())
         if not name.strip() or names.shown(name, names.MAX_DISPLAY_NAME) != name.strip():
             raise Reject(Prefix.INVALID, f"a token's name has 1 to {names.MAX_DISPLAY_NAME} visible characters")
         if expires_at is not None and expires_at <= now:
-            raise Reject(Prefix.INVALID, "expires_at lies in the past; it is unix seconds")
+            raise Reject(Prefix.INVALID, "expires_at lies in the past")
         text, row = tokens.make(Kind.APP), secrets.token_hex(16)
         digest, token_id = tokens.digest(text), secrets.token_hex(16)
 
         def work() -> Token:
             user = self._directory.ensure_user(caller.user_id, row, now)
             token = Token(token_id, user.id, name.strip(), None, now, expires_at, None)
-            self._directory.add_token("user", token, digest, now)
+            self._directory.add_token("user", token, digest, now, asking=caller.token_id)
             return token
 
         return await self._hub.ingest.call(work), text

@@ -43,7 +43,7 @@ class SearchWriter(Protocol):
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Give the connection `passages_of`, with the settings as the database has them."""
+    """Give the connection `passages_of` and `is_searched`, with the settings as the database has them."""
     cutting = settings(connection)
     searched = cutting.searched
 
@@ -53,6 +53,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         return msgspec.json.encode(passages_of(cutting, events.parse(wire), title, content)).decode()
 
     connection.create_function("passages_of", 4, cut, deterministic=True)
+    connection.create_function("is_searched", 1, searched.__contains__, deterministic=True)
 
 
 def settings(connection: sqlite3.Connection) -> Cutting:

@@ -1,14 +1,15 @@
 -- The feed: projections. Their rows are a function of the live events and of whose keys signed them, never of the order of
--- arrival; the counters on a row are kept by triggers on the rows they count. seq, first_seen: the event's place in the log
--- and when it came. expires_at: when it is to be served no more (NIP-40). Long texts stand last, so that a counter is found
--- without reading them.
+-- arrival; the counters on a row are kept by triggers on the rows they count. A row is found by its event's id, which is unique
+-- there, and goes with its event: one more index of ids, in no order, would cost as much as all others together. seq,
+-- first_seen: the event's place in the log and when it came. expires_at: when it is to be served no more (NIP-40). Long texts
+-- stand last, so that a counter is found without reading them.
 
 -- Whose votes count: `local` (identities of this relay) or `all`.
 INSERT INTO meta (name, value) VALUES ('votes', 'local');
 
 CREATE TABLE posts (
     seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
     posting_identity_id TEXT NOT NULL,
     pubkey TEXT NOT NULL,
     group_id TEXT,
@@ -39,7 +40,7 @@ CREATE INDEX posts_by_posting_identity_id ON posts (posting_identity_id, created
 -- comment_count: direct replies.
 CREATE TABLE comments (
     seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL,
     post_id TEXT NOT NULL,
     parent_id TEXT,
     posting_identity_id TEXT NOT NULL,
@@ -62,9 +63,16 @@ CREATE INDEX comments_by_post_id_and_created_at ON comments (post_id, created_at
 CREATE INDEX comments_by_parent_id_and_created_at ON comments (post_id, parent_id, created_at);
 CREATE INDEX comments_by_parent_id_and_score ON comments (post_id, parent_id, score);
 
+CREATE TRIGGER feed_events_go AFTER DELETE ON events WHEN OLD.kind IN (11, 1111) BEGIN
+    DELETE FROM posts WHERE seq = OLD.seq;
+    DELETE FROM comments WHERE seq = OLD.seq;
+END;
+
 CREATE TRIGGER comments_come AFTER INSERT ON comments BEGIN
-    UPDATE posts SET comment_count = comment_count + 1 WHERE id = NEW.post_id;
-    UPDATE comments SET comment_count = comment_count + 1 WHERE id = NEW.parent_id;
+    UPDATE posts SET comment_count = comment_count + 1
+    WHERE seq = (SELECT seq FROM events WHERE id = id_bytes(NEW.post_id));
+    UPDATE comments SET comment_count = comment_count + 1
+    WHERE seq = (SELECT seq FROM events WHERE id = id_bytes(NEW.parent_id));
     -- An answer may have come before what it answers.
     UPDATE comments
     SET comment_count = (SELECT count(*) FROM comments AS c WHERE c.post_id = NEW.post_id AND c.parent_id = NEW.id)
@@ -72,13 +80,17 @@ CREATE TRIGGER comments_come AFTER INSERT ON comments BEGIN
 END;
 
 CREATE TRIGGER comments_move AFTER UPDATE OF parent_id ON comments WHEN OLD.parent_id IS NOT NEW.parent_id BEGIN
-    UPDATE comments SET comment_count = comment_count - 1 WHERE id = OLD.parent_id;
-    UPDATE comments SET comment_count = comment_count + 1 WHERE id = NEW.parent_id;
+    UPDATE comments SET comment_count = comment_count - 1
+    WHERE seq = (SELECT seq FROM events WHERE id = id_bytes(OLD.parent_id));
+    UPDATE comments SET comment_count = comment_count + 1
+    WHERE seq = (SELECT seq FROM events WHERE id = id_bytes(NEW.parent_id));
 END;
 
 CREATE TRIGGER comments_go AFTER DELETE ON comments BEGIN
-    UPDATE posts SET comment_count = comment_count - 1 WHERE id = OLD.post_id;
-    UPDATE comments SET comment_count = comment_count - 1 WHERE id = OLD.parent_id;
+    UPDATE posts SET comment_count = comment_count - 1
+    WHERE seq = (SELECT seq FROM events WHERE id = id_bytes(OLD.post_id));
+    UPDATE comments SET comment_count = comment_count - 1
+    WHERE seq = (SELECT seq FROM events WHERE id = id_bytes(OLD.parent_id));
     DELETE FROM comment_upvotes WHERE comment_id = OLD.id;
     DELETE FROM comment_downvotes WHERE comment_id = OLD.id;
 END;
@@ -89,10 +101,12 @@ CREATE TRIGGER posts_go AFTER DELETE ON posts BEGIN
     DELETE FROM post_downvotes WHERE post_id = OLD.id;
 END;
 
--- Votes: one row for each target and identity, from its newest live vote. counts: 0 where meta says it does not.
+-- Votes: one row for each target and identity, from its newest live vote. post_seq, comment_seq: the target's place in the log.
+-- counts: 0 where meta says it does not.
 
 CREATE TABLE post_upvotes (
     post_id TEXT NOT NULL,
+    post_seq INTEGER NOT NULL,
     voter_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     event_id TEXT NOT NULL,
@@ -104,16 +118,17 @@ CREATE INDEX post_upvotes_by_voter ON post_upvotes (voter_id);
 
 CREATE TRIGGER post_upvotes_come AFTER INSERT ON post_upvotes BEGIN
     UPDATE posts SET upvotes = upvotes + NEW.counts, uncounted = uncounted + 1 - NEW.counts
-    WHERE id = NEW.post_id;
+    WHERE seq = NEW.post_seq;
 END;
 
 CREATE TRIGGER post_upvotes_go AFTER DELETE ON post_upvotes BEGIN
     UPDATE posts SET upvotes = upvotes - OLD.counts, uncounted = uncounted - 1 + OLD.counts
-    WHERE id = OLD.post_id;
+    WHERE seq = OLD.post_seq;
 END;
 
 CREATE TABLE post_downvotes (
     post_id TEXT NOT NULL,
+    post_seq INTEGER NOT NULL,
     voter_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     event_id TEXT NOT NULL,
@@ -125,16 +140,17 @@ CREATE INDEX post_downvotes_by_voter ON post_downvotes (voter_id);
 
 CREATE TRIGGER post_downvotes_come AFTER INSERT ON post_downvotes BEGIN
     UPDATE posts SET downvotes = downvotes + NEW.counts, uncounted = uncounted + 1 - NEW.counts
-    WHERE id = NEW.post_id;
+    WHERE seq = NEW.post_seq;
 END;
 
 CREATE TRIGGER post_downvotes_go AFTER DELETE ON post_downvotes BEGIN
     UPDATE posts SET downvotes = downvotes - OLD.counts, uncounted = uncounted - 1 + OLD.counts
-    WHERE id = OLD.post_id;
+    WHERE seq = OLD.post_seq;
 END;
 
 CREATE TABLE comment_upvotes (
     comment_id TEXT NOT NULL,
+    comment_seq INTEGER NOT NULL,
     voter_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     event_id TEXT NOT NULL,
@@ -146,16 +162,17 @@ CREATE INDEX comment_upvotes_by_voter ON comment_upvotes (voter_id);
 
 CREATE TRIGGER comment_upvotes_come AFTER INSERT ON comment_upvotes BEGIN
     UPDATE comments SET upvotes = upvotes + NEW.counts, uncounted = uncounted + 1 - NEW.counts
-    WHERE id = NEW.comment_id;
+    WHERE seq = NEW.comment_seq;
 END;
 
 CREATE TRIGGER comment_upvotes_go AFTER DELETE ON comment_upvotes BEGIN
     UPDATE comments SET upvotes = upvotes - OLD.counts, uncounted = uncounted - 1 + OLD.counts
-    WHERE id = OLD.comment_id;
+    WHERE seq = OLD.comment_seq;
 END;
 
 CREATE TABLE comment_downvotes (
     comment_id TEXT NOT NULL,
+    comment_seq INTEGER NOT NULL,
     voter_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     event_id TEXT NOT NULL,
@@ -167,10 +184,10 @@ CREATE INDEX comment_downvotes_by_voter ON comment_downvotes (voter_id);
 
 CREATE TRIGGER comment_downvotes_come AFTER INSERT ON comment_downvotes BEGIN
     UPDATE comments SET downvotes = downvotes + NEW.counts, uncounted = uncounted + 1 - NEW.counts
-    WHERE id = NEW.comment_id;
+    WHERE seq = NEW.comment_seq;
 END;
 
 CREATE TRIGGER comment_downvotes_go AFTER DELETE ON comment_downvotes BEGIN
     UPDATE comments SET downvotes = downvotes - OLD.counts, uncounted = uncounted - 1 + OLD.counts
-    WHERE id = OLD.comment_id;
+    WHERE seq = OLD.comment_seq;
 END;

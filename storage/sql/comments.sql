@@ -17,7 +17,7 @@ CROSS JOIN events AS v ON v.seq = e.seq
 -- A comment that has no row yet may be waited for by votes; its text is searched.
 SELECT
     group_concat(lower(hex(substr(e.key, 2)))) AS votes,
-    (SELECT group_concat(key) FROM touched) AS passages
+    (SELECT group_concat(key) FROM touched WHERE is_searched(1111)) AS passages
 FROM touched AS t
 CROSS JOIN events AS v ON v.id = t.bytes
 LEFT JOIN comments AS c ON c.seq = v.seq
@@ -57,10 +57,13 @@ SELECT
     END AS parent_id,
     c.posting_identity_id, c.pubkey, c.created_at, c.received_at AS first_seen, c.expires_at,
     json_extract(CAST(c.wire AS TEXT), '$.content') AS content
-FROM wanted AS c CROSS JOIN posts AS p ON p.id = c.root
+FROM wanted AS c
+CROSS JOIN events AS r ON r.id = id_bytes(c.root)
+CROSS JOIN posts AS p ON p.seq = r.seq
 
 -- name: forget_comments
-DELETE FROM comments WHERE id IN (SELECT key FROM touched) AND seq NOT IN (SELECT seq FROM ({rows}))
+DELETE FROM comments
+WHERE seq IN (SELECT v.seq FROM touched AS t CROSS JOIN events AS v ON v.id = t.bytes) AND seq NOT IN (SELECT seq FROM ({rows}))
 
 -- name: again_comments
 ON CONFLICT DO UPDATE SET parent_id = excluded.parent_id WHERE parent_id IS NOT excluded.parent_id

@@ -16,6 +16,12 @@ WHERE p.id = ?
 -- name: by_name
 WHERE p.name_key = ? AND p.origin IS NULL
 
+-- name: name_taken
+SELECT 1 FROM posting_identities WHERE name_key IN (?, ?) AND origin IS NULL
+
+-- name: name_of
+SELECT name_key FROM posting_identities WHERE id = ?
+
 -- name: by_ids
 WHERE p.id IN ({values})
 
@@ -53,6 +59,9 @@ SELECT pubkey, ciphertext, retired_at IS NOT NULL FROM custodial_keys WHERE pubk
 -- name: count_keys
 SELECT count(*) FROM identity_keys WHERE posting_identity_id = ? AND revoked_at IS NULL
 
+-- name: count_keys_ever
+SELECT count(*) FROM identity_keys WHERE posting_identity_id = ?
+
 -- name: identity_tokens
 SELECT id, posting_identity_id, name, last_used_at, created_at, expires_at, revoked_at FROM identity_tokens
 WHERE posting_identity_id = ? ORDER BY created_at DESC, id
@@ -70,6 +79,9 @@ SELECT id, user_id, name, last_used_at, created_at, expires_at, revoked_at FROM 
 
 -- name: key_claim
 SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM key_claims WHERE code_hash = ?
+
+-- name: invite
+SELECT expires_at FROM invites WHERE code_hash = ?
 
 -- name: identity_claim
 SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM identity_claims WHERE secret_hash = ?
@@ -108,6 +120,18 @@ INSERT INTO identity_claims (secret_hash, posting_identity_id, expires_at) VALUE
 
 -- name: insert_user
 INSERT INTO users (id, user_id, created_at, plan) VALUES (?, ?, ?, 'free')
+
+-- name: insert_invite
+INSERT INTO invites (code_hash, expires_at) VALUES (?, ?)
+
+-- name: forget_invites
+DELETE FROM invites WHERE expires_at <= ?
+
+-- name: count_invites
+SELECT count(*) FROM invites
+
+-- name: use_invite
+DELETE FROM invites WHERE code_hash = ?
 
 -- name: describe
 UPDATE posting_identities SET display_name = ?, description = ? WHERE id = ? AND anonymised_at IS NULL
@@ -152,11 +176,31 @@ WHERE posting_identity_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?
 -- name: count_user_tokens
 SELECT count(*) FROM api_tokens WHERE user_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?2 + 1) > ?2
 
+-- name: live_identity_token
+SELECT 1 FROM identity_tokens
+WHERE posting_identity_id = ?1 AND id = ?2 AND revoked_at IS NULL AND coalesce(expires_at, ?3 + 1) > ?3
+
+-- name: live_user_token
+SELECT 1 FROM api_tokens WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL AND coalesce(expires_at, ?3 + 1) > ?3
+
 -- name: expire_identity_token
 UPDATE identity_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE posting_identity_id = ?2 AND id = ?3
 
 -- name: expire_user_token
 UPDATE api_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE user_id = ?2 AND id = ?3
+
+-- name: forget_identity_tokens
+DELETE FROM identity_tokens WHERE id IN (
+    SELECT id FROM identity_tokens
+    WHERE posting_identity_id = ?1 AND (revoked_at IS NOT NULL OR expires_at <= ?2)
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id LIMIT -1 OFFSET ?3
+)
+
+-- name: forget_user_tokens
+DELETE FROM api_tokens WHERE id IN (
+    SELECT id FROM api_tokens WHERE user_id = ?1 AND (revoked_at IS NOT NULL OR expires_at <= ?2)
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id LIMIT -1 OFFSET ?3
+)
 
 -- name: revoke_identity_token
 UPDATE identity_tokens SET revoked_at = ? WHERE posting_identity_id = ? AND id = ? AND revoked_at IS NULL
@@ -181,9 +225,9 @@ WHERE id = ?1
 
 -- name: anonymise
 UPDATE posting_identities SET
-    name = 'gone-' || substr(id, 1, 12), name_key = 'gone-' || substr(id, 1, 12), display_name = NULL,
+    name = 'gone-' || substr(id, 1, 12), name_key = ?, display_name = NULL,
     description = NULL, user_id = NULL, claim_url = NULL, anonymised_at = ?
-WHERE id = ?
+WHERE id = ? AND anonymised_at IS NULL
 
 -- name: forget_claims_of_identity
 DELETE FROM identity_claims WHERE posting_identity_id = ?

@@ -49,7 +49,9 @@ FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
 ORDER BY b.created_at DESC, b.seq DESC LIMIT :most
 
 -- name: posts_among
-SELECT p.seq, p.seq AS value FROM json_each(:ids) AS j CROSS JOIN posts AS p ON p.id = j.value
+SELECT p.seq, p.seq AS value FROM json_each(:ids) AS j
+CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+CROSS JOIN posts AS p ON p.seq = v.seq
 WHERE p.expires_at IS NULL OR p.expires_at > :now
 
 -- name: posts
@@ -86,18 +88,24 @@ SELECT seq, value FROM (
 ORDER BY 2 {way}, 1 {way} LIMIT :limit
 
 -- name: replies
--- The first replies to each of these comments.
-SELECT c.seq, c.{column} AS value
-FROM json_each(:parents) AS a CROSS JOIN comments AS c ON c.seq IN (
-    SELECT q.seq FROM comments AS q
-    WHERE q.post_id = :post AND q.parent_id = a.value AND (q.expires_at IS NULL OR q.expires_at > :now)
-    ORDER BY q.{column} {way}, q.seq {way} LIMIT :each
-)
-ORDER BY c.{column} {way}, c.seq {way} LIMIT :limit
+-- The first replies to each of these comments, as many as have room: each takes its event, and its text again.
+SELECT r.seq, r.value FROM (
+    SELECT c.seq, c.{column} AS value, sum(2 * length(v.wire)) OVER (ORDER BY c.{column} {way}, c.seq {way}) AS bytes
+    FROM json_each(:parents) AS a CROSS JOIN comments AS c ON c.seq IN (
+        SELECT q.seq FROM comments AS q
+        WHERE q.post_id = :post AND q.parent_id = a.value AND (q.expires_at IS NULL OR q.expires_at > :now)
+        ORDER BY q.{column} {way}, q.seq {way} LIMIT :each
+    )
+    CROSS JOIN events AS v ON v.seq = c.seq
+) AS r
+WHERE r.bytes <= :room ORDER BY r.value {way}, r.seq {way} LIMIT :limit
 
 -- name: comments_among
-SELECT c.seq, c.seq AS value FROM json_each(:ids) AS j CROSS JOIN comments AS c ON c.id = j.value
-CROSS JOIN posts AS p ON p.id = c.post_id
+SELECT c.seq, c.seq AS value FROM json_each(:ids) AS j
+CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+CROSS JOIN comments AS c ON c.seq = v.seq
+CROSS JOIN events AS r ON r.id = id_bytes(c.post_id)
+CROSS JOIN posts AS p ON p.seq = r.seq
 WHERE (c.expires_at IS NULL OR c.expires_at > :now) AND (p.expires_at IS NULL OR p.expires_at > :now)
 
 -- name: comments

@@ -26,41 +26,40 @@ SELECT
             AND e.key < CAST(x'42' || f.bytes || x'FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF' AS BLOB)
         WHERE e.kind = 7
     ) AS votes,
-    (SELECT group_concat(key) FROM touched) AS passages
+    (SELECT group_concat(key) FROM touched WHERE is_searched(11)) AS passages
 
 -- name: posts
 -- instr spares parsing where a tag cannot be: what is stored is JSON without spaces.
-WITH wanted AS MATERIALIZED (
+-- LIMIT -1 keeps SQLite from computing a column wherever it is named.
+WITH edited AS (
     SELECT
         v.seq, t.key, k.posting_identity_id, k.pubkey, v.created_at, v.received_at, v.expires_at,
-        CAST(v.wire AS TEXT) AS wire,
-        (
-            SELECT x.seq
-            FROM identity_keys AS ik
-            CROSS JOIN entries AS e ON e.key = CAST(x'42' || t.bytes || id_bytes(ik.pubkey) AS BLOB) AND e.kind = 1010
-            CROSS JOIN events AS x ON x.seq = e.seq
-            WHERE ik.posting_identity_id = k.posting_identity_id
-            ORDER BY x.created_at DESC, x.id LIMIT 1
-        ) AS edit
-    FROM touched AS t
-    CROSS JOIN events AS v ON v.id = t.bytes
+        CAST(v.wire AS TEXT) AS wire, x.created_at AS updated_at, CAST(x.wire AS TEXT) AS newer
+    FROM (SELECT x.seq, t.key, t.bytes FROM touched AS t CROSS JOIN events AS x ON x.id = t.bytes ORDER BY x.seq) AS t
+    CROSS JOIN events AS v ON v.seq = t.seq
     CROSS JOIN identity_keys AS k ON k.pubkey = lower(hex(v.pubkey))
-    WHERE v.kind = 11 AND v.audience IS NULL
+    LEFT JOIN events AS x ON x.seq = (
+        SELECT y.seq
+        FROM identity_keys AS ik
+        CROSS JOIN entries AS e ON e.kind = 1010 AND e.key = CAST(
+            x'42' || t.bytes || CASE ik.pubkey WHEN k.pubkey THEN v.pubkey ELSE id_bytes(ik.pubkey) END AS BLOB
+        )
+        CROSS JOIN events AS y ON y.seq = e.seq
+        WHERE ik.posting_identity_id = k.posting_identity_id
+        ORDER BY y.created_at DESC, y.id LIMIT 1
+    )
+    WHERE v.kind = 11 AND v.audience IS NULL LIMIT -1
 ),
-edited AS MATERIALIZED (
-    SELECT w.*, x.created_at AS updated_at, CAST(x.wire AS TEXT) AS newer
-    FROM wanted AS w LEFT JOIN events AS x ON x.seq = w.edit
-),
-titled AS MATERIALIZED (
+titled AS (
     SELECT
         d.*,
         coalesce(
-            (
+            CASE WHEN d.newer IS NOT NULL THEN (
                 SELECT title FROM (
                     SELECT json_extract(j.value, '$[1]') AS title FROM json_each(d.newer, '$.tags') AS j
                     WHERE json_extract(j.value, '$[0]') = 'title' ORDER BY j.key LIMIT 1
                 ) WHERE trim(title) <> '' AND length(title) <= 300
-            ),
+            ) END,
             (
                 SELECT title FROM (
                     SELECT json_extract(j.value, '$[1]') AS title FROM json_each(d.wire, '$.tags') AS j
@@ -68,7 +67,7 @@ titled AS MATERIALIZED (
                 ) WHERE trim(title) <> '' AND length(title) <= 300
             )
         ) AS title
-    FROM edited AS d
+    FROM edited AS d LIMIT -1
 )
 SELECT
     seq, key AS id, posting_identity_id, pubkey, created_at, updated_at, received_at AS first_seen, expires_at, title,
@@ -86,7 +85,8 @@ WHERE title IS NOT NULL AND NOT (
 )
 
 -- name: forget_posts
-DELETE FROM posts WHERE id IN (SELECT key FROM touched) AND seq NOT IN (SELECT seq FROM ({rows}))
+DELETE FROM posts
+WHERE seq IN (SELECT v.seq FROM touched AS t CROSS JOIN events AS v ON v.id = t.bytes) AND seq NOT IN (SELECT seq FROM ({rows}))
 
 -- name: again_posts
 ON CONFLICT DO UPDATE

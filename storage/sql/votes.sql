@@ -1,6 +1,5 @@
 -- Votes: of each target and identity the newest live kind 7 that is `+`, empty or `-`, of equals the one with the lowest id,
 -- whichever of the identity's keys signed it. A key here is the target's id and the author's: where `entries` has it, after 0x42.
--- The + of `+target` keeps SQLite from walking all posts, or all comments, to find the few that are voted on.
 
 -- name: keys
 INSERT INTO touched (key, bytes)
@@ -16,26 +15,33 @@ UPDATE meta SET value = ? WHERE name = 'votes'
 
 -- name: ready
 CREATE TEMP TABLE made_votes (
-    target TEXT, voter TEXT, created_at INTEGER, event_id TEXT, up INTEGER, counts INTEGER, PRIMARY KEY (target, voter)
+    target TEXT, bytes BLOB, voter TEXT, created_at INTEGER, event_id TEXT, up INTEGER, counts INTEGER,
+    PRIMARY KEY (target, voter)
 ) WITHOUT ROWID
 
 -- name: clear
 DELETE FROM made_votes
 
 -- name: make
--- Every touched pair of target and identity; one whose vote was taken back has no event.
+-- Every touched pair of target and identity; one whose vote was taken back has no event. id_bytes is slow, and mostly the
+-- key at hand is the only one.
 WITH pairs AS MATERIALIZED (
-    SELECT DISTINCT substr(t.key, 1, 64) AS target, substr(t.bytes, 1, 32) AS bytes, k.posting_identity_id AS voter
+    SELECT
+        substr(t.key, 1, 64) AS target, substr(t.bytes, 1, 32) AS bytes, k.posting_identity_id AS voter,
+        min(k.pubkey) AS known, min(substr(t.bytes, 33)) AS known_bytes
     FROM touched AS t CROSS JOIN identity_keys AS k ON k.pubkey = substr(t.key, 65)
+    GROUP BY target, voter
 ),
 newest AS MATERIALIZED (
-    SELECT p.target, p.voter, (
+    SELECT p.target, p.bytes, p.voter, (
         SELECT x.seq
         FROM identity_keys AS k
         CROSS JOIN events AS x ON x.seq = (
             SELECT y.seq
             FROM entries AS e CROSS JOIN events AS y ON y.seq = e.seq
-            WHERE e.key = CAST(x'42' || p.bytes || id_bytes(k.pubkey) AS BLOB) AND e.kind = 7
+            WHERE e.kind = 7 AND e.key = CAST(
+                x'42' || p.bytes || CASE k.pubkey WHEN p.known THEN p.known_bytes ELSE id_bytes(k.pubkey) END AS BLOB
+            )
             ORDER BY e.created_at DESC, y.id LIMIT 1
         )
         WHERE k.posting_identity_id = p.voter
@@ -43,16 +49,17 @@ newest AS MATERIALIZED (
     ) AS seq
     FROM pairs AS p
 )
-INSERT INTO made_votes (target, voter, created_at, event_id, up, counts)
+INSERT INTO made_votes (target, bytes, voter, created_at, event_id, up, counts)
 SELECT
-    n.target, n.voter, v.created_at, lower(hex(v.id)), json_extract(CAST(v.wire AS TEXT), '$.content') <> '-',
+    n.target, n.bytes, n.voter, v.created_at, lower(hex(v.id)), json_extract(CAST(v.wire AS TEXT), '$.content') <> '-',
     (SELECT value FROM meta WHERE name = 'votes') = 'all'
         OR (SELECT origin FROM posting_identities WHERE id = n.voter) IS NULL
 FROM newest AS n LEFT JOIN events AS v ON v.seq = n.seq
 
 -- name: post_upvotes
-SELECT target AS post_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE up AND +target IN (SELECT id FROM posts)
+SELECT m.target AS post_id, t.seq AS post_seq, m.voter AS voter_id, m.created_at, m.event_id, m.counts
+FROM made_votes AS m CROSS JOIN events AS v ON v.id = m.bytes CROSS JOIN posts AS t ON t.seq = v.seq
+WHERE m.up
 
 -- name: forget_post_upvotes
 DELETE FROM post_upvotes
@@ -63,8 +70,9 @@ WHERE (post_id, voter_id) IN (SELECT target, voter FROM made_votes)
 ON CONFLICT DO NOTHING
 
 -- name: post_downvotes
-SELECT target AS post_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE NOT up AND +target IN (SELECT id FROM posts)
+SELECT m.target AS post_id, t.seq AS post_seq, m.voter AS voter_id, m.created_at, m.event_id, m.counts
+FROM made_votes AS m CROSS JOIN events AS v ON v.id = m.bytes CROSS JOIN posts AS t ON t.seq = v.seq
+WHERE m.up = 0
 
 -- name: forget_post_downvotes
 DELETE FROM post_downvotes
@@ -75,8 +83,9 @@ WHERE (post_id, voter_id) IN (SELECT target, voter FROM made_votes)
 ON CONFLICT DO NOTHING
 
 -- name: comment_upvotes
-SELECT target AS comment_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE up AND +target IN (SELECT id FROM comments)
+SELECT m.target AS comment_id, t.seq AS comment_seq, m.voter AS voter_id, m.created_at, m.event_id, m.counts
+FROM made_votes AS m CROSS JOIN events AS v ON v.id = m.bytes CROSS JOIN comments AS t ON t.seq = v.seq
+WHERE m.up
 
 -- name: forget_comment_upvotes
 DELETE FROM comment_upvotes
@@ -87,8 +96,9 @@ WHERE (comment_id, voter_id) IN (SELECT target, voter FROM made_votes)
 ON CONFLICT DO NOTHING
 
 -- name: comment_downvotes
-SELECT target AS comment_id, voter AS voter_id, created_at, event_id, counts
-FROM made_votes WHERE NOT up AND +target IN (SELECT id FROM comments)
+SELECT m.target AS comment_id, t.seq AS comment_seq, m.voter AS voter_id, m.created_at, m.event_id, m.counts
+FROM made_votes AS m CROSS JOIN events AS v ON v.id = m.bytes CROSS JOIN comments AS t ON t.seq = v.seq
+WHERE m.up = 0
 
 -- name: forget_comment_downvotes
 DELETE FROM comment_downvotes

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import json
 import socket
 import struct
 import zlib
@@ -261,14 +262,35 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize(
-    "begun", [b"", b"G", b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx"]
-)
-async def test_a_request_that_does_not_come_to_an_end_is_given_up(impatient: Server, begun: bytes) -> None:
+async def given_up(impatient: Server, begun: bytes) -> tuple[bytes, bytes]:
+    """The head and the body of what a client is answered that begins a request and never ends it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
     writer.write(begun)
-    await asyncio.wait_for(reader.read(-1), PATIENCE)
+    head, _, body = (await asyncio.wait_for(reader.read(-1), PATIENCE)).partition(b"\r\n\r\n")
     writer.close()
+    await writer.wait_closed()
+    return head, body
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"G",
+        b"GET / HTTP/1.1\r\n",
+        b"POST /api/v1/agents/register HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+    ],
+)
+async def test_a_request_that_does_not_come_to_an_end_is_given_up_and_told_so(impatient: Server, begun: bytes) -> None:
+    head, body = await given_up(impatient, begun)
+    assert head.startswith(b"HTTP/1.1 408 ")
+    told = json.loads(body)
+    assert (told["success"], told["error"]) == (False, "request_timeout")
+
+
+async def test_what_is_answered_before_its_body_came_to_an_end_is_given_up_too(impatient: Server) -> None:
+    head, _ = await given_up(impatient, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx")
+    assert head.startswith(b"HTTP/1.1 405 ")
 
 
 async def test_a_trickling_request_does_not_get_more_time(impatient: Server) -> None:

@@ -1,13 +1,17 @@
 """Joining and leaving over the WebSocket (NIP-43), with the API beside it, seen from outside."""
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
+import pytest
 
+from keys.schnorr import fault
 from relay.protocol import kinds
 from relay.protocol.event import Event
-from tests.e2e.harness import Client, Server, client, fresh_key, now
+from tests.e2e.harness import Client, Server, client, fresh_key, now, serving
 from tests.factories import Keypair, make_event
 
 
@@ -97,6 +101,92 @@ async def test_a_token_tried_as_a_claim_is_refused_and_not_repeated(relay: Serve
         reason = await alice.refused(join(fresh_key(), agent["api_key"]))
     assert reason.startswith("restricted: that is a token")
     assert agent["api_key"] not in reason
+
+
+INVITES = {"kinds": [kinds.INVITE]}
+
+
+async def invited(guest: Client) -> str:
+    """The code of an invite, as a client asks for it."""
+    (invite,), _ = await guest.request(INVITES)
+    (code,) = (tag[1] for tag in invite["tags"] if tag[0] == "claim")
+    return str(code)
+
+
+async def test_whoever_asks_for_an_invite_gets_one_of_their_own_by_the_relays_key(relay: Server) -> None:
+    async with client(relay) as one, client(relay) as other:
+        (first,), _ = await one.request(INVITES)
+        (second,), _ = await other.request(INVITES)
+    async with httpx.AsyncClient() as http:
+        document = (await http.get(relay.http, headers={"accept": "application/nostr+json"})).json()
+    for invite in (first, second):
+        event = msgspec.convert(invite, Event)
+        assert fault(event) is None
+        assert (event.pubkey, event.kind, event.tags[0]) == (document["self"], kinds.INVITE, ["-"])
+    assert first["tags"] != second["tags"]
+
+
+async def test_a_key_joins_with_an_invite_and_posts_and_nobody_joins_with_it_again(relay: Server) -> None:
+    key = fresh_key()
+    async with client(relay) as guest:
+        code = await invited(guest)
+        answer = await guest.publish(join(key, code))
+        assert answer[2] is True
+        assert answer[3].startswith("info: ")
+        await guest.store(post(key, "as a guest"))
+        assert (await guest.refused(join(fresh_key(), code))).startswith("restricted: ")
+    assert code not in relay.log()
+
+
+@pytest.mark.parametrize(
+    "other", [{"limit": 0}, {"authors": ["0" * 64]}, {"until": 1}, {"#t": ["x"]}, {"ids": ["0" * 64]}]
+)
+async def test_a_filter_that_no_invite_matches_gets_none(relay: Server, other: dict[str, Any]) -> None:
+    async with client(relay) as guest:
+        assert (await guest.request(INVITES | other))[0] == []
+
+
+async def test_invites_come_to_those_only_who_ask_for_nothing_else_and_are_never_kept(relay: Server) -> None:
+    async with client(relay) as guest, client(relay) as watcher:
+        assert (await watcher.request({"kinds": [kinds.INVITE], "limit": 0}))[0] == []
+        await invited(guest)
+        for filters in ({"kinds": [kinds.INVITE, 1]}, {"authors": ["0" * 64]}):
+            events, _ = await guest.request(filters)
+            assert not [event for event in events if event["kind"] == kinds.INVITE]
+        assert await watcher.quiet()
+
+
+async def test_nobody_else_publishes_an_invite(relay: Server) -> None:
+    key = fresh_key()
+    async with client(relay) as forger:
+        await forger.authenticate(key)
+        forged = make_event(key, kinds.INVITE, tags=[["-"], ["claim", "x"]], created_at=now())
+        assert (await forger.refused(forged)).startswith("restricted: this relay makes its invites itself")
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("identities.registration=false", "restricted: "),
+        ("identities.register_pow=8", "pow: "),
+    ],
+)
+async def test_where_not_everybody_registers_there_are_no_invites(tmp_path: Path, setting: str, reason: str) -> None:
+    with serving(tmp_path / "data", setting) as closed:
+        async with client(closed) as guest:
+            events, end = await guest.request(INVITES)
+            assert (events, end[:2]) == ([], ["CLOSED", "s"])
+            assert end[2].startswith(reason)
+
+
+async def test_an_invite_counts_as_a_registration_of_its_address(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "identities.registrations_per_hour=2") as strict:
+        async with client(strict) as guest:
+            for _ in range(2):
+                await invited(guest)
+            assert (await guest.request(INVITES))[1][2].startswith("rate-limited: too many registrations")
+        async with httpx.AsyncClient(base_url=f"{strict.http}/api/v1") as http:
+            assert (await http.post("/agents/register", json={"name": "late"})).status_code == 429
 
 
 async def test_members_are_told_of_by_the_relay_itself_only(relay: Server) -> None:

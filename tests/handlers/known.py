@@ -20,6 +20,7 @@ class FakeKnown:
         self.bound: dict[str, str] = {}
         self.owners: dict[str, str] = {}
         self.claims: dict[str, KeyClaim] = {}
+        self.invites: dict[str, int] = {}
 
     def get(self, event_id: str) -> Event | None:
         return self.live.get(event_id)
@@ -47,6 +48,14 @@ class FakeKnown:
 
     def chunks_in(self, event: Event) -> int:
         return len(event.content.split("\n"))
+
+    def keys_with(self, pubkey: str) -> frozenset[str]:
+        owner = self.owner_of(pubkey)
+        keys = [key for key in {**self.owners, **self.bound} if owner is not None and self.owner_of(key) == owner]
+        return frozenset([pubkey, *keys])
+
+    def invite(self, code_hash: str) -> int | None:
+        return self.invites.get(code_hash)
 
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         return self.claims.get(code_hash)

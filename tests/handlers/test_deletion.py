@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.protocol.admission import RemoveAddress, RemoveEvent
+from relay.protocol.admission import RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import address_of
 from tests.factories import NOW, keypair, make_event
 from tests.handlers.known import FakeKnown, admit
@@ -25,10 +25,17 @@ def test_leaves_the_event_of_another_author_alone() -> None:
     assert admission.removals == ()
 
 
-def test_marks_an_event_that_is_not_here_with_who_asked() -> None:
+def test_marks_an_event_that_is_not_here_with_who_asked_and_takes_its_edits() -> None:
     note = make_event(BOB)
     admission = admit(make_event(ALICE, kind=5, tags=[["e", note.id]]))
-    assert admission.removals == (RemoveEvent(note.id, ALICE.pubkey),)
+    assert admission.removals == (RemoveEvent(note.id, ALICE.pubkey), RemoveEdits((note.id,), ALICE.pubkey))
+
+
+def test_a_post_goes_with_its_edits_and_another_author_s_stays_with_them() -> None:
+    post, other = make_event(ALICE, kind=11), make_event(BOB, kind=11)
+    request = make_event(ALICE, kind=5, tags=[["e", post.id], ["e", other.id], ["e", post.id]])
+    admission = admit(request, FakeKnown(post, other))
+    assert admission.removals == (RemoveEvent(post.id, ALICE.pubkey), RemoveEdits((post.id,), ALICE.pubkey))
 
 
 @pytest.mark.parametrize("kind", [5, 62, 9000, 9007, 9022])

@@ -11,7 +11,16 @@ from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Reject
 from relay.protocol import kinds
-from relay.protocol.admission import Admission, BindKey, Door, KeyClaim, NameIdentity, UnbindKey, VanishKey
+from relay.protocol.admission import (
+    AcceptInvite,
+    Admission,
+    BindKey,
+    Door,
+    KeyClaim,
+    NameIdentity,
+    UnbindKey,
+    VanishKey,
+)
 from relay.protocol.event import Event
 from tests.factories import NOW, keypair, make_event
 from tests.handlers.known import RELAY, FakeKnown, admit, refused
@@ -62,6 +71,39 @@ def test_a_join_with_a_claim_code_binds_the_key_and_goes_nowhere() -> None:
 )
 def test_refuses_a_join_that_proves_nothing(event: Event, known: FakeKnown, reason: str) -> None:
     assert refused(event, known).startswith(reason)
+
+
+INVITE = tokens.make(Kind.INVITE)
+
+
+def invited(expires_at: int = NOW + 1) -> FakeKnown:
+    known = FakeKnown()
+    known.invites[tokens.digest(INVITE)] = expires_at
+    return known
+
+
+def test_a_join_with_an_invite_gives_the_key_an_identity_and_goes_nowhere() -> None:
+    admission = admit(join(INVITE), invited())
+    assert admission.actions == (AcceptInvite(KEY, tokens.digest(INVITE)),)
+    assert admission.message.startswith("info: ")
+    assert goes_nowhere(admission)
+
+
+def test_an_invite_is_good_once_for_a_while_and_for_a_key_that_has_no_identity() -> None:
+    assert refused(join(INVITE), FakeKnown()).startswith("restricted: that invite is unknown or was used")
+    assert refused(join(INVITE), invited(expires_at=NOW)).startswith("restricted: that invite has expired")
+    bound, unbound = invited(), invited()
+    bound.bound[KEY] = "alice"
+    unbound.owners[KEY] = "alice"
+    assert refused(join(INVITE), bound).startswith("duplicate: ")
+    assert refused(join(INVITE), unbound).startswith("restricted: this key belongs to an identity already")
+
+
+@pytest.mark.parametrize("door", list(Door))
+def test_nobody_publishes_an_invite(door: Door) -> None:
+    event = make_event(1, kinds.INVITE, tags=[["-"], ["claim", INVITE]])
+    with pytest.raises(Reject, match="makes its invites itself"):
+        table.meaning(RELAY).admit(event, FakeKnown(), NOW, door)
 
 
 def test_a_refused_token_is_not_repeated() -> None:

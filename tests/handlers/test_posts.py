@@ -114,3 +114,11 @@ def test_an_edit_of_a_post_without_a_title_gives_it_one() -> None:
 @pytest.mark.parametrize("tags", [[], [["e"]], [["e", "x"]], [["e", "f" * 64]], [["e", make_event(1).id]]])
 def test_a_kind_1010_about_anything_else_is_an_event_like_others(tags: list[list[str]]) -> None:
     assert admit(make_event(5, 1010, "", tags), known(make_event(1))).store
+
+
+def test_an_edit_is_refused_where_a_key_of_the_same_identity_has_deleted_the_post() -> None:
+    log = known()
+    log.deleted.add((POST.id, keypair(1).pubkey))
+    for key, reason in ((1, "blocked: the post was deleted"), (2, "blocked: the post was deleted"), (3, "")):
+        assert refused(make_event(key, 1010, "", [["e", POST.id]]), log).startswith(reason)
+    assert refused(make_event(3, 1010, "", [["e", POST.id]]), log) == ""

@@ -7,13 +7,14 @@ from relay.protocol import kinds
 from tests.factories import make_event
 from tests.handlers.known import admit
 
-SPENT = (kinds.EPHEMERAL_GIFT_WRAP, kinds.JOIN, kinds.LEAVE)  # not stored, by a handler of their own
+SPENT = (kinds.EPHEMERAL_GIFT_WRAP, kinds.JOIN, kinds.INVITE, kinds.LEAVE)  # not stored, by a handler of their own
 FAMILIES = {
     "deletion": [5],
     "vanish": [62],
     "private": [4, 1059, 21059],
     "profiles": [0],
     "joining": [28934],
+    "invites": [28935],
     "leaving": [28936],
     "replaceable": [3, 10000, 19999],
     "ephemeral": [20000, 21058, 29999],

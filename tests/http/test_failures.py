@@ -86,11 +86,11 @@ async def test_takes_a_body_that_is_right():
         (b'{"number": "\xff"}', "UTF-8"),
         (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
         (b'{"number": ' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
-        (b'{"number": 1', ""),
+        (b'{"number": 1', "not JSON"),
         (b'{"number": "x"}', "number"),
         (b"{}", "number"),
-        (b"", ""),
-        (b"\x00", ""),
+        (b"", "a body of JSON"),
+        (b"\x00", "not JSON"),
     ],
 )
 async def test_a_body_that_is_wrong_is_the_clients_fault_and_named(body, reason):
@@ -102,7 +102,7 @@ async def test_a_body_that_is_wrong_is_the_clients_fault_and_named(body, reason)
 async def test_a_body_may_not_be_larger_than_a_message():
     status, told = await send(b'{"number": 1, "padding": "' + b"x" * 2000 + b'"}', limits={"max_message_bytes": 1024})
     assert (status, told["error"]) == (413, "request_entity_too_large")
-    assert "larger than 1,024 bytes" in told["message"]
+    assert "larger than this relay takes: 1,024 bytes" in told["message"]
 
 
 @pytest.mark.parametrize("path", ["/api/broken", "/api/internal"])

@@ -2,13 +2,14 @@
 
 import html
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 import pytest
 
-from relay.http.page import flat
+from relay.http.page import AT_ONCE, PIECES, flat
 from storage.base import StorageError, TooCostly
 from storage.feed import CommentRow, PostRow
 from storage.people import Identity
@@ -195,6 +196,28 @@ async def test_pieces_are_what_the_pages_show():
     assert card is not None
     assert card[0] in pieces
     assert "Mind the <strong>mud</strong>." in pieces
+
+
+class CountingFeed(ListFeed):
+    """Remembers how many rows it was asked for at once."""
+
+    most = 0
+
+    async def posts_by_id(self, ids: Sequence[str], now: int, **more: Any) -> list[PostRow]:
+        self.most = max(self.most, len(ids))
+        return await super().posts_by_id(ids, now, **more)
+
+
+async def test_many_pieces_are_all_there_and_read_a_few_at_a_time():
+    rows = [post(id=f"{number:064x}", title=f"Piece {number:03}") for number in range(PIECES)]
+    feed = CountingFeed(rows)
+    text = await page(hub(feed), f"/pieces?ids={','.join(row.id for row in rows)}")
+    assert len(set(re.findall(r"Piece \d{3}", text))) == PIECES
+    assert feed.most == AT_ONCE
+
+
+async def test_no_pieces_are_an_empty_page():
+    assert "<li" not in await page(hub(ListFeed([post()])), "/pieces?ids=x")
 
 
 async def test_shows_nothing_to_the_public_where_reading_needs_authentication():

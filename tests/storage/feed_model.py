@@ -147,7 +147,9 @@ def feed(world: World) -> dict[str, list[dict[str, object]]]:
         up, down = votes(world, rows, "+"), votes(world, rows, "-")
         for way, found in (("up", up), ("down", down)):
             columns = (f"{name}_id", "voter_id", "created_at", "event_id", "counts")
-            tables[f"{name}_{way}votes"] = [dict(zip(columns, row, strict=True)) for row in found]
+            tables[f"{name}_{way}votes"] = [
+                {**dict(zip(columns, row, strict=True)), f"{name}_seq": rows[row[0]]["seq"]} for row in found
+            ]
         under = "post_id" if name == "post" else "parent_id"
         for row in rows.values():
             upvotes = sum(1 for vote in up if vote[0] == row["id"] and vote[4])

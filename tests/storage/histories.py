@@ -46,7 +46,7 @@ _plain_tags = st.lists(
 @st.composite
 def plain_events(draw: st.DrawFn) -> Event:
     """Events of every family but deletions and requests to vanish."""
-    kind = draw(st.sampled_from([0, 1, 1, 1, 7, 4, 1059, 10002, 20001, 30023, 30023]))
+    kind = draw(st.sampled_from([0, 1, 1, 1, 7, 11, 4, 1059, 10002, 20001, 30023, 30023]))
     tags = draw(_plain_tags)
     if kind == 1059:
         tags = (*tags, ("p", draw(st.sampled_from(KEYS))))
@@ -58,6 +58,9 @@ def plain_events(draw: st.DrawFn) -> Event:
 def batches(draw: st.DrawFn) -> list[list[Event]]:
     """A history: batches of events, with deletions of what is there or will be, and requests to vanish."""
     pool = draw(st.lists(plain_events(), min_size=1, max_size=14))
+    for _ in range(draw(st.integers(0, 3))):
+        tags = tuple(("e", draw(st.sampled_from(pool)).id) for _ in range(draw(st.integers(1, 2))))
+        pool.append(_signed(draw(st.integers(0, 2)), 1010, draw(_times), tags, "edited"))
     for _ in range(draw(st.integers(0, 4))):
         key, at = draw(st.integers(0, 2)), draw(_times)
         if draw(st.integers(0, 3)) == 0:

@@ -15,7 +15,7 @@ from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite
+from storage import directory, sqlite
 from storage.base import Incoming, Outcome, Status
 from storage.people import MAX_KEYS, NewIdentity, Refused, Token, Why
 from storage.sqlite_writer import SqliteWriter
@@ -137,6 +137,49 @@ def test_a_claim_code_is_not_used_up_by_a_key_that_cannot_be_bound(writer: Sqlit
     assert not claim.used
 
 
+def invite(writer: SqliteWriter, expires_at: int = NOW + 10) -> str:
+    code = tokens.make(Kind.INVITE)
+    writer.directory.add_invite(tokens.digest(code), expires_at, NOW)
+    return code
+
+
+def accept(key: int, code: str) -> Event:
+    return make_event(key, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=NOW)
+
+
+def test_an_invite_gives_one_key_an_identity_of_its_own(writer: SqliteWriter) -> None:
+    register(writer)
+    code = invite(writer)
+    profile = make_event(5, kinds.METADATA, '{"name":"carol"}')
+    outcomes = write(writer, profile, post(5, NOW - 1), accept(5, code), post(5), accept(6, code))
+    stored, ephemeral, no = Status.STORED, Status.EPHEMERAL, Status.REFUSED
+    assert [outcome.status for outcome in outcomes] == [stored, no, ephemeral, stored, no]
+    found = writer.directory.identities_of_keys([keypair(key).pubkey for key in (5, 6)])
+    assert [(identity.name, identity.origin) for identity in found.values()] == [("carol", None)]
+
+
+def test_an_invite_is_not_used_up_by_a_key_that_cannot_have_it(writer: SqliteWriter) -> None:
+    register(writer)
+    writer.directory.unbind(keypair(1).pubkey, ALICE, NOW)
+    code = invite(writer)
+    assert [outcome.status for outcome in write(writer, accept(1, code), accept(5, code))] == [
+        Status.REFUSED,
+        Status.EPHEMERAL,
+    ]
+
+
+def test_unused_invites_are_bounded_and_those_that_expired_are_forgotten(
+    writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "MAX_INVITES", 3)
+    codes = [invite(writer, NOW + n) for n in (1, 10, 10)]
+    with pytest.raises(Refused) as refused:
+        invite(writer)
+    assert refused.value.why is Why.TOO_MANY
+    writer.directory.add_invite("f" * 64, NOW + 20, NOW + 1)
+    assert [writer.directory.invite(tokens.digest(code)) for code in codes] == [None, NOW + 10, NOW + 10]
+
+
 def test_a_key_that_vanishes_is_unbound_and_its_secret_destroyed(writer: SqliteWriter) -> None:
     register(writer)
     writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
@@ -147,7 +190,7 @@ def test_a_key_that_vanishes_is_unbound_and_its_secret_destroyed(writer: SqliteW
     assert (identity.name, identity.pubkey) == ("Alice", keypair(2).pubkey)
 
 
-def test_with_its_last_key_an_identity_is_anonymised_and_its_name_is_free(writer: SqliteWriter) -> None:
+def test_with_its_last_key_an_identity_is_anonymised(writer: SqliteWriter) -> None:
     register(writer)
     writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
     write(writer, vanish(1), vanish(2))
@@ -157,7 +200,95 @@ def test_with_its_last_key_an_identity_is_anonymised_and_its_name_is_free(writer
     assert writer.directory.identity_named("Alice") is None
     assert all(token.revoked_at == NOW for token in writer.directory.tokens("identity", ALICE))
     assert writer.directory.identity_claim(tokens.digest("claim Alice")) is None
-    register(writer, BOB, "alice", 3)
+
+
+def test_nobody_takes_over_the_name_of_who_vanished(writer: SqliteWriter) -> None:
+    register(writer)
+    write(writer, vanish(1), vanish(1, NOW + 1))
+    with pytest.raises(Refused) as refused:
+        register(writer, BOB, "ALICE", 2)
+    assert refused.value.why is Why.TAKEN
+    register(writer, BOB, "alice2", 2)
+
+
+def test_a_name_that_somebody_left_is_not_provisioned(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, provision=True)
+    register(writer)
+    write(writer, vanish(1))
+    write(writer, make_event(5, kinds.METADATA, '{"name":"alice"}'), post(5))
+    name = writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name
+    assert name.startswith("alice-")
+    writer.close()
+
+
+def test_the_name_of_who_vanished_is_nowhere_in_the_tables(writer: SqliteWriter, tmp_path: Path) -> None:
+    register(writer, name="sandpiper")
+    write(writer, vanish(1))
+    writer.compact()
+    files = [file.read_bytes() for file in tmp_path.iterdir() if file.is_file()]
+    assert files
+    assert not any(b"sandpiper" in data.lower() for data in files)
+
+
+def test_a_token_that_has_ended_makes_no_other(writer: SqliteWriter) -> None:
+    register(writer)
+    (first,) = writer.directory.tokens("identity", ALICE)
+    make = writer.directory.add_token
+    make("identity", Token("1" * 32, ALICE, None, None, NOW, None, None), "1" * 64, NOW, asking=first.id, ends=NOW)
+    with pytest.raises(Refused) as refused:
+        make("identity", Token("2" * 32, ALICE, None, None, NOW, None, None), "2" * 64, NOW, asking=first.id, ends=NOW)
+    assert refused.value.why is Why.ENDED
+    writer.directory.revoke_token("identity", ALICE, "1" * 32, NOW)
+    with pytest.raises(Refused):
+        make("identity", Token("3" * 32, ALICE, None, None, NOW, None, None), "3" * 64, NOW, asking="1" * 32)
+    assert sorted(token.id for token in writer.directory.tokens("identity", ALICE)) == sorted([first.id, "1" * 32])
+
+
+def test_of_tokens_that_have_ended_the_latest_are_kept(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "MAX_ENDED", 2)
+    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
+    for n in range(5):
+        ends = NOW + n if n % 2 else None
+        token = Token(f"{n:032x}", user.id, f"{n}", None, NOW, ends, None)
+        writer.directory.add_token("user", token, f"{n:064x}", NOW)
+        if ends is None and n < 4:
+            writer.directory.revoke_token("user", user.id, token.id, NOW + n)
+    writer.directory.add_token("user", Token("9" * 32, user.id, "9", None, NOW, None, None), "9" * 64, NOW + 9)
+    assert {token.name for token in writer.directory.tokens("user", user.id)} == {"2", "3", "4", "9"}
+
+
+def test_the_keys_that_an_identity_ever_had_are_bounded(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "MAX_KEYS_EVER", 3)
+    register(writer)
+    for key in (2, 3):
+        writer.directory.bind(keypair(key).pubkey, ALICE, NOW)
+        writer.directory.unbind(keypair(key).pubkey, ALICE, NOW)
+    with pytest.raises(Refused) as refused:
+        writer.directory.bind(keypair(4).pubkey, ALICE, NOW)
+    assert refused.value.why is Why.TOO_MANY
+    assert writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+
+
+def test_an_app_token_that_was_revoked_makes_no_other(writer: SqliteWriter) -> None:
+    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
+    make = writer.directory.add_token
+    make("user", Token("1" * 32, user.id, "one", None, NOW, None, None), "1" * 64, NOW)
+    make("user", Token("2" * 32, user.id, "two", None, NOW, None, None), "2" * 64, NOW, asking="1" * 32)
+    writer.directory.revoke_token("user", user.id, "1" * 32, NOW)
+    with pytest.raises(Refused):
+        make("user", Token("3" * 32, user.id, "three", None, NOW, None, None), "3" * 64, NOW, asking="1" * 32)
+    assert len(writer.directory.tokens("user", user.id)) == 2
+
+
+def test_who_comes_too_late_to_claim_leaves_no_user(writer: SqliteWriter) -> None:
+    register(writer)
+    secret = tokens.digest("claim Alice")
+    assert writer.directory.claim(secret, "nostr:first", "1" * 32, None, NOW) == ALICE
+    with pytest.raises(Refused) as refused:
+        writer.directory.claim(secret, "nostr:second", "2" * 32, None, NOW)
+    assert refused.value.why is Why.USED
+    assert writer.directory.user("nostr:first") is not None
+    assert writer.directory.user("nostr:second") is None
 
 
 def test_an_identity_is_provisioned_for_a_key_that_posts(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from handlers import table
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite
+from storage import sqlite, sqlite_feed
 from storage.base import Status
 from storage.feed import MAX_TREE, REPLIES, CommentRow, PostRow
 from storage.sqlite_reader import SqliteReader
@@ -91,6 +91,74 @@ async def test_an_edit_changes_the_text_and_its_deletion_brings_the_old_one_back
     write(writer, [make_event(1, 5, "", [["e", edit.id]])])
     (row,) = await reader.feed.posts_by_id([shown.id], NOW)
     assert (row.title, row.content, row.updated_at) == ("Post 1", "text 1", None)
+
+
+def edit(key: int, of: Event) -> Event:
+    return make_event(key, 1010, f"edited by {key}", [["e", of.id], ["title", "Edited"]], NOW + 1)
+
+
+def deletion(key: int, *targets: Event) -> Event:
+    return make_event(key, 5, "", [["e", target.id] for target in targets], NOW + 2)
+
+
+async def here(reader: SqliteReader, *some: Event) -> list[bool]:
+    """Which of these events are in the log."""
+    return [await reader.get(one.id, frozenset(), NOW) is not None for one in some]
+
+
+async def test_a_deleted_post_takes_its_edits_along_whichever_key_of_its_author_signed_them(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    writer.directory.bind(keypair(4).pubkey, ALICE, NOW)
+    gone, other = post(1), post(2)
+    edits, kept = [edit(1, gone), edit(4, gone)], edit(1, other)
+    write(writer, [gone, other, kept, *edits])
+    assert all(await here(reader, *edits, kept))
+    write(writer, [deletion(1, gone)])
+    assert await here(reader, gone, *edits) == [False, False, False]
+    assert await here(reader, other, kept) == [True, True]
+
+
+async def test_a_post_and_its_edits_go_within_the_batch_they_came_in(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    gone = post(1)
+    late = edit(1, gone)
+    outcomes = write(
+        writer, [gone, edit(1, gone), deletion(1, gone), make_event(1, 1010, "late", [["e", gone.id]], NOW)]
+    )
+    assert [outcome.status for outcome in outcomes] == [Status.STORED] * 3 + [Status.REFUSED]
+    assert await here(reader, gone, late) == [False, False]
+
+
+async def test_an_edit_that_was_here_before_its_post_goes_with_the_deletion_of_it(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    unseen = post(1)
+    early = edit(1, unseen)
+    write(writer, [early, deletion(1, unseen)], Door.PEER)
+    assert await here(reader, early) == [False]
+
+
+async def test_an_edit_of_a_post_that_its_author_has_deleted_is_refused(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    writer.directory.bind(keypair(4).pubkey, ALICE, NOW)
+    gone = post(1)
+    write(writer, [gone, deletion(1, gone)])
+    for door in (Door.CLIENT, Door.PEER, Door.IMPORT):
+        outcomes = write(writer, [edit(1, gone), edit(4, gone)], door)
+        assert ["blocked: the post was deleted" in str(one.refusal) for one in outcomes] == [True, True]
+
+
+async def test_nobody_removes_the_edits_of_another_by_asking_to_delete_the_post(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    shown = post(1)
+    write(writer, [shown, edit(1, shown), deletion(2, shown), deletion(5, shown)])
+    assert await here(reader, shown, edit(1, shown)) == [True, True]
+    (row,) = await reader.feed.posts_by_id([shown.id], NOW)
+    assert row.content == "edited by 1"
 
 
 async def test_a_viewer_sees_the_own_vote_whichever_of_the_keys_signed_it(
@@ -260,6 +328,22 @@ async def test_a_page_of_comments_is_bounded_however_many_replies_there_are(
     write(writer, [shown, *tops, *(comment(shown, 2, top, content=f"{n}") for top in tops for n in range(20))])
     page = await reader.feed.comments(shown.id, "new", 30, NOW)
     assert sum(len(row.replies) for row in page.rows) == MAX_TREE
+
+
+async def test_replies_that_have_no_room_on_a_page_are_asked_for_by_their_parent(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    shown, above = post(), comment(post())
+    replies = [comment(shown, 2, above, NOW - n, f"{n} {'x' * 60_000}") for n in range(20)]
+    write(writer, [shown, above, *replies])
+    (row,) = (await reader.feed.comments(shown.id, "new", 10, NOW)).rows
+    room = sqlite_feed.PAGE_BYTES // (2 * len(wire(replies[0])))
+    assert (ids(row.replies), row.comment_count) == (ids_of(replies[:room]), 20)
+    found, cursor = [], ""
+    while cursor is not None:
+        page = await reader.feed.comments(shown.id, "new", 100, NOW, parent=above.id, cursor=cursor)
+        found, cursor = found + ids(page.rows), page.next_cursor
+    assert found == ids_of(replies)
 
 
 async def test_what_has_expired_is_not_shown_even_before_it_is_swept(

@@ -37,6 +37,7 @@ class Agent:
     """An identity that writes over HTTP, as agents do."""
 
     def __init__(self, relay: Server, name: str = "", **profile: str) -> None:
+        self.relay = relay
         self._base = f"{relay.http}/api/v1"
         self._headers: dict[str, str] = {}
         name = name or f"agent-{next(_numbers)}"

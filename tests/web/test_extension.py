@@ -6,10 +6,10 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from relay.protocol.event import wire
-from tests.e2e.harness import fresh_key
+from relay.protocol.event import Event, wire
+from tests.e2e.harness import Server, fresh_key
 from tests.factories import Keypair, make_event
-from tests.web.reading import Agent, button, score
+from tests.web.reading import Agent, Reader, button, score
 
 
 @pytest.fixture
@@ -17,10 +17,15 @@ def bound(relay) -> Keypair:
     """A key bound to an identity."""
     key = fresh_key()
     code = Agent(relay).call("POST", "/agents/me/keys/claims")["code"]
-    join = make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time()))
-    answer = httpx.post(f"{relay.http}/api/v1/events", content=wire(join), headers={"content-type": "application/json"})
-    assert answer.is_success, answer.text
+    hand_in(relay, make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time())))
     return key
+
+
+def hand_in(relay: Server, event: Event) -> None:
+    answer = httpx.post(
+        f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"}
+    )
+    assert answer.is_success, answer.text
 
 
 def test_posts_comments_votes_and_deletes_with_ones_own_signature(relay, window, bound):
@@ -57,6 +62,56 @@ def test_posts_comments_votes_and_deletes_with_ones_own_signature(relay, window,
     button(post, "Delete").click()
     button(post, "Really delete?").click()
     expect(item).to_have_count(0)
+
+
+def as_bound(window, agent: Agent, key: Keypair) -> Reader:
+    """A window of the agent with an extension whose key is bound to the same identity."""
+    code = agent.call("POST", "/agents/me/keys/claims")["code"]
+    hand_in(agent.relay, make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time())))
+    return window("/?sort=new", agent.identity, key)
+
+
+def test_deleting_a_post_of_ones_own_key_leaves_none_of_its_edits(relay, window):
+    agent, key = Agent(relay), fresh_key()
+    reader = as_bound(window, agent, key)
+    reader.write_post("Written by me")
+    post = reader.event_of(reader.item("Written by me"))
+    assert post.pubkey == key.pubkey
+    edit = agent.call("PATCH", f"/posts/{post.id}", content="Edited over HTTP")["event"]["id"]
+    mine = reader.by_id(post.id)
+    expect(mine).to_contain_text("Edited over HTTP")
+    button(mine, "Delete").click()
+    button(mine, "Really delete?").click()
+    expect(mine).to_have_count(0)
+    assert httpx.get(f"{relay.http}/api/v1/events/{edit}").status_code == 404
+
+
+def test_what_the_relay_signed_earlier_is_deleted_by_the_relay_also_where_there_is_an_extension(relay, window):
+    agent, key = Agent(relay), fresh_key()
+    post = agent.post("Signed by the relay")
+    reader = as_bound(window, agent, key)
+    button(reader.by_id(post), "Delete").click()
+    button(reader.by_id(post), "Really delete?").click()
+    expect(reader.by_id(post)).to_have_count(0)
+    assert httpx.get(f"{relay.http}/api/v1/posts/{post}").status_code == 404
+
+
+def test_votes_by_several_keys_of_one_name_are_taken_back_together(relay, window):
+    post, agent, key = Agent(relay).post("Voted on twice"), Agent(relay), fresh_key()
+    agent.upvote(post)
+    held = httpx.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]
+    assert held["upvotes"] == 1
+    reader = as_bound(window, agent, key)
+    item = reader.by_id(post)
+    up, down = button(item, "Upvote this post"), button(item, "Downvote this post")
+    expect(up).to_have_attribute("aria-pressed", "true")
+    down.click()
+    expect(score(item)).to_have_text("-1")
+    down.click()
+    expect(score(item)).to_have_text("0")
+    expect(down).to_have_attribute("aria-pressed", "false")
+    left = httpx.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]
+    assert (left["upvotes"], left["downvotes"]) == (0, 0)
 
 
 def test_a_key_without_a_name_is_told_what_is_missing(relay, window):

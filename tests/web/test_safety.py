@@ -73,3 +73,48 @@ def test_the_key_in_the_browser_goes_to_this_relay_only_and_never_into_an_addres
     expect(writer.item("Quietly")).to_be_visible()
     assert asked
     assert not any(agent.identity.token in url for url in asked)
+
+
+# Left-to-right letters from which a browser makes right-to-left ones, never closed; and what would close an isolation.
+TURNED = "Turned \u202e around \u2069\u202e\u2067\u202b"
+
+# How far the last letter of an element's text stands to the right of its first, in pixels.
+READS = """
+(element) => {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const text = walker.nextNode();
+  const left = (at) => {
+    const range = document.createRange();
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    return range.getBoundingClientRect().left;
+  };
+  return left("example.org".length - 1) - left(0);
+}
+"""
+
+
+def test_characters_that_turn_text_around_turn_nothing_but_their_own_title(relay, window):
+    agent = Agent(relay)
+    post = agent.post(TURNED, TURNED, url="https://example.org/tides")
+    agent.comment(post, TURNED)
+    for path in ("/?sort=new", f"/post/{post}"):
+        reader = window(path)
+        item = reader.by_id(post)
+        expect(item).to_contain_text("Turned")
+        link = item.get_by_role("link", name="example.org")
+        assert link.evaluate(READS) > 0
+        title = item.locator("[data-part=title]").bounding_box()
+        beside = link.bounding_box()
+        assert title["x"] + title["width"] <= beside["x"]
+    assert not set(reader.page.title()) & set("\u202e\u2069\u2067\u202b")
+    assert reader.page.title().startswith("Turned around")
+    assert httpx.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]["title"] == TURNED
+
+
+def test_a_title_in_a_script_from_right_to_left_stands_on_the_right(relay, window):
+    post = Agent(relay).post("\u05d2\u05d0\u05d5\u05ea", url="https://example.org/tides")
+    item = window(f"/post/{post}").by_id(post)
+    title = item.locator("[data-part=title]").bounding_box()
+    link = item.get_by_role("link", name="example.org").bounding_box()
+    assert title["x"] > link["x"] + link["width"] - 1

@@ -123,6 +123,8 @@ def _complete(document: dict[str, Any], route: HTTPRouteHandler, operation: dict
         content = message.get("content", {}).get(JSON)
         if content is not None:
             content["example"] = sample(document, content["schema"])
+            if {"type": "null"} in content["schema"].get("oneOf", []) and "required" in message:
+                message["required"] = False
     if route is stream.stream:
         answers["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}, "example": stream.EXAMPLE}}
 

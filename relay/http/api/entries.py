@@ -4,8 +4,8 @@ An event without a row in the feed (no identity behind it, or gone already) is n
 """
 
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -15,7 +15,11 @@ from relay.http.api.watchers import Entry, Pending
 from relay.http.hub import Hub
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
+from storage.feed import CommentRow, PostRow
 
+AT_ONCE: Final = 20  # posts or comments read at once: their texts may be large
+
+Row = TypeVar("Row", PostRow, CommentRow)
 Seq = Annotated[int, msgspec.Meta(description="its number in the log, as in `Last-Event-ID`", examples=[1042])]
 
 
@@ -54,8 +58,9 @@ async def describe(hub: Hub, batch: Sequence[Pending]) -> list[Entry]:
     targets = {event.id: feed.voted(event) if event.kind == kinds.REACTION else event.id for _, event in batch}
     ids = list({target for target in targets.values() if target is not None})
     voters = [event.pubkey for _, event in batch if event.kind == kinds.REACTION]
-    posts = {row.id: row for row in await hub.feed.posts_by_id(ids, now)}
-    comments = {row.id: row for row in await hub.feed.comments_by_id(ids, now)}
+    new = {event.id for _, event in batch}
+    posts = await _rows(hub.feed.posts_by_id, ids, now, new)
+    comments = await _rows(hub.feed.comments_by_id, ids, now, new)
     people = await hub.identities.by_key(voters) if voters else {}
     entries = []
     for seq, event in batch:
@@ -88,6 +93,15 @@ async def describe(hub: Hub, batch: Sequence[Pending]) -> list[Entry]:
             entry = Entry(seq, comment.posting_identity_id, comment.post_id, _frame(seq, "comment", told_comment))
             entries.append(entry)
     return entries
+
+
+async def _rows(read: Callable[..., Awaitable[list[Row]]], ids: list[str], now: int, new: set[str]) -> dict[str, Row]:
+    """The rows of these ids, few at a time; those of targets, which are not new, without their texts."""
+    found: dict[str, Row] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        for row in await read(ids[start : start + AT_ONCE], now):
+            found[row.id] = row if row.id in new else msgspec.structs.replace(row, content="", wire=b"")
+    return found
 
 
 def _frame(seq: int, name: str, told: Any) -> bytes:

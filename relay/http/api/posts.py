@@ -16,6 +16,7 @@ from relay.http.api.shapes import GENERAL, Content, Done, EditAnswer, Link, Post
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
+from relay.protocol.event import expiration, parse
 from relay.server.identities import Principal
 from storage.feed import PostRow
 
@@ -116,6 +117,9 @@ async def edit_post(
     present = await find(hub, post_id, principal)
     check_author(present.posting_identity_id, principal)
     tags = [["e", present.id], ["title", _title(present.title if data.title is None else data.title)]]
+    expires = expiration(parse(present.wire))
+    if expires is not None:
+        tags.append(["expiration", str(expires)])  # its text is not to outlive the post
     content = present.content if data.content is None else data.content
     created_at = max(common.now(), (present.updated_at or present.created_at) + 1)  # so that it is the newest
     event = await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at))
@@ -127,7 +131,6 @@ async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
     """Delete your own post with its edits; what stands under it leaves the feed too."""
     present = await find(hub, post_id, principal)
     check_author(present.posting_identity_id, principal)
-    await publishing.take_back(hub, principal, kinds.EDIT, present.id)  # their text is events of its own
     draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.POST)]], "", common.now())
     event = await publishing.act(hub, principal, draft, by=present.pubkey)
     return Done(message="Post deleted", event=event)

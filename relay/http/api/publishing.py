@@ -46,23 +46,23 @@ async def act(hub: Hub, principal: Principal, draft: Draft, by: str | None = Non
     return event
 
 
-async def said(hub: Hub, principal: Principal, kind: int, target: str) -> list[Event]:
-    """The identity's live votes or edits (`kind`) on the target, newest first, whichever of its keys signed."""
+async def votes_on(hub: Hub, principal: Principal, target: str) -> list[Event]:
+    """The identity's live votes on the target, newest first, whichever of its keys signed."""
     keys = frozenset(key.pubkey for key in await hub.identities.keys(principal.identity_id))
-    wanted = Filter(kinds=frozenset([kind]), authors=keys, tags={"e": frozenset([target])}, limit=MAX_SAID)
+    wanted = Filter(kinds=frozenset([kinds.REACTION]), authors=keys, tags={"e": frozenset([target])}, limit=MAX_SAID)
     found = await hub.reader.query([wanted], PUBLIC, common.now())
-    return [event for event in map(parse, found.wires) if feed.subject(event) == target]
+    return [event for event in map(parse, found.wires) if feed.voted(event) == target]
 
 
-async def take_back(hub: Hub, principal: Principal, kind: int, target: str) -> Event | None:
-    """Delete all that `said` finds; the last deletion, None when there was nothing. Raises as `act`."""
+async def take_back(hub: Hub, principal: Principal, target: str) -> Event | None:
+    """Delete all that `votes_on` finds; the last deletion, None when there was nothing. Raises as `act`."""
     done: Event | None = None
-    while events := await said(hub, principal, kind, target):
+    while events := await votes_on(hub, principal, target):
         held = {key.pubkey for key in await hub.identities.keys(principal.identity_id) if key.held}
         # Keys that the relay does not hold come first: their owner is asked to sign before anything is done.
         for pubkey in sorted({event.pubkey for event in events}, key=lambda key: key in held):
             own = [["e", event.id] for event in events if event.pubkey == pubkey]
-            draft = Draft(kinds.DELETION, [*own, ["k", str(kind)]], "", common.now())
+            draft = Draft(kinds.DELETION, [*own, ["k", str(kinds.REACTION)]], "", common.now())
             done = await act(hub, principal, draft, by=pubkey)
     return done
 

@@ -91,18 +91,22 @@ async def list_tokens(principal: GivenPrincipal, hub: GivenHub) -> TokenList:
 
 
 @post(f"{BASE}/agents/me/tokens", tags=TAGS, summary="Make another token", cache_control=NO_STORE)
-async def add_token(data: JSONBody[NewToken], principal: GivenPrincipal, hub: GivenHub) -> TokenMade:
-    """Another token of the same identity."""
-    token, text = await hub.identities.add_token(principal.identity_id, data.name, _seconds(data.expires_at))
+async def add_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[NewToken | None] = None) -> TokenMade:
+    """Another token of the same identity; without a body, one without a name that never ends."""
+    data = data or NewToken()
+    expires_at = _seconds(data.expires_at)
+    token, text = await hub.identities.add_token(principal.identity_id, data.name, expires_at, principal.token_id)
     return TokenMade(api_key=text, token=_row(token))
 
 
 @post(f"{BASE}/agents/me/tokens/rotate", tags=TAGS, summary="Change your token", cache_control=NO_STORE)
-async def rotate_token(data: JSONBody[Rotation], principal: GivenPrincipal, hub: GivenHub) -> TokenMade:
+async def rotate_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[Rotation | None] = None) -> TokenMade:
     """A new token in place of the one the request came with, which ends at once or after a grace time."""
-    ending = ((principal.token_id, common.now() + data.grace_seconds),)
-    expires_at = _seconds(data.expires_at)
-    token, text = await hub.identities.add_token(principal.identity_id, data.name, expires_at, ending)
+    data = data or Rotation()
+    ends = common.now() + data.grace_seconds
+    token, text = await hub.identities.add_token(
+        principal.identity_id, data.name, _seconds(data.expires_at), principal.token_id, ends
+    )
     return TokenMade(api_key=text, token=_row(token))
 
 

@@ -86,7 +86,7 @@ async def unvote_comment(comment_id: FromPath[str], principal: GivenPrincipal, h
 async def _vote(hub: Hub, principal: Principal, target: Target, direction: Direction) -> VoteAnswer:
     if target.your_vote == direction:
         return await _unvote(hub, principal, target)
-    earlier = await publishing.said(hub, principal, kinds.REACTION, target.id)
+    earlier = await publishing.votes_on(hub, principal, target.id)
     created_at = max([common.now(), *(vote.created_at + 1 for vote in earlier)])
     kind = kinds.POST if isinstance(target, PostRow) else kinds.COMMENT
     tags = [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", str(kind)]]
@@ -95,7 +95,7 @@ async def _vote(hub: Hub, principal: Principal, target: Target, direction: Direc
 
 
 async def _unvote(hub: Hub, principal: Principal, target: Target) -> VoteAnswer:
-    event = await publishing.take_back(hub, principal, kinds.REACTION, target.id)
+    event = await publishing.take_back(hub, principal, target.id)
     if event is None:
         raise not_found("vote", "you have no vote on this")
     return await _answer(hub, principal, target, event)

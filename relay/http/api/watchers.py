@@ -15,16 +15,18 @@ import msgspec
 
 from relay.http.hub import Hub
 from relay.protocol import kinds
-from relay.protocol.event import Event
+from relay.protocol.event import Event, wire
 from relay.server.limits import Tally
 from storage.base import Outcome, Status
 
 KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
 MAX_WATCHERS: Final = 10_000
 MAX_PENDING: Final = 5_000  # events waiting to be described
+MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
 MAX_HELD: Final = 1_000  # frames waiting for one watcher
 MAX_HELD_BYTES: Final = 2 * 1024 * 1024
-BATCH: Final = 200  # events described at once
+BATCH: Final = 200  # events described at once, fewer where they are large
+BATCH_BYTES: Final = 1024 * 1024
 TICK: Final = 1.0  # seconds between looks at whether the relay is draining
 HEARTBEAT: Final = 15  # ticks
 
@@ -109,7 +111,8 @@ class Watchers:
         self._hub = hub
         self._describe = describe
         self._watchers: set[Watcher] = set()
-        self._pending: deque[Pending] = deque()
+        self._pending: deque[tuple[Pending, int]] = deque()  # each with its bytes
+        self._pending_bytes = 0
         self._delivered = hub.health().last_seq
         self._working: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -147,8 +150,10 @@ class Watchers:
             if not self._pending and self._working is None:
                 self._delivered = outcome.seq
             return
-        self._pending.append((outcome.seq, event))
-        if len(self._pending) > MAX_PENDING:
+        size = len(wire(event))
+        self._pending.append(((outcome.seq, event), size))
+        self._pending_bytes += size
+        if len(self._pending) > MAX_PENDING or self._pending_bytes > MAX_PENDING_BYTES:
             self._give_up("too many events at once")
         elif self._working is None:
             self._working = asyncio.create_task(self._deliver(), name="stream delivery")
@@ -156,7 +161,7 @@ class Watchers:
     async def _deliver(self) -> None:
         try:
             while self._pending:
-                batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
+                batch = self._next()
                 for entry in await self._describe(batch):
                     self._offer(entry)
                 self._delivered = max(self._delivered, batch[-1][0])
@@ -166,6 +171,16 @@ class Watchers:
         finally:
             self._working = None
 
+    def _next(self) -> list[Pending]:
+        batch: list[Pending] = []
+        size = 0
+        while self._pending and len(batch) < BATCH and (not batch or size + self._pending[0][1] <= BATCH_BYTES):
+            one, of_it = self._pending.popleft()
+            batch.append(one)
+            size += of_it
+        self._pending_bytes -= size
+        return batch
+
     def _offer(self, entry: Entry) -> None:
         for watcher in self._watchers:
             if entry.seq > watcher.after and watcher.wanted.takes(entry):
@@ -174,8 +189,9 @@ class Watchers:
     def _give_up(self, why: str) -> None:
         log.warning("streams are cut, their watchers may resume: %s", why)
         if self._pending:
-            self._delivered = self._pending[-1][0]
+            self._delivered = self._pending[-1][0][0]
             self._pending.clear()
+            self._pending_bytes = 0
         for watcher in self._watchers:
             watcher.end()
 

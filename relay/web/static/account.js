@@ -117,7 +117,11 @@ export async function extensionKey() {
 
 export const canWrite = () => Boolean(me.token || window.nostr);
 
-async function signer() {
+// `authors`, where it is given, are the keys of what is to be taken back: the extension does that only for its own.
+async function signer(authors = []) {
+  if (authors.length && window.nostr && !me.extension) await extensionKey();
+  if (authors.some((key) => key !== me.extension)) return me.token ? "key" : "none";
+  if (authors.length && window.nostr) return "extension";
   if (!window.nostr) return me.token ? "key" : "none";
   if (!me.token) return "extension";
   return me.bound?.has(me.extension || (await extensionKey())) ? "extension" : "key";
@@ -130,9 +134,13 @@ async function sign(draft) {
   return event;
 }
 
+// So that the same words said twice within a second are two events.
+const salt = () => ["salt", Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")];
+
 // One way or the other; both answer with the signed event.
-async function either(draft, call) {
-  const how = await signer();
+async function either(draft, call, authors) {
+  const how = await signer(authors);
+  if (how === "none" && authors) throw new Error("Another of your keys signed this: sign in with the API key of the same name.");
   if (how === "none") throw new Error("You need a name here first: get an API key.");
   if (how === "extension") return sign(draft);
   try {
@@ -140,12 +148,13 @@ async function either(draft, call) {
   } catch (error) {
     const owed = error.answer?.event; // for a key that the relay does not hold
     if (error.status !== 409 || !owed || !window.nostr) throw error;
-    return sign({ kind: owed.kind, tags: owed.tags, content: owed.content, created_at: owed.created_at });
+    const { kind, tags, content, created_at } = owed;
+    return sign({ kind, tags, content, created_at });
   }
 }
 
 export function writePost({ title, content, url }) {
-  const tags = [["title", title], ...(url ? [["r", url]] : [])];
+  const tags = [["title", title], ...(url ? [["r", url]] : []), salt()];
   const body = { title, content, ...(url && { url }) };
   return either({ kind: 11, tags, content }, async () => (await api("POST", "/posts", body)).post.event);
 }
@@ -154,7 +163,7 @@ const scope = (e, k, p, target) => [[e, target.id, "", target.pubkey], [k, Strin
 
 // `post` and `parent`, which may be the post itself, are {id, pubkey, kind}.
 export function writeComment(post, parent, content) {
-  const tags = [...scope("E", "K", "P", post), ...scope("e", "k", "p", parent)];
+  const tags = [...scope("E", "K", "P", post), ...scope("e", "k", "p", parent), salt()];
   const body = { content, ...(parent.id !== post.id && { parent_id: parent.id }) };
   return either(
     { kind: 1111, tags, content },
@@ -168,21 +177,35 @@ const place = (target) => `/${target.kind === 11 ? "posts" : "comments"}/${targe
 export function vote(target, direction, mine) {
   const content = direction === "up" ? "+" : "-";
   const [newest] = mine;
-  let draft = {
+  if (newest && (newest.content === "-" ? "-" : "+") === content) return takeBack(target, mine);
+  const draft = {
     kind: 7,
     content,
     created_at: Math.max(now(), (newest?.created_at ?? 0) + 1),
-    tags: [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", String(target.kind)]],
+    tags: [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", String(target.kind)], salt()],
   };
-  if (newest && (newest.content === "-" ? "-" : "+") === content) {
-    draft = { kind: 5, tags: [...mine.map((each) => ["e", each.id]), ["k", "7"]] };
-  }
   return either(draft, async () => (await api("POST", `${place(target)}/${direction}vote`)).event);
+}
+
+// Votes of several keys take several deletions: the relay asks for those that the extension must sign, one after the other.
+async function takeBack(target, mine) {
+  const authors = [...new Set(mine.map((each) => each.pubkey))];
+  const draft = { kind: 5, tags: [...mine.map((each) => ["e", each.id]), ["k", "7"]] };
+  const call = async () => (await api("DELETE", `${place(target)}/vote`)).event;
+  let done = await either(draft, call, authors);
+  for (let left = authors.length - 1; left > 0; left--) {
+    try {
+      done = await either(draft, call, authors);
+    } catch (error) {
+      if (error.status !== 404) throw error; // nothing is left
+    }
+  }
+  return done;
 }
 
 export function remove(target) {
   const draft = { kind: 5, tags: [["e", target.id], ["k", String(target.kind)]] };
-  return either(draft, async () => (await api("DELETE", place(target))).event);
+  return either(draft, async () => (await api("DELETE", place(target))).event, [target.pubkey]);
 }
 
 // A key of one's own for the identity of this browser's API key (NIP-43).

@@ -95,6 +95,12 @@ def test_says_which_routes_take_an_idempotency_key(document):
     assert not [path for path, _ in taking if "token" in path or "key" in path or "register" in path]
 
 
+def test_says_where_a_body_may_be_left_out(document):
+    bodies = {path.removeprefix(BASE): operation.get("requestBody", {}) for path, _, operation in operations(document)}
+    assert bodies["/agents/register"]["required"] is True
+    assert bodies["/agents/me/tokens/rotate"]["required"] is False
+
+
 async def test_examples_of_what_is_sent_are_accepted(api, alice, document):
     sent = document["paths"][f"{BASE}/posts"]["post"]["requestBody"]["content"]["application/json"]["example"]
     answered = (await alice.told("POST", "posts", sent, 201))["post"]

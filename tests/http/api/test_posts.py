@@ -9,6 +9,8 @@ from keys.schnorr import fault
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC
+from tests.e2e.harness import fresh_key
+from tests.factories import make_event
 
 HOSTILE = "<script>alert(1)</script> **bold** <img src=x onerror=alert(1)> \u202e\u0007"
 
@@ -186,6 +188,40 @@ async def test_a_deleted_posts_edits_are_gone_too(alice, relay):
     await alice.told("DELETE", f"posts/{post['id']}")
     found = await relay.site.reader.query([Filter(kinds=frozenset([1010]))], PUBLIC, int(time.time()))
     assert not found.wires
+
+
+async def bound_key(alice):
+    """A key of one's own, bound to the same identity."""
+    key = fresh_key()
+    code = (await alice.told("POST", "agents/me/keys/claims", status=201))["code"]
+    join = make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time()))
+    await alice.told("POST", "events", msgspec.structs.asdict(join), 201)
+    return key
+
+
+async def test_an_edit_expires_with_its_post(alice):
+    key = await bound_key(alice)
+    until = ["expiration", str(int(time.time()) + 1000)]
+    post = make_event(key, 11, "First", [["title", "A title"], until], int(time.time()))
+    await alice.told("POST", "events", msgspec.structs.asdict(post), 201)
+    edited = await alice.told("PATCH", f"posts/{post.id}", {"content": "Second"})
+    assert until in edited["event"]["tags"]
+
+
+async def test_a_deletion_signed_by_the_author_takes_the_edits_by_the_relays_key_along(alice, relay):
+    key = await bound_key(alice)
+    post = make_event(key, 11, "First", [["title", "A title"]], int(time.time()))
+    await alice.told("POST", "events", msgspec.structs.asdict(post), 201)
+    edited = await alice.told("PATCH", f"posts/{post.id}", {"content": "Second"})
+    assert edited["event"]["pubkey"] != key.pubkey
+    first, second = [(await alice.told("DELETE", f"posts/{post.id}", status=409))["event"]["id"] for _ in range(2)]
+    assert first != second  # so that what is asked for twice within a second is two events
+    owed = (await alice.told("DELETE", f"posts/{post.id}", status=409))["event"]
+    assert (owed["kind"], owed["pubkey"]) == (5, key.pubkey)
+    signed = make_event(key, 5, owed["content"], owed["tags"], owed["created_at"])
+    assert signed.id == owed["id"]
+    await alice.told("POST", "events", msgspec.structs.asdict(signed), 201)
+    await alice.refused(404, "GET", f"events/{edited['event']['id']}")
 
 
 async def test_nobody_edits_or_deletes_what_another_wrote(alice, bob, api):

@@ -1,5 +1,6 @@
 """Tokens of identities and of users: what opens which door, and that a revoked one opens none, at once."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ import pytest
 
 from keys import tokens
 from keys.tokens import Kind
-from tests.http.api.homes import Home, home
+from tests.http.api.homes import BASE, Home, home
 from tests.http.api.proofs import nostr
 
 
@@ -192,3 +193,22 @@ async def test_nobody_revokes_another_s_app_token(hub: Home) -> None:
     assert (await hub.ask("DELETE", f"/tokens/{token_id}", theirs))[0] == 404
     assert (await hub.ask("DELETE", f"/tokens/{token_id}", nostr(3, "DELETE", f"/tokens/{token_id}")))[0] == 404
     assert (await hub.ask("GET", "/users/me", mine))[0] == 200
+
+
+async def test_of_rotations_at_once_with_one_token_one_gives_another(hub: Home) -> None:
+    token = (await hub.register("Alice"))["api_key"]
+    answers = await asyncio.gather(*(hub.ask("POST", "/agents/me/tokens/rotate", token) for _ in range(5)))
+    assert sorted(status for status, _ in answers) == [201, 401, 401, 401, 401]
+    assert {answer["error"] for status, answer in answers if status == 401} == {"auth_required"}
+    (made,) = (answer for status, answer in answers if status == 201)
+    status, answer = await hub.ask("GET", "/agents/me/tokens", made["api_key"])
+    assert status == 200
+    assert [row["id"] for row in answer["tokens"] if row["live"]] == [made["token"]["id"]]
+
+
+async def test_a_token_is_made_and_rotated_without_a_body_too(hub: Home) -> None:
+    token = (await hub.register("Alice"))["api_key"]
+    for path in ("tokens", "tokens/rotate"):
+        answer = await hub.post(f"{BASE}/agents/me/{path}", headers={"authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json()["token"]["expires_at"]) == (201, None)
+    assert (await hub.ask("GET", "/agents/me", token))[0] == 401

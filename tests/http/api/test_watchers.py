@@ -30,9 +30,9 @@ class Desk:
             raise ValueError("cannot be described")
         return [Entry(seq, event.pubkey, event.id, b"%d " % seq) for seq, event in batch]
 
-    def commit(self, key: int = 1, kind: int = 11, audience=None, status=Status.STORED):
+    def commit(self, key: int = 1, kind: int = 11, audience=None, status=Status.STORED, content: str = ""):
         self.seq += 1
-        event = make_event(key, kind, created_at=self.seq)
+        event = make_event(key, kind, content, created_at=self.seq)
         self.hub.listeners[0](event, Outcome(status, self.seq, audience))
         return event
 
@@ -121,6 +121,30 @@ async def test_streams_end_rather_than_miss_something(trouble, monkeypatch):
     with desk.watchers.watch(Wanted(), "a") as next_one:
         desk.commit()
         assert await frames(next_one) == b"%d " % desk.seq
+
+
+async def test_large_events_are_described_few_at_a_time_and_the_largest_alone(monkeypatch):
+    monkeypatch.setattr(watchers, "BATCH_BYTES", 2000)
+    desk = Desk()
+    desk.gate.clear()
+    with desk.watchers.watch(Wanted(), "a") as watcher:
+        for size in (1, 500, 500, 500, 9000, 500):
+            desk.commit(content="x" * size)
+        desk.gate.set()
+        shown = b""
+        while not shown.endswith(b"1240 "):
+            shown += await frames(watcher)
+    assert desk.descriptions == [[1235, 1236], [1237, 1238], [1239], [1240]]
+
+
+async def test_what_waits_to_be_described_is_bounded_in_bytes(monkeypatch):
+    monkeypatch.setattr(watchers, "MAX_PENDING_BYTES", 5000)
+    desk = Desk()
+    desk.gate.clear()
+    with desk.watchers.watch(Wanted(), "a") as watcher:
+        for _ in range(2):
+            desk.commit(content="x" * 3000)
+        assert [part async for part in watcher.frames()] == []
 
 
 async def test_an_idle_stream_is_kept_awake_with_its_number(monkeypatch):
