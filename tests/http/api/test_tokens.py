@@ -156,6 +156,7 @@ async def test_an_identity_holds_fifty_live_tokens_and_no_more(hub: Home) -> Non
 async def test_the_last_use_of_a_token_is_kept(hub: Home) -> None:
     first = (await hub.register("Alice"))["api_key"]
     await hub.ask("GET", "/agents/me", first)
+    await asyncio.sleep(0)  # the task that keeps it has begun
     await hub.site.hub.ingest.call(lambda: None)  # whatever was queued before has been written
     row = (await hub.ask("GET", "/agents/me/tokens", first))[1]["tokens"][0]
     assert row["last_used_at"] is not None
