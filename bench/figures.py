@@ -117,10 +117,10 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def is_met(row: Row) -> bool | None:
-    """Whether the row reaches its target; None when it has none or the figure could not be had."""
-    target = TARGETS.get(row.name)
-    value = None if target is None else row.figure(target.figure)
-    return None if target is None or value is None else value <= target.at_most
+    """Whether the row reaches all its targets; None when it has none or a figure could not be had."""
+    values = [(row.figure(target.figure), target.at_most) for target in TARGETS.get(row.name, ())]
+    known = [value <= at_most for value, at_most in values if value is not None]
+    return all(known) if known and len(known) == len(values) else None
 
 
 def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Ratio]:

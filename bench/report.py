@@ -27,7 +27,7 @@ def ratios(rows: Sequence[Ratio]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    target = TARGETS.get(row.name)
+    targets = TARGETS.get(row.name, ())
     verdict = {True: "met", False: "MISSED", None: ""}[is_met(row)]
     return (
         row.name,
@@ -39,7 +39,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _shown(row.p99_ms, " ms"),
         _shown(row.memory_bytes, " B"),
         "" if row.ratio is None else _times(row.ratio),
-        "" if target is None else f"≤ {target.at_most:,g} {target.figure.value}",
+        ", ".join(f"≤ {target.at_most:,g} {target.figure.value}" for target in targets),
         verdict,
     )
 

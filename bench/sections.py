@@ -15,7 +15,7 @@ from bench.figures import Row
 from bench.floor import floor_us, sync
 from bench.plan import Plan
 from bench.process import Subject, started
-from bench.workloads import api, fanout, feed, idle, ingest, query, search, transfer
+from bench.workloads import api, fanout, feed, idle, ingest, query, search, searched, transfer
 
 Section = Callable[[Subject, Plan], Awaitable[list[Row]]]
 Say = Callable[[str], None]
@@ -75,6 +75,7 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
                 rows += await floor.under(partial(query.rows, subject, plan))
         if "search" in only:
             say("search")
+            rows += await floor.under(partial(searched.rows, Path(scratch), plan))
             rows += await floor.under(partial(search.rows, Path(scratch), plan, say))
     return rows
 

@@ -18,6 +18,7 @@ from handlers import (
     knowledge,
     posts,
     private,
+    quota,
     regular,
     replaceable,
     vanish,
@@ -100,24 +101,34 @@ def meaning(
     relay_url: str,
     provision: bool = False,
     provisions_per_hour: int = 0,
+    *,
     searched: frozenset[int] = frozenset(),
+    knowledge: frozenset[int] = frozenset(),
+    chunks_per_key: int = 0,
 ) -> Meaning:
     """What storage asks; the arguments are `relay.protocol.relay.Relay`."""
-    return _Table(Relay(relay_url, provision, provisions_per_hour, searched))
+    return _Table(Relay(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key))
 
 
 class _Table:
     """Meaning by look-up in HANDLERS."""
 
-    __slots__ = ("_admits", "_searched")
+    __slots__ = ("_admits", "_chunks", "_knowledge", "_searched")
 
     def __init__(self, relay: Relay) -> None:
         self._searched = relay.searched
+        self._knowledge = relay.knowledge if relay.chunks_per_key else frozenset[int]()
+        self._chunks = relay.chunks_per_key
         self._admits = tuple(row.admit(relay) for row in HANDLERS)
 
     def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
         refused = common.refusal(event, known, now)
-        return self._admits[_ROW_OF[event.kind]](event, known, now, door) if refused is None else refused
+        if refused is not None:
+            return refused
+        admission = self._admits[_ROW_OF[event.kind]](event, known, now, door)
+        if event.kind in self._knowledge and door is not Door.IMPORT:
+            quota.check_chunks(event, admission.replaces, known, self._chunks)
+        return admission
 
     def touches(self, event: Event) -> tuple[Key, ...]:
         found = HANDLERS[_ROW_OF[event.kind]].touches(event)

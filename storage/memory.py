@@ -30,6 +30,7 @@ from storage.base import Counted, Found, Incoming, Limits, Outcome, Readers, Rec
 from storage.directory import Change, SqliteDirectory
 from storage.people import Lookups
 from storage.registry import Bindings, SqliteLookups
+from storage.search.chunks import Cutting, passages_of
 from storage.sqlite_file import split
 from storage.statements import migrations
 
@@ -117,6 +118,17 @@ class MemoryLog:
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash."""
         return self.bindings.key_claim(code_hash)
+
+    def chunks_of(self, pubkey: str) -> int:
+        """How many passages of knowledge the key has."""
+        theirs = [
+            one.event for one in self.live.values() if one.event.pubkey == pubkey and one.event.kind == kinds.WIKI
+        ]
+        return sum(map(self.chunks_in, theirs))
+
+    def chunks_in(self, event: Event) -> int:
+        """Into how many passages the event is cut."""
+        return len(passages_of(Cutting(knowledge=(kinds.WIKI,)), event, None, None))
 
     def touch_author(self, pubkey: str) -> None:
         """There are no derived rows to refresh."""

@@ -28,6 +28,8 @@ from storage import entries, lookup
 from storage.base import Incoming
 from storage.query import FOR_EVER
 from storage.registry import Bindings
+from storage.search import writing
+from storage.search.chunks import Cutting, passages_of
 from storage.statements import SIZES, listed, named, padded, write_rows
 
 MOST_HELD: Final = 32 * 2**20  # bytes of events looked up and held; beyond, what is pending is written
@@ -66,6 +68,7 @@ class Overlay:
         self._versions: dict[str, Version | None] = {}
         self._address_marks: dict[str, Version | None] = {}
         self._vanished: dict[str, int | None] = {}
+        self._chunks: dict[str, int] = {}
 
     # What handlers ask
 
@@ -117,6 +120,27 @@ class Overlay:
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash."""
         return self._bindings.key_claim(code_hash)
+
+    def chunks_of(self, pubkey: str) -> int:
+        """How many passages of knowledge the key has; what a flush within the batch wrote counts when the batch is over."""
+        knowledge = self._cutting().knowledge
+        stored = self._connection.execute(named("search")["chunks_of"], (pubkey,)).fetchone()[0]
+        coming = [row.event for row, _ in self._pending.values()]
+        leaving = [row.event for row in self._leaving.values()]
+        change = (
+            sum(self.chunks_in(one) for one in some if one.pubkey == pubkey and one.kind in knowledge)
+            for some in (coming, leaving)
+        )
+        return int(stored) + next(change) - next(change)
+
+    def chunks_in(self, event: Event) -> int:
+        """Into how many passages the event is cut."""
+        if event.id not in self._chunks:
+            self._chunks[event.id] = len(passages_of(self._cutting(), event, None, None))
+        return self._chunks[event.id]
+
+    def _cutting(self) -> Cutting:
+        return writing.settings(self._connection)
 
     # What the writer does
 

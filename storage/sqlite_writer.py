@@ -107,9 +107,17 @@ class SqliteWriter:
         """Keep vectors of passages; see storage.search.writing.SearchWriter."""
         return self._transact(lambda _: writing.store(self._connection, model, rows))
 
+    def begin_model(self, model: Model) -> None:
+        """Vectors of this model may be kept beside those that serve."""
+        self._transact(lambda _: writing.begin(self._connection, model))
+
     def adopt_model(self, model: Model) -> None:
-        """Lock this model in instead of another."""
+        """From now on this model serves."""
         self._transact(lambda _: writing.adopt(self._connection, model))
+
+    def forget_vectors(self, number: int) -> bool:
+        """Forget some vectors of models that are on their way out; whether there may be more."""
+        return self._transact(lambda _: writing.forget(self._connection, number))
 
     def forget_removed(self, number: int) -> None:
         """The vector index has forgotten what was removed up to this number."""

@@ -6,7 +6,6 @@ relay that provisions identities, all other posts by `tidings import`. What is m
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,21 +16,19 @@ import msgspec
 
 from bench import corpus, feed, seeded
 from bench.client import Trouble
-from bench.figures import Row, percentile
+from bench.figures import Row
 from bench.plan import Plan
-from bench.process import Meter, Spent, Subject, command, run, started
+from bench.process import Meter, Subject, command, run, started
 from bench.workloads.api import timed
+from bench.workloads.beside import Work, beside
 from bench.workloads.ingest import drip, pour, refusal, unless_new
 
 PAGE: Final = 25  # posts
 DEPTH: Final = 1000  # pages
 _FIRSTS: Final = 10  # different pages that are read in turn
 _LOVED, _MET, _NEW = 0, 1, 2  # posts: with all the votes, with the votes by which the voters are known, with none
-_TURNS: Final = 4
-_WRITTEN_SEED: Final = 1_000_000  # far from any seed a person chooses
-_PROVISION: Final = ("identities.unbound=provision", "identities.provisions_per_hour=0")
-
-_Send = Callable[[Subject, Sequence[bytes]], Awaitable[tuple[Spent, list[float]]]]
+WRITTEN_SEED: Final = 1_000_000  # far from any seed a person chooses
+PROVISION: Final = ("identities.unbound=provision", "identities.provisions_per_hour=0")
 
 
 async def fill(data: Path, plan: Plan) -> None:
@@ -41,7 +38,7 @@ async def fill(data: Path, plan: Plan) -> None:
     holding = seeded.Holding(plan.seed, posts=len(posts) * corpus.CHUNK, votes=len(votes))
     if seeded.is_filled(data, holding):
         return
-    with started(data, *_PROVISION) as subject:
+    with started(data, *PROVISION) as subject:
         await pour(subject, list(corpus.wires(plan.seed, corpus.AUTHORS, feed.POSTS)), plan, refusal)
         await pour(subject, votes, plan, refusal)
         await pour(subject, _next_votes(plan, _MET, corpus.CHUNK), plan, refusal)
@@ -58,7 +55,7 @@ def _next_votes(plan: Plan, post: int, voters: int) -> list[bytes]:
 
 async def rows(subject: Subject, plan: Plan) -> list[Row]:
     """Rows "feed hot page", "feed hot page 1000", "feed note", "feed post", "feed first vote", "feed vote", and one at a time."""
-    seed = _WRITTEN_SEED + plan.seed
+    seed = WRITTEN_SEED + plan.seed
     many_at_once = partial(pour, plan=plan, judge=unless_new)
     many, voters, singles = plan.feed_written, plan.feed_voters, plan.feed_singles
     posts = list(corpus.wires(seed, many, feed.POSTS))
@@ -66,20 +63,17 @@ async def rows(subject: Subject, plan: Plan) -> list[Row]:
     first, votes = (_next_votes(plan, post, voters + singles) for post in (_NEW, _LOVED))
     return [
         *await _pages(subject, plan),
-        *await _beside(
-            subject,
-            _Work("feed note", "note", notes[:many], many_at_once),
-            _Work("feed post", "post", posts, many_at_once),
+        *await beside(
+            Work("feed note", "note", subject, notes[:many], many_at_once),
+            Work("feed post", "post", subject, posts, many_at_once),
         ),
-        *await _beside(
-            subject,
-            _Work("feed first vote", "vote", first[:voters], many_at_once),
-            _Work("feed vote", "vote", votes[:voters], many_at_once),
+        *await beside(
+            Work("feed first vote", "vote", subject, first[:voters], many_at_once),
+            Work("feed vote", "vote", subject, votes[:voters], many_at_once),
         ),
-        *await _beside(
-            subject,
-            _Work("feed note one at a time", "note", notes[many:], drip),
-            _Work("feed vote one at a time", "vote", votes[voters:], drip),
+        *await beside(
+            Work("feed note one at a time", "note", subject, notes[many:], drip),
+            Work("feed vote one at a time", "vote", subject, votes[voters:], drip),
         ),
     ]
 
@@ -123,47 +117,3 @@ async def _page(client: httpx.AsyncClient, cursor: str) -> str:
     if len(found.posts) < PAGE or found.next_cursor is None:
         raise Trouble(f"a page of the feed held {len(found.posts)} posts, and no more were to come")
     return found.next_cursor
-
-
-class _Work:
-    """Events to be sent in _TURNS parts by `send`, every one of them new, and what they have cost so far."""
-
-    def __init__(self, name: str, unit: str, wires: Sequence[bytes], send: _Send) -> None:
-        self._name = name
-        self._unit = unit
-        size = -(-len(wires) // _TURNS)
-        self._parts = [wires[at : at + size] for at in range(0, len(wires), size)]
-        self._units = len(wires)
-        self._send = send
-        self._spent: list[Spent] = []
-        self._latencies: list[float] = []
-
-    async def take_turn(self, subject: Subject, turn: int) -> None:
-        """Send a part."""
-        spent, latencies = await self._send(subject, self._parts[turn])
-        self._spent.append(spent)
-        self._latencies += latencies
-
-    def row(self) -> Row:
-        """What all parts cost together."""
-        cpu = [spent.cpu_seconds for spent in self._spent if spent.cpu_seconds is not None]
-        return Row(
-            name=self._name,
-            unit=self._unit,
-            units=self._units,
-            seconds=sum(spent.seconds for spent in self._spent),
-            cpu_us=sum(cpu) * 1e6 / self._units if cpu else None,
-            p50_ms=percentile(self._latencies, 50) * 1000,
-            p99_ms=percentile(self._latencies, 99) * 1000,
-        )
-
-
-async def _beside(subject: Subject, base: _Work, other: _Work) -> list[Row]:
-    """Both rows, the second with its ratio to the first. They take turns, so that the machine's moods meet both."""
-    for turn in range(_TURNS):
-        for work in (base, other) if turn % 2 == 0 else (other, base):
-            await work.take_turn(subject, turn)
-    one, two = base.row(), other.row()
-    if one.cpu_us is None or two.cpu_us is None:
-        return [one, two]
-    return [one, msgspec.structs.replace(two, ratio=two.cpu_us / one.cpu_us)]

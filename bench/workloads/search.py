@@ -2,7 +2,7 @@
 
 Measured in this process, without a socket: what a door adds is in the query section. Passages are sentences of this
 repository's own prose put together by chance, since recall over random vectors says nothing. Recall is that of the nearest ten
-against comparing every passage that matches.
+above the model's floor against comparing every passage that matches.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from storage.base import Incoming
 from storage.search.chunks import Cutting
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
+from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
 from storage.search.writing import SearchWriter
 
@@ -76,7 +77,7 @@ class Searched:
         async def write(work: Callable[[SearchWriter], T]) -> T:
             return await asyncio.to_thread(work, self.writer)
 
-        self.engine = SqliteSearch(self.path / "search", self.store.run, write, WordLlama())
+        self.engine = SqliteSearch(Keeping(self.path / "search", self.store.run, write), WordLlama())
         await self.engine.open()
 
     async def close(self) -> None:
@@ -114,8 +115,8 @@ async def rows(scratch: Path, plan: Plan, say: Callable[[str], None]) -> list[Ro
     vectors = await WordLlama().embed(texts)
     for name, places in matching.items():
         found += [await _asked(place, plan, name, texts, vectors=vectors[places], say=say)]
-    size = sum(file.stat().st_size for file in (place.path / "search").iterdir())
-    sealed = len(list((place.path / "search").glob("*.hnsw")))
+    size = sum(file.stat().st_size for file in (place.path / "search").rglob("segment-*"))
+    sealed = len(list((place.path / "search").rglob("*.hnsw")))
     say(f"index files: {size / max(sealed * 16_384 * vectors.shape[1] * 4, 1):.2f} times the bytes of their vectors")
     await place.close()
     place.writer.close()
@@ -140,6 +141,7 @@ async def _asked(
     for question in questions[:100]:
         vector = (await WordLlama().embed([question]))[0]
         best = np.sort(vectors @ vector)[::-1][:10]
+        best = best[best >= WordLlama.floor]  # what is farther has nothing to do with the question
         hits = await place.engine.search(_query(question, "meaning", tags))
         wanted += len(best)
         hit += sum(1 for one in hits if one.score >= best[-1] - 1e-4) if len(best) else 0

@@ -33,9 +33,11 @@ class Meter:
         if self._progress is not None:
             self._progress.stop()
 
-    def update(self, position: float, count: int) -> None:
-        """`position` of `total` is done, and with it `count` units."""
+    def update(self, position: float, count: int, total: float | None = None) -> None:
+        """`position` of the total is done, and with it `count` units; `total` where only now it is known."""
         if self._progress is not None:
+            if total is not None:
+                self._progress.update(self._progress.task_ids[0], total=total)
             rate = count / max(time.monotonic() - self._started, 0.001)
             text = f"{count:,} {self._unit} ({rate:,.0f}/s)"
             self._progress.update(self._progress.task_ids[0], completed=position, rate=text)

@@ -3,13 +3,14 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
-from relay.commands import credentials
+from relay.commands import credentials, feed
 from relay.commands.common import (
     Complaint,
     Misuse,
@@ -21,9 +22,10 @@ from relay.commands.common import (
     say,
     with_settings,
 )
-from relay.commands.feed import closing, hub_option, with_api
+from relay.commands.feed import hub_option, with_api
 from relay.commands.progress import Meter
 from relay.config import Config
+from relay.server import control
 
 if TYPE_CHECKING:
     from relay.client import Api
@@ -77,7 +79,7 @@ def search(*, question: str, kind: Any, mode: Any, limit: int, hub: str | None, 
     url = credentials.hub_url(hub)
     with complaining(url):
         api = Api(url)
-    found = talk(url, closing(api, api.search(question, type=kind, mode=mode, limit=limit)))
+    found = talk(url, feed.closing(api, api.search(question, type=kind, mode=mode, limit=limit)))
     stream = output()
     for result in found.results:
         stream.write(msgspec.json.encode(result) + b"\n" if as_json else _text(result).encode())
@@ -158,38 +160,37 @@ def import_documents(*, url: str, api: "Api", file: Any, as_json: bool) -> None:
 
 
 @knowledge.command()
-@click.option(
-    "--while-serving",
-    is_flag=True,
-    help="Only settle on the model: the relay makes the vectors after its next start, while it serves.",
-)
 @with_settings
-def reembed(*, settings: Settings, while_serving: bool) -> None:
+def reembed(*, settings: Settings) -> None:
     """Go over to the model of the settings.
 
-    Makes the vectors of all passages with it, where no relay runs. May be stopped at any time and run again: what is done
-    stays, and a relay that is started meanwhile makes the rest while it serves. Until a passage has its vector, it is found by
-    its words.
+    Makes the vectors of all passages with it. A running relay goes on answering with the model it has until they are complete;
+    then the new one takes its place, without a restart. May be stopped at any time and run again: what is done stays.
 
     \b
     Examples:
-      tidings knowledge reembed --set search.embedder=wordllama
-      tidings knowledge reembed --while-serving && tidings serve
+      tidings knowledge reembed --set search.embedder=minilm
     """
-    made = run(_reembed(settings.load(), while_serving))
-    say("the relay may be started; it makes the vectors" if made is None else f"{made:,} vectors made")
+    config = settings.load()
+    client = control.connect(Path(config.server.data))
+    with Meter("reembed", 0, "passages") as meter:
+        if client is None:
+            made = run(_reembed(config, meter))
+        else:
+            with closing(client):
+                client.working = lambda state: meter.update(state.done, state.done, state.total)
+                made = client.reembed(config.search)
+    say(f"{made:,} vectors made; {config.search.embedder} is the model now")
+    if client is not None:
+        say("put the same search settings where the relay reads them before its next start")
 
 
-async def _reembed(config: Config, while_serving: bool) -> int | None:
-    """How many vectors were made; None where that was left to the relay."""
+async def _reembed(config: Config, meter: Meter) -> int:
+    """How many vectors were made."""
     from relay import app
 
     async with app.core(config) as site:
-        await site.engine.open(take_over=True)
-        if while_serving:
-            return None
-        with Meter("reembed", site.engine.health().pending, "passages") as meter:
-            return await site.engine.reembed(lambda done, _total: meter.update(done, done))
+        return await site.engine.reembed(progress=lambda done, total: meter.update(done, done, total))
 
 
 def _send(
@@ -219,7 +220,7 @@ def _send(
                         click.echo(f"{outcome.id}  {len(outcome.chunks)} passages  {printable(name)}")
                 meter.update(added + refused, added)
 
-    talk(url, closing(api, work()))
+    talk(url, feed.closing(api, work()))
     if refused:
         raise Complaint(f"{added:,} documents added, {refused:,} refused")
     say(f"{added:,} documents added")

@@ -80,6 +80,9 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
     message = _MESSAGES.get(error.status_code) or "; ".join(_parts(error)) or error.detail
     if isinstance(error.__cause__, SerializationException):
         message = f"the body is not JSON: {error.detail}"
+    if error.status_code == 413:
+        most = request.app.state.hub.config.limits.max_message_bytes
+        message = f"the body is larger than this relay takes: {most:,} bytes"
     return answer(request, _plain(error.status_code, message, error.headers))
 
 
@@ -114,7 +117,6 @@ _LEFT: Final = "client disconnected prematurely"
 _MESSAGES: Final = {
     404: "there is nothing at this address",
     405: "this address does not take that method",
-    413: "the body is larger than this relay takes",
 }
 _NO_BODY: Final = {"key": "data", "message": "'data'"}  # the framework's words for it
 

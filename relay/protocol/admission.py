@@ -179,6 +179,12 @@ class Known(Protocol):
     def key_claim(self, code_hash: str) -> KeyClaim | None:
         """The claim code with this hash (`keys.tokens.digest`)."""
 
+    def chunks_of(self, pubkey: str) -> int:
+        """How many passages of knowledge the key has."""
+
+    def chunks_in(self, event: Event) -> int:
+        """Into how many passages the event is cut."""
+
     def invite(self, code_hash: str) -> int | None:
         """Until when (unix seconds) the invite with this hash is good; None when there is none, or it was used."""
 

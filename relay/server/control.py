@@ -24,6 +24,7 @@ from typing import Final, Protocol
 import msgspec
 
 from keys.vault import VaultError
+from relay.config import ConfigError, Search
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import filter as filters
@@ -31,6 +32,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Incoming, Info, Outcome, Status, StorageError
+from storage.search.engine import Progress
 
 SOCKET_NAME: Final = "control.sock"
 MAX_FRAME: Final = 16 * 1024 * 1024  # bytes
@@ -63,6 +65,9 @@ class Service(Protocol):
 
     async def rotate_master(self, following: str) -> int:
         """As `relay.server.signing.Signing.rotate`; may raise VaultError as well."""
+
+    async def reembed(self, settings: Search, progress: Progress) -> int:
+        """Go over to the model that these settings name; how many vectors were made. May raise ConfigError as well."""
 
     async def backup(self, target: Path) -> int:
         """As `storage.base.Tools.backup`; `target` is absolute."""
@@ -98,6 +103,12 @@ class RotateMaster(msgspec.Struct, tag=True, frozen=True):
     following: str
 
 
+class Reembed(msgspec.Struct, tag=True, frozen=True):
+    """Go over to the model that these settings name."""
+
+    settings: Search
+
+
 class Backup(msgspec.Struct, tag=True, frozen=True):
     """Copy the database to `target`, an absolute path."""
 
@@ -108,7 +119,7 @@ class Describe(msgspec.Struct, tag=True, frozen=True):
     """Ask for figures about the database."""
 
 
-Request = Submit | Remove | Compact | Rebuild | RotateMaster | Backup | Describe
+Request = Submit | Remove | Compact | Rebuild | RotateMaster | Reembed | Backup | Describe
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):
@@ -121,9 +132,11 @@ class Answer(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Working(msgspec.Struct, tag=True, frozen=True):
-    """The request is being carried out, since `seconds`."""
+    """The request is being carried out, since `seconds`; `done` of `total` of it, where that is known."""
 
     seconds: float
+    done: int = 0
+    total: int = 0
 
 
 class Submitted(msgspec.Struct, tag=True, frozen=True):
@@ -245,17 +258,23 @@ class Control:
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         """Carry out one request, with a sign of life every beat."""
-        work = asyncio.ensure_future(self._carry_out(request))
+        reached = (0, 0)
+
+        def progress(done: int, total: int) -> None:
+            nonlocal reached
+            reached = (done, total)
+
+        work = asyncio.ensure_future(self._carry_out(request, progress))
         started = time.monotonic()
         try:
             while not (await asyncio.wait((work,), timeout=self._beat))[0]:
-                await _send(writer, Working(time.monotonic() - started))
+                await _send(writer, Working(time.monotonic() - started, *reached))
         except BaseException:
             work.cancel()
             raise
         await _send(writer, work.result())
 
-    async def _carry_out(self, request: Request) -> Reply:
+    async def _carry_out(self, request: Request, progress: Progress) -> Reply:
         try:
             match request:
                 case Submit():
@@ -270,11 +289,13 @@ class Control:
                     return Done(await self._service.rebuild())
                 case RotateMaster():
                     return Done(await self._service.rotate_master(request.following))
+                case Reembed():
+                    return Done(await self._service.reembed(request.settings, progress))
                 case Backup():
                     return Done(await self._service.backup(Path(request.target)))
                 case Describe():
                     return Described(await self._service.info())
-        except (StorageError, Reject, VaultError) as error:
+        except (StorageError, ConfigError, Reject, VaultError) as error:
             return Failed(str(error))
 
     async def _submit(self, batch: list[Event]) -> Reply:
@@ -346,10 +367,10 @@ async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
 class Client:
     """The command's side, blocking. Made by `connect`; every method raises ControlError.
 
-    `working` is called with the seconds a request has taken so far whenever the server says that it still works on it.
+    `working` is called whenever the server says that it still works on a request.
     """
 
-    def __init__(self, connection: socket.socket, working: Callable[[float], None] | None = None) -> None:
+    def __init__(self, connection: socket.socket, working: Callable[[Working], None] | None = None) -> None:
         self._socket = connection
         self._stream = connection.makefile("rb")
         self.working = working
@@ -382,6 +403,10 @@ class Client:
     def rotate_master(self, following: str) -> int:
         """Seal everything held under another master secret ("": a fresh one); how many values that were."""
         return self._number(RotateMaster(following))
+
+    def reembed(self, settings: Search) -> int:
+        """Go over to the model that these settings name; how many vectors were made."""
+        return self._number(Reembed(settings))
 
     def backup(self, target: Path) -> int:
         """Copy the database to `target`; bytes written."""
@@ -431,7 +456,7 @@ class Client:
             if not isinstance(reply, Working):
                 return reply
             if self.working is not None:
-                self.working(reply.seconds)
+                self.working(reply)
 
     def _exactly(self, size: int) -> bytes:
         data = self._stream.read(size)

@@ -31,13 +31,30 @@ class EmbeddingError(StorageError):
 
 
 class Embedder(Protocol):
-    """A model. `name` and `dimension` are locked into the database."""
+    """A model. `name` and `dimension` are locked into the database.
+
+    `floor`: the cosine below which two texts have nothing to do with each other, by measurement; -1 where nobody knows.
+    """
 
     name: str
     dimension: int
+    floor: float
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """One row for each text. Raises EmbeddingError."""
+
+    async def close(self) -> None:
+        """Let go of what it holds. Idempotent."""
+
+
+class Reranker(Protocol):
+    """A model that takes a closer look at what was found."""
+
+    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float]:
+        """How near the texts are to the question: as many of the first as could be looked at within so many seconds.
+
+        Raises EmbeddingError.
+        """
 
     async def close(self) -> None:
         """Let go of what it holds. Idempotent."""
@@ -56,6 +73,7 @@ class WordLlama:
 
     name = "wordllama-256"
     dimension = 256
+    floor = 0.2
 
     def __init__(self) -> None:
         self._model: Any = None
@@ -113,6 +131,7 @@ class Endpoint:
         self._pause = pause
         self._slots = asyncio.Semaphore(AT_ONCE)
         headers = {"authorization": f"Bearer {key}"} if key else {}
+        self.floor = -1.0
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
@@ -131,6 +150,8 @@ class Endpoint:
             for attempt in range(RETRIES):
                 if attempt:
                     await asyncio.sleep(self._pause * 2 ** (attempt - 1))
+                if self._client.is_closed:  # another model took its place
+                    raise EmbeddingError("the embeddings endpoint is not used any more")
                 try:
                     answer = await self._client.post(self._url, json={"model": self.name, "input": list(texts)})
                 except httpx.HTTPError as error:

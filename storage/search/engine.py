@@ -11,6 +11,7 @@ import msgspec
 
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC, Readers, StorageError
+from storage.search.embedders import Embedder
 
 MAX_TEXT: Final = 2000  # characters of a question that are looked at
 MAX_HITS: Final = 500  # of one question
@@ -111,10 +112,11 @@ class SearchEngine(Protocol):
     def health(self) -> SearchHealth:
         """How it stands, as last counted."""
 
-    async def reembed(self, progress: Progress | None = None) -> int:
-        """Make the vectors of the configured model for every passage that has none of it; how many were made.
+    async def reembed(self, embedder: Embedder | None = None, progress: Progress | None = None) -> int:
+        """Go over to another model, or to the one it was made with; how many vectors were made.
 
-        The model becomes the database's. May be stopped and called again at any time.
+        The vectors there are answer until those of the model are complete; then it becomes the database's. May be stopped and
+        called again at any time. Raises StorageError, also while it is under way already.
         """
 
     async def close(self) -> None:

@@ -20,6 +20,12 @@ MAX_TERMS: Final = 24
 MIN_PREFIX: Final = 2  # characters before a star
 MOST_READ: Final = 2500  # passages that the words of a hybrid question are looked for in, about
 
+_COMMON: Final = (
+    "a about all also an and any are as at be been but by can could did do does for from had has have "
+    "he her his how i if in into is it its may me my no not of on or our she should so some "
+    "than that the their them then there these they this to was we were what when where which who why will with would you your"
+)
+COMMON: Final = frozenset(_COMMON.split())  # English words that tell nothing about a text
 _PART: Final = re.compile(r'"([^"]*)"|([^\s"]+)')
 _WORD: Final = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*")
 
@@ -139,6 +145,12 @@ def _json(values: frozenset[str] | frozenset[int]) -> str:
 
 
 # What is shown
+
+
+def marked(some: Sequence[Term]) -> list[Term]:
+    """The terms that are worth showing: all but the words that stand in every text, where others remain."""
+    kept = [term for term in some if term.prefix or len(term.words) > 1 or term.words[0] not in COMMON]
+    return kept or list(some)
 
 
 def snippet(content: str, some: Sequence[Term]) -> tuple[str, list[tuple[int, int]]]:

@@ -11,6 +11,7 @@ One thread changes the index; questions read it from any thread, each from the l
 import logging
 import os
 import re
+import shutil
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -229,6 +230,10 @@ class VectorIndex:
             for name in self._names(segment.number):
                 (self._directory / name).unlink(missing_ok=True)
         return [one for segment in old for one in segment.ids().tolist()]
+
+    def remove(self) -> None:
+        """Take the files away; what is in memory answers until it is let go of."""
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _seal(self) -> None:
         ids, vectors = self._open.ids(), self._open.vectors()

@@ -24,13 +24,19 @@ class SearchWriter(Protocol):
     """The part of the writer that search uses. Blocking, as `storage.base.Writer`."""
 
     def store_embeddings(self, model: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
-        """Keep (vector, passage) pairs; the passages that were still there.
+        """Keep (vector, passage) pairs, in the order of passages; the passages that were still there.
 
-        The first ones lock the model in. Raises ModelMismatch when another is locked in.
+        The first ones lock the model in. Raises ModelMismatch when another serves and this one is not coming.
         """
 
+    def begin_model(self, model: Model) -> None:
+        """Vectors of this model may be kept beside those that serve."""
+
     def adopt_model(self, model: Model) -> None:
-        """Lock this model in instead of another; what has vectors of the other is pending from now on."""
+        """From now on this model serves; the vectors of all others are to be forgotten."""
+
+    def forget_vectors(self, number: int) -> bool:
+        """Forget at most so many vectors of models that neither serve nor come; whether there may be more."""
 
     def forget_removed(self, number: int) -> None:
         """The index has forgotten what was removed up to this number."""
@@ -66,31 +72,62 @@ def set_settings(connection: sqlite3.Connection, cutting: Cutting) -> None:
 
 
 def model(connection: sqlite3.Connection) -> Model | None:
-    """The model that is locked in."""
-    value = connection.execute(named("search")["model"]).fetchone()[0]
-    return msgspec.json.decode(value, type=Model) if value else None
+    """The model that is locked in: whose vectors serve."""
+    row = connection.execute(named("search")["model"]).fetchone()
+    return Model(*row) if row else None
+
+
+def coming(connection: sqlite3.Connection) -> list[Model]:
+    """The models whose vectors were begun."""
+    return [Model(*row) for row in connection.execute(named("search")["coming"])]
+
+
+def begin(connection: sqlite3.Connection, chosen: Model) -> None:
+    """See SearchWriter.begin_model."""
+    connection.execute(named("search")["enter"], (chosen.name, chosen.dimension, "coming"))
 
 
 def adopt(connection: sqlite3.Connection, chosen: Model) -> None:
-    """Lock a model in."""
-    connection.execute(named("search")["set_model"], (msgspec.json.encode(chosen).decode(),))
+    """See SearchWriter.adopt_model."""
+    begin(connection, chosen)
+    place = (chosen.name, chosen.dimension)
+    connection.execute(named("search")["leave"], place)
+    connection.execute(named("search")["serve"], place)
 
 
 def store(connection: sqlite3.Connection, chosen: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
     """See SearchWriter.store_embeddings."""
-    locked = model(connection)
-    if locked is None:
-        adopt(connection, chosen)
-    elif locked != chosen:
-        raise mismatch(locked, chosen)
+    slot = _slot(connection, chosen)
     kept = []
     for vector, passage in rows:
         if len(vector) != 4 * chosen.dimension:
             raise StorageError(f"a vector of {len(vector)} bytes is none of {chosen.name}")
-        changed = connection.execute(named("search")["set_embedding"], (vector, chosen.name, passage)).rowcount
+        changed = connection.execute(named("search")["keep_vector"], (slot, vector, passage)).rowcount
         if changed:
             kept.append(passage)
     return kept
+
+
+def _slot(connection: sqlite3.Connection, chosen: Model) -> int:
+    """Where the vectors of a model are kept; it is locked in where none is. Raises ModelMismatch."""
+    place = (chosen.name, chosen.dimension)
+    locked = model(connection)
+    if locked is None:
+        adopt(connection, chosen)
+    row = connection.execute(named("search")["slot"], place).fetchone()
+    if locked is not None and (row is None or row[1] == "going"):
+        raise mismatch(locked, chosen)
+    return int(row[0])
+
+
+def forget(connection: sqlite3.Connection, number: int) -> bool:
+    """See SearchWriter.forget_vectors."""
+    row = connection.execute(named("search")["going"]).fetchone()
+    if row is None:
+        return False
+    if not connection.execute(named("search")["forget_vectors"], (row[0], number)).rowcount:
+        connection.execute(named("search")["forget_space"], row)
+    return True
 
 
 def mismatch(locked: Model, chosen: Model) -> ModelMismatch:

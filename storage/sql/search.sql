@@ -7,13 +7,40 @@ SELECT value FROM meta WHERE name = 'search'
 UPDATE meta SET value = ? WHERE name = 'search'
 
 -- name: model
-SELECT value FROM meta WHERE name = 'search_model'
+SELECT name, dimension FROM spaces WHERE state = 'serving'
 
--- name: set_model
-UPDATE meta SET value = ? WHERE name = 'search_model'
+-- name: coming
+SELECT name, dimension FROM spaces WHERE state = 'coming'
 
--- name: set_embedding
-UPDATE passages SET embedding = ?, model = ? WHERE id = ?
+-- name: enter
+-- A model that was on its way out comes again.
+INSERT INTO spaces (name, dimension, state) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET state = excluded.state WHERE state = 'going'
+
+-- name: leave
+UPDATE spaces SET state = 'going' WHERE NOT (name = ? AND dimension = ?)
+
+-- name: serve
+UPDATE spaces SET state = 'serving' WHERE name = ? AND dimension = ?
+
+-- name: slot
+SELECT slot, state FROM spaces WHERE name = ? AND dimension = ?
+
+-- name: keep_vector
+INSERT OR REPLACE INTO vectors (key, embedding)
+SELECT ? * 1099511627776 + id, ? FROM passages WHERE id = ?
+
+-- name: going
+SELECT slot FROM spaces WHERE state = 'going'
+
+-- name: forget_vectors
+-- From the last, so that what is left of a space has no gap.
+DELETE FROM vectors WHERE key IN (
+    SELECT key FROM vectors WHERE key > ?1 * 1099511627776 AND key < (?1 + 1) * 1099511627776 ORDER BY key DESC LIMIT ?2
+)
+
+-- name: forget_space
+DELETE FROM spaces WHERE slot = ?
 
 -- name: forget_removed
 DELETE FROM removed_passages WHERE number <= ?
@@ -26,6 +53,13 @@ SELECT p.id, -bm25(passage_words, 4.0, 1.0) AS score
 FROM passage_words CROSS JOIN passages AS p ON p.id = passage_words.rowid
 WHERE passage_words MATCH ? {conditions}
 ORDER BY score DESC, p.created_at DESC, p.event_id LIMIT ?
+
+-- name: best_words
+SELECT rowid, -rank AS score FROM passage_words
+WHERE passage_words MATCH ? AND rank MATCH 'bm25(4.0, 1.0)' ORDER BY rank LIMIT ?
+
+-- name: all_words
+SELECT rowid, -bm25(passage_words, 4.0, 1.0) FROM passage_words WHERE passage_words MATCH ?
 
 -- name: word_number
 SELECT count(DISTINCT p.seq)
@@ -47,36 +81,51 @@ SELECT p.id FROM passages AS p WHERE true {conditions} LIMIT ?
 -- name: matching_entries
 SELECT p.id FROM entries AS e CROSS JOIN passages AS p ON p.seq = e.seq WHERE e.key IN ({keys}) {conditions} LIMIT ?
 
+-- name: ranked
+SELECT p.id, p.seq, p.event_id, p.created_at, p.chunk FROM passages AS p WHERE p.id IN (SELECT value FROM json_each(?))
+
 -- name: shown
-SELECT p.id, p.seq, p.event_id, p.kind_of, p.title, p.content, p.chunk, p.created_at
+SELECT p.id, p.event_id, p.kind_of, p.title, p.content, p.chunk, p.created_at
 FROM passages AS p WHERE p.id IN (SELECT value FROM json_each(?))
 
 -- name: wires
 SELECT seq, wire FROM events WHERE seq IN (SELECT value FROM json_each(?))
 
+-- name: chunks_of
+SELECT count(*) FROM passages WHERE pubkey = ? AND kind_of = 'knowledge'
+
 -- name: chunks
 SELECT
-    p.id, p.event_id, p.chunk, p.title, p.content, p.model, p.tags, p.source,
+    p.id, p.event_id, p.chunk, p.title, p.content, iif(v.key IS NULL, NULL, s.name), p.tags, p.source,
     (SELECT k.user_id FROM user_keys AS k WHERE k.pubkey = p.pubkey),
     p.organization_id, p.project_id, p.created_at
-FROM passages AS p WHERE p.event_id = ? {conditions} ORDER BY p.chunk
+FROM passages AS p
+LEFT JOIN spaces AS s ON s.state = 'serving'
+LEFT JOIN vectors AS v ON v.key = s.slot * 1099511627776 + p.id
+WHERE p.event_id = ? {conditions} ORDER BY p.chunk
 
 -- name: pending
--- `model IS ?` finds those without any; `<` and `>` those of other models.
-SELECT id, seq, chunk, pubkey, title, content FROM (
-    SELECT id, seq, chunk, pubkey, title, content FROM passages WHERE model IS NULL
-    UNION ALL SELECT id, seq, chunk, pubkey, title, content FROM passages WHERE model < ?1
-    UNION ALL SELECT id, seq, chunk, pubkey, title, content FROM passages WHERE model > ?1
-) LIMIT ?2
+SELECT p.id, p.seq, p.chunk, p.pubkey, p.title, p.content FROM passages AS p
+WHERE p.id > coalesce((
+    SELECT max(v.key) - s.slot * 1099511627776 FROM spaces AS s CROSS JOIN vectors AS v
+    WHERE s.name = ? AND s.dimension = ? AND v.key > s.slot * 1099511627776 AND v.key < (s.slot + 1) * 1099511627776
+), 0)
+ORDER BY p.id LIMIT ?
 
 -- name: numbers
-SELECT (SELECT count(*) FROM passages), (SELECT count(*) FROM passages WHERE model = ?)
+SELECT (SELECT count(*) FROM passages), (
+    SELECT count(*) FROM spaces AS s CROSS JOIN vectors AS v INDEXED BY vectors_by_key
+    WHERE s.name = ? AND s.dimension = ? AND v.key > s.slot * 1099511627776 AND v.key < (s.slot + 1) * 1099511627776
+)
 
 -- name: embedded
-SELECT id FROM passages WHERE model = ? ORDER BY id
+SELECT v.key - s.slot * 1099511627776 FROM spaces AS s CROSS JOIN vectors AS v INDEXED BY vectors_by_key
+WHERE s.name = ? AND s.dimension = ? AND v.key > s.slot * 1099511627776 AND v.key < (s.slot + 1) * 1099511627776
+ORDER BY v.key
 
 -- name: embeddings
-SELECT id, embedding FROM passages WHERE id IN (SELECT value FROM json_each(?)) AND model = ?
+SELECT j.value, v.embedding FROM spaces AS s CROSS JOIN json_each(?) AS j CROSS JOIN vectors AS v
+WHERE v.key = s.slot * 1099511627776 + j.value AND s.name = ? AND s.dimension = ?
 
 -- name: removed
 SELECT number, passage_id FROM removed_passages WHERE number > ? ORDER BY number

@@ -55,6 +55,13 @@ def test_a_target_on_the_slowest_looks_at_the_99th_percentile() -> None:
     assert is_met(row("feed hot page", p50_ms=11.0, p99_ms=10.0)) is True
 
 
+@pytest.mark.parametrize(
+    ("p50", "p99", "met"), [(15.0, 40.0, True), (15.1, 40.0, False), (15.0, 40.1, False), (15.0, None, None)]
+)
+def test_all_targets_of_a_row_are_to_be_met(p50: float, p99: float | None, met: bool | None) -> None:
+    assert is_met(row("search hybrid 1 %", p50_ms=p50, p99_ms=p99)) is met
+
+
 @pytest.mark.parametrize(("ratio", "met"), [(1.4, True), (1.41, False), (None, None)])
 def test_a_target_on_a_ratio_looks_at_the_row_it_is_compared_with(ratio: float | None, met: bool | None) -> None:
     post = Row(name="feed post", unit="post", units=1000, seconds=2.0, floor_us=40.0, cpu_us=1.0, ratio=ratio)

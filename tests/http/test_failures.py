@@ -102,7 +102,7 @@ async def test_a_body_that_is_wrong_is_the_clients_fault_and_named(body, reason)
 async def test_a_body_may_not_be_larger_than_a_message():
     status, told = await send(b'{"number": 1, "padding": "' + b"x" * 2000 + b'"}', limits={"max_message_bytes": 1024})
     assert (status, told["error"]) == (413, "request_entity_too_large")
-    assert "larger than this relay takes" in told["message"]
+    assert "larger than this relay takes: 1,024 bytes" in told["message"]
 
 
 @pytest.mark.parametrize("path", ["/api/broken", "/api/internal"])

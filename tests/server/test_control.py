@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from relay.config import Search
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Door
@@ -19,6 +20,7 @@ from relay.protocol.filter import Filter
 from relay.server import control
 from relay.server.control import Client, Control, ControlError
 from storage.base import Incoming, Info, Outcome, Status, StorageError
+from storage.search.engine import Progress
 from tests.factories import NOW, make_event
 
 T = TypeVar("T")
@@ -63,6 +65,11 @@ class Remembering:
     async def rotate_master(self, following: str) -> int:
         await self._note("rotate", following)
         return 13
+
+    async def reembed(self, settings: Search, progress: Progress) -> int:
+        progress(20, 30)
+        await self._note("reembed", settings)
+        return 17
 
     async def backup(self, target: Path) -> int:
         await self._note("backup", target)
@@ -143,16 +150,18 @@ async def test_every_operation_reaches_the_service_and_brings_its_answer(tmp_pat
                 client.backup(tmp_path / "copy"),
                 client.info(),
                 client.rotate_master("next"),
+                client.reembed(Search(embedder="minilm")),
                 client.compact(),
             ),
         )
-    assert answers[:5] == (5, 7, 11, INFO, 13)
+    assert answers[:6] == (5, 7, 11, INFO, 13, 17)
     assert service.asked == [
         ("remove", wanted, 100),
         ("rebuild",),
         ("backup", tmp_path / "copy"),
         ("info",),
         ("rotate", "next"),
+        ("reembed", Search(embedder="minilm")),
         ("compact",),
     ]
 
@@ -244,24 +253,25 @@ async def test_a_client_that_leaves_in_the_middle_of_a_frame_harms_nobody(tmp_pa
         assert await ask(tmp_path, lambda client: client.rebuild()) == 7
 
 
-async def test_gives_signs_of_life_while_an_operation_takes_long(tmp_path: Path) -> None:
+async def test_gives_signs_of_life_and_progress_while_an_operation_takes_long(tmp_path: Path) -> None:
     service = Remembering()
     service.gate = asyncio.Event()
     running = asyncio.get_running_loop()
     seen: list[float] = []
 
     def patiently(client: Client) -> int:
-        def working(seconds: float) -> None:
-            seen.append(seconds)
+        def working(state: control.Working) -> None:
+            seen.append(state.seconds)
+            assert (state.done, state.total) == (20, 30)
             if len(seen) == 3:
                 assert service.gate is not None
                 running.call_soon_threadsafe(service.gate.set)
 
         client.working = working
-        return client.rebuild()
+        return client.reembed(Search())
 
     async with serving(tmp_path, service, beat=0.001):
-        assert await ask(tmp_path, patiently) == 7
+        assert await ask(tmp_path, patiently) == 17
     assert len(seen) >= 3
     assert seen == sorted(seen)
 

@@ -156,6 +156,7 @@ async def test_an_identity_holds_fifty_live_tokens_and_no_more(hub: Home) -> Non
 async def test_the_last_use_of_a_token_is_kept(hub: Home) -> None:
     first = (await hub.register("Alice"))["api_key"]
     await hub.ask("GET", "/agents/me", first)
+    await asyncio.sleep(0)  # the task that keeps it has begun
     await hub.site.hub.ingest.call(lambda: None)  # whatever was queued before has been written
     row = (await hub.ask("GET", "/agents/me/tokens", first))[1]["tokens"][0]
     assert row["last_used_at"] is not None
@@ -167,6 +168,8 @@ async def test_an_app_token_says_who_a_user_is_and_posts_nothing(hub: Home) -> N
     assert status == 200
     assert me["user"]["user_id"].startswith("nostr:")
     assert (await hub.ask("POST", "/posts", token, title="x"))[0] == 403
+    status, refusal = await hub.ask("POST", "/knowledge", token, content="x")
+    assert (status, "tdi_" in refusal["message"]) == (403, True)
 
 
 async def test_a_revoked_app_token_is_401(hub: Home) -> None:

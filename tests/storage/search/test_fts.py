@@ -64,3 +64,12 @@ def test_marks_lie_within_their_snippet(content, question):
     shown, marks = fts.snippet(content, fts.terms(question))
     assert all(0 <= start < end <= len(shown) for start, end in marks)
     assert len(shown) <= fts.SNIPPET + 4
+
+
+def test_words_that_stand_everywhere_are_not_marked_where_others_remain():
+    def marked(question):
+        return [term.words for term in fts.marked(fts.terms(question))]
+
+    assert marked("when does the tide turn") == [("tide",), ("turn",)]
+    assert marked("The Who") == [("the",), ("who",)]
+    assert marked('"to be" or th*') == [("to", "be"), ("th",)]

@@ -17,10 +17,11 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from storage import sqlite
-from storage.base import Incoming
+from storage.base import Incoming, StorageError
 from storage.search.chunks import Cutting
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
+from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
 from tests.factories import NOW, keypair, make_event
 
@@ -31,7 +32,7 @@ class Toy:
     """A model that knows words only: each is a direction of its own. `down` makes it fail."""
 
     def __init__(self, name: str = "toy", dimension: int = 64) -> None:
-        self.name, self.dimension, self.down = name, dimension, False
+        self.name, self.dimension, self.floor, self.down = name, dimension, -1.0, False
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         if self.down:
@@ -54,12 +55,15 @@ class Toy:
 class Place:
     """A data directory with its writer and its search."""
 
-    def __init__(self, path: Path, embedder: Any = None, trusted: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, path: Path, embedder: Any = None, trusted: frozenset[str] = frozenset(), reranker: Any = None
+    ) -> None:
         self.path = path
+        self.reranker = reranker
         self.embedder = embedder or Toy()
         self.trusted = trusted
 
-    async def open(self, take_over: bool = False) -> "Place":
+    async def open(self) -> "Place":
         meaning = table.meaning("ws://relay.test", searched=CUTTING.searched)
         self.writer = sqlite.open_writer(self.path, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
         self.store = await sqlite.open_reader(self.path, cache_mib=1)
@@ -67,11 +71,10 @@ class Place:
         async def write(work: Any) -> Any:
             return work(self.writer)
 
-        self.engine = SqliteSearch(
-            self.path / "search", self.store.run, write, self.embedder, capacity=256, trusted=self.trusted
-        )
+        self.keeping = Keeping(self.path / "search", self.store.run, write, 256, self.trusted)
+        self.engine = SqliteSearch(self.keeping, self.embedder, self.reranker)
         try:
-            await self.engine.open(take_over)
+            await self.engine.open()
         except BaseException:
             await self.close()
             raise
@@ -133,6 +136,23 @@ async def test_a_hit_says_what_it_is_and_where_the_words_stand(place):
     assert [hit.snippet[start:end] for start, end in hit.marks] == ["events"]
 
 
+async def test_only_words_that_tell_something_are_marked(place):
+    place.put(make_event(1, 1, "When the moon is full the tide is high."))
+    (hit,) = await place.ask("when is the tide high")
+    assert [hit.snippet[start:end] for start, end in hit.marks] == ["tide", "high"]
+
+
+async def test_the_matching_of_many_tags_are_found_exactly(place):
+    tags = [[("t", f"t{n}") for n in range(4) if number % (n + 2) == 0] for number in range(700)]
+    some = [make_event(1, 1, f"word{number}", tags[number]) for number in range(700)]
+    place.put(*some)
+    await place.embed()
+    both = {some[number].id for number in range(700) if number % 4 == 0 and number % 5 == 0}
+    for mode in ("meaning", "hybrid"):
+        found = await place.ids("word3", mode=mode, tags=frozenset(["t2", "t3"]), wanted=Filter(limit=50))
+        assert set(found) == both
+
+
 async def test_a_new_version_replaces_the_passages_of_the_old_one(place):
     place.put(WIKI)
     await place.embed()
@@ -141,7 +161,7 @@ async def test_a_new_version_replaces_the_passages_of_the_old_one(place):
     await place.embed()
     assert await place.ids("stores") == [newer.id]
     assert await place.ids("stores", mode="words") == []
-    assert len(place.engine._index) == 1
+    assert len(place.engine._space.index) == 1
 
 
 @pytest.mark.parametrize("kind", [5, 62])
@@ -231,17 +251,201 @@ async def test_another_model_stops_the_start_and_reembed_takes_it_on(tmp_path):
     place = await Place(tmp_path).open()
     place.put(CAT, DOG)
     await place.embed()
-    await place.close()
-    other = Place(tmp_path, Toy("other", 32))
+    other = SqliteSearch(place.keeping, Toy("other", 32))
     with pytest.raises(ModelMismatch, match="reembed"):
         await other.open()
-    await other.open(take_over=True)
     progress: list[tuple[int, int]] = []
-    assert await other.engine.reembed(lambda *done: progress.append(done)) == 2
+    assert await other.reembed(progress=lambda *done: progress.append(done)) == 2
     assert progress == [(2, 2)]
-    assert (await other.ids("cat", mode="meaning"))[0] == CAT.id
     await other.close()
-    await (await Place(tmp_path, Toy("other", 32)).open()).close()
+    await place.close()
+    with pytest.raises(ModelMismatch, match="other"):
+        await Place(tmp_path).open()
+    again = await Place(tmp_path, Toy("other", 32)).open()
+    assert (await again.ids("cat", mode="meaning"))[0] == CAT.id
+    assert await again.engine.reembed() == 0
+    await again.close()
+
+
+class Watched(Toy):
+    """A model that does something whenever it is asked for many vectors."""
+
+    def __init__(self, name: str, before: Any) -> None:
+        super().__init__(name, 32)
+        self.before = before
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        await self.before(texts)
+        return await super().embed(texts)
+
+
+MANY = [make_event(n % 5, 1, f"word{n} thing{n % 7}") for n in range(700)]
+
+
+async def test_the_former_model_answers_until_the_next_one_is_complete(place):
+    place.put(*MANY)
+    await place.embed()
+    before = await place.ask("thing3 word17", mode="meaning")
+    extra = make_event(1, 1, "unheard whale")
+    during: list[Any] = []
+
+    async def ask(texts: Sequence[str]) -> None:
+        if len(texts) > 1 and not during:
+            during.append(await place.ask("thing3 word17", mode="meaning"))
+            place.put(extra)
+            await place.embed()
+            during.append(await place.ids("whale", mode="meaning", wanted=Filter(limit=1)))
+            place.put(make_event(0, 5, "", [("e", MANY[0].id)]))
+            await place.engine.embed_some()
+
+    progress: list[tuple[int, int]] = []
+    made = await place.engine.reembed(Watched("other", ask), lambda *reached: progress.append(reached))
+    assert during == [before, [extra.id]]
+    assert made >= 700
+    assert progress[-1][0] == progress[-1][1]
+    health = place.engine.health()
+    assert (health.model, health.dimension, health.chunks, health.pending) == ("other", 32, 700, 0)
+    assert await place.ids("whale", mode="meaning", wanted=Filter(limit=1)) == [extra.id]
+    assert len(place.engine._space.index) == 700
+    assert place.writer._connection.execute("SELECT name FROM spaces").fetchall() == [("other",)]
+    assert place.writer._connection.execute("SELECT count(*) FROM vectors").fetchone() == (700,)
+    assert len(list((place.path / "search").iterdir())) == 1
+
+
+async def test_vectors_under_way_when_the_model_changes_are_made_by_the_next_one(tmp_path):
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(texts: Sequence[str]) -> None:
+        if len(texts) > 1:
+            reached.set()
+            await go.wait()
+
+    place = await Place(tmp_path, Watched("first", wait)).open()
+    place.put(CAT, DOG)
+    go.set()
+    await place.embed()
+    go.clear()
+    reached.clear()
+    place.put(make_event(3, 1, "a late owl"), make_event(3, 1, "a later bat"))
+    late = asyncio.create_task(place.engine.embed_some())
+    await reached.wait()
+    assert await place.engine.reembed(Toy("other", 64)) == 4
+    go.set()
+    assert await late == 1
+    assert await place.engine.embed_some() == 0
+    assert place.engine.health().problem is None
+    assert len(await place.ids("owl", mode="meaning")) == 4
+    await place.close()
+
+
+async def test_reembedding_goes_on_where_it_was_stopped(tmp_path):
+    place = await Place(tmp_path).open()
+    place.put(*MANY)
+    await place.embed()
+    asked = 0
+
+    async def stop(texts: Sequence[str]) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise EmbeddingError("the power is out")
+
+    with pytest.raises(EmbeddingError):
+        await place.engine.reembed(Watched("other", stop))
+    before = await place.ids("thing3 word17")
+    await place.close()
+    again = await Place(tmp_path).open()  # the database is still the former model's
+    assert await again.ids("thing3 word17") == before
+    assert await again.engine.reembed(Toy("other", 32)) == 700 - 512
+    assert (await again.ids("word17", mode="meaning"))[0] == MANY[17].id
+    await again.close()
+
+
+async def test_compact_leaves_no_files_of_a_model_that_was_only_begun(place):
+    place.put(*MANY)
+    await place.embed()
+    asked = 0
+
+    async def stop(texts: Sequence[str]) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise EmbeddingError("the power is out")
+
+    with pytest.raises(EmbeddingError):
+        await place.engine.reembed(Watched("other", stop))
+    assert len(list((place.path / "search").iterdir())) == 2
+    await place.engine.purge()
+    assert len(list((place.path / "search").iterdir())) == 1
+    assert await place.engine.reembed(Toy("other", 32)) == 700 - 512
+    assert len(place.engine._space.index) == 700
+
+
+async def test_only_one_goes_over_at_a_time(place):
+    place.put(CAT)
+    refused: list[str] = []
+
+    async def again(texts: Sequence[str]) -> None:
+        with pytest.raises(StorageError, match="already") as caught:
+            await place.engine.reembed(Toy("third", 16))
+        refused.append(str(caught.value))
+
+    await place.engine.reembed(Watched("other", again))
+    assert len(refused) == 1
+
+
+async def test_there_and_back_again(place):
+    place.put(*MANY)
+    await place.embed()
+    before = await place.ids("thing3 word17")
+    assert await place.engine.reembed(Toy("other", 32)) == 700
+    assert await place.engine.reembed(Toy()) == 700
+    assert await place.ids("thing3 word17") == before
+
+
+class Last:
+    """A second look that takes the texts the other way round; `answer`: how many of them, or what is raised instead."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+
+    async def scores(self, question: str, texts: Sequence[str], seconds: float) -> list[float]:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return [100.0 * place for place in range(len(texts))][: self.answer]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_second_look_orders_the_first_twenty_anew(place):
+    place.put(*MANY)
+    await place.embed()
+    before = await place.ask("thing3 word17", wanted=Filter(limit=25))
+    place.engine._reranker = Last()
+    after = await place.ask("thing3 word17", wanted=Filter(limit=25))
+    assert after[0].event_id != before[0].event_id
+    assert {hit.event_id for hit in after[:20]} == {hit.event_id for hit in before[:20]}
+    assert after[20:] == before[20:]
+    assert [hit.score for hit in after] == [hit.score for hit in before]
+    assert await place.ask("thing3 word17", wanted=Filter(limit=5)) == after[:5]
+    place.engine._reranker = Last(10)  # no time for more
+    some = await place.ask("thing3 word17", wanted=Filter(limit=25))
+    assert {hit.event_id for hit in some[:10]} == {hit.event_id for hit in before[:10]}
+    assert some[10:] == before[10:] != after[10:]
+    for failing in (Last(0), Last(EmbeddingError("away"))):
+        place.engine._reranker = failing
+        assert await place.ask("thing3 word17", wanted=Filter(limit=25)) == before
+
+
+async def test_what_is_too_far_is_not_found_by_meaning(place):
+    place.embedder.floor = 0.5
+    place.put(CAT, DOG)
+    await place.embed()
+    assert await place.ids("cat sat on the mat", mode="meaning") == [CAT.id]
+    assert await place.ids("quite another thing", mode="meaning") == []
+    assert await place.ids("quite another thing") == []
+    assert await place.ids("rug and quite another thing") == [DOG.id]
 
 
 async def test_the_index_is_the_same_after_a_restart(tmp_path):
@@ -249,10 +453,10 @@ async def test_the_index_is_the_same_after_a_restart(tmp_path):
     place.put(*(make_event(n % 5, 1, f"word{n} thing{n % 7}") for n in range(700)))
     await place.embed()
     before = await place.ids("thing3 word17")
-    held = place.engine._index.ids().tolist()
+    held = place.engine._space.index.ids().tolist()
     await place.close()
     again = await Place(tmp_path).open()
-    assert again.engine._index.ids().tolist() == held
+    assert again.engine._space.index.ids().tolist() == held
     assert await again.ids("thing3 word17") == before
     await again.close()
 
@@ -262,12 +466,12 @@ async def test_a_search_that_was_not_opened_puts_nothing_over_what_was_saved(tmp
     place.put(*(make_event(1, 1, f"word{n}") for n in range(300)))
     await place.embed()
     place.put(*(make_event(2, 1, f"other{n}") for n in range(300)))
-    unopened = SqliteSearch(tmp_path / "search", place.store.run, place.engine._write, Toy(), capacity=256)
+    unopened = SqliteSearch(place.keeping, Toy())
     assert await unopened.reembed() == 300
     await unopened.close()
     await place.close()
     again = await Place(tmp_path).open()
-    assert len(again.engine._index) == 600
+    assert len(again.engine._space.index) == 600
     assert (await again.engine.tally()).pending == 0
     await again.close()
 

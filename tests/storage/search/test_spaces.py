@@ -1,0 +1,112 @@
+"""Spaces in the database: what an older one held goes into them, and one takes the place of another."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from handlers import table
+from storage import sqlite
+from storage.search import writing
+from storage.search.engine import ModelMismatch
+from storage.search.writing import Model
+from storage.sqlite_file import split
+from storage.statements import migrations
+
+OLD, NEW = Model("old", 2), Model("new", 3)
+
+
+def older(path: Path) -> None:
+    """A database as version 4 left it: vectors of two models, one passage without any."""
+    path.mkdir()
+    connection = sqlite3.connect(path / "tidings.sqlite", isolation_level=None)
+    for number, script in migrations():
+        if number <= 4:
+            for statement in split(script):
+                connection.execute(statement)
+    connection.execute("INSERT INTO meta (name, value) VALUES ('schema_version', 4)")
+    connection.execute("""UPDATE meta SET value = '{"name":"old","dimension":2}' WHERE name = 'search_model'""")
+    rows = [(1, "old", b"1" * 8), (2, "old", b"2" * 8), (4, None, None), (5, "other", b"5" * 12), (6, "old", b"6" * 8)]
+    for passage, model, vector in rows:
+        connection.execute(
+            "INSERT INTO passages (id, seq, chunk, event_id, pubkey, kind, kind_of, created_at, rank, tags, title, content, "
+            "model, embedding) VALUES (?, ?, 0, ?, 'k', 30818, 'knowledge', 1, 0, '[]', '', 'text', ?, ?)",
+            (passage, passage, f"e{passage}", model, vector),
+        )
+    connection.close()
+
+
+@pytest.fixture
+def writer(tmp_path):
+    opened = sqlite.open_writer(tmp_path / "data", table.meaning("ws://relay.test"))
+    yield opened
+    opened.close()
+
+
+def put(writer, *passages: int) -> None:
+    for passage in passages:
+        writer._connection.execute(
+            "INSERT INTO passages (id, seq, chunk, event_id, pubkey, kind, kind_of, created_at, rank, tags, title, content) "
+            "VALUES (?, ?, 0, ?, 'k', 30818, 'knowledge', 1, 0, '[]', '', 'text')",
+            (passage, passage, f"e{passage}"),
+        )
+
+
+def knowledge(writer) -> list[tuple[object, ...]]:
+    return writer._connection.execute("SELECT id, model, embedding FROM knowledge ORDER BY id").fetchall()
+
+
+def test_an_older_database_keeps_the_vectors_before_its_first_gap(tmp_path):
+    older(tmp_path / "data")
+    writer = sqlite.open_writer(tmp_path / "data", table.meaning("ws://relay.test"))
+    assert writing.model(writer._connection) == OLD
+    assert knowledge(writer) == [
+        (1, "old", b"1" * 8),
+        (2, "old", b"2" * 8),
+        (4, None, None),
+        (5, None, None),
+        (6, None, None),
+    ]
+    writer.close()
+
+
+def test_the_first_vector_locks_its_model_in(writer):
+    put(writer, 1, 2)
+    assert writing.model(writer._connection) is None
+    assert writer.store_embeddings(OLD, [(b"1" * 8, 1), (b"9" * 8, 9)]) == [1]
+    assert writing.model(writer._connection) == OLD
+    with pytest.raises(ModelMismatch):
+        writer.store_embeddings(NEW, [(b"2" * 12, 2)])
+
+
+def test_a_coming_model_is_beside_the_one_that_serves_until_it_is_adopted(writer):
+    put(writer, 1, 2)
+    writer.store_embeddings(OLD, [(b"1" * 8, 1), (b"2" * 8, 2)])
+    writer.begin_model(NEW)
+    assert writer.store_embeddings(NEW, [(b"1" * 12, 1)]) == [1]
+    assert knowledge(writer) == [(1, "old", b"1" * 8), (2, "old", b"2" * 8)]
+    writer.adopt_model(NEW)
+    assert knowledge(writer) == [(1, "new", b"1" * 12), (2, None, None)]
+    with pytest.raises(ModelMismatch):
+        writer.store_embeddings(OLD, [(b"2" * 8, 2)])
+
+
+def test_a_former_model_is_forgotten_bit_by_bit_from_its_end(writer):
+    put(writer, 1, 2, 3)
+    writer.store_embeddings(OLD, [(b"%d" % number * 8, number) for number in (1, 2, 3)])
+    writer.adopt_model(NEW)
+    left = []
+    while writer.forget_vectors(1):
+        left.append(writer._connection.execute("SELECT group_concat(embedding, '') FROM vectors").fetchone()[0])
+    assert left == ["1" * 8 + "2" * 8, "1" * 8, None, None]
+    assert writer._connection.execute("SELECT name FROM spaces").fetchall() == [("new",)]
+
+
+def test_a_passage_that_leaves_takes_its_vectors_of_every_model_along(writer):
+    put(writer, 1, 2)
+    writer.store_embeddings(OLD, [(b"1" * 8, 1), (b"2" * 8, 2)])
+    writer.begin_model(NEW)
+    writer.store_embeddings(NEW, [(b"1" * 12, 1)])
+    writer._connection.execute("DELETE FROM passages WHERE id = 1")
+    assert writer._connection.execute("SELECT embedding FROM vectors").fetchall() == [(b"2" * 8,)]
+    assert writer._connection.execute("SELECT passage_id FROM removed_passages").fetchall() == [(1,)]
