@@ -1,12 +1,13 @@
 """The pipeline: from an event that passed the cheap checks to its `OK`.
 
-    loop --(batch of 64)--> verifier thread --> writer thread --(one call back per commit)--> loop
+    loop --(line)--> verifier thread --(batches of 64)--> writer thread --(one call back per commit)--> loop
 
-The verifier checks ids and signatures and builds the wire form; libsecp256k1 works without the GIL. The writer takes whatever
-has queued as one transaction (group commit), and while more stands before the verifier it waits for that a little: an event of
-a large transaction costs less than one of a small one, and one that comes alone waits for nobody. Results come
-back to the loop once per commit: answers first, then fan-out. Nothing is acknowledged before its commit; the queue is bounded
-by `room()`, which the sockets ask before they read on.
+The verifier takes from each client in turn, so that a flood of one delays no other (`line`). It checks ids and signatures and
+builds the wire form; libsecp256k1 works without the GIL. The writer takes whatever has queued as one transaction (group
+commit), and while more stands before the verifier it waits for that a little: an event of a large transaction costs less than
+one of a small one, and one that comes alone waits for nobody. Results come back to the loop once per commit: answers first,
+then fan-out. Nothing is acknowledged before its commit; the queue is bounded by `room()`, which the sockets ask before they
+read on.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -25,6 +26,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.kinds import DELETION, VANISH, has_address
+from relay.server.line import Line
 from storage.base import Incoming, Outcome, Status, StorageError, Writer
 
 VERIFY_BATCH: Final = 64
@@ -94,10 +96,10 @@ class Ingest:
         self._flush = flush
         self._capacity = capacity
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[Submission] = []
+        self._waiting: list[tuple[Hashable, Submission]] = []
         self._scheduled = False
         self._recent: OrderedDict[str, None] = OrderedDict()
-        self._to_verify: queue.SimpleQueue[list[Submission] | None] = queue.SimpleQueue()
+        self._to_verify: Line[Submission] = Line()
         self._to_write: queue.SimpleQueue[_Verified | _Batch | _Call | None] = queue.SimpleQueue()
         self._ahead: list[_Call | None] = []  # taken from the queue while a transaction was gathered
         self._idle = asyncio.Event()
@@ -118,13 +120,16 @@ class Ingest:
         """Whether clients may go on sending; False asks them to wait."""
         return self.pending < self._capacity
 
-    def submit(self, event: Event, door: Door, received_at: int, answer: Answer) -> None:
-        """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet."""
+    def submit(self, event: Event, door: Door, received_at: int, answer: Answer, source: Hashable = None) -> None:
+        """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
+
+        The events of each `source` stand in a line of their own.
+        """
         if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
         self._begin(1)
-        self._waiting.append(Submission(event, door, received_at, answer))
+        self._waiting.append((source, Submission(event, door, received_at, answer)))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._hand_over)
@@ -152,7 +157,7 @@ class Ingest:
     async def close(self) -> None:
         """Finish what is under way and end the threads. The writer itself stays open."""
         await self.drained()
-        self._to_verify.put(_STOP)
+        self._to_verify.close()
         await asyncio.to_thread(self._threads[0].join)
         self._to_write.put(_STOP)
         await asyncio.to_thread(self._threads[1].join)
@@ -169,13 +174,12 @@ class Ingest:
     def _hand_over(self) -> None:
         self._scheduled = False
         waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), VERIFY_BATCH):
-            self._to_verify.put(waiting[start : start + VERIFY_BATCH])
+        self._to_verify.put(waiting)
 
     # on the verifier's thread
 
     def _verify_loop(self) -> None:
-        while (batch := self._to_verify.get()) is not _STOP:
+        while batch := self._to_verify.take(VERIFY_BATCH):
             self._to_write.put(_verify(batch, self._pace))
 
     # on the writer's thread
@@ -193,7 +197,7 @@ class Ingest:
         total = len(first.incoming)
         end = time.monotonic() + LINGER
         while total < COMMIT_BATCH:
-            patience = 0.0 if self._to_verify.empty() else max(0.0, end - time.monotonic())
+            patience = 0.0 if self._to_verify.is_empty() else max(0.0, end - time.monotonic())
             try:
                 job = self._to_write.get(timeout=patience)
             except queue.Empty:

@@ -235,7 +235,7 @@ class Connection(asyncio.Protocol):
             self.send(messages.ok(event.id, False, str(refusal)))
             return
         self.in_flight += 1
-        self.hub.ingest.submit(event, Door.CLIENT, now, self._answer)
+        self.hub.ingest.submit(event, Door.CLIENT, now, self._answer, self)
 
     def _answer(self, event: Event, outcome: Outcome) -> None:
         self.in_flight -= 1

@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
 
@@ -11,7 +12,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.server import ingest as ingests
-from relay.server.ingest import Ingest
+from relay.server.ingest import VERIFY_BATCH, Ingest, Pace
 from storage.base import Incoming, Outcome, Status, StorageError
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE, MemoryLog
@@ -22,13 +23,13 @@ EVENTS = [make_event(content=str(number)) for number in range(200)]
 class Bench:
     """An Ingest with its answers and what it published."""
 
-    def __init__(self, log: MemoryLog, capacity: int) -> None:
+    def __init__(self, log: MemoryLog, capacity: int, pace: Pace) -> None:
         self.log = log
         self.answers: list[tuple[Event, Outcome]] = []
         self.published: list[bytes] = []
         self.order: list[str] = []
         self.flushes = 0
-        self.ingest = Ingest(log, self._publish, self._flush, capacity)  # type: ignore[arg-type]
+        self.ingest = Ingest(log, self._publish, self._flush, capacity, pace)  # type: ignore[arg-type]
 
     def _publish(self, event: Event, data: bytes, outcome: Outcome) -> None:
         self.published.append(data)
@@ -37,8 +38,8 @@ class Bench:
     def _flush(self) -> None:
         self.flushes += 1
 
-    def submit(self, event: Event) -> None:
-        self.ingest.submit(event, Door.CLIENT, NOW, self._answer)
+    def submit(self, event: Event, source: str = "") -> None:
+        self.ingest.submit(event, Door.CLIENT, NOW, self._answer, source)
 
     def _answer(self, event: Event, outcome: Outcome) -> None:
         self.answers.append((event, outcome))
@@ -60,8 +61,8 @@ Make = Callable[..., Bench]
 async def make() -> AsyncIterator[Make]:
     benches: list[Bench] = []
 
-    def build(log: MemoryLog | None = None, capacity: int = 20_000) -> Bench:
-        benches.append(Bench(log or MemoryLog(), capacity))
+    def build(log: MemoryLog | None = None, capacity: int = 20_000, pace: Pace = lambda _event: None) -> Bench:
+        benches.append(Bench(log or MemoryLog(), capacity, pace))
         return benches[-1]
 
     yield build
@@ -103,6 +104,26 @@ async def test_what_waits_for_the_disk_is_written_together(make: Make) -> None:
     assert sum(bench.log.batches) == len(EVENTS)
     assert [event for event, _ in bench.answers] == EVENTS
     assert [row[1] for row in bench.log.rows] == EVENTS
+
+
+async def test_a_flood_of_one_client_delays_another_by_one_batch(make: Make) -> None:
+    verified: list[Event] = []
+    gate = threading.Event()
+
+    def pace(event: Event) -> None:
+        gate.wait(PATIENCE)
+        verified.append(event)
+
+    bench = make(pace=pace)
+    for event in EVENTS[:-1]:
+        bench.submit(event, "flood")
+    await asyncio.sleep(0)  # a turn: these stand in line
+    bench.submit(EVENTS[-1], "other")
+    await asyncio.sleep(0)
+    gate.set()
+    await bench.drained()
+    assert verified.index(EVENTS[-1]) < 2 * VERIFY_BATCH
+    assert [event for event in verified if event != EVENTS[-1]] == EVENTS[:-1]
 
 
 async def test_refuses_an_event_whose_id_is_not_its_hash(make: Make) -> None:
@@ -279,7 +300,7 @@ async def test_the_memory_of_recent_ids_is_bounded(make: Make, monkeypatch: pyte
 
 
 async def test_closing_finishes_what_is_queued() -> None:
-    bench = Bench(MemoryLog(), 20_000)
+    bench = Bench(MemoryLog(), 20_000, lambda _event: None)
     bench.log.gate.clear()
     for event in EVENTS:
         bench.submit(event)
