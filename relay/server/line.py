@@ -5,6 +5,7 @@ thousand events before the verifier delays another's by one batch. The order of 
 the verifier's thread takes.
 """
 
+import queue
 import threading
 from collections import deque
 from collections.abc import Hashable, Iterable
@@ -19,29 +20,31 @@ class Line(Generic[T]):
 
     def __init__(self) -> None:
         self._places: dict[Hashable, deque[T]] = {}  # never an empty one; the next to be served stands first
-        self._change = threading.Condition()
-        self._closed = False
+        self._lock = threading.Lock()
+        # One token while anybody stands in line. An event that comes alone would feel what a Condition costs.
+        self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def put(self, items: Iterable[tuple[Hashable, T]]) -> None:
         """Let items stand in line, each behind the others of its source."""
-        with self._change:
+        with self._lock:
+            was_empty = not self._places
             for source, item in items:
                 place = self._places.get(source)
                 if place is None:
                     self._places[source] = deque((item,))
                 else:
                     place.append(item)
-            self._change.notify()
+            if was_empty and self._places:
+                self._tokens.put(None)
 
     def take(self, most: int) -> list[T]:
         """Up to `most` items, of each source as many as of any other that has them; waits for the first.
 
         Nothing once the line is closed and empty.
         """
-        with self._change:
-            while not self._places and not self._closed:
-                self._change.wait()
-            taken: list[T] = []
+        self._tokens.get()
+        taken: list[T] = []
+        with self._lock:
             while self._places and len(taken) < most:
                 left = most - len(taken)
                 share = max(1, left // len(self._places))
@@ -50,14 +53,14 @@ class Line(Generic[T]):
                     taken.extend(place.popleft() for _ in range(min(share, len(place))))
                     if place:
                         self._places[source] = place
-            return taken
+            if self._places:
+                self._tokens.put(None)
+        return taken
 
     def is_empty(self) -> bool:
         """Whether nobody stands in line. For any thread."""
         return not self._places
 
     def close(self) -> None:
-        """Nothing is put any more."""
-        with self._change:
-            self._closed = True
-            self._change.notify()
+        """Nothing is put any more, and one taker waits."""
+        self._tokens.put(None)

@@ -46,6 +46,7 @@ def test_everything_comes_out_once_in_the_order_of_its_source(history: list[tupl
 def test_of_more_sources_than_there_is_room_for_those_left_out_come_next() -> None:
     line: Line[str] = Line()
     line.put((name, name) for name in "abcdeabcde")
+    line.put([])
     assert line.take(3) == ["a", "b", "c"]
     assert line.take(3) == ["d", "e", "a"]
     assert line.take(9) == ["b", "c", "d", "e"]
@@ -63,9 +64,10 @@ def test_whoever_takes_waits_for_the_first() -> None:
 
 def test_a_closed_line_gives_what_stands_in_it_and_then_nothing() -> None:
     line: Line[int] = Line()
-    line.put([("a", 1)])
+    line.put([("a", number) for number in range(3)])
     line.close()
-    assert line.take(2) == [1]
+    assert line.take(2) == [0, 1]
+    assert line.take(2) == [2]
     assert line.take(2) == []
     assert line.is_empty()
 
