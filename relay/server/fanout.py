@@ -1,14 +1,16 @@
 """Live delivery: who wants an event that has just been committed, and one shared payload for all of them.
 
 A subscription that is still reading history holds back what arrives meanwhile, and gets it after its EOSE: no event is lost
-or doubled there. What is held is bounded; a subscription that overruns the bound is closed and says so.
+or doubled there. What has expired by then (NIP-40) it does not get. What is held is bounded; a subscription that overruns the
+bound is closed and says so.
 """
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
-from relay.protocol.event import Event
+from relay.protocol.event import Event, expiration
 from relay.protocol.filter import Filter
 from relay.protocol.matcher import Matcher
 
@@ -29,7 +31,7 @@ class Subscription:
         self.name = name
         self.filters = filters
         self.prefix = messages.event_prefix(name)
-        self.held: list[bytes] | None = []
+        self.held: list[tuple[bytes, int | None]] | None = []  # with the second each expires
         self.held_bytes = 0
 
 
@@ -65,7 +67,7 @@ class Fanout:
             if audience is not None and connection.session.keys.isdisjoint(audience):
                 continue
             if subscription.held is not None:
-                self._hold(subscription, tail)
+                self._hold(subscription, tail, expiration(event))
                 continue
             prefix = subscription.prefix
             made = packed if connection.deflate else plain
@@ -84,14 +86,17 @@ class Fanout:
         """EOSE is sent: let out what was held, and hold nothing any more."""
         held, subscription.held = subscription.held, None
         connection = subscription.connection
-        for tail in held or ():
+        now = int(time.time())
+        for tail, expires_at in held or ():
+            if expires_at is not None and expires_at <= now:
+                continue
             connection.queue(connection.frame(subscription.prefix + tail))
             self.delivered += 1
 
-    def _hold(self, subscription: Subscription, tail: bytes) -> None:
+    def _hold(self, subscription: Subscription, tail: bytes, expires_at: int | None) -> None:
         held = subscription.held
         assert held is not None
-        held.append(tail)
+        held.append((tail, expires_at))
         subscription.held_bytes += len(tail)
         if len(held) > MAX_HELD or subscription.held_bytes > MAX_HELD_BYTES:
             reason = Reject(Prefix.ERROR, "too many events came in while your history was read; narrow the filter")

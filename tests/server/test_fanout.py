@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from relay.server import fanout
@@ -121,6 +123,26 @@ async def test_what_is_held_back_is_bounded_in_bytes(relay: Relay, monkeypatch: 
     writer.publish(make_event(content="x" * 12_000))
     await writer.next()
     assert reader.pending()[0][0] == "CLOSED"
+
+
+async def test_what_expired_while_it_was_held_back_is_not_sent(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    log.reading.clear()
+    reader, writer = Client(hub), Client(hub)
+    reader.send("REQ", "s", {"limit": 0})
+    clock = time.time()
+    lasting = [make_event(tags=tags) for tags in ([], [["expiration", str(int(clock) + 5000)]])]
+    passing = make_event(tags=[["expiration", str(int(clock) + 1000)]])
+    for event in (lasting[0], passing, lasting[1]):
+        writer.publish(event)
+    await writer.gather(3)
+    monkeypatch.setattr(time, "time", lambda: clock + 1000)
+    log.reading.set()
+    end, *live = await reader.gather(3)
+    assert end == ["EOSE", "s", ["finish"]]
+    assert [message[2]["id"] for message in live] == [event.id for event in lasting]
+    assert reader.pending() == []
 
 
 async def test_a_closed_or_replaced_subscription_gets_nothing_more(relay: Relay) -> None:
