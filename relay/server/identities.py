@@ -408,7 +408,7 @@ class Identities:
             event = await self.signing.sign_vanish(held, reason)
             outcome = await self._hub.publish(event, Door.HTTP, trusted=True)
             if outcome.refusal is not None:
-                raise outcome.refusal
+                raise outcome.refusal.alone()
             published.append(event)
         self.forget()
         return published, owed
