@@ -1,5 +1,6 @@
 -- Search: a projection. A passage is a piece of an event's text that is found on its own; short events are one passage,
--- long ones several. An id is never given twice and its text never changes, so that a vector made for an id stays true.
+-- long ones several. It is found by its event's place in the log, and goes with its event. An id is never given twice and its text
+-- never changes, so that a vector made for an id stays true.
 
 -- What is searched: set from the settings; a change makes the passages again.
 INSERT INTO meta (name, value) VALUES ('search', '{"kinds":[],"knowledge":[],"size":1000,"overlap":150}');
@@ -29,10 +30,9 @@ CREATE TABLE passages (
     title TEXT NOT NULL,
     content TEXT NOT NULL,
     embedding BLOB,
-    UNIQUE (event_id, chunk)
+    UNIQUE (seq, chunk)
 ) STRICT;
 
-CREATE INDEX passages_by_seq ON passages (seq);
 CREATE INDEX passages_by_kind ON passages (kind, created_at);
 CREATE INDEX passages_by_author ON passages (pubkey, created_at);
 CREATE INDEX passages_by_created_at ON passages (created_at);
@@ -50,6 +50,10 @@ CREATE TABLE removed_passages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     passage_id INTEGER NOT NULL
 ) STRICT;
+
+CREATE TRIGGER passages_events_go AFTER DELETE ON events BEGIN
+    DELETE FROM passages WHERE seq = old.seq;
+END;
 
 CREATE TRIGGER passages_come AFTER INSERT ON passages BEGIN
     INSERT INTO passage_words (rowid, title, content) VALUES (new.id, new.title, new.content);

@@ -5,8 +5,8 @@
 CREATE TEMP TABLE made_passages (
     seq INTEGER, chunk INTEGER, event_id TEXT, pubkey TEXT, kind INTEGER, kind_of TEXT, created_at INTEGER, rank INTEGER,
     expires_at INTEGER, audience BLOB, language TEXT, tags TEXT, source TEXT, title TEXT, content TEXT,
-    PRIMARY KEY (event_id, chunk)
-)
+    PRIMARY KEY (seq, chunk)
+) WITHOUT ROWID
 
 -- name: keys
 INSERT INTO touched (key, bytes)
@@ -42,9 +42,10 @@ CROSS JOIN json_each(passages_of(v.kind, v.wire, p.title, p.content)) AS j
 SELECT * FROM made_passages
 
 -- name: forget_passages
-DELETE FROM passages WHERE event_id IN (SELECT key FROM touched) AND NOT EXISTS (
+DELETE FROM passages
+WHERE seq IN (SELECT v.seq FROM touched AS t CROSS JOIN events AS v ON v.id = t.bytes) AND NOT EXISTS (
     SELECT 1 FROM made_passages AS m
-    WHERE m.event_id = passages.event_id AND m.chunk = passages.chunk AND m.seq = passages.seq
+    WHERE m.seq = passages.seq AND m.chunk = passages.chunk
         AND m.kind_of = passages.kind_of AND m.title = passages.title AND m.content = passages.content
 )
 
