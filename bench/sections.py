@@ -62,7 +62,7 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
                     rows += await floor.under(partial(section, subject, plan))
         if "feed" in only:
             say("feed")
-            with started(await _feed(data, Path(scratch), plan)) as subject:
+            with started(await _feed(data, Path(scratch), plan), *feed.UNSEARCHED) as subject:
                 rows += await floor.under(partial(feed.rows, subject, plan))
         stored = data or Path(scratch) / "stored"
         if "transfer" in only:

@@ -39,7 +39,7 @@ TARGETS: Final[dict[str, tuple[Target, ...]]] = {
     },
     "search start": (Target(Figure.P50, 2000.0),),
     "search on note": (Target(Figure.RATIO, 1.1),),  # 1, and what a busy machine adds: notes are not searched
-    "search on post": (Target(Figure.RATIO, 1.7),),
+    "search post": (Target(Figure.RATIO, 1.7),),
     "idle": (Target(Figure.MEMORY, 12_000),),
     "stream": (Target(Figure.P50, 50.0),),
     "feed hot page": (Target(Figure.P99, 10.0),),

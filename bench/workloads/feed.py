@@ -2,7 +2,8 @@
 beside the first.
 
 The directory is filled through the relay's own doors: each author's first post and each voter's first vote over the WebSocket by a
-relay that provisions identities, all other posts by `tidings import`. What is measured is a relay with default settings over it.
+relay that provisions identities, all other posts by `tidings import`. What is measured is a relay with default settings over it,
+but for search, which has rows of its own (`searched`).
 """
 
 import time
@@ -28,6 +29,7 @@ DEPTH: Final = 1000  # pages
 _FIRSTS: Final = 10  # different pages that are read in turn
 _LOVED, _MET, _NEW = 0, 1, 2  # posts: with all the votes, with the votes by which the voters are known, with none
 WRITTEN_SEED: Final = 1_000_000  # far from any seed a person chooses
+UNSEARCHED: Final = ("search.kinds=", "search.knowledge_kinds=")
 PROVISION: Final = ("identities.unbound=provision", "identities.provisions_per_hour=0")
 
 
@@ -38,11 +40,15 @@ async def fill(data: Path, plan: Plan) -> None:
     holding = seeded.Holding(plan.seed, posts=len(posts) * corpus.CHUNK, votes=len(votes))
     if seeded.is_filled(data, holding):
         return
-    with started(data, *PROVISION) as subject:
+    with started(data, *PROVISION, *UNSEARCHED) as subject:
         await pour(subject, list(corpus.wires(plan.seed, corpus.AUTHORS, feed.POSTS)), plan, refusal)
         await pour(subject, votes, plan, refusal)
         await pour(subject, _next_votes(plan, _MET, corpus.CHUNK), plan, refusal)
-    run(command("import", "--restart", "--data", str(data), *map(str, posts)), data.with_name(f"{data.name}.import"))
+    settings = [word for setting in UNSEARCHED for word in ("--set", setting)]
+    run(
+        command("import", "--restart", "--data", str(data), *settings, *map(str, posts)),
+        data.with_name(f"{data.name}.import"),
+    )
     seeded.note(data, holding)
 
 

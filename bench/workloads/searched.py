@@ -1,4 +1,4 @@
-"""What search costs those who write: the same events to a relay that searches and to one that does not, in turns.
+"""What search costs those who write: notes at a relay that searches and at one that does not, and posts beside notes at the first.
 
 Words alone: the relay that searches asks a model that nobody answers for, so that no vectors are made meanwhile. Posts are
 searched, notes are not.
@@ -14,10 +14,9 @@ from bench.figures import Row
 from bench.plan import Plan
 from bench.process import started
 from bench.workloads.beside import Work, beside
-from bench.workloads.feed import PROVISION, WRITTEN_SEED
+from bench.workloads.feed import PROVISION, UNSEARCHED, WRITTEN_SEED
 from bench.workloads.ingest import pour, refusal, unless_new
 
-_OFF: Final = ("search.kinds=", "search.knowledge_kinds=")
 _WORDS: Final = (
     "search.embedder=endpoint",
     "search.endpoint_url=http://127.0.0.1:9/v1",
@@ -26,19 +25,24 @@ _WORDS: Final = (
 
 
 async def rows(scratch: Path, plan: Plan) -> list[Row]:
-    """Rows "search off note", "search on note", "search off post", "search on post"; those with it have a ratio."""
+    """Rows "search off note", "search on note", "search note" and "search post"; the second of each pair has the ratio."""
     send = partial(pour, plan=plan, judge=unless_new)
     known = list(corpus.wires(plan.seed, corpus.AUTHORS, feed.POSTS))
-    found: list[Row] = []
+    seed = WRITTEN_SEED + plan.seed
+    notes, more_notes, posts = (
+        list(corpus.wires(seed + after, plan.feed_written, series))
+        for after, series in ((0, feed.NOTES), (1, feed.NOTES), (0, feed.POSTS))
+    )
     with ExitStack() as stack:
-        off = stack.enter_context(started(scratch / "unsearched", *PROVISION, *_OFF))
+        off = stack.enter_context(started(scratch / "unsearched", *PROVISION, *UNSEARCHED))
         on = stack.enter_context(started(scratch / "searched-too", *PROVISION, *_WORDS))
         for relay in (off, on):
             await pour(relay, known, plan, refusal)  # makes the authors' identities
-        for unit, series in (("note", feed.NOTES), ("post", feed.POSTS)):
-            wires = list(corpus.wires(WRITTEN_SEED + plan.seed, plan.feed_written, series))
-            base, other = (
-                Work(f"search {name} {unit}", unit, one, wires, send) for name, one in (("off", off), ("on", on))
-            )
-            found += await beside(base, other)
-    return found
+        return [
+            *await beside(
+                Work("search off note", "note", off, notes, send), Work("search on note", "note", on, notes, send)
+            ),
+            *await beside(
+                Work("search note", "note", on, more_notes, send), Work("search post", "post", on, posts, send)
+            ),
+        ]
