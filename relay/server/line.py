@@ -25,7 +25,7 @@ class Line(Generic[T]):
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def put(self, items: Iterable[tuple[Hashable, T]]) -> None:
-        """Let items stand in line, each behind the others of its source."""
+        """Let items stand in line, each behind the others of its source. By one thread only."""
         with self._lock:
             was_empty = not self._places
             for source, item in items:
@@ -34,8 +34,9 @@ class Line(Generic[T]):
                     self._places[source] = deque((item,))
                 else:
                     place.append(item)
-            if was_empty and self._places:
-                self._tokens.put(None)
+            is_empty = not self._places
+        if was_empty and not is_empty:
+            self._tokens.put(None)  # without the lock: whoever wakes up takes it at once
 
     def take(self, most: int) -> list[T]:
         """Up to `most` items, of each source as many as of any other that has them; waits for the first.
@@ -50,8 +51,10 @@ class Line(Generic[T]):
                 share = max(1, left // len(self._places))
                 for source in list(islice(self._places, left)):
                     place = self._places.pop(source)
-                    taken.extend(place.popleft() for _ in range(min(share, len(place))))
-                    if place:
+                    if len(place) <= share:
+                        taken.extend(place)
+                    else:
+                        taken.extend(place.popleft() for _ in range(share))
                         self._places[source] = place
             if self._places:
                 self._tokens.put(None)
