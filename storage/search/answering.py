@@ -12,13 +12,16 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from storage import entries
+from storage.query import under
 from storage.search import fts, hybrid
 from storage.search.embedders import Vectors
 from storage.search.engine import Chunk, Hit, SearchQuery
 from storage.search.fts import Conditions, Term
 from storage.search.space import Space, as_json, embeddings, wires_of
 from storage.search.vectors import top
-from storage.statements import named, padded
+from storage.search.writing import settings
+from storage.statements import SIZES, named, padded
 
 DEPTH: Final = 50  # passages that each way gives at least
 MOST_DEEP: Final = 2000
@@ -171,24 +174,38 @@ def among(connection: sqlite3.Connection, ids: list[int], conditions: Conditions
 
 
 def _all_matching(connection: sqlite3.Connection, query: SearchQuery) -> list[int]:
-    """The passages that meet the conditions, at most MOST_COMPARED + 1; those of a tag where the question names one."""
-    sql, wanted = named("search"), query.wanted
-    keys: list[bytes] = []
+    """The passages that meet the conditions, at most MOST_COMPARED + 1; those of a tag or of authors where it names such."""
+    keys, rest = _driven(query)
+    conditions = fts.conditions(rest)
+    if keys:
+        kinds = settings(connection).searched if query.wanted.kinds is None else query.wanted.kinds
+        sql = named("search")["matching_entries"].format(keys=", ".join("?" * len(keys)), conditions=conditions.text)
+        found = connection.execute(sql, (*keys, as_json(sorted(kinds)), *conditions.values, MOST_COMPARED + 1))
+    else:
+        sql = named("search")["matching"].format(conditions=conditions.text)
+        found = connection.execute(sql, (*conditions.values, MOST_COMPARED + 1))
+    return list(dict.fromkeys(passage for (passage,) in found))
+
+
+def _driven(query: SearchQuery) -> tuple[list[bytes], SearchQuery]:
+    """Keys of `entries` under which all that matches stands, and what is left to ask; none where nothing narrows it."""
+    wanted = query.wanted
     if wanted.tags:
         name, values = min(wanted.tags.items())
-        keys = padded(fts.tag_keys(query, name, values))
-        rest = {other: some for other, some in wanted.tags.items() if other != name}
-        query = msgspec.structs.replace(query, wanted=msgspec.structs.replace(wanted, tags=rest))
+        keys = fts.tag_keys(query, name, values)
+        wanted = msgspec.structs.replace(wanted, tags={other: v for other, v in wanted.tags.items() if other != name})
+        rest = msgspec.structs.replace(query, wanted=wanted)
     elif query.tags:
         first = min(query.tags)
-        keys = padded(fts.tag_keys(query, "t", frozenset([first])))
-        query = msgspec.structs.replace(query, tags=query.tags - {first})
-    conditions = fts.conditions(query)
-    text = sql["matching"].format(conditions=conditions.text)
-    if keys:
-        text = sql["matching_entries"].format(keys=", ".join("?" * len(keys)), conditions=conditions.text)
-    found = connection.execute(text, (*keys, *conditions.values, MOST_COMPARED + 1))
-    return list(dict.fromkeys(passage for (passage,) in found))
+        keys = fts.tag_keys(query, "t", frozenset([first]))
+        rest = msgspec.structs.replace(query, tags=query.tags - {first})
+    elif wanted.authors:
+        authors = [entries.author(pubkey) for pubkey in sorted(wanted.authors)]
+        keys = under(entries.visible_prefixes(query.readers), authors)
+        rest = msgspec.structs.replace(query, wanted=msgspec.structs.replace(wanted, authors=None))
+    else:
+        return [], query
+    return (padded(keys), rest) if len(keys) <= SIZES[-1] else ([], query)
 
 
 def _cosines(connection: sqlite3.Connection, ids: list[int], vector: Vectors, space: Space) -> dict[int, float]:

@@ -34,7 +34,6 @@ CREATE TABLE passages (
 ) STRICT;
 
 CREATE INDEX passages_by_kind ON passages (kind, created_at);
-CREATE INDEX passages_by_author ON passages (pubkey, created_at);
 CREATE INDEX passages_by_created_at ON passages (created_at);
 CREATE INDEX passages_by_model ON passages (model, id);
 CREATE INDEX passages_by_organization ON passages (organization_id) WHERE organization_id IS NOT NULL;

@@ -79,7 +79,8 @@ SELECT p.id FROM passages AS p WHERE p.id IN (SELECT value FROM json_each(?)) {c
 SELECT p.id FROM passages AS p WHERE true {conditions} LIMIT ?
 
 -- name: matching_entries
-SELECT p.id FROM entries AS e CROSS JOIN passages AS p ON p.seq = e.seq WHERE e.key IN ({keys}) {conditions} LIMIT ?
+SELECT p.id FROM entries AS e CROSS JOIN passages AS p ON p.seq = e.seq
+WHERE e.key IN ({keys}) AND e.kind IN (SELECT value FROM json_each(?)) {conditions} LIMIT ?
 
 -- name: ranked
 SELECT p.id, p.seq, p.event_id, p.created_at, p.chunk FROM passages AS p WHERE p.id IN (SELECT value FROM json_each(?))
