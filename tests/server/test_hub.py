@@ -18,7 +18,7 @@ class Clock:
     """Seconds, as the hub sees them."""
 
     def __init__(self, hub: Hub) -> None:
-        self.now = hub.clock()
+        self.now = float(round(hub.clock()))  # whole seconds add up exactly
         self._hub = hub
         hub.clock = lambda: self.now
 
