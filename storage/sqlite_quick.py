@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from relay.protocol.filter import Filter
 
 _MOMENT: Final = 0.001  # seconds
-_STEPS_A_CALL: Final = 4000  # instructions between two looks at the clock: a few dozen rows
+_STEPS_A_CALL: Final = 500  # instructions between two looks at the clock: a dozen rows, and large ones take their time
 _PAUSE: Final = 20  # times what a question took that was broken off: the loop loses at most a twentieth of its time
 _FEW: Final = 200  # values of all filters of a question together
 
