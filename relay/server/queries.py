@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -58,7 +59,6 @@ class Queries:
         self._reader = reader
         self._ready: deque[Connection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
-        self._loop = asyncio.get_running_loop()
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
         workers = readers * WORKERS_A_READER
         self._tasks = [asyncio.create_task(self._work(), name=f"query-{number}") for number in range(workers)]
@@ -159,10 +159,10 @@ class Queries:
 
     def _has_share(self) -> bool:
         """Whether this turn of the event loop has time left for queries."""
-        now = self._loop.time()
+        now = monotonic()  # uvloop's own clock counts milliseconds
         if not self._share_ends:
             self._share_ends = now + SHARE
-            self._loop.call_soon(self._end_turn)
+            asyncio.get_running_loop().call_soon(self._end_turn)
         return now < self._share_ends
 
     def _end_turn(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -239,6 +239,12 @@ class Client:
     def send(self, *parts: object) -> None:
         """One message in one frame."""
         self.send_bytes(json.dumps(parts).encode())
+
+    def send_all(self, messages: Iterable[Sequence[object]]) -> None:
+        """Messages that come in one read."""
+        for parts in messages:
+            self.protocol.send_text(json.dumps(parts).encode())
+        self.send_raw(b"".join(self.protocol.data_to_send()))
 
     def publish(self, event: Event) -> None:
         self.send_bytes(b'["EVENT",' + wire(event) + b"]")

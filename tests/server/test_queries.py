@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import pytest
@@ -189,6 +190,19 @@ class TestAnsweredAtOnce:
         monkeypatch.setattr(queries, "SHARE", 60)
         assert await client.next() == ["EOSE", "s", ["finish"]]
         assert log.asked == []
+
+    async def test_however_many_come_at_once_a_turn_answers_few(
+        self, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ticks = itertools.count()
+        monkeypatch.setattr(queries, "monotonic", lambda: next(ticks) * queries.SHARE / 4)
+        client = Client(relay(MemoryLog(quick=True)))
+        client.send_all(("REQ", str(number), {"kinds": [1]}) for number in range(100))
+        answered = len(client.pending())
+        assert 1 <= answered <= 4
+        assert [message[1] for message in await client.gather(100 - answered)] == [
+            str(number) for number in range(answered, 100)
+        ]
 
     async def test_a_long_answer_goes_on_behind(self, relay: Relay) -> None:
         hub = relay(MemoryLog(first_part=7, quick=True))
