@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,17 @@ class Watched(Toy):
         return await super().embed(texts)
 
 
+def failing_at(number: int) -> Callable[[Sequence[str]], Awaitable[None]]:
+    """What fails when it is asked for the `number`-th time."""
+    asked = itertools.count(1)
+
+    async def ask(texts: Sequence[str]) -> None:
+        if next(asked) == number:
+            raise EmbeddingError("the power is out")
+
+    return ask
+
+
 MANY = [make_event(n % 5, 1, f"word{n} thing{n % 7}") for n in range(700)]
 
 
@@ -342,16 +354,8 @@ async def test_reembedding_goes_on_where_it_was_stopped(tmp_path):
     place = await Place(tmp_path).open()
     place.put(*MANY)
     await place.embed()
-    asked = 0
-
-    async def stop(texts: Sequence[str]) -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 3:
-            raise EmbeddingError("the power is out")
-
     with pytest.raises(EmbeddingError):
-        await place.engine.reembed(Watched("other", stop))
+        await place.engine.reembed(Watched("other", failing_at(3)))
     before = await place.ids("thing3 word17")
     await place.close()
     again = await Place(tmp_path).open()  # the database is still the former model's
@@ -364,16 +368,8 @@ async def test_reembedding_goes_on_where_it_was_stopped(tmp_path):
 async def test_compact_leaves_no_files_of_a_model_that_was_only_begun(place):
     place.put(*MANY)
     await place.embed()
-    asked = 0
-
-    async def stop(texts: Sequence[str]) -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 3:
-            raise EmbeddingError("the power is out")
-
     with pytest.raises(EmbeddingError):
-        await place.engine.reembed(Watched("other", stop))
+        await place.engine.reembed(Watched("other", failing_at(3)))
     assert len(list((place.path / "search").iterdir())) == 2
     await place.engine.purge()
     assert len(list((place.path / "search").iterdir())) == 1
