@@ -25,10 +25,12 @@ from handlers import (
     votes,
 )
 from handlers.base import Admit, Touches, touches_nothing
+from handlers.rows import PROJECTIONS
 from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, Key, Known, Meaning
 from relay.protocol.event import Event
 from relay.protocol.relay import Relay
+from relay.protocol.rows import Projection
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -133,3 +135,7 @@ class _Table:
     def touches(self, event: Event) -> tuple[Key, ...]:
         found = HANDLERS[_ROW_OF[event.kind]].touches(event)
         return (*found, ("passages", event.id)) if event.kind in self._searched else found
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        return PROJECTIONS

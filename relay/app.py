@@ -31,7 +31,7 @@ from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
 from storage.feed import Feed
 from storage.search import minilm
-from storage.search.chunks import Cutting
+from relay.protocol.chunks import Cutting
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
 from storage.search.minilm import MiniLm

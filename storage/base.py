@@ -5,7 +5,7 @@ All times are unix seconds, all ids and pubkeys lower-case hex.
 """
 
 import enum
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.protocol.rows import Projection
 from storage.people import Directory, Lookups
 
 T = TypeVar("T")
@@ -129,8 +130,14 @@ class Writer(Protocol):
     def remove(self, wanted: Filter, limit: int) -> int:
         """The operator's removal of at most `limit` matching events, private ones too, with marks; how many went."""
 
-    def rebuild(self) -> int:
-        """Empty every projection and refresh all its keys from the log; how many rows there are then."""
+    def rebuild(self) -> Iterator[int]:
+        """Make all derived rows again, a part at each step; how many were looked at so far.
+
+        Each step is a transaction of its own and as short as one of `write`, which may be called between two steps.
+        """
+
+    def count_rows(self) -> int:
+        """How many derived rows there are."""
 
     def compact(self) -> None:
         """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
@@ -213,7 +220,7 @@ class Tools(Protocol):
     async def info(self) -> Info:
         """Figures about the database."""
 
-    def check(self, verify: bool = True) -> AsyncIterator[Problem]:
+    def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
         """Compare the database with itself: the file, ids, signatures, index rows, projections against a rebuild."""
 
     async def backup(self, target: Path) -> int:

@@ -5,7 +5,7 @@ derived rows. The primary tables stand in an SQLite database in memory, since wh
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -30,7 +30,7 @@ from storage.base import Counted, Found, Incoming, Limits, Outcome, Readers, Rec
 from storage.directory import Change, SqliteDirectory
 from storage.people import Lookups
 from storage.registry import Bindings, SqliteLookups
-from storage.search.chunks import Cutting, passages_of
+from relay.protocol.chunks import Cutting, passages_of
 from storage.sqlite_file import split
 from storage.statements import migrations
 
@@ -209,8 +209,12 @@ class MemoryWriter:
             self._log.deleted.add((stored.event.id, OPERATOR))
         return len(found[:limit])
 
-    def rebuild(self) -> int:
+    def rebuild(self) -> Iterator[int]:
         """There are no derived rows."""
+        return iter(())
+
+    def count_rows(self) -> int:
+        """There are none."""
         return 0
 
     def compact(self) -> None:

@@ -29,7 +29,7 @@ from storage.base import Incoming
 from storage.query import FOR_EVER
 from storage.registry import Bindings
 from storage.search import writing
-from storage.search.chunks import Cutting, passages_of
+from relay.protocol.chunks import Cutting, passages_of
 from storage.statements import SIZES, listed, named, padded, write_rows
 
 MOST_HELD: Final = 32 * 2**20  # bytes of events looked up and held; beyond, what is pending is written
@@ -47,13 +47,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Overlay:
-    """The log as it will be. `touched` are the derived rows to refresh, by projection."""
+    """The log as it will be. `touched` are the derived rows to refresh, by table; `left` the numbers of events they may be of."""
 
     def __init__(self, connection: sqlite3.Connection, meaning: Meaning, bindings: Bindings) -> None:
         self._connection = connection
         self._meaning = meaning
         self._bindings = bindings
         self.touched: dict[str, set[str]] = {}
+        self.left: dict[str, int] = {}
         self._new_marks: dict[str, list[tuple[Any, ...]]] = {"mark_ids": [], "mark_addresses": [], "mark_vanished": []}
         self._forget()
         self._pending: dict[str, tuple[Row, tuple[Any, ...]]] = {}
@@ -202,6 +203,7 @@ class Overlay:
             return None
         if self._pending.pop(event_id, None) is None:
             self._leaving[event_id] = row
+            self.left[event_id] = row.seq
         if kinds.has_address(row.event.kind):
             self._versions[events.address_of(row.event) or ""] = None
         self._touch(row.event)

@@ -6,7 +6,7 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,13 +15,13 @@ from relay.protocol import event as events
 from relay.protocol.admission import OPERATOR, Meaning, Version
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage import entries, lookup, projections, sqlite_file
+from storage import entries, lookup, projections, rebuilding, sqlite_file
 from storage.base import Incoming, Outcome, Status, StorageError
 from storage.directory import SqliteDirectory
 from storage.overlay import Overlay
 from storage.registry import Bindings
 from storage.search import writing
-from storage.search.chunks import Cutting
+from relay.protocol.chunks import Cutting
 from storage.search.writing import Model
 from storage.statements import named
 
@@ -44,7 +44,6 @@ class SqliteWriter:
         self._closed = False
         try:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
-            projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._bindings = Bindings(self._connection)
             self.directory = SqliteDirectory(self._connection, self._bindings, self._transact)
@@ -91,17 +90,36 @@ class SqliteWriter:
 
         return self._transact(work)
 
-    def rebuild(self) -> int:
-        """Make every projection again."""
-        return self._transact(lambda _: projections.rebuild(self._connection))
+    def rebuild(self) -> Iterator[int]:
+        """Make all derived rows again; see storage.base.Writer."""
+        return self._rebuild([projection.table for projection in self._meaning.projections])
 
-    def count_votes(self, whose: projections.Votes) -> None:
-        """Whose votes count; a change makes every projection again."""
-        self._transact(lambda _: projections.count_votes(self._connection, whose))
+    def finish_rebuild(self) -> Iterator[int]:
+        """Make the rows again that a migration or a setting left undone, as `rebuild`; where they are none, no step."""
+        tables = rebuilding.pending(self._connection)
+        yield from self._rebuild(tables) if tables else ()
+        if tables:
+            self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
+
+    def count_rows(self) -> int:
+        """How many derived rows there are."""
+        self._require_open()
+        return rebuilding.number(self._connection, self._meaning.projections)
+
+    def count_votes(self, whose: rebuilding.Votes) -> None:
+        """Whose votes count; where it was otherwise, `finish_rebuild` has to make the votes again."""
+        if rebuilding.whose_votes(self._connection) != whose:
+            self._transact(lambda _: rebuilding.set_whose_votes(self._connection, whose))
 
     def cut_passages(self, cutting: Cutting) -> None:
-        """What is searched and how it is cut; a change makes the passages again."""
-        self._transact(lambda _: projections.cut_passages(self._connection, cutting))
+        """What is searched and how it is cut; where it was otherwise, `finish_rebuild` has to make the passages again."""
+        if writing.settings(self._connection) != cutting:
+            self._transact(lambda _: rebuilding.set_cutting(self._connection, cutting))
+
+    def _rebuild(self, tables: Sequence[str]) -> Iterator[int]:
+        parts = rebuilding.parts(self._connection, self._meaning.projections, tables)
+        while (looked := self._transact(lambda _: next(parts, None))) is not None:
+            yield looked
 
     def store_embeddings(self, model: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
         """Keep vectors of passages; see storage.search.writing.SearchWriter."""
@@ -183,7 +201,7 @@ class SqliteWriter:
 
     def _finish(self, overlay: Overlay) -> None:
         overlay.flush()
-        projections.refresh(self._connection, overlay.touched)
+        projections.refresh(self._connection, self._meaning.projections, overlay.touched, overlay.left)
 
     def _admit_all(self, overlay: Overlay, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         overlay.expect(batch)

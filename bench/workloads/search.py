@@ -26,7 +26,7 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from storage import sqlite
 from storage.base import Incoming
-from storage.search.chunks import Cutting
+from relay.protocol.chunks import Cutting
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
 from storage.search.space import Keeping

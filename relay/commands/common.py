@@ -187,7 +187,7 @@ class Hand(Protocol):
         """As Writer.compact."""
 
     def rebuild(self) -> int:
-        """As Writer.rebuild."""
+        """As Writer.rebuild, all of it; how many derived rows there are then."""
 
     def close(self) -> None:
         """Let go. Idempotent."""
@@ -201,8 +201,13 @@ class Direct:
         self._settings = settings
         self.remove = writer.remove
         self.compact = writer.compact
-        self.rebuild = writer.rebuild
         self.close = writer.close
+
+    def rebuild(self) -> int:
+        """As Hand.rebuild."""
+        for _ in self._writer.rebuild():
+            pass
+        return self._writer.count_rows()
 
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
         """As Hand.submit."""

@@ -10,6 +10,7 @@ import msgspec
 
 from relay.errors import Reject
 from relay.protocol.event import Event
+from relay.protocol.rows import Projection
 
 OPERATOR = "operator"  # who removed an event, when it was not a key
 
@@ -189,7 +190,7 @@ class Known(Protocol):
         """Until when (unix seconds) the invite with this hash is good; None when there is none, or it was used."""
 
 
-Key = tuple[str, str]  # (projection, key): a derived row that may have changed
+Key = tuple[str, str]  # (table, key): a derived row that may have changed
 
 
 class Meaning(Protocol):
@@ -200,3 +201,7 @@ class Meaning(Protocol):
 
     def touches(self, event: Event) -> tuple[Key, ...]:
         """The derived rows that depend on this event; asked when it comes and again when it leaves."""
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """The derived tables, each after those whose rows it asks for."""

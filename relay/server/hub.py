@@ -206,8 +206,11 @@ class Hub:
         await self.ingest.call(self.writer.compact)
 
     async def rebuild(self) -> int:
-        """Rebuild the projections from the log; how many rows there are then."""
-        return await self.ingest.call(self.writer.rebuild)
+        """Make the derived rows again from the log, a part at a time: events are taken in between; how many rows there are then."""
+        parts = self.writer.rebuild()
+        while await self.ingest.call(lambda: next(parts, None)) is not None:
+            pass
+        return await self.ingest.call(self.writer.count_rows)
 
     def health(self) -> Health:
         """How the relay is doing now."""

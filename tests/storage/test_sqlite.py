@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.rows import PROJECTIONS
 from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key, Known
 from relay.protocol.event import Event
@@ -36,7 +37,7 @@ async def store(tmp_path: Path, writer: SqliteWriter) -> AsyncIterator[SqliteSto
 
 
 async def problems(store: SqliteStore, verify: bool = True) -> list[Problem]:
-    return [problem async for problem in store.check(verify)]
+    return [problem async for problem in store.check(PROJECTIONS, verify)]
 
 
 def bytes_of_files(directory: Path) -> list[bytes]:

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers import table
+from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from storage import sqlite
 from storage.base import Incoming, StorageError
-from storage.search.chunks import Cutting
+from relay.protocol.chunks import Cutting
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
 from storage.search.space import Keeping
@@ -497,11 +498,11 @@ async def test_vectors_of_trusted_keys_are_taken_and_others_made_here(tmp_path):
 
 async def test_check_finds_the_passages_as_the_log_makes_them(place):
     place.put(CAT, DOG, WIKI)
-    assert [problem async for problem in place.store.check()] == []
-    place.writer.rebuild()
+    assert [problem async for problem in place.store.check(PROJECTIONS)] == []
+    list(place.writer.rebuild())
     await place.embed()
     assert (await place.ids("cat", mode="meaning"))[0] == CAT.id
-    assert [problem async for problem in place.store.check()] == []
+    assert [problem async for problem in place.store.check(PROJECTIONS)] == []
 
 
 WORDS = [f"w{n}" for n in range(30)]

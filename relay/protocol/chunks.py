@@ -12,7 +12,6 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol.event import Event
-from storage import entries
 
 MAX_TITLE: Final = 300  # characters
 
@@ -95,7 +94,7 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
     knowledge = event.kind in cutting.knowledge
     text = (event.content if content is None else content).replace("\x00", " ")
     texts = split(text, cutting.size, cutting.overlap) or ([""] if shown else [])
-    head = ("knowledge" if knowledge else "events", entries.rank(event.id), _language(event))
+    head = ("knowledge" if knowledge else "events", events.rank(event.id), _language(event))
     tags = msgspec.json.encode(list(dict.fromkeys(events.values(event, "t")))).decode()
     source = events.first_value(event, "source") or events.first_value(event, "r")
     return [(*head, tags, source, shown, passage) for passage in texts]
