@@ -24,8 +24,10 @@ from relay.protocol.admission import (
 )
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.protocol.rows import Live
 from storage import entries, lookup
 from storage.base import Incoming
+from storage.projections import Touched
 from storage.query import FOR_EVER
 from storage.registry import Bindings
 from storage.search import writing
@@ -47,14 +49,13 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Overlay:
-    """The log as it will be. `touched` are the derived rows to refresh, by table; `left` the numbers of events they may be of."""
+    """The log as it will be. `touched` is what derived rows may depend on."""
 
     def __init__(self, connection: sqlite3.Connection, meaning: Meaning, bindings: Bindings) -> None:
         self._connection = connection
         self._meaning = meaning
         self._bindings = bindings
-        self.touched: dict[str, set[str]] = {}
-        self.left: dict[str, int] = {}
+        self.touched = Touched()
         self._new_marks: dict[str, list[tuple[Any, ...]]] = {"mark_ids": [], "mark_addresses": [], "mark_vanished": []}
         self._forget()
         self._pending: dict[str, tuple[Row, tuple[Any, ...]]] = {}
@@ -180,6 +181,7 @@ class Overlay:
             incoming.wire,
         )
         self._pending[event.id] = (Row(seq, event, audience), values)
+        self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed)
         if kinds.has_address(event.kind):
             self._versions[events.address_of(event) or ""] = Version(event.created_at, event.id)
         self._touch(event)
@@ -203,7 +205,8 @@ class Overlay:
             return None
         if self._pending.pop(event_id, None) is None:
             self._leaving[event_id] = row
-            self.left[event_id] = row.seq
+            self.touched.left[event_id] = row.seq
+        self.touched.came.pop(event_id, None)
         if kinds.has_address(row.event.kind):
             self._versions[events.address_of(row.event) or ""] = None
         self._touch(row.event)
@@ -264,7 +267,7 @@ class Overlay:
 
     def _touch(self, event: Event) -> None:
         for projection, key in self._meaning.touches(event):
-            self.touched.setdefault(projection, set()).add(key)
+            self.touched.keys.setdefault(projection, set()).add(key)
 
     # Removals of many
 

@@ -6,14 +6,14 @@ changed. A rebuild does the same with all keys, and a check does it without writ
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from relay.protocol.rows import Change, Count, Place, Projection, Sources
+from relay.protocol.rows import Change, Count, Live, Place, Projection, Sources
 from storage.row_statements import COUNTERS, adding, forgetting, statements_of
 from storage.sources import SqliteSources
 from storage.statements import SIZES, listed, padded, write_rows
@@ -35,18 +35,21 @@ class Difference(msgspec.Struct, frozen=True):
         return [self.made.get(key) or self.stored[key] for key in keys if self.made.get(key) != self.stored.get(key)]
 
 
-def refresh(
-    connection: sqlite3.Connection,
-    projections: Sequence[Projection],
-    touched: Mapping[str, Iterable[str]],
-    left: Mapping[str, int],
-) -> None:
-    """Make the touched rows again, and those that follow from them; inside the transaction that touched them.
+class Touched(msgspec.Struct):
+    """What a transaction has changed: keys by table, and the events that came and left since rows were made, by id.
 
-    `touched` are keys by table, `left` the numbers of events that are gone since the rows were made, by id.
+    `came` has those that are here, `left` the numbers of those that are not.
     """
-    if touched:
-        Refresh(connection, projections, left).run(touched)
+
+    keys: dict[str, set[str]] = {}
+    came: dict[str, Live] = {}
+    left: dict[str, int] = {}
+
+
+def refresh(connection: sqlite3.Connection, projections: Sequence[Projection], touched: Touched) -> None:
+    """Make the touched rows again, and those that follow from them; inside the transaction that touched them."""
+    if touched.keys:
+        Refresh(connection, projections, touched).run()
 
 
 class Refresh:
@@ -56,20 +59,21 @@ class Refresh:
         self,
         connection: sqlite3.Connection,
         projections: Sequence[Projection],
-        left: Mapping[str, int] | None = None,
+        touched: Touched | None = None,
         *,
         followed: bool = True,
     ) -> None:
         self._connection = connection
         self._projections = projections
-        self._left = left or {}
+        self._touched = touched or Touched()
         self._followed = followed
         self._pending: dict[str, set[str]] = {}
         self.sources = SqliteSources(connection, projections)
+        self.sources.give(self._touched.came.values())
 
-    def run(self, touched: Mapping[str, Iterable[str]]) -> None:
-        """Make the rows of these keys, table by table, and of what follows."""
-        self._pending = {table: set(keys) for table, keys in touched.items()}
+    def run(self) -> None:
+        """Make the rows of the touched keys, table by table, and of what follows."""
+        self._pending = {table: set(keys) for table, keys in self._touched.keys.items()}
         assert {projection.table for projection in self._projections} >= self._pending.keys()
         for projection in self._projections:
             keys = sorted(self._pending.pop(projection.table, ()))
@@ -84,7 +88,8 @@ class Refresh:
         if projection.beside is not None:
             keys = list(dict.fromkeys([*keys, *self.sources.keys(projection.beside, keys)]))
         key_of = key_getter(projection.primary)
-        places: dict[Place, None] = {(self._left[key],): None for key in keys if key in self._left}
+        left = self._touched.left
+        places: dict[Place, None] = {(left[key],): None for key in keys if key in left}
         made: dict[Place, Any] = {}
 
         def make(key: str, sources: Sources) -> tuple[Place | None, Sequence[Any]]:

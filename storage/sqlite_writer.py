@@ -201,7 +201,7 @@ class SqliteWriter:
 
     def _finish(self, overlay: Overlay) -> None:
         overlay.flush()
-        projections.refresh(self._connection, self._meaning.projections, overlay.touched, overlay.left)
+        projections.refresh(self._connection, self._meaning.projections, overlay.touched)
 
     def _admit_all(self, overlay: Overlay, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         overlay.expect(batch)

@@ -42,10 +42,11 @@ def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
     if live is None or live.event.kind != kinds.POST or live.audience is not None or feed.in_group(live.event):
         return ()
     post = live.event
-    owner = sources.owner(post.pubkey)
+    owner, edit = sources.owner(post.pubkey), sources.newest(kinds.EDIT, post.pubkey, about=key)
     if owner is None:
         return ()
-    edit = newest_of([sources.newest(kinds.EDIT, pubkey, about=key) for pubkey in owner.keys])
+    if len(owner.keys) > 1:
+        edit = newest_of([sources.newest(kinds.EDIT, pubkey, about=key) for pubkey in owner.keys])
     title = (None if edit is None else feed.title(edit.event)) or feed.title(post)
     if title is None:
         return ()

@@ -47,7 +47,10 @@ def _rows(key: str, sources: Sources) -> tuple[VoteFields, ...]:
     owner, target = sources.owner(key[_ID:]), sources.standing(key[:_ID])
     if owner is None or target is None:
         return ()
-    vote = newest_of([sources.newest(kinds.REACTION, pubkey, about=key[:_ID]) for pubkey in owner.keys])
+    if len(owner.keys) == 1:
+        vote = sources.newest(kinds.REACTION, key[_ID:], about=key[:_ID])
+    else:
+        vote = newest_of([sources.newest(kinds.REACTION, pubkey, about=key[:_ID]) for pubkey in owner.keys])
     if vote is None:
         return ()
     up = int(vote.event.content != "-")

@@ -158,6 +158,8 @@ class TestDurability:
 class Poisoned:
     """Ordinary meaning, but one content breaks a handler and another breaks what follows."""
 
+    projections = PROJECTIONS
+
     def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
         if event.content == "poison":
             raise RuntimeError("a handler's mistake")
@@ -223,7 +225,7 @@ class TestTools:
             ("INSERT INTO entries SELECT * FROM (SELECT * FROM temp.changed)", "the events imply"),
             ("DELETE FROM events", "an event that is not there"),
             ("UPDATE meta SET value = 0 WHERE name = 'last_seq'", "above the last one"),
-            ("INSERT INTO profiles (pubkey, created_at) VALUES ('aa', 1)", "the row of aa"),
+            ("INSERT INTO profiles (pubkey, seq, created_at) VALUES ('aa', 99, 1)", "the row of aa"),
         ],
     )
     async def test_finds_what_does_not_agree(
