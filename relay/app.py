@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -331,10 +332,22 @@ def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
     log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
 
 
+def invoked(script: Path) -> str:
+    """How to call this program again: by its name where the shell finds it, else by the shortest path that leads to it."""
+    found = shutil.which("tidings")
+    if found is not None and os.path.realpath(found) == os.path.realpath(script):
+        return "tidings"
+    is_module = script.name == "__main__.py"
+    program = Path(sys.executable) if is_module else script
+    here = Path.cwd()
+    path = program.relative_to(here) if program.is_relative_to(here) else program
+    return shlex.quote(str(path)) + (" -m relay" if is_module else "")
+
+
 def greeting(config: Config, page: str) -> str:
     """What a person needs to know when the relay is up, in commands that work where it was started."""
     websocket = config.relay.url or page.replace("http", "ws", 1)
-    command = "tidings" if shutil.which("tidings") else os.path.relpath(sys.argv[0])
+    command = invoked(Path(sys.argv[0]).absolute())
     return f"""Tidings {relay.__version__} is up; the data is in {config.server.data}
 
   page       {page}/

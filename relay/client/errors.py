@@ -15,6 +15,10 @@ class BadUrl(ClientError, ValueError):
     """This is no URL of what is to be reached."""
 
 
+class BadKey(ClientError, ValueError):
+    """This is no API key. The text is not repeated, since it may be a secret all the same."""
+
+
 class Disconnected(ClientError):
     """There is no connection, or it was lost before the answer came."""
 

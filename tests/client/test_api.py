@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from keys import schnorr
-from relay.client import Api, ApiError, BadUrl, ClientError, Disconnected, Key, TimedOut
+from relay.client import Api, ApiError, BadKey, BadUrl, ClientError, Disconnected, Key, TimedOut
 from relay.client.records import NewToken, Registered
 from tests.e2e.harness import Server, serving
 from tests.factories import keypair
@@ -88,10 +88,31 @@ async def test_a_hub_out_of_reach_is_told_without_the_key(raised: httpx.HTTPErro
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["", "hub.example", "ws://hub.example", "https://", "http://a:b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hub.example",
+        "ws://hub.example",
+        "https://",
+        "http://a:b",
+        "http://a:99999",
+        "http://a b",
+        "http://a..b",
+        "http://xn--/",
+        "http://a/?b=c",
+    ],
+)
 def test_what_is_no_hubs_url_is_told(url: str) -> None:
     with pytest.raises(BadUrl):
         Api(url)
+
+
+@pytest.mark.parametrize("key", ["", " ", "tdi x", "tdi_é", "tdi_\n"])
+def test_what_is_no_key_is_told_before_the_network_is_blamed(key: str) -> None:
+    with pytest.raises(BadKey) as caught:
+        Api("https://hub.example", key)
+    assert key.strip() == "" or key not in str(caught.value)
 
 
 async def test_an_id_cannot_leave_its_place_in_the_path() -> None:

@@ -110,6 +110,6 @@ def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():
     assert names["limits.max_message_bytes"] == "131,072"
     set_now = in_force(config(access={"allowed_keys": ["a" * 64], "auth_to_write": True}, limits={"max_event_tags": 0}))
     values = {row.name: row.value for row in set_now}
-    assert values["access.allowed_keys"] == "1 keys"
+    assert values["access.allowed_keys"] == "1 key"
     assert values["access.auth_to_write"] == "yes"
     assert values["limits.max_event_tags"] == "0"
