@@ -204,6 +204,7 @@ class Site:
         self.engine = engine
         self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
+        self.faults = hub.faults
 
     @property
     def config(self) -> Config:
@@ -246,6 +247,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
         store = await open_reader(config)
         try:
             hub = Hub(config, relay_url(config, url), writer, store)
+            asyncio.get_running_loop().set_exception_handler(hub.faults.handle)
             try:
                 hub.identities = Identities(hub, secrets)
                 engine = make_search(config, hub, writer, store)
