@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Refusal(msgspec.Struct, frozen=True):
     """The body of a refusal; what a proxy says in between is not in this shape."""
 
+    code: str = ""
     error: str = ""
-    message: str = ""
     hint: str | None = None
     retry_after_seconds: float | None = None
     event: dict[str, Any] | None = None
@@ -89,8 +89,8 @@ def _refusal(response: httpx.Response, data: bytes) -> ApiError:
         refusal = Refusal(response.reason_phrase, f"HTTP {response.status_code} {response.reason_phrase}")
     return ApiError(
         response.status_code,
+        refusal.code[:MAX_WORDS],
         refusal.error[:MAX_WORDS],
-        refusal.message[:MAX_WORDS],
         hint=refusal.hint and refusal.hint[:MAX_WORDS],
         retry_after=refusal.retry_after_seconds,
         unsigned=refusal.event,

@@ -162,7 +162,7 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
     try:
         return await api.vote_post(target, choice)
     except ApiError as error:
-        if error.error != "post_not_found":
+        if error.code != "post_not_found":
             raise
     return await api.vote_comment(target, choice)
 
