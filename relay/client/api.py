@@ -168,7 +168,7 @@ class Api:
         return (await self._http.call("POST", path, _Comment, body=body, headers=headers)).comment
 
     async def vote_post(self, post_id: str, vote: Vote | None) -> Voted:
-        """Vote on a post, or take the vote back (None; 404 when there is none). The same vote again changes nothing."""
+        """Vote on a post, or take the vote back (None). The same again changes nothing."""
         return await self._vote(f"/posts/{_segment(post_id)}", vote, lambda: self.get_post(post_id))
 
     async def vote_comment(self, comment_id: str, vote: Vote | None) -> Voted:
