@@ -67,6 +67,7 @@ _REFUSED: Final = {
     Why.EXPIRED: (410, "expired"),
     Why.TOO_MANY: (409, "too_many"),
     Why.ENDED: (401, "auth_required"),
+    Why.UNUSABLE: (409, "unusable"),
 }
 
 

@@ -72,10 +72,10 @@ async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) 
         already = next((event for event in lists if theirs & set(values(event, "p"))), None)
         if already is not None:
             return Done(message=f"You follow {target.name} already", event=already)
-        signer = _signer(keys)
+        signer = (await hub.identities.get(principal.identity_id)).pubkey
         present = next((event for event in lists if event.pubkey == signer), None)
         tags = [] if present is None else _tags(present)
-        tags.append(["p", target.pubkey or sorted(theirs)[0], "", target.name])
+        tags.append(["p", target.pubkey or sorted(theirs)[0], hub.config.relay.url, target.name])
         event = await publishing.act(hub, principal, _draft(present, tags), by=signer)
     return Done(message=f"You follow {target.name}", event=event)
 
@@ -116,12 +116,6 @@ async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, 
 
 async def _keys(hub: Hub, principal: Principal) -> list[BoundKey]:
     return [key for key in await hub.identities.keys(principal.identity_id) if key.revoked_at is None]
-
-
-def _signer(keys: list[BoundKey]) -> str | None:
-    """The key whose list grows: the newest that the relay signs with, else the newest of all."""
-    usable = [key for key in keys if key.held and key.retired_at is None] or keys
-    return usable[-1].pubkey if usable else None
 
 
 async def _lists(hub: Hub, pubkeys: list[str]) -> list[Event]:
