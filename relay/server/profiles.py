@@ -20,6 +20,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter
 from relay.server.signing import Signing
+from relay.server.supervision import Tasks
 from storage.base import PUBLIC, Status, StorageError
 from storage.people import BoundKey, Identity, Lookups
 
@@ -42,7 +43,7 @@ class Profiles:
         self._quiet = quiet
         self._waiting: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(hub.faults)
 
     def changed(self, pubkey: str) -> None:
         """A key has a new kind 0: if it is an identity's, the key that the relay holds for that follows soon."""
@@ -56,13 +57,11 @@ class Profiles:
         if self._timer is not None:
             self._timer.cancel()
             self._start()
-        await asyncio.gather(*self._tasks)
+        await self._tasks.settle()
 
     def _start(self) -> None:
         self._timer = None
-        task = asyncio.create_task(self._follow(), name="profiles")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._follow(), "profiles")
 
     async def _follow(self) -> None:
         waiting, self._waiting = self._waiting, set()
