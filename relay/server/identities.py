@@ -211,8 +211,12 @@ class Identities:
             )
             await self._hub.ingest.call(lambda: self._directory.register(new, now))
         self.membership.added(key.pubkey)
-        await self.profiles.introduce(new.id)
-        return Registered(await self.get(new.id), token, self.claim_url(claim), checks.verification_code(claim))
+        try:
+            await self.profiles.introduce(new.id)
+        except StorageError as error:  # the identity is there, and its token is shown now or never
+            log.warning("the profile of an identity was not published: %s", error)
+        identity = Identity(new.id, name, None, description, None, None, None, now, None, key.pubkey)
+        return Registered(identity, token, self.claim_url(claim), checks.verification_code(claim))
 
     def _check_open(self) -> None:
         if not self._hub.config.identities.registration:
