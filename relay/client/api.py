@@ -330,6 +330,10 @@ class Api:
         proof = await signer.sign(kinds.HTTP_AUTH, "", tags, int(self._clock.now()))
         return (await self._http.call("POST", KEYS, _Keys, body={"proof": proof, "retire": retire})).keys
 
+    async def choose_key(self, pubkey: str) -> list[KeyRow]:
+        """Make a bound key the one that signs what goes over HTTP and is shown; the keys as they are then."""
+        return (await self._http.call("POST", f"{KEYS}/{_segment(pubkey)}/choose", _Keys)).keys
+
     async def unbind_key(self, pubkey: str) -> None:
         """The key may not write as the identity any more; what it wrote stays."""
         await self._http.call("DELETE", f"{KEYS}/{_segment(pubkey)}", _Done)

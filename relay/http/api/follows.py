@@ -68,10 +68,10 @@ async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) 
         already = next((event for event in lists if theirs & set(values(event, "p"))), None)
         if already is not None:
             return f"You follow {target.name} already", already
-        signer = _signer(keys)
+        signer = (await hub.identities.get(principal.identity_id)).pubkey
         present = next((event for event in lists if event.pubkey == signer), None)
         tags = [] if present is None else _tags(present)
-        tags.append(["p", target.pubkey or sorted(theirs)[0], "", target.name])
+        tags.append(["p", target.pubkey or sorted(theirs)[0], hub.config.relay.url, target.name])
         return f"You follow {target.name}", await _replace(hub, principal, signer, present, tags)
 
     message, event = await publishing.change(f"follows {principal.identity_id}", once)
@@ -122,12 +122,6 @@ async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, 
 
 async def _keys(hub: Hub, principal: Principal) -> list[BoundKey]:
     return [key for key in await hub.identities.keys(principal.identity_id) if key.revoked_at is None]
-
-
-def _signer(keys: list[BoundKey]) -> str | None:
-    """The key whose list grows: the newest that the relay signs with, else the newest of all."""
-    usable = [key for key in keys if key.held and key.retired_at is None] or keys
-    return usable[-1].pubkey if usable else None
 
 
 async def _lists(hub: Hub, pubkeys: list[str]) -> list[Event]:
