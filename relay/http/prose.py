@@ -7,21 +7,20 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from relay.protocol import names
+from relay.protocol import names, urls
 
 HUES: Final = 12
 MAX_MARKDOWN: Final = 5_000  # characters; what is longer is shown as it was written
 MAX_EXCERPT: Final = 320
+NOTHING: Final = "(nothing to see)"  # in place of a title that nobody would see anything of
 _CACHED: Final = 512  # texts
 _TOP_HEADING: Final = 3  # a page has its own first two levels
 _REL: Final = "nofollow ugc noopener noreferrer"
-_SCHEMES: Final = ("https://", "http://")
 _BARE_LINK: Final = re.compile(r"https?://[^\s<>\"'`\x00-\x1f]*[^\s<>\"'`\x00-\x1f.,;:!?)\]]")
 _MARKS: Final = re.compile(
     r"^\s{0,3}(?:#{1,6} |> ?|[-*+] |```.*$)|\*\*|__|`|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", re.MULTILINE
@@ -48,7 +47,7 @@ def excerpt(text: str) -> str:
 
 def plain(text: str) -> str:
     """A title without directional and hidden characters: some close what the markup opened, and turn what stands beside it."""
-    return names.shown(text, MAX_EXCERPT)
+    return names.shown(text, MAX_EXCERPT) or NOTHING
 
 
 def clip(text: str, longest: int) -> str:
@@ -70,16 +69,14 @@ def hue(identity_id: str) -> int:
     return int(identity_id[:2], 16) % HUES
 
 
-def host(url: str) -> str:
-    """The host of a link, as people say it; "" where it has none."""
-    try:
-        return (urlsplit(url).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
+def opens(url: str | None) -> str:
+    """The host that a stranger's link opens, as people say it; "" for what is shown as no link (`urls.link`)."""
+    found = urls.link(url) if url else None
+    return "" if found is None else found.host.removeprefix("www.")
 
 
 def _is_web(url: str) -> bool:
-    return url.lower().startswith(_SCHEMES)
+    return urls.link(url) is not None
 
 
 def _tame(state: Any) -> None:
@@ -107,6 +104,8 @@ def _linked(tokens: list[Token]) -> Iterator[Token]:
 def _split(text: str) -> Iterator[Token]:
     at = 0
     for found in _BARE_LINK.finditer(text):
+        if urls.link(found[0]) is None:
+            continue  # it would open something else than it reads
         yield Token("text", "", 0, content=text[at : found.start()])
         yield Token("link_open", "a", 1, attrs={"href": found[0], "rel": _REL})
         yield Token("text", "", 0, content=clip(found[0], 80))
@@ -124,4 +123,4 @@ def _make() -> MarkdownIt:
 
 
 _markdown: Final = _make()
-FILTERS: Final = {"prose": prose, "shown": plain, "excerpt": excerpt, "ago": ago, "hue": hue, "host": host}
+FILTERS: Final = {"prose": prose, "shown": plain, "excerpt": excerpt, "ago": ago, "hue": hue, "opens": opens}

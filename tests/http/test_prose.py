@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.http.prose import MAX_EXCERPT, MAX_MARKDOWN, ago, excerpt, host, hue, prose
+from relay.http.prose import MAX_EXCERPT, MAX_MARKDOWN, ago, excerpt, hue, opens, plain, prose
 
 OURS = {
     *("p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "hr", "a"),
@@ -107,10 +107,36 @@ def test_says_how_long_ago(past, words):
 
 
 @pytest.mark.parametrize(
-    ("url", "name"), [("https://www.example.org:8/x", "example.org"), ("http://[::1]/", "::1"), ("http://[", "")]
+    ("url", "name"),
+    [
+        ("https://www.example.org:8/x", "example.org"),
+        ("HTTPS://Example.ORG", "example.org"),
+        ("http://[::1]/", "::1"),
+        ("https://münchen.example/", "xn--mnchen-3ya.example"),
+        ("http://[", ""),
+        ("https://evil.example\\@example.com/", ""),
+        ("https://example.com@evil.example/", ""),
+        ("https://example.com\n/", ""),
+        ("https://example.com/\u202egpj.exe", ""),
+        ("javascript:alert(1)//https://example.com/", ""),
+        (None, ""),
+    ],
 )
-def test_names_the_host_of_a_link(url, name):
-    assert host(url) == name
+def test_names_the_host_that_a_link_opens_and_no_other(url, name):
+    assert opens(url) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["https://evil.example\\@example.com/", "<https://example.com@evil.example/>", "https://a@b.example"]
+)
+def test_what_reads_as_another_host_is_no_link(text):
+    assert 'href="https://e' not in prose(text) or 'href="https://evil.example"' in prose(text)
+    assert "@" not in "".join(part.split('"')[0] for part in prose(text).split('href="')[1:])
+
+
+def test_a_title_of_which_nobody_sees_anything_is_shown_as_such():
+    assert plain("\u3164") == "(nothing to see)"
+    assert plain("a\u2028b") == "ab"
 
 
 def test_an_author_has_always_the_same_colour():
