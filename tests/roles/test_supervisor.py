@@ -24,7 +24,7 @@ class Program:
         self._rest = b""
 
     def wait_for(self, *wanted: str) -> list[str]:
-        """Lines up to the one that holds the last of the words wanted, in whatever order they come."""
+        """Lines up to the one that begins with the last of the words wanted, in whatever order they come."""
         begin, missing = len(self.lines), list(wanted)
         assert self.process.stdout is not None
         while missing:
@@ -34,7 +34,7 @@ class Program:
             assert data, f"the program ended without {missing}; {self.lines}"
             *lines, self._rest = (self._rest + data).split(b"\n")
             self.lines += [line.decode() for line in lines]
-            missing = [word for word in missing if not any(word in line for line in self.lines[begin:])]
+            missing = [word for word in missing if not any(line.startswith(word) for line in self.lines[begin:])]
         return self.lines[begin:]
 
     def rest(self) -> list[str]:
@@ -60,7 +60,7 @@ def program(case: str) -> Iterator[Program]:
 @pytest.fixture
 def plain() -> Iterator[Program]:
     with program("plain") as running:
-        running.wait_for("front1", "front2", "started")
+        running.wait_for("front1", "front2", "supervisor")
         yield running
 
 
@@ -87,7 +87,7 @@ def test_what_dies_is_started_again_and_its_numbers_are_cleared_before(plain: Pr
 def test_the_writer_is_started_again_while_fronts_live_on(plain: Program) -> None:
     before = plain.pid("front1"), plain.pid("writer")
     os.kill(before[1], signal.SIGKILL)
-    plain.wait_for("cleared writer", "up")
+    plain.wait_for("cleared writer", "writer ")
     assert plain.pid("writer") != before[1]
     assert is_alive(before[0])
 
@@ -114,7 +114,7 @@ def test_roles_end_when_their_supervisor_is_killed(plain: Program) -> None:
 
 def test_a_role_that_does_not_end_is_killed() -> None:
     with program("stubborn") as running:
-        running.wait_for("stubborn", "started")
+        running.wait_for("stubborn", "supervisor")
         pid = running.pid("stubborn")
         running.process.terminate()
         assert running.rest()[-1] == "supervisor ends"
@@ -134,4 +134,4 @@ def test_a_role_that_cannot_start_ends_the_relay_with_its_reason(case: str, said
 
 def test_a_role_holds_only_its_own_descriptors() -> None:
     with program("descriptors") as running:
-        assert "descriptors 2 open" in running.wait_for("started")  # its lifeline's
+        assert "descriptors 2 open" in running.wait_for("supervisor")  # its lifeline's
