@@ -221,6 +221,18 @@ class SqliteDirectory(SqliteLookups):
 
         return self._transact(work)
 
+    def choose(self, pubkey: str, identity_id: str, now: int) -> None:
+        """Make a key the identity's main key. Raises Refused: UNKNOWN, UNUSABLE."""
+
+        def work(_: Change) -> None:
+            key = self._require_key(pubkey, identity_id)
+            if key.revoked_at is not None or key.retired_at is not None:
+                wrong = "is not bound" if key.revoked_at is not None else "is retired"
+                raise Refused(Why.UNUSABLE, f"this key {wrong}; choose one that still signs")
+            self._do("choose", pubkey, now, identity_id)
+
+        self._transact(work)
+
     def retire(self, pubkey: str, identity_id: str, now: int) -> None:
         """The relay signs deletions only with this key from now on. Raises Refused(UNKNOWN)."""
 
