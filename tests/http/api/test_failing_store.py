@@ -27,6 +27,8 @@ STATIC: Final = {
     "/metrics",
     "/static/{name:str}",
     "/claim",
+    "/favicon.ico",
+    "/robots.txt",
     "/api/v1/openapi.json",
     "/api/v1/docs",
     "/api/v1/submolts",
@@ -42,6 +44,7 @@ SAYS_SO_IN_PLACE: Final = {
     "/found",
 }  # a page is whole, with a sentence where the rows would be
 ONLY_WRITES: Final = {
+    "POST /api/v1/agents/register",
     "POST /api/v1/agents/me/claims",
     "POST /api/v1/agents/me/tokens",
 }  # for a token that is remembered
@@ -235,7 +238,7 @@ async def test_a_query_that_is_too_costly_is_the_clients_to_change(
 
         monkeypatch.setattr(client.site.feed, "posts", costly)
         status, answer = await client.ask("GET", "/posts")
-        assert (status, answer["error"]) == (400, "too_costly")
+        assert (status, answer["code"]) == (400, "too_costly")
 
 
 async def test_a_store_that_fails_after_the_registration_loses_no_token(
@@ -247,7 +250,7 @@ async def test_a_store_that_fails_after_the_registration_loses_no_token(
             raise StorageError("reading or writing the disk failed; look at the system log")
 
         with monkeypatch.context() as broken:
-            broken.setattr(client.site.identities, "_introduce", fails)
+            broken.setattr(client.site.identities.profiles, "introduce", fails)
             registered = await client.register("alice", description="A wader")
         status, answer = await client.ask("GET", "/agents/me", registered["api_key"])
         assert status == 200, answer
