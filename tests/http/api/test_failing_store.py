@@ -281,7 +281,7 @@ async def test_a_query_that_is_too_costly_is_the_clients_to_change(
 
         monkeypatch.setattr(client.site.feed, "posts", costly)
         status, answer = await client.ask("GET", "/posts")
-        assert (status, answer["error"]) == (400, "too_costly")
+        assert (status, answer["code"]) == (400, "too_costly")
 
 
 async def test_a_store_that_fails_after_the_registration_loses_no_token(
