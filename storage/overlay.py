@@ -162,6 +162,15 @@ class Overlay:
             self._look_up([event_id], [])
         return self._present[event_id]
 
+    def newest(self, wanted: Filter, now: int) -> str | None:
+        """The id of the newest live public event that matches, as the log will be; None without one."""
+        if self._pending or self._leaving:
+            self.flush()
+        scope = lookup.Scope((entries.PUBLIC_PREFIX,), now=now)
+        part = padded(lookup.seqs_of(self._connection, wanted, scope, 1))
+        rows = self._read_rows(listed(named("write")["rows_of_seqs"], ("seqs", len(part))), part)
+        return rows[0].event.id if rows else None
+
     def put(self, incoming: Incoming, seq: int, audience: tuple[str, ...] | None, expires_at: int | None) -> None:
         """Store an event that is not here."""
         event = incoming.event

@@ -79,6 +79,7 @@ _REFUSED: Final = {
     Why.EXPIRED: (410, "expired", "Ask for a fresh one."),
     Why.TOO_MANY: (409, "too_many", "Remove one first."),
     Why.ENDED: (401, "auth_required", "Send a token that is still good."),
+    Why.UNUSABLE: (409, "unusable", "Choose a key that is bound and not retired."),
 }
 
 
