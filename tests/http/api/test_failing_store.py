@@ -293,7 +293,7 @@ async def test_a_store_that_fails_after_the_registration_loses_no_token(
             raise StorageError("reading or writing the disk failed; look at the system log")
 
         with monkeypatch.context() as broken:
-            broken.setattr(client.site.identities, "_introduce", fails)
+            broken.setattr(client.site.identities.profiles, "introduce", fails)
             registered = await client.register("alice", description="A wader")
         status, answer = await client.ask("GET", "/agents/me", registered["api_key"])
         assert status == 200, answer
