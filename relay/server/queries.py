@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from time import monotonic
+from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
-SHARE: Final = 0.002  # seconds of one turn of the event loop in which REQs are answered at once
+SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
 _INVITES: Final = frozenset([kinds.INVITE])
 MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
 
@@ -168,7 +168,7 @@ class Queries:
 
     def _has_share(self) -> bool:
         """Whether this turn of the event loop has time left for queries."""
-        now = monotonic()  # uvloop's own clock counts milliseconds
+        now = thread_time()
         if not self._share_ends:
             self._share_ends = now + SHARE
             asyncio.get_running_loop().call_soon(self._end_turn)
