@@ -10,6 +10,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import feed
 from relay.protocol.admission import Admission, Door, Known
 from relay.protocol.event import Event, first_value
+from relay.protocol.names import is_blank
 from relay.protocol.relay import Relay
 
 
@@ -28,7 +29,7 @@ def admit_article(relay: Relay) -> Admit:
 def _check(event: Event) -> None:
     if not first_value(event, "d"):
         raise Reject(Prefix.INVALID, "an article needs a d tag that names its subject (NIP-54)")
-    if not event.content.strip():
+    if is_blank(event.content):
         raise Reject(Prefix.INVALID, "an article needs text")
     if feed.in_group(event):
         raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from keys import encoding
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, profile
@@ -126,9 +128,16 @@ class SqliteDirectory(SqliteLookups):
 
         self._transact(work)
 
-    def describe(self, identity_id: str, display_name: str | None, description: str | None) -> None:
-        """What people are shown of an identity."""
-        self._transact(lambda _: self._do("describe", display_name, description, identity_id))
+    def describe(self, identity_id: str, shown: dict[str, str | None]) -> None:
+        """What people are shown of an identity: `display_name`, `description`; what is left out stays."""
+
+        def work(_: Change) -> None:
+            present = self.identity(identity_id)
+            if present is not None:
+                new = msgspec.structs.replace(present, **shown)
+                self._do("describe", new.display_name, new.description, identity_id)
+
+        self._transact(work)
 
     def _provision(self, wanted: ProvisionIdentity, change: Change, now: int) -> None:
         if self.key(wanted.pubkey) is not None:

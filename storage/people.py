@@ -191,8 +191,8 @@ class Directory(Lookups, Protocol):
     def register(self, new: NewIdentity, now: int) -> None:
         """Make an identity with its token, key and claim. Raises Refused(TAKEN) when the name is."""
 
-    def describe(self, identity_id: str, display_name: str | None, description: str | None) -> None:
-        """What people are shown of an identity."""
+    def describe(self, identity_id: str, shown: dict[str, str | None]) -> None:
+        """What people are shown of an identity: `display_name`, `description`; what is left out stays."""
 
     def bind(self, pubkey: str, identity_id: str, now: int) -> bool:
         """Bind a key its holder has proven; False when it was bound so already.

@@ -274,13 +274,17 @@ class Identities:
 
         Raises Reject(invalid) for text with hidden characters or too much of it.
         """
-        present = await self.get(identity_id)
-        shown = checks.text(display_name, names.MAX_DISPLAY_NAME, "display name")
-        about = checks.text(description, names.MAX_DESCRIPTION, "description")
-        shown = present.display_name if display_name is None else shown
-        about = present.description if description is None else about
-        await self._hub.ingest.call(lambda: self._directory.describe(identity_id, shown, about))
-        return await self.profiles.introduce(identity_id)
+        shown: dict[str, str | None] = {}
+        if display_name is not None:
+            shown["display_name"] = checks.text(display_name, names.MAX_DISPLAY_NAME, "display name")
+        if description is not None:
+            shown["description"] = checks.text(description, names.MAX_DESCRIPTION, "description")
+        # The event carries the change: only so is it decided in one transaction with what else changes the identity.
+        event = await self.profiles.introduce(identity_id, shown=shown)
+        identity = await self.get(identity_id)
+        if any(getattr(identity, name) != text for name, text in shown.items()):
+            await self._hub.ingest.call(lambda: self._directory.describe(identity_id, shown))
+        return event
 
     async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
         """The draft as an event of this identity, by its main key or by its key `by`.

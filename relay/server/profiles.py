@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from keys.custody import Draft, unsigned
+from relay.errors import Changed
 from relay.protocol import kinds, names
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter
 from relay.server.signing import Signing
 from relay.server.supervision import Tasks
-from storage.base import PUBLIC, Status, StorageError
+from storage.base import PUBLIC, Expected, Status, StorageError
 from storage.people import BoundKey, Identity, Lookups
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 QUIET: Final = 1.0  # seconds in which further profiles are gathered before the held keys follow
 MAX_WAITING: Final = 1000  # keys whose profile has changed; of more at once, the held keys follow at the next change
+ATTEMPTS: Final = 20  # at a profile before it is given up: each failure means that another one succeeded
 FOLLOWED: Final = ("picture", "banner")  # of an own key's profile, beside what the identity has
 
 log = logging.getLogger("tidings.profiles")
@@ -82,12 +84,29 @@ class Profiles:
         except StorageError as error:
             log.error("a held key does not follow its identity's profile: %s", error)
 
-    async def introduce(self, identity_id: str, more: dict[str, Any] | None = None) -> Event | None:
+    async def introduce(
+        self, identity_id: str, more: dict[str, Any] | None = None, shown: dict[str, str | None] | None = None
+    ) -> Event | None:
         """Publish a kind 0 by the key that the relay holds, where it says something else; the one that stands then.
 
-        None where the relay signs with no key of the identity. What else stood in the one before stays; `more` is added. Where
-        the relay has a public URL, the key's relay list (NIP-65) names it.
+        None where the relay signs with no key of the identity. What else stood in the one before stays; `more` is added, and
+        `shown` (display_name, description) stands in place of what the identity has, which the event then changes. Where the
+        relay has a public URL, the key's relay list (NIP-65) names it. Made again when another profile of the identity comes
+        between, so that of two changes at once neither is lost.
         """
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._introduce(identity_id, more or {}, shown or {})
+            except Changed:
+                continue
+        log.warning("a profile was given up: it changes faster than it can be written")
+        return None
+
+    async def _introduce(self, identity_id: str, more: dict[str, Any], shown: dict[str, str | None]) -> Event | None:
+        keys = await self._hub.reader.ask(lambda tables: [key.pubkey for key in tables.keys(identity_id)])
+        profiles = Filter(authors=frozenset(keys), kinds=frozenset([kinds.METADATA]), limit=1)
+        found = await self._hub.reader.query([profiles], PUBLIC, int(time.time()))
+        expected = Expected(profiles, parse(found.wires[0]).id if found.wires else None)
         held = await self._hub.reader.ask(lambda tables: tables.held_key(identity_id))
         identity = await self._hub.reader.ask(lambda tables: tables.identity(identity_id))
         if held is None or held.retired or identity is None or identity.anonymised_at is not None:
@@ -95,10 +114,11 @@ class Profiles:
         if self._hub.config.relay.url:
             await self._list_relay(identity_id, held.pubkey)
         present = await self._signing.newest(held.pubkey, kinds.METADATA)
-        content = self._said(identity, held.pubkey, _content(present) | (more or {}))
+        content = self._said(msgspec.structs.replace(identity, **shown), held.pubkey, _content(present) | more)
         if present is not None and _content(present) == content:
             return present
-        return await self._publish(identity_id, held.pubkey, _next(present, kinds.METADATA, content))
+        draft = _next(present, kinds.METADATA, content)
+        return await self._publish(identity_id, held.pubkey, draft, expected)
 
     async def _list_relay(self, identity_id: str, pubkey: str) -> None:
         present = await self._signing.newest(pubkey, kinds.RELAY_LIST)
@@ -107,9 +127,13 @@ class Profiles:
         created_at = max(int(time.time()), 0 if present is None else present.created_at + 1)
         await self._publish(identity_id, pubkey, Draft(kinds.RELAY_LIST, [["r", self._hub.relay_url]], "", created_at))
 
-    async def _publish(self, identity_id: str, pubkey: str, draft: Draft) -> Event | None:
+    async def _publish(
+        self, identity_id: str, pubkey: str, draft: Draft, expected: Expected | None = None
+    ) -> Event | None:
         event = await self._signing.sign(identity_id, draft, by=pubkey)
-        outcome = await self._hub.publish(event, Door.HTTP, trusted=True)
+        outcome = await self._hub.publish(event, Door.HTTP, trusted=True, expected=expected)
+        if isinstance(outcome.refusal, Changed):
+            raise outcome.refusal
         if outcome.status is Status.REFUSED:
             log.warning("kind %d of an identity was not published: %s", draft.kind, outcome.refusal)
             return None

@@ -17,9 +17,8 @@ from relay.protocol.admission import Door
 class Between:
     """Lets something else happen just before the first event of a kind is handed to the writer, as another process could."""
 
-    def __init__(self, site, kind, work):
-        self._site = site
-        self._publish = site.publish
+    def __init__(self, door, kind, work):
+        self._publish = door.publish
         self._kind = kind
         self._work = work
         self.refused = 0
@@ -35,9 +34,10 @@ class Between:
 
 @pytest.fixture
 def between(relay, monkeypatch):
-    def begin(kind, work):
-        hook = Between(relay.site, kind, work)
-        monkeypatch.setattr(relay.site, "publish", hook)
+    def begin(kind, work, door=None):
+        door = door or relay.site
+        hook = Between(door, kind, work)
+        monkeypatch.setattr(door, "publish", hook)
         return hook
 
     return begin
@@ -180,3 +180,27 @@ async def test_what_changes_all_the_time_is_given_up_and_says_so(alice, relay, m
 
     monkeypatch.setattr(publishing, "publish", changed)
     assert await alice.refused(409, "PATCH", f"posts/{post['id']}", {"title": "Never"}) == "conflict"
+
+
+async def test_a_profile_changed_beside_another_change_of_it_keeps_both(relay, alice, between, elsewhere):
+    known = (await alice.told("PATCH", "agents/me", {"display_name": "Before", "description": "old"}))["event"]
+
+    async def renamed_elsewhere():
+        content = '{"name": "alice", "display_name": "After", "about": "old"}'
+        await elsewhere(kinds.METADATA, [], content, known["created_at"] + 5)
+
+    hook = between(kinds.METADATA, renamed_elsewhere, relay.site.identities.profiles._hub)
+    told = await alice.told("PATCH", "agents/me", {"description": "new"})
+    assert (told["display_name"], told["description"]) == ("After", "new")
+    assert hook.refused == 1
+    me = await alice.get("agents/me")
+    assert (me["display_name"], me["description"]) == ("After", "new")
+
+
+async def test_changes_of_a_profile_at_once_lose_nothing(alice):
+    await asyncio.gather(
+        alice.told("PATCH", "agents/me", {"display_name": "After"}),
+        alice.told("PATCH", "agents/me", {"description": "new"}),
+    )
+    me = await alice.get("agents/me")
+    assert (me["display_name"], me["description"]) == ("After", "new")
