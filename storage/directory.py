@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from keys import encoding
 from relay.errors import Prefix, Reject
 from relay.protocol import profile
@@ -119,9 +121,16 @@ class SqliteDirectory(SqliteLookups):
 
         self._transact(work)
 
-    def describe(self, identity_id: str, display_name: str | None, description: str | None) -> None:
-        """What people are shown of an identity."""
-        self._transact(lambda _: self._do("describe", display_name, description, identity_id))
+    def describe(self, identity_id: str, shown: dict[str, str | None]) -> None:
+        """What people are shown of an identity: `display_name`, `description`; what is left out stays."""
+
+        def work(_: Change) -> None:
+            present = self.identity(identity_id)
+            if present is not None:
+                new = msgspec.structs.replace(present, **shown)
+                self._do("describe", new.display_name, new.description, identity_id)
+
+        self._transact(work)
 
     def _provision(self, wanted: ProvisionIdentity, change: Change, now: int) -> None:
         if self.key(wanted.pubkey) is not None:
@@ -214,6 +223,18 @@ class SqliteDirectory(SqliteLookups):
             return self._do("unbind", now, pubkey) > 0
 
         return self._transact(work)
+
+    def choose(self, pubkey: str, identity_id: str, now: int) -> None:
+        """Make a key the identity's main key. Raises Refused: UNKNOWN, UNUSABLE."""
+
+        def work(_: Change) -> None:
+            key = self._require_key(pubkey, identity_id)
+            if key.revoked_at is not None or key.retired_at is not None:
+                wrong = "is not bound" if key.revoked_at is not None else "is retired"
+                raise Refused(Why.UNUSABLE, f"this key {wrong}; choose one that still signs")
+            self._do("choose", pubkey, now, identity_id)
+
+        self._transact(work)
 
     def retire(self, pubkey: str, identity_id: str, now: int) -> None:
         """The relay signs deletions only with this key from now on. Raises Refused(UNKNOWN)."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import OPERATOR, Meaning
 from relay.protocol.event import Event
@@ -216,6 +216,9 @@ class SqliteWriter:
         transaction.prepare(event)
         if transaction.holds(event.id):
             return _DUPLICATE
+        expected = incoming.expected
+        if expected is not None and transaction.newest(expected.filter, now) != expected.id:
+            return Outcome(Status.REFUSED, refusal=Changed())
         try:
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event)

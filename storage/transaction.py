@@ -91,6 +91,13 @@ class Transaction:
             self._reader.look_up([("deleters", event_id)])
         return self._reader.present[event_id]
 
+    def newest(self, wanted: Filter, now: int) -> str | None:
+        """The id of the newest live public event that matches; None without one."""
+        self.flush()
+        public = lookup.Scope((entries.PUBLIC_PREFIX,), now=now)
+        rows = log_rows.of_seqs(self._connection, lookup.seqs_of(self._connection, wanted, public, 1))
+        return rows[0].event.id if rows else None
+
     # changes
 
     def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:

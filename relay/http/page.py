@@ -81,7 +81,11 @@ async def profile(
         hub,
         "profile.html",
         identity=identity,
-        npub=identity.pubkey and encode("npub", identity.pubkey),
+        keys=[
+            (encode("npub", key.pubkey), key)
+            for key in sorted(await hub.identities.keys(identity.id), key=lambda key: key.pubkey != identity.pubkey)
+            if key.revoked_at is None
+        ],
         rows=found.rows,
         more=found.next_cursor,
         trouble=trouble,

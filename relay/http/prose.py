@@ -65,9 +65,9 @@ def ago(then: int, now: int) -> str:
     return "now"
 
 
-def hue(pubkey: str) -> int:
-    """Which of the page's colours an author has."""
-    return int(pubkey[:2], 16) % HUES
+def hue(identity_id: str) -> int:
+    """Which of the page's colours an identity has, by its id: whichever of its keys signed, its colour is one."""
+    return int(identity_id[:2], 16) % HUES
 
 
 def host(url: str) -> str:

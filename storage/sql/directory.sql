@@ -6,7 +6,7 @@ SELECT
     (
         SELECT k.pubkey FROM identity_keys AS k
         WHERE k.posting_identity_id = p.id AND k.revoked_at IS NULL
-        ORDER BY k.retired_at IS NOT NULL, k.custody, k.created_at DESC, k.pubkey LIMIT 1
+        ORDER BY k.retired_at IS NOT NULL, k.chosen_at IS NULL, k.custody DESC, k.created_at, k.pubkey LIMIT 1
     )
 FROM posting_identities AS p
 
@@ -146,7 +146,10 @@ UPDATE posting_identities SET display_name = ?, description = ? WHERE id = ? AND
 UPDATE identity_keys SET revoked_at = NULL WHERE pubkey = ?
 
 -- name: unbind
-UPDATE identity_keys SET revoked_at = ? WHERE pubkey = ? AND revoked_at IS NULL
+UPDATE identity_keys SET revoked_at = ?, chosen_at = NULL WHERE pubkey = ? AND revoked_at IS NULL
+
+-- name: choose
+UPDATE identity_keys SET chosen_at = CASE pubkey WHEN ? THEN ? END WHERE posting_identity_id = ?
 
 -- name: retire
 UPDATE identity_keys SET retired_at = ? WHERE pubkey = ? AND retired_at IS NULL

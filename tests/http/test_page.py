@@ -12,7 +12,7 @@ import pytest
 from relay.http.page import AT_ONCE, PIECES, flat
 from storage.base import StorageError, TooCostly
 from storage.feed import CommentRow, PostRow
-from storage.people import Identity
+from storage.people import BoundKey, Identity
 from tests.http.hubs import Browser, FakeHub, Health, ListFeed, config
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -88,6 +88,9 @@ class People:
 
     async def by_id(self, ids: list[str]) -> dict[str, Identity]:
         return {each: self.ada for each in ids if each == self.ada.id}
+
+    async def keys(self, identity_id: str) -> list[BoundKey]:
+        return [BoundKey("b" * 64, identity_id, "relay", 1_690_000_000, None, None, held=True)]
 
 
 def hub(feed: ListFeed | None = None, **sections: dict[str, Any]) -> FakeHub:

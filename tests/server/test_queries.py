@@ -195,7 +195,7 @@ class TestAnsweredAtOnce:
         self, relay: Relay, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ticks = itertools.count()
-        monkeypatch.setattr(queries, "monotonic", lambda: next(ticks) * queries.SHARE / 4)
+        monkeypatch.setattr(queries, "thread_time", lambda: next(ticks) * queries.SHARE / 4)
         client = Client(relay(MemoryLog(quick=True)))
         client.send_all(("REQ", str(number), {"kinds": [1]}) for number in range(100))
         answered = len(client.pending())

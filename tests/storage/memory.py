@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import feed, hll, kinds
 from relay.protocol.admission import (
@@ -25,7 +25,7 @@ from relay.protocol.admission import (
 from relay.protocol.event import Event
 from relay.protocol.facts import Binding, Facts, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
-from storage.base import Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
+from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
 from storage.directory import Change, SqliteDirectory
 from storage.people import Lookups
 from storage.registry import SqliteLookups
@@ -237,6 +237,8 @@ class MemoryWriter:
         event = incoming.event
         if event.id in self._log.live:
             return Outcome(Status.DUPLICATE)
+        if incoming.expected is not None and self._newest(incoming.expected.filter, now) != incoming.expected.id:
+            return Outcome(Status.REFUSED, refusal=Changed())
         try:
             admission = self._meaning.admit(event, self._log.facts(self._meaning, event), now, incoming.door)
             expires_at = events.expiration(event)
@@ -258,6 +260,10 @@ class MemoryWriter:
         seq = self._log.last_seq
         self._log.live[event.id] = Stored(incoming, seq, admission.audience, expires_at)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
+
+    def _newest(self, wanted: Filter, now: int) -> str | None:
+        found = [s.event for s in self._log.live.values() if s.readable(PUBLIC, now) and matches(wanted, s.event)]
+        return min(found, key=lambda event: (-event.created_at, event.id)).id if found else None
 
     def _act(self, admission: Admission, change: Change, now: int) -> None:
         if admission.refusal is None:

@@ -11,6 +11,7 @@ from relay.protocol.filter import Filter
 from storage.base import PUBLIC
 from tests.e2e.harness import fresh_key
 from tests.factories import make_event
+from tests.http.api.homes import URL
 
 HOSTILE = "<script>alert(1)</script> **bold** <img src=x onerror=alert(1)> \u202e\u0007"
 
@@ -158,7 +159,7 @@ async def test_an_edit_changes_what_it_names_and_keeps_the_rest(alice, api):
     first = (await alice.told("PATCH", f"posts/{post['id']}", {"content": "New text"}))["post"]
     answer = await alice.told("PATCH", f"posts/{post['id']}", {"title": "New title"})
     second, edit = answer["post"], answer["event"]
-    assert (edit["kind"], edit["content"], ["e", post["id"]] in edit["tags"]) == (1010, "New text", True)
+    assert (edit["kind"], edit["content"], ["e", post["id"], URL] in edit["tags"]) == (1010, "New text", True)
     assert (first["title"], first["content"]) == ("Old title", "New text")
     assert (second["title"], second["content"], second["url"]) == ("New title", "New text", "https://example.org/")
     assert second["event"] == post["event"]
