@@ -11,6 +11,7 @@ from relay.protocol import feed
 from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
+from relay.protocol.names import is_blank
 from relay.protocol.relay import Relay
 
 
@@ -29,7 +30,7 @@ def admit_article(relay: Relay) -> Admit:
 def _check(event: Event) -> None:
     if not first_value(event, "d"):
         raise Reject(Prefix.INVALID, "an article needs a d tag that names its subject (NIP-54)")
-    if not event.content.strip():
+    if is_blank(event.content):
         raise Reject(Prefix.INVALID, "an article needs text")
     if feed.in_group(event):
         raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")

@@ -4,22 +4,16 @@ An edit names its post in an `e` tag, is signed by a key of the same identity an
 title. The newest live edit counts; deleting it brings back what was before. A deleted post has none.
 """
 
-import unicodedata
 from collections.abc import Iterable
-from typing import Final
 
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
-from relay.protocol import feed, kinds
+from relay.protocol import feed, kinds, names, urls
 from relay.protocol.admission import Admission, Door, Key
-from relay.protocol.event import Event, first_value
+from relay.protocol.event import Event, first_value, values
 from relay.protocol.facts import Facts, Need
-from relay.protocol.names import is_blank
 from relay.protocol.relay import Relay
-
-_UNTITLED: Final = f"a post needs a title tag of 1 to {feed.MAX_TITLE} characters (NIP-7D)"
-_TOO_LONG: Final = f"a title has at most {feed.MAX_TITLE} characters"
 
 
 def admit_post(relay: Relay) -> Admit:
@@ -28,6 +22,7 @@ def admit_post(relay: Relay) -> Admit:
     def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
         if is_strict(door):
             _check_title(event, required=True)
+            _check_links(event)
             check_text(event)
             if feed.in_group(event):
                 raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")
@@ -90,9 +85,16 @@ def _check_title(event: Event, required: bool) -> None:
     value = first_value(event, "title")
     if value is None and not required:
         return
-    if value is not None and len(value) > feed.MAX_TITLE:
-        raise Reject(Prefix.INVALID, _TOO_LONG)
-    if value is None or is_blank(value):
-        raise Reject(Prefix.INVALID, _UNTITLED)
-    if any(unicodedata.category(char) == "Cc" for char in value):
-        raise Reject(Prefix.INVALID, "a title is one line without control characters")
+    wrong = feed.title_fault(value)
+    if wrong is not None:
+        raise Reject(Prefix.INVALID, wrong)
+
+
+def _check_links(event: Event) -> None:
+    """An `r` tag that a browser would open, or that hides something, is a link that reads as what it opens."""
+    for value in values(event, "r"):
+        is_web = urls.parse(value, urls.WEB) is not None or value.lower().startswith(("http://", "https://"))
+        if is_web or not names.is_plain(value.replace(" ", "")):
+            wrong = feed.link_fault(value)
+            if wrong is not None:
+                raise Reject(Prefix.INVALID, f"an r tag: {wrong}")

@@ -57,7 +57,17 @@ def test_a_relay_may_provision_an_identity_for_a_new_key_but_not_for_one_that_wa
 
 
 @pytest.mark.parametrize(
-    "tags", [[], [["title"]], [["title", ""]], [["title", " \t"]], [["title", "\u200b"]], [["title", ""], TITLE]]
+    "tags",
+    [
+        [],
+        [["title"]],
+        [["title", ""]],
+        [["title", " \t"]],
+        [["title", "\u200b"]],
+        [["title", "\u3164"]],
+        [["title", "\u2800 \ufe0f"]],
+        [["title", ""], TITLE],
+    ],
 )
 def test_a_post_needs_a_title(tags: list[list[str]]) -> None:
     assert refused(make_event(1, 11, "text", tags), known()).startswith("invalid: a post needs a title")
@@ -69,9 +79,48 @@ def test_a_title_is_at_most_300_characters_long(length: int, prefix: str) -> Non
     assert reason == prefix
 
 
-@pytest.mark.parametrize("title", ["two\nlines", "bell\x07", "nul\x00", "del\x7f"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "two\nlines",
+        "bell\x07",
+        "nul\x00",
+        "del\x7f",
+        "two\u2028lines",
+        "two\u2029lines",
+        "\u202egpj.exe",
+        "hid\u200bden",
+    ],
+)
 def test_a_title_holds_no_control_characters(title: str) -> None:
     assert refused(make_event(1, 11, "", [["title", title]]), known()).startswith("invalid: a title is one line")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example\\@example.com/",
+        "HTTPS:\\\\evil.example",
+        "https://example.com@evil.example/",
+        "https://example.com/\n",
+        " https://example.com/",
+        "https://example.com/\u202egpj.exe",
+        "https://example.com/\u3164",
+        "https://",
+        "plain\u202etext",
+    ],
+)
+def test_a_link_that_reads_as_something_else_is_refused_but_kept_of_an_import(link: str) -> None:
+    post = make_event(1, 11, "", [TITLE, ["r", link]])
+    assert by(Door.CLIENT, post).startswith("invalid: an r tag: a link is")
+    assert by(Door.IMPORT, post) == ""
+
+
+@pytest.mark.parametrize(
+    "link", ["https://example.com/a?b#c", "HTTPS://Example.com", "wss://relay.example", "a reference", ""]
+)
+def test_other_r_tags_are_taken(link: str) -> None:
+    assert by(Door.CLIENT, make_event(1, 11, "", [TITLE, ["r", link]])) == ""
 
 
 def test_a_text_with_a_nul_character_is_refused() -> None:
