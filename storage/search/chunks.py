@@ -101,6 +101,11 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
     return [(*head, tags, source, shown, passage) for passage in texts]
 
 
+def number(cutting: Cutting, event: Event) -> int:
+    """How many passages the event makes as it stands."""
+    return len(passages_of(cutting, event, None, None))
+
+
 def _title(event: Event) -> str:
     given = events.first_value(event, "title") or events.first_value(event, "subject") or ""
     return " ".join(given.replace("\x00", " ").split())[:MAX_TITLE]
