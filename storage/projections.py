@@ -135,8 +135,9 @@ class Refresh:
         if projection.counts is not None:
             self._count(projection.counts, [*came, *changed], [*went, *former])
         self._forget_under(projection.table, [row.seq for row in went])
-        for change, rows in (("came", came), ("went", went), ("changed", changed)):
-            self._follow(projection.table, change, rows)
+        self._follow(projection.table, "came", came)
+        self._follow(projection.table, "went", went)
+        self._follow(projection.table, "changed", changed)
 
     def _count(self, counts: Callable[[Any], Iterable[Count]], more: Iterable[Any], fewer: Iterable[Any]) -> None:
         """Add to the counters what came, and take off what went."""

@@ -125,9 +125,7 @@ def _page(
     connection: sqlite3.Connection, key: bytes, kind: int, after: tuple[int, int, int]
 ) -> tuple[list[Any], tuple[int, int, int]]:
     """The next events, and where the last one stands."""
-    columns, wires = connection.execute(
-        named("rebuilding")["events_of_kind"], (key, kind, *after, AT_ONCE)
-    ).fetchone()
+    columns, wires = connection.execute(named("rebuilding")["events_of_kind"], (key, kind, *after, AT_ONCE)).fetchone()
     places = _pages.decode(columns)
     if not places:
         return [], after

@@ -55,9 +55,7 @@ def _made(table: str, row: type[msgspec.Struct], primary: tuple[str, ...]) -> Ro
         "after": ", ".join("?" * len(primary)),
         "changes": ", ".join(f"{column} = excluded.{column}" for column in columns if column not in primary),
     }
-    texts = {
-        name: named("projections")[name].format(**values) for name in ("insert", "replace", "first_page", "page")
-    }
+    texts = {name: named("projections")[name].format(**values) for name in ("insert", "replace", "first_page", "page")}
     stored = {
         width: named("projections")["stored"].format(
             table=table,

@@ -11,8 +11,8 @@ from relay.protocol import event as events
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import About, Live, Owner, Place, Projection, Standing, Tagged
 from storage import entries
-from storage.search import writing as search
 from storage.row_statements import statements_of
+from storage.search import writing as search
 from storage.statements import SIZES, listed, named, padded
 
 _Newest = tuple[int, str, str]  # kind, pubkey, about
@@ -31,7 +31,9 @@ class SqliteSources:
         self._connection = connection
         self._projections = {projection.table: projection for projection in projections}
         self.missed = False
-        self._wanted: dict[str, dict[Any, None]] = {name: {} for name in ("events", "newest", "owners", "standings", "rows")}
+        self._wanted: dict[str, dict[Any, None]] = {
+            name: {} for name in ("events", "newest", "owners", "standings", "rows")
+        }
         self._events: dict[str, Live | None] = {}
         self._newest: dict[_Newest, Live | None] = {}
         self._owners: dict[str, Owner | None] = {}
@@ -52,33 +54,38 @@ class SqliteSources:
         """The live event with this id."""
         if event_id in self._events:
             return self._events[event_id]
-        return self._miss("events", event_id)
+        self._miss("events", event_id)
+        return None
 
     def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
         """The newest live event of a kind by this key, about the event where one is named."""
         key = (kind, pubkey, about)
         if key in self._newest:
             return self._newest[key]
-        return self._miss("newest", key)
+        self._miss("newest", key)
+        return None
 
     def owner(self, pubkey: str) -> Owner | None:
         """Whose key this is."""
         if pubkey in self._owners:
             return self._owners[pubkey]
-        return self._miss("owners", pubkey)
+        self._miss("owners", pubkey)
+        return None
 
     def standing(self, event_id: str) -> Standing | None:
         """The row of the feed that this event has."""
         if event_id in self._standings:
             return self._standings[event_id]
-        return self._miss("standings", event_id)
+        self._miss("standings", event_id)
+        return None
 
     def row(self, table: str, seq: int) -> Any:
         """The row of an earlier projection with this number."""
         key = (table, seq)
         if key in self._rows:
             return self._rows[key]
-        return self._miss("rows", key)
+        self._miss("rows", key)
+        return None
 
     def _miss(self, family: str, key: Any) -> None:
         self.missed = True

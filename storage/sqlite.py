@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from relay.protocol.admission import Meaning
+from relay.protocol.chunks import Cutting
 from storage import sqlite_reader
 from storage.rebuilding import Votes
-from relay.protocol.chunks import Cutting
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
 

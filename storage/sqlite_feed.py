@@ -208,7 +208,12 @@ def _read_tree(connection: sqlite3.Connection, sort: str, values: dict[str, Any]
         parents = {row.id: row for row in level if row.comment_count}
         if not parents or left <= 0:
             break
-        wanted = values | {"parents": _json(row.seq for row in parents.values()), "each": REPLIES, "limit": left, "room": room}
+        wanted = values | {
+            "parents": _json(row.seq for row in parents.values()),
+            "each": REPLIES,
+            "limit": left,
+            "room": room,
+        }
         found, _ = _read_comments(connection, page, extreme=order["extreme"], values=wanted)
         room -= sum(2 * len(row.wire) for row in found)
         level = [msgspec.structs.replace(row, depth=depth, replies=[]) for row in found]

@@ -23,7 +23,7 @@ from relay.protocol.event import Event, compute_id
 from relay.protocol.rows import Projection
 from storage import entries, rebuilding, sqlite_file, sqlite_reader
 from storage.base import Info, Problem, StorageError
-from storage.overlay import unpack_audience
+from storage.log_rows import unpack_audience
 from storage.sqlite_reader import Connection, SqliteReader
 from storage.statements import listed, named, padded
 
@@ -187,9 +187,7 @@ def _signature_problems(page: list[_Stored]) -> list[Problem]:
     return problems
 
 
-def _whole_problems(
-    connection: sqlite3.Connection, projections: Sequence[Projection], implied: int
-) -> list[Problem]:
+def _whole_problems(connection: sqlite3.Connection, projections: Sequence[Projection], implied: int) -> list[Problem]:
     """What no single event tells: index rows too many, derived rows that differ, numbers beyond the last."""
     statements = named("tools")
     problems = [

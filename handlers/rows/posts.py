@@ -7,11 +7,9 @@ from typing import Final
 
 import msgspec
 
-from relay.protocol import feed, kinds
+from relay.protocol import feed, kinds, urls
 from relay.protocol.event import Event, values
 from relay.protocol.rows import Projection, Sources, newest_of
-
-_SCHEMES: Final = ("http://", "https://")
 
 
 class PostFields(msgspec.Struct, frozen=True):
@@ -69,12 +67,8 @@ def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
 
 
 def _url(post: Event) -> str | None:
-    """Its first link that can be followed."""
-    for value in values(post, "r"):
-        lowered = value[:9].lower()
-        if len(value) <= feed.MAX_URL and any(lowered.startswith(one) and len(value) > len(one) for one in _SCHEMES):
-            return value
-    return None
+    """Its first link that reads as what it opens."""
+    return next((value for value in values(post, "r") if urls.link(value) is not None), None)
 
 
 PROJECTION: Final = Projection("posts", PostFields, ("seq",), frozenset({kinds.POST}), _keys, _rows)

@@ -9,6 +9,8 @@ from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.rows import Place, Projection, Sources
 
+_FIELDS: Final = ("name", "display_name", "about", "picture", "nip05")
+
 
 class ProfileFields(msgspec.Struct, frozen=True):
     """A row; `seq` is the number of the event it is made of."""
@@ -36,8 +38,8 @@ def _rows(key: str, sources: Sources) -> tuple[ProfileFields, ...]:
     if live is None:
         return ()
     fields = _fields(live.event.content)
-    texts = (_text(fields.get(name)) for name in ("name", "display_name", "about", "picture", "nip05"))
-    return (ProfileFields(key, live.seq, *texts, live.event.created_at),)
+    name, display_name, about, picture, nip05 = (_text(fields.get(field)) for field in _FIELDS)
+    return (ProfileFields(key, live.seq, name, display_name, about, picture, nip05, live.event.created_at),)
 
 
 def _fields(content: str) -> dict[str, Any]:

@@ -55,11 +55,7 @@ def _rows(key: str, sources: Sources) -> tuple[VoteFields, ...]:
         return ()
     up = int(vote.event.content != "-")
     counts = int(owner.local or sources.counts_all)
-    return (
-        VoteFields(
-            target.seq, owner.number, _KINDS[target.table], vote.seq, vote.event.created_at, up, counts
-        ),
-    )
+    return (VoteFields(target.seq, owner.number, _KINDS[target.table], vote.seq, vote.event.created_at, up, counts),)
 
 
 def _counts(row: VoteFields) -> tuple[Count, ...]:

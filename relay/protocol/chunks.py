@@ -85,8 +85,11 @@ def _pieces(sentence: str, size: int) -> Iterator[str]:
         yield sentence
 
 
-def passages_of(cutting: Cutting, event: Event, title: str | None, content: str | None) -> list[tuple[object, ...]]:
-    """The passages of an event as rows: what it is, rank, language, tags, source, title, text.
+Piece = tuple[str, int, str | None, str, str | None, str, str]  # what it is, rank, language, tags, source, title, text
+
+
+def passages_of(cutting: Cutting, event: Event, title: str | None, content: str | None) -> list[Piece]:
+    """The passages of an event.
 
     `title` and `content` are those of its row in the feed, where it has one: edits count there.
     """
@@ -98,6 +101,11 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
     tags = msgspec.json.encode(list(dict.fromkeys(events.values(event, "t")))).decode()
     source = events.first_value(event, "source") or events.first_value(event, "r")
     return [(*head, tags, source, shown, passage) for passage in texts]
+
+
+def number(cutting: Cutting, event: Event) -> int:
+    """How many passages the event makes as it stands."""
+    return len(passages_of(cutting, event, None, None))
 
 
 def _title(event: Event) -> str:

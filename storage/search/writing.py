@@ -6,8 +6,8 @@ from typing import Protocol
 
 import msgspec
 
-from storage.base import StorageError
 from relay.protocol.chunks import Cutting
+from storage.base import StorageError
 from storage.search.engine import ModelMismatch
 from storage.statements import named
 

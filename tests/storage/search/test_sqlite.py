@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from handlers import table
 from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from storage import sqlite
 from storage.base import Incoming, StorageError
-from relay.protocol.chunks import Cutting
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
 from storage.search.space import Keeping
