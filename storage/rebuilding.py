@@ -6,9 +6,11 @@ writing goes on between the parts, and rows that are right already are only read
 follow from a row: what depends on it is gone through later. What a start or a setting left undone stands in `meta`.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,6 +18,7 @@ import msgspec
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Place, Projection
 from storage import entries
+from storage.base import StorageError
 from storage.projections import Difference, Refresh, key_getter
 from storage.row_statements import COUNTERS, adding, statements_of
 from storage.search import writing as search
@@ -26,6 +29,8 @@ AT_ONCE: Final = 256  # events or rows of a part
 
 Votes = Literal["local", "all"]  # of identities registered here, or also of those that peers brought
 
+_LOG_BYTES: Final = 64 * 2**20  # that the write-ahead log takes
+_TEXTS: Final = frozenset({"posts", "comments", "passages"})  # tables that hold most of what rows take
 _COUNTED: Final = ("posts", "comments")
 _ARMS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public events by kind, and private ones
 _FIRST: Final = (-1, 0, 0)
@@ -77,6 +82,21 @@ def pending(connection: sqlite3.Connection) -> list[str]:
 def set_pending(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
     """From now on these are; none where it is done."""
     connection.execute(named("rebuilding")["set_pending"], (msgspec.json.encode(list(tables)).decode(),))
+
+
+def check_room(connection: sqlite3.Connection, directory: Path, tables: Iterable[str]) -> None:
+    """Raises StorageError where the disk may have no room for rows that are made again."""
+    size, pages, free = (
+        connection.execute(named("rebuilding")[name]).fetchone()[0]
+        for name in ("page_size", "page_count", "free_pages")
+    )
+    needed = _LOG_BYTES + (size * pages // 4 if _TEXTS.intersection(tables) else 0)
+    room = shutil.disk_usage(directory).free + size * free
+    if room < needed:
+        raise StorageError(
+            f"making the derived rows of this database again takes up to {needed // 2**20} MiB and there are "
+            f"{room // 2**20}; free some space and start again: nothing is lost"
+        )
 
 
 def whose_votes(connection: sqlite3.Connection) -> str:

@@ -3,7 +3,6 @@
 Opened here; events are written by `sqlite_writer`, found by `sqlite_reader`, looked after by `sqlite_tools`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from relay.protocol.admission import Meaning
@@ -22,14 +21,12 @@ def open_writer(
     cache_mib: int = 64,
     votes: Votes = "local",
     cutting: Cutting | None = None,
-    progress: Callable[[int], None] = lambda _looked: None,
 ) -> SqliteWriter:
     """The writer of the data directory `path`, made if missing, its schema brought up to date.
 
     `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
     only). `votes` says whose count in the feed; a change takes as long as a rebuild. `cutting` is what is searched, None
-    for as it was; a change makes the passages again. `progress` is told how many rows were looked at while they are made again,
-    after a change or a migration. Raises Locked while another process writes there, StorageError when
+    for as it was; a change makes the passages again. Raises Locked while another process writes there, StorageError when
     the database cannot be used.
     """
     writer = SqliteWriter(path, meaning, synchronous, cache_mib)
@@ -37,8 +34,7 @@ def open_writer(
         writer.count_votes(votes)
         if cutting is not None:
             writer.cut_passages(cutting)
-        for looked in writer.finish_rebuild():
-            progress(looked)
+        writer.finish_rebuild()
     except BaseException:
         writer.close()
         raise

@@ -26,7 +26,8 @@ from storage.search.writing import Model
 from storage.statements import named
 from storage.transaction import Transaction
 
-_log: Final = logging.getLogger(__name__)
+_log: Final = logging.getLogger("tidings.storage")
+_TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild at the start is
 _CLOSED: Final = "the log is closed"
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
 _POISONED: Final = Outcome(
@@ -42,6 +43,7 @@ class SqliteWriter:
     def __init__(self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int) -> None:
         self._meaning = meaning
         self._lock = sqlite_file.Lock(directory)
+        self._directory = directory
         self._closed = False
         try:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
@@ -95,12 +97,20 @@ class SqliteWriter:
         """Make all derived rows again; see storage.base.Writer."""
         return self._rebuild([projection.table for projection in self._meaning.projections])
 
-    def finish_rebuild(self) -> Iterator[int]:
-        """Make the rows again that a migration or a setting left undone, as `rebuild`; where they are none, no step."""
+    def finish_rebuild(self) -> None:
+        """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
         tables = rebuilding.pending(self._connection)
-        yield from self._rebuild(tables) if tables else ()
-        if tables:
-            self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
+        if not tables:
+            return
+        if self._last_seq:
+            rebuilding.check_room(self._connection, self._directory, tables)
+            _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
+            told = 0
+            for looked in self._rebuild(tables):
+                if looked - told >= _TOLD:
+                    told = looked
+                    _log.info("%d rows are done", looked)
+        self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
 
     def count_rows(self) -> int:
         """How many derived rows there are."""

@@ -71,4 +71,4 @@ def _url(post: Event) -> str | None:
     return next((value for value in values(post, "r") if urls.link(value) is not None), None)
 
 
-PROJECTION: Final = Projection("posts", PostFields, ("seq",), frozenset({kinds.POST}), _keys, _rows)
+PROJECTION: Final = Projection("posts", PostFields, ("seq",), frozenset({kinds.POST, kinds.EDIT}), _keys, _rows)

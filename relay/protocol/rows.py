@@ -113,7 +113,7 @@ class Projection(msgspec.Struct, frozen=True):
     """A derived table.
 
     `row` has its columns in order, counters left out; `primary` are those of its primary key. `kinds` are those whose events
-    have keys here, None for what is searched. `place` is where the rows of a key stand; a key that has none cannot have
+    have keys here, None for those that are searched. `place` is where the rows of a key stand; a key that has none cannot have
     rows. `beside`: which keys hang together with the one that is touched. `under`: (table, column) of rows that these go
     with. `counts`: the counters that a row adds to. `renewed`: a row that differs is another row, with a number of its own.
     """

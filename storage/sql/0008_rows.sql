@@ -134,3 +134,17 @@ SELECT t.id AS comment_id, i.id AS voter_id, v.created_at, v.target AS comment_s
 FROM votes AS v JOIN comments AS t ON t.seq = v.target JOIN posting_identities AS i ON i.number = v.voter
 JOIN events AS e ON e.seq = v.seq
 WHERE v.kind = 1111 AND v.up = 0;
+
+-- The plan's table: what is knowledge among the passages, with the vectors that serve. Its user is whoever the author's key
+-- belongs to now.
+DROP VIEW knowledge;
+CREATE VIEW knowledge AS
+SELECT
+    p.id, p.event_id, p.chunk, nullif(p.title, '') AS title, p.content, v.embedding,
+    iif(v.key IS NULL, NULL, s.name) AS model, p.tags, p.source,
+    (SELECT k.user_id FROM user_keys AS k WHERE k.pubkey = p.pubkey) AS user_id,
+    p.organization_id, p.project_id, p.created_at, p.seq, p.audience
+FROM passages AS p
+LEFT JOIN spaces AS s ON s.state = 'serving'
+LEFT JOIN vectors AS v ON v.key = s.slot * 1099511627776 + p.id
+WHERE p.kind_of = 'knowledge';

@@ -43,3 +43,12 @@ SELECT value FROM meta WHERE name = 'votes'
 
 -- name: set_whose_votes
 UPDATE meta SET value = ? WHERE name = 'votes'
+
+-- name: page_size
+PRAGMA page_size
+
+-- name: page_count
+PRAGMA page_count
+
+-- name: free_pages
+PRAGMA freelist_count

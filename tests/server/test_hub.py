@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
 from websockets.frames import Opcode
@@ -310,3 +311,25 @@ async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.Mon
     monkeypatch.setattr(hub, "_visit", visit)
     await asyncio.wait_for(again.wait(), PATIENCE)
     assert hub.health().status == "degraded"
+
+
+async def test_events_are_taken_between_the_parts_of_a_rebuild(relay: Relay) -> None:
+    log, event = MemoryLog(), make_event(content="meanwhile")
+    hub = relay(log)
+    client = Client(hub)
+    begun = threading.Event()
+
+    def parts() -> Iterator[int]:
+        begun.set()
+        for looked in range(10_000):
+            if log.rows:
+                return
+            yield looked
+        raise AssertionError("nothing was written beside the rebuild")
+
+    log.rebuild = parts  # type: ignore[method-assign]
+    rebuilding = asyncio.create_task(hub.rebuild())
+    await asyncio.to_thread(begun.wait, PATIENCE)
+    client.publish(event)
+    assert await asyncio.wait_for(rebuilding, PATIENCE) == 0
+    assert [row[1] for row in log.rows] == [event]
