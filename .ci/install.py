@@ -52,10 +52,10 @@ class Pip:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        for line in self.process.stdout or ():
-            self.last = [*self.last[1 - KEPT :], line]
-            self._lines.put((self, line.rstrip()))
-        self.process.wait()
+        with self.process:  # its pipe is closed at the end, and its exit code is there
+            for line in self.process.stdout or ():
+                self.last = [*self.last[1 - KEPT :], line]
+                self._lines.put((self, line.rstrip()))
         self._lines.put((self, None))
 
 
