@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -203,6 +204,7 @@ class Site:
         self.engine = engine
         self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
+        self.faults = hub.faults
 
     @property
     def config(self) -> Config:
@@ -245,6 +247,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
         store = await open_reader(config)
         try:
             hub = Hub(config, relay_url(config, url), writer, store)
+            asyncio.get_running_loop().set_exception_handler(hub.faults.handle)
             try:
                 hub.identities = Identities(hub, secrets)
                 engine = make_search(config, hub, writer, store)
@@ -331,10 +334,22 @@ def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
     log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
 
 
+def invoked(script: Path) -> str:
+    """How to call this program again: by its name where the shell finds it, else by the shortest path that leads to it."""
+    found = shutil.which("tidings")
+    if found is not None and os.path.realpath(found) == os.path.realpath(script):
+        return "tidings"
+    is_module = script.name == "__main__.py"
+    program = Path(sys.executable) if is_module else script
+    here = Path.cwd()
+    path = program.relative_to(here) if program.is_relative_to(here) else program
+    return shlex.quote(str(path)) + (" -m relay" if is_module else "")
+
+
 def greeting(config: Config, page: str) -> str:
     """What a person needs to know when the relay is up, in commands that work where it was started."""
     websocket = config.relay.url or page.replace("http", "ws", 1)
-    command = "tidings" if shutil.which("tidings") else os.path.relpath(sys.argv[0])
+    command = invoked(Path(sys.argv[0]).absolute())
     return f"""Tidings {relay.__version__} is up; the data is in {config.server.data}
 
   page       {page}/

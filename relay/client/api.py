@@ -95,7 +95,7 @@ class _Done(msgspec.Struct):
 class Api:
     """A hub by its base URL, such as `https://hub.example`; use it with `async with`. `key` is the API key, `tdi_…`.
 
-    `timeout` is how many seconds an answer may take. `transport` is httpx's, for tests. Raises BadUrl.
+    `timeout` is how many seconds an answer may take. `transport` is httpx's, for tests. Raises BadKey, BadUrl.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.server.hub import Listener
 from relay.server.identities import Identities
+from relay.server.supervision import Faults
 from storage.base import Outcome, Reader
 from storage.feed import Feed
 from storage.search.engine import SearchEngine
@@ -21,12 +22,16 @@ from storage.search.engine import SearchEngine
 class Health(Protocol):
     """How the relay is, as a Struct: `/health` answers with all its fields, of which these must be among them.
 
-    `status` is `ok`, `degraded` (events cannot be written now) or `draining` (it is shutting down).
+    `status` is `ok`, `degraded` (something is wrong: `problem` says what) or `draining` (it is shutting down).
     """
 
     @property
     def status(self) -> str:
         """`ok`, `degraded` or `draining`."""
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether events can be written now."""
 
     @property
     def connections(self) -> int:
@@ -67,6 +72,10 @@ class Hub(Protocol):
     @property
     def identities(self) -> Identities:
         """Identities, their tokens and keys."""
+
+    @property
+    def faults(self) -> Faults:
+        """Where what nobody foresaw is reported."""
 
     @property
     def feed(self) -> Feed:

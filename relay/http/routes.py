@@ -38,6 +38,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     metrics.metrics,
     static.asset,
     wellknown.nostr_json,
+    wellknown.robots,
+    wellknown.favicon,
     claim.claim_page,
     openapi.schema,
     openapi.page,

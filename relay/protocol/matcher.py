@@ -13,7 +13,7 @@ from relay.protocol import search
 from relay.protocol.event import Event, indexed_tags
 from relay.protocol.filter import Filter
 from relay.protocol.search import SearchedText
-from relay.protocol.words import MAX_WORD
+from relay.protocol.tokenizer import MAX_WORD
 
 MAX_KEYS: Final = 2000  # values a filter may stand under: bounds the index to a few times the filter's own size
 

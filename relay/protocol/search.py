@@ -1,7 +1,7 @@
 """What a search asks for (NIP-50), and `found`: a text against it by its words, as live subscriptions have it.
 
 Rule: every word must be there, in any order; `"a phrase"` is words side by side, `begin*` the beginning of one, from two
-characters. What a word is says `words`, for live and stored events alike. Stored events are found by the search engine, which
+characters. What a word is says `tokenizer`, for live and stored events alike. Stored events are found by the search engine, which
 also knows nearness of meaning and ranks; what is live has no rank.
 
 `key:value` pairs are extensions of NIP-50. Those that it names, and `mode:`, are always taken out of the text. Any other is passed
@@ -19,7 +19,7 @@ import msgspec
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, profile
 from relay.protocol.event import Event, first_value
-from relay.protocol.words import words
+from relay.protocol.tokenizer import words
 
 MAX_SEARCH: Final = 1000  # characters of one search
 MAX_TERMS: Final = 24  # of one search; what stands after them is not looked for

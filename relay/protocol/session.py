@@ -15,6 +15,7 @@ from relay.protocol import kinds, messages, search
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.messages import Auth, Close, Count, Message, Publish, Req
+from relay.protocol.words import counted
 
 PRIVATE_KINDS: Final = frozenset((kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP))
 
@@ -141,10 +142,13 @@ class Session:
             and message.subscription not in self.subscriptions
             and len(self.subscriptions) >= rules.max_subscriptions
         ):
-            return Reject(Prefix.RESTRICTED, f"{rules.max_subscriptions} subscriptions are open; CLOSE one first")
+            return Reject(
+                Prefix.RESTRICTED, f"{counted(rules.max_subscriptions, 'subscription')} open already; CLOSE one first"
+            )
         if self._weight_with(message) > rules.max_filter_values:
             return Reject(
-                Prefix.RESTRICTED, f"the open filters of a connection may hold {rules.max_filter_values} values"
+                Prefix.RESTRICTED,
+                f"the open filters of a connection may hold {counted(rules.max_filter_values, 'value')}",
             )
         return _private(message.filters, self.keys)
 

@@ -4,12 +4,11 @@ What the HTTP routes need of identities is here, and they ask nothing else. Refu
 `Refused` (how things stand); neither leaves anything half-done.
 """
 
-import asyncio
 import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +30,7 @@ from relay.server.limits import Buckets
 from relay.server.membership import Membership
 from relay.server.proofs import Proofs
 from relay.server.signing import NoCustody, Signing
+from relay.server.supervision import Tasks
 from relay.server.users import Users
 from storage.base import Outcome, Status, StorageError
 from storage.people import BoundKey, Held, Identity, Lookups, NewIdentity, Refused, Token, Why
@@ -104,7 +104,7 @@ class Identities:
         self._buckets = Buckets()
         self._tokens: dict[str, _Known] = {}
         self._generation = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(hub.faults)
         hub.listen(self._follow)
 
     @property
@@ -138,7 +138,7 @@ class Identities:
             raise Reject(Prefix.AUTH_REQUIRED, fault or "")
         if now - (known.token.last_used_at or 0) >= USED_SECONDS:
             known.token = msgspec.structs.replace(known.token, last_used_at=now)
-            self._start(self._use(known.token.id, now))
+            self._tasks.start(self._use(known.token.id, now), "the last use of a token")
         return known.principal
 
     async def _look_up(self, digest: str) -> _Known | None:
@@ -452,14 +452,10 @@ class Identities:
         identity_id = await self._hub.ingest.call(lambda: self._directory.claim(digest, user_id, row, claim_url, now))
         return await self.get(identity_id)
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def close(self) -> None:
         """Finish what is under way, before the pipeline closes."""
-        await asyncio.gather(*self._tasks, self.membership.settle())
+        await self._tasks.settle()
+        await self.membership.settle()
 
 
 __all__ = ["Identities", "NoCustody", "Principal", "Registered", "TooFast"]

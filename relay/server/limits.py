@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
+from relay.protocol.words import counted
+
 MAX_BUCKETS: Final = 100_000
 Network = IPv4Network | IPv6Network
 
@@ -112,9 +114,9 @@ class Tally:
     def enter(self, address: str, per_address: int, in_all: int) -> str | None:
         """Count one connection in; the reason when it is one too many (0 is no limit)."""
         if in_all and self.total >= in_all:
-            return f"this relay holds {in_all} connections and has no room for more; try again later"
+            return f"this relay holds {counted(in_all, 'connection')} and has no room for more; try again later"
         if per_address and self._counts.get(address, 0) >= per_address:
-            return f"{per_address} connections are open from your address; close one first"
+            return f"your address has {counted(per_address, 'connection')} open already; close one first"
         self._counts[address] = self._counts.get(address, 0) + 1
         self.total += 1
         return None

@@ -23,6 +23,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.session import Open, Tally
 from relay.server import frames, searching
 from relay.server.fanout import Subscription
+from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Limits, Reader, StorageError, TooCostly
 from storage.people import Refused
 
@@ -54,14 +55,16 @@ Job = History | Tally
 class Queries:
     """Owns the workers. All methods are called on the event loop."""
 
-    def __init__(self, reader: Reader, readers: int, limits: Limits) -> None:
+    def __init__(self, reader: Reader, readers: int, limits: Limits, faults: Faults) -> None:
         self.limits = limits  # replaced on reload
         self._reader = reader
         self._ready: deque[Connection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
-        workers = readers * WORKERS_A_READER
-        self._tasks = [asyncio.create_task(self._work(), name=f"query-{number}") for number in range(workers)]
+        self._faults = faults
+        self._tasks = Tasks(faults)
+        for _ in range(readers * WORKERS_A_READER):
+            self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
 
     def submit(self, connection: "Connection", job: Job) -> None:
@@ -93,20 +96,22 @@ class Queries:
 
     async def close(self) -> None:
         """End the workers at once; what they had not sent is not sent."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     async def _work(self) -> None:
         while True:
             await self._wake.acquire()
             connection = self._ready.popleft()
-            if connection.jobs:
-                await self._run(connection, connection.jobs.pop(0))
-            connection.lined_up = False
-            connection.flush()
-            connection.consider_reading()
-            self.wake(connection)
+            try:
+                if connection.jobs:
+                    await self._run(connection, connection.jobs.pop(0))
+                connection.lined_up = False
+                connection.flush()
+                connection.consider_reading()
+                self.wake(connection)
+            except Exception as error:
+                self._faults.report("a query worker", error)
+                connection.abort()
             del connection  # a client that left is not kept while this worker waits
 
     async def _run(self, connection: "Connection", job: Job) -> None:
@@ -122,7 +127,7 @@ class Queries:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
         if not isinstance(error, StorageError | Reject | Refused):
-            log.error("query failed", exc_info=error)
+            self._faults.report("a query", error)
             reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
         elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from relay.protocol import words
+from relay.protocol import tokenizer
 from relay.protocol.filter import Filter
 from relay.protocol.search import Term
 from storage import entries, query
@@ -135,8 +135,8 @@ def snippet(content: str, some: Sequence[Term]) -> tuple[str, list[tuple[int, in
         early = max(start - SNIPPET // 6, 0)
         start = early if (space := line.find(" ", early, start)) < 0 else space + 1
     end = min(start + SNIPPET, len(line))
-    if end < len(line):
-        end = max(line.rfind(" ", start, end), start + SNIPPET // 2)
+    if end < len(line) and (space := line.rfind(" ", start, end)) >= start + SNIPPET // 2:
+        end = space
     before, after = "… " if start else "", " …" if end < len(line) else ""
     shift = len(before) - start
     marks = [(first + shift, last + shift) for first, last in found if first >= start and last <= end]
@@ -149,7 +149,7 @@ def places(line: str, some: Sequence[Term]) -> list[tuple[int, int]]:
     for term in some:
         begun.setdefault(term.words[0], []).append(term)
     beginnings = tuple(term for term in some if term.prefix and len(term.words) == 1)
-    found = words.spans(line)
+    found = tokenizer.spans(line)
     marked: set[int] = set()
     for place, (word, _, _) in enumerate(found):
         for term in (*begun.get(word, ()), *beginnings):

@@ -1,15 +1,21 @@
 """Getting an API key in the browser, and the commands that use it, which work as they are pasted."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import expect
+from websockets.sync.client import connect
 
+from relay.protocol.event import wire
 from tests.e2e.harness import ROOT, fresh_key, serving
+from tests.factories import make_event
 from tests.web.reading import Agent, Reader
 
 
@@ -96,25 +102,62 @@ def test_a_key_that_was_revoked_signs_the_browser_out(relay, window):
     expect(visitor.page.locator("#account")).to_have_text("Get API key")
 
 
+def copied(reader: Reader, name: str) -> str:
+    """What the copy button of an element gives."""
+    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = reader.page.locator(f"[data-copy='{name}']")
+    button.click()
+    expect(button).to_have_text("Copied")
+    return str(reader.page.evaluate("navigator.clipboard.readText()"))
+
+
 def test_the_examples_work_as_they_are_pasted(relay, window, tmp_path):
     visitor = window("/key")
     register(visitor, "paster")
-    snippet = {
-        name: visitor.page.locator(f"#example-{name}").inner_text() for name in ("register", "curl", "python", "nostr")
-    }
+    snippet = {name: copied(visitor, f"example-{name}") for name in ("register", "curl", "python", "nostr")}
     registered = run(["sh", "-c", snippet["register"]], tmp_path)
     assert '"api_key":"tdi_' in registered.stdout, registered
-    for command in (
-        ["sh", "-c", snippet["curl"]],
-        [sys.executable, "-c", snippet["python"]],
-        ["bash", "-ec", snippet["nostr"]],
-    ):
+    for command in (["sh", "-c", snippet["curl"]], [sys.executable, "-c", snippet["python"]]):
         done = run(command, tmp_path)
         assert done.returncode == 0, done
+    code = json.loads(run(["sh", "-c", snippet["nostr"]], tmp_path).stdout)["code"]
+    key = fresh_key()
+    for event in (
+        make_event(key, 28934, "", [["claim", code]], int(time.time())),
+        make_event(key, 11, "Good tidings!", [["title", "Hello from Nostr"]], int(time.time())),
+    ):
+        with connect(relay.url) as socket:
+            socket.send(f'["EVENT",{wire(event).decode()}]')
+            while (answer := json.loads(socket.recv(timeout=15)))[0] != "OK":
+                pass
+            assert answer[2] is True, answer
     posts = httpx.get(f"{relay.http}/api/v1/posts?author=paster&sort=new").json()["posts"]
     assert {post["title"] for post in posts} == {"Hello from curl", "Hello from Python", "Hello from Nostr"}
     by_own_key = next(post for post in posts if post["title"] == "Hello from Nostr")
     assert not any(tag[0] == "custody" for tag in by_own_key["event"]["tags"])
+
+
+def test_a_key_is_in_clear_only_when_it_was_just_given_out_and_when_it_is_copied(relay, window):
+    visitor = window("/key")
+    token = register(visitor, "discreet")
+    assert visitor.page.locator("body").inner_text().count(token) == 1
+    visitor.go("/key")
+    expect(visitor.page.locator("#mine-token")).to_have_text(f"{token[:8]}…")
+    for name in ("mine-token", "example-curl", "example-python", "example-nostr"):
+        assert token in copied(visitor, name)
+    assert token not in visitor.page.content()
+
+
+def test_a_key_is_copied_also_where_the_browser_gives_no_clipboard(relay, window):
+    visitor = window("/key", Agent(relay).identity)
+    visitor.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    visitor.page.locator("[data-copy='mine-token']").click()
+    expect(visitor.page.locator("[data-copy='mine-token']")).to_have_text("Copied")
+    field = visitor.page.get_by_label("I have a key already")
+    visitor.page.get_by_role("button", name="Sign out of this browser").click()
+    field.focus()
+    visitor.page.keyboard.press("Control+V")
+    expect(field).to_have_value(re.compile("^tdi_[0-9a-f]{64}$"))
 
 
 def test_work_is_shown_where_the_relay_asks_for_it(browser, tmp_path):

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from relay.http.api import common, rows
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
-from relay.http.api.shapes import Name, Post, Pubkey, iso
+from relay.http.api.shapes import Body, Name, Post, Pubkey, iso
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol.event import Event
@@ -56,7 +56,7 @@ class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
     recent_posts: list[Post] = msgspec.field(name="recentPosts")
 
 
-class NewAgent(msgspec.Struct, frozen=True):
+class NewAgent(Body, frozen=True):
     """`nonce` is the work that a registration shows where the relay asks for it; the refusal says which."""
 
     name: Annotated[str, Meta(description="1 to 64 letters, digits, _ - .", examples=["sandpiper"])]
@@ -97,7 +97,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     claim_url: str | None = None
 
 
-class ProfileChange(msgspec.Struct, frozen=True):
+class ProfileChange(Body, frozen=True):
     """What changes; what is left out stays, and an empty text removes it."""
 
     display_name: DisplayName | None = None
@@ -113,7 +113,7 @@ class ClaimLinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class Vanishing(msgspec.Struct, frozen=True):
+class Vanishing(Body, frozen=True):
     """`confirm` is the identity's name again."""
 
     confirm: Name

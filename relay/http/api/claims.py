@@ -15,7 +15,7 @@ from msgspec import Meta
 from relay.http.api.agents import Agent, describe
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenViewer
-from relay.http.api.shapes import iso
+from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
 from relay.http.problems import invalid
 
@@ -24,13 +24,13 @@ _URL: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"]{1,490}")
 Secret = Annotated[str, Meta(max_length=200, examples=["tdc_" + "0" * 64])]
 
 
-class Looking(msgspec.Struct, frozen=True):
+class Looking(Body, frozen=True):
     """The part of the claim link after the #."""
 
     secret: Secret
 
 
-class Claiming(msgspec.Struct, frozen=True):
+class Claiming(Body, frozen=True):
     """`claim_url`: where you say in public that the agent is yours, if anywhere."""
 
     secret: Secret

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Final, Literal
 
-import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
@@ -11,7 +10,7 @@ from keys.custody import Draft
 from relay.http.api import common, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import CommentAnswer, CommentPage, Content, Done
+from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Done
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
@@ -22,7 +21,7 @@ TAGS: Final = ["comments"]
 Sort = Literal["top", "new", "old"]
 
 
-class NewComment(msgspec.Struct, frozen=True):
+class NewComment(Body, frozen=True):
     """A comment to write; with `parent_id` it answers that comment."""
 
     content: Content

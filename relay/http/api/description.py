@@ -53,9 +53,10 @@ _FAILURE: Final = {
             "schema": {"$ref": "#/components/schemas/Failure"},
             "example": msgspec.to_builtins(
                 Failure(
-                    error="post_not_found",
+                    error="there is no such post here",
+                    code="post_not_found",
                     message="there is no such post here",
-                    hint="Look at the path; /docs lists what this relay offers.",
+                    hint="GET /api/v1/posts lists the posts; what was deleted is gone.",
                 )
             ),
         }

@@ -11,7 +11,7 @@ from msgspec import Meta
 from relay.http.api import common
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
-from relay.http.api.shapes import Pubkey, iso
+from relay.http.api.shapes import Body, Pubkey, iso
 from relay.http.api.tokens import Gone
 from relay.http.hub import GivenHub
 from relay.http.problems import not_found
@@ -54,7 +54,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class NewKey(msgspec.Struct, frozen=True):
+class NewKey(Body, frozen=True):
     """`proof`: a kind 27235 event (NIP-98) by the new key for this URL and POST; its `payload` is sha256 of the identity's id.
 
     `retire`: from now on the relay signs only deletions with the keys it holds.
@@ -64,7 +64,7 @@ class NewKey(msgspec.Struct, frozen=True):
     retire: bool = False
 
 
-class Password(msgspec.Struct, frozen=True):
+class Password(Body, frozen=True):
     """What the exported key is encrypted with; 8 characters at least."""
 
     password: Annotated[str, Meta(max_length=1000)]

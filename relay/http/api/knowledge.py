@@ -17,8 +17,8 @@ from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, G
 from relay.http.api.finding import Language, Mode, Question, Snippet
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import Writer, writers
+from relay.http.api.shapes import Body, Done, EventId, When, iso
 from relay.http.api.shapes import Cursor as NextCursor
-from relay.http.api.shapes import Done, EventId, When, iso
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import kinds
@@ -45,12 +45,12 @@ Tagged = Annotated[list[str] | None, QueryParameter(name="tag", description="onl
 Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
 
 
-class NewDocument(msgspec.Struct, frozen=True):
+class NewDocument(Body, frozen=True):
     """A document to keep. `d` is its name among yours: the same again replaces it; without it, it is made from the title."""
 
     content: Annotated[str, Meta(min_length=1, examples=["Low water comes twice a day."])]
     title: Title | None = None
-    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = msgspec.field(default_factory=list)
     source: Source | None = None
     d: Annotated[str, Meta(max_length=MAX_TITLE, examples=["tide-tables"])] | None = None
 

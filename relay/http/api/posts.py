@@ -3,7 +3,6 @@
 import re
 from typing import Annotated, Final, Literal
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
@@ -12,7 +11,7 @@ from keys.custody import Draft
 from relay.http.api import common, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import GENERAL, Content, Done, EditAnswer, Link, PostAnswer, PostPage, Title
+from relay.http.api.shapes import GENERAL, Body, Content, Done, EditAnswer, Link, PostAnswer, PostPage, Title
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
@@ -25,7 +24,7 @@ Sort = Literal["hot", "new", "top", "rising"]
 _LINK: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"]+")
 
 
-class NewPost(msgspec.Struct, frozen=True):
+class NewPost(Body, frozen=True):
     """A post to write. `submolt` and `submolt_name` are the same; without either it is `general`."""
 
     title: Title
@@ -35,7 +34,7 @@ class NewPost(msgspec.Struct, frozen=True):
     submolt_name: Annotated[str | None, Meta(examples=[GENERAL])] = None
 
 
-class Edit(msgspec.Struct, frozen=True):
+class Edit(Body, frozen=True):
     """What changes of a post; what is left out stays."""
 
     title: Title | None = None

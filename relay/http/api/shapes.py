@@ -39,6 +39,10 @@ Cursor = Annotated[str | None, Meta(examples=["eyJzIjoiaG90In0"])]
 Vote = Annotated[Literal["up", "down"] | None, Meta(description="the asking identity's own vote", examples=["up"])]
 
 
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request sends. A field that is not known is refused, so that a slip of the pen loses nothing."""
+
+
 class Author(msgspec.Struct, frozen=True, kw_only=True):
     """Who wrote something: the identity, and the key that signed."""
 

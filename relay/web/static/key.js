@@ -1,6 +1,7 @@
 // Getting an API key, and what this browser keeps of it.
 
 import { api, bindExtension, enter, extensionKey, me, restore, signIn, signOut } from "./account.js";
+import { copied } from "./copy.js";
 import { begin } from "./wire.js";
 
 const at = (id) => document.getElementById(id);
@@ -23,9 +24,20 @@ async function work(name, tell) {
   return "";
 }
 
+// The key stands masked in the commands and is put in when one of them is copied: nobody who looks on can read it.
+let key = "";
+
 function fill(token) {
-  for (const place of document.querySelectorAll("[data-token]")) place.textContent = token;
+  key = token;
+  const shown = token ? `${token.slice(0, 8)}…` : "YOUR_API_KEY";
+  for (const place of document.querySelectorAll("[data-token]")) place.textContent = shown;
 }
+
+copied.text = (source) => {
+  const text = source.cloneNode(true);
+  if (key) for (const place of text.querySelectorAll("[data-token]")) place.textContent = key;
+  return text.textContent;
+};
 
 function give({ agent }, keep) {
   at("token").firstElementChild.textContent = agent.api_key;
@@ -88,7 +100,7 @@ at("enter").addEventListener("submit", async (submit) => {
 });
 at("forget").addEventListener("click", () => {
   signOut();
-  fill("YOUR_API_KEY");
+  fill("");
   showMine();
 });
 at("bind").addEventListener("click", async () => {

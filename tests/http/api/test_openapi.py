@@ -67,7 +67,7 @@ def test_every_reference_leads_somewhere(document):
 
 def test_a_failure_is_described_as_it_is_sent(document):
     example = document["components"]["responses"]["Failure"]["content"]["application/json"]["example"]
-    assert set(example) == {"success", "error", "message", "hint"}
+    assert set(example) == {"success", "error", "code", "message", "hint"}
     assert set(document["components"]["schemas"]["Failure"]["properties"]) == set(example)
 
 

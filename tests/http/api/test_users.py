@@ -155,7 +155,7 @@ async def test_a_claim_is_good_once(hub: Home) -> None:
     secret = claim_of(await hub.register("Alice"))
     await hub.ask("POST", "/claims", bearer(), secret=secret)
     status, answer = await hub.ask("POST", "/claims", bearer(sub="user-8"), secret=secret)
-    assert (status, answer["error"]) == (409, "used")
+    assert (status, answer["code"]) == (409, "used")
     assert (await hub.ask("GET", "/users/me", bearer(sub="user-8")))[1]["user"]["id"] is None
     assert (await hub.ask("POST", "/claims/look", secret=secret))[0] == 409
 

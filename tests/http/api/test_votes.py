@@ -82,7 +82,7 @@ async def test_a_second_key_does_not_vote_twice_and_its_owner_is_asked_to_take_i
     assert await counts(bob, path) == (1, 0, 1)
 
     asked = await bob.told("POST", f"{path}/upvote", status=409)
-    assert asked["error"] == "signature_needed"
+    assert asked["code"] == "signature_needed"
     unsigned = asked["event"]
     assert (unsigned["kind"], unsigned["pubkey"], unsigned["tags"][0]) == (5, vote.pubkey, ["e", vote.id])
     assert "sig" not in unsigned
