@@ -16,13 +16,14 @@ from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
-from relay.errors import Prefix, Reject
 from relay.protocol import kinds, profile
 from relay.protocol.event import Event, first_value
 from relay.protocol.tokenizer import words
 
 MAX_SEARCH: Final = 1000  # characters of one search
 MAX_TERMS: Final = 24  # of one search; what stands after them is not looked for
+MAX_PHRASE: Final = 64  # words of a phrase; one that goes on is found by these
+MAX_OPEN_TERMS: Final = 500  # of all open searches of a connection together
 MIN_PREFIX: Final = 2  # characters before a star
 MAX_WORDS: Final = 20_000  # of a text, that live searches look at
 MAX_SCANNED: Final = 4 * 2**20  # characters looked through for the phrases of all live searches, an event
@@ -30,7 +31,7 @@ MAX_SCANNED: Final = 4 * 2**20  # characters looked through for the phrases of a
 Mode = Literal["words", "meaning", "hybrid"]
 MODES: Final[tuple[str, ...]] = get_args(Mode)
 DEFAULT_MODE: Final[Mode] = "hybrid"
-WORDLESS: Final = "this search holds no word, number or pictograph to look for"
+WORDLESS: Final = "a search (NIP-50) needs a word, a number or an emoji to look for"
 
 _EXTENSIONS: Final = frozenset(("mode", "include", "domain", "language", "sentiment", "nsfw"))
 _PART: Final = re.compile(r'"([^"]*)"?|(\S+)')
@@ -94,14 +95,8 @@ def terms_of(text: str) -> tuple[Term, ...]:
 
 
 def _term(text: str, is_bare: bool) -> Term | None:
-    some = tuple(words(text))
+    some = tuple(words(text, MAX_PHRASE))
     return Term(some, is_bare and text.endswith("*") and len(some[-1]) >= MIN_PREFIX) if some else None
-
-
-def check(wanted: str) -> None:
-    """Raises Reject(invalid) for a search that cannot find anything, and says why."""
-    if not parse(wanted).terms:
-        raise Reject(Prefix.INVALID, f"{WORDLESS} (NIP-50)")
 
 
 # Events

@@ -80,7 +80,9 @@ def answer(connection: sqlite3.Connection, asked: Question) -> list[tuple[Hit, s
 # Words
 
 
-def _said(connection: sqlite3.Connection, terms: Sequence[Term], conditions: Conditions, limit: int) -> dict[int, float]:
+def _said(
+    connection: sqlite3.Connection, terms: Sequence[Term], conditions: Conditions, limit: int
+) -> dict[int, float]:
     """What holds all the words; what holds any where nothing holds all."""
     found = _matching(connection, fts.all_of(terms), conditions, limit)
     return found or (_matching(connection, fts.any_of(terms), conditions, limit) if len(terms) > 1 else {})
