@@ -16,7 +16,8 @@ from relay.errors import Reject
 from relay.http import templates
 from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
-from relay.http.problems import Problem, of_refused, of_reject
+from relay.http.problems import Problem, of_refused, of_reject, of_storage
+from storage.base import StorageError
 from storage.people import Refused
 
 _log = logging.getLogger(__name__)
@@ -100,6 +101,12 @@ def not_changed(request: Request[Any, Any, Any], error: Refused) -> Response[Any
     return answer(request, of_refused(error))
 
 
+def unavailable(request: Request[Any, Any, Any], error: StorageError) -> Response[Any]:
+    """The database cannot do it now (busy, full, read-only, damaged). Nothing was changed."""
+    _log.warning("%s %s: %s", request.method, request.url.path, error)
+    return answer(request, of_storage(error))
+
+
 def not_text(request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[Any]:
     """A body that is not UTF-8; the decoder raises this past the framework."""
     return answer(request, _plain(400, "the body is not valid UTF-8"))
@@ -129,6 +136,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     Problem: answer,
     Reject: rejected,
     Refused: not_changed,
+    StorageError: unavailable,
     UnicodeDecodeError: not_text,
     RecursionError: too_deep,
     Exception: broken,

@@ -14,7 +14,7 @@ from relay.protocol.event import Event
 from relay.server.hub import Listener
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
-from storage.base import Outcome, Reader
+from storage.base import Expected, Outcome, Reader
 from storage.feed import Feed
 from storage.search.engine import SearchEngine
 
@@ -86,9 +86,17 @@ class Hub(Protocol):
         """Search by words and by meaning."""
 
     async def publish(
-        self, event: Event, door: Door, keys: frozenset[str] = frozenset(), trusted: bool = False
+        self,
+        event: Event,
+        door: Door,
+        keys: frozenset[str] = frozenset(),
+        trusted: bool = False,
+        expected: Expected | None = None,
     ) -> Outcome:
-        """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now."""
+        """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now.
+
+        Where something is `expected`, it is refused with `Changed` when that does not hold any more.
+        """
 
     def listen(self, listener: Listener) -> None:
         """From now on tell `listener` of every event that is committed, in order, on the loop."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from relay.errors import Prefix, Reject
 from relay.server.identities import TooFast
+from storage.base import StorageError, TooCostly
 from storage.people import Refused, Why
 
 
@@ -78,6 +79,7 @@ _REFUSED: Final = {
     Why.EXPIRED: (410, "expired", "Ask for a fresh one."),
     Why.TOO_MANY: (409, "too_many", "Remove one first."),
     Why.ENDED: (401, "auth_required", "Send a token that is still good."),
+    Why.UNUSABLE: (409, "unusable", "Choose a key that is bound and not retired."),
 }
 
 
@@ -85,6 +87,13 @@ def of_refused(refused: Refused) -> Problem:
     """A change of the primary tables that was not made, as an answer over HTTP."""
     status, code, hint = _REFUSED[refused.why]
     return Problem(status, code, refused.message, hint)
+
+
+def of_storage(error: StorageError) -> Problem:
+    """What the database cannot do, as an answer over HTTP."""
+    if isinstance(error, TooCostly):
+        return Problem(400, "too_costly", str(error), "Ask for less at once.")
+    return Problem(503, "unavailable", str(error), headers={"retry-after": str(RETRY_AFTER)})
 
 
 def too_fast(message: str, seconds: int) -> Problem:

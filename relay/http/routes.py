@@ -63,6 +63,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     keys.add_key,
     keys.remove_key,
     keys.export_key,
+    keys.choose_key,
     keys.retire_key,
     keys.destroy_key,
     users.me,

@@ -27,7 +27,7 @@ from relay.server.ingest import Ingest
 from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import GOING_AWAY, Connection
-from storage.base import Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+from storage.base import Expected, Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
 from storage.search.engine import SearchEngine, SearchHealth
 
 if TYPE_CHECKING:
@@ -178,13 +178,19 @@ class Hub:
         self._listeners.append(listener)
 
     async def publish(
-        self, event: Event, door: Door, keys: frozenset[str] = frozenset(), trusted: bool = False
+        self,
+        event: Event,
+        door: Door,
+        keys: frozenset[str] = frozenset(),
+        trusted: bool = False,
+        expected: Expected | None = None,
     ) -> Outcome:
         """Take one event by the policies of its door; its outcome, durable.
 
         `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
-        signature is not checked again and its key counts as proven.
+        signature is not checked again and its key counts as proven; only such an event may have something `expected`.
         """
+        assert trusted or expected is None
         now = int(time.time())
         author = policies.Author(door, keys | {event.pubkey} if trusted else keys)
         refusal = self.refuse(event, author, now)
@@ -194,7 +200,7 @@ class Hub:
             return Outcome(Status.REFUSED, refusal=refusal)
         if trusted:
             try:
-                return (await self.ingest.write([Incoming(event, wire_of(event), door, now)]))[0]
+                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected)]))[0]
             except StorageError as error:
                 return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, str(error)))
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

@@ -63,10 +63,11 @@ class Membership:
         try:
             limit = self._hub.config.identities.members
             members = await self._hub.reader.ask(lambda tables: tables.members(limit))
-            created_at, _ = await self._signing.next_second(self._signing.pubkey, kinds.MEMBERS)
+            present = await self._signing.newest(self._signing.pubkey, kinds.MEMBERS)
         except StorageError as error:
             log.error("the member list could not be made: %s", error)
             return
+        created_at = max(int(time.time()), 0 if present is None else present.created_at + 1)
         tags = [_PROTECTED, *(["member", pubkey] for pubkey in members)]
         await self._store([self._signing.by_relay(kinds.MEMBERS, tags, "", created_at)])
 

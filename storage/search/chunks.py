@@ -102,5 +102,10 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
     return [(*head, tags, source, shown, passage) for passage in texts]
 
 
+def number(cutting: Cutting, event: Event) -> int:
+    """How many passages the event makes as it stands."""
+    return len(passages_of(cutting, event, None, None))
+
+
 def _shown(title: str) -> str:
     return " ".join(title.replace("\x00", " ").split())[:MAX_TITLE]

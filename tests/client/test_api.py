@@ -213,6 +213,8 @@ async def test_a_key_of_ones_own_is_bound_and_unbound(hub: Server) -> None:
         assert made.pubkey is not None
         assert (await api.export_key(made.pubkey, "a long password")).startswith("ncryptsec1")
         assert (await api.claim_key()).code
+        assert [key.pubkey for key in await api.keys() if key.main] == [made.pubkey]
+        assert [key.pubkey for key in await api.choose_key(signer.pubkey) if key.main] == [signer.pubkey]
         await api.unbind_key(signer.pubkey)
         assert {key.pubkey: key.bound for key in await api.keys()}[signer.pubkey] is False
 

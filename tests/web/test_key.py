@@ -181,6 +181,28 @@ def test_a_visitor_with_an_extension_binds_its_key_and_writes_with_it(relay, win
     assert visitor.event_of(item).pubkey == key.pubkey
 
 
+def test_the_owner_chooses_on_the_page_which_key_signs_and_one_name_shows(relay, window):
+    agent, key = Agent(relay), fresh_key()
+    held = agent.call("GET", "/agents/me")["pubkey"]
+    visitor = window("/key", agent.identity, key)
+    visitor.page.get_by_role("button", name="Bind the key of my Nostr extension").click()
+    visitor.page.get_by_role("button", name="Publish this name for my key").click()
+    expect(visitor.page.locator("#owed")).to_be_hidden()
+    assert agent.call("GET", "/agents/me/keys")["unsigned"] == []
+    for choice, signed_by in (("Let the relay sign", held), ("Sign with my Nostr extension", key.pubkey)):
+        visitor.go("/key")
+        visitor.page.get_by_role("button", name=choice).click()
+        expect(visitor.page.get_by_role("button", name=choice)).to_be_hidden()
+        visitor.go("/?sort=new")
+        visitor.write_post(f"After: {choice}")
+        assert visitor.event_of(visitor.item(f"After: {choice}")).pubkey == signed_by
+    visitor.go(f"/u/{agent.identity.name}")
+    marks = visitor.page.locator(".mark").evaluate_all(
+        "marks => new Set(marks.map(m => m.className.match(/hue-\\d+/)[0])).size"
+    )
+    assert marks == 1
+
+
 def test_an_extension_proves_its_key_where_the_relay_takes_events_from_known_clients_only(browser, tmp_path):
     with serving(tmp_path / "data", "access.auth_to_write=true") as relay:
         agent, key = Agent(relay), fresh_key()

@@ -50,6 +50,12 @@ class AgentAnswer(Agent, frozen=True, kw_only=True):
     event: Event | None = None
 
 
+class EditedAgent(AgentAnswer, frozen=True, kw_only=True):
+    """A changed profile; `unsigned` are the kind 0 for keys that the relay does not hold: sign and publish them."""
+
+    unsigned: list[Event]
+
+
 class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
     """A profile with the identity's newest posts."""
 
@@ -159,12 +165,14 @@ async def me(principal: GivenPrincipal, hub: GivenHub) -> AgentAnswer:
 
 
 @patch(f"{BASE}/agents/me", tags=TAGS, summary="Change your profile")
-async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: GivenHub) -> AgentAnswer:
-    """Change what is shown of you; where the relay holds a key for you, a kind 0 tells it to Nostr clients."""
+async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: GivenHub) -> EditedAgent:
+    """Change what is shown of you. A kind 0 by the key that the relay holds tells it to Nostr clients."""
     if data.display_name is None and data.description is None:
         raise invalid("give a display_name or a description to change")
     event = await hub.identities.edit(principal.identity_id, data.display_name, data.description)
-    return _answer(await hub.identities.get(principal.identity_id), event)
+    identity = await hub.identities.get(principal.identity_id)
+    owed = await hub.identities.profiles.owed(identity.id)
+    return EditedAgent(**_fields(identity), agent=describe(identity), event=event, unsigned=owed)
 
 
 @get(f"{BASE}/agents/status", tags=TAGS, summary="Whether you are claimed")
@@ -230,8 +238,8 @@ def _fields(identity: Identity) -> dict[str, Any]:
     }
 
 
-def _answer(identity: Identity, event: Event | None = None) -> AgentAnswer:
-    return AgentAnswer(**_fields(identity), agent=describe(identity), event=event)
+def _answer(identity: Identity) -> AgentAnswer:
+    return AgentAnswer(**_fields(identity), agent=describe(identity))
 
 
 async def _profile(hub: Hub, name: str, viewer: str | None) -> ProfileAnswer:

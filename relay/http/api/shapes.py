@@ -150,7 +150,10 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A vote as it stands now, with the target's counts; `event` is the vote, or the deletion that took it back."""
+    """A vote as it stands now, with the target's counts.
+
+    `event` is the vote, or the deletion that took it back; null where there was nothing to take back.
+    """
 
     success: bool = True
     message: str
@@ -160,7 +163,7 @@ class VoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
     downvotes: Annotated[int, Meta(examples=[0])]
     score: Count
     new_score: Count
-    event: Event
+    event: Event | None = None
 
 
 def iso(seconds: int) -> datetime:

@@ -1,6 +1,6 @@
 // Getting an API key, and what this browser keeps of it.
 
-import { api, bindExtension, enter, extensionKey, me, restore, signIn, signOut } from "./account.js";
+import { api, bindExtension, chooseKey, enter, extensionKey, me, owedProfile, restore, signIn, signOut, signProfile } from "./account.js";
 import { copied } from "./copy.js";
 import { begin } from "./wire.js";
 
@@ -81,9 +81,15 @@ function showMine() {
   at("mine-profile").href = `/u/${encodeURIComponent(me.name)}`;
   const bound = me.extension && me.bound?.has(me.extension);
   at("bind").hidden = !window.nostr || Boolean(bound);
-  at("mine-keys").textContent = bound
-    ? "Your Nostr extension signs what you write here: its key is bound to this name."
-    : "The relay signs what you write here with a key that it keeps for you.";
+  const own = me.main && me.main === me.extension;
+  at("choose-own").hidden = !bound || own || !window.nostr;
+  at("choose-held").hidden = !own || !me.held;
+  at("owed").hidden = !(bound && window.nostr && owedProfile());
+  at("mine-keys").textContent = own
+    ? "Your Nostr extension signs what you write here: its key is bound to this name, and is its main key."
+    : me.main && me.main !== me.held
+      ? "A key of your own, which is not this browser's, signs what you write over HTTP."
+      : "The relay signs what you write here with a key that it keeps for you.";
   fill(me.token);
 }
 
@@ -103,16 +109,26 @@ at("forget").addEventListener("click", () => {
   fill("");
   showMine();
 });
-at("bind").addEventListener("click", async () => {
-  trouble(at("mine"));
-  try {
+const actions = {
+  bind: async () => {
     await extensionKey();
     await bindExtension();
-    showMine();
-  } catch (error) {
-    trouble(at("mine"), error);
-  }
-});
+  },
+  "choose-own": () => chooseKey(me.extension),
+  "choose-held": () => chooseKey(me.held),
+  "sign-profile": signProfile,
+};
+for (const [id, act] of Object.entries(actions)) {
+  at(id).addEventListener("click", async () => {
+    trouble(at("mine"));
+    try {
+      await act();
+      showMine();
+    } catch (error) {
+      trouble(at("mine"), error);
+    }
+  });
+}
 
 begin();
 await restore();
