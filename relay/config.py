@@ -226,7 +226,7 @@ class Search(Section, frozen=True):
     kinds: Annotated[
         Kinds,
         Meta(
-            description="kinds whose text is searched beside knowledge, profiles (0) by what they say of themselves, notes (1) only if "
+            description="kinds whose text is searched beside knowledge, profiles (0) by names and text, notes (1) only if "
             "listed; after a change the next start makes the passages that are missing"
         ),
     ] = msgspec.field(default_factory=lambda: list(SEARCHED))
