@@ -8,8 +8,9 @@ from typing import Final
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol import urls
-from relay.protocol.admission import Admission, Door, Known, RemoveAuthor, VanishKey
+from relay.protocol.admission import Admission, Door, RemoveAuthor, VanishKey
 from relay.protocol.event import Event, values
+from relay.protocol.facts import Facts
 
 ALL_RELAYS: Final = "ALL_RELAYS"
 
@@ -18,7 +19,7 @@ def admit_at(relay_url: str) -> Admit:
     """The `admit` of the relay that clients know as `relay_url`; it raises Reject(invalid) for requests to others."""
     here = _place(relay_url)
 
-    def admit(event: Event, _known: Known, _now: int, _door: Door) -> Admission:
+    def admit(event: Event, _facts: Facts, _now: int, _door: Door) -> Admission:
         named = values(event, "relay")
         if not named:
             raise Reject(Prefix.INVALID, "a request to vanish needs a relay tag (NIP-62)")

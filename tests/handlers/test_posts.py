@@ -7,24 +7,24 @@ from relay.errors import Reject
 from relay.protocol.admission import Door, ProvisionIdentity
 from relay.protocol.event import Event
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import RELAY, FakeKnown, admit, refused
+from tests.handlers.known import RELAY, FakeLog, admit, decide, refused
 
 TITLE = ["title", "A title"]
 POST = make_event(1, 11, "text", [TITLE])
 
 
-def known(*live: Event) -> FakeKnown:
+def known(*live: Event) -> FakeLog:
     """Keys 1 and 2 are of one identity, 3 of another; key 4 was unbound."""
-    found = FakeKnown(*live)
+    found = FakeLog(*live)
     found.bound = {keypair(1).pubkey: "a", keypair(2).pubkey: "a", keypair(3).pubkey: "b"}
     found.owners = {keypair(4).pubkey: "c"}
     return found
 
 
-def by(door: Door, event: Event, log: FakeKnown | None = None) -> str:
+def by(door: Door, event: Event, log: FakeLog | None = None) -> str:
     """The sentence with which that door refuses the event; "" when it does not."""
     try:
-        table.meaning(RELAY).admit(event, log or known(), NOW, door)
+        decide(table.meaning(RELAY), event, log or known(), NOW, door)
     except Reject as refusal:
         return str(refusal)
     return ""
@@ -50,10 +50,10 @@ def test_a_key_that_was_unbound_is_refused_by_every_door_but_the_import() -> Non
 
 def test_a_relay_may_provision_an_identity_for_a_new_key_but_not_for_one_that_was_unbound() -> None:
     meaning = table.meaning(RELAY, provision=True, provisions_per_hour=7)
-    admission = meaning.admit(make_event(5, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
+    admission = decide(meaning, make_event(5, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
     assert admission.actions == (ProvisionIdentity(keypair(5).pubkey, None, 7),)
     with pytest.raises(Reject, match="unbound"):
-        meaning.admit(make_event(4, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
+        decide(meaning, make_event(4, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
 
 
 @pytest.mark.parametrize(
