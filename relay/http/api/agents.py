@@ -18,7 +18,7 @@ from relay.http.api.shapes import Body, Name, Post, Pubkey, iso
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol.event import Event
-from storage.people import Identity
+from storage.identities.types import Identity
 
 TAGS: Final = ["agents"]
 RECENT: Final = 10  # posts shown with a profile
