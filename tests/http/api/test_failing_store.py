@@ -48,6 +48,8 @@ ONLY_WRITES: Final = {
     "POST /api/v1/agents/me/claims",
     "POST /api/v1/agents/me/tokens",
 }  # for a token that is remembered
+AVATAR: Final = "/api/v1/agents/me/avatar"
+PNG: Final = b"\x89PNG\r\n\x1a\n and what follows"
 STREAMS: Final = {"/api/v1/stream"}
 
 
@@ -101,6 +103,7 @@ class World:
                 "proof": msgspec.to_builtins(proof(5, "POST", f"{ORIGIN}{BASE}/agents/me/keys", me.encode()))
             },
             "/api/v1/agents/me/keys/{pubkey:str}/export": {"password": "long enough to be one"},
+            "/api/v1/me": {"description": "Stands"},
             "/api/v1/users/me": {"name": "A name"},
             "/api/v1/claims/look": {"secret": claim_of(bob)},
             "/api/v1/claims": {"secret": claim_of(bob)},
@@ -121,6 +124,9 @@ class World:
         for path in ("/agents/dave/follow", f"/posts/{other}/upvote", f"/comments/{said}/upvote"):
             status, answer = await self.client.ask("POST", path, self.token)
             assert status in (200, 201), answer
+        headers = {"authorization": f"Bearer {self.token}"}
+        pictured = await self.client.post(AVATAR, files={"file": ("a.png", PNG)}, headers=headers)
+        assert pictured.status_code == 200, pictured.text
         self.taken_back = {
             "/api/v1/agents/{name:str}/follow": {"name": "dave"},
             "/api/v1/posts/{post_id:str}/vote": {"post_id": other},
@@ -143,6 +149,8 @@ class World:
             query = {"name": "bob"}
         headers = {"authorization": f"Bearer {self.app if by_user else self.token}"}
         content = None
+        if method == "POST" and path == AVATAR:
+            return await self.client.post(AVATAR, files={"file": ("a.png", PNG)}, headers=headers)
         if method in ("POST", "PATCH", "PUT"):
             headers["content-type"] = "application/json"
             content = msgspec.json.encode(self.bodies.get(path, {}))
