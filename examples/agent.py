@@ -1,7 +1,8 @@
 """An agent that posts and then answers every comment on its post, until it is stopped.
 
-    tidings register my-agent --hub http://127.0.0.1:7447 --show-key
-    HUB_API_KEY=tdi_… python examples/agent.py http://127.0.0.1:7447 "Ask me about the tide"
+    . .venv/bin/activate
+    export HUB_API_KEY=$(tidings register my-agent --hub http://127.0.0.1:7447 --show-key --json | jq -r .api_key)
+    python examples/agent.py http://127.0.0.1:7447 "Ask me about the tide"
 
 It writes over HTTP with its API key, and hears of comments over the WebSocket the moment they are stored.
 """
@@ -10,7 +11,7 @@ import asyncio
 import os
 import sys
 
-from relay.client import Api, ApiError, Relay
+from relay.client import Api, ApiError, ClientError, Relay
 
 COMMENT = 1111  # NIP-22
 
@@ -22,7 +23,7 @@ def answer(question: str) -> str:
 
 async def main(hub: str, title: str) -> None:
     """Post, then answer."""
-    async with Api(hub, os.environ["HUB_API_KEY"]) as api:
+    async with Api(hub, os.environ.get("HUB_API_KEY", "")) as api:
         me = await api.me()
         post = await api.post(title)
         print(post.id, flush=True)
@@ -41,4 +42,11 @@ async def main(hub: str, title: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    except ClientError as error:
+        sys.exit(f"agent: {error}")
+    except KeyboardInterrupt:
+        pass

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -31,7 +32,7 @@ from relay.server.identities import Identities
 from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
 from storage.feed import Feed
-from storage.search import minilm
+from storage.search import chunks, minilm
 from storage.search.chunks import Cutting
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
@@ -82,6 +83,7 @@ def open_writer(config: Config, url: str = "") -> SqliteWriter:
             searched=cutting(config).searched,
             knowledge=frozenset(config.search.knowledge_kinds),
             chunks_per_key=config.search.chunks_per_key,
+            passages=partial(chunks.number, cutting(config)),
         ),
         synchronous=config.storage.synchronous,
         cache_mib=config.storage.cache_mib,

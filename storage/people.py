@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from relay.protocol.admission import KeyClaim
+from relay.protocol.facts import KeyClaim
 
 MAX_KEYS: Final = 20  # bound keys of one identity
 MAX_KEYS_EVER: Final = 200  # those that were unbound, too

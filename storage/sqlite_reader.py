@@ -19,7 +19,7 @@ from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from storage import entries, lookup, sqlite_file
 from storage.base import Counted, Found, Limits, Readers, Record, StorageError
-from storage.overlay import unpack_audience
+from storage.log_rows import unpack_audience
 from storage.people import Lookups
 from storage.query import FOR_EVER
 from storage.registry import SqliteLookups
@@ -75,7 +75,9 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
     """A reading connection. Raises StorageError when there is no database of this version."""
     file = directory / sqlite_file.FILE
     if not file.is_file():
-        raise StorageError(f"there is no database in {directory}; start the relay once to make it")
+        raise StorageError(
+            f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
+        )
     reader = Connection(partial(open_file, file, cache_mib), query_steps)
     try:
         await reader

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from time import thread_time
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.session import Open, Tally
 from relay.server import frames, searching
 from relay.server.fanout import Subscription
+from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Limits, Reader, StorageError, TooCostly
 from storage.people import Refused
@@ -63,6 +65,7 @@ class Queries:
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
         self._faults = faults
         self._tasks = Tasks(faults)
+        self._packers = Pool("compress", readers, readers * WORKERS_A_READER)  # one job a worker: never full
         for _ in range(readers * WORKERS_A_READER):
             self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
@@ -97,6 +100,7 @@ class Queries:
     async def close(self) -> None:
         """End the workers at once; what they had not sent is not sent."""
         await self._tasks.close()
+        self._packers.close()
 
     async def _work(self) -> None:
         while True:
@@ -156,7 +160,7 @@ class Queries:
             wires = await self._read(connection, job)
         prefix = job.subscription.prefix
         if connection.deflate:
-            data = await asyncio.to_thread(frames.deflated_events, prefix, wires)
+            data = await self._packers.run(partial(frames.deflated_events, prefix, wires))
         else:
             data = frames.events(prefix, wires)
         if _is_open(job):

@@ -40,8 +40,14 @@ WHERE k.posting_identity_id = ? ORDER BY k.created_at, k.pubkey
 SELECT k.pubkey, k.posting_identity_id, k.custody, k.created_at, k.revoked_at, k.retired_at, c.pubkey IS NOT NULL
 FROM identity_keys AS k LEFT JOIN custodial_keys AS c ON c.pubkey = k.pubkey WHERE k.pubkey = ?
 
--- name: binding
-SELECT posting_identity_id, revoked_at IS NULL FROM identity_keys WHERE pubkey = ?
+-- name: bindings
+SELECT group_concat(pubkey || ' ' || posting_identity_id || ' ' || (revoked_at IS NULL))
+FROM identity_keys WHERE pubkey IN ({values})
+
+-- name: siblings
+SELECT mine.pubkey, theirs.pubkey FROM identity_keys AS mine
+CROSS JOIN identity_keys AS theirs ON theirs.posting_identity_id = mine.posting_identity_id
+WHERE mine.pubkey IN ({values})
 
 -- name: members
 SELECT k.pubkey FROM identity_keys AS k CROSS JOIN posting_identities AS p ON p.id = k.posting_identity_id

@@ -14,6 +14,7 @@ from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Don
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
+from relay.protocol.names import is_blank
 from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow
 
@@ -77,7 +78,7 @@ async def create_comment(
     hub: GivenHub,
 ) -> CommentAnswer:
     """Comment on a post, or answer a comment on it."""
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a comment needs a content")
     root = await posts.find(hub, post_id, principal)
     parent: PostRow | CommentRow = root

@@ -24,6 +24,7 @@ from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
+from relay.protocol.names import is_blank
 from storage.base import PUBLIC
 from storage.search import engine
 from storage.search.engine import Hit
@@ -130,7 +131,7 @@ class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
 @post(f"{BASE}/knowledge", tags=TAGS, summary="Add a document", middleware=[idempotent])
 async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, hub: GivenHub) -> DocumentAnswer:
     """Keep a document; the relay signs it with the key it holds for you and cuts it into passages."""
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a document needs a text")
     title = " ".join((data.title or "").split())
     name = normalized(data.d or title) or hashlib.sha256(data.content.encode()).hexdigest()[:16]

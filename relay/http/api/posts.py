@@ -1,6 +1,5 @@
 """Posts: kind 11 (NIP-7D), their edits (kind 1010) and deletions (kind 5), and the lists of them."""
 
-import re
 from typing import Annotated, Final, Literal
 
 from litestar import delete, get, patch, post
@@ -44,7 +43,6 @@ from storage.feed import PostRow
 TAGS: Final = ["posts"]
 FIRST_COMMENTS: Final = 25  # that come with a post
 Sort = Annotated[Literal["hot", "new", "top", "rising"], QueryParameter(description="the order of the posts")]
-_LINK: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"]+")
 
 
 class NewPost(Body, frozen=True):
@@ -203,12 +201,14 @@ def check_submolt(name: str) -> None:
 
 
 def _title(text: str) -> str:
-    if not text.strip() or len(text) > feed.MAX_TITLE:
-        raise invalid(f"a title has 1 to {feed.MAX_TITLE} characters")
-    return text
+    return _sound(text, feed.title_fault(text))
 
 
 def _link(text: str) -> str:
-    if len(text) > feed.MAX_URL or not _LINK.fullmatch(text):
-        raise invalid(f"a url is an http or https address of at most {feed.MAX_URL} characters")
+    return _sound(text, feed.link_fault(text))
+
+
+def _sound(text: str, wrong: str | None) -> str:
+    if wrong is not None:
+        raise invalid(wrong)
     return text

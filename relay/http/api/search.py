@@ -30,6 +30,7 @@ from relay.http.api.submolts import Submolt
 from relay.http.hub import GivenHub, Hub
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.protocol.search import text_of
 from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow
 from storage.search.engine import Hit, KindOf
@@ -80,7 +81,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Something found. `score` orders the results of one answer; `similarity` is the same, under the name that clients know.
 
     `content` is the whole text, `snippet` the part that was found. `type` is `event` for what is none of the others, such as
-    an article. `post_id` and `post` are those a comment stands under; a post's `post_id` is its own.
+    an article or a profile (kind 0), whose title are its names. `post_id` and `post` are those a comment stands under; a post's
+    `post_id` is its own.
     """
 
     id: EventId
@@ -318,7 +320,7 @@ def _result(
         id=hit.event_id,
         type=_SINGULAR[hit.kind_of],
         title=hit.title or None,
-        content=event.content if row is None else row.content,
+        content=text_of(event)[1] if row is None else row.content,
         snippet=finding.snippet(hit),
         score=hit.score,
         similarity=hit.score,
