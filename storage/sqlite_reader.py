@@ -75,7 +75,9 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
     """A reading connection. Raises StorageError when there is no database of this version."""
     file = directory / sqlite_file.FILE
     if not file.is_file():
-        raise StorageError(f"there is no database in {directory}; start the relay once to make it")
+        raise StorageError(
+            f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
+        )
     reader = Connection(partial(open_file, file, cache_mib), query_steps)
     try:
         await reader

@@ -6,6 +6,7 @@ request, so `RequestProtocol` gives every request a deadline: a half-open or tri
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -140,8 +141,11 @@ def bind(config: Config) -> socket.socket:
         sock.bind(address)
         sock.listen(BACKLOG)
     except OSError as error:
+        taken = (
+            "; perhaps a relay runs already; --listen chooses another port" if error.errno == errno.EADDRINUSE else ""
+        )
         raise ConfigError(
-            f"server.listen: cannot listen on {config.server.listen}: {error.strerror or error}"
+            f"server.listen: cannot listen on {config.server.listen}: {error.strerror or error}{taken}"
         ) from None
     return sock
 

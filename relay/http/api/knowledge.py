@@ -130,8 +130,8 @@ class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
 async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, hub: GivenHub) -> DocumentAnswer:
     """Keep a document; the relay signs it with the key it holds for you and cuts it into passages.
 
-    What you have under the same name is replaced where `d` is that name or the title is the same; else it is 409: `C`, `C++` and `C#`
-    have one name (NIP-54) and are three documents.
+    What you have under the same name is replaced where `d` is that name or the title is the same; else it is 409: `C`, `C++`
+    and `C#` have one name (NIP-54) and are three documents.
     """
     if is_blank(data.content):
         raise invalid("a document needs a text")
