@@ -94,11 +94,11 @@ def test_files_whose_names_differ_in_signs_stand_beside_each_other(
     tidings: Tidings, author: str, tmp_path: Path
 ) -> None:
     for name in ("C.md", "C++.md", "C#.md"):
-        (tmp_path / name).write_text(f"The capstan of {name}.")
+        (tmp_path / name).write_text(f"The quoin of {name}.")
     for _ in range(2):
         result = tidings("knowledge", "add", tmp_path)
         assert (result.exit_code, "3 documents added" in result.stderr) == (0, True)
-    assert names(tidings, "capstan") == {"C", "C++", "C#"}
+    assert names(tidings, "quoin") == {"C", "C++", "C#"}
 
 
 def test_what_is_no_text_is_named_and_the_rest_is_added(tidings: Tidings, author: str, tmp_path: Path) -> None:
