@@ -146,9 +146,12 @@ class SqliteReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches; see storage.base.Reader."""
-        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
+        place = None if after is None else (after[0], entries.rank(after[1]))
+        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: _query(connection, filters, scope, limits))
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
