@@ -1,13 +1,15 @@
 """Deletion requests (NIP-09): kind 5 removes events by id (`e`) and all versions of an address up to now (`a`).
 
 Rule: a request only ever removes what its tags name and its author may delete; one that names nothing usable is a valid
-event without effect. What is not here yet is marked, and `common.refusal` finds the mark when it comes. A post goes with its
-edits, which are its text (`posts.admit_edit` refuses those that come later).
+event without effect. One that names nothing but the moderation of a group is refused, so that nobody believes it gone. What
+is not here yet is marked, and `common.refusal` finds the mark when it comes. A post goes with its edits, which are its text
+(`posts.admit_edit` refuses those that come later).
 """
 
 from collections.abc import Iterator
 
-from handlers.common import may_delete
+from handlers.common import MODERATION, may_delete
+from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, Known, RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event, address_of, values
@@ -16,14 +18,18 @@ from relay.protocol.event import Event, address_of, values
 def admit(event: Event, known: Known, _now: int, _door: Door) -> Admission:
     """Store the request and carry it out; its targets are as many as its tags, which the relay's limits bound."""
     removals = (*_by_id(event, known), *_by_address(event), *_edits(event, known))
+    if not removals and any(_is_moderation(known.get(target)) for target in _targets(event)):
+        raise Reject(Prefix.BLOCKED, "what moderates a group is its history and cannot be deleted (NIP-29)")
     return Admission(removals=tuple(dict.fromkeys(removals)))
+
+
+def _targets(event: Event) -> list[str]:
+    return [target for target in values(event, "e") if kinds.is_hex(target, 64)]
 
 
 def _by_id(event: Event, known: Known) -> Iterator[RemoveEvent | RemoveAddress]:
     """An `e` target that is not here cannot be judged yet: the mark names who asked."""
-    for target_id in values(event, "e"):
-        if not kinds.is_hex(target_id, 64):
-            continue
+    for target_id in _targets(event):
         target = known.get(target_id)
         if target is not None and not may_delete(event.pubkey, target):
             continue
@@ -33,10 +39,15 @@ def _by_id(event: Event, known: Known) -> Iterator[RemoveEvent | RemoveAddress]:
             yield RemoveAddress(address, target.created_at, target.id)
 
 
+def _is_moderation(target: Event | None) -> bool:
+    return target is not None and target.kind in MODERATION
+
+
 def _edits(event: Event, known: Known) -> Iterator[RemoveEdits]:
     """What is not here may be a post all the same, whose edits are."""
-    targets = [target for target in values(event, "e") if kinds.is_hex(target, 64)]
-    posts = tuple(target for target in dict.fromkeys(targets) if _may_be_post_of(event.pubkey, known.get(target)))
+    posts = tuple(
+        target for target in dict.fromkeys(_targets(event)) if _may_be_post_of(event.pubkey, known.get(target))
+    )
     if posts:
         yield RemoveEdits(posts, event.pubkey)
 
