@@ -27,6 +27,13 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--url", help="Measure the relay at this ws:// or wss:// URL instead of starting one.")
 @click.option("--pid", type=int, help="Process of the relay at --url, to read its CPU and memory.")
 @click.option(
+    "--beside",
+    nargs=2,
+    type=(str, int),
+    metavar="URL PID",
+    help='Run the section "small" beside the relay at this URL, which has this process, instead of beside the sketch.',
+)
+@click.option(
     "--only", callback=_names, metavar="NAMES", help=f"Sections, comma-separated: {', '.join(sections.NAMES)}."
 )
 @click.option("--events", type=click.IntRange(1000), help="Events of the ingest section.")
@@ -54,6 +61,7 @@ def main(
     *,
     url: str | None,
     pid: int | None,
+    beside: tuple[str, int] | None,
     only: tuple[str, ...],
     events: int | None,
     stored: int | None,
@@ -82,9 +90,10 @@ def main(
     plan = msgspec.structs.replace(QUICK if quick else Plan(), **{k: v for k, v in given.items() if v is not None})
     _allow_many_files()
     started = datetime.now(UTC)
+    other = None if beside is None else Subject(*beside)
     subject = None if url is None else Subject(url, pid)
     try:
-        repetitions = [_measure(plan, number, subject, only, data) for number in range(repeat)]
+        repetitions = [_measure(plan, number, subject, only, data=data, other=other) for number in range(repeat)]
     except (Trouble, OSError) as error:
         raise click.ClickException(str(error)) from None
     run = Run(
@@ -100,14 +109,22 @@ def main(
     click.echo(f"\nsaved as {path}")
 
 
-def _measure(plan: Plan, number: int, subject: Subject | None, only: tuple[str, ...], data: Path | None) -> list[Row]:
+def _measure(
+    plan: Plan,
+    number: int,
+    subject: Subject | None,
+    only: tuple[str, ...],
+    *,
+    data: Path | None,
+    other: Subject | None,
+) -> list[Row]:
     def say(section: str) -> None:
         click.echo(f"[{number + 1}] {section} …", err=True)
 
     say("events")
     if subject is None:
         corpus.files(plan.seed, max(plan.events, plan.stored))
-        return uvloop.run(sections.own(plan, only, data, say))
+        return uvloop.run(sections.own(plan, only, data, say, other))
     fresh = msgspec.structs.replace(plan, seed=plan.seed + number)  # a relay that stays up has the others already
     return uvloop.run(sections.foreign(subject, fresh, only, say))
 

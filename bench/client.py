@@ -17,7 +17,8 @@ class Connection(asyncio.Protocol):
     """One client.
 
     `answer` is called with each message that is not an EVENT; `arrived` after each read that held events; `lost` once when
-    the connection ends. `events` counts EVENT messages since the start.
+    the connection ends; `idle` after each read, when all its messages were handed over. `events` counts EVENT messages since
+    the start.
     """
 
     def __init__(self, where: SplitResult) -> None:
@@ -25,6 +26,7 @@ class Connection(asyncio.Protocol):
         self._head = b""
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.arrived: Callable[[], None] | None = None
+        self.idle: Callable[[], None] | None = None
         self.lost: Callable[[str], None] | None = None
         self.is_lost = False
         self._counter = Counter(_ignore, self.write)
@@ -64,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._counter.feed(data)
         if self.arrived is not None and self._counter.events > before:
             self.arrived()
+        if self.idle is not None:
+            self.idle()
 
     def _shake_hands(self, data: bytes) -> bytes:
         self._head += data

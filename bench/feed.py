@@ -25,9 +25,9 @@ def _written(kind: int, seed: int, number: int) -> Iterator[Event]:
         yield signed(author, kind, text(chance, index), tags, _EPOCH + number * CHUNK + index)
 
 
-def _cast(post: int, seed: int, number: int) -> Iterator[Event]:
-    target = next(islice(_written(kinds.POST, seed, 0), post, None))
-    tags = [["e", target.id], ["p", target.pubkey], ["k", str(kinds.POST)]]
+def _cast(kind: int, written: int, seed: int, number: int) -> Iterator[Event]:
+    target = next(islice(_written(kind, seed, 0), written, None))
+    tags = [["e", target.id], ["p", target.pubkey], ["k", str(kind)]]
     for voter in range(number * CHUNK, (number + 1) * CHUNK):
         yield signed(AUTHORS + voter, kinds.REACTION, "+", tags, _EPOCH + CHUNK + voter)
 
@@ -35,7 +35,11 @@ def _cast(post: int, seed: int, number: int) -> Iterator[Event]:
 POSTS: Final = Series(f"feed{_VERSION}-posts", partial(_written, kinds.POST))
 NOTES: Final = Series(f"feed{_VERSION}-notes", partial(_written, kinds.NOTE))
 
+REACTIONS: Final = Series(
+    f"feed{_VERSION}-reactions", partial(_cast, kinds.NOTE, 0)
+)  # by the voters, to the first note
+
 
 def votes(post: int) -> Series:
     """Vote n is by voter n, whoever the post's author is, on the post of this number in the seed's first chunk."""
-    return Series(f"feed{_VERSION}-votes{post}", partial(_cast, post))
+    return Series(f"feed{_VERSION}-votes{post}", partial(_cast, kinds.POST, post))

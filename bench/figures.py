@@ -12,8 +12,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one workload gave. A figure that could not be had is None.
 
     `units` of `unit` in `seconds`; `cpu_us` is server CPU microseconds per unit (user and system, all threads);
-    `p50_ms` and `p99_ms` are what the workload says they are; `memory_bytes` is server memory per unit; `ratio` is `cpu_us`
-    divided by that of the row that this one is compared with; `floor_us` is V, measured around this row's section.
+    `p50_ms` and `p99_ms` are what the workload says they are; `memory_bytes` is server memory per unit; `floor_us` is V,
+    measured around this row's section. Of a row that is compared with another: `ratio` is `cpu_us` divided by the other's,
+    `more_us` is what it is above the other's, `wait_ratio` is the time waited (`p50_ms`, or what the workload says) divided by
+    the other's.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     p99_ms: float | None = None
     memory_bytes: float | None = None
     ratio: float | None = None
+    more_us: float | None = None
+    wait_ratio: float | None = None
 
     @property
     def rate(self) -> float:
@@ -45,6 +49,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             Figure.P99: self.p99_ms,
             Figure.MEMORY: self.memory_bytes,
             Figure.RATIO: self.ratio,
+            Figure.MORE_US: self.more_us,
+            Figure.MORE_V: self.more_us / self.floor_us if self.more_us is not None and self.floor_us else None,
+            Figure.WAIT_RATIO: self.wait_ratio,
+            Figure.EACH: self.seconds * 1e6 / self.units if self.units else None,
         }[wanted]
 
 
@@ -108,6 +116,8 @@ def _median_row(rows: Sequence[Row]) -> Row:
         p99_ms=_median([row.p99_ms for row in rows]),
         memory_bytes=_median([row.memory_bytes for row in rows]),
         ratio=_median([row.ratio for row in rows]),
+        more_us=_median([row.more_us for row in rows]),
+        wait_ratio=_median([row.wait_ratio for row in rows]),
     )
 
 

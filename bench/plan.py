@@ -32,6 +32,9 @@ class Plan(msgspec.Struct, frozen=True):
     feed_singles: int = 400  # notes, and votes, one at a time
     passages: int = 100_000  # searched
     questions: int = 200  # of each search row
+    small_events: int = 1600  # a turn, of each ingest load beside another relay
+    small_singles: int = 100  # a turn, one at a time
+    small_questions: int = 1600  # a turn, of each query load
 
 
 QUICK = Plan(
@@ -54,4 +57,7 @@ QUICK = Plan(
     feed_singles=50,
     passages=5000,
     questions=50,
+    small_events=320,
+    small_singles=20,
+    small_questions=160,
 )

@@ -28,21 +28,36 @@ class Subject(msgspec.Struct, frozen=True):
     pid: int | None = None
 
     def cpu_seconds(self) -> float | None:
-        """User and system time of all its threads so far."""
+        """User and system time so far, of all threads of the process and of its living descendants."""
         if self.pid is None:
             return None
-        return time.clock_gettime(~self.pid << 3 | _SCHEDULED)
+        return sum(time.clock_gettime(~pid << 3 | _SCHEDULED) for pid in family(self.pid))
 
     def memory_bytes(self) -> int | None:
-        """Its proportional set size; the resident set where that may not be read."""
+        """The proportional set size of the process and its descendants; the resident set where that may not be read."""
         if self.pid is None:
             return None
-        for name, field in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
+        sizes = [_memory_of(pid) for pid in family(self.pid)]
+        return sum(size for size in sizes if size is not None) or None
+
+
+def family(pid: int) -> list[int]:
+    """A process and its living descendants."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
             with contextlib.suppress(OSError):
-                for line in Path(f"/proc/{self.pid}/{name}").read_text().splitlines():
-                    if line.startswith(field):
-                        return int(line.split()[1]) * 1024
-        return None
+                found += map(int, task.read_text().split())
+    return found
+
+
+def _memory_of(pid: int) -> int | None:
+    for name, field in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/{name}").read_text().splitlines():
+                if line.startswith(field):
+                    return int(line.split()[1]) * 1024
+    return None
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -95,14 +110,25 @@ def started(data: Path, *settings: str) -> Iterator[Subject]:
 
     Raises Trouble when it does not start.
     """
+    port = free_port()
+    arguments = command("serve", "--listen", f"127.0.0.1:{port}", "--data", str(data))
+    for setting in settings:
+        arguments += ("--set", setting)
+    with running(arguments, port, data.with_name(f"{data.name}.log")) as subject:
+        yield subject
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = data.with_name(f"{data.name}.log")
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(arguments: Sequence[str], port: int, log: Path) -> Iterator[Subject]:
+    """A relay that listens on this port, as a process until the block ends. Raises Trouble when it does not start."""
     with log.open("wb") as out:
-        arguments = command("serve", "--listen", f"127.0.0.1:{port}", "--data", str(data))
-        for setting in settings:
-            arguments += ("--set", setting)
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_for(process, port, log)

@@ -9,7 +9,7 @@ from bench.figures import Ratio, Row, Run, is_met
 from bench.targets import TARGETS
 
 RESULTS = Path(__file__).parent / "results"
-_HEAD = ("work", "unit", "units/s", "server CPU", "in V", "p50", "p99", "memory", "ratio", "target", "")
+_HEAD = ("work", "unit", "units/s", "server CPU", "in V", "p50", "p99", "memory", "ratio", "more", "wait", "target", "")
 _RATIO_HEAD = ("work", "units/s", "server CPU", "in V", "p50", "p99", "memory")
 
 
@@ -39,6 +39,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         _shown(row.p99_ms, " ms"),
         _shown(row.memory_bytes, " B"),
         "" if row.ratio is None else _times(row.ratio),
+        "" if row.more_us is None else f"{row.more_us:+,.1f} µs",
+        "" if row.wait_ratio is None else _times(row.wait_ratio),
         ", ".join(f"≤ {target.at_most:,g} {target.figure.value}" for target in targets),
         verdict,
     )

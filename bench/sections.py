@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -13,9 +14,10 @@ import msgspec
 from bench import corpus
 from bench.figures import Row
 from bench.floor import floor_us, sync
+from bench.peer import sketch
 from bench.plan import Plan
 from bench.process import Subject, started
-from bench.workloads import api, fanout, feed, idle, ingest, query, search, searched, transfer
+from bench.workloads import api, fanout, feed, idle, ingest, query, rebuild, search, searched, small, transfer
 
 Section = Callable[[Subject, Plan], Awaitable[list[Row]]]
 Say = Callable[[str], None]
@@ -31,7 +33,7 @@ LIVE: Final[dict[str, Section]] = {
     "fanout": fanout.rows,
 }  # each on an empty relay
 OURS: Final[dict[str, Section]] = {"api": api.rows}  # the same, for what only a Tidings relay offers
-NAMES: Final = (*LIVE, *OURS, "feed", "transfer", "query", "search")
+NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "transfer", "query", "search")
 
 
 class Floor:
@@ -48,22 +50,34 @@ class Floor:
         return [msgspec.structs.replace(row, floor_us=floor) for row in rows]
 
 
-async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) -> list[Row]:
-    """Measure `tidings serve` of this tree, freshly started for each section. `data`: a seeded directory to keep or use again."""
+async def own(
+    plan: Plan, only: Collection[str], data: Path | None, say: Say, other: Subject | None = None
+) -> list[Row]:
+    """Measure `tidings serve` of this tree, freshly started for each section.
+
+    `data`: a seeded directory to keep or use again. `other`: the relay beside which the section "small" runs; None is the sketch.
+    """
     floor = Floor(plan)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tidings-bench-") as scratch:
-        if "ingest" in only:
+        if "ingest" in only or "small" in only:
             rows.append(sync(Path(scratch)))
         for name, section in (LIVE | OURS).items():
             if name in only:
                 say(name)
                 with started(Path(scratch) / name) as subject:
                     rows += await floor.under(partial(section, subject, plan))
+        if "small" in only:
+            say("small")
+            rows += await floor.under(partial(_small, Path(scratch), plan, other))
         if "feed" in only:
             say("feed")
             with started(await _feed(data, Path(scratch), plan), *feed.UNSEARCHED) as subject:
                 rows += await floor.under(partial(feed.rows, subject, plan))
+        if "rebuild" in only:
+            say("rebuild")
+            with started(await _feed(data, Path(scratch), plan), *feed.UNSEARCHED) as subject:
+                rows += await floor.under(partial(rebuild.rows, subject, Path(scratch) / "feed", plan))
         stored = data or Path(scratch) / "stored"
         if "transfer" in only:
             say("import and export")
@@ -80,13 +94,21 @@ async def own(plan: Plan, only: Collection[str], data: Path | None, say: Say) ->
     return rows
 
 
+async def _small(scratch: Path, plan: Plan, other: Subject | None) -> list[Row]:
+    """Ordinary small work beside the sketch, or beside `other`; each has the same events first."""
+    with ExitStack() as stack:
+        theirs = stack.enter_context(sketch(scratch)) if other is None else other
+        ours = stack.enter_context(started(scratch / "small", *feed.PROVISION))
+        await small.prepare(ours, plan, hub=True)
+        await small.prepare(theirs, plan, hub=False)
+        return await small.rows(ours, theirs, plan)
+
+
 async def _feed(data: Path | None, scratch: Path, plan: Plan) -> Path:
     """A filled directory that may be written to: of one that is kept, a copy."""
-    if data is None:
-        await feed.fill(scratch / "feed", plan)
-        return scratch / "feed"
-    kept = data.with_name(f"{data.name}-feed")
+    kept = scratch / "filled-feed" if data is None else data.with_name(f"{data.name}-feed")
     await feed.fill(kept, plan)
+    shutil.rmtree(scratch / "feed", ignore_errors=True)  # of a section before
     return shutil.copytree(kept, scratch / "feed", ignore=shutil.ignore_patterns("*.sock"))
 
 

@@ -17,6 +17,10 @@ class Figure(enum.StrEnum):
     P99 = "ms p99"  # 99th percentile of it
     MEMORY = "B"  # server memory per unit
     RATIO = "×"  # server CPU per unit as a multiple of that of the row it is compared with
+    MORE_US = "µs more"  # server CPU per unit above that of the row it is compared with
+    MORE_V = "V more"  # the same as a multiple of V
+    WAIT_RATIO = "× wait"  # time waited as a multiple of that of the row it is compared with
+    EACH = "µs each"  # wall-clock time per unit
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -39,12 +43,23 @@ TARGETS: Final[dict[str, tuple[Target, ...]]] = {
     },
     "search start": (Target(Figure.P50, 2000.0),),
     "search on note": (Target(Figure.RATIO, 1.1),),  # 1, and what a busy machine adds: notes are not searched
-    "search post": (Target(Figure.RATIO, 1.7),),
     "idle": (Target(Figure.MEMORY, 12_000),),
     "stream": (Target(Figure.P50, 50.0),),
     "feed hot page": (Target(Figure.P99, 10.0),),
     "feed hot page 1000": (Target(Figure.P99, 10.0),),
-    "feed post": (Target(Figure.RATIO, 1.4),),
+    "feed post": (Target(Figure.MORE_V, 1.2),),
+    "search post": (Target(Figure.MORE_V, 2.5),),
+    "feed first vote": (Target(Figure.RATIO, 2.0),),  # beside a reaction to a note
     "feed vote": (Target(Figure.RATIO, 1.2),),  # 1, and what more pages of the same index and a busy machine add
     "feed vote one at a time": (Target(Figure.RATIO, 2.5),),
+    "rebuild": (Target(Figure.EACH, 50),),  # 20,000 rows a second
+    "rebuild, others": (Target(Figure.WAIT_RATIO, 2.0),),
+    "small ingest 8×32": (Target(Figure.RATIO, 1.3),),
+    "small ingest 8×8": (Target(Figure.RATIO, 1.4),),
+    "small hub traffic": (Target(Figure.RATIO, 2.2),),
+    "small query mixed": (Target(Figure.RATIO, 1.25),),
+    "small query ids": (Target(Figure.MORE_US, 40),),
+    "small query thread": (Target(Figure.MORE_US, 40),),
+    "small query feed page": (Target(Figure.RATIO, 1.15),),
+    "small query one in flight": (Target(Figure.WAIT_RATIO, 2.5),),
 }

@@ -1,7 +1,8 @@
 """An agent that posts and then answers every comment on its post, until it is stopped.
 
-    tidings register my-agent --hub http://127.0.0.1:7447 --show-key
-    HUB_API_KEY=tdi_… python examples/agent.py http://127.0.0.1:7447 "Ask me about the tide"
+    . .venv/bin/activate
+    export HUB_API_KEY=$(tidings register my-agent --hub http://127.0.0.1:7447 --show-key --json | jq -r .api_key)
+    python examples/agent.py http://127.0.0.1:7447 "Ask me about the tide"
 
 It writes over HTTP with its API key, and hears of comments over the WebSocket the moment they are stored.
 """

@@ -1,5 +1,6 @@
 """Bring lines into the feed: every line of stdin becomes a post, once, however often this has to try.
 
+    . .venv/bin/activate
     tail -f notices.txt | HUB_API_KEY=tdi_… python examples/bridge.py http://127.0.0.1:7447
 
 A line is known by its text: the same line again within the hour is the same post.

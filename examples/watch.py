@@ -1,5 +1,6 @@
 """Watch a feed live: the ten newest posts, then every post and comment as it comes, whatever happens to the connection.
 
+    . .venv/bin/activate
     python examples/watch.py ws://127.0.0.1:7447
 
 It needs no key and works with any relay that has kinds 11 (NIP-7D) and 1111 (NIP-22).

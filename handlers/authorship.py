@@ -4,11 +4,13 @@ Rule: the doors of this relay (client, HTTP) refuse what lands in no row; what a
 row as soon as what it waits for is here. A key that was unbound writes nothing new, except by the operator's import.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from relay.errors import Prefix, Reject
-from relay.protocol.admission import Action, Door, Known, ProvisionIdentity
+from relay.protocol.admission import Action, Door, ProvisionIdentity
 from relay.protocol.event import Event
+from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
 
 _STRICT: Final = frozenset({Door.CLIENT, Door.HTTP})
@@ -20,11 +22,16 @@ def is_strict(door: Door) -> bool:
     return door in _STRICT
 
 
-def sign_in(event: Event, known: Known, door: Door, relay: Relay) -> tuple[Action, ...]:
+def needs(event: Event, _facts: Facts) -> Iterable[Need]:
+    """What `sign_in` must know: whose key wrote it."""
+    return (("keys", event.pubkey),)
+
+
+def sign_in(event: Event, facts: Facts, door: Door, relay: Relay) -> tuple[Action, ...]:
     """What has to be done so that the author has a posting identity. Raises Reject(restricted) where that cannot be."""
-    if door is Door.IMPORT or known.identity_of(event.pubkey) is not None:
+    if door is Door.IMPORT or facts.identity_of(event.pubkey) is not None:
         return ()
-    if known.owner_of(event.pubkey) is not None:
+    if facts.owner_of(event.pubkey) is not None:
         raise Reject(
             Prefix.RESTRICTED, "this key was unbound from its posting identity; bind it again to write with it"
         )

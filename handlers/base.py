@@ -1,16 +1,23 @@
-"""What a handler is: `admit` decides on an event, `touches` names the derived rows that depend on it.
+"""What a handler is: `needs` says what it must know, `admit` decides on an event, `touches` names the derived rows it concerns.
 
-A handler is a module with these two functions and one row in `table.py`. The words it speaks in (Admission, Known, Door) are
-`relay.protocol.admission`, which storage shares.
+A handler is a module with these functions and one row in `table.py`. The words it speaks in are `relay.protocol.admission` and
+`relay.protocol.facts`, which storage shares. What holds for every event is looked up for every event: see `common.needs`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event
+from relay.protocol.facts import Facts, Need
 
-Admit = Callable[[Event, Known, int, Door], Admission]
+Needs = Callable[[Event, Facts], Iterable[Need]]
+Admit = Callable[[Event, Facts, int, Door], Admission]
 Touches = Callable[[Event], tuple[Key, ...]]
+
+
+def needs_nothing(_event: Event, _facts: Facts) -> Iterable[Need]:
+    """For handlers that decide by the event alone, and by what is known of every event."""
+    return ()
 
 
 def touches_nothing(_event: Event) -> tuple[Key, ...]:

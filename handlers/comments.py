@@ -4,14 +4,16 @@ A comment's root is its first `E` tag, and what it answers its first `e` tag; wi
 own example.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol import feed, kinds
-from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, first_value
+from relay.protocol.facts import Facts, Need
 from relay.protocol.names import is_blank
 from relay.protocol.relay import Relay
 
@@ -20,21 +22,30 @@ _NOTE: Final = str(kinds.NOTE)
 _COMMENT: Final = str(kinds.COMMENT)
 
 
+def needs(event: Event, _facts: Facts) -> Iterable[Need]:
+    """Its root, what it answers, and whose key wrote it."""
+    yield "keys", event.pubkey
+    for above in (feed.root(event), feed.parent(event)):
+        if above is not None:
+            yield "events", above
+
+
 def admit_comment(relay: Relay) -> Admit:
     """Raises Reject: `invalid:` where it does not fit what it stands under, `restricted:` without an identity."""
 
-    def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
-        post = known.get(feed.root(event) or "")
+    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
+        root = feed.root(event)
+        post = None if root is None else facts.events[root]
         if is_strict(door):
             _check_root(event, post)
         if post is None or post.kind != kinds.POST:
             return Admission()
         if is_strict(door):
-            _check_parent(event, post, known)
+            _check_parent(event, post, facts)
             check_text(event)
             if is_blank(event.content):
                 raise Reject(Prefix.INVALID, "a comment needs text")
-        return Admission(actions=sign_in(event, known, door, relay))
+        return Admission(actions=sign_in(event, facts, door, relay))
 
     return admit
 
@@ -59,13 +70,13 @@ def _check_root(event: Event, root: Event | None) -> None:
         raise Reject(Prefix.INVALID, "the post belongs to no group; leave the h tag out")
 
 
-def _check_parent(event: Event, post: Event, known: Known) -> None:
+def _check_parent(event: Event, post: Event, facts: Facts) -> None:
     named = first_value(event, "e")
     if named is None:
         return
     answers_post = named == post.id
     if not answers_post:
-        parent = known.get(named) if kinds.is_hex(named, 64) else None
+        parent = facts.events[named] if kinds.is_hex(named, 64) else None
         if parent is None or parent.kind != kinds.COMMENT or feed.root(parent) != post.id:
             raise Reject(Prefix.INVALID, "what it answers (its e tag) is no comment on that post")
     if first_value(event, "k") != (_POST if answers_post else _COMMENT):

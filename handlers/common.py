@@ -7,8 +7,9 @@ from typing import Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
-from relay.protocol.admission import OPERATOR, Admission, Known, RemoveAddress
+from relay.protocol.admission import OPERATOR, Admission, RemoveAddress
 from relay.protocol.event import Event, address_of, expiration, values
+from relay.protocol.facts import Facts, Need, Target
 
 PROOFS: Final = {kinds.CLIENT_AUTH: "NIP-42", kinds.HTTP_AUTH: "NIP-98"}
 MODERATION: Final = range(
@@ -22,14 +23,22 @@ def can_be_deleted(kind: int) -> bool:
     return kind not in (kinds.DELETION, kinds.VANISH) and kind not in MODERATION
 
 
-def may_delete(pubkey: str, event: Event) -> bool:
+def may_delete(pubkey: str, event: Target) -> bool:
     """Whether a kind 5 by `pubkey` deletes the event: its author's does, and a gift wrap's recipient's (NIP-09, NIP-59)."""
     if not can_be_deleted(event.kind):
         return False
-    return pubkey == event.pubkey or (event.kind == kinds.GIFT_WRAP and pubkey in values(event, "p"))
+    return pubkey == event.pubkey or pubkey in event.recipients
 
 
-def refusal(event: Event, known: Known, now: int) -> Admission | None:
+def needs(event: Event) -> list[Need]:
+    """What `refusal` must know, of every event. A list: every event is asked, several times."""
+    found: list[Need] = [("deleters", event.id), ("vanished", event.pubkey)]
+    if kinds.has_address(event.kind):
+        found.append(("closed", address_of(event) or ""))
+    return found
+
+
+def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
     """None when the event may go on to its handler, or an Admission that refuses it and still removes.
 
     Raises Reject: `invalid:` for proofs that are not for publishing and for what has expired by `now` (NIP-40),
@@ -41,17 +50,18 @@ def refusal(event: Event, known: Known, now: int) -> Admission | None:
     expires = expiration(event)
     if expires is not None and expires <= now:
         raise Reject(Prefix.INVALID, f"the event expired at {expires} (NIP-40)")
-    if known.is_deleted(event.id, OPERATOR):
+    deleters = facts.deleters[event.id]
+    if OPERATOR in deleters:
         raise Reject(Prefix.BLOCKED, "this event was removed by the operator")
-    vanished = known.vanished_until(event.pubkey)
+    vanished = facts.vanished[event.pubkey]
     if vanished is not None and event.created_at <= vanished:
         raise Reject(Prefix.BLOCKED, f"its author asked to vanish, up to {vanished} (NIP-62)")
-    if known.is_deleted(event.id, event.pubkey) and can_be_deleted(event.kind):
+    if event.pubkey in deleters and can_be_deleted(event.kind):
         return _deleted_by_author(event)
-    if event.kind == kinds.GIFT_WRAP and any(known.is_deleted(event.id, reader) for reader in values(event, "p")):
+    if event.kind == kinds.GIFT_WRAP and not deleters.isdisjoint(values(event, "p")):
         raise Reject(Prefix.BLOCKED, _DELETED)
     if kinds.has_address(event.kind):
-        _check_address(event, known)
+        _check_address(event, facts)
     return None
 
 
@@ -62,8 +72,8 @@ def _deleted_by_author(event: Event) -> Admission:
     return Admission(refusal=Reject(Prefix.BLOCKED, _DELETED), removals=removals)
 
 
-def _check_address(event: Event, known: Known) -> None:
-    deleted = known.deleted_until(address_of(event) or "")
+def _check_address(event: Event, facts: Facts) -> None:
+    deleted = facts.closed[address_of(event) or ""]
     if deleted is None or event.created_at > deleted.created_at:
         return
     if event.created_at < deleted.created_at or event.id >= deleted.id:  # the lowest id wins, and "" is below all

@@ -4,6 +4,7 @@ Rule: a join or leave request is spent at once: never stored, never sent on, not
 out in the same transaction that answers it.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -13,15 +14,28 @@ from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
 from relay.protocol import profile
-from relay.protocol.admission import AcceptInvite, Action, Admission, BindKey, Door, Known, NameIdentity, UnbindKey
+from relay.protocol.admission import AcceptInvite, Action, Admission, BindKey, Door, NameIdentity, UnbindKey
 from relay.protocol.event import Event, values
+from relay.protocol.facts import Facts, Need
 
 WINDOW: Final = 600  # seconds a request may lie from now: NIP-43's few minutes
 NOBODY: Final[tuple[str, ...]] = ()
 _DOORS: Final = (Door.CLIENT, Door.HTTP)
 
 
-def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
+def needs_key(event: Event, _facts: Facts) -> Iterable[Need]:
+    """Whose key signed."""
+    return (("keys", event.pubkey),)
+
+
+def needs_of_join(event: Event, _facts: Facts) -> Iterable[Need]:
+    """Whose key signed, and what the code that it shows is good for."""
+    yield "keys", event.pubkey
+    for code in values(event, "claim")[:1]:
+        yield ("invites" if tokens.kind_of(code) is Kind.INVITE else "key_claims"), tokens.digest(code)
+
+
+def admit_join(event: Event, facts: Facts, now: int, door: Door) -> Admission:
     """Bind the key of whoever signed, by a claim code, or give it an identity of its own, by an invite.
 
     Raises Reject: restricted for a code that is unknown, used, expired or no code, duplicate for a key that is bound so.
@@ -34,7 +48,7 @@ def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
         raise Reject(Prefix.RESTRICTED, "a key joins by an invite code or a claim code, and the claim is empty")
     kind = tokens.kind_of(claims[0])
     if kind is Kind.INVITE:
-        return _accept(event, known, now, tokens.digest(claims[0]))
+        return _accept(event, facts, now, tokens.digest(claims[0]))
     if kind is not None and kind is not Kind.KEY_CLAIM:
         raise Reject(
             Prefix.RESTRICTED,
@@ -42,8 +56,8 @@ def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
             "POST /api/v1/agents/me/keys/claims",
         )
     code_hash = tokens.digest(claims[0])
-    claim = known.key_claim(code_hash)
-    bound = known.identity_of(event.pubkey)
+    claim = facts.key_claims[code_hash]
+    bound = facts.identity_of(event.pubkey)
     if bound is not None and (claim is None or claim.identity_id == bound):
         raise Reject(Prefix.DUPLICATE, "this key is bound to an identity of this relay already")
     if claim is None:
@@ -52,19 +66,19 @@ def admit_join(event: Event, known: Known, now: int, door: Door) -> Admission:
         raise Reject(Prefix.RESTRICTED, "that claim code was used already")
     if claim.expires_at <= now:
         raise Reject(Prefix.RESTRICTED, "that claim code has expired")
-    if known.owner_of(event.pubkey) not in (None, claim.identity_id):
+    if facts.owner_of(event.pubkey) not in (None, claim.identity_id):
         raise Reject(Prefix.RESTRICTED, "this key belongs to another identity, and a key never changes hands")
     return _spent(BindKey(event.pubkey, code_hash), "info: welcome; this key posts as its identity now")
 
 
-def _accept(event: Event, known: Known, now: int, code_hash: str) -> Admission:
-    if known.identity_of(event.pubkey) is not None:
+def _accept(event: Event, facts: Facts, now: int, code_hash: str) -> Admission:
+    if facts.identity_of(event.pubkey) is not None:
         raise Reject(Prefix.DUPLICATE, "this key is bound to an identity of this relay already")
-    if known.owner_of(event.pubkey) is not None:
+    if facts.owner_of(event.pubkey) is not None:
         raise Reject(
             Prefix.RESTRICTED, "this key belongs to an identity already; bind it with a claim code of that one"
         )
-    until = known.invite(code_hash)
+    until = facts.invites[code_hash]
     if until is None:
         raise Reject(Prefix.RESTRICTED, "that invite is unknown or was used already")
     if until <= now:
@@ -72,17 +86,17 @@ def _accept(event: Event, known: Known, now: int, code_hash: str) -> Admission:
     return _spent(AcceptInvite(event.pubkey, code_hash), "info: welcome; this key has an identity here now")
 
 
-def admit_invite(_event: Event, _known: Known, _now: int, _door: Door) -> Admission:
+def admit_invite(_event: Event, _facts: Facts, _now: int, _door: Door) -> Admission:
     """Raises Reject always: invites are the relay's, made for whoever asks, and no event that is published."""
     raise Reject(
         Prefix.RESTRICTED, "this relay makes its invites itself: ask for them with a REQ for kind 28935 (NIP-43)"
     )
 
 
-def admit_leave(event: Event, known: Known, now: int, door: Door) -> Admission:
+def admit_leave(event: Event, facts: Facts, now: int, door: Door) -> Admission:
     """Unbind the key of whoever signed. Raises Reject(duplicate) when it is not bound."""
     _check_request(event, now, door)
-    if known.identity_of(event.pubkey) is None:
+    if facts.identity_of(event.pubkey) is None:
         raise Reject(Prefix.DUPLICATE, "this key is bound to no identity")
     return _spent(UnbindKey(event.pubkey), "info: this key does not post here any more; what it wrote stays")
 
@@ -98,10 +112,10 @@ def _spent(action: Action, message: str) -> Admission:
     return Admission(store=False, audience=NOBODY, actions=(action,), message=message)
 
 
-def admit_profile(event: Event, known: Known, now: int, door: Door) -> Admission:
+def admit_profile(event: Event, facts: Facts, now: int, door: Door) -> Admission:
     """A kind 0, replaceable; one by a bound key also says what is shown of its identity."""
-    admission = replaceable.admit(event, known, now, door)
-    identity_id = known.identity_of(event.pubkey)
+    admission = replaceable.admit(event, facts, now, door)
+    identity_id = facts.identity_of(event.pubkey)
     if identity_id is None:
         return admission
     shown = profile.read(event.content)

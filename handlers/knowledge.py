@@ -8,19 +8,21 @@ from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol import feed
-from relay.protocol.admission import Admission, Door, Known
+from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value
+from relay.protocol.facts import Facts
+from relay.protocol.names import is_blank
 from relay.protocol.relay import Relay
 
 
 def admit_article(relay: Relay) -> Admit:
     """Raises Reject: `invalid:` without a `d` tag or text, or for an older version; `restricted:` without an identity."""
 
-    def admit(event: Event, known: Known, now: int, door: Door) -> Admission:
-        admission = addressable.admit(event, known, now, door)
+    def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
+        admission = addressable.admit(event, facts, now, door)
         if is_strict(door):
             _check(event)
-        return Admission(replaces=admission.replaces, actions=sign_in(event, known, door, relay))
+        return Admission(replaces=admission.replaces, actions=sign_in(event, facts, door, relay))
 
     return admit
 
@@ -28,7 +30,7 @@ def admit_article(relay: Relay) -> Admit:
 def _check(event: Event) -> None:
     if not first_value(event, "d"):
         raise Reject(Prefix.INVALID, "an article needs a d tag that names its subject (NIP-54)")
-    if not event.content.strip():
+    if is_blank(event.content):
         raise Reject(Prefix.INVALID, "an article needs text")
     if feed.in_group(event):
         raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")

@@ -4,34 +4,45 @@ An edit names its post in an `e` tag, is signed by a key of the same identity an
 title. The newest live edit counts; deleting it brings back what was before. A deleted post has none.
 """
 
-import unicodedata
-from typing import Final
+from collections.abc import Iterable
 
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
-from relay.protocol import feed, kinds
-from relay.protocol.admission import Admission, Door, Key, Known
-from relay.protocol.event import Event, first_value
-from relay.protocol.names import is_blank
+from relay.protocol import feed, kinds, names, urls
+from relay.protocol.admission import Admission, Door, Key
+from relay.protocol.event import Event, first_value, values
+from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
-
-_UNTITLED: Final = f"a post needs a title tag of 1 to {feed.MAX_TITLE} characters (NIP-7D)"
-_TOO_LONG: Final = f"a title has at most {feed.MAX_TITLE} characters"
 
 
 def admit_post(relay: Relay) -> Admit:
     """Raises Reject: `invalid:` without a title or for a group that is not here, `restricted:` without an identity."""
 
-    def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
+    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
         if is_strict(door):
             _check_title(event, required=True)
+            _check_links(event)
             check_text(event)
             if feed.in_group(event):
                 raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")
-        return Admission(actions=sign_in(event, known, door, relay))
+        return Admission(actions=sign_in(event, facts, door, relay))
 
     return admit
+
+
+def needs_of_edit(event: Event, facts: Facts) -> Iterable[Need]:
+    """The post, who has deleted it, and whose keys wrote both."""
+    post_id = feed.edited(event)
+    if post_id is None:
+        return
+    yield "events", post_id
+    yield "deleters", post_id
+    yield "keys", event.pubkey
+    yield "siblings", event.pubkey
+    post = facts.events.get(post_id)
+    if post is not None:
+        yield "keys", post.pubkey
 
 
 def admit_edit(relay: Relay) -> Admit:
@@ -40,21 +51,21 @@ def admit_edit(relay: Relay) -> Admit:
     Raises Reject: `blocked:` when a key of the same identity has deleted the post, `restricted:` when it is another's.
     """
 
-    def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
+    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
         post_id = feed.edited(event)
         if post_id is None:
             return Admission()
-        if any(known.is_deleted(post_id, key) for key in known.keys_with(event.pubkey)):
+        if not facts.deleters[post_id].isdisjoint(facts.siblings[event.pubkey]):
             raise Reject(Prefix.BLOCKED, "the post was deleted, and its edits with it")
-        post = known.get(post_id)
+        post = facts.events[post_id]
         if post is None or post.kind != kinds.POST:
             return Admission()
         if is_strict(door):
             _check_title(event, required=feed.title(post) is None)
             check_text(event)
-            if known.identity_of(event.pubkey) != known.owner_of(post.pubkey):
+            if facts.identity_of(event.pubkey) != facts.owner_of(post.pubkey):
                 raise Reject(Prefix.RESTRICTED, "only the identity that wrote a post edits it")
-        return Admission(actions=sign_in(event, known, door, relay))
+        return Admission(actions=sign_in(event, facts, door, relay))
 
     return admit
 
@@ -74,9 +85,16 @@ def _check_title(event: Event, required: bool) -> None:
     value = first_value(event, "title")
     if value is None and not required:
         return
-    if value is not None and len(value) > feed.MAX_TITLE:
-        raise Reject(Prefix.INVALID, _TOO_LONG)
-    if value is None or is_blank(value):
-        raise Reject(Prefix.INVALID, _UNTITLED)
-    if any(unicodedata.category(char) == "Cc" for char in value):
-        raise Reject(Prefix.INVALID, "a title is one line without control characters")
+    wrong = feed.title_fault(value)
+    if wrong is not None:
+        raise Reject(Prefix.INVALID, wrong)
+
+
+def _check_links(event: Event) -> None:
+    """An `r` tag that a browser would open, or that hides something, is a link that reads as what it opens."""
+    for value in values(event, "r"):
+        is_web = urls.parse(value, urls.WEB) is not None or value.lower().startswith(("http://", "https://"))
+        if is_web or not names.is_plain(value.replace(" ", "")):
+            wrong = feed.link_fault(value)
+            if wrong is not None:
+                raise Reject(Prefix.INVALID, f"an r tag: {wrong}")

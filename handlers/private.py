@@ -5,11 +5,12 @@ Rule: a gift wrap's author is a throw-away key and reads nothing; the author of 
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
-from relay.protocol.admission import Admission, Door, Known
+from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, values
+from relay.protocol.facts import Facts
 
 
-def admit(event: Event, _known: Known, _now: int, _door: Door) -> Admission:
+def admit(event: Event, _facts: Facts, _now: int, _door: Door) -> Admission:
     """Keep it for its readers. Raises Reject(invalid) when a gift wrap names no recipient: nobody could ever read it."""
     recipients = [pubkey for pubkey in values(event, "p") if kinds.is_hex(pubkey, 64)]
     if event.kind == kinds.ENCRYPTED_DM:

@@ -2,13 +2,14 @@
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
-from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, address_of
+from relay.protocol.facts import Facts
 
 
-def admit(event: Event, known: Known, _now: int, _door: Door) -> Admission:
+def admit(event: Event, facts: Facts, _now: int, _door: Door) -> Admission:
     """Replace the version that is here. Raises Reject(invalid) when that one is newer. Serves addressable kinds too."""
-    current = known.current(address_of(event) or "")
+    current = facts.versions[address_of(event) or ""]
     if current is None:
         return Admission()
     if current.is_newer_than(event.created_at, event.id):

@@ -3,13 +3,14 @@
 Rule: the first row that covers a kind has it; the last covers what is left. Adding a NIP about a kind is one module and one row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
 from handlers import (
     addressable,
+    authorship,
     comments,
     common,
     deletion,
@@ -24,10 +25,11 @@ from handlers import (
     vanish,
     votes,
 )
-from handlers.base import Admit, Touches, touches_nothing
+from handlers.base import Admit, Needs, Touches, needs_nothing, touches_nothing
 from relay.protocol import kinds
-from relay.protocol.admission import Admission, Door, Key, Known, Meaning
+from relay.protocol.admission import Admission, Door, Key, Meaning
 from relay.protocol.event import Event
+from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
 
 
@@ -38,6 +40,7 @@ class Row(msgspec.Struct, frozen=True):
     kinds: tuple[range, ...]
     admit: Callable[[Relay], Admit]
     touches: Touches = touches_nothing
+    needs: Needs = needs_nothing
     nips: tuple[int, ...] = ()
 
 
@@ -59,17 +62,24 @@ _ADDRESSABLE = (range(30000, 40000),)
 _ALL = (range(kinds.MAX_KIND + 1),)
 
 HANDLERS: Final[tuple[Row, ...]] = (
-    Row("deletion", _DELETION, _anywhere(deletion.admit), nips=(9,)),
+    Row("deletion", _DELETION, _anywhere(deletion.admit), needs=deletion.needs, nips=(9,)),
     Row("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), nips=(62,)),
-    Row("posts", _only(kinds.POST), posts.admit_post, posts.touches_post),
-    Row("edits", _only(kinds.EDIT), posts.admit_edit, posts.touches_edit),
-    Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.touches, nips=(22,)),
-    Row("votes", _only(kinds.REACTION), votes.admit_vote, votes.touches, nips=(25,)),
-    Row("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), nips=(43,)),
+    Row("posts", _only(kinds.POST), posts.admit_post, posts.touches_post, authorship.needs),
+    Row("edits", _only(kinds.EDIT), posts.admit_edit, posts.touches_edit, posts.needs_of_edit),
+    Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.touches, comments.needs, nips=(22,)),
+    Row("votes", _only(kinds.REACTION), votes.admit_vote, votes.touches, votes.needs, nips=(25,)),
+    Row("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), needs=identities.needs_of_join, nips=(43,)),
     Row("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
-    Row("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), nips=(43,)),
-    Row("profiles", _only(kinds.METADATA), _anywhere(identities.admit_profile), replaceable.touches, nips=(1,)),
-    Row("knowledge", _only(kinds.WIKI), knowledge.admit_article, nips=(54,)),
+    Row("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), needs=identities.needs_key, nips=(43,)),
+    Row(
+        "profiles",
+        _only(kinds.METADATA),
+        _anywhere(identities.admit_profile),
+        replaceable.touches,
+        identities.needs_key,
+        (1,),
+    ),
+    Row("knowledge", _only(kinds.WIKI), knowledge.admit_article, needs=authorship.needs, nips=(54,)),
     Row("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
     Row("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), replaceable.touches, nips=(1, 2, 65)),
     Row("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
@@ -105,30 +115,42 @@ def meaning(
     searched: frozenset[int] = frozenset(),
     knowledge: frozenset[int] = frozenset(),
     chunks_per_key: int = 0,
+    passages: Callable[[Event], int] = lambda _event: 1,
 ) -> Meaning:
-    """What storage asks; the arguments are `relay.protocol.relay.Relay`."""
-    return _Table(Relay(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key))
+    """What storage asks; the arguments are `relay.protocol.relay.Relay`. `passages`: into how many an event is cut."""
+    return _Table(Relay(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key), passages)
 
 
 class _Table:
     """Meaning by look-up in HANDLERS."""
 
-    __slots__ = ("_admits", "_chunks", "_knowledge", "_searched")
+    __slots__ = ("_admits", "_chunks", "_knowledge", "_passages", "_searched")
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, passages: Callable[[Event], int]) -> None:
+        self._passages = passages
         self._searched = relay.searched
         self._knowledge = relay.knowledge if relay.chunks_per_key else frozenset[int]()
         self._chunks = relay.chunks_per_key
         self._admits = tuple(row.admit(relay) for row in HANDLERS)
 
-    def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
-        refused = common.refusal(event, known, now)
+    def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
+        found = common.needs(event)
+        found += HANDLERS[_ROW_OF[event.kind]].needs(event, facts)
+        if event.kind in self._knowledge:
+            found += quota.needs(event, facts)
+        return found
+
+    def admit(self, event: Event, facts: Facts, now: int, door: Door) -> Admission:
+        refused = common.refusal(event, facts, now)
         if refused is not None:
             return refused
-        admission = self._admits[_ROW_OF[event.kind]](event, known, now, door)
+        admission = self._admits[_ROW_OF[event.kind]](event, facts, now, door)
         if event.kind in self._knowledge and door is not Door.IMPORT:
-            quota.check_chunks(event, admission.replaces, known, self._chunks)
+            quota.check(event, admission.replaces, facts, self._passages, self._chunks)
         return admission
+
+    def passages(self, event: Event) -> int:
+        return self._passages(event) if event.kind in self._knowledge else 0
 
     def touches(self, event: Event) -> tuple[Key, ...]:
         found = HANDLERS[_ROW_OF[event.kind]].touches(event)

@@ -4,22 +4,38 @@ Every vote event is kept; of one identity the newest live one counts. An emoji i
 anything else is an event like others.
 """
 
+from collections.abc import Iterable
+
 from handlers.authorship import sign_in
 from handlers.base import Admit
 from relay.protocol import feed, kinds
-from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event
+from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
+
+
+def needs(event: Event, facts: Facts) -> Iterable[Need]:
+    """Its target, the post that a target stands under, and whose key wrote it."""
+    target_id = feed.voted(event)
+    if target_id is None:
+        return
+    yield "keys", event.pubkey
+    yield "events", target_id
+    target = facts.events.get(target_id)
+    root = feed.root(target) if target is not None and target.kind == kinds.COMMENT else None
+    if root is not None:
+        yield "events", root
 
 
 def admit_vote(relay: Relay) -> Admit:
     """Raises Reject(restricted) when it votes on a post or comment here and its key has no identity."""
 
-    def admit(event: Event, known: Known, _now: int, door: Door) -> Admission:
+    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
         target = feed.voted(event)
-        if target is None or not _in_feed(known.get(target), known):
+        if target is None or not _in_feed(facts.events[target], facts):
             return Admission()
-        return Admission(actions=sign_in(event, known, door, relay))
+        return Admission(actions=sign_in(event, facts, door, relay))
 
     return admit
 
@@ -30,7 +46,8 @@ def touches(event: Event) -> tuple[Key, ...]:
     return () if target is None else (("votes", target + event.pubkey),)
 
 
-def _in_feed(target: Event | None, known: Known) -> bool:
+def _in_feed(target: Event | None, facts: Facts) -> bool:
     if target is not None and target.kind == kinds.COMMENT:
-        target = known.get(feed.root(target) or "")
+        root = feed.root(target)
+        target = None if root is None else facts.events[root]
     return target is not None and target.kind == kinds.POST

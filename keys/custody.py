@@ -23,7 +23,7 @@ TABLE, COLUMN = "custodial_keys", "ciphertext"
 TAG: Final = "custody"  # what says that the relay signed, and which
 AFTER_RETIREMENT: Final = frozenset((kinds.DELETION, kinds.VANISH))
 # What the doors produce. A list of the allowed, so that nobody gets a proof (22242, 27235, 28934) or a seal signed by it.
-SIGNED: Final = frozenset((0, 3, 5, 7, 9, 11, 1010, 1111, 30818))
+SIGNED: Final = frozenset((0, 3, 5, 7, 9, 11, 1010, 1111, 10002, 30818))
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
 _SALT: Final = 8  # bytes

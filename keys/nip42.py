@@ -2,14 +2,12 @@
 
 import hmac
 from typing import Final
-from urllib.parse import urlsplit
 
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import kinds, urls
 from relay.protocol.event import Event, values
 
 WINDOW: Final = 600  # seconds, NIP-42
-LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 def authenticated_key(event: Event, challenge: str, relay_url: str, now: int) -> str:
@@ -42,9 +40,6 @@ def _only(event: Event, name: str) -> str:
 
 
 def _host(url: str) -> str | None:
-    """The URL's host; the loopback's names are one, since a relay tried out at home is reached by any of them."""
-    try:
-        host = urlsplit(url[:2048]).hostname
-    except ValueError:
-        return None
-    return "localhost" if host in LOOPBACK else host
+    """The host that a client opens; the loopback's names are one, since a relay tried out at home is reached by any of them."""
+    found = urls.parse(url)
+    return None if found is None else found.place[1]

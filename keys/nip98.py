@@ -1,6 +1,6 @@
 """NIP-98: whether an event proves its key to one HTTP request. Pure: the caller has checked the signature and remembers ids.
 
-The URL must be ours to the letter, query and all; only the loopback's names are one, as in NIP-42.
+The URL must be ours, query and all, as a browser reads it; the loopback's names are one, as in NIP-42.
 """
 
 import base64
@@ -8,11 +8,9 @@ import binascii
 import hashlib
 import hmac
 from typing import Final
-from urllib.parse import urlsplit
 
-from keys.nip42 import LOOPBACK
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import kinds, urls
 from relay.protocol.event import Event, parse, values
 
 SCHEME: Final = "nostr"
@@ -58,17 +56,8 @@ def payload_of(data: bytes) -> str | None:
 
 def same_url(given: str, ours: str) -> bool:
     """Whether a `u` tag names our URL."""
-    return given == ours or (len(given) <= MAX_HEADER and _local(given) == _local(ours) is not None)
-
-
-def _local(url: str) -> tuple[str, int | None, str, str] | None:
-    """What the URLs of one loopback address share, None for any other."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    return (parts.scheme, port, parts.path, parts.query) if parts.hostname in LOOPBACK else None
+    found, wanted = urls.parse(given, urls.WEB), urls.parse(ours, urls.WEB)
+    return given == ours or (found is not None and wanted is not None and found.place == wanted.place)
 
 
 def _only(event: Event, name: str) -> str:

@@ -9,10 +9,12 @@ import contextlib
 import gc
 import logging
 import os
+import shlex
 import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -31,7 +33,7 @@ from relay.server.identities import Identities
 from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
 from storage.feed import Feed
-from storage.search import minilm
+from storage.search import chunks, minilm
 from storage.search.chunks import Cutting
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
@@ -82,6 +84,7 @@ def open_writer(config: Config, url: str = "") -> SqliteWriter:
             searched=cutting(config).searched,
             knowledge=frozenset(config.search.knowledge_kinds),
             chunks_per_key=config.search.chunks_per_key,
+            passages=partial(chunks.number, cutting(config)),
         ),
         synchronous=config.storage.synchronous,
         cache_mib=config.storage.cache_mib,
@@ -204,6 +207,7 @@ class Site:
         self.engine = engine
         self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
+        self.faults = hub.faults
 
     @property
     def config(self) -> Config:
@@ -249,6 +253,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
         store = await open_reader(config)
         try:
             hub = Hub(config, relay_url(config, url), writer, store)
+            asyncio.get_running_loop().set_exception_handler(hub.faults.handle)
             try:
                 hub.identities = Identities(hub, secrets)
                 engine = make_search(config, hub, writer, store)
@@ -335,10 +340,22 @@ def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
     log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
 
 
+def invoked(script: Path) -> str:
+    """How to call this program again: by its name where the shell finds it, else by the shortest path that leads to it."""
+    found = shutil.which("tidings")
+    if found is not None and os.path.realpath(found) == os.path.realpath(script):
+        return "tidings"
+    is_module = script.name == "__main__.py"
+    program = Path(sys.executable) if is_module else script
+    here = Path.cwd()
+    path = program.relative_to(here) if program.is_relative_to(here) else program
+    return shlex.quote(str(path)) + (" -m relay" if is_module else "")
+
+
 def greeting(config: Config, page: str) -> str:
     """What a person needs to know when the relay is up, in commands that work where it was started."""
     websocket = config.relay.url or page.replace("http", "ws", 1)
-    command = "tidings" if shutil.which("tidings") else os.path.relpath(sys.argv[0])
+    command = invoked(Path(sys.argv[0]).absolute())
     return f"""Tidings {relay.__version__} is up; the data is in {config.server.data}
 
   page       {page}/

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 import relay
-from relay.commands import asking, feed, keeping, keys, moving, search, serving, talking, vault
+from relay.commands import asking, bound_keys, feed, keeping, keys, moving, search, serving, talking, vault
 from relay.commands.common import Verbs
 
 VERBS: Final[tuple[click.Command, ...]] = (
@@ -45,3 +45,5 @@ def main() -> None:
 
 for _verb in VERBS:
     main.add_command(_verb)
+for _verb in bound_keys.VERBS:
+    vault.keys.add_command(_verb)

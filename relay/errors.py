@@ -38,3 +38,14 @@ class Reject(Exception):
 
     def __str__(self) -> str:
         return f"{self.prefix.value}: {self.message}"
+
+
+class Changed(Reject):
+    """What an event was made from is not the newest any more: read it again, and decide anew."""
+
+    def __init__(self) -> None:
+        super().__init__(Prefix.ERROR, "this has changed meanwhile; read it again")
+
+    def alone(self) -> "Changed":
+        """As in Reject."""
+        return Changed()

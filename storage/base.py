@@ -34,13 +34,28 @@ class TooCostly(StorageError):
     """A query went over its bound; a narrower filter will do."""
 
 
+class Expected(msgspec.Struct, frozen=True, gc=False):
+    """What an event was made from: the newest live public event that `filter` matches has this id, None when there is none.
+
+    It is looked at in the transaction that would store the event, so that of two changes made from the same state one is
+    refused (with `Changed`) and neither is lost.
+    """
+
+    filter: Filter
+    id: str | None
+
+
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came."""
+    """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came.
+
+    Where something is `expected`, the event is stored only if that holds.
+    """
 
     event: Event
     wire: bytes
     door: Door
     received_at: int
+    expected: Expected | None = None
 
 
 class Status(enum.IntEnum):

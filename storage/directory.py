@@ -8,9 +8,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from keys import encoding
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds, profile
+from relay.protocol import profile
 from relay.protocol.admission import (
     AcceptInvite,
     Action,
@@ -19,7 +21,6 @@ from relay.protocol.admission import (
     ProvisionIdentity,
     UnbindKey,
     VanishKey,
-    Version,
 )
 from relay.protocol.event import Event
 from relay.protocol.names import is_name, is_reserved, name_key
@@ -40,7 +41,7 @@ from storage.people import (
     User,
     Why,
 )
-from storage.registry import Bindings, SqliteLookups, sql
+from storage.registry import SqliteLookups, sql
 
 HOUR: Final = 3600
 
@@ -55,11 +56,11 @@ def _left_name(key: str) -> str:
 class Change(Protocol):
     """The transaction that a change is part of, and the log as it will be."""
 
-    def get(self, event_id: str) -> Event | None:
-        """As `relay.protocol.admission.Known`."""
+    def profile_of(self, pubkey: str) -> Event | None:
+        """The key's live kind 0."""
 
-    def current(self, address: str) -> Version | None:
-        """As `relay.protocol.admission.Known`."""
+    def forget_key(self, pubkey: str) -> None:
+        """Whose key this is has changed, or what a code is good for."""
 
     def touch_author(self, pubkey: str) -> None:
         """Whose key this is has changed: refresh the rows that depend on what it wrote."""
@@ -75,16 +76,9 @@ class Transact(Protocol):
 class SqliteDirectory(SqliteLookups):
     """storage.people.Directory on the writer's connection."""
 
-    def __init__(self, connection: sqlite3.Connection, bindings: Bindings, transact: Transact) -> None:
+    def __init__(self, connection: sqlite3.Connection, transact: Transact) -> None:
         super().__init__(connection)
-        self._bindings = bindings
-        self._run = transact
-
-    def _transact(self, work: Callable[[Change], T]) -> T:
-        try:
-            return self._run(work)
-        finally:
-            self._bindings.forget()
+        self._transact = transact
 
     def _do(self, name: str, *values: object) -> int:
         return self._connection.execute(sql(name), values).rowcount
@@ -107,15 +101,15 @@ class SqliteDirectory(SqliteLookups):
                     self._provision(action, change, now)
         except Refused as refused:
             raise Reject(Prefix.RESTRICTED, refused.message) from None
-        finally:
-            self._bindings.forget()
+        if not isinstance(action, NameIdentity):
+            change.forget_key(action.pubkey)
 
     # identities
 
     def register(self, new: NewIdentity, now: int) -> None:
         """Make an identity with its token, key and claim. Raises Refused(TAKEN) when the name is."""
 
-        def work(_: Change) -> None:
+        def work(change: Change) -> None:
             if not self._is_free(new.name):
                 raise Refused(Why.TAKEN, f"the name {new.name} is taken; choose another")
             self._do("insert_identity", new.id, new.name, name_key(new.name), None, new.description, None, now)
@@ -123,12 +117,20 @@ class SqliteDirectory(SqliteLookups):
             self._do("insert_custodial_key", new.pubkey, new.ciphertext, now)
             self._do("insert_identity_token", new.token_id, new.id, None, new.token_hash, now, None)
             self._do("insert_identity_claim", new.claim_hash, new.id, new.claim_expires_at)
+            change.forget_key(new.pubkey)
 
         self._transact(work)
 
-    def describe(self, identity_id: str, display_name: str | None, description: str | None) -> None:
-        """What people are shown of an identity."""
-        self._transact(lambda _: self._do("describe", display_name, description, identity_id))
+    def describe(self, identity_id: str, shown: dict[str, str | None]) -> None:
+        """What people are shown of an identity: `display_name`, `description`; what is left out stays."""
+
+        def work(_: Change) -> None:
+            present = self.identity(identity_id)
+            if present is not None:
+                new = msgspec.structs.replace(present, **shown)
+                self._do("describe", new.display_name, new.description, identity_id)
+
+        self._transact(work)
 
     def _provision(self, wanted: ProvisionIdentity, change: Change, now: int) -> None:
         if self.key(wanted.pubkey) is not None:
@@ -139,8 +141,7 @@ class SqliteDirectory(SqliteLookups):
                 raise Reject(Prefix.RATE_LIMITED, f"{made} new authors came from there within an hour; try again later")
         # Derived, not drawn: an event that is tried again makes the same identity.
         row_id = wanted.pubkey[:32]
-        live = change.current(kinds.address(kinds.METADATA, wanted.pubkey, ""))
-        event = None if live is None else change.get(live.id)
+        event = change.profile_of(wanted.pubkey)
         shown = profile.Profile() if event is None else profile.read(event.content)
         name = self._free_name(shown.name, wanted)
         texts = (shown.display_name or None, shown.about or None)
@@ -196,6 +197,7 @@ class SqliteDirectory(SqliteLookups):
         else:
             self._do("rebind", pubkey)
         change.touch_author(pubkey)
+        change.forget_key(pubkey)
         return True
 
     def _bind_by_code(self, pubkey: str, code_hash: str, change: Change, now: int) -> None:
@@ -215,11 +217,24 @@ class SqliteDirectory(SqliteLookups):
     def unbind(self, pubkey: str, identity_id: str, now: int) -> bool:
         """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
 
-        def work(_: Change) -> bool:
+        def work(change: Change) -> bool:
             self._require_key(pubkey, identity_id)
+            change.forget_key(pubkey)
             return self._do("unbind", now, pubkey) > 0
 
         return self._transact(work)
+
+    def choose(self, pubkey: str, identity_id: str, now: int) -> None:
+        """Make a key the identity's main key. Raises Refused: UNKNOWN, UNUSABLE."""
+
+        def work(_: Change) -> None:
+            key = self._require_key(pubkey, identity_id)
+            if key.revoked_at is not None or key.retired_at is not None:
+                wrong = "is not bound" if key.revoked_at is not None else "is retired"
+                raise Refused(Why.UNUSABLE, f"this key {wrong}; choose one that still signs")
+            self._do("choose", pubkey, now, identity_id)
+
+        self._transact(work)
 
     def retire(self, pubkey: str, identity_id: str, now: int) -> None:
         """The relay signs deletions only with this key from now on. Raises Refused(UNKNOWN)."""

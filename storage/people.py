@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from relay.protocol.admission import KeyClaim
+from relay.protocol.facts import KeyClaim
 
 MAX_KEYS: Final = 20  # bound keys of one identity
 MAX_KEYS_EVER: Final = 200  # those that were unbound, too
@@ -33,6 +33,7 @@ class Why(enum.Enum):
     EXPIRED = "expired"
     TOO_MANY = "too many"
     ENDED = "ended"  # the token that asked
+    UNUSABLE = "unusable"  # a key that may not sign any more
 
 
 class Refused(Exception):
@@ -48,7 +49,11 @@ class Refused(Exception):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A posting identity. `pubkey` is the key to show: a bound one, its own before the relay's, the newest; None without."""
+    """A posting identity. `pubkey` is its main key, the one to show and to sign with; None where no key is bound.
+
+    That is the key its owner chose, else one that the relay holds, else the first that was bound; one that is not retired
+    goes before. So binding a further key changes nothing of this.
+    """
 
     id: str
     name: str
@@ -150,7 +155,7 @@ class Lookups(Protocol):
         """The bound keys of local identities, newest first."""
 
     def held_key(self, identity_id: str) -> Held | None:
-        """The secret with which the relay signs for the identity: its newest bound one, retired or not."""
+        """The secret that the relay holds for the identity, whether that is its main key or not: a bound one, unretired first."""
 
     def held(self, pubkey: str) -> Held | None:
         """The secret of this key, when the relay holds it."""
@@ -186,8 +191,8 @@ class Directory(Lookups, Protocol):
     def register(self, new: NewIdentity, now: int) -> None:
         """Make an identity with its token, key and claim. Raises Refused(TAKEN) when the name is."""
 
-    def describe(self, identity_id: str, display_name: str | None, description: str | None) -> None:
-        """What people are shown of an identity."""
+    def describe(self, identity_id: str, shown: dict[str, str | None]) -> None:
+        """What people are shown of an identity: `display_name`, `description`; what is left out stays."""
 
     def bind(self, pubkey: str, identity_id: str, now: int) -> bool:
         """Bind a key its holder has proven; False when it was bound so already.
@@ -197,6 +202,9 @@ class Directory(Lookups, Protocol):
 
     def unbind(self, pubkey: str, identity_id: str, now: int) -> bool:
         """The key may not write as the identity any more; False when it could not before. Raises Refused(UNKNOWN)."""
+
+    def choose(self, pubkey: str, identity_id: str, now: int) -> None:
+        """Make a key the identity's main key. Raises Refused: UNKNOWN, UNUSABLE when it is unbound or retired."""
 
     def retire(self, pubkey: str, identity_id: str, now: int) -> None:
         """The relay signs deletions only with this key from now on. Raises Refused(UNKNOWN) when it does not hold it."""

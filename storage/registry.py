@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from relay.protocol.admission import KeyClaim
+from relay.protocol.facts import Binding, KeyClaim
 from relay.protocol.names import name_key
 from storage.people import BoundKey, Held, Holder, Identity, Token, User
-from storage.statements import listed, named, padded
+from storage.statements import SIZES, listed, named, padded
 
 MAX_CACHED: Final = 100_000  # keys whose binding is remembered
 MAX_ASKED: Final = 1000  # ids or keys looked up at once
@@ -137,44 +137,32 @@ def _key(row: tuple[Any, ...]) -> BoundKey:
 
 
 class Bindings:
-    """Whose each key is, as the writer asks it for every event: remembered, and forgotten at every change of the tables."""
+    """Whose each key is, as the writer asks it for every event of the feed: remembered from one transaction to the next."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[str, tuple[str, bool] | None] = {}
+        self._known: dict[str, Binding | None] = {}
 
-    def identity_of(self, pubkey: str) -> str | None:
-        """The identity that the key is bound to now."""
-        found = self._find(pubkey)
-        return found[0] if found is not None and found[1] else None
+    def find(self, pubkeys: Sequence[str]) -> dict[str, Binding | None]:
+        """Each key's binding, None for one that never had any."""
+        if len(self._known) + len(pubkeys) > MAX_CACHED:
+            self._known.clear()
+        known = self._known
+        unknown = [pubkey for pubkey in pubkeys if pubkey not in known]
+        for start in range(0, len(unknown), SIZES[-1]):
+            part = unknown[start : start + SIZES[-1]]
+            values = padded(part)
+            known.update(dict.fromkeys(part))
+            joined = self._connection.execute(listed(sql("bindings"), ("values", len(values))), values).fetchone()[0]
+            for item in joined.split(",") if joined else ():
+                pubkey, identity_id, bound = item.split(" ")
+                known[pubkey] = Binding(identity_id, bound == "1")
+        return {pubkey: known[pubkey] for pubkey in pubkeys}
 
-    def owner_of(self, pubkey: str) -> str | None:
-        """The identity that the key was ever bound to."""
-        found = self._find(pubkey)
-        return None if found is None else found[0]
+    def forget(self, pubkey: str) -> None:
+        """This key's binding has changed."""
+        self._known.pop(pubkey, None)
 
-    def keys_with(self, pubkey: str) -> frozenset[str]:
-        """The key and all that were ever bound to the same identity."""
-        owner = self.owner_of(pubkey)
-        theirs = () if owner is None else SqliteLookups(self._connection).keys(owner)
-        return frozenset([pubkey, *(key.pubkey for key in theirs)])
-
-    def key_claim(self, code_hash: str) -> KeyClaim | None:
-        """A code that binds a key."""
-        return SqliteLookups(self._connection).key_claim(code_hash)
-
-    def invite(self, code_hash: str) -> int | None:
-        """Until when an invite is good."""
-        return SqliteLookups(self._connection).invite(code_hash)
-
-    def forget(self) -> None:
-        """The tables changed, or a change was rolled back."""
+    def clear(self) -> None:
+        """A change was rolled back."""
         self._known.clear()
-
-    def _find(self, pubkey: str) -> tuple[str, bool] | None:
-        if pubkey not in self._known:
-            if len(self._known) >= MAX_CACHED:
-                self._known.clear()
-            row = self._connection.execute(sql("binding"), (pubkey,)).fetchone()
-            self._known[pubkey] = None if row is None else (row[0], bool(row[1]))
-        return self._known[pubkey]

@@ -1,47 +1,57 @@
-"""A connection for what takes a moment, used on the thread of whoever asks: the event loop's.
+"""Runs queries on the event loop's own thread and breaks off what takes more than a millisecond of it.
 
 Most questions are answered in less time than it takes to hand them to another thread and back. So each is tried here first,
-within bounds: a question that is large by its looks is not tried, one that takes longer is broken off, and after one that
-did there is a pause in proportion. What is not answered here is answered by the reading threads.
+within bounds: a question that names many values is not tried, one that takes longer is broken off, and after one that did there
+is a pause in proportion. What is not answered here is answered by the reading threads.
+
+Time is the thread's own CPU time: on a busy machine the thread also waits for a core, and a clock on the wall would break off
+nearly everything. Waiting for a slow disk costs no CPU time, so that there is a bound on the wall as well, far above.
 """
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Final, TypeVar
 
 from relay.protocol.filter import Filter
 
-_MOMENT: Final = 0.001  # seconds
-_STEPS_A_CALL: Final = 500  # instructions between two looks at the clock: a dozen rows, and large ones take their time
+_MOMENT: Final = 0.001  # seconds of the thread's CPU time
+_PATIENCE: Final = 0.05  # seconds on the wall
+_STEPS_A_CALL: Final = 500  # instructions between two looks at the clocks: a dozen rows, and large ones take their time
 _PAUSE: Final = 20  # times what a question took that was broken off: the loop loses at most a twentieth of its time
+_SLOW_PAUSE: Final = 4  # the same while the disk is slow
 _FEW: Final = 200  # values of all filters of a question together
 
 T = TypeVar("T")
+Clock = Callable[[], float]
 
 
 class Quick:
     """Answers or gives None, in a moment either way. Not thread-safe."""
 
-    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, connection: sqlite3.Connection, cpu: Clock = thread_time, wall: Clock = monotonic) -> None:
         connection.execute("PRAGMA busy_timeout = 0")
         connection.set_progress_handler(self._is_over, _STEPS_A_CALL)
         self._connection = connection
-        self._clock = clock
+        self._cpu = cpu
+        self._wall = wall
         self._end = 0.0
+        self._wall_end = 0.0
         self._resting_until = 0.0
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """What `work` gives; None where that is not to be had in a moment, for whatever reason."""
-        begun = self._clock()
+        begun = self._wall()
         if begun < self._resting_until:
             return None
-        self._end = begun + _MOMENT
+        self._wall_end = begun + _PATIENCE
+        self._end = self._cpu() + _MOMENT
         try:
             return work(self._connection)
         except sqlite3.Error:
-            now = self._clock()
-            self._resting_until = now + _PAUSE * (now - begun)
+            now, spent = self._wall(), self._cpu() - (self._end - _MOMENT)
+            pause = _PAUSE * spent if now < self._wall_end else _SLOW_PAUSE * (now - begun)
+            self._resting_until = now + pause
             return None
 
     def close(self) -> None:
@@ -49,7 +59,7 @@ class Quick:
         self._connection.close()
 
     def _is_over(self) -> bool:
-        return self._clock() > self._end
+        return self._cpu() > self._end or self._wall() > self._wall_end
 
 
 def is_small(filters: Sequence[Filter]) -> bool:

@@ -20,7 +20,7 @@ from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from storage import entries, lookup, sqlite_file
 from storage.base import Counted, Found, Limits, Readers, Record, StorageError
-from storage.overlay import unpack_audience
+from storage.log_rows import unpack_audience
 from storage.people import Lookups
 from storage.query import FOR_EVER
 from storage.registry import SqliteLookups

@@ -21,7 +21,7 @@ from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
 from storage import entries, projections, sqlite_file, sqlite_reader
 from storage.base import Info, Problem, StorageError
-from storage.overlay import unpack_audience
+from storage.log_rows import unpack_audience
 from storage.sqlite_reader import Connection, SqliteReader
 from storage.statements import listed, named, padded
 

@@ -10,20 +10,21 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import OPERATOR, Meaning, Version
+from relay.protocol.admission import OPERATOR, Meaning
 from relay.protocol.event import Event
+from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
 from storage import entries, lookup, projections, sqlite_file
 from storage.base import Incoming, Outcome, Status, StorageError
 from storage.directory import SqliteDirectory
-from storage.overlay import Overlay
 from storage.registry import Bindings
 from storage.search import writing
 from storage.search.chunks import Cutting
 from storage.search.writing import Model
 from storage.statements import named
+from storage.transaction import Transaction
 
 _log: Final = logging.getLogger(__name__)
 _CLOSED: Final = "the log is closed"
@@ -47,7 +48,7 @@ class SqliteWriter:
             projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._bindings = Bindings(self._connection)
-            self.directory = SqliteDirectory(self._connection, self._bindings, self._transact)
+            self.directory = SqliteDirectory(self._connection, self._transact)
         except BaseException:
             self._lock.release()
             raise
@@ -61,7 +62,7 @@ class SqliteWriter:
         if not batch:
             return []
         try:
-            return self._transact(lambda overlay: self._admit_all(overlay, batch, now))
+            return self._transact(lambda transaction: self._admit_all(transaction, batch, now))
         except StorageError:
             raise
         except Exception:
@@ -71,22 +72,22 @@ class SqliteWriter:
     def sweep(self, now: int, limit: int) -> int:
         """Remove expired events; an address that expires stays closed to older versions."""
 
-        def work(overlay: Overlay) -> int:
+        def work(transaction: Transaction) -> int:
             joined = self._connection.execute(named("write")["expired"], (now, limit)).fetchone()[0]
             seqs = [int(seq) for seq in joined.split(",")] if joined else []
-            return sum(_close_address(overlay, event) for event in overlay.take_seqs(seqs))
+            return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
 
         return self._transact(work)
 
     def remove(self, wanted: Filter, limit: int) -> int:
         """The operator's removal: ids are marked, and addresses stay closed to older versions."""
 
-        def work(overlay: Overlay) -> int:
+        def work(transaction: Transaction) -> int:
             scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
             removed = 0
-            for event in overlay.take_seqs(lookup.seqs_of(self._connection, wanted, scope, limit)):
-                overlay.mark(event.id, OPERATOR)
-                removed += _close_address(overlay, event)
+            for event in transaction.take_seqs(lookup.seqs_of(self._connection, wanted, scope, limit)):
+                transaction.mark(event.id, OPERATOR)
+                removed += _close_address(transaction, event)
             return removed
 
         return self._transact(work)
@@ -97,13 +98,13 @@ class SqliteWriter:
         Once in the life of a database: what comes later was looked at when it came.
         """
 
-        def work(overlay: Overlay) -> int:
+        def work(transaction: Transaction) -> int:
             if self._connection.execute(named("write")["mark_foreign_dropped"]).rowcount == 0:
                 return 0
             sql, own = named("write")["foreign_of_kind"], bytes.fromhex(pubkey)
             found = [self._connection.execute(sql, (entries.ALL, kind, own)).fetchone()[0] for kind in kinds]
             seqs = [int(seq) for joined in found if joined for seq in joined.split(",")]
-            return sum(1 for _ in overlay.take_seqs(sorted(seqs)))
+            return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
 
         return self._transact(work)
 
@@ -168,22 +169,22 @@ class SqliteWriter:
         if self._closed:
             raise StorageError(_CLOSED)
 
-    def _transact(self, work: Callable[[Overlay], T]) -> T:
-        """Run `work` and write what it left in the overlay, in one transaction. Raises StorageError."""
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` and write what it changed, in one transaction. Raises StorageError."""
         self._require_open()
         before = self._last_seq
-        overlay = Overlay(self._connection, self._meaning, self._bindings)
+        transaction = Transaction(self._connection, self._meaning, self._bindings)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            result = work(overlay)
-            self._finish(overlay)
+            result = work(transaction)
+            self._finish(transaction)
             if self._last_seq != before:
                 self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
             self._connection.execute("COMMIT")
         except BaseException as error:
             self._last_seq = before
             self._roll_back()
-            self._bindings.forget()
+            self._bindings.clear()
             unusable = sqlite_file.failure(error) if isinstance(error, sqlite3.Error) else None
             if unusable is not None:
                 raise unusable from error
@@ -197,13 +198,14 @@ class SqliteWriter:
             except sqlite3.Error:
                 _log.exception("the transaction could not be rolled back")
 
-    def _finish(self, overlay: Overlay) -> None:
-        overlay.flush()
-        projections.refresh(self._connection, overlay.touched)
+    def _finish(self, transaction: Transaction) -> None:
+        transaction.flush()
+        projections.refresh(self._connection, transaction.touched)
 
-    def _admit_all(self, overlay: Overlay, batch: Sequence[Incoming], now: int) -> list[Outcome]:
-        overlay.expect(batch)
-        return [self._admit(overlay, incoming, now) for incoming in batch]
+    def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        if len(batch) > 1:
+            transaction.expect([incoming.event for incoming in batch])
+        return [self._admit(transaction, incoming, now) for incoming in batch]
 
     def _one_by_one(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         outcomes = []
@@ -211,47 +213,51 @@ class SqliteWriter:
             before = self._last_seq
             self._connection.execute("SAVEPOINT one")
             try:
-                overlay = Overlay(self._connection, self._meaning, self._bindings)
-                outcome = self._admit_all(overlay, [incoming], now)[0]
-                self._finish(overlay)
+                transaction = Transaction(self._connection, self._meaning, self._bindings)
+                outcome = self._admit_all(transaction, [incoming], now)[0]
+                self._finish(transaction)
             except Exception as error:
                 if isinstance(error, sqlite3.Error) and sqlite_file.failure(error) is not None:
                     raise
                 _log.exception("event %s failed", incoming.event.id)
                 self._connection.execute("ROLLBACK TO one")
-                self._bindings.forget()
+                self._bindings.clear()
                 self._last_seq, outcome = before, _POISONED
             self._connection.execute("RELEASE one")
             outcomes.append(outcome)
         return outcomes
 
-    def _admit(self, overlay: Overlay, incoming: Incoming, now: int) -> Outcome:
+    def _admit(self, transaction: Transaction, incoming: Incoming, now: int) -> Outcome:
         event = incoming.event
-        if overlay.holds(event.id):
+        transaction.prepare(event)
+        if transaction.holds(event.id):
             return _DUPLICATE
+        expected = incoming.expected
+        if expected is not None and transaction.newest(expected.filter, now) != expected.id:
+            return Outcome(Status.REFUSED, refusal=Changed())
         try:
-            admission = self._meaning.admit(event, overlay, now, incoming.door)
+            admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event)
             for action in admission.actions if admission.refusal is None else ():
-                self.directory.carry_out(action, overlay, now)
+                self.directory.carry_out(action, transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
-            overlay.carry_out(removal)
+            transaction.carry_out(removal)
         if admission.refusal is not None:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:
-            overlay.take(admission.replaces)
+            transaction.take(admission.replaces)
         if not admission.store:
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         self._last_seq += 1
-        overlay.put(incoming, self._last_seq, admission.audience, expires_at)
+        transaction.put(incoming, self._last_seq, admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)
 
 
-def _close_address(overlay: Overlay, event: Event) -> int:
+def _close_address(transaction: Transaction, event: Event) -> int:
     """Refuse older versions of what is removed; 1, for counting."""
     address = events.address_of(event)
     if address is not None:
-        overlay.mark_address(address, Version(event.created_at, event.id))
+        transaction.mark_address(address, Version(event.created_at, event.id))
     return 1

@@ -47,9 +47,11 @@ def padded(values: list[T]) -> list[T]:
 
 def write_rows(connection: sqlite3.Connection, text: str, values: Sequence[tuple[Any, ...]]) -> None:
     """Run a statement with `{rows}` over all rows, in as few steps as a few prepared sizes allow."""
-    start = 0
+    start, end = 0, len(values)
     for size in _ROWS:
-        while len(values) - start >= size:
+        if start == end:
+            return
+        while end - start >= size:
             part = values[start : start + size]
             group = f"({', '.join('?' * len(part[0]))})"
             sql = listed(text, ("rows", size), group=group)

@@ -50,7 +50,7 @@ BANNED: dict[str, frozenset[str]] = {
 }
 
 # What of others' the ground floor, handlers among it, may use beside the standard library: codecs and cryptography.
-CODECS = frozenset({"msgspec", "coincurve", "cryptography", "pynostr"})
+CODECS = frozenset({"msgspec", "coincurve", "cryptography", "pynostr", "ada_url"})
 FRUGAL = (*GROUND, "handlers")
 
 

@@ -1,5 +1,7 @@
-"""Two works measured beside each other, in turns: the second one's row has its cost as a multiple of the first one's."""
+"""Two works measured beside each other, in turns: the second one's row has its cost as a multiple of the first one's, and what
+it costs more, each the median over the turns."""
 
+import statistics
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -8,7 +10,7 @@ import msgspec
 from bench.figures import Row, percentile
 from bench.process import Spent, Subject
 
-TURNS: Final = 4
+TURNS: Final = 9
 
 Send = Callable[[Subject, Sequence[bytes]], Awaitable[tuple[Spent, list[float]]]]
 
@@ -33,6 +35,11 @@ class Work:
         self._spent.append(spent)
         self._latencies += latencies
 
+    def costs(self) -> list[float]:
+        """Server CPU microseconds a unit, of each turn."""
+        costs = [spent.cpu_us(len(part)) for spent, part in zip(self._spent, self._parts, strict=True)]
+        return [cost for cost in costs if cost is not None]
+
     def row(self) -> Row:
         """What all parts cost together."""
         cpu = [spent.cpu_seconds for spent in self._spent if spent.cpu_seconds is not None]
@@ -53,6 +60,9 @@ async def beside(base: Work, other: Work) -> list[Row]:
         for work in (base, other) if turn % 2 == 0 else (other, base):
             await work.take_turn(turn)
     one, two = base.row(), other.row()
-    if one.cpu_us is None or two.cpu_us is None:
+    pairs = list(zip(base.costs(), other.costs(), strict=True))
+    if not pairs:
         return [one, two]
-    return [one, msgspec.structs.replace(two, ratio=two.cpu_us / one.cpu_us)]
+    ratio = statistics.median(second / first for first, second in pairs)
+    more = statistics.median(second - first for first, second in pairs)
+    return [one, msgspec.structs.replace(two, ratio=ratio, more_us=more)]

@@ -59,14 +59,24 @@ def _next_votes(plan: Plan, post: int, voters: int) -> list[bytes]:
     return path.read_bytes().splitlines()[:voters]
 
 
+def _next_reactions(plan: Plan, voters: int) -> list[bytes]:
+    """Reactions by the same voters to a note, which are like votes but for their target."""
+    after = -(-plan.feed_votes // corpus.CHUNK)
+    (path,) = corpus.files_of(feed.REACTIONS, plan.seed, [after])
+    return path.read_bytes().splitlines()[:voters]
+
+
 async def rows(subject: Subject, plan: Plan) -> list[Row]:
-    """Rows "feed hot page", "feed hot page 1000", "feed note", "feed post", "feed first vote", "feed vote", and one at a time."""
+    """Rows "feed hot page", "feed hot page 1000", "feed note", "feed post", "feed reaction", "feed first vote", "feed vote", and
+    one at a time."""
     seed = WRITTEN_SEED + plan.seed
     many_at_once = partial(pour, plan=plan, judge=unless_new)
     many, voters, singles = plan.feed_written, plan.feed_voters, plan.feed_singles
+    half = voters // 2
     posts = list(corpus.wires(seed, many, feed.POSTS))
     notes = list(corpus.wires(seed, many + singles, feed.NOTES))
     first, votes = (_next_votes(plan, post, voters + singles) for post in (_NEW, _LOVED))
+    reactions = _next_reactions(plan, voters)
     return [
         *await _pages(subject, plan),
         *await beside(
@@ -74,8 +84,12 @@ async def rows(subject: Subject, plan: Plan) -> list[Row]:
             Work("feed post", "post", subject, posts, many_at_once),
         ),
         *await beside(
-            Work("feed first vote", "vote", subject, first[:voters], many_at_once),
-            Work("feed vote", "vote", subject, votes[:voters], many_at_once),
+            Work("feed reaction", "reaction", subject, reactions[:half], many_at_once),
+            Work("feed first vote", "vote", subject, first[:half], many_at_once),
+        ),
+        *await beside(
+            Work("feed next vote", "vote", subject, first[half:voters], many_at_once),
+            Work("feed vote", "vote", subject, votes[half:voters], many_at_once),
         ),
         *await beside(
             Work("feed note one at a time", "note", subject, notes[many:], drip),

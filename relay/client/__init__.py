@@ -6,7 +6,7 @@ It knows the protocol and nothing of the server, and works with any relay.
 from relay.client.api import Api
 from relay.client.clock import Clock
 from relay.client.conversation import EndOfStored
-from relay.client.errors import ApiError, BadUrl, ClientError, Disconnected, Refused, TimedOut
+from relay.client.errors import ApiError, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
 from relay.client.relay import Relay, Total
 from relay.client.signer import Key, Signer
 from relay.client.subscription import Subscription
@@ -14,6 +14,7 @@ from relay.client.subscription import Subscription
 __all__ = [
     "Api",
     "ApiError",
+    "BadKey",
     "BadUrl",
     "ClientError",
     "Clock",

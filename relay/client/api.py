@@ -95,7 +95,7 @@ class _Done(msgspec.Struct):
 class Api:
     """A hub by its base URL, such as `https://hub.example`; use it with `async with`. `key` is the API key, `tdi_…`.
 
-    `timeout` is how many seconds an answer may take. `transport` is httpx's, for tests. Raises BadUrl.
+    `timeout` is how many seconds an answer may take. `transport` is httpx's, for tests. Raises BadKey, BadUrl.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Api:
         return (await self._http.call("POST", path, _Comment, body=body, headers=headers)).comment
 
     async def vote_post(self, post_id: str, vote: Vote | None) -> Voted:
-        """Vote on a post, or take the vote back (None; 404 when there is none). The same vote again changes nothing."""
+        """Vote on a post, or take the vote back (None). The same again changes nothing."""
         return await self._vote(f"/posts/{_segment(post_id)}", vote, lambda: self.get_post(post_id))
 
     async def vote_comment(self, comment_id: str, vote: Vote | None) -> Voted:
@@ -329,6 +329,10 @@ class Api:
         tags = [["u", f"{self._http.url}{BASE}{KEYS}"], ["method", "POST"], ["payload", payload]]
         proof = await signer.sign(kinds.HTTP_AUTH, "", tags, int(self._clock.now()))
         return (await self._http.call("POST", KEYS, _Keys, body={"proof": proof, "retire": retire})).keys
+
+    async def choose_key(self, pubkey: str) -> list[KeyRow]:
+        """Make a bound key the one that signs what goes over HTTP and is shown; the keys as they are then."""
+        return (await self._http.call("POST", f"{KEYS}/{_segment(pubkey)}/choose", _Keys)).keys
 
     async def unbind_key(self, pubkey: str) -> None:
         """The key may not write as the identity any more; what it wrote stays."""

@@ -15,6 +15,10 @@ class BadUrl(ClientError, ValueError):
     """This is no URL of what is to be reached."""
 
 
+class BadKey(ClientError, ValueError):
+    """This is no API key. The text is not repeated, since it may be a secret all the same."""
+
+
 class Disconnected(ClientError):
     """There is no connection, or it was lost before the answer came."""
 
@@ -48,7 +52,7 @@ class Refused(ClientError):
 
 
 class ApiError(ClientError):
-    """The hub's HTTP API said no. `status` is the HTTP status, `error` its short name, `hint` what to do about it.
+    """The hub's HTTP API said no. `status` is the HTTP status, `code` a word to test for, `hint` what to do about it.
 
     `retry_after` is in seconds, when the hub says how long to wait (429). `unsigned` is the event to sign and send with
     `Api.submit` when the hub holds no key for it (409), as a NIP-01 object without `id` and `sig`.
@@ -57,16 +61,16 @@ class ApiError(ClientError):
     def __init__(
         self,
         status: int,
-        error: str,
+        code: str,
         message: str,
         *,
         hint: str | None = None,
         retry_after: float | None = None,
         unsigned: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(status, error, message)
+        super().__init__(status, code, message)
         self.status = status
-        self.error = error
+        self.code = code
         self.message = message
         self.hint = hint
         self.retry_after = retry_after
@@ -74,4 +78,4 @@ class ApiError(ClientError):
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.message or self.error}{hint}"
+        return f"{self.message or self.code}{hint}"

@@ -5,7 +5,8 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
-from relay.client.errors import MAX_WORDS, ApiError, BadUrl, Disconnected, TimedOut
+from relay.client.errors import MAX_WORDS, ApiError, BadKey, Disconnected, TimedOut
+from relay.client.urls import check_hub
 from relay.protocol import event as events
 
 MAX_ANSWER: Final = 16 * 1024 * 1024  # bytes
@@ -17,23 +18,25 @@ T = TypeVar("T")
 class Refusal(msgspec.Struct, frozen=True):
     """The body of a refusal; what a proxy says in between is not in this shape."""
 
+    code: str = ""
     error: str = ""
-    message: str = ""
     hint: str | None = None
     retry_after_seconds: float | None = None
     event: dict[str, Any] | None = None
 
 
+def is_key(text: str) -> bool:
+    """Whether this can stand in a header as an API key."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
 class Http:
-    """The HTTP API at a base URL such as `https://hub.example`. Raises BadUrl when it is none."""
+    """The HTTP API at a base URL such as `https://hub.example`. Raises BadUrl and BadKey for what cannot be one."""
 
     def __init__(self, url: str, key: str | None, timeout: float, transport: httpx.AsyncBaseTransport | None) -> None:
-        try:
-            parsed = httpx.URL(url)
-        except httpx.InvalidURL:
-            parsed = httpx.URL()
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise BadUrl(f"{url} is no hub's URL: it starts with http:// or https://")
+        check_hub(url)
+        if key is not None and not is_key(key):
+            raise BadKey("this is no API key: it is empty, or holds what no key has")  # and is not repeated
         self.url = url.rstrip("/")
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
@@ -86,8 +89,8 @@ def _refusal(response: httpx.Response, data: bytes) -> ApiError:
         refusal = Refusal(response.reason_phrase, f"HTTP {response.status_code} {response.reason_phrase}")
     return ApiError(
         response.status_code,
+        refusal.code[:MAX_WORDS],
         refusal.error[:MAX_WORDS],
-        refusal.message[:MAX_WORDS],
         hint=refusal.hint and refusal.hint[:MAX_WORDS],
         retry_after=refusal.retry_after_seconds,
         unsigned=refusal.event,

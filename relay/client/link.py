@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from relay.client import messages
-from relay.client.errors import MAX_WORDS, BadUrl, Disconnected, Refused
+from relay.client import messages, urls
+from relay.client.errors import MAX_WORDS, Disconnected, Refused
 from relay.client.messages import Challenge, Notice, Ok, Unintelligible, Word
 from relay.client.signer import Signer, proof
 from relay.protocol import kinds
@@ -36,10 +36,9 @@ class Link:
     @classmethod
     async def open(cls, url: str, within: float, report: Callable[[str], None]) -> Self:
         """Connect within that many seconds. Raises Disconnected, BadUrl."""
+        urls.check_relay(url)
         try:
             socket = await connect(url, open_timeout=within, close_timeout=CLOSE_TIMEOUT, max_size=MAX_MESSAGE)
-        except InvalidURI:
-            raise BadUrl(f"{url} is no relay's URL: it starts with ws:// or wss://") from None
         except (OSError, WebSocketException) as error:
             raise Disconnected(f"cannot connect to {url}: {error or type(error).__name__}") from error
         return cls(socket, url, report)

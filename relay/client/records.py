@@ -148,13 +148,17 @@ class NewToken(Record, frozen=True):
 
 
 class KeyRow(Record, frozen=True):
-    """A key of the identity: whose it is (`custody`), whether the hub has its secret, whether it writes as the identity."""
+    """A key of the identity: whose it is (`custody`), whether the hub has its secret, whether it writes as the identity.
+
+    `main`: what goes over HTTP is signed with it, and it is shown with the profile.
+    """
 
     pubkey: str
     custody: Literal["own", "relay"]
     held: bool
     bound: bool
     created_at: datetime
+    main: bool = False
     revoked_at: datetime | None = None
     retired_at: datetime | None = None
 

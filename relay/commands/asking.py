@@ -23,6 +23,7 @@ from relay.commands.common import (
 from relay.commands.progress import Meter
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
+from relay.protocol.words import counted
 from storage.base import Record
 
 MAX_NEWEST: Final = 100_000  # the largest limit, as that many events are held in memory
@@ -137,15 +138,18 @@ def delete(settings: Settings, wanted: Filter, yes: bool, dry_run: bool, as_json
         raise Misuse("a search finds what is near, which is too vague to delete by; delete by ids")
     total = run(_count(settings, wanted))
     planned = total if wanted.limit is None else min(total, wanted.limit)
-    say(f"{total:,} stored events match" + ("" if planned == total else f"; {planned:,} may go (limit)"))
+    matches = f"{counted(total, 'stored event')} {'matches' if total == 1 else 'match'}"
+    say(matches + ("" if planned == total else f"; {planned:,} may go (limit)"))
     if planned and not dry_run:
         if not yes:
-            click.confirm(f"Remove {planned:,} events for good?", abort=True, err=True)
+            click.confirm(f"Remove {counted(planned, 'event')} for good?", abort=True, err=True)
         removed = _remove(settings, wanted, planned)
     else:
         removed = 0
     click.echo(
-        msgspec.json.encode({"matched": total, "removed": removed}) if as_json else f"{removed:,} events removed"
+        msgspec.json.encode({"matched": total, "removed": removed})
+        if as_json
+        else f"{counted(removed, 'event')} removed"
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from relay.client import ApiError, ClientError, Refused
-from relay.commands.common import Complaint, printable, say
+from relay.client import ApiError, BadKey, BadUrl, ClientError, Refused
+from relay.commands.common import Complaint, Misuse, printable, say
 
 T = TypeVar("T")
 
@@ -19,9 +19,11 @@ def talk(url: str, work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def complaining(url: str) -> Iterator[None]:
-    """Turn the client's errors into Complaints."""
+    """Turn the client's errors into Complaints; what cannot be a URL or a key is Misuse."""
     try:
         yield
+    except (BadKey, BadUrl) as error:
+        raise Misuse(str(error)) from None
     except (ApiError, Refused) as refusal:
         raise Complaint(f"{url} refused: {refusal}") from None
     except ClientError as error:

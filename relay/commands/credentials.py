@@ -111,7 +111,11 @@ def _first_line(file: str) -> str:
 
 
 def _checked(key: str, place: str) -> str:
-    """A key that can stand in a header."""
-    if not (key and key.isascii() and key.isprintable() and " " not in key):
-        raise Complaint(f"{place} holds no API key")
+    """A key that can stand in a header. Raises Misuse, which does not repeat it."""
+    from relay.client.http import is_key
+
+    if not key:
+        raise Misuse(f"{place} is empty: it should hold an API key (`tidings register NAME --save` gets one)")
+    if not is_key(key):
+        raise Misuse(f"{place} holds no API key")
     return key

@@ -12,6 +12,7 @@ import msgspec
 from relay.commands import credentials
 from relay.commands.common import Complaint, Misuse, as_json, output, printable, say
 from relay.commands.credentials import KEY_VARIABLE, URL_VARIABLE, Account
+from relay.protocol.words import counted
 
 if TYPE_CHECKING:
     from relay.client import Api, Relay
@@ -161,7 +162,7 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
     try:
         return await api.vote_post(target, choice)
     except ApiError as error:
-        if error.error != "post_not_found":
+        if error.code != "post_not_found":
             raise
     return await api.vote_comment(target, choice)
 
@@ -257,7 +258,7 @@ def _text(entry: "Post | Comment") -> str:
     when = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}"
     if isinstance(entry, Post):
         first = entry.title if entry.url is None else f"{entry.title}  {entry.url}"
-        about = f"{entry.author.name} · {when} · {entry.score} points · {entry.comment_count} comments"
+        about = f"{entry.author.name} · {when} · {counted(entry.score, 'point')} · {counted(entry.comment_count, 'comment')}"
         lines = [first, f"  {about}", f"  {entry.id}"]
     else:
         answered = entry.parent_id or entry.post_id

@@ -19,6 +19,7 @@ from relay.commands.common import (
 )
 from relay.commands.progress import waiting
 from relay.config import Config
+from relay.protocol.words import counted
 from relay.server import control
 from storage.base import Info
 
@@ -65,7 +66,7 @@ def _rows(figures: Info, is_running: bool) -> list[tuple[str, str]]:
         ("kinds", kinds or "none"),
         ("expiring", f"{figures.expiring:,}"),
         ("tombstones", f"{figures.tombstones:,}"),
-        ("database", f"{figures.database_bytes:,} bytes, write-ahead log {figures.wal_bytes:,}"),
+        ("database", f"{counted(figures.database_bytes, 'byte')}, write-ahead log {figures.wal_bytes:,}"),
         ("schema", str(figures.schema_version)),
     ]
 
@@ -87,7 +88,7 @@ def check(settings: Settings, quick: bool, as_json: bool) -> None:
     """Compare the database with itself.
 
     Checks the file, ids, signatures, index rows and projections. Exit code 1 when there is a problem. Works while
-    the relay runs.
+    the relay runs. --json prints a problem a line, and in the last line how many there are.
 
     \b
     Examples:
@@ -95,7 +96,9 @@ def check(settings: Settings, quick: bool, as_json: bool) -> None:
       tidings check --quick --json
     """
     problems = run(_check(settings.load(), not quick, as_json))
-    say(f"{problems:,} problems found" if problems else "no problem found")
+    say(f"{counted(problems, 'problem')} found" if problems else "no problem found")
+    if as_json:
+        click.echo(msgspec.json.encode({"problems": problems}))
     if problems:
         raise SystemExit(1)
 
@@ -131,7 +134,7 @@ def backup(settings: Settings, file: Path) -> None:
                 written = client.backup(file)
         else:
             written = run(_backup(config, file.absolute()))
-    say(f"{written:,} bytes in {file}")
+    say(f"{counted(written, 'byte')} in {file}")
 
 
 async def _backup(config: Config, file: Path) -> int:

@@ -35,6 +35,7 @@ from relay.commands.transfer import Importer, Mark, Marks, Refused, Source, Tall
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
+from relay.protocol.words import counted
 
 STDIN: Final = "-"
 _TAIL_LINES: Final = 1000  # lines at the end of an export in which one event must still be in the log
@@ -130,7 +131,7 @@ def _summary(tally: Tally, as_json: bool) -> None:
         click.echo(msgspec.json.encode(tally))
         return
     say(
-        f"{tally.lines:,} lines: {tally.stored:,} stored, {tally.duplicates:,} already here, "
+        f"{counted(tally.lines, 'line')}: {tally.stored:,} stored, {tally.duplicates:,} already here, "
         f"{tally.ephemeral:,} ephemeral (passed on, not stored), {tally.refused:,} refused"
     )
     for reason, number in sorted(tally.reasons.items(), key=lambda item: -item[1]):
@@ -225,7 +226,7 @@ async def _export(settings: Settings, target: Target, wanted: Filter | None, aft
                 if count % 1000 == 0:
                     meter.update(last, count)
             stream.flush()
-    say(f"{count:,} events; --after {last} goes on from here")
+    say(f"{counted(count, 'event')}; --after {last} goes on from here")
 
 
 def _compressed(raw: IO[bytes], name: str) -> contextlib.AbstractContextManager[Any]:
@@ -253,9 +254,7 @@ async def _resume_point(ids: list[str], database: Database) -> int:
     """The highest log number among these events. Exports follow the log, so whatever comes after it is not in the file."""
     found = [record.seq async for record in database.scan(Filter(ids=frozenset(ids)))]
     if not found:
-        raise Complaint(
-            f"none of the last {len(ids)} events of the file is in this database; use --after or --overwrite"
-        )
+        raise Complaint("this database has none of the events that the file ends with; use --after or --overwrite")
     return max(found)
 
 

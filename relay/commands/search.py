@@ -25,6 +25,7 @@ from relay.commands.common import (
 from relay.commands.feed import hub_option, with_api
 from relay.commands.progress import Meter
 from relay.config import Config
+from relay.protocol.words import counted
 from relay.server import control
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def reembed(*, settings: Settings) -> None:
             with closing(client):
                 client.working = lambda state: meter.update(state.done, state.done, state.total)
                 made = client.reembed(config.search)
-    say(f"{made:,} vectors made; {config.search.embedder} is the model now")
+    say(f"{counted(made, 'vector')} made; {config.search.embedder} is the model now")
     if client is not None:
         say("put the same search settings where the relay reads them before its next start")
 
@@ -217,13 +218,13 @@ def _send(
                     if as_json:
                         click.echo(msgspec.json.encode(outcome))
                     else:
-                        click.echo(f"{outcome.id}  {len(outcome.chunks)} passages  {printable(name)}")
+                        click.echo(f"{outcome.id}  {counted(len(outcome.chunks), 'passage')}  {printable(name)}")
                 meter.update(added + refused, added)
 
     talk(url, feed.closing(api, work()))
     if refused:
-        raise Complaint(f"{added:,} documents added, {refused:,} refused")
-    say(f"{added:,} documents added")
+        raise Complaint(f"{counted(added, 'document')} added, {refused:,} refused")
+    say(f"{counted(added, 'document')} added")
 
 
 async def _outcomes(

@@ -90,6 +90,12 @@ def event(*, secret: Callable[[], bytes], urls: tuple[str, ...], auth: bool, tim
       tidings event "me too" -t '["e","<id>","","reply"]' -t p=<pubkey>
       tidings event --from draft.json > signed.json
     """
+    from relay.client.urls import check_relay
+    from relay.commands.client import complaining
+
+    for url in urls:
+        with complaining(url):
+            check_relay(url)
     stdin_uses = [given["content"], given["template"], click.get_current_context().params.get("secret_file")].count("-")
     if stdin_uses > 1:
         raise Misuse("stdin can be only one of content, template and secret key")

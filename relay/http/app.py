@@ -21,7 +21,11 @@ from relay.http.routes import ROUTES
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.server.limits import Buckets
+from relay.server.pools import Pool
 from storage.base import Outcome
+
+RENDERERS: Final = 1  # threads: rendering is Python, and a second one would take its time from the event loop
+MAX_PAGES: Final = 100  # waiting to be rendered
 
 DEPENDENCIES: Final = {**common.DEPENDENCIES, **callers.DEPENDENCIES}
 
@@ -57,6 +61,7 @@ def _state(hub: Hub, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
         "hub": hub,
         "answers": answers,
         "buckets": Buckets(),
+        "renderers": Pool("render", RENDERERS, MAX_PAGES),
         "watchers": watchers,
         "description": Description(routes, DEPENDENCIES),
     }

@@ -1,6 +1,6 @@
 """Failures over HTTP: one shape for programs, one page for people, and never the inside of the relay.
 
-A program (a path under /api, or `Accept: application/json`) gets `{success, error, message, hint}`; a browser gets a page.
+A program (a path under /api, or `Accept: application/json`) gets `{success, error, code, message, hint}`; a browser gets a page.
 """
 
 import http
@@ -9,19 +9,21 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, SerializationException
+from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from relay.errors import Reject
 from relay.http import templates
+from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
-from relay.http.problems import Problem, of_refused, of_reject
+from relay.http.problems import Problem, of_refused, of_reject, of_storage
+from storage.base import StorageError
 from storage.people import Refused
 
 _log = logging.getLogger(__name__)
 
 HINTS: Final = {
-    400: "Compare the request with the documentation at /docs.",
+    400: "Compare the request with the documentation at /api/v1/docs.",
     401: "Send `Authorization: Bearer <token>`.",
     403: "The message says what is missing.",
     404: "Look at the path; /docs lists what this relay offers.",
@@ -36,10 +38,14 @@ HINTS: Final = {
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program reads: `error` is a word to test for, `message` says what is wrong, `hint` what to do about it."""
+    """What a program reads: `code` is a word to test for, `error` says what is wrong, `hint` what to do about it.
+
+    `message` is `error` again: clients in use show the one or the other to people.
+    """
 
     success: bool = False
     error: str
+    code: str
     message: str
     hint: str
 
@@ -53,16 +59,16 @@ def answer(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
             "error.html", problem.status, title=phrase, message=problem.message, hint=hint
         )
     else:
-        failure = Failure(error=problem.error, message=problem.message, hint=hint)
+        failure = Failure(error=problem.message, code=problem.code, message=problem.message, hint=hint)
         response = Response(msgspec.structs.asdict(failure) | problem.more, status_code=problem.status)
     response.headers.update(problem.headers)
     return response
 
 
-def _plain(status: int, message: str, headers: dict[str, str] | None = None) -> Problem:
+def _plain(status: int, message: str, headers: dict[str, str] | None = None, hint: str = "") -> Problem:
     """A problem whose word is its status."""
     word = http.HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-    return Problem(status, word, message, headers=headers)
+    return Problem(status, word, message, hint, headers=headers)
 
 
 def is_program(request: Request[Any, Any, Any]) -> bool:
@@ -77,13 +83,12 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
         return answer(request, _plain(400, "the body did not come to its end"))
     if error.status_code >= 500:
         return broken(request, error)
-    message = _MESSAGES.get(error.status_code) or "; ".join(_parts(error)) or error.detail
-    if isinstance(error.__cause__, SerializationException):
-        message = f"the body is not JSON: {error.detail}"
+    wrong = explain(request, error) if error.status_code == 400 else None
+    message = _MESSAGES.get(error.status_code) or error.detail if wrong is None else wrong.message
     if error.status_code == 413:
         most = request.app.state.hub.config.limits.max_message_bytes
         message = f"the body is larger than this relay takes: {most:,} bytes"
-    return answer(request, _plain(error.status_code, message, error.headers))
+    return answer(request, _plain(error.status_code, message, error.headers, wrong.hint if wrong else ""))
 
 
 def rejected(request: Request[Any, Any, Any], error: Reject) -> Response[Any]:
@@ -94,6 +99,12 @@ def rejected(request: Request[Any, Any, Any], error: Reject) -> Response[Any]:
 def not_changed(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
     """What could not be changed as things stand."""
     return answer(request, of_refused(error))
+
+
+def unavailable(request: Request[Any, Any, Any], error: StorageError) -> Response[Any]:
+    """The database cannot do it now (busy, full, read-only, damaged). Nothing was changed."""
+    _log.warning("%s %s: %s", request.method, request.url.path, error)
+    return answer(request, of_storage(error))
 
 
 def not_text(request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[Any]:
@@ -118,19 +129,6 @@ _MESSAGES: Final = {
     404: "there is nothing at this address",
     405: "this address does not take that method",
 }
-_NO_BODY: Final = {"key": "data", "message": "'data'"}  # the framework's words for it
-
-
-def _parts(error: HTTPException) -> list[str]:
-    """What the framework found wrong with single fields."""
-    extra = error.extra if isinstance(error.extra, list) else []
-    if any(isinstance(part, dict) and part.items() >= _NO_BODY.items() for part in extra):
-        return ["this needs a body of JSON"]
-    return [
-        f"{part.get('key', 'body')}: {part['message']}"
-        for part in extra
-        if isinstance(part, dict) and "message" in part
-    ]
 
 
 HANDLERS: Final[ExceptionHandlersMap] = {
@@ -138,6 +136,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     Problem: answer,
     Reject: rejected,
     Refused: not_changed,
+    StorageError: unavailable,
     UnicodeDecodeError: not_text,
     RecursionError: too_deep,
     Exception: broken,

@@ -13,7 +13,8 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.server.hub import Listener
 from relay.server.identities import Identities
-from storage.base import Outcome, Reader
+from relay.server.supervision import Faults
+from storage.base import Expected, Outcome, Reader
 from storage.feed import Feed
 from storage.search.engine import SearchEngine
 
@@ -21,12 +22,16 @@ from storage.search.engine import SearchEngine
 class Health(Protocol):
     """How the relay is, as a Struct: `/health` answers with all its fields, of which these must be among them.
 
-    `status` is `ok`, `degraded` (events cannot be written now) or `draining` (it is shutting down).
+    `status` is `ok`, `degraded` (something is wrong: `problem` says what) or `draining` (it is shutting down).
     """
 
     @property
     def status(self) -> str:
         """`ok`, `degraded` or `draining`."""
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether events can be written now."""
 
     @property
     def connections(self) -> int:
@@ -69,6 +74,10 @@ class Hub(Protocol):
         """Identities, their tokens and keys."""
 
     @property
+    def faults(self) -> Faults:
+        """Where what nobody foresaw is reported."""
+
+    @property
     def feed(self) -> Feed:
         """Posts and comments."""
 
@@ -77,9 +86,17 @@ class Hub(Protocol):
         """Search by words and by meaning."""
 
     async def publish(
-        self, event: Event, door: Door, keys: frozenset[str] = frozenset(), trusted: bool = False
+        self,
+        event: Event,
+        door: Door,
+        keys: frozenset[str] = frozenset(),
+        trusted: bool = False,
+        expected: Expected | None = None,
     ) -> Outcome:
-        """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now."""
+        """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now.
+
+        Where something is `expected`, it is refused with `Changed` when that does not hold any more.
+        """
 
     def listen(self, listener: Listener) -> None:
         """From now on tell `listener` of every event that is committed, in order, on the loop."""

@@ -4,12 +4,12 @@ A page is whole without scripts. With them, the browser hears over the WebSocket
 as `pieces`, made by the same templates: what is shown live and what is shown on loading cannot differ.
 """
 
-import asyncio
 import logging
 import re
 import time
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, Literal, TypeVar
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
@@ -21,6 +21,8 @@ from relay.http import templates
 from relay.http.about import base_url, websocket_url
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, Hub
+from relay.http.problems import Problem
+from relay.server.pools import Pool, PoolFull
 from storage.base import StorageError
 from storage.feed import CommentRow, Page, PostRow
 
@@ -28,6 +30,7 @@ PAGE: Final = 25
 COMMENTS: Final = 50  # on a page, beside their replies
 PIECES: Final = 100
 AT_ONCE: Final = 10  # of them are read and rendered: their texts may be large
+T = TypeVar("T")
 Sort = Literal["hot", "new", "top", "rising"]
 CommentSort = Literal["top", "new", "old"]
 SORTS: Final[dict[Sort, str]] = {"hot": "Hot", "new": "New", "top": "Top", "rising": "Rising"}
@@ -81,7 +84,11 @@ async def profile(
         hub,
         "profile.html",
         identity=identity,
-        npub=identity.pubkey and encode("npub", identity.pubkey),
+        keys=[
+            (encode("npub", key.pubkey), key)
+            for key in sorted(await hub.identities.keys(identity.id), key=lambda key: key.pubkey != identity.pubkey)
+            if key.revoked_at is None
+        ],
         rows=found.rows,
         more=found.next_cursor,
         trouble=trouble,
@@ -150,16 +157,19 @@ async def pieces(
     wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]
     if hub.config.access.auth_to_read:
         raise NotFoundException
-    made = [await _made(hub, wanted[start : start + AT_ONCE], whole) for start in range(0, len(wanted), AT_ONCE)]
+    parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
+    made = [await _made(request, hub, part, whole) for part in parts]
     return templates.answer("".join(made))
 
 
-async def _made(hub: Hub, wanted: list[str], whole: str) -> str:
+async def _made(request: common.AnyRequest, hub: Hub, wanted: list[str], whole: str) -> str:
     now = int(time.time())
     rows = await hub.feed.posts_by_id(wanted, now)
     rest = set(wanted) - {row.id for row in rows}
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
-    return await asyncio.to_thread(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, now=now)
+    return await in_pool(
+        request, partial(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, now=now)
+    )
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
@@ -197,7 +207,7 @@ async def render(request: common.AnyRequest, hub: Hub, template: str, **values: 
     """A page with what all of them show. Strangers' Markdown may be slow to render, hence the thread."""
     config = hub.config
     url = websocket_url(config, request.url.scheme, request.headers.get("host", ""))
-    return await asyncio.to_thread(
+    make = partial(
         templates.page,
         template,
         relay=config.relay,
@@ -210,3 +220,19 @@ async def render(request: common.AnyRequest, hub: Hub, template: str, **values: 
         software=hub.software,
         **values,
     )
+    return await in_pool(request, make)
+
+
+async def in_pool(request: common.AnyRequest, make: Callable[[], T]) -> T:
+    """What `make` renders, beside the loop. Raises Problem 503 while too many pages wait."""
+    renderers: Pool = request.app.state.renderers
+    try:
+        return await renderers.run(make)
+    except PoolFull:
+        raise Problem(
+            503,
+            "busy",
+            "too many pages are being made just now",
+            "Load it again in a moment.",
+            headers={"retry-after": "1"},
+        ) from None

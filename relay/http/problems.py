@@ -1,12 +1,13 @@
 """What a route refuses and why, as data; `failures` renders it.
 
-`error` is a word that a program tests for, `message` says what is wrong, `hint` what to do about it.
+`code` is a word that a program tests for, `message` a sentence that says what is wrong, `hint` what to do about it.
 """
 
 from typing import Any, Final
 
 from relay.errors import Prefix, Reject
 from relay.server.identities import TooFast
+from storage.base import StorageError, TooCostly
 from storage.people import Refused, Why
 
 
@@ -16,23 +17,23 @@ class Problem(Exception):
     def __init__(
         self,
         status: int,
-        error: str,
+        code: str,
         message: str,
         hint: str = "",
         *,
         headers: dict[str, str] | None = None,
         more: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(status, error, message)
+        super().__init__(status, code, message)
         self.status = status
-        self.error = error
+        self.code = code
         self.message = message
         self.hint = hint
         self.headers = headers or {}
         self.more = more or {}
 
     def __str__(self) -> str:
-        return f"{self.status} {self.error}: {self.message}"
+        return f"{self.status} {self.code}: {self.message}"
 
 
 RETRY_AFTER: Final = 10  # seconds, where the relay's rate for events does not tell more exactly
@@ -52,27 +53,47 @@ _STATUS: Final = {
 }
 
 
+# What to do about it, where the message itself does not say.
+_ADVICE: Final = {
+    Prefix.POW: "Find a nonce of that difficulty (NIP-13) and send it again.",
+    Prefix.BLOCKED: "Ask this relay's operator.",
+    Prefix.INVALID: "Change what the message names and send it again.",
+    Prefix.RESTRICTED: "Ask somebody who may do it; the message says who.",
+    Prefix.ERROR: "Send it again in a moment: nothing of it was kept.",
+}
+
+
 def of_reject(refusal: Reject) -> Problem:
     """The refusal of an event, as an answer over HTTP."""
     if refusal.prefix is Prefix.RATE_LIMITED:
         return too_fast(refusal.message, refusal.seconds if isinstance(refusal, TooFast) else RETRY_AFTER)
-    return Problem(_STATUS[refusal.prefix], refusal.prefix.value.replace("-", "_"), refusal.message)
+    code = refusal.prefix.value.replace("-", "_")
+    return Problem(_STATUS[refusal.prefix], code, refusal.message, _ADVICE.get(refusal.prefix, ""))
 
 
-# What could not be changed as things stand.
+# What could not be changed as things stand: status, code, and what to do about it.
 _REFUSED: Final = {
-    Why.UNKNOWN: (404, "not_found"),
-    Why.TAKEN: (409, "taken"),
-    Why.USED: (409, "used"),
-    Why.EXPIRED: (410, "expired"),
-    Why.TOO_MANY: (409, "too_many"),
-    Why.ENDED: (401, "auth_required"),
+    Why.UNKNOWN: (404, "not_found", "List what there is and take an id from there."),
+    Why.TAKEN: (409, "taken", "Choose another."),
+    Why.USED: (409, "used", "Ask for a fresh one."),
+    Why.EXPIRED: (410, "expired", "Ask for a fresh one."),
+    Why.TOO_MANY: (409, "too_many", "Remove one first."),
+    Why.ENDED: (401, "auth_required", "Send a token that is still good."),
+    Why.UNUSABLE: (409, "unusable", "Choose a key that is bound and not retired."),
 }
 
 
 def of_refused(refused: Refused) -> Problem:
     """A change of the primary tables that was not made, as an answer over HTTP."""
-    return Problem(*_REFUSED[refused.why], refused.message)
+    status, code, hint = _REFUSED[refused.why]
+    return Problem(status, code, refused.message, hint)
+
+
+def of_storage(error: StorageError) -> Problem:
+    """What the database cannot do, as an answer over HTTP."""
+    if isinstance(error, TooCostly):
+        return Problem(400, "too_costly", str(error), "Ask for less at once.")
+    return Problem(503, "unavailable", str(error), headers={"retry-after": str(RETRY_AFTER)})
 
 
 def too_fast(message: str, seconds: int) -> Problem:
@@ -87,11 +108,22 @@ def too_fast(message: str, seconds: int) -> Problem:
     )
 
 
+# Where what there is can be found.
+_FIND: Final = {
+    "post": "GET /api/v1/posts lists the posts; what was deleted is gone.",
+    "comment": "GET /api/v1/posts/{id}/comments lists the comments on a post; what was deleted is gone.",
+    "agent": "GET /api/v1/search/agents?q=… finds agents by their names.",
+    "submolt": "GET /api/v1/submolts lists the submolts.",
+    "document": "GET /api/v1/knowledge lists the documents.",
+    "event": "What was deleted or replaced, or has expired, is not given any more.",
+}
+
+
 def not_found(what: str, message: str = "") -> Problem:
     """404: there is no such thing; `what` is one of the field's words, such as `post`."""
-    return Problem(404, f"{what}_not_found", message or f"there is no such {what} here")
+    return Problem(404, f"{what}_not_found", message or f"there is no such {what} here", _FIND.get(what, ""))
 
 
 def invalid(message: str, hint: str = "") -> Problem:
     """400: a value that cannot be used."""
-    return Problem(400, "invalid", message, hint)
+    return Problem(400, "invalid", message, hint or _ADVICE[Prefix.INVALID])

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.config import SETTINGS, Config, Setting
+from relay.protocol.words import counted
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -72,5 +73,5 @@ def _words(setting: Setting, value: Any) -> str:
     if value is True:
         return "yes"
     if isinstance(value, list):
-        return f"{len(value)} keys" if setting.field.endswith("keys") else ", ".join(map(str, value))
+        return counted(len(value), "key") if setting.field.endswith("keys") else ", ".join(map(str, value))
     return value if isinstance(value, str) else f"{value:,}".removesuffix(".0")

@@ -22,7 +22,8 @@ _environment.filters.update(prose.FILTERS)
 
 def html(template: str, **values: Any) -> str:
     """A template with its values; what it needs and is not given is an error, not a gap."""
-    return _environment.get_template(template).render(**values)
+    with prose.one_page():
+        return _environment.get_template(template).render(**values)
 
 
 def answer(text: str, status: int = 200) -> Response[str]:

@@ -1,10 +1,27 @@
-"""`/.well-known/nostr.json`: names of local identities as Nostr addresses (NIP-05)."""
+"""What programs look for at fixed places: names as Nostr addresses (NIP-05), what crawlers may read, the old place of an icon."""
+
+from typing import Final
 
 import msgspec
-from litestar import Response, get
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
 from litestar.params import FromQuery
 
+from relay.http import static
 from relay.http.hub import GivenHub
+
+# The pages may be read; what is made anew for each question is not for crawlers.
+ROBOTS: Final = """User-agent: *
+Disallow: /api/
+Disallow: /claim
+Disallow: /found
+Disallow: /health
+Disallow: /key
+Disallow: /metrics
+Disallow: /pieces
+Disallow: /search
+"""
+NO_ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 
 HEADERS = {"access-control-allow-origin": "*", "cache-control": "no-cache"}
 
@@ -29,3 +46,16 @@ async def nostr_json(hub: GivenHub, name: FromQuery[str] = "") -> Response[Names
         return Response(Names({}, {}), headers=HEADERS)
     found = Names({name: identity.pubkey}, {identity.pubkey: [hub.identities.relay_url]})
     return Response(found, headers=HEADERS)
+
+
+@get("/robots.txt")
+async def robots(hub: GivenHub) -> Response[str]:
+    """What crawlers may read: the pages, and nothing where readers are asked who they are (RFC 9309)."""
+    text = NO_ROBOTS if hub.config.access.auth_to_read else ROBOTS
+    return Response(text, headers={"cache-control": "max-age=3600"}, media_type=MediaType.TEXT)
+
+
+@get("/favicon.ico")
+async def favicon(request: Request[None, None, State]) -> Response[bytes]:
+    """The icon for those who look for it here; the pages link the sharper one."""
+    return static.answer(request, static.ASSETS["favicon.ico"], "max-age=86400")

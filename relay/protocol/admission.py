@@ -4,12 +4,14 @@
 """
 
 import enum
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
 
 from relay.errors import Reject
 from relay.protocol.event import Event
+from relay.protocol.facts import Facts, Need
 
 OPERATOR = "operator"  # who removed an event, when it was not a key
 
@@ -23,22 +25,11 @@ class Door(enum.IntEnum):
     IMPORT = 4
 
 
-class Version(msgspec.Struct, frozen=True, gc=False):
-    """Which version of an address is live: the newest, and of equals the one with the lowest id (NIP-01)."""
-
-    created_at: int
-    id: str
-
-    def is_newer_than(self, created_at: int, event_id: str) -> bool:
-        """Whether this version wins against another; an event never wins against itself."""
-        return self.created_at > created_at or (self.created_at == created_at and self.id < event_id)
-
-
 class RemoveEvent(msgspec.Struct, frozen=True, gc=False):
     """Remove one event if it is here, and refuse it from now on wherever `by` may delete it (NIP-09).
 
     `by` is the deleting pubkey or OPERATOR. The handler has checked the right to it where the event is live; where it
-    is not, the mark waits and `Known.is_deleted` finds it when the event comes.
+    is not, the mark waits and `Facts.deleters` has it when the event comes.
     """
 
     id: str
@@ -123,14 +114,6 @@ class ProvisionIdentity(msgspec.Struct, frozen=True, gc=False):
 Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity
 
 
-class KeyClaim(msgspec.Struct, frozen=True, gc=False):
-    """A claim code as it stands: whose key it binds, until when (unix seconds), and whether it has done so."""
-
-    identity_id: str
-    expires_at: int
-    used: bool
-
-
 class Admission(msgspec.Struct, frozen=True, gc=False):
     """What the log does with an event.
 
@@ -149,54 +132,20 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
-class Known(Protocol):
-    """What the log holds, for a handler to ask: inside the writer's transaction, earlier events of the batch included."""
-
-    def get(self, event_id: str) -> Event | None:
-        """The live event with this id."""
-
-    def current(self, address: str) -> Version | None:
-        """The live version of an address."""
-
-    def is_deleted(self, event_id: str, by: str) -> bool:
-        """Whether `by` (a pubkey or OPERATOR) has deleted this id, before or after it came."""
-
-    def deleted_until(self, address: str) -> Version | None:
-        """Up to which version (inclusive) an address is deleted; an empty id covers its whole second."""
-
-    def vanished_until(self, pubkey: str) -> int | None:
-        """Up to which `created_at` (inclusive) the key asked to vanish (NIP-62)."""
-
-    def identity_of(self, pubkey: str) -> str | None:
-        """The posting identity that the key is bound to now."""
-
-    def owner_of(self, pubkey: str) -> str | None:
-        """The posting identity that the key was ever bound to: it can be bound to no other."""
-
-    def keys_with(self, pubkey: str) -> frozenset[str]:
-        """The key and all that were ever bound to the same posting identity."""
-
-    def key_claim(self, code_hash: str) -> KeyClaim | None:
-        """The claim code with this hash (`keys.tokens.digest`)."""
-
-    def chunks_of(self, pubkey: str) -> int:
-        """How many passages of knowledge the key has."""
-
-    def chunks_in(self, event: Event) -> int:
-        """Into how many passages the event is cut."""
-
-    def invite(self, code_hash: str) -> int | None:
-        """Until when (unix seconds) the invite with this hash is good; None when there is none, or it was used."""
-
-
 Key = tuple[str, str]  # (projection, key): a derived row that may have changed
 
 
 class Meaning(Protocol):
     """What the log asks of `handlers`, handed in when it is opened."""
 
-    def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
+    def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
+        """What must be looked up before `admit`; asked again with what was found until it adds nothing (`facts.ROUNDS`)."""
+
+    def admit(self, event: Event, facts: Facts, now: int, door: Door) -> Admission:
         """Decide on one event, once. Raises Reject to refuse it without further effect."""
+
+    def passages(self, event: Event) -> int:
+        """How many passages of knowledge the event counts for in its author's quota."""
 
     def touches(self, event: Event) -> tuple[Key, ...]:
         """The derived rows that depend on this event; asked when it comes and again when it leaves."""

@@ -5,11 +5,10 @@ One definition for those who decide on an event and those who index it. Nothing 
 
 from typing import Final
 
-from relay.protocol import kinds
+from relay.protocol import kinds, names, urls
 from relay.protocol.event import Event, first_value
 
 MAX_TITLE: Final = 300  # characters
-MAX_URL: Final = 2048
 
 _UP: Final = frozenset({"+", ""})
 _DOWN: Final = "-"
@@ -19,6 +18,27 @@ def title(event: Event) -> str | None:
     """The title a post or an edit gives, None when it gives none: its first `title` tag, not blank, at most MAX_TITLE long."""
     value = first_value(event, "title")
     return value if value is not None and value.strip(" ") and len(value) <= MAX_TITLE else None
+
+
+def title_fault(text: str | None) -> str | None:
+    """Why this can be no title, None when it can: it is one line, people see something of it and nothing in it hides or turns."""
+    if text is None or names.is_blank(text):
+        return f"a post needs a title of 1 to {MAX_TITLE} visible characters (NIP-7D)"
+    if len(text) > MAX_TITLE:
+        return f"a title has at most {MAX_TITLE} characters"
+    if "\n" in text or names.shown(text, MAX_TITLE) != text.strip():
+        return "a title is one line without control, hidden or directional characters"
+    return None
+
+
+def link_fault(text: str) -> str | None:
+    """Why this can be no link of a post, None when it can."""
+    if urls.link(text) is not None:
+        return None
+    return (
+        f"a link is an http or https URL of at most {urls.MAX_URL} characters, with a host, without a user before it and "
+        "without backslashes, spaces, control, hidden or directional characters"
+    )
 
 
 def in_group(event: Event) -> bool:

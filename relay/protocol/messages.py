@@ -95,6 +95,10 @@ _question = re.compile(rb'\s*\[\s*"(?P<verb>REQ|COUNT)"\s*,\s*"(?P<name>[^"\\]{0
 _publication = re.compile(rb'\s*\[\s*"(?:EVENT|AUTH)"\s*,\s*\{').match
 _written_id = re.compile(rb'"id"\s*:\s*"([^"\\]{0,%d})"' % MAX_ECHO).search
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_LOOKED_AT: Final = (
+    1024  # bytes; a longer message that does not begin as one is not decoded to say what is wrong with it
+)
+_begins = re.compile(rb'[ \t\r\n]{0,16}\[[ \t\r\n]{0,16}"[A-Z-]{1,16}"[ \t\r\n]{0,16},[ \t\r\n]{0,16}["{0-9-]').match
 
 
 def decode(data: bytes) -> Message:
@@ -107,6 +111,8 @@ def decode(data: bytes) -> Message:
         except _FAULTS:
             pass
         # the slow path below finds out what is wrong and whom to tell
+    if len(data) > _LOOKED_AT and _begins(data) is None:
+        raise Malformed(notice('invalid: the message must be a JSON array that begins with a verb: ["EVENT", {…}]'))
     try:
         parts = _decode_parts(data)
     except _FAULTS as error:

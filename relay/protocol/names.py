@@ -16,6 +16,28 @@ RESERVED: Final = frozenset(("me", "register", "status", "profile", "_", "genera
 _NAME: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _JOINERS: Final = frozenset("\u200c\u200d")  # needed by Persian and by emoji
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+# Unicode 16, Default_Ignorable_Code_Point (DerivedCoreProperties.txt): nothing is drawn for them, though some are letters.
+_IGNORABLE: Final = (
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+)
+# Not ignorable, but drawn as nothing: Braille without dots, a musical note without head, Egyptian blanks, the Khitan filler.
+_BLANK: Final = frozenset((0x2800, 0x1D159, 0x13441, 0x13442, 0x16FE4))
 
 
 def is_name(name: str) -> bool:
@@ -42,13 +64,30 @@ def is_reserved(name: str) -> bool:
 
 
 def shown(text: str, most: int) -> str:
-    """The text as it may be shown: without hidden and directional characters (a newline stays), `most` characters of it."""
-    return "".join(char for char in text if _is_visible(char)).strip()[:most].strip()
+    """The text as it may be shown: without hidden and directional characters (a newline stays), `most` characters of it.
+
+    "" where nobody would see anything of it.
+    """
+    found = "".join(char for char in text if _is_visible(char)).strip()[:most].strip()
+    return "" if is_blank(found) else found
 
 
 def is_blank(text: str) -> bool:
-    """Whether nobody would see anything of the text: spaces and hidden characters only."""
-    return not any(_is_visible(char) and char not in _JOINERS and not char.isspace() for char in text)
+    """Whether nobody would see anything of the text: spaces, hidden characters and those that nothing is drawn for."""
+    return not any(_is_drawn(char) for char in text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether every character of the text is seen, so that it reads as what it is: no spaces either."""
+    return all(_is_drawn(char) for char in text)
+
+
+def _is_drawn(char: str) -> bool:
+    if "!" <= char <= "~":
+        return True
+    point = ord(char)
+    ignorable = any(first <= point <= last for first, last in _IGNORABLE)
+    return _is_visible(char) and not ignorable and point not in _BLANK and not char.isspace()
 
 
 def _is_visible(char: str) -> bool:

@@ -11,6 +11,7 @@ A frame is four bytes of length, big-endian, and one MessagePack message. Each r
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 import stat
@@ -241,11 +242,7 @@ class Control:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            try:
-                head = await reader.readexactly(_HEADER.size)
-            except asyncio.IncompleteReadError:
-                return
-            (length,) = _HEADER.unpack(head)
+            (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
             if length > MAX_FRAME:
                 await _send(writer, Failed(f"a frame may have {MAX_FRAME} bytes, not {length}"))
                 return
@@ -297,6 +294,9 @@ class Control:
                     return Described(await self._service.info())
         except (StorageError, ConfigError, Reject, VaultError) as error:
             return Failed(str(error))
+        except Exception as error:
+            logging.getLogger("tidings.control").exception("the command %s failed", type(request).__name__)
+            return Failed(f"internal error ({type(error).__name__}); the log of the relay says more")
 
     async def _submit(self, batch: list[Event]) -> Reply:
         if len(batch) > MAX_BATCH:

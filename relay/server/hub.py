@@ -1,13 +1,15 @@
 """What all connections share: settings in force, the pipeline, fan-out, queries, limits, and the one timer.
 
 The hub knows storage only by its interfaces; `relay.app` builds it. It has one clock tick a second for everything that would
-otherwise be a timer per connection: pings, dead peers, unanswered closes, the sweep of expired events.
+otherwise be a timer per connection: pings, dead peers, unanswered closes, the sweep of expired events. The tick waits for
+nothing: what takes its time is a task beside it.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -24,9 +26,11 @@ from relay.protocol.session import Rules
 from relay.server import limits, policies
 from relay.server.fanout import Fanout
 from relay.server.ingest import Ingest
+from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
 from relay.server.queries import Queries
+from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
-from storage.base import Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+from storage.base import Expected, Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
 from storage.search.engine import SearchEngine, SearchHealth
 
 if TYPE_CHECKING:
@@ -44,7 +48,8 @@ log = logging.getLogger("tidings.hub")
 class Health(msgspec.Struct, frozen=True):
     """What `/health` and `tidings info` tell of a running relay. Times are seconds."""
 
-    status: str  # ok, degraded (storage fails) or draining
+    status: str  # ok, degraded (see `problem`) or draining
+    takes_events: bool
     uptime: int
     connections: int
     subscriptions: int
@@ -73,6 +78,7 @@ class Hub:
         self.reader = reader
         self.writer = writer
         self.clock = asyncio.get_running_loop().time
+        self.faults = Faults()
         self.fanout = Fanout()
         self._listeners: list[Listener] = []
         self.connections: set[Connection] = set()
@@ -80,15 +86,19 @@ class Hub:
         self.dirty: set[Connection] = set()  # have something queued
         self.tally = limits.Tally()
         self.buckets = limits.Buckets()
+        self.wasted = limits.Buckets()
+        self.intake = Intake(self.faults)
         self.key_buckets = limits.Buckets()
-        self.ingest = Ingest(writer, self._publish, self.flush, config.storage.queue, self._pace)
-        self.queries = Queries(reader, config.storage.readers, _limits(config))
+        self.ingest = Ingest(writer, self._publish, self.flush, config.storage.queue, self.faults, pace=self._pace)
+        self.queries = Queries(reader, config.storage.readers, _limits(config), self.faults)
         self.draining = False
         self._drain: asyncio.Task[None] | None = None
+        self._tasks = Tasks(self.faults)
+        self._sweeping: asyncio.Task[None] | None = None
         self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
-        self._ticker = asyncio.create_task(self._tick(), name="ticker")
+        self._tasks.repeat(self._tick, "the ticker")
 
     def configure(self, config: Config) -> None:
         """Put settings in force, at the start and again on a reload."""
@@ -130,6 +140,10 @@ class Hub:
         rates = self.config.rates
         return self.buckets.take(address, rates.messages_per_address, rates.burst, self.clock())
 
+    def may_waste(self, address: str, cost: float) -> bool:
+        """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
+        return self.wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
+
     def author(self, door: Door, keys: frozenset[str] = frozenset()) -> policies.Author:
         """Who hands events in by this door, having proven these keys."""
         return policies.Author(door, keys, self.self_pubkey)
@@ -153,30 +167,50 @@ class Hub:
         """Write out what was queued on any connection, and let those read on that waited for room."""
         dirty, self.dirty = self.dirty, set()
         for connection in dirty:
-            connection.flush()
+            self._attend(connection, connection.flush)
         if self.paused and self.ingest.room():
             for connection in list(self.paused):
-                connection.consider_reading()
+                self._attend(connection, connection.consider_reading)
+
+    def _attend(self, connection: Connection, work: Callable[[], None]) -> None:
+        """Do something about one connection; where that fails, that one is cut, since it may have missed something."""
+        try:
+            work()
+        except Exception as error:
+            self.faults.report("a connection", error)
+            connection.abort()
 
     def _publish(self, event: Event, wire: bytes, outcome: Outcome) -> None:
-        self.fanout.publish(event, wire, outcome.audience)
+        try:
+            self.fanout.publish(event, wire, outcome.audience)
+        except Exception as error:
+            self.faults.report("live delivery", error)
         for listener in self._listeners:
-            listener(event, outcome)
+            try:
+                listener(event, outcome)
+            except Exception as error:
+                self.faults.report(f"the listener {getattr(listener, '__qualname__', listener)}", error)
 
     # what HTTP asks
 
     def listen(self, listener: Listener) -> None:
-        """From now on tell `listener` of every event that was accepted, in order of commit, on the loop. It must not raise."""
+        """From now on tell `listener` of every event that was accepted, in order of commit, on the loop."""
         self._listeners.append(listener)
 
     async def publish(
-        self, event: Event, door: Door, keys: frozenset[str] = frozenset(), trusted: bool = False
+        self,
+        event: Event,
+        door: Door,
+        keys: frozenset[str] = frozenset(),
+        trusted: bool = False,
+        expected: Expected | None = None,
     ) -> Outcome:
         """Take one event by the policies of its door; its outcome, durable.
 
         `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
-        signature is not checked again and its key counts as proven.
+        signature is not checked again and its key counts as proven; only such an event may have something `expected`.
         """
+        assert trusted or expected is None
         now = int(time.time())
         author = self.author(door, keys | {event.pubkey} if trusted else keys)
         refusal = self.refuse(event, author, now)
@@ -186,7 +220,7 @@ class Hub:
             return Outcome(Status.REFUSED, refusal=refusal)
         if trusted:
             try:
-                return (await self.ingest.write([Incoming(event, wire_of(event), door, now)]))[0]
+                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected)]))[0]
             except StorageError as error:
                 return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, str(error)))
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -225,9 +259,10 @@ class Hub:
 
     def health(self) -> Health:
         """How the relay is doing now."""
-        status = "draining" if self.draining else "degraded" if self.ingest.failure else "ok"
+        problem = self.ingest.failure or self.faults.problem()
         return Health(
-            status=status,
+            status="draining" if self.draining else "degraded" if problem else "ok",
+            takes_events=not self.draining and self.ingest.failure is None,
             uptime=int(time.monotonic() - self._started),
             connections=self.tally.total,
             subscriptions=self.fanout.count,
@@ -237,7 +272,7 @@ class Hub:
             delivered=self.fanout.delivered,
             last_seq=self.ingest.last_seq,
             search=self.search.health(),
-            problem=self.ingest.failure,
+            problem=problem,
         )
 
     # time
@@ -248,26 +283,29 @@ class Hub:
             now = self.clock()
             self._visit(now)
             interval = self.config.storage.sweep_interval
-            if interval and now - self._swept_at >= interval:
+            if interval and now - self._swept_at >= interval and (self._sweeping is None or self._sweeping.done()):
                 self._swept_at = now
-                await self._sweep()
+                self._sweeping = self._tasks.start(self._sweep(), "the sweep of expired events")
 
     def _visit(self, now: float) -> None:
-        server = self.config.server
         for connection in list(self.connections):
-            if connection.closing_at:
-                if now - connection.closing_at > CLOSE_TIMEOUT:
-                    connection.abort()
-            elif not connection.writable:
-                if connection.is_stuck(now, server.ping_timeout):
-                    connection.abort()  # it would keep its part of our memory for as long as it likes
-            elif connection.paused:
-                continue  # its pong may be in what we do not read yet
-            elif connection.pinged_at > connection.heard_at:
-                if now - connection.pinged_at > server.ping_timeout:
-                    connection.abort()
-            elif server.ping_interval and now - connection.heard_at > server.ping_interval:
-                connection.ping(now)
+            self._attend(connection, partial(self._look_at, connection, now))
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        server = self.config.server
+        if connection.closing_at:
+            if now - connection.closing_at > CLOSE_TIMEOUT:
+                connection.abort()
+        elif not connection.writable:
+            if connection.is_stuck(now, server.ping_timeout):
+                connection.abort()  # it would keep its part of our memory for as long as it likes
+        elif connection.paused:
+            return  # its pong may be in what we do not read yet
+        elif connection.pinged_at > connection.heard_at:
+            if now - connection.pinged_at > server.ping_timeout:
+                connection.abort()
+        elif server.ping_interval and now - connection.heard_at > server.ping_interval:
+            connection.ping(now)
 
     async def _sweep(self) -> None:
         try:
@@ -282,7 +320,7 @@ class Hub:
         """Take nothing more, finish what is queued, then close every connection. Idempotent."""
         if not self.draining:
             self.draining = True
-            self._drain = asyncio.create_task(self._close_all(), name="drain")
+            self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:
         """No CLOSED: clients take it as final, and resume after a lost socket.
@@ -291,16 +329,18 @@ class Hub:
         """
         await self.ingest.drained()
         for connection in list(self.connections):
-            connection.close(CloseCode.GOING_AWAY, "this relay is shutting down")
-            connection.transport.resume_reading()  # for the peer's close frame; messages are not acted on any more
+            self._attend(connection, partial(self._say_goodbye, connection))
+
+    def _say_goodbye(self, connection: Connection) -> None:
+        connection.close(CloseCode.GOING_AWAY, "this relay is shutting down")
+        connection.transport.resume_reading()  # for the peer's close frame; messages are not acted on any more
 
     async def close(self) -> None:
         """Finish what is under way and stop; storage is the caller's to close. Idempotent."""
         self.begin_drain()
         assert self._drain is not None
         await self._drain
-        self._ticker.cancel()
-        await asyncio.gather(self._ticker, return_exceptions=True)
+        await self._tasks.close()
         await self.queries.close()
         await self.ingest.close()
 

@@ -4,14 +4,12 @@ What the HTTP routes need of identities is here, and they ask nothing else. Refu
 `Refused` (how things stand); neither leaves anything half-done.
 """
 
-import asyncio
 import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,10 +27,12 @@ from relay.protocol.filter import Filter, matches
 from relay.server import checks
 from relay.server.limits import Buckets
 from relay.server.membership import Membership
+from relay.server.profiles import Profiles
 from relay.server.proofs import Proofs
 from relay.server.signing import NoCustody, Signing
+from relay.server.supervision import Tasks
 from relay.server.users import Users
-from storage.base import Outcome, Status, StorageError
+from storage.base import Outcome, StorageError
 from storage.people import BoundKey, Held, Identity, Lookups, NewIdentity, Refused, Token, Why
 
 if TYPE_CHECKING:
@@ -100,12 +100,13 @@ class Identities:
         self.signing = Signing(hub, vault)
         hub.self_pubkey = self.signing.pubkey
         self.membership = Membership(hub, self.signing)
+        self.profiles = Profiles(hub, self.signing)
         self.proofs = Proofs(int(time.time()))
         self.users = Users(hub, self.proofs)
         self._buckets = Buckets()
         self._tokens: dict[str, _Known] = {}
         self._generation = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(hub.faults)
         hub.listen(self._follow)
 
     @property
@@ -139,7 +140,7 @@ class Identities:
             raise Reject(Prefix.AUTH_REQUIRED, fault or "")
         if now - (known.token.last_used_at or 0) >= USED_SECONDS:
             known.token = msgspec.structs.replace(known.token, last_used_at=now)
-            self._start(self._use(known.token.id, now))
+            self._tasks.start(self._use(known.token.id, now), "the last use of a token")
         return known.principal
 
     async def _look_up(self, digest: str) -> _Known | None:
@@ -177,6 +178,8 @@ class Identities:
             self.membership.added(event.pubkey)
         elif event.kind == kinds.LEAVE:
             self.membership.removed(event.pubkey)
+        elif event.kind == kinds.METADATA:
+            self.profiles.changed(event.pubkey)
 
     # registering
 
@@ -209,8 +212,12 @@ class Identities:
             )
             await self._hub.ingest.call(lambda: self._directory.register(new, now))
         self.membership.added(key.pubkey)
-        await self._introduce(new.id)
-        return Registered(await self.get(new.id), token, self.claim_url(claim), checks.verification_code(claim))
+        try:
+            await self.profiles.introduce(new.id)
+        except StorageError as error:  # the identity is there, and its token is shown now or never
+            log.warning("the profile of an identity was not published: %s", error)
+        identity = Identity(new.id, name, None, description, None, None, None, now, None, key.pubkey)
+        return Registered(identity, token, self.claim_url(claim), checks.verification_code(claim))
 
     def _check_open(self) -> None:
         if not self._hub.config.identities.registration:
@@ -264,42 +271,24 @@ class Identities:
         return await self._hub.reader.ask(lambda tables: tables.identities_of_keys(pubkeys))
 
     async def edit(self, identity_id: str, display_name: str | None, description: str | None) -> Event | None:
-        """Set what is shown, None leaves it; the kind 0 that says so, None where the relay holds no key for it.
+        """Set what is shown, None leaves it; the kind 0 that says so, None where the relay signs with no key for it.
 
         Raises Reject(invalid) for text with hidden characters or too much of it.
         """
-        present = await self.get(identity_id)
-        shown = checks.text(display_name, names.MAX_DISPLAY_NAME, "display name")
-        about = checks.text(description, names.MAX_DESCRIPTION, "description")
-        shown = present.display_name if display_name is None else shown
-        about = present.description if description is None else about
-        await self._hub.ingest.call(lambda: self._directory.describe(identity_id, shown, about))
-        return await self._introduce(identity_id)
-
-    async def _introduce(self, identity_id: str) -> Event | None:
-        """Publish a kind 0 by the key the relay holds, keeping what else stood in the one before."""
+        shown: dict[str, str | None] = {}
+        if display_name is not None:
+            shown["display_name"] = checks.text(display_name, names.MAX_DISPLAY_NAME, "display name")
+        if description is not None:
+            shown["description"] = checks.text(description, names.MAX_DESCRIPTION, "description")
+        # The event carries the change: only so is it decided in one transaction with what else changes the identity.
+        event = await self.profiles.introduce(identity_id, shown=shown)
         identity = await self.get(identity_id)
-        held = await self._hub.reader.ask(lambda tables: tables.held_key(identity_id))
-        if held is None or held.retired:
-            return None
-        created_at, content = await self.signing.next_second(held.pubkey, kinds.METADATA)
-        content |= {
-            "name": identity.name,
-            "display_name": identity.display_name or "",
-            "about": identity.description or "",
-        }
-        if self._hub.config.relay.url:
-            content["nip05"] = f"{names.name_key(identity.name)}@{urlsplit(self._hub.relay_url).netloc}"
-        text = msgspec.json.encode(content).decode()
-        event = await self.sign(identity_id, Draft(kinds.METADATA, [], text, created_at), by=held.pubkey)
-        outcome = await self._hub.publish(event, Door.HTTP, trusted=True)
-        if outcome.status is Status.REFUSED:
-            log.warning("the profile of an identity was not published: %s", outcome.refusal)
-            return None
+        if any(getattr(identity, name) != text for name, text in shown.items()):
+            await self._hub.ingest.call(lambda: self._directory.describe(identity_id, shown))
         return event
 
     async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
-        """The draft as an event of this identity, by the key that the relay holds for it, or by its key `by`.
+        """The draft as an event of this identity, by its main key or by its key `by`.
 
         Raises NoCustody with the unsigned event where the relay does not hold the key; Reject as `Signing.sign`.
         """
@@ -378,6 +367,12 @@ class Identities:
         if await self._hub.ingest.call(lambda: self._directory.unbind(pubkey, identity_id, now)):
             self.membership.removed(pubkey)
 
+    async def choose(self, identity_id: str, pubkey: str) -> None:
+        """Make a key the one that signs what comes over HTTP, and that is shown. Raises Refused: UNKNOWN, UNUSABLE."""
+        now = int(time.time())
+        await self._hub.ingest.call(lambda: self._directory.choose(pubkey, identity_id, now))
+        await self.profiles.introduce(identity_id)  # the NIP-05 address is the main key's
+
     async def retire(self, identity_id: str, pubkey: str, destroy: bool) -> None:
         """Sign deletions only with a held key from now on, or `destroy` its secret. Raises Refused(UNKNOWN)."""
         now = int(time.time())
@@ -453,14 +448,11 @@ class Identities:
         identity_id = await self._hub.ingest.call(lambda: self._directory.claim(digest, user_id, row, claim_url, now))
         return await self.get(identity_id)
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def close(self) -> None:
         """Finish what is under way, before the pipeline closes."""
-        await asyncio.gather(*self._tasks, self.membership.settle())
+        await self._tasks.settle()
+        await self.membership.settle()
+        await self.profiles.settle()
 
 
 __all__ = ["Identities", "NoCustody", "Principal", "Registered", "TooFast"]

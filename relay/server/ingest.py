@@ -8,6 +8,9 @@ commit), and while more stands before the verifier it waits for that a little: a
 one of a small one, and one that comes alone waits for nobody. Results come back to the loop once per commit: answers first,
 then fan-out. Nothing is acknowledged before its commit; the queue is bounded by `room()`, which the sockets ask before they
 read on.
+
+Whatever raises what nobody foresaw fails its item: an event is answered with an error, a listener misses that event. The
+threads go on, what else the batch holds is delivered, and `pending` comes down all the same.
 """
 
 import asyncio
@@ -27,12 +30,14 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.kinds import DELETION, VANISH, has_address
 from relay.server.line import Line
+from relay.server.supervision import Faults, plain
 from storage.base import Incoming, Outcome, Status, StorageError, Writer
 
 VERIFY_BATCH: Final = 64
 COMMIT_BATCH: Final = 1000
 LINGER: Final = 0.02  # seconds that a transaction waits at most for what is about to be verified
 RECENT: Final = 50_000
+MAX_BYTES: Final = 64 * 1024 * 1024  # of events under way; what is at hand when that is reached comes on top
 REMOVING: Final = frozenset((DELETION, VANISH))
 
 T = TypeVar("T")
@@ -50,6 +55,7 @@ class Submission(msgspec.Struct, gc=False):
     door: Door
     received_at: int
     answer: Answer
+    size: int
     fault: Reject | None = None
 
 
@@ -88,9 +94,12 @@ class Ingest:
         publish: Publish,
         flush: Callable[[], None],
         capacity: int,
+        faults: Faults,
+        *,
         pace: Pace = lambda _event: None,
     ) -> None:
         self._writer = writer
+        self._faults = faults
         self._pace = pace
         self._publish = publish
         self._flush = flush
@@ -105,6 +114,7 @@ class Ingest:
         self._idle = asyncio.Event()
         self._idle.set()
         self.pending = 0
+        self.pending_bytes = 0
         self.stored = 0
         self.refused = 0
         self.failure: str | None = None  # the last storage error, None once a batch went through again
@@ -118,18 +128,28 @@ class Ingest:
 
     def room(self) -> bool:
         """Whether clients may go on sending; False asks them to wait."""
-        return self.pending < self._capacity
+        return self.pending < self._capacity and self.pending_bytes < MAX_BYTES
 
-    def submit(self, event: Event, door: Door, received_at: int, answer: Answer, source: Hashable = None) -> None:
+    def submit(
+        self,
+        event: Event,
+        door: Door,
+        received_at: int,
+        answer: Answer,
+        source: Hashable = None,
+        *,
+        size: int | None = None,
+    ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `source` stand in a line of their own.
+        The events of each `source` stand in a line of their own. `size` is in bytes, counted here where it is not given.
         """
         if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
-        self._begin(1)
-        self._waiting.append((source, Submission(event, door, received_at, answer)))
+        size = len(wire(event)) if size is None else size
+        self._begin(1, size)
+        self._waiting.append((source, Submission(event, door, received_at, answer, size)))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._hand_over)
@@ -139,7 +159,7 @@ class Ingest:
 
         Raises StorageError when the database cannot be written: then nothing of it is stored.
         """
-        self._begin(len(incoming))
+        self._begin(len(incoming), _bytes_of(incoming))
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
         self._to_write.put(_Batch(list(incoming), future))
         return await future
@@ -162,12 +182,14 @@ class Ingest:
         self._to_write.put(_STOP)
         await asyncio.to_thread(self._threads[1].join)
 
-    def _begin(self, count: int) -> None:
+    def _begin(self, count: int, size: int) -> None:
         self.pending += count
+        self.pending_bytes += size
         self._idle.clear()
 
-    def _end(self, count: int) -> None:
+    def _end(self, count: int, size: int) -> None:
         self.pending -= count
+        self.pending_bytes -= size
         if not self.pending:
             self._idle.set()
 
@@ -180,7 +202,24 @@ class Ingest:
 
     def _verify_loop(self) -> None:
         while batch := self._to_verify.take(VERIFY_BATCH):
-            self._to_write.put(_verify(batch, self._pace))
+            self._to_write.put(self._verify(batch))
+
+    def _verify(self, batch: list[Submission]) -> _Verified:
+        """Whose event it is, is known only after the signature: a forged one must not use up its supposed author's rate."""
+        done = _Verified([], [], [])
+        for submission in batch:
+            event = submission.event
+            try:
+                submission.fault = fault(event) or self._pace(event)
+                if submission.fault is None:
+                    done.incoming.append(Incoming(event, wire(event), submission.door, submission.received_at))
+                    done.sound.append(submission)
+            except BaseException as error:
+                self._faults.report("the verifier", error)
+                submission.fault = _internal(error)
+            if submission.fault is not None:
+                done.faulty.append(submission)
+        return done
 
     # on the writer's thread
 
@@ -214,11 +253,13 @@ class Ingest:
         failure = None
         try:
             outcomes = self._writer.write(incoming, int(time.time())) if incoming else []
+            if len(outcomes) != len(incoming):
+                raise RuntimeError(f"{len(outcomes)} outcomes of {len(incoming)} events")
         except StorageError as error:
             failure = str(error)
-        except Exception as error:
-            log.exception("the writer failed on a batch of %d events", len(incoming))
-            failure = f"internal error ({type(error).__name__})"
+        except BaseException as error:
+            self._faults.report("the writer", error)
+            failure = _internal(error).message
         if failure is not None:
             outcomes = [Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, failure))] * len(incoming)
         self._loop.call_soon_threadsafe(self._deliver, batches, outcomes, failure)
@@ -227,7 +268,7 @@ class Ingest:
         try:
             result = job.work()
         except BaseException as error:
-            self._loop.call_soon_threadsafe(_settle, job.future, None, error)
+            self._loop.call_soon_threadsafe(_settle, job.future, None, plain(error))
         else:
             self._loop.call_soon_threadsafe(_settle, job.future, result, None)
 
@@ -246,19 +287,31 @@ class Ingest:
             else:
                 _settle(batch.future, own, None if failure is None else StorageError(failure))
             for item, outcome in zip(batch.incoming, own, strict=True):
-                self._account(item, outcome)
-            self._end(len(own))
+                try:
+                    self._account(item, outcome, failure is None)
+                except Exception as error:
+                    self._faults.report("live delivery", error)
+            if isinstance(batch, _Verified):
+                taken = [*batch.sound, *batch.faulty]
+                self._end(len(taken), sum([submission.size for submission in taken]))
+            else:
+                self._end(len(own), _bytes_of(batch.incoming))
         self._flush()
 
     def _answer(self, batch: _Verified, outcomes: list[Outcome]) -> None:
         for submission, outcome in zip(batch.sound, outcomes, strict=True):
-            submission.answer(submission.event, outcome)
+            try:
+                submission.answer(submission.event, outcome)
+            except Exception as error:
+                self._faults.report("an answer", error)
         for submission in batch.faulty:
-            submission.answer(submission.event, Outcome(Status.REFUSED, refusal=submission.fault))
+            try:
+                submission.answer(submission.event, Outcome(Status.REFUSED, refusal=submission.fault))
+            except Exception as error:
+                self._faults.report("an answer", error)
         self.refused += len(batch.faulty)
-        self._end(len(batch.faulty))
 
-    def _account(self, item: Incoming, outcome: Outcome) -> None:
+    def _account(self, item: Incoming, outcome: Outcome, works: bool) -> None:
         status = outcome.status
         if status is Status.STORED:
             self.stored += 1
@@ -268,6 +321,8 @@ class Ingest:
             self._publish(item.event, item.wire, outcome)
         elif status is Status.REFUSED:
             self.refused += 1
+            if works and outcome.refusal is not None and outcome.refusal.prefix is Prefix.ERROR:
+                self._faults.report("the handler of an event", outcome.refusal)
 
     def forget(self) -> None:
         """Events have left the log by another way than an event: answer duplicates from the store again."""
@@ -283,15 +338,13 @@ class Ingest:
                 self._recent.popitem(last=False)
 
 
-def _verify(batch: list[Submission], pace: Pace) -> _Verified:
-    """Whose event it is, is known only after the signature: a forged one must not use up its supposed author's rate."""
-    sound: list[Submission] = []
-    faulty: list[Submission] = []
-    for submission in batch:
-        submission.fault = fault(submission.event) or pace(submission.event)
-        (sound if submission.fault is None else faulty).append(submission)
-    incoming = [Incoming(item.event, wire(item.event), item.door, item.received_at) for item in sound]
-    return _Verified(sound, incoming, faulty)
+def _bytes_of(incoming: Sequence[Incoming]) -> int:
+    return sum([len(item.wire) for item in incoming])
+
+
+def _internal(error: BaseException) -> Reject:
+    """What a stranger is told of a fault of the relay's: that it is one."""
+    return Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
 
 
 def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
+from relay.protocol.words import counted
+
 MAX_BUCKETS: Final = 100_000
 Network = IPv4Network | IPv6Network
 
@@ -70,16 +72,16 @@ class Buckets:
     def __init__(self) -> None:
         self._levels: dict[str, tuple[float, float]] = {}  # name -> (tokens, when)
 
-    def take(self, name: str, rate: float, burst: float, now: float) -> bool:
-        """Take one token if there is one. A `rate` of 0 is no limit."""
+    def take(self, name: str, rate: float, burst: float, now: float, cost: float = 1.0) -> bool:
+        """Take one token, or `cost`, if there are so many. A `rate` of 0 is no limit."""
         if rate <= 0:
             return True
         full = max(1.0, rate * burst)
         tokens = self.left(name, rate, burst, now)
-        allowed = tokens >= 1.0
+        allowed = tokens >= cost
         if name not in self._levels and len(self._levels) >= MAX_BUCKETS:
             self._forget(full, rate, now)
-        self._levels[name] = (tokens - 1.0 if allowed else tokens, now)
+        self._levels[name] = (tokens - cost if allowed else tokens, now)
         return allowed
 
     def left(self, name: str, rate: float, burst: float, now: float) -> float:
@@ -112,9 +114,9 @@ class Tally:
     def enter(self, address: str, per_address: int, in_all: int) -> str | None:
         """Count one connection in; the reason when it is one too many (0 is no limit)."""
         if in_all and self.total >= in_all:
-            return f"this relay holds {in_all} connections and has no room for more; try again later"
+            return f"this relay holds {counted(in_all, 'connection')} and has no room for more; try again later"
         if per_address and self._counts.get(address, 0) >= per_address:
-            return f"{per_address} connections are open from your address; close one first"
+            return f"your address has {counted(per_address, 'connection')} open already; close one first"
         self._counts[address] = self._counts.get(address, 0) + 1
         self.total += 1
         return None

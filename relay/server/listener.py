@@ -24,7 +24,8 @@ _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 
 
 _LATE = (
-    b'{"success":false,"error":"request_timeout","message":"the request did not arrive in time",'
+    b'{"success":false,"error":"the request did not arrive in time","code":"request_timeout",'
+    b'"message":"the request did not arrive in time",'
     b'"hint":"Send it again, all of it at once."}'
 )
 _TOO_LATE = (

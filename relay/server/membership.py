@@ -13,6 +13,7 @@ from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.server.signing import Signing
+from relay.server.supervision import Tasks
 from storage.base import Incoming, StorageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Membership:
         self._hub = hub
         self._signing = signing
         self._quiet = quiet
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(hub.faults)
         self._timer: asyncio.TimerHandle | None = None
 
     def added(self, pubkey: str) -> None:
@@ -47,7 +48,7 @@ class Membership:
         if self._timer is not None:
             self._timer.cancel()
             self._list()
-        await asyncio.gather(*self._tasks)
+        await self._tasks.settle()
 
     def _changed(self, kind: int, pubkey: str) -> None:
         self._start([self._signing.by_relay(kind, [_PROTECTED, ["p", pubkey]], "", int(time.time()))])
@@ -56,25 +57,22 @@ class Membership:
 
     def _list(self) -> None:
         self._timer = None
-        task = asyncio.create_task(self._publish_list(), name="member list")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._publish_list(), "the member list")
 
     async def _publish_list(self) -> None:
         try:
             limit = self._hub.config.identities.members
             members = await self._hub.reader.ask(lambda tables: tables.members(limit))
-            created_at, _ = await self._signing.next_second(self._signing.pubkey, kinds.MEMBERS)
+            present = await self._signing.newest(self._signing.pubkey, kinds.MEMBERS)
         except StorageError as error:
             log.error("the member list could not be made: %s", error)
             return
+        created_at = max(int(time.time()), 0 if present is None else present.created_at + 1)
         tags = [_PROTECTED, *(["member", pubkey] for pubkey in members)]
         await self._store([self._signing.by_relay(kinds.MEMBERS, tags, "", created_at)])
 
     def _start(self, events: Sequence[Event]) -> None:
-        task = asyncio.create_task(self._store(events), name="membership")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._store(events), "an event about a member")
 
     async def _store(self, events: Sequence[Event]) -> None:
         """The relay's own events pass no policies: they are not somebody's request."""

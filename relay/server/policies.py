@@ -14,6 +14,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, has_tag
+from relay.protocol.words import counted
 
 REPOSTS: Final = frozenset((6, 16))  # NIP-18
 # Never stored, sent on or good for a second time: their own signature is as good as authentication.
@@ -41,7 +42,7 @@ def tags(event: Event, _author: Author, config: Config, _now: int) -> Reject | N
     """`limits.max_event_tags`."""
     if len(event.tags) <= config.limits.max_event_tags:
         return None
-    return Reject(Prefix.INVALID, f"{len(event.tags)} tags; this relay takes {config.limits.max_event_tags}")
+    return Reject(Prefix.INVALID, f"{counted(len(event.tags), 'tag')}; this relay takes {config.limits.max_event_tags}")
 
 
 def content(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
@@ -49,7 +50,8 @@ def content(event: Event, _author: Author, config: Config, _now: int) -> Reject 
     if len(event.content) <= config.limits.max_content_length:
         return None
     return Reject(
-        Prefix.INVALID, f"{len(event.content)} characters; this relay takes {config.limits.max_content_length}"
+        Prefix.INVALID,
+        f"{counted(len(event.content), 'character')}; this relay takes {config.limits.max_content_length:,}",
     )
 
 

@@ -11,7 +11,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from time import monotonic
+from functools import partial
+from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,6 +24,8 @@ from relay.protocol.filter import Filter
 from relay.protocol.session import Open, Tally
 from relay.server import frames, searching
 from relay.server.fanout import Subscription
+from relay.server.pools import Pool
+from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
 from storage.people import Refused
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
-SHARE: Final = 0.002  # seconds of one turn of the event loop in which REQs are answered at once
+SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
 _INVITES: Final = frozenset([kinds.INVITE])
 MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
 
@@ -55,14 +58,17 @@ Job = History | Tally
 class Queries:
     """Owns the workers. All methods are called on the event loop."""
 
-    def __init__(self, reader: Reader, readers: int, limits: Limits) -> None:
+    def __init__(self, reader: Reader, readers: int, limits: Limits, faults: Faults) -> None:
         self.limits = limits  # replaced on reload
         self._reader = reader
         self._ready: deque[Connection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
-        workers = readers * WORKERS_A_READER
-        self._tasks = [asyncio.create_task(self._work(), name=f"query-{number}") for number in range(workers)]
+        self._faults = faults
+        self._tasks = Tasks(faults)
+        self._packers = Pool("compress", readers, readers * WORKERS_A_READER)  # one job a worker: never full
+        for _ in range(readers * WORKERS_A_READER):
+            self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
 
     def submit(self, connection: "Connection", job: Job) -> None:
@@ -94,20 +100,23 @@ class Queries:
 
     async def close(self) -> None:
         """End the workers at once; what they had not sent is not sent."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
+        self._packers.close()
 
     async def _work(self) -> None:
         while True:
             await self._wake.acquire()
             connection = self._ready.popleft()
-            if connection.jobs:
-                await self._run(connection, connection.jobs.pop(0))
-            connection.lined_up = False
-            connection.flush()
-            connection.consider_reading()
-            self.wake(connection)
+            try:
+                if connection.jobs:
+                    await self._run(connection, connection.jobs.pop(0))
+                connection.lined_up = False
+                connection.flush()
+                connection.consider_reading()
+                self.wake(connection)
+            except Exception as error:
+                self._faults.report("a query worker", error)
+                connection.abort()
             del connection  # a client that left is not kept while this worker waits
 
     async def _run(self, connection: "Connection", job: Job) -> None:
@@ -123,7 +132,7 @@ class Queries:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
         if not isinstance(error, StorageError | Reject | Refused):
-            log.error("query failed", exc_info=error)
+            self._faults.report("a query", error)
             reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
         elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)
@@ -152,7 +161,7 @@ class Queries:
             wires = await self._read(connection, job)
         prefix = job.subscription.prefix
         if connection.deflate:
-            data = await asyncio.to_thread(frames.deflated_events, prefix, wires)
+            data = await self._packers.run(partial(frames.deflated_events, prefix, wires))
         else:
             data = frames.events(prefix, wires)
         if _is_open(job):
@@ -160,7 +169,7 @@ class Queries:
 
     def _has_share(self) -> bool:
         """Whether this turn of the event loop has time left for queries."""
-        now = monotonic()  # uvloop's own clock counts milliseconds
+        now = thread_time()
         if not self._share_ends:
             self._share_ends = now + SHARE
             asyncio.get_running_loop().call_soon(self._end_turn)

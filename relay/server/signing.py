@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 EXPORTS: Final = 1  # at a time, since each takes 64 MiB
 MAX_EXPORTS: Final = 16  # under way or waiting
 MIN_PASSWORD: Final = 8  # characters of an export's password
+HINTED: Final = frozenset((kinds.REACTION, kinds.EDIT, kinds.COMMENT))  # what they point at is here
+_POINTERS: Final = frozenset(("e", "a", "p", "E", "A", "P"))
 
 
 class NoCustody(Exception):
@@ -73,7 +75,7 @@ class Signing:
                 self._free.notify_all()
 
     async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
-        """The draft as an event of this identity, by the key that the relay holds for it, or by its key `by`.
+        """The draft as an event of this identity, by its main key or by its key `by`.
 
         Raises NoCustody when the relay does not hold that key or it is retired, Reject(restricted) for a kind it never signs
         and for a `by` of somebody else.
@@ -82,12 +84,14 @@ class Signing:
         def look(tables: Lookups) -> tuple[Held | None, str | None]:
             if by is None:
                 identity = tables.identity(identity_id)
-                return tables.held_key(identity_id), None if identity is None else identity.pubkey
+                main = None if identity is None else identity.pubkey
+                return None if main is None else tables.held(main), main
             key = tables.key(by)
             if key is None or key.identity_id != identity_id:
                 raise Reject(Prefix.RESTRICTED, "this was written by another identity")
             return tables.held(by), by
 
+        draft = hinted(draft, self._hub.config.relay.url)
         async with self.custody() as custody:
             held, pubkey = await self._hub.reader.ask(look)
             if held is not None and not (held.retired and draft.kind not in AFTER_RETIREMENT):
@@ -135,17 +139,10 @@ class Signing:
         finally:
             self._exporting -= 1
 
-    async def next_second(self, pubkey: str, kind: int) -> tuple[int, dict[str, object]]:
-        """A created_at that wins over the key's live version of a replaceable kind, and that version's JSON content."""
-        now = int(time.time())
-        current = await self._newest(Filter(authors=frozenset([pubkey]), kinds=frozenset([kind]), limit=1), now)
-        if current is None:
-            return now, {}
-        try:
-            content = msgspec.json.decode(current.content, type=dict[str, object])
-        except (msgspec.DecodeError, RecursionError):
-            content = {}
-        return max(now, current.created_at + 1), content
+    async def newest(self, pubkey: str, kind: int) -> Event | None:
+        """The key's live version of a replaceable kind."""
+        wanted = Filter(authors=frozenset([pubkey]), kinds=frozenset([kind]), limit=1)
+        return await self._newest(wanted, int(time.time()))
 
     async def _newest(self, wanted: Filter, now: int) -> Event | None:
         found = await self._hub.reader.query([wanted], PUBLIC, now)
@@ -172,3 +169,14 @@ class Signing:
             async with self._free:
                 self._rotating = False
                 self._free.notify_all()
+
+
+def hinted(draft: Draft, url: str) -> Draft:
+    """The draft with `url` as the relay hint of what it points at (NIP-01), where nothing else stands there; "" is no hint."""
+    if not url or draft.kind not in HINTED:
+        return draft
+    tags = [
+        [*tag[:2], url, *tag[3:]] if tag[0] in _POINTERS and len(tag) > 1 and not "".join(tag[2:3]) else tag
+        for tag in draft.tags
+    ]
+    return msgspec.structs.replace(draft, tags=tags)

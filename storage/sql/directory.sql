@@ -6,7 +6,7 @@ SELECT
     (
         SELECT k.pubkey FROM identity_keys AS k
         WHERE k.posting_identity_id = p.id AND k.revoked_at IS NULL
-        ORDER BY k.retired_at IS NOT NULL, k.custody, k.created_at DESC, k.pubkey LIMIT 1
+        ORDER BY k.retired_at IS NOT NULL, k.chosen_at IS NULL, k.custody DESC, k.created_at, k.pubkey LIMIT 1
     )
 FROM posting_identities AS p
 
@@ -40,8 +40,14 @@ WHERE k.posting_identity_id = ? ORDER BY k.created_at, k.pubkey
 SELECT k.pubkey, k.posting_identity_id, k.custody, k.created_at, k.revoked_at, k.retired_at, c.pubkey IS NOT NULL
 FROM identity_keys AS k LEFT JOIN custodial_keys AS c ON c.pubkey = k.pubkey WHERE k.pubkey = ?
 
--- name: binding
-SELECT posting_identity_id, revoked_at IS NULL FROM identity_keys WHERE pubkey = ?
+-- name: bindings
+SELECT group_concat(pubkey || ' ' || posting_identity_id || ' ' || (revoked_at IS NULL))
+FROM identity_keys WHERE pubkey IN ({values})
+
+-- name: siblings
+SELECT mine.pubkey, theirs.pubkey FROM identity_keys AS mine
+CROSS JOIN identity_keys AS theirs ON theirs.posting_identity_id = mine.posting_identity_id
+WHERE mine.pubkey IN ({values})
 
 -- name: members
 SELECT k.pubkey FROM identity_keys AS k CROSS JOIN posting_identities AS p ON p.id = k.posting_identity_id
@@ -140,7 +146,10 @@ UPDATE posting_identities SET display_name = ?, description = ? WHERE id = ? AND
 UPDATE identity_keys SET revoked_at = NULL WHERE pubkey = ?
 
 -- name: unbind
-UPDATE identity_keys SET revoked_at = ? WHERE pubkey = ? AND revoked_at IS NULL
+UPDATE identity_keys SET revoked_at = ?, chosen_at = NULL WHERE pubkey = ? AND revoked_at IS NULL
+
+-- name: choose
+UPDATE identity_keys SET chosen_at = CASE pubkey WHEN ? THEN ? END WHERE posting_identity_id = ?
 
 -- name: retire
 UPDATE identity_keys SET retired_at = ? WHERE pubkey = ? AND retired_at IS NULL

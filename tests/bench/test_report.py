@@ -32,9 +32,19 @@ def test_a_figure_that_could_not_be_had_is_a_dash() -> None:
 
 
 def test_a_ratio_is_shown_beside_what_it_may_be() -> None:
-    post = Row(name="feed post", unit="post", units=1000, seconds=1.0, floor_us=44.0, cpu_us=150.0, ratio=1.5)
-    _, line = report.table([post]).splitlines()
-    assert line.split()[-5:] == ["1.50×", "≤", "1.4", "×", "MISSED"]
+    event = Row(
+        name="small ingest 8×32",
+        unit="event",
+        units=1000,
+        seconds=1.0,
+        floor_us=44.0,
+        cpu_us=150.0,
+        ratio=1.5,
+        more_us=50.0,
+        wait_ratio=1.25,
+    )
+    _, line = report.table([event]).splitlines()
+    assert line.split()[-8:] == ["1.50×", "+50.0", "µs", "1.25×", "≤", "1.3", "×", "MISSED"]
 
 
 def test_a_comparison_shows_ratios() -> None:

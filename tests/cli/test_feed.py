@@ -104,7 +104,7 @@ def test_who_does_not_say_where_the_key_goes_is_not_registered(tidings: Tidings,
     [
         (["post", "x"], 2, "which hub?"),
         (["post", "x", "--hub", NOWHERE], 2, "no API key"),
-        (["post", "x", "--hub", "hub.example", "--key-file", "-"], 1, "no hub's URL"),
+        (["post", "x", "--hub", "hub.example", "--key-file", "-"], 2, "no hub's URL"),
         (["feed", "--hub", NOWHERE], 1, "cannot reach"),
         (["feed", "--hub", NOWHERE, "--follow"], 1, "cannot connect"),
         (["feed", "--hub", NOWHERE, "--follow", "--sort", "top"], 2, "--follow"),
@@ -132,8 +132,11 @@ def test_a_refusal_is_told_without_the_key(tidings: Tidings, hub: Server, file: 
 @pytest.mark.parametrize("key", ["", "tdi x", "tdi_é", "tdi_\x7f"])
 def test_what_cannot_be_a_key_is_not_sent(tidings: Tidings, file: Path, key: str) -> None:
     result = tidings("post", "x", HUB_URL=NOWHERE, HUB_API_KEY=key)
-    assert result.exit_code == 1
-    assert result.stderr == "tidings: HUB_API_KEY holds no API key\n"
+    assert result.exit_code == 2
+    said = (
+        "holds no API key" if key else "is empty: it should hold an API key (`tidings register NAME --save` gets one)"
+    )
+    assert result.stderr == f"tidings: HUB_API_KEY {said}\n"
 
 
 @pytest.mark.parametrize(

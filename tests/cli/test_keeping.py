@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay.protocol import event as events
+from relay.protocol.words import counted
 from relay.server.control import Control
 from storage.base import Outcome, Status, StorageError
 from tests.cli.conftest import Tidings
@@ -82,6 +83,11 @@ def test_check_finds_nothing_wrong_with_a_sound_database(tidings: Tidings, full:
     assert "no problem found" in result.stderr
 
 
+def test_check_for_a_script_says_so_when_nothing_is_wrong(tidings: Tidings, full: Path) -> None:
+    result = tidings("check", "--json", "--data", full)
+    assert (result.exit_code, result.stdout) == (0, '{"problems":0}\n')
+
+
 def test_check_names_every_problem_and_ends_with_code_1(tidings: Tidings, full: Path) -> None:
     forged = events.wire(EVENTS[3]).replace(b"event 2", b"event X")
     with sqlite3.connect(full / "tidings.sqlite") as connection:
@@ -89,10 +95,10 @@ def test_check_names_every_problem_and_ends_with_code_1(tidings: Tidings, full: 
     connection.close()
     result = tidings("check", "--json", "--data", full)
     assert result.exit_code == 1
-    problems = [json.loads(line) for line in result.stdout.splitlines()]
-    assert problems
+    *problems, last = [json.loads(line) for line in result.stdout.splitlines()]
+    assert last == {"problems": len(problems)}
     assert {problem["seq"] for problem in problems} == {4}
-    assert f"{len(problems)} problems found" in result.stderr
+    assert f"{counted(len(problems), 'problem')} found" in result.stderr
 
 
 def test_a_backup_is_a_database_with_everything_in_it(tidings: Tidings, tmp_path: Path, full: Path) -> None:

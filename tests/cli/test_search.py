@@ -74,8 +74,8 @@ def test_a_directory_of_texts_is_added_and_found(tidings: Tidings, author: str, 
     assert result.exit_code == 0, result.output
     assert "2 documents added" in result.stderr
     assert [line.split("  ")[1:] for line in result.stdout.splitlines()] == [
-        ["1 passages", "deep/ropes.txt"],
-        ["1 passages", "tides.md"],
+        ["1 passage", "deep/ropes.txt"],
+        ["1 passage", "tides.md"],
     ]
     assert names(tidings, "capstan", "--type", "knowledge") == {"Tide tables", "ropes"}
 
@@ -100,7 +100,7 @@ def test_what_is_no_text_is_named_and_the_rest_is_added(tidings: Tidings, author
     assert "a.md: not UTF-8 text" in result.stderr
     assert "b.md: empty" in result.stderr
     assert "c.md: " in result.stderr
-    assert "1 documents added, 3 refused" in result.stderr
+    assert "1 document added, 3 refused" in result.stderr
     assert names(tidings, "gunwale") == {"d"}
 
 
@@ -114,7 +114,7 @@ def test_a_file_that_is_too_long_is_refused_before_or_by_the_hub(tidings: Tiding
     assert "book.md: longer than 4,194,304 bytes; cut it into several files" in result.stderr
     assert "novel.md: " in result.stderr
     assert "524,288 bytes" in result.stderr
-    assert "1 documents added, 2 refused" in result.stderr
+    assert "1 document added, 2 refused" in result.stderr
     line = json.dumps({"content": book})
     result = tidings("knowledge", "import", "-", stdin=f"{line}\n")
     assert (result.exit_code, "line 1: longer than " in result.stderr) == (1, True)

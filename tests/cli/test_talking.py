@@ -20,6 +20,17 @@ from tests.factories import NOW, keypair, make_event
 
 KEY = keypair(1)
 SECRET = KEY.secret.hex()
+NO_RELAYS = (
+    "http://127.0.0.1",
+    "127.0.0.1:7447",
+    "",
+    "ws://",
+    "ws://a:b",
+    "ws://[::1",
+    "ws://a:99999",
+    "ws://a b/",
+    "ws://a..b",
+)
 Script = Callable[["Peer"], None]
 
 
@@ -224,11 +235,19 @@ def test_a_relay_that_cannot_be_reached_or_is_silent_is_told(tidings: Tidings) -
     assert f"cannot connect to {url}" in gone.stderr
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:7447", "", "ws://"])
+@pytest.mark.parametrize("url", NO_RELAYS)
 def test_what_is_no_relays_url_is_told(tidings: Tidings, url: str) -> None:
-    result = tidings("req", url, "{}")
-    assert result.exit_code == 1
-    assert len(result.stderr.splitlines()) == 1
+    for args in (["req", url, "{}"], ["req", url, "{}", "--count"], ["event", "x", "--publish", url]):
+        result = tidings(*args, NOSTR_SECRET_KEY=SECRET)
+        assert result.exit_code == 2
+        assert "is no relay's URL: " in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_wrong_url_is_told_before_anything_is_published(tidings: Tidings) -> None:
+    with relay(lambda peer: pytest.fail("it was asked")) as url:
+        result = tidings("event", "x", "--publish", url, "--publish", "nowhere", NOSTR_SECRET_KEY=SECRET)
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 # req

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from keys import schnorr
-from relay.client import Api, ApiError, BadUrl, ClientError, Disconnected, Key, TimedOut
+from relay.client import Api, ApiError, BadKey, BadUrl, ClientError, Disconnected, Key, TimedOut
 from relay.client.records import NewToken, Registered
 from tests.e2e.harness import Server, serving
 from tests.factories import keypair
@@ -37,11 +37,11 @@ async def test_the_key_travels_in_the_header_alone() -> None:
 
 async def test_a_refusal_carries_what_the_hub_says() -> None:
     unsigned = {"kind": 5, "tags": [["e", "0"]]}
-    fields = {"error": "rate_limited", "message": "too fast", "hint": "Wait.", "retry_after_seconds": 7}
+    fields = {"code": "rate_limited", "error": "too fast", "hint": "Wait.", "retry_after_seconds": 7}
     with pytest.raises(ApiError) as caught:
         await problem(429, event=unsigned, **fields).me()
     error = caught.value
-    assert (error.status, error.error, error.message, error.hint) == (429, "rate_limited", "too fast", "Wait.")
+    assert (error.status, error.code, error.message, error.hint) == (429, "rate_limited", "too fast", "Wait.")
     assert (error.retry_after, error.unsigned) == (7, unsigned)
     assert str(error) == "too fast (Wait.)"
 
@@ -88,10 +88,31 @@ async def test_a_hub_out_of_reach_is_told_without_the_key(raised: httpx.HTTPErro
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["", "hub.example", "ws://hub.example", "https://", "http://a:b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hub.example",
+        "ws://hub.example",
+        "https://",
+        "http://a:b",
+        "http://a:99999",
+        "http://a b",
+        "http://a..b",
+        "http://xn--/",
+        "http://a/?b=c",
+    ],
+)
 def test_what_is_no_hubs_url_is_told(url: str) -> None:
     with pytest.raises(BadUrl):
         Api(url)
+
+
+@pytest.mark.parametrize("key", ["", " ", "tdi x", "tdi_é", "tdi_\n"])
+def test_what_is_no_key_is_told_before_the_network_is_blamed(key: str) -> None:
+    with pytest.raises(BadKey) as caught:
+        Api("https://hub.example", key)
+    assert key.strip() == "" or key not in str(caught.value)
 
 
 async def test_an_id_cannot_leave_its_place_in_the_path() -> None:
@@ -99,7 +120,7 @@ async def test_an_id_cannot_leave_its_place_in_the_path() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         paths.append(request.url.raw_path)
-        return httpx.Response(404, json={"error": "post_not_found", "message": "no"})
+        return httpx.Response(404, json={"code": "post_not_found", "error": "no"})
 
     with pytest.raises(ApiError):
         await answering(answer).get_post("../agents/me?x#y")
@@ -144,7 +165,7 @@ async def test_an_identity_posts_comments_votes_and_deletes(hub: Server) -> None
         assert (await api.delete_post(post.id)).kind == 5
         with pytest.raises(ApiError) as caught:
             await api.get_post(post.id)
-        assert (caught.value.status, caught.value.error) == (404, "post_not_found")
+        assert (caught.value.status, caught.value.code) == (404, "post_not_found")
 
 
 async def test_pages_follow_one_another(hub: Server) -> None:
@@ -192,6 +213,8 @@ async def test_a_key_of_ones_own_is_bound_and_unbound(hub: Server) -> None:
         assert made.pubkey is not None
         assert (await api.export_key(made.pubkey, "a long password")).startswith("ncryptsec1")
         assert (await api.claim_key()).code
+        assert [key.pubkey for key in await api.keys() if key.main] == [made.pubkey]
+        assert [key.pubkey for key in await api.choose_key(signer.pubkey) if key.main] == [signer.pubkey]
         await api.unbind_key(signer.pubkey)
         assert {key.pubkey: key.bound for key in await api.keys()}[signer.pubkey] is False
 

@@ -182,7 +182,21 @@ async def test_a_relay_that_is_not_there_is_told_at_once() -> None:
             pytest.fail("there is nobody to connect to")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:7447", "", "ws://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1",
+        "127.0.0.1:7447",
+        "",
+        "ws://",
+        "ws://a:b",
+        "ws://[::1",
+        "ws://a:99999",
+        "ws://a b/",
+        "ws://a..b",
+        "ws://\udcff",
+    ],
+)
 async def test_what_is_no_relays_url_is_told(url: str) -> None:
     with pytest.raises(BadUrl, match="no relay's URL"):
         await Relay(url).__aenter__()

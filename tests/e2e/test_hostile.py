@@ -285,7 +285,7 @@ async def test_a_request_that_does_not_come_to_an_end_is_given_up_and_told_so(im
     head, body = await given_up(impatient, begun)
     assert head.startswith(b"HTTP/1.1 408 ")
     told = json.loads(body)
-    assert (told["success"], told["error"]) == (False, "request_timeout")
+    assert (told["success"], told["code"]) == (False, "request_timeout")
 
 
 async def test_what_is_answered_before_its_body_came_to_an_end_is_given_up_too(impatient: Server) -> None:

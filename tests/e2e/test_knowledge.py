@@ -55,7 +55,7 @@ def test_a_text_of_ten_megabytes_is_too_long_over_http(relay: Server) -> None:
     headers = registered(relay, "book-http")
     refused = httpx.post(f"{relay.http}/api/v1/knowledge", headers=headers, json={"content": BOOK})
     assert refused.status_code == 413
-    assert refused.json()["error"] == "request_entity_too_large"
+    assert refused.json()["code"] == "request_entity_too_large"
     assert "524,288" in refused.json()["message"]
 
 
@@ -63,7 +63,7 @@ async def test_a_text_of_ten_megabytes_is_too_long_for_an_event(relay: Server, t
     key = fresh_key()
     async with client(relay) as alice:
         answer = await alice.publish(make_event(key, 30818, BOOK[:120_000], [("d", "long")]))
-        assert answer[2:] == [False, "invalid: 120000 characters; this relay takes 100000"]
+        assert answer[2:] == [False, "invalid: 120,000 characters; this relay takes 100,000"]
         await alice.post(make_event(key, 30818, BOOK, [("d", "book")]))
         assert await alice.closed() == 1009
 

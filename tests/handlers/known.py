@@ -1,16 +1,20 @@
 """What the log knows, as plain collections that a test fills by hand."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from handlers import table
 from relay.errors import Reject
-from relay.protocol.admission import Admission, Door, KeyClaim, Version
+from relay.protocol.admission import Admission, Door, Meaning
 from relay.protocol.event import Event, address_of
+from relay.protocol.facts import Binding, Facts, KeyClaim, Need, Version, gather, target_of
 from tests.factories import NOW
 
 RELAY = "wss://relay.example.com"
 
 
-class FakeKnown:
-    """`relay.protocol.admission.Known` over sets and dicts."""
+class FakeLog:
+    """A log over sets and dicts: it answers what a handler needs."""
 
     def __init__(self, *live: Event) -> None:
         self.live = {event.id: event for event in live}
@@ -22,51 +26,70 @@ class FakeKnown:
         self.claims: dict[str, KeyClaim] = {}
         self.invites: dict[str, int] = {}
 
-    def get(self, event_id: str) -> Event | None:
-        return self.live.get(event_id)
+    def facts(self, meaning: Meaning, event: Event) -> Facts:
+        """What the handler of the event asks for, and nothing else."""
+        found = Facts()
+        gather(lambda: meaning.needs(event, found), found, lambda needs: self._look_up(needs, found))
+        return found
 
-    def current(self, address: str) -> Version | None:
+    def _look_up(self, needs: Iterable[Need], facts: Facts) -> None:
+        for family, key in needs:
+            getattr(facts, family)[key] = self._fact(family, key)
+            if family == "closed":
+                facts.versions[key] = self._current(key)
+
+    def _fact(self, family: str, key: str) -> Any:
+        live = self.live.get(key)
+        match family:
+            case "targets":
+                return None if live is None else target_of(live)
+            case "deleters":
+                return frozenset(by for event_id, by in self.deleted if event_id == key)
+            case "keys":
+                owner = self._owner(key)
+                return None if owner is None else Binding(owner, key in self.bound)
+            case "siblings":
+                owner = self._owner(key)
+                theirs = [
+                    one for one in {**self.owners, **self.bound} if owner is not None and self._owner(one) == owner
+                ]
+                return frozenset([key, *theirs])
+            case "passages":
+                return sum(lines(event) for event in self.live.values() if event.pubkey == key)
+            case "events":
+                return live
+        return {
+            "closed": self.addresses,
+            "vanished": self.vanished,
+            "key_claims": self.claims,
+            "invites": self.invites,
+        }[family].get(key)
+
+    def _current(self, address: str) -> Version | None:
         return next((Version(e.created_at, e.id) for e in self.live.values() if address_of(e) == address), None)
 
-    def is_deleted(self, event_id: str, by: str) -> bool:
-        return (event_id, by) in self.deleted
-
-    def deleted_until(self, address: str) -> Version | None:
-        return self.addresses.get(address)
-
-    def vanished_until(self, pubkey: str) -> int | None:
-        return self.vanished.get(pubkey)
-
-    def identity_of(self, pubkey: str) -> str | None:
-        return self.bound.get(pubkey)
-
-    def owner_of(self, pubkey: str) -> str | None:
+    def _owner(self, pubkey: str) -> str | None:
         return self.bound.get(pubkey) or self.owners.get(pubkey)
 
-    def chunks_of(self, pubkey: str) -> int:
-        return sum(self.chunks_in(event) for event in self.live.values() if event.pubkey == pubkey)
 
-    def chunks_in(self, event: Event) -> int:
-        return len(event.content.split("\n"))
-
-    def keys_with(self, pubkey: str) -> frozenset[str]:
-        owner = self.owner_of(pubkey)
-        keys = [key for key in {**self.owners, **self.bound} if owner is not None and self.owner_of(key) == owner]
-        return frozenset([pubkey, *keys])
-
-    def invite(self, code_hash: str) -> int | None:
-        return self.invites.get(code_hash)
-
-    def key_claim(self, code_hash: str) -> KeyClaim | None:
-        return self.claims.get(code_hash)
+def lines(event: Event) -> int:
+    """Into how many passages the tests cut an event."""
+    return len(event.content.split("\n"))
 
 
-def admit(event: Event, known: FakeKnown | None = None, now: int = NOW) -> Admission:
+def decide(
+    meaning: Meaning, event: Event, log: "FakeLog | None" = None, now: int = NOW, door: Door = Door.CLIENT
+) -> Admission:
+    """What `meaning` decides with what it asks of `log`."""
+    return meaning.admit(event, (log or FakeLog()).facts(meaning, event), now, door)
+
+
+def admit(event: Event, known: FakeLog | None = None, now: int = NOW) -> Admission:
     """What the table decides at `now` on a relay called RELAY."""
-    return table.meaning(RELAY).admit(event, known or FakeKnown(), now, Door.CLIENT)
+    return decide(table.meaning(RELAY), event, known, now)
 
 
-def refused(event: Event, known: FakeKnown | None = None, now: int = NOW) -> str:
+def refused(event: Event, known: FakeLog | None = None, now: int = NOW) -> str:
     """The sentence with which the event is refused; "" when it is not."""
     try:
         admission = admit(event, known, now)

@@ -16,14 +16,14 @@ from relay.protocol.admission import (
     Admission,
     BindKey,
     Door,
-    KeyClaim,
     NameIdentity,
     UnbindKey,
     VanishKey,
 )
 from relay.protocol.event import Event
+from relay.protocol.facts import KeyClaim
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import RELAY, FakeKnown, admit, refused
+from tests.handlers.known import RELAY, FakeLog, admit, decide, refused
 
 CODE = tokens.make(Kind.KEY_CLAIM)
 KEY = keypair(1).pubkey
@@ -37,8 +37,8 @@ def leave(created_at: int = NOW) -> Event:
     return make_event(1, kinds.LEAVE, tags=[["-"]], created_at=created_at)
 
 
-def holding(used: bool = False, expires_at: int = NOW + 1) -> FakeKnown:
-    known = FakeKnown()
+def holding(used: bool = False, expires_at: int = NOW + 1) -> FakeLog:
+    known = FakeLog()
     known.claims[tokens.digest(CODE)] = KeyClaim("alice", expires_at, used)
     return known
 
@@ -57,8 +57,8 @@ def test_a_join_with_a_claim_code_binds_the_key_and_goes_nowhere() -> None:
 @pytest.mark.parametrize(
     ("event", "known", "reason"),
     [
-        (join(CODE), FakeKnown(), "restricted: that is no claim code"),
-        (join(""), FakeKnown(), "restricted: a key joins by an invite code"),
+        (join(CODE), FakeLog(), "restricted: that is no claim code"),
+        (join(""), FakeLog(), "restricted: a key joins by an invite code"),
         (join("guess"), holding(), "restricted: that is no claim code"),
         (join(CODE), holding(used=True), "restricted: that claim code was used"),
         (join(CODE), holding(expires_at=NOW), "restricted: that claim code has expired"),
@@ -70,15 +70,15 @@ def test_a_join_with_a_claim_code_binds_the_key_and_goes_nowhere() -> None:
         (join(CODE, created_at=NOW + 601), holding(), "invalid: created_at is more than 600 seconds"),
     ],
 )
-def test_refuses_a_join_that_proves_nothing(event: Event, known: FakeKnown, reason: str) -> None:
+def test_refuses_a_join_that_proves_nothing(event: Event, known: FakeLog, reason: str) -> None:
     assert refused(event, known).startswith(reason)
 
 
 INVITE = tokens.make(Kind.INVITE)
 
 
-def invited(expires_at: int = NOW + 1) -> FakeKnown:
-    known = FakeKnown()
+def invited(expires_at: int = NOW + 1) -> FakeLog:
+    known = FakeLog()
     known.invites[tokens.digest(INVITE)] = expires_at
     return known
 
@@ -91,7 +91,7 @@ def test_a_join_with_an_invite_gives_the_key_an_identity_and_goes_nowhere() -> N
 
 
 def test_an_invite_is_good_once_for_a_while_and_for_a_key_that_has_no_identity() -> None:
-    assert refused(join(INVITE), FakeKnown()).startswith("restricted: that invite is unknown or was used")
+    assert refused(join(INVITE), FakeLog()).startswith("restricted: that invite is unknown or was used")
     assert refused(join(INVITE), invited(expires_at=NOW)).startswith("restricted: that invite has expired")
     bound, unbound = invited(), invited()
     bound.bound[KEY] = "alice"
@@ -104,7 +104,7 @@ def test_an_invite_is_good_once_for_a_while_and_for_a_key_that_has_no_identity()
 def test_nobody_publishes_an_invite(door: Door) -> None:
     event = make_event(1, kinds.INVITE, tags=[["-"], ["claim", INVITE]])
     with pytest.raises(Reject, match="makes its invites itself"):
-        table.meaning(RELAY).admit(event, FakeKnown(), NOW, door)
+        decide(table.meaning(RELAY), event, FakeLog(), NOW, door)
 
 
 def test_a_refused_token_is_not_repeated() -> None:
@@ -132,7 +132,7 @@ def test_a_key_comes_back_to_the_identity_it_left() -> None:
 
 
 def test_a_leave_unbinds_the_key_and_goes_nowhere() -> None:
-    known = FakeKnown()
+    known = FakeLog()
     known.bound[KEY] = "alice"
     admission = admit(leave(), known)
     assert admission.actions == (UnbindKey(KEY),)
@@ -144,7 +144,7 @@ def test_a_leave_by_nobody_of_ours_changes_nothing() -> None:
 
 
 def test_a_leave_without_a_hyphen_is_taken_as_clients_send_it() -> None:
-    known = FakeKnown()
+    known = FakeLog()
     known.bound[KEY] = "alice"
     assert admit(make_event(1, kinds.LEAVE), known).actions == (UnbindKey(KEY),)
 
@@ -157,11 +157,11 @@ def test_a_leave_is_of_the_present() -> None:
 @pytest.mark.parametrize("event", [join(CODE), leave()])
 def test_nobody_joins_or_leaves_for_another(event: Event, door: Door) -> None:
     with pytest.raises(Reject, match="key's holder only"):
-        table.meaning(RELAY).admit(event, holding(), NOW, door)
+        decide(table.meaning(RELAY), event, holding(), NOW, door)
 
 
 def profile(content: str) -> Admission:
-    known = FakeKnown()
+    known = FakeLog()
     known.bound[KEY] = "alice"
     return admit(make_event(1, kinds.METADATA, content), known)
 

@@ -6,13 +6,13 @@ from handlers import table
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import FakeKnown
+from tests.handlers.known import FakeLog, decide
 
 RELAY = "wss://relay.example"
 
 
 def bound(*live):
-    known = FakeKnown(*live)
+    known = FakeLog(*live)
     known.bound[keypair(1).pubkey] = "identity"
     return known
 
@@ -22,7 +22,7 @@ def article(content="Text", tags=(("d", "relay"),), key=1):
 
 
 def admit(event, door=Door.CLIENT, known=None):
-    return table.meaning(RELAY).admit(event, known or bound(), NOW, door)
+    return decide(table.meaning(RELAY), event, known or bound(), NOW, door)
 
 
 def test_an_identity_writes_an_article():

@@ -7,24 +7,24 @@ from relay.errors import Reject
 from relay.protocol.admission import Door, ProvisionIdentity
 from relay.protocol.event import Event
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import RELAY, FakeKnown, admit, refused
+from tests.handlers.known import RELAY, FakeLog, admit, decide, refused
 
 TITLE = ["title", "A title"]
 POST = make_event(1, 11, "text", [TITLE])
 
 
-def known(*live: Event) -> FakeKnown:
+def known(*live: Event) -> FakeLog:
     """Keys 1 and 2 are of one identity, 3 of another; key 4 was unbound."""
-    found = FakeKnown(*live)
+    found = FakeLog(*live)
     found.bound = {keypair(1).pubkey: "a", keypair(2).pubkey: "a", keypair(3).pubkey: "b"}
     found.owners = {keypair(4).pubkey: "c"}
     return found
 
 
-def by(door: Door, event: Event, log: FakeKnown | None = None) -> str:
+def by(door: Door, event: Event, log: FakeLog | None = None) -> str:
     """The sentence with which that door refuses the event; "" when it does not."""
     try:
-        table.meaning(RELAY).admit(event, log or known(), NOW, door)
+        decide(table.meaning(RELAY), event, log or known(), NOW, door)
     except Reject as refusal:
         return str(refusal)
     return ""
@@ -50,14 +50,24 @@ def test_a_key_that_was_unbound_is_refused_by_every_door_but_the_import() -> Non
 
 def test_a_relay_may_provision_an_identity_for_a_new_key_but_not_for_one_that_was_unbound() -> None:
     meaning = table.meaning(RELAY, provision=True, provisions_per_hour=7)
-    admission = meaning.admit(make_event(5, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
+    admission = decide(meaning, make_event(5, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
     assert admission.actions == (ProvisionIdentity(keypair(5).pubkey, None, 7),)
     with pytest.raises(Reject, match="unbound"):
-        meaning.admit(make_event(4, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
+        decide(meaning, make_event(4, 11, "", [TITLE]), known(), NOW, Door.CLIENT)
 
 
 @pytest.mark.parametrize(
-    "tags", [[], [["title"]], [["title", ""]], [["title", " \t"]], [["title", "\u200b"]], [["title", ""], TITLE]]
+    "tags",
+    [
+        [],
+        [["title"]],
+        [["title", ""]],
+        [["title", " \t"]],
+        [["title", "\u200b"]],
+        [["title", "\u3164"]],
+        [["title", "\u2800 \ufe0f"]],
+        [["title", ""], TITLE],
+    ],
 )
 def test_a_post_needs_a_title(tags: list[list[str]]) -> None:
     assert refused(make_event(1, 11, "text", tags), known()).startswith("invalid: a post needs a title")
@@ -69,9 +79,48 @@ def test_a_title_is_at_most_300_characters_long(length: int, prefix: str) -> Non
     assert reason == prefix
 
 
-@pytest.mark.parametrize("title", ["two\nlines", "bell\x07", "nul\x00", "del\x7f"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "two\nlines",
+        "bell\x07",
+        "nul\x00",
+        "del\x7f",
+        "two\u2028lines",
+        "two\u2029lines",
+        "\u202egpj.exe",
+        "hid\u200bden",
+    ],
+)
 def test_a_title_holds_no_control_characters(title: str) -> None:
     assert refused(make_event(1, 11, "", [["title", title]]), known()).startswith("invalid: a title is one line")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example\\@example.com/",
+        "HTTPS:\\\\evil.example",
+        "https://example.com@evil.example/",
+        "https://example.com/\n",
+        " https://example.com/",
+        "https://example.com/\u202egpj.exe",
+        "https://example.com/\u3164",
+        "https://",
+        "plain\u202etext",
+    ],
+)
+def test_a_link_that_reads_as_something_else_is_refused_but_kept_of_an_import(link: str) -> None:
+    post = make_event(1, 11, "", [TITLE, ["r", link]])
+    assert by(Door.CLIENT, post).startswith("invalid: an r tag: a link is")
+    assert by(Door.IMPORT, post) == ""
+
+
+@pytest.mark.parametrize(
+    "link", ["https://example.com/a?b#c", "HTTPS://Example.com", "wss://relay.example", "a reference", ""]
+)
+def test_other_r_tags_are_taken(link: str) -> None:
+    assert by(Door.CLIENT, make_event(1, 11, "", [TITLE, ["r", link]])) == ""
 
 
 def test_a_text_with_a_nul_character_is_refused() -> None:

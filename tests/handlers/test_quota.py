@@ -6,25 +6,25 @@ from handlers import table
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import RELAY, FakeKnown
+from tests.handlers.known import RELAY, FakeLog, decide, lines
 
 MOST = 5
 
 
-def article(lines, name="relay", kind=30818, at=NOW, key=1):
-    return make_event(key, kind, "\n".join("x" * lines), [("d", name)], at)
+def article(size, name="relay", kind=30818, at=NOW, key=1):
+    return make_event(key, kind, "\n".join("x" * size), [("d", name)], at)
 
 
 def known(*live):
-    found = FakeKnown(*live)
+    found = FakeLog(*live)
     found.bound = {keypair(number).pubkey: "identity" for number in (1, 2)}
     return found
 
 
 def refused(event, present, door=Door.CLIENT, most=MOST):
-    meaning = table.meaning(RELAY, knowledge=frozenset([30818, 30023]), chunks_per_key=most)
+    meaning = table.meaning(RELAY, knowledge=frozenset([30818, 30023]), chunks_per_key=most, passages=lines)
     try:
-        meaning.admit(event, present, NOW, door)
+        decide(meaning, event, present, NOW, door)
     except Reject as refusal:
         return str(refusal)
     return ""

@@ -5,8 +5,9 @@ import pytest
 from handlers import vanish
 from relay.errors import Reject
 from relay.protocol.admission import Door, RemoveAuthor
+from relay.protocol.facts import Facts
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import FakeKnown, admit, refused
+from tests.handlers.known import admit, refused
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,10 @@ def test_a_request_needs_a_relay_tag() -> None:
 )
 def test_spellings_of_one_url_are_one_relay(ours: str, theirs: str) -> None:
     request = make_event(1, kind=62, tags=[["relay", theirs]])
-    assert vanish.admit_at(ours)(request, FakeKnown(), NOW, Door.CLIENT).removals
+    assert vanish.admit_at(ours)(request, Facts(), NOW, Door.CLIENT).removals
 
 
 def test_a_relay_at_another_port_is_another_relay() -> None:
     request = make_event(1, kind=62, tags=[["relay", "ws://127.0.0.1:7448"]])
     with pytest.raises(Reject, match="another relay"):
-        vanish.admit_at("ws://127.0.0.1:7447")(request, FakeKnown(), NOW, Door.CLIENT)
+        vanish.admit_at("ws://127.0.0.1:7447")(request, Facts(), NOW, Door.CLIENT)

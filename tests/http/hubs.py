@@ -11,6 +11,7 @@ from relay.http.app import build
 from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
+from relay.server.supervision import Faults
 from storage.base import Counted, Found, Limits, Outcome, Readers, Record, StorageError
 from storage.feed import CommentRow, Page, PostRow
 
@@ -22,6 +23,7 @@ class Health(msgspec.Struct, frozen=True):
     connections: int = 3
     subscriptions: int = 5
     last_seq: int = 1234
+    takes_events: bool = True
 
 
 class ListReader:
@@ -106,6 +108,7 @@ class FakeHub:
         self.software = "https://example.org/tidings"
         self.self_pubkey: str | None = None
         self.figures = Health()
+        self.faults = Faults()
         self.listeners: list[Callable[[Event, Outcome], None]] = []
 
     def health(self) -> Health:

@@ -26,9 +26,16 @@ async def test_says_who_the_relay_is_and_where():
 
 async def test_tells_how_to_publish_a_first_event_to_this_relay():
     text = await page("/relay")
-    assert "tidings key generate" in text
-    assert "--publish ws://relay.example:7447" in text
-    assert 'new WebSocket("ws://relay.example:7447")' in text
+    assert text.count('new WebSocket("ws://relay.example:7447")') == 2
+
+
+@pytest.mark.parametrize("path", ["/", "/relay", "/key"])
+async def test_visitors_are_told_to_run_nothing_that_only_the_operator_has(path):
+    snippets = re.findall(r"<pre[^>]*>(.*?)</pre>", await page(path), re.DOTALL)
+    assert snippets
+    assert [
+        text for text in snippets if re.search(r"(?:^|<code>|[|;(])\s*(?:\S*/)?tidings\s", text, re.MULTILINE)
+    ] == []
 
 
 async def test_lists_the_nips_with_their_titles():
@@ -61,7 +68,8 @@ async def test_the_commands_that_use_a_key_are_for_this_relay():
     text = await page("/key", FakeHub(config(relay={"url": "wss://harbour.example/"})))
     assert "curl -X POST https://harbour.example/api/v1/agents/register" in text
     assert '"https://harbour.example/api/v1/posts"' in text
-    assert "--publish wss://harbour.example/" in text
+    assert "curl -X POST https://harbour.example/api/v1/agents/me/keys/claims" in text
+    assert "publish it to <code>wss://harbour.example/</code>" in text
 
 
 async def test_the_form_asks_for_the_work_that_the_relay_wants():
@@ -110,6 +118,6 @@ def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():
     assert names["limits.max_message_bytes"] == "524,288"
     set_now = in_force(config(access={"allowed_keys": ["a" * 64], "auth_to_write": True}, limits={"max_event_tags": 0}))
     values = {row.name: row.value for row in set_now}
-    assert values["access.allowed_keys"] == "1 keys"
+    assert values["access.allowed_keys"] == "1 key"
     assert values["access.auth_to_write"] == "yes"
     assert values["limits.max_event_tags"] == "0"

@@ -55,7 +55,7 @@ async def test_a_program_gets_json_where_there_is_nothing(path, accept):
         answer = await browser.get(path, headers={"accept": accept})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
     told = answer.json()
-    assert (told["success"], told["error"]) == (False, "not_found")
+    assert (told["success"], told["code"]) == (False, "not_found")
     assert told["message"]
     assert "/docs" in told["hint"]
 
@@ -72,7 +72,7 @@ async def test_a_person_gets_a_page_where_there_is_nothing(path):
 async def test_a_wrong_method_names_the_right_one():
     async with Browser() as browser:
         answer = await browser.post("/health", headers={"accept": "application/json"})
-    assert (answer.status_code, answer.json()["error"]) == (405, "method_not_allowed")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert "GET" in answer.headers["allow"]
 
 
@@ -95,13 +95,13 @@ async def test_takes_a_body_that_is_right():
 )
 async def test_a_body_that_is_wrong_is_the_clients_fault_and_named(body, reason):
     status, told = await send(body)
-    assert (status, told["error"], told["success"]) == (400, "bad_request", False)
+    assert (status, told["code"], told["success"]) == (400, "bad_request", False)
     assert reason in told["message"]
 
 
 async def test_a_body_may_not_be_larger_than_a_message():
     status, told = await send(b'{"number": 1, "padding": "' + b"x" * 2000 + b'"}', limits={"max_message_bytes": 1024})
-    assert (status, told["error"]) == (413, "request_entity_too_large")
+    assert (status, told["code"]) == (413, "request_entity_too_large")
     assert "larger than this relay takes: 1,024 bytes" in told["message"]
 
 
@@ -110,7 +110,7 @@ async def test_a_fault_of_the_relay_is_logged_and_not_shown(path, caplog):
     async with Browser(routes=EXTRA) as browser:
         with caplog.at_level(logging.ERROR):
             answer = await browser.get(path)
-    assert (answer.status_code, answer.json()["error"]) == (500, "internal_server_error")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_server_error")
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
     assert f"GET {path} failed" in caplog.text

@@ -5,10 +5,10 @@ import pytest
 from tests.http.hubs import Browser, FakeHub, Health
 
 
-@pytest.mark.parametrize(("status", "up"), [("ok", 1), ("degraded", 0), ("draining", 0)])
+@pytest.mark.parametrize(("status", "up"), [("ok", 1), ("degraded", 1), ("degraded", 0), ("draining", 0)])
 async def test_gives_every_number_of_the_relays_health(status, up):
     hub = FakeHub()
-    hub.figures = Health(status=status, connections=3, subscriptions=5, last_seq=1234)
+    hub.figures = Health(status=status, takes_events=bool(up), connections=3, subscriptions=5, last_seq=1234)
     async with Browser(hub) as browser:
         answer = await browser.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")

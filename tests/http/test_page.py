@@ -1,18 +1,22 @@
 """The pages of the feed as HTML: complete without scripts, true to the feed, and safe with strangers' text."""
 
+import asyncio
 import html
 import re
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 import pytest
 
+from relay.http import templates
 from relay.http.page import AT_ONCE, PIECES, flat
 from storage.base import StorageError, TooCostly
 from storage.feed import CommentRow, PostRow
-from storage.people import Identity
+from storage.people import BoundKey, Identity
 from tests.http.hubs import Browser, FakeHub, Health, ListFeed, config
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -88,6 +92,9 @@ class People:
 
     async def by_id(self, ids: list[str]) -> dict[str, Identity]:
         return {each: self.ada for each in ids if each == self.ada.id}
+
+    async def keys(self, identity_id: str) -> list[BoundKey]:
+        return [BoundKey("b" * 64, identity_id, "relay", 1_690_000_000, None, None, held=True)]
 
 
 def hub(feed: ListFeed | None = None, **sections: dict[str, Any]) -> FakeHub:
@@ -256,3 +263,28 @@ def test_comments_however_deeply_nested_become_one_list():
     for number in range(4999, -1, -1):
         deep = comment(id=f"{number:064x}", replies=[deep])
     assert [int(row.id, 16) for row in flat([deep, comment(id="f" * 64)])][:5001] == [*range(5001)]
+
+
+async def test_a_page_waits_for_no_other_work_in_threads() -> None:
+    gate = threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    held = asyncio.create_task(asyncio.to_thread(gate.wait, 10))
+    try:
+        async with Browser() as browser:
+            assert (await browser.get("/")).status_code == 200
+    finally:
+        gate.set()
+        await held
+
+
+async def test_a_page_too_many_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr("relay.http.app.MAX_PAGES", 1)
+    monkeypatch.setattr("relay.http.templates.page", lambda *_, **__: templates.answer(str(gate.wait(10))))
+    async with Browser() as browser:
+        asked = [asyncio.create_task(browser.get("/", headers={"accept": "application/json"})) for _ in range(3)]
+        (refused,), waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        answer = refused.result()
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "busy", "1")
+        gate.set()
+        assert [each.status_code for each in await asyncio.gather(*waiting)] == [200, 200]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.http.prose import MAX_EXCERPT, MAX_MARKDOWN, ago, excerpt, host, hue, prose
+from relay.http import prose as proses
+from relay.http.prose import MAX_EXCERPT, MAX_MARKDOWN, ago, excerpt, hue, opens, plain, prose
 
 OURS = {
     *("p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "hr", "a"),
@@ -74,7 +75,7 @@ def test_pictures_are_links_because_they_would_come_from_elsewhere():
 
 @given(st.text(alphabet=st.sampled_from("<>&\"'`*_[]()#!-=~|\\/\n :;xscripthref0/\u202e\u00e9"), max_size=200))
 def test_whatever_comes_in_only_our_own_tags_come_out(text):
-    found = Tags(prose.__wrapped__(text))
+    found = Tags(proses._render(text)[0])
     assert found.tags <= OURS
     assert {name for name, _ in found.attributes} <= ATTRIBUTES
     assert all((value or "").lower().startswith("http") for name, value in found.attributes if name == "href")
@@ -107,12 +108,126 @@ def test_says_how_long_ago(past, words):
 
 
 @pytest.mark.parametrize(
-    ("url", "name"), [("https://www.example.org:8/x", "example.org"), ("http://[::1]/", "::1"), ("http://[", "")]
+    ("url", "name"),
+    [
+        ("https://www.example.org:8/x", "example.org"),
+        ("HTTPS://Example.ORG", "example.org"),
+        ("http://[::1]/", "::1"),
+        ("https://münchen.example/", "xn--mnchen-3ya.example"),
+        ("http://[", ""),
+        ("https://evil.example\\@example.com/", ""),
+        ("https://example.com@evil.example/", ""),
+        ("https://example.com\n/", ""),
+        ("https://example.com/\u202egpj.exe", ""),
+        ("javascript:alert(1)//https://example.com/", ""),
+        (None, ""),
+    ],
 )
-def test_names_the_host_of_a_link(url, name):
-    assert host(url) == name
+def test_names_the_host_that_a_link_opens_and_no_other(url, name):
+    assert opens(url) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["https://evil.example\\@example.com/", "<https://example.com@evil.example/>", "https://a@b.example"]
+)
+def test_what_reads_as_another_host_is_no_link(text):
+    assert 'href="https://e' not in prose(text) or 'href="https://evil.example"' in prose(text)
+    assert "@" not in "".join(part.split('"')[0] for part in prose(text).split('href="')[1:])
+
+
+def test_a_title_of_which_nobody_sees_anything_is_shown_as_such():
+    assert plain("\u3164") == "(nothing to see)"
+    assert plain("a\u2028b") == "ab"
 
 
 def test_an_author_has_always_the_same_colour():
     assert hue("ff" * 32) == hue("ff" + "00" * 31)
     assert {hue(f"{byte:02x}" * 32) for byte in range(256)} == set(range(12))
+
+
+HOSTILE = [
+    "[" * 4980,
+    "![" * 2490,
+    "[a](" * 1245,
+    "[[a]" * 1245,
+    "- " * 2490,
+    "- - a\n" * 830,
+    ">" * 4980,
+    "> > a\n" * 830,
+    "a_b*" * 1245,
+    "**a" * 1660,
+    "|" * 4980,
+    "a\n-\n" * 1245,
+    "a|" * 800 + "\n" + "-|" * 800 + "\n" + "|\n" * 800,
+    "`" * 4980,
+    "<" * 4980,
+    "&" * 4980,
+]
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch) -> proses._Cache:
+    """A cache with nothing in it."""
+    cache = proses._Cache(proses.CACHE_BYTES)
+    monkeypatch.setattr(proses, "_cache", cache)
+    return cache
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_one_text_costs_is_bounded_and_so_is_what_comes_out(text: str) -> None:
+    rendered, steps = proses._render(text)
+    assert steps <= proses.MAX_STEPS + 1
+    assert len(rendered) <= 10 * len(text)
+
+
+def test_prose_costs_a_part_of_what_it_may() -> None:
+    sentence = "Some *plain* words with a [link](https://example.org/a), `code` and **more**.\n\n- one\n- two\n\n"
+    rendered, steps = proses._render((sentence * 60)[:MAX_MARKDOWN])
+    assert "<em>plain</em>" in rendered
+    assert steps < proses.MAX_STEPS / 2
+
+
+def test_a_table_is_a_table_until_it_is_all_filling() -> None:
+    row = "|a|b|\n"
+    assert "<table>" in prose(row + "|-|-|\n" + row * 100)
+    wide = "a|" * 60 + "\n" + "-|" * 60 + "\n" + "|\n" * 60
+    assert "<table>" not in prose(wide)
+
+
+def test_what_a_page_costs_is_bounded_and_the_next_look_goes_on(empty: proses._Cache) -> None:
+    texts = [f"{number} *a* " + "*x* " * 500 for number in range(40)]
+    _, steps = proses._render(texts[0])
+    assert steps * len(texts) > proses.PAGE_STEPS
+
+    def look() -> int:
+        with proses.one_page():
+            return sum("<em>" in prose(text) for text in texts)
+
+    first = look()
+    assert first == -(-proses.PAGE_STEPS // steps)
+    assert look() == min(len(texts), 2 * first)
+    while look() < len(texts):
+        pass
+    assert [prose(text) for text in texts] == [proses._render(text)[0] for text in texts]
+
+
+def test_what_is_rendered_once_costs_nothing_the_next_time(
+    empty: proses._Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prose("a *b*")
+    monkeypatch.setattr(proses, "_render", None)
+    assert prose("a *b*") == first
+
+
+def test_the_cache_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = proses._Cache(100_000)
+    monkeypatch.setattr(proses, "_cache", cache)
+    texts = [f"{number} " + "x" * 1000 for number in range(200)]
+    for text in texts:
+        prose(text)
+        prose(texts[0])  # used all the time: stays
+    assert cache.bytes <= 100_000
+    assert cache.bytes == sum(proses._size(text, rendered) for text, rendered in cache._held.items())
+    assert cache.get(texts[0]) is not None
+    assert cache.get(texts[-1]) is not None
+    assert cache.get(texts[1]) is None

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from relay.http import static
+from relay.http.negotiation import takes_gzip
 from tests.http.hubs import Browser
 
 
@@ -14,6 +15,7 @@ from tests.http.hubs import Browser
         ("style.css", "text/css; charset=utf-8"),
         ("copy.js", "text/javascript; charset=utf-8"),
         ("icon.svg", "image/svg+xml"),
+        ("favicon.ico", "image/x-icon"),
     ],
 )
 async def test_serves_each_file_with_its_type(name, media_type):
@@ -39,6 +41,44 @@ async def test_a_browser_that_has_the_file_is_told_so():
         other = await browser.get("/static/style.css", headers={"if-none-match": '"other"'})
     assert (again.status_code, again.content) == (304, b"")
     assert other.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["style.css", "feed.js", "icon.svg"])
+async def test_a_text_is_compressed_for_whoever_takes_that(name):
+    async with Browser() as browser:
+        plain = await browser.get(static.url(name), headers={"accept-encoding": "identity"})
+        packed = await browser.get(static.url(name), headers={"accept-encoding": "br, gzip"})
+        again = await browser.get(
+            static.url(name), headers={"accept-encoding": "br, gzip", "if-none-match": packed.headers["etag"]}
+        )
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content == static.ASSETS[name].content
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+    assert plain.headers["etag"] != packed.headers["etag"]
+    assert {"Accept", "Accept-Encoding"} <= set(packed.headers.get_list("vary"))
+    assert (again.status_code, again.content) == (304, b"")
+    assert "immutable" in packed.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5, br", True),
+        ("gzip ; q=1.0", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("br", False),
+        ("*", False),
+        ("x-gzip", False),
+        ("", False),
+        (";,;", False),
+        ("," * 100_000 + "gzip", False),
+    ],
+)
+def test_gzip_is_sent_to_those_who_name_it(header, wanted):
+    assert takes_gzip(header) is wanted
 
 
 @pytest.mark.parametrize(

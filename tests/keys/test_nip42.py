@@ -30,7 +30,15 @@ def test_gives_the_key_within_ten_minutes(age: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "relay", ["wss://relay.example.com", "ws://relay.example.com:7447", "wss://RELAY.example.com/path?x"]
+    "relay",
+    [
+        "wss://relay.example.com",
+        "WSS:\\\\relay.example.com",
+        "wss:///relay.example.com",
+        "wss://relay.example.com.",
+        "ws://relay.example.com:7447",
+        "wss://RELAY.example.com/path?x",
+    ],
 )
 def test_the_relay_tag_is_compared_by_host(relay: str) -> None:
     assert authenticated_key(auth(relay=relay), CHALLENGE, RELAY, NOW) == keypair(1).pubkey
@@ -58,9 +66,10 @@ def test_refuses_another_challenge(challenge: str) -> None:
         "relay.example.com",
         "wss://other.example.com",
         "wss://relay.example.com.evil.example",
+        "wss://evil.example\\@relay.example.com/",
+        "https:\\\\evil.example\\@relay.example.com",
         "wss://relay.example.com@evil.example",
         "wss://[::1",
-        "wss:///relay.example.com",
     ],
 )
 def test_refuses_another_relay(relay: str) -> None:

@@ -87,3 +87,19 @@ def test_any_other_header_is_refused_with_a_reason(text: str) -> None:
         nip98.event_in_header(text)
     with pytest.raises(Reject):
         nip98.event_in_header("Nostr " + text)
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("HTTPS://Hub.Example:443/a?b", True),
+        ("https://hub.example/a?c", False),
+        ("https://hub.example/A?b", False),
+        ("http://hub.example/a?b", False),
+        ("https://evil.example\\@hub.example/a?b", False),
+        ("https://hub.example@evil.example/a?b", False),
+        ("hub.example/a?b", False),
+    ],
+)
+def test_a_url_is_the_same_as_a_browser_reads_it(url: str, same: bool) -> None:
+    assert nip98.same_url(url, "https://hub.example/a?b") is same

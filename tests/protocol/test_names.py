@@ -66,3 +66,35 @@ def test_what_is_shown_is_short_visible_and_stays_so(text: str, most: int) -> No
 def test_what_nobody_would_see_is_blank(text: str) -> None:
     assert names.is_blank(text)
     assert not names.is_blank(text + "é" + text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u3164",
+        "\u2800\u2800",
+        "\u115f\u1160",
+        "\u034f",
+        "\ufe0f",
+        "\uffa0 \u17b4",
+        "\U000e0100",
+        "\U0001d159",
+        "\u180b\u00ad",
+    ],
+)
+def test_what_nothing_is_drawn_for_is_blank(text: str) -> None:
+    assert names.is_blank(text)
+    assert names.shown(text, 10) == ""
+    assert not names.is_blank(f"{text}a")
+    assert not names.is_plain(f"a{text}")
+
+
+@pytest.mark.parametrize("text", ["❤️", "👩\u200d🚀", "か\u3099", "한", "a\u0301", "\u2801", "⚧️"])
+def test_marks_and_joiners_beside_something_visible_stay(text: str) -> None:
+    assert not names.is_blank(text)
+    assert names.shown(text, 10) == text
+
+
+@given(st.text())
+def test_what_is_plain_is_seen_whole(text: str) -> None:
+    assert names.is_plain(text) == all(not names.is_blank(char) for char in text)

@@ -1,15 +1,20 @@
 """What the hub does as time passes; the clock is set by hand."""
 
+import asyncio
+import threading
+
 import pytest
 from websockets.frames import Opcode
 
-from relay.config import Access, Config, Server
+from relay.config import Access, Config, Server, Storage
+from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import websocket
 from relay.server.hub import CLOSE_TIMEOUT, Hub
+from storage.base import Outcome, StorageError
 from tests.factories import make_event
 from tests.server.conftest import Relay
-from tests.server.fakes import Client, MemoryLog, settle
+from tests.server.fakes import PATIENCE, Client, MemoryLog, settle
 
 PATIENT = Config(server=Server(ping_interval=30, ping_timeout=20))
 
@@ -166,10 +171,11 @@ async def test_health_tells_of_a_failing_storage_and_of_its_recovery(relay: Rela
     log = MemoryLog()
     hub = relay(log)
     client = Client(hub)
-    log.failure = OSError("gone")
+    log.failure = StorageError("the disk is full")
     client.publish(make_event())
     await client.next()
-    assert hub.health().status == "degraded"
+    health = hub.health()
+    assert (health.status, health.takes_events, health.problem) == ("degraded", False, "the disk is full")
     log.failure = None
     client.publish(make_event())
     await client.next()
@@ -190,3 +196,119 @@ async def test_a_reload_that_asks_readers_to_authenticate_ends_the_subscriptions
     assert (verb, name) == ("CLOSED", "s")
     assert reason.startswith("auth-required: ")
     assert hub.fanout.count == 0
+
+
+async def test_a_listener_that_fails_loses_nobody_elses_events(relay: Relay) -> None:
+    hub = relay()
+    heard: list[str] = []
+
+    def fails(event: Event, _outcome: Outcome) -> None:
+        raise LookupError(event.id)
+
+    hub.listen(fails)
+    hub.listen(lambda event, _outcome: heard.append(event.id))
+    reader, writer = Client(hub), Client(hub)
+    reader.send("REQ", "s", {"kinds": [1]})
+    await reader.next()
+    events = [make_event(content=str(number)) for number in range(3)]
+    for event in events:
+        writer.publish(event)
+    assert [answer[2] for answer in await writer.gather(3)] == [True] * 3
+    assert [message[2]["id"] for message in await reader.gather(3)] == [event.id for event in events]
+    assert heard == [event.id for event in events]
+    health = hub.health()
+    assert (health.status, health.takes_events, health.waiting) == ("degraded", True, 0)
+    assert "fails" in (health.problem or "")
+
+
+async def test_live_delivery_that_fails_for_one_event_goes_on_with_the_next(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    reader, writer = Client(hub), Client(hub)
+    reader.send("REQ", "s", {"kinds": [1]})
+    await reader.next()
+    first, second = make_event(content="1"), make_event(content="2")
+    publish = hub.fanout.publish
+
+    def fails_once(event: Event, *more: object) -> None:
+        if event == first:
+            raise LookupError("a fault of the matcher")
+        publish(event, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hub.fanout, "publish", fails_once)
+    log.gate.clear()  # both in one transaction
+    writer.publish(first)
+    writer.publish(second)
+    log.gate.set()
+    assert [answer[2] for answer in await writer.gather(2)] == [True] * 2
+    assert (await reader.next())[2]["id"] == second.id
+    assert hub.health().waiting == 0
+
+
+async def test_a_connection_whose_socket_fails_is_cut_and_the_others_are_answered(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = relay()
+    broken, sound = Client(hub), Client(hub)
+    for client in (broken, sound):
+        client.send("REQ", "s", {"kinds": [1]})
+        await client.next()
+
+    def fails(_data: bytes) -> None:
+        raise RuntimeError("the transport is gone")
+
+    monkeypatch.setattr(broken.wire, "write", fails)
+    event = make_event()
+    sound.publish(event)
+    assert {message[0] for message in await sound.gather(2)} == {"OK", "EVENT"}
+    assert broken.wire.aborted
+    assert hub.health().status == "degraded"
+
+
+async def test_the_tick_does_not_wait_for_the_sweep(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that is busy for a minute must not keep the relay from looking after its connections."""
+    monkeypatch.setattr("relay.server.hub.TICK", 0.0)
+    log = MemoryLog()
+    busy = threading.Event()
+    log.sweep = lambda _now, _limit: int(not busy.wait(PATIENCE))  # type: ignore[method-assign]
+    hub = relay(log, Config(storage=Storage(sweep_interval=1)))
+    hub._swept_at -= 1
+    visits = 0
+
+    def visit(_now: float) -> None:
+        nonlocal visits
+        visits += 1
+
+    monkeypatch.setattr(hub, "_visit", visit)
+    try:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert hub._sweeping is not None
+        assert not hub._sweeping.done()
+        seen = visits
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert visits > seen
+    finally:
+        busy.set()
+
+
+async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.server.hub.TICK", 0.0)
+    monkeypatch.setattr("relay.server.supervision.FIRST_PAUSE", 0.0)
+    hub = relay()
+    again = asyncio.Event()
+    calls = 0
+
+    def visit(_now: float) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise LookupError("a fault")
+        again.set()
+
+    monkeypatch.setattr(hub, "_visit", visit)
+    await asyncio.wait_for(again.wait(), PATIENCE)
+    assert hub.health().status == "degraded"

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from relay.errors import Prefix
+from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.server import ingest as ingests
 from relay.server.ingest import VERIFY_BATCH, Ingest, Pace
+from relay.server.supervision import Faults
 from storage.base import Incoming, Outcome, Status, StorageError
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE, MemoryLog
@@ -29,7 +30,8 @@ class Bench:
         self.published: list[bytes] = []
         self.order: list[str] = []
         self.flushes = 0
-        self.ingest = Ingest(log, self._publish, self._flush, capacity, pace)  # type: ignore[arg-type]
+        self.faults = Faults()
+        self.ingest = Ingest(log, self._publish, self._flush, capacity, self.faults, pace=pace)  # type: ignore[arg-type]
 
     def _publish(self, event: Event, data: bytes, outcome: Outcome) -> None:
         self.published.append(data)
@@ -309,3 +311,106 @@ async def test_closing_finishes_what_is_queued() -> None:
     await asyncio.wait_for(closing, PATIENCE)
     assert len(bench.answers) == len(EVENTS)
     assert len(bench.log.rows) == len(EVENTS)
+
+
+# what nobody foresaw
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), StopIteration(), SystemExit(1), MemoryError()])
+async def test_an_exception_in_the_verifier_fails_its_event_and_nothing_else(make: Make, fault: BaseException) -> None:
+    def pace(event: Event) -> None:
+        if event == EVENTS[1]:
+            raise fault
+
+    bench = make(pace=pace)
+    for event in EVENTS[:3]:
+        bench.submit(event)
+    await bench.drained()
+    answers = {event.id: outcome for event, outcome in bench.answers}
+    assert [answers[event.id].status for event in EVENTS[:3]] == [Status.STORED, Status.REFUSED, Status.STORED]
+    refusal = answers[EVENTS[1].id].refusal
+    assert refusal is not None
+    assert refusal.prefix is Prefix.ERROR
+    assert "bug" not in refusal.message
+    assert "verifier" in (bench.faults.problem() or "")
+    assert bench.ingest.pending == 0
+    assert (await bench.outcome(EVENTS[4])).status is Status.STORED
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), StopIteration(), SystemExit(1), MemoryError()])
+async def test_an_exception_in_the_writer_fails_its_batch_and_nothing_else(make: Make, fault: Exception) -> None:
+    bench = make()
+    bench.log.failure = fault
+    assert (await bench.outcome(EVENTS[0])).status is Status.REFUSED
+    with pytest.raises(StorageError):
+        await bench.ingest.write([Incoming(EVENTS[1], wire(EVENTS[1]), Door.IMPORT, NOW)])
+    assert "writer" in (bench.faults.problem() or "")
+    bench.log.failure = None
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+    assert bench.ingest.pending == 0
+
+
+async def test_a_writer_that_answers_for_too_few_events_has_failed(make: Make) -> None:
+    bench = make()
+    bench.log.write = lambda _batch, _now: []  # type: ignore[method-assign]
+    assert (await bench.outcome(EVENTS[0])).status is Status.REFUSED
+    assert bench.ingest.pending == 0
+
+
+@pytest.mark.parametrize("fault", [StopIteration(), SystemExit(1), KeyError("x"), asyncio.CancelledError()])
+async def test_whatever_a_call_raises_ends_neither_the_writer_nor_the_wait(make: Make, fault: BaseException) -> None:
+    bench = make()
+
+    def fail() -> None:
+        raise fault
+
+    with pytest.raises(Exception):  # noqa: B017, PT011, any but what would end the loop
+        await asyncio.wait_for(bench.ingest.call(fail), PATIENCE)
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+
+
+async def test_an_answer_that_fails_keeps_nothing_back(make: Make) -> None:
+    bench = make()
+
+    def fails(event: Event, _outcome: Outcome) -> None:
+        raise LookupError(event.id)
+
+    bench.log.gate.clear()
+    forged = msgspec.structs.replace(EVENTS[3], sig="0" * 128)
+    for event in (EVENTS[0], forged):
+        bench.ingest.submit(event, Door.CLIENT, NOW, fails)
+    bench.submit(EVENTS[1])
+    bench.log.gate.set()
+    await bench.drained()
+    assert [event for event, _ in bench.answers] == [EVENTS[1]]
+    assert bench.published == [wire(EVENTS[0]), wire(EVENTS[1])]
+    assert bench.ingest.pending == 0
+    assert "answer" in (bench.faults.problem() or "")
+
+
+async def test_what_fails_while_it_is_published_keeps_no_later_event_back(make: Make) -> None:
+    bench = make()
+    publish = bench.ingest._publish
+
+    def fails_once(event: Event, data: bytes, outcome: Outcome) -> None:
+        if event == EVENTS[0]:
+            raise LookupError("a fault")
+        publish(event, data, outcome)
+
+    bench.ingest._publish = fails_once
+    bench.log.gate.clear()
+    for event in EVENTS[:3]:
+        bench.submit(event)
+    bench.log.gate.set()
+    await bench.drained()
+    assert bench.published == [wire(EVENTS[1]), wire(EVENTS[2])]
+    assert (bench.ingest.pending, bench.flushes > 0) == (0, True)
+
+
+async def test_an_event_that_its_handler_failed_on_is_told_of(make: Make) -> None:
+    bench = make()
+    poisoned = Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, "the relay could not process this event"))
+    bench.log.write = lambda batch, _now: [poisoned] * len(batch)  # type: ignore[method-assign]
+    await bench.outcome(EVENTS[0])
+    assert "handler" in (bench.faults.problem() or "")
+    assert bench.ingest.failure is None

@@ -1,5 +1,8 @@
+import asyncio
 import itertools
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from relay.server.hub import Hub
 from storage.base import StorageError, TooCostly
 from tests.factories import make_event
 from tests.server.conftest import Relay
-from tests.server.fakes import Client, MemoryLog, settle
+from tests.server.fakes import PATIENCE, Client, MemoryLog, settle
 
 ONE_WORKER = Config(storage=Storage(readers=1))
 
@@ -223,7 +226,7 @@ class TestAnsweredAtOnce:
         self, relay: Relay, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ticks = itertools.count()
-        monkeypatch.setattr(queries, "monotonic", lambda: next(ticks) * queries.SHARE / 4)
+        monkeypatch.setattr(queries, "thread_time", lambda: next(ticks) * queries.SHARE / 4)
         client = Client(relay(MemoryLog(quick=True)))
         client.send_all(("REQ", str(number), {"kinds": [1]}) for number in range(100))
         answered = len(client.pending())
@@ -253,3 +256,20 @@ class TestAnsweredAtOnce:
         assert closed[:2] == ["CLOSED", "s"]
         assert "secret" not in closed[2]
         assert hub.fanout.count == 0
+
+
+async def test_a_compressed_answer_waits_for_no_other_work_in_threads(relay: Relay) -> None:
+    """Whoever renders pages, exports keys or describes the API takes none of the threads that compress answers."""
+    gate = threading.Event()
+    executor = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    held = asyncio.create_task(asyncio.to_thread(gate.wait, PATIENCE))
+    try:
+        client = Client(relay(), compressed=True)
+        client.publish(make_event())
+        assert (await client.next())[0] == "OK"
+        client.send("REQ", "s", {"kinds": [1]})
+        assert [message[0] for message in await client.gather(2)] == ["EVENT", "EOSE"]
+    finally:
+        gate.set()
+        await held

@@ -3,11 +3,12 @@
 import msgspec
 import pytest
 
+from relay.errors import Changed
 from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC, Limits, Outcome, Reader, Status, Writer
+from storage.base import PUBLIC, Expected, Limits, Outcome, Reader, Status, Writer
 from tests.factories import keypair, make_event
 from tests.storage.histories import NOW, incoming
 
@@ -73,6 +74,33 @@ class Contract:
         statuses = [one.status for one in log.write(event, event) + log.write(event)]
         assert statuses == [Status.STORED, Status.DUPLICATE, Status.DUPLICATE]
         assert log.writer.last_seq() == 1
+
+    async def test_stores_an_event_only_where_what_is_expected_of_the_newest_holds(self, log: Log) -> None:
+        newest = make_event(0, content="newest", created_at=1009)
+        log.write(newest, make_event(1, content="came later", created_at=1005))
+        mine = of(kinds=[1], authors=[ALICE, BOB])
+
+        def write(content: str, expected: str | None, wanted: Filter = mine) -> Outcome:
+            one = incoming([make_event(1, content=content, created_at=2000)])[0]
+            asked = msgspec.structs.replace(one, expected=Expected(wanted, expected))
+            return log.writer.write([asked], NOW)[0]
+
+        for wrong in (None, "0" * 64):
+            outcome = write("refused", wrong)
+            assert outcome.status is Status.REFUSED
+            assert isinstance(outcome.refusal, Changed)
+        assert write("nothing of kind 7", None, of(kinds=[7])).status is Status.STORED
+        assert write("too late", newest.id).status is Status.REFUSED
+        assert await log.contents() == ["nothing of kind 7", "newest", "came later"]
+
+    async def test_an_expectation_sees_what_the_batch_has_changed_so_far(self, log: Log) -> None:
+        first, second, third = notes("first", "second", "third")
+        batch = [
+            msgspec.structs.replace(one, expected=Expected(of(kinds=[1]), wanted))
+            for one, wanted in zip(incoming([first, second, third]), [None, first.id, first.id], strict=True)
+        ]
+        statuses = [one.status for one in log.writer.write(batch, NOW)]
+        assert statuses == [Status.STORED, Status.STORED, Status.REFUSED]
 
     async def test_gives_the_newest_first_and_the_lowest_id_of_a_second(self, log: Log) -> None:
         same = [make_event(n, content=f"{n}", created_at=1000) for n in range(5)]

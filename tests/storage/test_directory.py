@@ -93,17 +93,43 @@ def test_an_app_token_needs_a_user_and_leaves_identities_alone(writer: SqliteWri
     assert writer.directory.tokens("identity", user.id) == []
 
 
-def test_the_key_shown_is_bound_unretired_its_own_and_the_newest(writer: SqliteWriter) -> None:
+def test_the_main_key_stays_the_same_as_others_are_bound_until_it_cannot_sign(writer: SqliteWriter) -> None:
     register(writer)
-    assert shown(writer) == keypair(1).pubkey
-    writer.directory.bind(keypair(2).pubkey, ALICE, NOW + 1)
-    writer.directory.bind(keypair(3).pubkey, ALICE, NOW + 2)
-    assert shown(writer) == keypair(3).pubkey
-    writer.directory.unbind(keypair(3).pubkey, ALICE, NOW + 3)
+    for key in (2, 3):
+        writer.directory.bind(keypair(key).pubkey, ALICE, NOW + key)
+        assert shown(writer) == keypair(1).pubkey
+    writer.directory.retire(keypair(1).pubkey, ALICE, NOW + 4)
     assert shown(writer) == keypair(2).pubkey
-    for key in (1, 2):
-        writer.directory.unbind(keypair(key).pubkey, ALICE, NOW + 3)
+    writer.directory.unbind(keypair(2).pubkey, ALICE, NOW + 5)
+    assert shown(writer) == keypair(3).pubkey
+    writer.directory.unbind(keypair(3).pubkey, ALICE, NOW + 5)
+    assert shown(writer) == keypair(1).pubkey
+    writer.directory.unbind(keypair(1).pubkey, ALICE, NOW + 5)
     assert shown(writer) is None
+
+
+def test_the_owner_chooses_the_main_key_and_chooses_again(writer: SqliteWriter) -> None:
+    register(writer)
+    for key in (2, 3):
+        writer.directory.bind(keypair(key).pubkey, ALICE, NOW)
+    for key in (3, 2, 1, 2):
+        writer.directory.choose(keypair(key).pubkey, ALICE, NOW)
+        assert shown(writer) == keypair(key).pubkey
+    writer.directory.unbind(keypair(2).pubkey, ALICE, NOW)
+    assert shown(writer) == keypair(1).pubkey
+    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    assert shown(writer) == keypair(1).pubkey
+
+
+def test_a_key_that_cannot_sign_is_not_chosen(writer: SqliteWriter) -> None:
+    register(writer)
+    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    writer.directory.unbind(keypair(2).pubkey, ALICE, NOW)
+    writer.directory.retire(keypair(1).pubkey, ALICE, NOW)
+    for key, why in ((1, Why.UNUSABLE), (2, Why.UNUSABLE), (9, Why.UNKNOWN)):
+        with pytest.raises(Refused) as refused:
+            writer.directory.choose(keypair(key).pubkey, ALICE, NOW)
+        assert refused.value.why is why
 
 
 def shown(writer: SqliteWriter) -> str | None:

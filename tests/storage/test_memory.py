@@ -2,9 +2,9 @@
 
 import pytest
 
-from storage.memory import MemoryLog, MemoryReader, MemoryWriter
 from tests.storage.contract import Contract, Log
 from tests.storage.histories import MEANING
+from tests.storage.memory import MemoryLog, MemoryReader, MemoryWriter
 
 
 class TestMemory(Contract):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage import memory, sqlite
+from storage import sqlite
 from storage.base import Outcome, Problem, Reader, Writer
+from tests.storage import memory
 from tests.storage.histories import MEANING, NOW, Question, batches, incoming, questions
 
 RELAXED = settings(

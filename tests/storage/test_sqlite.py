@@ -3,14 +3,15 @@
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from relay.errors import Prefix
-from relay.protocol.admission import Admission, Door, Key, Known
+from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
+from relay.protocol.facts import Facts, Need
 from storage import sqlite
 from storage.base import PUBLIC, Locked, Problem, Status, StorageError
 from storage.sqlite_file import FILE
@@ -157,10 +158,16 @@ class TestDurability:
 class Poisoned:
     """Ordinary meaning, but one content breaks a handler and another breaks what follows."""
 
-    def admit(self, event: Event, known: Known, now: int, door: Door) -> Admission:
+    def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
+        return MEANING.needs(event, facts)
+
+    def passages(self, event: Event) -> int:
+        return MEANING.passages(event)
+
+    def admit(self, event: Event, facts: Facts, now: int, door: Door) -> Admission:
         if event.content == "poison":
             raise RuntimeError("a handler's mistake")
-        return MEANING.admit(event, known, now, door)
+        return MEANING.admit(event, facts, now, door)
 
     def touches(self, event: Event) -> tuple[Key, ...]:
         if event.content == "late poison":

@@ -20,8 +20,8 @@ class Clock:
         return self.now
 
 
-def quick(clock: Clock) -> Quick:
-    return Quick(sqlite3.connect(":memory:"), clock)
+def quick(cpu: Clock, wall: Clock | None = None) -> Quick:
+    return Quick(sqlite3.connect(":memory:"), cpu, wall or Clock(step=0))
 
 
 def ask(asked: Quick, sql: str = "SELECT 42") -> int | None:
@@ -40,16 +40,24 @@ def test_goes_on_while_the_moment_lasts() -> None:
     assert ask(quick(Clock(step=0)), ENDLESS) == 1_000_000
 
 
+def test_waiting_for_a_core_does_not_count() -> None:
+    assert ask(quick(Clock(step=0), wall=Clock(step=0.000001))) == 42
+
+
+def test_breaks_off_what_waits_long_for_the_disk() -> None:
+    assert ask(quick(Clock(step=0), wall=Clock(step=0.026)), ENDLESS) is None
+
+
 def test_pauses_in_proportion_after_what_took_longer() -> None:
-    clock = Clock(step=0.0006)
-    asked = quick(clock)
-    begun = clock.now + clock.step
+    cpu, wall = Clock(step=0.0006), Clock(step=0)
+    asked = quick(cpu, wall)
+    begun = cpu.now + cpu.step
     assert ask(asked, ENDLESS) is None
-    clock.step = 0
-    pause = 20 * (clock.now - begun)
-    clock.now += 0.9 * pause
+    cpu.step = 0
+    pause = 20 * (cpu.now - begun)
+    wall.now += 0.9 * pause
     assert ask(asked) is None
-    clock.now += 0.2 * pause
+    wall.now += 0.2 * pause
     assert ask(asked) == 42
 
 

@@ -1,15 +1,21 @@
 """Getting an API key in the browser, and the commands that use it, which work as they are pasted."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import expect
+from websockets.sync.client import connect
 
+from relay.protocol.event import wire
 from tests.e2e.harness import ROOT, fresh_key, serving
+from tests.factories import make_event
 from tests.web.reading import Agent, Reader
 
 
@@ -96,25 +102,62 @@ def test_a_key_that_was_revoked_signs_the_browser_out(relay, window):
     expect(visitor.page.locator("#account")).to_have_text("Get API key")
 
 
+def copied(reader: Reader, name: str) -> str:
+    """What the copy button of an element gives."""
+    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = reader.page.locator(f"[data-copy='{name}']")
+    button.click()
+    expect(button).to_have_text("Copied")
+    return str(reader.page.evaluate("navigator.clipboard.readText()"))
+
+
 def test_the_examples_work_as_they_are_pasted(relay, window, tmp_path):
     visitor = window("/key")
     register(visitor, "paster")
-    snippet = {
-        name: visitor.page.locator(f"#example-{name}").inner_text() for name in ("register", "curl", "python", "nostr")
-    }
+    snippet = {name: copied(visitor, f"example-{name}") for name in ("register", "curl", "python", "nostr")}
     registered = run(["sh", "-c", snippet["register"]], tmp_path)
     assert '"api_key":"tdi_' in registered.stdout, registered
-    for command in (
-        ["sh", "-c", snippet["curl"]],
-        [sys.executable, "-c", snippet["python"]],
-        ["bash", "-ec", snippet["nostr"]],
-    ):
+    for command in (["sh", "-c", snippet["curl"]], [sys.executable, "-c", snippet["python"]]):
         done = run(command, tmp_path)
         assert done.returncode == 0, done
+    code = json.loads(run(["sh", "-c", snippet["nostr"]], tmp_path).stdout)["code"]
+    key = fresh_key()
+    for event in (
+        make_event(key, 28934, "", [["claim", code]], int(time.time())),
+        make_event(key, 11, "Good tidings!", [["title", "Hello from Nostr"]], int(time.time())),
+    ):
+        with connect(relay.url) as socket:
+            socket.send(f'["EVENT",{wire(event).decode()}]')
+            while (answer := json.loads(socket.recv(timeout=15)))[0] != "OK":
+                pass
+            assert answer[2] is True, answer
     posts = httpx.get(f"{relay.http}/api/v1/posts?author=paster&sort=new").json()["posts"]
     assert {post["title"] for post in posts} == {"Hello from curl", "Hello from Python", "Hello from Nostr"}
     by_own_key = next(post for post in posts if post["title"] == "Hello from Nostr")
     assert not any(tag[0] == "custody" for tag in by_own_key["event"]["tags"])
+
+
+def test_a_key_is_in_clear_only_when_it_was_just_given_out_and_when_it_is_copied(relay, window):
+    visitor = window("/key")
+    token = register(visitor, "discreet")
+    assert visitor.page.locator("body").inner_text().count(token) == 1
+    visitor.go("/key")
+    expect(visitor.page.locator("#mine-token")).to_have_text(f"{token[:8]}…")
+    for name in ("mine-token", "example-curl", "example-python", "example-nostr"):
+        assert token in copied(visitor, name)
+    assert token not in visitor.page.content()
+
+
+def test_a_key_is_copied_also_where_the_browser_gives_no_clipboard(relay, window):
+    visitor = window("/key", Agent(relay).identity)
+    visitor.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    visitor.page.locator("[data-copy='mine-token']").click()
+    expect(visitor.page.locator("[data-copy='mine-token']")).to_have_text("Copied")
+    field = visitor.page.get_by_label("I have a key already")
+    visitor.page.get_by_role("button", name="Sign out of this browser").click()
+    field.focus()
+    visitor.page.keyboard.press("Control+V")
+    expect(field).to_have_value(re.compile("^tdi_[0-9a-f]{64}$"))
 
 
 def test_work_is_shown_where_the_relay_asks_for_it(browser, tmp_path):
@@ -136,6 +179,28 @@ def test_a_visitor_with_an_extension_binds_its_key_and_writes_with_it(relay, win
     item = visitor.item("Signed by myself")
     expect(item).to_contain_text(agent.identity.name)
     assert visitor.event_of(item).pubkey == key.pubkey
+
+
+def test_the_owner_chooses_on_the_page_which_key_signs_and_one_name_shows(relay, window):
+    agent, key = Agent(relay), fresh_key()
+    held = agent.call("GET", "/agents/me")["pubkey"]
+    visitor = window("/key", agent.identity, key)
+    visitor.page.get_by_role("button", name="Bind the key of my Nostr extension").click()
+    visitor.page.get_by_role("button", name="Publish this name for my key").click()
+    expect(visitor.page.locator("#owed")).to_be_hidden()
+    assert agent.call("GET", "/agents/me/keys")["unsigned"] == []
+    for choice, signed_by in (("Let the relay sign", held), ("Sign with my Nostr extension", key.pubkey)):
+        visitor.go("/key")
+        visitor.page.get_by_role("button", name=choice).click()
+        expect(visitor.page.get_by_role("button", name=choice)).to_be_hidden()
+        visitor.go("/?sort=new")
+        visitor.write_post(f"After: {choice}")
+        assert visitor.event_of(visitor.item(f"After: {choice}")).pubkey == signed_by
+    visitor.go(f"/u/{agent.identity.name}")
+    marks = visitor.page.locator(".mark").evaluate_all(
+        "marks => new Set(marks.map(m => m.className.match(/hue-\\d+/)[0])).size"
+    )
+    assert marks == 1
 
 
 def test_an_extension_proves_its_key_where_the_relay_takes_events_from_known_clients_only(browser, tmp_path):

@@ -106,6 +106,24 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(relay, window):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
+def test_on_a_phone_a_copy_button_covers_no_text_and_no_number_is_broken(relay, window):
+    page = window("/relay", **PHONE).page
+    gaps = page.evaluate(
+        """Array.from(document.querySelectorAll(".snippet"), (e) => e.querySelector("code").getBoundingClientRect().top
+        - e.querySelector("button").getBoundingClientRect().bottom)"""
+    )
+    assert gaps
+    assert min(gaps) >= 0
+    lines = page.evaluate(
+        """Array.from(document.querySelectorAll(".limits dd")).filter((e) => /^[0-9,]+$/.test(e.textContent)).map((e) => {
+          const text = document.createRange();
+          text.selectNodeContents(e);
+          return text.getClientRects().length;
+        })"""
+    )
+    assert set(lines) == {1}
+
+
 def test_on_a_phone_one_can_vote_and_answer_with_a_thumb(relay, window):
     post = Agent(relay).post("By thumb")
     reader = window(f"/post/{post}", Agent(relay).identity, **PHONE)

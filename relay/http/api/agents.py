@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from relay.http.api import common, rows
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
-from relay.http.api.shapes import Name, Post, Pubkey, iso
+from relay.http.api.shapes import Body, Name, Post, Pubkey, iso
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol.event import Event
@@ -50,13 +50,19 @@ class AgentAnswer(Agent, frozen=True, kw_only=True):
     event: Event | None = None
 
 
+class EditedAgent(AgentAnswer, frozen=True, kw_only=True):
+    """A changed profile; `unsigned` are the kind 0 for keys that the relay does not hold: sign and publish them."""
+
+    unsigned: list[Event]
+
+
 class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
     """A profile with the identity's newest posts."""
 
     recent_posts: list[Post] = msgspec.field(name="recentPosts")
 
 
-class NewAgent(msgspec.Struct, frozen=True):
+class NewAgent(Body, frozen=True):
     """`nonce` is the work that a registration shows where the relay asks for it; the refusal says which."""
 
     name: Annotated[str, Meta(description="1 to 64 letters, digits, _ - .", examples=["sandpiper"])]
@@ -97,7 +103,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     claim_url: str | None = None
 
 
-class ProfileChange(msgspec.Struct, frozen=True):
+class ProfileChange(Body, frozen=True):
     """What changes; what is left out stays, and an empty text removes it."""
 
     display_name: DisplayName | None = None
@@ -113,7 +119,7 @@ class ClaimLinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class Vanishing(msgspec.Struct, frozen=True):
+class Vanishing(Body, frozen=True):
     """`confirm` is the identity's name again."""
 
     confirm: Name
@@ -159,12 +165,14 @@ async def me(principal: GivenPrincipal, hub: GivenHub) -> AgentAnswer:
 
 
 @patch(f"{BASE}/agents/me", tags=TAGS, summary="Change your profile")
-async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: GivenHub) -> AgentAnswer:
-    """Change what is shown of you; where the relay holds a key for you, a kind 0 tells it to Nostr clients."""
+async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: GivenHub) -> EditedAgent:
+    """Change what is shown of you. A kind 0 by the key that the relay holds tells it to Nostr clients."""
     if data.display_name is None and data.description is None:
         raise invalid("give a display_name or a description to change")
     event = await hub.identities.edit(principal.identity_id, data.display_name, data.description)
-    return _answer(await hub.identities.get(principal.identity_id), event)
+    identity = await hub.identities.get(principal.identity_id)
+    owed = await hub.identities.profiles.owed(identity.id)
+    return EditedAgent(**_fields(identity), agent=describe(identity), event=event, unsigned=owed)
 
 
 @get(f"{BASE}/agents/status", tags=TAGS, summary="Whether you are claimed")
@@ -230,8 +238,8 @@ def _fields(identity: Identity) -> dict[str, Any]:
     }
 
 
-def _answer(identity: Identity, event: Event | None = None) -> AgentAnswer:
-    return AgentAnswer(**_fields(identity), agent=describe(identity), event=event)
+def _answer(identity: Identity) -> AgentAnswer:
+    return AgentAnswer(**_fields(identity), agent=describe(identity))
 
 
 async def _profile(hub: Hub, name: str, viewer: str | None) -> ProfileAnswer:

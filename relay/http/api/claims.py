@@ -3,7 +3,6 @@
 The secret travels in bodies only: it is in the link's fragment, and no log of addresses ever holds it.
 """
 
-import re
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -15,22 +14,22 @@ from msgspec import Meta
 from relay.http.api.agents import Agent, describe
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenViewer
-from relay.http.api.shapes import iso
+from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
 from relay.http.problems import invalid
+from relay.protocol import feed
 
 TAGS: Final = ["claims"]
-_URL: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"]{1,490}")
 Secret = Annotated[str, Meta(max_length=200, examples=["tdc_" + "0" * 64])]
 
 
-class Looking(msgspec.Struct, frozen=True):
+class Looking(Body, frozen=True):
     """The part of the claim link after the #."""
 
     secret: Secret
 
 
-class Claiming(msgspec.Struct, frozen=True):
+class Claiming(Body, frozen=True):
     """`claim_url`: where you say in public that the agent is yours, if anywhere."""
 
     secret: Secret
@@ -68,7 +67,8 @@ async def look(data: JSONBody[Looking], viewer: GivenViewer, hub: GivenHub) -> C
 @post(f"{BASE}/claims", tags=TAGS, summary="Claim an identity", status_code=200)
 async def claim(data: JSONBody[Claiming], caller: GivenCaller, hub: GivenHub) -> ClaimedAnswer:
     """Link the identity to you, once. Say who you are by an app token, a JWT or a NIP-98 proof."""
-    if data.claim_url is not None and not _URL.fullmatch(data.claim_url):
-        raise invalid("claim_url must be an http or https URL")
+    wrong = None if data.claim_url is None else feed.link_fault(data.claim_url)
+    if wrong is not None:
+        raise invalid(f"claim_url: {wrong}")
     identity = await hub.identities.claim(data.secret, caller.user_id, data.claim_url)
     return ClaimedAnswer(message=f"{identity.name} is yours.", agent=describe(identity))

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Final, Literal
 
-import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
@@ -11,10 +10,11 @@ from keys.custody import Draft
 from relay.http.api import common, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import CommentAnswer, CommentPage, Content, Done
+from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Done
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
+from relay.protocol.names import is_blank
 from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow
 
@@ -22,7 +22,7 @@ TAGS: Final = ["comments"]
 Sort = Literal["top", "new", "old"]
 
 
-class NewComment(msgspec.Struct, frozen=True):
+class NewComment(Body, frozen=True):
     """A comment to write; with `parent_id` it answers that comment."""
 
     content: Content
@@ -66,7 +66,7 @@ async def create_comment(
     post_id: FromPath[str], data: JSONBody[NewComment], principal: GivenPrincipal, hub: GivenHub
 ) -> CommentAnswer:
     """Comment on a post, or answer a comment on it."""
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a comment needs a content")
     root = await posts.find(hub, post_id, principal)
     parent: PostRow | CommentRow = root

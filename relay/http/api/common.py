@@ -16,7 +16,7 @@ from litestar.params import QueryParameter, SkipValidation
 from relay.errors import Prefix, Reject
 from relay.http.api import rates
 from relay.http.hub import GivenHub, Hub
-from relay.http.problems import Problem, of_reject
+from relay.http.problems import Problem, not_found, of_reject
 from relay.server import limits
 from relay.server.identities import Principal
 
@@ -126,7 +126,7 @@ def at_most(limit: int) -> int:
 def event_id(value: str, what: str) -> str:
     """An id as it stands in a path. Raises Problem 404 when nothing can have it."""
     if not _HEX_ID.fullmatch(value):
-        raise Problem(404, f"{what}_not_found", f"there is no such {what}: an id has 64 hex digits")
+        raise not_found(what, f"there is no such {what}: an id has 64 hex digits, in lower case")
     return value
 
 

@@ -13,10 +13,10 @@ from msgspec import Meta
 
 from relay.http.api import common
 from relay.http.hub import Hub
-from relay.http.problems import Problem, invalid
+from relay.http.problems import invalid, of_storage
 from relay.protocol import search
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC, StorageError, TooCostly
+from storage.base import PUBLIC, StorageError
 from storage.search.engine import MAX_HITS, Hit, KindOf, SearchQuery
 
 _CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")
@@ -76,7 +76,9 @@ async def find(hub: Hub, question: str, wanted: Wanted, limit: int, cursor: str)
         raise invalid("q is empty: say what to look for")
     if len(question) > search.MAX_SEARCH:
         raise invalid(f"q has at most {search.MAX_SEARCH} characters")
-    asked = search.parse(question)
+    asked = search.parse(question, pairs_are_words=True)
+    if not asked.terms:
+        raise invalid(f"q is nothing that could be found: {search.WORDLESS}")
     upto, skip = _place(hub, cursor)
     last = min(skip + common.at_most(limit), MAX_HITS)
     mode = wanted.mode or asked.mode
@@ -96,10 +98,8 @@ async def find(hub: Hub, question: str, wanted: Wanted, limit: int, cursor: str)
     )
     try:
         hits = await hub.search.search(query)
-    except TooCostly as error:
-        raise Problem(400, "too_costly", str(error), "Ask for less at once.") from None
     except StorageError as error:
-        raise Problem(503, "unavailable", str(error)) from None
+        raise of_storage(error) from None
     return Page(hits[skip:last], mode, f"{upto}-{last}" if len(hits) > last else None)
 
 

@@ -3,9 +3,7 @@
 Lists that own keys have published count as well; where one of those must change, its owner is asked to sign.
 """
 
-import asyncio
 from typing import Annotated, Final
-from weakref import WeakValueDictionary
 
 import msgspec
 from litestar import delete, get, post
@@ -20,17 +18,14 @@ from relay.http.api.shapes import Done, PostPage
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
-from relay.protocol.event import Event, parse, values
+from relay.protocol.event import Event, values
 from relay.protocol.filter import Filter
 from relay.server.identities import Principal
-from storage.base import PUBLIC
+from storage.base import Expected
 from storage.people import BoundKey, Identity
 
 TAGS: Final = ["following"]
 MAX_FOLLOWED: Final = 1000  # keys whose posts a feed looks for
-_locks: WeakValueDictionary[str, asyncio.Lock] = (
-    WeakValueDictionary()
-)  # a list is read, changed and written by one at a time
 
 
 class Following(PostPage, frozen=True, kw_only=True):
@@ -66,39 +61,50 @@ async def feed(
 async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
     """Follow an identity; `event` is your contact list."""
     target, theirs = await _target(hub, name, principal)
-    async with _lock(principal):
+
+    async def once() -> tuple[str, Event]:
         keys = await _keys(hub, principal)
         lists = await _lists(hub, [key.pubkey for key in keys])
         already = next((event for event in lists if theirs & set(values(event, "p"))), None)
         if already is not None:
-            return Done(message=f"You follow {target.name} already", event=already)
-        signer = _signer(keys)
+            return f"You follow {target.name} already", already
+        signer = (await hub.identities.get(principal.identity_id)).pubkey
         present = next((event for event in lists if event.pubkey == signer), None)
         tags = [] if present is None else _tags(present)
-        tags.append(["p", target.pubkey or sorted(theirs)[0], "", target.name])
-        event = await publishing.act(hub, principal, _draft(present, tags), by=signer)
-    return Done(message=f"You follow {target.name}", event=event)
+        tags.append(["p", target.pubkey or sorted(theirs)[0], hub.config.relay.url, target.name])
+        return f"You follow {target.name}", await _replace(hub, principal, signer, present, tags)
+
+    message, event = await publishing.change(f"follows {principal.identity_id}", once)
+    return Done(message=message, event=event)
 
 
 @delete(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Unfollow", status_code=200)
 async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
     """Follow an identity no more; `event` is your contact list."""
     target, theirs = await _target(hub, name, principal)
-    async with _lock(principal):
+    done: list[Event] = []
+
+    async def once() -> None:
         keys = await _keys(hub, principal)
         held = {key.pubkey for key in keys if key.held}
         lists = [event for event in await _lists(hub, [k.pubkey for k in keys]) if theirs & set(values(event, "p"))]
-        if not lists:
-            raise not_found("follow", f"you do not follow {target.name}")
-        event = lists[0]
         for present in sorted(lists, key=lambda found: found.pubkey in held):  # what its owner must sign is asked first
             tags = [tag for tag in _tags(present) if not (tag[0] == "p" and len(tag) > 1 and tag[1] in theirs)]
-            event = await publishing.act(hub, principal, _draft(present, tags), by=present.pubkey)
-    return Done(message=f"You follow {target.name} no more", event=event)
+            done.append(await _replace(hub, principal, present.pubkey, present, tags))
+
+    await publishing.change(f"follows {principal.identity_id}", once)
+    if not done:
+        raise not_found("follow", f"you do not follow {target.name}")
+    return Done(message=f"You follow {target.name} no more", event=done[-1])
 
 
-def _lock(principal: Principal) -> asyncio.Lock:
-    return _locks.setdefault(principal.identity_id, asyncio.Lock())
+async def _replace(
+    hub: Hub, principal: Principal, signer: str | None, present: Event | None, tags: list[list[str]]
+) -> Event:
+    """The list with these tags in place of `present`. Raises Changed when that is not the newest any more."""
+    wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset([signer] if signer else []), limit=1)
+    expected = Expected(wanted, None if present is None else present.id)
+    return await publishing.act(hub, principal, _draft(present, tags), by=signer, expected=expected)
 
 
 async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, set[str]]:
@@ -118,17 +124,10 @@ async def _keys(hub: Hub, principal: Principal) -> list[BoundKey]:
     return [key for key in await hub.identities.keys(principal.identity_id) if key.revoked_at is None]
 
 
-def _signer(keys: list[BoundKey]) -> str | None:
-    """The key whose list grows: the newest that the relay signs with, else the newest of all."""
-    usable = [key for key in keys if key.held and key.retired_at is None] or keys
-    return usable[-1].pubkey if usable else None
-
-
 async def _lists(hub: Hub, pubkeys: list[str]) -> list[Event]:
     """The contact lists of these keys, newest first."""
     wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset(pubkeys), limit=len(pubkeys))
-    found = await hub.reader.query([wanted], PUBLIC, common.now())
-    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, common.now())]]
+    return (await publishing.newest(hub, wanted)).events
 
 
 def _tags(present: Event) -> list[list[str]]:

@@ -11,13 +11,14 @@ from msgspec import Meta
 from relay.http.api import common
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
-from relay.http.api.shapes import Pubkey, iso
+from relay.http.api.shapes import Body, Pubkey, iso
 from relay.http.api.tokens import Gone
-from relay.http.hub import GivenHub
+from relay.http.hub import GivenHub, Hub
 from relay.http.problems import not_found
 from relay.protocol.event import Event
 from relay.protocol.kinds import is_hex
-from storage.people import BoundKey
+from relay.server.identities import Principal
+from storage.people import BoundKey, Identity
 
 TAGS: Final = ["keys"]
 PATH: Final = f"{BASE}/agents/me/keys"
@@ -27,23 +28,31 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     """A key of the identity.
 
     `custody`: own (only its holder has the secret) or relay (the relay made it). `held`: the relay has the secret.
-    `bound`: it writes as the identity. `retired_at`: since when the relay signs deletions only with it.
+    `bound`: it writes as the identity. `retired_at`: since when the relay signs deletions only with it. `main`: one of all keys;
+    it signs what you write over HTTP, is shown with your profile, and is the key of your NIP-05 address.
     """
 
     pubkey: Pubkey
     custody: Literal["own", "relay"]
     held: bool
     bound: bool
+    main: bool
     created_at: datetime
     revoked_at: datetime | None
     retired_at: datetime | None
 
 
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):
-    """All keys the identity ever had, oldest first."""
+    """All keys the identity ever had, oldest first.
+
+    `unsigned`: for each bound key of your own that Nostr clients do not find your name at yet, the profile (kind 0) that tells
+    it. Sign and publish it, or leave it. What else stands in the key's profile here stays; one that is elsewhere only is replaced,
+    since the newest counts: publish that here first.
+    """
 
     success: bool = True
     keys: list[KeyRow]
+    unsigned: list[Event]
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +63,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class NewKey(msgspec.Struct, frozen=True):
+class NewKey(Body, frozen=True):
     """`proof`: a kind 27235 event (NIP-98) by the new key for this URL and POST; its `payload` is sha256 of the identity's id.
 
     `retire`: from now on the relay signs only deletions with the keys it holds.
@@ -64,7 +73,7 @@ class NewKey(msgspec.Struct, frozen=True):
     retire: bool = False
 
 
-class Password(msgspec.Struct, frozen=True):
+class Password(Body, frozen=True):
     """What the exported key is encrypted with; 8 characters at least."""
 
     password: Annotated[str, Meta(max_length=1000)]
@@ -80,7 +89,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 @get(PATH, tags=TAGS, summary="Your keys")
 async def list_keys(principal: GivenPrincipal, hub: GivenHub) -> KeyList:
     """All keys, also those unbound."""
-    return KeyList(keys=[_row(key) for key in await hub.identities.keys(principal.identity_id)])
+    return await _list(hub, principal)
 
 
 @post(f"{PATH}/claims", tags=TAGS, summary="A code to bind a key over the WebSocket", cache_control=NO_STORE)
@@ -101,7 +110,7 @@ async def add_key(
         for key in await identities.keys(principal.identity_id):
             if key.held and key.retired_at is None and key.pubkey != data.proof.pubkey:
                 await identities.retire(principal.identity_id, key.pubkey, destroy=False)
-    return KeyList(keys=[_row(key) for key in await identities.keys(principal.identity_id)])
+    return await _list(hub, principal)
 
 
 @delete(f"{PATH}/{{pubkey:str}}", tags=TAGS, summary="Unbind a key", status_code=200)
@@ -117,6 +126,16 @@ async def export_key(
 ) -> Exported:
     """The secret of a key that the relay holds, encrypted with your password."""
     return Exported(ncryptsec=await hub.identities.export(principal.identity_id, _pubkey(pubkey), data.password))
+
+
+@post(f"{PATH}/{{pubkey:str}}/choose", tags=TAGS, summary="Choose the key that signs", status_code=200)
+async def choose_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> KeyList:
+    """Make a bound key your main key. Until you choose, that is the one that the relay holds.
+
+    Where you choose a key of your own, what you write over HTTP is answered with 409 and the event for you to sign.
+    """
+    await hub.identities.choose(principal.identity_id, _pubkey(pubkey))
+    return await _list(hub, principal)
 
 
 @post(f"{PATH}/{{pubkey:str}}/retire", tags=TAGS, summary="Retire a held key", status_code=200)
@@ -139,12 +158,19 @@ def _pubkey(text: str) -> str:
     return text
 
 
-def _row(key: BoundKey) -> KeyRow:
+async def _list(hub: Hub, principal: Principal) -> KeyList:
+    identity = await hub.identities.get(principal.identity_id)
+    keys = await hub.identities.keys(identity.id)
+    return KeyList(keys=[_row(key, identity) for key in keys], unsigned=await hub.identities.profiles.owed(identity.id))
+
+
+def _row(key: BoundKey, identity: Identity) -> KeyRow:
     return KeyRow(
         pubkey=key.pubkey,
         custody=key.custody,
         held=key.held,
         bound=key.revoked_at is None,
+        main=key.pubkey == identity.pubkey,
         created_at=iso(key.created_at),
         revoked_at=None if key.revoked_at is None else iso(key.revoked_at),
         retired_at=None if key.retired_at is None else iso(key.retired_at),

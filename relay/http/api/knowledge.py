@@ -17,13 +17,14 @@ from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, G
 from relay.http.api.finding import Language, Mode, Question, Snippet
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import Writer, writers
+from relay.http.api.shapes import Body, Done, EventId, When, iso
 from relay.http.api.shapes import Cursor as NextCursor
-from relay.http.api.shapes import Done, EventId, When, iso
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
+from relay.protocol.names import is_blank
 from storage.base import PUBLIC
 from storage.search import engine
 from storage.search.engine import Hit
@@ -45,12 +46,12 @@ Tagged = Annotated[list[str] | None, QueryParameter(name="tag", description="onl
 Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
 
 
-class NewDocument(msgspec.Struct, frozen=True):
+class NewDocument(Body, frozen=True):
     """A document to keep. `d` is its name among yours: the same again replaces it; without it, it is made from the title."""
 
     content: Annotated[str, Meta(min_length=1, examples=["Low water comes twice a day."])]
     title: Title | None = None
-    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = msgspec.field(default_factory=list)
     source: Source | None = None
     d: Annotated[str, Meta(max_length=MAX_TITLE, examples=["tide-tables"])] | None = None
 
@@ -125,15 +126,24 @@ class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
 @post(f"{BASE}/knowledge", tags=TAGS, summary="Add a document", middleware=[idempotent])
 async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, hub: GivenHub) -> DocumentAnswer:
     """Keep a document; the relay signs it with the key it holds for you and cuts it into passages."""
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a document needs a text")
     title = " ".join((data.title or "").split())
     name = normalized(data.d or title) or hashlib.sha256(data.content.encode()).hexdigest()[:16]
     tags = [["d", name], *([["title", title]] if title else [])]
     tags += [["t", tag] for tag in dict.fromkeys(data.tags)]
     tags += [["source", data.source]] if data.source else []
-    draft = Draft(kinds.WIKI, tags, data.content, await _next_second(hub, principal.identity_id, name))
-    event = await publishing.act(hub, principal, draft)
+
+    async def once() -> Event:
+        """In place of what the identity has under this name, and never beside it in the same second."""
+        authors = await publishing.keys_of(hub, principal.identity_id)
+        wanted = Filter(kinds=frozenset((kinds.WIKI,)), authors=authors, tags={"d": frozenset([name])})
+        present = await publishing.newest(hub, wanted)
+        created_at = max([common.now(), *(event.created_at + 1 for event in present.events)])
+        draft = Draft(kinds.WIKI, tags, data.content, created_at)
+        return await publishing.act(hub, principal, draft, expected=present.expected)
+
+    event = await publishing.change(f"document {principal.identity_id} {name}", once)
     return DocumentAnswer(message="Document kept", document=await _document(hub, event))
 
 
@@ -231,13 +241,6 @@ async def _find(hub: Hub, document_id: str) -> Event:
     if event is None or event.kind not in _kinds(hub):
         raise not_found("document")
     return event
-
-
-async def _next_second(hub: Hub, identity_id: str, name: str) -> int:
-    """When a document is written so that it replaces what the identity has under this name."""
-    authors = frozenset(key.pubkey for key in await hub.identities.keys(identity_id))
-    wanted = Filter(kinds=frozenset((kinds.WIKI,)), authors=authors, tags={"d": frozenset([name])})
-    return max([common.now(), *(event.created_at + 1 for event in await _events(hub, wanted))])
 
 
 async def _authors(hub: Hub, author: str) -> frozenset[str] | None:

@@ -1,9 +1,7 @@
 """Posts: kind 11 (NIP-7D), their edits (kind 1010) and deletions (kind 5), and the lists of them."""
 
-import re
 from typing import Annotated, Final, Literal
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
@@ -12,20 +10,20 @@ from keys.custody import Draft
 from relay.http.api import common, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import GENERAL, Content, Done, EditAnswer, Link, PostAnswer, PostPage, Title
+from relay.http.api.shapes import GENERAL, Body, Content, Done, EditAnswer, Link, PostAnswer, PostPage, Title
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
-from relay.protocol.event import expiration, parse
+from relay.protocol.event import Event, expiration, parse
+from relay.protocol.filter import Filter
 from relay.server.identities import Principal
 from storage.feed import PostRow
 
 TAGS: Final = ["posts"]
 Sort = Literal["hot", "new", "top", "rising"]
-_LINK: Final = re.compile(r"https?://[^\s\x00-\x20\x7f<>\"]+")
 
 
-class NewPost(msgspec.Struct, frozen=True):
+class NewPost(Body, frozen=True):
     """A post to write. `submolt` and `submolt_name` are the same; without either it is `general`."""
 
     title: Title
@@ -35,7 +33,7 @@ class NewPost(msgspec.Struct, frozen=True):
     submolt_name: Annotated[str | None, Meta(examples=[GENERAL])] = None
 
 
-class Edit(msgspec.Struct, frozen=True):
+class Edit(Body, frozen=True):
     """What changes of a post; what is left out stays."""
 
     title: Title | None = None
@@ -114,7 +112,22 @@ async def edit_post(
     """Change the title or text of your own post; `event` is the edit."""
     if data.title is None and data.content is None:
         raise invalid("give a title or a content to change")
-    present = await find(hub, post_id, principal)
+    common.event_id(post_id, "post")
+
+    async def once() -> Event:
+        return await _edit(hub, post_id, data, principal)
+
+    event = await publishing.change(f"post {post_id}", once)
+    return EditAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)), event=event)
+
+
+async def _edit(hub: Hub, post_id: str, data: Edit, principal: Principal) -> Event:
+    """The post as it stands, with what changes. Raises Changed when another edit comes between."""
+    keys = await publishing.keys_of(hub, principal.identity_id)
+    edits = await publishing.newest(
+        hub, Filter(kinds=frozenset([kinds.EDIT]), authors=keys, tags={"e": frozenset([post_id])}, limit=1)
+    )
+    present = await find(hub, post_id, principal)  # after its edits: it holds at least those
     check_author(present.posting_identity_id, principal)
     tags = [["e", present.id], ["title", _title(present.title if data.title is None else data.title)]]
     expires = expiration(parse(present.wire))
@@ -122,8 +135,7 @@ async def edit_post(
         tags.append(["expiration", str(expires)])  # its text is not to outlive the post
     content = present.content if data.content is None else data.content
     created_at = max(common.now(), (present.updated_at or present.created_at) + 1)  # so that it is the newest
-    event = await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at))
-    return EditAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)), event=event)
+    return await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at), expected=edits.expected)
 
 
 @delete(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Delete a post", status_code=200)
@@ -158,12 +170,14 @@ def check_submolt(name: str) -> None:
 
 
 def _title(text: str) -> str:
-    if not text.strip() or len(text) > feed.MAX_TITLE:
-        raise invalid(f"a title has 1 to {feed.MAX_TITLE} characters")
-    return text
+    return _sound(text, feed.title_fault(text))
 
 
 def _link(text: str) -> str:
-    if len(text) > feed.MAX_URL or not _LINK.fullmatch(text):
-        raise invalid(f"a url is an http or https address of at most {feed.MAX_URL} characters")
+    return _sound(text, feed.link_fault(text))
+
+
+def _sound(text: str, wrong: str | None) -> str:
+    if wrong is not None:
+        raise invalid(wrong)
     return text

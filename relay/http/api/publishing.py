@@ -1,11 +1,19 @@
-"""From what a client asks to a signed event in the log: every mutation of the API goes through here."""
+"""From what a client asks to a signed event in the log: every mutation of the API goes through here.
 
-from typing import Final
+What is read, changed and written again (an edit, a contact list, a vote) goes through `change`: the event is stored only
+where what it was made from is still the newest, which is decided in the transaction that stores it. Otherwise all is read
+again, so that of two changes at once neither is lost, whatever process or door they came by.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from keys.custody import Draft
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.http.api import common
 from relay.http.hub import Hub
 from relay.http.problems import Problem, of_reject
@@ -14,27 +22,65 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, parse
 from relay.protocol.filter import Filter
 from relay.server.identities import NoCustody, Principal
-from storage.base import PUBLIC, Outcome, Status
+from storage.base import PUBLIC, Expected, Outcome, Status
 
 MAX_SAID: Final = 100  # events of one identity on one target, looked at once
+ATTEMPTS: Final = 20  # at a change before it is given up: each failure means that another one succeeded
+
+T = TypeVar("T")
+_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
-async def publish(hub: Hub, event: Event, trusted: bool = False) -> Outcome:
+class Newest(msgspec.Struct, frozen=True):
+    """What a filter matches, newest first, and what a change made from it expects."""
+
+    events: list[Event]
+    expected: Expected
+
+
+async def newest(hub: Hub, wanted: Filter) -> Newest:
+    """The public events that match, by the filter's own limit."""
+    now = common.now()
+    found = await hub.reader.query([wanted], PUBLIC, now)
+    events = [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
+    return Newest(events, Expected(wanted, events[0].id if events else None))
+
+
+async def change(name: str, once: Callable[[], Awaitable[T]]) -> T:
+    """Read, change and write by `once`, again whenever something else came between. `name` is what is changed.
+
+    Changes of one thing stand in line here, which spares them most attempts. Raises Problem 409 after ATTEMPTS.
+    """
+    async with _locks.setdefault(name, asyncio.Lock()):
+        for _ in range(ATTEMPTS):
+            try:
+                return await once()
+            except Changed:
+                continue
+    raise Problem(409, "conflict", "this is being changed faster than it can be written", "Send it again in a moment.")
+
+
+async def publish(hub: Hub, event: Event, trusted: bool = False, expected: Expected | None = None) -> Outcome:
     """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises Problem when it is refused.
 
-    `trusted`: the relay has just signed it itself.
+    `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold.
     """
-    outcome = await hub.publish(event, Door.HTTP, trusted=trusted)
+    outcome = await hub.publish(event, Door.HTTP, trusted=trusted, expected=expected)
     refusal = outcome.refusal
+    if isinstance(refusal, Changed):
+        raise refusal
     if outcome.status is Status.REFUSED and refusal is not None and refusal.prefix is not Prefix.DUPLICATE:
         raise of_reject(refusal)
     return outcome
 
 
-async def act(hub: Hub, principal: Principal, draft: Draft, by: str | None = None) -> Event:
+async def act(
+    hub: Hub, principal: Principal, draft: Draft, by: str | None = None, expected: Expected | None = None
+) -> Event:
     """Sign a draft with the key that the relay holds for the identity (or its key `by`), and publish it.
 
-    Raises Problem: 409 with the unsigned event when the relay does not hold that key, else whatever refuses the event.
+    Raises Problem: 409 with the unsigned event when the relay does not hold that key, else whatever refuses the event; and
+    Changed where what is `expected` does not hold, for `change`.
     """
     try:
         event = await hub.identities.sign(principal.identity_id, draft, by)
@@ -42,22 +88,27 @@ async def act(hub: Hub, principal: Principal, draft: Draft, by: str | None = Non
         raise _to_sign(missing.event) from None
     except Reject as refusal:
         raise of_reject(refusal) from None
-    await publish(hub, event, trusted=True)
+    await publish(hub, event, trusted=True, expected=expected)
     return event
 
 
-async def votes_on(hub: Hub, principal: Principal, target: str) -> list[Event]:
+async def keys_of(hub: Hub, identity_id: str) -> frozenset[str]:
+    """All keys that the identity ever had: what any of them wrote is its own."""
+    return frozenset(key.pubkey for key in await hub.identities.keys(identity_id))
+
+
+async def votes_on(hub: Hub, principal: Principal, target: str) -> Newest:
     """The identity's live votes on the target, newest first, whichever of its keys signed."""
-    keys = frozenset(key.pubkey for key in await hub.identities.keys(principal.identity_id))
+    keys = await keys_of(hub, principal.identity_id)
     wanted = Filter(kinds=frozenset([kinds.REACTION]), authors=keys, tags={"e": frozenset([target])}, limit=MAX_SAID)
-    found = await hub.reader.query([wanted], PUBLIC, common.now())
-    return [event for event in map(parse, found.wires) if feed.voted(event) == target]
+    found = await newest(hub, wanted)
+    return Newest([event for event in found.events if feed.voted(event) == target], found.expected)
 
 
 async def take_back(hub: Hub, principal: Principal, target: str) -> Event | None:
     """Delete all that `votes_on` finds; the last deletion, None when there was nothing. Raises as `act`."""
     done: Event | None = None
-    while events := await votes_on(hub, principal, target):
+    while events := (await votes_on(hub, principal, target)).events:
         held = {key.pubkey for key in await hub.identities.keys(principal.identity_id) if key.held}
         # Keys that the relay does not hold come first: their owner is asked to sign before anything is done.
         for pubkey in sorted({event.pubkey for event in events}, key=lambda key: key in held):

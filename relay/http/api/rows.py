@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from relay.http.api.shapes import GENERAL, Author, Comment, Post, SubmoltOfPost, iso
+from relay.protocol import urls
 from relay.protocol.event import Event
 from storage.feed import CommentRow, PostRow
 
@@ -18,7 +19,7 @@ def post(row: PostRow) -> Post:
         id=row.id,
         title=row.title,
         content=row.content,
-        url=row.url,
+        url=row.url if row.url and urls.link(row.url) else None,
         submolt=SubmoltOfPost(),
         submolt_name=GENERAL,
         author=Author(

@@ -39,6 +39,10 @@ Cursor = Annotated[str | None, Meta(examples=["eyJzIjoiaG90In0"])]
 Vote = Annotated[Literal["up", "down"] | None, Meta(description="the asking identity's own vote", examples=["up"])]
 
 
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request sends. A field that is not known is refused, so that a slip of the pen loses nothing."""
+
+
 class Author(msgspec.Struct, frozen=True, kw_only=True):
     """Who wrote something: the identity, and the key that signed."""
 
@@ -146,7 +150,10 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A vote as it stands now, with the target's counts; `event` is the vote, or the deletion that took it back."""
+    """A vote as it stands now, with the target's counts.
+
+    `event` is the vote, or the deletion that took it back; null where there was nothing to take back.
+    """
 
     success: bool = True
     message: str
@@ -156,7 +163,7 @@ class VoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
     downvotes: Annotated[int, Meta(examples=[0])]
     score: Count
     new_score: Count
-    event: Event
+    event: Event | None = None
 
 
 def iso(seconds: int) -> datetime:

@@ -16,14 +16,20 @@ from relay.http.api import common
 from relay.http.api.agents import NO_STORE
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenPrincipal
-from relay.http.api.shapes import iso
+from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
 from storage.people import Token
 
 TAGS: Final = ["tokens"]
 MAX_GRACE: Final = 7 * 86400  # seconds that a rotated token may live on
 
-Expiry = Annotated[datetime, Meta(tz=True, description="when it stops working; never, if left out")] | None
+Expiry = (
+    Annotated[
+        datetime,
+        Meta(tz=True, description="when it stops working; never, if left out", examples=["2099-12-31T12:00:00Z"]),
+    ]
+    | None
+)
 
 
 class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,14 +67,14 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-class NewToken(msgspec.Struct, frozen=True):
+class NewToken(Body, frozen=True):
     """What a token is called in lists, and when it ends."""
 
     name: str | None = None
     expires_at: Expiry = None
 
 
-class Rotation(msgspec.Struct, frozen=True):
+class Rotation(Body, frozen=True):
     """The token that the request came with lives on for `grace_seconds`."""
 
     name: str | None = None
@@ -76,7 +82,7 @@ class Rotation(msgspec.Struct, frozen=True):
     grace_seconds: Annotated[int, Meta(ge=0, le=MAX_GRACE)] = 0
 
 
-class NewAppToken(msgspec.Struct, frozen=True):
+class NewAppToken(Body, frozen=True):
     """What an app token is called in lists, and when it ends."""
 
     name: str

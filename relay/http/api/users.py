@@ -11,7 +11,7 @@ from msgspec import Meta
 from relay.http.api.agents import Agent, describe
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE
-from relay.http.api.shapes import iso
+from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
 from relay.http.problems import invalid
 from storage.people import Identity, User
@@ -42,7 +42,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True):
     agents: list[Agent]
 
 
-class UserChange(msgspec.Struct, frozen=True):
+class UserChange(Body, frozen=True):
     """What changes; what is left out stays."""
 
     name: Text | None = None

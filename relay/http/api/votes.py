@@ -1,8 +1,12 @@
 """Votes: kind 7 with `+` or `-` (NIP-25); the same again takes it back, by deleting every vote of the identity on the target.
 
-A vote must be newer than the one it replaces, so its second is never the same.
+A vote must be newer than the one it replaces, so its second is never the same. What a request is to do is settled by the vote
+that stands when it begins: requests for the same that are under way together do it once and get one answer, and where another
+process or door votes in between, only the time of the event is settled anew, never whether to give the vote or to take it back.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
 from litestar import delete, post
@@ -14,7 +18,6 @@ from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import VoteAnswer
 from relay.http.hub import GivenHub, Hub
-from relay.http.problems import not_found
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.server.identities import Principal
@@ -25,6 +28,11 @@ Direction = Literal["up", "down"]
 _CONTENT: Final = {"up": "+", "down": "-"}
 
 Target = PostRow | CommentRow
+Find = (
+    Callable[[Hub, str, Principal | None], Awaitable[PostRow]]
+    | Callable[[Hub, str, Principal | None], Awaitable[CommentRow]]
+)
+_under_way: dict[tuple[str, str, Direction], asyncio.Task[VoteAnswer]] = {}
 
 
 @post(
@@ -32,7 +40,7 @@ Target = PostRow | CommentRow
 )
 async def upvote_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> VoteAnswer:
     """Vote for a post; the same again takes it back."""
-    return await _vote(hub, principal, await posts.find(hub, post_id, principal), "up")
+    return await _vote(hub, principal, post_id, posts.find, "up")
 
 
 @post(
@@ -44,13 +52,13 @@ async def upvote_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
 )
 async def downvote_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> VoteAnswer:
     """Vote against a post; the same again takes it back."""
-    return await _vote(hub, principal, await posts.find(hub, post_id, principal), "down")
+    return await _vote(hub, principal, post_id, posts.find, "down")
 
 
 @delete(f"{BASE}/posts/{{post_id:str}}/vote", tags=TAGS, summary="Take back a vote", status_code=200)
 async def unvote_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> VoteAnswer:
-    """Take your vote on a post back."""
-    return await _unvote(hub, principal, await posts.find(hub, post_id, principal))
+    """Take your vote on a post back; without one, nothing changes."""
+    return await _unvote(hub, principal, await posts.find(hub, post_id, principal), posts.find)
 
 
 @post(
@@ -62,7 +70,7 @@ async def unvote_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
 )
 async def upvote_comment(comment_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> VoteAnswer:
     """Vote for a comment; the same again takes it back."""
-    return await _vote(hub, principal, await comments.find(hub, comment_id, principal), "up")
+    return await _vote(hub, principal, comment_id, comments.find, "up")
 
 
 @post(
@@ -74,39 +82,58 @@ async def upvote_comment(comment_id: FromPath[str], principal: GivenPrincipal, h
 )
 async def downvote_comment(comment_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> VoteAnswer:
     """Vote against a comment; the same again takes it back."""
-    return await _vote(hub, principal, await comments.find(hub, comment_id, principal), "down")
+    return await _vote(hub, principal, comment_id, comments.find, "down")
 
 
 @delete(f"{BASE}/comments/{{comment_id:str}}/vote", tags=TAGS, summary="Take back a vote", status_code=200)
 async def unvote_comment(comment_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> VoteAnswer:
-    """Take your vote on a comment back."""
-    return await _unvote(hub, principal, await comments.find(hub, comment_id, principal))
+    """Take your vote on a comment back; without one, nothing changes."""
+    return await _unvote(hub, principal, await comments.find(hub, comment_id, principal), comments.find)
 
 
-async def _vote(hub: Hub, principal: Principal, target: Target, direction: Direction) -> VoteAnswer:
+async def _vote(hub: Hub, principal: Principal, target_id: str, find: Find, direction: Direction) -> VoteAnswer:
+    """The answer of the request for the same that is under way, else of a fresh one."""
+    name = (principal.identity_id, target_id, direction)
+    present = _under_way.get(name)
+    if present is None:
+        present = _under_way[name] = asyncio.create_task(_toggle(hub, principal, target_id, find, direction))
+        present.add_done_callback(lambda _: _under_way.pop(name))
+    return await asyncio.shield(present)
+
+
+async def _toggle(hub: Hub, principal: Principal, target_id: str, find: Find, direction: Direction) -> VoteAnswer:
+    target = await find(hub, target_id, principal)
     if target.your_vote == direction:
-        return await _unvote(hub, principal, target)
-    earlier = await publishing.votes_on(hub, principal, target.id)
-    created_at = max([common.now(), *(vote.created_at + 1 for vote in earlier)])
+        return await _unvote(hub, principal, target, find)
     kind = kinds.POST if isinstance(target, PostRow) else kinds.COMMENT
     tags = [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", str(kind)]]
-    event = await publishing.act(hub, principal, Draft(kinds.REACTION, tags, _CONTENT[direction], created_at))
-    return await _answer(hub, principal, target, event)
+
+    async def once() -> Event:
+        earlier = await publishing.votes_on(hub, principal, target.id)
+        if earlier.events and _direction(earlier.events[0]) == direction:
+            return earlier.events[0]  # given meanwhile, through another door
+        created_at = max([common.now(), *(vote.created_at + 1 for vote in earlier.events)])
+        draft = Draft(kinds.REACTION, tags, _CONTENT[direction], created_at)
+        return await publishing.act(hub, principal, draft, expected=earlier.expected)
+
+    event = await publishing.change(f"vote {principal.identity_id} {target.id}", once)
+    return await _answer(hub, principal, target, find, event)
 
 
-async def _unvote(hub: Hub, principal: Principal, target: Target) -> VoteAnswer:
+async def _unvote(hub: Hub, principal: Principal, target: Target, find: Find) -> VoteAnswer:
     event = await publishing.take_back(hub, principal, target.id)
-    if event is None:
-        raise not_found("vote", "you have no vote on this")
-    return await _answer(hub, principal, target, event)
+    return await _answer(hub, principal, target, find, event)
 
 
-async def _answer(hub: Hub, principal: Principal, target: Target, event: Event) -> VoteAnswer:
-    find = posts.find if isinstance(target, PostRow) else comments.find
-    row: Target = await find(hub, target.id, principal)
+def _direction(vote: Event) -> Direction:
+    return "down" if vote.content == "-" else "up"
+
+
+async def _answer(hub: Hub, principal: Principal, target: Target, find: Find, event: Event | None) -> VoteAnswer:
+    row = await find(hub, target.id, principal)
     action: Literal["upvoted", "downvoted", "removed"] = "removed"
-    if event.kind == kinds.REACTION:
-        action = "downvoted" if event.content == "-" else "upvoted"
+    if event is not None and event.kind == kinds.REACTION:
+        action = "downvoted" if _direction(event) == "down" else "upvoted"
     return VoteAnswer(
         message={"upvoted": "Upvoted", "downvoted": "Downvoted", "removed": "Vote taken back"}[action],
         action=action,

@@ -17,6 +17,7 @@ from relay.http.hub import Hub
 from relay.protocol import kinds
 from relay.protocol.event import Event, wire
 from relay.server.limits import Tally
+from relay.server.supervision import Tasks
 from storage.base import Outcome, Status
 
 KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
@@ -114,6 +115,7 @@ class Watchers:
         self._pending: deque[tuple[Pending, int]] = deque()  # each with its bytes
         self._pending_bytes = 0
         self._delivered = hub.health().last_seq
+        self._tasks = Tasks(hub.faults)
         self._working: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._tally = Tally()
@@ -133,7 +135,7 @@ class Watchers:
         watcher = Watcher(wanted, self._delivered)
         self._watchers.add(watcher)
         if self._ticking is None:
-            self._ticking = asyncio.create_task(self._tick(), name="stream ticker")
+            self._ticking = self._tasks.repeat(self._tick, "the ticker of streams")
         try:
             yield watcher
         finally:
@@ -156,7 +158,7 @@ class Watchers:
         if len(self._pending) > MAX_PENDING or self._pending_bytes > MAX_PENDING_BYTES:
             self._give_up("too many events at once")
         elif self._working is None:
-            self._working = asyncio.create_task(self._deliver(), name="stream delivery")
+            self._working = self._tasks.start(self._deliver(), "the delivery of streams")
 
     async def _deliver(self) -> None:
         try:
@@ -166,7 +168,7 @@ class Watchers:
                     self._offer(entry)
                 self._delivered = max(self._delivered, batch[-1][0])
         except Exception as error:
-            log.warning("an event could not be described", exc_info=error)
+            self._hub.faults.report("the delivery of streams", error)
             self._give_up("an event could not be described")
         finally:
             self._working = None

@@ -1,7 +1,7 @@
 // Who writes from this browser, and how: by a NIP-07 extension that signs, or by an API key with which the relay signs.
 //
-// The extension is used where there is one, unless this browser has an API key to whose identity the extension's key is not
-// bound. The API key stays in this browser's storage and goes nowhere but to this relay.
+// The extension is used where there is one, unless this browser has an API key: then the identity's main key signs, and the
+// extension does if that is its key. The API key stays in this browser's storage and goes nowhere but to this relay.
 
 import { ask, now, publish } from "./wire.js";
 
@@ -100,9 +100,12 @@ export async function enter(token) {
 
 export async function learn() {
   try {
-    const { keys } = await api("GET", "/agents/me/keys");
+    const { keys, unsigned } = await api("GET", "/agents/me/keys");
     for (const key of keys) if (key.bound) me.keys.add(key.pubkey);
     me.bound = new Set(keys.filter((key) => key.bound).map((key) => key.pubkey));
+    me.main = keys.find((key) => key.main)?.pubkey;
+    me.held = keys.find((key) => key.bound && key.held && !key.retired_at)?.pubkey;
+    me.unsigned = unsigned;
   } catch (error) {
     if (error.status === 401 || error.status === 403) signOut();
   }
@@ -124,7 +127,7 @@ async function signer(authors = []) {
   if (authors.length && window.nostr) return "extension";
   if (!window.nostr) return me.token ? "key" : "none";
   if (!me.token) return "extension";
-  return me.bound?.has(me.extension || (await extensionKey())) ? "extension" : "key";
+  return me.main && me.main === (me.extension || (await extensionKey())) ? "extension" : "key";
 }
 
 async function sign(draft) {
@@ -208,10 +211,24 @@ export function remove(target) {
   return either(draft, async () => (await api("DELETE", place(target))).event, [target.pubkey]);
 }
 
-// A key of one's own for the identity of this browser's API key (NIP-43).
+// A key of one's own for the identity of this browser's API key (NIP-43), which signs from then on.
 export async function bindExtension() {
   const { code } = await api("POST", "/agents/me/keys/claims");
   await sign({ kind: 28934, tags: [["-"], ["claim", code]] });
+  await chooseKey(me.extension);
+}
+
+// The profile that would show the identity's name at the extension's key, if it does not yet.
+export const owedProfile = () => me.unsigned?.find((event) => event.pubkey === me.extension);
+
+export async function signProfile() {
+  const { kind, tags, content, created_at } = owedProfile();
+  await sign({ kind, tags, content, created_at });
+  await learn();
+}
+
+export async function chooseKey(pubkey) {
+  await api("POST", `/agents/me/keys/${pubkey}/choose`);
   await learn();
 }
 

@@ -1,18 +1,36 @@
 // Copy buttons: `data-copy` names the element whose text is copied. Without this script they stay hidden.
 
+// What is copied of an element; a page that shows a secret masked puts the secret in.
+export const copied = { text: (source) => source.textContent };
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // No clipboard outside a secure context; there the older way works.
+    const field = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "unseen" });
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   const source = document.getElementById(button.dataset.copy);
   const label = button.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(source.textContent);
-      button.textContent = "Copied";
-    } catch {
-      // No clipboard outside a secure context: select the text, so that the reader's own copy takes it.
-      getSelection().selectAllChildren(source);
-      button.textContent = "Selected";
+    const text = copied.text(source);
+    const done = await copy(text);
+    button.focus();
+    if (!done) {
+      source.textContent = text;
+      getSelection().selectAllChildren(source); // the reader's own copy takes it
     }
+    button.textContent = done ? "Copied" : "Selected";
     setTimeout(() => { button.textContent = label; }, 1500);
   });
 }

@@ -1,6 +1,7 @@
 // Getting an API key, and what this browser keeps of it.
 
-import { api, bindExtension, enter, extensionKey, me, restore, signIn, signOut } from "./account.js";
+import { api, bindExtension, chooseKey, enter, extensionKey, me, owedProfile, restore, signIn, signOut, signProfile } from "./account.js";
+import { copied } from "./copy.js";
 import { begin } from "./wire.js";
 
 const at = (id) => document.getElementById(id);
@@ -23,9 +24,20 @@ async function work(name, tell) {
   return "";
 }
 
+// The key stands masked in the commands and is put in when one of them is copied: nobody who looks on can read it.
+let key = "";
+
 function fill(token) {
-  for (const place of document.querySelectorAll("[data-token]")) place.textContent = token;
+  key = token;
+  const shown = token ? `${token.slice(0, 8)}…` : "YOUR_API_KEY";
+  for (const place of document.querySelectorAll("[data-token]")) place.textContent = shown;
 }
+
+copied.text = (source) => {
+  const text = source.cloneNode(true);
+  if (key) for (const place of text.querySelectorAll("[data-token]")) place.textContent = key;
+  return text.textContent;
+};
 
 function give({ agent }, keep) {
   at("token").firstElementChild.textContent = agent.api_key;
@@ -69,9 +81,15 @@ function showMine() {
   at("mine-profile").href = `/u/${encodeURIComponent(me.name)}`;
   const bound = me.extension && me.bound?.has(me.extension);
   at("bind").hidden = !window.nostr || Boolean(bound);
-  at("mine-keys").textContent = bound
-    ? "Your Nostr extension signs what you write here: its key is bound to this name."
-    : "The relay signs what you write here with a key that it keeps for you.";
+  const own = me.main && me.main === me.extension;
+  at("choose-own").hidden = !bound || own || !window.nostr;
+  at("choose-held").hidden = !own || !me.held;
+  at("owed").hidden = !(bound && window.nostr && owedProfile());
+  at("mine-keys").textContent = own
+    ? "Your Nostr extension signs what you write here: its key is bound to this name, and is its main key."
+    : me.main && me.main !== me.held
+      ? "A key of your own, which is not this browser's, signs what you write over HTTP."
+      : "The relay signs what you write here with a key that it keeps for you.";
   fill(me.token);
 }
 
@@ -88,19 +106,29 @@ at("enter").addEventListener("submit", async (submit) => {
 });
 at("forget").addEventListener("click", () => {
   signOut();
-  fill("YOUR_API_KEY");
+  fill("");
   showMine();
 });
-at("bind").addEventListener("click", async () => {
-  trouble(at("mine"));
-  try {
+const actions = {
+  bind: async () => {
     await extensionKey();
     await bindExtension();
-    showMine();
-  } catch (error) {
-    trouble(at("mine"), error);
-  }
-});
+  },
+  "choose-own": () => chooseKey(me.extension),
+  "choose-held": () => chooseKey(me.held),
+  "sign-profile": signProfile,
+};
+for (const [id, act] of Object.entries(actions)) {
+  at(id).addEventListener("click", async () => {
+    trouble(at("mine"));
+    try {
+      await act();
+      showMine();
+    } catch (error) {
+      trouble(at("mine"), error);
+    }
+  });
+}
 
 begin();
 await restore();

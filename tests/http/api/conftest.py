@@ -42,7 +42,7 @@ class Api:
         assert told["success"] is False
         assert told["message"]
         assert told["hint"]
-        word: str = told["error"]
+        word: str = told["code"]
         return word
 
     async def registered(self, name: str) -> "Api":

@@ -75,7 +75,7 @@ async def test_a_taken_name_is_409_and_gives_no_key(hub: Home, again: str) -> No
     await hub.register("Alice")
     status, answer = await hub.ask("POST", "/agents/register", name=again)
     assert status == 409
-    assert answer["error"] == "taken"
+    assert answer["code"] == "taken"
     assert "agent" not in answer
 
 
@@ -139,7 +139,7 @@ async def test_registration_that_is_closed_is_403(tmp_path: Path) -> None:
 async def test_work_is_asked_for_in_a_formula_that_can_be_followed(tmp_path: Path) -> None:
     async with home(tmp_path, identities={"register_pow": 8}) as hub:
         status, answer = await hub.ask("POST", "/agents/register", name="Alice")
-        assert (status, answer["error"]) == (403, "pow")
+        assert (status, answer["code"]) == (403, "pow")
         formula = answer["message"].split('"')[1]
         nonce = next(
             str(n)

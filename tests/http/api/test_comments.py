@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.http.api.homes import URL
+
 
 async def test_a_comment_points_at_its_post_and_at_what_it_answers(alice, bob):
     post = await alice.post()
@@ -10,12 +12,12 @@ async def test_a_comment_points_at_its_post_and_at_what_it_answers(alice, bob):
     assert comment["event"]["kind"] == 1111
     by_alice, by_bob = post["author"]["pubkey"], comment["author_pubkey"]
     assert [tag for tag in reply["event"]["tags"] if tag[0] != "custody"] == [
-        ["E", post["id"], "", by_alice],
+        ["E", post["id"], URL, by_alice],
         ["K", "11"],
-        ["P", by_alice],
-        ["e", comment["id"], "", by_bob],
+        ["P", by_alice, URL],
+        ["e", comment["id"], URL, by_bob],
         ["k", "1111"],
-        ["p", by_bob],
+        ["p", by_bob, URL],
     ]
     assert (comment["parent_id"], reply["parent_id"], reply["post_id"]) == (None, comment["id"], post["id"])
     assert (comment["author"], reply["author"]) == ("bob", "alice")

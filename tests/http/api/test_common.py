@@ -23,7 +23,7 @@ async def test_a_wrong_token_is_refused_where_none_is_needed_as_well(api, token)
     for path in ("feed", "posts"):
         answer = await api.client.get(f"{BASE}/{path}", headers={"authorization": given.encode("latin-1")})
         if token or path == "feed":
-            assert (answer.status_code, answer.json()["error"]) == (401, "auth_required")
+            assert (answer.status_code, answer.json()["code"]) == (401, "auth_required")
             assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
@@ -51,7 +51,7 @@ async def test_a_rate_is_told_and_held_to_for_each_identity_and_address(start):
         assert (answer.status_code, told) == (200, {"limit": "3", "remaining": str(left)})
         assert int(answer.headers["x-ratelimit-reset"]) > 1_700_000_000
     refused = await alice.send("GET", "posts")
-    assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
     assert 1 <= refused.json()["retry_after_seconds"] <= 10
     assert refused.headers["retry-after"] == str(refused.json()["retry_after_seconds"])
     assert refused.headers["x-ratelimit-remaining"] == "0"

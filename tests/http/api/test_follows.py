@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from relay.protocol.event import Event, values
+from tests.http.api.homes import URL
 
 
 def titles(page):
@@ -15,7 +16,7 @@ async def test_following_publishes_a_contact_list(alice, bob):
     key = (await bob.get("agents/me"))["pubkey"]
     done = await alice.told("POST", "agents/BOB/follow")
     assert done["event"]["kind"] == 3
-    assert ["p", key, "", "bob"] in done["event"]["tags"]
+    assert ["p", key, URL, "bob"] in done["event"]["tags"]
     again = await alice.told("POST", "agents/bob/follow")
     assert again["event"]["id"] == done["event"]["id"]
 

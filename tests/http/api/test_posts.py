@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from keys.schnorr import fault
-from relay.protocol.event import Event
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC
+from storage.base import PUBLIC, Incoming
 from tests.e2e.harness import fresh_key
 from tests.factories import make_event
+from tests.http.api.homes import URL
 
 HOSTILE = "<script>alert(1)</script> **bold** <img src=x onerror=alert(1)> \u202e\u0007"
 
@@ -158,7 +160,7 @@ async def test_an_edit_changes_what_it_names_and_keeps_the_rest(alice, api):
     first = (await alice.told("PATCH", f"posts/{post['id']}", {"content": "New text"}))["post"]
     answer = await alice.told("PATCH", f"posts/{post['id']}", {"title": "New title"})
     second, edit = answer["post"], answer["event"]
-    assert (edit["kind"], edit["content"], ["e", post["id"]] in edit["tags"]) == (1010, "New text", True)
+    assert (edit["kind"], edit["content"], ["e", post["id"], URL] in edit["tags"]) == (1010, "New text", True)
     assert (first["title"], first["content"]) == ("Old title", "New text")
     assert (second["title"], second["content"], second["url"]) == ("New title", "New text", "https://example.org/")
     assert second["event"] == post["event"]
@@ -229,3 +231,28 @@ async def test_nobody_edits_or_deletes_what_another_wrote(alice, bob, api):
     assert await bob.refused(403, "PATCH", f"posts/{post['id']}", {"title": "Mine now"}) == "not_yours"
     assert await bob.refused(403, "DELETE", f"posts/{post['id']}") == "not_yours"
     assert (await api.get(f"posts/{post['id']}"))["post"] == post
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"title": "\u3164"},
+        {"title": "two\u2028lines"},
+        {"title": "x", "url": "https://evil.example\\@example.com/"},
+        {"title": "x", "url": "https://example.com@evil.example/"},
+        {"title": "x", "url": "https://example.com/\u202egpj.exe"},
+    ],
+)
+async def test_what_is_shown_is_what_it_is(alice, body):
+    assert await alice.refused(400, "POST", "posts", body) == "invalid"
+
+
+async def test_a_link_that_an_import_brought_and_that_misleads_is_shown_as_none(alice, relay):
+    key = await bound_key(alice)
+    tags = [["title", "Look"], ["r", "https://evil.example\\@example.com/"]]
+    event = make_event(key, 11, "", tags, int(time.time()))
+    (outcome,) = await relay.site.hub.submit([Incoming(event, wire(event), Door.IMPORT, int(time.time()))])
+    assert outcome.refusal is None
+    assert (await alice.get(f"posts/{event.id}"))["post"]["url"] is None
+    page = (await alice.client.get(f"/post/{event.id}", headers={"accept": "text/html"})).text
+    assert "example.com" not in page

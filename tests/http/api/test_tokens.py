@@ -200,7 +200,7 @@ async def test_of_rotations_at_once_with_one_token_one_gives_another(hub: Home) 
     token = (await hub.register("Alice"))["api_key"]
     answers = await asyncio.gather(*(hub.ask("POST", "/agents/me/tokens/rotate", token) for _ in range(5)))
     assert sorted(status for status, _ in answers) == [201, 401, 401, 401, 401]
-    assert {answer["error"] for status, answer in answers if status == 401} == {"auth_required"}
+    assert {answer["code"] for status, answer in answers if status == 401} == {"auth_required"}
     (made,) = (answer for status, answer in answers if status == 201)
     status, answer = await hub.ask("GET", "/agents/me/tokens", made["api_key"])
     assert status == 200

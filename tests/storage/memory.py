@@ -5,32 +5,30 @@ derived rows. The primary tables stand in an SQLite database in memory, since wh
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
 
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import feed, hll, kinds
 from relay.protocol.admission import (
     OPERATOR,
     Admission,
-    KeyClaim,
     Meaning,
     Removal,
     RemoveAddress,
     RemoveEdits,
     RemoveEvent,
-    Version,
 )
 from relay.protocol.event import Event
+from relay.protocol.facts import Binding, Facts, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
-from storage.base import SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
+from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
 from storage.directory import Change, SqliteDirectory
 from storage.people import Lookups
-from storage.registry import Bindings, SqliteLookups
-from storage.search.chunks import Cutting, passages_of
+from storage.registry import SqliteLookups
 from storage.sqlite_file import split
 from storage.statements import migrations
 
@@ -61,7 +59,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class MemoryLog:
-    """What the writer and the readers share; the `Known` that handlers ask."""
+    """What the writer and the readers share."""
 
     def __init__(self) -> None:
         self.live: dict[str, Stored] = {}
@@ -73,7 +71,42 @@ class MemoryLog:
         for _, script in migrations():
             for statement in split(script):
                 self.connection.execute(statement)
-        self.bindings = Bindings(self.connection)
+
+    def facts(self, meaning: Meaning, event: Event) -> Facts:
+        """What a handler needs to decide on the event."""
+        found = Facts()
+        self._passages = meaning.passages
+        gather(lambda: meaning.needs(event, found), found, lambda needs: self._look_up(needs, found))
+        return found
+
+    def _look_up(self, needs: Iterable[Need], facts: Facts) -> None:
+        tables = SqliteLookups(self.connection)
+        for family, key in needs:
+            match family:
+                case "events":
+                    facts.events[key] = self.get(key)
+                case "targets":
+                    event = self.get(key)
+                    facts.targets[key] = None if event is None else target_of(event)
+                case "deleters":
+                    facts.deleters[key] = frozenset(by for event_id, by in self.deleted if event_id == key)
+                case "closed":
+                    facts.versions[key] = self.current(key)
+                    facts.closed[key] = self.addresses.get(key)
+                case "vanished":
+                    facts.vanished[key] = self.vanished.get(key)
+                case "keys":
+                    bound = tables.key(key)
+                    facts.keys[key] = None if bound is None else Binding(bound.identity_id, bound.revoked_at is None)
+                case "siblings":
+                    facts.siblings[key] = self.siblings(key)
+                case "key_claims":
+                    facts.key_claims[key] = tables.key_claim(key)
+                case "invites":
+                    facts.invites[key] = tables.invite(key)
+                case "passages":
+                    theirs = [stored.event for stored in self.live.values() if stored.event.pubkey == key]
+                    facts.passages[key] = sum(map(self._passages, theirs))
 
     def get(self, event_id: str) -> Event | None:
         """The live event with this id."""
@@ -87,48 +120,19 @@ class MemoryLog:
                 return Version(stored.event.created_at, stored.event.id)
         return None
 
-    def is_deleted(self, event_id: str, by: str) -> bool:
-        """Whether `by` has deleted this id."""
-        return (event_id, by) in self.deleted
-
-    def deleted_until(self, address: str) -> Version | None:
-        """Up to which version (inclusive) an address is deleted."""
-        return self.addresses.get(address)
-
-    def vanished_until(self, pubkey: str) -> int | None:
-        """Up to when (inclusive) the key asked to vanish."""
-        return self.vanished.get(pubkey)
-
-    def identity_of(self, pubkey: str) -> str | None:
-        """The posting identity that the key is bound to now."""
-        return self.bindings.identity_of(pubkey)
-
-    def owner_of(self, pubkey: str) -> str | None:
-        """The posting identity that the key was ever bound to."""
-        return self.bindings.owner_of(pubkey)
-
-    def keys_with(self, pubkey: str) -> frozenset[str]:
+    def siblings(self, pubkey: str) -> frozenset[str]:
         """The key and all that were ever bound to the same posting identity."""
-        return self.bindings.keys_with(pubkey)
+        tables = SqliteLookups(self.connection)
+        own = tables.key(pubkey)
+        return frozenset([pubkey, *(key.pubkey for key in (tables.keys(own.identity_id) if own is not None else ()))])
 
-    def invite(self, code_hash: str) -> int | None:
-        """Until when the invite with this hash is good."""
-        return self.bindings.invite(code_hash)
+    def profile_of(self, pubkey: str) -> Event | None:
+        """The key's live kind 0."""
+        live = self.current(kinds.address(kinds.METADATA, pubkey, ""))
+        return None if live is None else self.get(live.id)
 
-    def key_claim(self, code_hash: str) -> KeyClaim | None:
-        """The claim code with this hash."""
-        return self.bindings.key_claim(code_hash)
-
-    def chunks_of(self, pubkey: str) -> int:
-        """How many passages of knowledge the key has."""
-        theirs = [
-            one.event for one in self.live.values() if one.event.pubkey == pubkey and one.event.kind == kinds.WIKI
-        ]
-        return sum(map(self.chunks_in, theirs))
-
-    def chunks_in(self, event: Event) -> int:
-        """Into how many passages the event is cut."""
-        return len(passages_of(Cutting(knowledge=(kinds.WIKI,)), event, None, None))
+    def forget_key(self, pubkey: str) -> None:
+        """Nothing is remembered."""
 
     def touch_author(self, pubkey: str) -> None:
         """There are no derived rows to refresh."""
@@ -147,7 +151,7 @@ class MemoryLog:
                 if events.address_of(event) == removal.address and not newer:
                     del self.live[event.id]
         elif isinstance(removal, RemoveEdits):
-            theirs = self.keys_with(removal.by)
+            theirs = self.siblings(removal.by)
             for stored in list(self.live.values()):
                 event = stored.event
                 if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.posts:
@@ -182,7 +186,7 @@ class MemoryWriter:
     def __init__(self, log: MemoryLog, meaning: Meaning) -> None:
         self._log = log
         self._meaning = meaning
-        self.directory = SqliteDirectory(log.connection, log.bindings, self._transact)
+        self.directory = SqliteDirectory(log.connection, self._transact)
 
     def last_seq(self) -> int:
         """The highest number given out."""
@@ -233,8 +237,10 @@ class MemoryWriter:
         event = incoming.event
         if event.id in self._log.live:
             return Outcome(Status.DUPLICATE)
+        if incoming.expected is not None and self._newest(incoming.expected.filter, now) != incoming.expected.id:
+            return Outcome(Status.REFUSED, refusal=Changed())
         try:
-            admission = self._meaning.admit(event, self._log, now, incoming.door)
+            admission = self._meaning.admit(event, self._log.facts(self._meaning, event), now, incoming.door)
             expires_at = events.expiration(event)
             self._transact(lambda change: self._act(admission, change, now))
         except Reject as refusal:
@@ -254,6 +260,10 @@ class MemoryWriter:
         seq = self._log.last_seq
         self._log.live[event.id] = Stored(incoming, seq, admission.audience, expires_at)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
+
+    def _newest(self, wanted: Filter, now: int) -> str | None:
+        found = [s.event for s in self._log.live.values() if s.readable(PUBLIC, now) and matches(wanted, s.event)]
+        return min(found, key=lambda event: (-event.created_at, event.id)).id if found else None
 
     def _act(self, admission: Admission, change: Change, now: int) -> None:
         if admission.refusal is None:

@@ -1,0 +1,52 @@
+"""What can be the URL of a relay or of a hub, found out before the network is asked for anything."""
+
+import ipaddress
+import re
+from typing import Final
+
+import httpx
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
+
+from relay.client.errors import BadUrl
+
+_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+
+def check_relay(url: str) -> None:
+    """Raises BadUrl unless this is ws:// or wss:// with a host (NIP-01)."""
+    try:
+        host = parse_uri(url).host
+    except InvalidURI:
+        raise BadUrl(f"{url} is no relay's URL: it starts with ws:// or wss:// and names a host") from None
+    except ValueError as error:  # a port or an address that is none, letters that no host has
+        raise BadUrl(f"{url} is no relay's URL: {error}") from None
+    if not is_host(host):
+        raise BadUrl(f"{url} is no relay's URL: {host!r} is no host")
+
+
+def check_hub(url: str) -> None:
+    """Raises BadUrl unless this is http:// or https:// with a host, and neither a query nor a fragment."""
+    try:
+        parsed = httpx.URL(url)
+        host = parsed.raw_host.decode()
+        scheme, port, rest = parsed.scheme, parsed.port, f"{parsed.query.decode()}{parsed.fragment}"
+    except (httpx.InvalidURL, ValueError) as error:  # IDNA's errors are ValueErrors
+        raise BadUrl(f"{url} is no hub's URL: {error}") from None
+    if scheme not in ("http", "https") or not host:
+        raise BadUrl(f"{url} is no hub's URL: it starts with http:// or https:// and names a host")
+    if not is_host(host):
+        raise BadUrl(f"{url} is no hub's URL: {host!r} is no host")
+    if port is not None and port > 65535:
+        raise BadUrl(f"{url} is no hub's URL: its port is beyond 65535")
+    if rest:
+        raise BadUrl(f"{url} is no hub's URL: nothing may follow its path")
+
+
+def is_host(text: str) -> bool:
+    """Whether this is an IP address or a host name (RFC 1123; an underscore is let pass)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
+    return True

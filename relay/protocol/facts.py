@@ -1,0 +1,112 @@
+"""Facts: what is looked up before a decision, so that deciding touches no database.
+
+Whoever decides says what it needs to know (`needs`), gets it, and is asked again with that, until it adds nothing: a vote's
+target names the post that it stands under. Every fact is what was found or None (or nothing), so that a handler that reads
+what it did not ask for fails with a KeyError instead of taking it for absent. All facts are of one moment: the tables, and
+what the earlier events of the same batch have changed.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from relay.protocol import event as events
+from relay.protocol import kinds
+from relay.protocol.event import Event
+
+ROUNDS: Final = 3  # in which `needs` must come to an end
+
+Family = Literal[
+    "events", "targets", "deleters", "closed", "vanished", "keys", "siblings", "key_claims", "invites", "passages"
+]
+Need = tuple[Family, str]  # a field of Facts, and a key in it
+
+
+class Version(msgspec.Struct, frozen=True, gc=False):
+    """Which version of an address is live: the newest, and of equals the one with the lowest id (NIP-01)."""
+
+    created_at: int
+    id: str
+
+    def is_newer_than(self, created_at: int, event_id: str) -> bool:
+        """Whether this version wins against another; an event never wins against itself."""
+        return self.created_at > created_at or (self.created_at == created_at and self.id < event_id)
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """What a deletion must know of an event: a request may name thousands, so their texts are left out.
+
+    `recipients` are those of a gift wrap, `address` is that of a replaceable event.
+    """
+
+    pubkey: str
+    kind: int
+    created_at: int
+    address: str | None = None
+    recipients: tuple[str, ...] = ()
+
+
+class Binding(msgspec.Struct, frozen=True, gc=False):
+    """The posting identity that a key was ever bound to, and whether it still is. It can be bound to no other."""
+
+    identity_id: str
+    bound: bool
+
+
+class KeyClaim(msgspec.Struct, frozen=True, gc=False):
+    """A claim code as it stands: whose key it binds, until when (unix seconds), and whether it has done so."""
+
+    identity_id: str
+    expires_at: int
+    used: bool
+
+
+class Facts(msgspec.Struct):
+    """What was looked up, by family and key; ids, pubkeys and hashes are lower-case hex, times unix seconds."""
+
+    events: dict[str, Event | None] = {}  # the live event with this id
+    targets: dict[str, Target | None] = {}  # the same for those who need not read it
+    deleters: dict[str, frozenset[str]] = {}  # who has deleted this id, before or after it came: pubkeys, OPERATOR
+    versions: dict[str, Version | None] = {}  # the live version of an address; looked up with `closed`
+    closed: dict[
+        str, Version | None
+    ] = {}  # up to which version (inclusive) an address is deleted; an id of "" covers all
+    vanished: dict[str, int | None] = {}  # up to which created_at (inclusive) a key asked to vanish (NIP-62)
+    keys: dict[str, Binding | None] = {}  # whose key this is
+    siblings: dict[str, frozenset[str]] = {}  # a key and all that were ever bound to the same posting identity
+    key_claims: dict[str, KeyClaim | None] = {}  # by the hash of the code
+    invites: dict[str, int | None] = {}  # until when an unused invite is good, by the hash of its code
+    passages: dict[str, int] = {}  # how many passages of knowledge a key has
+
+    def missing(self, needs: Iterable[Need]) -> list[Need]:
+        """What of this has not been looked up."""
+        return [need for need in needs if need[1] not in getattr(self, need[0])]
+
+    def identity_of(self, pubkey: str) -> str | None:
+        """The posting identity that the key is bound to now."""
+        found = self.keys[pubkey]
+        return found.identity_id if found is not None and found.bound else None
+
+    def owner_of(self, pubkey: str) -> str | None:
+        """The posting identity that the key was ever bound to."""
+        found = self.keys[pubkey]
+        return None if found is None else found.identity_id
+
+
+def gather(needs: Callable[[], Iterable[Need]], facts: Facts, look_up: Callable[[list[Need]], None]) -> None:
+    """Ask for needs and look up what is missing until nothing is. Raises RuntimeError after ROUNDS rounds that added some."""
+    for _ in range(ROUNDS):
+        missing = facts.missing(needs())
+        if not missing:
+            return
+        look_up(missing)
+    missing = facts.missing(needs())
+    if missing:
+        raise RuntimeError(f"a handler needs more than {ROUNDS} rounds: {missing[0][0]}")
+
+
+def target_of(event: Event) -> Target:
+    """The event without its text."""
+    recipients = tuple(events.values(event, "p")) if event.kind == kinds.GIFT_WRAP else ()
+    return Target(event.pubkey, event.kind, event.created_at, events.address_of(event), recipients)

@@ -1,0 +1,130 @@
+"""Frames of a client: whole text frames by a short path, everything else by websockets' Sans-I/O `ServerProtocol`.
+
+Nearly all that clients send are unfragmented, uncompressed text frames. Such a frame needs its header read, its mask taken off
+(websockets' C function does that) and nothing else; the general parser makes a generator step, an enum and a Frame object of
+each. So `Inbound` takes those itself, and hands every other byte to the protocol, in order: control frames, fragments, compressed
+frames, whatever is wrong, and everything once the closing handshake has begun.
+
+The invariant: what the protocol is given the beginning of, it is given to its end; so it is between two frames whenever a short one
+begins, and what both give together is what the protocol alone would have given. A frame that is not complete yet is held back
+only as long as the protocol would not have answered either. `tests/server/test_inbound.py` compares the two on any bytes, cut
+anywhere.
+"""
+
+from typing import Final
+
+from websockets.frames import Frame
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.speedups import apply_mask
+
+_TEXT: Final = 0x81  # FIN, no reserved bits, opcode 1
+_MASKED: Final = 0x80
+_MOST_HEADER: Final = 10  # bytes before the mask
+
+Received = bytes | Frame | Request  # `bytes` is the payload of a short text frame
+
+
+class Inbound:
+    """Owns a protocol's receiving side. `max_size` is that of the protocol: bytes of a message."""
+
+    __slots__ = ("_begun", "_held", "_left", "_max_size", "_protocol")
+
+    def __init__(self, protocol: ServerProtocol, max_size: int) -> None:
+        self._protocol = protocol
+        self._max_size = max_size
+        self._held = b""  # the beginning of a frame
+        self._left = 0  # bytes of a frame that the protocol has the beginning of, and is still to be given
+        self._begun = b""  # its header, while its length is not known yet
+
+    def feed(self, data: bytes) -> list[Received]:
+        """Take bytes that arrived; what they complete, in order. Afterwards the protocol may have something to send."""
+        if not self._held and len(data) > 6 and data[0] == _TEXT and self._is_between():
+            length = data[1] - _MASKED  # the usual read: one frame, whole
+            at = 2
+            if length == 126:
+                length, at = data[2] << 8 | data[3], 4
+            if 0 <= length <= self._max_size and length != 127 and len(data) == at + 4 + length:
+                return [apply_mask(data[at + 4 :], data[at : at + 4])]
+        return self._general(self._held + data if self._held else data)
+
+    def end(self) -> list[Received]:
+        """The client sends no more."""
+        found = self._give(self._held)
+        self._held = b""
+        self._protocol.receive_eof()
+        return found + self._events()
+
+    def _is_between(self) -> bool:
+        """Whether a short frame may begin here: the protocol is open, and inside no frame and no fragmented message."""
+        protocol = self._protocol
+        return protocol.state is State.OPEN and not self._left and not self._begun and protocol.current_size is None
+
+    def _general(self, data: bytes) -> list[Received]:
+        self._held = b""
+        found: list[Received] = []
+        at, size = 0, len(data)
+        while at < size:
+            if self._protocol.state is not State.OPEN:
+                return found + self._give(data[at:])
+            if self._left or self._begun:
+                at += self._go_on(data[at:], found)
+                continue
+            if size - at < 2:
+                break
+            if data[at] != _TEXT or not data[at + 1] & _MASKED or self._protocol.current_size is not None:
+                at += self._go_on(data[at:], found)
+                continue
+            body, length = _extent(data, at)
+            if length is None:
+                break
+            if length > self._max_size:
+                return found + self._give(data[at:])  # the protocol says so, and ends the connection
+            end = body + length
+            if end > size:
+                break
+            found.append(apply_mask(data[body:end], data[body - 4 : body]))
+            at = end
+        self._held = data[at:]
+        return found
+
+    def _go_on(self, data: bytes, found: list[Received]) -> int:
+        """Give the protocol what is there of a frame that is not short; how many bytes that was."""
+        if self._left:
+            taken = min(self._left, len(data))
+            self._left -= taken
+        else:
+            header = self._begun + data[:_MOST_HEADER]
+            body, length = _extent(header, 0)
+            if length is None:
+                taken = len(data)
+                self._begun = header
+            else:
+                whole = body + length - len(self._begun)
+                taken = min(whole, len(data))
+                self._left = whole - taken
+                self._begun = b""
+        found += self._give(data[:taken])
+        return taken
+
+    def _give(self, data: bytes) -> list[Received]:
+        if data:
+            self._protocol.receive_data(data)
+        return self._events()
+
+    def _events(self) -> list[Received]:
+        return list(self._protocol.events_received())  # type: ignore[arg-type]
+
+
+def _extent(data: bytes, at: int) -> tuple[int, int | None]:
+    """Where the payload of the client's frame at `at` begins, and its length; None as long as that is not known."""
+    if len(data) - at < 2:
+        return at, None
+    length = data[at + 1] & 127
+    if length < 126:
+        return at + 6, length
+    width = 2 if length == 126 else 8
+    if len(data) - at < 2 + width:
+        return at, None
+    return at + 6 + width, int.from_bytes(data[at + 2 : at + 2 + width])

@@ -1,0 +1,62 @@
+"""What the relay says when it is up: commands that work as they are pasted."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from relay import app
+from relay.config import load
+
+
+def program(directory: Path) -> Path:
+    """A file that the shell would run."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "tidings"
+    file.write_text("#!/bin/sh\n")
+    file.chmod(0o755)
+    return file
+
+
+def greeted(script: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How its commands begin."""
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    text = app.greeting(load(None, {}, {}), "http://127.0.0.1:7447")
+    return [line.strip() for line in text.splitlines() if line.endswith(" key generate --save")]
+
+
+def test_the_command_has_its_name_where_the_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = program(tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert greeted(script, monkeypatch) == ["tidings key generate --save"]
+
+
+def test_another_program_of_the_name_is_not_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(program(tmp_path / "other").parent))
+    script = program(tmp_path / "bin")
+    assert greeted(script, monkeypatch) == [f"{script} key generate --save"]
+
+
+def test_the_command_is_a_path_from_here_only_when_it_is_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    script = program(tmp_path / "tree" / ".venv" / "bin")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "tree")
+    assert greeted(script, monkeypatch) == [".venv/bin/tidings key generate --save"]
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert greeted(script, monkeypatch) == [f"{script} key generate --save"]
+
+
+def test_a_path_with_a_space_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    script = program(tmp_path / "a b")
+    assert greeted(script, monkeypatch) == [f"'{script}' key generate --save"]
+
+
+def test_a_module_is_called_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    monkeypatch.chdir(tmp_path)
+    assert greeted(tmp_path / "relay" / "__main__.py", monkeypatch) == [
+        f"{sys.executable} -m relay key generate --save"
+    ]

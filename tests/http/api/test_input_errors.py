@@ -1,0 +1,103 @@
+"""What is wrong with a request is said in words: which field, which was meant, and what would be right."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from relay.http.api.shapes import Body
+from relay.http.input_errors import likely_field
+from relay.http.routes import ROUTES
+from relay.protocol.event import Event
+
+
+def bodies():
+    for route in ROUTES:
+        given = route.fn.__annotations__.get("data")
+        if given is not None and not isinstance(given, str):
+            kinds = get_args(get_args(given)[0]) or (get_args(given)[0],)
+            yield from ((route, kind) for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct))
+
+
+def test_no_route_drops_fields_that_it_does_not_know():
+    found = list(bodies())
+    assert len(found) > 12
+    assert [(str(route), kind) for route, kind in found if kind is not Event and not issubclass(kind, Body)] == []
+    assert all(kind.__struct_config__.forbid_unknown_fields for _, kind in found if kind is not Event)
+
+
+async def wrong(client, path, body=None, method="POST"):
+    told = await client.told(method, path, body, 400)
+    assert (told["success"], told["message"]) == (False, told["error"])
+    return told["code"], told["error"], told["hint"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "error"),
+    [
+        ("posts", {"title": "x", "body": "…"}, "there is no field `body` here; did you mean `content`?"),
+        ("posts", {"title": "x", "contents": "…"}, "there is no field `contents` here; did you mean `content`?"),
+        (
+            "posts",
+            {"title": "x", "submoltName": "a"},
+            "there is no field `submoltName` here; did you mean `submolt_name`?",
+        ),
+        ("posts", {"title": "x", "zzz": 1}, "there is no field `zzz` here"),
+        ("knowledge", {"content": "x", "tag": ["a"]}, "there is no field `tag` here; did you mean `tags`?"),
+        ("agents/register", {"username": "x"}, "there is no field `username` here; did you mean `name`?"),
+        ("agents/me/tokens", {"label": "x"}, "there is no field `label` here"),
+    ],
+)
+async def test_a_field_that_is_unknown_is_named_with_the_likely_one(alice, path, body, error):
+    code, told, hint = await wrong(alice, path, body)
+    assert (code, told) == ("bad_request", error)
+    assert hint.startswith("The fields are: ")
+
+
+async def test_nothing_is_stored_of_a_body_that_has_an_unknown_field(alice):
+    await wrong(alice, "posts", {"title": "x", "body": "…"})
+    assert (await alice.get("posts"))["posts"] == []
+
+
+async def test_a_field_that_is_missing_is_named(alice):
+    assert await wrong(alice, "posts", {"content": "x"}) == (
+        "bad_request",
+        "the field `title` is missing",
+        "The fields are: title, content, url, submolt, submolt_name.",
+    )
+
+
+async def test_a_value_of_an_enum_says_what_is_allowed(alice):
+    code, told, hint = await wrong(alice, "posts?sort=newest", method="GET")
+    assert (code, told) == ("bad_request", "sort: 'newest' is none of hot, new, top, rising")
+    assert hint == "Give one of: hot, new, top, rising."
+    assert "words, meaning, hybrid" in (await wrong(alice, "search?q=x&mode=guess", method="GET"))[1]
+
+
+async def test_a_value_of_another_type_is_named_by_its_place(alice):
+    _, told, hint = await wrong(alice, "posts", {"title": 5})
+    assert (told, hint) == ("title: Expected `str`, got `int`", "Mend `title`.")
+    _, told, _ = await wrong(alice, "knowledge", {"content": "x", "tags": [5]})
+    assert told.startswith("tags")
+    _, told, hint = await wrong(alice, "posts?limit=many", method="GET")
+    assert (told, hint) == ("limit: Expected `int`, got `str`", "Mend `limit`.")
+
+
+async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):
+    _, told, _ = await wrong(alice, "posts", {"title": "x", "y" * 5000: 1})
+    assert len(told) < 200
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "meant"),
+    [
+        ("text", ["title", "content"], "content"),
+        ("text", ["title"], None),
+        ("titel", ["title", "content"], "title"),
+        ("parentId", ["content", "parent_id"], "parent_id"),
+        ("display-name", ["display_name"], "display_name"),
+        ("", ["title"], None),
+    ],
+)
+def test_the_likely_field(given, known, meant):
+    assert likely_field(given, known) == meant

@@ -1,0 +1,94 @@
+"""A program with a supervisor and small roles, for the tests to run, stop and kill: `python -m tests.roles.supervised CASE`.
+
+It writes a line for everything that happens. A role says `NAME PID up`, then reads commands of its own pipe.
+"""
+
+import os
+import select
+import signal
+import sys
+
+from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
+
+PATIENCE = 2.0
+
+
+def say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+def worker(name: str, lifeline: Lifeline) -> int:
+    """Lives until SIGTERM or the end of its supervisor."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    say(f"{name} {os.getpid()} up")
+    lifeline.ready()
+    while True:
+        ready, _, _ = select.select([reading, lifeline.end], [], [])
+        if lifeline.end in ready:
+            say(f"{name} {os.getpid()} orphaned")
+            return 0
+        for number in os.read(reading, 100):
+            if number == signal.SIGHUP:
+                say(f"{name} {os.getpid()} reloads")
+            else:
+                say(f"{name} {os.getpid()} ends")
+                return 0
+
+
+def stubborn(lifeline: Lifeline) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say(f"stubborn {os.getpid()} up")
+    lifeline.ready()
+    select.select([lifeline.end], [], [])
+    return 0
+
+
+def failing(lifeline: Lifeline) -> int:
+    lifeline.fail("the database is damaged")
+    return 1
+
+
+def raising(_lifeline: Lifeline) -> int:
+    raise RuntimeError("unforeseen")
+
+
+def descriptors(lifeline: Lifeline) -> int:
+    say(f"descriptors {sum(map(is_open, range(3, 100)))} open")
+    return worker("descriptors", lifeline)
+
+
+def is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def main() -> int:
+    case = sys.argv[1]
+    writer = Role("writer", 0, lambda lifeline: worker("writer", lifeline))
+    fronts = [Role(name, 1, lambda lifeline, name=name: worker(name, lifeline)) for name in ("front1", "front2")]
+    roles = {
+        "plain": [writer, *fronts],
+        "stubborn": [writer, Role("stubborn", 1, stubborn)],
+        "failing": [writer, Role("failing", 1, failing)],
+        "raising": [writer, Role("raising", 1, raising)],
+        "descriptors": [writer, Role("descriptors", 1, descriptors)],
+    }[case]
+    supervisor = Supervisor(roles, PATIENCE, lambda number: say(f"cleared {roles[number].name}"))
+    try:
+        supervisor.run(lambda: say(f"supervisor {os.getpid()} started"))
+    except CannotStart as error:
+        say(f"cannot start: {error}")
+        return 2
+    say("supervisor ends")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The shared page: what one process stores, the others see; counts of addresses against a plain dictionary."""
+
+import os
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.roles.page import COUNTERS, Page, Position
+
+
+@pytest.fixture
+def page() -> Page:
+    return Page(["front1", "front2", "writer"], fronts=2, addresses=100)
+
+
+def in_child(work: object) -> None:
+    """Run a function in a forked process."""
+    pid = os.fork()
+    if not pid:
+        try:
+            work()  # type: ignore[operator]
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def test_begins_empty(page: Page) -> None:
+    assert page.position() == Position(0, 0, 0)
+    assert page.total("connections") == 0
+
+
+def test_a_commit_is_seen_in_another_process(page: Page) -> None:
+    in_child(lambda: page.commit(7, 2**40, 5))
+    assert page.position() == Position(7, 2**40, 5)
+    assert (page.upto, page.primary) == (2**40, 5)
+
+
+def test_counters_are_a_roles_own_and_summed(page: Page) -> None:
+    stored = COUNTERS.index("stored")
+    page.counters(0)[stored] = 3
+    page.counters(1)[stored] = 4
+    assert (page.count(0, "stored"), page.count(1, "stored"), page.total("stored")) == (3, 4, 7)
+
+
+def test_a_limit_counts_the_connections_of_all_fronts(page: Page) -> None:
+    assert page.enter(0, "192.0.2.1", 2)
+    in_child(lambda: page.enter(1, "192.0.2.1", 2))
+    assert not page.enter(0, "192.0.2.1", 2)
+    assert page.enter(0, "192.0.2.2", 2)
+    page.leave(0, "192.0.2.1")
+    assert page.enter(1, "192.0.2.1", 2)
+
+
+def test_a_front_that_died_holds_no_connections(page: Page) -> None:
+    page.enter(0, "192.0.2.1", 0)
+    page.enter(1, "192.0.2.1", 0)
+    page.counters(0)[0] = 1234
+    page.clear(0)
+    assert page.connections_of("192.0.2.1") == 1
+    assert page.count(0, "pid") == 0
+
+
+def test_leaving_what_never_came_changes_nothing(page: Page) -> None:
+    page.leave(0, "192.0.2.1")
+    assert page.connections_of("192.0.2.1") == 0
+
+
+def test_places_are_used_again() -> None:
+    small = Page(["front"], fronts=1, addresses=1)
+    for number in range(5000):
+        assert small.enter(0, f"address {number}", 0)
+        small.leave(0, f"address {number}")
+    assert small.enter(0, "another", 1)
+
+
+def test_a_full_table_lets_nobody_new_in() -> None:
+    small = Page(["front"], fronts=1, addresses=1)
+    entered = [number for number in range(500) if small.enter(0, f"address {number}", 0)]
+    assert 0 < len(entered) < 500
+    assert small.enter(0, f"address {entered[0]}", 0)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 1), st.integers(0, 20)), max_size=200))
+def test_counts_are_those_of_a_dictionary(steps: list[tuple[bool, int, int]]) -> None:
+    page, model = Page(["front1", "front2"], fronts=2, addresses=100), Counter[tuple[int, int]]()
+    for comes, front, address in steps:
+        if comes:
+            within = model[0, address] + model[1, address] < 3
+            assert page.enter(front, str(address), 3) is within
+            model[front, address] += within
+        else:
+            page.leave(front, str(address))
+            model[front, address] -= model[front, address] > 0
+        assert page.connections_of(str(address)) == model[0, address] + model[1, address]
