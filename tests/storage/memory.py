@@ -307,8 +307,8 @@ class MemoryReader:
             matching = self._matching([wanted], readers, now, upto)
             if after is not None:
                 matching = [one for one in matching if (-one.event.created_at, one.event.id) > (-after[0], after[1])]
-                wanted = msgspec.structs.replace(wanted, until=None)
-            some, all_of_it = self._page(wanted, matching, limits)
+            stops = wanted if after is None else msgspec.structs.replace(wanted, until=None)
+            some, all_of_it = self._page(stops, matching, limits)
             chosen.update({stored.event.id: stored for stored in some})
             complete = complete and all_of_it
             cut = cut or (not all_of_it and (wanted.limit is None or wanted.limit > limits.maximum))
