@@ -114,6 +114,7 @@ class Identities:
     def __init__(self, hub: "Hub", vault: Vault) -> None:
         self._hub = hub
         self.signing = Signing(hub, vault)
+        hub.self_pubkey = self.signing.pubkey
         self.membership = Membership(hub, self.signing)
         self.profiles = Profiles(hub, self.signing)
         self.proofs = Proofs(int(time.time()))
