@@ -6,7 +6,7 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -65,7 +65,6 @@ class SqliteWriter:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
         return self._transact(lambda _: self._one_by_one(batch, now))
 
-<<<<<<< HEAD
     def execute(self, command: Command[T], now: int) -> T:
         """Carry out a command; see storage.base.Writer."""
         work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
@@ -73,50 +72,6 @@ class SqliteWriter:
             self._require_open()
             return cast(T, maintenance.compact(self._connection))
         return cast(T, self._transact(lambda transaction: work(self._connection, command, transaction, now)))
-=======
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove expired events; an address that expires stays closed to older versions."""
-
-        def work(transaction: Transaction) -> int:
-            joined = self._connection.execute(named("write")["expired"], (now, limit)).fetchone()[0]
-            seqs = [int(seq) for seq in joined.split(",")] if joined else []
-            return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
-
-        return self._transact(work)
-
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """The operator's removal: ids are marked, and addresses stay closed to older versions."""
-
-        def work(transaction: Transaction) -> int:
-            scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-            removed = 0
-            for event in transaction.take_seqs(lookup.seqs_of(self._connection, wanted, scope, limit)):
-                transaction.mark(event.id, OPERATOR)
-                removed += _close_address(transaction, event)
-            return removed
-
-        return self._transact(work)
-
-    def drop_foreign(self, kinds: Iterable[int], pubkey: str) -> int:
-        """Remove what other keys than this one published of these kinds before they were refused; how many went.
-
-        Once in the life of a database: what comes later was looked at when it came.
-        """
-
-        def work(transaction: Transaction) -> int:
-            if self._connection.execute(named("write")["mark_foreign_dropped"]).rowcount == 0:
-                return 0
-            sql, own = named("write")["foreign_of_kind"], bytes.fromhex(pubkey)
-            found = [self._connection.execute(sql, (entries.ALL, kind, own)).fetchone()[0] for kind in kinds]
-            seqs = [int(seq) for joined in found if joined for seq in joined.split(",")]
-            return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
-
-        return self._transact(work)
-
-    def rebuild(self) -> int:
-        """Make every projection again."""
-        return self._transact(lambda _: projections.rebuild(self._connection))
->>>>>>> main
 
     def count_votes(self, whose: projections.Votes) -> None:
         """Whose votes count; a change makes every projection again."""

@@ -200,13 +200,7 @@ class Direct:
     def __init__(self, writer: Writer, settings: Config, relay: str = "") -> None:
         self._writer = writer
         self._settings = settings
-<<<<<<< HEAD
-=======
         self._operator = policies.Author(Door.IMPORT, relay=relay)
-        self.remove = writer.remove
-        self.compact = writer.compact
-        self.rebuild = writer.rebuild
->>>>>>> main
         self.close = writer.close
 
     def remove(self, wanted: Filter, limit: int) -> int:

@@ -26,13 +26,8 @@ from relay.server import frames, searching
 from relay.server.fanout import Subscription
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
-<<<<<<< HEAD
-from storage.base import Counted, Limits, Reader, StorageError, TooCostly
-from storage.identities.types import Refused
-=======
 from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
-from storage.people import Refused
->>>>>>> main
+from storage.identities.types import Refused
 
 if TYPE_CHECKING:
     from relay.server.websocket import Connection

@@ -25,18 +25,11 @@ from relay.protocol.admission import (
 from relay.protocol.event import Event
 from relay.protocol.facts import Binding, Facts, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
-<<<<<<< HEAD
-from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
+from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
 from storage.commands import Command, RemoveMatching, Sweep
 from storage.identities.reads import SqliteLookups
 from storage.identities.types import Lookups
 from storage.identities.writes import Change, act, carry_out
-=======
-from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
-from storage.directory import Change, SqliteDirectory
-from storage.people import Lookups
-from storage.registry import SqliteLookups
->>>>>>> main
 from storage.sqlite_file import split
 from storage.statements import migrations
 
