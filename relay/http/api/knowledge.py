@@ -8,13 +8,13 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from keys.custody import Draft
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
-from relay.http.api.finding import Language, Mode, Question, Snippet
+from relay.http.api.finding import HowToLook, Language, Mode, Question, Snippet
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import Writer, writers
 from relay.http.api.shapes import Body, Done, EventId, When, iso
@@ -42,6 +42,11 @@ Source = Annotated[str, Meta(max_length=MAX_SOURCE, description="where it is fro
 Tag = Annotated[str, Meta(min_length=1, max_length=100, examples=["tides"])]
 Author = Annotated[str, QueryParameter(description="an identity's name, or a public key", max_length=64)]
 Tagged = Annotated[list[str] | None, QueryParameter(name="tag", description="only what has this tag; may be repeated")]
+OneTag = Annotated[str, QueryParameter(description="only what has this tag", max_length=100)]
+Scope = Annotated[
+    str | None,
+    QueryParameter(description="only knowledge of this scope; none has one until there are groups", max_length=64),
+]
 Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
 
 
@@ -161,7 +166,7 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
 
 @get(f"{BASE}/knowledge", tags=TAGS, summary="List documents", guards=[common.may_read])
 async def list_documents(
-    *, hub: GivenHub, author: Author = "", tag: FromQuery[str] = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+    *, hub: GivenHub, author: Author = "", tag: OneTag = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> DocumentPage:
     """Documents, newest first."""
     most = common.at_most(limit)
@@ -181,13 +186,13 @@ async def search_knowledge(
     q: Question,
     hub: GivenHub,
     viewer: GivenViewer,  # noqa: ARG001 whoever asks counts against the rate
-    mode: FromQuery[Mode | None] = None,
+    mode: HowToLook = None,
     language: Language = "",
     author: Author = "",
     tag: Tagged = None,
-    user_id: FromQuery[str | None] = None,
-    organization_id: FromQuery[str | None] = None,
-    project_id: FromQuery[str | None] = None,
+    user_id: Scope = None,
+    organization_id: Scope = None,
+    project_id: Scope = None,
     since: Since = None,
     until: Since = None,
     limit: Limit = DEFAULT_LIMIT,
