@@ -5,9 +5,9 @@ All times are unix seconds, all ids and pubkeys lower-case hex.
 """
 
 import enum
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -16,7 +16,8 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.rows import Projection
-from storage.people import Directory, Lookups
+from storage.commands import Command
+from storage.identities.types import Lookups
 
 T = TypeVar("T")
 Readers = frozenset[str]  # whose private events may be read: authenticated pubkeys and group ids; empty = public only
@@ -87,12 +88,14 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     """The answer to a query: events newest first, of equals the lowest id first (NIP-01).
 
     `wires` is the first part, bounded in bytes; `rest` names the others in order, for `Reader.fetch`. `complete` is
-    True when every stored match is among them and False when there are more (NIP-67).
+    True when every stored match is among them and False when there are more (NIP-67); `cut` when there are more and the relay's
+    own limit, not the client's, is why.
     """
 
     wires: list[bytes]
     rest: tuple[int, ...]
     complete: bool
+    cut: bool = False
 
 
 class Counted(msgspec.Struct, frozen=True, gc=False):
@@ -111,11 +114,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     received_at: int
 
 
+SMALLEST_PAGE: Final = 10  # events; who asks for fewer does not page
+
+
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """How many events a filter gives: `default` without a limit of its own, never more than `maximum`.
 
-    A client's own limit is exact. Where the relay's limit cuts, the second (`created_at`) it falls in is finished,
-    within reason, so that a client can go on from `until` without a gap (NIP-67).
+    Where the relay's limit cuts, the second (`created_at`) it falls in is finished, within reason, so that a client can
+    go on from `until` without a gap (NIP-67). A client's own limit is exact but for one case: where it is that of a page, and
+    the page would lie within the one second that its `until` names, the client could never go on; it gets that second, up
+    to `maximum`, and the next event.
     """
 
     default: int = 500
@@ -126,7 +134,7 @@ class Writer(Protocol):
     """The one writer of a data directory. Blocking: called from one thread at a time, never from the event loop."""
 
     @property
-    def directory(self) -> Directory:
+    def tables(self) -> Lookups:
         """The primary tables: who someone is."""
 
     def last_seq(self) -> int:
@@ -139,23 +147,11 @@ class Writer(Protocol):
         StorageError only when the database cannot be written at all (disk full, file gone); then nothing is stored.
         """
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove at most `limit` events that have expired by `now` (NIP-40); how many went."""
+    def execute(self, command: Command[T], now: int) -> T:
+        """Carry out a command in a transaction of its own; what it gives, durable when this returns.
 
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """The operator's removal of at most `limit` matching events, private ones too, with marks; how many went."""
-
-    def rebuild(self) -> Iterator[int]:
-        """Make all derived rows again, a part at each step; how many were looked at so far.
-
-        Each step is a transaction of its own and as short as one of `write`, which may be called between two steps.
+        Raises StorageError, and Refused or Reject where the command's docstring says so; then nothing is changed.
         """
-
-    def count_rows(self) -> int:
-        """How many derived rows there are."""
-
-    def compact(self) -> None:
-        """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""
@@ -171,8 +167,12 @@ class Reader(Protocol):
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches, each event once, each filter with its own limit, `seq` up to `upto` only.
+
+        `after` (created_at, id): only what comes after that event in the order, be it still here or not.
 
         Raises TooCostly over the bound on work, StorageError when the database fails.
         """

@@ -8,7 +8,7 @@ follow from a row: what depends on it is gone through later. What a start or a s
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,6 +19,7 @@ from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Place, Projection
 from storage import entries
 from storage.base import StorageError
+from storage.commands import Rebuild, Rebuilt
 from storage.projections import Difference, Refresh, key_getter
 from storage.row_statements import COUNTERS, adding, statements_of
 from storage.search import writing as search
@@ -31,6 +32,7 @@ Votes = Literal["local", "all"]  # of identities registered here, or also of tho
 
 _LOG_BYTES: Final = 64 * 2**20  # that the write-ahead log takes
 _TEXTS: Final = frozenset({"posts", "comments", "passages"})  # tables that hold most of what rows take
+_COUNTERS: Final = "counters"
 _COUNTED: Final = ("posts", "comments")
 _ARMS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public events by kind, and private ones
 _FIRST: Final = (-1, 0, 0)
@@ -39,32 +41,40 @@ _pages: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int | None, 
 _counters: Final = msgspec.json.Decoder(list[tuple[int, str, int, int, int, int, int, int, int, int]])
 
 
-def parts(connection: sqlite3.Connection, projections: Sequence[Projection], tables: Iterable[str]) -> Iterator[int]:
-    """Make all rows of these tables again, a part at each step, each to be a transaction; how many were looked at so far."""
-    looked = 0
-    wanted = set(tables)
-    for projection in projections:
-        if projection.table in wanted:
-            for refresh, found, number in _differences(connection, projections, projection):
-                refresh.apply(projection, found)
-                looked += number
-                yield looked
-    for table in _COUNTED:
-        for rows in _wrong_counters(connection, table):
-            write_rows(connection, adding(table), [(seq, *by) for seq, _, by in rows])
-            yield looked
+class _Part(msgspec.Struct, frozen=True):
+    """What a stage found: what to write, about how many keys or rows, and where it goes on; None where it is over."""
+
+    write: Callable[[], None]
+    wrong: Sequence[str]  # what is not as it should be, for a person
+    looked: int
+    after: Sequence[int | str] | None
+
+
+class _Stage(msgspec.Struct, frozen=True):
+    """All events of a kind, all rows or all counters of a table, in an order. `part` gives what comes after a place in it."""
+
+    table: str
+    part: Callable[[Sequence[int | str]], _Part]
+
+
+def part(connection: sqlite3.Connection, projections: Sequence[Projection], asked: Rebuild) -> Rebuilt:
+    """Carry out a part of a rebuild; see commands.Rebuild."""
+    tables = asked.tables or [projection.table for projection in projections]
+    stages = [stage for stage in _stages(connection, projections) if stage.table in tables or stage.table == _COUNTERS]
+    done = stages[asked.stage].part(asked.after)
+    done.write()
+    stage, after = (asked.stage + 1, []) if done.after is None else (asked.stage, list(done.after))
+    return Rebuilt(done.looked, Rebuild(asked.tables, stage, after) if stage < len(stages) else None)
 
 
 def problems(connection: sqlite3.Connection, projections: Sequence[Projection]) -> Iterator[tuple[str, str]]:
     """(table, what it is about) of every row and counter that is not what the log makes of it; nothing is changed."""
-    for projection in projections:
-        for _, found, _ in _differences(connection, projections, projection):
-            for name in dict.fromkeys(map(_name, found.wrong())):
-                yield projection.table, name
-    for table in _COUNTED:
-        for rows in _wrong_counters(connection, table):
-            for _, name, _ in rows:
-                yield table, name
+    for stage in _stages(connection, projections):
+        after: Sequence[int | str] | None = ()
+        while after is not None:
+            found = stage.part(after)
+            yield from ((stage.table, name) for name in dict.fromkeys(found.wrong))
+            after = found.after
 
 
 def number(connection: sqlite3.Connection, projections: Iterable[Projection]) -> int:
@@ -116,41 +126,66 @@ def set_cutting(connection: sqlite3.Connection, cutting: Cutting) -> None:
     set_pending(connection, [*pending(connection), "passages"])
 
 
-def _differences(
-    connection: sqlite3.Connection, projections: Sequence[Projection], projection: Projection
-) -> Iterator[tuple[Refresh, Difference, int]]:
-    """Part by part what is stored and what should be, and how many keys or rows that was about."""
-    fresh = partial(Refresh, connection, projections, followed=False)
-    searched = fresh().sources.cutting.searched
-    for kind in sorted(searched if projection.kinds is None else projection.kinds):
-        for key in _ARMS:
-            after = _FIRST
-            while (page := _page(connection, key, kind, after))[0]:
-                lives, after = page
-                refresh = fresh()
-                refresh.sources.give(lives)
-                keys = dict.fromkeys(one for live in lives for one in projection.keys(live.event))
-                yield refresh, refresh.difference(projection, list(keys)), len(keys)
-    sql, key_of = statements_of(projection), key_getter(projection.primary)
-    rows = msgspec.json.decode(connection.execute(sql.first_page, (AT_ONCE,)).fetchone()[0])
-    while rows:
-        refresh = fresh()
-        stale = _stale(refresh, projection, [(tuple(key), seq) for *key, seq in rows])
-        stored = list(refresh.sources.stored(projection, stale))
-        yield refresh, Difference({key_of(row): row for row in stored}), len(rows)
-        rows = msgspec.json.decode(connection.execute(sql.page, (*rows[-1][:-1], AT_ONCE)).fetchone()[0])
+def _stages(connection: sqlite3.Connection, projections: Sequence[Projection]) -> list[_Stage]:
+    """Everything there is to go through, in order."""
+    searched = search.settings(connection).searched
+    stages = []
+    for projection in projections:
+        bound = partial(_Table, connection, projections, projection)
+        for kind in sorted(searched if projection.kinds is None else projection.kinds):
+            stages += [_Stage(projection.table, partial(bound().events_part, key, kind)) for key in _ARMS]
+        stages.append(_Stage(projection.table, bound().rows_part))
+    return [*stages, *(_Stage(_COUNTERS, partial(_counters_part, connection, table)) for table in _COUNTED)]
 
 
-def _page(
-    connection: sqlite3.Connection, key: bytes, kind: int, after: tuple[int, int, int]
-) -> tuple[list[Any], tuple[int, int, int]]:
-    """The next events, and where the last one stands."""
-    columns, wires = connection.execute(named("rebuilding")["events_of_kind"], (key, kind, *after, AT_ONCE)).fetchone()
-    places = _pages.decode(columns)
-    if not places:
-        return [], after
-    created_at, rank, seq, *_ = places[-1]
-    return lives_of([place[2:] for place in places], wires), (created_at, rank, seq)
+class _Table:
+    """One derived table, gone through."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, projections: Sequence[Projection], projection: Projection
+    ) -> None:
+        self._connection = connection
+        self._projections = projections
+        self._projection = projection
+
+    def events_part(self, key: bytes, kind: int, after: Sequence[int | str]) -> _Part:
+        """The rows of the keys of the next events under a key of `entries`."""
+        sql = named("rebuilding")["events_of_kind"]
+        columns, wires = self._connection.execute(sql, (key, kind, *(after or _FIRST), AT_ONCE)).fetchone()
+        places = _pages.decode(columns)
+        refresh = Refresh(self._connection, self._projections, followed=False)
+        lives = lives_of([place[2:] for place in places], wires)
+        refresh.sources.give(lives)
+        keys = dict.fromkeys(one for live in lives for one in self._projection.keys(live.event))
+        found = refresh.difference(self._projection, list(keys))
+        return self._part(refresh, found, len(keys), places[-1][:3] if places else None)
+
+    def rows_part(self, after: Sequence[int | str]) -> _Part:
+        """The next rows, as far as no live event makes them."""
+        sql, key_of = statements_of(self._projection), key_getter(self._projection.primary)
+        text = sql.page if after else sql.first_page
+        rows = msgspec.json.decode(self._connection.execute(text, (*after, AT_ONCE)).fetchone()[0])
+        refresh = Refresh(self._connection, self._projections, followed=False)
+        stale = _stale(refresh, self._projection, [(tuple(key), seq) for *key, seq in rows])
+        stored = {key_of(row): row for row in refresh.sources.stored(self._projection, stale)}
+        return self._part(refresh, Difference(stored), len(rows), rows[-1][:-1] if len(rows) == AT_ONCE else None)
+
+    def _part(self, refresh: Refresh, found: Difference, looked: int, after: Sequence[int | str] | None) -> _Part:
+        return _Part(partial(refresh.apply, self._projection, found), list(map(_name, found.wrong())), looked, after)
+
+
+def _counters_part(connection: sqlite3.Connection, table: str, after: Sequence[int | str]) -> _Part:
+    """The counters of the next rows."""
+    sql = named("rebuilding")[f"counters_of_{table}"]
+    rows = _counters.decode(connection.execute(sql, (*(after or (0,)), AT_ONCE)).fetchone()[0])
+    values, names = [], []
+    for seq, event_id, *counters in rows:
+        standing, counted = counters[: len(COUNTERS)], counters[len(COUNTERS) :]
+        if standing != counted:
+            values.append((seq, *(right - wrong for right, wrong in zip(counted, standing, strict=True))))
+            names.append(event_id)
+    write = partial(write_rows, connection, adding(table), values)
+    return _Part(write, names, 0, rows[-1][:1] if len(rows) == AT_ONCE else None)
 
 
 def _stale(refresh: Refresh, projection: Projection, rows: Sequence[tuple[Place, int]]) -> list[Place]:
@@ -166,20 +201,6 @@ def _stale(refresh: Refresh, projection: Projection, rows: Sequence[tuple[Place,
         if not any(one is not None and place[: len(one)] == one for one in right):
             stale.append(place)
     return stale
-
-
-def _wrong_counters(connection: sqlite3.Connection, table: str) -> Iterator[list[tuple[int, str, list[int]]]]:
-    """Page by page (number, id, what to add to each of COUNTERS) of rows whose counters are wrong."""
-    after = 0
-    sql = named("rebuilding")[f"counters_of_{table}"]
-    while rows := _counters.decode(connection.execute(sql, (after, AT_ONCE)).fetchone()[0]):
-        after = rows[-1][0]
-        found = []
-        for seq, event_id, *counters in rows:
-            standing, counted = counters[: len(COUNTERS)], counters[len(COUNTERS) :]
-            if standing != counted:
-                found.append((seq, event_id, [right - wrong for right, wrong in zip(counted, standing, strict=True)]))
-        yield found
 
 
 def _name(row: Any) -> str:

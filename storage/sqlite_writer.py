@@ -6,23 +6,20 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import OPERATOR, Meaning
+from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
-from relay.protocol.event import Event
-from relay.protocol.facts import Version
-from relay.protocol.filter import Filter
-from storage import entries, lookup, projections, rebuilding, sqlite_file
+from storage import maintenance, projections, rebuilding, sqlite_file
 from storage.base import Incoming, Outcome, Status, StorageError
-from storage.directory import SqliteDirectory
-from storage.registry import Bindings
+from storage.commands import Command, Compact, Rebuild
+from storage.identities import writes as identities
+from storage.identities.reads import Bindings, SqliteLookups
 from storage.search import writing
-from storage.search.writing import Model
 from storage.statements import named
 from storage.transaction import Transaction
 
@@ -49,7 +46,7 @@ class SqliteWriter:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._bindings = Bindings(self._connection)
-            self.directory = SqliteDirectory(self._connection, self._transact)
+            self.tables = SqliteLookups(self._connection)
         except BaseException:
             self._lock.release()
             raise
@@ -70,32 +67,13 @@ class SqliteWriter:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
         return self._transact(lambda _: self._one_by_one(batch, now))
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove expired events; an address that expires stays closed to older versions."""
-
-        def work(transaction: Transaction) -> int:
-            joined = self._connection.execute(named("write")["expired"], (now, limit)).fetchone()[0]
-            seqs = [int(seq) for seq in joined.split(",")] if joined else []
-            return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
-
-        return self._transact(work)
-
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """The operator's removal: ids are marked, and addresses stay closed to older versions."""
-
-        def work(transaction: Transaction) -> int:
-            scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-            removed = 0
-            for event in transaction.take_seqs(lookup.seqs_of(self._connection, wanted, scope, limit)):
-                transaction.mark(event.id, OPERATOR)
-                removed += _close_address(transaction, event)
-            return removed
-
-        return self._transact(work)
-
-    def rebuild(self) -> Iterator[int]:
-        """Make all derived rows again; see storage.base.Writer."""
-        return self._rebuild([projection.table for projection in self._meaning.projections])
+    def execute(self, command: Command[T], now: int) -> T:
+        """Carry out a command; see storage.base.Writer."""
+        work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
+        if isinstance(command, Compact):
+            self._require_open()
+            return cast(T, maintenance.compact(self._connection))
+        return cast(T, self._transact(lambda transaction: work(self._connection, command, transaction, now)))
 
     def finish_rebuild(self) -> None:
         """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
@@ -105,64 +83,30 @@ class SqliteWriter:
         if self._last_seq:
             rebuilding.check_room(self._connection, self._directory, tables)
             _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
-            told = 0
-            for looked in self._rebuild(tables):
-                if looked - told >= _TOLD:
-                    told = looked
-                    _log.info("%d rows are done", looked)
+            self._rebuild(tables)
         self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
 
-    def count_rows(self) -> int:
-        """How many derived rows there are."""
-        self._require_open()
-        return rebuilding.number(self._connection, self._meaning.projections)
-
     def count_votes(self, whose: rebuilding.Votes) -> None:
-        """Whose votes count; where it was otherwise, `finish_rebuild` has to make the votes again."""
+        """Whose votes count; a change makes the votes again."""
         if rebuilding.whose_votes(self._connection) != whose:
             self._transact(lambda _: rebuilding.set_whose_votes(self._connection, whose))
+            self.finish_rebuild()
 
     def cut_passages(self, cutting: Cutting) -> None:
-        """What is searched and how it is cut; where it was otherwise, `finish_rebuild` has to make the passages again."""
+        """What is searched and how it is cut; a change makes the passages again, those that are the same keep their vectors."""
         if writing.settings(self._connection) != cutting:
             self._transact(lambda _: rebuilding.set_cutting(self._connection, cutting))
+            self.finish_rebuild()
 
-    def _rebuild(self, tables: Sequence[str]) -> Iterator[int]:
-        parts = rebuilding.parts(self._connection, self._meaning.projections, tables)
-        while (looked := self._transact(lambda _: next(parts, None))) is not None:
-            yield looked
-
-    def store_embeddings(self, model: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
-        """Keep vectors of passages; see storage.search.writing.SearchWriter."""
-        return self._transact(lambda _: writing.store(self._connection, model, rows))
-
-    def begin_model(self, model: Model) -> None:
-        """Vectors of this model may be kept beside those that serve."""
-        self._transact(lambda _: writing.begin(self._connection, model))
-
-    def adopt_model(self, model: Model) -> None:
-        """From now on this model serves."""
-        self._transact(lambda _: writing.adopt(self._connection, model))
-
-    def forget_vectors(self, number: int) -> bool:
-        """Forget some vectors of models that are on their way out; whether there may be more."""
-        return self._transact(lambda _: writing.forget(self._connection, number))
-
-    def forget_removed(self, number: int) -> None:
-        """The vector index has forgotten what was removed up to this number."""
-        self._transact(lambda _: self._connection.execute(named("search")["forget_removed"], (number,)))
-
-    def compact(self) -> None:
-        """VACUUM and truncate the write-ahead log. Raises StorageError while a long read holds the old pages."""
-        self._require_open()
-        try:
-            self._connection.execute(named("search")["merge_words"])  # words of removed texts stay until then
-            self._connection.execute("VACUUM")
-            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.Error as error:
-            raise sqlite_file.failure(error) or StorageError(str(error)) from error
-        if busy:
-            raise StorageError("a reader still holds the write-ahead log; try again when it has finished")
+    def _rebuild(self, tables: list[str]) -> None:
+        part: Rebuild | None = Rebuild(tables)
+        looked = told = 0
+        while part is not None:
+            done = self.execute(part, now=0)
+            part, looked = done.following, looked + done.looked
+            if looked - told >= _TOLD:
+                told = looked
+                _log.info("%d rows are done", looked)
 
     def close(self) -> None:
         """Checkpoint, close and release the lock. Idempotent."""
@@ -251,7 +195,7 @@ class SqliteWriter:
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event)
             for action in admission.actions if admission.refusal is None else ():
-                self.directory.carry_out(action, transaction, now)
+                identities.act(self._connection, action, transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -265,11 +209,3 @@ class SqliteWriter:
         self._last_seq += 1
         transaction.put(incoming, self._last_seq, admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)
-
-
-def _close_address(transaction: Transaction, event: Event) -> int:
-    """Refuse older versions of what is removed; 1, for counting."""
-    address = events.address_of(event)
-    if address is not None:
-        transaction.mark_address(address, Version(event.created_at, event.id))
-    return 1

@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol, TypeVar
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from keys.vault import VaultError, relay_pubkey
 from relay import config
 from relay.config import Config, ConfigError
 from relay.errors import Reject
@@ -30,9 +31,9 @@ from relay.protocol.filter import Filter
 from relay.server import control, policies
 from relay.server.control import ControlError
 from storage.base import Incoming, Outcome, Reader, Status, StorageError, Tools, Writer
+from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 
 T = TypeVar("T")
-_OPERATOR = policies.Author(Door.IMPORT)
 
 
 class Complaint(click.ClickException):
@@ -181,13 +182,13 @@ class Hand(Protocol):
         """Write verified events, at most `control.MAX_BATCH`; one Outcome each, in order, once they are durable."""
 
     def remove(self, wanted: Filter, limit: int) -> int:
-        """As Writer.remove."""
+        """As storage.commands.RemoveMatching."""
 
     def compact(self) -> None:
-        """As Writer.compact."""
+        """As storage.commands.Compact."""
 
     def rebuild(self) -> int:
-        """As Writer.rebuild, all of it; how many derived rows there are then."""
+        """As storage.commands.Rebuild, all of it; how many derived rows there are then."""
 
     def close(self) -> None:
         """Let go. Idempotent."""
@@ -196,23 +197,31 @@ class Hand(Protocol):
 class Direct:
     """A Hand over a Writer of this process's own, with the policies that a running relay applies."""
 
-    def __init__(self, writer: Writer, settings: Config) -> None:
+    def __init__(self, writer: Writer, settings: Config, relay: str = "") -> None:
         self._writer = writer
         self._settings = settings
-        self.remove = writer.remove
-        self.compact = writer.compact
+        self._operator = policies.Author(Door.IMPORT, relay=relay)
         self.close = writer.close
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        """As Hand.remove."""
+        return self._writer.execute(RemoveMatching(wanted, limit), int(time.time()))
+
+    def compact(self) -> None:
+        """As Hand.compact."""
+        self._writer.execute(Compact(), int(time.time()))
 
     def rebuild(self) -> int:
         """As Hand.rebuild."""
-        for _ in self._writer.rebuild():
-            pass
-        return self._writer.count_rows()
+        part: Rebuild | None = Rebuild()
+        while part is not None:
+            part = self._writer.execute(part, int(time.time())).following
+        return self._writer.execute(CountRows(), int(time.time()))
 
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
         """As Hand.submit."""
         now = int(time.time())
-        refusals = [policies.refuse(one, _OPERATOR, self._settings, now) for one in batch]
+        refusals = [policies.refuse(one, self._operator, self._settings, now) for one in batch]
         accepted = [
             Incoming(one, events.wire(one), Door.IMPORT, now)
             for one, refusal in zip(batch, refusals, strict=True)
@@ -225,7 +234,14 @@ class Direct:
 @contextmanager
 def writing(settings: Config) -> Iterator[Hand]:
     """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
-    hand: Hand = control.connect(Path(settings.server.data)) or Direct(_doors().writer(settings), settings)
+    data = Path(settings.server.data)
+    hand: Hand | None = control.connect(data)
+    if hand is None:
+        try:
+            relay = relay_pubkey(data, settings.identities.relay_key)
+        except VaultError as error:
+            raise ConfigError(str(error)) from None
+        hand = Direct(_doors().writer(settings), settings, relay)
     try:
         yield hand
     finally:

@@ -9,6 +9,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC, Expected, Limits, Outcome, Reader, Status, Writer
+from storage.commands import RemoveMatching, Sweep
 from tests.factories import keypair, make_event
 from tests.storage.histories import NOW, incoming
 
@@ -133,6 +134,61 @@ class Contract:
         log.write(*same)
         assert ids(*await log.ask(limits=Limits(default=4, maximum=4))) == sorted(ids(*same))[:4]
 
+    async def test_says_where_the_relays_own_limit_cut(self, log: Log) -> None:
+        log.write(*(make_event(n, content=f"{n}", created_at=1000 + n) for n in range(5)))
+        cases = {None: True, 0: False, 2: False, 4: False, 9: True}
+        for limit, cut in cases.items():
+            found = await log.reader.query([Filter(limit=limit)], PUBLIC, NOW, None, Limits(default=3, maximum=4))
+            assert (found.cut, found.complete) == (cut, False), limit
+            both = [Filter(kinds=frozenset()), Filter(limit=limit)]
+            assert (await log.reader.query(both, PUBLIC, NOW, None, Limits(default=3, maximum=4))).cut == cut
+        whole = await log.reader.query([Filter(), Filter(limit=9)], PUBLIC, NOW, None, Limits(default=5, maximum=6))
+        assert (whole.cut, whole.complete) == (False, True)
+
+    @pytest.mark.parametrize("by", [Filter(), Filter(kinds=frozenset([1])), "ids"])
+    async def test_a_page_within_the_second_of_its_until_has_all_of_it_and_one_more(
+        self, log: Log, by: Filter | str
+    ) -> None:
+        events = [make_event(n, content=f"{n}", created_at=1000 + (n > 0)) for n in range(31)]
+        log.write(*events)
+        base = Filter(ids=frozenset(ids(*events))) if isinstance(by, str) else by
+
+        async def found(until: int | None, limit: int | None, most: int, default: int = 10) -> int:
+            wanted = msgspec.structs.replace(base, until=until, limit=limit)
+            return len(await log.ask(wanted, limits=Limits(default=default, maximum=most)))
+
+        assert await found(1001, 10, 500) == 31
+        assert await found(1001, 30, 500) == 31
+        assert await found(1001, None, 500) == 31
+        assert await found(1001, 10, 25) == 25  # no more than the relay gives
+        assert await found(1001, 9, 500) == 9  # a few, which is no page
+        assert await found(1002, 10, 500) == 10
+        assert await found(None, 10, 500) == 10
+
+    async def test_goes_on_after_an_event_also_within_a_second_and_where_it_is_gone(self, log: Log) -> None:
+        some = [
+            make_event(n % 3, content=f"{n}", created_at=1000 + n // 7, tags=[["t", f"{n % 2}"]]) for n in range(21)
+        ]
+        some.append(make_event(1, kind=7, content="like", created_at=1001))
+        log.write(*some)
+        for wanted in (ANYTHING, of(kinds=[1]), of(authors=[BOB]), of(t=["1"], kinds=[1, 7]), of(ids=ids(*some[3:12]))):
+            everything = await log.ask(wanted)
+            for size in (1, 4):
+                limited = msgspec.structs.replace(wanted, limit=size)
+                listed: list[Event] = []
+                after = None
+                while page := (await log.reader.query([limited], PUBLIC, NOW, after=after)).wires:
+                    listed += [events.parse(wire) for wire in page]
+                    after = (listed[-1].created_at, listed[-1].id)
+                assert listed == everything
+        gone = [(1001, "0" * 64), (1001, "f" * 64), (2000, "f" * 64), (0, "0" * 64)]
+        assert [len((await log.reader.query([ANYTHING], PUBLIC, NOW, after=place)).wires) for place in gone] == [
+            15,
+            7,
+            22,
+            0,
+        ]
+
     async def test_each_filter_has_its_own_limit_and_an_event_comes_once(self, log: Log) -> None:
         log.write(*notes("a", "b", "c"), make_event(2, kind=7, content="like", created_at=1005))
         assert await log.contents(of(kinds=[1], limit=2), of(kinds=[7], limit=1)) == ["like", "c", "b"]
@@ -223,14 +279,14 @@ class Contract:
 
     async def test_sweeps_what_has_expired_a_few_at_a_time(self, log: Log) -> None:
         log.write(*(make_event(0, content=f"{n}", tags=[["expiration", str(NOW + n)]]) for n in range(1, 5)))
-        assert [log.writer.sweep(NOW + 3, 2) for _ in range(3)] == [2, 1, 0]
+        assert [log.writer.execute(Sweep(2), NOW + 3) for _ in range(3)] == [2, 1, 0]
         assert [record.seq async for record in log.reader.scan(None)] == [4]
 
     async def test_an_older_version_does_not_return_when_the_newer_expires(self, log: Log) -> None:
         old = make_event(0, kind=30023, tags=[["d", "x"]], created_at=1)
         new = make_event(0, kind=30023, tags=[["d", "x"], ["expiration", str(NOW + 1)]], created_at=2)
         log.write(new)
-        log.writer.sweep(NOW + 1, 10)
+        log.writer.execute(Sweep(10), NOW + 1)
         assert log.write(old)[0].status is Status.REFUSED
 
     @pytest.mark.parametrize("kind", [0, 3, 10002, 30023])
@@ -301,9 +357,9 @@ class Contract:
     async def test_the_operator_removes_private_events_too_and_they_stay_away(self, log: Log) -> None:
         events_ = [make_event(0, kind=4, tags=[["p", BOB]]), *notes("a", "b")]
         log.write(*events_)
-        assert log.writer.remove(of(kinds=[4]), 10) == 1
-        assert log.writer.remove(ANYTHING, 1) == 1
-        assert log.writer.remove(ANYTHING, 10) == 1
+        assert log.writer.execute(RemoveMatching(of(kinds=[4]), 10), NOW) == 1
+        assert log.writer.execute(RemoveMatching(ANYTHING, 1), NOW) == 1
+        assert log.writer.execute(RemoveMatching(ANYTHING, 10), NOW) == 1
         assert [one.status for one in log.write(*events_)] == [Status.REFUSED] * 3
 
     async def test_counts_distinct_events_whatever_the_limits(self, log: Log) -> None:
@@ -334,7 +390,7 @@ class Contract:
     async def test_fetches_in_the_order_asked_and_passes_over_what_is_gone(self, log: Log) -> None:
         some = notes("a", "b", "c")
         log.write(*some)
-        log.writer.remove(of(ids=[some[1].id]), 1)
+        log.writer.execute(RemoveMatching(of(ids=[some[1].id]), 1), NOW)
         assert await log.reader.fetch([3, 2, 99, 1], NOW) == [events.wire(some[2]), events.wire(some[0])]
 
     async def test_nothing_goes_in_and_nothing_comes_out(self, log: Log) -> None:

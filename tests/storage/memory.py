@@ -5,8 +5,8 @@ derived rows. The primary tables stand in an SQLite database in memory, since wh
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -25,10 +25,11 @@ from relay.protocol.admission import (
 from relay.protocol.event import Event
 from relay.protocol.facts import Binding, Facts, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
-from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
-from storage.directory import Change, SqliteDirectory
-from storage.people import Lookups
-from storage.registry import SqliteLookups
+from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
+from storage.commands import Command, RemoveMatching, Sweep
+from storage.identities.reads import SqliteLookups
+from storage.identities.types import Lookups
+from storage.identities.writes import Change, act, carry_out
 from storage.sqlite_file import split
 from storage.statements import migrations
 
@@ -186,7 +187,7 @@ class MemoryWriter:
     def __init__(self, log: MemoryLog, meaning: Meaning) -> None:
         self._log = log
         self._meaning = meaning
-        self.directory = SqliteDirectory(log.connection, self._transact)
+        self.tables = SqliteLookups(log.connection)
 
     def last_seq(self) -> int:
         """The highest number given out."""
@@ -196,15 +197,24 @@ class MemoryWriter:
         """Admit and store one event after the other."""
         return [self._write(incoming, now) for incoming in batch]
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove expired events, those that expired first first."""
+    def execute(self, command: Command[T], now: int) -> T:
+        """Carry out what looks after the log; of derived rows and files there are none."""
+        match command:
+            case Sweep():
+                return cast(T, self._sweep(now, command.limit))
+            case RemoveMatching():
+                return cast(T, self._remove(command.wanted, command.limit))
+        return cast(T, self._transact(lambda change: carry_out(self._log.connection, command, change, now)))
+
+    def _sweep(self, now: int, limit: int) -> int:
+        """Expired events, those that expired first first."""
         expired = [s for s in self._log.live.values() if s.expires_at is not None and s.expires_at <= now]
         expired.sort(key=lambda stored: (stored.expires_at, stored.seq))
         for stored in expired[:limit]:
             self._log.discard(stored.event)
         return len(expired[:limit])
 
-    def remove(self, wanted: Filter, limit: int) -> int:
+    def _remove(self, wanted: Filter, limit: int) -> int:
         """The operator's removal, the newest first."""
         found = [s for s in self._log.live.values() if matches(wanted, s.event)]
         found.sort(key=lambda stored: (stored.event.created_at, stored.seq), reverse=True)
@@ -212,17 +222,6 @@ class MemoryWriter:
             self._log.discard(stored.event)
             self._log.deleted.add((stored.event.id, OPERATOR))
         return len(found[:limit])
-
-    def rebuild(self) -> Iterator[int]:
-        """There are no derived rows."""
-        return iter(())
-
-    def count_rows(self) -> int:
-        """There are none."""
-        return 0
-
-    def compact(self) -> None:
-        """There are no files."""
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -272,7 +271,7 @@ class MemoryWriter:
     def _act(self, admission: Admission, change: Change, now: int) -> None:
         if admission.refusal is None:
             for action in admission.actions:
-                self.directory.carry_out(action, change, now)
+                act(self._log.connection, action, change, now)
 
 
 class MemoryReader:
@@ -288,9 +287,11 @@ class MemoryReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches, all of it in `wires`."""
-        return self.at_once(filters, readers, now, upto, limits)
+        return self.at_once(filters, readers, now, upto, limits, after=after)
 
     def at_once(
         self,
@@ -299,16 +300,23 @@ class MemoryReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """As `query`."""
         chosen: dict[str, Stored] = {}
-        complete = True
+        complete, cut = True, False
         for wanted in filters:
-            some, all_of_it = self._page(wanted, self._matching([wanted], readers, now, upto), limits)
+            matching = self._matching([wanted], readers, now, upto)
+            if after is not None:
+                matching = [one for one in matching if (-one.event.created_at, one.event.id) > (-after[0], after[1])]
+            stops = wanted if after is None else msgspec.structs.replace(wanted, until=None)
+            some, all_of_it = self._page(stops, matching, limits)
             chosen.update({stored.event.id: stored for stored in some})
             complete = complete and all_of_it
+            cut = cut or (not all_of_it and (wanted.limit is None or wanted.limit > limits.maximum))
         ordered = sorted(chosen.values(), key=_newest_first)
-        return Found([stored.incoming.wire for stored in ordered], (), complete)
+        return Found([stored.incoming.wire for stored in ordered], (), complete, cut)
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
         """The wire forms of these events in the order asked."""
@@ -355,10 +363,14 @@ class MemoryReader:
         asked = limits.default if wanted.limit is None else wanted.limit
         limit = min(asked, limits.maximum)
         own = wanted.limit is not None and wanted.limit <= limits.maximum
-        if not own and len(found) > limit:
+        if 0 < limit < len(found):
             second = found[limit - 1].event.created_at
             whole = sum(1 for stored in found if stored.event.created_at >= second)
-            limit = whole if whole <= 2 * limit else limit
+            room = max(limits.maximum, 2 * limit)
+            if second == wanted.until and (not own or limit >= SMALLEST_PAGE):
+                limit = whole + 1 if whole <= room else room
+            elif not own and whole <= 2 * limit:
+                limit = whole
         return found[:limit], len(found) <= limit
 
 

@@ -16,10 +16,12 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from storage import entries, rebuilding, sqlite
 from storage.base import StorageError
+from storage.commands import Rebuild
+from storage.identities.commands import BindProven
 from storage.sqlite_file import FILE, split
 from storage.statements import migrations
 from tests.factories import NOW, keypair, make_event
-from tests.storage.feed_logs import MEANING, identity, open_log, ordered, tables, world, write
+from tests.storage.feed_logs import MEANING, identity, open_log, ordered, rebuild, tables, world, write
 from tests.storage.feed_model import feed
 from tests.storage.test_feed_projection import OWNERS, pools
 
@@ -58,7 +60,7 @@ def test_a_rebuild_mends_whatever_the_tables_hold_and_a_check_sees_it(pool: list
         writer = open_log(directory, local=(1, 2), foreign=(9,))
         try:
             for key, owner in OWNERS.items():
-                writer.directory.bind(keypair(key).pubkey, identity(owner), NOW)
+                writer.execute(BindProven(keypair(key).pubkey, identity(owner)), NOW)
             write(writer, [make_event(key, 0, '{"name":"n"}') for key in OWNERS], Door.IMPORT)
             write(writer, pool, Door.IMPORT)
             right, shown = tables(directory), profiles(directory)
@@ -69,7 +71,7 @@ def test_a_rebuild_mends_whatever_the_tables_hold_and_a_check_sees_it(pool: list
             found = list(rebuilding.problems(writer._connection, PROJECTIONS))
             assert bool(found) or not damaged
             with mock.patch.object(rebuilding, "AT_ONCE", data.draw(st.integers(1, 6))):
-                list(writer.rebuild())
+                rebuild(writer)
             assert ordered(tables(directory)) == ordered(right) == ordered(feed(world(directory)))
             assert profiles(directory) == shown
             assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
@@ -85,7 +87,7 @@ def test_what_is_written_between_the_parts_of_a_rebuild_has_its_rows(pool: list[
         writer = open_log(directory, local=(1, 2), foreign=(9,))
         try:
             for key, owner in OWNERS.items():
-                writer.directory.bind(keypair(key).pubkey, identity(owner), NOW)
+                writer.execute(BindProven(keypair(key).pubkey, identity(owner)), NOW)
             order = data.draw(st.permutations(pool))
             before = data.draw(st.integers(0, len(order)))
             write(writer, order[:before], Door.IMPORT)
@@ -93,7 +95,9 @@ def test_what_is_written_between_the_parts_of_a_rebuild_has_its_rows(pool: list[
                 writer._connection.execute(f"DELETE FROM {table}")  # as a migration leaves them
             coming = iter(order[before:])
             with mock.patch.object(rebuilding, "AT_ONCE", 2):
-                for _ in writer.rebuild():
+                part: Rebuild | None = Rebuild()
+                while part is not None:
+                    part = writer.execute(part, NOW).following
                     write(writer, [event for event in [next(coming, None)] if event is not None], Door.IMPORT)
             write(writer, coming, Door.IMPORT)
             assert ordered(tables(directory)) == ordered(feed(world(directory)))
@@ -143,7 +147,7 @@ def older(directory: Path, version: int) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("version", [6, 7])
+@pytest.mark.parametrize("version", [6, 9])
 def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Path, version: int) -> None:
     older(tmp_path / "data", version)
     writer = sqlite.open_writer(tmp_path / "data", MEANING)
@@ -158,19 +162,8 @@ def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Pa
 
 def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(tmp_path: Path) -> None:
     older(tmp_path / "data", 6)
-    real = rebuilding.parts
-
-    def broken(*arguments: object) -> object:
-        parts = real(*arguments)  # type: ignore[arg-type]
-        yield next(parts)
-        yield next(parts)
-        raise KeyboardInterrupt
-
-    with (
-        mock.patch.object(rebuilding, "parts", broken),
-        mock.patch.object(rebuilding, "AT_ONCE", 1),
-        pytest.raises(KeyboardInterrupt),
-    ):
+    done = mock.Mock(side_effect=[mock.DEFAULT, mock.DEFAULT, KeyboardInterrupt], wraps=rebuilding.part)
+    with mock.patch.object(rebuilding, "part", done), pytest.raises(KeyboardInterrupt):
         sqlite.open_writer(tmp_path / "data", MEANING)
     assert ordered(tables(tmp_path / "data")) != ordered(feed(world(tmp_path / "data")))
     sqlite.open_writer(tmp_path / "data", MEANING).close()
