@@ -6,6 +6,7 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,8 +17,8 @@ from relay.protocol.admission import OPERATOR, Meaning
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
-from storage import entries, lookup, projections, sqlite_file
-from storage.base import Incoming, Outcome, Status, StorageError
+from storage import committed, entries, lookup, projections, sqlite_file
+from storage.base import Incoming, Missing, Outcome, Status, StorageError
 from storage.directory import SqliteDirectory
 from storage.registry import Bindings
 from storage.search import writing
@@ -42,11 +43,16 @@ class SqliteWriter:
     def __init__(self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int) -> None:
         self._meaning = meaning
         self._lock = sqlite_file.Lock(directory)
+        self._path = directory
         self._closed = False
+        self._recording = threading.Lock()
+        self._recorded: int | None = None
         try:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
             projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
+            self._compare()
+            self._committed = self._last_seq
             self._bindings = Bindings(self._connection)
             self.directory = SqliteDirectory(self._connection, self._transact)
         except BaseException:
@@ -56,6 +62,43 @@ class SqliteWriter:
     def last_seq(self) -> int:
         """The highest number given out."""
         return self._last_seq
+
+    @property
+    def missing(self) -> Missing | None:
+        """What is known to be missing of the log."""
+        return self._missing
+
+    def _compare(self) -> None:
+        """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
+        self._missing = sqlite_file.missing(self._connection)
+        noted = committed.read(self._path)
+        if noted is not None and noted > self._last_seq:
+            self._missing = Missing(self._last_seq + 1 if self._missing is None else self._missing.first, noted)
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(named("write")["set_missing"], (self._missing.first, noted))
+            self._connection.execute(named("write")["set_last_seq"], (noted,))
+            self._connection.execute("COMMIT")
+            self._last_seq = noted
+        if self._missing is not None:
+            _log.error("%s", self._missing)
+
+    def accept_loss(self) -> Missing | None:
+        """From now on nothing is missing; what was."""
+        self._transact(lambda _: self._connection.execute(named("write")["accept_loss"]))
+        accepted, self._missing = self._missing, None
+        return accepted
+
+    def record(self) -> None:
+        """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
+        with self._recording:
+            seq = self._committed
+            if seq == self._recorded:
+                return
+            try:
+                committed.write(self._path, seq)
+            except OSError as error:
+                raise StorageError(f"{self._path / committed.FILE} cannot be written: {error.strerror}") from None
+            self._recorded = seq
 
     def write(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         """Admit and store a batch; see storage.base.Writer."""
@@ -133,6 +176,7 @@ class SqliteWriter:
             busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.Error as error:
             raise sqlite_file.failure(error) or StorageError(str(error)) from error
+        self.record()
         if busy:
             raise StorageError("a reader still holds the write-ahead log; try again when it has finished")
 
@@ -143,8 +187,9 @@ class SqliteWriter:
         self._closed = True
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error:
-            _log.exception("the write-ahead log could not be folded in; the next start will do it")
+            self.record()
+        except (sqlite3.Error, StorageError) as error:
+            _log.error("the write-ahead log could not be folded in; the next start will do it (%s)", error)
         finally:
             self._connection.close()
             self._lock.release()
@@ -165,6 +210,7 @@ class SqliteWriter:
             if self._last_seq != before:
                 self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
             self._connection.execute("COMMIT")
+            self._committed = self._last_seq
         except BaseException as error:
             self._last_seq = before
             self._roll_back()

@@ -18,7 +18,19 @@ from relay.protocol.event import Event, values, wire
 from relay.protocol.filter import Filter, matches
 from relay.server.hub import Hub
 from relay.server.websocket import Connection
-from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status, StorageError
+from storage.base import (
+    PUBLIC,
+    Counted,
+    Found,
+    Incoming,
+    Limits,
+    Missing,
+    Outcome,
+    Readers,
+    Record,
+    Status,
+    StorageError,
+)
 from storage.search.engine import SearchHealth
 
 PATIENCE = 10.0  # seconds until a test that waits has failed
@@ -43,6 +55,8 @@ class MemoryLog:
         self.asked: list[tuple[Filter, ...]] = []
         self.quick = quick
         self._first_part = first_part
+        self.missing: Missing | None = None
+        self.records = 0
 
     # Writer
 
@@ -81,6 +95,9 @@ class MemoryLog:
 
     def compact(self) -> None:
         pass
+
+    def record(self) -> None:
+        self.records += 1
 
     # Reader
 
