@@ -44,7 +44,7 @@ def failure(error: sqlite3.Error) -> StorageError | None:
 
 def unusable(file: Path, error: sqlite3.Error) -> StorageError:
     """Why this database cannot be opened."""
-    return StorageError(f"{file}: {failure(error) or error}")
+    return StorageError(f"{failure(error) or error}: {file}")
 
 
 class Lock:

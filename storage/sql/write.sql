@@ -72,3 +72,12 @@ INSERT OR REPLACE INTO meta (name, value) VALUES ('missing_first', ?), ('missing
 
 -- name: accept_loss
 DELETE FROM meta WHERE name IN ('missing_first', 'missing_last')
+
+-- name: mark_foreign_dropped
+INSERT INTO meta (name, value) VALUES ('foreign_dropped', 1) ON CONFLICT DO NOTHING;
+
+-- name: foreign_of_kind
+SELECT group_concat(seq) FROM (
+    SELECT entries.seq FROM entries JOIN events ON events.seq = entries.seq
+    WHERE entries.key = ?1 AND entries.kind = ?2 AND events.pubkey <> ?3
+);
