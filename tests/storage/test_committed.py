@@ -7,6 +7,7 @@ import pytest
 
 from storage import committed, sqlite
 from storage.base import Missing, Status, StorageError
+from storage.commands import Compact
 from storage.sqlite_file import FILE
 from storage.sqlite_writer import SqliteWriter
 from tests.storage.contract import notes
@@ -185,7 +186,7 @@ def test_nothing_is_written_while_nothing_changes(tmp_path: Path, monkeypatch: p
     writer.write(incoming(notes("a")), NOW)
     for _ in range(3):
         writer.record()
-    writer.compact()
+    writer.execute(Compact(), NOW)
     assert written == [0, 1]
     writer.close()
 
