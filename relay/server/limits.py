@@ -21,17 +21,28 @@ def networks(written: Iterable[str]) -> tuple[Network, ...]:
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     """The client's address: the peer's own, unless the peer is a trusted proxy.
 
-    `forwarded` holds the values of the configured header, in order. They are read from the right, past every trusted
-    proxy, since whatever stands further left was written by somebody the proxy does not vouch for.
+    `forwarded` holds the values of the configured header (X-Forwarded-For or Forwarded), in order. They are read from the
+    right, past every trusted proxy, since whatever stands further left was written by somebody the proxy does not vouch
+    for.
     """
     address = peer
-    hops = [hop.strip() for value in forwarded for hop in value.split(",")]
-    while hops and _is_trusted(address, trusted):
+    hops = [_node(hop) for value in forwarded for hop in value.split(",")]
+    while hops and is_trusted(address, trusted):
         hop = hops.pop()
         if _parse(hop) is None:
             break
         address = hop
     return _group(address)
+
+
+def _node(hop: str) -> str:
+    """The address of one hop: it stands alone, or after `for=` (RFC 7239), where brackets and a port may be around it."""
+    for pair in hop.split(";"):
+        name, _, text = pair.strip().partition("=")
+        if name.lower() == "for":
+            node = text.strip('"')
+            return node[1:].partition("]")[0] if node.startswith("[") else node.partition(":")[0]
+    return hop.strip()
 
 
 def _parse(address: str) -> str | None:
@@ -41,7 +52,8 @@ def _parse(address: str) -> str | None:
         return None
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Whether this is the address of a trusted proxy."""
     try:
         parsed = ip_address(address)
     except ValueError:

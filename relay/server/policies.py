@@ -11,7 +11,7 @@ import msgspec
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import kinds, vanishing
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, has_tag
 from relay.protocol.words import counted
@@ -22,10 +22,14 @@ SPENT_AT_ONCE: Final = frozenset((kinds.JOIN, kinds.LEAVE))
 
 
 class Author(msgspec.Struct, frozen=True, gc=False):
-    """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42)."""
+    """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42).
+
+    `urls` are those (ws:// or wss://) under which they know this relay.
+    """
 
     door: Door
     keys: frozenset[str] = frozenset()
+    urls: tuple[str, ...] = ()
 
 
 Check = Callable[[Event, Author, Config, int], Reject | None]
@@ -140,6 +144,16 @@ def _embeds_protected(text: str) -> bool:
     return any(tag and tag[0] == "-" for tag in embedded.tags)
 
 
+def vanishes_here(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
+    """NIP-62: a request to vanish names the relay that it is handed to, by the URL under which its author knows that, or all."""
+    if event.kind != kinds.VANISH or vanishing.names_relay(event, author.urls):
+        return None
+    here = " or ".join(author.urls)
+    return Reject(
+        Prefix.INVALID, f"this request to vanish is for another relay; this one is {here} (its relay.url setting)"
+    )
+
+
 class Policy(msgspec.Struct, frozen=True):
     """A row: the check, the doors it guards, and the NIP-11 fields that tell of it."""
 
@@ -161,6 +175,7 @@ POLICIES: Final = (
     Policy(past, _LIVE, ("created_at_lower_limit",)),
     Policy(work, _LIVE, ("min_pow_difficulty",), (13,)),
     Policy(protected, _LIVE, (), (70,)),
+    Policy(vanishes_here, frozenset((Door.CLIENT, Door.HTTP)), (), (62,)),
     Policy(authenticated, frozenset((Door.CLIENT,)), ("restricted_writes",), (42,)),
 )
 

@@ -19,15 +19,16 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from keys.nip42 import authenticated_key
-from keys.schnorr import fault
+from keys.schnorr import verify_event
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.messages import Publish
 from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Session, Tally, refusal_of
-from relay.server import frames, limits, policies
+from relay.server import frames, limits
 from relay.server.fanout import Subscription
+from relay.server.origin import public_url
 from relay.server.queries import MAX_WAITING, History, Job
 from storage.base import Outcome, Status
 
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         "taken",
         "taken_at",
         "transport",
+        "url",
         "writable",
     )
 
@@ -89,8 +91,9 @@ class Connection(asyncio.Protocol):
             logger=_silent,
         )
         self.session = Session(secrets.token_hex(16))
-        self.author = policies.Author(Door.CLIENT)
+        self.author = hub.author(Door.CLIENT)
         self.address = ""
+        self.url = hub.relay_url  # under which this client knows the relay
         self.deflate = False
         self.connected = False  # the handshake is done and no close was sent or received
         self.writable = True
@@ -172,6 +175,8 @@ class Connection(asyncio.Protocol):
             peer = self.transport.get_extra_info("peername")
             forwarded = request.headers.get_all(hub.config.server.address_header)
             address = limits.client_address(peer[0] if peer else "local", forwarded, hub.networks)
+            self.url = public_url(hub.config, peer[0] if peer else "", request.headers.get_all) or hub.relay_url
+            self.author = hub.author(Door.CLIENT, url=self.url)
             reason = hub.admit(address)
             if reason is not None:
                 response = self.protocol.reject(429, f"{reason}\n")
@@ -267,18 +272,17 @@ class Connection(asyncio.Protocol):
             self.fanout.remove(subscription)
 
     def _authenticate(self, event: Event) -> None:
+        hub = self.hub
         try:
-            pubkey = authenticated_key(event, self.session.challenge, self.hub.relay_url, int(time.time()))
-            wrong = fault(event)
-            if wrong is not None:
-                raise wrong
+            pubkey = authenticated_key(event, self.session.challenge, self.url, int(time.time()))
             if len(self.session.keys | {pubkey}) > MAX_KEYS:
                 raise Reject(Prefix.RESTRICTED, f"{MAX_KEYS} keys are authenticated on this connection; open another")
+            hub.checks.run(self.address, hub.config.rates.wrong_proofs, lambda: verify_event(event))
         except Reject as refusal:
             self.send(messages.ok(event.id, False, str(refusal)))
             return
         self.session.authenticated(pubkey)
-        self.author = policies.Author(Door.CLIENT, self.session.keys)
+        self.author = hub.author(Door.CLIENT, self.session.keys, self.url)
         self.send(messages.ok(event.id, True))
 
     def end(self, subscription: Subscription, reason: Reject) -> None:
