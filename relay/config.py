@@ -19,7 +19,12 @@ from relay.protocol import kinds, urls
 PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
 SECRET = {"secret": True}  # never shown
-SEARCHED = (kinds.POST, kinds.COMMENT, kinds.LONG_FORM)  # no notes: their index is part of what storing one costs
+SEARCHED = (
+    kinds.METADATA,
+    kinds.POST,
+    kinds.COMMENT,
+    kinds.LONG_FORM,
+)  # no notes: their index is part of what storing one costs
 KNOWLEDGE = (kinds.WIKI,)
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -243,7 +248,8 @@ class Search(Section, frozen=True):
     kinds: Annotated[
         Kinds,
         Meta(
-            description="kinds whose text is searched beside knowledge, notes (1) only if listed; a change makes the passages again"
+            description="kinds whose text is searched beside knowledge, profiles (0) by names and text, notes (1) only if "
+            "listed; after a change the next start makes the passages that are missing"
         ),
     ] = msgspec.field(default_factory=lambda: list(SEARCHED))
     knowledge_kinds: Annotated[Kinds, Meta(description="kinds that are knowledge (NIP-54 is 30818)")] = msgspec.field(

@@ -124,11 +124,11 @@ def count_votes(connection: sqlite3.Connection, whose: Votes) -> None:
 
 
 def cut_passages(connection: sqlite3.Connection, cutting: Cutting) -> None:
-    """Search this from now on; where it was otherwise, the passages are made again."""
+    """Search this from now on; where it was otherwise, what is not as it should be is made again. All else keeps its vectors."""
     if search.settings(connection) == cutting:
         return
     search.set_settings(connection, cutting)
-    connection.execute(named("projections")["empty"].format(table="passages"))
+    connection.execute(named("passages")["forget_unsearched"])
     _make_all(connection, _BY_NAME["passages"])
 
 

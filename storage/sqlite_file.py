@@ -10,6 +10,7 @@ from typing import Final
 
 from relay.protocol import kinds
 from storage.base import Locked, StorageError, TooCostly
+from storage.search import words
 from storage.statements import migrations
 
 FILE: Final = "tidings.sqlite"
@@ -93,6 +94,7 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
         ):
             connection.execute(f"PRAGMA {pragma}")
         _migrate(connection, file)
+        words.bring_up_to_date(connection, directory)
     except sqlite3.Error as error:
         connection.close()
         raise failure(error) or StorageError(f"{file}: {error}") from None
@@ -103,8 +105,9 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """What the schema's triggers and the statements on rows of the feed need: `id_bytes`."""
+    """What the schema's triggers and the statements on rows of the feed need: `id_bytes` and `folded`."""
     connection.create_function("id_bytes", 1, _id_bytes, deterministic=True)
+    words.add_function(connection)
 
 
 def _id_bytes(text: str | None) -> bytes | None:

@@ -73,7 +73,7 @@ class Unintelligible(Exception):
 _decode_parts: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event: Final = msgspec.json.Decoder(Event).decode
 _encode: Final = msgspec.json.Encoder().encode
-_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_FAULTS: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def decode(data: str | bytes) -> Word:

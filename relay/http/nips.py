@@ -64,7 +64,8 @@ _ROWS: Final = (
         50,
         "Search",
         "In REQ and COUNT, by words, by meaning or both (mode:), with language:; the other fields hold too; live by words. "
-        "Of notes only where search.kinds lists them.",
+        "Profiles (0) are found by names, text and NIP-05 address, notes only where search.kinds lists them. A search without a "
+        "word is refused.",
     ),
     (54, "Wiki", "Articles become knowledge: cut into passages, and found by words and by meaning."),
     (59, "Gift wrap", "Kinds 1059 and 21059 go to their authenticated recipient only, on every door."),

@@ -6,6 +6,7 @@ A page is whole without scripts. With them, the box in the bar asks for `found` 
 import time
 from typing import Final
 
+import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
@@ -16,7 +17,8 @@ from relay.http.api import search as answers
 from relay.http.api.search import Result, Type
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem
-from relay.protocol.event import first_value, parse
+from relay.protocol.event import parse
+from relay.protocol.search import text_of
 from storage.base import PUBLIC
 
 FEW: Final = 8  # results while somebody types
@@ -58,7 +60,7 @@ async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "
 
 @get("/text/{event_id:str}")
 async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str]) -> Response[str]:
-    """A public text of a kind that is searched: knowledge, an article. Raises NotFoundException."""
+    """A public text of a kind that is searched: knowledge, an article, a profile. Raises NotFoundException."""
     page.pace(request, hub)
     if hub.config.access.auth_to_read:
         raise NotFoundException
@@ -68,8 +70,9 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
     if event is None or event.kind not in (*settings.kinds, *settings.knowledge_kinds):
         raise NotFoundException
     people = await answers.writers(hub, [event.pubkey])
-    title = first_value(event, "title") or first_value(event, "subject") or ""
-    return await page.render(request, hub, "text.html", event=event, title=title, author=people[event.pubkey])
+    title, content = text_of(event)
+    shown = msgspec.structs.replace(event, content=content)
+    return await page.render(request, hub, "text.html", event=shown, title=title, author=people[event.pubkey])
 
 
 async def _find(hub: Hub, question: str, wanted: finding.Wanted, limit: int, cursor: str = "") -> _Found:

@@ -66,7 +66,7 @@ def describe(error: Exception) -> str:
     """A JSON or type error in a sentence that a client's author can act on."""
     if isinstance(error, RecursionError):
         return "the JSON is nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeError):
         return "the text is not valid UTF-8"
     return str(error)
 

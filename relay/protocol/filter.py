@@ -62,7 +62,7 @@ def matches(wanted: Filter, event: Event) -> bool:
             return False
     if wanted.search is None:
         return True
-    return search.found(search.parse(wanted.search), search.tokens(search.text_of(event)), event)
+    return search.found(search.parse(wanted.search), search.SearchedText(event))
 
 
 def parse(value: object) -> Filter:

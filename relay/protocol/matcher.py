@@ -2,16 +2,18 @@
 
 Rule: the answer is exactly `filter.matches`, and its cost grows with what matches. A filter stands under each value of its
 most selective field (ids, a tag, authors, kinds); the rest of it is checked only when the event has such a value. Equal
-filters of many subscriptions are one group, checked once. A search (NIP-50) stands under a word of it, and a text is taken apart
-once an event, only where somebody searches.
+filters of many subscriptions are one group, checked once. A search (NIP-50) stands under a word of it or, where it has beginnings
+of words only, under one of those; the words of an event are prepared once, only where somebody searches.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Final, Generic, TypeVar
 
 from relay.protocol import search
 from relay.protocol.event import Event, indexed_tags
 from relay.protocol.filter import Filter
+from relay.protocol.search import SearchedText
+from relay.protocol.tokenizer import MAX_WORD
 
 MAX_KEYS: Final = 2000  # values a filter may stand under: bounds the index to a few times the filter's own size
 
@@ -19,12 +21,25 @@ S = TypeVar("S", bound=Hashable)
 _Value = str | int
 _Place = tuple[str, frozenset[str] | frozenset[int]]
 _NOTHING: Final[frozenset[str]] = frozenset()
+_BEGINNINGS: Final = tuple((length, f"search {length}*") for length in range(search.MIN_PREFIX, MAX_WORD + 1))
 
 
 class _Group(Generic[S]):
     """One distinct filter and its subscriptions. What standing under `place` already proves is left out of the fields."""
 
-    __slots__ = ("asked", "authors", "ids", "kinds", "place", "plain", "since", "subscriptions", "tags", "until")
+    __slots__ = (
+        "asked",
+        "authors",
+        "ids",
+        "kinds",
+        "place",
+        "plain",
+        "searched",
+        "since",
+        "subscriptions",
+        "tags",
+        "until",
+    )
 
     def __init__(self, wanted: Filter) -> None:
         self.place = _place(wanted)
@@ -35,11 +50,12 @@ class _Group(Generic[S]):
         self.tags = tuple((name, chosen) for name, chosen in wanted.tags.items() if proved != f"#{name}")
         self.since, self.until = wanted.since, wanted.until
         self.asked = None if wanted.search is None else search.parse(wanted.search)
+        self.searched = (None,) if wanted.kinds is None else tuple(wanted.kinds)
         rest = (self.ids, self.authors, self.kinds, self.since, self.until, self.asked)
         self.plain = not self.tags and all(condition is None for condition in rest)
         self.subscriptions: dict[S, None] = {}
 
-    def accepts(self, event: Event, tags: dict[str, set[str]], words: Sequence[str]) -> bool:
+    def accepts(self, event: Event, tags: dict[str, set[str]], text: SearchedText | None) -> bool:
         """Whether the event meets the conditions that its place in the index has not proved."""
         if self.kinds is not None and event.kind not in self.kinds:
             return False
@@ -51,7 +67,7 @@ class _Group(Generic[S]):
             return False
         if self.ids is not None and event.id not in self.ids:
             return False
-        if self.asked is not None and not search.found(self.asked, words, event):
+        if self.asked is not None and (text is None or not search.found(self.asked, text)):
             return False
         if not self.tags:  # the usual case; the generator below costs as much as all of the above
             return True
@@ -66,7 +82,7 @@ class Matcher(Generic[S]):
         self._index: dict[str, dict[_Value, dict[_Group[S], None]]] = {}
         self._always: dict[_Group[S], None] = {}
         self._identities: dict[S, tuple[Hashable, ...]] = {}
-        self._searching: dict[_Group[S], None] = {}
+        self._searching: dict[int | None, int] = {}  # kinds that searches want (None: any) -> how many do
 
     def __len__(self) -> int:
         """How many subscriptions are registered."""
@@ -100,14 +116,15 @@ class Matcher(Generic[S]):
         tags: dict[str, set[str]] = {}
         for name, value in indexed_tags(event):
             tags.setdefault(name, set()).add(value)
-        words = search.tokens(search.text_of(event)) if self._searching else ()
+        searching = self._searching
+        text = SearchedText(event) if searching and (event.kind in searching or None in searching) else None
         found: dict[S, None] = {}
-        for group in self._candidates(event, tags, words):
-            if group.plain or group.accepts(event, tags, words):
+        for group in self._candidates(event, tags, text):
+            if group.plain or group.accepts(event, tags, text):
                 found.update(group.subscriptions)
         return list(found)
 
-    def _candidates(self, event: Event, tags: dict[str, set[str]], words: Sequence[str]) -> dict[_Group[S], None]:
+    def _candidates(self, event: Event, tags: dict[str, set[str]], text: SearchedText | None) -> dict[_Group[S], None]:
         """The groups that stand under a value of the event, each once."""
         index = self._index
         candidates = dict(self._always)
@@ -120,15 +137,26 @@ class Matcher(Generic[S]):
             if asked is not None:
                 for value in present:
                     candidates.update(asked.get(value, ()))
-        under = index.get("search")
-        if under is not None:
-            for word in frozenset(words):
-                candidates.update(under.get(word, ()))
+        if text is not None:
+            for word, under in self._under_words(text):
+                candidates.update(under[word])
         return candidates
+
+    def _under_words(self, text: SearchedText) -> Iterator[tuple[_Value, dict[_Value, dict[_Group[S], None]]]]:
+        """The words and beginnings of words of the text that searches stand under, and where these are."""
+        whole = self._index.get("search")
+        if whole is not None:
+            few, many = sorted((whole.keys(), text.present), key=len)
+            yield from ((word, whole) for word in few if word in many)
+        for length, field in _BEGINNINGS:
+            begun = self._index.get(field)
+            if begun is not None:
+                yield from ((prefix, begun) for prefix in text.beginnings(begun.keys(), length))
 
     def _register(self, group: _Group[S]) -> None:
         if group.asked is not None:
-            self._searching[group] = None
+            for kind in group.searched:
+                self._searching[kind] = self._searching.get(kind, 0) + 1
         if group.place is None:
             self._always[group] = None
             return
@@ -139,7 +167,11 @@ class Matcher(Generic[S]):
 
     def _unregister(self, group: _Group[S]) -> None:
         """Take the group out and leave nothing empty behind: memory follows what is registered now."""
-        self._searching.pop(group, None)
+        if group.asked is not None:
+            for kind in group.searched:
+                self._searching[kind] -= 1
+                if not self._searching[kind]:
+                    del self._searching[kind]
         if group.place is None:
             del self._always[group]
             return
@@ -165,7 +197,7 @@ def _place(wanted: Filter) -> _Place | None:
     places: tuple[tuple[str, frozenset[str] | frozenset[int] | None], ...] = (
         ("ids", wanted.ids),
         *((f"#{name}", chosen) for name, chosen in tags),
-        ("search", _longest_word(wanted)),
+        *_word_of(wanted),
         ("authors", wanted.authors),
         ("kinds", wanted.kinds),
     )
@@ -175,10 +207,11 @@ def _place(wanted: Filter) -> _Place | None:
     return None
 
 
-def _longest_word(wanted: Filter) -> frozenset[str] | None:
-    """The word of a search that is likely the rarest, of those that an event must have whole."""
-    if wanted.search is None:
-        return None
-    terms = search.parse(wanted.search).terms
+def _word_of(wanted: Filter) -> list[tuple[str, frozenset[str]]]:
+    """The word of a search that is likely the rarest, of those that an event must have whole; else the longest beginning."""
+    terms = () if wanted.search is None else search.parse(wanted.search).terms
     whole = [word for term in terms for word in (term.words[:-1] if term.prefix else term.words)]
-    return frozenset([max(whole, key=len)]) if whole else None
+    if whole:
+        return [("search", frozenset([max(whole, key=len)]))]
+    begun = max((term.words[0] for term in terms), key=len, default="")
+    return [(f"search {len(begun)}*", frozenset([begun]))] if begun else []

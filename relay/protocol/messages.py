@@ -85,6 +85,10 @@ _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_LOOKED_AT: Final = (
+    1024  # bytes; a longer message that does not begin as one is not decoded to say what is wrong with it
+)
+_begins = re.compile(rb'[ \t\r\n]{0,16}\[[ \t\r\n]{0,16}"[A-Z-]{1,16}"[ \t\r\n]{0,16},[ \t\r\n]{0,16}["{0-9-]').match
 
 
 def decode(data: bytes) -> Message:
@@ -97,6 +101,8 @@ def decode(data: bytes) -> Message:
         except _FAULTS:
             pass
         # the slow path below finds out what is wrong and whom to tell
+    if len(data) > _LOOKED_AT and _begins(data) is None:
+        raise Malformed(notice('invalid: the message must be a JSON array that begins with a verb: ["EVENT", {…}]'))
     try:
         parts = _decode_parts(data)
     except _FAULTS as error:

@@ -19,13 +19,27 @@ class Profile(msgspec.Struct, frozen=True):
 
 def read(content: str) -> Profile:
     """The profile in the content of a kind 0; a missing display name is its name."""
-    try:
-        fields = _decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return Profile()
+    fields = _fields(content)
     name = _text(fields.get("name"))
     display_name = shown(_text(fields.get("display_name")) or name, MAX_DISPLAY_NAME)
     return Profile(name, display_name, shown(_text(fields.get("about")), MAX_DESCRIPTION))
+
+
+def searched(content: str) -> tuple[str, str]:
+    """What of a kind 0 is searched: its names, and what it says of itself with its NIP-05 address."""
+    fields = _fields(content)
+    names, rest = (
+        [text for name in some if (text := _text(fields.get(name)).strip())]
+        for some in (("name", "display_name"), ("about", "nip05"))
+    )
+    return " · ".join(dict.fromkeys(names)), "\n".join(rest)
+
+
+def _fields(content: str) -> dict[str, Any]:
+    try:
+        return _decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return {}
 
 
 def _text(value: object) -> str:

@@ -1,29 +1,41 @@
-"""What a search asks for (NIP-50), and `found`: the words of a text against it, as live subscriptions have it.
+"""What a search asks for (NIP-50), and `found`: a text against it by its words, as live subscriptions have it.
 
-Rule: every word must be there, in any order; `"a phrase"` is words side by side, `begin*` the beginning of one. Case and accents
-do not count. `key:value` pairs are extensions: `mode:` and `language:` are known, all others are passed over. Stored events
-are found by the search engine, which also knows nearness of meaning and ranks; what is live has no rank.
+Rule: every word must be there, in any order; `"a phrase"` is words side by side, `begin*` the beginning of one, from two
+characters. What a word is says `tokenizer`, for live and stored events alike. Stored events are found by the search engine, which
+also knows nearness of meaning and ranks; what is live has no rank.
+
+`key:value` pairs are extensions of NIP-50. Those that it names, and `mode:`, are always taken out of the text. Any other is passed
+over, as the NIP asks, where words remain without it, and is searched for as two words where none do.
 """
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Set
 from functools import lru_cache
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
+from relay.protocol import kinds, profile
 from relay.protocol.event import Event, first_value
+from relay.protocol.tokenizer import words
 
 MAX_SEARCH: Final = 1000  # characters of one search
+MAX_TERMS: Final = 24  # of one search; what stands after them is not looked for
+MAX_PHRASE: Final = 64  # words of a phrase; one that goes on is found by these
+MAX_OPEN_TERMS: Final = 500  # of all open searches of a connection together
+MIN_PREFIX: Final = 2  # characters before a star
+MAX_WORDS: Final = 20_000  # of a text, that live searches look at
+MAX_SCANNED: Final = 4 * 2**20  # characters looked through for the phrases of all live searches, an event
 
 Mode = Literal["words", "meaning", "hybrid"]
 MODES: Final[tuple[str, ...]] = get_args(Mode)
 DEFAULT_MODE: Final[Mode] = "hybrid"
+WORDLESS: Final = "a search (NIP-50) needs a word, a number or an emoji to look for"
 
-_WORD: Final = re.compile(r"[^\W_]+")
+_EXTENSIONS: Final = frozenset(("mode", "include", "domain", "language", "sentiment", "nsfw"))
 _PART: Final = re.compile(r'"([^"]*)"?|(\S+)')
-_EXTENSION: Final = re.compile(r"([a-z][a-z0-9_-]*):([^\s/]\S*)", re.IGNORECASE)
+_PAIR: Final = re.compile(r"([a-z][a-z0-9_-]*):([^\s/:\\]\S*)", re.IGNORECASE)
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 
 
@@ -43,65 +55,112 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     language: str | None = None
 
 
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    """A phrase or a run of characters of a search, and what it looks for; `passed_over` where other words make it needless."""
+
+    text: str
+    term: Term | None
+    passed_over: bool = False
+
+
 @lru_cache(maxsize=1024)
-def parse(text: str) -> Asked:
-    """What a search string asks for. Nothing is wrong in one; without any word it has no terms and finds nothing."""
-    kept: list[str] = []
-    terms: list[Term] = []
+def parse(text: str, pairs_are_words: bool = False) -> Asked:
+    """What a search string asks for. Nothing is wrong in one; without any word it has no terms and finds nothing.
+
+    `pairs_are_words`: `key:value` is searched for whatever else there is, unless NIP-50 names the key.
+    """
+    parts: list[_Part] = []
     mode, language = DEFAULT_MODE, None
-    for part in _PART.finditer(text):
-        phrase, bare = part.groups()
-        extension = None if bare is None else _EXTENSION.fullmatch(bare)
-        if extension is not None:
-            name, value = extension.group(1).lower(), extension.group(2).lower()
-            if name == "mode" and value in MODES:
-                mode = cast(Mode, value)
-            elif name == "language" and _LANGUAGE.fullmatch(value):
-                language = value
-            continue
-        kept.append(part.group())
-        words = tuple(tokens(phrase if bare is None else bare))
-        if words:
-            terms.append(Term(words, bare is not None and bare.endswith("*")))
-    return Asked(" ".join(kept), tuple(dict.fromkeys(terms)), mode, language)
+    for found in _PART.finditer(text):
+        phrase, bare = found.groups()
+        pair = None if bare is None else _PAIR.fullmatch(bare)
+        name = "" if pair is None else pair[1].lower()
+        if pair is None or name not in _EXTENSIONS:
+            term = _term(phrase if bare is None else bare, bare is not None)
+            parts.append(_Part(found.group(), term, pair is not None and not pairs_are_words))
+        elif name == "mode" and pair[2].lower() in MODES:
+            mode = cast(Mode, pair[2].lower())
+        elif name == "language" and _LANGUAGE.fullmatch(pair[2].lower()):
+            language = pair[2].lower()
+    if any(part.term is not None and not part.passed_over for part in parts):
+        parts = [part for part in parts if not part.passed_over]
+    terms = dict.fromkeys(part.term for part in parts if part.term is not None)
+    return Asked(" ".join(part.text for part in parts), tuple(terms)[:MAX_TERMS], mode, language)
 
 
-def tokens(text: str) -> list[str]:
-    """The words of a text in order: runs of letters and digits, in lower case, without accents."""
-    if text.isascii():
-        return _WORD.findall(text.lower())
-    plain = unicodedata.normalize("NFKD", text)
-    return _WORD.findall("".join(char for char in plain if unicodedata.category(char) != "Mn").casefold())
+def terms_of(text: str) -> tuple[Term, ...]:
+    """What is looked for in a text whose extensions were taken out: that of `Asked`."""
+    found = (_term(bare or phrase, bool(bare)) for phrase, bare in _PART.findall(text))
+    return tuple(dict.fromkeys(term for term in found if term is not None))[:MAX_TERMS]
 
 
-def text_of(event: Event) -> str:
-    """What of an event is searched: its title and its content."""
-    title = first_value(event, "title") or first_value(event, "subject")
-    return f"{title}\n{event.content}" if title else event.content
+def _term(text: str, is_bare: bool) -> Term | None:
+    some = tuple(words(text, MAX_PHRASE))
+    return Term(some, is_bare and text.endswith("*") and len(some[-1]) >= MIN_PREFIX) if some else None
 
 
-def languages_of(event: Event) -> list[str]:
-    """The languages that the event's labels name (NIP-32, ISO-639-1), in lower case."""
-    return [tag[1].lower() for tag in event.tags if tag[0] == "l" and len(tag) > 2 and tag[2] == "ISO-639-1"]
+# Events
 
 
-def found(asked: Asked, words: Sequence[str], event: Event) -> bool:
-    """Whether the event, whose searched text has these words, is what is asked for, by words alone."""
-    if not asked.terms or (asked.language is not None and asked.language not in languages_of(event)):
+def text_of(event: Event) -> tuple[str, str]:
+    """What of an event is searched: its title and its text; of a profile (kind 0) its names, and what it says beside them."""
+    if event.kind == kinds.METADATA:
+        return profile.searched(event.content)
+    return first_value(event, "title") or first_value(event, "subject") or "", event.content
+
+
+def language_of(event: Event) -> str | None:
+    """The language that the event's first such label names (NIP-32, ISO-639-1)."""
+    for tag in event.tags:
+        if tag[0] == "l" and len(tag) > 2 and tag[2] == "ISO-639-1" and _LANGUAGE.fullmatch(tag[1]):
+            return tag[1]
+    return None
+
+
+class SearchedText:
+    """The words of one event, prepared once for all who search live. What takes long is made when somebody asks for it.
+
+    `present` are its words, MAX_WORDS at most. Phrases are looked for in MAX_SCANNED characters; where more would have to
+    be looked through, one counts as found if all its words are there, so that nobody misses an event for another's searches.
+    """
+
+    __slots__ = ("_line", "_ordered", "_scanned", "language", "present")
+
+    def __init__(self, event: Event) -> None:
+        title, text = (words(part, MAX_WORDS) for part in text_of(event))
+        self.language = language_of(event)
+        self.present = frozenset(title).union(text)
+        self._line = f" {' '.join(title)} \n {' '.join(text)} "  # no phrase begins in the title and ends in the text
+        self._ordered: list[str] | None = None
+        self._scanned = 0
+
+    def has(self, term: Term) -> bool:
+        """Whether the words of the term stand here, side by side."""
+        if len(term.words) == 1:
+            return self._begins(term.words[0]) if term.prefix else term.words[0] in self.present
+        whole = term.words[:-1] if term.prefix else term.words
+        if not self.present.issuperset(whole) or (term.prefix and not self._begins(term.words[-1])):
+            return False
+        self._scanned += len(self._line)
+        phrase = f" {' '.join(term.words)}{'' if term.prefix else ' '}"
+        return self._scanned > MAX_SCANNED or phrase in self._line
+
+    def _begins(self, prefix: str) -> bool:
+        """Whether a word begins so."""
+        if self._ordered is None:
+            self._ordered = sorted(self.present)
+        place = bisect_left(self._ordered, prefix)
+        return place < len(self._ordered) and self._ordered[place].startswith(prefix)
+
+    def beginnings(self, prefixes: Set[Any], length: int) -> Iterator[str]:
+        """Those of these prefixes, all of this length, with which a word begins: at the cost of the fewer of both."""
+        if len(prefixes) < len(self.present):
+            return filter(self._begins, prefixes)
+        return (prefix for prefix in {word[:length] for word in self.present} if prefix in prefixes)
+
+
+def found(asked: Asked, text: SearchedText) -> bool:
+    """Whether the event of this text is what is asked for, by words alone."""
+    if not asked.terms or (asked.language is not None and asked.language != text.language):
         return False
-    present = frozenset(words)
-    return all(_stands_in(term, words, present) for term in asked.terms)
-
-
-def _stands_in(term: Term, words: Sequence[str], present: frozenset[str]) -> bool:
-    whole = term.words[:-1] if term.prefix else term.words
-    if not present.issuperset(whole):
-        return False
-    if len(term.words) == 1:
-        return not term.prefix or any(word.startswith(term.words[0]) for word in present)
-    length = len(term.words)
-    return any(
-        tuple(words[start : start + len(whole)]) == whole
-        and (not term.prefix or words[start + length - 1].startswith(term.words[-1]))
-        for start in range(len(words) - length + 1)
-    )
+    return all(text.has(term) for term in asked.terms)

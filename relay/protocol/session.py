@@ -73,13 +73,14 @@ Effect = Publish | Open | Tally | Cancel | Refuse | Authenticate | bytes
 class Session:
     """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open."""
 
-    __slots__ = ("_weights", "challenge", "keys", "subscriptions")
+    __slots__ = ("_terms", "_weights", "challenge", "keys", "subscriptions")
 
     def __init__(self, challenge: str) -> None:
         self.challenge = challenge
         self.keys: frozenset[str] = frozenset()
         self.subscriptions: dict[str, Any] = {}
         self._weights: dict[str, int] = {}  # subscription -> values its filters hold
+        self._terms: dict[str, int] = {}  # subscription -> words and phrases its filters search for
 
     def receive(self, data: bytes, rules: Rules) -> Effect:
         """What one text message asks for. Never raises for anything a client can send."""
@@ -101,10 +102,12 @@ class Session:
         """The owner has carried an Open out; `subscription` is its own."""
         self.subscriptions[name] = subscription
         self._weights[name] = _weight(filters)
+        self._terms[name] = _terms(filters)
 
     def cancel(self, name: str) -> Any:
         """Forget a subscription; what the owner put there, or None."""
         self._weights.pop(name, None)
+        self._terms.pop(name, None)
         return self.subscriptions.pop(name, None)
 
     def _other(self, message: Message, rules: Rules) -> Effect:
@@ -132,12 +135,6 @@ class Session:
                 Prefix.INVALID, f"{len(message.filters)} filters; at most {rules.max_filters} go in one request"
             )
         if (
-            isinstance(message, Count)
-            and len(message.filters) > 1
-            and any(f.search is not None for f in message.filters)
-        ):
-            return Reject(Prefix.UNSUPPORTED, "a COUNT that searches (NIP-50) takes one filter")
-        if (
             isinstance(message, Req)
             and message.subscription not in self.subscriptions
             and len(self.subscriptions) >= rules.max_subscriptions
@@ -150,7 +147,21 @@ class Session:
                 Prefix.RESTRICTED,
                 f"the open filters of a connection may hold {counted(rules.max_filter_values, 'value')}",
             )
-        return _private(message.filters, self.keys)
+        return self._refuses_search(message) or _private(message.filters, self.keys)
+
+    def _refuses_search(self, message: Req | Count) -> Reject | None:
+        searches = [wanted for wanted in message.filters if wanted.search is not None]
+        if isinstance(message, Count) and searches and len(message.filters) > 1:
+            return Reject(Prefix.UNSUPPORTED, "a COUNT that searches (NIP-50) takes one filter")
+        if not all(_terms([wanted]) for wanted in searches):
+            return Reject(Prefix.INVALID, search.WORDLESS)
+        terms = sum(self._terms.values()) - self._terms.get(message.subscription, 0) + _terms(searches)
+        if isinstance(message, Req) and searches and terms > search.MAX_OPEN_TERMS:
+            return Reject(
+                Prefix.RESTRICTED,
+                f"the open searches of a connection may look for {counted(search.MAX_OPEN_TERMS, 'word')}; CLOSE one first",
+            )
+        return None
 
     def _weight_with(self, message: Req | Count) -> int:
         others = sum(self._weights.values()) - self._weights.get(message.subscription, 0)
@@ -167,13 +178,17 @@ def _searching(wanted: Filter, searched: frozenset[int]) -> Filter:
 
 def _weight(filters: Sequence[Filter]) -> int:
     """How many values the filters hold, words of a search among them: what a live filter costs in memory."""
-    words = sum(len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None)
-    return words + sum(
+    return _terms(filters) + sum(
         len(values)
         for wanted in filters
         for values in (wanted.ids, wanted.authors, wanted.kinds, *wanted.tags.values())
         if values is not None
     )
+
+
+def _terms(filters: Sequence[Filter]) -> int:
+    """How many words and phrases the filters search for: what every event may be compared with."""
+    return sum(len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None)
 
 
 def _private(filters: Sequence[Filter], keys: frozenset[str]) -> Reject | None:

@@ -3,6 +3,9 @@
 A subscription that is still reading history holds back what arrives meanwhile, and gets it after its EOSE: no event is lost
 or doubled there. What has expired by then (NIP-40) it does not get. What is held is bounded; a subscription that overruns the
 bound is closed and says so.
+
+Most subscriptions are closed as soon as their history is read. So a new one is entered into the matcher only when an event comes:
+what is closed before that has cost a place in a dictionary.
 """
 
 import time
@@ -17,6 +20,7 @@ from relay.protocol.matcher import Matcher
 if TYPE_CHECKING:
     from relay.server.websocket import Connection
 
+MAX_NEW: Final = 100  # subscriptions that wait for the next event before they are entered into the matcher
 MAX_HELD: Final = 5_000  # events
 MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 
@@ -40,21 +44,34 @@ class Fanout:
 
     def __init__(self) -> None:
         self._matcher: Matcher[Subscription] = Matcher()
+        self._new: dict[Subscription, None] = {}  # not in the matcher yet
         self.count = 0
         self.delivered = 0
 
     def add(self, subscription: Subscription) -> None:
         """From now on, committed events that match reach it."""
-        self._matcher.add(subscription, subscription.filters)
+        self._new[subscription] = None
         self.count += 1
+        if len(self._new) > MAX_NEW:
+            self._register()
 
     def remove(self, subscription: Subscription) -> None:
         """Nothing reaches it any more."""
-        self._matcher.remove(subscription)
+        if subscription in self._new:
+            del self._new[subscription]
+        else:
+            self._matcher.remove(subscription)
         self.count -= 1
+
+    def _register(self) -> None:
+        for subscription in self._new:
+            self._matcher.add(subscription, subscription.filters)
+        self._new.clear()
 
     def publish(self, event: Event, wire: bytes, audience: tuple[str, ...] | None) -> None:
         """Queue one event for everyone who wants it and may read it; the connections are flushed by the caller."""
+        if self._new:
+            self._register()
         found = self._matcher.match(event)
         if not found:
             return

@@ -24,6 +24,7 @@ from relay.protocol.session import Rules
 from relay.server import limits, policies
 from relay.server.fanout import Fanout
 from relay.server.ingest import Ingest
+from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
 from relay.server.proof_checks import ProofChecks
 from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
@@ -80,6 +81,8 @@ class Hub:
         self.tally = limits.Tally()
         self.checks = ProofChecks(self.clock)
         self.buckets = limits.Buckets()
+        self.wasted = limits.Buckets()
+        self.intake = Intake(self.faults)
         self.key_buckets = limits.Buckets()
         self.ingest = Ingest(writer, self._publish, self.flush, config.storage.queue, self.faults, pace=self._pace)
         self.queries = Queries(reader, config.storage.readers, _limits(config), self.faults)
@@ -135,6 +138,10 @@ class Hub:
         return policies.Author(
             door, keys, (self.relay_url, url) if url and url != self.relay_url else (self.relay_url,)
         )
+
+    def may_waste(self, address: str, cost: float) -> bool:
+        """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
+        return self.wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
 
     def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
         """The operator's rules for one event, before its signature is looked at."""

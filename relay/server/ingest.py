@@ -37,6 +37,7 @@ VERIFY_BATCH: Final = 64
 COMMIT_BATCH: Final = 1000
 LINGER: Final = 0.02  # seconds that a transaction waits at most for what is about to be verified
 RECENT: Final = 50_000
+MAX_BYTES: Final = 64 * 1024 * 1024  # of events under way; what is at hand when that is reached comes on top
 REMOVING: Final = frozenset((DELETION, VANISH))
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class Submission(msgspec.Struct, gc=False):
     door: Door
     received_at: int
     answer: Answer
+    size: int
     fault: Reject | None = None
 
 
@@ -112,6 +114,7 @@ class Ingest:
         self._idle = asyncio.Event()
         self._idle.set()
         self.pending = 0
+        self.pending_bytes = 0
         self.stored = 0
         self.refused = 0
         self.failure: str | None = None  # the last storage error, None once a batch went through again
@@ -125,18 +128,28 @@ class Ingest:
 
     def room(self) -> bool:
         """Whether clients may go on sending; False asks them to wait."""
-        return self.pending < self._capacity
+        return self.pending < self._capacity and self.pending_bytes < MAX_BYTES
 
-    def submit(self, event: Event, door: Door, received_at: int, answer: Answer, source: Hashable = None) -> None:
+    def submit(
+        self,
+        event: Event,
+        door: Door,
+        received_at: int,
+        answer: Answer,
+        source: Hashable = None,
+        *,
+        size: int | None = None,
+    ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `source` stand in a line of their own.
+        The events of each `source` stand in a line of their own. `size` is in bytes, counted here where it is not given.
         """
         if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
-        self._begin(1)
-        self._waiting.append((source, Submission(event, door, received_at, answer)))
+        size = len(wire(event)) if size is None else size
+        self._begin(1, size)
+        self._waiting.append((source, Submission(event, door, received_at, answer, size)))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._hand_over)
@@ -146,7 +159,7 @@ class Ingest:
 
         Raises StorageError when the database cannot be written: then nothing of it is stored.
         """
-        self._begin(len(incoming))
+        self._begin(len(incoming), _bytes_of(incoming))
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
         self._to_write.put(_Batch(list(incoming), future))
         return await future
@@ -169,12 +182,14 @@ class Ingest:
         self._to_write.put(_STOP)
         await asyncio.to_thread(self._threads[1].join)
 
-    def _begin(self, count: int) -> None:
+    def _begin(self, count: int, size: int) -> None:
         self.pending += count
+        self.pending_bytes += size
         self._idle.clear()
 
-    def _end(self, count: int) -> None:
+    def _end(self, count: int, size: int) -> None:
         self.pending -= count
+        self.pending_bytes -= size
         if not self.pending:
             self._idle.set()
 
@@ -276,7 +291,11 @@ class Ingest:
                     self._account(item, outcome, failure is None)
                 except Exception as error:
                     self._faults.report("live delivery", error)
-            self._end(len(own))
+            if isinstance(batch, _Verified):
+                taken = [*batch.sound, *batch.faulty]
+                self._end(len(taken), sum([submission.size for submission in taken]))
+            else:
+                self._end(len(own), _bytes_of(batch.incoming))
         self._flush()
 
     def _answer(self, batch: _Verified, outcomes: list[Outcome]) -> None:
@@ -291,7 +310,6 @@ class Ingest:
             except Exception as error:
                 self._faults.report("an answer", error)
         self.refused += len(batch.faulty)
-        self._end(len(batch.faulty))
 
     def _account(self, item: Incoming, outcome: Outcome, works: bool) -> None:
         status = outcome.status
@@ -318,6 +336,10 @@ class Ingest:
             self._recent[event.id] = None
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)
+
+
+def _bytes_of(incoming: Sequence[Incoming]) -> int:
+    return sum([len(item.wire) for item in incoming])
 
 
 def _internal(error: BaseException) -> Reject:

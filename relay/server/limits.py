@@ -84,16 +84,16 @@ class Buckets:
     def __init__(self) -> None:
         self._levels: dict[str, tuple[float, float]] = {}  # name -> (tokens, when)
 
-    def take(self, name: str, rate: float, burst: float, now: float) -> bool:
-        """Take one token if there is one. A `rate` of 0 is no limit."""
+    def take(self, name: str, rate: float, burst: float, now: float, cost: float = 1.0) -> bool:
+        """Take one token, or `cost`, if there are so many. A `rate` of 0 is no limit."""
         if rate <= 0:
             return True
         full = max(1.0, rate * burst)
         tokens = self.left(name, rate, burst, now)
-        allowed = tokens >= 1.0
+        allowed = tokens >= cost
         if name not in self._levels and len(self._levels) >= MAX_BUCKETS:
             self._forget(full, rate, now)
-        self._levels[name] = (tokens - 1.0 if allowed else tokens, now)
+        self._levels[name] = (tokens - cost if allowed else tokens, now)
         return allowed
 
     def left(self, name: str, rate: float, burst: float, now: float) -> float:

@@ -1,9 +1,10 @@
 """The pump: one WebSocket connection, bytes in and bytes out.
 
 uvicorn hands the upgrade request over and from then on this protocol owns the transport. websockets' Sans-I/O `ServerProtocol`
-does the handshake, parses what comes in and answers control frames; what a message means is `Session`; what goes out is queued
-as ready frames and written once per turn. Back-pressure goes both ways: a client that sends more than it lets us finish, or
-that does not read its answers, is not read from; one that leaves too much unread is disconnected.
+does the handshake, parses what comes in and answers control frames; what a message means is `Session`. What comes in is acted
+on in shares (`intake`); what goes out is queued as ready frames and written once per turn. Back-pressure goes both ways: a client
+that sends more than it lets us finish, or that does not read its answers, is not read from; one that leaves too much unread is
+disconnected.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -26,7 +27,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.messages import Publish
 from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Session, Tally, refusal_of
-from relay.server import frames, limits
+from relay.server import frames, intake, limits
 from relay.server.fanout import Subscription
 from relay.server.origin import public_url
 from relay.server.queries import MAX_WAITING, History, Job
@@ -54,15 +55,18 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "address",
+        "allowance",
         "author",
         "closing_at",
         "connected",
+        "deaf",
         "deflate",
         "fanout",
         "given",
         "heard_at",
         "hub",
         "in_flight",
+        "in_line",
         "jobs",
         "lined_up",
         "out",
@@ -75,6 +79,7 @@ class Connection(asyncio.Protocol):
         "taken",
         "taken_at",
         "transport",
+        "unread",
         "url",
         "writable",
     )
@@ -100,6 +105,10 @@ class Connection(asyncio.Protocol):
         self.paused = False
         self.lined_up = False  # waiting for, or being served by, a query worker
         self.in_flight = 0
+        self.unread = memoryview(b"")  # came in and was not acted on yet
+        self.in_line = False  # waiting for its turn to be read
+        self.deaf = False  # sent so much rubbish that nothing more is looked at
+        self.allowance = intake.Allowance(hub.clock())
         self.jobs: list[Job] = []
         self.out: list[bytes] = []
         self.parts: bytearray | None = (
@@ -125,6 +134,7 @@ class Connection(asyncio.Protocol):
         self.hub.connections.discard(self)
         self.hub.paused.discard(self)
         self.hub.dirty.discard(self)
+        self.unread = memoryview(b"")
         self.jobs.clear()
         self.out.clear()
         for subscription in self.session.subscriptions.values():
@@ -136,18 +146,33 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.hub.clock()
+        if not self.deaf:
+            self.unread = memoryview(bytes(self.unread) + data if self.unread else data)
+            self.hub.intake.arrived(self)
+
+    def read_some(self, most: int) -> int:
+        """Act on what was received, in slices, until that took `most` units or there is reason to wait; how many it took."""
+        used = 0
         protocol = self.protocol
-        protocol.receive_data(data)
-        for event in protocol.events_received():
-            if type(event) is Frame:
-                self._frame(event)
-            elif isinstance(event, Request):
-                self._handshake(event)
+        while self.unread and used < most and not self._must_wait():
+            size = intake.PACKED_SLICE if self.deflate else intake.SLICE
+            part, self.unread = bytes(self.unread[:size]), self.unread[size:]
+            protocol.receive_data(part)
+            for event in protocol.events_received():
+                if type(event) is Frame:
+                    used += intake.units(len(event.data))
+                    self._frame(event)
+                elif isinstance(event, Request):
+                    self._handshake(event)
+            used += 1
         self._pump()
         self.flush()
         self.consider_reading()
+        return used
 
     def eof_received(self) -> None:
+        self.read_some(intake.LAST)
+        self.unread = memoryview(b"")
         self.protocol.receive_eof()
         self._pump()
         self.flush()
@@ -192,7 +217,7 @@ class Connection(asyncio.Protocol):
             self.closing_at = self.hub.clock()
 
     def _frame(self, frame: Frame) -> None:
-        if not self.connected:
+        if not self.connected or self.deaf:
             return  # a close frame went out: what still comes in could not be answered
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
@@ -206,6 +231,19 @@ class Connection(asyncio.Protocol):
                 self._message(message)
         elif opcode is Opcode.BINARY:
             self.send(messages.notice("invalid: this relay reads text frames only (NIP-01)"))
+            self._in_vain(len(frame.data), True)
+
+    def _in_vain(self, size: int, meaningless: bool = False) -> None:
+        """A message of so many bytes was refused: who sends little else is cut off."""
+        hub = self.hub
+        cost = intake.waste(size) + meaningless
+        if cost and not self.deaf:
+            allowed = self.allowance.spend(cost, hub.clock())
+            if not (hub.may_waste(self.address, cost) and allowed):
+                log.info("a client that sent little but rubbish was cut off")
+                self.close(CloseCode.POLICY_VIOLATION, "too many messages that this relay cannot use; read its answers")
+                self.deaf = True
+                self.unread = memoryview(b"")
 
     def _message(self, data: bytes) -> None:
         hub = self.hub
@@ -218,29 +256,32 @@ class Connection(asyncio.Protocol):
                 self._cancel(effect.subscription)
             self.send(refusal or messages.notice(str(reason)))
         elif kind is Publish:
-            self._publish(cast(Publish, effect).event)
+            self._publish(cast(Publish, effect).event, len(data))
         elif isinstance(effect, bytes):
             self.send(effect)
+            self._in_vain(len(data), effect.startswith(b'["NOTICE",'))
         elif isinstance(effect, Open):
             self._open(effect)
         elif isinstance(effect, Refuse):
             self._cancel(effect.subscription)
             self.send(effect.reply)
+            self._in_vain(len(data))
         elif isinstance(effect, Tally):
             hub.queries.submit(self, effect)
         elif isinstance(effect, Cancel):
             self._cancel(effect.subscription)
         elif isinstance(effect, Authenticate):
-            self._authenticate(effect.event)
+            self._authenticate(effect.event, len(data))
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: Event, size: int) -> None:
         now = int(time.time())
         refusal = self.hub.refuse(event, self.author, now)
         if refusal is not None:
             self.send(messages.ok(event.id, False, str(refusal)))
+            self._in_vain(size)
             return
         self.in_flight += 1
-        self.hub.ingest.submit(event, Door.CLIENT, now, self._answer, self)
+        self.hub.ingest.submit(event, Door.CLIENT, now, self._answer, self, size=size)
 
     def _answer(self, event: Event, outcome: Outcome) -> None:
         self.in_flight -= 1
@@ -248,12 +289,15 @@ class Connection(asyncio.Protocol):
             self.send(messages.ok(event.id, True, outcome.message))
         elif outcome.status is Status.STORED or outcome.status is Status.EPHEMERAL:
             self.queue(frames.text(b'["OK","%b",true,""]' % event.id.encode()))
+            self.allowance.earn()
         elif outcome.status is Status.DUPLICATE:
             self.send(messages.ok(event.id, True, "duplicate: already have this event"))
         else:
             refusal = outcome.refusal
             so_already = refusal is not None and refusal.prefix is Prefix.DUPLICATE
             self.send(messages.ok(event.id, so_already, str(refusal)))
+            if refusal is not None and refusal.prefix is Prefix.INVALID:
+                self._in_vain(len(event.content), True)
 
     def _open(self, request: Open) -> None:
         self._drop(request.subscription)
@@ -271,7 +315,7 @@ class Connection(asyncio.Protocol):
         if subscription is not None:
             self.fanout.remove(subscription)
 
-    def _authenticate(self, event: Event) -> None:
+    def _authenticate(self, event: Event, size: int) -> None:
         hub = self.hub
         try:
             pubkey = authenticated_key(event, self.session.challenge, self.url, int(time.time()))
@@ -280,6 +324,7 @@ class Connection(asyncio.Protocol):
             hub.checks.run(self.address, hub.config.rates.wrong_proofs, lambda: verify_event(event))
         except Reject as refusal:
             self.send(messages.ok(event.id, False, str(refusal)))
+            self._in_vain(size, True)
             return
         self.session.authenticated(pubkey)
         self.author = hub.author(Door.CLIENT, self.session.keys, self.url)
@@ -352,12 +397,10 @@ class Connection(asyncio.Protocol):
 
     def consider_reading(self) -> None:
         """Read on, or stop reading, by how much of what this client sent is unfinished."""
-        wait = (
-            self.in_flight >= MAX_IN_FLIGHT
-            or len(self.jobs) >= MAX_WAITING
-            or not self.writable
-            or not self.hub.ingest.room()
-        )
+        busy = self._must_wait()
+        if self.unread and not busy:
+            self.hub.intake.line_up(self)
+        wait = busy or bool(self.unread)
         if wait == self.paused or self.transport.is_closing():
             return
         self.paused = wait
@@ -368,6 +411,15 @@ class Connection(asyncio.Protocol):
             self.hub.paused.discard(self)
             self.heard_at = self.hub.clock()  # a pong may have waited unread
             self.transport.resume_reading()
+
+    def _must_wait(self) -> bool:
+        """Whether too much of what this client sent is unfinished; once a close frame went out, only its answer matters."""
+        return self.connected and (
+            self.in_flight >= MAX_IN_FLIGHT
+            or len(self.jobs) >= MAX_WAITING
+            or not self.writable
+            or not self.hub.ingest.room()
+        )
 
     def _pump(self) -> None:
         """Write what the protocol itself has to say: handshake, pongs, close frames."""

@@ -12,12 +12,13 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from relay.protocol.search import Term
 from storage import entries
 from storage.query import under
 from storage.search import fts, hybrid
 from storage.search.embedders import Vectors
 from storage.search.engine import Chunk, Hit, SearchQuery
-from storage.search.fts import Conditions, Term
+from storage.search.fts import Conditions
 from storage.search.space import Space, as_json, embeddings, wires_of
 from storage.search.vectors import top
 from storage.search.writing import settings
@@ -39,7 +40,7 @@ class Question(msgspec.Struct, frozen=True):
     """What is asked, and in which space; `vector` is None where words alone answer. `frequency`: see `fts.telling`."""
 
     query: SearchQuery
-    terms: list[Term]
+    terms: Sequence[Term]
     vector: Vectors | None
     space: Space
     limit: int
@@ -79,7 +80,9 @@ def answer(connection: sqlite3.Connection, asked: Question) -> list[tuple[Hit, s
 # Words
 
 
-def _said(connection: sqlite3.Connection, terms: list[Term], conditions: Conditions, limit: int) -> dict[int, float]:
+def _said(
+    connection: sqlite3.Connection, terms: Sequence[Term], conditions: Conditions, limit: int
+) -> dict[int, float]:
     """What holds all the words; what holds any where nothing holds all."""
     found = _matching(connection, fts.all_of(terms), conditions, limit)
     return found or (_matching(connection, fts.any_of(terms), conditions, limit) if len(terms) > 1 else {})
@@ -118,7 +121,7 @@ def _matching(
     return dict(connection.execute(text, (expression, *conditions.values, limit)).fetchall())
 
 
-def count(connection: sqlite3.Connection, terms: list[Term], conditions: Conditions) -> int:
+def count(connection: sqlite3.Connection, terms: Sequence[Term], conditions: Conditions) -> int:
     """In how many events the words stand: all of them, or any where nothing holds all."""
     sql = named("search")["word_number"].format(conditions=conditions.text)
     for expression in (fts.all_of(terms), fts.any_of(terms)):
@@ -230,7 +233,7 @@ def _compared(
 
 
 def _hits(
-    connection: sqlite3.Connection, scores: dict[int, float], terms: list[Term], limit: int
+    connection: sqlite3.Connection, scores: dict[int, float], terms: Sequence[Term], limit: int
 ) -> list[tuple[Hit, str]]:
     """The best events, each shown by its best passage."""
     sql = named("search")

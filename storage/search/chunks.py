@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from relay.protocol import event as events
+from relay.protocol import search
 from relay.protocol.event import Event
 from storage import entries
 
@@ -18,7 +19,6 @@ MAX_TITLE: Final = 300  # characters
 
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
-_LANGUAGE: Final = re.compile(r"[a-z]{2}")
 
 
 class Cutting(msgspec.Struct, frozen=True):
@@ -91,11 +91,12 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
 
     `title` and `content` are those of its row in the feed, where it has one: edits count there.
     """
-    shown = _title(event) if title is None else title
+    own_title, own_text = search.text_of(event)
+    shown = _shown(own_title) if title is None else title
     knowledge = event.kind in cutting.knowledge
-    text = (event.content if content is None else content).replace("\x00", " ")
+    text = (own_text if content is None else content).replace("\x00", " ")
     texts = split(text, cutting.size, cutting.overlap) or ([""] if shown else [])
-    head = ("knowledge" if knowledge else "events", entries.rank(event.id), _language(event))
+    head = ("knowledge" if knowledge else "events", entries.rank(event.id), search.language_of(event))
     tags = msgspec.json.encode(list(dict.fromkeys(events.values(event, "t")))).decode()
     source = events.first_value(event, "source") or events.first_value(event, "r")
     return [(*head, tags, source, shown, passage) for passage in texts]
@@ -106,14 +107,5 @@ def number(cutting: Cutting, event: Event) -> int:
     return len(passages_of(cutting, event, None, None))
 
 
-def _title(event: Event) -> str:
-    given = events.first_value(event, "title") or events.first_value(event, "subject") or ""
-    return " ".join(given.replace("\x00", " ").split())[:MAX_TITLE]
-
-
-def _language(event: Event) -> str | None:
-    """ISO 639-1, from a NIP-32 label."""
-    for tag in event.tags:
-        if tag[0] == "l" and len(tag) > 2 and tag[2] == "ISO-639-1" and _LANGUAGE.fullmatch(tag[1]):
-            return tag[1]
-    return None
+def _shown(title: str) -> str:
+    return " ".join(title.replace("\x00", " ").split())[:MAX_TITLE]

@@ -1,23 +1,21 @@
 """Words: a question as an FTS5 expression, what of the passages it may find, and where in a text its words stand.
 
-Rule: nothing of a question reaches FTS5 unquoted, so that it holds no operator that its writer did not mean: "a phrase" in
-quotes, and a word with a star at its end for all words that begin so.
+Rule: what is looked for are the terms of `relay.protocol.search`, whose words are folded as those of the index are. They reach
+FTS5 quoted, so that they hold no operator that their writer did not mean.
 """
 
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
+from relay.protocol import tokenizer
 from relay.protocol.filter import Filter
+from relay.protocol.search import Term
 from storage import entries, query
-from storage.search.engine import MAX_TEXT, SNIPPET, SearchQuery
+from storage.search.engine import SNIPPET, SearchQuery
 from storage.statements import listed, named, padded
 
-MAX_TERMS: Final = 24
-MIN_PREFIX: Final = 2  # characters before a star
 MOST_READ: Final = 2500  # passages that the words of a hybrid question are looked for in, about
 
 _COMMON: Final = (
@@ -26,46 +24,21 @@ _COMMON: Final = (
     "than that the their them then there these they this to was we were what when where which who why will with would you your"
 )
 COMMON: Final = frozenset(_COMMON.split())  # English words that tell nothing about a text
-_PART: Final = re.compile(r'"([^"]*)"|([^\s"]+)')
-_WORD: Final = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*")
 
 
-class Term(msgspec.Struct, frozen=True):
-    """Words that stand side by side, folded; `prefix`: the last is the beginning of one."""
-
-    words: tuple[str, ...]
-    prefix: bool = False
-
-    def quoted(self) -> str:
-        """As FTS5 is given it."""
-        return f'"{" ".join(self.words)}"' + ("*" if self.prefix else "")
-
-
-def terms(text: str) -> list[Term]:
-    """What a question looks for: at most MAX_TERMS, each once."""
-    found: dict[Term, None] = {}
-    for phrase, word in _PART.findall(text[:MAX_TEXT]):
-        words = tuple(fold(one) for one in _WORD.findall(phrase or word))
-        if words:
-            prefix = word.endswith("*") and len(words[-1]) >= MIN_PREFIX
-            found[Term(words, prefix)] = None
-    return list(found)[:MAX_TERMS]
-
-
-def fold(word: str) -> str:
-    """The word as the index has it, nearly: lower case, without diacritics."""
-    apart = unicodedata.normalize("NFD", word.lower())
-    return "".join(char for char in apart if not unicodedata.combining(char))
+def quoted(term: Term) -> str:
+    """The term as FTS5 is given it."""
+    return f'"{" ".join(term.words)}"' + ("*" if term.prefix else "")
 
 
 def all_of(some: Sequence[Term]) -> str:
     """What holds every term."""
-    return " AND ".join(term.quoted() for term in some)
+    return " AND ".join(quoted(term) for term in some)
 
 
 def any_of(some: Sequence[Term]) -> str:
     """What holds any of the terms."""
-    return " OR ".join(term.quoted() for term in some)
+    return " OR ".join(quoted(term) for term in some)
 
 
 def telling(some: Sequence[Term], frequency: Callable[[Term], int]) -> list[Term]:
@@ -159,10 +132,11 @@ def snippet(content: str, some: Sequence[Term]) -> tuple[str, list[tuple[int, in
     found = places(line, some)
     start = _best_start(found) if len(line) > SNIPPET else 0
     if start > 0:
-        start = line.find(" ", max(start - SNIPPET // 6, 0)) + 1
+        early = max(start - SNIPPET // 6, 0)
+        start = early if (space := line.find(" ", early, start)) < 0 else space + 1
     end = min(start + SNIPPET, len(line))
-    if end < len(line):
-        end = max(line.rfind(" ", start, end), start + SNIPPET // 2)
+    if end < len(line) and (space := line.rfind(" ", start, end)) >= start + SNIPPET // 2:
+        end = space
     before, after = "… " if start else "", " …" if end < len(line) else ""
     shift = len(before) - start
     marks = [(first + shift, last + shift) for first, last in found if first >= start and last <= end]
@@ -170,15 +144,36 @@ def snippet(content: str, some: Sequence[Term]) -> tuple[str, list[tuple[int, in
 
 
 def places(line: str, some: Sequence[Term]) -> list[tuple[int, int]]:
-    """Where the words of the terms stand in a text."""
-    whole = {word for term in some for word in (term.words[:-1] if term.prefix else term.words)}
-    begun = tuple(term.words[-1] for term in some if term.prefix)
-    found = []
-    for match in _WORD.finditer(line):
-        word = fold(match[0])
-        if word in whole or (begun and word.startswith(begun)):
-            found.append(match.span())
-    return found
+    """Where the words of the terms stand in a text; those that follow without a gap are one place."""
+    begun: dict[str, list[Term]] = {}
+    for term in some:
+        begun.setdefault(term.words[0], []).append(term)
+    beginnings = tuple(term for term in some if term.prefix and len(term.words) == 1)
+    found = tokenizer.spans(line)
+    marked: set[int] = set()
+    for place, (word, _, _) in enumerate(found):
+        for term in (*begun.get(word, ()), *beginnings):
+            if _stands_at(place, found, term):
+                marked.update(range(place, place + len(term.words)))
+    return _joined([found[place][1:] for place in sorted(marked)])
+
+
+def _stands_at(place: int, found: list[tuple[str, int, int]], term: Term) -> bool:
+    part = [word for word, _, _ in found[place : place + len(term.words)]]
+    if len(part) < len(term.words):
+        return False
+    last = part[-1].startswith(term.words[-1]) if term.prefix else part[-1] == term.words[-1]
+    return last and tuple(part[:-1]) == term.words[:-1]
+
+
+def _joined(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end in places:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _best_start(found: list[tuple[int, int]]) -> int:

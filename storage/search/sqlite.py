@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
+from relay.protocol import search
+from relay.protocol.search import Term
 from storage.base import Readers, StorageError
 from storage.search import answering, fts, writing
 from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
 from storage.search.engine import MAX_HITS, MAX_TEXT, Chunk, Hit, Progress, SearchHealth, SearchQuery
-from storage.search.fts import Term
 from storage.search.space import Keeping, Space
 from storage.search.vectors import STALE
 from storage.statements import named
@@ -55,7 +56,7 @@ class SqliteSearch:
 
     async def search(self, query: SearchQuery) -> list[Hit]:
         """The hits, most relevant first."""
-        terms = fts.terms(query.text)
+        terms = search.terms_of(query.text[:MAX_TEXT])
         limit = min(DEFAULT_HITS if query.wanted.limit is None else query.wanted.limit, MAX_HITS)
         if limit == 0 or query.wanted.is_empty() or not query.text.strip():
             return []
@@ -73,7 +74,7 @@ class SqliteSearch:
 
     async def count(self, query: SearchQuery) -> int:
         """How many events the words find."""
-        terms = fts.terms(query.text)
+        terms = search.terms_of(query.text[:MAX_TEXT])
         if not terms or query.wanted.is_empty():
             return 0
         return await self._run(partial(answering.count, terms=terms, conditions=fts.conditions(query)))

@@ -49,5 +49,8 @@ WHERE seq IN (SELECT v.seq FROM touched AS t CROSS JOIN events AS v ON v.id = t.
         AND m.kind_of = passages.kind_of AND m.title = passages.title AND m.content = passages.content
 )
 
+-- name: forget_unsearched
+DELETE FROM passages WHERE NOT is_searched(kind)
+
 -- name: again_passages
 ON CONFLICT DO NOTHING

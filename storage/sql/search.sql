@@ -48,6 +48,28 @@ DELETE FROM removed_passages WHERE number <= ?
 -- name: merge_words
 INSERT INTO passage_words (passage_words) VALUES ('optimize')
 
+-- name: words_version
+SELECT value FROM meta WHERE name = 'words'
+
+-- name: words_done
+SELECT value FROM meta WHERE name = 'words_done'
+
+-- name: note_words
+UPDATE meta SET value = ? WHERE name = ?
+
+-- name: forget_words
+INSERT INTO passage_words (passage_words) VALUES ('delete-all')
+
+-- name: words_missing
+SELECT count(*), total(length(title) + length(content)) FROM passages WHERE id > ?
+
+-- name: words_upto
+SELECT max(id) FROM (SELECT id FROM passages WHERE id > ? ORDER BY id LIMIT ?)
+
+-- name: index_words
+INSERT INTO passage_words (rowid, title, content)
+SELECT id, folded(title), folded(content) FROM passages WHERE id > ? AND id <= ? ORDER BY id
+
 -- name: words
 SELECT p.id, -bm25(passage_words, 4.0, 1.0) AS score
 FROM passage_words CROSS JOIN passages AS p ON p.id = passage_words.rowid

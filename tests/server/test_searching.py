@@ -8,7 +8,7 @@ import pytest
 from relay.config import Config, Search
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import matches
-from relay.protocol.search import tokens
+from relay.protocol.tokenizer import words
 from relay.server.hub import Hub
 from storage.base import StorageError, TooCostly
 from storage.search.engine import Hit, SearchQuery
@@ -37,7 +37,7 @@ class LongestFirst:
         return len(self._found(query))
 
     def _found(self, query: SearchQuery) -> Sequence[tuple[int, Event]]:
-        word = tokens(query.text)[0]
+        word = words(query.text)[0]
         rows = [(seq, event) for seq, event, audience in self.log.rows if self._has(query, word, event, audience)]
         return sorted(
             (row for row in rows if query.upto is None or row[0] <= query.upto), key=lambda row: -len(row[1].content)
@@ -45,7 +45,7 @@ class LongestFirst:
 
     def _has(self, query: SearchQuery, word: str, event: Event, audience: tuple[str, ...] | None) -> bool:
         readable = audience is None or not query.readers.isdisjoint(audience)
-        return readable and word in tokens(event.content) and matches(query.wanted, event)
+        return readable and word in words(event.content) and matches(query.wanted, event)
 
 
 def _hit(seq: int, event: Event) -> Hit:
@@ -101,13 +101,19 @@ async def test_the_other_fields_of_the_filter_go_to_the_engine_and_extensions_ou
     assert 7 not in (asked.wanted.kinds or ())
 
 
-@pytest.mark.parametrize(
-    "wanted", [{"search": ""}, {"search": "mode:words"}, {"search": "tide", "limit": 0}, {"search": "x", "kinds": [7]}]
-)
+@pytest.mark.parametrize("wanted", [{"search": "tide", "limit": 0}, {"search": "x", "kinds": [7]}])
 async def test_what_can_find_nothing_is_not_asked_for(started: Started, wanted: Any) -> None:
     hub, engine = started
     assert await ask(hub, wanted) == [["EOSE", "s"]]
     assert engine.asked == []
+
+
+@pytest.mark.parametrize("text", ["", " ", "!?", "mode:words", "domain:example.org", "\u2800", "\u3164"])
+async def test_a_search_that_cannot_find_anything_is_refused_and_says_so(started: Started, text: str) -> None:
+    for verb in ("REQ", "COUNT"):
+        ((kind, subscription, reason),) = await ask(started[0], {"search": text}, verb=verb)
+        assert (kind, subscription) == ("CLOSED", "s")
+        assert reason == "invalid: a search (NIP-50) needs a word, a number or an emoji to look for"
 
 
 async def test_several_filters_give_each_event_once(started: Started) -> None:
@@ -144,7 +150,7 @@ async def test_what_comes_later_is_found_by_its_words(started: Started) -> None:
 
 async def test_a_count_is_the_engines(started: Started) -> None:
     assert await ask(started[0], {"search": "tide"}, verb="COUNT") == [["COUNT", "s", {"count": 4}]]
-    assert await ask(started[0], {"search": ""}, verb="COUNT") == [["COUNT", "s", {"count": 0}]]
+    assert await ask(started[0], {"search": "ebb"}, verb="COUNT") == [["COUNT", "s", {"count": 0}]]
 
 
 @pytest.mark.parametrize("failure", [TooCostly("narrow it"), StorageError("the disk is gone")])

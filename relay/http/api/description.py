@@ -17,9 +17,9 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 import relay
-from relay.http.api import common, stream
+from relay.http.api import common, idempotency, stream
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import EXAMPLE_EVENT
+from relay.http.api.shapes import EXAMPLE_EVENT, Body
 from relay.http.failures import Failure
 
 JSON: Final = "application/json"
@@ -44,7 +44,7 @@ _KEY: Final = {
     "in": "header",
     "required": False,
     "description": "the same request with the same key gets the first answer again",
-    "schema": {"type": "string", "maxLength": 255, "examples": ["6c1f4a52"]},
+    "schema": {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$", "examples": ["6c1f4a52"]},
 }
 _FAILURE: Final = {
     "description": "What went wrong; 429 also has `retry_after_seconds`, 409 `signature_needed` the unsigned `event`.",
@@ -93,6 +93,8 @@ class Description:
         document["components"]["schemas"] |= parts
         document["components"]["responses"] = {"Failure": _FAILURE}
         document["components"]["schemas"]["Event"]["examples"] = [EXAMPLE_EVENT]
+        for body in Body.__subclasses__():  # the framework leaves out that a field more is refused
+            document["components"]["schemas"].get(body.__name__, {})["additionalProperties"] = False
         for route, operation in self._operations(document):
             _complete(document, route, operation)
         return document

@@ -76,7 +76,9 @@ async def find(hub: Hub, question: str, wanted: Wanted, limit: int, cursor: str)
         raise invalid("q is empty: say what to look for")
     if len(question) > search.MAX_SEARCH:
         raise invalid(f"q has at most {search.MAX_SEARCH} characters")
-    asked = search.parse(question)
+    asked = search.parse(question, pairs_are_words=True)
+    if not asked.terms:
+        raise invalid(f"q is nothing that could be found: {search.WORDLESS}")
     upto, skip = _place(hub, cursor)
     last = min(skip + common.at_most(limit), MAX_HITS)
     mode = wanted.mode or asked.mode

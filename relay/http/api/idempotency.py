@@ -22,7 +22,7 @@ MAX_ANSWERS: Final = 10_000
 MAX_BYTES: Final = 32 * 1024 * 1024
 LIFETIME: Final = 3600.0  # seconds
 REPLAYED: Final = (b"idempotency-replayed", b"true")
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 Name = tuple[str, str, str, str]  # identity, method, path, key
 
@@ -92,7 +92,7 @@ def idempotent(app: ASGIApp) -> ASGIApp:
         if key is None:
             await app(scope, receive, send)
             return
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise invalid("Idempotency-Key must be 1 to 255 visible ASCII characters")
         principal = await common.authenticate(request, request.app.state.hub)
         if principal is None:

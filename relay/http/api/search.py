@@ -14,6 +14,7 @@ from relay.http.api.shapes import Content, EventId, IdentityId, Name, Pubkey, Wh
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, Hub
 from relay.protocol.event import Event
+from relay.protocol.search import text_of
 from storage.search.engine import Hit, KindOf
 
 TAGS: Final = ["search"]
@@ -53,7 +54,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Something found. `score` orders the results of one answer; `similarity` is the same, under the name that clients know.
 
     `content` is the whole text, `snippet` the part that was found. `type` is `event` for what is none of the others, such as
-    an article. `post_id` and `post` are those a comment stands under; a post's `post_id` is its own.
+    an article or a profile (kind 0), whose title are its names. `post_id` and `post` are those a comment stands under; a post's
+    `post_id` is its own.
     """
 
     id: EventId
@@ -132,7 +134,7 @@ async def results(hub: Hub, hits: list[Hit]) -> list[Result]:
                 id=hit.event_id,
                 type=_SINGULAR[hit.kind_of],
                 title=hit.title or None,
-                content=event.content if row is None else row.content,
+                content=text_of(event)[1] if row is None else row.content,
                 snippet=finding.snippet(hit),
                 score=hit.score,
                 similarity=hit.score,

@@ -23,7 +23,13 @@ from storage.people import Token
 TAGS: Final = ["tokens"]
 MAX_GRACE: Final = 7 * 86400  # seconds that a rotated token may live on
 
-Expiry = Annotated[datetime, Meta(tz=True, description="when it stops working; never, if left out")] | None
+Expiry = (
+    Annotated[
+        datetime,
+        Meta(tz=True, description="when it stops working; never, if left out", examples=["2099-12-31T12:00:00Z"]),
+    ]
+    | None
+)
 
 
 class TokenRow(msgspec.Struct, frozen=True, kw_only=True):

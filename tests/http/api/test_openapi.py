@@ -65,6 +65,42 @@ def test_every_reference_leads_somewhere(document):
         assert name in document["components"][kind]
 
 
+def test_a_body_with_a_field_more_breaks_the_description_as_it_breaks_the_request(document):
+    def shapes(schema):
+        for each in schema.get("oneOf", [schema]):
+            name = each.get("$ref", "").rpartition("/")[2]
+            if name:
+                yield name, document["components"]["schemas"][name]
+
+    bodies = dict(
+        found
+        for _, _, operation in operations(document)
+        if "requestBody" in operation
+        for found in shapes(operation["requestBody"]["content"]["application/json"]["schema"])
+    )
+    assert len(bodies) > 10
+    assert {name for name, schema in bodies.items() if schema.get("additionalProperties") is not False} <= {"Event"}
+
+
+@pytest.mark.parametrize("key", ["", "two words", "é", "\x7f", "a" * 256])
+def test_the_description_knows_what_an_idempotency_key_is(document, key):
+    found = [
+        parameter["schema"]["pattern"]
+        for _, _, operation in operations(document)
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] == "Idempotency-Key"
+    ]
+    assert len(set(found)) == 1
+    assert re.search(found[0], "6c1f4a52")
+    assert not re.search(found[0], key)
+
+
+@pytest.mark.parametrize("path", ["/agents/me/tokens", "/agents/me/tokens/rotate", "/tokens"])
+def test_an_example_of_a_tokens_end_lies_ahead(document, path):
+    example = document["paths"][BASE + path]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert example["expires_at"] > "2090"
+
+
 def test_a_failure_is_described_as_it_is_sent(document):
     example = document["components"]["responses"]["Failure"]["content"]["application/json"]["example"]
     assert set(example) == {"success", "error", "code", "message", "hint"}

@@ -119,9 +119,38 @@ async def test_a_cursor_that_is_none_is_refused(api: Api, cursor: str) -> None:
     assert await api.refused(400, "GET", f"search?q=a&cursor={cursor}") == "invalid"
 
 
-@pytest.mark.parametrize(
-    "question", ["%F0%9F%8C%8A", "!?", "*", '"', "%00", "NEAR(", "a OR", "{x", "title:x", "日本", "-x"]
-)
+@pytest.mark.parametrize("question", ["!?", "*", '"', "%00", "{", "mode:words", "nsfw:true"])
+async def test_a_question_without_a_word_is_refused_and_says_so(api: Api, question: str) -> None:
+    told = await api.told("GET", f"search?q={question}", status=400)
+    assert "needs a word, a number or an emoji" in told["message"]
+
+
+async def test_a_pair_with_a_colon_is_searched_for(alice: Api) -> None:
+    post = await alice.post("Log", content="It said error: timeout after a minute.")
+    await alice.post("Tides", content="No error.")
+    assert await ids(alice, "q=error:timeout&mode=words") == [post["id"]]
+    assert await ids(alice, "q=error:timeout minute&mode=words") == [post["id"]]
+
+
+async def test_an_emoji_is_found(alice: Api) -> None:
+    post = await alice.post("Party 🎉", content="Today.")
+    assert await ids(alice, "q=🎉&mode=words") == [post["id"]]
+
+
+async def test_a_profile_is_found_by_its_names_and_shows_its_text(api: Api) -> None:
+    content = (
+        '{"name":"sandpiper","display_name":"Sand Piper","about":"Wades at low tide.","picture":"https://x.example/p"}'
+    )
+    made = make_event(kind=0, content=content, created_at=NOW)
+    await api.told("POST", "events", msgspec.structs.asdict(made), 201)
+    for question in ("sandpiper", "piper", "wades", "sandp*"):
+        (result,) = (await api.get(f"search?q={question}&mode=words"))["results"]
+        assert (result["id"], result["type"], result["title"]) == (made.id, "event", "sandpiper · Sand Piper")
+        assert result["content"] == "Wades at low tide."
+    assert await ids(api, "q=picture&mode=words") == []
+
+
+@pytest.mark.parametrize("question", ["%F0%9F%8C%8A", "NEAR(", "a OR", "{x", "title:x", "日本", "-x"])
 async def test_any_characters_may_be_asked_for(api: Api, question: str) -> None:
     assert (await api.get(f"search?q={question}"))["results"] == []
 

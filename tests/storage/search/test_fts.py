@@ -5,29 +5,32 @@ import sqlite3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.protocol.search import MAX_TERMS, Term, terms_of
 from storage.search import fts
-from storage.search.fts import Term
 
 
 def test_words_phrases_and_beginnings_are_told_apart():
-    found = fts.terms('Hello "two words" begin*')
-    assert found == [Term(("hello",)), Term(("two", "words")), Term(("begin",), prefix=True)]
+    found = terms_of('Hello "two words" begin*')
+    assert found == (Term(("hello",)), Term(("two", "words")), Term(("begin",), prefix=True))
 
 
 def test_a_star_after_one_letter_is_no_beginning():
-    assert fts.terms("a*") == [Term(("a",))]
+    assert terms_of("a*") == (Term(("a",)),)
 
 
 def test_diacritics_do_not_count():
-    assert fts.terms("Café ÜBER") == [Term(("cafe",)), Term(("uber",))]
+    assert terms_of("Café ÜBER") == (
+        Term(("cafe",)),
+        Term(("uber",)),
+    )
 
 
 @given(st.text(max_size=300))
 def test_no_question_is_a_syntax_error(text):
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE VIRTUAL TABLE t USING fts5 (content, tokenize = 'unicode61 remove_diacritics 2')")
-    some = fts.terms(text)
-    assert len(some) <= fts.MAX_TERMS
+    some = terms_of(text)
+    assert len(some) <= MAX_TERMS
     if some:
         for expression in (fts.all_of(some), fts.any_of(some)):
             connection.execute("SELECT * FROM t WHERE t MATCH ?", (expression,)).fetchall()
@@ -38,7 +41,7 @@ def test_operators_of_fts5_are_words_like_others():
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE VIRTUAL TABLE t USING fts5 (content)")
     connection.execute("INSERT INTO t VALUES ('cats not dogs'), ('cats')")
-    found = connection.execute("SELECT content FROM t WHERE t MATCH ?", (fts.all_of(fts.terms("cats NOT dogs")),))
+    found = connection.execute("SELECT content FROM t WHERE t MATCH ?", (fts.all_of(terms_of("cats NOT dogs")),))
     assert found.fetchall() == [("cats not dogs",)]
     connection.close()
 
@@ -54,21 +57,21 @@ def test_one_word_is_looked_for_however_frequent_it_is():
 
 def test_a_snippet_shows_the_words_and_marks_them():
     text = "Nothing here. " * 40 + "The kraken wakes at dawn. " + "Nothing there. " * 40
-    shown, marks = fts.snippet(text, fts.terms("kraken dawn"))
+    shown, marks = fts.snippet(text, terms_of("kraken dawn"))
     assert [shown[start:end] for start, end in marks] == ["kraken", "dawn"]
     assert len(shown) <= fts.SNIPPET + 4
 
 
 @given(st.text(max_size=800), st.text(max_size=60))
 def test_marks_lie_within_their_snippet(content, question):
-    shown, marks = fts.snippet(content, fts.terms(question))
+    shown, marks = fts.snippet(content, terms_of(question))
     assert all(0 <= start < end <= len(shown) for start, end in marks)
     assert len(shown) <= fts.SNIPPET + 4
 
 
 def test_words_that_stand_everywhere_are_not_marked_where_others_remain():
     def marked(question):
-        return [term.words for term in fts.marked(fts.terms(question))]
+        return [term.words for term in fts.marked(terms_of(question))]
 
     assert marked("when does the tide turn") == [("tide",), ("turn",)]
     assert marked("The Who") == [("the",), ("who",)]

@@ -1,0 +1,289 @@
+"""Shares of a turn, and what may be sent in vain; counted, not timed."""
+
+import json
+
+import msgspec
+import pytest
+from websockets.frames import Opcode
+
+from relay.config import Config, Rates
+from relay.protocol import messages
+from relay.protocol.event import wire
+from relay.protocol.session import Effect, Rules, Session
+from relay.server import ingest, intake
+from relay.server.hub import Hub
+from tests.factories import make_event
+from tests.server.conftest import Relay
+from tests.server.fakes import Client, MemoryLog, settle
+
+LARGE = 128 * 1024
+BLANKS = b" " * (LARGE - 2)
+NESTED = b"[" * (LARGE - 2)
+PADDED = b'["CLOSE","x"' + b" " * (LARGE - 20) + b"]"
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Session, int]]:
+    """Whose messages reached the decoder, with the bytes of each, in order."""
+    seen: list[tuple[Session, int]] = []
+    receive = Session.receive
+
+    def counted(self: Session, data: bytes, rules: Rules) -> Effect:
+        seen.append((self, len(data)))
+        return receive(self, data, rules)
+
+    monkeypatch.setattr(Session, "receive", counted)
+    return seen
+
+
+def frames_of(client: Client, message: bytes, count: int) -> bytes:
+    """So many frames with this message, as the client would send them at once."""
+    for _ in range(count):
+        client.protocol.send_text(message)
+    return b"".join(client.protocol.data_to_send())
+
+
+@pytest.mark.parametrize("junk", [BLANKS, NESTED, b'["REQ","x",' + NESTED[:-11]], ids=["blanks", "nested", "in a REQ"])
+async def test_compressed_junk_is_cut_off_before_it_is_unpacked(
+    relay: Relay, received: list[tuple[Session, int]], junk: bytes
+) -> None:
+    client = Client(relay(), compressed=True)
+    data = frames_of(client, junk, 1600)
+    assert len(data) < 0.4 * 2**20 < 0.19 * 2**30 < 1600 * len(junk)
+    client.send_raw(data)
+    for _ in range(10):
+        await settle()
+    client.read()
+    assert client.closed_with == 1008
+    assert sum(size for _, size in received) < 2 * 2**20
+    assert not client.connection.unread
+    client.send_raw(data)
+    assert sum(size for _, size in received) < 2 * 2**20
+
+
+async def test_another_client_waits_for_a_share_and_not_for_what_a_flood_sent(
+    relay: Relay, received: list[tuple[Session, int]]
+) -> None:
+    """Messages that are no rubbish, only unpacked to much, from four clients at once."""
+    hub = relay()
+    floods = [Client(hub, peer=f"203.0.113.{number}", compressed=True) for number in range(4)]
+    other = Client(hub, peer="198.51.100.1")
+    for flood in floods:
+        flood.send_raw(frames_of(flood, PADDED, 400))
+    event = make_event()
+    other.publish(event)
+    assert await other.next() == ["OK", event.id, True, ""]
+    before = [session for session, _ in received].index(other.connection.session)
+    unpacked = sum(size for _, size in received[:before])
+    share = intake.SHARE * 1024 + intake.PACKED_SLICE // 100 * LARGE  # and the slice at hand
+    assert unpacked <= 2 * len(floods) * share
+    assert unpacked < 0.1 * 4 * 400 * LARGE
+    for flood in floods:
+        await flood.connection.hub.ingest.drained()
+        while flood.connection.unread:
+            await settle()
+    assert len(received) == 4 * 400 + 1  # late, but nothing is lost
+    assert all(flood.wire.reading and flood.closed_with is None for flood in floods)
+
+
+async def test_a_client_is_not_read_from_while_something_of_it_waits(relay: Relay) -> None:
+    client = Client(relay(), compressed=True)
+    client.send_raw(frames_of(client, PADDED, 50))
+    assert client.connection.unread
+    assert not client.wire.reading
+    while client.connection.unread:
+        await settle()
+    assert client.wire.reading
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_what_comes_in_one_read_is_acted_on_in_order(relay: Relay, compressed: bool) -> None:
+    hub = relay()
+    client = Client(hub, compressed=compressed)
+    events = [make_event(content=f"{number} " + "x" * number) for number in range(400)]
+    data = b""
+    for event in events:
+        client.protocol.send_text(b'["EVENT",' + wire(event) + b"]")
+        data += b"".join(client.protocol.data_to_send())
+    client.send_raw(data)
+    answers = await client.gather(len(events))
+    assert [answer[1] for answer in answers] == [event.id for event in events]
+    assert all(answer[2] for answer in answers)
+
+
+async def test_what_was_sent_before_hanging_up_is_still_taken(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log)
+    client = Client(hub)
+    data = b"".join(
+        b"".join((client.protocol.send_text(b'["EVENT",' + wire(event) + b"]"), client.protocol.data_to_send())[1])
+        for event in (make_event(content=str(number)) for number in range(300))
+    )
+    client.send_raw(data)
+    client.connection.eof_received()
+    await hub.ingest.drained()
+    assert len(log.rows) == 300
+
+
+class Clock:
+    """Seconds, set by hand."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.now = float(round(hub.clock()))
+        hub.clock = lambda: self.now
+
+
+async def notices_until_closed(client: Client, most: int) -> int:
+    """How many senseless messages are answered before the relay closes."""
+    for number in range(most):
+        client.send_bytes(b'"nonsense"')
+        client.read()
+        if client.closed_with is not None:
+            return number
+        await settle()
+    return most
+
+
+async def test_who_sends_only_rubbish_is_closed_with_the_reason(relay: Relay) -> None:
+    hub = relay()
+    Clock(hub)
+    client = Client(hub)
+    assert await notices_until_closed(client, 1000) == intake.ALLOWED
+    assert client.closed_with == 1008
+    assert b"cannot use" in client.wire.written[-1]
+
+
+async def test_what_was_sent_in_vain_is_forgiven_in_time(relay: Relay) -> None:
+    hub = relay()
+    clock = Clock(hub)
+    client = Client(hub)
+    assert await notices_until_closed(client, 200) == 200
+    clock.now += 10
+    assert await notices_until_closed(client, 1000) == 10 * intake.PER_SECOND
+
+
+async def test_an_event_that_was_taken_makes_up_for_one_in_vain(relay: Relay) -> None:
+    hub = relay()
+    Clock(hub)
+    client = Client(hub)
+    for number in range(300):
+        client.send_bytes(b'"nonsense"')
+        client.publish(make_event(content=str(number)))
+        while (await client.next())[0] != "OK":
+            pass
+    assert client.closed_with is None
+
+
+async def test_a_duplicate_makes_up_for_nothing(relay: Relay) -> None:
+    hub = relay()
+    Clock(hub)
+    client, event = Client(hub), make_event()
+    client.publish(event)
+    await client.next()
+    for _ in range(int(intake.ALLOWED)):
+        client.send_bytes(b'"nonsense"')
+        client.publish(event)
+        await settle()
+    assert await notices_until_closed(client, 1000) == 0
+
+
+async def test_an_address_has_a_budget_too(relay: Relay) -> None:
+    hub = relay()
+    Clock(hub)
+    spent = 0
+    for _ in range(20):
+        answered = await notices_until_closed(Client(hub), 150)
+        spent += answered
+        if answered < 150:
+            break
+    assert spent == intake.PER_ADDRESS * intake.ALLOWED
+    assert await notices_until_closed(Client(hub), 150) == 0
+    assert await notices_until_closed(Client(hub, peer="198.51.100.7"), 150) == 150
+
+
+async def test_forged_events_are_rubbish(relay: Relay) -> None:
+    hub = relay()
+    Clock(hub)
+    client = Client(hub)
+    sent = 0
+    while client.closed_with is None and sent < 1000:
+        client.publish(msgspec.structs.replace(make_event(content=str(sent)), sig="0" * 128))
+        sent += 1
+        await hub.ingest.drained()
+        client.read()
+    assert sent == intake.ALLOWED + 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ["REQ", "s", {"kinds": ["x"]}],
+        ["COUNT", "s", {"kinds": ["x"]}],
+        ["EVENT", {"id": "0" * 64}],
+        ["CLOSE", "nothing"],
+    ],
+)
+async def test_a_small_message_that_is_refused_by_its_name_costs_nothing(relay: Relay, message: list[object]) -> None:
+    """A client that asks for too much, or for what it may not have, is answered and not cut off."""
+    hub = relay()
+    Clock(hub)
+    client = Client(hub)
+    for _ in range(1000):
+        client.send_bytes(json.dumps(message).encode())
+    await settle()
+    client.read()
+    assert client.closed_with is None
+
+
+async def test_large_messages_that_are_refused_count_by_their_bytes(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(messages_per_address=0)))
+    Clock(hub)
+    client = Client(hub)
+    event = msgspec.structs.replace(make_event(), content="x" * 100_000, created_at=2**40)
+    for _ in range(20):
+        client.publish(event)
+        await settle()
+    client.read()
+    assert client.closed_with == 1008
+
+
+async def test_binary_frames_are_rubbish(relay: Relay) -> None:
+    hub = relay()
+    Clock(hub)
+    client = Client(hub)
+    for _ in range(int(intake.ALLOWED) + 1):
+        client.send_frame(Opcode.BINARY, b"x")
+        await settle()
+    client.read()
+    assert client.closed_with == 1008
+
+
+async def test_events_under_way_are_bounded_in_bytes(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MAX_BYTES", 10_000)
+    log = MemoryLog()
+    hub = relay(log)
+    log.gate.clear()
+    client = Client(hub)
+    for number in range(3):
+        assert hub.ingest.room()
+        client.publish(make_event(content="x" * 4000 + str(number)))
+    assert not hub.ingest.room()
+    assert not client.wire.reading
+    log.gate.set()
+    await client.gather(3)
+    await settle()
+    assert (hub.ingest.pending_bytes, client.wire.reading) == (0, True)
+
+
+@pytest.mark.parametrize("data", [BLANKS, NESTED, b'{"a":' + BLANKS, b'["' + b"A" * LARGE, b"\x00" * LARGE])
+def test_what_does_not_begin_as_a_message_is_not_decoded(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "_decode_parts", None)
+    with pytest.raises(messages.Malformed) as refused:
+        messages.decode(data)
+    assert refused.value.reply.startswith(b'["NOTICE","invalid: ')
+
+
+def test_a_long_message_that_begins_as_one_is_decoded() -> None:
+    filters = [{"ids": [f"{number:064x}" for number in range(100)]}]
+    for text in (["REQ", "x", *filters], ["COUNT", "x", *filters]):
+        assert isinstance(messages.decode(json.dumps(text, indent=1).encode()), messages.Req | messages.Count)
