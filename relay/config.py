@@ -89,7 +89,9 @@ class Server(Section, frozen=True):
     ] = 20.0
     open_timeout: Annotated[Seconds, Meta(description="seconds a connection may take to finish its request")] = 10.0
     drain_timeout: Annotated[Seconds, Meta(description="seconds a shutdown may take before connections are cut")] = 10.0
-    max_connections: Annotated[Count, Meta(description="open WebSocket connections; 0: no limit", extra=LIVE)] = 0
+    max_connections: Annotated[
+        Count, Meta(description="open WebSocket connections, and as many for HTTP; 0: no limit", extra=LIVE)
+    ] = 0
     send_buffer: Annotated[
         int, Meta(ge=65536, description="bytes a slow reader may leave unread before it is disconnected", extra=LIVE)
     ] = 8 * 1024 * 1024
@@ -159,7 +161,7 @@ class Rates(Section, frozen=True):
     """
 
     connections_per_address: Annotated[
-        Count, Meta(description="open connections of one address; 0: no limit", extra=LIVE)
+        Count, Meta(description="open connections of one address, WebSocket and HTTP together; 0: no limit", extra=LIVE)
     ] = 0
     messages_per_address: Annotated[
         float, Meta(ge=0, description="messages a second from one address; 0: no limit", extra=LIVE)

@@ -128,6 +128,11 @@ class Hub:
             return "this relay is shutting down; try again in a moment"
         return self.tally.enter(address, self.config.rates.connections_per_address, self.config.server.max_connections)
 
+    def admit_http(self, address: str) -> str | None:
+        """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
+        rates = self.config.rates
+        return self.tally.enter(address, rates.connections_per_address, self.config.server.max_connections, http=True)
+
     def may_send(self, address: str) -> bool:
         """Whether one more message from this address is within its rate."""
         rates = self.config.rates

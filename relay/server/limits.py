@@ -115,29 +115,39 @@ class Buckets:
 
 
 class Tally:
-    """How many connections each address has open."""
+    """How many connections each address has open, of both kinds together, and how many of each kind there are in all.
 
-    __slots__ = ("_counts", "total")
+    A connection begins as HTTP; one that is upgraded leaves as that and enters as a WebSocket.
+    """
+
+    __slots__ = ("_counts", "http", "total")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self.total = 0
+        self.total = 0  # WebSockets
+        self.http = 0
 
-    def enter(self, address: str, per_address: int, in_all: int) -> str | None:
+    def enter(self, address: str, per_address: int, in_all: int, http: bool = False) -> str | None:
         """Count one connection in; the reason when it is one too many (0 is no limit)."""
-        if in_all and self.total >= in_all:
+        if in_all and (self.http if http else self.total) >= in_all:
             return f"this relay holds {counted(in_all, 'connection')} and has no room for more; try again later"
         if per_address and self._counts.get(address, 0) >= per_address:
             return f"your address has {counted(per_address, 'connection')} open already; close one first"
         self._counts[address] = self._counts.get(address, 0) + 1
-        self.total += 1
+        self._add(1, http)
         return None
 
-    def leave(self, address: str) -> None:
+    def leave(self, address: str, http: bool = False) -> None:
         """Count one connection out that had come in."""
-        self.total -= 1
+        self._add(-1, http)
         left = self._counts[address] - 1
         if left:
             self._counts[address] = left
         else:
             del self._counts[address]
+
+    def _add(self, number: int, http: bool) -> None:
+        if http:
+            self.http += number
+        else:
+            self.total += number
