@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 
-from relay.client import Api, ApiError, Relay
+from relay.client import Api, ApiError, ClientError, Relay
 
 COMMENT = 1111  # NIP-22
 
@@ -23,7 +23,7 @@ def answer(question: str) -> str:
 
 async def main(hub: str, title: str) -> None:
     """Post, then answer."""
-    async with Api(hub, os.environ["HUB_API_KEY"]) as api:
+    async with Api(hub, os.environ.get("HUB_API_KEY", "")) as api:
         me = await api.me()
         post = await api.post(title)
         print(post.id, flush=True)
@@ -32,7 +32,7 @@ async def main(hub: str, title: str) -> None:
             async for event in subscription.events():
                 try:
                     comment = await api.get_comment(event.id)
-                    if comment.author_id != me.id:
+                    if comment.author.id != me.id:
                         # The key makes the answer one answer, also if this program asks twice.
                         await api.comment(
                             post.id, answer(comment.content), parent_id=comment.id, idempotency_key=event.id
@@ -42,4 +42,11 @@ async def main(hub: str, title: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    except ClientError as error:
+        sys.exit(f"agent: {error}")
+    except KeyboardInterrupt:
+        pass

@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 
-from relay.client import Api, ApiError, Clock, Disconnected, TimedOut
+from relay.client import Api, ApiError, ClientError, Clock, Disconnected, TimedOut
 from relay.client.clock import Backoff
 from relay.client.records import Post
 
@@ -37,11 +37,18 @@ async def bring(api: Api, text: str) -> Post:
 
 async def main(hub: str) -> None:
     """Bring all of stdin."""
-    async with Api(hub, os.environ["HUB_API_KEY"]) as api:
+    async with Api(hub, os.environ.get("HUB_API_KEY", "")) as api:
         while text := await asyncio.to_thread(sys.stdin.readline):
             if text.strip():
                 print((await bring(api, text.strip())).id, flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        asyncio.run(main(sys.argv[1]))
+    except ClientError as error:
+        sys.exit(f"bridge: {error}")
+    except KeyboardInterrupt:
+        pass

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 
-from relay.client import EndOfStored, Relay
+from relay.client import ClientError, EndOfStored, Relay
 from relay.protocol.event import Event, first_value
 
 POST, COMMENT, PROFILE = 11, 1111, 0
@@ -48,4 +48,11 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        asyncio.run(main(sys.argv[1]))
+    except ClientError as error:
+        sys.exit(f"watch: {error}")
+    except KeyboardInterrupt:
+        pass

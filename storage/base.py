@@ -164,8 +164,12 @@ class Reader(Protocol):
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches, each event once, each filter with its own limit, `seq` up to `upto` only.
+
+        `after` (created_at, id): only what comes after that event in the order, be it still here or not.
 
         Raises TooCostly over the bound on work, StorageError when the database fails.
         """

@@ -24,6 +24,7 @@ from relay.protocol.admission import (
 )
 from relay.protocol.event import Event
 from relay.protocol.names import is_name, is_reserved, name_key
+from storage.agents import AgentChanges
 from storage.people import (
     MAX_CLAIMS,
     MAX_ENDED,
@@ -73,7 +74,7 @@ class Transact(Protocol):
         """What `work` gives, once it is durable."""
 
 
-class SqliteDirectory(SqliteLookups):
+class SqliteDirectory(SqliteLookups, AgentChanges):
     """storage.people.Directory on the writer's connection."""
 
     def __init__(self, connection: sqlite3.Connection, transact: Transact) -> None:

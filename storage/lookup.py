@@ -18,7 +18,7 @@ from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
 from storage import entries, query
 from storage.base import TooCostly
-from storage.query import FOR_EVER, Arm, Give, Plan
+from storage.query import FOR_EVER, Arm, Give, Place, Plan
 from storage.statements import SIZES, listed, named, padded
 
 FIRST_EVENTS: Final = 500
@@ -37,11 +37,12 @@ Row = tuple[int, int, int, bytes | None]  # created_at, rank, seq and the event'
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What a query may see: rows under `prefixes`, with `seq` up to `upto`, not expired by `now`."""
+    """What a query may see: rows under `prefixes`, with `seq` up to `upto`, not expired by `now`, `after` a place in the order."""
 
     prefixes: tuple[bytes, ...]
     now: int
     upto: int = FOR_EVER
+    after: Place | None = None
 
 
 def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes]) -> Plan:
@@ -131,7 +132,9 @@ def _fetch(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope
     expired = len(found.arms) <= query.INLINE_EXPIRY or any_expired(connection, scope.now)
     return [
         connection.execute(sql, values).fetchall()
-        for sql, values in query.statements(found, give, limit, upto=scope.upto, now=scope.now, expired=expired)
+        for sql, values in query.statements(
+            found, give, limit, upto=scope.upto, now=scope.now, expired=expired, after=scope.after
+        )
     ]
 
 
@@ -186,7 +189,7 @@ def short_page(
 def _short_among(
     connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int
 ) -> tuple[list[bytes], bool] | None:
-    if wanted.kinds is not None or wanted.authors is not None or wanted.tags:
+    if wanted.kinds is not None or wanted.authors is not None or wanted.tags or scope.after is not None:
         return None
     parts = list(_by_ids(wanted, scope))
     if len(parts) > 1:
@@ -254,7 +257,8 @@ def union(pages: Iterable[list[Row]]) -> list[Row]:
 
 def among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[Row]:
     """All events that a filter with ids matches and the scope shows, in NIP-01's order."""
-    return [row for row, _ in _among(connection, wanted, scope)]
+    found = [row for row, _ in _among(connection, wanted, scope)]
+    return found if scope.after is None else [row for row in found if row[:2] < scope.after]
 
 
 def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[tuple[Row, str]]:

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from relay.protocol.facts import Binding, KeyClaim
 from relay.protocol.names import name_key
+from storage.agents import AgentLookups
 from storage.people import BoundKey, Held, Holder, Identity, Token, User
 from storage.statements import SIZES, listed, named, padded
 
@@ -22,7 +23,7 @@ def _identity(condition: str) -> str:
     return f"{sql('identity')} {sql(condition)}"
 
 
-class SqliteLookups:
+class SqliteLookups(AgentLookups):
     """storage.people.Lookups over one connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -75,7 +75,9 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
     """A reading connection. Raises StorageError when there is no database of this version."""
     file = directory / sqlite_file.FILE
     if not file.is_file():
-        raise StorageError(f"there is no database in {directory}; start the relay once to make it")
+        raise StorageError(
+            f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
+        )
     reader = Connection(partial(open_file, file, cache_mib), query_steps)
     try:
         await reader
@@ -144,9 +146,12 @@ class SqliteReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches; see storage.base.Reader."""
-        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
+        place = None if after is None else (after[0], entries.rank(after[1]))
+        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: _query(connection, filters, scope, limits))
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:

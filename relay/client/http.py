@@ -36,7 +36,8 @@ class Http:
     def __init__(self, url: str, key: str | None, timeout: float, transport: httpx.AsyncBaseTransport | None) -> None:
         check_hub(url)
         if key is not None and not is_key(key):
-            raise BadKey("this is no API key: it is empty, or holds what no key has")  # and is not repeated
+            # What is given may be a secret all the same: it is not repeated.
+            raise BadKey("the API key is empty" if not key else "the API key holds what no key has")
         self.url = url.rstrip("/")
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)

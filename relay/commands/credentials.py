@@ -87,6 +87,13 @@ def hub_url(given: str | None) -> str:
     url = given or os.environ.get(URL_VARIABLE) or load().hub
     if url is None:
         raise Misuse(f"which hub? Give --hub URL or {URL_VARIABLE}, or get a key with `tidings register --save`")
+    from relay.client import BadUrl
+    from relay.client.urls import check_hub
+
+    try:
+        check_hub(url)
+    except BadUrl as error:
+        raise Misuse(str(error)) from None
     return url.rstrip("/")
 
 

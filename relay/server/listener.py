@@ -6,6 +6,7 @@ request, so `RequestProtocol` gives every request a deadline: a half-open or tri
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -172,13 +173,18 @@ def bind(config: Config) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        sock = socket.socket(family, kind, protocol)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
+        with contextlib.ExitStack() as undo:
+            sock = undo.enter_context(socket.socket(family, kind, protocol))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(BACKLOG)
+            undo.pop_all()
     except OSError as error:
+        taken = (
+            "; perhaps a relay runs already; --listen chooses another port" if error.errno == errno.EADDRINUSE else ""
+        )
         raise ConfigError(
-            f"server.listen: cannot listen on {config.server.listen}: {error.strerror or error}"
+            f"server.listen: cannot listen on {config.server.listen}: {error.strerror or error}{taken}"
         ) from None
     return sock
 

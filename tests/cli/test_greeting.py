@@ -1,13 +1,16 @@
 """What the relay says when it is up: commands that work as they are pasted."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
 from relay import app
-from relay.config import load
+from relay.config import ConfigError, load
+from relay.server import listener
+from tests.cli.conftest import Tidings
 
 
 def program(directory: Path) -> Path:
@@ -60,3 +63,18 @@ def test_a_module_is_called_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert greeted(tmp_path / "relay" / "__main__.py", monkeypatch) == [
         f"{sys.executable} -m relay key generate --save"
     ]
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=f"cannot listen on {place}.*--listen chooses another port"):
+            listener.bind(load(None, {}, {"server.listen": place}))
+
+
+def test_a_directory_without_a_database_is_told_with_what_to_do(tidings: Tidings, tmp_path: Path) -> None:
+    result = tidings("count", "{}", "--data", tmp_path / "elsewhere")
+    assert result.exit_code == 1
+    assert "--data names its place" in result.stderr

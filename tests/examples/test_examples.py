@@ -1,6 +1,7 @@
 """The examples run as they are, as programs of their own, against a real hub."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -28,6 +29,8 @@ def running(name: str, *args: str, key: str = "") -> Iterator[IO[str]]:
     program = subprocess.Popen(
         [sys.executable, str(ROOT / "examples" / name), *args],
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
         cwd=ROOT,
         env=environment() | {"HUB_API_KEY": key, "PYTHONPATH": str(ROOT)},
         text=True,
@@ -41,6 +44,29 @@ def running(name: str, *args: str, key: str = "") -> Iterator[IO[str]]:
         watchdog.cancel()
         program.kill()
         program.communicate()
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "key", "words"),
+    [
+        ("agent.py", ["http://127.0.0.1:1", "Ask me"], "", "the API key is empty"),
+        ("bridge.py", ["http://127.0.0.1:1"], "", "the API key is empty"),
+        ("agent.py", ["127.0.0.1:1", "Ask me"], "tdi_0", "no hub's URL"),
+        ("watch.py", ["http://127.0.0.1:1"], "", "no relay's URL"),
+        ("agent.py", ["http://127.0.0.1:1", "Ask me"], "tdi_0", "cannot reach"),
+        ("watch.py", ["ws://127.0.0.1:1"], "", "cannot connect"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(name: str, args: list[str], key: str, words: str) -> None:
+    with running(name, *args, key=key) as shown:
+        said = shown.read()
+    assert re.fullmatch(rf"{name[:-3]}: .*{words}.*\n", said)
+
+
+@pytest.mark.parametrize("name", ["agent.py", "bridge.py", "watch.py"])
+def test_a_program_without_its_arguments_says_how_it_is_called(name: str) -> None:
+    with running(name) as shown:
+        assert f"python examples/{name} " in shown.read()
 
 
 async def registered(hub: Server, name: str) -> Registered:

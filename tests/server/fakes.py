@@ -91,7 +91,10 @@ class MemoryLog:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
+        assert after is None
         self.asked.append(tuple(filters))
         await asyncio.wait_for(self.reading.wait(), PATIENCE)
         return self._found(filters, readers, upto, limits)

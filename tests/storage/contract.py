@@ -133,6 +133,30 @@ class Contract:
         log.write(*same)
         assert ids(*await log.ask(limits=Limits(default=4, maximum=4))) == sorted(ids(*same))[:4]
 
+    async def test_goes_on_after_an_event_also_within_a_second_and_where_it_is_gone(self, log: Log) -> None:
+        some = [
+            make_event(n % 3, content=f"{n}", created_at=1000 + n // 7, tags=[["t", f"{n % 2}"]]) for n in range(21)
+        ]
+        some.append(make_event(1, kind=7, content="like", created_at=1001))
+        log.write(*some)
+        for wanted in (ANYTHING, of(kinds=[1]), of(authors=[BOB]), of(t=["1"], kinds=[1, 7]), of(ids=ids(*some[3:12]))):
+            everything = await log.ask(wanted)
+            for size in (1, 4):
+                limited = msgspec.structs.replace(wanted, limit=size)
+                listed: list[Event] = []
+                after = None
+                while page := (await log.reader.query([limited], PUBLIC, NOW, after=after)).wires:
+                    listed += [events.parse(wire) for wire in page]
+                    after = (listed[-1].created_at, listed[-1].id)
+                assert listed == everything
+        gone = [(1001, "0" * 64), (1001, "f" * 64), (2000, "f" * 64), (0, "0" * 64)]
+        assert [len((await log.reader.query([ANYTHING], PUBLIC, NOW, after=place)).wires) for place in gone] == [
+            15,
+            7,
+            22,
+            0,
+        ]
+
     async def test_each_filter_has_its_own_limit_and_an_event_comes_once(self, log: Log) -> None:
         log.write(*notes("a", "b", "c"), make_event(2, kind=7, content="like", created_at=1005))
         assert await log.contents(of(kinds=[1], limit=2), of(kinds=[7], limit=1)) == ["like", "c", "b"]

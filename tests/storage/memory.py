@@ -284,9 +284,11 @@ class MemoryReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches, all of it in `wires`."""
-        return self.at_once(filters, readers, now, upto, limits)
+        return self.at_once(filters, readers, now, upto, limits, after=after)
 
     def at_once(
         self,
@@ -295,12 +297,17 @@ class MemoryReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """As `query`."""
         chosen: dict[str, Stored] = {}
         complete = True
         for wanted in filters:
-            some, all_of_it = self._page(wanted, self._matching([wanted], readers, now, upto), limits)
+            matching = self._matching([wanted], readers, now, upto)
+            if after is not None:
+                matching = [one for one in matching if (-one.event.created_at, one.event.id) > (-after[0], after[1])]
+            some, all_of_it = self._page(wanted, matching, limits)
             chosen.update({stored.event.id: stored for stored in some})
             complete = complete and all_of_it
         ordered = sorted(chosen.values(), key=_newest_first)
