@@ -151,7 +151,7 @@ RULES = [
 def test_taking_back_vanishing_and_leaving_are_stopped_by_no_rule(
     rules: Config, door: Door, at: int, kind: int
 ) -> None:
-    assert prefix(make_event(1, kind, created_at=at), rules, Author(door)) is None
+    assert prefix(make_event(1, kind, tags=[["relay", "ALL_RELAYS"]], created_at=at), rules, Author(door)) is None
 
 
 @pytest.mark.parametrize("rules", RULES, ids=str)
