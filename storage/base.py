@@ -15,7 +15,8 @@ from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.people import Directory, Lookups
+from storage.commands import Command
+from storage.identities.types import Lookups
 
 T = TypeVar("T")
 Readers = frozenset[str]  # whose private events may be read: authenticated pubkeys and group ids; empty = public only
@@ -132,7 +133,7 @@ class Writer(Protocol):
     """The one writer of a data directory. Blocking: called from one thread at a time, never from the event loop."""
 
     @property
-    def directory(self) -> Directory:
+    def tables(self) -> Lookups:
         """The primary tables: who someone is."""
 
     def last_seq(self) -> int:
@@ -145,17 +146,11 @@ class Writer(Protocol):
         StorageError only when the database cannot be written at all (disk full, file gone); then nothing is stored.
         """
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove at most `limit` events that have expired by `now` (NIP-40); how many went."""
+    def execute(self, command: Command[T], now: int) -> T:
+        """Carry out a command in a transaction of its own; what it gives, durable when this returns.
 
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """The operator's removal of at most `limit` matching events, private ones too, with marks; how many went."""
-
-    def rebuild(self) -> int:
-        """Empty every projection and refresh all its keys from the log; how many rows there are then."""
-
-    def compact(self) -> None:
-        """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
+        Raises StorageError, and Refused or Reject where the command's docstring says so; then nothing is changed.
+        """
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""

@@ -20,10 +20,10 @@ from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from storage import entries, lookup, sqlite_file
 from storage.base import Counted, Found, Limits, Readers, Record, StorageError
+from storage.identities.reads import SqliteLookups
+from storage.identities.types import Lookups
 from storage.log_rows import unpack_audience
-from storage.people import Lookups
 from storage.query import FOR_EVER
-from storage.registry import SqliteLookups
 from storage.sqlite_feed import SqliteFeed
 from storage.sqlite_quick import Quick, is_small
 from storage.statements import listed, named

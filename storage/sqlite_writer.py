@@ -6,23 +6,19 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import OPERATOR, Meaning
-from relay.protocol.event import Event
-from relay.protocol.facts import Version
-from relay.protocol.filter import Filter
-from storage import entries, lookup, projections, sqlite_file
+from relay.protocol.admission import Meaning
+from storage import maintenance, projections, sqlite_file
 from storage.base import Incoming, Outcome, Status, StorageError
-from storage.directory import SqliteDirectory
-from storage.registry import Bindings
-from storage.search import writing
+from storage.commands import Command, Compact
+from storage.identities import writes as identities
+from storage.identities.reads import Bindings, SqliteLookups
 from storage.search.chunks import Cutting
-from storage.search.writing import Model
 from storage.statements import named
 from storage.transaction import Transaction
 
@@ -48,7 +44,7 @@ class SqliteWriter:
             projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._bindings = Bindings(self._connection)
-            self.directory = SqliteDirectory(self._connection, self._transact)
+            self.tables = SqliteLookups(self._connection)
         except BaseException:
             self._lock.release()
             raise
@@ -69,48 +65,13 @@ class SqliteWriter:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
         return self._transact(lambda _: self._one_by_one(batch, now))
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove expired events; an address that expires stays closed to older versions."""
-
-        def work(transaction: Transaction) -> int:
-            joined = self._connection.execute(named("write")["expired"], (now, limit)).fetchone()[0]
-            seqs = [int(seq) for seq in joined.split(",")] if joined else []
-            return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
-
-        return self._transact(work)
-
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """The operator's removal: ids are marked, and addresses stay closed to older versions."""
-
-        def work(transaction: Transaction) -> int:
-            scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-            removed = 0
-            for event in transaction.take_seqs(lookup.seqs_of(self._connection, wanted, scope, limit)):
-                transaction.mark(event.id, OPERATOR)
-                removed += _close_address(transaction, event)
-            return removed
-
-        return self._transact(work)
-
-    def drop_foreign(self, kinds: Iterable[int], pubkey: str) -> int:
-        """Remove what other keys than this one published of these kinds before they were refused; how many went.
-
-        Once in the life of a database: what comes later was looked at when it came.
-        """
-
-        def work(transaction: Transaction) -> int:
-            if self._connection.execute(named("write")["mark_foreign_dropped"]).rowcount == 0:
-                return 0
-            sql, own = named("write")["foreign_of_kind"], bytes.fromhex(pubkey)
-            found = [self._connection.execute(sql, (entries.ALL, kind, own)).fetchone()[0] for kind in kinds]
-            seqs = [int(seq) for joined in found if joined for seq in joined.split(",")]
-            return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
-
-        return self._transact(work)
-
-    def rebuild(self) -> int:
-        """Make every projection again."""
-        return self._transact(lambda _: projections.rebuild(self._connection))
+    def execute(self, command: Command[T], now: int) -> T:
+        """Carry out a command; see storage.base.Writer."""
+        work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
+        if isinstance(command, Compact):
+            self._require_open()
+            return cast(T, maintenance.compact(self._connection))
+        return cast(T, self._transact(lambda transaction: work(self._connection, command, transaction, now)))
 
     def count_votes(self, whose: projections.Votes) -> None:
         """Whose votes count; a change makes every projection again."""
@@ -119,38 +80,6 @@ class SqliteWriter:
     def cut_passages(self, cutting: Cutting) -> None:
         """What is searched and how it is cut; a change makes the passages again."""
         self._transact(lambda _: projections.cut_passages(self._connection, cutting))
-
-    def store_embeddings(self, model: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
-        """Keep vectors of passages; see storage.search.writing.SearchWriter."""
-        return self._transact(lambda _: writing.store(self._connection, model, rows))
-
-    def begin_model(self, model: Model) -> None:
-        """Vectors of this model may be kept beside those that serve."""
-        self._transact(lambda _: writing.begin(self._connection, model))
-
-    def adopt_model(self, model: Model) -> None:
-        """From now on this model serves."""
-        self._transact(lambda _: writing.adopt(self._connection, model))
-
-    def forget_vectors(self, number: int) -> bool:
-        """Forget some vectors of models that are on their way out; whether there may be more."""
-        return self._transact(lambda _: writing.forget(self._connection, number))
-
-    def forget_removed(self, number: int) -> None:
-        """The vector index has forgotten what was removed up to this number."""
-        self._transact(lambda _: self._connection.execute(named("search")["forget_removed"], (number,)))
-
-    def compact(self) -> None:
-        """VACUUM and truncate the write-ahead log. Raises StorageError while a long read holds the old pages."""
-        self._require_open()
-        try:
-            self._connection.execute(named("search")["merge_words"])  # words of removed texts stay until then
-            self._connection.execute("VACUUM")
-            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.Error as error:
-            raise sqlite_file.failure(error) or StorageError(str(error)) from error
-        if busy:
-            raise StorageError("a reader still holds the write-ahead log; try again when it has finished")
 
     def close(self) -> None:
         """Checkpoint, close and release the lock. Idempotent."""
@@ -239,7 +168,7 @@ class SqliteWriter:
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event)
             for action in admission.actions if admission.refusal is None else ():
-                self.directory.carry_out(action, transaction, now)
+                identities.act(self._connection, action, transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -253,11 +182,3 @@ class SqliteWriter:
         self._last_seq += 1
         transaction.put(incoming, self._last_seq, admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)
-
-
-def _close_address(transaction: Transaction, event: Event) -> int:
-    """Refuse older versions of what is removed; 1, for counting."""
-    address = events.address_of(event)
-    if address is not None:
-        transaction.mark_address(address, Version(event.created_at, event.id))
-    return 1

@@ -32,6 +32,7 @@ from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
 from storage.base import Expected, Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+from storage.commands import Compact, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine, SearchHealth
 
 if TYPE_CHECKING:
@@ -257,17 +258,17 @@ class Hub:
 
     async def remove(self, wanted: Filter, limit: int) -> int:
         """The operator's deletion of at most `limit` events; how many went."""
-        removed = await self.ingest.call(lambda: self.writer.remove(wanted, limit))
+        removed = await self.ingest.execute(RemoveMatching(wanted, limit))
         self.ingest.forget()
         return removed
 
     async def compact(self) -> None:
         """Give free space back; clients wait meanwhile."""
-        await self.ingest.call(self.writer.compact)
+        await self.ingest.execute(Compact())
 
     async def rebuild(self) -> int:
         """Rebuild the projections from the log; how many rows there are then."""
-        return await self.ingest.call(self.writer.rebuild)
+        return await self.ingest.execute(Rebuild())
 
     def health(self) -> Health:
         """How the relay is doing now."""
@@ -321,7 +322,7 @@ class Hub:
 
     async def _sweep(self) -> None:
         try:
-            while await self.ingest.call(lambda: self.writer.sweep(int(time.time()), SWEEP_BATCH)) == SWEEP_BATCH:
+            while await self.ingest.execute(Sweep(SWEEP_BATCH)) == SWEEP_BATCH:
                 pass
         except StorageError as error:
             log.error("sweep of expired events: %s", error)

@@ -20,7 +20,8 @@ from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC
-from storage.people import Held, Lookups
+from storage.identities.commands import RotateSecret
+from storage.identities.types import Held, Lookups
 
 if TYPE_CHECKING:
     from relay.server.hub import Hub
@@ -158,11 +159,9 @@ class Signing:
             self._rotating = True
         try:
             custody = vaults.begin_rotation(self._vault, following)
-            directory = self._hub.writer.directory
-            present = self._vault.custody
-            count = await self._hub.ingest.call(
-                lambda: directory.rotate_secret(custody.check, lambda *place: present.recode(custody, *place))
-            )
+            values = await self._hub.reader.ask(lambda tables: tables.secrets())
+            resealed = await asyncio.to_thread(self._vault.custody.resealed, custody, values)
+            count = await self._hub.ingest.execute(RotateSecret(custody.check, resealed))
             vaults.finish_rotation(self._vault, custody)
             return count
         finally:

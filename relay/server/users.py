@@ -19,7 +19,8 @@ from relay.protocol import names
 from relay.server.issuer import MAX_SUBJECT, Issuer
 from relay.server.proof_checks import ProofChecks
 from relay.server.proofs import Proofs
-from storage.people import Identity, Lookups, Refused, Token, User, Why
+from storage.identities.commands import AddUserToken, EditUser, RevokeToken, UseToken
+from storage.identities.types import Identity, Lookups, Refused, Token, User, Why
 
 if TYPE_CHECKING:
     from relay.server.hub import Hub
@@ -62,7 +63,6 @@ class Users:
         self._hub = hub
         self._proofs = proofs
         self._checks = checks
-        self._directory = hub.writer.directory
         self._issuer = Issuer(hub.config) if hub.config.identities.jwt_issuer else None
 
     async def identify(self, request: Request) -> Caller:
@@ -125,8 +125,7 @@ class Users:
         if token is None or user is None or wrong is not None:
             raise Reject(Prefix.AUTH_REQUIRED, wrong or "this token is unknown")
         if now - (token.last_used_at or 0) >= USED_SECONDS:
-            token_id = token.id
-            await self._hub.ingest.call(lambda: self._directory.use_tokens("user", [token_id], now))
+            await self._hub.ingest.execute(UseToken("user", token.id))
         return Caller(user.user_id, token.id)
 
     async def get(self, caller: Caller) -> tuple[User | None, list[Identity]]:
@@ -143,13 +142,7 @@ class Users:
         for field, text in fields.items():
             if text is not None and names.shown(text, MAX_SUBJECT) != text:
                 raise Reject(Prefix.INVALID, f"{field}: at most {MAX_SUBJECT} characters, none hidden or for control")
-        row, now = secrets.token_hex(16), int(time.time())
-
-        def work() -> User:
-            user = self._directory.ensure_user(caller.user_id, row, now)
-            return self._directory.edit_user(user.id, fields)
-
-        return await self._hub.ingest.call(work)
+        return await self._hub.ingest.execute(EditUser(caller.user_id, secrets.token_hex(16), fields))
 
     async def tokens(self, caller: Caller) -> list[Token]:
         """The caller's app tokens, newest first."""
@@ -167,21 +160,15 @@ class Users:
             raise Reject(Prefix.INVALID, f"a token's name has 1 to {names.MAX_DISPLAY_NAME} visible characters")
         if expires_at is not None and expires_at <= now:
             raise Reject(Prefix.INVALID, "expires_at lies in the past")
-        text, row = tokens.make(Kind.APP), secrets.token_hex(16)
-        digest, token_id = tokens.digest(text), secrets.token_hex(16)
-
-        def work() -> Token:
-            user = self._directory.ensure_user(caller.user_id, row, now)
-            token = Token(token_id, user.id, name.strip(), None, now, expires_at, None)
-            self._directory.add_token("user", token, digest, now, asking=caller.token_id)
-            return token
-
-        return await self._hub.ingest.call(work), text
+        text = tokens.make(Kind.APP)
+        token = Token(secrets.token_hex(16), "", name.strip(), None, now, expires_at, None)
+        row_id, digest = secrets.token_hex(16), tokens.digest(text)
+        wanted = AddUserToken(caller.user_id, row_id, token, digest, caller.token_id)
+        return await self._hub.ingest.execute(wanted), text
 
     async def revoke_token(self, caller: Caller, token_id: str) -> None:
         """End an app token now. Raises Refused(UNKNOWN)."""
         user, _ = await self.get(caller)
         if user is None:
             raise Refused(Why.UNKNOWN, "there is no such live token")
-        now, owner = int(time.time()), user.id
-        await self._hub.ingest.call(lambda: self._directory.revoke_token("user", owner, token_id, now))
+        await self._hub.ingest.execute(RevokeToken("user", user.id, token_id))

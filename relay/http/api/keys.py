@@ -19,7 +19,7 @@ from relay.http.problems import not_found
 from relay.protocol.event import Event
 from relay.protocol.kinds import is_hex
 from relay.server.identities import Principal
-from storage.people import BoundKey, Identity
+from storage.identities.types import BoundKey, Identity
 
 TAGS: Final = ["keys"]
 PATH: Final = f"{BASE}/agents/me/keys"

@@ -19,7 +19,7 @@ from relay.protocol import kinds
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC
-from storage.people import Identity
+from storage.identities.types import Identity
 
 MAX_FOUND: Final = 25  # agents in one answer of a search
 
