@@ -25,6 +25,7 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, Search, reload
+from relay.protocol import kinds
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
@@ -246,6 +247,9 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = open_vault(config, writer)
+        dropped = await asyncio.to_thread(writer.drop_foreign, kinds.RELAY_ONLY, secrets.pubkey)
+        if dropped:
+            log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
         store = await open_reader(config)
         try:
             hub = Hub(config, relay_url(config, url), writer, store)

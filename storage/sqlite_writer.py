@@ -6,7 +6,7 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -89,6 +89,22 @@ class SqliteWriter:
                 transaction.mark(event.id, OPERATOR)
                 removed += _close_address(transaction, event)
             return removed
+
+        return self._transact(work)
+
+    def drop_foreign(self, kinds: Iterable[int], pubkey: str) -> int:
+        """Remove what other keys than this one published of these kinds before they were refused; how many went.
+
+        Once in the life of a database: what comes later was looked at when it came.
+        """
+
+        def work(transaction: Transaction) -> int:
+            if self._connection.execute(named("write")["mark_foreign_dropped"]).rowcount == 0:
+                return 0
+            sql, own = named("write")["foreign_of_kind"], bytes.fromhex(pubkey)
+            found = [self._connection.execute(sql, (entries.ALL, kind, own)).fetchone()[0] for kind in kinds]
+            seqs = [int(seq) for joined in found if joined for seq in joined.split(",")]
+            return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
 
         return self._transact(work)
 

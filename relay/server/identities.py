@@ -99,6 +99,7 @@ class Identities:
         self._hub = hub
         self._directory = hub.writer.directory
         self.signing = Signing(hub, vault)
+        hub.self_pubkey = self.signing.pubkey
         self.membership = Membership(hub, self.signing)
         self.profiles = Profiles(hub, self.signing)
         self.proofs = Proofs(int(time.time()))

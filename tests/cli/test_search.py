@@ -124,7 +124,7 @@ def test_a_file_that_is_too_long_is_refused_before_or_by_the_hub(tidings: Tiding
     assert result.exit_code == 1
     assert "book.md: longer than 4,194,304 bytes; cut it into several files" in result.stderr
     assert "novel.md: " in result.stderr
-    assert "131,072 bytes" in result.stderr
+    assert "524,288 bytes" in result.stderr
     assert "1 document added, 2 refused" in result.stderr
     line = json.dumps({"content": book})
     result = tidings("knowledge", "import", "-", stdin=f"{line}\n")
