@@ -13,8 +13,8 @@ from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need, Version, target_of
 from storage import entries, log_rows
 from storage.changes import Changes, deleter_name
+from storage.identities.reads import Bindings, SqliteLookups, sql
 from storage.log_rows import AT_ONCE, LogRow
-from storage.registry import Bindings, SqliteLookups, sql
 from storage.statements import SIZES, listed, named, padded
 
 MOST_HELD: Final = 32 * 2**20  # bytes of events looked up and held

@@ -20,9 +20,9 @@ from storage import entries, log_rows, lookup
 from storage.base import Incoming
 from storage.changes import Changes
 from storage.fact_reader import FactReader, newest
+from storage.identities.reads import Bindings
 from storage.log_rows import AT_ONCE, Audience, LogRow
 from storage.query import FOR_EVER
-from storage.registry import Bindings
 from storage.statements import SIZES
 
 _EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)

@@ -18,7 +18,7 @@ from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
 from relay.http.problems import Problem, of_refused, of_reject, of_storage
 from storage.base import StorageError
-from storage.people import Refused
+from storage.identities.types import Refused
 
 _log = logging.getLogger(__name__)
 

@@ -40,10 +40,14 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 
 
 class Term(msgspec.Struct, frozen=True, gc=False):
-    """Words that stand side by side; of the last one only the beginning is given where `prefix` is set."""
+    """Words that stand side by side; of the last one only the beginning is given where `prefix` is set.
+
+    `quoted`: its writer asked for more than two as they are; else a run of characters may be taken apart where nothing has it all.
+    """
 
     words: tuple[str, ...]
     prefix: bool = False
+    quoted: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -96,7 +100,10 @@ def terms_of(text: str) -> tuple[Term, ...]:
 
 def _term(text: str, is_bare: bool) -> Term | None:
     some = tuple(words(text, MAX_PHRASE))
-    return Term(some, is_bare and text.endswith("*") and len(some[-1]) >= MIN_PREFIX) if some else None
+    if not some:
+        return None
+    prefix = is_bare and text.endswith("*") and len(some[-1]) >= MIN_PREFIX
+    return Term(some, prefix, quoted=not is_bare and len(some) > 2)
 
 
 # Events

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from relay.errors import Prefix, Reject
-from storage.people import Avatar
+from storage.identities.commands import MarkRead, SetAvatar, SetMetadata
+from storage.identities.types import Avatar
 
 if TYPE_CHECKING:
     from relay.server.hub import Hub
@@ -30,7 +31,6 @@ class Agents:
 
     def __init__(self, hub: "Hub") -> None:
         self._hub = hub
-        self._directory = hub.writer.directory
 
     async def metadata(self, identity_id: str) -> dict[str, Any]:
         """The JSON object that the agent keeps about itself."""
@@ -42,7 +42,7 @@ class Agents:
         text = msgspec.json.encode(metadata).decode()
         if len(text.encode()) > MAX_METADATA:
             raise Reject(Prefix.INVALID, f"metadata has at most {MAX_METADATA:,} bytes of JSON")
-        await self._hub.ingest.call(lambda: self._directory.set_metadata(identity_id, text))
+        await self._hub.ingest.execute(SetMetadata(identity_id, text))
 
     async def avatar(self, identity_id: str) -> Avatar | None:
         """The agent's picture."""
@@ -62,12 +62,12 @@ class Agents:
         if kind is None:
             raise Reject(Prefix.INVALID, "an avatar is a PNG, JPEG, GIF or WebP picture")
         avatar = Avatar(kind, hashlib.sha256(image).hexdigest(), image)
-        await self._hub.ingest.call(lambda: self._directory.set_avatar(identity_id, avatar))
+        await self._hub.ingest.execute(SetAvatar(identity_id, avatar))
         return avatar
 
     async def remove_avatar(self, identity_id: str) -> None:
         """Keep no picture."""
-        await self._hub.ingest.call(lambda: self._directory.set_avatar(identity_id, None))
+        await self._hub.ingest.execute(SetAvatar(identity_id, None))
 
     async def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
@@ -75,4 +75,4 @@ class Agents:
 
     async def mark_read(self, identity_id: str, post_id: str, seq: int) -> None:
         """The notifications about a post ("" any) are read up to this number."""
-        await self._hub.ingest.call(lambda: self._directory.mark_read(identity_id, post_id, seq))
+        await self._hub.ingest.execute(MarkRead(identity_id, post_id, seq))

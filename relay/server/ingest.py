@@ -31,7 +31,9 @@ from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.kinds import DELETION, VANISH, has_address
 from relay.server.line import Line
 from relay.server.supervision import Faults, plain
+from storage import failures
 from storage.base import Incoming, Outcome, Status, StorageError, Writer
+from storage.commands import Command
 
 VERIFY_BATCH: Final = 64
 COMMIT_BATCH: Final = 1000
@@ -67,10 +69,10 @@ class _Verified(msgspec.Struct, gc=False):
     faulty: list[Submission]
 
 
-class _Call(msgspec.Struct):
-    """Something else for the writer to do between two transactions. Collected: what `work` raises leads back to it."""
+class _Ordered(msgspec.Struct):
+    """A command for the writer."""
 
-    work: Callable[[], Any]
+    command: Command[Any]
     future: "asyncio.Future[Any]"
 
 
@@ -109,8 +111,8 @@ class Ingest:
         self._scheduled = False
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._to_verify: Line[Submission] = Line()
-        self._to_write: queue.SimpleQueue[_Verified | _Batch | _Call | None] = queue.SimpleQueue()
-        self._ahead: list[_Call | None] = []  # taken from the queue while a transaction was gathered
+        self._to_write: queue.SimpleQueue[_Verified | _Batch | _Ordered | None] = queue.SimpleQueue()
+        self._ahead: list[_Ordered | None] = []  # taken from the queue while a transaction was gathered
         self._idle = asyncio.Event()
         self._idle.set()
         self.pending = 0
@@ -164,10 +166,10 @@ class Ingest:
         self._to_write.put(_Batch(list(incoming), future))
         return await future
 
-    async def call(self, work: Callable[[], T]) -> T:
-        """Run `work` on the writer's thread, between two transactions. What it raises is raised here."""
+    async def execute(self, command: Command[T]) -> T:
+        """Have the writer carry out a command between two batches; see `storage.base.Writer.execute`."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._to_write.put(_Call(work, future))
+        self._to_write.put(_Ordered(command, future))
         return await future
 
     async def drained(self) -> None:
@@ -225,7 +227,7 @@ class Ingest:
 
     def _write_loop(self) -> None:
         while (job := self._ahead.pop() if self._ahead else self._to_write.get()) is not _STOP:
-            if isinstance(job, _Call):
+            if isinstance(job, _Ordered):
                 self._run(job)
             else:
                 self._commit(self._gather(job))
@@ -241,7 +243,7 @@ class Ingest:
                 job = self._to_write.get(timeout=patience)
             except queue.Empty:
                 break
-            if job is _STOP or isinstance(job, _Call):
+            if job is _STOP or isinstance(job, _Ordered):
                 self._ahead.append(job)
                 break
             batches.append(job)
@@ -264,13 +266,14 @@ class Ingest:
             outcomes = [Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, failure))] * len(incoming)
         self._loop.call_soon_threadsafe(self._deliver, batches, outcomes, failure)
 
-    def _run(self, job: _Call) -> None:
+    def _run(self, job: _Ordered) -> None:
+        result, known = None, None
         try:
-            result = job.work()
+            result = self._writer.execute(job.command, int(time.time()))
         except BaseException as error:
-            self._loop.call_soon_threadsafe(_settle, job.future, None, plain(error))
-        else:
-            self._loop.call_soon_threadsafe(_settle, job.future, result, None)
+            found = failures.failure(error)
+            known = plain(error) if found is None else found.error()
+        self._loop.call_soon_threadsafe(_settle, job.future, result, known)
 
     # on the loop again
 

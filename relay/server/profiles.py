@@ -23,7 +23,7 @@ from relay.protocol.filter import Filter
 from relay.server.signing import Signing
 from relay.server.supervision import Tasks
 from storage.base import PUBLIC, Expected, Status, StorageError
-from storage.people import BoundKey, Identity, Lookups
+from storage.identities.types import BoundKey, Identity, Lookups
 
 if TYPE_CHECKING:
     from relay.server.hub import Hub

@@ -21,7 +21,7 @@ from relay.protocol.filter import Filter
 from relay.server import signing
 from relay.server.membership import Membership
 from storage.base import PUBLIC, Status
-from storage.people import Refused
+from storage.identities.types import Refused
 from tests.factories import NOW, keypair, make_event
 
 ADDRESS = "192.0.2.1"

@@ -19,7 +19,8 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from storage import fact_reader, sqlite
 from storage.base import Incoming, Outcome, Status
-from storage.people import NewIdentity
+from storage.identities.commands import OpenInvite, OpenKeyClaim, Register
+from storage.identities.types import NewIdentity
 from storage.search import chunks
 from storage.search.chunks import Cutting
 from storage.sqlite_writer import SqliteWriter
@@ -59,11 +60,11 @@ def open_writer(directory: Path, provision: bool = False) -> SqliteWriter:
         new = NewIdentity(
             f"{key:032x}", f"name{key}", None, f"{key:032x}", code, keypair(key).pubkey, b"x", code, NOW + 9
         )
-        writer.directory.register(new, NOW)
+        writer.execute(Register(new), NOW)
     for code in CODES:
-        writer.directory.add_key_claim(tokens.digest(code), f"{1:032x}", NOW + 100, NOW)
+        writer.execute(OpenKeyClaim(tokens.digest(code), f"{1:032x}", NOW + 100), NOW)
     for code in INVITES:
-        writer.directory.add_invite(tokens.digest(code), NOW + 100, NOW)
+        writer.execute(OpenInvite(tokens.digest(code), NOW + 100), NOW)
     return writer
 
 

@@ -13,6 +13,8 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage import projections
+from storage.commands import Rebuild, RemoveMatching, Sweep
+from storage.identities.commands import BindProven, Unbind
 from storage.sqlite_writer import SqliteWriter
 from tests.factories import keypair, make_event
 from tests.storage.feed_logs import identity, open_log, ordered, tables, world, write
@@ -135,13 +137,13 @@ def take(writer: SqliteWriter, step: Step) -> None:
     if step.name == "write":
         write(writer, step.batch, step.door, step.at)
     elif step.name == "sweep":
-        writer.sweep(step.at, 100)
+        writer.execute(Sweep(100), step.at)
     elif step.name == "remove":
-        writer.remove(Filter(ids=frozenset([step.batch[0].id])), 1)
+        writer.execute(RemoveMatching(Filter(ids=frozenset([step.batch[0].id])), 1), NOW)
     elif step.name == "bind":
-        writer.directory.bind(keypair(step.key).pubkey, identity(OWNERS[step.key]), NOW)
-    elif writer.directory.key(keypair(step.key).pubkey) is not None:
-        writer.directory.unbind(keypair(step.key).pubkey, identity(OWNERS[step.key]), NOW)
+        writer.execute(BindProven(keypair(step.key).pubkey, identity(OWNERS[step.key])), NOW)
+    elif writer.tables.key(keypair(step.key).pubkey) is not None:
+        writer.execute(Unbind(keypair(step.key).pubkey, identity(OWNERS[step.key])), NOW)
 
 
 @RELAXED
@@ -156,7 +158,7 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(history: list[
                 assert ordered(tables(directory)) == ordered(feed(world(directory))), step
             rows = tables(directory)
             with mock.patch.object(projections, "AT_ONCE", data.draw(st.integers(1, 4))):
-                writer.rebuild()
+                writer.execute(Rebuild(), NOW)
             assert ordered(tables(directory)) == ordered(rows)
             found = [projections.differences(writer._connection, one) for one in projections.PROJECTIONS]
             assert found == [[] for _ in projections.PROJECTIONS]

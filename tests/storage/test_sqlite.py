@@ -14,6 +14,7 @@ from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage import sqlite
 from storage.base import PUBLIC, Locked, Problem, Status, StorageError
+from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite_file import FILE
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
@@ -125,7 +126,7 @@ class TestDurability:
     def test_a_number_is_never_given_twice(self, tmp_path: Path) -> None:
         first = sqlite.open_writer(tmp_path, MEANING)
         first.write(incoming(notes("a", "b")), NOW)
-        first.remove(ANYTHING, 10)
+        first.execute(RemoveMatching(ANYTHING, 10), NOW)
         first.close()
         second = sqlite.open_writer(tmp_path, MEANING)
         assert second.last_seq() == 2
@@ -150,7 +151,7 @@ class TestDurability:
     ) -> None:
         writer.write(incoming([make_event(0, kind=0, content='{"about": "a secret of mine"}')]), NOW)
         writer.write(incoming([make_event(0, kind=62, created_at=NOW * 10**7, tags=[["relay", "ALL_RELAYS"]])]), NOW)
-        writer.compact()
+        writer.execute(Compact(), NOW)
         assert b"a secret of mine" not in b"".join(bytes_of_files(tmp_path))
         assert await problems(store) == []
 
@@ -191,7 +192,7 @@ class TestTools:
     async def test_tells_figures(self, writer: SqliteWriter, store: SqliteStore) -> None:
         writer.write(incoming([*notes("a", "b"), make_event(0, kind=4, tags=[["p", BOB]])]), NOW)
         writer.write(incoming([make_event(2, tags=[["expiration", str(NOW + 5)]], created_at=5)]), NOW)
-        writer.remove(of(authors=[BOB], until=1000), 1)
+        writer.execute(RemoveMatching(of(authors=[BOB], until=1000), 1), NOW)
         info = await store.info()
         assert (info.events, info.last_seq, info.authors, info.expiring, info.tombstones) == (3, 4, 3, 1, 1)
         assert info.kinds == [(1, 2), (4, 1)]
@@ -253,7 +254,7 @@ class TestTools:
         self, tmp_path: Path, writer: SqliteWriter, store: SqliteStore
     ) -> None:
         writer.write(incoming([make_event(1, content="x" * 500, created_at=n) for n in range(300)]), NOW)
-        writer.compact()
+        writer.execute(Compact(), NOW)
         file = tmp_path / FILE
         data = bytearray(file.read_bytes())
         page = data.find(b"x" * 500) // 4096 * 4096
@@ -301,9 +302,9 @@ async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWri
     foreign = [make_event(1, 39000, tags=[["d", "a"]]), make_event(1, 8000), make_event(2, 8000)]
     note = make_event(1)
     writer.write(incoming([mine, *foreign, note]), NOW)
-    assert writer.drop_foreign([8000, 39000], ALICE) == 3
+    assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 3
     assert set((await store.query([ANYTHING], PUBLIC, NOW)).wires) == {wire(mine), wire(note)}
     assert [problem async for problem in store.check()] == []
     writer.write(incoming(foreign[:1]), NOW)  # what comes later, somebody has decided on
-    assert writer.drop_foreign([8000, 39000], ALICE) == 0
+    assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 0
     assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 3

@@ -18,7 +18,7 @@ from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
-from storage.people import Token
+from storage.identities.types import Token
 
 TAGS: Final = ["tokens"]
 MAX_GRACE: Final = 7 * 86400  # seconds that a rotated token may live on

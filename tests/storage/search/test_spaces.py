@@ -7,11 +7,13 @@ import pytest
 
 from handlers import table
 from storage import sqlite
+from storage.commands import AdoptModel, BeginModel, ForgetVectors, StoreVectors
 from storage.search import writing
 from storage.search.engine import ModelMismatch
 from storage.search.writing import Model
 from storage.sqlite_file import split
 from storage.statements import migrations
+from tests.factories import NOW
 
 OLD, NEW = Model("old", 2), Model("new", 3)
 
@@ -73,30 +75,30 @@ def test_an_older_database_keeps_the_vectors_before_its_first_gap(tmp_path):
 def test_the_first_vector_locks_its_model_in(writer):
     put(writer, 1, 2)
     assert writing.model(writer._connection) is None
-    assert writer.store_embeddings(OLD, [(b"1" * 8, 1), (b"9" * 8, 9)]) == [1]
+    assert writer.execute(StoreVectors(OLD, [(b"1" * 8, 1), (b"9" * 8, 9)]), NOW) == [1]
     assert writing.model(writer._connection) == OLD
     with pytest.raises(ModelMismatch):
-        writer.store_embeddings(NEW, [(b"2" * 12, 2)])
+        writer.execute(StoreVectors(NEW, [(b"2" * 12, 2)]), NOW)
 
 
 def test_a_coming_model_is_beside_the_one_that_serves_until_it_is_adopted(writer):
     put(writer, 1, 2)
-    writer.store_embeddings(OLD, [(b"1" * 8, 1), (b"2" * 8, 2)])
-    writer.begin_model(NEW)
-    assert writer.store_embeddings(NEW, [(b"1" * 12, 1)]) == [1]
+    writer.execute(StoreVectors(OLD, [(b"1" * 8, 1), (b"2" * 8, 2)]), NOW)
+    writer.execute(BeginModel(NEW), NOW)
+    assert writer.execute(StoreVectors(NEW, [(b"1" * 12, 1)]), NOW) == [1]
     assert knowledge(writer) == [(1, "old", b"1" * 8), (2, "old", b"2" * 8)]
-    writer.adopt_model(NEW)
+    writer.execute(AdoptModel(NEW), NOW)
     assert knowledge(writer) == [(1, "new", b"1" * 12), (2, None, None)]
     with pytest.raises(ModelMismatch):
-        writer.store_embeddings(OLD, [(b"2" * 8, 2)])
+        writer.execute(StoreVectors(OLD, [(b"2" * 8, 2)]), NOW)
 
 
 def test_a_former_model_is_forgotten_bit_by_bit_from_its_end(writer):
     put(writer, 1, 2, 3)
-    writer.store_embeddings(OLD, [(b"%d" % number * 8, number) for number in (1, 2, 3)])
-    writer.adopt_model(NEW)
+    writer.execute(StoreVectors(OLD, [(b"%d" % number * 8, number) for number in (1, 2, 3)]), NOW)
+    writer.execute(AdoptModel(NEW), NOW)
     left = []
-    while writer.forget_vectors(1):
+    while writer.execute(ForgetVectors(1), NOW):
         left.append(writer._connection.execute("SELECT group_concat(embedding, '') FROM vectors").fetchone()[0])
     assert left == ["1" * 8 + "2" * 8, "1" * 8, None, None]
     assert writer._connection.execute("SELECT name FROM spaces").fetchall() == [("new",)]
@@ -104,9 +106,9 @@ def test_a_former_model_is_forgotten_bit_by_bit_from_its_end(writer):
 
 def test_a_passage_that_leaves_takes_its_vectors_of_every_model_along(writer):
     put(writer, 1, 2)
-    writer.store_embeddings(OLD, [(b"1" * 8, 1), (b"2" * 8, 2)])
-    writer.begin_model(NEW)
-    writer.store_embeddings(NEW, [(b"1" * 12, 1)])
+    writer.execute(StoreVectors(OLD, [(b"1" * 8, 1), (b"2" * 8, 2)]), NOW)
+    writer.execute(BeginModel(NEW), NOW)
+    writer.execute(StoreVectors(NEW, [(b"1" * 12, 1)]), NOW)
     writer._connection.execute("DELETE FROM passages WHERE id = 1")
     assert writer._connection.execute("SELECT embedding FROM vectors").fetchall() == [(b"2" * 8,)]
     assert writer._connection.execute("SELECT passage_id FROM removed_passages").fetchall() == [(1,)]
