@@ -27,9 +27,10 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 @get(f"{BASE}/openapi.json", include_in_schema=False, media_type="application/vnd.oai.openapi+json")
-async def schema(request: AnyRequest) -> dict[str, Any]:
-    """The OpenAPI document."""
-    return await _described(request)
+async def schema(request: AnyRequest, hub: GivenHub) -> dict[str, Any]:
+    """The OpenAPI document; its paths begin at the address that this relay is known by."""
+    url = hub.identities.users.base_url()
+    return await _described(request) | {"servers": [{"url": url, "description": hub.config.relay.name}]}
 
 
 @get(f"{BASE}/docs", include_in_schema=False)
