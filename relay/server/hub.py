@@ -98,6 +98,8 @@ class Hub:
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
         self._sweeping: asyncio.Task[None] | None = None
+        self._recording: asyncio.Task[None] | None = None
+        self._recorded = self.ingest.last_seq
         self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
@@ -272,7 +274,8 @@ class Hub:
 
     def health(self) -> Health:
         """How the relay is doing now."""
-        problem = self.ingest.failure or self.faults.problem()
+        missing = self.writer.missing
+        problem = self.ingest.failure or (missing and str(missing)) or self.faults.problem()
         return Health(
             status="draining" if self.draining else "degraded" if problem else "ok",
             takes_events=not self.draining and self.ingest.failure is None,
@@ -295,6 +298,9 @@ class Hub:
             await asyncio.sleep(TICK)
             now = self.clock()
             self._visit(now)
+            if self.ingest.last_seq != self._recorded and (self._recording is None or self._recording.done()):
+                self._recorded = self.ingest.last_seq
+                self._recording = self._tasks.start(self._record(), "the note of what is committed")
             interval = self.config.storage.sweep_interval
             if interval and now - self._swept_at >= interval and (self._sweeping is None or self._sweeping.done()):
                 self._swept_at = now
@@ -319,6 +325,12 @@ class Hub:
                 connection.abort()
         elif server.ping_interval and now - connection.heard_at > server.ping_interval:
             connection.ping(now)
+
+    async def _record(self) -> None:
+        try:
+            await asyncio.to_thread(self.writer.record)
+        except StorageError as error:
+            log.error("%s", error)
 
     async def _sweep(self) -> None:
         try:

@@ -18,7 +18,19 @@ from relay.protocol.event import Event, values, wire
 from relay.protocol.filter import Filter, matches
 from relay.server.hub import Hub
 from relay.server.websocket import Connection
-from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status, StorageError
+from storage.base import (
+    PUBLIC,
+    Counted,
+    Found,
+    Incoming,
+    Limits,
+    Missing,
+    Outcome,
+    Readers,
+    Record,
+    Status,
+    StorageError,
+)
 from storage.commands import Command, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchHealth
 
@@ -49,6 +61,8 @@ class MemoryLog:
         self.quick = quick
         self.told = (True, False)  # whether an answer is complete, and whether the relay's limit cut it
         self._first_part = first_part
+        self.missing: Missing | None = None
+        self.records = 0
 
     # Writer
 
@@ -85,6 +99,9 @@ class MemoryLog:
             removed, self.rows = len(self.rows) - len(kept), kept
             return removed
         return len(self.rows) if isinstance(command, Rebuild) else 0
+
+    def record(self) -> None:
+        self.records += 1
 
     # Reader
 
