@@ -97,19 +97,6 @@ class ListFeed:
         return [self.comment_rows[each] for each in ids if each in self.comment_rows]
 
 
-class FakeUsers:
-    """Where the fake relay is reached."""
-
-    def base_url(self) -> str:
-        return "http://relay.example:7447"
-
-
-class FakeIdentities:
-    """Nobody; what the routes need that ask no store."""
-
-    users = FakeUsers()
-
-
 class FakeHub:
     """What HTTP needs to know of a relay, settable."""
 
@@ -124,7 +111,6 @@ class FakeHub:
         self.software = "https://example.org/tidings"
         self.self_pubkey: str | None = None
         self.figures = Health()
-        self.identities = FakeIdentities()
         self.faults = Faults()
         self.listeners: list[Callable[[Event, Outcome], None]] = []
 
