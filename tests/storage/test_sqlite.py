@@ -18,6 +18,7 @@ from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite_file import FILE
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
+from storage.statements import migrations
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming
@@ -308,3 +309,8 @@ async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWri
     writer.write(incoming(foreign[:1]), NOW)  # what comes later, somebody has decided on
     assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 0
     assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 3
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    numbers = [number for number, _ in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
