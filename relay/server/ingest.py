@@ -28,6 +28,7 @@ from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
+from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import DELETION, VANISH, has_address
 from relay.server.line import Line
 from relay.server.supervision import Faults, plain
@@ -58,6 +59,7 @@ class Submission(msgspec.Struct, gc=False):
     received_at: int
     answer: Answer
     size: int
+    token: GivenToken | None = None
     fault: Reject | None = None
 
 
@@ -73,6 +75,7 @@ class _Ordered(msgspec.Struct):
     """A command for the writer."""
 
     command: Command[Any]
+    token: GivenToken | None
     future: "asyncio.Future[Any]"
 
 
@@ -141,17 +144,19 @@ class Ingest:
         source: Hashable = None,
         *,
         size: int | None = None,
+        token: GivenToken | None = None,
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `source` stand in a line of their own. `size` is in bytes, counted here where it is not given.
+        The events of each `source` stand in a line of their own. `size` is in bytes, counted here where it is not given;
+        `token` is the one that it was sent with over HTTP.
         """
         if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
         size = len(wire(event)) if size is None else size
         self._begin(1, size)
-        self._waiting.append((source, Submission(event, door, received_at, answer, size)))
+        self._waiting.append((source, Submission(event, door, received_at, answer, size, token)))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._hand_over)
@@ -166,10 +171,10 @@ class Ingest:
         self._to_write.put(_Batch(list(incoming), future))
         return await future
 
-    async def execute(self, command: Command[T]) -> T:
+    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
         """Have the writer carry out a command between two batches; see `storage.base.Writer.execute`."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._to_write.put(_Ordered(command, future))
+        self._to_write.put(_Ordered(command, token, future))
         return await future
 
     async def drained(self) -> None:
@@ -214,7 +219,10 @@ class Ingest:
             try:
                 submission.fault = fault(event) or self._pace(event)
                 if submission.fault is None:
-                    done.incoming.append(Incoming(event, wire(event), submission.door, submission.received_at))
+                    sound = Incoming(
+                        event, wire(event), submission.door, submission.received_at, token=submission.token
+                    )
+                    done.incoming.append(sound)
                     done.sound.append(submission)
             except BaseException as error:
                 self._faults.report("the verifier", error)
@@ -269,7 +277,7 @@ class Ingest:
     def _run(self, job: _Ordered) -> None:
         result, known = None, None
         try:
-            result = self._writer.execute(job.command, int(time.time()))
+            result = self._writer.execute(job.command, int(time.time()), job.token)
         except BaseException as error:
             found = failures.failure(error)
             if found is None:

@@ -19,6 +19,7 @@ from relay.errors import Changed
 from relay.protocol import kinds, names
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, parse, values
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server.signing import Signing
 from relay.server.supervision import Tasks
@@ -85,7 +86,11 @@ class Profiles:
             log.error("a held key does not follow its identity's profile: %s", error)
 
     async def introduce(
-        self, identity_id: str, more: dict[str, Any] | None = None, shown: dict[str, str | None] | None = None
+        self,
+        identity_id: str,
+        more: dict[str, Any] | None = None,
+        shown: dict[str, str | None] | None = None,
+        given: GivenToken | None = None,
     ) -> Event | None:
         """Publish a kind 0 by the key that the relay holds, where it says something else; the one that stands then.
 
@@ -96,13 +101,15 @@ class Profiles:
         """
         for _ in range(ATTEMPTS):
             try:
-                return await self._introduce(identity_id, more or {}, shown or {})
+                return await self._introduce(identity_id, more or {}, shown or {}, given)
             except Changed:
                 continue
         log.warning("a profile was given up: it changes faster than it can be written")
         return None
 
-    async def _introduce(self, identity_id: str, more: dict[str, Any], shown: dict[str, str | None]) -> Event | None:
+    async def _introduce(
+        self, identity_id: str, more: dict[str, Any], shown: dict[str, str | None], given: GivenToken | None
+    ) -> Event | None:
         keys = await self._hub.reader.ask(lambda tables: [key.pubkey for key in tables.keys(identity_id)])
         profiles = Filter(authors=frozenset(keys), kinds=frozenset([kinds.METADATA]), limit=1)
         found = await self._hub.reader.query([profiles], PUBLIC, int(time.time()))
@@ -118,7 +125,7 @@ class Profiles:
         if present is not None and _content(present) == content:
             return present
         draft = _next(present, kinds.METADATA, content)
-        return await self._publish(identity_id, held.pubkey, draft, expected)
+        return await self._publish(identity_id, held.pubkey, draft, expected, given)
 
     async def _list_relay(self, identity_id: str, pubkey: str) -> None:
         present = await self._signing.newest(pubkey, kinds.RELAY_LIST)
@@ -128,10 +135,15 @@ class Profiles:
         await self._publish(identity_id, pubkey, Draft(kinds.RELAY_LIST, [["r", self._hub.relay_url]], "", created_at))
 
     async def _publish(
-        self, identity_id: str, pubkey: str, draft: Draft, expected: Expected | None = None
+        self,
+        identity_id: str,
+        pubkey: str,
+        draft: Draft,
+        expected: Expected | None = None,
+        given: GivenToken | None = None,
     ) -> Event | None:
         event = await self._signing.sign(identity_id, draft, by=pubkey)
-        outcome = await self._hub.publish(event, Door.HTTP, trusted=True, expected=expected)
+        outcome = await self._hub.publish(event, Door.HTTP, trusted=True, expected=expected, token=given)
         if isinstance(outcome.refusal, Changed):
             raise outcome.refusal
         if outcome.status is Status.REFUSED:
