@@ -11,7 +11,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol.filter import Filter
 from storage import commands, failures, maintenance
 from storage.base import StorageError, TooCostly
-from storage.commands import Command, Model
+from storage.commands import Command, Model, Rebuild, Rebuilt
 from storage.failures import Failure
 from storage.identities import commands as identity_commands
 from storage.identities import writes
@@ -36,6 +36,9 @@ EXAMPLES: dict[Any, Any] = {
     Avatar | None: Avatar("image/png", HASH, b"\xff"),
     User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
     list[int]: [1, 2],
+    list[str]: ["posts"],
+    list[int | str]: [1, HASH],
+    Rebuilt: Rebuilt(256, Rebuild(["posts"], 2, [1, HASH])),
 }
 
 
