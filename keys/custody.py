@@ -5,6 +5,7 @@ row it belongs to: a ciphertext moved elsewhere opens as little as one under ano
 """
 
 import secrets
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keys import nip49, schnorr
 from relay.protocol import kinds
 from relay.protocol.event import Event, compute_id
-from storage.people import Held
+from storage.identities.types import Held, Resealed
 
 MASTER_BYTES: Final = 32
 TABLE, COLUMN = "custodial_keys", "ciphertext"
@@ -79,6 +80,13 @@ class Custody:
     def recode(self, following: "Custody", table: str, column: str, row: str, sealed: bytes) -> bytes:
         """The same secret for the same place under another master secret."""
         return following.seal(table, column, row, self.open(table, column, row, sealed))
+
+    def resealed(self, following: "Custody", values: Iterable[tuple[str, str, str, bytes]]) -> list[Resealed]:
+        """All values (table, column, row, ciphertext) as they will be under the next master secret."""
+        return [
+            Resealed(table, column, row, before, self.recode(following, table, column, row, before))
+            for table, column, row, before in values
+        ]
 
     def new_key(self) -> Held:
         """A fresh key pair, its secret sealed."""

@@ -13,6 +13,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -25,22 +26,23 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, Search, reload
-from relay.protocol import kinds
+from relay.protocol import chunks, kinds
+from relay.protocol.chunks import Cutting
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
 from storage import sqlite
-from storage.base import Info, Reader, Tools, Writer
+from storage.base import Info, Reader, StorageError, Tools, Writer
+from storage.commands import DropForeign
 from storage.feed import Feed
-from storage.search import chunks, minilm
-from storage.search.chunks import Cutting
+from storage.identities.commands import AdoptSecret, RotateSecret
+from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
 from storage.search.minilm import MiniLm
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
-from storage.search.writing import SearchWriter
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
 
@@ -132,14 +134,11 @@ def _minilm(setting: str) -> MiniLm:
     return MiniLm()
 
 
-def make_search(config: Config, hub: Hub, writer: SqliteWriter, store: SqliteStore) -> SqliteSearch:
+def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
     """The search engine over this store, not open yet. What it writes waits its turn with the events. Raises ConfigError."""
 
-    async def write(work: Callable[[SearchWriter], T]) -> T:
-        return await hub.ingest.call(lambda: work(writer))
-
     trusted = frozenset(config.search.trusted_keys)
-    keeping = Keeping(Path(config.server.data) / SEARCH, store.run, write, config.search.segment, trusted)
+    keeping = Keeping(Path(config.server.data) / SEARCH, store.run, hub.ingest.execute, config.search.segment, trusted)
     reranker = _minilm("search.rerank") if config.search.rerank else None
     return SqliteSearch(keeping, embedder(config.search), reranker)
 
@@ -156,14 +155,14 @@ async def open_reader(config: Config) -> SqliteStore:
 
 def open_vault(config: Config, writer: Writer) -> Vault:
     """The relay's secrets, made at the first start. Raises ConfigError when they are lost, changed or malformed."""
-    recorded = writer.directory.secret_check()
+    recorded = writer.tables.secret_check()
     settings = config.identities
     try:
         found = vault.unlock(Path(config.server.data), settings.relay_key, settings.master_secret, recorded)
     except VaultError as error:
         raise ConfigError(str(error)) from None
     if recorded is None:
-        writer.directory.adopt_secret(found.custody.check)
+        writer.execute(AdoptSecret(found.custody.check), int(time.time()))
     return found
 
 
@@ -175,8 +174,9 @@ def rotate_master(config: Config, following: str) -> int:
     writer = open_writer(config)
     try:
         secrets = open_vault(config, writer)
-        present, custody = secrets.custody, vault.begin_rotation(secrets, following)
-        count = writer.directory.rotate_secret(custody.check, lambda *place: present.recode(custody, *place))
+        custody = vault.begin_rotation(secrets, following)
+        resealed = secrets.custody.resealed(custody, writer.tables.secrets())
+        count = writer.execute(RotateSecret(custody.check, resealed), int(time.time()))
         vault.finish_rotation(secrets, custody)
         return count
     except VaultError as error:
@@ -215,7 +215,7 @@ class Site:
         return self.hub.config
 
     async def compact(self) -> None:
-        """As `storage.base.Writer.compact`; removed vectors leave their files too."""
+        """As `storage.commands.Compact`; removed vectors leave their files too."""
         await self.engine.purge()
         await self.hub.compact()
 
@@ -227,7 +227,7 @@ class Site:
         return made
 
     async def rebuild(self) -> int:
-        """As `storage.base.Writer.rebuild`; the vectors are made again."""
+        """As `storage.commands.Rebuild`; the vectors are made again."""
         rows = await self.hub.rebuild()
         self.wake()
         return rows
@@ -247,7 +247,9 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = open_vault(config, writer)
-        dropped = await asyncio.to_thread(writer.drop_foreign, kinds.RELAY_ONLY, secrets.pubkey)
+        dropped = await asyncio.to_thread(
+            writer.execute, DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time())
+        )
         if dropped:
             log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
         store = await open_reader(config)
@@ -256,7 +258,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             asyncio.get_running_loop().set_exception_handler(hub.faults.handle)
             try:
                 hub.identities = Identities(hub, secrets)
-                engine = make_search(config, hub, writer, store)
+                engine = make_search(config, hub, store)
                 hub.search = engine
                 try:
                     yield Site(hub, store, engine)
@@ -307,6 +309,8 @@ async def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, _stop, server, site.hub)
             running.add_signal_handler(signal.SIGHUP, _reload, site.hub, load)
+            with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
+                await site.identities.profiles.introduce_relay()
             url = listener.url_of(sock, "http")  # the server closes the socket when it stops
             commands = control.Control(site)
             await commands.start(Path(config.server.data))
@@ -352,6 +356,15 @@ def invoked(script: Path) -> str:
     return shlex.quote(str(path)) + (" -m relay" if is_module else "")
 
 
+def public(config: Config, websocket: str) -> str:
+    """Under which URL clients are taken to know this relay, and where that comes from."""
+    if config.relay.url:
+        return f"{config.relay.url} (relay.url)"
+    if config.server.trusted_proxies:
+        return f"what the trusted proxies say, {websocket} without them; relay.url sets it"
+    return f"{websocket}; relay.url sets another"
+
+
 def greeting(config: Config, page: str) -> str:
     """What a person needs to know when the relay is up, in commands that work where it was started."""
     websocket = config.relay.url or page.replace("http", "ws", 1)
@@ -360,6 +373,7 @@ def greeting(config: Config, page: str) -> str:
 
   page       {page}/
   WebSocket  {websocket}
+  public     {public(config, websocket)}
   docs       {page}/docs
 
 A first event:

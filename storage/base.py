@@ -14,8 +14,11 @@ import msgspec
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
-from storage.people import Directory, Lookups
+from relay.protocol.rows import Projection
+from storage.commands import Command
+from storage.identities.types import Lookups
 
 T = TypeVar("T")
 Readers = frozenset[str]  # whose private events may be read: authenticated pubkeys and group ids; empty = public only
@@ -45,10 +48,25 @@ class Expected(msgspec.Struct, frozen=True, gc=False):
     id: str | None
 
 
+class Missing(msgspec.Struct, frozen=True, gc=False):
+    """Events that were acknowledged and are not in the database: those with the numbers from `first` to `last`."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return (
+            f"events {self.first} to {self.last} of the log are missing: its write-ahead log was cut off or damaged, or this is an "
+            "older copy of the database. Stop the relay, then put a newer backup in its place, or take the loss: "
+            "`tidings check --accept-loss`"
+        )
+
+
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came.
 
-    Where something is `expected`, the event is stored only if that holds.
+    Where something is `expected`, the event is stored only if that holds; where a `token` is named with which it was sent, only
+    if that is still good.
     """
 
     event: Event
@@ -56,6 +74,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     door: Door
     received_at: int
     expected: Expected | None = None
+    token: GivenToken | None = None
 
 
 class Status(enum.IntEnum):
@@ -132,7 +151,7 @@ class Writer(Protocol):
     """The one writer of a data directory. Blocking: called from one thread at a time, never from the event loop."""
 
     @property
-    def directory(self) -> Directory:
+    def tables(self) -> Lookups:
         """The primary tables: who someone is."""
 
     def last_seq(self) -> int:
@@ -145,17 +164,22 @@ class Writer(Protocol):
         StorageError only when the database cannot be written at all (disk full, file gone); then nothing is stored.
         """
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove at most `limit` events that have expired by `now` (NIP-40); how many went."""
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
+        """Carry out a command in a transaction of its own; what it gives, durable when this returns.
 
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """The operator's removal of at most `limit` matching events, private ones too, with marks; how many went."""
+        Raises StorageError, and Refused or Reject where the command's docstring says so, and Reject(auth-required) when the
+        `token` that it was sent with is not good any more; then nothing is changed.
+        """
 
-    def rebuild(self) -> int:
-        """Empty every projection and refresh all its keys from the log; how many rows there are then."""
+    def record(self) -> None:
+        """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
 
-    def compact(self) -> None:
-        """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
+    @property
+    def missing(self) -> Missing | None:
+        """What is known to be missing of the log; their numbers are not given out again."""
+
+    def accept_loss(self) -> Missing | None:
+        """From now on nothing is missing; what was."""
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""
@@ -239,7 +263,7 @@ class Tools(Protocol):
     async def info(self) -> Info:
         """Figures about the database."""
 
-    def check(self, verify: bool = True) -> AsyncIterator[Problem]:
+    def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
         """Compare the database with itself: the file, ids, signatures, index rows, projections against a rebuild."""
 
     async def backup(self, target: Path) -> int:

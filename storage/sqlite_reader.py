@@ -20,10 +20,10 @@ from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from storage import entries, lookup, sqlite_file
 from storage.base import Counted, Found, Limits, Readers, Record, StorageError
+from storage.identities.reads import SqliteLookups
+from storage.identities.types import Lookups
 from storage.log_rows import unpack_audience
-from storage.people import Lookups
 from storage.query import FOR_EVER
-from storage.registry import SqliteLookups
 from storage.sqlite_feed import SqliteFeed
 from storage.sqlite_quick import Quick, is_small
 from storage.statements import listed, named
@@ -84,7 +84,7 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
         await reader
     except sqlite3.Error as error:
         await reader.ended()
-        raise sqlite_file.failure(error) or StorageError(f"{file}: {error}") from None
+        raise sqlite_file.unusable(file, error) from None
     try:
         await reader.run(partial(_check, file=file))
         await reader.set_progress_handler(reader.spend, reader.steps_a_call)
@@ -151,7 +151,7 @@ class SqliteReader:
         after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches; see storage.base.Reader."""
-        place = None if after is None else (after[0], entries.rank(after[1]))
+        place = None if after is None else (after[0], events.rank(after[1]))
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: _query(connection, filters, scope, limits))
 

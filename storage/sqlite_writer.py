@@ -6,27 +6,27 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import OPERATOR, Meaning
-from relay.protocol.event import Event
-from relay.protocol.facts import Version
-from relay.protocol.filter import Filter
-from storage import entries, lookup, projections, sqlite_file
-from storage.base import Incoming, Outcome, Status, StorageError
-from storage.directory import SqliteDirectory
-from storage.registry import Bindings
+from relay.protocol.admission import Meaning
+from relay.protocol.chunks import Cutting
+from relay.protocol.facts import GivenToken
+from storage import committed, maintenance, projections, rebuilding, sqlite_file
+from storage.base import Incoming, Missing, Outcome, Status, StorageError
+from storage.commands import Command, Compact, Rebuild
+from storage.identities import writes as identities
+from storage.identities.reads import Bindings, SqliteLookups
 from storage.search import writing
-from storage.search.chunks import Cutting
-from storage.search.writing import Model
 from storage.statements import named
 from storage.transaction import Transaction
 
-_log: Final = logging.getLogger(__name__)
+_log: Final = logging.getLogger("tidings.storage")
+_TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild at the start is
 _CLOSED: Final = "the log is closed"
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
 _POISONED: Final = Outcome(
@@ -42,13 +42,20 @@ class SqliteWriter:
     def __init__(self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int) -> None:
         self._meaning = meaning
         self._lock = sqlite_file.Lock(directory)
+        self._path = directory
         self._closed = False
+        self._recording = threading.Lock()
+        self._recorded: int | None = None
         try:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
-            projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
+            self._compare()
+            self._committed = self._last_seq
             self._bindings = Bindings(self._connection)
-            self.directory = SqliteDirectory(self._connection, self._transact)
+            self.tables = SqliteLookups(self._connection)
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise sqlite_file.unusable(directory / sqlite_file.FILE, error) from error
         except BaseException:
             self._lock.release()
             raise
@@ -56,6 +63,43 @@ class SqliteWriter:
     def last_seq(self) -> int:
         """The highest number given out."""
         return self._last_seq
+
+    @property
+    def missing(self) -> Missing | None:
+        """What is known to be missing of the log."""
+        return self._missing
+
+    def _compare(self) -> None:
+        """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
+        self._missing = sqlite_file.missing(self._connection)
+        noted = committed.read(self._path)
+        if noted is not None and noted > self._last_seq:
+            self._missing = Missing(self._last_seq + 1 if self._missing is None else self._missing.first, noted)
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(named("write")["set_missing"], (self._missing.first, noted))
+            self._connection.execute(named("write")["set_last_seq"], (noted,))
+            self._connection.execute("COMMIT")
+            self._last_seq = noted
+        if self._missing is not None:
+            _log.error("%s", self._missing)
+
+    def accept_loss(self) -> Missing | None:
+        """From now on nothing is missing; what was."""
+        self._transact(lambda _: self._connection.execute(named("write")["accept_loss"]))
+        accepted, self._missing = self._missing, None
+        return accepted
+
+    def record(self) -> None:
+        """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
+        with self._recording:
+            seq = self._committed
+            if seq == self._recorded:
+                return
+            try:
+                committed.write(self._path, seq)
+            except OSError as error:
+                raise StorageError(f"{self._path / committed.FILE} cannot be written: {error.strerror}") from None
+            self._recorded = seq
 
     def write(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         """Admit and store a batch; see storage.base.Writer."""
@@ -69,88 +113,52 @@ class SqliteWriter:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
         return self._transact(lambda _: self._one_by_one(batch, now))
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove expired events; an address that expires stays closed to older versions."""
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
+        """Carry out a command; see storage.base.Writer."""
+        work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
+        if isinstance(command, Compact):
+            self._require_open()
+            maintenance.compact(self._connection)
+            return cast(T, self.record())
 
-        def work(transaction: Transaction) -> int:
-            joined = self._connection.execute(named("write")["expired"], (now, limit)).fetchone()[0]
-            seqs = [int(seq) for seq in joined.split(",")] if joined else []
-            return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
+        def carry_out(transaction: Transaction) -> T:
+            transaction.check_token(token, now)
+            return cast(T, work(self._connection, command, transaction, now))
 
-        return self._transact(work)
+        return self._transact(carry_out)
 
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """The operator's removal: ids are marked, and addresses stay closed to older versions."""
+    def finish_rebuild(self) -> None:
+        """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
+        tables = rebuilding.pending(self._connection)
+        if not tables:
+            return
+        if self._last_seq:
+            rebuilding.check_room(self._connection, self._path, tables)
+            _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
+            self._rebuild(tables)
+        self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
 
-        def work(transaction: Transaction) -> int:
-            scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-            removed = 0
-            for event in transaction.take_seqs(lookup.seqs_of(self._connection, wanted, scope, limit)):
-                transaction.mark(event.id, OPERATOR)
-                removed += _close_address(transaction, event)
-            return removed
-
-        return self._transact(work)
-
-    def drop_foreign(self, kinds: Iterable[int], pubkey: str) -> int:
-        """Remove what other keys than this one published of these kinds before they were refused; how many went.
-
-        Once in the life of a database: what comes later was looked at when it came.
-        """
-
-        def work(transaction: Transaction) -> int:
-            if self._connection.execute(named("write")["mark_foreign_dropped"]).rowcount == 0:
-                return 0
-            sql, own = named("write")["foreign_of_kind"], bytes.fromhex(pubkey)
-            found = [self._connection.execute(sql, (entries.ALL, kind, own)).fetchone()[0] for kind in kinds]
-            seqs = [int(seq) for joined in found if joined for seq in joined.split(",")]
-            return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
-
-        return self._transact(work)
-
-    def rebuild(self) -> int:
-        """Make every projection again."""
-        return self._transact(lambda _: projections.rebuild(self._connection))
-
-    def count_votes(self, whose: projections.Votes) -> None:
-        """Whose votes count; a change makes every projection again."""
-        self._transact(lambda _: projections.count_votes(self._connection, whose))
+    def count_votes(self, whose: rebuilding.Votes) -> None:
+        """Whose votes count; a change makes the votes again."""
+        if rebuilding.whose_votes(self._connection) != whose:
+            self._transact(lambda _: rebuilding.set_whose_votes(self._connection, whose))
+            self.finish_rebuild()
 
     def cut_passages(self, cutting: Cutting) -> None:
-        """What is searched and how it is cut; a change makes the passages again."""
-        self._transact(lambda _: projections.cut_passages(self._connection, cutting))
+        """What is searched and how it is cut; a change makes the passages again, those that are the same keep their vectors."""
+        if writing.settings(self._connection) != cutting:
+            self._transact(lambda _: rebuilding.set_cutting(self._connection, cutting))
+            self.finish_rebuild()
 
-    def store_embeddings(self, model: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
-        """Keep vectors of passages; see storage.search.writing.SearchWriter."""
-        return self._transact(lambda _: writing.store(self._connection, model, rows))
-
-    def begin_model(self, model: Model) -> None:
-        """Vectors of this model may be kept beside those that serve."""
-        self._transact(lambda _: writing.begin(self._connection, model))
-
-    def adopt_model(self, model: Model) -> None:
-        """From now on this model serves."""
-        self._transact(lambda _: writing.adopt(self._connection, model))
-
-    def forget_vectors(self, number: int) -> bool:
-        """Forget some vectors of models that are on their way out; whether there may be more."""
-        return self._transact(lambda _: writing.forget(self._connection, number))
-
-    def forget_removed(self, number: int) -> None:
-        """The vector index has forgotten what was removed up to this number."""
-        self._transact(lambda _: self._connection.execute(named("search")["forget_removed"], (number,)))
-
-    def compact(self) -> None:
-        """VACUUM and truncate the write-ahead log. Raises StorageError while a long read holds the old pages."""
-        self._require_open()
-        try:
-            self._connection.execute(named("search")["merge_words"])  # words of removed texts stay until then
-            self._connection.execute("VACUUM")
-            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.Error as error:
-            raise sqlite_file.failure(error) or StorageError(str(error)) from error
-        if busy:
-            raise StorageError("a reader still holds the write-ahead log; try again when it has finished")
+    def _rebuild(self, tables: list[str]) -> None:
+        part: Rebuild | None = Rebuild(tables)
+        looked = told = 0
+        while part is not None:
+            done = self.execute(part, now=0)
+            part, looked = done.following, looked + done.looked
+            if looked - told >= _TOLD:
+                told = looked
+                _log.info("%d rows are done", looked)
 
     def close(self) -> None:
         """Checkpoint, close and release the lock. Idempotent."""
@@ -159,8 +167,9 @@ class SqliteWriter:
         self._closed = True
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error:
-            _log.exception("the write-ahead log could not be folded in; the next start will do it")
+            self.record()
+        except (sqlite3.Error, StorageError) as error:
+            _log.error("the write-ahead log could not be folded in; the next start will do it (%s)", error)
         finally:
             self._connection.close()
             self._lock.release()
@@ -181,6 +190,7 @@ class SqliteWriter:
             if self._last_seq != before:
                 self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
             self._connection.execute("COMMIT")
+            self._committed = self._last_seq
         except BaseException as error:
             self._last_seq = before
             self._roll_back()
@@ -200,11 +210,11 @@ class SqliteWriter:
 
     def _finish(self, transaction: Transaction) -> None:
         transaction.flush()
-        projections.refresh(self._connection, transaction.touched)
+        projections.refresh(self._connection, self._meaning.projections, transaction.touched)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         if len(batch) > 1:
-            transaction.expect([incoming.event for incoming in batch])
+            transaction.expect(batch)
         return [self._admit(transaction, incoming, now) for incoming in batch]
 
     def _one_by_one(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
@@ -236,10 +246,11 @@ class SqliteWriter:
         if expected is not None and transaction.newest(expected.filter, now) != expected.id:
             return Outcome(Status.REFUSED, refusal=Changed())
         try:
+            transaction.check_token(incoming.token, now)
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event)
             for action in admission.actions if admission.refusal is None else ():
-                self.directory.carry_out(action, transaction, now)
+                identities.act(self._connection, action, transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -253,11 +264,3 @@ class SqliteWriter:
         self._last_seq += 1
         transaction.put(incoming, self._last_seq, admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)
-
-
-def _close_address(transaction: Transaction, event: Event) -> int:
-    """Refuse older versions of what is removed; 1, for counting."""
-    address = events.address_of(event)
-    if address is not None:
-        transaction.mark_address(address, Version(event.created_at, event.id))
-    return 1

@@ -9,20 +9,24 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from keys import tokens
+from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import facts as facts_
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event
-from relay.protocol.facts import ROUNDS, Facts, Need, Version
+from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
+from relay.protocol.rows import Live
 from storage import entries, log_rows, lookup
 from storage.base import Incoming
 from storage.changes import Changes
 from storage.fact_reader import FactReader, newest
+from storage.identities.reads import Bindings
 from storage.log_rows import AT_ONCE, Audience, LogRow
+from storage.projections import Touched
 from storage.query import FOR_EVER
-from storage.registry import Bindings
 from storage.statements import SIZES
 
 _EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
@@ -30,7 +34,7 @@ _PAGE: Final = 1000  # events of an author removed in one step
 
 
 class Transaction:
-    """The log as it will be. `touched` are the derived rows to refresh, by projection."""
+    """The log as it will be. `touched` is what derived rows may depend on."""
 
     def __init__(self, connection: sqlite3.Connection, meaning: Meaning, bindings: Bindings) -> None:
         self._connection = connection
@@ -39,14 +43,17 @@ class Transaction:
         self._changes = Changes()
         self._passages: dict[str, int] = {}
         self.facts = Facts()
-        self.touched: dict[str, set[str]] = {}
+        self.touched = Touched()
+        self.projections = meaning.projections
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
 
     # before decisions
 
-    def expect(self, batch: Sequence[Event]) -> None:
+    def expect(self, incoming: Sequence[Incoming]) -> None:
         """Look up at once what these events will need. They count as here meanwhile: one may need what another names."""
         facts, reader = self.facts, self._reader
+        batch = [one.event for one in incoming]
+        self.require(*(("tokens", one.token.key) for one in incoming if one.token is not None))
         facts.events.update({event.id: event for event in batch})
         asked: Sequence[Event] = batch
         for _ in range(ROUNDS):
@@ -85,6 +92,15 @@ class Transaction:
             self._reader.look_up(missing)
         return self.facts
 
+    def check_token(self, token: GivenToken | None, now: int) -> None:
+        """Raises Reject(auth-required) when the token that something was sent with has ended meanwhile."""
+        if token is not None:
+            found = self.require(("tokens", token.key)).tokens[token.key]
+            gone = "this token is unknown"
+            wrong = gone if found is None else tokens.fault(found.revoked_at, found.expires_at, now)
+            if wrong is not None:
+                raise Reject(Prefix.AUTH_REQUIRED, wrong)
+
     def holds(self, event_id: str) -> bool:
         """Whether the event is here already."""
         if event_id not in self._reader.present:
@@ -104,6 +120,8 @@ class Transaction:
         """Store an event that is not here."""
         event, facts = incoming.event, self.facts
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
+        live = Live(seq, event, incoming.received_at, expires_at, log_rows.pack_audience(audience))
+        self.touched.came[event.id] = live
         self._reader.present[event.id] = True
         facts.events[event.id] = event
         facts.targets.pop(event.id, None)
@@ -162,7 +180,7 @@ class Transaction:
         """Whose key this is has changed in the tables, or what a code is good for."""
         self._bindings.forget(pubkey)
         self.facts.keys.pop(pubkey, None)
-        for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites):
+        for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
             known.clear()
 
     def touch_author(self, pubkey: str) -> None:
@@ -181,6 +199,8 @@ class Transaction:
     def _take(self, row: LogRow) -> None:
         event, facts = row.event, self.facts
         self._changes.take(row)
+        if self.touched.came.pop(event.id, None) is None:
+            self.touched.left[event.id] = row.seq
         self._reader.rows.pop(event.id, None)
         for known in (facts.events, facts.targets):
             if event.id in known:
@@ -204,7 +224,7 @@ class Transaction:
 
     def _touch(self, event: Event) -> None:
         for projection, key in self._meaning.touches(event):
-            self.touched.setdefault(projection, set()).add(key)
+            self.touched.keys.setdefault(projection, set()).add(key)
 
     # removals of many
 

@@ -11,7 +11,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("relay", "handlers", "storage", "keys", "bench")
 
 GROUND = ("relay.errors", "relay.protocol", "keys.schnorr", "keys.encoding", "keys.nip42", "keys.nip98", "keys.tokens")
-INTERFACES = ("storage.base", "storage.feed", "storage.people", "storage.search.engine")
+INTERFACES = (
+    "storage.base",
+    "storage.commands",
+    "storage.failures",
+    "storage.feed",
+    "storage.identities.commands",
+    "storage.identities.types",
+    "storage.search.engine",
+)
 SERVED = (*GROUND, "relay.server", "relay.config", *INTERFACES, "handlers", "keys")
 EVERYTHING = PACKAGES
 
@@ -26,7 +34,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "keys.nip42": GROUND,
     "keys.nip98": GROUND,
     "keys.tokens": GROUND,
-    "keys.custody": (*GROUND, "keys.nip49", "storage.people"),
+    "keys.custody": (*GROUND, "keys.nip49", "storage.identities.types"),
     "keys.vault": (*GROUND, "keys.custody"),
     "storage": GROUND,
     "handlers": GROUND,

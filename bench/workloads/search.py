@@ -22,16 +22,16 @@ from bench.figures import Row, percentile
 from bench.plan import Plan
 from handlers import table
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from storage import sqlite
 from storage.base import Incoming
-from storage.search.chunks import Cutting
+from storage.commands import Command
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
-from storage.search.writing import SearchWriter
 
 SHARES: Final = {"": 1.0, " 50 %": 0.5, " 1 %": 0.01, " 0.1 %": 0.001}  # of the passages match the filter
 RECALL: Final = 0.95
@@ -74,8 +74,8 @@ class Searched:
         """Begin to answer."""
         self.store = await sqlite.open_reader(self.path)
 
-        async def write(work: Callable[[SearchWriter], T]) -> T:
-            return await asyncio.to_thread(work, self.writer)
+        async def write(command: Command[T]) -> T:
+            return await asyncio.to_thread(self.writer.execute, command, _NOW)
 
         self.engine = SqliteSearch(Keeping(self.path / "search", self.store.run, write), WordLlama())
         await self.engine.open()

@@ -31,6 +31,7 @@ from relay.protocol.filter import Filter
 from relay.server import control, policies
 from relay.server.control import ControlError
 from storage.base import Incoming, Outcome, Reader, Status, StorageError, Tools, Writer
+from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 
 T = TypeVar("T")
 
@@ -181,13 +182,13 @@ class Hand(Protocol):
         """Write verified events, at most `control.MAX_BATCH`; one Outcome each, in order, once they are durable."""
 
     def remove(self, wanted: Filter, limit: int) -> int:
-        """As Writer.remove."""
+        """As storage.commands.RemoveMatching."""
 
     def compact(self) -> None:
-        """As Writer.compact."""
+        """As storage.commands.Compact."""
 
     def rebuild(self) -> int:
-        """As Writer.rebuild."""
+        """As storage.commands.Rebuild, all of it; how many derived rows there are then."""
 
     def close(self) -> None:
         """Let go. Idempotent."""
@@ -200,10 +201,22 @@ class Direct:
         self._writer = writer
         self._settings = settings
         self._operator = policies.Author(Door.IMPORT, relay=relay)
-        self.remove = writer.remove
-        self.compact = writer.compact
-        self.rebuild = writer.rebuild
         self.close = writer.close
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        """As Hand.remove."""
+        return self._writer.execute(RemoveMatching(wanted, limit), int(time.time()))
+
+    def compact(self) -> None:
+        """As Hand.compact."""
+        self._writer.execute(Compact(), int(time.time()))
+
+    def rebuild(self) -> int:
+        """As Hand.rebuild."""
+        part: Rebuild | None = Rebuild()
+        while part is not None:
+            part = self._writer.execute(part, int(time.time())).following
+        return self._writer.execute(CountRows(), int(time.time()))
 
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
         """As Hand.submit."""

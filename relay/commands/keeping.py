@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from handlers.rows import PROJECTIONS
 from relay.commands.common import (
     Settings,
     as_json,
@@ -82,19 +83,26 @@ def _date(seconds: int | None) -> str:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Do not check signatures again.")
+@click.option(
+    "--accept-loss", is_flag=True, help="Take the log as it is where events are missing; the relay is stopped."
+)
 @as_json
 @with_settings
-def check(settings: Settings, quick: bool, as_json: bool) -> None:
+def check(settings: Settings, quick: bool, accept_loss: bool, as_json: bool) -> None:
     """Compare the database with itself.
 
-    Checks the file, ids, signatures, index rows and projections. Exit code 1 when there is a problem. Works while
-    the relay runs. --json prints a problem a line, and in the last line how many there are.
+    Checks the file, ids, signatures, index rows and projections, and that the log does not end before what was
+    acknowledged. Exit code 1 when there is a problem. Works while the relay runs. --json prints a problem a line, and in
+    the last line how many there are.
 
     \b
     Examples:
       tidings check
       tidings check --quick --json
+      tidings check --accept-loss
     """
+    if accept_loss:
+        _accept_loss(settings.load())
     problems = run(_check(settings.load(), not quick, as_json))
     say(f"{counted(problems, 'problem')} found" if problems else "no problem found")
     if as_json:
@@ -103,11 +111,28 @@ def check(settings: Settings, quick: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+def _accept_loss(config: Config) -> None:
+    """Raises Locked while a relay runs."""
+    from relay import app
+
+    writer = app.open_writer(config)
+    try:
+        accepted = writer.accept_loss()
+    finally:
+        writer.close()
+    if accepted is None:
+        say("nothing is missing")
+    else:
+        say(
+            f"accepted: events {accepted.first} to {accepted.last} are gone; the next one is {accepted.last + 1} or above"
+        )
+
+
 async def _check(config: Config, verify: bool, as_json: bool) -> int:
     problems = 0
     async with reading(config) as database:
         with waiting("checking …"):
-            async for problem in database.check(verify):
+            async for problem in database.check(PROJECTIONS, verify):
                 problems += 1
                 where = f"event {problem.seq}: " if problem.seq else ""
                 click.echo(msgspec.json.encode(problem) if as_json else where + printable(problem.message))
@@ -163,7 +188,7 @@ def compact(settings: Settings) -> None:
 def rebuild(settings: Settings) -> None:
     """Make the derived tables anew from the log.
 
-    A running relay takes no events meanwhile.
+    A running relay goes on taking events meanwhile.
 
     \b
     Examples:

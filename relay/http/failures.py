@@ -18,7 +18,7 @@ from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
 from relay.http.problems import Problem, of_refused, of_reject, of_storage
 from storage.base import StorageError
-from storage.people import Refused
+from storage.identities.types import Refused
 
 _log = logging.getLogger(__name__)
 
@@ -120,6 +120,7 @@ def too_deep(request: Request[Any, Any, Any], _error: RecursionError) -> Respons
 def broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of the relay: its log gets the whole story, the client only that it happened."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    request.app.state.hub.faults.note("an HTTP request", error)
     return answer(request, _plain(500, "the relay could not answer this request"))
 
 

@@ -3,6 +3,7 @@
 Everything is read at each request: settings can be reloaded and figures change.
 """
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from litestar.di import NamedDependency
@@ -11,6 +12,7 @@ from litestar.params import SkipValidation
 from relay.config import Config
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.facts import GivenToken
 from relay.server.hub import Listener
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
@@ -89,13 +91,19 @@ class Hub(Protocol):
         self,
         event: Event,
         door: Door,
+        *,
         keys: frozenset[str] = frozenset(),
         trusted: bool = False,
         expected: Expected | None = None,
+        source: Hashable = None,
+        url: str = "",
+        token: GivenToken | None = None,
     ) -> Outcome:
         """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now.
 
-        Where something is `expected`, it is refused with `Changed` when that does not hold any more.
+        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay.
+        Where something is `expected`, it is refused with `Changed` when that does not hold any more, and when the
+        `token` that it was sent with has ended meanwhile.
         """
 
     def listen(self, listener: Listener) -> None:

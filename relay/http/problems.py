@@ -6,9 +6,9 @@
 from typing import Any, Final
 
 from relay.errors import Prefix, Reject
-from relay.server.identities import TooFast
+from relay.server.proof_checks import TooFast
 from storage.base import StorageError, TooCostly
-from storage.people import Refused, Why
+from storage.identities.types import Refused, Why
 
 
 class Problem(Exception):

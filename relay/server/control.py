@@ -33,6 +33,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Incoming, Info, Outcome, Status, StorageError
+from storage.commands import Compact, Rebuild
 from storage.search.engine import Progress
 
 SOCKET_NAME: Final = "control.sock"
@@ -56,13 +57,13 @@ class Service(Protocol):
         """Write verified events and send the accepted ones to subscribers; one Outcome each, in order, when durable."""
 
     async def remove(self, wanted: Filter, limit: int) -> int:
-        """As `storage.base.Writer.remove`."""
+        """As `storage.commands.RemoveMatching`."""
 
     async def compact(self) -> None:
-        """As `storage.base.Writer.compact`."""
+        """As `storage.commands.Compact`."""
 
     async def rebuild(self) -> int:
-        """As `storage.base.Writer.rebuild`."""
+        """As `storage.commands.Rebuild`."""
 
     async def rotate_master(self, following: str) -> int:
         """As `relay.server.signing.Signing.rotate`; may raise VaultError as well."""
@@ -88,14 +89,6 @@ class Remove(msgspec.Struct, tag=True, frozen=True):
 
     wanted: bytes
     limit: int
-
-
-class Compact(msgspec.Struct, tag=True, frozen=True):
-    """Compact the database."""
-
-
-class Rebuild(msgspec.Struct, tag=True, frozen=True):
-    """Rebuild the projections."""
 
 
 class RotateMaster(msgspec.Struct, tag=True, frozen=True):

@@ -8,7 +8,7 @@ nothing: what takes its time is a task beside it.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -21,16 +21,19 @@ from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.event import wire as wire_of
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.protocol.session import Rules
 from relay.server import limits, policies
 from relay.server.fanout import Fanout
 from relay.server.ingest import Ingest
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
+from relay.server.proof_checks import ProofChecks
 from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
 from storage.base import Expected, Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine, SearchHealth
 
 if TYPE_CHECKING:
@@ -85,6 +88,7 @@ class Hub:
         self.paused: set[Connection] = set()
         self.dirty: set[Connection] = set()  # have something queued
         self.tally = limits.Tally()
+        self.checks = ProofChecks(self.clock)
         self.buckets = limits.Buckets()
         self.wasted = limits.Buckets()
         self.intake = Intake(self.faults)
@@ -95,6 +99,8 @@ class Hub:
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
         self._sweeping: asyncio.Task[None] | None = None
+        self._recording: asyncio.Task[None] | None = None
+        self._recorded = self.ingest.last_seq
         self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
@@ -135,18 +141,24 @@ class Hub:
             return "this relay is shutting down; try again in a moment"
         return self.tally.enter(address, self.config.rates.connections_per_address, self.config.server.max_connections)
 
+    def admit_http(self, address: str) -> str | None:
+        """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
+        rates = self.config.rates
+        return self.tally.enter(address, rates.connections_per_address, self.config.server.max_connections, http=True)
+
     def may_send(self, address: str) -> bool:
         """Whether one more message from this address is within its rate."""
         rates = self.config.rates
         return self.buckets.take(address, rates.messages_per_address, rates.burst, self.clock())
 
+    def author(self, door: Door, keys: frozenset[str] = frozenset(), url: str = "") -> policies.Author:
+        """Who hands events in by this door, having proven these keys, and knows this relay as `url` or by its own."""
+        urls = (self.relay_url, url) if url and url != self.relay_url else (self.relay_url,)
+        return policies.Author(door, keys, self.self_pubkey, urls)
+
     def may_waste(self, address: str, cost: float) -> bool:
         """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
         return self.wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
-
-    def author(self, door: Door, keys: frozenset[str] = frozenset()) -> policies.Author:
-        """Who hands events in by this door, having proven these keys."""
-        return policies.Author(door, keys, self.self_pubkey)
 
     def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
         """The operator's rules for one event, before its signature is looked at."""
@@ -201,18 +213,24 @@ class Hub:
         self,
         event: Event,
         door: Door,
+        *,
         keys: frozenset[str] = frozenset(),
         trusted: bool = False,
         expected: Expected | None = None,
+        source: Hashable = None,
+        url: str = "",
+        token: GivenToken | None = None,
     ) -> Outcome:
         """Take one event by the policies of its door; its outcome, durable.
 
         `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
         signature is not checked again and its key counts as proven; only such an event may have something `expected`.
+        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay, `token` with
+        which token it was sent: when that has ended by the time of the transaction, the event is refused.
         """
         assert trusted or expected is None
         now = int(time.time())
-        author = self.author(door, keys | {event.pubkey} if trusted else keys)
+        author = self.author(door, keys | {event.pubkey} if trusted else keys, url)
         refusal = self.refuse(event, author, now)
         if refusal is None and not self.ingest.room():
             refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")
@@ -220,7 +238,7 @@ class Hub:
             return Outcome(Status.REFUSED, refusal=refusal)
         if trusted:
             try:
-                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected)]))[0]
+                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected, token)]))[0]
             except StorageError as error:
                 return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, str(error)))
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -229,7 +247,7 @@ class Hub:
             if not answered.done():
                 answered.set_result(outcome)
 
-        self.ingest.submit(event, door, now, answer)
+        self.ingest.submit(event, door, now, answer, source, token=token)
         return await answered
 
     # what the control socket and the tools ask (relay.server.control.Service)
@@ -245,21 +263,25 @@ class Hub:
 
     async def remove(self, wanted: Filter, limit: int) -> int:
         """The operator's deletion of at most `limit` events; how many went."""
-        removed = await self.ingest.call(lambda: self.writer.remove(wanted, limit))
+        removed = await self.ingest.execute(RemoveMatching(wanted, limit))
         self.ingest.forget()
         return removed
 
     async def compact(self) -> None:
         """Give free space back; clients wait meanwhile."""
-        await self.ingest.call(self.writer.compact)
+        await self.ingest.execute(Compact())
 
     async def rebuild(self) -> int:
-        """Rebuild the projections from the log; how many rows there are then."""
-        return await self.ingest.call(self.writer.rebuild)
+        """Make the derived rows again from the log, a part at a time: events are taken in between; how many rows there are then."""
+        part: Rebuild | None = Rebuild()
+        while part is not None:
+            part = (await self.ingest.execute(part)).following
+        return await self.ingest.execute(CountRows())
 
     def health(self) -> Health:
         """How the relay is doing now."""
-        problem = self.ingest.failure or self.faults.problem()
+        missing = self.writer.missing
+        problem = self.ingest.failure or (missing and str(missing)) or self.faults.problem()
         return Health(
             status="draining" if self.draining else "degraded" if problem else "ok",
             takes_events=not self.draining and self.ingest.failure is None,
@@ -282,6 +304,9 @@ class Hub:
             await asyncio.sleep(TICK)
             now = self.clock()
             self._visit(now)
+            if self.ingest.last_seq != self._recorded and (self._recording is None or self._recording.done()):
+                self._recorded = self.ingest.last_seq
+                self._recording = self._tasks.start(self._record(), "the note of what is committed")
             interval = self.config.storage.sweep_interval
             if interval and now - self._swept_at >= interval and (self._sweeping is None or self._sweeping.done()):
                 self._swept_at = now
@@ -307,9 +332,15 @@ class Hub:
         elif server.ping_interval and now - connection.heard_at > server.ping_interval:
             connection.ping(now)
 
+    async def _record(self) -> None:
+        try:
+            await asyncio.to_thread(self.writer.record)
+        except StorageError as error:
+            log.error("%s", error)
+
     async def _sweep(self) -> None:
         try:
-            while await self.ingest.call(lambda: self.writer.sweep(int(time.time()), SWEEP_BATCH)) == SWEEP_BATCH:
+            while await self.ingest.execute(Sweep(SWEEP_BATCH)) == SWEEP_BATCH:
                 pass
         except StorageError as error:
             log.error("sweep of expired events: %s", error)

@@ -16,25 +16,44 @@ import msgspec
 from keys import tokens
 from keys.custody import Draft
 from keys.nip98 import authenticated_key
-from keys.schnorr import fault
+from keys.schnorr import verify_event
 from keys.tokens import Kind
 from keys.vault import Vault
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, names
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.server import checks
 from relay.server.agents import Agents
 from relay.server.limits import Buckets
 from relay.server.membership import Membership
+from relay.server.origin import base_url
 from relay.server.profiles import Profiles
+from relay.server.proof_checks import TooFast
 from relay.server.proofs import Proofs
 from relay.server.signing import NoCustody, Signing
 from relay.server.supervision import Tasks
 from relay.server.users import Users
 from storage.base import Outcome, StorageError
-from storage.people import BoundKey, Held, Identity, Lookups, NewIdentity, Refused, Token, Why
+from storage.identities.commands import (
+    AddIdentityToken,
+    BindProven,
+    ChooseKey,
+    ClaimIdentity,
+    DescribeIdentity,
+    DestroySecret,
+    OpenIdentityClaim,
+    OpenInvite,
+    OpenKeyClaim,
+    Register,
+    RetireKey,
+    RevokeToken,
+    Unbind,
+    UseToken,
+)
+from storage.identities.types import BoundKey, Held, Identity, Lookups, NewIdentity, Refused, Token, Why
 
 if TYPE_CHECKING:
     from relay.server.hub import Hub
@@ -61,6 +80,11 @@ class Principal(msgspec.Struct, frozen=True):
     token_id: str
     created_at: int
 
+    @property
+    def token(self) -> GivenToken:
+        """What is looked at again in the transaction of what it writes."""
+        return GivenToken("identity", self.token_id)
+
 
 class Registered(msgspec.Struct, frozen=True):
     """A new identity, and what is shown once: its token and the link with which a person claims it."""
@@ -79,14 +103,6 @@ class Claimable(msgspec.Struct, frozen=True):
     expires_at: int
 
 
-class TooFast(Reject):
-    """A rate was exceeded; come back in `seconds`."""
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(Prefix.RATE_LIMITED, message)
-        self.seconds = seconds
-
-
 class _Known(msgspec.Struct):
     principal: Principal
     token: Token
@@ -97,13 +113,12 @@ class Identities:
 
     def __init__(self, hub: "Hub", vault: Vault) -> None:
         self._hub = hub
-        self._directory = hub.writer.directory
         self.signing = Signing(hub, vault)
         hub.self_pubkey = self.signing.pubkey
         self.membership = Membership(hub, self.signing)
         self.profiles = Profiles(hub, self.signing)
         self.proofs = Proofs(int(time.time()))
-        self.users = Users(hub, self.proofs)
+        self.users = Users(hub, self.proofs, hub.checks)
         self.agents = Agents(hub)
         self._buckets = Buckets()
         self._tokens: dict[str, _Known] = {}
@@ -142,7 +157,7 @@ class Identities:
             raise Reject(Prefix.AUTH_REQUIRED, fault or "")
         if now - (known.token.last_used_at or 0) >= USED_SECONDS:
             known.token = msgspec.structs.replace(known.token, last_used_at=now)
-            self._tasks.start(self._use(known.token.id, now), "the last use of a token")
+            self._tasks.start(self._use(known.token.id), "the last use of a token")
         return known.principal
 
     async def _look_up(self, digest: str) -> _Known | None:
@@ -166,9 +181,9 @@ class Identities:
         self._generation += 1
         self._tokens.clear()
 
-    async def _use(self, token_id: str, now: int) -> None:
+    async def _use(self, token_id: str) -> None:
         try:
-            await self._hub.ingest.call(lambda: self._directory.use_tokens("identity", [token_id], now))
+            await self._hub.ingest.execute(UseToken("identity", token_id))
         except StorageError as error:
             log.warning("the last use of a token was not kept: %s", error)
 
@@ -185,8 +200,12 @@ class Identities:
 
     # registering
 
-    async def register(self, name: str, description: str | None, address: str, nonce: str = "") -> Registered:
+    async def register(
+        self, name: str, description: str | None, address: str, nonce: str = "", base: str = ""
+    ) -> Registered:
         """Make an identity with a token and a key that the relay holds; `address` is the client's.
+
+        `base` is where the client reaches HTTP, for the claim link; "" is the relay's own URL.
 
         Raises Reject: invalid (name, description), pow, rate-limited (TooFast), restricted (registration is off); and
         Refused(TAKEN).
@@ -212,14 +231,14 @@ class Identities:
                 claim_hash=tokens.digest(claim),
                 claim_expires_at=now + rules.claim_hours * 3600,
             )
-            await self._hub.ingest.call(lambda: self._directory.register(new, now))
+            await self._hub.ingest.execute(Register(new))
         self.membership.added(key.pubkey)
         try:
             await self.profiles.introduce(new.id)
         except StorageError as error:  # the identity is there, and its token is shown now or never
             log.warning("the profile of an identity was not published: %s", error)
         identity = Identity(new.id, name, None, description, None, None, None, now, None, key.pubkey)
-        return Registered(identity, token, self.claim_url(claim), checks.verification_code(claim))
+        return Registered(identity, token, self.claim_url(claim, base), checks.verification_code(claim))
 
     def _check_open(self) -> None:
         if not self._hub.config.identities.registration:
@@ -249,7 +268,7 @@ class Identities:
             )
         self._count_registration(address)
         digest = tokens.digest(code)
-        await self._hub.ingest.call(lambda: self._directory.add_invite(digest, now + CODE_SECONDS, now))
+        await self._hub.ingest.execute(OpenInvite(digest, now + CODE_SECONDS))
         return event
 
     async def get(self, identity_id: str) -> Identity:
@@ -280,7 +299,9 @@ class Identities:
         """Whose these keys are or were."""
         return await self._hub.reader.ask(lambda tables: tables.identities_of_keys(pubkeys))
 
-    async def edit(self, identity_id: str, display_name: str | None, description: str | None) -> Event | None:
+    async def edit(
+        self, identity_id: str, display_name: str | None, description: str | None, given: GivenToken | None = None
+    ) -> Event | None:
         """Set what is shown, None leaves it; the kind 0 that says so, None where the relay signs with no key for it.
 
         Raises Reject(invalid) for text with hidden characters or too much of it.
@@ -291,10 +312,10 @@ class Identities:
         if description is not None:
             shown["description"] = checks.text(description, names.MAX_DESCRIPTION, "description")
         # The event carries the change: only so is it decided in one transaction with what else changes the identity.
-        event = await self.profiles.introduce(identity_id, shown=shown)
+        event = await self.profiles.introduce(identity_id, shown=shown, given=given)
         identity = await self.get(identity_id)
         if any(getattr(identity, name) != text for name, text in shown.items()):
-            await self._hub.ingest.call(lambda: self._directory.describe(identity_id, shown))
+            await self._hub.ingest.execute(DescribeIdentity(identity_id, shown), given)
         return event
 
     async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
@@ -315,10 +336,10 @@ class Identities:
         identity_id: str,
         name: str | None,
         expires_at: int | None,
-        asking: str | None = None,
+        given: GivenToken | None = None,
         ends: int | None = None,
     ) -> tuple[Token, str]:
-        """A new token and its text, shown once; `asking` is the id of the token that asks, which ends at `ends` if given.
+        """A new token and its text, shown once; `given` is the token that asks, which ends at `ends` if that is said.
 
         Raises Refused: ENDED when the token that asks is not good any more, TOO_MANY.
         """
@@ -328,16 +349,15 @@ class Identities:
         name = checks.text(name, names.MAX_DISPLAY_NAME, "token's name")
         token = Token(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
         digest = tokens.digest(text)
-        await self._hub.ingest.call(
-            lambda: self._directory.add_token("identity", token, digest, now, asking=asking, ends=ends)
+        await self._hub.ingest.execute(
+            AddIdentityToken(token, digest, None if given is None else given.id, ends), given
         )
         self.forget()
         return token, text
 
-    async def revoke_token(self, identity_id: str, token_id: str) -> None:
+    async def revoke_token(self, identity_id: str, token_id: str, given: GivenToken | None = None) -> None:
         """End a token, at once and everywhere. Raises Refused(UNKNOWN)."""
-        now = int(time.time())
-        await self._hub.ingest.call(lambda: self._directory.revoke_token("identity", identity_id, token_id, now))
+        await self._hub.ingest.execute(RevokeToken("identity", identity_id, token_id), given)
         self.forget()
 
     # keys
@@ -346,48 +366,50 @@ class Identities:
         """All keys the identity ever had, oldest first."""
         return await self._hub.reader.ask(lambda tables: tables.keys(identity_id))
 
-    async def key_claim(self, identity_id: str) -> tuple[str, int]:
+    async def key_claim(self, identity_id: str, given: GivenToken | None = None) -> tuple[str, int]:
         """A code with which a kind 28934 event binds its key, once, and until when. Raises Refused(TOO_MANY)."""
-        now = int(time.time())
         code = tokens.make(Kind.KEY_CLAIM)
-        digest, until = tokens.digest(code), now + CODE_SECONDS
-        await self._hub.ingest.call(lambda: self._directory.add_key_claim(digest, identity_id, until, now))
+        digest, until = tokens.digest(code), int(time.time()) + CODE_SECONDS
+        await self._hub.ingest.execute(OpenKeyClaim(digest, identity_id, until), given)
         return code, until
 
-    async def bind(self, identity_id: str, proof: Event, url: str) -> bool:
+    async def bind(self, identity_id: str, proof: Event, url: str, given: GivenToken | None = None) -> bool:
         """Bind the key of a NIP-98 proof for POST on `url` whose payload covers the identity's id; False when it was bound.
 
         Raises Reject(invalid) for a proof of something else or one that was used, Refused: TAKEN, TOO_MANY.
         """
         covered = hashlib.sha256(identity_id.encode()).hexdigest()
         now = int(time.time())
-        pubkey = authenticated_key(proof, url, "POST", covered, now)
-        wrong = fault(proof)
-        if wrong is not None:
-            raise wrong
-        self.proofs.use(proof, now)
-        bound = await self._hub.ingest.call(lambda: self._directory.bind(pubkey, identity_id, now))
+        pubkey = self._hub.checks.run(
+            f"identity {identity_id}",
+            self._hub.config.rates.wrong_proofs,
+            lambda: self._proven(proof, url, covered, now),
+        )
+        bound = await self._hub.ingest.execute(BindProven(pubkey, identity_id), given)
         if bound:
             self.membership.added(pubkey)
         return bound
 
-    async def unbind(self, identity_id: str, pubkey: str) -> None:
+    def _proven(self, proof: Event, url: str, covered: str, now: int) -> str:
+        pubkey = authenticated_key(proof, url, "POST", covered, now)
+        verify_event(proof)
+        self.proofs.use(proof, now)
+        return pubkey
+
+    async def unbind(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
         """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
-        now = int(time.time())
-        if await self._hub.ingest.call(lambda: self._directory.unbind(pubkey, identity_id, now)):
+        if await self._hub.ingest.execute(Unbind(pubkey, identity_id), given):
             self.membership.removed(pubkey)
 
-    async def choose(self, identity_id: str, pubkey: str) -> None:
+    async def choose(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
         """Make a key the one that signs what comes over HTTP, and that is shown. Raises Refused: UNKNOWN, UNUSABLE."""
-        now = int(time.time())
-        await self._hub.ingest.call(lambda: self._directory.choose(pubkey, identity_id, now))
-        await self.profiles.introduce(identity_id)  # the NIP-05 address is the main key's
+        await self._hub.ingest.execute(ChooseKey(pubkey, identity_id), given)
+        await self.profiles.introduce(identity_id, given=given)  # the NIP-05 address is the main key's
 
-    async def retire(self, identity_id: str, pubkey: str, destroy: bool) -> None:
+    async def retire(self, identity_id: str, pubkey: str, destroy: bool, given: GivenToken | None = None) -> None:
         """Sign deletions only with a held key from now on, or `destroy` its secret. Raises Refused(UNKNOWN)."""
-        now = int(time.time())
-        change = self._directory.destroy if destroy else self._directory.retire
-        await self._hub.ingest.call(lambda: change(pubkey, identity_id, now))
+        change = DestroySecret if destroy else RetireKey
+        await self._hub.ingest.execute(change(pubkey, identity_id), given)
 
     async def export(self, identity_id: str, pubkey: str, password: str) -> str:
         """A held secret as `ncryptsec` (NIP-49). Raises Refused(UNKNOWN), Reject(invalid) for a weak password."""
@@ -395,10 +417,13 @@ class Identities:
             raise Refused(Why.UNKNOWN, "the relay holds no such key of this identity")
         return await self.signing.export(pubkey, password)
 
-    async def vanish(self, principal: Principal, confirmed: str, reason: str) -> tuple[list[Event], list[Event]]:
+    async def vanish(
+        self, principal: Principal, confirmed: str, reason: str, url: str
+    ) -> tuple[list[Event], list[Event]]:
         """Ask this relay to forget the identity's keys (NIP-62): the events published, and those its owner is to sign.
 
-        `confirmed` is the identity's name again. Raises Reject(invalid) when it is not.
+        `confirmed` is the identity's name again; raises Reject(invalid) when it is not. `url` is this relay's (ws:// or wss://)
+        as the client knows it.
         """
         if confirmed != principal.name:
             raise Reject(Prefix.INVALID, "confirm with the identity's name: everything it wrote will be gone for good")
@@ -406,13 +431,15 @@ class Identities:
         def look(tables: Lookups) -> list[tuple[str, Held | None]]:
             return [(key.pubkey, tables.held(key.pubkey)) for key in tables.keys(principal.identity_id)]
 
-        published, owed = [], []
+        published: list[Event] = []
+        owed: list[Event] = []
         for pubkey, held in await self._hub.reader.ask(look):
             if held is None:
-                owed.append(await self.signing.unsigned_vanish(pubkey, reason))
+                owed.append(await self.signing.unsigned_vanish(pubkey, reason, url))
                 continue
-            event = await self.signing.sign_vanish(held, reason)
-            outcome = await self._hub.publish(event, Door.HTTP, trusted=True)
+            event = await self.signing.sign_vanish(held, reason, url)
+            token = None if published else principal.token  # the first one may end it
+            outcome = await self._hub.publish(event, Door.HTTP, trusted=True, url=url, token=token)
             if outcome.refusal is not None:
                 raise outcome.refusal.alone()
             published.append(event)
@@ -421,17 +448,17 @@ class Identities:
 
     # claims
 
-    def claim_url(self, secret: str) -> str:
+    def claim_url(self, secret: str, base: str = "") -> str:
         """The link for a person; the secret is in the fragment, which no server and no log ever gets to see."""
-        return f"{self.users.base_url()}/claim#{secret}"
+        return f"{base or base_url(self._hub.relay_url)}/claim#{secret}"
 
-    async def new_claim(self, identity_id: str) -> tuple[str, str, int]:
+    async def new_claim(self, identity_id: str, base: str, given: GivenToken | None = None) -> tuple[str, str, int]:
         """A fresh claim link in place of the former, its verification code, and until when. Raises Refused(USED)."""
         secret = tokens.make(Kind.IDENTITY_CLAIM)
         until = int(time.time()) + self._hub.config.identities.claim_hours * 3600
         digest = tokens.digest(secret)
-        await self._hub.ingest.call(lambda: self._directory.add_identity_claim(digest, identity_id, until))
-        return self.claim_url(secret), checks.verification_code(secret), until
+        await self._hub.ingest.execute(OpenIdentityClaim(digest, identity_id, until), given)
+        return self.claim_url(secret, base), checks.verification_code(secret), until
 
     async def claimable(self, secret: str) -> Claimable:
         """What a claim would link. Raises Reject(invalid) for another kind of secret, Refused: UNKNOWN, USED, EXPIRED."""
@@ -450,12 +477,13 @@ class Identities:
 
         return await self._hub.reader.ask(look)
 
-    async def claim(self, secret: str, user_id: str, claim_url: str | None) -> Identity:
+    async def claim(
+        self, secret: str, user_id: str, claim_url: str | None, given: GivenToken | None = None
+    ) -> Identity:
         """Link the identity to the user known elsewhere as `user_id`. Raises as `claimable`."""
         checks.claim(secret)
-        digest, row, now = tokens.digest(secret), secrets.token_hex(16), int(time.time())
-
-        identity_id = await self._hub.ingest.call(lambda: self._directory.claim(digest, user_id, row, claim_url, now))
+        wanted = ClaimIdentity(tokens.digest(secret), user_id, secrets.token_hex(16), claim_url)
+        identity_id = await self._hub.ingest.execute(wanted, given)
         return await self.get(identity_id)
 
     async def close(self) -> None:

@@ -28,10 +28,13 @@ from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
+from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import DELETION, VANISH, has_address
 from relay.server.line import Line
 from relay.server.supervision import Faults, plain
+from storage import failures
 from storage.base import Incoming, Outcome, Status, StorageError, Writer
+from storage.commands import Command
 
 VERIFY_BATCH: Final = 64
 COMMIT_BATCH: Final = 1000
@@ -56,6 +59,7 @@ class Submission(msgspec.Struct, gc=False):
     received_at: int
     answer: Answer
     size: int
+    token: GivenToken | None = None
     fault: Reject | None = None
 
 
@@ -67,10 +71,11 @@ class _Verified(msgspec.Struct, gc=False):
     faulty: list[Submission]
 
 
-class _Call(msgspec.Struct):
-    """Something else for the writer to do between two transactions. Collected: what `work` raises leads back to it."""
+class _Ordered(msgspec.Struct):
+    """A command for the writer."""
 
-    work: Callable[[], Any]
+    command: Command[Any]
+    token: GivenToken | None
     future: "asyncio.Future[Any]"
 
 
@@ -109,8 +114,8 @@ class Ingest:
         self._scheduled = False
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._to_verify: Line[Submission] = Line()
-        self._to_write: queue.SimpleQueue[_Verified | _Batch | _Call | None] = queue.SimpleQueue()
-        self._ahead: list[_Call | None] = []  # taken from the queue while a transaction was gathered
+        self._to_write: queue.SimpleQueue[_Verified | _Batch | _Ordered | None] = queue.SimpleQueue()
+        self._ahead: list[_Ordered | None] = []  # taken from the queue while a transaction was gathered
         self._idle = asyncio.Event()
         self._idle.set()
         self.pending = 0
@@ -139,17 +144,19 @@ class Ingest:
         source: Hashable = None,
         *,
         size: int | None = None,
+        token: GivenToken | None = None,
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `source` stand in a line of their own. `size` is in bytes, counted here where it is not given.
+        The events of each `source` stand in a line of their own. `size` is in bytes, counted here where it is not given;
+        `token` is the one that it was sent with over HTTP.
         """
         if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
         size = len(wire(event)) if size is None else size
         self._begin(1, size)
-        self._waiting.append((source, Submission(event, door, received_at, answer, size)))
+        self._waiting.append((source, Submission(event, door, received_at, answer, size, token)))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._hand_over)
@@ -164,10 +171,10 @@ class Ingest:
         self._to_write.put(_Batch(list(incoming), future))
         return await future
 
-    async def call(self, work: Callable[[], T]) -> T:
-        """Run `work` on the writer's thread, between two transactions. What it raises is raised here."""
+    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
+        """Have the writer carry out a command between two batches; see `storage.base.Writer.execute`."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._to_write.put(_Call(work, future))
+        self._to_write.put(_Ordered(command, token, future))
         return await future
 
     async def drained(self) -> None:
@@ -212,7 +219,10 @@ class Ingest:
             try:
                 submission.fault = fault(event) or self._pace(event)
                 if submission.fault is None:
-                    done.incoming.append(Incoming(event, wire(event), submission.door, submission.received_at))
+                    sound = Incoming(
+                        event, wire(event), submission.door, submission.received_at, token=submission.token
+                    )
+                    done.incoming.append(sound)
                     done.sound.append(submission)
             except BaseException as error:
                 self._faults.report("the verifier", error)
@@ -225,7 +235,7 @@ class Ingest:
 
     def _write_loop(self) -> None:
         while (job := self._ahead.pop() if self._ahead else self._to_write.get()) is not _STOP:
-            if isinstance(job, _Call):
+            if isinstance(job, _Ordered):
                 self._run(job)
             else:
                 self._commit(self._gather(job))
@@ -241,7 +251,7 @@ class Ingest:
                 job = self._to_write.get(timeout=patience)
             except queue.Empty:
                 break
-            if job is _STOP or isinstance(job, _Call):
+            if job is _STOP or isinstance(job, _Ordered):
                 self._ahead.append(job)
                 break
             batches.append(job)
@@ -264,13 +274,16 @@ class Ingest:
             outcomes = [Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, failure))] * len(incoming)
         self._loop.call_soon_threadsafe(self._deliver, batches, outcomes, failure)
 
-    def _run(self, job: _Call) -> None:
+    def _run(self, job: _Ordered) -> None:
+        result, known = None, None
         try:
-            result = job.work()
+            result = self._writer.execute(job.command, int(time.time()), job.token)
         except BaseException as error:
-            self._loop.call_soon_threadsafe(_settle, job.future, None, plain(error))
-        else:
-            self._loop.call_soon_threadsafe(_settle, job.future, result, None)
+            found = failures.failure(error)
+            if found is None:
+                self._faults.report("the writer", error)
+            known = plain(error) if found is None else found.error()
+        self._loop.call_soon_threadsafe(_settle, job.future, result, known)
 
     # on the loop again
 

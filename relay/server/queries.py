@@ -27,7 +27,7 @@ from relay.server.fanout import Subscription
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
-from storage.people import Refused
+from storage.identities.types import Refused
 
 if TYPE_CHECKING:
     from relay.server.websocket import Connection

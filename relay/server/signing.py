@@ -20,7 +20,8 @@ from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC
-from storage.people import Held, Lookups
+from storage.identities.commands import RotateSecret
+from storage.identities.types import Held, Lookups
 
 if TYPE_CHECKING:
     from relay.server.hub import Hub
@@ -103,17 +104,17 @@ class Signing:
             raise Reject(Prefix.RESTRICTED, "this identity has no key; bind one first")
         raise NoCustody(unsigned(pubkey, salted(draft)))
 
-    async def sign_vanish(self, held: Held, reason: str) -> Event:
-        """A request to vanish by a held key, for this relay. Its owner has confirmed that."""
-        draft = await self._vanish(held.pubkey, reason)
+    async def sign_vanish(self, held: Held, reason: str, url: str) -> Event:
+        """A request to vanish by a held key, for this relay, known as `url`. Its owner has confirmed that."""
+        draft = await self._vanish(held.pubkey, reason, url)
         async with self.custody() as custody:
             return custody.sign_vanish(held, self.pubkey, draft)
 
-    async def unsigned_vanish(self, pubkey: str, reason: str) -> Event:
+    async def unsigned_vanish(self, pubkey: str, reason: str, url: str) -> Event:
         """A request to vanish for the owner of a key that the relay does not hold to sign."""
-        return unsigned(pubkey, await self._vanish(pubkey, reason))
+        return unsigned(pubkey, await self._vanish(pubkey, reason, url))
 
-    async def _vanish(self, pubkey: str, reason: str) -> Draft:
+    async def _vanish(self, pubkey: str, reason: str, url: str) -> Draft:
         """As new as the newest event of the key: edits and votes that had to be newer than others lie ahead of the clock."""
         now = int(time.time())
         newest = await self._newest(Filter(authors=frozenset([pubkey]), limit=1), now)
@@ -121,7 +122,7 @@ class Signing:
         ahead = self._hub.config.limits.created_at_future
         if ahead:
             created_at = min(created_at, now + ahead)
-        return Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, created_at)
+        return Draft(kinds.VANISH, [["relay", url]], reason, created_at)
 
     async def export(self, pubkey: str, password: str) -> str:
         """A held secret as `ncryptsec` (NIP-49). Raises Reject: invalid (a weak password, a key that is not held), error."""
@@ -158,11 +159,9 @@ class Signing:
             self._rotating = True
         try:
             custody = vaults.begin_rotation(self._vault, following)
-            directory = self._hub.writer.directory
-            present = self._vault.custody
-            count = await self._hub.ingest.call(
-                lambda: directory.rotate_secret(custody.check, lambda *place: present.recode(custody, *place))
-            )
+            values = await self._hub.reader.ask(lambda tables: tables.secrets())
+            resealed = await asyncio.to_thread(self._vault.custody.resealed, custody, values)
+            count = await self._hub.ingest.execute(RotateSecret(custody.check, resealed))
             vaults.finish_rotation(self._vault, custody)
             return count
         finally:

@@ -12,8 +12,8 @@ import numpy as np
 
 from relay.errors import Reject
 from relay.protocol import event as events
+from storage.commands import Model
 from storage.search.embedders import Vectors, normalised
-from storage.search.writing import Model
 
 TAG: Final = "embedding"
 

@@ -17,10 +17,10 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 import numpy as np
 
+from storage.commands import Command, Model, StoreVectors
 from storage.search import sent
 from storage.search.embedders import Embedder, EmbeddingError, Vectors
 from storage.search.vectors import STALE, VectorIndex
-from storage.search.writing import Model, SearchWriter
 from storage.statements import named
 
 BATCH: Final = 256  # passages embedded at once
@@ -38,10 +38,10 @@ class Run(Protocol):
 
 
 class Write(Protocol):
-    """Whatever runs a function on the writer."""
+    """Whatever has the writer carry out a command."""
 
-    def __call__(self, work: Callable[[SearchWriter], T]) -> Awaitable[T]:
-        """What `work` gives. Raises StorageError."""
+    def __call__(self, command: Command[T]) -> Awaitable[T]:
+        """What the command gives. Raises StorageError."""
 
 
 class Keeping(msgspec.Struct, frozen=True):
@@ -111,7 +111,8 @@ class Space:
                 vectors = await self._vectors(waiting)
                 rows = [(vector.tobytes(), one.id) for vector, one in zip(vectors, waiting, strict=True)]
                 async with self._changes:
-                    kept = set(await self._write(lambda writer: writer.store_embeddings(self.model, rows)))
+                    stored = await self._write(StoreVectors(self.model, rows))
+                    kept = set(stored)
                     places = [place for place, one in enumerate(waiting) if one.id in kept]
                     ids = [waiting[place].id for place in places]
                     await self._in_thread(partial(self.index.add, ids, vectors[places]))

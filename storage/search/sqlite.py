@@ -12,6 +12,7 @@ import msgspec
 from relay.protocol import search
 from relay.protocol.search import Term
 from storage.base import Readers, StorageError
+from storage.commands import AdoptModel, BeginModel, ForgetRemoved, ForgetVectors
 from storage.search import answering, fts, writing
 from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
 from storage.search.engine import MAX_HITS, MAX_TEXT, Chunk, Hit, Progress, SearchHealth, SearchQuery
@@ -175,13 +176,13 @@ class SqliteSearch:
             for space in self._spaces():
                 await space.discard([passage for _, passage in removed], stale)
         if removed:
-            await self._write(lambda writer: writer.forget_removed(removed[-1][0]))
+            await self._write(ForgetRemoved(removed[-1][0]))
 
     async def _forget_former(self) -> None:
         """Forget the vectors of models that others took the place of."""
         more = True
         while more:
-            more = await self._write(lambda writer: writer.forget_vectors(_FORGOTTEN))
+            more = await self._write(ForgetVectors(_FORGOTTEN))
             await asyncio.sleep(_REST)
 
     def _spaces(self) -> list[Space]:
@@ -224,7 +225,7 @@ class SqliteSearch:
         """Make the vectors of a model beside those that serve, until none is missing; how many."""
         locked = await self._run(writing.model)
         if locked not in (None, space.model):
-            await self._write(lambda writer: writer.begin_model(space.model))
+            await self._write(BeginModel(space.model))
         total, done = await space.numbers()
         before = done
         while some := await space.embed_round():
@@ -237,7 +238,7 @@ class SqliteSearch:
 
     async def _change_over(self, space: Space) -> None:
         """From now on this space answers. What came in at the last moment is made as usual."""
-        await self._write(lambda writer: writer.adopt_model(space.model))
+        await self._write(AdoptModel(space.model))
         former, self._space, self._coming = self._space, space, None
         self._health = SearchHealth(0, 0, space.model.name, space.model.dimension)
         if former is not space:

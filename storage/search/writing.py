@@ -2,58 +2,14 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
-from relay.protocol import event as events
+from relay.protocol.chunks import Cutting
 from storage.base import StorageError
-from storage.search.chunks import Cutting, passages_of
+from storage.commands import Model
 from storage.search.engine import ModelMismatch
 from storage.statements import named
-
-
-class Model(msgspec.Struct, frozen=True):
-    """A model as it is locked into the database."""
-
-    name: str
-    dimension: int
-
-
-class SearchWriter(Protocol):
-    """The part of the writer that search uses. Blocking, as `storage.base.Writer`."""
-
-    def store_embeddings(self, model: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
-        """Keep (vector, passage) pairs, in the order of passages; the passages that were still there.
-
-        The first ones lock the model in. Raises ModelMismatch when another serves and this one is not coming.
-        """
-
-    def begin_model(self, model: Model) -> None:
-        """Vectors of this model may be kept beside those that serve."""
-
-    def adopt_model(self, model: Model) -> None:
-        """From now on this model serves; the vectors of all others are to be forgotten."""
-
-    def forget_vectors(self, number: int) -> bool:
-        """Forget at most so many vectors of models that neither serve nor come; whether there may be more."""
-
-    def forget_removed(self, number: int) -> None:
-        """The index has forgotten what was removed up to this number."""
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Give the connection `passages_of` and `is_searched`, with the settings as the database has them."""
-    cutting = settings(connection)
-    searched = cutting.searched
-
-    def cut(kind: int, wire: bytes, title: str | None, content: str | None) -> str:
-        if kind not in searched:
-            return "[]"
-        return msgspec.json.encode(passages_of(cutting, events.parse(wire), title, content)).decode()
-
-    connection.create_function("passages_of", 4, cut, deterministic=True)
-    connection.create_function("is_searched", 1, searched.__contains__, deterministic=True)
 
 
 def settings(connection: sqlite3.Connection) -> Cutting:
@@ -68,7 +24,6 @@ def settings(connection: sqlite3.Connection) -> Cutting:
 def set_settings(connection: sqlite3.Connection, cutting: Cutting) -> None:
     """From now on this is searched."""
     connection.execute(named("search")["set_settings"], (msgspec.json.encode(cutting).decode(),))
-    prepare(connection)
 
 
 def model(connection: sqlite3.Connection) -> Model | None:
@@ -83,12 +38,12 @@ def coming(connection: sqlite3.Connection) -> list[Model]:
 
 
 def begin(connection: sqlite3.Connection, chosen: Model) -> None:
-    """See SearchWriter.begin_model."""
+    """See commands.BeginModel."""
     connection.execute(named("search")["enter"], (chosen.name, chosen.dimension, "coming"))
 
 
 def adopt(connection: sqlite3.Connection, chosen: Model) -> None:
-    """See SearchWriter.adopt_model."""
+    """See commands.AdoptModel."""
     begin(connection, chosen)
     place = (chosen.name, chosen.dimension)
     connection.execute(named("search")["leave"], place)
@@ -96,7 +51,7 @@ def adopt(connection: sqlite3.Connection, chosen: Model) -> None:
 
 
 def store(connection: sqlite3.Connection, chosen: Model, rows: Sequence[tuple[bytes, int]]) -> list[int]:
-    """See SearchWriter.store_embeddings."""
+    """See commands.StoreVectors."""
     slot = _slot(connection, chosen)
     kept = []
     for vector, passage in rows:
@@ -121,13 +76,18 @@ def _slot(connection: sqlite3.Connection, chosen: Model) -> int:
 
 
 def forget(connection: sqlite3.Connection, number: int) -> bool:
-    """See SearchWriter.forget_vectors."""
+    """See commands.ForgetVectors."""
     row = connection.execute(named("search")["going"]).fetchone()
     if row is None:
         return False
     if not connection.execute(named("search")["forget_vectors"], (row[0], number)).rowcount:
         connection.execute(named("search")["forget_space"], row)
     return True
+
+
+def forget_removed(connection: sqlite3.Connection, number: int) -> None:
+    """See commands.ForgetRemoved."""
+    connection.execute(named("search")["forget_removed"], (number,))
 
 
 def mismatch(locked: Model, chosen: Model) -> ModelMismatch:

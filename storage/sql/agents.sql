@@ -1,4 +1,4 @@
--- What agents keep beside their profile (storage/agents.py).
+-- What agents keep beside their profile (storage/identities).
 
 -- name: metadata
 SELECT metadata FROM agent_metadata WHERE posting_identity_id = ?
@@ -30,13 +30,13 @@ ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)
 -- name: forget_marks
 -- Marks that the one for all includes, and all but the newest of the others.
 DELETE FROM notifications_read
-WHERE posting_identity_id = :identity AND post_id <> '' AND (
+WHERE posting_identity_id = ?1 AND post_id <> '' AND (
     seq <= coalesce(
-        (SELECT seq FROM notifications_read WHERE posting_identity_id = :identity AND post_id = ''), -1
+        (SELECT seq FROM notifications_read WHERE posting_identity_id = ?1 AND post_id = ''), -1
     )
     OR post_id NOT IN (
-        SELECT post_id FROM notifications_read WHERE posting_identity_id = :identity AND post_id <> ''
-        ORDER BY seq DESC LIMIT :most
+        SELECT post_id FROM notifications_read WHERE posting_identity_id = ?1 AND post_id <> ''
+        ORDER BY seq DESC LIMIT ?2
     )
 )
 

@@ -16,7 +16,7 @@ from relay.http import templates
 from relay.http.page import AT_ONCE, PIECES, flat
 from storage.base import StorageError, TooCostly
 from storage.feed import CommentRow, PostRow
-from storage.people import BoundKey, Identity
+from storage.identities.types import BoundKey, Identity
 from tests.http.hubs import Browser, FakeHub, Health, ListFeed, config
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"

@@ -6,7 +6,7 @@ from keys import nip49
 from keys.custody import SIGNED, Custody, CustodyError, Draft, unsigned
 from keys.schnorr import fault, public_key
 from relay.protocol.event import values
-from storage.people import Held
+from storage.identities.types import Held
 from tests.factories import NOW, keypair
 
 RELAY = keypair(9).pubkey

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -15,18 +15,35 @@ from websockets.uri import parse_uri
 from relay.config import Config
 from relay.protocol import kinds
 from relay.protocol.event import Event, values, wire
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.server.hub import Hub
 from relay.server.websocket import Connection
-from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status, StorageError
+from storage.base import (
+    PUBLIC,
+    Counted,
+    Found,
+    Incoming,
+    Limits,
+    Missing,
+    Outcome,
+    Readers,
+    Record,
+    Status,
+    StorageError,
+)
+from storage.commands import Command, CountRows, Rebuild, Rebuilt, RemoveMatching, Sweep
 from storage.search.engine import SearchHealth
 
 PATIENCE = 10.0  # seconds until a test that waits has failed
+T = TypeVar("T")
 Stored = tuple[int, Event, tuple[str, ...] | None]
 
 
 class MemoryLog:
     """Writer and Reader over a list. `failure` makes it fail; `gate` and `reading` hold its threads and queries back.
+
+    `carry_out` takes the commands in place of it.
 
     `quick` makes it answer on the spot.
     """
@@ -36,6 +53,7 @@ class MemoryLog:
         self.batches: list[int] = []
         self.swept = 0
         self.failure: Exception | None = None
+        self.carry_out: Callable[[Any], Any] | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.reading = asyncio.Event()
@@ -44,6 +62,8 @@ class MemoryLog:
         self.quick = quick
         self.told = (True, False)  # whether an answer is complete, and whether the relay's limit cut it
         self._first_part = first_part
+        self.missing: Missing | None = None
+        self.records = 0
 
     # Writer
 
@@ -66,22 +86,25 @@ class MemoryLog:
         self.rows.append((self.last_seq() + 1, event, audience))
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
 
-    def sweep(self, now: int, limit: int) -> int:
-        self.swept += 1
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
+        if self.carry_out is not None:
+            return cast(T, self.carry_out(command))
+        return cast(T, self._execute(command))
+
+    def _execute(self, command: object) -> object:
+        self.swept += isinstance(command, Sweep)
         if self.failure is not None:
             raise self.failure
-        return 0
+        if isinstance(command, RemoveMatching):
+            kept = [row for row in self.rows if not matches(command.wanted, row[1])]
+            removed, self.rows = len(self.rows) - len(kept), kept
+            return removed
+        if isinstance(command, Rebuild):
+            return Rebuilt(0)
+        return len(self.rows) if isinstance(command, CountRows) else 0
 
-    def remove(self, wanted: Filter, limit: int) -> int:
-        kept = [row for row in self.rows if not matches(wanted, row[1])]
-        removed, self.rows = len(self.rows) - len(kept), kept
-        return removed
-
-    def rebuild(self) -> int:
-        return 0
-
-    def compact(self) -> None:
-        pass
+    def record(self) -> None:
+        self.records += 1
 
     # Reader
 

@@ -11,7 +11,8 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import websocket
 from relay.server.hub import CLOSE_TIMEOUT, Hub
-from storage.base import Outcome, StorageError
+from storage.base import Missing, Outcome, StorageError
+from storage.commands import Rebuild, Rebuilt
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import PATIENCE, Client, MemoryLog, settle
@@ -312,3 +313,48 @@ async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.Mon
     monkeypatch.setattr(hub, "_visit", visit)
     await asyncio.wait_for(again.wait(), PATIENCE)
     assert hub.health().status == "degraded"
+
+
+async def test_events_are_taken_between_the_parts_of_a_rebuild(relay: Relay) -> None:
+    log, event = MemoryLog(), make_event(content="meanwhile")
+    hub = relay(log)
+    client = Client(hub)
+    begun = threading.Event()
+
+    def carry_out(command: object) -> object:
+        if not isinstance(command, Rebuild):
+            return 7
+        begun.set()
+        assert command.stage < 100_000, "nothing was written beside the rebuild"
+        return Rebuilt(1, None if log.rows else Rebuild(stage=command.stage + 1))
+
+    log.carry_out = carry_out
+    rebuilding = asyncio.create_task(hub.rebuild())
+    await asyncio.to_thread(begun.wait, PATIENCE)
+    client.publish(event)
+    assert await asyncio.wait_for(rebuilding, PATIENCE) == 7
+    assert [row[1] for row in log.rows] == [event]
+
+
+async def test_how_far_the_log_is_committed_is_noted_as_it_grows(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.server.hub.TICK", 0.0)
+    log = MemoryLog()
+    hub = relay(log)
+    client = Client(hub)
+    for number in range(2):
+        client.publish(make_event(content=str(number)))
+        await client.next()
+        while log.records <= number:  # noqa: ASYNC110, the ticker's task
+            await asyncio.sleep(0)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert log.records == 2  # not while nothing comes in
+
+
+async def test_a_log_that_misses_something_is_told_by_health(relay: Relay) -> None:
+    log = MemoryLog()
+    log.missing = Missing(41, 50)
+    health = relay(log).health()
+    assert (health.status, health.takes_events) == ("degraded", True)
+    assert "events 41 to 50" in (health.problem or "")
+    assert "--accept-loss" in (health.problem or "")

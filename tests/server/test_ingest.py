@@ -14,7 +14,10 @@ from relay.protocol.filter import Filter
 from relay.server import ingest as ingests
 from relay.server.ingest import VERIFY_BATCH, Ingest, Pace
 from relay.server.supervision import Faults
-from storage.base import Incoming, Outcome, Status, StorageError
+from storage.base import Incoming, Outcome, Status, StorageError, TooCostly
+from storage.commands import CountRows, Rebuild, RemoveMatching
+from storage.identities.types import Refused, Why
+from storage.search.engine import ModelMismatch
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE, MemoryLog
 
@@ -208,11 +211,11 @@ async def test_a_full_queue_has_no_room_until_it_is_worked_off(make: Make) -> No
     assert bench.ingest.room()
 
 
-async def test_a_call_runs_between_transactions_in_its_turn(make: Make) -> None:
+async def test_a_command_runs_between_transactions_in_its_turn(make: Make) -> None:
     bench = make()
     bench.log.gate.clear()
     first = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[0], wire(EVENTS[0]), Door.IMPORT, NOW)]))
-    call = asyncio.create_task(bench.ingest.call(lambda: len(bench.log.rows)))
+    call = asyncio.create_task(bench.ingest.execute(CountRows()))
     second = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[1], wire(EVENTS[1]), Door.IMPORT, NOW)]))
     done, _ = await asyncio.wait([first, call, second], timeout=0.05)
     assert not done
@@ -221,18 +224,32 @@ async def test_a_call_runs_between_transactions_in_its_turn(make: Make) -> None:
     assert [outcome.seq for outcome in await first + await second] == [1, 2]
 
 
-async def test_what_a_call_raises_is_raised_to_its_caller(make: Make) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        StorageError("no"),
+        TooCostly("no"),
+        Reject(Prefix.RATE_LIMITED, "no"),
+        Refused(Why.TAKEN, "no"),
+        ModelMismatch("no"),
+    ],
+)
+async def test_why_a_command_is_not_carried_out_is_raised_to_its_sender(make: Make, error: Exception) -> None:
     bench = make()
 
-    def fail() -> None:
-        raise StorageError("no")
+    def fail(_command: object) -> None:
+        raise error
 
-    with pytest.raises(StorageError, match="no"):
-        await bench.ingest.call(fail)
+    bench.log.carry_out = fail
+    with pytest.raises(Exception, match="no") as raised:
+        await bench.ingest.execute(Rebuild())
+    assert isinstance(error, type(raised.value))
+    assert raised.value is not error
+    assert getattr(raised.value, "why", None) is getattr(error, "why", None)
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
 
 
-async def test_a_call_that_failed_leaves_nothing_in_memory(make: Make) -> None:
+async def test_a_command_that_failed_leaves_nothing_in_memory(make: Make) -> None:
     bench = make()
 
     class Held:
@@ -241,11 +258,13 @@ async def test_a_call_that_failed_leaves_nothing_in_memory(make: Make) -> None:
     async def fail() -> weakref.ref[Held]:
         held = Held()
 
-        def work() -> None:
+        def work(_command: object) -> None:
             raise StorageError(f"no {held}")
 
+        bench.log.carry_out = work
         with pytest.raises(StorageError):
-            await bench.ingest.call(work)
+            await bench.ingest.execute(Rebuild())
+        bench.log.carry_out = None
         return weakref.ref(held)
 
     left = await fail()
@@ -268,7 +287,7 @@ async def test_an_empty_import_is_answered(make: Make) -> None:
 async def test_what_the_operator_removed_is_no_duplicate(make: Make) -> None:
     bench = make()
     await bench.outcome(EVENTS[0])
-    await bench.ingest.call(lambda: bench.log.remove(Filter(), 10))
+    await bench.ingest.execute(RemoveMatching(Filter(), 10))
     bench.ingest.forget()
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
 
@@ -358,14 +377,17 @@ async def test_a_writer_that_answers_for_too_few_events_has_failed(make: Make) -
 
 
 @pytest.mark.parametrize("fault", [StopIteration(), SystemExit(1), KeyError("x"), asyncio.CancelledError()])
-async def test_whatever_a_call_raises_ends_neither_the_writer_nor_the_wait(make: Make, fault: BaseException) -> None:
+async def test_whatever_a_command_raises_ends_neither_the_writer_nor_the_wait(make: Make, fault: BaseException) -> None:
     bench = make()
 
-    def fail() -> None:
+    def fail(_command: object) -> None:
         raise fault
 
+    bench.log.carry_out = fail
     with pytest.raises(Exception):  # noqa: B017, PT011, any but what would end the loop
-        await asyncio.wait_for(bench.ingest.call(fail), PATIENCE)
+        await asyncio.wait_for(bench.ingest.execute(Rebuild()), PATIENCE)
+    assert "writer" in (bench.faults.problem() or "")
+    bench.log.carry_out = None
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
 
 

@@ -9,6 +9,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC, Expected, Limits, Outcome, Reader, Status, Writer
+from storage.commands import RemoveMatching, Sweep
 from tests.factories import keypair, make_event
 from tests.storage.histories import NOW, incoming
 
@@ -278,14 +279,14 @@ class Contract:
 
     async def test_sweeps_what_has_expired_a_few_at_a_time(self, log: Log) -> None:
         log.write(*(make_event(0, content=f"{n}", tags=[["expiration", str(NOW + n)]]) for n in range(1, 5)))
-        assert [log.writer.sweep(NOW + 3, 2) for _ in range(3)] == [2, 1, 0]
+        assert [log.writer.execute(Sweep(2), NOW + 3) for _ in range(3)] == [2, 1, 0]
         assert [record.seq async for record in log.reader.scan(None)] == [4]
 
     async def test_an_older_version_does_not_return_when_the_newer_expires(self, log: Log) -> None:
         old = make_event(0, kind=30023, tags=[["d", "x"]], created_at=1)
         new = make_event(0, kind=30023, tags=[["d", "x"], ["expiration", str(NOW + 1)]], created_at=2)
         log.write(new)
-        log.writer.sweep(NOW + 1, 10)
+        log.writer.execute(Sweep(10), NOW + 1)
         assert log.write(old)[0].status is Status.REFUSED
 
     @pytest.mark.parametrize("kind", [0, 3, 10002, 30023])
@@ -356,9 +357,9 @@ class Contract:
     async def test_the_operator_removes_private_events_too_and_they_stay_away(self, log: Log) -> None:
         events_ = [make_event(0, kind=4, tags=[["p", BOB]]), *notes("a", "b")]
         log.write(*events_)
-        assert log.writer.remove(of(kinds=[4]), 10) == 1
-        assert log.writer.remove(ANYTHING, 1) == 1
-        assert log.writer.remove(ANYTHING, 10) == 1
+        assert log.writer.execute(RemoveMatching(of(kinds=[4]), 10), NOW) == 1
+        assert log.writer.execute(RemoveMatching(ANYTHING, 1), NOW) == 1
+        assert log.writer.execute(RemoveMatching(ANYTHING, 10), NOW) == 1
         assert [one.status for one in log.write(*events_)] == [Status.REFUSED] * 3
 
     async def test_counts_distinct_events_whatever_the_limits(self, log: Log) -> None:
@@ -389,7 +390,7 @@ class Contract:
     async def test_fetches_in_the_order_asked_and_passes_over_what_is_gone(self, log: Log) -> None:
         some = notes("a", "b", "c")
         log.write(*some)
-        log.writer.remove(of(ids=[some[1].id]), 1)
+        log.writer.execute(RemoveMatching(of(ids=[some[1].id]), 1), NOW)
         assert await log.reader.fetch([3, 2, 99, 1], NOW) == [events.wire(some[2]), events.wire(some[0])]
 
     async def test_nothing_goes_in_and_nothing_comes_out(self, log: Log) -> None:

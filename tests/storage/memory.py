@@ -6,7 +6,7 @@ derived rows. The primary tables stand in an SQLite database in memory, since wh
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -23,12 +23,13 @@ from relay.protocol.admission import (
     RemoveEvent,
 )
 from relay.protocol.event import Event
-from relay.protocol.facts import Binding, Facts, Need, Version, gather, target_of
+from relay.protocol.facts import Binding, Facts, GivenToken, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
 from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
-from storage.directory import Change, SqliteDirectory
-from storage.people import Lookups
-from storage.registry import SqliteLookups
+from storage.commands import Command, RemoveMatching, Sweep
+from storage.identities.reads import SqliteLookups
+from storage.identities.types import Lookups
+from storage.identities.writes import Change, act, carry_out
 from storage.sqlite_file import split
 from storage.statements import migrations
 
@@ -186,7 +187,7 @@ class MemoryWriter:
     def __init__(self, log: MemoryLog, meaning: Meaning) -> None:
         self._log = log
         self._meaning = meaning
-        self.directory = SqliteDirectory(log.connection, self._transact)
+        self.tables = SqliteLookups(log.connection)
 
     def last_seq(self) -> int:
         """The highest number given out."""
@@ -196,15 +197,24 @@ class MemoryWriter:
         """Admit and store one event after the other."""
         return [self._write(incoming, now) for incoming in batch]
 
-    def sweep(self, now: int, limit: int) -> int:
-        """Remove expired events, those that expired first first."""
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
+        """Carry out what looks after the log; of derived rows and files there are none."""
+        match command:
+            case Sweep():
+                return cast(T, self._sweep(now, command.limit))
+            case RemoveMatching():
+                return cast(T, self._remove(command.wanted, command.limit))
+        return cast(T, self._transact(lambda change: carry_out(self._log.connection, command, change, now)))
+
+    def _sweep(self, now: int, limit: int) -> int:
+        """Expired events, those that expired first first."""
         expired = [s for s in self._log.live.values() if s.expires_at is not None and s.expires_at <= now]
         expired.sort(key=lambda stored: (stored.expires_at, stored.seq))
         for stored in expired[:limit]:
             self._log.discard(stored.event)
         return len(expired[:limit])
 
-    def remove(self, wanted: Filter, limit: int) -> int:
+    def _remove(self, wanted: Filter, limit: int) -> int:
         """The operator's removal, the newest first."""
         found = [s for s in self._log.live.values() if matches(wanted, s.event)]
         found.sort(key=lambda stored: (stored.event.created_at, stored.seq), reverse=True)
@@ -212,13 +222,6 @@ class MemoryWriter:
             self._log.discard(stored.event)
             self._log.deleted.add((stored.event.id, OPERATOR))
         return len(found[:limit])
-
-    def rebuild(self) -> int:
-        """There are no derived rows."""
-        return 0
-
-    def compact(self) -> None:
-        """There are no files."""
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -268,7 +271,7 @@ class MemoryWriter:
     def _act(self, admission: Admission, change: Change, now: int) -> None:
         if admission.refusal is None:
             for action in admission.actions:
-                self.directory.carry_out(action, change, now)
+                act(self._log.connection, action, change, now)
 
 
 class MemoryReader:

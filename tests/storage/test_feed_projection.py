@@ -9,13 +9,16 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage import projections
+from storage import rebuilding
+from storage.commands import RemoveMatching, Sweep
+from storage.identities.commands import BindProven, Unbind
 from storage.sqlite_writer import SqliteWriter
 from tests.factories import keypair, make_event
-from tests.storage.feed_logs import identity, open_log, ordered, tables, world, write
+from tests.storage.feed_logs import identity, open_log, ordered, rebuild, tables, world, write
 from tests.storage.feed_model import feed
 
 START = 1000
@@ -135,13 +138,13 @@ def take(writer: SqliteWriter, step: Step) -> None:
     if step.name == "write":
         write(writer, step.batch, step.door, step.at)
     elif step.name == "sweep":
-        writer.sweep(step.at, 100)
+        writer.execute(Sweep(100), step.at)
     elif step.name == "remove":
-        writer.remove(Filter(ids=frozenset([step.batch[0].id])), 1)
+        writer.execute(RemoveMatching(Filter(ids=frozenset([step.batch[0].id])), 1), NOW)
     elif step.name == "bind":
-        writer.directory.bind(keypair(step.key).pubkey, identity(OWNERS[step.key]), NOW)
-    elif writer.directory.key(keypair(step.key).pubkey) is not None:
-        writer.directory.unbind(keypair(step.key).pubkey, identity(OWNERS[step.key]), NOW)
+        writer.execute(BindProven(keypair(step.key).pubkey, identity(OWNERS[step.key])), NOW)
+    elif writer.tables.key(keypair(step.key).pubkey) is not None:
+        writer.execute(Unbind(keypair(step.key).pubkey, identity(OWNERS[step.key])), NOW)
 
 
 @RELAXED
@@ -155,11 +158,10 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(history: list[
                 take(writer, step)
                 assert ordered(tables(directory)) == ordered(feed(world(directory))), step
             rows = tables(directory)
-            with mock.patch.object(projections, "AT_ONCE", data.draw(st.integers(1, 4))):
-                writer.rebuild()
+            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+            with mock.patch.object(rebuilding, "AT_ONCE", data.draw(st.integers(1, 4))):
+                rebuild(writer)
             assert ordered(tables(directory)) == ordered(rows)
-            found = [projections.differences(writer._connection, one) for one in projections.PROJECTIONS]
-            assert found == [[] for _ in projections.PROJECTIONS]
         finally:
             writer.close()
 

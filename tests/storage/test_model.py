@@ -7,10 +7,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers.rows import PROJECTIONS
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage import sqlite
 from storage.base import Outcome, Problem, Reader, Writer
+from storage.commands import Rebuild, RemoveMatching, Sweep
 from tests.storage import memory
 from tests.storage.histories import MEANING, NOW, Question, batches, incoming, questions
 
@@ -56,16 +58,18 @@ def test_answers_like_the_obvious_log(data: st.DataObject) -> None:
             assert write_all(writer, history) == write_all(obvious, history)
             for question in asked:
                 assert await answers(reader, question) == await answers(obvious_reader, question)
-            assert writer.sweep(NOW + 3, sweeps) == obvious.sweep(NOW + 3, sweeps)
+            assert writer.execute(Sweep(sweeps), NOW + 3) == obvious.execute(Sweep(sweeps), NOW + 3)
             gone = Filter(ids=frozenset([removed.id]))
-            assert writer.remove(gone, 5) == obvious.remove(gone, 5)
+            assert writer.execute(RemoveMatching(gone, 5), NOW) == obvious.execute(RemoveMatching(gone, 5), NOW)
             again = list(reversed(history))
             assert write_all(writer, again) == write_all(obvious, again)
             for question in asked:
                 assert await answers(reader, question) == await answers(obvious_reader, question)
-            assert [problem async for problem in reader.check(verify=False)] == list[Problem]()
+            assert [problem async for problem in reader.check(PROJECTIONS, verify=False)] == list[Problem]()
             profiles = await reader.run(lambda plain: plain.execute("SELECT * FROM profiles").fetchall())
-            writer.rebuild()
+            part: Rebuild | None = Rebuild()
+            while part is not None:
+                part = writer.execute(part, NOW).following
             assert profiles == await reader.run(lambda plain: plain.execute("SELECT * FROM profiles").fetchall())
         finally:
             await reader.close()

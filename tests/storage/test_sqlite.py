@@ -6,17 +6,23 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from handlers.rows import PROJECTIONS
+from relay import app
+from relay.config import Config
 from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage import sqlite
 from storage.base import PUBLIC, Locked, Problem, Status, StorageError
+from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite_file import FILE
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
+from storage.statements import migrations
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming
@@ -37,7 +43,7 @@ async def store(tmp_path: Path, writer: SqliteWriter) -> AsyncIterator[SqliteSto
 
 
 async def problems(store: SqliteStore, verify: bool = True) -> list[Problem]:
-    return [problem async for problem in store.check(verify)]
+    return [problem async for problem in store.check(PROJECTIONS, verify)]
 
 
 def bytes_of_files(directory: Path) -> list[bytes]:
@@ -125,7 +131,7 @@ class TestDurability:
     def test_a_number_is_never_given_twice(self, tmp_path: Path) -> None:
         first = sqlite.open_writer(tmp_path, MEANING)
         first.write(incoming(notes("a", "b")), NOW)
-        first.remove(ANYTHING, 10)
+        first.execute(RemoveMatching(ANYTHING, 10), NOW)
         first.close()
         second = sqlite.open_writer(tmp_path, MEANING)
         assert second.last_seq() == 2
@@ -150,13 +156,15 @@ class TestDurability:
     ) -> None:
         writer.write(incoming([make_event(0, kind=0, content='{"about": "a secret of mine"}')]), NOW)
         writer.write(incoming([make_event(0, kind=62, created_at=NOW * 10**7, tags=[["relay", "ALL_RELAYS"]])]), NOW)
-        writer.compact()
+        writer.execute(Compact(), NOW)
         assert b"a secret of mine" not in b"".join(bytes_of_files(tmp_path))
         assert await problems(store) == []
 
 
 class Poisoned:
     """Ordinary meaning, but one content breaks a handler and another breaks what follows."""
+
+    projections = PROJECTIONS
 
     def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
         return MEANING.needs(event, facts)
@@ -191,7 +199,7 @@ class TestTools:
     async def test_tells_figures(self, writer: SqliteWriter, store: SqliteStore) -> None:
         writer.write(incoming([*notes("a", "b"), make_event(0, kind=4, tags=[["p", BOB]])]), NOW)
         writer.write(incoming([make_event(2, tags=[["expiration", str(NOW + 5)]], created_at=5)]), NOW)
-        writer.remove(of(authors=[BOB], until=1000), 1)
+        writer.execute(RemoveMatching(of(authors=[BOB], until=1000), 1), NOW)
         info = await store.info()
         assert (info.events, info.last_seq, info.authors, info.expiring, info.tombstones) == (3, 4, 3, 1, 1)
         assert info.kinds == [(1, 2), (4, 1)]
@@ -229,7 +237,7 @@ class TestTools:
             ("INSERT INTO entries SELECT * FROM (SELECT * FROM temp.changed)", "the events imply"),
             ("DELETE FROM events", "an event that is not there"),
             ("UPDATE meta SET value = 0 WHERE name = 'last_seq'", "above the last one"),
-            ("INSERT INTO profiles (pubkey, created_at) VALUES ('aa', 1)", "the row of aa"),
+            ("INSERT INTO profiles (pubkey, seq, created_at) VALUES ('aa', 99, 1)", "the row of aa"),
         ],
     )
     async def test_finds_what_does_not_agree(
@@ -253,7 +261,7 @@ class TestTools:
         self, tmp_path: Path, writer: SqliteWriter, store: SqliteStore
     ) -> None:
         writer.write(incoming([make_event(1, content="x" * 500, created_at=n) for n in range(300)]), NOW)
-        writer.compact()
+        writer.execute(Compact(), NOW)
         file = tmp_path / FILE
         data = bytearray(file.read_bytes())
         page = data.find(b"x" * 500) // 4096 * 4096
@@ -301,9 +309,33 @@ async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWri
     foreign = [make_event(1, 39000, tags=[["d", "a"]]), make_event(1, 8000), make_event(2, 8000)]
     note = make_event(1)
     writer.write(incoming([mine, *foreign, note]), NOW)
-    assert writer.drop_foreign([8000, 39000], ALICE) == 3
+    assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 3
     assert set((await store.query([ANYTHING], PUBLIC, NOW)).wires) == {wire(mine), wire(note)}
-    assert [problem async for problem in store.check()] == []
+    assert [problem async for problem in store.check(PROJECTIONS)] == []
     writer.write(incoming(foreign[:1]), NOW)  # what comes later, somebody has decided on
-    assert writer.drop_foreign([8000, 39000], ALICE) == 0
+    assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 0
     assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 3
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+def test_commits_are_synced_as_the_setting_says(tmp_path: Path, synchronous: str, level: int) -> None:
+    """2 is FULL: the write-ahead log is synced at every commit. SQLite's own default depends on how it was built."""
+    writer = sqlite.open_writer(tmp_path, MEANING, synchronous=synchronous)
+    try:
+        assert writer._connection.execute("PRAGMA synchronous").fetchone() == (level,)
+    finally:
+        writer.close()
+
+
+def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> None:
+    for opened in (
+        sqlite.open_writer(tmp_path / "a", MEANING),
+        app.open_writer(msgspec.convert({"server": {"data": str(tmp_path / "b")}}, Config)),
+    ):
+        assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        opened.close()
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    numbers = [number for number, _ in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -19,7 +19,7 @@ from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, not_found, of_reject
 from relay.server import limits
 from relay.server.identities import Principal
-from storage.people import Identity
+from storage.identities.types import Identity
 
 BASE: Final = "/api/v1"
 DEFAULT_LIMIT: Final = 25

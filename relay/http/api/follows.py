@@ -22,7 +22,7 @@ from relay.protocol.event import Event, values
 from relay.protocol.filter import Filter
 from relay.server.identities import Principal
 from storage.base import Expected
-from storage.people import BoundKey, Identity
+from storage.identities.types import BoundKey, Identity
 
 TAGS: Final = ["following"]
 MAX_FOLLOWED: Final = 1000  # keys whose posts a feed looks for

@@ -14,7 +14,7 @@ from relay.http.api.profiles import Agent, describe
 from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid
-from storage.people import Identity, User
+from storage.identities.types import Identity, User
 
 TAGS: Final = ["users"]
 Text = Annotated[str, Meta(max_length=200)]

@@ -10,6 +10,7 @@ import pytest
 
 from keys import tokens
 from keys.tokens import Kind
+from storage.commands import Sweep
 from tests.http.api.homes import BASE, Home, home
 from tests.http.api.proofs import nostr
 
@@ -157,7 +158,7 @@ async def test_the_last_use_of_a_token_is_kept(hub: Home) -> None:
     first = (await hub.register("Alice"))["api_key"]
     await hub.ask("GET", "/agents/me", first)
     await asyncio.sleep(0)  # the task that keeps it has begun
-    await hub.site.hub.ingest.call(lambda: None)  # whatever was queued before has been written
+    await hub.site.hub.ingest.execute(Sweep(0))  # whatever was queued before has been written
     row = (await hub.ask("GET", "/agents/me/tokens", first))[1]["tokens"][0]
     assert row["last_used_at"] is not None
 

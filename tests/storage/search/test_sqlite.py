@@ -8,25 +8,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers import table
+from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from storage import sqlite
 from storage.base import Incoming, StorageError
-from storage.search.chunks import Cutting
+from storage.commands import Command, Compact
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
 from tests.factories import NOW, keypair, make_event
+from tests.storage.feed_logs import rebuild
 
-CUTTING = Cutting((1, 11, 1111, 30023), (30818,), size=300, overlap=30)
+CUTTING = Cutting((0, 1, 11, 1111, 30023), (30818,), size=300, overlap=30)
 
 
 class Toy:
@@ -69,8 +73,8 @@ class Place:
         self.writer = sqlite.open_writer(self.path, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
         self.store = await sqlite.open_reader(self.path, cache_mib=1)
 
-        async def write(work: Any) -> Any:
-            return work(self.writer)
+        async def write(command: Command[Any]) -> Any:
+            return self.writer.execute(command, NOW)
 
         self.keeping = Keeping(self.path / "search", self.store.run, write, 256, self.trusted)
         self.engine = SqliteSearch(self.keeping, self.embedder, self.reranker)
@@ -183,7 +187,7 @@ async def test_vanished_text_and_vectors_leave_the_files_with_compact(place):
     place.put(make_event(1, 62, "", [("relay", "ALL_RELAYS")], NOW))
     await place.engine.purge()
     await place.store.close()
-    place.writer.compact()
+    place.writer.execute(Compact(), NOW)
     files = b"".join(file.read_bytes() for file in place.path.rglob("*") if file.is_file())
     assert vector[:64] not in files
     assert b"zanzibar" not in files
@@ -495,13 +499,29 @@ async def test_vectors_of_trusted_keys_are_taken_and_others_made_here(tmp_path):
     await place.close()
 
 
+async def test_a_change_of_the_searched_kinds_leaves_the_passages_of_all_others_and_their_vectors(place):
+    gone = make_event(1, 11, "a post about the cat", [("title", "Cat")])
+    place.put(CAT, DOG, WIKI, gone, make_event(3, 0, '{"name":"cat lady"}'))
+    await place.embed()
+    place.writer.cut_passages(msgspec.structs.replace(CUTTING, kinds=(1,)))
+    health = await place.engine.tally()
+    assert (health.chunks, health.pending) == (3, 0)
+    assert gone.id not in await place.ids("cat", mode="words")
+    place.writer.cut_passages(msgspec.structs.replace(CUTTING, kinds=(0, 1)))
+    health = await place.engine.tally()
+    assert (health.chunks, health.pending) == (4, 1)
+    assert [hit.title for hit in await place.ask("lady", mode="words")] == ["cat lady"]
+    place.writer.cut_passages(msgspec.structs.replace(CUTTING, size=200, overlap=20))
+    assert (await place.engine.tally()).chunks == 5
+
+
 async def test_check_finds_the_passages_as_the_log_makes_them(place):
     place.put(CAT, DOG, WIKI)
-    assert [problem async for problem in place.store.check()] == []
-    place.writer.rebuild()
+    assert [problem async for problem in place.store.check(PROJECTIONS)] == []
+    rebuild(place.writer)
     await place.embed()
     assert (await place.ids("cat", mode="meaning"))[0] == CAT.id
-    assert [problem async for problem in place.store.check()] == []
+    assert [problem async for problem in place.store.check(PROJECTIONS)] == []
 
 
 WORDS = [f"w{n}" for n in range(30)]

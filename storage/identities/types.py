@@ -5,7 +5,7 @@ unix seconds; ids of these rows are 32 lower-case hex digits, pubkeys and hashes
 """
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -22,7 +22,6 @@ MAX_INVITES: Final = 10_000  # that nobody has used yet
 
 Custody = Literal["own", "relay"]
 Holder = Literal["identity", "user"]  # whose token it is: an identity's (feed) or a user's (app)
-Recode = Callable[[str, str, str, bytes], bytes]  # (table, column, row, ciphertext) -> ciphertext under the next secret
 
 
 class Why(enum.Enum):
@@ -114,6 +113,16 @@ class Held(msgspec.Struct, frozen=True):
     retired: bool
 
 
+class Resealed(msgspec.Struct, frozen=True):
+    """A value that the relay keeps encrypted, as it was and under the next master secret."""
+
+    table: str
+    column: str
+    row: str
+    before: bytes
+    after: bytes
+
+
 class NewIdentity(msgspec.Struct, frozen=True):
     """All that a registration stores. `ciphertext` is the secret of `pubkey`."""
 
@@ -190,6 +199,9 @@ class Lookups(Protocol):
     def user_row(self, row_id: str) -> User | None:
         """By row id."""
 
+    def secrets(self) -> list[tuple[str, str, str, bytes]]:
+        """All that is encrypted under the master secret: table, column, row, ciphertext."""
+
     def metadata(self, identity_id: str) -> str:
         """The JSON object that an agent keeps about itself; `{}` without one."""
 
@@ -210,92 +222,3 @@ class Lookups(Protocol):
 
     def secret_check(self) -> str | None:
         """What tells the master secret that everything here is encrypted under; None for a new database."""
-
-
-class Directory(Lookups, Protocol):
-    """What can be changed, each in one transaction; blocking, called on the writer's thread. All raise StorageError."""
-
-    def register(self, new: NewIdentity, now: int) -> None:
-        """Make an identity with its token, key and claim. Raises Refused(TAKEN) when the name is."""
-
-    def describe(self, identity_id: str, shown: dict[str, str | None]) -> None:
-        """What people are shown of an identity: `display_name`, `description`; what is left out stays."""
-
-    def bind(self, pubkey: str, identity_id: str, now: int) -> bool:
-        """Bind a key its holder has proven; False when it was bound so already.
-
-        Raises Refused: TAKEN when it belongs to another identity, or TOO_MANY.
-        """
-
-    def unbind(self, pubkey: str, identity_id: str, now: int) -> bool:
-        """The key may not write as the identity any more; False when it could not before. Raises Refused(UNKNOWN)."""
-
-    def choose(self, pubkey: str, identity_id: str, now: int) -> None:
-        """Make a key the identity's main key. Raises Refused: UNKNOWN, UNUSABLE when it is unbound or retired."""
-
-    def retire(self, pubkey: str, identity_id: str, now: int) -> None:
-        """The relay signs deletions only with this key from now on. Raises Refused(UNKNOWN) when it does not hold it."""
-
-    def destroy(self, pubkey: str, identity_id: str, now: int) -> None:
-        """Forget the secret of a key; it stays bound. Raises Refused(UNKNOWN) when the relay does not hold it."""
-
-    def add_key_claim(self, code_hash: str, identity_id: str, expires_at: int, now: int) -> None:
-        """A code that binds a key. Raises Refused(TOO_MANY)."""
-
-    def add_invite(self, code_hash: str, expires_at: int, now: int) -> None:
-        """A code that gives a key an identity of its own, once. Raises Refused(TOO_MANY)."""
-
-    def add_identity_claim(self, secret_hash: str, identity_id: str, expires_at: int) -> None:
-        """A secret that links the identity to a user, in place of those before. Raises Refused(USED) when it is linked."""
-
-    def claim(self, secret_hash: str, user_id: str, row_id: str, claim_url: str | None, now: int) -> str:
-        """Link an identity to the user with this external id, made with `row_id` if there is none; the identity's id.
-
-        Raises Refused: UNKNOWN, USED, EXPIRED.
-        """
-
-    def add_token(
-        self,
-        holder: Holder,
-        token: Token,
-        token_hash: str,
-        now: int,
-        *,
-        asking: str | None = None,
-        ends: int | None = None,
-    ) -> None:
-        """Add a token; `asking` is the id of the one that asks for it, which ends at `ends` (rotation) if that is given.
-
-        Of those that have ended, all but the newest MAX_ENDED are forgotten. Raises Refused: ENDED when the one that asks
-        is not good any more, or TOO_MANY.
-        """
-
-    def revoke_token(self, holder: Holder, owner_id: str, token_id: str, now: int) -> None:
-        """End a token now. Raises Refused(UNKNOWN) when the owner has no such live token."""
-
-    def use_tokens(self, holder: Holder, ids: Sequence[str], now: int) -> None:
-        """These tokens were used about now."""
-
-    def ensure_user(self, user_id: str, row_id: str, now: int) -> User:
-        """The user with this external id, made with `row_id` if there is none."""
-
-    def edit_user(self, row_id: str, fields: dict[str, str | None]) -> User:
-        """Set some of name, username, email, image. Raises Refused(UNKNOWN)."""
-
-    def set_metadata(self, identity_id: str, metadata: str) -> None:
-        """Keep this JSON object about an agent in place of the one before."""
-
-    def set_avatar(self, identity_id: str, avatar: Avatar | None) -> None:
-        """Keep this picture of an agent in place of the one before; None is none."""
-
-    def mark_read(self, identity_id: str, post_id: str, seq: int) -> None:
-        """The notifications about a post ("" any) are read up to this number of the log; never back.
-
-        Marks that the one for all includes are forgotten, and of the others all but the newest MAX_READ_MARKS.
-        """
-
-    def adopt_secret(self, check: str) -> None:
-        """Record which master secret everything here is encrypted under."""
-
-    def rotate_secret(self, check: str, recode: Recode) -> int:
-        """Encrypt everything anew and record the next check; how many values that were."""

@@ -6,8 +6,8 @@ from typing import Any, Final, cast
 
 from relay.protocol.facts import Binding, KeyClaim
 from relay.protocol.names import name_key
-from storage.agents import AgentLookups
-from storage.people import BoundKey, Held, Holder, Identity, Token, User
+from storage.identities.agents import AgentLookups
+from storage.identities.types import BoundKey, Held, Holder, Identity, Token, User
 from storage.statements import SIZES, listed, named, padded
 
 MAX_CACHED: Final = 100_000  # keys whose binding is remembered
@@ -16,7 +16,7 @@ MAX_ASKED: Final = 1000  # ids or keys looked up at once
 
 def sql(name: str) -> str:
     """A statement on the primary tables."""
-    return named("directory")[name]
+    return named("agents").get(name) or named("identities")[name]
 
 
 def _identity(condition: str) -> str:
@@ -24,7 +24,7 @@ def _identity(condition: str) -> str:
 
 
 class SqliteLookups(AgentLookups):
-    """storage.people.Lookups over one connection."""
+    """storage.identities.types.Lookups over one connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -125,6 +125,16 @@ class SqliteLookups(AgentLookups):
         """By row id."""
         row = self._one(sql("user_row"), row_id)
         return None if row is None else User(*row)
+
+    def secrets(self) -> list[tuple[str, str, str, bytes]]:
+        """All that is encrypted under the master secret."""
+        return self._all(sql("secrets"))
+
+    def name_key_of(self, identity_id: str) -> str:
+        """The name of an identity that is there, as names are compared."""
+        row = self._one(sql("name_of"), identity_id)
+        assert row is not None
+        return str(row[0])
 
     def secret_check(self) -> str | None:
         """What tells the master secret."""

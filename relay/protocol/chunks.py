@@ -13,9 +13,6 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol import search
 from relay.protocol.event import Event
-from storage import entries
-
-MAX_TITLE: Final = 300  # characters
 
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
@@ -86,17 +83,20 @@ def _pieces(sentence: str, size: int) -> Iterator[str]:
         yield sentence
 
 
-def passages_of(cutting: Cutting, event: Event, title: str | None, content: str | None) -> list[tuple[object, ...]]:
-    """The passages of an event as rows: what it is, rank, language, tags, source, title, text.
+Piece = tuple[str, int, str | None, str, str | None, str, str]  # what it is, rank, language, tags, source, title, text
+
+
+def passages_of(cutting: Cutting, event: Event, title: str | None, content: str | None) -> list[Piece]:
+    """The passages of an event.
 
     `title` and `content` are those of its row in the feed, where it has one: edits count there.
     """
     own_title, own_text = search.text_of(event)
-    shown = _shown(own_title) if title is None else title
+    shown = own_title.replace("\x00", " ") if title is None else title
     knowledge = event.kind in cutting.knowledge
     text = (own_text if content is None else content).replace("\x00", " ")
     texts = split(text, cutting.size, cutting.overlap) or ([""] if shown else [])
-    head = ("knowledge" if knowledge else "events", entries.rank(event.id), search.language_of(event))
+    head = ("knowledge" if knowledge else "events", events.rank(event.id), search.language_of(event))
     tags = msgspec.json.encode(list(dict.fromkeys(events.values(event, "t")))).decode()
     source = events.first_value(event, "source") or events.first_value(event, "r")
     return [(*head, tags, source, shown, passage) for passage in texts]
@@ -105,7 +105,3 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
 def number(cutting: Cutting, event: Event) -> int:
     """How many passages the event makes as it stands."""
     return len(passages_of(cutting, event, None, None))
-
-
-def _shown(title: str) -> str:
-    return " ".join(title.replace("\x00", " ").split())[:MAX_TITLE]

@@ -1,4 +1,4 @@
-"""storage.directory: the primary tables, on their own and as events change them, against a slow obvious model."""
+"""storage.identities: the primary tables, on their own and as events change them, against a slow obvious model."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,9 +15,27 @@ from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import directory, sqlite
-from storage.base import Incoming, Outcome, Status
-from storage.people import MAX_KEYS, NewIdentity, Refused, Token, Why
+from storage import sqlite
+from storage.base import Incoming, Outcome, Status, StorageError
+from storage.commands import Compact
+from storage.identities import decisions, writes
+from storage.identities.commands import (
+    AddIdentityToken,
+    AddUserToken,
+    AdoptSecret,
+    BindProven,
+    ChooseKey,
+    ClaimIdentity,
+    EditUser,
+    OpenInvite,
+    OpenKeyClaim,
+    Register,
+    RetireKey,
+    RevokeToken,
+    RotateSecret,
+    Unbind,
+)
+from storage.identities.types import MAX_KEYS, NewIdentity, Refused, Resealed, Token, Why
 from storage.sqlite_writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 
@@ -48,7 +66,7 @@ def register(writer: SqliteWriter, identity_id: str = ALICE, name: str = "Alice"
         claim_hash=tokens.digest(f"claim {name}"),
         claim_expires_at=NOW + 100,
     )
-    writer.directory.register(new, NOW)
+    writer.execute(Register(new), NOW)
 
 
 def write(writer: SqliteWriter, *events: Event, door: Door = Door.CLIENT, now: int = NOW) -> list[Outcome]:
@@ -68,72 +86,72 @@ def test_a_registration_that_fails_leaves_nothing(writer: SqliteWriter) -> None:
     with pytest.raises(Refused) as refused:
         register(writer, BOB, "ALICE", 2)
     assert refused.value.why is Why.TAKEN
-    assert writer.directory.identity(BOB) is None
-    assert writer.directory.key(keypair(2).pubkey) is None
-    assert writer.directory.token("identity", tokens.digest("token ALICE")) is None
+    assert writer.tables.identity(BOB) is None
+    assert writer.tables.key(keypair(2).pubkey) is None
+    assert writer.tables.token("identity", tokens.digest("token ALICE")) is None
 
 
 def test_a_token_is_found_by_its_hash_among_its_own_kind_only(writer: SqliteWriter) -> None:
     register(writer)
-    found = writer.directory.token("identity", tokens.digest("token Alice"))
+    found = writer.tables.token("identity", tokens.digest("token Alice"))
     assert found is not None
     assert found.owner_id == ALICE
-    assert writer.directory.token("user", tokens.digest("token Alice")) is None
+    assert writer.tables.token("user", tokens.digest("token Alice")) is None
 
 
 def test_a_user_is_made_once(writer: SqliteWriter) -> None:
-    first = writer.directory.ensure_user("nostr:x", ALICE, NOW)
-    assert writer.directory.ensure_user("nostr:x", BOB, NOW + 1) == first
+    first = writer.execute(EditUser("nostr:x", ALICE, {}), NOW)
+    assert writer.execute(EditUser("nostr:x", BOB, {}), NOW + 1) == first
 
 
 def test_an_app_token_needs_a_user_and_leaves_identities_alone(writer: SqliteWriter) -> None:
-    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
-    writer.directory.add_token("user", Token(BOB, user.id, "app", None, NOW, None, None), "f" * 64, NOW)
-    assert [token.name for token in writer.directory.tokens("user", user.id)] == ["app"]
-    assert writer.directory.tokens("identity", user.id) == []
+    user = writer.execute(EditUser("nostr:x", ALICE, {}), NOW)
+    writer.execute(AddUserToken("nostr:x", ALICE, Token(BOB, user.id, "app", None, NOW, None, None), "f" * 64), NOW)
+    assert [token.name for token in writer.tables.tokens("user", user.id)] == ["app"]
+    assert writer.tables.tokens("identity", user.id) == []
 
 
 def test_the_main_key_stays_the_same_as_others_are_bound_until_it_cannot_sign(writer: SqliteWriter) -> None:
     register(writer)
     for key in (2, 3):
-        writer.directory.bind(keypair(key).pubkey, ALICE, NOW + key)
+        writer.execute(BindProven(keypair(key).pubkey, ALICE), NOW + key)
         assert shown(writer) == keypair(1).pubkey
-    writer.directory.retire(keypair(1).pubkey, ALICE, NOW + 4)
+    writer.execute(RetireKey(keypair(1).pubkey, ALICE), NOW + 4)
     assert shown(writer) == keypair(2).pubkey
-    writer.directory.unbind(keypair(2).pubkey, ALICE, NOW + 5)
+    writer.execute(Unbind(keypair(2).pubkey, ALICE), NOW + 5)
     assert shown(writer) == keypair(3).pubkey
-    writer.directory.unbind(keypair(3).pubkey, ALICE, NOW + 5)
+    writer.execute(Unbind(keypair(3).pubkey, ALICE), NOW + 5)
     assert shown(writer) == keypair(1).pubkey
-    writer.directory.unbind(keypair(1).pubkey, ALICE, NOW + 5)
+    writer.execute(Unbind(keypair(1).pubkey, ALICE), NOW + 5)
     assert shown(writer) is None
 
 
 def test_the_owner_chooses_the_main_key_and_chooses_again(writer: SqliteWriter) -> None:
     register(writer)
     for key in (2, 3):
-        writer.directory.bind(keypair(key).pubkey, ALICE, NOW)
+        writer.execute(BindProven(keypair(key).pubkey, ALICE), NOW)
     for key in (3, 2, 1, 2):
-        writer.directory.choose(keypair(key).pubkey, ALICE, NOW)
+        writer.execute(ChooseKey(keypair(key).pubkey, ALICE), NOW)
         assert shown(writer) == keypair(key).pubkey
-    writer.directory.unbind(keypair(2).pubkey, ALICE, NOW)
+    writer.execute(Unbind(keypair(2).pubkey, ALICE), NOW)
     assert shown(writer) == keypair(1).pubkey
-    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    writer.execute(BindProven(keypair(2).pubkey, ALICE), NOW)
     assert shown(writer) == keypair(1).pubkey
 
 
 def test_a_key_that_cannot_sign_is_not_chosen(writer: SqliteWriter) -> None:
     register(writer)
-    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
-    writer.directory.unbind(keypair(2).pubkey, ALICE, NOW)
-    writer.directory.retire(keypair(1).pubkey, ALICE, NOW)
+    writer.execute(BindProven(keypair(2).pubkey, ALICE), NOW)
+    writer.execute(Unbind(keypair(2).pubkey, ALICE), NOW)
+    writer.execute(RetireKey(keypair(1).pubkey, ALICE), NOW)
     for key, why in ((1, Why.UNUSABLE), (2, Why.UNUSABLE), (9, Why.UNKNOWN)):
         with pytest.raises(Refused) as refused:
-            writer.directory.choose(keypair(key).pubkey, ALICE, NOW)
+            writer.execute(ChooseKey(keypair(key).pubkey, ALICE), NOW)
         assert refused.value.why is why
 
 
 def shown(writer: SqliteWriter) -> str | None:
-    found = writer.directory.identity(ALICE)
+    found = writer.tables.identity(ALICE)
     assert found is not None
     return found.pubkey
 
@@ -141,7 +159,7 @@ def shown(writer: SqliteWriter) -> str | None:
 def test_a_batch_that_binds_and_posts_is_taken_as_a_whole(writer: SqliteWriter) -> None:
     register(writer)
     code = tokens.make(Kind.KEY_CLAIM)
-    writer.directory.add_key_claim(tokens.digest(code), ALICE, NOW + 10, NOW)
+    writer.execute(OpenKeyClaim(tokens.digest(code), ALICE, NOW + 10), NOW)
     join = make_event(5, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=NOW)
     outcomes = write(writer, post(5, NOW - 1), join, post(5))
     assert [outcome.status for outcome in outcomes] == [Status.REFUSED, Status.EPHEMERAL, Status.STORED]
@@ -153,19 +171,19 @@ def test_a_batch_that_binds_and_posts_is_taken_as_a_whole(writer: SqliteWriter) 
 def test_a_claim_code_is_not_used_up_by_a_key_that_cannot_be_bound(writer: SqliteWriter) -> None:
     register(writer)
     for key in range(100, 99 + MAX_KEYS):
-        writer.directory.bind(keypair(key).pubkey, ALICE, NOW)
+        writer.execute(BindProven(keypair(key).pubkey, ALICE), NOW)
     code = tokens.make(Kind.KEY_CLAIM)
-    writer.directory.add_key_claim(tokens.digest(code), ALICE, NOW + 10, NOW)
+    writer.execute(OpenKeyClaim(tokens.digest(code), ALICE, NOW + 10), NOW)
     (outcome,) = write(writer, make_event(5, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=NOW))
     assert "unbind one first" in str(outcome.refusal)
-    claim = writer.directory.key_claim(tokens.digest(code))
+    claim = writer.tables.key_claim(tokens.digest(code))
     assert claim is not None
     assert not claim.used
 
 
 def invite(writer: SqliteWriter, expires_at: int = NOW + 10) -> str:
     code = tokens.make(Kind.INVITE)
-    writer.directory.add_invite(tokens.digest(code), expires_at, NOW)
+    writer.execute(OpenInvite(tokens.digest(code), expires_at), NOW)
     return code
 
 
@@ -180,13 +198,13 @@ def test_an_invite_gives_one_key_an_identity_of_its_own(writer: SqliteWriter) ->
     outcomes = write(writer, profile, post(5, NOW - 1), accept(5, code), post(5), accept(6, code))
     stored, ephemeral, no = Status.STORED, Status.EPHEMERAL, Status.REFUSED
     assert [outcome.status for outcome in outcomes] == [stored, no, ephemeral, stored, no]
-    found = writer.directory.identities_of_keys([keypair(key).pubkey for key in (5, 6)])
+    found = writer.tables.identities_of_keys([keypair(key).pubkey for key in (5, 6)])
     assert [(identity.name, identity.origin) for identity in found.values()] == [("carol", None)]
 
 
 def test_an_invite_is_not_used_up_by_a_key_that_cannot_have_it(writer: SqliteWriter) -> None:
     register(writer)
-    writer.directory.unbind(keypair(1).pubkey, ALICE, NOW)
+    writer.execute(Unbind(keypair(1).pubkey, ALICE), NOW)
     code = invite(writer)
     assert [outcome.status for outcome in write(writer, accept(1, code), accept(5, code))] == [
         Status.REFUSED,
@@ -197,35 +215,35 @@ def test_an_invite_is_not_used_up_by_a_key_that_cannot_have_it(writer: SqliteWri
 def test_unused_invites_are_bounded_and_those_that_expired_are_forgotten(
     writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "MAX_INVITES", 3)
+    monkeypatch.setattr(decisions, "MAX_INVITES", 3)
     codes = [invite(writer, NOW + n) for n in (1, 10, 10)]
     with pytest.raises(Refused) as refused:
         invite(writer)
     assert refused.value.why is Why.TOO_MANY
-    writer.directory.add_invite("f" * 64, NOW + 20, NOW + 1)
-    assert [writer.directory.invite(tokens.digest(code)) for code in codes] == [None, NOW + 10, NOW + 10]
+    writer.execute(OpenInvite("f" * 64, NOW + 20), NOW + 1)
+    assert [writer.tables.invite(tokens.digest(code)) for code in codes] == [None, NOW + 10, NOW + 10]
 
 
 def test_a_key_that_vanishes_is_unbound_and_its_secret_destroyed(writer: SqliteWriter) -> None:
     register(writer)
-    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    writer.execute(BindProven(keypair(2).pubkey, ALICE), NOW)
     write(writer, vanish(1))
-    assert writer.directory.held(keypair(1).pubkey) is None
-    identity = writer.directory.identity(ALICE)
+    assert writer.tables.held(keypair(1).pubkey) is None
+    identity = writer.tables.identity(ALICE)
     assert identity is not None
     assert (identity.name, identity.pubkey) == ("Alice", keypair(2).pubkey)
 
 
 def test_with_its_last_key_an_identity_is_anonymised(writer: SqliteWriter) -> None:
     register(writer)
-    writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    writer.execute(BindProven(keypair(2).pubkey, ALICE), NOW)
     write(writer, vanish(1), vanish(2))
-    gone = writer.directory.identity(ALICE)
+    gone = writer.tables.identity(ALICE)
     assert gone is not None
     assert (gone.description, gone.display_name, gone.user_id, gone.anonymised_at) == (None, None, None, NOW)
-    assert writer.directory.identity_named("Alice") is None
-    assert all(token.revoked_at == NOW for token in writer.directory.tokens("identity", ALICE))
-    assert writer.directory.identity_claim(tokens.digest("claim Alice")) is None
+    assert writer.tables.identity_named("Alice") is None
+    assert all(token.revoked_at == NOW for token in writer.tables.tokens("identity", ALICE))
+    assert writer.tables.identity_claim(tokens.digest("claim Alice")) is None
 
 
 def test_nobody_takes_over_the_name_of_who_vanished(writer: SqliteWriter) -> None:
@@ -242,7 +260,7 @@ def test_a_name_that_somebody_left_is_not_provisioned(tmp_path: Path) -> None:
     register(writer)
     write(writer, vanish(1))
     write(writer, make_event(5, kinds.METADATA, '{"name":"alice"}'), post(5))
-    name = writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name
+    name = writer.tables.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name
     assert name.startswith("alice-")
     writer.close()
 
@@ -250,7 +268,7 @@ def test_a_name_that_somebody_left_is_not_provisioned(tmp_path: Path) -> None:
 def test_the_name_of_who_vanished_is_nowhere_in_the_tables(writer: SqliteWriter, tmp_path: Path) -> None:
     register(writer, name="sandpiper")
     write(writer, vanish(1))
-    writer.compact()
+    writer.execute(Compact(), NOW)
     files = [file.read_bytes() for file in tmp_path.iterdir() if file.is_file()]
     assert files
     assert not any(b"sandpiper" in data.lower() for data in files)
@@ -258,63 +276,74 @@ def test_the_name_of_who_vanished_is_nowhere_in_the_tables(writer: SqliteWriter,
 
 def test_a_token_that_has_ended_makes_no_other(writer: SqliteWriter) -> None:
     register(writer)
-    (first,) = writer.directory.tokens("identity", ALICE)
-    make = writer.directory.add_token
-    make("identity", Token("1" * 32, ALICE, None, None, NOW, None, None), "1" * 64, NOW, asking=first.id, ends=NOW)
+    (first,) = writer.tables.tokens("identity", ALICE)
+    writer.execute(AddIdentityToken(Token("1" * 32, ALICE, None, None, NOW, None, None), "1" * 64, first.id, NOW), NOW)
     with pytest.raises(Refused) as refused:
-        make("identity", Token("2" * 32, ALICE, None, None, NOW, None, None), "2" * 64, NOW, asking=first.id, ends=NOW)
+        writer.execute(
+            AddIdentityToken(Token("2" * 32, ALICE, None, None, NOW, None, None), "2" * 64, first.id, NOW), NOW
+        )
     assert refused.value.why is Why.ENDED
-    writer.directory.revoke_token("identity", ALICE, "1" * 32, NOW)
+    writer.execute(RevokeToken("identity", ALICE, "1" * 32), NOW)
     with pytest.raises(Refused):
-        make("identity", Token("3" * 32, ALICE, None, None, NOW, None, None), "3" * 64, NOW, asking="1" * 32)
-    assert sorted(token.id for token in writer.directory.tokens("identity", ALICE)) == sorted([first.id, "1" * 32])
+        writer.execute(AddIdentityToken(Token("3" * 32, ALICE, None, None, NOW, None, None), "3" * 64, "1" * 32), NOW)
+    assert sorted(token.id for token in writer.tables.tokens("identity", ALICE)) == sorted([first.id, "1" * 32])
 
 
 def test_of_tokens_that_have_ended_the_latest_are_kept(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "MAX_ENDED", 2)
-    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
+    monkeypatch.setattr(writes, "MAX_ENDED", 2)
+    user = writer.execute(EditUser("nostr:x", ALICE, {}), NOW)
     for n in range(5):
         ends = NOW + n if n % 2 else None
         token = Token(f"{n:032x}", user.id, f"{n}", None, NOW, ends, None)
-        writer.directory.add_token("user", token, f"{n:064x}", NOW)
+        writer.execute(AddUserToken("nostr:x", ALICE, token, f"{n:064x}"), NOW)
         if ends is None and n < 4:
-            writer.directory.revoke_token("user", user.id, token.id, NOW + n)
-    writer.directory.add_token("user", Token("9" * 32, user.id, "9", None, NOW, None, None), "9" * 64, NOW + 9)
-    assert {token.name for token in writer.directory.tokens("user", user.id)} == {"2", "3", "4", "9"}
+            writer.execute(RevokeToken("user", user.id, token.id), NOW + n)
+    writer.execute(
+        AddUserToken("nostr:x", ALICE, Token("9" * 32, user.id, "9", None, NOW, None, None), "9" * 64), NOW + 9
+    )
+    assert {token.name for token in writer.tables.tokens("user", user.id)} == {"2", "3", "4", "9"}
 
 
 def test_the_keys_that_an_identity_ever_had_are_bounded(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "MAX_KEYS_EVER", 3)
+    monkeypatch.setattr(decisions, "MAX_KEYS_EVER", 3)
     register(writer)
     for key in (2, 3):
-        writer.directory.bind(keypair(key).pubkey, ALICE, NOW)
-        writer.directory.unbind(keypair(key).pubkey, ALICE, NOW)
+        writer.execute(BindProven(keypair(key).pubkey, ALICE), NOW)
+        writer.execute(Unbind(keypair(key).pubkey, ALICE), NOW)
     with pytest.raises(Refused) as refused:
-        writer.directory.bind(keypair(4).pubkey, ALICE, NOW)
+        writer.execute(BindProven(keypair(4).pubkey, ALICE), NOW)
     assert refused.value.why is Why.TOO_MANY
-    assert writer.directory.bind(keypair(2).pubkey, ALICE, NOW)
+    assert writer.execute(BindProven(keypair(2).pubkey, ALICE), NOW)
 
 
 def test_an_app_token_that_was_revoked_makes_no_other(writer: SqliteWriter) -> None:
-    user = writer.directory.ensure_user("nostr:x", ALICE, NOW)
-    make = writer.directory.add_token
-    make("user", Token("1" * 32, user.id, "one", None, NOW, None, None), "1" * 64, NOW)
-    make("user", Token("2" * 32, user.id, "two", None, NOW, None, None), "2" * 64, NOW, asking="1" * 32)
-    writer.directory.revoke_token("user", user.id, "1" * 32, NOW)
+    user = writer.execute(EditUser("nostr:x", ALICE, {}), NOW)
+    writer.execute(
+        AddUserToken("nostr:x", ALICE, Token("1" * 32, user.id, "one", None, NOW, None, None), "1" * 64), NOW
+    )
+    writer.execute(
+        AddUserToken("nostr:x", ALICE, Token("2" * 32, user.id, "two", None, NOW, None, None), "2" * 64, "1" * 32), NOW
+    )
+    writer.execute(RevokeToken("user", user.id, "1" * 32), NOW)
     with pytest.raises(Refused):
-        make("user", Token("3" * 32, user.id, "three", None, NOW, None, None), "3" * 64, NOW, asking="1" * 32)
-    assert len(writer.directory.tokens("user", user.id)) == 2
+        writer.execute(
+            AddUserToken(
+                "nostr:x", ALICE, Token("3" * 32, user.id, "three", None, NOW, None, None), "3" * 64, "1" * 32
+            ),
+            NOW,
+        )
+    assert len(writer.tables.tokens("user", user.id)) == 2
 
 
 def test_who_comes_too_late_to_claim_leaves_no_user(writer: SqliteWriter) -> None:
     register(writer)
     secret = tokens.digest("claim Alice")
-    assert writer.directory.claim(secret, "nostr:first", "1" * 32, None, NOW) == ALICE
+    assert writer.execute(ClaimIdentity(secret, "nostr:first", "1" * 32, None), NOW) == ALICE
     with pytest.raises(Refused) as refused:
-        writer.directory.claim(secret, "nostr:second", "2" * 32, None, NOW)
+        writer.execute(ClaimIdentity(secret, "nostr:second", "2" * 32, None), NOW)
     assert refused.value.why is Why.USED
-    assert writer.directory.user("nostr:first") is not None
-    assert writer.directory.user("nostr:second") is None
+    assert writer.tables.user("nostr:first") is not None
+    assert writer.tables.user("nostr:second") is None
 
 
 def test_an_identity_is_provisioned_for_a_key_that_posts(tmp_path: Path) -> None:
@@ -322,7 +351,7 @@ def test_an_identity_is_provisioned_for_a_key_that_posts(tmp_path: Path) -> None
     profile = make_event(5, kinds.METADATA, '{"name":"carol","about":"Hi\\u202e"}')
     write(writer, profile, make_event(6, kinds.METADATA, '{"name":"\\u0430lice"}'))
     assert [outcome.status for outcome in write(writer, post(5), post(6), post(5, NOW + 1))] == [Status.STORED] * 3
-    found = writer.directory.identities_of_keys([keypair(key).pubkey for key in (5, 6)])
+    found = writer.tables.identities_of_keys([keypair(key).pubkey for key in (5, 6)])
     carol, other = (found[keypair(key).pubkey] for key in (5, 6))
     assert (carol.name, carol.description) == ("carol", "Hi")
     assert other.name.startswith(f"{encoding.encode('npub', keypair(6).pubkey)[:16]}")
@@ -332,7 +361,7 @@ def test_an_identity_is_provisioned_for_a_key_that_posts(tmp_path: Path) -> None
 def test_a_profile_of_the_same_batch_counts(tmp_path: Path) -> None:
     writer = open_writer(tmp_path, provision=True)
     write(writer, make_event(5, kinds.METADATA, '{"name":"carol"}'), post(5))
-    assert writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name == "carol"
+    assert writer.tables.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name == "carol"
     writer.close()
 
 
@@ -340,7 +369,7 @@ def test_a_taken_name_is_not_provisioned_a_second_time(tmp_path: Path) -> None:
     writer = open_writer(tmp_path, provision=True)
     register(writer)
     write(writer, make_event(5, kinds.METADATA, '{"name":"ALICE"}'), post(5))
-    name = writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name
+    name = writer.tables.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name
     assert name.startswith("ALICE-")
     writer.close()
 
@@ -349,8 +378,8 @@ def test_a_taken_name_is_not_provisioned_a_second_time(tmp_path: Path) -> None:
 def test_a_reserved_name_is_not_provisioned(tmp_path: Path, name: str) -> None:
     writer = open_writer(tmp_path, provision=True)
     write(writer, make_event(5, kinds.METADATA, f'{{"name":"{name}"}}'), post(5))
-    assert writer.directory.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name.startswith(f"{name}-")
-    assert writer.directory.identity_named(name) is None
+    assert writer.tables.identities_of_keys([keypair(5).pubkey])[keypair(5).pubkey].name.startswith(f"{name}-")
+    assert writer.tables.identity_named(name) is None
     writer.close()
 
 
@@ -364,22 +393,21 @@ def test_provisioning_is_bounded_by_the_hour(tmp_path: Path) -> None:
 
 def test_rotating_the_secret_changes_every_value_or_none(writer: SqliteWriter) -> None:
     register(writer)
+    writer.execute(AdoptSecret("one"), NOW)
+    before = [Resealed(*place, after=b"other") for place in writer.tables.secrets()]
     register(writer, BOB, "Bob", 2)
-    writer.directory.adopt_secret("one")
+    with pytest.raises(StorageError, match="has changed meanwhile"):
+        writer.execute(RotateSecret("two", before), NOW)
+    assert writer.tables.secret_check() == "one"
+    assert ciphertexts(writer) == {b"sealed"}
+    values = [Resealed(*place, after=b"other") for place in writer.tables.secrets()]
+    assert writer.execute(RotateSecret("two", values), NOW) == 2
+    assert writer.tables.secret_check() == "two"
+    assert ciphertexts(writer) == {b"other"}
 
-    def failing(_table: str, _column: str, row: str, _sealed: bytes) -> bytes:
-        if row == keypair(2).pubkey:
-            raise ValueError("the second fails")
-        return b"other"
 
-    with pytest.raises(ValueError, match="the second fails"):
-        writer.directory.rotate_secret("two", failing)
-    assert writer.directory.secret_check() == "one"
-    assert {held.ciphertext for held in map(writer.directory.held, (keypair(1).pubkey, keypair(2).pubkey)) if held} == {
-        b"sealed"
-    }
-    assert writer.directory.rotate_secret("two", lambda *_: b"other") == 2
-    assert writer.directory.secret_check() == "two"
+def ciphertexts(writer: SqliteWriter) -> set[bytes]:
+    return {held.ciphertext for held in map(writer.tables.held, (keypair(1).pubkey, keypair(2).pubkey)) if held}
 
 
 class Bindings(RuleBasedStateMachine):
@@ -413,7 +441,7 @@ class Bindings(RuleBasedStateMachine):
             return
         self.now += 1
         code = tokens.digest(f"{self.now}")
-        self.writer.directory.add_key_claim(tokens.digest(code), identity_id, self.now + 10, self.now)
+        self.writer.execute(OpenKeyClaim(tokens.digest(code), identity_id, self.now + 10), self.now)
         event = make_event(key, kinds.JOIN, tags=[["-"], ["claim", code]], created_at=self.now)
         (outcome,) = write(self.writer, event, now=self.now)
         may = self.allowed(key, identity_id) and key not in self.bound
@@ -427,7 +455,7 @@ class Bindings(RuleBasedStateMachine):
         if identity_id in self.gone:
             return
         try:
-            self.writer.directory.bind(keypair(key).pubkey, identity_id, self.now)
+            self.writer.execute(BindProven(keypair(key).pubkey, identity_id), self.now)
         except Refused:
             assert not self.allowed(key, identity_id)
         else:
@@ -457,7 +485,7 @@ class Bindings(RuleBasedStateMachine):
             self.now += 1
             (outcome,) = write(self.writer, post(key, self.now), now=self.now)
             assert (outcome.status is Status.STORED) == (key in self.bound)
-            found = self.writer.directory.key(keypair(key).pubkey)
+            found = self.writer.tables.key(keypair(key).pubkey)
             assert (None if found is None else found.identity_id) == self.owner.get(key)
 
     def teardown(self) -> None:

@@ -1,4 +1,4 @@
--- Primary tables: who someone is (storage/directory.py). Lists in braces become as many parameters as there are values.
+-- Primary tables: who someone is (storage/identities). Lists in braces become as many parameters as there are values.
 
 -- name: identity
 SELECT
@@ -83,6 +83,12 @@ WHERE token_hash = ?
 -- name: user_token
 SELECT id, user_id, name, last_used_at, created_at, expires_at, revoked_at FROM api_tokens WHERE token_hash = ?
 
+-- name: identity_token_states
+SELECT id, revoked_at, expires_at FROM identity_tokens WHERE id IN ({values})
+
+-- name: user_token_states
+SELECT id, revoked_at, expires_at FROM api_tokens WHERE id IN ({values})
+
 -- name: key_claim
 SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM key_claims WHERE code_hash = ?
 
@@ -134,7 +140,7 @@ INSERT INTO invites (code_hash, expires_at) VALUES (?, ?)
 DELETE FROM invites WHERE expires_at <= ?
 
 -- name: count_invites
-SELECT count(*) FROM invites
+SELECT count(*) FROM invites WHERE expires_at > ?
 
 -- name: use_invite
 DELETE FROM invites WHERE code_hash = ?
@@ -170,7 +176,7 @@ UPDATE identity_claims SET used_at = ? WHERE secret_hash = ?
 DELETE FROM key_claims WHERE posting_identity_id = ? AND expires_at < ?
 
 -- name: count_key_claims
-SELECT count(*) FROM key_claims WHERE posting_identity_id = ? AND used_at IS NULL
+SELECT count(*) FROM key_claims WHERE posting_identity_id = ? AND used_at IS NULL AND expires_at >= ?
 
 -- name: forget_identity_claims
 DELETE FROM identity_claims WHERE posting_identity_id = ? AND used_at IS NULL
@@ -185,12 +191,12 @@ WHERE posting_identity_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?
 -- name: count_user_tokens
 SELECT count(*) FROM api_tokens WHERE user_id = ?1 AND revoked_at IS NULL AND coalesce(expires_at, ?2 + 1) > ?2
 
--- name: live_identity_token
-SELECT 1 FROM identity_tokens
+-- name: count_live_identity_token
+SELECT count(*) FROM identity_tokens
 WHERE posting_identity_id = ?1 AND id = ?2 AND revoked_at IS NULL AND coalesce(expires_at, ?3 + 1) > ?3
 
--- name: live_user_token
-SELECT 1 FROM api_tokens WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL AND coalesce(expires_at, ?3 + 1) > ?3
+-- name: count_live_user_token
+SELECT count(*) FROM api_tokens WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL AND coalesce(expires_at, ?3 + 1) > ?3
 
 -- name: expire_identity_token
 UPDATE identity_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE posting_identity_id = ?2 AND id = ?3

@@ -1,0 +1,43 @@
+"""Why a command was not carried out, as plain data: an exception would drag along every frame that it was raised in."""
+
+from typing import Literal
+
+import msgspec
+
+from relay.errors import Prefix, Reject
+from storage.base import StorageError, TooCostly
+from storage.identities.types import Refused, Why
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a command was not carried out; nothing is changed then. `detail` is a Why or a Prefix."""
+
+    kind: Literal["refused", "rejected", "storage", "costly"]
+    detail: str
+    message: str
+
+    def error(self) -> Exception:
+        """What whoever sent the command is told."""
+        match self.kind:
+            case "refused":
+                return Refused(Why(self.detail), self.message)
+            case "rejected":
+                return Reject(Prefix(self.detail), self.message)
+            case "storage":
+                return StorageError(self.message)
+            case "costly":
+                return TooCostly(self.message)
+
+
+def failure(error: BaseException) -> Failure | None:
+    """An error that a command may raise as plain data; None for one that nobody foresaw."""
+    match error:
+        case Refused():
+            return Failure("refused", error.why.value, error.message)
+        case Reject():
+            return Failure("rejected", error.prefix.value, error.message)
+        case TooCostly():
+            return Failure("costly", "", str(error))
+        case StorageError():
+            return Failure("storage", "", str(error))
+    return None

@@ -1,0 +1,82 @@
+"""Commands, what they give and why they are refused are plain data: MessagePack carries each of them unchanged."""
+
+from functools import reduce
+from operator import or_
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+
+from relay.errors import Prefix, Reject
+from relay.protocol.filter import Filter
+from storage import commands, failures, maintenance
+from storage.base import StorageError, TooCostly
+from storage.commands import Command, Model
+from storage.failures import Failure
+from storage.identities import commands as identity_commands
+from storage.identities import writes
+from storage.identities.types import Avatar, NewIdentity, Refused, Resealed, Token, User, Why
+
+ID, HASH = "a" * 32, "b" * 64
+TOKEN = Token(ID, ID, "name", None, 1, 2, None)
+MODEL = Model("model", 2)
+EXAMPLES: dict[Any, Any] = {
+    int: 1,
+    str: HASH,
+    bool: True,
+    str | None: None,
+    int | None: 5,
+    Filter: Filter(ids=frozenset([HASH]), tags={"t": frozenset(["x", "y"])}, limit=3),
+    Model: MODEL,
+    list[tuple[bytes, int]]: [(b"\x00\xff", 1)],
+    NewIdentity: NewIdentity(ID, "name", None, ID, HASH, HASH, b"\xff", HASH, 9),
+    dict[str, str | None]: {"name": "x", "email": None},
+    Token: TOKEN,
+    list[Resealed]: [Resealed("users", "github_access_token", ID, b"\x01", b"\x02")],
+    Avatar | None: Avatar("image/png", HASH, b"\xff"),
+    User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
+    list[int]: [1, 2],
+}
+
+
+def every_command() -> list[type[Command[Any]]]:
+    found = [*vars(commands).values(), *vars(identity_commands).values()]
+    return [one for one in found if isinstance(one, type) and issubclass(one, Command) and one is not Command]
+
+
+def example(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Literal else EXAMPLES[kind]
+
+
+@pytest.mark.parametrize("kind", every_command(), ids=lambda kind: kind.__name__)
+def test_every_command_and_what_it_gives_is_plain_data(kind: type[Command[Any]]) -> None:
+    command = kind(**{name: example(hint) for name, hint in get_type_hints(kind).items()})
+    union = reduce(or_, every_command())
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=union) == command
+    (given,) = get_args(kind.__orig_bases__[0])  # type: ignore[attr-defined]
+    result = None if given in (None, type(None)) else example(given)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(result), type=given) == result
+
+
+def test_every_command_is_carried_out_by_somebody() -> None:
+    assert set(every_command()) - {commands.Compact} <= writes.COMMANDS | maintenance.COMMANDS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused(Why.TOO_MANY, "enough"),
+        Reject(Prefix.AUTH_REQUIRED, "revoked"),
+        StorageError("the disk is full"),
+        TooCostly("ask for less"),
+    ],
+)
+def test_a_refusal_is_plain_data_and_an_error_again(error: Exception) -> None:
+    found = failures.failure(error)
+    assert found is not None
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Failure).error()
+    assert (type(again), str(again), again.args) == (type(error), str(error), error.args)
+
+
+def test_what_nobody_foresaw_is_no_refusal() -> None:
+    assert failures.failure(KeyError("x")) is None
