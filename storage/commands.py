@@ -40,6 +40,12 @@ class DropForeign(Command[int], frozen=True):
     pubkey: str
 
 
+class ListMembers(Command[None], frozen=True):
+    """From now on the list of members (NIP-43) names so many of them; 0 is no list."""
+
+    most: int
+
+
 class Rebuild(Command[int], frozen=True):
     """Make every derived row again from the log; how many there are then."""
 
