@@ -283,6 +283,8 @@ class Ingest:
             emitted = self._writer.emitted()
         except BaseException as error:
             found = failures.failure(error)
+            if found is None:
+                self._faults.report("the writer", error)
             known = plain(error) if found is None else found.error()
         self._loop.call_soon_threadsafe(self._executed, job, result, known, emitted)
 
