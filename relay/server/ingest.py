@@ -280,6 +280,8 @@ class Ingest:
             result = self._writer.execute(job.command, int(time.time()), job.token)
         except BaseException as error:
             found = failures.failure(error)
+            if found is None:
+                self._faults.report("the writer", error)
             known = plain(error) if found is None else found.error()
         self._loop.call_soon_threadsafe(_settle, job.future, result, known)
 

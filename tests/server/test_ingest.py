@@ -386,6 +386,8 @@ async def test_whatever_a_command_raises_ends_neither_the_writer_nor_the_wait(ma
     bench.log.carry_out = fail
     with pytest.raises(Exception):  # noqa: B017, PT011, any but what would end the loop
         await asyncio.wait_for(bench.ingest.execute(Rebuild()), PATIENCE)
+    assert "writer" in (bench.faults.problem() or "")
+    bench.log.carry_out = None
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
 
 

@@ -513,3 +513,71 @@ def test_a_vote_takes_the_same_work_however_many_posts_and_comments_there_are(wr
     others = [post(n, 1, NOW - n) for n in range(1, 400)]
     write(writer, [*others, *(comment(one, 2) for one in others)])
     assert _work(writer, vote(3, others[7])) <= among_one + 10
+
+
+async def test_karma_is_the_score_of_the_newest_posts_and_comments_of_all_keys(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    mine, other = post(1, 1), post(2, 2)
+    said, gone = comment(other, 1), comment(other, 1, content="gone", at=NOW - 1)
+    write(writer, [mine, other, said, gone])
+    write(writer, [vote(2, mine), vote(3, mine), vote(2, said, "-"), vote(3, gone, "-"), vote(1, other)])
+    keys = [keypair(1).pubkey]
+    assert await reader.feed.karma(ALICE, keys, NOW) == 0
+    write(writer, [make_event(1, 5, "", [["e", gone.id], ["k", "1111"]], NOW)])
+    assert await reader.feed.karma(ALICE, keys, NOW) == 1
+    assert await reader.feed.karma(ALICE, [], NOW) == 2  # the posts alone
+    assert await reader.feed.karma("nobody", [], NOW) == 0
+
+
+async def test_karma_looks_at_a_bounded_number_of_the_newest(
+    writer: SqliteWriter, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_feed, "RANKED", 2)
+    posts = [post(n, 1, NOW - n) for n in range(4)]
+    comments = [comment(posts[0], 1, at=NOW - n, content=str(n)) for n in range(4)]
+    write(writer, posts + comments)
+    write(writer, [vote(2, target) for target in posts + comments])
+    assert await reader.feed.karma(ALICE, [keypair(1).pubkey], NOW) == 4
+
+
+async def test_arrivals_are_told_of_what_is_here(writer: SqliteWriter, reader: SqliteReader) -> None:
+    posts = [post(1), post(2)]
+    write(writer, posts)
+    assert await reader.feed.arrivals([posts[1].id, "0" * 64, posts[0].id]) == {
+        posts[0].id: (1, NOW),
+        posts[1].id: (2, NOW),
+    }
+    assert await reader.feed.arrivals([]) == {}
+    assert await reader.feed.how_many_posts() == 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10])
+async def test_controversial_comments_are_those_with_votes_both_ways(
+    writer: SqliteWriter, reader: SqliteReader, limit: int
+) -> None:
+    shown = post()
+    comments = [comment(shown, 1, at=NOW - n, content=str(n)) for n in range(5)]
+    write(writer, [shown, *comments])
+    ways = {0: "+", 1: "+-", 2: "++-", 3: "", 4: "+--"}
+    numbers = [1, 2, 3]
+    write(
+        writer,
+        [vote(key, comments[n], way) for n, some in ways.items() for key, way in zip(numbers, some, strict=False)],
+    )
+
+    def divided(n: int) -> tuple[float, int]:
+        up, down = ways[n].count("+"), ways[n].count("-")
+        few, many = min(up, down), max(up, down)
+        return (
+            float((up + down) ** (few / many)) if few else 0.0
+        ), n + 2  # the number in the log comes after the post's
+
+    found, cursor = [], ""
+    while True:
+        page = await reader.feed.comments(shown.id, "controversial", limit, NOW, cursor=cursor)
+        found += [row.content for row in page.rows]
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    assert found == [str(n) for n in sorted(ways, key=divided, reverse=True)]

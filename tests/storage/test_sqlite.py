@@ -21,6 +21,7 @@ from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite_file import FILE
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
+from storage.statements import migrations
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming
@@ -330,3 +331,8 @@ def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> N
     ):
         assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)
         opened.close()
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    numbers = [number for number, _ in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))

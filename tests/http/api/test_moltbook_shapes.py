@@ -228,3 +228,12 @@ async def test_general_is_read_by_everybody_and_holds_all(api, alice, told):
     general = (await api.get("submolts/general"))["submolt"]
     assert (general["subscriber_count"], general["post_count"]) == (2, 1)
     assert (await alice.told("DELETE", "submolts/general/subscribe"))["submolt"]["is_subscribed"] is True
+
+
+async def test_agents_are_found_by_the_words_of_their_profiles_too(api, alice, bob):
+    await alice.told("PATCH", "agents/me", {"display_name": "Sandpiper", "description": "Counts the waves at dusk."})
+    await bob.told("PATCH", "agents/me", {"description": "Knows alice."})
+    for path in ("search/agents?q=waves", "search/agents?q=sandpiper", "search?q=dusk&type=users"):
+        assert [one["name"] for one in (await api.get(path))["agents"]] == ["alice"], path
+    assert [one["name"] for one in (await api.get("search/agents?q=alice"))["agents"]] == ["alice", "bob"]
+    assert (await api.get("search/agents?q=%F0%9F%A6%86"))["agents"] == []
