@@ -26,7 +26,8 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, Search, reload
-from relay.protocol import kinds
+from relay.protocol import chunks, kinds
+from relay.protocol.chunks import Cutting
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
@@ -36,8 +37,7 @@ from storage.base import Info, Reader, StorageError, Tools, Writer
 from storage.commands import DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
-from storage.search import chunks, minilm
-from storage.search.chunks import Cutting
+from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
 from storage.search.minilm import MiniLm

@@ -16,6 +16,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
+from relay.protocol.rows import Projection
 from storage.commands import Command
 from storage.identities.types import Lookups
 
@@ -262,7 +263,7 @@ class Tools(Protocol):
     async def info(self) -> Info:
         """Figures about the database."""
 
-    def check(self, verify: bool = True) -> AsyncIterator[Problem]:
+    def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
         """Compare the database with itself: the file, ids, signatures, index rows, projections against a rebuild."""
 
     async def backup(self, target: Path) -> int:

@@ -14,17 +14,19 @@ from typing import Final, TypeVar, cast
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Meaning
+from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
-from storage import committed, maintenance, projections, sqlite_file
+from storage import committed, maintenance, projections, rebuilding, sqlite_file
 from storage.base import Incoming, Missing, Outcome, Status, StorageError
-from storage.commands import Command, Compact
+from storage.commands import Command, Compact, Rebuild
 from storage.identities import writes as identities
 from storage.identities.reads import Bindings, SqliteLookups
-from storage.search.chunks import Cutting
+from storage.search import writing
 from storage.statements import named
 from storage.transaction import Transaction
 
-_log: Final = logging.getLogger(__name__)
+_log: Final = logging.getLogger("tidings.storage")
+_TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild at the start is
 _CLOSED: Final = "the log is closed"
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
 _POISONED: Final = Outcome(
@@ -46,7 +48,6 @@ class SqliteWriter:
         self._recorded: int | None = None
         try:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
-            projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._compare()
             self._committed = self._last_seq
@@ -126,13 +127,38 @@ class SqliteWriter:
 
         return self._transact(carry_out)
 
-    def count_votes(self, whose: projections.Votes) -> None:
-        """Whose votes count; a change makes every projection again."""
-        self._transact(lambda _: projections.count_votes(self._connection, whose))
+    def finish_rebuild(self) -> None:
+        """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
+        tables = rebuilding.pending(self._connection)
+        if not tables:
+            return
+        if self._last_seq:
+            rebuilding.check_room(self._connection, self._path, tables)
+            _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
+            self._rebuild(tables)
+        self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
+
+    def count_votes(self, whose: rebuilding.Votes) -> None:
+        """Whose votes count; a change makes the votes again."""
+        if rebuilding.whose_votes(self._connection) != whose:
+            self._transact(lambda _: rebuilding.set_whose_votes(self._connection, whose))
+            self.finish_rebuild()
 
     def cut_passages(self, cutting: Cutting) -> None:
-        """What is searched and how it is cut; a change makes the passages again."""
-        self._transact(lambda _: projections.cut_passages(self._connection, cutting))
+        """What is searched and how it is cut; a change makes the passages again, those that are the same keep their vectors."""
+        if writing.settings(self._connection) != cutting:
+            self._transact(lambda _: rebuilding.set_cutting(self._connection, cutting))
+            self.finish_rebuild()
+
+    def _rebuild(self, tables: list[str]) -> None:
+        part: Rebuild | None = Rebuild(tables)
+        looked = told = 0
+        while part is not None:
+            done = self.execute(part, now=0)
+            part, looked = done.following, looked + done.looked
+            if looked - told >= _TOLD:
+                told = looked
+                _log.info("%d rows are done", looked)
 
     def close(self) -> None:
         """Checkpoint, close and release the lock. Idempotent."""
@@ -184,7 +210,7 @@ class SqliteWriter:
 
     def _finish(self, transaction: Transaction) -> None:
         transaction.flush()
-        projections.refresh(self._connection, transaction.touched)
+        projections.refresh(self._connection, self._meaning.projections, transaction.touched)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         if len(batch) > 1:

@@ -12,6 +12,7 @@ import msgspec
 from relay.errors import Reject
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
+from relay.protocol.rows import Projection
 
 OPERATOR = "operator"  # who removed an event, when it was not a key
 
@@ -132,7 +133,7 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
-Key = tuple[str, str]  # (projection, key): a derived row that may have changed
+Key = tuple[str, str]  # (table, key): a derived row that may have changed
 
 
 class Meaning(Protocol):
@@ -149,3 +150,7 @@ class Meaning(Protocol):
 
     def touches(self, event: Event) -> tuple[Key, ...]:
         """The derived rows that depend on this event; asked when it comes and again when it leaves."""
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """The derived tables, each after those whose rows it asks for."""

@@ -71,6 +71,11 @@ def describe(error: Exception) -> str:
     return str(error)
 
 
+def rank(event_id: str) -> int:
+    """Where an event stands within its second: the highest rank has the lowest id (by its first 8 bytes) and comes first."""
+    return 2**63 - 1 - int(event_id[:16], 16)
+
+
 def address_of(event: Event) -> str | None:
     """The address of a replaceable or addressable event, None for any other kind."""
     if not kinds.has_address(event.kind):

@@ -32,7 +32,7 @@ from storage.base import (
     Status,
     StorageError,
 )
-from storage.commands import Command, Rebuild, RemoveMatching, Sweep
+from storage.commands import Command, CountRows, Rebuild, Rebuilt, RemoveMatching, Sweep
 from storage.search.engine import SearchHealth
 
 PATIENCE = 10.0  # seconds until a test that waits has failed
@@ -99,7 +99,9 @@ class MemoryLog:
             kept = [row for row in self.rows if not matches(command.wanted, row[1])]
             removed, self.rows = len(self.rows) - len(kept), kept
             return removed
-        return len(self.rows) if isinstance(command, Rebuild) else 0
+        if isinstance(command, Rebuild):
+            return Rebuilt(0)
+        return len(self.rows) if isinstance(command, CountRows) else 0
 
     def record(self) -> None:
         self.records += 1

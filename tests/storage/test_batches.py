@@ -14,16 +14,15 @@ from handlers import table
 from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix
+from relay.protocol import chunks, kinds
 from relay.protocol import event as events
-from relay.protocol import kinds
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from storage import fact_reader, sqlite
 from storage.base import Incoming, Outcome, Status, StorageError
 from storage.identities.commands import OpenInvite, OpenKeyClaim, Register
 from storage.identities.types import NewIdentity
-from storage.search import chunks
-from storage.search.chunks import Cutting
 from storage.sqlite_writer import SqliteWriter
 from storage.transaction import Transaction
 from tests.factories import NOW, keypair, make_event

@@ -243,7 +243,7 @@ def _check_same(present: Event, name: str, title: str) -> None:
         raise Problem(
             409,
             "name_taken",
-            f"you have a document of another title, {other!r}, whose name is {name!r} as well",
+            f"you have a document of another title, {other[:MAX_TITLE]!r}, whose name is {name!r} as well",
             f'Send "identifier": "{name}" to replace it, or one of its own, of letters, digits and hyphens, to have both.',
             more={"id": present.id},
         )
