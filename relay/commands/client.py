@@ -36,7 +36,7 @@ def complaining(url: str) -> Iterator[None]:
 
 def _words(refusal: ApiError) -> str:
     """What the hub says, with a hint for a terminal: the hub's own are for programs that speak HTTP."""
-    said = refusal.message or refusal.error
+    said = refusal.message or refusal.code
     if refusal.status == 401:
         return f"{said} (the key is that of --key-file, else {KEY_VARIABLE}, else of {saved_file()})"
     return f"{said} ({refusal.hint})" if refusal.hint and refusal.status in _USEFUL else said
