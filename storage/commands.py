@@ -40,6 +40,12 @@ class DropForeign(Command[int], frozen=True):
     pubkey: str
 
 
+class ListMembers(Command[None], frozen=True):
+    """From now on the list of members (NIP-43) names so many of them; 0 is no list."""
+
+    most: int
+
+
 class Rebuild(Command["Rebuilt"], frozen=True):
     """Make the derived rows of these tables (none named: of all) again from the log: a part of them, as short as a batch.
 
