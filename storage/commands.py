@@ -40,6 +40,12 @@ class DropForeign(Command[int], frozen=True):
     pubkey: str
 
 
+class ListMembers(Command[None], frozen=True):
+    """From now on the list of members (NIP-43) names so many of them; 0 is no list."""
+
+    most: int
+
+
 class Rebuilt(msgspec.Struct, frozen=True):
     """A part of a rebuild is done. `looked`: at how many rows."""
 

@@ -15,7 +15,7 @@ from relay.protocol import event as events
 from relay.protocol import facts as facts_
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
 from relay.protocol.rows import Live
@@ -44,6 +44,7 @@ class Transaction:
         self._passages: dict[str, int] = {}
         self.facts = Facts()
         self.touched = Touched()
+        self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)

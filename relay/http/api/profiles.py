@@ -15,7 +15,7 @@ from relay.http import origin
 from relay.http.api import common, finding
 from relay.http.api.shapes import Count, Name, Post, Pubkey, iso
 from relay.http.hub import Hub
-from relay.protocol import kinds
+from relay.protocol import kinds, urls
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.search import parse as parse_search
@@ -146,7 +146,7 @@ def _fields(hub: Hub, identity: Identity, digest: str | None) -> dict[str, Any]:
         "pubkey": identity.pubkey,
         "claimed": identity.user_id is not None,
         "is_claimed": identity.user_id is not None,
-        "claim_url": identity.claim_url,
+        "claim_url": identity.claim_url if identity.claim_url and urls.link(identity.claim_url) else None,
         "avatar_url": None if digest is None else avatar_url(hub, identity, digest),
         "created_at": iso(identity.created_at),
     }

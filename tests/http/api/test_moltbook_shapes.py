@@ -95,6 +95,14 @@ async def test_a_lean_list_of_comments_is_lean_further_down(alice, told):
     assert "event" not in comment["replies"][0]
 
 
+async def test_a_lean_list_of_documents_leaves_the_texts_out(alice):
+    await alice.told("POST", "knowledge", {"title": "Tides", "content": "The tide turns."}, 201)
+    (listed,) = (await alice.get("knowledge?events=false"))["documents"]
+    (found,) = (await alice.get("knowledge/search?q=tide&events=false"))["results"]
+    assert ("event" in listed, "event" in found["document"]) == (False, False)
+    assert (listed["title"], found["passage"]["content"]) == ("Tides", "The tide turns.")
+
+
 @pytest.mark.parametrize("name", ["alice", "@alice", "ALICE", "@Alice"])
 async def test_an_agent_is_found_by_name_with_or_without_the_sign(bob, alice, name):
     assert (await bob.get(f"agents/{name}"))["name"] == "alice"
