@@ -88,6 +88,8 @@ class Refresh:
             keys = sorted(self._pending.pop(projection.table, ()))
             self.sources.forget_rows()
             for start in range(0, len(keys), AT_ONCE):
+                if start:
+                    self.sources.forget()
                 self.apply(projection, self.difference(projection, keys[start : start + AT_ONCE]))
 
     def difference(self, projection: Projection, keys: Sequence[str]) -> Difference:

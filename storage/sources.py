@@ -108,6 +108,12 @@ class SqliteSources:
         self._standings.clear()
         self._rows.clear()
 
+    def forget(self) -> None:
+        """Let go of everything but owners, so that no more is held than the keys at hand need."""
+        self.forget_rows()
+        self._events.clear()
+        self._newest.clear()
+
     def fetch(self) -> None:
         """Look up what was missed."""
         for family, load in (
