@@ -64,7 +64,7 @@ _ALL = (range(kinds.MAX_KIND + 1),)
 
 HANDLERS: Final[tuple[Row, ...]] = (
     Row("deletion", _DELETION, _anywhere(deletion.admit), needs=deletion.needs, nips=(9,)),
-    Row("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), nips=(62,)),
+    Row("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), identities.needs_key, nips=(62,)),
     Row("posts", _only(kinds.POST), posts.admit_post, authorship.needs),
     Row("edits", _only(kinds.EDIT), posts.admit_edit, posts.needs_of_edit),
     Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.needs, nips=(22,)),

@@ -247,6 +247,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = open_vault(config, writer)
+        writer.hand_signer(secrets)
         dropped = await asyncio.to_thread(
             writer.execute, DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time())
         )
@@ -258,6 +259,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             asyncio.get_running_loop().set_exception_handler(hub.faults.handle)
             try:
                 hub.identities = Identities(hub, secrets)
+                await hub.identities.list_members()
                 engine = make_search(config, hub, store)
                 hub.search = engine
                 try:
@@ -341,6 +343,7 @@ def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
         log.error("not reloaded: %s", error)
         return
     hub.configure(config)
+    hub.identities.reconfigured()
     log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from relay.errors import Reject
 from relay.protocol.admission import Door
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.protocol.rows import Projection
@@ -101,6 +101,24 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
+class Emitted(msgspec.Struct, frozen=True, gc=False):
+    """An event that the relay itself said in a transaction, and its outcome there: always STORED."""
+
+    incoming: Incoming
+    outcome: Outcome
+
+
+class Signer(Protocol):
+    """Who signs what the relay itself says; asked inside the writer's transaction."""
+
+    @property
+    def pubkey(self) -> str:
+        """The relay's own key."""
+
+    def sign(self, draft: Draft) -> Event:
+        """The draft as an event of that key."""
+
+
 class Found(msgspec.Struct, frozen=True, gc=False):
     """The answer to a query: events newest first, of equals the lowest id first (NIP-01).
 
@@ -180,6 +198,9 @@ class Writer(Protocol):
 
     def accept_loss(self) -> Missing | None:
         """From now on nothing is missing; what was."""
+
+    def emitted(self) -> list[Emitted]:
+        """What the relay itself said in the last transaction, in order."""
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""

@@ -17,10 +17,11 @@ from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
 from storage import committed, maintenance, projections, rebuilding, sqlite_file
-from storage.base import Incoming, Missing, Outcome, Status, StorageError
-from storage.commands import Command, Compact, Rebuild
+from storage.base import Emitted, Incoming, Missing, Outcome, Signer, Status, StorageError
+from storage.commands import Command, Compact, ListMembers, Rebuild
 from storage.identities import writes as identities
 from storage.identities.reads import Bindings, SqliteLookups
+from storage.own_events import OwnEvents
 from storage.search import writing
 from storage.statements import named
 from storage.transaction import Transaction
@@ -53,6 +54,7 @@ class SqliteWriter:
             self._committed = self._last_seq
             self._bindings = Bindings(self._connection)
             self.tables = SqliteLookups(self._connection)
+            self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
             self._lock.release()
             raise sqlite_file.unusable(directory / sqlite_file.FILE, error) from error
@@ -106,12 +108,12 @@ class SqliteWriter:
         if not batch:
             return []
         try:
-            return self._transact(lambda transaction: self._admit_all(transaction, batch, now))
+            return self._transact(lambda transaction: self._admit_all(transaction, batch, now), now)
         except StorageError:
             raise
         except Exception:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
-        return self._transact(lambda _: self._one_by_one(batch, now))
+        return self._transact(lambda _: self._one_by_one(batch, now), now)
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command; see storage.base.Writer."""
@@ -123,9 +125,24 @@ class SqliteWriter:
 
         def carry_out(transaction: Transaction) -> T:
             transaction.check_token(token, now)
+            if isinstance(command, ListMembers):
+                self._own.members, self._own.is_due = command.most, True
+                return cast(T, None)
             return cast(T, work(self._connection, command, transaction, now))
 
-        return self._transact(carry_out)
+        return self._transact(carry_out, now)
+
+    def hand_signer(self, signer: Signer) -> None:
+        """From now on the relay's own key signs what is said with events and commands."""
+        self._own.signer = signer
+
+    def emitted(self) -> list[Emitted]:
+        """What the relay itself said in the last transaction."""
+        return list(self._own.emitted)
+
+    def _next_seq(self) -> int:
+        self._last_seq += 1
+        return self._last_seq
 
     def finish_rebuild(self) -> None:
         """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
@@ -178,15 +195,16 @@ class SqliteWriter:
         if self._closed:
             raise StorageError(_CLOSED)
 
-    def _transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` and write what it changed, in one transaction. Raises StorageError."""
+    def _transact(self, work: Callable[[Transaction], T], now: int | None = None) -> T:
+        """Run `work` and write what it changed, in one transaction at `now`, if that matters. Raises StorageError."""
         self._require_open()
         before = self._last_seq
         transaction = Transaction(self._connection, self._meaning, self._bindings)
+        self._own.emitted.clear()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work(transaction)
-            self._finish(transaction)
+            self._finish(transaction, now)
             if self._last_seq != before:
                 self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
             self._connection.execute("COMMIT")
@@ -195,6 +213,7 @@ class SqliteWriter:
             self._last_seq = before
             self._roll_back()
             self._bindings.clear()
+            self._own.forget(0)
             unusable = sqlite_file.failure(error) if isinstance(error, sqlite3.Error) else None
             if unusable is not None:
                 raise unusable from error
@@ -208,9 +227,11 @@ class SqliteWriter:
             except sqlite3.Error:
                 _log.exception("the transaction could not be rolled back")
 
-    def _finish(self, transaction: Transaction) -> None:
+    def _finish(self, transaction: Transaction, now: int | None) -> None:
+        if now is not None:
+            self._own.finish(transaction, now)
         transaction.flush()
-        projections.refresh(self._connection, self._meaning.projections, transaction.touched)
+        projections.refresh(self._connection, transaction.projections, transaction.touched, transaction.owners)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         if len(batch) > 1:
@@ -220,18 +241,19 @@ class SqliteWriter:
     def _one_by_one(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         outcomes = []
         for incoming in batch:
-            before = self._last_seq
+            before, emitted = self._last_seq, len(self._own.emitted)
             self._connection.execute("SAVEPOINT one")
             try:
                 transaction = Transaction(self._connection, self._meaning, self._bindings)
                 outcome = self._admit_all(transaction, [incoming], now)[0]
-                self._finish(transaction)
+                self._finish(transaction, now)
             except Exception as error:
                 if isinstance(error, sqlite3.Error) and sqlite_file.failure(error) is not None:
                     raise
                 _log.exception("event %s failed", incoming.event.id)
                 self._connection.execute("ROLLBACK TO one")
                 self._bindings.clear()
+                self._own.forget(emitted)
                 self._last_seq, outcome = before, _POISONED
             self._connection.execute("RELEASE one")
             outcomes.append(outcome)
@@ -259,8 +281,8 @@ class SqliteWriter:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:
             transaction.take(admission.replaces)
+        transaction.drafts.extend(admission.emits)
         if not admission.store:
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
-        self._last_seq += 1
-        transaction.put(incoming, self._last_seq, admission.audience, expires_at)
+        transaction.put(incoming, self._next_seq(), admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)

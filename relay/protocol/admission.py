@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from relay.errors import Reject
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import Facts, Need
 from relay.protocol.rows import Projection
 
@@ -121,7 +121,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     `refusal`: not stored, answered with it; the removals still happen. `store` False: accepted and sent, never stored
     (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients) or group ids; an empty one is
     nobody. `replaces`: id of the live version that leaves as this one comes, without a mark. `actions` change primary
-    data in the event's own transaction; one that cannot be carried out refuses the event. `message` goes into `OK true`.
+    data in the event's own transaction; one that cannot be carried out refuses the event. `emits`: what the relay's own key
+    says with it, stored in the same transaction. `message` goes into `OK true`.
     """
 
     store: bool = True
@@ -131,6 +132,7 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     refusal: Reject | None = None
     actions: tuple[Action, ...] = ()
     message: str = ""
+    emits: tuple[Draft, ...] = ()
 
 
 Key = tuple[str, str]  # (table, key): a derived row that may have changed

@@ -34,6 +34,15 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     sig: Hex128
 
 
+class Draft(msgspec.Struct, frozen=True):
+    """What an event is to say, before somebody signs it; `created_at` is unix seconds."""
+
+    kind: int
+    tags: list[list[str]]
+    content: str
+    created_at: int
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Event).decode
 

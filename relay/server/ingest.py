@@ -33,7 +33,7 @@ from relay.protocol.kinds import DELETION, VANISH, has_address
 from relay.server.line import Line
 from relay.server.supervision import Faults, plain
 from storage import failures
-from storage.base import Incoming, Outcome, Status, StorageError, Writer
+from storage.base import Emitted, Incoming, Outcome, Status, StorageError, Writer
 from storage.commands import Command
 
 VERIFY_BATCH: Final = 64
@@ -272,22 +272,47 @@ class Ingest:
             failure = _internal(error).message
         if failure is not None:
             outcomes = [Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, failure))] * len(incoming)
-        self._loop.call_soon_threadsafe(self._deliver, batches, outcomes, failure)
+        emitted = self._writer.emitted() if failure is None else []
+        self._loop.call_soon_threadsafe(self._deliver, batches, outcomes, failure, emitted)
 
     def _run(self, job: _Ordered) -> None:
         result, known = None, None
+        emitted: list[Emitted] = []
         try:
             result = self._writer.execute(job.command, int(time.time()), job.token)
+            emitted = self._writer.emitted()
         except BaseException as error:
             found = failures.failure(error)
             if found is None:
                 self._faults.report("the writer", error)
             known = plain(error) if found is None else found.error()
-        self._loop.call_soon_threadsafe(_settle, job.future, result, known)
+        self._loop.call_soon_threadsafe(self._executed, job, result, known, emitted)
 
     # on the loop again
 
-    def _deliver(self, batches: list["_Verified | _Batch"], outcomes: list[Outcome], failure: str | None) -> None:
+    def _executed(self, job: _Ordered, result: object, error: Exception | None, emitted: list[Emitted]) -> None:
+        _settle(job.future, result, error)
+        self._tell(emitted)
+        self._flush()
+
+    def _tell(self, emitted: list[Emitted]) -> None:
+        """Send what the relay itself said to those who listen."""
+        for one in emitted:
+            self._deliver_one(one.incoming, one.outcome, works=True)
+
+    def _deliver_one(self, item: Incoming, outcome: Outcome, works: bool) -> None:
+        try:
+            self._account(item, outcome, works)
+        except Exception as error:
+            self._faults.report("live delivery", error)
+
+    def _deliver(
+        self,
+        batches: list["_Verified | _Batch"],
+        outcomes: list[Outcome],
+        failure: str | None,
+        emitted: list[Emitted],
+    ) -> None:
         if failure != self.failure:
             self.failure = failure
             log.log(logging.INFO if failure is None else logging.ERROR, "storage: %s", failure or "works again")
@@ -300,15 +325,13 @@ class Ingest:
             else:
                 _settle(batch.future, own, None if failure is None else StorageError(failure))
             for item, outcome in zip(batch.incoming, own, strict=True):
-                try:
-                    self._account(item, outcome, failure is None)
-                except Exception as error:
-                    self._faults.report("live delivery", error)
+                self._deliver_one(item, outcome, failure is None)
             if isinstance(batch, _Verified):
                 taken = [*batch.sound, *batch.faulty]
                 self._end(len(taken), sum([submission.size for submission in taken]))
             else:
                 self._end(len(own), _bytes_of(batch.incoming))
+        self._tell(emitted)
         self._flush()
 
     def _answer(self, batch: _Verified, outcomes: list[Outcome]) -> None:
@@ -328,7 +351,7 @@ class Ingest:
         status = outcome.status
         if status is Status.STORED:
             self.stored += 1
-            self.last_seq = outcome.seq
+            self.last_seq = max(self.last_seq, outcome.seq)
             self._remember(item.event)
         if status is Status.STORED or status is Status.EPHEMERAL:
             self._publish(item.event, item.wire, outcome)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from keys.custody import Draft, unsigned
+from keys.custody import unsigned
 from relay.errors import Changed
 from relay.protocol import kinds, names, urls
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, parse, values, wire
+from relay.protocol.event import Draft, Event, parse, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server.signing import Signing
@@ -70,11 +70,10 @@ class Profiles:
 
         def look(tables: Lookups) -> list[tuple[str, str]]:
             found = []
-            for pubkey in waiting:
-                key = tables.key(pubkey)
-                held = None if key is None or key.revoked_at is not None else tables.held_key(key.identity_id)
-                if key is not None and held is not None and held.pubkey != pubkey:
-                    found.append((key.identity_id, pubkey))
+            for pubkey, identity in tables.identities_of_keys(sorted(waiting)).items():  # most are strangers'
+                key, held = tables.key(pubkey), tables.held_key(identity.id)
+                if key is not None and key.revoked_at is None and held is not None and held.pubkey != pubkey:
+                    found.append((identity.id, pubkey))
             return found
 
         try:

@@ -22,6 +22,7 @@ from relay.server.websocket import Connection
 from storage.base import (
     PUBLIC,
     Counted,
+    Emitted,
     Found,
     Incoming,
     Limits,
@@ -85,6 +86,9 @@ class MemoryLog:
             return Outcome(Status.DUPLICATE)
         self.rows.append((self.last_seq() + 1, event, audience))
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
+
+    def emitted(self) -> list[Emitted]:
+        return []
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         if self.carry_out is not None:

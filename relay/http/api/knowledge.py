@@ -11,7 +11,6 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from keys.custody import Draft
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.finding import HowToLook, Language, Mode, Question, Snippet
@@ -22,7 +21,7 @@ from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import kinds, wiki
-from relay.protocol.event import Event, address_of, first_value, parse, values
+from relay.protocol.event import Draft, Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
 from relay.server.identities import Principal

@@ -7,11 +7,11 @@ import asyncio
 
 import pytest
 
-from keys.custody import Draft
 from relay.errors import Changed
 from relay.http.api import publishing, votes
 from relay.protocol import kinds
 from relay.protocol.admission import Door
+from relay.protocol.event import Draft
 
 
 class Between:
