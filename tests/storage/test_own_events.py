@@ -175,6 +175,17 @@ def test_the_list_never_runs_far_ahead_of_the_clock_and_what_had_to_wait_comes_l
     assert listed(writer) == writer.tables.members(500)
 
 
+def test_who_gets_an_identity_by_posting_is_told_of_too(tmp_path: Path) -> None:
+    writer = sqlite.open_writer(tmp_path, table.meaning(RELAY, provision=True), synchronous="normal", cache_mib=1)
+    writer.hand_signer(Own())
+    writer.execute(ListMembers(3), NOW)
+    posts = [make_event(key, kinds.POST, f"{n}", [["title", "x"]], NOW) for n, key in enumerate((4, 4, 5))]
+    assert write(writer, *posts) == [Status.STORED] * 3
+    assert said(writer) == [(8000, one) for one in keys(4, 5)]
+    assert sorted(listed(writer) or []) == sorted(keys(4, 5))
+    writer.close()
+
+
 def test_without_a_signer_nothing_is_said_and_the_list_is_made_once_there_is_one(tmp_path: Path) -> None:
     writer = sqlite.open_writer(tmp_path, table.meaning(RELAY), synchronous="normal", cache_mib=1)
     register(writer, 1)
