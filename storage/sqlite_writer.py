@@ -14,7 +14,7 @@ from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Meaning
 from storage import maintenance, projections, sqlite_file
-from storage.base import Incoming, Outcome, Status, StorageError
+from storage.base import Incoming, Logged, Outcome, Status, StorageError, Written
 from storage.commands import Command, Compact
 from storage.identities import writes as identities
 from storage.identities.reads import Bindings, SqliteLookups
@@ -45,6 +45,7 @@ class SqliteWriter:
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._bindings = Bindings(self._connection)
             self.tables = SqliteLookups(self._connection)
+            self._written = Written()
         except BaseException:
             self._lock.release()
             raise
@@ -63,7 +64,7 @@ class SqliteWriter:
             raise
         except Exception:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
-        return self._transact(lambda _: self._one_by_one(batch, now))
+        return self._transact(lambda transaction: self._one_by_one(batch, now, transaction.written))
 
     def execute(self, command: Command[T], now: int) -> T:
         """Carry out a command; see storage.base.Writer."""
@@ -80,6 +81,11 @@ class SqliteWriter:
     def cut_passages(self, cutting: Cutting) -> None:
         """What is searched and how it is cut; a change makes the passages again."""
         self._transact(lambda _: projections.cut_passages(self._connection, cutting))
+
+    def collect(self) -> Written:
+        """What was changed since this was asked last."""
+        written, self._written = self._written, Written()
+        return written
 
     def close(self) -> None:
         """Checkpoint, close and release the lock. Idempotent."""
@@ -118,6 +124,7 @@ class SqliteWriter:
             if unusable is not None:
                 raise unusable from error
             raise
+        self._written.add(transaction.written)
         return result
 
     def _roll_back(self) -> None:
@@ -136,7 +143,7 @@ class SqliteWriter:
             transaction.expect([incoming.event for incoming in batch])
         return [self._admit(transaction, incoming, now) for incoming in batch]
 
-    def _one_by_one(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+    def _one_by_one(self, batch: Sequence[Incoming], now: int, written: Written) -> list[Outcome]:
         outcomes = []
         for incoming in batch:
             before = self._last_seq
@@ -152,6 +159,8 @@ class SqliteWriter:
                 self._connection.execute("ROLLBACK TO one")
                 self._bindings.clear()
                 self._last_seq, outcome = before, _POISONED
+            else:
+                written.add(transaction.written)
             self._connection.execute("RELEASE one")
             outcomes.append(outcome)
         return outcomes
@@ -178,6 +187,7 @@ class SqliteWriter:
         if admission.replaces is not None:
             transaction.take(admission.replaces)
         if not admission.store:
+            transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         self._last_seq += 1
         transaction.put(incoming, self._last_seq, admission.audience, expires_at)

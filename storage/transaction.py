@@ -17,7 +17,7 @@ from relay.protocol.event import Event
 from relay.protocol.facts import ROUNDS, Facts, Need, Version
 from relay.protocol.filter import Filter
 from storage import entries, log_rows, lookup
-from storage.base import Incoming
+from storage.base import Incoming, Logged, Written
 from storage.changes import Changes
 from storage.fact_reader import FactReader, newest
 from storage.identities.reads import Bindings
@@ -40,6 +40,7 @@ class Transaction:
         self._passages: dict[str, int] = {}
         self.facts = Facts()
         self.touched: dict[str, set[str]] = {}
+        self.written = Written()
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
 
     # before decisions
@@ -103,6 +104,7 @@ class Transaction:
     def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:
         """Store an event that is not here."""
         event, facts = incoming.event, self.facts
+        self.written.events.append(Logged(seq, incoming.wire, audience))
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event
@@ -158,6 +160,11 @@ class Transaction:
 
     # whose a key is
 
+    def changed(self, kind: str, key: str) -> None:
+        """A primary row that followers keep has changed."""
+        if (kind, key) not in self.written.changes:
+            self.written.changes.append((kind, key))
+
     def forget_key(self, pubkey: str) -> None:
         """Whose key this is has changed in the tables, or what a code is good for."""
         self._bindings.forget(pubkey)
@@ -180,6 +187,7 @@ class Transaction:
 
     def _take(self, row: LogRow) -> None:
         event, facts = row.event, self.facts
+        self.written.remove(event.id)
         self._changes.take(row)
         self._reader.rows.pop(event.id, None)
         for known in (facts.events, facts.targets):
