@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar, cast, get_args
 import msgspec
 
 from relay.errors import Changed, Prefix, Reject
-from relay.protocol.admission import Door
 from relay.roles.channel import FrameReader, frame
 from relay.roles.messages import (
     Ask,
@@ -29,12 +28,13 @@ from relay.roles.messages import (
     encode,
     from_writer,
 )
-from storage.base import Commit, Expected, Outcome, Status, StorageError
+from storage.base import Commit, Incoming, Outcome, Status, StorageError
 from storage.commands import Command
 
 T = TypeVar("T")
 Settle = Callable[[Outcome], None]  # called on the loop once the outcome is known and durable
 
+PATIENCE: Final = 2.0  # seconds that a command waits for a writer that is being started again
 AGAIN: Final = 0.02  # seconds between two attempts to reach a writer that is being started again
 
 log = logging.getLogger("tidings.link")
@@ -80,37 +80,25 @@ class Link(asyncio.Protocol):
         self._turned = turned
         self._report = report
         self._transport: asyncio.Transport | None = None
+        self._connected = asyncio.Event()
         self._reader = FrameReader()
         self._token = 0
         self._events: dict[int, tuple[Entry, Settle]] = {}
         self._commands: dict[int, _Asked] = {}
         self._outgoing: list[Entry] = []
-        self._scheduled = False
         self.lost: Callable[[], None] | None = None  # called when the other side is gone
 
     # out
 
-    def submit(
-        self,
-        wire: bytes,
-        door: Door,
-        received_at: int,
-        client: Hashable,
-        settle: Settle,
-        expected: Expected | None = None,
-    ) -> None:
-        """Send a verified event; those of one turn of the loop go out together. `settle` follows."""
+    def submit(self, given: Incoming, client: Hashable, settle: Settle) -> None:
+        """Send a verified event with the next `push`; `settle` follows."""
         self._token += 1
-        entry = Entry(self._token, hash(client) & 0xFFFFFFFF, wire, door, received_at, expected)
+        entry = Entry(self._token, hash(client) & 0xFFFFFFFF, given.wire, given.door, given.received_at, given.expected)
         self._events[self._token] = (entry, settle)
         self._outgoing.append(entry)
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self.push)
 
     def push(self) -> None:
-        """Send what was submitted now."""
-        self._scheduled = False
+        """Send what was submitted."""
         if self._outgoing and self._transport is not None:
             self._transport.write(frame(encode(Submit(self._outgoing))))
             self._outgoing = []
@@ -118,7 +106,8 @@ class Link(asyncio.Protocol):
     async def execute(self, command: Command[T], client: Hashable = None) -> T:
         """Have a command carried out; what it gives. Raises what the command may, StorageError, Lost."""
         if self._transport is None:
-            raise Lost
+            await self._wait()
+        assert self._transport is not None
         self._token += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._commands[self._token] = _Asked(command, future)
@@ -126,6 +115,14 @@ class Link(asyncio.Protocol):
         asked = Ask(self._token, hash(client) & 0xFFFFFFFF, encode(command))
         self._transport.write(frame(encode(asked)))
         return await future
+
+    async def _wait(self) -> None:
+        """Until there is a writer at the other end. Raises Lost when that takes too long."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._connected.wait()
+        except TimeoutError:
+            raise Lost from None
 
     @property
     def unanswered(self) -> int:
@@ -136,6 +133,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._connected.set()
         self._transport.set_write_buffer_limits(high=2**30)  # what is unanswered bounds it
         self._reader = FrameReader()
         self._transport.write(frame(encode(Follow(self._role))))
@@ -144,6 +142,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._transport = None
+        self._connected.clear()
         commands, self._commands = self._commands, {}
         for asked in commands.values():
             if not asked.future.done():
@@ -211,7 +210,7 @@ class Link(asyncio.Protocol):
 
 
 def _outcome(other: Other) -> Outcome:
-    refusal = None
+    refusal: Reject | None = None
     if other.changed:
         refusal = Changed()
     elif other.prefix is not None:
