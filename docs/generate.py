@@ -5,7 +5,7 @@ Run it after changing a setting or a NIP: `.venv/bin/python docs/generate.py`; a
 
 from pathlib import Path
 
-from relay.http.nips import NIPS
+from relay.http.nips import CLIENT_SIDE, NIPS
 from relay.http.reference import Group, settings
 
 HERE = Path(__file__).parent
@@ -28,7 +28,8 @@ and on the relay's page.
 NIPS_HEAD = """\
 # NIPs
 
-What Tidings implements, and what each means here. A running relay lists them in `supported_nips` (NIP-11) and at `/docs`.
+What Tidings implements, and what each means here. A running relay lists them at `/docs`, and in `supported_nips` (NIP-11)
+those that ask something of relays: not {client_side}, which are between clients.
 
 | NIP | title | here |
 |---|---|---|
@@ -52,7 +53,8 @@ def _section(group: Group) -> str:
 def nips_page() -> str:
     """docs/nips.md."""
     rows = (f"| [{nip.name}]({nip.url}) | {_cell(nip.title)} | {_cell(nip.here)} |\n" for nip in NIPS.values())
-    return NIPS_HEAD + "".join(rows)
+    client_side = ", ".join(f"{number:02}" for number in sorted(CLIENT_SIDE))
+    return NIPS_HEAD.format(client_side=client_side) + "".join(rows)
 
 
 def _cell(text: str) -> str:

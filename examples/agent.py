@@ -32,7 +32,7 @@ async def main(hub: str, title: str) -> None:
             async for event in subscription.events():
                 try:
                     comment = await api.get_comment(event.id)
-                    if comment.author_id != me.id:
+                    if comment.author.id != me.id:
                         # The key makes the answer one answer, also if this program asks twice.
                         await api.comment(
                             post.id, answer(comment.content), parent_id=comment.id, idempotency_key=event.id

@@ -12,13 +12,15 @@ from relay.protocol.event import Event, address_of, expiration, values
 from relay.protocol.facts import Facts, Need, Target
 
 PROOFS: Final = {kinds.CLIENT_AUTH: "NIP-42", kinds.HTTP_AUTH: "NIP-98"}
-_MODERATION: Final = range(9000, 9023)  # NIP-29: a group's history is its moderation events
+MODERATION: Final = range(
+    9000, 9021
+)  # NIP-29: a group's history; 9021 and 9022 ask to join and leave, and are their author's
 _DELETED: Final = "this event was deleted"
 
 
 def can_be_deleted(kind: int) -> bool:
     """Whether a deletion request works on the kind: not on kind 5 (NIP-09), 62 (NIP-62) and group moderation (NIP-29)."""
-    return kind not in (kinds.DELETION, kinds.VANISH) and kind not in _MODERATION
+    return kind not in (kinds.DELETION, kinds.VANISH) and kind not in MODERATION
 
 
 def may_delete(pubkey: str, event: Target) -> bool:

@@ -1,13 +1,15 @@
 """Deletion requests (NIP-09): kind 5 removes events by id (`e`) and all versions of an address up to now (`a`).
 
 Rule: a request only ever removes what its tags name and its author may delete; one that names nothing usable is a valid
-event without effect. What is not here yet is marked, and `common.refusal` finds the mark when it comes. A post goes with its
-edits, which are its text (`posts.admit_edit` refuses those that come later).
+event without effect. One that names nothing but the moderation of a group is refused, so that nobody believes it gone. What
+is not here yet is marked, and `common.refusal` finds the mark when it comes. A post goes with its edits, which are its text
+(`posts.admit_edit` refuses those that come later).
 """
 
 from collections.abc import Iterable, Iterator
 
-from handlers.common import may_delete
+from handlers.common import MODERATION, may_delete
+from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event, values
@@ -25,6 +27,8 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
 def admit(event: Event, facts: Facts, _now: int, _door: Door) -> Admission:
     """Store the request and carry it out; its targets are as many as its tags, which the relay's limits bound."""
     removals = (*_by_id(event, facts), *_by_address(event), *_edits(event, facts))
+    if not removals and any(_is_moderation(facts.targets[target]) for target in _ids(event)):
+        raise Reject(Prefix.BLOCKED, "what moderates a group is its history and cannot be deleted (NIP-29)")
     return Admission(removals=tuple(dict.fromkeys(removals)))
 
 
@@ -37,6 +41,10 @@ def _by_id(event: Event, facts: Facts) -> Iterator[RemoveEvent | RemoveAddress]:
         yield RemoveEvent(target_id, event.pubkey)
         if target is not None and target.address is not None:
             yield RemoveAddress(target.address, target.created_at, target_id)
+
+
+def _is_moderation(target: Target | None) -> bool:
+    return target is not None and target.kind in MODERATION
 
 
 def _edits(event: Event, facts: Facts) -> Iterator[RemoveEdits]:

@@ -44,6 +44,8 @@ def admit_join(event: Event, facts: Facts, now: int, door: Door) -> Admission:
     claims = values(event, "claim")
     if len(claims) != 1:
         raise Reject(Prefix.INVALID, f"a join request needs exactly one claim tag, not {len(claims)} (NIP-43)")
+    if not claims[0]:
+        raise Reject(Prefix.RESTRICTED, "a key joins by an invite code or a claim code, and the claim is empty")
     kind = tokens.kind_of(claims[0])
     if kind is Kind.INVITE:
         return _accept(event, facts, now, tokens.digest(claims[0]))
@@ -94,8 +96,6 @@ def admit_invite(_event: Event, _facts: Facts, _now: int, _door: Door) -> Admiss
 def admit_leave(event: Event, facts: Facts, now: int, door: Door) -> Admission:
     """Unbind the key of whoever signed. Raises Reject(duplicate) when it is not bound."""
     _check_request(event, now, door)
-    if ["-"] not in event.tags:
-        raise Reject(Prefix.INVALID, "a leave request needs a `-` tag (NIP-43)")
     if facts.identity_of(event.pubkey) is None:
         raise Reject(Prefix.DUPLICATE, "this key is bound to no identity")
     return _spent(UnbindKey(event.pubkey), "info: this key does not post here any more; what it wrote stays")

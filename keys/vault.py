@@ -70,6 +70,15 @@ def unlock(directory: Path, relay_key: str, master: str, recorded: str | None) -
         raise VaultError(f"{_RELAY} is no secret key") from None
 
 
+def relay_pubkey(directory: Path, relay_key: str) -> str:
+    """The relay's own public key as `unlock` would find it, "" where it has none yet. Raises VaultError."""
+    own = relay_key or _read(directory / FILE).get(_RELAY, "")
+    try:
+        return schnorr.public_key(_bytes(_RELAY, own)).hex() if own else ""
+    except ValueError:
+        raise VaultError(f"{_RELAY} is no secret key") from None
+
+
 def _matching(masters: list[str], recorded: str | None, directory: Path) -> bytes:
     found = [_bytes(_MASTER, text) for text in masters]
     if recorded is None:

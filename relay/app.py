@@ -26,12 +26,14 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, Search, reload
+from relay.protocol import kinds
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
 from storage import sqlite
 from storage.base import Info, Reader, Tools, Writer
+from storage.commands import DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
 from storage.search import chunks, minilm
@@ -245,6 +247,11 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = open_vault(config, writer)
+        dropped = await asyncio.to_thread(
+            writer.execute, DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time())
+        )
+        if dropped:
+            log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
         store = await open_reader(config)
         try:
             hub = Hub(config, relay_url(config, url), writer, store)

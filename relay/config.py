@@ -85,6 +85,14 @@ class Server(Section, frozen=True):
     send_buffer: Annotated[
         int, Meta(ge=65536, description="bytes a slow reader may leave unread before it is disconnected", extra=LIVE)
     ] = 8 * 1024 * 1024
+    eose_hints: Annotated[
+        Literal["auto", "always", "never"],
+        Meta(
+            description="hints in EOSE (NIP-67): auto says `more` where the relay's own limit cut what was asked, always adds "
+            "`finish`; clients with strict parsers want never",
+            extra=LIVE,
+        ),
+    ] = "auto"
 
 
 class Storage(Section, frozen=True):
@@ -112,7 +120,9 @@ class Storage(Section, frozen=True):
 class Limits(Section, frozen=True):
     """What one message, event or filter may be; advertised in NIP-11 as enforced."""
 
-    max_message_bytes: Annotated[int, Meta(ge=1024, description="bytes of one message")] = 131_072
+    max_message_bytes: Annotated[
+        int, Meta(ge=1024, description="bytes of one message; events and filters at their other limits should fit")
+    ] = 524_288
     max_subscriptions: Annotated[int, Meta(ge=1, description="open subscriptions of a connection", extra=LIVE)] = 100
     max_filters: Annotated[int, Meta(ge=1, description="filters in one REQ or COUNT", extra=LIVE)] = 20
     max_filter_values: Annotated[
@@ -136,7 +146,18 @@ class Limits(Section, frozen=True):
 class Access(Section, frozen=True):
     """Who may read and write, and which kinds."""
 
-    auth_to_read: Annotated[bool, Meta(description="REQ and COUNT need authentication (NIP-42)", extra=LIVE)] = False
+    challenge: Annotated[
+        Literal["needed", "always"],
+        Meta(
+            description="when clients are challenged to authenticate (NIP-42); needed: when something they ask for needs a "
+            "key; always: on connect, whereupon anonymous clients of some libraries wait for ever",
+            extra=LIVE,
+        ),
+    ] = "needed"
+    auth_to_read: Annotated[
+        bool,
+        Meta(description="REQ and COUNT need authentication (NIP-42); all are challenged on connect", extra=LIVE),
+    ] = False
     auth_to_write: Annotated[bool, Meta(description="EVENT needs authentication (NIP-42)", extra=LIVE)] = False
     allowed_kinds: Annotated[Kinds, Meta(description="the only kinds taken; empty: all", extra=LIVE)] = []
     denied_kinds: Annotated[Kinds, Meta(description="kinds refused", extra=LIVE)] = []

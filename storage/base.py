@@ -141,12 +141,14 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     """The answer to a query: events newest first, of equals the lowest id first (NIP-01).
 
     `wires` is the first part, bounded in bytes; `rest` names the others in order, for `Reader.fetch`. `complete` is
-    True when every stored match is among them and False when there are more (NIP-67).
+    True when every stored match is among them and False when there are more (NIP-67); `cut` when there are more and the relay's
+    own limit, not the client's, is why.
     """
 
     wires: list[bytes]
     rest: tuple[int, ...]
     complete: bool
+    cut: bool = False
 
 
 class Counted(msgspec.Struct, frozen=True, gc=False):
@@ -165,11 +167,16 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     received_at: int
 
 
+SMALLEST_PAGE: Final = 10  # events; who asks for fewer does not page
+
+
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """How many events a filter gives: `default` without a limit of its own, never more than `maximum`.
 
-    A client's own limit is exact. Where the relay's limit cuts, the second (`created_at`) it falls in is finished,
-    within reason, so that a client can go on from `until` without a gap (NIP-67).
+    Where the relay's limit cuts, the second (`created_at`) it falls in is finished, within reason, so that a client can
+    go on from `until` without a gap (NIP-67). A client's own limit is exact but for one case: where it is that of a page, and
+    the page would lie within the one second that its `until` names, the client could never go on; it gets that second, up
+    to `maximum`, and the next event.
     """
 
     default: int = 500
@@ -216,8 +223,12 @@ class Reader(Protocol):
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches, each event once, each filter with its own limit, `seq` up to `upto` only.
+
+        `after` (created_at, id): only what comes after that event in the order, be it still here or not.
 
         Raises TooCostly over the bound on work, StorageError when the database fails.
         """

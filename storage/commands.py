@@ -30,6 +30,16 @@ class RemoveMatching(Command[int], frozen=True):
     limit: int
 
 
+class DropForeign(Command[int], frozen=True):
+    """Remove what other keys than this one published of these kinds before they were refused; how many went.
+
+    Once in the life of a database: what comes later was looked at when it came.
+    """
+
+    kinds: list[int]
+    pubkey: str
+
+
 class Rebuild(Command[int], frozen=True):
     """Make every derived row again from the log; how many there are then."""
 

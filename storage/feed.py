@@ -120,11 +120,22 @@ class Feed(Protocol):
         viewer: str | None = None,
         parent: str | None = None,
     ) -> Page[CommentRow]:
-        """A page of comments by `sort`: new, old, top; each with replies, in the same order.
+        """A page of comments by `sort`: new, old, top, controversial; each with replies, in the same order.
+
+        `controversial` ranks the newest RANKED: (up + down) ^ (less / more), and the replies are by `top`.
 
         They answer the post itself, or the comment `parent` of it. Of each comment at most REPLIES replies are given, DEPTH
         levels of them and MAX_TREE on a page: where `comment_count` says there are more, ask with `parent`.
         """
+
+    async def karma(self, identity_id: str, pubkeys: Sequence[str], now: int) -> int:
+        """The scores of the identity's newest RANKED posts and as many comments by these keys of it, in sum."""
+
+    async def arrivals(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Of those of these events (at most MAX_IDS) that are here: the number in the log and when they came."""
+
+    async def how_many_posts(self) -> int:
+        """All posts."""
 
     async def comments_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[CommentRow]:
         """Those of these comments (at most MAX_IDS) that are here, without their replies; `depth` is not told."""

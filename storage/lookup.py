@@ -17,8 +17,8 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
 from storage import entries, query
-from storage.base import TooCostly
-from storage.query import FOR_EVER, Arm, Give, Plan
+from storage.base import SMALLEST_PAGE, TooCostly
+from storage.query import FOR_EVER, Arm, Give, Place, Plan
 from storage.statements import SIZES, listed, named, padded
 
 FIRST_EVENTS: Final = 500
@@ -37,11 +37,12 @@ Row = tuple[int, int, int, bytes | None]  # created_at, rank, seq and the event'
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What a query may see: rows under `prefixes`, with `seq` up to `upto`, not expired by `now`."""
+    """What a query may see: rows under `prefixes`, with `seq` up to `upto`, not expired by `now`, `after` a place in the order."""
 
     prefixes: tuple[bytes, ...]
     now: int
     upto: int = FOR_EVER
+    after: Place | None = None
 
 
 def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes]) -> Plan:
@@ -131,7 +132,9 @@ def _fetch(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope
     expired = len(found.arms) <= query.INLINE_EXPIRY or any_expired(connection, scope.now)
     return [
         connection.execute(sql, values).fetchall()
-        for sql, values in query.statements(found, give, limit, upto=scope.upto, now=scope.now, expired=expired)
+        for sql, values in query.statements(
+            found, give, limit, upto=scope.upto, now=scope.now, expired=expired, after=scope.after
+        )
     ]
 
 
@@ -186,7 +189,7 @@ def short_page(
 def _short_among(
     connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int
 ) -> tuple[list[bytes], bool] | None:
-    if wanted.kinds is not None or wanted.authors is not None or wanted.tags:
+    if wanted.kinds is not None or wanted.authors is not None or wanted.tags or scope.after is not None:
         return None
     parts = list(_by_ids(wanted, scope))
     if len(parts) > 1:
@@ -205,40 +208,59 @@ def _cut_wires(joined: bytes, limit: int) -> tuple[list[bytes], bool] | None:
 
 
 def page(
-    connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int, finish: bool
+    connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int, *, finish: bool, most: int
 ) -> tuple[list[Row], bool]:
     """The first `limit` events of a filter in NIP-01's order, and whether those are all.
 
     `finish`: where the limit falls within a second, give all of it if that makes no more than twice the limit (NIP-67).
+    A page that `stands_still` has the whole second, up to `most` events, and the next event.
     """
     if wanted.is_empty():
         return [], True
+    until = wanted.until if scope.after is None else None  # who goes on after an event gets no further than its limit
     if wanted.ids is not None:
-        return _cut(among(connection, wanted, scope), limit, finish)
+        return _cut(among(connection, wanted, scope), until, limit, finish=finish, most=most)
     found = plan(connection, wanted, scope.prefixes)
     once = limit <= FIRST_EVENTS and len(found.arms) <= query.ARMS_A_STATEMENT
     some = rows(connection, found, "pages" if once else "heads", scope, limit + 1)
     if len(some) <= limit:
         return some, True
-    if limit == 0 or not finish or some[limit][0] != some[limit - 1][0]:
+    if limit == 0:
+        return [], False
+    second = some[limit - 1][0]
+    still = stands_still(second, until, limit, finish=finish)
+    if not still and not (finish and some[limit][0] == second):
         return some[:limit], False
-    second = some[limit][0]
     newer = [row for row in some if row[0] > second]
-    room = 2 * limit - len(newer)
+    room = max(most, 2 * limit) if still else 2 * limit - len(newer)
     tied = rows(connection, _within(found, second, second), "heads", scope, room + 1)
     if len(tied) > room:
-        return some[:limit], False
-    older = rows(connection, _within(found, wanted.since or 0, second - 1), "heads", scope, 1)
-    return newer + tied, not older
+        return (tied[:room] if still else some[:limit]), False
+    older = rows(connection, _within(found, wanted.since or 0, second - 1), "heads", scope, 2)
+    extra = older[:1] if still else []
+    return newer + tied + extra, len(older) == len(extra)
 
 
-def _cut(everything: list[Row], limit: int, finish: bool) -> tuple[list[Row], bool]:
+def stands_still(last: int, until: int | None, limit: int, *, finish: bool) -> bool:
+    """Whether a page that is cut lies within the one second that its `until` names, `last` being the time of its last event.
+
+    Clients page on by the time of their oldest event: this one would ask the same again and get nothing new (NIP-67). With
+    a limit of its own that is no page's, it gets what it asked for all the same (NIP-01).
+    """
+    return last == until and (finish or limit >= SMALLEST_PAGE)
+
+
+def _cut(everything: list[Row], until: int | None, limit: int, *, finish: bool, most: int) -> tuple[list[Row], bool]:
     """As `page`, from all that there is."""
-    end = limit
-    while finish and 0 < end < len(everything) and everything[end][0] == everything[end - 1][0]:
-        end += 1
-    if end > 2 * limit:
-        end = limit
+    if not 0 < limit < len(everything):
+        return everything[:limit], limit >= len(everything)
+    second = everything[limit - 1][0]
+    whole = sum(1 for row in everything if row[0] >= second)
+    if stands_still(second, until, limit, finish=finish):
+        room = max(most, 2 * limit)
+        end = whole + 1 if whole <= room else room
+    else:
+        end = whole if finish and whole <= 2 * limit else limit
     return everything[:end], end >= len(everything)
 
 
@@ -254,7 +276,8 @@ def union(pages: Iterable[list[Row]]) -> list[Row]:
 
 def among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[Row]:
     """All events that a filter with ids matches and the scope shows, in NIP-01's order."""
-    return [row for row, _ in _among(connection, wanted, scope)]
+    found = [row for row, _ in _among(connection, wanted, scope)]
+    return found if scope.after is None else [row for row in found if row[:2] < scope.after]
 
 
 def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list[tuple[Row, str]]:

@@ -50,6 +50,17 @@ def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, trans
     return removed
 
 
+def _drop_foreign(
+    connection: sqlite3.Connection, command: given.DropForeign, transaction: Transaction, _now: int
+) -> int:
+    if connection.execute(named("write")["mark_foreign_dropped"]).rowcount == 0:
+        return 0
+    sql, own = named("write")["foreign_of_kind"], bytes.fromhex(command.pubkey)
+    found = [connection.execute(sql, (entries.ALL, kind, own)).fetchone()[0] for kind in command.kinds]
+    seqs = [int(seq) for joined in found if joined for seq in joined.split(",")]
+    return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
+
+
 def _close_address(transaction: Transaction, event: Event) -> int:
     """Refuse older versions of what is removed; 1, for counting."""
     address = events.address_of(event)
@@ -61,6 +72,7 @@ def _close_address(transaction: Transaction, event: Event) -> int:
 _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {
     given.Sweep: _sweep,
     given.RemoveMatching: _remove,
+    given.DropForeign: _drop_foreign,
     given.Rebuild: lambda connection, _command, _transaction, _now: projections.rebuild(connection),
     given.StoreVectors: lambda connection, command, *_: writing.store(connection, command.model, command.rows),
     given.BeginModel: lambda connection, command, *_: writing.begin(connection, command.model),

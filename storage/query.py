@@ -22,9 +22,10 @@ INLINE_EXPIRY: Final = 32  # up to so many arms each looks for expired events it
 FOR_EVER: Final = 2**63 - 1
 
 _ARM_STEPS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, ARMS_A_STATEMENT)
-_SHARED: Final = 5  # parameters that every arm shares, see query.sql
+_SHARED: Final = 7  # parameters that every arm shares, see query.sql
 _NOWHERE: Final = (b"", 0)  # an arm that finds nothing
 
+Place = tuple[int, int]  # created_at and rank: where a list goes on after an event
 Arm = tuple[bytes, int | None]  # key and kind; None: all kinds of the key, which sorts them
 Give = Literal["wires", "pages", "heads", "seqs", "pubkeys", "total"]
 
@@ -46,6 +47,7 @@ class Shape(msgspec.Struct, frozen=True):
     scans: int = 0
     also: tuple[int, ...] = ()
     unexpired: bool = False
+    after: bool = False
 
 
 Statement = tuple[str, list[object]]
@@ -66,17 +68,21 @@ def under(prefixes: Iterable[bytes], chosen: Sequence[bytes]) -> list[bytes]:
     return [prefix + dimension for prefix in prefixes for dimension in chosen]
 
 
-def statements(plan: Plan, give: Give, limit: int, *, upto: int, now: int, expired: bool) -> Iterator[Statement]:
+def statements(
+    plan: Plan, give: Give, limit: int, *, upto: int, now: int, expired: bool, after: Place | None = None
+) -> Iterator[Statement]:
     """The statements whose results together, merged, answer the plan; each gives at most `limit` rows.
 
     `expired` tells whether any event is past its time at `now` and still stored.
     """
     wanted = plan.wanted
     since, until = max(wanted.since or 0, 0), FOR_EVER if wanted.until is None else wanted.until
-    shared: list[object] = [since, until, upto, limit, now]
+    if after is not None:
+        until = min(until, after[0])
+    shared: list[object] = [since, until, upto, limit, now, *(after or (None, None))]
     also = [padded(keys) for keys in plan.also]
     probes = [key for keys in also for key in keys]
-    shape = Shape(give, also=tuple(len(keys) for keys in also), unexpired=expired)
+    shape = Shape(give, also=tuple(len(keys) for keys in also), unexpired=expired, after=after is not None)
     arms = [arm for arm in plan.arms if arm[1] is not None]
     scans = [key for key, kind in plan.arms if kind is None]
     for part_of_arms in _chunks(arms, ARMS_A_STATEMENT):
@@ -102,7 +108,7 @@ def text(shape: Shape) -> str:
     """The statement of a shape; its parameters are the shared ones, the probes' keys, then the arms."""
     sql = named("query")
     place = _SHARED
-    conditions = [sql["unexpired"]] if shape.unexpired else []
+    conditions = [sql[name] for name, asked in (("unexpired", shape.unexpired), ("after", shape.after)) if asked]
     for size in shape.also:
         conditions.append(sql["also"].format(keys=_numbers(place, size)))
         place += size

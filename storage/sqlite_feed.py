@@ -44,6 +44,7 @@ _COMMENTS: Final = {
     "old": {"column": "created_at", "way": "ASC", "within": ">=", "beyond": ">", "extreme": "max"},
     "top": {"column": "score", "way": "DESC", "within": "<=", "beyond": "<", "extreme": "min"},
 }
+_COMMENTS["controversial"] = _COMMENTS["top"]  # for the replies; the comments themselves are ranked
 
 T = TypeVar("T")
 Row = TypeVar("Row", PostRow, CommentRow)
@@ -63,6 +64,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 _posts: Final = msgspec.json.Decoder(list[PostRow])
 _comments: Final = msgspec.json.Decoder(list[CommentRow])
+_arrivals: Final = msgspec.json.Decoder(list[tuple[str, int, int]])
 _cursor: Final = msgspec.msgpack.Decoder(Cursor)
 _MAX_CURSOR: Final = 200  # characters
 _WRONG_CURSOR: Final = Reject(Prefix.INVALID, "this cursor is none of this list; begin again without one")
@@ -124,11 +126,11 @@ class SqliteFeed:
     ) -> Page[CommentRow]:
         """A page of comments, each with its replies."""
         if sort not in _COMMENTS:
-            raise Reject(Prefix.INVALID, f"there is no order {sort[:20]!r}; choose from new, old, top")
+            raise Reject(Prefix.INVALID, f"there is no order {sort[:20]!r}; choose from new, old, top, controversial")
         name = f"comments {sort}"
         start = _parse(cursor, name, now, _LAST if sort == "old" else _FIRST)
         values = {"post": post_id, "parent": parent, "value": start.value, "seq": start.seq, "now": now}
-        values.update(viewer=viewer, limit=_bounded(limit) + 1)
+        values.update(viewer=viewer, limit=_bounded(limit) + 1, most=RANKED)
         rows, last, fitting = await self._run(partial(_read_tree, sort=sort, values=values))
         return _cut(rows, last, fitting, name, start.now)
 
@@ -138,6 +140,24 @@ class SqliteFeed:
         read = partial(_read_comments, page=named("feed")["comments_among"], extreme="min", values=values)
         rows, _ = await self._run(read)
         return rows
+
+    async def karma(self, identity_id: str, pubkeys: Sequence[str], now: int) -> int:
+        """The scores of the identity's newest posts and comments, in sum."""
+        values = {"identity": identity_id, "keys": _json(pubkeys), "now": now, "most": RANKED}
+        return int(await self._run(lambda connection: connection.execute(named("feed")["karma"], values).fetchone()[0]))
+
+    async def arrivals(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """The numbers of these events, and when they came."""
+        text = await self._run(
+            lambda connection: connection.execute(named("feed")["arrivals"], {"ids": _json(ids[:MAX_IDS])}).fetchone()[
+                0
+            ]
+        )
+        return {event_id: (seq, at) for event_id, seq, at in _arrivals.decode(text)}
+
+    async def how_many_posts(self) -> int:
+        """All posts."""
+        return int(await self._run(lambda connection: connection.execute(named("feed")["how_many"]).fetchone()[0]))
 
 
 def _post_page(sort: str, start: Cursor, now: int, authors: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
@@ -198,7 +218,8 @@ def _read_comments(
 def _read_tree(connection: sqlite3.Connection, sort: str, values: dict[str, Any]) -> tuple[list[CommentRow], Any, int]:
     """The rows of a page of comments and how many, with one more if there is, and under them their replies, level by level."""
     order = _COMMENTS[sort]
-    read = partial(_read_comments, page=named("feed")["comments_by"].format(**order), extreme=order["extreme"])
+    page = named("feed")["comments_ranked" if sort == "controversial" else "comments_by"].format(**order)
+    read = partial(_read_comments, page=page, extreme=order["extreme"])
     top, last, limit = _read_fitting(connection, read, values)
     level, left, room = top[:limit], MAX_TREE, PAGE_BYTES
     page = named("feed")["replies"].format(**order)

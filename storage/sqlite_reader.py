@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import aiosqlite
+import msgspec
 
 from relay.protocol import event as events
 from relay.protocol import hll
@@ -146,9 +147,12 @@ class SqliteReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches; see storage.base.Reader."""
-        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
+        place = None if after is None else (after[0], entries.rank(after[1]))
+        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: _query(connection, filters, scope, limits))
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
@@ -213,16 +217,19 @@ def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: loo
     if short is not None:
         return short
     pages = []
-    complete = True
+    complete, cut = True, False
     for wanted in filters:
         own = wanted.limit is not None and wanted.limit <= limits.maximum
         asked = limits.default if wanted.limit is None else wanted.limit
-        some, all_of_it = lookup.page(connection, wanted, scope, min(asked, limits.maximum), finish=not own)
+        some, all_of_it = lookup.page(
+            connection, wanted, scope, min(asked, limits.maximum), finish=not own, most=limits.maximum
+        )
         pages.append(some)
         complete = complete and all_of_it
+        cut = cut or not (own or all_of_it)
     found = pages[0] if len(pages) == 1 else lookup.union(pages)
     wires, covered = lookup.first_part(connection, found, scope.now)
-    return Found(wires, tuple([row[2] for row in found[covered:]]), complete)
+    return Found(wires, tuple([row[2] for row in found[covered:]]), complete, cut)
 
 
 def _short(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, limits: Limits) -> Found | None:
@@ -235,7 +242,21 @@ def _short(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, 
     if limit is None or limit > limits.maximum:
         return None
     found = lookup.short_page(connection, wanted, scope, limit)
-    return None if found is None else Found(found[0], (), found[1])
+    if found is None:
+        return None
+    wires, complete = found
+    if wanted.until is not None and wires and not complete:
+        last = _decode_dated(wires[-1]).created_at
+        if lookup.stands_still(last, wanted.until, limit, finish=False):
+            return None
+    return Found(wires, (), complete)
+
+
+class _Dated(msgspec.Struct, gc=False):
+    created_at: int
+
+
+_decode_dated = msgspec.json.Decoder(_Dated).decode
 
 
 def _count(

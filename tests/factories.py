@@ -39,3 +39,6 @@ def make_event(
     event_id = compute_id(unsigned)
     signature = PrivateKey(author.secret).sign_schnorr(bytes.fromhex(event_id), bytes(32)).hex()
     return msgspec.structs.replace(unsigned, id=event_id, sig=signature)
+
+
+PNG = b"\x89PNG\r\n\x1a\n and what follows"  # begins as a picture does, which is all that is looked at

@@ -15,9 +15,12 @@ from relay.client import messages, urls
 from relay.client.errors import MAX_WORDS, Disconnected, Refused
 from relay.client.messages import Challenge, Notice, Ok, Unintelligible, Word
 from relay.client.signer import Signer, proof
+from relay.protocol import kinds
+from relay.protocol.filter import Filter
 
 MAX_MESSAGE: Final = 4 * 1024 * 1024  # bytes of one message
 CLOSE_TIMEOUT: Final = 2.0  # seconds that a goodbye may take
+PROMPT: Final = "auth"  # the subscription that asks for a challenge
 
 
 class Link:
@@ -89,6 +92,15 @@ class Link:
         if not answer.accepted:
             raise Refused.of(answer.words)
         self.authenticated = True
+
+    async def ask_for_challenge(self) -> None:
+        """Have the relay challenge us, unless it did. Raises Disconnected.
+
+        Relays may wait with that until something needs a key, as private messages do: they are asked for and not waited for.
+        """
+        if self.challenge is None:
+            wanted = Filter(kinds=frozenset([kinds.GIFT_WRAP]), limit=0)
+            await self.send(messages.req(PROMPT, [wanted]), messages.close(PROMPT))
 
     async def _prove(self, signer: Signer, now: float) -> Ok:
         while self.challenge is None:

@@ -11,7 +11,7 @@ import msgspec
 from relay.protocol.event import Event
 
 Sort = Literal["hot", "new", "top", "rising"]
-CommentSort = Literal["top", "new", "old"]
+CommentSort = Literal["top", "best", "new", "old", "controversial"]
 Vote = Literal["up", "down"]
 SearchType = Literal["posts", "comments", "knowledge", "all"]
 SearchMode = Literal["words", "meaning", "hybrid"]
@@ -49,7 +49,7 @@ class Agent(Record, frozen=True):
 
 
 class Author(Record, frozen=True):
-    """Who wrote a post: the identity and the key that signed."""
+    """Who wrote a post or a comment: the identity and the key that signed."""
 
     id: str
     name: str
@@ -76,13 +76,11 @@ class Post(Record, frozen=True):
 
 
 class Comment(Record, frozen=True):
-    """A comment with the replies to it; `author` is a name, `author_pubkey` the key that signed."""
+    """A comment with the replies to it."""
 
     id: str
     post_id: str
-    author: str
-    author_id: str
-    author_pubkey: str
+    author: Author
     content: str
     upvotes: int
     downvotes: int

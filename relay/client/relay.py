@@ -137,7 +137,9 @@ class Relay:
         await self._in_time(lambda: self._prove(signer))
 
     async def _prove(self, signer: Signer) -> None:
-        await (await self._connected()).authenticate(signer, self._clock.now())
+        exchange = await self._connected()
+        await exchange.link.ask_for_challenge()
+        await exchange.authenticate(signer, self._clock.now())
 
     async def _ask(self, name: str, frame: bytes, answer_type: type[A]) -> A:
         return await self._in_time(lambda: self._answer(name, frame, answer_type))
@@ -182,6 +184,7 @@ class Relay:
                 exchange = Exchange(link)
                 if self._auth_first and self._signer is not None:
                     try:
+                        await link.ask_for_challenge()
                         await exchange.authenticate(self._signer, self._clock.now())
                     except BaseException:
                         link.abort()
@@ -193,6 +196,7 @@ class Relay:
         link = await Link.open(self.url, self._timeout, self._report)
         if self._auth_first:
             try:
+                await link.ask_for_challenge()
                 await self._authenticate(link)
             except BaseException:
                 link.abort()

@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol, TypeVar
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from keys.vault import VaultError, relay_pubkey
 from relay import config
 from relay.config import Config, ConfigError
 from relay.errors import Reject
@@ -33,7 +34,6 @@ from storage.base import Incoming, Outcome, Reader, Status, StorageError, Tools,
 from storage.commands import Compact, Rebuild, RemoveMatching
 
 T = TypeVar("T")
-_OPERATOR = policies.Author(Door.IMPORT)
 
 
 class Complaint(click.ClickException):
@@ -197,9 +197,10 @@ class Hand(Protocol):
 class Direct:
     """A Hand over a Writer of this process's own, with the policies that a running relay applies."""
 
-    def __init__(self, writer: Writer, settings: Config) -> None:
+    def __init__(self, writer: Writer, settings: Config, relay: str = "") -> None:
         self._writer = writer
         self._settings = settings
+        self._operator = policies.Author(Door.IMPORT, relay=relay)
         self.close = writer.close
 
     def remove(self, wanted: Filter, limit: int) -> int:
@@ -217,7 +218,7 @@ class Direct:
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
         """As Hand.submit."""
         now = int(time.time())
-        refusals = [policies.refuse(one, _OPERATOR, self._settings, now) for one in batch]
+        refusals = [policies.refuse(one, self._operator, self._settings, now) for one in batch]
         accepted = [
             Incoming(one, events.wire(one), Door.IMPORT, now)
             for one, refusal in zip(batch, refusals, strict=True)
@@ -230,7 +231,14 @@ class Direct:
 @contextmanager
 def writing(settings: Config) -> Iterator[Hand]:
     """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
-    hand: Hand = control.connect(Path(settings.server.data)) or Direct(_doors().writer(settings), settings)
+    data = Path(settings.server.data)
+    hand: Hand | None = control.connect(data)
+    if hand is None:
+        try:
+            relay = relay_pubkey(data, settings.identities.relay_key)
+        except VaultError as error:
+            raise ConfigError(str(error)) from None
+        hand = Direct(_doors().writer(settings), settings, relay)
     try:
         yield hand
     finally:

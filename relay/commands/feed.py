@@ -262,7 +262,7 @@ def _text(entry: "Post | Comment") -> str:
         lines = [first, f"  {about}", f"  {entry.id}"]
     else:
         answered = entry.parent_id or entry.post_id
-        about = f"{entry.author} · {when} · comment on {answered}"
+        about = f"{entry.author.name} · {when} · comment on {answered}"
         lines = ["  " + line for line in entry.content.splitlines()] + [f"  {about}", f"  {entry.id}"]
     return "".join(f"{printable(line)}\n" for line in lines) + "\n"
 

@@ -1,6 +1,7 @@
 """`search` and `knowledge`: asking a hub in plain words, and giving it documents to know."""
 
 import asyncio
+import hashlib
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
@@ -25,6 +26,7 @@ from relay.commands.common import (
 from relay.commands.feed import hub_option, with_api
 from relay.commands.progress import Meter
 from relay.config import Config
+from relay.protocol import wiki
 from relay.protocol.words import counted
 from relay.server import control
 
@@ -282,7 +284,16 @@ def _of_file(file: Path, name: Path, tags: Sequence[str]) -> Given | str:
         return "not UTF-8 text"
     if not text.strip():
         return "empty"
-    return Given(text, _heading(text) or name.stem, list(tags), str(name), "-".join(name.parts).replace(".", "-"))
+    return Given(text, _heading(text) or name.stem, list(tags), str(name), _name(name))
+
+
+def _name(path: Path) -> str:
+    """The document's name (NIP-54); where another file could have the same, it ends in a part of a hash: `C++.md` and `C#.md`."""
+    text = "-".join(path.parts).replace(".", "-").replace("_", "")
+    name = wiki.normalized(text)
+    if name and not wiki.loses(text):
+        return name
+    return f"{name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def _heading(text: str) -> str | None:

@@ -14,6 +14,7 @@ from relay.http import failures
 from relay.http.api import callers, common, entries
 from relay.http.api.description import Description
 from relay.http.api.idempotency import Answers
+from relay.http.api.submolts import Counts
 from relay.http.api.watchers import Watchers
 from relay.http.front import front
 from relay.http.hub import Hub
@@ -63,5 +64,6 @@ def _state(hub: Hub, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
         "buckets": Buckets(),
         "renderers": Pool("render", RENDERERS, MAX_PAGES),
         "watchers": watchers,
+        "counts": Counts(),
         "description": Description(routes, DEPENDENCIES),
     }

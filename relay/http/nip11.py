@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from relay.config import Access, Config, Limits
+from relay.config import Config
 from relay.http.hub import Hub
+from relay.http.nips import CLIENT_SIDE
 from relay.protocol.messages import MAX_SUBSCRIPTION_ID
 
 MEDIA_TYPE: Final = "application/nostr+json"
@@ -69,10 +70,10 @@ def information(
         self=self_pubkey or "",
         contact=relay.contact,
         terms_of_service=relay.terms_of_service,
-        supported_nips=nips,
+        supported_nips=tuple(nip for nip in nips if nip not in CLIENT_SIDE),
         software=software,
         version=version,
-        limitation=_limitation(config.limits, config.access),
+        limitation=_limitation(config),
     )
 
 
@@ -81,7 +82,8 @@ def of_hub(hub: Hub) -> Information:
     return information(hub.config, hub.nips, hub.software, hub.version, hub.self_pubkey)
 
 
-def _limitation(limits: Limits, access: Access) -> Limitation:
+def _limitation(config: Config) -> Limitation:
+    limits, access = config.limits, config.access
     return Limitation(
         max_message_length=limits.max_message_bytes,
         max_subscriptions=limits.max_subscriptions,
@@ -95,12 +97,17 @@ def _limitation(limits: Limits, access: Access) -> Limitation:
         min_pow_difficulty=limits.min_pow,
         auth_required=access.auth_to_read and access.auth_to_write,
         payment_required=False,
-        restricted_writes=_restricted_writes(limits, access),
+        restricted_writes=_restricted_writes(config),
         created_at_lower_limit=limits.created_at_past or UNSET,
         created_at_upper_limit=limits.created_at_future or UNSET,
     )
 
 
-def _restricted_writes(limits: Limits, access: Access) -> bool:
-    """Whether a writer must know a condition beforehand (NIP-11); refusing a few kinds or keys is not one."""
-    return bool(access.allowed_keys or access.allowed_kinds or access.auth_to_write or limits.min_pow)
+def _restricted_writes(config: Config) -> bool:
+    """Whether a writer must know a condition beforehand (NIP-11); refusing a few kinds or keys is not one.
+
+    That posts are taken from registered keys only is one, though notes are taken from all.
+    """
+    access = config.access
+    for_some = access.allowed_keys or access.allowed_kinds or access.auth_to_write
+    return bool(for_some or config.limits.min_pow or config.identities.unbound == "refuse")

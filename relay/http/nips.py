@@ -37,7 +37,11 @@ _ROWS: Final = (
         "Names as internet addresses",
         "Every identity registered here is found under its name at this relay's domain.",
     ),
-    (9, "Event deletion request", "Authors delete by id and by address; what was deleted stays refused."),
+    (
+        9,
+        "Event deletion request",
+        "Authors delete by id and by address; what was deleted stays refused. No rule but those on size and rate stops a request.",
+    ),
     (11, "Relay information document", "Every limit that is enforced is advertised, on every path of this port."),
     (13, "Proof of work", "Where limits.min_pow asks for it, checked against the id and the committed target."),
     (17, "Private direct messages", "Kept and delivered as the gift wraps of NIP-59."),
@@ -48,7 +52,12 @@ _ROWS: Final = (
         "On posts and comments + and - are votes, the newest one of an identity counts; an emoji is none.",
     ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
-    (42, "Authentication of clients", "A challenge on connect; several keys may authenticate on one connection."),
+    (
+        42,
+        "Authentication of clients",
+        "A challenge when something needs a key: a refused REQ, COUNT or EVENT, or a filter that names private kinds; on connect "
+        "where access.auth_to_read or access.challenge asks for it. Several keys may authenticate on one connection.",
+    ),
     (
         43,
         "Relay access",
@@ -76,10 +85,16 @@ _ROWS: Final = (
         "reason, is kept and can be read.",
     ),
     (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),
-    (67, "EOSE completeness hint", "EOSE says whether there are more stored events than were sent."),
+    (
+        67,
+        "EOSE completeness hint",
+        "EOSE says `more` where the relay's own limit gave less than was asked; server.eose_hints makes it always say whether "
+        "there are more, or never.",
+    ),
     (70, "Protected events", "Events with the tag of a single hyphen are taken from their authenticated author only."),
     (98, "HTTP authentication", "A signed event proves a key to one request, once, on the routes of users and claims."),
 )
+CLIENT_SIDE: Final = frozenset((2, 22, 25, 54, 65))  # their texts ask nothing of relays: not in NIP-11
 NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
 
 

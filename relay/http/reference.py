@@ -74,4 +74,4 @@ def _words(setting: Setting, value: Any) -> str:
         return "yes"
     if isinstance(value, list):
         return counted(len(value), "key") if setting.field.endswith("keys") else ", ".join(map(str, value))
-    return f"{value:,}".removesuffix(".0")
+    return value if isinstance(value, str) else f"{value:,}".removesuffix(".0")

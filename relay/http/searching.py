@@ -81,6 +81,6 @@ async def _find(hub: Hub, question: str, wanted: finding.Wanted, limit: int, cur
         return [], None, page.CLOSED
     try:
         given = await finding.find(hub, question, wanted, limit, cursor)
-        return await answers.results(hub, given.hits), given.next_cursor, ""
+        return (await answers.read(hub, given.hits)).results, given.next_cursor, ""
     except Problem as problem:
         return [], None, problem.message

@@ -24,9 +24,12 @@ JOIN: Final = 28934  # NIP-43, as the next two
 INVITE: Final = 28935
 LEAVE: Final = 28936
 LONG_FORM: Final = 30023  # NIP-23
+ROLE: Final = 33534  # NIP-43
 WIKI: Final = 30818  # NIP-54
+GROUPS: Final = range(39000, 39006)  # NIP-29: what a relay tells of its groups
 
 MAX_KIND: Final = 65535
+RELAY_ONLY: Final = frozenset((MEMBER_ADDED, MEMBER_REMOVED, MEMBERS, ROLE, *GROUPS))  # signed by NIP-11's `self`
 
 
 def is_replaceable(kind: int) -> bool:

@@ -1,7 +1,8 @@
 """The messages of NIP-01, 42, 45 and 67: decoding what clients send, encoding what the relay answers.
 
-`decode` either gives one typed message or raises Malformed, which carries the answer to send: an `OK` when the id of an
-event could be read, a `CLOSED` when the id of a subscription could, a `NOTICE` otherwise.
+`decode` either gives one typed message or raises Malformed, which carries the answer to send. A client waits for an answer by
+the name it gave, so that name is echoed even where it is wrong: an EVENT or AUTH gets an `OK`, a REQ or COUNT a `CLOSED`, a
+verb of NIP-77 a `NEG-ERR`. A `NOTICE` is for what has no name.
 """
 
 import re
@@ -13,9 +14,10 @@ from relay.errors import Prefix, Reject
 from relay.protocol import filter as filters
 from relay.protocol.event import Event, describe
 from relay.protocol.filter import Filter
-from relay.protocol.kinds import is_hex
 
 MAX_SUBSCRIPTION_ID: Final = 64  # NIP-01
+MAX_ECHO: Final = 256  # characters of a name that is wrong
+Name = str | msgspec.Raw  # of an event or a subscription: a text, or a number as it was written
 
 
 class Publish(msgspec.Struct, frozen=True, gc=False):
@@ -74,6 +76,10 @@ class _Quick(Event, frozen=True, gc=False):
     sig: Annotated[str, msgspec.Meta(min_length=128, max_length=128)]
 
 
+class _Named(msgspec.Struct, gc=False):
+    id: msgspec.Raw = msgspec.Raw(b'""')
+
+
 class _QuickPublish(msgspec.Struct, array_like=True, tag="EVENT", frozen=True, gc=False):
     event: _Quick
 
@@ -83,7 +89,11 @@ _decode_publish = msgspec.json.Decoder(_QuickPublish).decode
 _all_hex = re.compile("[0-9a-f]{256}").fullmatch
 _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_named = msgspec.json.Decoder(_Named).decode
 _decode_any = msgspec.json.Decoder().decode
+_question = re.compile(rb'\s*\[\s*"(?P<verb>REQ|COUNT)"\s*,\s*"(?P<name>[^"\\]{0,%d})"' % MAX_ECHO).match
+_publication = re.compile(rb'\s*\[\s*"(?:EVENT|AUTH)"\s*,\s*\{').match
+_written_id = re.compile(rb'"id"\s*:\s*"([^"\\]{0,%d})"' % MAX_ECHO).search
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LOOKED_AT: Final = (
     1024  # bytes; a longer message that does not begin as one is not decoded to say what is wrong with it
@@ -106,13 +116,31 @@ def decode(data: bytes) -> Message:
     try:
         parts = _decode_parts(data)
     except _FAULTS as error:
-        raise Malformed(notice(f"invalid: the message must be a JSON array ({describe(error)})")) from None
+        reason = Reject(Prefix.INVALID, f"the message must be a JSON array ({describe(error)})")
+        raise Malformed(*_broken(data, reason)) from None
     verb = _string(parts[0]) if parts else None
+    if verb in _NEGENTROPY:
+        raise Malformed(_no_negentropy(parts))
     if verb not in _VERBS:
         shown = "a list that starts with no verb" if verb is None else f"the verb {verb[:40]!r}"
         known = ", ".join(_VERBS)
         raise Malformed(notice(f"invalid: {shown} is not known here; this relay knows {known}"))
     return _VERBS[verb](verb, parts)
+
+
+def _broken(data: bytes, reason: Reject) -> tuple[bytes, str | None]:
+    """What Malformed takes for a message that is no JSON, by the name that its sender probably gave it.
+
+    JavaScript writes text that is none (`"\\ud800"`) without a murmur, so that these come from good clients too.
+    """
+    named = _question(data)
+    if named is not None:
+        verb, name = named["verb"].decode(), named["name"].decode(errors="replace")
+        return closed(name, reason), name if verb == "REQ" else None
+    if _publication(data) is None:
+        return notice(str(reason)), None
+    event_id = _written_id(data)
+    return ok("" if event_id is None else event_id[1].decode(errors="replace"), False, str(reason)), None
 
 
 def _event_message(verb: str, parts: list[msgspec.Raw]) -> Message:
@@ -122,8 +150,8 @@ def _event_message(verb: str, parts: list[msgspec.Raw]) -> Message:
         event = _decode_event(parts[1])
     except _FAULTS as error:
         reason = f"invalid: {describe(error)}"
-        event_id = _id_in(parts[1])
-        raise Malformed(notice(reason) if event_id is None else ok(event_id, False, reason)) from None
+        name = _id_in(parts[1])
+        raise Malformed(notice(reason) if name is None else ok(name, False, reason)) from None
     return Publish(event) if verb == "EVENT" else Auth(event)
 
 
@@ -150,6 +178,13 @@ def _close_message(verb: str, parts: list[msgspec.Raw]) -> Message:
     return Close(_subscription(verb, parts))
 
 
+def _no_negentropy(parts: list[msgspec.Raw]) -> bytes:
+    """The answer to NIP-77, whose clients wait for NEG-ERR."""
+    reason = "unsupported: this relay does not sync by negentropy (NIP-77); use REQ"
+    name = _echo(parts[1]) if len(parts) > 1 else None
+    return notice(reason) if name is None else _encode(("NEG-ERR", name, reason))
+
+
 _VERBS: Final = {
     "EVENT": _event_message,
     "REQ": _filters_message,
@@ -157,16 +192,18 @@ _VERBS: Final = {
     "COUNT": _filters_message,
     "AUTH": _event_message,
 }
+_NEGENTROPY: Final = ("NEG-OPEN", "NEG-MSG", "NEG-CLOSE")
 
 
 def _subscription(verb: str, parts: list[msgspec.Raw]) -> str:
     name = _string(parts[1]) if len(parts) > 1 else None
-    if name is None:
-        raise Malformed(notice(f"invalid: {verb} needs a subscription id as its second element"))
-    if not 1 <= len(name) <= MAX_SUBSCRIPTION_ID:
-        reply = notice(f"invalid: a subscription id has 1 to {MAX_SUBSCRIPTION_ID} characters, not {len(name)}")
-        raise Malformed(reply)
-    return name
+    if name is not None and 1 <= len(name) <= MAX_SUBSCRIPTION_ID:
+        return name
+    echo = _echo(parts[1]) if len(parts) > 1 else None
+    reason = f"{verb} needs a subscription id of 1 to {MAX_SUBSCRIPTION_ID} characters as its second element"
+    if echo is None or verb == "CLOSE":
+        raise Malformed(notice(f"invalid: {reason}"))
+    raise Malformed(closed(echo, Reject(Prefix.INVALID, reason)))
 
 
 def _string(raw: msgspec.Raw) -> str | None:
@@ -177,16 +214,27 @@ def _string(raw: msgspec.Raw) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _id_in(raw: msgspec.Raw) -> str | None:
+def _id_in(raw: msgspec.Raw) -> Name | None:
+    """What an event calls itself, "" where it has no name; None for what is no event at all."""
+    try:
+        return _echo(_decode_named(raw).id) or ""
+    except _FAULTS:
+        return None
+
+
+def _echo(raw: msgspec.Raw) -> Name | None:
+    """A name as its sender may look for it in the answer; None for what names nothing."""
     try:
         value = _decode_any(raw)
     except _FAULTS:
         return None
-    found = value.get("id") if isinstance(value, dict) else None
-    return found if isinstance(found, str) and is_hex(found, 64) else None
+    if isinstance(value, str):
+        return value[:MAX_ECHO]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return raw if is_number and len(bytes(raw)) <= MAX_ECHO else None
 
 
-def ok(event_id: str, accepted: bool, message: str = "") -> bytes:
+def ok(event_id: Name, accepted: bool, message: str = "") -> bytes:
     """`OK`, always with four elements; a refusal's message starts with a prefix (`str(Reject)`)."""
     return _encode(("OK", event_id, accepted, message))
 
@@ -196,7 +244,7 @@ def eose(subscription: str, hint: str | None = None) -> bytes:
     return _encode(("EOSE", subscription) if hint is None else ("EOSE", subscription, (hint,)))
 
 
-def closed(subscription: str, refusal: Reject) -> bytes:
+def closed(subscription: Name, refusal: Reject) -> bytes:
     """`CLOSED`: the relay refuses or ends a subscription."""
     return _encode(("CLOSED", subscription, str(refusal)))
 
@@ -204,6 +252,11 @@ def closed(subscription: str, refusal: Reject) -> bytes:
 def notice(text: str) -> bytes:
     """`NOTICE`: a sentence for a person."""
     return _encode(("NOTICE", text))
+
+
+def is_notice(message: bytes) -> bool:
+    """Whether it is one of `notice`."""
+    return message.startswith(b'["NOTICE",')
 
 
 def challenge(text: str) -> bytes:

@@ -3,6 +3,9 @@
 The table of transitions, in words: EVENT -> Publish; REQ -> Open, replacing what has the same id; COUNT -> Tally;
 CLOSE -> Cancel; AUTH -> Authenticate; anything that cannot be acted on -> the bytes to answer with. Authenticated keys
 accumulate (NIP-42); subscriptions live and die with the connection (NIP-01).
+
+A client is challenged when something it asks for needs its key, before the answer: `challenge_due` says so until
+`give_challenge` was called. Anonymous clients are left in peace, since some libraries wait until a challenge is answered.
 """
 
 from collections.abc import Sequence
@@ -73,7 +76,7 @@ Effect = Publish | Open | Tally | Cancel | Refuse | Authenticate | bytes
 class Session:
     """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open."""
 
-    __slots__ = ("_terms", "_weights", "challenge", "keys", "subscriptions")
+    __slots__ = ("_given", "_terms", "_weights", "challenge", "challenge_due", "keys", "subscriptions")
 
     def __init__(self, challenge: str) -> None:
         self.challenge = challenge
@@ -81,6 +84,8 @@ class Session:
         self.subscriptions: dict[str, Any] = {}
         self._weights: dict[str, int] = {}  # subscription -> values its filters hold
         self._terms: dict[str, int] = {}  # subscription -> words and phrases its filters search for
+        self._given = False
+        self.challenge_due = False
 
     def receive(self, data: bytes, rules: Rules) -> Effect:
         """What one text message asks for. Never raises for anything a client can send."""
@@ -93,6 +98,15 @@ class Session:
         if type(message) is Publish:
             return message
         return self._other(message, rules)
+
+    def need_challenge(self) -> None:
+        """What comes next needs a key: the challenge is due unless the client has it."""
+        self.challenge_due = not self._given
+
+    def give_challenge(self) -> bytes:
+        """The message that challenges the client; it is due no more."""
+        self._given, self.challenge_due = True, False
+        return messages.challenge(self.challenge)
 
     def authenticated(self, pubkey: str) -> None:
         """The client has proven this key; earlier keys stay."""
@@ -115,8 +129,11 @@ class Session:
             case Close(subscription):
                 return Cancel(subscription)
             case Auth(event):
+                self.need_challenge()  # without it nothing could be proven
                 return Authenticate(event)
             case Req() | Count():
+                if not self.keys and _names_private(message.filters):
+                    self.need_challenge()
                 refusal = self._refuses(message, rules)
                 if refusal is not None:
                     reply = messages.closed(message.subscription, refusal)
@@ -129,6 +146,7 @@ class Session:
 
     def _refuses(self, message: Req | Count, rules: Rules) -> Reject | None:
         if rules.auth_to_read and not self.keys:
+            self.need_challenge()
             return Reject(Prefix.AUTH_REQUIRED, "this relay serves authenticated clients only (NIP-42)")
         if len(message.filters) > rules.max_filters:
             return Reject(
@@ -140,11 +158,11 @@ class Session:
             and len(self.subscriptions) >= rules.max_subscriptions
         ):
             return Reject(
-                Prefix.RESTRICTED, f"{counted(rules.max_subscriptions, 'subscription')} open already; CLOSE one first"
+                Prefix.RATE_LIMITED, f"{counted(rules.max_subscriptions, 'subscription')} open already; CLOSE one first"
             )
         if self._weight_with(message) > rules.max_filter_values:
             return Reject(
-                Prefix.RESTRICTED,
+                Prefix.RATE_LIMITED,
                 f"the open filters of a connection may hold {counted(rules.max_filter_values, 'value')}",
             )
         return self._refuses_search(message) or _private(message.filters, self.keys)
@@ -191,6 +209,11 @@ def _terms(filters: Sequence[Filter]) -> int:
     return sum(len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None)
 
 
+def _names_private(filters: Sequence[Filter]) -> bool:
+    """Whether a filter names kinds of which a client without a key finds nothing."""
+    return any(wanted.kinds is not None and not wanted.kinds.isdisjoint(PRIVATE_KINDS) for wanted in filters)
+
+
 def _private(filters: Sequence[Filter], keys: frozenset[str]) -> Reject | None:
     """Refuse what asks for direct messages by kind without the right to a single one (NIP-17, NIP-42, NIP-59).
 
@@ -211,8 +234,13 @@ def _private(filters: Sequence[Filter], keys: frozenset[str]) -> Reject | None:
 
 
 def refusal_of(effect: Effect, reason: Reject) -> bytes | None:
-    """The answer that refuses an effect as a whole (a rate limit, say); None for what is never refused."""
+    """The answer that refuses an effect as a whole (a rate limit, say); None for what is never refused.
+
+    What was refused by its name already stays so: its sender waits for that name.
+    """
     match effect:
+        case bytes():
+            return messages.notice(str(reason)) if messages.is_notice(effect) else effect
         case Publish(event) | Authenticate(event):
             return messages.ok(event.id, False, str(reason))
         case Open(subscription) | Tally(subscription) | Refuse(subscription):

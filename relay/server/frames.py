@@ -12,6 +12,7 @@ from typing import Final
 
 TEXT: Final = 0x81  # FIN, opcode 1
 COMPRESSED: Final = 0xC1  # FIN, RSV1, opcode 1
+WINDOW_BITS: Final = 15  # of what we compress
 COMPRESS_FROM: Final = 256  # bytes; shorter messages gain nothing
 _LEVEL: Final = 3
 _TAIL: Final = b"\x00\x00\xff\xff"
@@ -37,7 +38,7 @@ def deflated(payload: bytes) -> bytes:
     """One text message as a frame, compressed where that pays (RFC 7692, no context takeover)."""
     if len(payload) < COMPRESS_FROM:
         return text(payload)
-    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -WINDOW_BITS)
     data = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
     data = data.removesuffix(_TAIL)
     return header(len(data), COMPRESSED) + data

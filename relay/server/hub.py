@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import msgspec
+from websockets.frames import CloseCode
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
@@ -27,7 +29,7 @@ from relay.server.ingest import Ingest
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
 from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
-from relay.server.websocket import GOING_AWAY, Connection
+from relay.server.websocket import Connection
 from storage.base import Expected, Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
 from storage.commands import Compact, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine, SearchHealth
@@ -66,9 +68,14 @@ class Hub:
 
     identities: "Identities"  # set by whoever made the hub, before a door opens; so is the next
     search: SearchEngine
+    self_pubkey = ""  # the relay's own key, hex; set by Identities
 
     def __init__(self, config: Config, relay_url: str, writer: Writer, reader: Reader) -> None:
         self.relay_url = relay_url
+        at = urlsplit(relay_url).path.rstrip("/")
+        self.paths = frozenset(
+            ("/", at or "/", f"{at}/")
+        )  # where the relay is: on any other it would have another name
         self.reader = reader
         self.writer = writer
         self.clock = asyncio.get_running_loop().time
@@ -106,6 +113,8 @@ class Hub:
             config.access.auth_to_read,
             searched=frozenset((*config.search.kinds, *config.search.knowledge_kinds)),
         )
+        self.challenges_all = config.access.challenge == "always" or config.access.auth_to_read
+        self.too_long = f"invalid: a message has at most {limit.max_message_bytes} bytes here"
         self.limits_messages = config.rates.messages_per_address > 0
         self.queries.limits = _limits(config)
         if config.access.auth_to_read:
@@ -135,6 +144,10 @@ class Hub:
     def may_waste(self, address: str, cost: float) -> bool:
         """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
         return self.wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
+
+    def author(self, door: Door, keys: frozenset[str] = frozenset()) -> policies.Author:
+        """Who hands events in by this door, having proven these keys."""
+        return policies.Author(door, keys, self.self_pubkey)
 
     def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
         """The operator's rules for one event, before its signature is looked at."""
@@ -200,7 +213,7 @@ class Hub:
         """
         assert trusted or expected is None
         now = int(time.time())
-        author = policies.Author(door, keys | {event.pubkey} if trusted else keys)
+        author = self.author(door, keys | {event.pubkey} if trusted else keys)
         refusal = self.refuse(event, author, now)
         if refusal is None and not self.ingest.room():
             refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")
@@ -225,7 +238,8 @@ class Hub:
     async def submit(self, batch: list[Incoming]) -> list[Outcome]:
         """Store events whose signatures were checked, by the policies of their door; they reach subscribers like any other."""
         now = int(time.time())
-        refusals = [policies.refuse(item.event, _OPERATOR, self.config, now) for item in batch]
+        operator = self.author(Door.IMPORT)
+        refusals = [policies.refuse(item.event, operator, self.config, now) for item in batch]
         accepted = [item for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
         stored = iter(await self.ingest.write(accepted))
         return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
@@ -310,14 +324,16 @@ class Hub:
             self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:
+        """No CLOSED: clients take it as final, and resume after a lost socket.
+
+        1001 and not 1012 (restart): whether it is one, only who starts the next process knows; clients resume after either.
+        """
         await self.ingest.drained()
         for connection in list(self.connections):
             self._attend(connection, partial(self._say_goodbye, connection))
 
     def _say_goodbye(self, connection: Connection) -> None:
-        for subscription in list(connection.session.subscriptions.values()):
-            connection.end(subscription, Reject(Prefix.ERROR, "this relay is shutting down"))
-        connection.close(GOING_AWAY, "this relay is shutting down")
+        connection.close(CloseCode.GOING_AWAY, "this relay is shutting down")
         connection.transport.resume_reading()  # for the peer's close frame; messages are not acted on any more
 
     async def close(self) -> None:
@@ -328,9 +344,6 @@ class Hub:
         await self._tasks.close()
         await self.queries.close()
         await self.ingest.close()
-
-
-_OPERATOR: Final = policies.Author(Door.IMPORT)
 
 
 def _limits(config: Config) -> Limits:

@@ -25,6 +25,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 from relay.server import checks
+from relay.server.agents import Agents
 from relay.server.limits import Buckets
 from relay.server.membership import Membership
 from relay.server.profiles import Profiles
@@ -113,10 +114,12 @@ class Identities:
     def __init__(self, hub: "Hub", vault: Vault) -> None:
         self._hub = hub
         self.signing = Signing(hub, vault)
+        hub.self_pubkey = self.signing.pubkey
         self.membership = Membership(hub, self.signing)
         self.profiles = Profiles(hub, self.signing)
         self.proofs = Proofs(int(time.time()))
         self.users = Users(hub, self.proofs)
+        self.agents = Agents(hub)
         self._buckets = Buckets()
         self._tokens: dict[str, _Known] = {}
         self._generation = 0
@@ -274,6 +277,14 @@ class Identities:
     async def profile(self, name: str) -> Identity | None:
         """A local identity by its name, in any case."""
         return await self._hub.reader.ask(lambda tables: tables.identity_named(name))
+
+    async def named_like(self, beginning: str, limit: int) -> list[Identity]:
+        """Local identities whose name begins so, in any case, by name."""
+        return await self._hub.reader.ask(lambda tables: tables.identities_named_like(beginning, limit))
+
+    async def how_many(self) -> int:
+        """Local identities."""
+        return await self._hub.reader.ask(lambda tables: tables.how_many_identities())
 
     async def by_id(self, ids: list[str]) -> dict[str, Identity]:
         """Those of these identities that there are."""

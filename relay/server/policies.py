@@ -19,13 +19,20 @@ from relay.protocol.words import counted
 REPOSTS: Final = frozenset((6, 16))  # NIP-18
 # Never stored, sent on or good for a second time: their own signature is as good as authentication.
 SPENT_AT_ONCE: Final = frozenset((kinds.JOIN, kinds.LEAVE))
+# Taking back what one wrote, and leaving, must always be possible: no rule but those on size and rate stops these.
+LEAVING: Final = frozenset((kinds.DELETION, kinds.VANISH, kinds.LEAVE))
+COMING: Final = LEAVING | {kinds.JOIN}
 
 
 class Author(msgspec.Struct, frozen=True, gc=False):
-    """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42)."""
+    """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42).
+
+    `relay` is the key of the relay that it is handed to, "" where that has none.
+    """
 
     door: Door
     keys: frozenset[str] = frozenset()
+    relay: str = ""
 
 
 Check = Callable[[Event, Author, Config, int], Reject | None]
@@ -85,37 +92,43 @@ def work(event: Event, _author: Author, config: Config, _now: int) -> Reject | N
 
 
 def kind_allowed(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
-    """`access.allowed_kinds` and `access.denied_kinds`. A request to vanish is honoured whatever they say (NIP-62)."""
-    if event.kind == kinds.VANISH:
-        return None
+    """`access.allowed_kinds` and `access.denied_kinds`."""
     allowed = config.access.allowed_kinds
     if event.kind in config.access.denied_kinds or (allowed and event.kind not in allowed):
         return Reject(Prefix.BLOCKED, f"this relay does not take kind {event.kind}")
     return None
 
 
-def key_allowed(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
-    """`access.allowed_keys` and `access.denied_keys`. A request to vanish is honoured whoever asks (NIP-62)."""
-    if event.kind == kinds.VANISH:
+def relays_own(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
+    """What a relay tells of its members and groups is signed by its own key (NIP-29, NIP-43)."""
+    if event.kind not in kinds.RELAY_ONLY or event.pubkey == author.relay:
         return None
+    return Reject(Prefix.RESTRICTED, f"kind {event.kind} is published by the relay's own key only")
+
+
+def key_denied(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+    """`access.denied_keys`."""
     if event.pubkey in config.access.denied_keys:
         return Reject(Prefix.BLOCKED, "this key may not write here")
+    return None
+
+
+def key_allowed(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+    """`access.allowed_keys`."""
     if config.access.allowed_keys and event.pubkey not in config.access.allowed_keys:
         return Reject(Prefix.RESTRICTED, "only listed keys may write here")
     return None
 
 
-def authenticated(event: Event, author: Author, config: Config, _now: int) -> Reject | None:
-    """`access.auth_to_write` (NIP-42). A request to vanish is honoured whoever asks (NIP-62)."""
-    if author.keys or not config.access.auth_to_write or event.kind == kinds.VANISH:
+def authenticated(_event: Event, author: Author, config: Config, _now: int) -> Reject | None:
+    """`access.auth_to_write` (NIP-42)."""
+    if author.keys or not config.access.auth_to_write:
         return None
     return Reject(Prefix.AUTH_REQUIRED, "this relay takes events from authenticated clients only (NIP-42)")
 
 
 def protected(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
     """NIP-70: an event with a `-` tag comes from its authenticated author only, and nobody reposts one here."""
-    if event.kind in SPENT_AT_ONCE:
-        return None
     if event.pubkey not in author.keys and has_tag(event, "-"):
         if not author.keys:
             return Reject(Prefix.AUTH_REQUIRED, "this event is protected: its author must authenticate (NIP-70)")
@@ -141,10 +154,11 @@ def _embeds_protected(text: str) -> bool:
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A row: the check, the doors it guards, and the NIP-11 fields that tell of it."""
+    """A row: the check, the doors it guards, the kinds it lets pass, and the NIP-11 fields that tell of it."""
 
     check: Check
     doors: frozenset[Door]
+    spares: frozenset[int] = frozenset()
     advertised: tuple[str, ...] = ()
     nips: tuple[int, ...] = ()
 
@@ -153,23 +167,30 @@ _ALL: Final = frozenset(Door)
 _LIVE: Final = _ALL - {Door.IMPORT}  # an archive is old, and the operator answers for it
 
 POLICIES: Final = (
-    Policy(kind_allowed, _ALL),
-    Policy(key_allowed, _ALL, ("restricted_writes",)),
-    Policy(tags, _ALL, ("max_event_tags",)),
-    Policy(content, _ALL, ("max_content_length",)),
-    Policy(future, _ALL, ("created_at_upper_limit",)),
-    Policy(past, _LIVE, ("created_at_lower_limit",)),
-    Policy(work, _LIVE, ("min_pow_difficulty",), (13,)),
-    Policy(protected, _LIVE, (), (70,)),
-    Policy(authenticated, frozenset((Door.CLIENT,)), ("restricted_writes",), (42,)),
+    Policy(kind_allowed, _ALL, COMING),
+    Policy(relays_own, _ALL, nips=(43,)),
+    Policy(key_denied, _ALL, LEAVING),
+    Policy(key_allowed, _ALL, COMING, ("restricted_writes",)),
+    Policy(tags, _ALL, advertised=("max_event_tags",)),
+    Policy(content, _ALL, advertised=("max_content_length",)),
+    Policy(future, _ALL, COMING, ("created_at_upper_limit",)),
+    Policy(past, _LIVE, COMING, ("created_at_lower_limit",)),
+    Policy(work, _LIVE, COMING, ("min_pow_difficulty",), (13,)),
+    Policy(protected, _LIVE, SPENT_AT_ONCE, nips=(70,)),
+    Policy(authenticated, frozenset((Door.CLIENT,)), COMING, ("restricted_writes",), (42,)),
 )
 
-_BY_DOOR: Final = {door: tuple(row.check for row in POLICIES if door in row.doors) for door in Door}
+_EVERY: Final = {door: tuple(row.check for row in POLICIES if door in row.doors) for door in Door}
+_OF_KIND: Final = {
+    (door, kind): tuple(row.check for row in POLICIES if door in row.doors and kind not in row.spares)
+    for door in Door
+    for kind in frozenset().union(*(row.spares for row in POLICIES))
+}
 
 
 def refuse(event: Event, author: Author, config: Config, now: int) -> Reject | None:
     """The first policy's refusal, or None when the event may go on to the signature check. `now` is unix seconds."""
-    for check in _BY_DOOR[author.door]:
+    for check in _OF_KIND.get((author.door, event.kind)) or _EVERY[author.door]:
         refusal = check(event, author, config, now)
         if refusal is not None:
             return refusal

@@ -26,7 +26,7 @@ from relay.server import frames, searching
 from relay.server.fanout import Subscription
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
-from storage.base import Counted, Limits, Reader, StorageError, TooCostly
+from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
 from storage.identities.types import Refused
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class History(msgspec.Struct, gc=False):
     upto: int
     rest: tuple[int, ...] | None = None
     complete: bool | None = False  # None: nobody can say, since something was searched for
+    cut: bool = False  # by the relay's own limit
 
 
 Job = History | Tally
@@ -185,8 +186,7 @@ class Queries:
         found = self._reader.at_once(filters, connection.session.keys, int(time.time()), job.upto, self.limits)
         if found is None:
             return None
-        job.rest, job.complete = found.rest, found.complete
-        return found.wires
+        return _begun(job, found)
 
     async def _read(self, connection: "Connection", job: History) -> list[bytes]:
         """The first part of an answer, or the next."""
@@ -204,9 +204,7 @@ class Queries:
             answered = await searching.history(connection.hub.search, self._reader, filters, scope)
             job.rest, job.complete = answered.rest, None
             return answered.wires
-        found = await self._reader.query(filters, keys, now, job.upto, self.limits)
-        job.rest, job.complete = found.rest, found.complete
-        return found.wires
+        return _begun(job, await self._reader.query(filters, keys, now, job.upto, self.limits))
 
     def _deliver(self, connection: "Connection", job: History, data: bytes) -> None:
         """Queue a part of an answer; after the last EOSE, else the job goes to the front of its queue."""
@@ -215,9 +213,25 @@ class Queries:
             connection.jobs.insert(0, job)
             return
         self.answered += 1
-        hint = None if job.complete is None else "finish" if job.complete else "more"
-        connection.send(messages.eose(job.request.subscription, hint))
+        connection.send(messages.eose(job.request.subscription, _hint(job, connection.hub.config.server.eose_hints)))
         connection.fanout.release(job.subscription)
+
+
+def _begun(job: History, found: Found) -> list[bytes]:
+    """The first part of what was found; the job keeps the rest."""
+    job.rest, job.complete, job.cut = found.rest, found.complete, found.cut
+    return found.wires
+
+
+def _hint(job: History, wanted: str) -> str | None:
+    """NIP-67's hint, by `server.eose_hints`.
+
+    A client that gets fewer events than its limit knows that these are all, and one that gets as many asks on: what counting
+    cannot tell it is that the relay's limit was below its own. Strict parsers take an EOSE of three elements for none.
+    """
+    if wanted == "always" and job.complete is not None:
+        return "finish" if job.complete else "more"
+    return "more" if wanted == "auto" and job.cut else None
 
 
 def _asks_for_invites(filters: Sequence[Filter]) -> bool:

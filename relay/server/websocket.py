@@ -11,13 +11,17 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.exceptions import NegotiationError, PayloadTooBig
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import ExtensionParameter
 
 from keys.nip42 import authenticated_key
 from keys.schnorr import fault
@@ -27,7 +31,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.messages import Publish
 from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Session, Tally, refusal_of
-from relay.server import frames, intake, limits, policies
+from relay.server import frames, intake, limits
 from relay.server.fanout import Subscription
 from relay.server.queries import MAX_WAITING, History, Job
 from storage.base import Outcome, Status
@@ -37,16 +41,31 @@ if TYPE_CHECKING:
 
 MAX_IN_FLIGHT: Final = 1000  # events of one connection that have no answer yet
 MAX_KEYS: Final = 32  # keys one connection may authenticate
-GOING_AWAY: Final = 1001
-TRY_LATER: Final = 1013
 
 log = logging.getLogger("tidings.websocket")
 # websockets logs every frame at DEBUG through its logger; a shared silent one keeps that off the hot path.
 _silent = logging.getLogger("tidings.websocket.frames")
 _silent.setLevel(logging.CRITICAL)
-_deflate = ServerPerMessageDeflateFactory(
-    server_no_context_takeover=True, client_no_context_takeover=True, compress_settings={"level": 3}
-)
+
+
+class _FullWindow(ServerPerMessageDeflateFactory):
+    """permessage-deflate for clients that take our windows of 32 KiB (15 bits).
+
+    A client that asks for smaller ones may not have the room to read larger (RFC 7692, 7.1.2.1), and subscribers share one
+    compressed frame: it goes without compression.
+    """
+
+    def process_request_params(
+        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
+    ) -> tuple[list[ExtensionParameter], PerMessageDeflate]:
+        """What is agreed. Raises NegotiationError to decline this offer; the client's next one is tried."""
+        response, agreed = super().process_request_params(params, accepted_extensions)
+        if agreed.local_max_window_bits < frames.WINDOW_BITS:
+            raise NegotiationError("windows smaller than 15 bits are not made here")
+        return response, agreed
+
+
+_deflate = _FullWindow(server_no_context_takeover=True, client_no_context_takeover=True, compress_settings={"level": 3})
 
 
 class Connection(asyncio.Protocol):
@@ -94,7 +113,7 @@ class Connection(asyncio.Protocol):
             logger=_silent,
         )
         self.session = Session(secrets.token_hex(16))
-        self.author = policies.Author(Door.CLIENT)
+        self.author = hub.author(Door.CLIENT)
         self.address = ""
         self.deflate = False
         self.connected = False  # the handshake is done and no close was sent or received
@@ -162,6 +181,8 @@ class Connection(asyncio.Protocol):
                 elif isinstance(event, Request):
                     self._handshake(event)
             used += 1
+        if isinstance(protocol.parser_exc, PayloadTooBig):
+            self.send(messages.notice(self.hub.too_long))  # before the close frame that is on its way
         self._pump()
         self.flush()
         self.consider_reading()
@@ -193,6 +214,8 @@ class Connection(asyncio.Protocol):
     def _handshake(self, request: Request) -> None:
         hub = self.hub
         response = self.protocol.accept(request)
+        if response.status_code == 101 and request.path.partition("?")[0] not in hub.paths:
+            response = self.protocol.reject(404, f"the relay is at {hub.relay_url}\n")
         if response.status_code == 101:
             peer = self.transport.get_extra_info("peername")
             forwarded = request.headers.get_all(hub.config.server.address_header)
@@ -207,7 +230,8 @@ class Connection(asyncio.Protocol):
             self.deflate = bool(self.protocol.extensions)
             self.connected = True
             self._pump()
-            self.send(messages.challenge(self.session.challenge))
+            if hub.challenges_all:
+                self._challenge()
         else:
             self.closing_at = self.hub.clock()
 
@@ -241,12 +265,17 @@ class Connection(asyncio.Protocol):
                 self.unread = memoryview(b"")
 
     def _message(self, data: bytes) -> None:
+        if not (data.isascii() or _is_utf8(data)):
+            self.close(CloseCode.INVALID_DATA, "a text message must be UTF-8 (RFC 6455)")
+            return
         hub = self.hub
         effect = self.session.receive(data, hub.rules)
+        if self.session.challenge_due:
+            self._challenge()
         kind = type(effect)
         if hub.limits_messages and not isinstance(effect, Cancel) and not hub.may_send(self.address):
             reason = Reject(Prefix.RATE_LIMITED, "too many messages from your address; slow down")
-            refusal = None if isinstance(effect, bytes) else refusal_of(effect, reason)
+            refusal = refusal_of(effect, reason)
             if isinstance(effect, Open | Refuse):
                 self._cancel(effect.subscription)
             self.send(refusal or messages.notice(str(reason)))
@@ -254,7 +283,7 @@ class Connection(asyncio.Protocol):
             self._publish(cast(Publish, effect).event, len(data))
         elif isinstance(effect, bytes):
             self.send(effect)
-            self._in_vain(len(data), effect.startswith(b'["NOTICE",'))
+            self._in_vain(len(data), messages.is_notice(effect))
         elif isinstance(effect, Open):
             self._open(effect)
         elif isinstance(effect, Refuse):
@@ -272,6 +301,7 @@ class Connection(asyncio.Protocol):
         now = int(time.time())
         refusal = self.hub.refuse(event, self.author, now)
         if refusal is not None:
+            self._prepare(refusal)
             self.send(messages.ok(event.id, False, str(refusal)))
             self._in_vain(size)
             return
@@ -322,13 +352,24 @@ class Connection(asyncio.Protocol):
             self.send(messages.ok(event.id, False, str(refusal)))
             return
         self.session.authenticated(pubkey)
-        self.author = policies.Author(Door.CLIENT, self.session.keys)
+        self.author = self.hub.author(Door.CLIENT, self.session.keys)
         self.send(messages.ok(event.id, True))
 
     def end(self, subscription: Subscription, reason: Reject) -> None:
         """Close a subscription from this side and say why (NIP-01 CLOSED)."""
+        self._prepare(reason)
         self._cancel(subscription.name)
         self.send(messages.closed(subscription.name, reason))
+
+    def _prepare(self, refusal: Reject) -> None:
+        """Before a refusal that asks for a key goes out, the challenge to prove it with (NIP-42)."""
+        if refusal.prefix is Prefix.AUTH_REQUIRED:
+            self.session.need_challenge()
+            if self.session.challenge_due:
+                self._challenge()
+
+    def _challenge(self) -> None:
+        self.send(self.session.give_challenge())
 
     # going out
 
@@ -427,8 +468,18 @@ class Connection(asyncio.Protocol):
             for data in pending:
                 if data:
                     self.transport.write(data)
+                elif protocol.parser_exc is not None and self.transport.can_write_eof():
+                    self.transport.write_eof()  # a reset, for what it still sends, would keep our last words from it
                 else:
                     self.transport.close()
         if self.connected and protocol.state is not State.OPEN:
             self.connected = False
             self.closing_at = self.hub.clock()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

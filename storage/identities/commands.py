@@ -1,7 +1,7 @@
 """Commands that change who someone is; see `storage.commands`. Refusals are `Refused`, and say which in the docstrings."""
 
 from storage.commands import Command
-from storage.identities.types import Holder, NewIdentity, Resealed, Token, User
+from storage.identities.types import Avatar, Holder, NewIdentity, Resealed, Token, User
 
 
 class Register(Command[None], frozen=True):
@@ -131,6 +131,31 @@ class EditUser(Command[User], frozen=True):
     user_id: str
     row_id: str
     fields: dict[str, str | None]
+
+
+class SetMetadata(Command[None], frozen=True):
+    """Keep this JSON object about an agent in place of the one before."""
+
+    identity_id: str
+    metadata: str
+
+
+class SetAvatar(Command[None], frozen=True):
+    """Keep this picture of an agent in place of the one before; None is none."""
+
+    identity_id: str
+    avatar: Avatar | None
+
+
+class MarkRead(Command[None], frozen=True):
+    """The notifications about a post ("" any) are read up to this number of the log; never back.
+
+    Marks that the one for all includes are forgotten, and of the others all but the newest MAX_READ_MARKS.
+    """
+
+    identity_id: str
+    post_id: str
+    seq: int
 
 
 class AdoptSecret(Command[None], frozen=True):

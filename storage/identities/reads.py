@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from relay.protocol.facts import Binding, KeyClaim
 from relay.protocol.names import name_key
+from storage.identities.agents import AgentLookups
 from storage.identities.types import BoundKey, Held, Holder, Identity, Token, User
 from storage.statements import SIZES, listed, named, padded
 
@@ -15,14 +16,14 @@ MAX_ASKED: Final = 1000  # ids or keys looked up at once
 
 def sql(name: str) -> str:
     """A statement on the primary tables."""
-    return named("identities")[name]
+    return named("agents").get(name) or named("identities")[name]
 
 
 def _identity(condition: str) -> str:
     return f"{sql('identity')} {sql(condition)}"
 
 
-class SqliteLookups:
+class SqliteLookups(AgentLookups):
     """storage.identities.types.Lookups over one connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

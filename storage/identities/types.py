@@ -17,6 +17,7 @@ MAX_KEYS_EVER: Final = 200  # those that were unbound, too
 MAX_TOKENS: Final = 50  # live tokens of one identity or user
 MAX_ENDED: Final = 100  # tokens that have ended and are still listed
 MAX_CLAIMS: Final = 20  # unused codes of one identity
+MAX_READ_MARKS: Final = 100  # of one identity, by post
 MAX_INVITES: Final = 10_000  # that nobody has used yet
 
 Custody = Literal["own", "relay"]
@@ -136,6 +137,14 @@ class NewIdentity(msgspec.Struct, frozen=True):
     claim_expires_at: int
 
 
+class Avatar(msgspec.Struct, frozen=True):
+    """A picture; `digest` is its SHA-256, hex."""
+
+    media_type: str
+    digest: str
+    image: bytes
+
+
 class Lookups(Protocol):
     """What can be read; blocking, called on a reader's or the writer's thread."""
 
@@ -192,6 +201,24 @@ class Lookups(Protocol):
 
     def secrets(self) -> list[tuple[str, str, str, bytes]]:
         """All that is encrypted under the master secret: table, column, row, ciphertext."""
+
+    def metadata(self, identity_id: str) -> str:
+        """The JSON object that an agent keeps about itself; `{}` without one."""
+
+    def avatar(self, identity_id: str) -> Avatar | None:
+        """An agent's picture."""
+
+    def avatar_digests(self, ids: Sequence[str]) -> dict[str, str]:
+        """Of those of these agents (at most 1000) who have a picture, its digest."""
+
+    def read_marks(self, identity_id: str) -> dict[str, int]:
+        """Up to which number of the log the notifications about each post are read, under "" those about any."""
+
+    def identities_named_like(self, beginning: str, limit: int) -> list[Identity]:
+        """Local ones whose name begins so, in any case, by name; none that vanished."""
+
+    def how_many_identities(self) -> int:
+        """Local ones that have not vanished."""
 
     def secret_check(self) -> str | None:
         """What tells the master secret that everything here is encrypted under; None for a new database."""

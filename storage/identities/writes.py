@@ -26,7 +26,7 @@ from relay.protocol.names import name_key
 from storage.identities import commands as given
 from storage.identities import decisions
 from storage.identities.reads import SqliteLookups, sql
-from storage.identities.types import MAX_ENDED, Custody, Holder, Refused, Token, User, Why
+from storage.identities.types import MAX_ENDED, MAX_READ_MARKS, Custody, Holder, Refused, Token, User, Why
 
 _QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
 
@@ -296,6 +296,26 @@ def _edit_user(command: given.EditUser, work: Work) -> User:
     return _user(command.user_id, command.row_id, work)
 
 
+# what agents keep
+
+
+def _set_metadata(command: given.SetMetadata, work: Work) -> None:
+    work.do("set_metadata", command.identity_id, command.metadata)
+
+
+def _set_avatar(command: given.SetAvatar, work: Work) -> None:
+    avatar = command.avatar
+    if avatar is None:
+        work.do("remove_avatar", command.identity_id)
+    else:
+        work.do("set_avatar", command.identity_id, avatar.media_type, avatar.digest, avatar.image)
+
+
+def _mark_read(command: given.MarkRead, work: Work) -> None:
+    work.do("mark_read", command.identity_id, command.post_id, command.seq)
+    work.do("forget_marks", command.identity_id, MAX_READ_MARKS)
+
+
 # the master secret
 
 
@@ -334,6 +354,9 @@ _WRITES: Final[dict[type, Callable[[Any, Work], Any]]] = {
     given.RevokeToken: _revoke_token,
     given.UseToken: _use_token,
     given.EditUser: _edit_user,
+    given.SetMetadata: _set_metadata,
+    given.SetAvatar: _set_avatar,
+    given.MarkRead: _mark_read,
     given.AdoptSecret: _adopt_secret,
     given.RotateSecret: _rotate_secret,
 }

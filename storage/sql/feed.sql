@@ -87,6 +87,22 @@ SELECT seq, value FROM (
 )
 ORDER BY 2 {way}, 1 {way} LIMIT :limit
 
+-- name: comments_ranked
+-- Of a bounded number of newest comments, those first that have most votes, the more so the more evenly they are divided.
+SELECT r.seq, r.value FROM (
+    SELECT
+        c.seq,
+        CASE WHEN min(c.upvotes, c.downvotes) > 0
+            THEN pow(c.upvotes + c.downvotes, min(c.upvotes, c.downvotes) * 1.0 / max(c.upvotes, c.downvotes)) ELSE 0.0 END AS value
+    FROM (
+        SELECT q.seq FROM comments AS q
+        WHERE q.post_id = :post AND q.parent_id IS :parent AND (q.expires_at IS NULL OR q.expires_at > :now)
+        ORDER BY q.created_at DESC, q.seq DESC LIMIT :most
+    ) AS n
+    CROSS JOIN comments AS c ON c.seq = n.seq
+) AS r
+WHERE (r.value, r.seq) <= (:value, :seq) ORDER BY r.value DESC, r.seq DESC LIMIT :limit
+
 -- name: replies
 -- The first replies to each of these comments, as many as have room: each takes its event, and its text again.
 SELECT r.seq, r.value FROM (
@@ -124,3 +140,34 @@ FROM ({page}) AS g
 CROSS JOIN comments AS c ON c.seq = g.seq
 CROSS JOIN events AS v ON v.seq = g.seq
 CROSS JOIN posting_identities AS i ON i.id = c.posting_identity_id
+
+-- name: karma
+-- The scores of the newest posts of an identity and of the newest comments by its keys; what has no row is no comment here.
+SELECT
+    coalesce((
+        SELECT sum(score) FROM (
+            SELECT p.score FROM posts AS p
+            WHERE p.posting_identity_id = :identity AND (p.expires_at IS NULL OR p.expires_at > :now)
+            ORDER BY p.created_at DESC, p.seq DESC LIMIT :most
+        )
+    ), 0) + coalesce((
+        SELECT sum(c.score) FROM (
+            SELECT e.seq FROM json_each(:keys) AS k
+            CROSS JOIN entries AS e ON e.key = CAST(x'41' || id_bytes(k.value) AS BLOB) AND e.kind = 1111
+                AND e.created_at >= coalesce((
+                    SELECT f.created_at FROM entries AS f
+                    WHERE f.key = CAST(x'41' || id_bytes(k.value) AS BLOB) AND f.kind = 1111
+                    ORDER BY f.created_at DESC LIMIT 1 OFFSET :most
+                ), 0)
+            ORDER BY e.created_at DESC LIMIT :most
+        ) AS n
+        CROSS JOIN comments AS c ON c.seq = n.seq
+        WHERE c.expires_at IS NULL OR c.expires_at > :now
+    ), 0)
+
+-- name: arrivals
+SELECT json_group_array(json_array(lower(hex(v.id)), v.seq, v.received_at))
+FROM json_each(:ids) AS j CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+
+-- name: how_many
+SELECT count(*) FROM posts

@@ -1,4 +1,4 @@
--- Fragments that storage/query.py composes. Shared parameters: ?1 since, ?2 until, ?3 upto, ?4 limit, ?5 now.
+-- Fragments that storage/query.py composes. Shared parameters: ?1 since, ?2 until, ?3 upto, ?4 limit, ?5 now, ?6 and ?7 after.
 
 -- name: arm
 SELECT e.created_at, e.rank, e.seq FROM entries AS e
@@ -10,6 +10,9 @@ WHERE e.key = {key} AND e.created_at BETWEEN ?1 AND ?2 AND e.seq <= ?3
 
 -- name: unexpired
 AND e.seq NOT IN (SELECT x.seq FROM events AS x WHERE x.expires_at <= ?5)
+
+-- name: after
+AND (e.created_at < ?6 OR e.rank < ?7)
 
 -- name: also
 AND EXISTS (

@@ -61,3 +61,12 @@ UPDATE meta SET value = ? WHERE name = 'last_seq'
 
 -- name: last_seq
 SELECT value FROM meta WHERE name = 'last_seq'
+
+-- name: mark_foreign_dropped
+INSERT INTO meta (name, value) VALUES ('foreign_dropped', 1) ON CONFLICT DO NOTHING;
+
+-- name: foreign_of_kind
+SELECT group_concat(seq) FROM (
+    SELECT entries.seq FROM entries JOIN events ON events.seq = entries.seq
+    WHERE entries.key = ?1 AND entries.kind = ?2 AND events.pubkey <> ?3
+);

@@ -7,7 +7,7 @@ import pytest
 from relay.client import BadUrl, Disconnected, Key, Refused, Relay, TimedOut, Total
 from relay.errors import Prefix, Reject
 from tests.client.scripted import Peer, Watch, relay
-from tests.client.test_subscription import KEY, prove
+from tests.client.test_subscription import KEY, be_asked, prove
 from tests.factories import make_event
 
 EVENT = make_event(1, content="Hello")
@@ -112,6 +112,7 @@ async def test_a_signer_answers_when_the_relay_asks_who_it_is() -> None:
 
 async def test_it_authenticates_first_when_told_to() -> None:
     async def script(peer: Peer) -> None:
+        await be_asked(peer)
         await peer.say("AUTH", "c")
         await prove(peer, "c")
         await peer.hear("EVENT")

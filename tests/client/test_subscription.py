@@ -152,6 +152,13 @@ async def test_any_other_refusal_ends_it_with_its_prefix(words: str, prefix: Pre
             await anext(subscription)
 
 
+async def be_asked(peer: Peer) -> None:
+    """Hear what makes a relay challenge that does so only when something needs a key."""
+    name, wanted = await peer.hear("REQ")
+    assert wanted == {"kinds": [1059], "limit": 0}
+    assert await peer.hear("CLOSE") == [name]
+
+
 async def prove(peer: Peer, challenge: str) -> None:
     """Hear a proof of the key, and take it."""
     (answer,) = await peer.hear("AUTH")
@@ -172,6 +179,7 @@ async def test_it_authenticates_when_asked_to_and_at_once_on_the_next_connection
         peer.drop()
 
     async def second(peer: Peer) -> None:
+        await be_asked(peer)
         await peer.say("AUTH", "two")
         await prove(peer, "two")
         await peer.hear("REQ")

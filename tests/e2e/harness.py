@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -161,12 +161,6 @@ class Client:
         self.url = url
         self.challenge = ""
 
-    async def begin(self) -> Self:
-        """Take the challenge that opens every connection."""
-        verb, self.challenge = await self.next()
-        assert verb == "AUTH"
-        return self
-
     async def raw(self, data: str | bytes | Iterable[str | bytes]) -> None:
         await self.connection.send(data)
 
@@ -174,7 +168,18 @@ class Client:
         await self.connection.send(json.dumps(parts))
 
     async def next(self) -> Any:
-        return json.loads(await asyncio.wait_for(self.connection.recv(), PATIENCE))
+        """The next message; a challenge is kept in `challenge` and passed over."""
+        while True:
+            message = json.loads(await asyncio.wait_for(self.connection.recv(), PATIENCE))
+            if message[0] != "AUTH":
+                return message
+            self.challenge = message[1]
+
+    async def challenged(self) -> str:
+        """The challenge of this connection, asking for what needs one."""
+        if not self.challenge:
+            assert str(await self.count({"kinds": [1059]})).startswith("auth-required: ")
+        return self.challenge
 
     async def gather(self, count: int) -> list[Any]:
         return [await self.next() for _ in range(count)]
@@ -232,7 +237,7 @@ class Client:
 
     async def authenticate(self, key: Keypair) -> None:
         """Prove a key; it must be taken."""
-        event = proof(key, self.challenge, self.url)
+        event = proof(key, await self.challenged(), self.url)
         assert await self.auth(event) == ["OK", event.id, True, ""]
 
     async def auth(self, event: Event) -> list[Any]:
@@ -254,7 +259,7 @@ class Client:
         return self.connection.close_code
 
 
-def check_ok(answer: Sequence[Any], event_id: str) -> None:
+def check_ok(answer: Sequence[Any], event_id: object) -> None:
     """An OK has four elements, and a false one a prefix from the list (NIP-01)."""
     assert len(answer) == 4, answer
     assert answer[:2] == ["OK", event_id], answer
@@ -280,11 +285,11 @@ def proof(key: Keypair, challenge: str, url: str, **changes: Any) -> Event:
 
 @contextlib.asynccontextmanager
 async def client(server: Server | str, **options: Any) -> AsyncIterator[Client]:
-    """A connected client that has taken its challenge."""
+    """A connected client."""
     url = server if isinstance(server, str) else server.url
     given = {"max_size": 2**24, "ping_interval": None, "close_timeout": 1, "open_timeout": PATIENCE} | options
     async with connect(url, **given) as connection:
-        yield await Client(connection, url).begin()
+        yield Client(connection, url)
 
 
 async def upgraded(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,10 +55,10 @@ async def test_nothing_counted_has_empty_registers(relay: Server) -> None:
         assert await alice.count({"#e": ["f" * 64], "kinds": [7]}) == {"count": 0, "hll": "0" * 512}
 
 
-async def test_the_end_of_history_says_whether_there_is_more(relay: Server) -> None:
+async def test_the_end_of_history_says_whether_there_is_more(sparing: Server) -> None:
     key = fresh_key()
     mine = {"authors": [key.pubkey]}
-    async with client(relay) as alice:
+    async with client(sparing) as alice:
         await alice.store(*[make_event(key, content=str(n), created_at=1000 + n) for n in range(3)])
         assert (await alice.request(mine))[1] == ["EOSE", "s", ["finish"]]
         assert (await alice.request(mine | {"limit": 2}))[1] == ["EOSE", "s", ["more"]]
@@ -72,9 +73,59 @@ async def test_the_end_of_history_says_whether_there_is_more(relay: Server) -> N
 def sparing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A relay that gives ten events at a time."""
     with serving(
-        tmp_path_factory.mktemp("sparing") / "data", "limits.default_limit=10", "limits.max_limit=10"
+        tmp_path_factory.mktemp("sparing") / "data",
+        "limits.default_limit=10",
+        "limits.max_limit=10",
+        "server.eose_hints=always",
     ) as server:
         yield server
+
+
+async def test_a_hint_is_given_only_where_the_relays_own_limit_gave_less_than_was_asked(tmp_path: Path) -> None:
+    key = fresh_key()
+    mine = {"authors": [key.pubkey]}
+    with serving(tmp_path / "data", "limits.default_limit=2", "limits.max_limit=3") as server:
+        async with client(server) as alice:
+            await alice.store(*[make_event(key, content=str(n), created_at=1000 + n) for n in range(4)])
+            for limit in (0, 1, 2, 3):
+                assert (await alice.request(mine | {"limit": limit}))[1] == ["EOSE", "s"]
+            for cut in (mine | {"limit": 4}, mine):
+                assert (await alice.request(cut))[1] == ["EOSE", "s", ["more"]]
+                assert (await alice.request(cut | {"since": 1002}))[1] == ["EOSE", "s"]
+                assert (await alice.request(cut, {"ids": []}))[1] == ["EOSE", "s", ["more"]]
+            assert (await alice.request({"ids": []}))[1] == ["EOSE", "s"]
+
+
+async def _pages_of(alice: Client, wanted: dict[str, Any]) -> tuple[set[str], int]:
+    """What a client finds that goes on from its oldest event until nothing new comes; and how many pages that took."""
+    found: set[str] = set()
+    until: dict[str, int] = {}
+    for page in range(1, 100):
+        events, end = await alice.request(wanted | until)
+        assert end == ["EOSE", "s"]
+        new = {event["id"] for event in events} - found
+        if not new:
+            return found, page
+        found |= new
+        until = {"until": min(event["created_at"] for event in events)}
+    raise AssertionError("the pages do not end")
+
+
+@pytest.mark.parametrize("share", [1, 3, 9, 10, 11, 47])
+@pytest.mark.parametrize("ids", [False, True])
+async def test_paging_with_a_limit_of_ones_own_loses_nothing_where_seconds_are_shared(
+    relay: Server, share: int, ids: bool
+) -> None:
+    key = fresh_key()
+    events = [make_event(key, content=str(n), created_at=1000 + n // share) for n in range(47)]
+    async with client(relay) as alice:
+        await alice.store(*events)
+        wanted = {"ids": [event.id for event in events]} if ids else {"authors": [key.pubkey]}
+        found, pages = await _pages_of(alice, wanted | {"limit": 10})
+        assert found == {event.id for event in events}
+        assert pages <= 25
+        first = await alice.request(wanted | {"limit": 10, "until": 5000})
+        assert len(first[0]) == 10  # otherwise a limit is what it says
 
 
 async def _pages(alice: Client, wanted: dict[str, Any]) -> tuple[list[str], int]:

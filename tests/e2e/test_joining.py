@@ -1,5 +1,7 @@
 """Joining and leaving over the WebSocket (NIP-43), with the API beside it, seen from outside."""
 
+import contextlib
+import json
 import secrets
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,14 @@ import httpx
 import msgspec
 import pytest
 
+from handlers import table
 from keys.schnorr import fault
 from relay.protocol import kinds
-from relay.protocol.event import Event
-from tests.e2e.harness import Client, Server, client, fresh_key, now, serving
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
+from storage import sqlite
+from storage.base import Incoming
+from tests.e2e.harness import Client, Server, client, command, fresh_key, now, serving
 from tests.factories import Keypair, make_event
 
 
@@ -193,8 +199,11 @@ async def test_members_are_told_of_by_the_relay_itself_only(relay: Server) -> No
     key, forger = fresh_key(), fresh_key()
     async with client(relay) as watcher, client(relay) as alice:
         await watcher.request({"kinds": [kinds.MEMBER_ADDED], "#p": [key.pubkey]})
-        forged = make_event(forger, kinds.MEMBER_ADDED, tags=[["-"], ["p", key.pubkey]], created_at=now())
-        assert (await alice.refused(forged)).startswith("auth-required: ")
+        for kind in (kinds.MEMBER_ADDED, kinds.MEMBER_REMOVED, kinds.MEMBERS, kinds.ROLE, *kinds.GROUPS):
+            for tags in ([["p", key.pubkey]], [["-"], ["p", key.pubkey]]):
+                forged = make_event(forger, kind, tags=tags, created_at=now())
+                assert (await alice.refused(forged)).startswith("restricted: ")
+                await alice.authenticate(forger)
         await joined(alice, relay, key)
         _, _, told = await watcher.next()
         assert ["-"] in told["tags"]
@@ -202,3 +211,28 @@ async def test_members_are_told_of_by_the_relay_itself_only(relay: Server) -> No
         document = (await http.get(relay.http, headers={"accept": "application/nostr+json"})).json()
     assert told["pubkey"] == document["self"]
     assert {5, 43, 98} <= set(document["supported_nips"])
+
+
+async def test_what_others_published_as_the_relay_is_gone_after_an_upgrade(tmp_path: Path) -> None:
+    own, other = fresh_key(), fresh_key()
+    told = [make_event(key, kind, tags=[["d", "x"]]) for key in (own, other) for kind in sorted(kinds.RELAY_ONLY)]
+    note = make_event(other)
+    with contextlib.closing(sqlite.open_writer(tmp_path / "data", table.meaning("ws://127.0.0.1"))) as writer:
+        writer.write([Incoming(event, wire(event), Door.CLIENT, now()) for event in [*told, note]], now())
+    with serving(tmp_path / "data", f"identities.relay_key={own.secret.hex()}") as server:
+        async with client(server) as alice:
+            assert set(await alice.stored({"kinds": sorted(kinds.RELAY_ONLY)})) == {
+                event.id for event in told if event.pubkey == own.pubkey
+            }
+            assert await alice.stored({"authors": [other.pubkey]}) == [note.id]
+            assert (await alice.publish(make_event(own, kinds.ROLE, tags=[["d", "king"]])))[2] is True
+        assert "removed 10 events" in server.log()
+
+
+async def test_an_import_takes_what_a_relay_tells_from_its_own_key_only(tmp_path: Path) -> None:
+    own = fresh_key()
+    events = [make_event(key, kinds.MEMBER_ADDED) for key in (own, fresh_key())]
+    (tmp_path / "events.jsonl").write_bytes(b"".join(wire(event) + b"\n" for event in events))
+    given = ("import", str(tmp_path / "events.jsonl"), "--set", f"identities.relay_key={own.secret.hex()}", "--json")
+    summary = json.loads(command(*given, data=tmp_path / "data").stdout)
+    assert (summary["stored"], summary["refused"]) == (1, 1)

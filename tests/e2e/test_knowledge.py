@@ -56,7 +56,7 @@ def test_a_text_of_ten_megabytes_is_too_long_over_http(relay: Server) -> None:
     refused = httpx.post(f"{relay.http}/api/v1/knowledge", headers=headers, json={"content": BOOK})
     assert refused.status_code == 413
     assert refused.json()["code"] == "request_entity_too_large"
-    assert "131,072" in refused.json()["message"]
+    assert "524,288" in refused.json()["message"]
 
 
 async def test_a_text_of_ten_megabytes_is_too_long_for_an_event(relay: Server, tmp_path: Path) -> None:

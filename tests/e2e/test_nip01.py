@@ -2,6 +2,7 @@ import json
 
 import msgspec
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from relay.protocol.event import wire
 from tests.e2e.harness import Server, check_ok, client, fresh_key
@@ -14,7 +15,7 @@ async def test_an_event_is_acknowledged_and_found_again(relay: Server) -> None:
         assert await alice.publish(event) == ["OK", event.id, True, ""]
         found, end = await alice.request({"ids": [event.id]})
         assert found == [json.loads(wire(event))]
-        assert end == ["EOSE", "s", ["finish"]]
+        assert end == ["EOSE", "s"]
 
 
 async def test_a_duplicate_is_accepted_as_one(relay: Server) -> None:
@@ -68,11 +69,18 @@ async def test_refuses_wrong_types_by_name_with_the_events_id(relay: Server, fie
 
 
 @pytest.mark.parametrize("identifier", ["", "A" * 64, "0" * 63, "0" * 64 + "\n", 7, None, "x" * 64])
-async def test_an_event_without_a_usable_id_gets_a_notice(relay: Server, identifier: object) -> None:
+@pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
+async def test_an_event_with_a_wrong_id_or_none_is_answered_all_the_same(
+    relay: Server, verb: str, identifier: object
+) -> None:
     fields = json.loads(wire(make_event(fresh_key())))
     async with client(relay) as alice:
-        await alice.send("EVENT", fields | {"id": identifier})
-        assert (await alice.next())[0] == "NOTICE"
+        await alice.send(verb, fields | {"id": identifier})
+        answer = await alice.next()
+        check_ok(answer, identifier if identifier is not None else "")
+        assert answer[2] is False
+        await alice.send(verb, {name: value for name, value in fields.items() if name != "id"})
+        assert (await alice.next())[:3] == ["OK", "", False]
 
 
 async def test_duplicate_keys_and_unknown_fields_do_not_survive(relay: Server) -> None:
@@ -289,10 +297,12 @@ async def test_subscription_ids_of_1_to_64_characters_are_taken_as_they_are(rela
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, 7, None, ["x"]])
-async def test_other_subscription_ids_are_refused(relay: Server, name: object) -> None:
+async def test_other_subscription_ids_are_refused_by_that_name(relay: Server, name: object) -> None:
     async with client(relay) as alice:
-        await alice.send("REQ", name, {})
-        assert (await alice.next())[0] == "NOTICE"
+        for verb, answer in (("REQ", "CLOSED"), ("COUNT", "CLOSED"), ("NEG-OPEN", "NEG-ERR")):
+            await alice.send(verb, name, {})
+            told = await alice.next()
+            assert told[:2] == [answer, name] if isinstance(name, str | int) else told[0] == "NOTICE"
 
 
 @pytest.mark.parametrize(
@@ -369,14 +379,13 @@ async def test_ephemeral_events_are_sent_and_never_stored(relay: Server) -> None
         '["CLOSE"]',
         '["EVENT"]',
         '["EVENT",7]',
-        '["EVENT",{}]',
         '["AUTH"]',
         '["AUTH","challenge"]',
         "[[]]",
         "[1,2,3]",
-        '["REQ","s"',
-        '["REQ","s",{"limit":NaN}]',
-        '["REQ","s",{}] trailing',
+        '["REQ"',
+        '["CLOSE","s",NaN]',
+        '["CLOSE","s"] trailing',
         "\ufeff[]",
     ],
 )
@@ -392,12 +401,26 @@ async def test_a_request_without_a_filter_is_closed(relay: Server) -> None:
         assert (await alice.next())[:2] == ["CLOSED", "s"]
 
 
-@pytest.mark.parametrize("path", ["/", "/some/path", "/?query=1", "/a/b/c/"])
-async def test_more_path_on_the_url_changes_nothing(relay: Server, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "", "/?query=1"])
+async def test_the_relay_is_at_the_root(relay: Server, path: str) -> None:
     event = make_event(fresh_key())
     async with client(relay.url + path) as alice:
         await alice.store(event)
         assert await alice.stored({"ids": [event.id]}) == [event.id]
+
+
+@pytest.mark.parametrize("path", ["/some/path", "/a/b/c/", "/relay", "/api/v1/events"])
+async def test_elsewhere_there_is_no_relay(relay: Server, path: str) -> None:
+    with pytest.raises(InvalidStatus, match="404"):
+        async with client(relay.url + path):
+            pass
+
+
+@pytest.mark.parametrize("text", ['["REQ","s"', '["COUNT","s",{"limit":NaN}]', '["REQ","s",{"#t":["\\ud800"]}]'])
+async def test_what_is_no_json_is_refused_by_the_name_that_can_be_read(relay: Server, text: str) -> None:
+    async with client(relay) as alice:
+        await alice.raw(text)
+        assert (await alice.next())[:2] == ["CLOSED", "s"]
 
 
 async def test_kind_65535_and_time_zero_are_ordinary(relay: Server) -> None:

@@ -1,5 +1,6 @@
 """NIP-11 tells the truth: every advertised limit is met at its value and refused one over it."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event, compute_id, wire
 from tests.e2e.harness import Client, Server, client, fresh_key, now, serving
@@ -82,7 +84,8 @@ def test_the_document_names_its_software_by_url_and_the_nips_in_order(strict: Se
     assert found["software"].startswith("https://")
     assert found["version"]
     assert found["supported_nips"] == sorted(set(found["supported_nips"]))
-    assert {1, 9, 11, 13, 17, 40, 42, 45, 59, 62, 65, 67, 70} <= set(found["supported_nips"])
+    assert {1, 9, 11, 13, 17, 40, 42, 45, 59, 62, 67, 70} <= set(found["supported_nips"])
+    assert not {2, 22, 25, 54, 65} & set(found["supported_nips"])  # between clients
 
 
 async def _events(alice: Client, at: Event, over: Event) -> tuple[bool, bool]:
@@ -202,7 +205,29 @@ async def test_a_message_may_be_as_long_as_advertised(strict: Server) -> None:
         await alice.raw('["REQ","s",{"limit":0}]'.ljust(limit))
         assert (await alice.next())[0] == "EOSE"
         await alice.raw('["REQ","s",{"limit":0}]'.ljust(limit + 1))
+        verb, text = await alice.next()
+        assert (verb, str(limit) in text) == ("NOTICE", True)
         assert await alice.closed() == 1009
+
+
+async def test_a_message_far_too_long_is_answered_too(relay: Server) -> None:
+    async with client(relay) as alice:
+        with contextlib.suppress(ConnectionClosed):  # it need not take all of it
+            await alice.raw("x" * 20_000_000)
+        assert (await alice.next())[0] == "NOTICE"
+        assert await alice.closed() == 1009
+
+
+async def test_the_limits_that_are_advertised_can_be_reached_together(relay: Server) -> None:
+    limits = limitation(relay)
+    authors = [f"{number:064x}" for number in range(2000)]
+    async with client(relay) as alice:
+        for number in range(limits["max_filter_values"] // len(authors)):
+            assert (await alice.request({"authors": authors}, name=str(number)))[1][0] == "EOSE"
+        assert (await alice.request({"kinds": [1]}, name="over"))[1][2].startswith("rate-limited: ")
+        tags = [["p", author] for author in authors] + [["p", fresh_key().pubkey]] * (limits["max_event_tags"] - 2000)
+        event = make_event(fresh_key(), 1, "\\" * limits["max_content_length"], tags, created_at=now())
+        assert await alice.publish(event) == ["OK", event.id, True, ""]
 
 
 def test_limits_are_advertised_as_they_are_set(strict: Server) -> None:

@@ -131,9 +131,9 @@ async def test_a_wrong_auth_is_refused_and_proves_nothing(relay: Server, changes
     async with client(relay) as alice:
         given = dict(changes)
         if "tags" in given:
-            known = {"relay": relay.url, "challenge": alice.challenge}
+            known = {"relay": relay.url, "challenge": await alice.challenged()}
             given["tags"] = [[known[tag[0]] if part == "$" else part for part in tag] for tag in given["tags"]]
-        answer = await alice.auth(proof(key, alice.challenge, relay.url, **given))
+        answer = await alice.auth(proof(key, await alice.challenged(), relay.url, **given))
         assert answer[2] is False
         assert (await alice.refused(make_event(key, tags=[["-"]]))).startswith("auth-required: ")
 
@@ -141,7 +141,7 @@ async def test_a_wrong_auth_is_refused_and_proves_nothing(relay: Server, changes
 async def test_an_auth_with_a_forged_signature_is_refused(relay: Server) -> None:
     key = fresh_key()
     async with client(relay) as alice:
-        event = proof(key, alice.challenge, relay.url)
+        event = proof(key, await alice.challenged(), relay.url)
         assert (await alice.auth(msgspec.structs.replace(event, sig="1" * 128)))[2] is False
         assert (await alice.auth(msgspec.structs.replace(event, pubkey=fresh_key().pubkey)))[2] is False
         assert (await alice.refused(make_event(key, tags=[["-"]]))).startswith("auth-required: ")
@@ -149,7 +149,7 @@ async def test_an_auth_with_a_forged_signature_is_refused(relay: Server) -> None
 
 async def test_the_challenge_of_another_connection_is_refused(relay: Server) -> None:
     async with client(relay) as alice, client(relay) as bob:
-        assert (await alice.auth(proof(fresh_key(), bob.challenge, relay.url)))[2] is False
+        assert (await alice.auth(proof(fresh_key(), await bob.challenged(), relay.url)))[2] is False
 
 
 async def test_proofs_are_never_published(relay: Server) -> None:
@@ -157,7 +157,7 @@ async def test_proofs_are_never_published(relay: Server) -> None:
     async with client(relay) as reader, client(relay) as alice:
         await reader.request({"authors": [key.pubkey]})
         await alice.authenticate(key)
-        event = proof(key, alice.challenge, relay.url)
+        event = proof(key, await alice.challenged(), relay.url)
         assert (await alice.refused(event)).startswith("invalid: ")
         assert (await alice.refused(make_event(key, 27235))).startswith("invalid: ")
         assert await alice.stored({"authors": [key.pubkey]}) == []

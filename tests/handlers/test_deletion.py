@@ -5,7 +5,7 @@ import pytest
 from relay.protocol.admission import RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import address_of
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import FakeLog, admit
+from tests.handlers.known import FakeLog, admit, refused
 
 ALICE, BOB = keypair(1), keypair(2)
 
@@ -38,10 +38,26 @@ def test_a_post_goes_with_its_edits_and_another_author_s_stays_with_them() -> No
     assert admission.removals == (RemoveEvent(post.id, ALICE.pubkey), RemoveEdits((post.id,), ALICE.pubkey))
 
 
-@pytest.mark.parametrize("kind", [5, 62, 9000, 9007, 9022])
-def test_cannot_delete_deletions_vanish_requests_and_group_moderation(kind: int) -> None:
+@pytest.mark.parametrize("kind", [5, 62])
+def test_cannot_delete_deletions_and_vanish_requests(kind: int) -> None:
     target = make_event(ALICE, kind=kind)
     assert admit(make_event(ALICE, kind=5, tags=[["e", target.id]]), FakeLog(target)).removals == ()
+
+
+@pytest.mark.parametrize("kind", [9000, 9007, 9020])
+def test_a_request_that_names_nothing_but_moderation_of_a_group_is_told_that_it_does_nothing(kind: int) -> None:
+    target, note = make_event(ALICE, kind=kind), make_event(ALICE)
+    known = FakeLog(target, note)
+    assert refused(make_event(ALICE, kind=5, tags=[["e", target.id]]), known).startswith("blocked: ")
+    both = admit(make_event(ALICE, kind=5, tags=[["e", target.id], ["e", note.id]]), known)
+    assert both.removals == (RemoveEvent(note.id, ALICE.pubkey),)
+
+
+@pytest.mark.parametrize("kind", [9021, 9022])
+def test_asking_to_join_or_leave_a_group_is_taken_back_by_who_asked(kind: int) -> None:
+    target = make_event(ALICE, kind=kind)
+    admission = admit(make_event(ALICE, kind=5, tags=[["e", target.id]]), FakeLog(target))
+    assert admission.removals == (RemoveEvent(target.id, ALICE.pubkey),)
 
 
 def test_a_gift_wrap_is_deleted_by_its_recipient_and_by_its_author_only() -> None:

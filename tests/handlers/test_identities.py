@@ -58,6 +58,7 @@ def test_a_join_with_a_claim_code_binds_the_key_and_goes_nowhere() -> None:
     ("event", "known", "reason"),
     [
         (join(CODE), FakeLog(), "restricted: that is no claim code"),
+        (join(""), FakeLog(), "restricted: a key joins by an invite code"),
         (join("guess"), holding(), "restricted: that is no claim code"),
         (join(CODE), holding(used=True), "restricted: that claim code was used"),
         (join(CODE), holding(expires_at=NOW), "restricted: that claim code has expired"),
@@ -142,8 +143,13 @@ def test_a_leave_by_nobody_of_ours_changes_nothing() -> None:
     assert refused(leave()).startswith("duplicate: ")
 
 
-def test_a_leave_needs_its_hyphen_and_the_present() -> None:
-    assert refused(make_event(1, kinds.LEAVE)).startswith("invalid: a leave request needs")
+def test_a_leave_without_a_hyphen_is_taken_as_clients_send_it() -> None:
+    known = FakeLog()
+    known.bound[KEY] = "alice"
+    assert admit(make_event(1, kinds.LEAVE), known).actions == (UnbindKey(KEY),)
+
+
+def test_a_leave_is_of_the_present() -> None:
     assert refused(leave(created_at=NOW - 601)).startswith("invalid: created_at")
 
 

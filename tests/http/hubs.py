@@ -40,7 +40,10 @@ class ListReader:
         now: int,
         upto: int | None = None,
         limits: Limits | None = None,
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
+        assert after is None
         if self.trouble is not None:
             raise self.trouble
         found: list[Event] = []

@@ -115,7 +115,7 @@ def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():
     assert "access.auth_to_read" not in names
     assert "limits.min_pow" not in names
     assert "limits.created_at_past" not in names
-    assert names["limits.max_message_bytes"] == "131,072"
+    assert names["limits.max_message_bytes"] == "524,288"
     set_now = in_force(config(access={"allowed_keys": ["a" * 64], "auth_to_write": True}, limits={"max_event_tags": 0}))
     values = {row.name: row.value for row in set_now}
     assert values["access.allowed_keys"] == "1 key"

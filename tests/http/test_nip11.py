@@ -12,8 +12,8 @@ from tests.http.hubs import config
 SOFTWARE = "https://example.org/tidings"
 
 
-def document(settings: Config, self_pubkey: str | None = None) -> dict:
-    made = nip11.information(settings, (1, 9, 11), SOFTWARE, "1.2.3", self_pubkey)
+def document(settings: Config, self_pubkey: str | None = None, nips: tuple[int, ...] = (1, 9, 11)) -> dict:
+    made = nip11.information(settings, nips, SOFTWARE, "1.2.3", self_pubkey)
     return msgspec.json.decode(msgspec.json.encode(made))
 
 
@@ -89,7 +89,7 @@ def test_advertises_each_limit_as_it_is_set_and_no_limit_that_is_off(limits):
         "min_pow_difficulty": limits.min_pow,
         "auth_required": False,
         "payment_required": False,
-        "restricted_writes": limits.min_pow > 0,
+        "restricted_writes": True,
     }
     if limits.created_at_past:
         named["created_at_lower_limit"] = limits.created_at_past
@@ -122,5 +122,17 @@ def test_writes_are_restricted_where_a_writer_must_meet_a_condition():
 
 
 def test_writes_are_not_restricted_by_a_list_of_what_is_refused():
-    told = limitation(config(access={"denied_keys": ["a" * 64], "denied_kinds": [4], "auth_to_read": True}))
-    assert told["restricted_writes"] is False
+    given = config(
+        access={"denied_keys": ["a" * 64], "denied_kinds": [4], "auth_to_read": True},
+        identities={"unbound": "provision"},
+    )
+    assert limitation(given)["restricted_writes"] is False
+
+
+def test_writes_are_restricted_where_posts_need_a_registered_key():
+    assert limitation(config(identities={"unbound": "refuse"}))["restricted_writes"] is True
+
+
+def test_the_nips_are_those_that_ask_something_of_relays():
+    told = document(Config(), nips=(1, 2, 4, 9, 17, 22, 25, 54, 59, 65, 98))
+    assert told["supported_nips"] == [1, 4, 9, 17, 59, 98]

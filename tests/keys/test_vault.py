@@ -107,3 +107,14 @@ def test_its_text_form_holds_no_secret(tmp_path: Path) -> None:
     opened = unlock(tmp_path, relay_key=A, master=B)
     assert A not in repr(opened)
     assert B not in repr(opened)
+
+
+def test_the_relays_key_is_known_without_opening_the_vault(tmp_path: Path) -> None:
+    assert vault.relay_pubkey(tmp_path, "") == ""
+    assert not any(tmp_path.iterdir())
+    assert vault.relay_pubkey(tmp_path, A) == unlock(tmp_path / "other", relay_key=A, master=B).pubkey
+    assert vault.relay_pubkey(tmp_path, "") == ""
+    made = unlock(tmp_path)
+    assert vault.relay_pubkey(tmp_path, "") == made.pubkey
+    with pytest.raises(VaultError, match="no secret key"):
+        vault.relay_pubkey(tmp_path, "0" * 64)

@@ -15,7 +15,7 @@ from relay.protocol.messages import Auth, Close, Count, Malformed, Publish, Req,
 from tests.factories import make_event
 
 NOTE = make_event(content='x"y', tags=[["t", "a"]])
-SHAPES = {"OK": 4, "CLOSED": 3, "NOTICE": 2}
+SHAPES = {"OK": 4, "CLOSED": 3, "NOTICE": 2, "NEG-ERR": 3}
 
 
 def answer(data: bytes) -> list[Any]:
@@ -54,10 +54,38 @@ def test_a_subscription_id_is_any_text_of_1_to_64_characters(name: str) -> None:
     assert decode(json.dumps(["REQ", name, {}]).encode()) == Req(name, (Filter(),))
 
 
-@pytest.mark.parametrize("name", ["", "a" * 65, 1, None, True, ["a"], {}])
-@pytest.mark.parametrize("verb", ["REQ", "COUNT", "CLOSE"])
-def test_any_other_subscription_id_gets_a_notice(verb: str, name: object) -> None:
+@pytest.mark.parametrize("name", ["", "a" * 65, "a" * 256, 1, -1, 1.5, 2**70])
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+def test_a_wrong_subscription_id_that_can_be_echoed_is_closed(verb: str, name: object) -> None:
+    assert answer(json.dumps([verb, name, {}]).encode())[:2] == ["CLOSED", name]
+
+
+def test_what_is_echoed_is_bounded() -> None:
+    assert answer(json.dumps(["REQ", "a" * 1000, {}]).encode())[1] == "a" * messages.MAX_ECHO
+    assert answer(b'["REQ",' + b"1" * 1000 + b",{}]")[0] == "NOTICE"
+
+
+@pytest.mark.parametrize("name", [None, True, ["a"], {}])
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+def test_what_is_no_name_gets_a_notice(verb: str, name: object) -> None:
     assert answer(json.dumps([verb, name, {}]).encode())[0] == "NOTICE"
+
+
+@pytest.mark.parametrize("name", ["", "a" * 65, 1, None, True, ["a"], {}])
+def test_a_close_of_what_cannot_be_open_gets_a_notice(name: object) -> None:
+    assert answer(json.dumps(["CLOSE", name]).encode())[0] == "NOTICE"
+
+
+@pytest.mark.parametrize("verb", ["NEG-OPEN", "NEG-MSG", "NEG-CLOSE"])
+@pytest.mark.parametrize("name", ["a", "", "a" * 65, 7])
+def test_clients_of_nip_77_get_the_error_they_wait_for(verb: str, name: object) -> None:
+    reply = answer(json.dumps([verb, name, {}, "61"]).encode())
+    assert reply[:2] == ["NEG-ERR", name]
+    assert reply[2].startswith("unsupported: ")
+
+
+def test_negentropy_without_a_name_gets_a_notice() -> None:
+    assert answer(b'["NEG-OPEN"]')[0] == answer(b'["NEG-OPEN",null]')[0] == "NOTICE"
 
 
 @pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
@@ -66,9 +94,29 @@ def test_a_bad_event_whose_id_can_be_read_gets_a_false_ok(verb: str) -> None:
     assert reply[:3] == ["OK", "ab" * 32, False]
 
 
-@pytest.mark.parametrize("event_id", ["ab" * 31, "AB" * 32, "ab" * 32 + "\n", 1, None, ["ab" * 32]])
-def test_a_bad_event_whose_id_cannot_be_read_gets_a_notice(event_id: object) -> None:
-    assert answer(json.dumps(["EVENT", {"id": event_id}]).encode())[0] == "NOTICE"
+@pytest.mark.parametrize("event_id", ["", "ab" * 31, "AB" * 32, "ab" * 32 + "\n", "x", 1])
+@pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
+def test_a_bad_id_is_echoed_in_a_false_ok(verb: str, event_id: object) -> None:
+    wrong = json.loads(wire(NOTE)) | {"id": event_id}
+    assert answer(json.dumps([verb, wrong]).encode())[:3] == ["OK", event_id, False]
+
+
+@pytest.mark.parametrize("event", [{}, {"id": None}, {"id": ["ab" * 32]}, {"kind": 1}, {"id": True}])
+@pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
+def test_an_event_without_a_name_gets_a_false_ok_all_the_same(verb: str, event: object) -> None:
+    assert answer(json.dumps([verb, event]).encode())[:3] == ["OK", "", False]
+
+
+@pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
+def test_what_is_no_json_is_answered_by_the_name_that_can_be_read(verb: str) -> None:
+    begin = f' ["{verb}", '.encode()
+    assert answer(begin + b'{"content":"\\ud800 \\"id\\":\\"y\\"","id" : "x"}]')[:3] == ["OK", "x", False]
+    assert answer(begin + b'{"tags":NaN}]')[:3] == ["OK", "", False]
+    assert answer(begin + b'{"id":"x"')[:3] == ["OK", "x", False]
+    assert answer(begin + b"[")[0] == "NOTICE"
+    for question in ("REQ", "COUNT"):
+        assert answer(f'["{question}" , "a",{{"search":"\\ud800"}}]'.encode())[:2] == ["CLOSED", "a"]
+        assert answer(f'["{question}","a",'.encode() + b'{"a":' * 100_000)[:2] == ["CLOSED", "a"]
 
 
 @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
@@ -104,7 +152,6 @@ def test_invalid_utf_8_in_a_filter_gets_closed() -> None:
         b'["CLOSE"]',
         b'["event",{}]',
         b'["NOPE"]',
-        b'["NEG-OPEN","a"]',
         b"[1]",
         b"[[]]",
         b'[{"a":1}]',
@@ -118,8 +165,6 @@ def test_invalid_utf_8_in_a_filter_gets_closed() -> None:
         b'["CLOSE",NaN]',
         b"[" * 100_000,
         b'["EVENT",' + b"[" * 100_000,
-        b'["EVENT",{"id":' + b"[" * 100_000,
-        b'["REQ","a",' + b'{"a":' * 100_000,
         b'["' + b"x" * 100_000 + b'"]',
         b"\x00" * 100,
     ],
@@ -140,7 +185,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
     max_leaves=12,
 )
-VERB = st.sampled_from(["EVENT", "REQ", "CLOSE", "COUNT", "AUTH"])
+VERB = st.sampled_from(["EVENT", "REQ", "CLOSE", "COUNT", "AUTH", "NEG-OPEN"])
 FIELDS = st.sampled_from(["id", "ids", "kinds", "#e", "#t", "since", "limit", "tags", "created_at", "content"])
 SUBSCRIPTION = st.text(max_size=66) | JSON
 ALMOST = st.tuples(VERB, SUBSCRIPTION, st.dictionaries(FIELDS, JSON)) | st.tuples(VERB, st.dictionaries(FIELDS, JSON))

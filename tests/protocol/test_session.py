@@ -3,6 +3,7 @@ import json
 import pytest
 
 from relay.errors import Prefix, Reject
+from relay.protocol import messages
 from relay.protocol import session as sessions
 from relay.protocol.event import wire
 from relay.protocol.messages import Publish
@@ -88,7 +89,7 @@ def test_a_subscription_too_many_is_closed_but_an_open_one_may_be_replaced() -> 
     session.subscriptions = {"a": object(), "b": object()}
     answer = refusal(ask(session, "REQ", "c", {}))
     assert answer[:2] == ["CLOSED", "c"]
-    assert str(answer[2]).startswith("restricted: ")
+    assert str(answer[2]).startswith("rate-limited: ")  # "restricted" would tell clients that the relay is not for them
     assert isinstance(ask(session, "REQ", "b", {}), Open)
 
 
@@ -156,6 +157,44 @@ def test_a_refused_effect_is_answered_in_its_own_form() -> None:
     assert refusal(sessions.refusal_of(Open("s", ()), reason) or b"") == ["CLOSED", "s", text]
     assert refusal(sessions.refusal_of(Tally("s", (), None), reason) or b"") == ["CLOSED", "s", text]
     assert sessions.refusal_of(Cancel("s"), reason) is None
+    assert refusal(sessions.refusal_of(messages.notice("invalid: what"), reason) or b"") == ["NOTICE", text]
+    named = messages.ok("ab", False, "invalid: what")
+    assert sessions.refusal_of(named, reason) == named  # its sender waits for that name
+
+
+class TestChallenge:
+    """A client is challenged when something needs its key."""
+
+    def test_it_is_not_due_to_a_client_that_asks_for_what_is_public(self) -> None:
+        session = Session("c")
+        for parts in (["REQ", "s", {"kinds": [1]}], ["REQ", "s", {}], ["COUNT", "s", {"#p": [ALICE]}], ["CLOSE", "s"]):
+            ask(session, *parts)
+        assert not session.challenge_due
+
+    @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+    @pytest.mark.parametrize("kinds", [[4], [1059], [1, 21059]])
+    def test_a_filter_that_names_private_kinds_needs_one(self, verb: str, kinds: list[int]) -> None:
+        session = Session("c")
+        ask(session, verb, "s", {"kinds": [7]}, {"kinds": kinds})
+        assert session.challenge_due
+
+    @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+    def test_reading_where_it_needs_a_key_needs_one(self, verb: str) -> None:
+        session = Session("c")
+        ask(session, verb, "s", {}, rules=Rules(2, 3, 1000, auth_to_read=True))
+        assert session.challenge_due
+
+    def test_a_proof_without_one_needs_one(self) -> None:
+        session = Session("c")
+        session.receive(b'["AUTH",' + wire(make_event(kind=22242)) + b"]", RULES)
+        assert session.challenge_due
+
+    def test_it_is_given_once(self) -> None:
+        session = Session("c")
+        session.need_challenge()
+        assert json.loads(session.give_challenge()) == ["AUTH", "c"]
+        ask(session, "REQ", "s", {"kinds": [4]})
+        assert not session.challenge_due
 
 
 def test_a_search_is_of_the_kinds_that_are_searched() -> None:

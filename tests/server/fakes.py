@@ -47,6 +47,7 @@ class MemoryLog:
         self.reading.set()
         self.asked: list[tuple[Filter, ...]] = []
         self.quick = quick
+        self.told = (True, False)  # whether an answer is complete, and whether the relay's limit cut it
         self._first_part = first_part
 
     # Writer
@@ -94,7 +95,10 @@ class MemoryLog:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
+        assert after is None
         self.asked.append(tuple(filters))
         await asyncio.wait_for(self.reading.wait(), PATIENCE)
         return self._found(filters, readers, upto, limits)
@@ -120,7 +124,7 @@ class MemoryLog:
             found |= {row[0]: row[1] for row in mine[:limit]}
         order = sorted(found, key=lambda seq: (-found[seq].created_at, found[seq].id))
         first, rest = order[: self._first_part], order[self._first_part :]
-        return Found([wire(found[seq]) for seq in first], tuple(rest), True)
+        return Found([wire(found[seq]) for seq in first], tuple(rest), *self.told)
 
     def _visible(self, wanted: Filter, readers: Readers) -> Iterator[Stored]:
         for row in self.rows:
@@ -195,6 +199,12 @@ class Wire:
     def is_closing(self) -> bool:
         return self.closed
 
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.close()
+
     def close(self) -> None:
         self.closed = True
         self._lose()
@@ -217,10 +227,18 @@ class Client:
     """A well-behaved client library on the other end of a Wire."""
 
     def __init__(
-        self, hub: Hub, peer: str = "203.0.113.1", compressed: bool = False, headers: dict[str, str] | None = None
+        self,
+        hub: Hub,
+        peer: str = "203.0.113.1",
+        *,
+        compressed: bool = False,
+        offer: ClientPerMessageDeflateFactory | None = None,
+        headers: dict[str, str] | None = None,
+        path: str = "/",
     ) -> None:
-        offered: list[Any] = [ClientPerMessageDeflateFactory()] if compressed else []
-        self.protocol = ClientProtocol(parse_uri("ws://relay.example/"), extensions=offered or None)
+        if compressed:
+            offer = ClientPerMessageDeflateFactory()
+        self.protocol = ClientProtocol(parse_uri(f"ws://relay.example{path}"), extensions=[offer] if offer else None)
         self.wire = Wire(peer)
         self.connection = Connection(hub, SimpleNamespace(connections=set()))
         self.wire.protocol = self.connection
@@ -229,6 +247,7 @@ class Client:
         self.status = 0
         self._taken = 0
         self._read = 0
+        self.challenge = ""
         self.connection.connection_made(cast(asyncio.BaseTransport, self.wire))
         request = self.protocol.connect()
         for name, value in (headers or {}).items():
@@ -236,7 +255,6 @@ class Client:
         self.protocol.send_request(request)
         self._push()
         self.read()
-        self.challenge = self.messages[0][1] if self.messages else ""
         self._taken = len(self.messages)
 
     def send(self, *parts: object) -> None:
@@ -248,6 +266,11 @@ class Client:
         for parts in messages:
             self.protocol.send_text(json.dumps(parts).encode())
         self.send_raw(b"".join(self.protocol.data_to_send()))
+
+    def ask_for_challenge(self) -> None:
+        """Be challenged (NIP-42) by asking for private messages; nothing else may be on its way."""
+        self.send("COUNT", "private", {"kinds": [kinds.GIFT_WRAP]})
+        assert [message[0] for message in self.pending()] == ["AUTH", "CLOSED"]
 
     def publish(self, event: Event) -> None:
         self.send_bytes(b'["EVENT",' + wire(event) + b"]")
@@ -278,6 +301,8 @@ class Client:
             if isinstance(event, Frame):
                 if event.opcode is Opcode.TEXT:
                     self.messages.append(json.loads(bytes(event.data)))
+                    if self.messages[-1][0] == "AUTH":
+                        self.challenge = self.messages[-1][1]
                 elif event.opcode is Opcode.CLOSE:
                     self.closed_with = Close.parse(bytes(event.data)).code
             else:
@@ -315,9 +340,9 @@ class Client:
 MakeHub = Callable[..., Awaitable[Hub]]
 
 
-def make_hub(log: MemoryLog, config: Config | None = None) -> Hub:
+def make_hub(log: MemoryLog, config: Config | None = None, url: str = "ws://relay.example/") -> Hub:
     """A hub over this log; the caller closes it."""
-    hub = Hub(config or Config(), "ws://relay.example/", log, log)  # type: ignore[arg-type]
+    hub = Hub(config or Config(), url, log, log)  # type: ignore[arg-type]
     hub.search = Nothing()  # type: ignore[assignment]
     return hub
 

@@ -46,6 +46,7 @@ TOO_MUCH: list[tuple[str, Event, Config, Prefix]] = [
     ("too little work", with_zero_bits(7, []), limits(min_pow=8), Prefix.POW),
     ("not authenticated", make_event(), access(auth_to_write=True), Prefix.AUTH_REQUIRED),
     ("protected", make_event(tags=[["-"]]), Config(), Prefix.AUTH_REQUIRED),
+    ("the relay's own", make_event(kind=8000), Config(), Prefix.RESTRICTED),
 ]
 JUST_RIGHT: list[tuple[str, Event, Config]] = [
     ("kind allowed", make_event(kind=7), access(allowed_kinds=[7])),
@@ -130,13 +131,48 @@ def test_a_note_may_quote_anything() -> None:
     assert prefix(make_event(1, 1, wire(make_event(2, tags=[["-"]])).decode()), Config()) is None
 
 
-def test_a_request_to_vanish_is_heard_whoever_asks() -> None:
-    request = make_event(1, 62, tags=[["relay", "ALL_RELAYS"]])
-    assert prefix(request, access(allowed_keys=[BOB])) is None
-    assert prefix(request, access(denied_keys=[ALICE])) is None
-    assert prefix(request, access(allowed_kinds=[1])) is None
-    assert prefix(request, access(denied_kinds=[62])) is None
-    assert prefix(request, access(auth_to_write=True)) is None
+RULES = [
+    access(allowed_keys=[BOB]),
+    access(denied_keys=[ALICE]),
+    access(allowed_kinds=[1]),
+    access(denied_kinds=[5, 62, 28934, 28936]),
+    access(auth_to_write=True),
+    limits(min_pow=256),
+    limits(created_at_past=1),
+    limits(created_at_future=1),
+]
+
+
+@pytest.mark.parametrize("rules", RULES, ids=str)
+@pytest.mark.parametrize("door", Door)
+@pytest.mark.parametrize("at", [NOW - 100, NOW + 100])
+@pytest.mark.parametrize("kind", [5, 62, 28936])
+def test_taking_back_vanishing_and_leaving_are_stopped_by_no_rule(
+    rules: Config, door: Door, at: int, kind: int
+) -> None:
+    assert prefix(make_event(1, kind, created_at=at), rules, Author(door)) is None
+
+
+@pytest.mark.parametrize("rules", RULES, ids=str)
+def test_a_request_to_join_is_stopped_by_nothing_but_a_denied_key(rules: Config) -> None:
+    expected = Prefix.BLOCKED if rules.access.denied_keys else None
+    assert prefix(make_event(1, 28934, created_at=NOW - 100), rules) is expected
+
+
+@pytest.mark.parametrize("kind", [5, 62, 28934, 28936])
+def test_size_holds_for_all(kind: int) -> None:
+    assert prefix(make_event(1, kind, content="xx"), limits(max_content_length=1)) is Prefix.INVALID
+    assert prefix(make_event(1, kind, tags=[["e"]] * 2), limits(max_event_tags=1)) is Prefix.INVALID
+
+
+@pytest.mark.parametrize("door", Door)
+@pytest.mark.parametrize("kind", [8000, 8001, 13534, 33534, *range(39000, 39006)])
+def test_what_a_relay_tells_comes_from_its_own_key_by_any_door(kind: int, door: Door) -> None:
+    told = make_event(1, kind)
+    assert prefix(told, Config(), Author(door, relay=BOB)) is Prefix.RESTRICTED
+    assert prefix(told, Config(), Author(door, frozenset((ALICE,)), BOB)) is Prefix.RESTRICTED
+    assert prefix(told, Config(), Author(door)) is Prefix.RESTRICTED
+    assert prefix(told, Config(), Author(door, relay=ALICE)) is None
 
 
 def test_every_advertised_field_of_a_policy_is_in_nip_11() -> None:

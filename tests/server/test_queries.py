@@ -3,6 +3,7 @@ import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ async def test_a_long_answer_arrives_whole_and_in_order(relay: Relay) -> None:
     messages = await reader.gather(451)
     times = [message[2]["created_at"] for message in messages[:-1]]
     assert times == sorted(times, reverse=True)
-    assert messages[-1] == ["EOSE", "s", ["finish"]]
+    assert messages[-1] == ["EOSE", "s"]
 
 
 async def test_a_slow_reader_holds_no_worker_and_goes_on_when_it_reads(relay: Relay) -> None:
@@ -89,7 +90,7 @@ async def test_a_subscription_closed_meanwhile_gets_neither_rest_nor_eose(relay:
     client.send("CLOSE", "gone")
     log.reading.set()
     client.send("REQ", "here", {"limit": 0})
-    assert await client.next() == ["EOSE", "here", ["finish"]]
+    assert await client.next() == ["EOSE", "here"]
 
 
 async def test_a_subscription_replaced_meanwhile_is_answered_once(relay: Relay) -> None:
@@ -136,7 +137,7 @@ async def test_a_connection_lost_while_it_is_read_for_harms_nobody(relay: Relay)
     gone.connection.connection_lost(None)
     log.reading.set()
     other.send("REQ", "s", {})
-    assert await other.next() == ["EOSE", "s", ["finish"]]
+    assert await other.next() == ["EOSE", "s"]
 
 
 async def test_a_client_with_too_many_questions_is_not_read_from_until_they_are_answered(relay: Relay) -> None:
@@ -168,13 +169,40 @@ async def test_a_client_that_never_reads_is_disconnected_when_live_events_pile_u
     assert hub.fanout.count == 0
 
 
+HINTS = {
+    ("auto", False, False): [],
+    ("auto", False, True): [["more"]],
+    ("auto", True, False): [],
+    ("always", False, False): [["more"]],
+    ("always", False, True): [["more"]],
+    ("always", True, False): [["finish"]],
+    ("never", False, True): [],
+    ("never", True, False): [],
+}
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize(("case", "hint"), HINTS.items())
+async def test_an_end_of_what_is_stored_has_a_hint_where_the_setting_says(
+    relay: Relay, case: tuple[Any, bool, bool], hint: list[list[str]], quick: bool
+) -> None:
+    setting, complete, cut = case
+    log = MemoryLog(quick=quick, first_part=1)
+    log.told = (complete, cut)
+    hub = relay(log, Config(server=Server(eose_hints=setting)))
+    await filled(hub, 3)
+    client = Client(hub)
+    client.send("REQ", "s", {"kinds": [1]})
+    assert (await client.gather(4))[-1] == ["EOSE", "s", *hint]
+
+
 class TestAnsweredAtOnce:
     """What storage answers on the spot does not wait for a worker."""
 
     async def test_a_question_is_answered_in_the_turn_it_came_in(self, relay: Relay) -> None:
         client = Client(relay(MemoryLog(quick=True)))
         client.send("REQ", "s", {"kinds": [1]})
-        assert client.pending() == [["EOSE", "s", ["finish"]]]
+        assert client.pending() == [["EOSE", "s"]]
 
     async def test_answers_keep_the_order_of_the_questions(self, relay: Relay) -> None:
         client = Client(relay(MemoryLog(quick=True)))
@@ -191,7 +219,7 @@ class TestAnsweredAtOnce:
         client.send("REQ", "s", {"kinds": [1]})
         assert client.pending() == []
         monkeypatch.setattr(queries, "SHARE", 60)
-        assert await client.next() == ["EOSE", "s", ["finish"]]
+        assert await client.next() == ["EOSE", "s"]
         assert log.asked == []
 
     async def test_however_many_come_at_once_a_turn_answers_few(

@@ -1,9 +1,11 @@
 import gc
+import random
 import time
 import weakref
 
 import msgspec
 import pytest
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Opcode
 
 from relay.config import Access, Config, Limits, Rates, Server
@@ -11,7 +13,7 @@ from relay.protocol.event import Event, wire
 from relay.server import websocket
 from tests.factories import keypair, make_event
 from tests.server.conftest import Relay
-from tests.server.fakes import Client, MemoryLog, settle
+from tests.server.fakes import Client, MemoryLog, make_hub, settle
 
 ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
 
@@ -23,17 +25,116 @@ def proof(client: Client, key: int = 1, **changes: object) -> Event:
 
 
 def authenticate(client: Client, key: int = 1) -> Event:
+    if not client.challenge:
+        client.ask_for_challenge()
     event = proof(client, key)
     client.send_bytes(b'["AUTH",' + wire(event) + b"]")
     return event
 
 
-async def test_a_challenge_is_the_first_message_and_differs_each_time(relay: Relay) -> None:
-    hub = relay()
+CHALLENGED = [Config(access=Access(challenge="always")), Config(access=Access(auth_to_read=True))]
+
+
+@pytest.mark.parametrize("config", CHALLENGED)
+async def test_a_challenge_is_the_first_message_where_reading_needs_a_key_or_a_setting_asks(
+    relay: Relay, config: Config
+) -> None:
+    hub = relay(config=config)
     first, second = Client(hub), Client(hub)
     assert first.messages == [["AUTH", first.challenge]]
     assert first.challenge != second.challenge
     assert len(first.challenge) >= 16
+    first.send("REQ", "s", {"kinds": [1059]})
+    assert (await first.next())[0] == "CLOSED"
+
+
+async def test_who_asks_for_nothing_private_is_not_challenged(relay: Relay) -> None:
+    client = Client(relay())
+    client.send("REQ", "s", {"kinds": [1]})
+    client.publish(make_event())
+    assert sorted(message[0] for message in await client.gather(2)) == ["EOSE", "OK"]
+    assert client.challenge == ""
+
+
+async def test_the_challenge_comes_before_the_answer_that_needs_it(relay: Relay) -> None:
+    hub = relay(config=Config(access=Access(auth_to_write=True)))
+    reader, writer, counter, mixed = (Client(hub) for _ in range(4))
+    reader.send("REQ", "s", {"kinds": [1059]})
+    counter.send("COUNT", "s", {"kinds": [4]})
+    writer.publish(make_event())
+    mixed.send("REQ", "s", {"kinds": [1, 1059]})
+    for client, answer in ((reader, "CLOSED"), (counter, "CLOSED"), (writer, "OK"), (mixed, "EOSE")):
+        assert [message[0] for message in await client.gather(2)] == ["AUTH", answer]
+
+
+async def test_a_proof_without_a_challenge_is_refused_and_challenged(relay: Relay) -> None:
+    client = Client(relay())
+    event = proof(client)
+    client.send_bytes(b'["AUTH",' + wire(event) + b"]")
+    assert await client.next() == ["AUTH", client.challenge]
+    assert (await client.next())[:3] == ["OK", event.id, False]
+    authenticate(client)
+    assert (await client.next())[2] is True
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 101), ("/nostr", 101), ("/nostr/", 101), ("/?a=/x", 101)])
+async def test_a_relay_is_at_the_root_and_at_the_path_of_its_url(path: str, status: int) -> None:
+    log = MemoryLog()
+    hub = make_hub(log, url="wss://example.com/nostr")
+    assert Client(hub, path=path).status == status
+    await hub.close()
+
+
+@pytest.mark.parametrize("path", ["/other", "/nostrich", "/nostr/x", "//", "/feed", "/api/v1", "/health"])
+async def test_at_any_other_path_there_is_none(path: str) -> None:
+    log = MemoryLog()
+    hub = make_hub(log, url="wss://example.com/nostr")
+    client = Client(hub, path=path)
+    assert client.status == 404
+    assert client.messages == []
+    assert hub.tally.total == 0
+    await hub.close()
+
+
+@pytest.mark.parametrize("fragments", [1, 2])
+async def test_a_text_that_is_no_utf_8_ends_the_connection(relay: Relay, fragments: int) -> None:
+    client = Client(relay())
+    text = b'["REQ","s",{"#t":["\xc3\x28"]}]'
+    client.send_frame(Opcode.TEXT, text[:21] if fragments == 2 else text, fin=fragments == 1)
+    if fragments == 2:
+        client.send_frame(Opcode.CONT, text[21:])
+    client.read()
+    assert client.closed_with == 1007
+    assert client.pending() == []
+
+
+async def test_a_character_may_lie_in_two_fragments(relay: Relay) -> None:
+    client = Client(relay())
+    text = '["REQ","é",{"limit":0}]'.encode()
+    client.send_frame(Opcode.TEXT, text[:9], fin=False)
+    client.send_frame(Opcode.CONT, text[9:])
+    assert await client.next() == ["EOSE", "é"]
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+async def test_who_cannot_read_our_windows_is_sent_nothing_compressed(relay: Relay, bits: int) -> None:
+    hub = relay()
+    client = Client(hub, offer=ClientPerMessageDeflateFactory(server_max_window_bits=bits))
+    assert bool(client.protocol.extensions) is (bits == 15)
+    client.send("REQ", "s", {"limit": 0})
+    await client.next()
+    content = "".join(random.Random(1).choices("abcdef", k=20_000)) * 4
+    client.publish(make_event(content=content))
+    assert {message[0] for message in await client.gather(2)} == {"OK", "EVENT"}
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+async def test_who_sends_smaller_windows_is_read(relay: Relay, bits: int) -> None:
+    client = Client(relay(), offer=ClientPerMessageDeflateFactory(client_max_window_bits=bits))
+    assert client.protocol.extensions
+    event = make_event(content="tidings " * 1000)
+    client.publish(event)
+    assert await client.next() == ["OK", event.id, True, ""]
 
 
 async def test_keys_add_up_and_each_auth_is_answered(relay: Relay) -> None:
@@ -64,7 +165,7 @@ async def test_a_fragmented_message_is_put_together(relay: Relay) -> None:
     client.send_frame(Opcode.PING, b"in between")
     client.send_frame(Opcode.CONT, b"", fin=False)
     client.send_frame(Opcode.CONT, b'{"limit":0}]', fin=True)
-    assert await client.next() == ["EOSE", "s", ["finish"]]
+    assert await client.next() == ["EOSE", "s"]
 
 
 async def test_fragments_without_content_take_no_memory(relay: Relay) -> None:
@@ -92,7 +193,7 @@ async def test_fragments_together_may_not_exceed_a_message(relay: Relay) -> None
     client = Client(relay(config=Config(limits=Limits(max_message_bytes=1024))))
     client.send_frame(Opcode.TEXT, b"x" * 1000, fin=False)
     client.send_frame(Opcode.CONT, b"x" * 25, fin=True)
-    client.read()
+    assert "1024" in (await client.next())[1]
     assert client.closed_with == 1009
 
 
@@ -102,10 +203,13 @@ async def test_a_message_at_the_limit_is_read_and_one_over_it_ends_the_connectio
 ) -> None:
     client = Client(relay(config=Config(limits=Limits(max_message_bytes=2000))), compressed=compressed)
     client.send_bytes(b'["REQ","s",{"limit":0}]'.ljust(2000))
-    assert await client.next() == ["EOSE", "s", ["finish"]]
+    assert await client.next() == ["EOSE", "s"]
     client.send_bytes(b'["REQ","s",{"limit":0}]'.ljust(2001))
-    client.read()
+    verb, text = await client.next()
+    assert verb == "NOTICE"
+    assert "2000" in text
     assert client.closed_with == 1009
+    assert client.pending() == []
 
 
 async def test_unmasked_frames_end_the_connection(relay: Relay) -> None:
@@ -183,6 +287,10 @@ async def test_messages_of_an_address_are_limited_and_refused_in_their_own_form(
     assert answer[2].startswith("rate-limited: ")
     same.send("SHOUT")
     assert (await same.next())[1].startswith("rate-limited: ")
+    same.send("COUNT", "", {})
+    assert (await same.next())[:2] == ["CLOSED", ""]
+    same.send("EVENT", {"id": "x"})
+    assert (await same.next())[:3] == ["OK", "x", False]
     other.send("REQ", "s", {"limit": 0})
     assert (await other.next())[0] == "EOSE"
 
@@ -264,6 +372,7 @@ async def test_a_protected_event_needs_its_author(relay: Relay) -> None:
     client = Client(relay())
     event = make_event(1, tags=[["-"]])
     client.publish(event)
+    assert (await client.next())[0] == "AUTH"
     assert (await client.next())[3].startswith("auth-required: ")
     authenticate(client, 2)
     await client.next()
@@ -274,6 +383,7 @@ async def test_a_protected_event_needs_its_author(relay: Relay) -> None:
 async def test_writing_needs_authentication_where_the_relay_says_so(relay: Relay) -> None:
     client = Client(relay(config=Config(access=Access(auth_to_write=True))))
     client.publish(make_event(3))
+    assert (await client.next())[0] == "AUTH"
     assert (await client.next())[3].startswith("auth-required: ")
     authenticate(client, 1)
     await client.next()

@@ -134,6 +134,61 @@ class Contract:
         log.write(*same)
         assert ids(*await log.ask(limits=Limits(default=4, maximum=4))) == sorted(ids(*same))[:4]
 
+    async def test_says_where_the_relays_own_limit_cut(self, log: Log) -> None:
+        log.write(*(make_event(n, content=f"{n}", created_at=1000 + n) for n in range(5)))
+        cases = {None: True, 0: False, 2: False, 4: False, 9: True}
+        for limit, cut in cases.items():
+            found = await log.reader.query([Filter(limit=limit)], PUBLIC, NOW, None, Limits(default=3, maximum=4))
+            assert (found.cut, found.complete) == (cut, False), limit
+            both = [Filter(kinds=frozenset()), Filter(limit=limit)]
+            assert (await log.reader.query(both, PUBLIC, NOW, None, Limits(default=3, maximum=4))).cut == cut
+        whole = await log.reader.query([Filter(), Filter(limit=9)], PUBLIC, NOW, None, Limits(default=5, maximum=6))
+        assert (whole.cut, whole.complete) == (False, True)
+
+    @pytest.mark.parametrize("by", [Filter(), Filter(kinds=frozenset([1])), "ids"])
+    async def test_a_page_within_the_second_of_its_until_has_all_of_it_and_one_more(
+        self, log: Log, by: Filter | str
+    ) -> None:
+        events = [make_event(n, content=f"{n}", created_at=1000 + (n > 0)) for n in range(31)]
+        log.write(*events)
+        base = Filter(ids=frozenset(ids(*events))) if isinstance(by, str) else by
+
+        async def found(until: int | None, limit: int | None, most: int, default: int = 10) -> int:
+            wanted = msgspec.structs.replace(base, until=until, limit=limit)
+            return len(await log.ask(wanted, limits=Limits(default=default, maximum=most)))
+
+        assert await found(1001, 10, 500) == 31
+        assert await found(1001, 30, 500) == 31
+        assert await found(1001, None, 500) == 31
+        assert await found(1001, 10, 25) == 25  # no more than the relay gives
+        assert await found(1001, 9, 500) == 9  # a few, which is no page
+        assert await found(1002, 10, 500) == 10
+        assert await found(None, 10, 500) == 10
+
+    async def test_goes_on_after_an_event_also_within_a_second_and_where_it_is_gone(self, log: Log) -> None:
+        some = [
+            make_event(n % 3, content=f"{n}", created_at=1000 + n // 7, tags=[["t", f"{n % 2}"]]) for n in range(21)
+        ]
+        some.append(make_event(1, kind=7, content="like", created_at=1001))
+        log.write(*some)
+        for wanted in (ANYTHING, of(kinds=[1]), of(authors=[BOB]), of(t=["1"], kinds=[1, 7]), of(ids=ids(*some[3:12]))):
+            everything = await log.ask(wanted)
+            for size in (1, 4):
+                limited = msgspec.structs.replace(wanted, limit=size)
+                listed: list[Event] = []
+                after = None
+                while page := (await log.reader.query([limited], PUBLIC, NOW, after=after)).wires:
+                    listed += [events.parse(wire) for wire in page]
+                    after = (listed[-1].created_at, listed[-1].id)
+                assert listed == everything
+        gone = [(1001, "0" * 64), (1001, "f" * 64), (2000, "f" * 64), (0, "0" * 64)]
+        assert [len((await log.reader.query([ANYTHING], PUBLIC, NOW, after=place)).wires) for place in gone] == [
+            15,
+            7,
+            22,
+            0,
+        ]
+
     async def test_each_filter_has_its_own_limit_and_an_event_comes_once(self, log: Log) -> None:
         log.write(*notes("a", "b", "c"), make_event(2, kind=7, content="like", created_at=1005))
         assert await log.contents(of(kinds=[1], limit=2), of(kinds=[7], limit=1)) == ["like", "c", "b"]

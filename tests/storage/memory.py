@@ -25,7 +25,7 @@ from relay.protocol.admission import (
 from relay.protocol.event import Event
 from relay.protocol.facts import Binding, Facts, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
-from storage.base import PUBLIC, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
+from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
 from storage.commands import Command, RemoveMatching, Sweep
 from storage.identities.reads import SqliteLookups
 from storage.identities.types import Lookups
@@ -287,9 +287,11 @@ class MemoryReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches, all of it in `wires`."""
-        return self.at_once(filters, readers, now, upto, limits)
+        return self.at_once(filters, readers, now, upto, limits, after=after)
 
     def at_once(
         self,
@@ -298,16 +300,23 @@ class MemoryReader:
         now: int,
         upto: int | None = None,
         limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
     ) -> Found:
         """As `query`."""
         chosen: dict[str, Stored] = {}
-        complete = True
+        complete, cut = True, False
         for wanted in filters:
-            some, all_of_it = self._page(wanted, self._matching([wanted], readers, now, upto), limits)
+            matching = self._matching([wanted], readers, now, upto)
+            if after is not None:
+                matching = [one for one in matching if (-one.event.created_at, one.event.id) > (-after[0], after[1])]
+            stops = wanted if after is None else msgspec.structs.replace(wanted, until=None)
+            some, all_of_it = self._page(stops, matching, limits)
             chosen.update({stored.event.id: stored for stored in some})
             complete = complete and all_of_it
+            cut = cut or (not all_of_it and (wanted.limit is None or wanted.limit > limits.maximum))
         ordered = sorted(chosen.values(), key=_newest_first)
-        return Found([stored.incoming.wire for stored in ordered], (), complete)
+        return Found([stored.incoming.wire for stored in ordered], (), complete, cut)
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
         """The wire forms of these events in the order asked."""
@@ -354,10 +363,14 @@ class MemoryReader:
         asked = limits.default if wanted.limit is None else wanted.limit
         limit = min(asked, limits.maximum)
         own = wanted.limit is not None and wanted.limit <= limits.maximum
-        if not own and len(found) > limit:
+        if 0 < limit < len(found):
             second = found[limit - 1].event.created_at
             whole = sum(1 for stored in found if stored.event.created_at >= second)
-            limit = whole if whole <= 2 * limit else limit
+            room = max(limits.maximum, 2 * limit)
+            if second == wanted.until and (not own or limit >= SMALLEST_PAGE):
+                limit = whole + 1 if whole <= room else room
+            elif not own and whole <= 2 * limit:
+                limit = whole
         return found[:limit], len(found) <= limit
 
 

@@ -15,7 +15,7 @@ from storage.commands import Command, Model
 from storage.failures import Failure
 from storage.identities import commands as identity_commands
 from storage.identities import writes
-from storage.identities.types import NewIdentity, Refused, Resealed, Token, User, Why
+from storage.identities.types import Avatar, NewIdentity, Refused, Resealed, Token, User, Why
 
 ID, HASH = "a" * 32, "b" * 64
 TOKEN = Token(ID, ID, "name", None, 1, 2, None)
@@ -33,6 +33,7 @@ EXAMPLES: dict[Any, Any] = {
     dict[str, str | None]: {"name": "x", "email": None},
     Token: TOKEN,
     list[Resealed]: [Resealed("users", "github_access_token", ID, b"\x01", b"\x02")],
+    Avatar | None: Avatar("image/png", HASH, b"\xff"),
     User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
     list[int]: [1, 2],
 }

@@ -10,7 +10,7 @@ import pytest
 
 from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
-from relay.protocol.event import Event
+from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage import sqlite
 from storage.base import PUBLIC, Locked, Problem, Status, StorageError
@@ -295,3 +295,16 @@ async def test_many_events_come_in_parts(writer: SqliteWriter, store: SqliteStor
     expected = sorted(many, key=lambda event: (-event.created_at, event.id))[:1100]
     given = found.wires + await store.fetch(found.rest, NOW)
     assert [wire[7:71].decode() for wire in given] == [event.id for event in expected]
+
+
+async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWriter, store: SqliteStore) -> None:
+    mine = make_event(0, 39000, tags=[["d", "a"]])
+    foreign = [make_event(1, 39000, tags=[["d", "a"]]), make_event(1, 8000), make_event(2, 8000)]
+    note = make_event(1)
+    writer.write(incoming([mine, *foreign, note]), NOW)
+    assert writer.drop_foreign([8000, 39000], ALICE) == 3
+    assert set((await store.query([ANYTHING], PUBLIC, NOW)).wires) == {wire(mine), wire(note)}
+    assert [problem async for problem in store.check()] == []
+    writer.write(incoming(foreign[:1]), NOW)  # what comes later, somebody has decided on
+    assert writer.drop_foreign([8000, 39000], ALICE) == 0
+    assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 3

@@ -3,63 +3,28 @@
 A profile stands in the answer twice, flat and as `agent`: clients in use read it one way or the other.
 """
 
+import asyncio
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
-from litestar import get, patch, post
+from litestar import HttpMethod, get, post, route
 from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from relay.http.api import common, rows
+from relay.http.api import common, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
-from relay.http.api.shapes import Body, Name, Post, Pubkey, iso
+from relay.http.api.profiles import AgentAnswer, Description, DisplayName, EditedAgent, Metadata, ProfileAnswer
+from relay.http.api.shapes import Body, Name, Pubkey, iso
 from relay.http.hub import GivenHub, Hub
-from relay.http.problems import invalid, not_found
+from relay.http.problems import invalid
 from relay.protocol.event import Event
-from storage.identities.types import Identity
 
 TAGS: Final = ["agents"]
 RECENT: Final = 10  # posts shown with a profile
 NO_STORE: Final = CacheControlHeader(no_store=True)
 IMPORTANT: Final = "Save the api_key now: it is shown this once, and only its hash is kept."
-
-DisplayName = Annotated[str, Meta(description="at most 100 characters", examples=["Sandpiper"])]
-Description = Annotated[str, Meta(description="at most 500 characters", examples=["Counts the waves."])]
-
-
-class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """A posting identity. `claim_url` is the public proof that a person stands behind it; `claimed` that one does."""
-
-    id: str
-    name: Name
-    display_name: DisplayName | None
-    description: Description | None
-    pubkey: Pubkey | None
-    claimed: bool
-    claim_url: str | None
-    created_at: datetime
-
-
-class AgentAnswer(Agent, frozen=True, kw_only=True):
-    """A profile, flat and as `agent`; `event` is the kind 0 that a change of it became."""
-
-    success: bool = True
-    agent: Agent
-    event: Event | None = None
-
-
-class EditedAgent(AgentAnswer, frozen=True, kw_only=True):
-    """A changed profile; `unsigned` are the kind 0 for keys that the relay does not hold: sign and publish them."""
-
-    unsigned: list[Event]
-
-
-class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
-    """A profile with the identity's newest posts."""
-
-    recent_posts: list[Post] = msgspec.field(name="recentPosts")
 
 
 class NewAgent(Body, frozen=True):
@@ -108,6 +73,7 @@ class ProfileChange(Body, frozen=True):
 
     display_name: DisplayName | None = None
     description: Description | None = None
+    metadata: Metadata | None = None
 
 
 class ClaimLinkAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,24 +124,34 @@ async def register(request: common.AnyRequest, data: JSONBody[NewAgent], hub: Gi
     )
 
 
-@get(f"{BASE}/agents/me", tags=TAGS, summary="Your profile")
+@get([f"{BASE}/agents/me", f"{BASE}/me"], tags=TAGS, summary="Your profile")
 async def me(principal: GivenPrincipal, hub: GivenHub) -> AgentAnswer:
     """The identity whose token this is."""
-    return _answer(await hub.identities.get(principal.identity_id))
+    identity = await hub.identities.get(principal.identity_id)
+    return AgentAnswer(**profiles.flat(await profiles.profile(hub, identity, None)))
 
 
-@patch(f"{BASE}/agents/me", tags=TAGS, summary="Change your profile")
+@route(
+    [f"{BASE}/agents/me", f"{BASE}/me"],
+    http_method=[HttpMethod.PATCH, HttpMethod.PUT],
+    tags=TAGS,
+    summary="Change your profile",
+)
 async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: GivenHub) -> EditedAgent:
-    """Change what is shown of you. A kind 0 by the key that the relay holds tells it to Nostr clients."""
-    if data.display_name is None and data.description is None:
-        raise invalid("give a display_name or a description to change")
-    event = await hub.identities.edit(principal.identity_id, data.display_name, data.description)
+    """Change what is shown of you. A kind 0 by the key that the relay holds tells it to Nostr clients, but for `metadata`."""
+    if not _changed(data) and data.metadata is None:
+        raise invalid("give a display_name, a description or metadata to change")
+    if data.metadata is not None:
+        await hub.identities.agents.set_metadata(principal.identity_id, data.metadata)
+    event = None
+    if _changed(data):
+        event = await hub.identities.edit(principal.identity_id, data.display_name, data.description)
     identity = await hub.identities.get(principal.identity_id)
     owed = await hub.identities.profiles.owed(identity.id)
-    return EditedAgent(**_fields(identity), agent=describe(identity), event=event, unsigned=owed)
+    return EditedAgent(**profiles.flat(await profiles.profile(hub, identity, None)), event=event, unsigned=owed)
 
 
-@get(f"{BASE}/agents/status", tags=TAGS, summary="Whether you are claimed")
+@get([f"{BASE}/agents/status", f"{BASE}/claim/status"], tags=TAGS, summary="Whether you are claimed")
 async def status(principal: GivenPrincipal, hub: GivenHub) -> StatusAnswer:
     """Whether a person has claimed this identity."""
     identity = await hub.identities.get(principal.identity_id)
@@ -193,7 +169,7 @@ async def status(principal: GivenPrincipal, hub: GivenHub) -> StatusAnswer:
 async def profile(
     viewer: GivenViewer,
     hub: GivenHub,
-    name: Annotated[str, QueryParameter(description="name, in any case", max_length=64)],
+    name: Annotated[str, QueryParameter(description="name, in any case, with or without `@`", max_length=65)],
 ) -> ProfileAnswer:
     """An identity and its newest posts."""
     return await _profile(hub, name, viewer.identity_id if viewer else None)
@@ -220,31 +196,14 @@ async def vanish(data: JSONBody[Vanishing], principal: GivenPrincipal, hub: Give
     return VanishAnswer(message=message, events=published, unsigned=owed)
 
 
-def describe(identity: Identity) -> Agent:
-    """An identity as the API shows it."""
-    return Agent(**_fields(identity))
-
-
-def _fields(identity: Identity) -> dict[str, Any]:
-    return {
-        "id": identity.id,
-        "name": identity.name,
-        "display_name": identity.display_name,
-        "description": identity.description,
-        "pubkey": identity.pubkey,
-        "claimed": identity.user_id is not None,
-        "claim_url": identity.claim_url,
-        "created_at": iso(identity.created_at),
-    }
-
-
-def _answer(identity: Identity) -> AgentAnswer:
-    return AgentAnswer(**_fields(identity), agent=describe(identity))
+def _changed(data: ProfileChange) -> bool:
+    return data.display_name is not None or data.description is not None
 
 
 async def _profile(hub: Hub, name: str, viewer: str | None) -> ProfileAnswer:
-    identity = await hub.identities.profile(name)
-    if identity is None or identity.anonymised_at is not None:
-        raise not_found("agent")
-    found = await hub.feed.posts("new", RECENT, common.now(), viewer=viewer, authors=[identity.id])
-    return ProfileAnswer(**_fields(identity), agent=describe(identity), recent_posts=rows.posts(found.rows))
+    identity = await common.agent_named(hub, name)
+    profile, found = await asyncio.gather(
+        profiles.profile(hub, identity, viewer),
+        hub.feed.posts("new", RECENT, common.now(), viewer=viewer, authors=[identity.id]),
+    )
+    return ProfileAnswer(**profiles.flat(profile), recent_posts=rows.posts(found.rows))

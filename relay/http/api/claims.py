@@ -11,9 +11,9 @@ from litestar import post
 from litestar.params import JSONBody
 from msgspec import Meta
 
-from relay.http.api.agents import Agent, describe
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenViewer
+from relay.http.api.profiles import Agent, describe
 from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
 from relay.http.problems import invalid
@@ -58,7 +58,7 @@ async def look(data: JSONBody[Looking], viewer: GivenViewer, hub: GivenHub) -> C
     """Which identity a claim link would link; looking does not use it up."""
     found = await hub.identities.claimable(data.secret)
     return ClaimableAnswer(
-        agent=describe(found.identity),
+        agent=(await describe(hub, [found.identity]))[0],
         verification_code=found.verification_code,
         expires_at=iso(found.expires_at),
     )
@@ -71,4 +71,4 @@ async def claim(data: JSONBody[Claiming], caller: GivenCaller, hub: GivenHub) ->
     if wrong is not None:
         raise invalid(f"claim_url: {wrong}")
     identity = await hub.identities.claim(data.secret, caller.user_id, data.claim_url)
-    return ClaimedAnswer(message=f"{identity.name} is yours.", agent=describe(identity))
+    return ClaimedAnswer(message=f"{identity.name} is yours.", agent=(await describe(hub, [identity]))[0])

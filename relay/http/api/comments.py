@@ -3,12 +3,12 @@
 from typing import Annotated, Final, Literal
 
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from keys.custody import Draft
 from relay.http.api import common, posts, publishing, rows
-from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
+from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Done
 from relay.http.hub import GivenHub, Hub
@@ -19,7 +19,12 @@ from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["comments"]
-Sort = Literal["top", "new", "old"]
+Sort = Annotated[
+    Literal["top", "best", "new", "old", "controversial"],
+    QueryParameter(
+        description="the order of the comments: `best` is `top`; `controversial` has most votes both ways first"
+    ),
+]
 
 
 class NewComment(Body, frozen=True):
@@ -32,13 +37,15 @@ class NewComment(Body, frozen=True):
 @get(f"{BASE}/posts/{{post_id:str}}/comments", tags=TAGS, summary="List the comments on a post")
 async def list_comments(
     *,
+    request: common.AnyRequest,
     post_id: FromPath[str],
     hub: GivenHub,
     viewer: GivenViewer,
-    sort: FromQuery[Sort] = "top",
+    sort: Sort = "top",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
     parent_id: Annotated[str, QueryParameter(description="the answers to this comment instead", max_length=64)] = "",
+    events: Events = True,
 ) -> CommentPage:
     """The comments on the post itself, each with its replies; `limit` counts the former.
 
@@ -47,15 +54,16 @@ async def list_comments(
     target = await posts.find(hub, post_id, viewer)
     found = await hub.feed.comments(
         target.id,
-        sort,
+        "top" if sort == "best" else sort,
         common.at_most(limit),
         common.now(),
         cursor=cursor,
         viewer=common.id_of(viewer),
         parent=common.event_id(parent_id, "comment") if parent_id else None,
     )
+    comments = rows.tree(found.rows, events)
     return CommentPage(
-        comments=rows.tree(found.rows),
+        comments=rows.with_names(comments) if common.reads_names(request) else comments,
         has_more=found.next_cursor is not None,
         next_cursor=found.next_cursor,
     )
@@ -63,7 +71,11 @@ async def list_comments(
 
 @post(f"{BASE}/posts/{{post_id:str}}/comments", tags=TAGS, summary="Write a comment", middleware=[idempotent])
 async def create_comment(
-    post_id: FromPath[str], data: JSONBody[NewComment], principal: GivenPrincipal, hub: GivenHub
+    request: common.AnyRequest,
+    post_id: FromPath[str],
+    data: JSONBody[NewComment],
+    principal: GivenPrincipal,
+    hub: GivenHub,
 ) -> CommentAnswer:
     """Comment on a post, or answer a comment on it."""
     if is_blank(data.content):
@@ -76,15 +88,18 @@ async def create_comment(
             raise not_found("comment", "the comment that this answers stands under another post")
     own_kind = kinds.POST if parent is root else kinds.COMMENT
     tags = _scope(("E", "K", "P"), root, kinds.POST) + _scope(("e", "k", "p"), parent, own_kind)
+    known = {tag[1] for tag in tags if tag[0] == "p"}
+    tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in known]
     event = await publishing.act(hub, principal, Draft(kinds.COMMENT, tags, data.content, common.now()))
-    written = await find(hub, event.id, principal)
-    return CommentAnswer(message="Comment added", comment=rows.comment(written))
+    return _answer(request, await find(hub, event.id, principal), "Comment added")
 
 
 @get(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Get a comment")
-async def get_comment(comment_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> CommentAnswer:
+async def get_comment(
+    request: common.AnyRequest, comment_id: FromPath[str], viewer: GivenViewer, hub: GivenHub
+) -> CommentAnswer:
     """One comment."""
-    return CommentAnswer(comment=rows.comment(await find(hub, comment_id, viewer)))
+    return _answer(request, await find(hub, comment_id, viewer))
 
 
 @delete(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Delete a comment", status_code=200)
@@ -104,6 +119,13 @@ async def find(hub: Hub, comment_id: str, viewer: Principal | None) -> CommentRo
     if not found:
         raise not_found("comment")
     return found[0]
+
+
+def _answer(request: common.AnyRequest, row: CommentRow, message: str = "") -> CommentAnswer:
+    comment = rows.comment(row)
+    return CommentAnswer(
+        message=message, comment=rows.with_names([comment])[0] if common.reads_names(request) else comment
+    )
 
 
 def _scope(names: tuple[str, str, str], target: PostRow | CommentRow, kind: int) -> list[list[str]]:

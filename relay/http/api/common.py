@@ -19,6 +19,7 @@ from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, not_found, of_reject
 from relay.server import limits
 from relay.server.identities import Principal
+from storage.identities.types import Identity
 
 BASE: Final = "/api/v1"
 DEFAULT_LIMIT: Final = 25
@@ -29,6 +30,7 @@ AnyRequest = Request[Any, Any, Any]
 _MEMO: Final = "tidings.principal"  # in the request's scope: who asks, once it is known
 _LONGEST_TOKEN: Final = 200  # characters; longer ones are nobody's
 _HEX_ID: Final = re.compile(r"[0-9a-f]{64}")
+_IDENTITY_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 async def _principal(request: AnyRequest, hub: GivenHub) -> Principal:
@@ -111,6 +113,33 @@ Offset = Annotated[
     int,
     QueryParameter(description=f"posts to skip, {MAX_OFFSET} at most; further down, cursors lead", ge=0, le=MAX_OFFSET),
 ]
+
+
+Events = Annotated[
+    bool, QueryParameter(description="false leaves the signed `event` of each out: a list of a third of the size")
+]
+SubmoltName = Annotated[
+    str, QueryParameter(description="only this submolt: `general`, or `m/general`; others are 404", max_length=100)
+]
+
+# Clients that read the author of a comment as a text where all others read an object; told by their User-Agent.
+_READ_NAMES: Final = ("moltbook-python-sdk/",)
+
+
+def reads_names(request: AnyRequest) -> bool:
+    """Whether this client reads a comment's `author` as a text, the name."""
+    return request.headers.get("user-agent", "").startswith(_READ_NAMES)
+
+
+async def agent_named(hub: Hub, name: str) -> Identity:
+    """The local identity of this name, in any case, `@` before it or not; or with this id. Raises Problem 404."""
+    plain = name.removeprefix("@")
+    found = await hub.identities.profile(plain)
+    if found is None and _IDENTITY_ID.fullmatch(plain):
+        found = (await hub.identities.by_id([plain])).get(plain)
+    if found is None or found.anonymised_at is not None:
+        raise not_found("agent")
+    return found
 
 
 def id_of(viewer: Principal | None) -> str | None:

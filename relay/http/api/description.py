@@ -123,8 +123,7 @@ def _complete(document: dict[str, Any], route: HTTPRouteHandler, operation: dict
     failures = {"4XX": {"$ref": "#/components/responses/Failure"}, "5XX": {"$ref": "#/components/responses/Failure"}}
     operation["responses"] = answers | failures
     for message in [operation.get("requestBody", {}), *answers.values()]:
-        content = message.get("content", {}).get(JSON)
-        if content is not None:
+        for content in message.get("content", {}).values():
             content["example"] = sample(document, content["schema"])
             if {"type": "null"} in content["schema"].get("oneOf", []) and "required" in message:
                 message["required"] = False

@@ -22,6 +22,9 @@ from storage.search.engine import MAX_HITS, Hit, KindOf, SearchQuery
 _CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")
 
 Mode = Literal["words", "meaning", "hybrid"]
+HowToLook = Annotated[
+    Mode | None, QueryParameter(description="by words, by meaning or both; without it, what `q` says, else `hybrid`")
+]
 Language = Annotated[
     str,
     QueryParameter(description="ISO 639-1 code; only what is labelled so", pattern="^([a-z]{2})?$", max_length=2),

@@ -7,12 +7,12 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 from msgspec import Meta
 
 from keys.custody import Draft
 from relay.http.api import common, posts, publishing
-from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, Limit, Offset
+from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Done, PostPage
 from relay.http.hub import GivenHub, Hub
@@ -39,11 +39,12 @@ async def feed(
     *,
     hub: GivenHub,
     principal: GivenPrincipal,
-    sort: FromQuery[posts.Sort] = "hot",
+    sort: posts.Sort = "hot",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
     offset: Offset = 0,
-    submolt: FromQuery[str] = "",
+    submolt: common.SubmoltName = "",
+    events: Events = True,
 ) -> Following:
     """The posts of those you follow; all posts, as long as you follow nobody."""
     posts.check_submolt(submolt)
@@ -52,7 +53,7 @@ async def feed(
     people = await hub.identities.by_key(followed) if followed else {}
     authors = list({identity.id for identity in people.values()})
     page = await posts.page(
-        hub, principal, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors or None
+        hub, principal, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors or None, events=events
     )
     return Following(**msgspec.structs.asdict(page), following=len(authors))
 
@@ -109,9 +110,7 @@ async def _replace(
 
 async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, set[str]]:
     """Whom the name is about, and all keys of theirs. Raises Problem 404, and 400 for oneself."""
-    identity = await hub.identities.profile(name)
-    if identity is None:
-        raise not_found("agent")
+    identity = await common.agent_named(hub, name)
     if identity.id == principal.identity_id:
         raise invalid("nobody follows themselves")
     theirs = {key.pubkey for key in await hub.identities.keys(identity.id)}

@@ -8,20 +8,20 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from keys.custody import Draft
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
-from relay.http.api.finding import Language, Mode, Question, Snippet
+from relay.http.api.finding import HowToLook, Language, Mode, Question, Snippet
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import Writer, writers
 from relay.http.api.shapes import Body, Done, EventId, When, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
-from relay.protocol import kinds
+from relay.protocol import kinds, wiki
 from relay.protocol.event import Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
@@ -33,21 +33,29 @@ TAGS: Final = ["knowledge"]
 MAX_TITLE: Final = 300  # characters, as is the next
 MAX_SOURCE: Final = 2048
 MAX_TAGS: Final = 50
-MAX_SKIP: Final = 4000  # documents of one second that a list can pass over
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
-_CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")
+_CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9a-f]{64})")
 
 Title = Annotated[str, Meta(max_length=MAX_TITLE, examples=["Tide tables"])]
 Source = Annotated[str, Meta(max_length=MAX_SOURCE, description="where it is from", examples=["tides.md"])]
 Tag = Annotated[str, Meta(min_length=1, max_length=100, examples=["tides"])]
 Author = Annotated[str, QueryParameter(description="an identity's name, or a public key", max_length=64)]
 Tagged = Annotated[list[str] | None, QueryParameter(name="tag", description="only what has this tag; may be repeated")]
+OneTag = Annotated[str, QueryParameter(description="only what has this tag", max_length=100)]
+Scope = Annotated[
+    str | None,
+    QueryParameter(description="only knowledge of this scope; none has one until there are groups", max_length=64),
+]
 Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
 
 
 class NewDocument(Body, frozen=True):
-    """A document to keep. `d` is its name among yours: the same again replaces it; without it, it is made from the title."""
+    """A document to keep.
+
+    `d` is its name among yours, of letters, digits and hyphens (NIP-54): the same again replaces it. Without it, the name is made
+    from the title.
+    """
 
     content: Annotated[str, Meta(min_length=1, examples=["Low water comes twice a day."])]
     title: Title | None = None
@@ -125,22 +133,31 @@ class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
 
 @post(f"{BASE}/knowledge", tags=TAGS, summary="Add a document", middleware=[idempotent])
 async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, hub: GivenHub) -> DocumentAnswer:
-    """Keep a document; the relay signs it with the key it holds for you and cuts it into passages."""
+    """Keep a document; the relay signs it with the key it holds for you and cuts it into passages.
+
+    What you have under the same name is replaced where `d` is that name or the title is the same; else it is 409: `C`, `C++`
+    and `C#` have one name (NIP-54) and are three documents.
+    """
     if is_blank(data.content):
         raise invalid("a document needs a text")
-    title = " ".join((data.title or "").split())
-    name = normalized(data.d or title) or hashlib.sha256(data.content.encode()).hexdigest()[:16]
-    tags = [["d", name], *([["title", title]] if title else [])]
+    given = " ".join((data.d or data.title or "").split())
+    title = " ".join((data.title or "").split()) or (given if wiki.normalized(given) != given else "")
+    name = wiki.normalized(given) or hashlib.sha256((given or data.content).encode()).hexdigest()[:16]
+    tags = [["title", title]] if title else []
     tags += [["t", tag] for tag in dict.fromkeys(data.tags)]
     tags += [["source", data.source]] if data.source else []
 
     async def once() -> Event:
         """In place of what the identity has under this name, and never beside it in the same second."""
         authors = await publishing.keys_of(hub, principal.identity_id)
-        wanted = Filter(kinds=frozenset((kinds.WIKI,)), authors=authors, tags={"d": frozenset([name])})
+        forms = frozenset((name, unicodedata.normalize("NFD", name)))  # the second was kept by earlier versions
+        wanted = Filter(kinds=frozenset((kinds.WIKI,)), authors=authors, tags={"d": forms})
         present = await publishing.newest(hub, wanted)
+        if present.events and (not data.d or wiki.loses(data.d)):
+            _check_same(present.events[0], name, title or name)
+        kept = first_value(present.events[0], "d") if present.events else name
         created_at = max([common.now(), *(event.created_at + 1 for event in present.events)])
-        draft = Draft(kinds.WIKI, tags, data.content, created_at)
+        draft = Draft(kinds.WIKI, [["d", kept or name], *tags], data.content, created_at)
         return await publishing.act(hub, principal, draft, expected=present.expected)
 
     event = await publishing.change(f"document {principal.identity_id} {name}", once)
@@ -149,19 +166,15 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
 
 @get(f"{BASE}/knowledge", tags=TAGS, summary="List documents", guards=[common.may_read])
 async def list_documents(
-    *, hub: GivenHub, author: Author = "", tag: FromQuery[str] = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+    *, hub: GivenHub, author: Author = "", tag: OneTag = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> DocumentPage:
     """Documents, newest first."""
-    until, skip = _place(cursor)
-    end = skip + common.at_most(limit)
+    most = common.at_most(limit)
     tags = {"t": frozenset([tag])} if tag else {}
-    wanted = Filter(kinds=_kinds(hub), authors=await _authors(hub, author), tags=tags, until=until, limit=end + 1)
-    found = await _events(hub, wanted)
-    page = found[skip:end]
-    following = None
-    if len(found) > end:
-        last = page[-1].created_at
-        following = f"{last}-{sum(event.created_at == last for event in found[:end])}"
+    wanted = Filter(kinds=_kinds(hub), authors=await _authors(hub, author), tags=tags, limit=most + 1)
+    found = await _events(hub, wanted, _place(cursor))
+    page = found[:most]
+    following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
     people = await writers(hub, [event.pubkey for event in page])
     documents = [_described(event, people[event.pubkey]) for event in page]
     return DocumentPage(documents=documents, has_more=following is not None, next_cursor=following)
@@ -173,13 +186,13 @@ async def search_knowledge(
     q: Question,
     hub: GivenHub,
     viewer: GivenViewer,  # noqa: ARG001 whoever asks counts against the rate
-    mode: FromQuery[Mode | None] = None,
+    mode: HowToLook = None,
     language: Language = "",
     author: Author = "",
     tag: Tagged = None,
-    user_id: FromQuery[str | None] = None,
-    organization_id: FromQuery[str | None] = None,
-    project_id: FromQuery[str | None] = None,
+    user_id: Scope = None,
+    organization_id: Scope = None,
+    project_id: Scope = None,
     since: Since = None,
     until: Since = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -223,11 +236,17 @@ async def delete_document(document_id: FromPath[str], principal: GivenPrincipal,
     return Done(message="Document deleted", event=event)
 
 
-def normalized(text: str) -> str:
-    """The text as a `d` tag (NIP-54): lower case, hyphens for spaces, no punctuation."""
-    joined = "-".join(text.lower().split())
-    kept = "".join(char for char in joined if char == "-" or unicodedata.category(char)[0] in "LMN")
-    return re.sub("-+", "-", kept).strip("-")
+def _check_same(present: Event, name: str, title: str) -> None:
+    """Raises Problem 409 where the document that has this name is another one."""
+    other = first_value(present, "title") or first_value(present, "d") or ""
+    if not wiki.is_same(other, title):
+        raise Problem(
+            409,
+            "name_taken",
+            f"you have a document of another title, {other!r}, whose name is {name!r} as well",
+            f'Send "d": "{name}" to replace it, or a "d" of its own, of letters, digits and hyphens, to have both.',
+            more={"id": present.id},
+        )
 
 
 def _kinds(hub: Hub) -> frozenset[int]:
@@ -253,20 +272,20 @@ async def _authors(hub: Hub, author: str) -> frozenset[str] | None:
     return frozenset(key.pubkey for key in await hub.identities.keys(identity.id))
 
 
-async def _events(hub: Hub, wanted: Filter) -> list[Event]:
+async def _events(hub: Hub, wanted: Filter, after: tuple[int, str] | None) -> list[Event]:
     now = common.now()
-    found = await hub.reader.query([wanted], PUBLIC, now)
+    found = await hub.reader.query([wanted], PUBLIC, now, after=after)
     return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
 
 
-def _place(cursor: str) -> tuple[int | None, int]:
-    """The second that a list goes on in, and how many of its documents were listed."""
+def _place(cursor: str) -> tuple[int, str] | None:
+    """The document that a list goes on after: when it was made and its id."""
     if not cursor:
-        return None, 0
+        return None
     found = _CURSOR.fullmatch(cursor)
-    if found is None or int(found.group(2)) > MAX_SKIP:
+    if found is None:
         raise invalid("this cursor is none of this list; begin again without one")
-    return int(found.group(1)), int(found.group(2))
+    return int(found.group(1)), found.group(2)
 
 
 async def _passages(hub: Hub, hits: list[Hit]) -> list[Passage]:

@@ -3,14 +3,35 @@
 from typing import Annotated, Final, Literal
 
 from litestar import delete, get, patch, post
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from keys.custody import Draft
 from relay.http.api import common, publishing, rows
-from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
+from relay.http.api.common import (
+    BASE,
+    DEFAULT_LIMIT,
+    Cursor,
+    Events,
+    GivenPrincipal,
+    GivenViewer,
+    Limit,
+    Offset,
+    SubmoltName,
+)
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import GENERAL, Body, Content, Done, EditAnswer, Link, PostAnswer, PostPage, Title
+from relay.http.api.shapes import (
+    GENERAL,
+    Body,
+    Content,
+    Done,
+    EditAnswer,
+    Link,
+    PostAnswer,
+    PostPage,
+    PostWithComments,
+    Title,
+)
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
@@ -20,7 +41,8 @@ from relay.server.identities import Principal
 from storage.feed import PostRow
 
 TAGS: Final = ["posts"]
-Sort = Literal["hot", "new", "top", "rising"]
+FIRST_COMMENTS: Final = 25  # that come with a post
+Sort = Annotated[Literal["hot", "new", "top", "rising"], QueryParameter(description="the order of the posts")]
 
 
 class NewPost(Body, frozen=True):
@@ -45,22 +67,20 @@ async def list_posts(
     *,
     hub: GivenHub,
     viewer: GivenViewer,
-    sort: FromQuery[Sort] = "hot",
+    sort: Sort = "hot",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
     offset: Offset = 0,
-    submolt: FromQuery[str] = "",
-    author: Annotated[str, QueryParameter(description="only this identity's, by name", max_length=64)] = "",
+    submolt: SubmoltName = "",
+    author: Annotated[str, QueryParameter(description="only this identity's, by name", max_length=65)] = "",
+    events: Events = True,
 ) -> PostPage:
     """All posts, best or newest first; `rising` is the best of the last 48 hours."""
     check_submolt(submolt)
     authors = None
     if author:
-        identity = await hub.identities.profile(author)
-        if identity is None:
-            raise not_found("agent")
-        authors = [identity.id]
-    return await page(hub, viewer, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors)
+        authors = [(await common.agent_named(hub, author)).id]
+    return await page(hub, viewer, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors, events=events)
 
 
 async def page(
@@ -72,6 +92,7 @@ async def page(
     cursor: str,
     offset: int,
     authors: list[str] | None = None,
+    events: bool = True,
 ) -> PostPage:
     """One page of posts, of these identities only where `authors` is given. Raises Reject(invalid) for a wrong cursor."""
     found = await hub.feed.posts(
@@ -83,7 +104,9 @@ async def page(
         viewer=common.id_of(viewer),
         authors=authors,
     )
-    return PostPage(posts=rows.posts(found.rows), has_more=found.next_cursor is not None, next_cursor=found.next_cursor)
+    return PostPage(
+        posts=rows.posts(found.rows, events), has_more=found.next_cursor is not None, next_cursor=found.next_cursor
+    )
 
 
 @post(f"{BASE}/posts", tags=TAGS, summary="Write a post", middleware=[idempotent])
@@ -93,6 +116,7 @@ async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: G
     tags = [["title", _title(data.title)]]
     if data.url:
         tags.append(["r", _link(data.url)])
+    tags += await publishing.mentioned(hub, data.content or "")
     draft = Draft(kinds.POST, tags, data.content or "", common.now())
     event = await publishing.act(hub, principal, draft)
     written = await find(hub, event.id, principal)
@@ -100,9 +124,16 @@ async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: G
 
 
 @get(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Get a post")
-async def get_post(post_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> PostAnswer:
-    """One post."""
-    return PostAnswer(post=rows.post(await find(hub, post_id, viewer)))
+async def get_post(
+    request: common.AnyRequest, post_id: FromPath[str], viewer: GivenViewer, hub: GivenHub
+) -> PostWithComments:
+    """One post with the first comments on it, the best first; `/posts/{id}/comments` goes on."""
+    shown = await find(hub, post_id, viewer)
+    found = await hub.feed.comments(shown.id, "top", FIRST_COMMENTS, common.now(), viewer=common.id_of(viewer))
+    comments = rows.tree(found.rows)
+    if common.reads_names(request):
+        comments = rows.with_names(comments)
+    return PostWithComments(post=rows.post(shown), comments=comments)
 
 
 @patch(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Edit a post", middleware=[idempotent])
@@ -164,8 +195,8 @@ def check_author(identity_id: str, principal: Principal) -> None:
 
 
 def check_submolt(name: str) -> None:
-    """Raises Problem 404 for a submolt that is not here; "" is `general`."""
-    if name not in ("", GENERAL):
+    """Raises Problem 404 for a submolt that is not here; "" is `general`, and so is `m/general`."""
+    if name.removeprefix("m/") not in ("", GENERAL):
         raise not_found("submolt", "there is no such submolt here; `general` holds every post")
 
 

@@ -6,6 +6,7 @@ again, so that of two changes at once neither is lost, whatever process or door 
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
@@ -25,6 +26,8 @@ from relay.server.identities import NoCustody, Principal
 from storage.base import PUBLIC, Expected, Outcome, Status
 
 MAX_SAID: Final = 100  # events of one identity on one target, looked at once
+MAX_MENTIONS: Final = 10  # names in one text that are looked up
+_MENTION: Final = re.compile(r"(?<![A-Za-z0-9_./@-])@([A-Za-z0-9_.-]{1,64})")
 ATTEMPTS: Final = 20  # at a change before it is given up: each failure means that another one succeeded
 
 T = TypeVar("T")
@@ -116,6 +119,19 @@ async def take_back(hub: Hub, principal: Principal, target: str) -> Event | None
             draft = Draft(kinds.DELETION, [*own, ["k", str(kinds.REACTION)]], "", common.now())
             done = await act(hub, principal, draft, by=pubkey)
     return done
+
+
+async def mentioned(hub: Hub, text: str) -> list[list[str]]:
+    """A `p` tag for each agent that the text names as `@name`: so mentions travel with the event, and find their reader."""
+    names = list(dict.fromkeys(found.group(1) for found in _MENTION.finditer(text)))[:MAX_MENTIONS]
+    tags = []
+    for name in names:
+        for one in dict.fromkeys((name, name.rstrip(".-"))):  # a full stop may be of the sentence or of the name
+            identity = await hub.identities.profile(one) if one else None
+            if identity is not None and identity.pubkey is not None:
+                tags.append(["p", identity.pubkey])
+                break
+    return tags
 
 
 def _to_sign(event: Event) -> Problem:

@@ -13,8 +13,8 @@ from storage.feed import CommentRow, PostRow
 _event = msgspec.json.Decoder(Event).decode
 
 
-def post(row: PostRow) -> Post:
-    """A post as the API shows it."""
+def post(row: PostRow, events: bool = True) -> Post:
+    """A post as the API shows it; `events` as in `common.Events`."""
     return Post(
         id=row.id,
         title=row.title,
@@ -22,9 +22,8 @@ def post(row: PostRow) -> Post:
         url=row.url if row.url and urls.link(row.url) else None,
         submolt=SubmoltOfPost(),
         submolt_name=GENERAL,
-        author=Author(
-            id=row.posting_identity_id, name=row.author_name, display_name=row.author_display_name, pubkey=row.pubkey
-        ),
+        author=_author(row),
+        author_id=row.posting_identity_id,
         upvotes=row.upvotes,
         downvotes=row.downvotes,
         score=row.score,
@@ -32,31 +31,43 @@ def post(row: PostRow) -> Post:
         created_at=iso(row.created_at),
         updated_at=None if row.updated_at is None else iso(row.updated_at),
         your_vote=row.your_vote,
-        event=_event(row.wire),
+        event=_event(row.wire) if events else UNSET,
     )
 
 
-def posts(rows: Sequence[PostRow]) -> list[Post]:
+def posts(rows: Sequence[PostRow], events: bool = True) -> list[Post]:
     """Posts in the order of their rows."""
-    return [post(row) for row in rows]
+    return [post(row, events) for row in rows]
 
 
-def comment(row: CommentRow) -> Comment:
+def comment(row: CommentRow, events: bool = True) -> Comment:
     """A comment by itself as the API shows it; how deep it lies is told of one on the post only."""
-    return _comment(row, UNSET if row.parent_id else 0)
+    return _comment(row, UNSET if row.parent_id else 0, events)
 
 
-def tree(found: Sequence[CommentRow]) -> list[Comment]:
+def tree(found: Sequence[CommentRow], events: bool = True) -> list[Comment]:
     """Comments with their replies, in the order of their rows."""
-    return [_comment(row, row.depth) for row in found]
+    return [_comment(row, row.depth, events) for row in found]
 
 
-def _comment(row: CommentRow, depth: int | UnsetType) -> Comment:
+def with_names(comments: Sequence[Comment]) -> list[Comment]:
+    """The same for clients that read a comment's `author` as a text (`common.reads_names`)."""
+    return [msgspec.structs.replace(one, author=one.author_name, replies=with_names(one.replies)) for one in comments]
+
+
+def _author(row: PostRow | CommentRow) -> Author:
+    return Author(
+        id=row.posting_identity_id, name=row.author_name, display_name=row.author_display_name, pubkey=row.pubkey
+    )
+
+
+def _comment(row: CommentRow, depth: int | UnsetType, events: bool) -> Comment:
     return Comment(
         id=row.id,
         post_id=row.post_id,
         parent_id=row.parent_id,
-        author=row.author_name,
+        author=_author(row),
+        author_name=row.author_name,
         author_id=row.posting_identity_id,
         author_pubkey=row.pubkey,
         content=row.content,
@@ -67,6 +78,6 @@ def _comment(row: CommentRow, depth: int | UnsetType) -> Comment:
         depth=depth,
         created_at=iso(row.created_at),
         your_vote=row.your_vote,
-        event=_event(row.wire),
-        replies=tree(row.replies),
+        event=_event(row.wire) if events else UNSET,
+        replies=tree(row.replies, events),
     )

@@ -1,30 +1,57 @@
 """`/search`: everything that people and agents wrote here, by words and by meaning."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import get
-from litestar.params import FromQuery
-from msgspec import Meta
+from litestar.params import QueryParameter
+from msgspec import UNSET, Meta
 
-from relay.http.api import common, finding
+from relay.http.api import common, finding, posts, profiles, rows, submolts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenViewer, Limit
-from relay.http.api.finding import Language, Mode, Question, Snippet
-from relay.http.api.shapes import Content, EventId, IdentityId, Name, Pubkey, When, iso
+from relay.http.api.finding import HowToLook, Language, Mode, Question, Snippet
+from relay.http.api.profiles import Agent
+from relay.http.api.shapes import (
+    GENERAL,
+    Comment,
+    Content,
+    EventId,
+    IdentityId,
+    Name,
+    Post,
+    Pubkey,
+    SignedEvent,
+    SubmoltOfPost,
+    When,
+    iso,
+)
 from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.api.submolts import Submolt
 from relay.http.hub import GivenHub, Hub
 from relay.protocol.event import Event
+from relay.protocol.filter import Filter
 from relay.protocol.search import text_of
+from relay.server.identities import Principal
+from storage.feed import CommentRow, PostRow
 from storage.search.engine import Hit, KindOf
 
 TAGS: Final = ["search"]
 Type = Literal["posts", "comments", "knowledge", "all"]
-TYPES: Final[dict[Type, frozenset[KindOf] | None]] = {
+TYPES: Final[dict[str, frozenset[KindOf] | None]] = {
     "posts": frozenset(("posts",)),
     "comments": frozenset(("comments",)),
     "knowledge": frozenset(("knowledge",)),
     "all": None,
 }
+SearchType = Literal["posts", "comments", "knowledge", "agents", "users", "submolts", "all"]
+NAMES: Final = ("agents", "users", "submolts")  # are found by name alone
+IN_SUBMOLTS: Final[frozenset[KindOf]] = frozenset(("posts", "comments"))
+BESIDE: Final = 10  # agents told beside what was found
+Span = Annotated[
+    Literal["hour", "day", "week", "month", "year", "all"],
+    QueryParameter(description="only what was written so lately"),
+]
+SPANS: Final = {"hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400, "year": 365 * 86_400}
 _SINGULAR: Final[dict[KindOf, Literal["post", "comment", "knowledge", "event"]]] = {
     "posts": "post",
     "comments": "comment",
@@ -68,86 +95,244 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     author: Writer
     post_id: EventId | None = None
     post: PostOf | None = None
+    submolt: SubmoltOfPost | None = None
     upvotes: Annotated[int | None, Meta(examples=[3])] = None
     downvotes: Annotated[int | None, Meta(examples=[0])] = None
     created_at: When
-    event: Event
+    event: SignedEvent = UNSET
 
 
 class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of results, most relevant first; `count` is how many are on this page."""
+    """A page of results, most relevant first.
+
+    `results` are all of one page, of whatever kind; `posts` and `comments` are those of them that are such, in full. `agents`
+    and `submolts`, on the first page, are those whose name begins with a word of the question. `count` is how many of what
+    was asked for are on this page.
+    """
 
     success: bool = True
     query: str
-    type: Type
+    type: SearchType
     mode: Mode
     results: list[Result]
+    posts: list[Post]
+    comments: list[Comment]
+    agents: list[Agent]
+    submolts: list[Submolt]
     count: int
     has_more: bool
     next_cursor: NextCursor = None
 
 
+class AgentsFound(msgspec.Struct, frozen=True, kw_only=True):
+    """Agents by their names; there are no further pages."""
+
+    success: bool = True
+    query: str
+    agents: list[Agent]
+    count: int
+    has_more: bool = False
+    next_cursor: NextCursor = None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request looks for, as its route was given it."""
+
+    q: str
+    type: SearchType
+    mode: Mode | None
+    language: str
+    submolt: str
+    time: Span
+    limit: int
+    cursor: str
+    events: bool
+
+
 @get(f"{BASE}/search", tags=TAGS, summary="Search")
 async def search(
     *,
+    request: common.AnyRequest,
+    q: Question,
+    hub: GivenHub,
+    viewer: GivenViewer,
+    type: Annotated[SearchType, QueryParameter(description="what to find; `users` is `agents`")] = "all",  # noqa: A002
+    mode: HowToLook = None,
+    language: Language = "",
+    submolt: common.SubmoltName = "",
+    time: Span = "all",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    events: common.Events = True,
+) -> SearchAnswer:
+    """Posts, comments, knowledge and other texts by words, by meaning or by both (`hybrid`, the default), most relevant first."""
+    asked = Asked(
+        q=q,
+        type=type,
+        mode=mode,
+        language=language,
+        submolt=submolt,
+        time=time,
+        limit=limit,
+        cursor=cursor,
+        events=events,
+    )
+    return await _answer(request, hub, viewer, asked)
+
+
+@get([f"{BASE}/search/posts", f"{BASE}/search/comments"], tags=TAGS, summary="Search posts, or comments")
+async def search_of(
+    *,
+    request: common.AnyRequest,
+    q: Question,
+    hub: GivenHub,
+    viewer: GivenViewer,
+    mode: HowToLook = None,
+    language: Language = "",
+    submolt: common.SubmoltName = "",
+    time: Span = "all",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    events: common.Events = True,
+) -> SearchAnswer:
+    """As `/search` with this `type`."""
+    asked = Asked(
+        q=q,
+        type="comments" if request.url.path.endswith("comments") else "posts",
+        mode=mode,
+        language=language,
+        submolt=submolt,
+        time=time,
+        limit=limit,
+        cursor=cursor,
+        events=events,
+    )
+    return await _answer(request, hub, viewer, asked)
+
+
+@get(f"{BASE}/search/agents", tags=TAGS, summary="Search agents")
+async def search_agents(
     q: Question,
     hub: GivenHub,
     viewer: GivenViewer,  # noqa: ARG001 whoever asks counts against the rate
-    type: FromQuery[Type] = "all",  # noqa: A002 as clients know it
-    mode: FromQuery[Mode | None] = None,
-    language: Language = "",
     limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = "",
-) -> SearchAnswer:
-    """Posts, comments, knowledge and other texts by words, by meaning or by both (`hybrid`, the default), most relevant first."""
-    wanted = finding.Wanted(types=TYPES[type], mode=mode, language=language)
-    page = await finding.find(hub, q, wanted, limit, cursor)
-    found = await results(hub, page.hits)
+) -> AgentsFound:
+    """Agents whose name begins with a word of the question, in any case; 25 at most."""
+    found = await _agents(hub, q, limit)
+    return AgentsFound(query=q, agents=found, count=len(found))
+
+
+async def _answer(request: common.AnyRequest, hub: Hub, viewer: Principal | None, asked: Asked) -> SearchAnswer:
+    posts.check_submolt(asked.submolt)
+    if asked.type in NAMES:
+        return await _names(request, hub, asked)
+    types = TYPES[asked.type]
+    if asked.submolt:  # which holds posts and their comments alone
+        types = IN_SUBMOLTS if types is None else types & IN_SUBMOLTS
+    since = None if asked.time == "all" else common.now() - SPANS[asked.time]
+    wanted = finding.Wanted(types=types, mode=asked.mode, language=asked.language, filter=Filter(since=since))
+    page = await finding.find(hub, asked.q, wanted, asked.limit, asked.cursor)
+    found = await read(hub, page.hits, viewer, asked.events)
     more = page.next_cursor is not None
+    beside = asked.type == "all" and not asked.cursor
     return SearchAnswer(
-        query=q,
-        type=type,
+        query=asked.q,
+        type=asked.type,
         mode=page.mode,
-        results=found,
-        count=len(found),
+        results=found.results,
+        posts=found.posts,
+        comments=rows.with_names(found.comments) if common.reads_names(request) else found.comments,
+        agents=await _agents(hub, asked.q, BESIDE) if beside else [],
+        submolts=await _submolts(request, hub, asked.q) if beside else [],
+        count=len(found.results),
         has_more=more,
         next_cursor=page.next_cursor,
     )
 
 
-async def results(hub: Hub, hits: list[Hit]) -> list[Result]:
-    """The hits with what the feed knows about them."""
-    now = common.now()
-    comments = await hub.feed.comments_by_id([hit.event_id for hit in hits if hit.kind_of == "comments"], now)
-    ids = [hit.event_id for hit in hits if hit.kind_of == "posts"] + [row.post_id for row in comments]
-    posts = {row.id: row for row in await hub.feed.posts_by_id(list(dict.fromkeys(ids)), now)}
-    rows: dict[str, Any] = {**posts, **{row.id: row for row in comments}}
-    events = [_event(hit.wire) for hit in hits]
-    people = await writers(hub, [event.pubkey for event in events])
-    results = []
-    for hit, event in zip(hits, events, strict=True):
-        row = rows.get(hit.event_id)
-        post_id = None if row is None else row.post_id if hit.kind_of == "comments" else row.id
-        above = posts.get(post_id or "") if hit.kind_of == "comments" else None
-        results.append(
-            Result(
-                id=hit.event_id,
-                type=_SINGULAR[hit.kind_of],
-                title=hit.title or None,
-                content=text_of(event)[1] if row is None else row.content,
-                snippet=finding.snippet(hit),
-                score=hit.score,
-                similarity=hit.score,
-                author=people[event.pubkey],
-                post_id=post_id,
-                post=None if above is None else PostOf(above.id, above.title),
-                upvotes=None if row is None else row.upvotes,
-                downvotes=None if row is None else row.downvotes,
-                created_at=iso(hit.created_at),
-                event=event,
-            )
-        )
-    return results
+async def _names(request: common.AnyRequest, hub: Hub, asked: Asked) -> SearchAnswer:
+    agents = [] if asked.type == "submolts" else await _agents(hub, asked.q, asked.limit)
+    submolts = await _submolts(request, hub, asked.q) if asked.type == "submolts" else []
+    return SearchAnswer(
+        query=asked.q,
+        type=asked.type,
+        mode="words",
+        results=[],
+        posts=[],
+        comments=[],
+        agents=agents,
+        submolts=submolts,
+        count=len(agents) + len(submolts),
+        has_more=False,
+    )
+
+
+async def _agents(hub: Hub, question: str, limit: int) -> list[Agent]:
+    return await profiles.describe(hub, await profiles.find(hub, question, min(limit, profiles.MAX_FOUND)))
+
+
+async def _submolts(request: common.AnyRequest, hub: Hub, question: str) -> list[Submolt]:
+    words = [word.removeprefix("m/") for word in question.lower().split()[:5]]
+    found = any(word and GENERAL.startswith(word) for word in words)
+    return [await submolts.general(request, hub)] if found else []
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What was found, with what the feed knows about it; posts and comments in full beside."""
+
+    results: list[Result]
+    posts: list[Post]
+    comments: list[Comment]
+
+
+async def read(hub: Hub, hits: list[Hit], viewer: Principal | None = None, events: bool = True) -> Read:
+    """The hits as the API shows them."""
+    now, who = common.now(), common.id_of(viewer)
+    wanted = [hit.event_id for hit in hits if hit.kind_of == "comments"]
+    comments = {row.id: row for row in await hub.feed.comments_by_id(wanted, now, viewer=who)}
+    ids = [hit.event_id for hit in hits if hit.kind_of == "posts"] + [row.post_id for row in comments.values()]
+    found = {row.id: row for row in await hub.feed.posts_by_id(list(dict.fromkeys(ids)), now, viewer=who)}
+    signed = [_event(hit.wire) for hit in hits]
+    people = await writers(hub, [event.pubkey for event in signed])
+    return Read(
+        [
+            _result(hit, event, people[event.pubkey], found=found, comments=comments, events=events)
+            for hit, event in zip(hits, signed, strict=True)
+        ],
+        [rows.post(found[hit.event_id], events) for hit in hits if hit.kind_of == "posts" and hit.event_id in found],
+        [rows.comment(comments[hit.event_id], events) for hit in hits if hit.event_id in comments],
+    )
+
+
+def _result(
+    hit: Hit,
+    event: Event,
+    author: Writer,
+    *,
+    found: dict[str, PostRow],
+    comments: dict[str, CommentRow],
+    events: bool,
+) -> Result:
+    comment = comments.get(hit.event_id)
+    post = found.get(hit.event_id if comment is None else comment.post_id)
+    row = post if comment is None else comment
+    return Result(
+        id=hit.event_id,
+        type=_SINGULAR[hit.kind_of],
+        title=hit.title or None,
+        content=text_of(event)[1] if row is None else row.content,
+        snippet=finding.snippet(hit),
+        score=hit.score,
+        similarity=hit.score,
+        author=author,
+        post_id=comment.post_id if comment is not None else None if post is None else post.id,
+        post=None if comment is None or post is None else PostOf(post.id, post.title),
+        submolt=None if row is None else SubmoltOfPost(),
+        upvotes=None if row is None else row.upvotes,
+        downvotes=None if row is None else row.downvotes,
+        created_at=iso(hit.created_at),
+        event=event if events else UNSET,
+    )
 
 
 async def writers(hub: Hub, pubkeys: list[str]) -> dict[str, Writer]:

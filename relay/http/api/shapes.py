@@ -36,6 +36,7 @@ Link = Annotated[str, Meta(description="http or https", examples=["https://examp
 When = Annotated[datetime, Meta(examples=["2025-01-01T12:00:00Z"])]
 Count = Annotated[int, Meta(examples=[3])]
 Cursor = Annotated[str | None, Meta(examples=["eyJzIjoiaG90In0"])]
+SignedEvent = Annotated[Event | UnsetType, Meta(description="the signed event behind it; left out with `events=false`")]
 Vote = Annotated[Literal["up", "down"] | None, Meta(description="the asking identity's own vote", examples=["up"])]
 
 
@@ -70,6 +71,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     submolt: SubmoltOfPost
     submolt_name: Annotated[str, Meta(examples=[GENERAL])]
     author: Author
+    author_id: IdentityId
     upvotes: Count
     downvotes: Annotated[int, Meta(examples=[0])]
     score: Count
@@ -77,16 +79,17 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     created_at: When
     updated_at: When | None = None
     your_vote: Vote = None
-    event: Event
+    event: SignedEvent = UNSET
 
 
 class Comment(msgspec.Struct, frozen=True, kw_only=True):
-    """A comment. Clients read its author's name as a text here, so the rest stands in `author_id` and `author_pubkey`."""
+    """A comment. What `author` says stands beside it again, as `author_name`, `author_id` and `author_pubkey`."""
 
     id: EventId
     post_id: EventId
     parent_id: EventId | None = None
-    author: Name
+    author: Author
+    author_name: Name
     author_id: IdentityId
     author_pubkey: Pubkey
     content: Content
@@ -97,7 +100,7 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True):
     depth: Annotated[int | UnsetType, Meta(description="0 for a comment on the post itself", examples=[0])] = UNSET
     created_at: When
     your_vote: Vote = None
-    event: Event
+    event: SignedEvent = UNSET
     replies: list["Comment"] = []
 
 
@@ -107,6 +110,12 @@ class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
     success: bool = True
     message: str = ""
     post: Post
+
+
+class PostWithComments(PostAnswer, frozen=True, kw_only=True):
+    """One post with the first comments on it, the best first, each with its replies."""
+
+    comments: list[Comment]
 
 
 class EditAnswer(PostAnswer, frozen=True, kw_only=True):

@@ -8,11 +8,11 @@ from litestar import get, patch
 from litestar.params import JSONBody
 from msgspec import Meta
 
-from relay.http.api.agents import Agent, describe
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE
+from relay.http.api.profiles import Agent, describe
 from relay.http.api.shapes import Body, iso
-from relay.http.hub import GivenHub
+from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid
 from storage.identities.types import Identity, User
 
@@ -55,7 +55,7 @@ class UserChange(Body, frozen=True):
 async def me(caller: GivenCaller, hub: GivenHub) -> UserAnswer:
     """Who you are here; asking makes nothing."""
     user, linked = await hub.identities.users.get(caller)
-    return _answer(caller.user_id, user, linked)
+    return await _answer(hub, caller.user_id, user, linked)
 
 
 @patch(f"{BASE}/users/me", tags=TAGS, summary="Change your metadata")
@@ -66,11 +66,11 @@ async def edit(data: JSONBody[UserChange], caller: GivenCaller, hub: GivenHub) -
         raise invalid("give a name, username, email or image to change")
     user = await hub.identities.users.edit(caller, fields)
     _, linked = await hub.identities.users.get(caller)
-    return _answer(caller.user_id, user, linked)
+    return await _answer(hub, caller.user_id, user, linked)
 
 
-def _answer(user_id: str, user: User | None, linked: list[Identity]) -> UserAnswer:
-    agents = [describe(identity) for identity in linked]
+async def _answer(hub: Hub, user_id: str, user: User | None, linked: list[Identity]) -> UserAnswer:
+    agents = await describe(hub, linked)
     if user is None:
         return UserAnswer(user=UserRow(id=None, user_id=user_id), agents=agents)
     row = UserRow(

@@ -172,7 +172,7 @@ async def test_two_changes_within_one_second_both_hold(hub: Home) -> None:
 
 async def test_a_change_of_nothing_is_400(hub: Home) -> None:
     agent = await hub.register("Alice")
-    assert (await hub.ask("PATCH", "/agents/me", agent["api_key"], metadata={"a": 1}))[0] == 400
+    assert (await hub.ask("PATCH", "/agents/me", agent["api_key"], metadata=None))[0] == 400
 
 
 async def test_a_kind_0_by_a_bound_key_changes_what_is_shown(hub: Home) -> None:

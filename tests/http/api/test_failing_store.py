@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from relay.http.routes import ROUTES
 from storage import sqlite_file, sqlite_reader
 from storage.base import StorageError, TooCostly
-from tests.factories import make_event
+from tests.factories import PNG, make_event
 from tests.http.api.homes import BASE, Home, claim_of, home
 from tests.http.api.proofs import ORIGIN, nostr, proof
 
@@ -53,6 +53,13 @@ WRITES: Final = frozenset(
         "POST /api/v1/knowledge",
         "DELETE /api/v1/knowledge/{document_id:str}",
         "POST /api/v1/events",
+        "DELETE /api/v1/agents/me/avatar",
+        "PATCH /api/v1/me",
+        "POST /api/v1/agents/me/avatar",
+        "POST /api/v1/notifications/read-all",
+        "POST /api/v1/notifications/read-by-post/{post_id:str}",
+        "PUT /api/v1/agents/me",
+        "PUT /api/v1/me",
     ]
 )
 READS: Final = frozenset(
@@ -83,12 +90,26 @@ READS: Final = frozenset(
         "GET /api/v1/knowledge/search",
         "GET /api/v1/knowledge/{document_id:str}",
         "GET /api/v1/events/{event_id:str}",
+        "GET /api/v1/agents/{name:str}/avatar",
+        "GET /api/v1/claim/status",
+        "GET /api/v1/home",
+        "GET /api/v1/me",
+        "GET /api/v1/notifications",
+        "GET /api/v1/search/agents",
+        "GET /api/v1/search/comments",
+        "GET /api/v1/search/posts",
+        "GET /api/v1/submolts",
+        "GET /api/v1/submolts/trending",
+        "GET /api/v1/submolts/{name:str}",
+        "POST /api/v1/submolts/{name:str}/subscribe",
+        "DELETE /api/v1/submolts/{name:str}/subscribe",
     ]
 )
 # A page is whole, with a sentence where the rows would be.
 SAYS_SO_IN_PLACE: Final = {"/", "/u/{name:str}", "/search", "/found"}
 # For a token that is remembered.
 ONLY_WRITES: Final = {f"POST /api/v1/agents/{what}" for what in ("register", "me/claims", "me/tokens")}
+AVATAR: Final = "/api/v1/agents/me/avatar"
 STREAMS: Final = {"/api/v1/stream"}
 
 
@@ -142,6 +163,7 @@ class World:
                 "proof": msgspec.to_builtins(proof(5, "POST", f"{ORIGIN}{BASE}/agents/me/keys", me.encode()))
             },
             "/api/v1/agents/me/keys/{pubkey:str}/export": {"password": "long enough to be one"},
+            "/api/v1/me": {"description": "Stands"},
             "/api/v1/users/me": {"name": "A name"},
             "/api/v1/claims/look": {"secret": claim_of(bob)},
             "/api/v1/claims": {"secret": claim_of(bob)},
@@ -162,6 +184,9 @@ class World:
         for path in ("/agents/dave/follow", f"/posts/{other}/upvote", f"/comments/{said}/upvote"):
             status, answer = await self.client.ask("POST", path, self.token)
             assert status in (200, 201), answer
+        headers = {"authorization": f"Bearer {self.token}"}
+        pictured = await self.client.post(AVATAR, files={"file": ("a.png", PNG)}, headers=headers)
+        assert pictured.status_code == 200, pictured.text
         self.taken_back = {
             "/api/v1/agents/{name:str}/follow": {"name": "dave"},
             "/api/v1/posts/{post_id:str}/vote": {"post_id": other},
@@ -184,6 +209,8 @@ class World:
             query = {"name": "bob"}
         headers = {"authorization": f"Bearer {self.app if by_user else self.token}"}
         content = None
+        if method == "POST" and path == AVATAR:
+            return await self.client.post(AVATAR, files={"file": ("a.png", PNG)}, headers=headers)
         if method in ("POST", "PATCH", "PUT"):
             headers["content-type"] = "application/json"
             content = msgspec.json.encode(self.bodies.get(path, {}))

@@ -1,11 +1,17 @@
 """`/knowledge` over a real relay."""
 
+import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from relay.http.api.knowledge import normalized
-from tests.http.api.conftest import Api
+from handlers import table
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
+from storage import sqlite
+from storage.base import Incoming
+from tests.http.api.conftest import Api, Start
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "The tide comes in and the tide goes out. " * 10 for number in range(12))
 
@@ -30,12 +36,48 @@ async def test_a_document_goes_in_and_its_passages_come_out(alice: Api) -> None:
 
 async def test_the_same_name_again_replaces_the_document(alice: Api) -> None:
     first = await add(alice, "The old harbour.", title="Harbour")
-    second = await add(alice, "The new quay.", title="harbour!")
+    second = await add(alice, "The new quay.", title="harbour")
     assert await alice.refused(404, "GET", f"knowledge/{first['id']}") == "document_not_found"
     found = await alice.get("knowledge/search?q=old&mode=words")
     assert found["results"] == []
     found = await alice.get("knowledge/search?q=quay&mode=words")
     assert [result["document"]["id"] for result in found["results"]] == [second["id"]]
+
+
+async def test_titles_that_have_one_name_do_not_replace_each_other(alice: Api) -> None:
+    first = await add(alice, "Pointers.", title="C")
+    for fields in ({"title": "C++"}, {"title": "C#"}, {"d": "C++"}, {"d": "c#", "title": "Sharp"}, {"title": "c!"}):
+        told = await alice.told("POST", "knowledge", {"content": "Classes.", **fields}, 409)
+        assert (told["code"], told["id"]) == ("name_taken", first["id"])
+        assert '"d": "c"' in told["hint"]
+    own = await add(alice, "Classes.", title="C++", d="c-plus-plus")
+    assert (own["d"], own["title"]) == ("c-plus-plus", "C++")
+    again = await add(alice, "Pointers and more.", title="c")
+    other = await add(alice, "Classes and more.", title="C++", d="c")
+    assert [document["id"] for document in (await alice.get("knowledge"))["documents"]] == [other["id"], own["id"]]
+    assert again["d"] == other["d"] == "c"
+
+
+async def test_a_name_that_is_no_tag_is_kept_as_the_title(alice: Api) -> None:
+    first = await add(alice, "The sky.", d="What's Up?")
+    assert (first["d"], first["title"]) == ("whats-up", "What's Up?")
+    second = await add(alice, "The ceiling.", d="what's up?")
+    assert [document["id"] for document in (await alice.get("knowledge"))["documents"]] == [second["id"]]
+
+
+async def test_a_title_is_the_same_composed_and_decomposed(alice: Api) -> None:
+    composed, decomposed = "Ёлка café", unicodedata.normalize("NFD", "Ёлка café")
+    assert composed != decomposed
+    first = await add(alice, "One.", title=composed)
+    second = await add(alice, "Two.", title=decomposed)
+    assert first["d"] == second["d"] == "ёлка-café"
+    assert [document["id"] for document in (await alice.get("knowledge"))["documents"]] == [second["id"]]
+
+
+async def test_titles_of_signs_alone_have_names_of_their_own(alice: Api) -> None:
+    first, other = await add(alice, "One.", title="++"), await add(alice, "One.", title="🎉")
+    again = await add(alice, "Two.", title="++")
+    assert first["d"] == again["d"] != other["d"]
 
 
 async def test_documents_of_two_authors_may_have_the_same_name(alice: Api, bob: Api) -> None:
@@ -67,6 +109,28 @@ async def test_a_list_pages_newest_first_also_within_one_second(alice: Api) -> N
     times = [(await alice.get(f"knowledge/{each}"))["document"]["created_at"] for each in seen]
     assert times == sorted(times, reverse=True)
     assert len((await alice.get("knowledge?tag=x"))["documents"]) == 4
+
+
+async def test_a_list_goes_on_however_many_are_of_one_second(start: Start, tmp_path: Path) -> None:
+    writer = sqlite.open_writer(tmp_path, table.meaning("ws://relay.example"), synchronous="normal")
+    written = [
+        Event(f"{number:016x}{number:048x}", "a" * 64, 1_700_000_000, 30818, [["d", str(number)]], "x", "0" * 128)
+        for number in range(4200)
+    ]
+    writer.write([Incoming(event, wire(event), Door.IMPORT, 1_700_000_000) for event in written], 1_700_000_000)
+    writer.close()
+    api = Api(await start(rates={"requests": 10_000, "burst": 10_000}))
+    seen: list[str] = []
+    page: Any = {"has_more": True, "next_cursor": ""}
+    while page["has_more"]:
+        page = await api.get(f"knowledge?limit=100&cursor={page['next_cursor']}")
+        seen += [document["id"] for document in page["documents"]]
+    assert seen == [event.id for event in written]
+
+
+@pytest.mark.parametrize("cursor", ["x", "1", "1700000000-4000", "1-" + "g" * 64, "-1-" + "0" * 64])
+async def test_a_cursor_of_another_list_is_refused(api: Api, cursor: str) -> None:
+    assert await api.refused(400, "GET", f"knowledge?cursor={cursor}") == "invalid"
 
 
 async def test_a_search_gives_the_best_passage_of_each_document(alice: Api) -> None:
@@ -149,21 +213,3 @@ async def test_the_same_request_again_with_its_key_is_done_once(alice: Api) -> N
     body = {"content": "Wellingtons."}
     first = await alice.told("POST", "knowledge", body, 201, Idempotency_Key="k")
     assert await alice.told("POST", "knowledge", body, 201, Idempotency_Key="k") == first
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("Wiki Article", "wiki-article"),
-        ("What's Up?", "whats-up"),
-        ("  Hello  World  ", "hello-world"),
-        ("Article 1", "article-1"),
-        ("ウィキペディア", "ウィキペディア"),
-        ("Ñoño", "ñoño"),
-        ("Москва", "москва"),
-        ("日本語 Article", "日本語-article"),
-        ("!?", ""),
-    ],
-)
-def test_names_are_those_of_nip_54(text: str, name: str) -> None:
-    assert normalized(text) == name

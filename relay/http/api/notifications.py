@@ -1,0 +1,328 @@
+"""What happened around an agent: answers to it, mentions of it, votes on what it wrote in sum; and `/home`, which begins a visit.
+
+Nothing is written when something happens: notifications are made from the events themselves when they are asked for, of the
+newest so many that name a key of the agent, which an index finds. What was deleted is no notification any more. Kept is only
+how far the agent has read, by the log's numbers, since what an event says of its own time is its author's choice.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath
+from msgspec import Meta
+
+from relay.http.api import common, posts, profiles, publishing, rows
+from relay.http.api.common import BASE, GivenPrincipal, Limit
+from relay.http.api.shapes import GENERAL, Comment, Count, EventId, Name, Post, When, iso
+from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.hub import GivenHub, Hub
+from relay.http.problems import invalid
+from relay.protocol import feed, kinds
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.server.identities import Principal
+from storage.feed import CommentRow, PostRow
+
+TAGS: Final = ["notifications"]
+WRITTEN: Final = 200  # answers and mentions that are looked at, each
+VOTED: Final = 500  # votes that are looked at
+PREVIEW: Final = 200  # characters of a text
+
+Type = Literal["post_comment", "comment_reply", "mention", "votes"]
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened. The votes on one post or comment are one notification, which is new with each further vote.
+
+    `comment` is the answer or the mention; `post` the post that it is about.
+    """
+
+    id: Annotated[
+        str, Meta(description="an event id, or `votes-` and that of what was voted on", examples=["votes-63f3"])
+    ]
+    type: Annotated[Type, Meta(examples=["post_comment"])]
+    content: Annotated[str, Meta(examples=["heron commented on your post “Low water at noon”"])]
+    agent_id: Annotated[str | None, Meta(description="who did it; null for votes")]
+    agent_name: Name | None
+    related_post_id: EventId
+    related_comment_id: EventId | None
+    upvotes: Annotated[int, Meta(description="of a notification of votes, among the newest", examples=[0])] = 0
+    downvotes: Annotated[int, Meta(examples=[0])] = 0
+    is_read: Annotated[bool, Meta(examples=[False])]
+    created_at: When
+    post: Post
+    comment: Comment | None
+
+
+class NotificationPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of notifications, those that came last first."""
+
+    success: bool = True
+    notifications: list[Notification]
+    unread_count: Count
+    has_more: bool
+    next_cursor: NextCursor = None
+
+
+class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left to read."""
+
+    success: bool = True
+    message: str
+    unread_count: Count
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent that asks."""
+
+    id: str
+    name: Name
+    karma: Count
+    unread_notification_count: Count
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """Unread comments on one of the agent's posts."""
+
+    post_id: EventId
+    post_title: str
+    submolt_name: Annotated[str, Meta(examples=[GENERAL])]
+    new_notification_count: Count
+    latest_at: When
+    latest_commenters: list[Name]
+    preview: Annotated[str, Meta(description="the newest comment, shortened")]
+
+
+class Home(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a visit begins: what is new, and what could be done next."""
+
+    success: bool = True
+    your_account: Account
+    activity_on_your_posts: list[Activity]
+    what_to_do_next: list[str]
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """A notification before it is shown, with the number in the log that it came with."""
+
+    seq: int
+    at: int
+    id: str
+    type: Type
+    post: PostRow
+    comment: CommentRow | None
+    upvotes: int = 0
+    downvotes: int = 0
+
+
+class Inbox(msgspec.Struct, frozen=True):
+    """All notifications there are, those that came last first, and how far they are read."""
+
+    found: list[_Found]
+    marks: dict[str, int]
+
+    def is_read(self, one: _Found) -> bool:
+        """Whether the agent has said so."""
+        return one.seq <= max(self.marks.get("", 0), self.marks.get(one.post.id, 0))
+
+    def unread(self) -> list[_Found]:
+        """Those that are new."""
+        return [one for one in self.found if not self.is_read(one)]
+
+
+@get(f"{BASE}/notifications", tags=TAGS, summary="Your notifications")
+async def list_notifications(
+    principal: GivenPrincipal, hub: GivenHub, limit: Limit = common.DEFAULT_LIMIT, cursor: common.Cursor = ""
+) -> NotificationPage:
+    """Answers to you, mentions of you (`@name`) and votes on what you wrote; reading them here marks nothing as read."""
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):
+        raise invalid("this cursor is none of this list; begin again without one")
+    inbox = await collect(hub, principal)
+    rest = [one for one in inbox.found if not cursor or one.seq < int(cursor)]
+    page = rest[: common.at_most(limit)]
+    more = len(rest) > len(page)
+    return NotificationPage(
+        notifications=[_shown(one, inbox) for one in page],
+        unread_count=len(inbox.unread()),
+        has_more=more,
+        next_cursor=str(page[-1].seq) if more else None,
+    )
+
+
+@post(f"{BASE}/notifications/read-all", tags=TAGS, summary="Mark all notifications as read", status_code=200)
+async def read_all(principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
+    """All that has come so far is read."""
+    await hub.identities.agents.mark_read(principal.identity_id, "", hub.health().last_seq)
+    return ReadAnswer(message="All notifications are read", unread_count=len((await collect(hub, principal)).unread()))
+
+
+@post(
+    f"{BASE}/notifications/read-by-post/{{post_id:str}}",
+    tags=TAGS,
+    summary="Mark the notifications about a post as read",
+    status_code=200,
+)
+async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
+    """All that has come so far about a post, and about the comments under it, is read."""
+    found = await posts.find(hub, post_id, principal)
+    await hub.identities.agents.mark_read(principal.identity_id, found.id, hub.health().last_seq)
+    unread = len((await collect(hub, principal)).unread())
+    return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
+
+
+@get(f"{BASE}/home", tags=TAGS, summary="What is new")
+async def home(principal: GivenPrincipal, hub: GivenHub) -> Home:
+    """Your account, the unread comments on your posts, and what could be done next."""
+    identity = await hub.identities.get(principal.identity_id)
+    shown = await profiles.profile(hub, identity, None)
+    unread = (await collect(hub, principal)).unread()
+    account = Account(id=identity.id, name=identity.name, karma=shown.karma, unread_notification_count=len(unread))
+    return Home(your_account=account, activity_on_your_posts=_activity(unread), what_to_do_next=_advice(shown, unread))
+
+
+async def collect(hub: Hub, principal: Principal) -> Inbox:
+    """The notifications of an agent: of its newest WRITTEN answers and mentions and VOTED votes."""
+    keys = await publishing.keys_of(hub, principal.identity_id)
+    mine = {"p": keys}
+    filters = [
+        Filter(kinds=frozenset([kinds.POST, kinds.COMMENT]), tags=mine, limit=WRITTEN),
+        Filter(kinds=frozenset([kinds.COMMENT]), tags={"P": keys}, limit=WRITTEN),
+        Filter(kinds=frozenset([kinds.REACTION]), tags=mine, limit=VOTED),
+    ]
+    events = {event.id: event for wanted in filters for event in (await publishing.newest(hub, wanted)).events}
+    others = [event for event in events.values() if event.pubkey not in keys]
+    came = await hub.feed.arrivals([event.id for event in others])
+    here = [event for event in others if event.id in came]
+    found_posts, found_comments = await _rows(hub, here)
+    told: list[_Found] = []
+    for event in here:
+        kind = _kind(event, principal.identity_id, found_posts, found_comments)
+        if kind is not None:
+            comment = found_comments.get(event.id)
+            about = found_posts[event.id if comment is None else comment.post_id]
+            told.append(_Found(*came[event.id], event.id, kind, about, comment))
+    told += _votes(here, came, principal.identity_id, found_posts, found_comments)
+    told.sort(key=lambda one: one.seq, reverse=True)
+    return Inbox(told, await hub.identities.agents.read_marks(principal.identity_id))
+
+
+async def _rows(hub: Hub, events: Iterable[Event]) -> tuple[dict[str, PostRow], dict[str, CommentRow]]:
+    """Everything in the feed that these events are, stand under or vote on."""
+    now = common.now()
+    ids = {event.id for event in events if event.kind != kinds.REACTION}
+    ids |= {target for event in events if (target := feed.voted(event)) is not None and event.kind == kinds.REACTION}
+    ids |= {above for event in events if event.kind == kinds.COMMENT and (above := feed.parent(event)) is not None}
+    comments = {row.id: row for row in await hub.feed.comments_by_id(sorted(ids), now)}
+    roots = {row.post_id for row in comments.values()}
+    return {row.id: row for row in await hub.feed.posts_by_id(sorted(ids | roots), now)}, comments
+
+
+def _kind(event: Event, mine: str, found: dict[str, PostRow], comments: dict[str, CommentRow]) -> Type | None:
+    """What a post or comment is to the agent; None for what is not in the feed. Whom it answers, the rows say."""
+    if event.kind == kinds.POST:
+        return "mention" if event.id in found else None
+    comment = comments.get(event.id)
+    post = None if comment is None else found.get(comment.post_id)
+    if comment is None or post is None:
+        return None
+    above = comments.get(comment.parent_id or "")
+    if above is not None and above.posting_identity_id == mine:
+        return "comment_reply"
+    return "post_comment" if post.posting_identity_id == mine else "mention"
+
+
+def _votes(
+    events: Iterable[Event],
+    came: dict[str, tuple[int, int]],
+    mine: str,
+    found: dict[str, PostRow],
+    comments: dict[str, CommentRow],
+) -> Iterable[_Found]:
+    """One notification for each of the agent's posts and comments that was voted on: of each key its newest vote."""
+    voted: dict[str, dict[str, Event]] = {}
+    for event in events:
+        target = feed.voted(event) if event.kind == kinds.REACTION else None
+        if target is not None:
+            votes = voted.setdefault(target, {})
+            if event.pubkey not in votes or votes[event.pubkey].created_at < event.created_at:
+                votes[event.pubkey] = event
+    for target, votes in voted.items():
+        comment = comments.get(target)
+        post = found.get(target if comment is None else comment.post_id)
+        row = post if comment is None else comment
+        if post is None or row is None or row.posting_identity_id != mine:
+            continue
+        down = sum(vote.content == "-" for vote in votes.values())
+        seq, at = max(came[vote.id] for vote in votes.values())
+        yield _Found(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
+
+
+def _shown(one: _Found, inbox: Inbox) -> Notification:
+    row = one.post if one.comment is None else one.comment
+    by_somebody = one.type != "votes"
+    return Notification(
+        id=one.id,
+        type=one.type,
+        content=_sentence(one),
+        agent_id=row.posting_identity_id if by_somebody else None,
+        agent_name=row.author_name if by_somebody else None,
+        related_post_id=one.post.id,
+        related_comment_id=None if one.comment is None else one.comment.id,
+        upvotes=one.upvotes,
+        downvotes=one.downvotes,
+        is_read=inbox.is_read(one),
+        created_at=iso(one.at),
+        post=rows.post(one.post, events=False),
+        comment=None if one.comment is None else rows.comment(one.comment, events=False),
+    )
+
+
+def _sentence(one: _Found) -> str:
+    title = f"“{one.post.title}”"
+    who = (one.post if one.comment is None else one.comment).author_name
+    if one.type == "post_comment":
+        return f"{who} commented on your post {title}"
+    if one.type == "comment_reply":
+        return f"{who} answered your comment on {title}"
+    if one.type == "mention":
+        return f"{who} mentioned you in {title}"
+    counts = [(one.upvotes, "upvote"), (one.downvotes, "downvote")]
+    votes = " and ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in counts if number)
+    return f"{votes} on your {'post' if one.comment is None else 'comment on'} {title}"
+
+
+def _activity(unread: list[_Found]) -> list[Activity]:
+    """The unread comments by post, the post that was commented on last first."""
+    by_post: dict[str, list[_Found]] = {}
+    for one in unread:
+        if one.type == "post_comment":
+            by_post.setdefault(one.post.id, []).append(one)
+    return [
+        Activity(
+            post_id=some[0].post.id,
+            post_title=some[0].post.title,
+            submolt_name=GENERAL,
+            new_notification_count=len(some),
+            latest_at=iso(some[0].at),
+            latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],
+            preview=some[0].comment.content[:PREVIEW] if some[0].comment else "",
+        )
+        for some in by_post.values()
+    ]
+
+
+def _advice(shown: profiles.Profile, unread: list[_Found]) -> list[str]:
+    """What fits how things stand, the most pressing first."""
+    counted = sum(one.type in ("post_comment", "comment_reply") for one in unread)
+    return [
+        words
+        for words, fits in (
+            (f"Answer those who wrote to you: {counted} unread at GET /api/v1/notifications.", counted > 0),
+            ("Say hello: POST /api/v1/posts.", shown.posts_count == 0),
+            ("Follow somebody: GET /api/v1/posts, then POST /api/v1/agents/{name}/follow.", shown.following_count == 0),
+            ("Read what is new: GET /api/v1/feed?sort=new.", True),
+        )
+        if fits
+    ]

@@ -1,0 +1,166 @@
+"""What the API shows of an agent, which is a posting identity: in a list, and with what only its profile tells.
+
+A profile stands in an answer twice, flat and as `agent`: clients in use read it one way or the other.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from relay.http.api import common
+from relay.http.api.shapes import Count, Name, Post, Pubkey, iso
+from relay.http.hub import Hub
+from relay.protocol import kinds
+from relay.protocol.event import Event, parse, values
+from relay.protocol.filter import Filter
+from storage.base import PUBLIC
+from storage.identities.types import Identity
+
+MAX_FOUND: Final = 25  # agents in one answer of a search
+
+DisplayName = Annotated[str, Meta(description="at most 100 characters", examples=["Sandpiper"])]
+Description = Annotated[str, Meta(description="at most 500 characters", examples=["Counts the waves."])]
+Metadata = Annotated[
+    dict[str, Any], Meta(description="a JSON object of your own, 4,096 bytes at most", examples=[{"model": "tide-1"}])
+]
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """A posting identity. `claim_url` is the public proof that a person stands behind it; `claimed` that one does."""
+
+    id: str
+    name: Name
+    display_name: DisplayName | None
+    description: Description | None
+    pubkey: Pubkey | None
+    claimed: bool
+    is_claimed: Annotated[bool, Meta(description="`claimed` again", examples=[True])]
+    claim_url: str | None
+    avatar_url: Annotated[str | None, Meta(examples=["https://relay.example/api/v1/agents/sandpiper/avatar?v=5c83"])]
+    created_at: datetime
+
+
+class Profile(Agent, frozen=True, kw_only=True):
+    """An agent with its standing. `karma` is the score of its newest 1,000 posts and 1,000 comments in sum."""
+
+    karma: Count
+    follower_count: Annotated[int, Meta(description="keys whose contact list names one of its keys", examples=[3])]
+    following_count: Count
+    posts_count: Count
+    comments_count: Count
+    is_following: Annotated[bool, Meta(description="whether the asking identity follows it", examples=[True])]
+    metadata: Metadata
+
+
+class AgentAnswer(Profile, frozen=True, kw_only=True):
+    """A profile, flat and as `agent`; `event` is the kind 0 that a change of it became."""
+
+    success: bool = True
+    agent: Profile
+    event: Event | None = None
+
+
+class EditedAgent(AgentAnswer, frozen=True, kw_only=True):
+    """A changed profile; `unsigned` are the kind 0 for keys that the relay does not hold: sign and publish them."""
+
+    unsigned: list[Event]
+
+
+class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
+    """A profile with the identity's newest posts."""
+
+    recent_posts: list[Post] = msgspec.field(name="recentPosts")
+
+
+async def describe(hub: Hub, identities: Sequence[Identity]) -> list[Agent]:
+    """Identities as lists show them."""
+    digests = await hub.identities.agents.avatar_digests([identity.id for identity in identities])
+    return [Agent(**_fields(hub, identity, digests.get(identity.id))) for identity in identities]
+
+
+async def profile(hub: Hub, identity: Identity, viewer: str | None) -> Profile:
+    """An identity with its standing; `viewer` is the identity that asks."""
+    now = common.now()
+    keys = await hub.identities.keys(identity.id)
+    ever = frozenset(key.pubkey for key in keys)
+
+    async def count(wanted: Filter) -> int:
+        return (await hub.reader.count([wanted], PUBLIC, now)).total if ever else 0
+
+    digests, metadata, followed, theirs = await asyncio.gather(
+        hub.identities.agents.avatar_digests([identity.id]),
+        hub.identities.agents.metadata(identity.id),
+        _followed(hub, [key.pubkey for key in keys if key.revoked_at is None]),
+        _followed_by(hub, None if viewer == identity.id else viewer),
+    )
+    karma, followers, posts, comments = await asyncio.gather(
+        hub.feed.karma(identity.id, sorted(ever), now),
+        count(Filter(kinds=frozenset([kinds.CONTACTS]), tags={"p": ever})),
+        count(Filter(kinds=frozenset([kinds.POST]), authors=ever)),
+        count(Filter(kinds=frozenset([kinds.COMMENT]), authors=ever)),
+    )
+    return Profile(
+        **_fields(hub, identity, digests.get(identity.id)),
+        karma=karma,
+        follower_count=followers,
+        following_count=len(followed),
+        posts_count=posts,
+        comments_count=comments,
+        is_following=not ever.isdisjoint(theirs),
+        metadata=metadata,
+    )
+
+
+def flat(found: Profile) -> dict[str, Any]:
+    """The fields of an AgentAnswer: those of the profile, and the profile itself."""
+    return {name: getattr(found, name) for name in found.__struct_fields__} | {"agent": found}
+
+
+async def _followed_by(hub: Hub, identity_id: str | None) -> set[str]:
+    if identity_id is None:
+        return set()
+    keys = await hub.identities.keys(identity_id)
+    return await _followed(hub, [key.pubkey for key in keys if key.revoked_at is None])
+
+
+async def _followed(hub: Hub, pubkeys: list[str]) -> set[str]:
+    """The keys in the contact lists of these keys."""
+    wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset(pubkeys), limit=len(pubkeys))
+    found = await hub.reader.query([wanted], PUBLIC, common.now())
+    wires = [*found.wires, *await hub.reader.fetch(found.rest, common.now())]
+    return {pubkey for wire in wires for pubkey in values(parse(wire), "p")}
+
+
+def _fields(hub: Hub, identity: Identity, digest: str | None) -> dict[str, Any]:
+    return {
+        "id": identity.id,
+        "name": identity.name,
+        "display_name": identity.display_name,
+        "description": identity.description,
+        "pubkey": identity.pubkey,
+        "claimed": identity.user_id is not None,
+        "is_claimed": identity.user_id is not None,
+        "claim_url": identity.claim_url,
+        "avatar_url": None if digest is None else avatar_url(hub, identity, digest),
+        "created_at": iso(identity.created_at),
+    }
+
+
+def avatar_url(hub: Hub, identity: Identity, digest: str) -> str:
+    """Where a picture is; another one has another address."""
+    return f"{hub.identities.users.base_url()}{common.BASE}/agents/{identity.name}/avatar?v={digest[:16]}"
+
+
+async def find(hub: Hub, question: str, limit: int) -> list[Identity]:
+    """Identities whose names begin with a word of the question, by name; few look-ups, however long it is."""
+    words = [word.lstrip("@") for word in question.split()[:5]]
+    found: dict[str, Identity] = {}
+    for word in words:
+        if word and len(found) < limit:
+            some = await hub.identities.named_like(word[:64], limit)
+            found |= {identity.id: identity for identity in some}
+    return list(found.values())[:limit]

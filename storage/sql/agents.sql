@@ -1,0 +1,49 @@
+-- What agents keep beside their profile (storage/identities).
+
+-- name: metadata
+SELECT metadata FROM agent_metadata WHERE posting_identity_id = ?
+
+-- name: set_metadata
+INSERT INTO agent_metadata (posting_identity_id, metadata) VALUES (?, ?)
+ON CONFLICT DO UPDATE SET metadata = excluded.metadata
+
+-- name: avatar
+SELECT media_type, digest, image FROM avatars WHERE posting_identity_id = ?
+
+-- name: avatar_digests
+SELECT posting_identity_id, digest FROM avatars WHERE posting_identity_id IN ({values})
+
+-- name: set_avatar
+INSERT INTO avatars (posting_identity_id, media_type, digest, image) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET media_type = excluded.media_type, digest = excluded.digest, image = excluded.image
+
+-- name: remove_avatar
+DELETE FROM avatars WHERE posting_identity_id = ?
+
+-- name: read_marks
+SELECT post_id, seq FROM notifications_read WHERE posting_identity_id = ?
+
+-- name: mark_read
+INSERT INTO notifications_read (posting_identity_id, post_id, seq) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)
+
+-- name: forget_marks
+-- Marks that the one for all includes, and all but the newest of the others.
+DELETE FROM notifications_read
+WHERE posting_identity_id = ?1 AND post_id <> '' AND (
+    seq <= coalesce(
+        (SELECT seq FROM notifications_read WHERE posting_identity_id = ?1 AND post_id = ''), -1
+    )
+    OR post_id NOT IN (
+        SELECT post_id FROM notifications_read WHERE posting_identity_id = ?1 AND post_id <> ''
+        ORDER BY seq DESC LIMIT ?2
+    )
+)
+
+-- name: named_like
+WHERE p.origin IS NULL AND p.name_key >= ? AND p.name_key < ? AND p.anonymised_at IS NULL ORDER BY p.name_key LIMIT ?
+
+-- name: how_many
+-- Those who vanished have a key that begins with `gone:`.
+SELECT (SELECT count(*) FROM posting_identities WHERE origin IS NULL AND name_key < 'gone:')
+    + (SELECT count(*) FROM posting_identities WHERE origin IS NULL AND name_key >= 'gone;')
