@@ -18,6 +18,7 @@ class WriterThread:
 
     def __init__(self, store: Writer, page: Page, commands: Callable[[bytes], Any], report: Report) -> None:
         self.role = WriterRole(store, page, commands, report)
+        self._open = True
         self._thread = threading.Thread(target=self.role.run, name="writer", daemon=True)
 
     def connect(self) -> socket.socket:
@@ -32,6 +33,8 @@ class WriterThread:
 
     def close(self) -> None:
         """Finish what was sent and end the thread; blocking. Idempotent."""
-        if self._thread.is_alive():
+        if self._open:
+            self._open = False
             self.role.stop()
             self._thread.join()
+            self.role.close()

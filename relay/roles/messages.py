@@ -77,7 +77,13 @@ class Result(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
 
 
 class Behind(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
-    """Commits are missing here: read them from the database, and begin with empty caches."""
+    """Commits are missing here, up to this `number` and `seq`, or as the page has it now where they are 0.
+
+    What is missing is to be read from the database, and caches begin empty.
+    """
+
+    number: int = 0
+    upto: int = 0
 
 
 ToWriter = Follow | Submit | Ask

@@ -123,8 +123,11 @@ class WriterRole:
             for link in list(self._links.values()):
                 self._drop(link)
             self._selector.close()
-            os.close(self._bell)
-            os.close(self._ring)
+
+    def close(self) -> None:
+        """Let go of what `stop` uses; when nobody calls that any more."""
+        os.close(self._bell)
+        os.close(self._ring)
 
     def _finish(self) -> None:
         """What arrived is done and answered, as far as it can be sent."""
@@ -185,7 +188,7 @@ class WriterRole:
             self._queue.put((link.number, message.client), _Job(link, message))
         elif isinstance(message, Follow):
             link.follows = True
-            link.outbox.answer(_BEHIND)  # it begins with what the database has
+            link.outbox.answer(encode(Behind(self._number, self._page.upto)))  # the rest comes as it is committed
             self._flush(link)
 
     def _drop(self, link: _Link) -> None:

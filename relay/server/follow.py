@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from relay.protocol.event import Event, parse
+from relay.roles.messages import Behind
 from relay.roles.page import Page
 from storage.base import Commit, Logged, Reader, StorageError
 
@@ -74,7 +75,7 @@ class Following:
         self._followers: list[Follower] = []
         self._held: list[Commit] | None = None  # while the database is read
         self._again = False  # it is to be read once more
-        self.upto: int | None = None  # the highest `seq` that was told, None before the first
+        self._upto = page.upto  # the highest `seq` that was told
         self._number = 0
 
     def add(self, follower: Follower) -> None:
@@ -95,9 +96,14 @@ class Following:
             self._held.clear()
             self.behind()
 
-    def behind(self) -> None:
+    def behind(self, told: Behind = Behind()) -> None:  # noqa: B008
         """Commits are missing before the next one."""
-        if self._held is None:
+        position = self._page.position()
+        number, upto = (told.number, told.upto) if told.number else (position.number, position.upto)
+        if self._held is None and self._upto >= upto:
+            self._tell(Applied([], anew=True))
+            self._number = max(self._number, number)
+        elif self._held is None:
             self._held = []
             self._start(self._catch_up(), "catching up with the log")
         else:
@@ -122,19 +128,15 @@ class Following:
 
     async def _read_missed(self) -> None:
         position = self._page.position()
-        upto = position.upto
-        if self.upto is None:
-            self.upto = upto
-        while self.upto < upto:
-            logged = await self._reader.follow(self.upto, upto, _PAGE)
+        while self._upto < position.upto:
+            logged = await self._reader.follow(self._upto, position.upto, _PAGE)
             self._tell(Applied(self._decoded(logged), removed=[]))
-            self.upto = logged[-1].seq if len(logged) == _PAGE else upto
+            self._upto = logged[-1].seq if len(logged) == _PAGE else position.upto
         self._number = max(self._number, position.number)
 
     def _apply(self, commit: Commit) -> None:
-        upto = self.upto or 0
-        events = [one for one in commit.events if not one.seq or one.seq > upto]
-        self.upto = max(upto, commit.upto)
+        events = [one for one in commit.events if not one.seq or one.seq > self._upto]
+        self._upto = max(self._upto, commit.upto)
         self._tell(Applied(self._decoded(events), commit.removed, commit.changes))
         self._number = max(self._number, commit.number)
 

@@ -26,6 +26,7 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 from relay.server import checks
 from relay.server.agents import Agents
+from relay.server.follow import Applied
 from relay.server.limits import Buckets
 from relay.server.membership import Membership
 from relay.server.profiles import Profiles
@@ -33,7 +34,7 @@ from relay.server.proofs import Proofs
 from relay.server.signing import NoCustody, Signing
 from relay.server.supervision import Tasks
 from relay.server.users import Users
-from storage.base import Outcome, StorageError
+from storage.base import StorageError
 from storage.identities.commands import (
     AddIdentityToken,
     BindProven,
@@ -124,7 +125,7 @@ class Identities:
         self._tokens: dict[str, _Known] = {}
         self._generation = 0
         self._tasks = Tasks(hub.faults)
-        hub.listen(self._follow)
+        hub.follow(self._applied)
 
     @property
     def relay_url(self) -> str:
@@ -147,7 +148,8 @@ class Identities:
             raise Reject(Prefix.AUTH_REQUIRED, "this is no token of this relay")
         now = int(time.time())
         digest = tokens.digest(token)
-        known = self._tokens.get(digest) or await self._look_up(digest)
+        known = self._tokens.get(digest) if self._hub.log.is_current() else None
+        known = known or await self._look_up(digest)
         fault = (
             "this token is unknown"
             if known is None
@@ -170,7 +172,8 @@ class Identities:
 
         generation = self._generation
         known = await self._hub.reader.ask(look)
-        if known is not None and generation == self._generation:  # else something may have been revoked meanwhile
+        current = generation == self._generation and self._hub.log.is_current()
+        if known is not None and current:  # else something may have been revoked meanwhile
             if len(self._tokens) >= MAX_CACHED:
                 self._tokens.clear()
             self._tokens[digest] = known
@@ -187,11 +190,15 @@ class Identities:
         except StorageError as error:
             log.warning("the last use of a token was not kept: %s", error)
 
-    def _follow(self, event: Event, _outcome: Outcome) -> None:
-        """An event changed who somebody is."""
-        if event.kind == kinds.VANISH:
+    def _applied(self, applied: Applied) -> None:
+        if applied.anew or applied.changes:
             self.forget()
-        elif event.kind == kinds.JOIN:
+        for live in applied.events:
+            self._saw(live.event)
+
+    def _saw(self, event: Event) -> None:
+        """An event changed who somebody is."""
+        if event.kind == kinds.JOIN:
             self.membership.added(event.pubkey)
         elif event.kind == kinds.LEAVE:
             self.membership.removed(event.pubkey)

@@ -22,7 +22,7 @@ from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
-from relay.protocol.kinds import DELETION, VANISH, has_address
+from relay.protocol.kinds import has_address
 from relay.roles.page import Page
 from relay.roles.writer import internal
 from relay.server.follow import Applied, Following
@@ -34,7 +34,6 @@ from storage.commands import Command
 
 RECENT: Final = 50_000
 MAX_BYTES: Final = 64 * 1024 * 1024  # of events under way; what is at hand when that is reached comes on top
-REMOVING: Final = frozenset((DELETION, VANISH))
 
 T = TypeVar("T")
 Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
@@ -244,9 +243,7 @@ class Ingest:
             self._recent.pop(event_id, None)
         for live in applied.events:
             event = live.event
-            if event.kind in REMOVING:
-                self._recent.clear()
-            elif live.seq and not has_address(event.kind) and not has_tag(event, "expiration"):
+            if live.seq and not has_address(event.kind) and not has_tag(event, "expiration"):
                 self._recent[event.id] = None
                 if len(self._recent) > RECENT:
                     self._recent.popitem(last=False)

@@ -68,7 +68,7 @@ class Link(asyncio.Protocol):
         role: int,
         *,
         committed: Callable[[Commit], None],
-        behind: Callable[[], None],
+        behind: Callable[[Behind], None],
         failed: Callable[[str | None], None],
         turned: Callable[[], None],
         report: Callable[[str, BaseException], None],
@@ -177,7 +177,7 @@ class Link(asyncio.Protocol):
         elif isinstance(message, Result):
             self._result(message)
         elif isinstance(message, Behind):
-            self._behind()
+            self._behind(message)
 
     def _outcomes(self, message: Outcomes) -> None:
         self._failed(message.others[0].message if message.failed and message.others else None)

@@ -7,11 +7,11 @@ import pytest
 from websockets.frames import Opcode
 
 from relay.config import Access, Config, Server, Storage
-from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import websocket
+from relay.server.follow import Applied, LiveEvent
 from relay.server.hub import CLOSE_TIMEOUT, Hub
-from storage.base import Outcome, StorageError
+from storage.base import StorageError
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import PATIENCE, Client, MemoryLog, settle
@@ -198,15 +198,15 @@ async def test_a_reload_that_asks_readers_to_authenticate_ends_the_subscriptions
     assert hub.fanout.count == 0
 
 
-async def test_a_listener_that_fails_loses_nobody_elses_events(relay: Relay) -> None:
+async def test_a_follower_that_fails_loses_nobody_elses_events(relay: Relay) -> None:
     hub = relay()
     heard: list[str] = []
 
-    def fails(event: Event, _outcome: Outcome) -> None:
-        raise LookupError(event.id)
+    def fails(_applied: Applied) -> None:
+        raise LookupError
 
-    hub.listen(fails)
-    hub.listen(lambda event, _outcome: heard.append(event.id))
+    hub.follow(fails)
+    hub.follow(lambda applied: heard.extend(live.event.id for live in applied.events))
     reader, writer = Client(hub), Client(hub)
     reader.send("REQ", "s", {"kinds": [1]})
     await reader.next()
@@ -232,10 +232,10 @@ async def test_live_delivery_that_fails_for_one_event_goes_on_with_the_next(
     first, second = make_event(content="1"), make_event(content="2")
     publish = hub.fanout.publish
 
-    def fails_once(event: Event, *more: object) -> None:
-        if event == first:
+    def fails_once(live: LiveEvent) -> None:
+        if live.event == first:
             raise LookupError("a fault of the matcher")
-        publish(event, *more)  # type: ignore[arg-type]
+        publish(live)
 
     monkeypatch.setattr(hub.fanout, "publish", fails_once)
     log.gate.clear()  # both in one transaction

@@ -19,6 +19,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, parse
 from relay.protocol.filter import Filter
 from relay.server import signing
+from relay.server.follow import Applied
 from relay.server.membership import Membership
 from storage.base import PUBLIC, Status
 from storage.identities.types import Refused
@@ -81,7 +82,12 @@ async def test_the_member_list_waits_for_quiet_and_then_names_everybody_once(sit
 
 async def test_the_member_list_comes_by_itself(site: Site) -> None:
     told = asyncio.Event()
-    site.listen(lambda event, _: told.set() if event.kind == kinds.MEMBERS else None)
+
+    def follower(applied: Applied) -> None:
+        if any(live.event.kind == kinds.MEMBERS for live in applied.events):
+            told.set()
+
+    site.follow(follower)
     Membership(site.hub, site.identities.signing, quiet=0.0).added(keypair(1).pubkey)
     await asyncio.wait_for(told.wait(), 10)
 
@@ -132,9 +138,9 @@ async def test_an_event_published_over_http_has_its_signature_checked(site: Site
     assert (await site.publish(event, Door.HTTP)).status is Status.DUPLICATE
 
 
-async def test_a_listener_hears_of_what_was_stored_and_not_of_what_was_refused(site: Site) -> None:
+async def test_a_follower_hears_of_what_was_stored_and_not_of_what_was_refused(site: Site) -> None:
     heard: list[str] = []
-    site.listen(lambda event, _: heard.append(event.id))
+    site.follow(lambda applied: heard.extend(live.event.id for live in applied.events))
     event = make_event(1)
     await site.publish(msgspec.structs.replace(event, sig="0" * 128), Door.HTTP)
     await site.publish(event, Door.HTTP)
