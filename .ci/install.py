@@ -96,6 +96,8 @@ class Count:
             self.text = f"downloading {self._done} of {self._total}: {self._name} ({size[1]})"
         elif line.startswith("Installing collected packages"):
             self.text = f"unpacking {self._total} packages"
+        elif line.startswith("WARNING: Retrying"):
+            self.text = "the package index does not answer; trying again"
 
 
 def install(wanted: dict[str, str], screen: Screen, scratch: Path) -> int:
@@ -163,4 +165,7 @@ def main(file: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("\n  stopped; what was downloaded is kept, and the same command goes on")

@@ -30,11 +30,14 @@ def event_in_header(value: str) -> Event:
     return parse(data)
 
 
-def authenticated_key(event: Event, url: str, method: str, payload: str | None, now: int) -> str:
+def authenticated_key(
+    event: Event, url: str, method: str, payload: str | None, now: int, *, required: bool = True
+) -> str:
     """The pubkey that the event authenticates for this request.
 
-    `url` is absolute and ours, `payload` the SHA-256 in hex of what the event must cover, None where there is nothing to.
-    `now` is unix seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must have been verified before.
+    `url` is absolute and ours, `payload` the SHA-256 in hex of what the event must cover, None where there is nothing to. Unless
+    it is `required`, the event may leave it out (NIP-98 has it as a SHOULD); what it says must be right all the same. `now` is unix
+    seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must have been verified before.
     """
     if event.kind != kinds.HTTP_AUTH:
         raise Reject(Prefix.INVALID, f"the proof is an event of kind {kinds.HTTP_AUTH}, not {event.kind} (NIP-98)")
@@ -44,7 +47,8 @@ def authenticated_key(event: Event, url: str, method: str, payload: str | None, 
         raise Reject(Prefix.INVALID, f"the proof is for another URL; this one is {url}")
     if _only(event, "method").upper() != method.upper():
         raise Reject(Prefix.INVALID, f"the proof is for another method; this one is {method.upper()}")
-    if payload is not None and not hmac.compare_digest(_only(event, "payload").encode(), payload.encode()):
+    given = required or any(tag[0] == "payload" for tag in event.tags)
+    if payload is not None and given and not hmac.compare_digest(_only(event, "payload").encode(), payload.encode()):
         raise Reject(Prefix.INVALID, "the proof's payload tag is not the SHA-256 of what it must cover")
     return event.pubkey
 

@@ -1,6 +1,6 @@
 """BIP-340 signatures over secp256k1, by libsecp256k1 (coincurve).
 
-`verify_event` is the whole check of NIP-01: the id is the hash of the fields, and the signature is of that id.
+`fault` is the whole check of NIP-01: the id is the hash of the fields, and the signature is of that id.
 """
 
 import secrets
@@ -30,6 +30,13 @@ def fault(event: Event) -> Reject | None:
     if not verify(bytes.fromhex(event.pubkey), bytes.fromhex(event.id), bytes.fromhex(event.sig)):
         return Reject(Prefix.INVALID, _WRONG_SIGNATURE)
     return None
+
+
+def verify_event(event: Event) -> None:
+    """Raises what `fault` finds."""
+    wrong = fault(event)
+    if wrong is not None:
+        raise wrong
 
 
 def sign(secret: bytes, message: bytes) -> bytes:

@@ -364,6 +364,15 @@ def invoked(script: Path) -> str:
     return shlex.quote(str(path)) + (" -m relay" if is_module else "")
 
 
+def public(config: Config, websocket: str) -> str:
+    """Under which URL clients are taken to know this relay, and where that comes from."""
+    if config.relay.url:
+        return f"{config.relay.url} (relay.url)"
+    if config.server.trusted_proxies:
+        return f"what the trusted proxies say, {websocket} without them; relay.url sets it"
+    return f"{websocket}; relay.url sets another"
+
+
 def greeting(config: Config, page: str) -> str:
     """What a person needs to know when the relay is up, in commands that work where it was started."""
     websocket = config.relay.url or page.replace("http", "ws", 1)
@@ -372,6 +381,7 @@ def greeting(config: Config, page: str) -> str:
 
   page       {page}/
   WebSocket  {websocket}
+  public     {public(config, websocket)}
   docs       {page}/docs
 
 A first event:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from relay.protocol import kinds
+from relay.protocol import kinds, urls
 
 PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
@@ -48,7 +48,8 @@ class Relay(Section, frozen=True):
     url: Annotated[
         str,
         Meta(
-            description="public ws:// or wss:// URL, compared in NIP-42 and NIP-62; empty: made from server.listen",
+            description="public ws:// or wss:// URL, compared in NIP-42, NIP-62 and NIP-98; empty: what a trusted proxy says, else "
+            "made from server.listen",
             pattern="^(wss?://.+)?$",
         ),
     ] = ""
@@ -67,11 +68,18 @@ class Server(Section, frozen=True):
     listen: Annotated[str, Meta(description="address and port, host:port or [ipv6]:port")] = "127.0.0.1:7447"
     data: Annotated[str, Meta(description="directory of the database; made if missing")] = "./data"
     trusted_proxies: Annotated[
-        list[str], Meta(description="networks (CIDR) whose address header is believed; empty: none")
+        list[str],
+        Meta(
+            description="networks (CIDR) of proxies that are believed about the client's address and, without relay.url, "
+            "about scheme and host (X-Forwarded-Proto, X-Forwarded-Host); empty: none"
+        ),
     ] = []
-    address_header: Annotated[str, Meta(description="header a trusted proxy puts the client's address in")] = (
-        "x-forwarded-for"
-    )
+    address_header: Annotated[
+        str,
+        Meta(
+            description="header a trusted proxy puts the client's address in; forwarded (RFC 7239) tells scheme and host too"
+        ),
+    ] = "x-forwarded-for"
     compression: Annotated[bool, Meta(description="offer permessage-deflate (RFC 7692), without context takeover")] = (
         True
     )
@@ -81,7 +89,9 @@ class Server(Section, frozen=True):
     ] = 20.0
     open_timeout: Annotated[Seconds, Meta(description="seconds a connection may take to finish its request")] = 10.0
     drain_timeout: Annotated[Seconds, Meta(description="seconds a shutdown may take before connections are cut")] = 10.0
-    max_connections: Annotated[Count, Meta(description="open WebSocket connections; 0: no limit", extra=LIVE)] = 0
+    max_connections: Annotated[
+        Count, Meta(description="open WebSocket connections, and as many for HTTP; 0: no limit", extra=LIVE)
+    ] = 0
     send_buffer: Annotated[
         int, Meta(ge=65536, description="bytes a slow reader may leave unread before it is disconnected", extra=LIVE)
     ] = 8 * 1024 * 1024
@@ -166,10 +176,13 @@ class Access(Section, frozen=True):
 
 
 class Rates(Section, frozen=True):
-    """How fast one address or key may go; all off (0) until set. Each is a token bucket that holds `burst` seconds' worth."""
+    """How fast one address or key may go; all but wrong_proofs off (0) until set.
+
+    Each is a token bucket that holds `burst` seconds' worth.
+    """
 
     connections_per_address: Annotated[
-        Count, Meta(description="open connections of one address; 0: no limit", extra=LIVE)
+        Count, Meta(description="open connections of one address, WebSocket and HTTP together; 0: no limit", extra=LIVE)
     ] = 0
     messages_per_address: Annotated[
         float, Meta(ge=0, description="messages a second from one address; 0: no limit", extra=LIVE)
@@ -185,6 +198,10 @@ class Rates(Section, frozen=True):
             extra=LIVE,
         ),
     ] = 0.0
+    wrong_proofs: Annotated[
+        float,
+        Meta(ge=0, description="wrong proofs (AUTH, NIP-98, JWT) a minute from one address; 0: no limit", extra=LIVE),
+    ] = 120.0
     burst: Annotated[float, Meta(ge=1, description="how many seconds' worth may come at once", extra=LIVE)] = 10.0
 
 
@@ -223,6 +240,13 @@ class Identities(Section, frozen=True):
         str, Meta(description="audience those JWTs must name; empty: the issuer's are all taken")
     ] = ""
     jwt_keys: Annotated[str, Meta(description="file with the issuer's public key (PEM) or keys (JWK set)")] = ""
+    proof_payload: Annotated[
+        Literal["required", "tls", "optional"],
+        Meta(
+            description="whether a NIP-98 proof must have the payload tag of a body: always, unless TLS was used, never",
+            extra=LIVE,
+        ),
+    ] = "tls"
     relay_key: Annotated[
         str,
         Meta(
@@ -417,6 +441,8 @@ def _check(config: Config) -> None:
     if config.limits.default_limit > config.limits.max_limit:
         raise ConfigError("limits.default_limit is above limits.max_limit; lower the one or raise the other")
     split_listen(config.server.listen)
+    if config.relay.url and urls.parse(config.relay.url, urls.WEBSOCKET) is None:
+        raise ConfigError(f"relay.url: {config.relay.url!r} is no URL, write it like wss://relay.example.org")
     if bool(config.identities.jwt_issuer) != bool(config.identities.jwt_keys):
         raise ConfigError("identities.jwt_issuer and identities.jwt_keys go together; set both or neither")
     if config.search.chunk_overlap * 2 >= config.search.chunk_size:

@@ -46,6 +46,20 @@ class Expected(msgspec.Struct, frozen=True, gc=False):
     id: str | None
 
 
+class Missing(msgspec.Struct, frozen=True, gc=False):
+    """Events that were acknowledged and are not in the database: those with the numbers from `first` to `last`."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return (
+            f"events {self.first} to {self.last} of the log are missing: its write-ahead log was cut off or damaged, or this is an "
+            "older copy of the database. Stop the relay, then put a newer backup in its place, or take the loss: "
+            "`tidings check --accept-loss`"
+        )
+
+
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came.
 
@@ -208,6 +222,16 @@ class Writer(Protocol):
 
     def collect(self) -> Written:
         """What was changed, durably, since this was asked last."""
+
+    def record(self) -> None:
+        """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
+
+    @property
+    def missing(self) -> Missing | None:
+        """What is known to be missing of the log; their numbers are not given out again."""
+
+    def accept_loss(self) -> Missing | None:
+        """From now on nothing is missing; what was."""
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""

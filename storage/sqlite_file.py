@@ -2,6 +2,7 @@
 mean to an operator.
 """
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from relay.protocol import kinds
-from storage.base import Locked, StorageError, TooCostly
+from storage.base import Locked, Missing, StorageError, TooCostly
 from storage.search import words
-from storage.statements import migrations
+from storage.statements import migrations, named
 
 FILE: Final = "tidings.sqlite"
 LOCK: Final = "tidings.lock"
@@ -41,6 +42,11 @@ def failure(error: sqlite3.Error) -> StorageError | None:
     return None if advice is None else StorageError(f"{advice} ({error})")
 
 
+def unusable(file: Path, error: sqlite3.Error) -> StorageError:
+    """Why this database cannot be opened."""
+    return StorageError(f"{failure(error) or error}: {file}")
+
+
 class Lock:
     """The data directory, locked against a second writer for as long as this lives."""
 
@@ -59,8 +65,9 @@ class Lock:
             raise Locked(
                 f"process {holder} writes the data directory {directory}; stop it, or choose another with --data"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+        with contextlib.suppress(OSError):  # who holds it is a service to people; the lock is held without
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
         """Let the next writer in. Idempotent."""
@@ -78,7 +85,9 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
             file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
         )
     except sqlite3.Error as error:
-        raise failure(error) or StorageError(f"{file}: {error}") from None
+        raise unusable(file, error) from None
+    except OSError as error:
+        raise StorageError(f"{file}: {error.strerror}") from None
     try:
         add_functions(connection)
         if new:
@@ -95,9 +104,15 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
             connection.execute(f"PRAGMA {pragma}")
         _migrate(connection, file)
         words.bring_up_to_date(connection, directory)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE meta SET value = value")  # a file that can only be read opens, and fails here
+        connection.execute("ROLLBACK")
     except sqlite3.Error as error:
         connection.close()
-        raise failure(error) or StorageError(f"{file}: {error}") from None
+        raise unusable(file, error) from None
+    except OSError as error:
+        connection.close()
+        raise StorageError(f"{file}: {error.strerror}") from None
     except StorageError:
         connection.close()
         raise
@@ -113,6 +128,12 @@ def add_functions(connection: sqlite3.Connection) -> None:
 def _id_bytes(text: str | None) -> bytes | None:
     """The bytes of an id or a pubkey; None where the text is none."""
     return bytes.fromhex(text) if text is not None and kinds.is_hex(text, 64) else None
+
+
+def missing(connection: sqlite3.Connection) -> Missing | None:
+    """What a start found to be missing of the log, and the operator has not accepted yet."""
+    first, last = connection.execute(named("write")["missing"]).fetchone()
+    return None if first is None or last is None else Missing(first, last)
 
 
 def schema_version(connection: sqlite3.Connection, file: Path) -> int:

@@ -84,7 +84,7 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
         await reader
     except sqlite3.Error as error:
         await reader.ended()
-        raise sqlite_file.failure(error) or StorageError(f"{file}: {error}") from None
+        raise sqlite_file.unusable(file, error) from None
     try:
         await reader.run(partial(_check, file=file))
         await reader.set_progress_handler(reader.spend, reader.steps_a_call)

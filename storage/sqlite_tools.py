@@ -19,8 +19,8 @@ from keys import schnorr
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
-from storage import entries, projections, sqlite_file, sqlite_reader
-from storage.base import Info, Problem, StorageError
+from storage import committed, entries, projections, sqlite_file, sqlite_reader
+from storage.base import Info, Missing, Problem, StorageError
 from storage.log_rows import unpack_audience
 from storage.sqlite_reader import Connection, SqliteReader
 from storage.statements import listed, named, padded
@@ -39,8 +39,11 @@ class SqliteStore(SqliteReader):
 
     async def check(self, verify: bool = True) -> AsyncIterator[Problem]:
         """What is wrong with the database; signatures are checked when `verify`. A file too damaged to read is a Problem."""
+        noted = committed.read(self.directory)  # before the database: while a relay runs, this only falls behind
         try:
             async with self._own_connection() as connection:
+                for problem in await connection.run(partial(_missing, noted=noted)):
+                    yield problem
                 async for problem in _check(connection, verify):
                     yield problem
         except StorageError as error:
@@ -82,6 +85,15 @@ def _info(connection: sqlite3.Connection, file: Path) -> Info:
         expiring=expiring,
         tombstones=tombstones,
     )
+
+
+def _missing(connection: sqlite3.Connection, noted: int | None) -> list[Problem]:
+    """A log that ends before what was committed, whether a start has noticed it or not."""
+    found = sqlite_file.missing(connection)
+    last = int(connection.execute(named("write")["last_seq"]).fetchone()[0])
+    if noted is not None and noted > last:
+        found = Missing(last + 1 if found is None else found.first, noted)
+    return [] if found is None else [Problem(0, str(found))]
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> int:

@@ -6,6 +6,7 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
@@ -13,8 +14,8 @@ from typing import Final, TypeVar, cast
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Meaning
-from storage import maintenance, projections, sqlite_file
-from storage.base import Incoming, Logged, Outcome, Status, StorageError, Written
+from storage import committed, maintenance, projections, sqlite_file
+from storage.base import Incoming, Logged, Missing, Outcome, Status, StorageError, Written
 from storage.commands import Command, Compact
 from storage.identities import writes as identities
 from storage.identities.reads import Bindings, SqliteLookups
@@ -38,14 +39,22 @@ class SqliteWriter:
     def __init__(self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int) -> None:
         self._meaning = meaning
         self._lock = sqlite_file.Lock(directory)
+        self._path = directory
         self._closed = False
+        self._recording = threading.Lock()
+        self._recorded: int | None = None
         try:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
             projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
+            self._compare()
+            self._committed = self._last_seq
             self._bindings = Bindings(self._connection)
             self.tables = SqliteLookups(self._connection)
             self._written = Written()
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise sqlite_file.unusable(directory / sqlite_file.FILE, error) from error
         except BaseException:
             self._lock.release()
             raise
@@ -53,6 +62,43 @@ class SqliteWriter:
     def last_seq(self) -> int:
         """The highest number given out."""
         return self._last_seq
+
+    @property
+    def missing(self) -> Missing | None:
+        """What is known to be missing of the log."""
+        return self._missing
+
+    def _compare(self) -> None:
+        """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
+        self._missing = sqlite_file.missing(self._connection)
+        noted = committed.read(self._path)
+        if noted is not None and noted > self._last_seq:
+            self._missing = Missing(self._last_seq + 1 if self._missing is None else self._missing.first, noted)
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(named("write")["set_missing"], (self._missing.first, noted))
+            self._connection.execute(named("write")["set_last_seq"], (noted,))
+            self._connection.execute("COMMIT")
+            self._last_seq = noted
+        if self._missing is not None:
+            _log.error("%s", self._missing)
+
+    def accept_loss(self) -> Missing | None:
+        """From now on nothing is missing; what was."""
+        self._transact(lambda _: self._connection.execute(named("write")["accept_loss"]))
+        accepted, self._missing = self._missing, None
+        return accepted
+
+    def record(self) -> None:
+        """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
+        with self._recording:
+            seq = self._committed
+            if seq == self._recorded:
+                return
+            try:
+                committed.write(self._path, seq)
+            except OSError as error:
+                raise StorageError(f"{self._path / committed.FILE} cannot be written: {error.strerror}") from None
+            self._recorded = seq
 
     def write(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         """Admit and store a batch; see storage.base.Writer."""
@@ -71,7 +117,8 @@ class SqliteWriter:
         work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
         if isinstance(command, Compact):
             self._require_open()
-            return cast(T, maintenance.compact(self._connection))
+            maintenance.compact(self._connection)
+            return cast(T, self.record())
         return cast(T, self._transact(lambda transaction: work(self._connection, command, transaction, now)))
 
     def count_votes(self, whose: projections.Votes) -> None:
@@ -94,8 +141,9 @@ class SqliteWriter:
         self._closed = True
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error:
-            _log.exception("the write-ahead log could not be folded in; the next start will do it")
+            self.record()
+        except (sqlite3.Error, StorageError) as error:
+            _log.error("the write-ahead log could not be folded in; the next start will do it (%s)", error)
         finally:
             self._connection.close()
             self._lock.release()
@@ -116,6 +164,7 @@ class SqliteWriter:
             if self._last_seq != before:
                 self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
             self._connection.execute("COMMIT")
+            self._committed = self._last_seq
         except BaseException as error:
             self._last_seq = before
             self._roll_back()

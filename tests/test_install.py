@@ -36,6 +36,7 @@ def test_pips_lines_become_words():
         "Collecting numpy==2.4.6 (from -r rest.txt (line 3))",
         "  Downloading numpy-2.4.6-cp311-cp311-manylinux_2_28_x86_64.whl (16.9 MB)",
         "Collecting zstandard==0.25.0 (from -r rest.txt (line 9))",
+        "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'",
         "Installing collected packages: zstandard, numpy",
     ):
         count.hear(line)
@@ -45,6 +46,7 @@ def test_pips_lines_become_words():
         "downloading 1 of 65: numpy 2.4.6",
         "downloading 1 of 65: numpy 2.4.6 (16.9 MB)",
         "downloading 2 of 65: zstandard 0.25.0",
+        "the package index does not answer; trying again",
         "unpacking 65 packages",
     ]
 

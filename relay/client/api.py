@@ -262,11 +262,11 @@ class Api:
         title: str | None = None,
         tags: Sequence[str] = (),
         source: str | None = None,
-        d: str | None = None,
+        identifier: str | None = None,
         idempotency_key: str | None = None,
     ) -> Document:
-        """Keep a document; the same `d` again replaces it, without one it is made from the title."""
-        body = {"content": content, "title": title, "tags": list(tags), "source": source, "d": d}
+        """Keep a document; the same `identifier` again replaces it, without one it is made from the title."""
+        body = {"content": content, "title": title, "tags": list(tags), "source": source, "identifier": identifier}
         headers = _idempotent(idempotency_key)
         return (await self._http.call("POST", "/knowledge", _Document, body=body, headers=headers)).document
 

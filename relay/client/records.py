@@ -232,10 +232,10 @@ class Chunk(Record, frozen=True):
 
 
 class Document(Record, frozen=True):
-    """A document that the hub keeps. `d` is its name among its author's; lists leave `chunks` empty."""
+    """A document that the hub keeps. `identifier` is its name among its author's; lists leave `chunks` empty."""
 
     id: str
-    d: str
+    identifier: str
     author: Writer
     created_at: datetime
     event: Event

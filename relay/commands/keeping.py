@@ -82,25 +82,49 @@ def _date(seconds: int | None) -> str:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Do not check signatures again.")
+@click.option(
+    "--accept-loss", is_flag=True, help="Take the log as it is where events are missing; the relay is stopped."
+)
 @as_json
 @with_settings
-def check(settings: Settings, quick: bool, as_json: bool) -> None:
+def check(settings: Settings, quick: bool, accept_loss: bool, as_json: bool) -> None:
     """Compare the database with itself.
 
-    Checks the file, ids, signatures, index rows and projections. Exit code 1 when there is a problem. Works while
-    the relay runs. --json prints a problem a line, and in the last line how many there are.
+    Checks the file, ids, signatures, index rows and projections, and that the log does not end before what was
+    acknowledged. Exit code 1 when there is a problem. Works while the relay runs. --json prints a problem a line, and in
+    the last line how many there are.
 
     \b
     Examples:
       tidings check
       tidings check --quick --json
+      tidings check --accept-loss
     """
+    if accept_loss:
+        _accept_loss(settings.load())
     problems = run(_check(settings.load(), not quick, as_json))
     say(f"{counted(problems, 'problem')} found" if problems else "no problem found")
     if as_json:
         click.echo(msgspec.json.encode({"problems": problems}))
     if problems:
         raise SystemExit(1)
+
+
+def _accept_loss(config: Config) -> None:
+    """Raises Locked while a relay runs."""
+    from relay import app
+
+    writer = app.open_writer(config)
+    try:
+        accepted = writer.accept_loss()
+    finally:
+        writer.close()
+    if accepted is None:
+        say("nothing is missing")
+    else:
+        say(
+            f"accepted: events {accepted.first} to {accepted.last} are gone; the next one is {accepted.last + 1} or above"
+        )
 
 
 async def _check(config: Config, verify: bool, as_json: bool) -> int:

@@ -48,7 +48,7 @@ class Given(msgspec.Struct, frozen=True):
     title: str | None = None
     tags: list[str] = []
     source: str | None = None
-    d: str | None = None
+    identifier: str | None = None
 
 
 @click.command()
@@ -151,7 +151,7 @@ def add(*, url: str, api: "Api", paths: tuple[Path, ...], tags: tuple[str, ...],
 def import_documents(*, url: str, api: "Api", file: Any, as_json: bool) -> None:
     """Add many documents from a JSONL file.
 
-    A line is {"content": …} and, if you like, "title", "tags", "source" and "d", the document's name: the same again
+    A line is {"content": …} and, if you like, "title", "tags", "source" and "identifier", the document's name: the same again
     replaces it.
 
     \b
@@ -254,7 +254,7 @@ async def _patiently(api: "Api", given: Given) -> "Document":
     while True:
         try:
             return await api.add_document(
-                given.content, title=given.title, tags=given.tags, source=given.source, d=given.d
+                given.content, title=given.title, tags=given.tags, source=given.source, identifier=given.identifier
             )
         except ApiError as error:
             if error.status != 429:

@@ -18,7 +18,7 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from relay.http import nip11
+from relay.http import nip11, origin
 from relay.http.api import rates
 from relay.http.hub import Hub
 from relay.http.negotiation import preferred
@@ -60,6 +60,7 @@ def front(app: ASGIApp, hub: Hub) -> ASGIApp:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
+        origin.visit.set(scope)
         method = scope["method"]
         api = scope["path"].startswith(API)
         extra = list(API_CORS if api else ())  # headers of this answer; a route adds the rate of whoever asks

@@ -3,6 +3,7 @@
 Everything is read at each request: settings can be reloaded and figures change.
 """
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from litestar.di import NamedDependency
@@ -89,12 +90,16 @@ class Hub(Protocol):
         self,
         event: Event,
         door: Door,
+        *,
         keys: frozenset[str] = frozenset(),
         trusted: bool = False,
         expected: Expected | None = None,
+        source: Hashable = None,
+        url: str = "",
     ) -> Outcome:
         """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now.
 
+        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay.
         Where something is `expected`, it is refused with `Changed` when that does not hold any more.
         """
 

@@ -26,6 +26,7 @@ _SYNONYMS: Final = {
     "bio": "description",
     "body": "content",
     "community": "submolt",
+    "d": "identifier",
     "headline": "title",
     "href": "url",
     "link": "url",

@@ -17,8 +17,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from keys.encoding import encode
-from relay.http import templates
-from relay.http.about import base_url, websocket_url
+from relay.http import origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem
@@ -206,13 +205,13 @@ def pace(request: common.AnyRequest, hub: Hub) -> None:
 async def render(request: common.AnyRequest, hub: Hub, template: str, **values: Any) -> Response[str]:
     """A page with what all of them show. Strangers' Markdown may be slow to render, hence the thread."""
     config = hub.config
-    url = websocket_url(config, request.url.scheme, request.headers.get("host", ""))
+    url = origin.shown(request, hub)
     make = partial(
         templates.page,
         template,
         relay=config.relay,
         url=url,
-        base=base_url(url),
+        base=origin.base_url(url),
         live=not config.access.auth_to_read,
         health=hub.health(),
         now=int(time.time()),

@@ -7,7 +7,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.params import FromQuery
 
-from relay.http import static
+from relay.http import origin, static
 from relay.http.hub import GivenHub
 
 # The pages may be read; what is made anew for each question is not for crawlers.
@@ -34,17 +34,18 @@ class Names(msgspec.Struct, frozen=True):
 
 
 @get("/.well-known/nostr.json")
-async def nostr_json(hub: GivenHub, name: FromQuery[str] = "") -> Response[Names]:
+async def nostr_json(request: Request[None, None, State], hub: GivenHub, name: FromQuery[str] = "") -> Response[Names]:
     """The key of one name; without a name, or with one that is nobody's, no keys: the list of everybody is not given out.
 
     `_` is the relay itself.
     """
     if name == "_" and hub.self_pubkey:
-        return Response(Names({"_": hub.self_pubkey}, {}), headers=HEADERS)
+        here = {hub.self_pubkey: [origin.shown(request, hub)]}
+        return Response(Names({"_": hub.self_pubkey}, here), headers=HEADERS)
     identity = await hub.identities.profile(name)
     if identity is None or identity.pubkey is None or identity.anonymised_at is not None or name != name.lower():
         return Response(Names({}, {}), headers=HEADERS)
-    found = Names({name: identity.pubkey}, {identity.pubkey: [hub.identities.relay_url]})
+    found = Names({name: identity.pubkey}, {identity.pubkey: [origin.shown(request, hub)]})
     return Response(found, headers=HEADERS)
 
 

@@ -22,6 +22,7 @@ from relay.protocol.tokenizer import words
 
 MAX_SEARCH: Final = 1000  # characters of one search
 MAX_TERMS: Final = 24  # of one search; what stands after them is not looked for
+MAX_TITLE: Final = 300  # characters of a title
 MAX_PHRASE: Final = 64  # words of a phrase; one that goes on is found by these
 MAX_OPEN_TERMS: Final = 500  # of all open searches of a connection together
 MIN_PREFIX: Final = 2  # characters before a star
@@ -40,10 +41,14 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 
 
 class Term(msgspec.Struct, frozen=True, gc=False):
-    """Words that stand side by side; of the last one only the beginning is given where `prefix` is set."""
+    """Words that stand side by side; of the last one only the beginning is given where `prefix` is set.
+
+    `quoted`: its writer asked for more than two as they are; else a run of characters may be taken apart where nothing has it all.
+    """
 
     words: tuple[str, ...]
     prefix: bool = False
+    quoted: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -96,7 +101,10 @@ def terms_of(text: str) -> tuple[Term, ...]:
 
 def _term(text: str, is_bare: bool) -> Term | None:
     some = tuple(words(text, MAX_PHRASE))
-    return Term(some, is_bare and text.endswith("*") and len(some[-1]) >= MIN_PREFIX) if some else None
+    if not some:
+        return None
+    prefix = is_bare and text.endswith("*") and len(some[-1]) >= MIN_PREFIX
+    return Term(some, prefix, quoted=not is_bare and len(some) > 2)
 
 
 # Events
@@ -105,8 +113,10 @@ def _term(text: str, is_bare: bool) -> Term | None:
 def text_of(event: Event) -> tuple[str, str]:
     """What of an event is searched: its title and its text; of a profile (kind 0) its names, and what it says beside them."""
     if event.kind == kinds.METADATA:
-        return profile.searched(event.content)
-    return first_value(event, "title") or first_value(event, "subject") or "", event.content
+        names, text = profile.searched(event.content)
+        return names[:MAX_TITLE], text
+    title = first_value(event, "title") or first_value(event, "subject") or ""
+    return " ".join(title.split())[:MAX_TITLE], event.content
 
 
 def language_of(event: Event) -> str | None:

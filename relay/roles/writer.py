@@ -35,6 +35,7 @@ TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
 MOST: Final = 1000  # events of one transaction
 LEAST: Final = 16
 LOG_BYTES: Final = 16 * 1024 * 1024  # of commits that a follower has not taken; beyond, it is behind
+RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
 FAREWELL: Final = 2.0  # seconds in which what is unsent may still go out at the end
 _READ: Final = 1024 * 1024
 _BEHIND: Final = encode(Behind())
@@ -91,6 +92,10 @@ class WriterRole:
         position = page.position()
         self._number = position.number + 1  # whoever kept something from before this start looks again
         page.commit(self._number, store.last_seq(), self._number)
+        if store.missing is not None:
+            page.miss(store.missing.first, store.missing.last)
+        self._recorded = store.last_seq()
+        self._record_due = 0.0
 
     def attach(self, sock: socket.socket) -> None:
         """Serve the role at the other end of this socket, before or while `run` runs on its own thread."""
@@ -116,8 +121,9 @@ class WriterRole:
             self._selector.register(end, selectors.EVENT_READ, end)
         try:
             while not self._stopping:
-                self._receive(0.0 if self._queue else None)
+                self._receive(0.0 if self._queue else self._patience())
                 self._work()
+                self._record()
             self._finish()
         finally:
             for link in list(self._links.values()):
@@ -128,6 +134,25 @@ class WriterRole:
         """Let go of what `stop` uses; when nobody calls that any more."""
         os.close(self._bell)
         os.close(self._ring)
+
+    def _patience(self) -> float | None:
+        """Seconds until there is something to do by itself."""
+        if self._page.upto == self._recorded:
+            return None
+        return max(0.0, self._record_due - time.monotonic())
+
+    def _record(self) -> None:
+        """Note outside of the database how far it is committed, once a second while something comes in."""
+        upto = self._page.upto
+        if upto == self._recorded or time.monotonic() < self._record_due:
+            return
+        self._recorded, self._record_due = upto, time.monotonic() + RECORDED
+        try:
+            self._store.record()
+        except StorageError as error:
+            log.error("%s", error)
+        except Exception as error:
+            self._report("the note of what is committed", error)
 
     def _finish(self) -> None:
         """What arrived is done and answered, as far as it can be sent."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -30,10 +30,11 @@ from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
 from relay.server.ingest import Ingest
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
+from relay.server.proof_checks import ProofChecks
 from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
-from storage.base import Expected, Incoming, Limits, Outcome, Reader, Status, StorageError
+from storage.base import Expected, Incoming, Limits, Missing, Outcome, Reader, Status, StorageError
 from storage.commands import Compact, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine, SearchHealth
 
@@ -82,6 +83,7 @@ class Hub:
             ("/", at or "/", f"{at}/")
         )  # where the relay is: on any other it would have another name
         self.reader = reader
+        self._page = page
         self.clock = asyncio.get_running_loop().time
         self.faults = faults
         self.fanout = Fanout()
@@ -89,6 +91,7 @@ class Hub:
         self.paused: set[Connection] = set()
         self.dirty: set[Connection] = set()  # have something queued
         self.tally = limits.Tally()
+        self.checks = ProofChecks(self.clock)
         self.buckets = limits.Buckets()
         self.wasted = limits.Buckets()
         self.intake = Intake(self.faults)
@@ -141,18 +144,24 @@ class Hub:
             return "this relay is shutting down; try again in a moment"
         return self.tally.enter(address, self.config.rates.connections_per_address, self.config.server.max_connections)
 
+    def admit_http(self, address: str) -> str | None:
+        """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
+        rates = self.config.rates
+        return self.tally.enter(address, rates.connections_per_address, self.config.server.max_connections, http=True)
+
     def may_send(self, address: str) -> bool:
         """Whether one more message from this address is within its rate."""
         rates = self.config.rates
         return self.buckets.take(address, rates.messages_per_address, rates.burst, self.clock())
 
+    def author(self, door: Door, keys: frozenset[str] = frozenset(), url: str = "") -> policies.Author:
+        """Who hands events in by this door, having proven these keys, and knows this relay as `url` or by its own."""
+        urls = (self.relay_url, url) if url and url != self.relay_url else (self.relay_url,)
+        return policies.Author(door, keys, self.self_pubkey, urls)
+
     def may_waste(self, address: str, cost: float) -> bool:
         """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
         return self.wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
-
-    def author(self, door: Door, keys: frozenset[str] = frozenset()) -> policies.Author:
-        """Who hands events in by this door, having proven these keys."""
-        return policies.Author(door, keys, self.self_pubkey)
 
     def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
         """The operator's rules for one event, before its signature is looked at."""
@@ -207,18 +216,22 @@ class Hub:
         self,
         event: Event,
         door: Door,
+        *,
         keys: frozenset[str] = frozenset(),
         trusted: bool = False,
         expected: Expected | None = None,
+        source: Hashable = None,
+        url: str = "",
     ) -> Outcome:
         """Take one event by the policies of its door; its outcome, durable.
 
         `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
         signature is not checked again and its key counts as proven; only such an event may have something `expected`.
+        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay.
         """
         assert trusted or expected is None
         now = int(time.time())
-        author = self.author(door, keys | {event.pubkey} if trusted else keys)
+        author = self.author(door, keys | {event.pubkey} if trusted else keys, url)
         refusal = self.refuse(event, author, now)
         if refusal is None and not self.ingest.room():
             refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")
@@ -235,7 +248,7 @@ class Hub:
             if not answered.done():
                 answered.set_result(outcome)
 
-        self.ingest.submit(event, door, now, answer)
+        self.ingest.submit(event, door, now, answer, source)
         return await answered
 
     # what the control socket and the tools ask (relay.server.control.Service)
@@ -263,7 +276,8 @@ class Hub:
 
     def health(self) -> Health:
         """How the relay is doing now."""
-        problem = self.ingest.failure or self.faults.problem()
+        missing = self._page.missing
+        problem = self.ingest.failure or (missing and str(Missing(*missing))) or self.faults.problem()
         return Health(
             status="draining" if self.draining else "degraded" if problem else "ok",
             takes_events=not self.draining and self.ingest.failure is None,

@@ -16,7 +16,7 @@ import msgspec
 from keys import tokens
 from keys.custody import Draft
 from keys.nip98 import authenticated_key
-from keys.schnorr import fault
+from keys.schnorr import verify_event
 from keys.tokens import Kind
 from keys.vault import Vault
 from relay.errors import Prefix, Reject
@@ -29,7 +29,9 @@ from relay.server.agents import Agents
 from relay.server.follow import Applied
 from relay.server.limits import Buckets
 from relay.server.membership import Membership
+from relay.server.origin import base_url
 from relay.server.profiles import Profiles
+from relay.server.proof_checks import TooFast
 from relay.server.proofs import Proofs
 from relay.server.signing import NoCustody, Signing
 from relay.server.supervision import Tasks
@@ -96,14 +98,6 @@ class Claimable(msgspec.Struct, frozen=True):
     expires_at: int
 
 
-class TooFast(Reject):
-    """A rate was exceeded; come back in `seconds`."""
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(Prefix.RATE_LIMITED, message)
-        self.seconds = seconds
-
-
 class _Known(msgspec.Struct):
     principal: Principal
     token: Token
@@ -119,7 +113,7 @@ class Identities:
         self.membership = Membership(hub, self.signing)
         self.profiles = Profiles(hub, self.signing)
         self.proofs = Proofs(int(time.time()))
-        self.users = Users(hub, self.proofs)
+        self.users = Users(hub, self.proofs, hub.checks)
         self.agents = Agents(hub)
         self._buckets = Buckets()
         self._tokens: dict[str, _Known] = {}
@@ -207,8 +201,12 @@ class Identities:
 
     # registering
 
-    async def register(self, name: str, description: str | None, address: str, nonce: str = "") -> Registered:
+    async def register(
+        self, name: str, description: str | None, address: str, nonce: str = "", base: str = ""
+    ) -> Registered:
         """Make an identity with a token and a key that the relay holds; `address` is the client's.
+
+        `base` is where the client reaches HTTP, for the claim link; "" is the relay's own URL.
 
         Raises Reject: invalid (name, description), pow, rate-limited (TooFast), restricted (registration is off); and
         Refused(TAKEN).
@@ -241,7 +239,7 @@ class Identities:
         except StorageError as error:  # the identity is there, and its token is shown now or never
             log.warning("the profile of an identity was not published: %s", error)
         identity = Identity(new.id, name, None, description, None, None, None, now, None, key.pubkey)
-        return Registered(identity, token, self.claim_url(claim), checks.verification_code(claim))
+        return Registered(identity, token, self.claim_url(claim, base), checks.verification_code(claim))
 
     def _check_open(self) -> None:
         if not self._hub.config.identities.registration:
@@ -379,15 +377,21 @@ class Identities:
         """
         covered = hashlib.sha256(identity_id.encode()).hexdigest()
         now = int(time.time())
-        pubkey = authenticated_key(proof, url, "POST", covered, now)
-        wrong = fault(proof)
-        if wrong is not None:
-            raise wrong
-        self.proofs.use(proof, now)
+        pubkey = self._hub.checks.run(
+            f"identity {identity_id}",
+            self._hub.config.rates.wrong_proofs,
+            lambda: self._proven(proof, url, covered, now),
+        )
         bound = await self._hub.ingest.execute(BindProven(pubkey, identity_id))
         if bound:
             self.membership.added(pubkey)
         return bound
+
+    def _proven(self, proof: Event, url: str, covered: str, now: int) -> str:
+        pubkey = authenticated_key(proof, url, "POST", covered, now)
+        verify_event(proof)
+        self.proofs.use(proof, now)
+        return pubkey
 
     async def unbind(self, identity_id: str, pubkey: str) -> None:
         """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
@@ -410,10 +414,13 @@ class Identities:
             raise Refused(Why.UNKNOWN, "the relay holds no such key of this identity")
         return await self.signing.export(pubkey, password)
 
-    async def vanish(self, principal: Principal, confirmed: str, reason: str) -> tuple[list[Event], list[Event]]:
+    async def vanish(
+        self, principal: Principal, confirmed: str, reason: str, url: str
+    ) -> tuple[list[Event], list[Event]]:
         """Ask this relay to forget the identity's keys (NIP-62): the events published, and those its owner is to sign.
 
-        `confirmed` is the identity's name again. Raises Reject(invalid) when it is not.
+        `confirmed` is the identity's name again; raises Reject(invalid) when it is not. `url` is this relay's (ws:// or wss://)
+        as the client knows it.
         """
         if confirmed != principal.name:
             raise Reject(Prefix.INVALID, "confirm with the identity's name: everything it wrote will be gone for good")
@@ -424,10 +431,10 @@ class Identities:
         published, owed = [], []
         for pubkey, held in await self._hub.reader.ask(look):
             if held is None:
-                owed.append(await self.signing.unsigned_vanish(pubkey, reason))
+                owed.append(await self.signing.unsigned_vanish(pubkey, reason, url))
                 continue
-            event = await self.signing.sign_vanish(held, reason)
-            outcome = await self._hub.publish(event, Door.HTTP, trusted=True)
+            event = await self.signing.sign_vanish(held, reason, url)
+            outcome = await self._hub.publish(event, Door.HTTP, trusted=True, url=url)
             if outcome.refusal is not None:
                 raise outcome.refusal.alone()
             published.append(event)
@@ -436,17 +443,17 @@ class Identities:
 
     # claims
 
-    def claim_url(self, secret: str) -> str:
+    def claim_url(self, secret: str, base: str = "") -> str:
         """The link for a person; the secret is in the fragment, which no server and no log ever gets to see."""
-        return f"{self.users.base_url()}/claim#{secret}"
+        return f"{base or base_url(self._hub.relay_url)}/claim#{secret}"
 
-    async def new_claim(self, identity_id: str) -> tuple[str, str, int]:
+    async def new_claim(self, identity_id: str, base: str) -> tuple[str, str, int]:
         """A fresh claim link in place of the former, its verification code, and until when. Raises Refused(USED)."""
         secret = tokens.make(Kind.IDENTITY_CLAIM)
         until = int(time.time()) + self._hub.config.identities.claim_hours * 3600
         digest = tokens.digest(secret)
         await self._hub.ingest.execute(OpenIdentityClaim(digest, identity_id, until))
-        return self.claim_url(secret), checks.verification_code(secret), until
+        return self.claim_url(secret, base), checks.verification_code(secret), until
 
     async def claimable(self, secret: str) -> Claimable:
         """What a claim would link. Raises Reject(invalid) for another kind of secret, Refused: UNKNOWN, USED, EXPIRED."""

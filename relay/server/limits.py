@@ -21,17 +21,28 @@ def networks(written: Iterable[str]) -> tuple[Network, ...]:
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     """The client's address: the peer's own, unless the peer is a trusted proxy.
 
-    `forwarded` holds the values of the configured header, in order. They are read from the right, past every trusted
-    proxy, since whatever stands further left was written by somebody the proxy does not vouch for.
+    `forwarded` holds the values of the configured header (X-Forwarded-For or Forwarded), in order. They are read from the
+    right, past every trusted proxy, since whatever stands further left was written by somebody the proxy does not vouch
+    for.
     """
     address = peer
-    hops = [hop.strip() for value in forwarded for hop in value.split(",")]
-    while hops and _is_trusted(address, trusted):
+    hops = [_node(hop) for value in forwarded for hop in value.split(",")]
+    while hops and is_trusted(address, trusted):
         hop = hops.pop()
         if _parse(hop) is None:
             break
         address = hop
     return _group(address)
+
+
+def _node(hop: str) -> str:
+    """The address of one hop: it stands alone, or after `for=` (RFC 7239), where brackets and a port may be around it."""
+    for pair in hop.split(";"):
+        name, _, text = pair.strip().partition("=")
+        if name.lower() == "for":
+            node = text.strip('"')
+            return node[1:].partition("]")[0] if node.startswith("[") else node.partition(":")[0]
+    return hop.strip()
 
 
 def _parse(address: str) -> str | None:
@@ -41,7 +52,8 @@ def _parse(address: str) -> str | None:
         return None
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Whether this is the address of a trusted proxy."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -103,29 +115,39 @@ class Buckets:
 
 
 class Tally:
-    """How many connections each address has open."""
+    """How many connections each address has open, of both kinds together, and how many of each kind there are in all.
 
-    __slots__ = ("_counts", "total")
+    A connection begins as HTTP; one that is upgraded leaves as that and enters as a WebSocket.
+    """
+
+    __slots__ = ("_counts", "http", "total")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self.total = 0
+        self.total = 0  # WebSockets
+        self.http = 0
 
-    def enter(self, address: str, per_address: int, in_all: int) -> str | None:
+    def enter(self, address: str, per_address: int, in_all: int, http: bool = False) -> str | None:
         """Count one connection in; the reason when it is one too many (0 is no limit)."""
-        if in_all and self.total >= in_all:
+        if in_all and (self.http if http else self.total) >= in_all:
             return f"this relay holds {counted(in_all, 'connection')} and has no room for more; try again later"
         if per_address and self._counts.get(address, 0) >= per_address:
             return f"your address has {counted(per_address, 'connection')} open already; close one first"
         self._counts[address] = self._counts.get(address, 0) + 1
-        self.total += 1
+        self._add(1, http)
         return None
 
-    def leave(self, address: str) -> None:
+    def leave(self, address: str, http: bool = False) -> None:
         """Count one connection out that had come in."""
-        self.total -= 1
+        self._add(-1, http)
         left = self._counts[address] - 1
         if left:
             self._counts[address] = left
         else:
             del self._counts[address]
+
+    def _add(self, number: int, http: bool) -> None:
+        if http:
+            self.http += number
+        else:
+            self.total += number

@@ -13,10 +13,12 @@ from functools import partial
 from typing import Any
 
 import h11
+import msgspec
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.config import Config, ConfigError, split_listen
+from relay.server import limits
 from relay.server.hub import Hub
 from relay.server.websocket import Connection
 
@@ -35,14 +37,33 @@ _TOO_LATE = (
 )
 
 
+def _refusal(reason: str) -> bytes:
+    """A whole answer for a connection that is one too many."""
+    told = {
+        "success": False,
+        "error": reason,
+        "code": "rate_limited",
+        "message": reason,
+        "hint": "Close what you do not use.",
+    }
+    body = msgspec.json.encode(told)
+    head = (
+        b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-type: application/json\r\nretry-after: 10\r\n"
+    )
+    return head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+
+
 class RequestProtocol(H11Protocol):
     """HTTP/1.1 with a deadline of `server.open_timeout` seconds for each request, head and body together.
 
-    A client that takes nothing of an answer for `server.ping_timeout` seconds is cut off, as on the WebSocket.
+    A client that takes nothing of an answer for `server.ping_timeout` seconds is cut off, as on the WebSocket. The connection
+    counts by its address with the WebSockets there; not a trusted proxy's, which carries the requests of many.
     """
 
     def __init__(self, hub: Hub, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self._hub = hub
+        self._address = ""  # that it is counted by
         self._seconds = hub.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
         self._patience = hub.config.server.ping_timeout
@@ -50,7 +71,21 @@ class RequestProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        if peer and not limits.is_trusted(peer[0], self._hub.networks):
+            address = limits.client_address(peer[0], (), ())
+            reason = self._hub.admit_http(address)
+            if reason is not None:
+                transport.write(_refusal(reason))
+                transport.close()
+                return
+            self._address = address
         self._arm()
+
+    def _leave(self) -> None:
+        if self._address:
+            self._hub.tally.leave(self._address, http=True)
+            self._address = ""
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -60,12 +95,14 @@ class RequestProtocol(H11Protocol):
             self._disarm()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._leave()  # it enters again as a WebSocket, by the address that a proxy tells
         super().handle_websocket_upgrade(event)
         self._seconds = 0.0  # the connection is the WebSocket's from here on, with deadlines of its own
         self._disarm()
         self._unstall()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
         self._disarm()
         self._unstall()
         super().connection_lost(exc)

@@ -11,7 +11,7 @@ import msgspec
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import kinds, vanishing
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, has_tag
 from relay.protocol.words import counted
@@ -27,12 +27,14 @@ COMING: Final = LEAVING | {kinds.JOIN}
 class Author(msgspec.Struct, frozen=True, gc=False):
     """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42).
 
-    `relay` is the key of the relay that it is handed to, "" where that has none.
+    `relay` is the key of the relay that it is handed to, "" where that has none, and `urls` are those (ws:// or wss://)
+    under which they know it.
     """
 
     door: Door
     keys: frozenset[str] = frozenset()
     relay: str = ""
+    urls: tuple[str, ...] = ()
 
 
 Check = Callable[[Event, Author, Config, int], Reject | None]
@@ -153,6 +155,16 @@ def _embeds_protected(text: str) -> bool:
     return any(tag and tag[0] == "-" for tag in embedded.tags)
 
 
+def vanishes_here(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
+    """NIP-62: a request to vanish names the relay that it is handed to, by the URL under which its author knows that, or all."""
+    if event.kind != kinds.VANISH or vanishing.names_relay(event, author.urls):
+        return None
+    here = " or ".join(author.urls)
+    return Reject(
+        Prefix.INVALID, f"this request to vanish is for another relay; this one is {here} (its relay.url setting)"
+    )
+
+
 class Policy(msgspec.Struct, frozen=True):
     """A row: the check, the doors it guards, the kinds it lets pass, and the NIP-11 fields that tell of it."""
 
@@ -177,6 +189,7 @@ POLICIES: Final = (
     Policy(past, _LIVE, COMING, ("created_at_lower_limit",)),
     Policy(work, _LIVE, COMING, ("min_pow_difficulty",), (13,)),
     Policy(protected, _LIVE, SPENT_AT_ONCE, nips=(70,)),
+    Policy(vanishes_here, frozenset((Door.CLIENT, Door.HTTP)), nips=(62,)),
     Policy(authenticated, frozenset((Door.CLIENT,)), COMING, ("restricted_writes",), (42,)),
 )
 

@@ -104,17 +104,17 @@ class Signing:
             raise Reject(Prefix.RESTRICTED, "this identity has no key; bind one first")
         raise NoCustody(unsigned(pubkey, salted(draft)))
 
-    async def sign_vanish(self, held: Held, reason: str) -> Event:
-        """A request to vanish by a held key, for this relay. Its owner has confirmed that."""
-        draft = await self._vanish(held.pubkey, reason)
+    async def sign_vanish(self, held: Held, reason: str, url: str) -> Event:
+        """A request to vanish by a held key, for this relay, known as `url`. Its owner has confirmed that."""
+        draft = await self._vanish(held.pubkey, reason, url)
         async with self.custody() as custody:
             return custody.sign_vanish(held, self.pubkey, draft)
 
-    async def unsigned_vanish(self, pubkey: str, reason: str) -> Event:
+    async def unsigned_vanish(self, pubkey: str, reason: str, url: str) -> Event:
         """A request to vanish for the owner of a key that the relay does not hold to sign."""
-        return unsigned(pubkey, await self._vanish(pubkey, reason))
+        return unsigned(pubkey, await self._vanish(pubkey, reason, url))
 
-    async def _vanish(self, pubkey: str, reason: str) -> Draft:
+    async def _vanish(self, pubkey: str, reason: str, url: str) -> Draft:
         """As new as the newest event of the key: edits and votes that had to be newer than others lie ahead of the clock."""
         now = int(time.time())
         newest = await self._newest(Filter(authors=frozenset([pubkey]), limit=1), now)
@@ -122,7 +122,7 @@ class Signing:
         ahead = self._hub.config.limits.created_at_future
         if ahead:
             created_at = min(created_at, now + ahead)
-        return Draft(kinds.VANISH, [["relay", self._hub.relay_url]], reason, created_at)
+        return Draft(kinds.VANISH, [["relay", url]], reason, created_at)
 
     async def export(self, pubkey: str, password: str) -> str:
         """A held secret as `ncryptsec` (NIP-49). Raises Reject: invalid (a weak password, a key that is not held), error."""

@@ -6,21 +6,18 @@ token stands for one. A row is made only when something hangs on it (an app toke
 
 import secrets
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-import jwt
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from keys import nip98, tokens
-from keys.schnorr import fault
+from keys.schnorr import verify_event
 from keys.tokens import Kind
-from relay.config import Config, ConfigError
 from relay.errors import Prefix, Reject
 from relay.protocol import names
+from relay.server.issuer import MAX_SUBJECT, Issuer
+from relay.server.proof_checks import ProofChecks
 from relay.server.proofs import Proofs
 from storage.identities.commands import AddUserToken, EditUser, RevokeToken, UseToken
 from storage.identities.types import Identity, Lookups, Refused, Token, User, Why
@@ -28,18 +25,6 @@ from storage.identities.types import Identity, Lookups, Refused, Token, User, Wh
 if TYPE_CHECKING:
     from relay.server.hub import Hub
 
-ALGORITHMS: Final = (
-    "EdDSA",
-    "ES256",
-    "ES384",
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-)  # a shared secret would sign as well
-LEEWAY: Final = 30  # seconds between two clocks
-MAX_JWT: Final = 8192  # characters
-MAX_SUBJECT: Final = 200
 USED_SECONDS: Final = 3600
 _WRONG_KIND: Final = {
     Kind.IDENTITY: "this is an identity token (tdi_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
@@ -50,12 +35,17 @@ _WRONG_KIND: Final = {
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a proof must cover: the method, the path with its query, and the body."""
+    """What a proof must cover: the method, the path with its query, and the body.
+
+    `origin` is this relay's scheme, host and port as the client knows them, `address` what limits count the client by.
+    """
 
     authorization: str
     method: str
+    origin: str
     target: str
     body: bytes
+    address: str
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -69,22 +59,22 @@ class Caller(msgspec.Struct, frozen=True):
 class Users:
     """All methods are called on the loop."""
 
-    def __init__(self, hub: "Hub", proofs: Proofs) -> None:
+    def __init__(self, hub: "Hub", proofs: Proofs, checks: ProofChecks) -> None:
         self._hub = hub
         self._proofs = proofs
+        self._checks = checks
         self._issuer = Issuer(hub.config) if hub.config.identities.jwt_issuer else None
 
-    def base_url(self) -> str:
-        """Where this relay's HTTP is reached."""
-        parts = urlsplit(self._hub.relay_url)
-        return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
-
     async def identify(self, request: Request) -> Caller:
-        """Who the request is from. Raises Reject: auth-required, restricted (another kind of token), invalid (a bad proof)."""
+        """Who the request is from.
+
+        Raises Reject: auth-required (no or wrong credentials), restricted (another kind of token), rate-limited.
+        """
         scheme, _, credential = request.authorization.strip().partition(" ")
         credential = credential.strip()
         if scheme.lower() == nip98.SCHEME:
-            return Caller(f"nostr:{self._proven_key(request)}", by_key=True)
+            key = self._check(request, lambda: self._proven_key(request))
+            return Caller(f"nostr:{key}", by_key=True)
         if scheme.lower() != "bearer" or not credential:
             raise Reject(Prefix.AUTH_REQUIRED, "say who you are: an app token, a JWT or a NIP-98 proof")
         kind = tokens.kind_of(credential)
@@ -92,20 +82,36 @@ class Users:
             raise Reject(Prefix.RESTRICTED, _WRONG_KIND[kind])
         if kind is Kind.APP:
             return await self._of_token(credential)
-        if self._issuer is None or credential.count(".") != 2:
+        issuer = self._issuer
+        if issuer is None or credential.count(".") != 2:
             raise Reject(Prefix.AUTH_REQUIRED, "this is no token of this relay")
-        return Caller(self._issuer.subject(credential))
+        return Caller(self._check(request, lambda: issuer.subject(credential)))
+
+    def _check(self, request: Request, check: Callable[[], str]) -> str:
+        return self._checks.run(request.address, self._hub.config.rates.wrong_proofs, check)
 
     def _proven_key(self, request: Request) -> str:
-        event = nip98.event_in_header(request.authorization)
-        now = int(time.time())
-        url = self.base_url() + request.target
-        pubkey = nip98.authenticated_key(event, url, request.method, nip98.payload_of(request.body), now)
-        wrong = fault(event)
-        if wrong is not None:
-            raise wrong
-        self._proofs.use(event, now)
+        """The key of a NIP-98 header. Raises Reject(auth-required) naming what is wrong: HTTP answers 401 (NIP-98)."""
+        try:
+            event = nip98.event_in_header(request.authorization)
+            now = int(time.time())
+            payload = nip98.payload_of(request.body)
+            required = self._needs_payload(request.origin)
+            pubkey = nip98.authenticated_key(
+                event, request.origin + request.target, request.method, payload, now, required=required
+            )
+            verify_event(event)
+            self._proofs.use(event, now)
+        except Reject as refusal:
+            if refusal.prefix is Prefix.INVALID:
+                raise Reject(Prefix.AUTH_REQUIRED, refusal.message) from None
+            raise
         return pubkey
+
+    def _needs_payload(self, origin: str) -> bool:
+        """`identities.proof_payload`. NIP-98 leaves it to the server; on the way to TLS nobody changes a body unseen."""
+        setting = self._hub.config.identities.proof_payload
+        return setting == "required" or (setting == "tls" and not origin.startswith("https://"))
 
     async def _of_token(self, text: str) -> Caller:
         digest, now = tokens.digest(text), int(time.time())
@@ -166,52 +172,3 @@ class Users:
         if user is None:
             raise Refused(Why.UNKNOWN, "there is no such live token")
         await self._hub.ingest.execute(RevokeToken("user", user.id, token_id))
-
-
-class Issuer:
-    """The issuer whose JWTs say who a user is. Raises ConfigError when its keys cannot be used."""
-
-    def __init__(self, config: Config) -> None:
-        self._issuer = config.identities.jwt_issuer
-        self._audience = config.identities.jwt_audience or None
-        self._keys = _keys(Path(config.identities.jwt_keys))
-
-    def subject(self, token: str) -> str:
-        """The `sub` of a JWT. Raises Reject(auth-required) naming what is wrong with it."""
-        try:
-            if len(token) > MAX_JWT:
-                raise jwt.InvalidTokenError("it is too long")
-            claims = jwt.decode(
-                token,
-                self._key_for(jwt.get_unverified_header(token).get("kid")),
-                algorithms=list(ALGORITHMS),
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=LEEWAY,
-                options={"require": ["exp", "sub", "iss"], "verify_aud": self._audience is not None},
-            )
-        except (jwt.PyJWTError, ValueError, RecursionError) as error:
-            raise Reject(Prefix.AUTH_REQUIRED, f"the JWT is not accepted: {error}") from None
-        subject = claims["sub"]
-        # `nostr:` users are those who proved a key to us; an issuer cannot speak for them.
-        if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT or subject.startswith("nostr:"):
-            raise Reject(Prefix.AUTH_REQUIRED, "the JWT's sub is not a user id that this relay takes")
-        return subject
-
-    def _key_for(self, kid: object) -> Any:
-        if len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        if kid not in self._keys:
-            raise jwt.InvalidTokenError("its kid names no key of the issuer")
-        return self._keys[kid]
-
-
-def _keys(file: Path) -> dict[object, Any]:
-    try:
-        data = file.read_bytes()
-        if not data.lstrip().startswith(b"{"):
-            return {None: load_pem_public_key(data)}
-        found = jwt.PyJWKSet.from_dict(msgspec.json.decode(data)).keys
-        return {key.key_id: key.key for key in found}
-    except (OSError, ValueError, UnsupportedAlgorithm, jwt.PyJWTError) as error:
-        raise ConfigError(f"identities.jwt_keys: {file} holds no public key (PEM) or JWK set: {error}") from None

@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import ExtensionParameter
 
 from keys.nip42 import authenticated_key
-from keys.schnorr import fault
+from keys.schnorr import verify_event
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.admission import Door
@@ -33,6 +33,7 @@ from relay.protocol.messages import Publish
 from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Session, Tally, refusal_of
 from relay.server import frames, intake, limits
 from relay.server.fanout import Subscription
+from relay.server.origin import public_url
 from relay.server.queries import MAX_WAITING, History, Job
 from storage.base import Outcome, Status
 
@@ -98,6 +99,7 @@ class Connection(asyncio.Protocol):
         "taken_at",
         "transport",
         "unread",
+        "url",
         "writable",
     )
 
@@ -115,6 +117,7 @@ class Connection(asyncio.Protocol):
         self.session = Session(secrets.token_hex(16))
         self.author = hub.author(Door.CLIENT)
         self.address = ""
+        self.url = hub.relay_url  # under which this client knows the relay
         self.deflate = False
         self.connected = False  # the handshake is done and no close was sent or received
         self.writable = True
@@ -220,6 +223,8 @@ class Connection(asyncio.Protocol):
             peer = self.transport.get_extra_info("peername")
             forwarded = request.headers.get_all(hub.config.server.address_header)
             address = limits.client_address(peer[0] if peer else "local", forwarded, hub.networks)
+            self.url = public_url(hub.config, peer[0] if peer else "", request.headers.get_all) or hub.relay_url
+            self.author = hub.author(Door.CLIENT, url=self.url)
             reason = hub.admit(address)
             if reason is not None:
                 response = self.protocol.reject(429, f"{reason}\n")
@@ -295,7 +300,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(effect, Cancel):
             self._cancel(effect.subscription)
         elif isinstance(effect, Authenticate):
-            self._authenticate(effect.event)
+            self._authenticate(effect.event, len(data))
 
     def _publish(self, event: Event, size: int) -> None:
         now = int(time.time())
@@ -341,19 +346,19 @@ class Connection(asyncio.Protocol):
         if subscription is not None:
             self.fanout.remove(subscription)
 
-    def _authenticate(self, event: Event) -> None:
+    def _authenticate(self, event: Event, size: int) -> None:
+        hub = self.hub
         try:
-            pubkey = authenticated_key(event, self.session.challenge, self.hub.relay_url, int(time.time()))
-            wrong = fault(event)
-            if wrong is not None:
-                raise wrong
+            pubkey = authenticated_key(event, self.session.challenge, self.url, int(time.time()))
             if len(self.session.keys | {pubkey}) > MAX_KEYS:
                 raise Reject(Prefix.RESTRICTED, f"{MAX_KEYS} keys are authenticated on this connection; open another")
+            hub.checks.run(self.address, hub.config.rates.wrong_proofs, lambda: verify_event(event))
         except Reject as refusal:
             self.send(messages.ok(event.id, False, str(refusal)))
+            self._in_vain(size, True)
             return
         self.session.authenticated(pubkey)
-        self.author = self.hub.author(Door.CLIENT, self.session.keys)
+        self.author = hub.author(Door.CLIENT, self.session.keys, self.url)
         self.send(messages.ok(event.id, True))
 
     def end(self, subscription: Subscription, reason: Reject) -> None:

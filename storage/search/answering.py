@@ -85,14 +85,15 @@ def _said(
 ) -> dict[int, float]:
     """What holds all the words; what holds any where nothing holds all."""
     found = _matching(connection, fts.all_of(terms), conditions, limit)
-    return found or (_matching(connection, fts.any_of(terms), conditions, limit) if len(terms) > 1 else {})
+    loose = fts.loosened(terms)
+    return found or (_matching(connection, fts.any_of(loose), conditions, limit) if len(loose) > 1 else {})
 
 
 def _said_also(
     connection: sqlite3.Connection, asked: Question, conditions: Conditions, depth: int, matching: set[int] | None
 ) -> dict[int, float]:
     """What holds any of the words that tell something."""
-    chosen = fts.telling(asked.terms, lambda term: asked.frequency(connection, term))
+    chosen = fts.telling(fts.loosened(asked.terms), lambda term: asked.frequency(connection, term))
     if not chosen or (len(chosen) == 1 and asked.frequency(connection, chosen[0]) > 3 * fts.MOST_READ):
         return {}  # it stands everywhere and tells nothing
     return _matching(connection, fts.any_of(chosen), conditions, depth, matching)
@@ -124,7 +125,7 @@ def _matching(
 def count(connection: sqlite3.Connection, terms: Sequence[Term], conditions: Conditions) -> int:
     """In how many events the words stand: all of them, or any where nothing holds all."""
     sql = named("search")["word_number"].format(conditions=conditions.text)
-    for expression in (fts.all_of(terms), fts.any_of(terms)):
+    for expression in (fts.all_of(terms), fts.any_of(fts.loosened(terms))):
         number = int(connection.execute(sql, (expression, *conditions.values)).fetchone()[0])
         if number:
             return number
@@ -246,7 +247,7 @@ def _hits(
             break
     shown = {row[0]: row for row in connection.execute(sql["shown"], (as_json(list(best.values())),))}
     wires = wires_of(connection, list(best))
-    marked = fts.marked(terms)
+    marked = fts.marked(fts.loosened(terms))
     hits = []
     for seq, passage in best.items():
         row: Any = shown.get(passage)

@@ -15,8 +15,6 @@ from relay.protocol import search
 from relay.protocol.event import Event
 from storage import entries
 
-MAX_TITLE: Final = 300  # characters
-
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
 
@@ -92,7 +90,7 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
     `title` and `content` are those of its row in the feed, where it has one: edits count there.
     """
     own_title, own_text = search.text_of(event)
-    shown = _shown(own_title) if title is None else title
+    shown = own_title.replace("\x00", " ") if title is None else title
     knowledge = event.kind in cutting.knowledge
     text = (own_text if content is None else content).replace("\x00", " ")
     texts = split(text, cutting.size, cutting.overlap) or ([""] if shown else [])
@@ -105,7 +103,3 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
 def number(cutting: Cutting, event: Event) -> int:
     """How many passages the event makes as it stands."""
     return len(passages_of(cutting, event, None, None))
-
-
-def _shown(title: str) -> str:
-    return " ".join(title.replace("\x00", " ").split())[:MAX_TITLE]

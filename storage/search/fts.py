@@ -4,7 +4,9 @@ Rule: what is looked for are the terms of `relay.protocol.search`, whose words a
 FTS5 quoted, so that they hold no operator that their writer did not mean.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -16,6 +18,7 @@ from storage import entries, query
 from storage.search.engine import SNIPPET, SearchQuery
 from storage.statements import listed, named, padded
 
+MAX_LOOSE: Final = 48  # terms of a question whose runs were taken apart
 MOST_READ: Final = 2500  # passages that the words of a hybrid question are looked for in, about
 
 _COMMON: Final = (
@@ -23,6 +26,7 @@ _COMMON: Final = (
     "he her his how i if in into is it its may me my no not of on or our she should so some "
     "than that the their them then there these they this to was we were what when where which who why will with would you your"
 )
+_UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]")  # kana, Han, Hangul
 COMMON: Final = frozenset(_COMMON.split())  # English words that tell nothing about a text
 
 
@@ -39,6 +43,17 @@ def all_of(some: Sequence[Term]) -> str:
 def any_of(some: Sequence[Term]) -> str:
     """What holds any of the terms."""
     return " OR ".join(quoted(term) for term in some)
+
+
+def loosened(some: Sequence[Term]) -> list[Term]:
+    """The terms, long runs of Chinese, Japanese and Korean as pairs of characters: these a text has in common with a question."""
+    found: dict[Term, None] = {}
+    for term in some:
+        if term.quoted or len(term.words) < 3 or not any(map(_UNSPACED.match, term.words)):
+            found[term] = None
+            continue
+        found.update({Term(pair): None for pair in pairwise(term.words)})
+    return list(found)[:MAX_LOOSE]
 
 
 def telling(some: Sequence[Term], frequency: Callable[[Term], int]) -> list[Term]:

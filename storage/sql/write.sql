@@ -62,6 +62,17 @@ UPDATE meta SET value = ? WHERE name = 'last_seq'
 -- name: last_seq
 SELECT value FROM meta WHERE name = 'last_seq'
 
+-- name: missing
+SELECT
+    (SELECT value FROM meta WHERE name = 'missing_first'),
+    (SELECT value FROM meta WHERE name = 'missing_last')
+
+-- name: set_missing
+INSERT OR REPLACE INTO meta (name, value) VALUES ('missing_first', ?), ('missing_last', ?)
+
+-- name: accept_loss
+DELETE FROM meta WHERE name IN ('missing_first', 'missing_last')
+
 -- name: mark_foreign_dropped
 INSERT INTO meta (name, value) VALUES ('foreign_dropped', 1) ON CONFLICT DO NOTHING;
 

@@ -78,3 +78,18 @@ def test_a_directory_without_a_database_is_told_with_what_to_do(tidings: Tidings
     result = tidings("count", "{}", "--data", tmp_path / "elsewhere")
     assert result.exit_code == 1
     assert "--data names its place" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"relay.url": "wss://r.example"}, "public     wss://r.example (relay.url)"),
+        ({}, "public     ws://127.0.0.1:7447; relay.url sets another"),
+        (
+            {"server.trusted_proxies": "10.0.0.0/8"},
+            "public     what the trusted proxies say, ws://127.0.0.1:7447 without them",
+        ),
+    ],
+)
+def test_it_says_which_public_url_is_assumed(settings: dict[str, str], told: str) -> None:
+    assert told in app.greeting(load(None, {}, settings), "http://127.0.0.1:7447")

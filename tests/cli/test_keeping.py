@@ -13,7 +13,9 @@ import pytest
 from relay.protocol import event as events
 from relay.protocol.words import counted
 from relay.server.control import Control
+from storage import committed
 from storage.base import Outcome, Status, StorageError
+from storage.sqlite_file import Lock
 from tests.cli.conftest import Tidings
 from tests.factories import NOW, make_event
 from tests.server.test_control import INFO, Remembering
@@ -163,3 +165,31 @@ def test_a_failure_in_the_relay_is_told(tidings: Tidings, data: Path) -> None:
         service.failure = StorageError("the disk is full; make room")
         result = tidings("compact", "--data", data)
     assert (result.exit_code, result.stderr) == (1, "tidings: the disk is full; make room\n")
+
+
+def test_check_tells_what_is_missing_of_the_log_until_that_is_accepted(tidings: Tidings, full: Path) -> None:
+    assert tidings("check", "--data", full).exit_code == 0
+    committed.write(full, 25)
+    for _ in range(2):
+        told = tidings("check", "--data", full)
+        assert told.exit_code == 1
+        assert "events 22 to 25 of the log are missing" in told.stdout
+        assert "--accept-loss" in told.stdout
+    accepted = tidings("check", "--accept-loss", "--data", full)
+    assert accepted.exit_code == 0
+    assert "events 22 to 25 are gone; the next one is 26" in accepted.stderr
+    assert tidings("check", "--data", full).exit_code == 0
+    assert "nothing is missing" in tidings("check", "--accept-loss", "--data", full).stderr
+    event = make_event(3, content="the next")
+    assert tidings("import", "--data", full, stdin=events.wire(event)).exit_code == 0
+    assert "26" in tidings("info", "--data", full).stdout
+
+
+def test_a_loss_is_not_accepted_under_a_running_relay(tidings: Tidings, full: Path) -> None:
+    lock = Lock(full)
+    try:
+        told = tidings("check", "--accept-loss", "--data", full)
+    finally:
+        lock.release()
+    assert told.exit_code != 0
+    assert "stop it" in told.stderr

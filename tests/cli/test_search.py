@@ -142,7 +142,11 @@ def test_a_bulk_file_is_added_line_by_line(tidings: Tidings, author: str) -> Non
         {"content": "The halyard is blue."},
         {"title": "No content"},
     ]
-    text = "\n".join(map(json.dumps, lines)) + "\n\n{broken\n" + json.dumps({"content": "A halyard.", "d": "third"})
+    text = (
+        "\n".join(map(json.dumps, lines))
+        + "\n\n{broken\n"
+        + json.dumps({"content": "A halyard.", "identifier": "third"})
+    )
     result = tidings("knowledge", "import", "-", "--json", stdin=text)
     assert result.exit_code == 1
     added = [json.loads(line) for line in result.stdout.splitlines()]
@@ -151,7 +155,7 @@ def test_a_bulk_file_is_added_line_by_line(tidings: Tidings, author: str) -> Non
         (None, [], None),
         (None, [], None),
     ]
-    assert added[2]["d"] == "third"
+    assert added[2]["identifier"] == "third"
     assert "line 3: " in result.stderr
     assert "line 5: " in result.stderr
     assert "3 documents added, 2 refused" in result.stderr

@@ -89,7 +89,7 @@ async def test_the_agent_posts_and_answers_a_comment_once(hub: Server) -> None:
             async with Relay(hub.url).subscribe(wanted) as subscription:
                 event = await anext(subscription.events())
             answered = await api.get_comment(event.id)
-    assert (answered.author, answered.content) == ("agent", "You said: When is low water?")
+    assert (answered.author.name, answered.content) == ("agent", "You said: When is low water?")
 
 
 async def test_the_watcher_shows_what_was_and_what_comes(hub: Server) -> None:

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from relay.http.about import base_url, websocket_url
 from relay.http.reference import in_force
 from tests.http.hubs import Browser, FakeHub, config
 
@@ -80,34 +79,6 @@ async def test_there_is_no_form_where_registration_is_closed():
     text = await page("/key", FakeHub(config(identities={"registration": False})))
     assert '<form id="register"' not in text
     assert "Registration is closed" in text
-
-
-def test_the_url_is_the_configured_one_whatever_the_host_says():
-    assert websocket_url(config(relay={"url": "wss://r.example"}), "http", "evil.example") == "wss://r.example"
-
-
-@pytest.mark.parametrize(
-    ("scheme", "host", "url"),
-    [
-        ("http", "relay.example", "ws://relay.example"),
-        ("https", "relay.example:8443", "wss://relay.example:8443"),
-        ("http", "[::1]:7447", "ws://[::1]:7447"),
-        ("http", "", "ws://127.0.0.1:7447"),
-        ("http", "a b", "ws://127.0.0.1:7447"),
-        ("http", "$(reboot)", "ws://127.0.0.1:7447"),
-        ("http", "x;curl evil|sh", "ws://127.0.0.1:7447"),
-        ("http", "h\n", "ws://127.0.0.1:7447"),
-    ],
-)
-def test_the_url_is_where_the_visitor_came_unless_that_is_no_host(scheme, host, url):
-    assert websocket_url(config(), scheme, host) == url
-
-
-@pytest.mark.parametrize(
-    ("url", "base"), [("ws://r.example:1", "http://r.example:1"), ("wss://ws.example/", "https://ws.example")]
-)
-def test_http_is_answered_where_the_websocket_is(url, base):
-    assert base_url(url) == base
 
 
 def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():

@@ -28,6 +28,7 @@ from storage.base import (
     Incoming,
     Limits,
     Logged,
+    Missing,
     Outcome,
     Readers,
     Record,
@@ -67,6 +68,9 @@ class MemoryLog:
         self.told = (True, False)  # whether an answer is complete, and whether the relay's limit cut it
         self._first_part = first_part
         self.written = Written()
+        self.missing: Missing | None = None
+        self.records = 0
+        self.recorded = threading.Semaphore(0)
 
     # Writer
 
@@ -110,6 +114,10 @@ class MemoryLog:
             removed, self.rows = len(self.rows) - len(kept), kept
             return removed
         return len(self.rows) if isinstance(command, Rebuild) else 0
+
+    def record(self) -> None:
+        self.records += 1
+        self.recorded.release()
 
     # Reader
 

@@ -11,7 +11,7 @@ from relay.protocol.filter import Filter
 from relay.server import websocket
 from relay.server.follow import Applied, LiveEvent
 from relay.server.hub import CLOSE_TIMEOUT, Hub
-from storage.base import StorageError
+from storage.base import Missing, StorageError
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import PATIENCE, Client, MemoryLog, settle
@@ -312,3 +312,26 @@ async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.Mon
     monkeypatch.setattr(hub, "_visit", visit)
     await asyncio.wait_for(again.wait(), PATIENCE)
     assert hub.health().status == "degraded"
+
+
+async def test_how_far_the_log_is_committed_is_noted_as_it_grows(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.roles.writer.RECORDED", 0.0)
+    log = MemoryLog()
+    hub = relay(log)
+    client = Client(hub)
+    for number in range(2):
+        client.publish(make_event(content=str(number)))
+        await client.next()
+        await asyncio.to_thread(log.recorded.acquire)
+    client.publish(make_event(content="0"))  # a duplicate
+    await client.next()
+    assert log.records == 2  # not while nothing comes in
+
+
+async def test_a_log_that_misses_something_is_told_by_health(relay: Relay) -> None:
+    log = MemoryLog()
+    log.missing = Missing(41, 50)
+    health = relay(log).health()
+    assert (health.status, health.takes_events) == ("degraded", True)
+    assert "events 41 to 50" in (health.problem or "")
+    assert "--accept-loss" in (health.problem or "")

@@ -155,12 +155,24 @@ def test_connections_are_counted_by_address_and_in_all() -> None:
     tally = Tally()
     assert tally.enter("a", 2, 3) is None
     assert tally.enter("a", 2, 3) is None
-    assert "your address" in (tally.enter("a", 2, 3) or "")
+    assert "your address has 2 connections" in (tally.enter("a", 2, 3) or "")
     assert tally.enter("b", 2, 3) is None
     assert "this relay holds 3" in (tally.enter("c", 2, 3) or "")
     tally.leave("a")
     assert tally.enter("c", 2, 3) is None
     assert tally.total == 3
+
+
+def test_http_and_websockets_count_together_by_address_and_apart_in_all() -> None:
+    tally = Tally()
+    assert tally.enter("a", 2, 1, http=True) is None
+    assert tally.enter("a", 2, 1) is None
+    assert "your address" in (tally.enter("a", 2, 0, http=True) or "")
+    assert "no room" in (tally.enter("b", 2, 1, http=True) or "")
+    assert (tally.total, tally.http) == (1, 1)
+    tally.leave("a", http=True)  # an upgrade
+    assert "no room" in (tally.enter("a", 2, 1) or "")
+    assert tally.enter("b", 2, 1, http=True) is None
 
 
 def test_no_limit_on_connections_is_zero() -> None:
@@ -175,3 +187,19 @@ def test_an_address_that_left_takes_no_memory() -> None:
         tally.leave(str(number))
     assert tally.total == 0
     assert not tally._counts
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("for=203.0.113.9;proto=https", "203.0.113.9"),
+        ('For="203.0.113.9:4711"', "203.0.113.9"),
+        ('host=x;for="[2001:db8:1:2::9]:4711"', "2001:db8:1:2::"),
+        ("for=203.0.113.1, for=10.1.2.3", "203.0.113.1"),
+        ("for=_hidden", "10.0.0.1"),
+        ("for=unknown", "10.0.0.1"),
+        ("proto=https", "10.0.0.1"),
+    ],
+)
+def test_the_header_of_rfc_7239_tells_the_address_too(forwarded: str, address: str) -> None:
+    assert client_address("10.0.0.1", [forwarded], TRUSTED) == address

@@ -45,6 +45,7 @@ TOO_MUCH: list[tuple[str, Event, Config, Prefix]] = [
     ("too long ago", make_event(created_at=NOW - 11), limits(created_at_past=10), Prefix.INVALID),
     ("too little work", with_zero_bits(7, []), limits(min_pow=8), Prefix.POW),
     ("not authenticated", make_event(), access(auth_to_write=True), Prefix.AUTH_REQUIRED),
+    ("vanishing elsewhere", make_event(kind=62, tags=[["relay", "wss://other.example"]]), Config(), Prefix.INVALID),
     ("protected", make_event(tags=[["-"]]), Config(), Prefix.AUTH_REQUIRED),
     ("the relay's own", make_event(kind=8000), Config(), Prefix.RESTRICTED),
 ]
@@ -150,7 +151,7 @@ RULES = [
 def test_taking_back_vanishing_and_leaving_are_stopped_by_no_rule(
     rules: Config, door: Door, at: int, kind: int
 ) -> None:
-    assert prefix(make_event(1, kind, created_at=at), rules, Author(door)) is None
+    assert prefix(make_event(1, kind, tags=[["relay", "ALL_RELAYS"]], created_at=at), rules, Author(door)) is None
 
 
 @pytest.mark.parametrize("rules", RULES, ids=str)
@@ -180,3 +181,13 @@ def test_every_advertised_field_of_a_policy_is_in_nip_11() -> None:
 
     known = {field.name for field in msgspec.structs.fields(Limitation)}
     assert {name for row in POLICIES for name in row.advertised} <= known
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:7447", "wss://Public.Example/", "ALL_RELAYS"])
+def test_a_request_to_vanish_names_the_relay_by_any_url_under_which_its_author_knows_it(url: str) -> None:
+    request = make_event(kind=62, tags=[["relay", "wss://other.example"], ["relay", url]])
+    here = ("ws://127.0.0.1:7447/", "wss://public.example")
+    for door in (Door.CLIENT, Door.HTTP):
+        assert prefix(request, Config(), Author(door, urls=here)) is None
+    if url != "ALL_RELAYS":
+        assert prefix(request, Config(), Author(Door.CLIENT, urls=("wss://third.example",))) is Prefix.INVALID

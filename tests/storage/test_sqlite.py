@@ -14,7 +14,7 @@ from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage import sqlite
 from storage.base import PUBLIC, Locked, Problem, Status, StorageError
-from storage.commands import Compact, RemoveMatching
+from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite_file import FILE
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
@@ -302,9 +302,9 @@ async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWri
     foreign = [make_event(1, 39000, tags=[["d", "a"]]), make_event(1, 8000), make_event(2, 8000)]
     note = make_event(1)
     writer.write(incoming([mine, *foreign, note]), NOW)
-    assert writer.drop_foreign([8000, 39000], ALICE) == 3
+    assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 3
     assert set((await store.query([ANYTHING], PUBLIC, NOW)).wires) == {wire(mine), wire(note)}
     assert [problem async for problem in store.check()] == []
     writer.write(incoming(foreign[:1]), NOW)  # what comes later, somebody has decided on
-    assert writer.drop_foreign([8000, 39000], ALICE) == 0
+    assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 0
     assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 3

@@ -13,6 +13,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
+from relay.http import origin
 from relay.http.api import common, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
 from relay.http.api.profiles import AgentAnswer, Description, DisplayName, EditedAgent, Metadata, ProfileAnswer
@@ -105,7 +106,8 @@ class VanishAnswer(msgspec.Struct, frozen=True, kw_only=True):
 async def register(request: common.AnyRequest, data: JSONBody[NewAgent], hub: GivenHub) -> RegisterAnswer:
     """Make an identity, its token, and a key that the relay holds for it. A taken name is 409."""
     address = common.client_address(request, hub)
-    made = await hub.identities.register(data.name, data.description, address, data.nonce)
+    base = origin.base_url(origin.shown(request, hub))
+    made = await hub.identities.register(data.name, data.description, address, data.nonce, base)
     identity = made.identity
     agent = RegisteredAgent(
         id=identity.id,
@@ -113,7 +115,7 @@ async def register(request: common.AnyRequest, data: JSONBody[NewAgent], hub: Gi
         api_key=made.token,
         claim_url=made.claim_url,
         verification_code=made.verification_code,
-        profile_url=f"{hub.identities.users.base_url()}/u/{identity.name}",
+        profile_url=f"{base}/u/{identity.name}",
         pubkey=identity.pubkey,
         created_at=iso(identity.created_at),
     )
@@ -182,16 +184,20 @@ async def agent(name: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> Prof
 
 
 @post(f"{BASE}/agents/me/claims", tags=TAGS, summary="A fresh claim link", cache_control=NO_STORE)
-async def new_claim(principal: GivenPrincipal, hub: GivenHub) -> ClaimLinkAnswer:
+async def new_claim(request: common.AnyRequest, principal: GivenPrincipal, hub: GivenHub) -> ClaimLinkAnswer:
     """A link with which a person claims this identity, in place of those before. 409 once it is claimed."""
-    url, code, until = await hub.identities.new_claim(principal.identity_id)
+    url, code, until = await hub.identities.new_claim(
+        principal.identity_id, origin.base_url(origin.shown(request, hub))
+    )
     return ClaimLinkAnswer(claim_url=url, verification_code=code, expires_at=iso(until))
 
 
 @post(f"{BASE}/agents/me/vanish", tags=TAGS, summary="Be forgotten", status_code=200)
-async def vanish(data: JSONBody[Vanishing], principal: GivenPrincipal, hub: GivenHub) -> VanishAnswer:
+async def vanish(
+    request: common.AnyRequest, data: JSONBody[Vanishing], principal: GivenPrincipal, hub: GivenHub
+) -> VanishAnswer:
     """Remove everything the identity wrote, for good (NIP-62); when its last key vanishes, its name and tokens go too."""
-    published, owed = await hub.identities.vanish(principal, data.confirm, data.reason)
+    published, owed = await hub.identities.vanish(principal, data.confirm, data.reason, origin.proven(request, hub))
     message = "Sign and publish the remaining requests." if owed else "Everything of this identity is gone."
     return VanishAnswer(message=message, events=published, unsigned=owed)
 

@@ -6,6 +6,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
 from relay.errors import Reject
+from relay.http import origin
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub
 from relay.http.problems import of_reject
@@ -13,7 +14,7 @@ from relay.server.users import Caller, Request
 
 
 async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
-    """The user whose credentials came with the request; counted against its rate. Raises Problem 400, 401, 403 or 429.
+    """The user whose credentials came with the request; counted against its rate. Raises Problem 401, 403 or 429.
 
     Who proves a key counts by address: keys cost nothing, so that a fresh one for each request would be no rate at all.
     """
@@ -22,10 +23,12 @@ async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
     authorization = request.headers.get("authorization", "") or (f"Bearer {key}" if key else "")
     query = scope["query_string"].decode("latin-1")
     target = scope.get("raw_path", scope["path"].encode()).decode("latin-1") + (f"?{query}" if query else "")
-    address = f"address {common.client_address(request, hub)}"
+    client = common.client_address(request, hub)
+    address = f"address {client}"
+    base = origin.base_url(origin.proven(request, hub))
     try:
         caller = await hub.identities.users.identify(
-            Request(authorization, request.method, target, await request.body())
+            Request(authorization, request.method, base, target, await request.body(), client)
         )
     except Reject as refusal:
         rates.spend(request, hub, address)

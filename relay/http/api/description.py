@@ -17,12 +17,15 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 import relay
-from relay.http.api import common, idempotency, stream
+from relay.http.api import avatars, common, idempotency, stream
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import EXAMPLE_EVENT, Body
 from relay.http.failures import Failure
 
 JSON: Final = "application/json"
+BINARY: Final = "application/octet-stream"
+
+Where = tuple[str, str]  # path below /api/v1/, method
 _CONFIG: Final = OpenAPIConfig(
     title="Tidings",
     version=relay.__version__,
@@ -62,6 +65,43 @@ _FAILURE: Final = {
         }
     },
 }
+# Names of operations where that of the function is none: it is used twice, or serves another address as well.
+_NAMES: Final = {
+    ("agents/me", "get"): "get_my_profile",
+    ("agents/me", "patch"): "edit_my_profile",
+    ("agents/me", "put"): "put_my_profile",
+    ("me", "get"): "get_me",
+    ("me", "patch"): "edit_me",
+    ("me", "put"): "put_me",
+    ("users/me", "get"): "get_my_user",
+    ("users/me", "patch"): "edit_my_user",
+    ("agents/register", "post"): "register_agent",
+    ("agents/status", "get"): "get_status",
+    ("claim/status", "get"): "get_claim_status",
+    ("agents/profile", "get"): "get_agent_by_name",
+    ("agents/{name}", "get"): "get_agent",
+    ("claims", "post"): "claim_agent",
+    ("claims/look", "post"): "look_at_claim",
+    ("feed", "get"): "list_feed",
+    ("home", "get"): "get_home",
+    ("search/posts", "get"): "search_posts",
+    ("search/comments", "get"): "search_comments",
+    ("stream", "get"): "watch_feed",
+    ("submolts/trending", "get"): "list_trending_submolts",
+    ("submolts/{name}/feed", "get"): "list_submolt_feed",
+}
+_PATH_PARAMETERS: Final = {
+    "post_id": "id of a post, 64 hex digits",
+    "comment_id": "id of a comment, 64 hex digits",
+    "document_id": "id of a document, 64 hex digits",
+    "event_id": "id of an event, 64 hex digits",
+    "token_id": "id of a token, as the list of tokens has it",
+    "pubkey": "a public key, 64 hex digits",
+}
+_NAME: Final = {
+    "agents": "name of an agent, in any case, with or without `@`; or its id",
+    "submolts": "name of a submolt: `general`",
+}
 _WORDS: Final = {"string": "text", "integer": 1, "number": 1.5, "boolean": True}
 _FORMATS: Final = {"date-time": "2025-01-01T12:00:00Z"}
 
@@ -95,28 +135,34 @@ class Description:
         document["components"]["schemas"]["Event"]["examples"] = [EXAMPLE_EVENT]
         for body in Body.__subclasses__():  # the framework leaves out that a field more is refused
             document["components"]["schemas"].get(body.__name__, {})["additionalProperties"] = False
-        for route, operation in self._operations(document):
-            _complete(document, route, operation)
+        for where, route, operation in self._operations(document):
+            _complete(document, where, route, operation)
         return document
 
-    def _operations(self, document: dict[str, Any]) -> Iterator[tuple[HTTPRouteHandler, dict[str, Any]]]:
+    def _operations(self, document: dict[str, Any]) -> Iterator[tuple[Where, HTTPRouteHandler, dict[str, Any]]]:
         by_name = {(path, method.lower()): r for r in self._routes for path in r.paths for method in r.http_methods}
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 written = path.replace("}", ":str}")
-                yield by_name[(written, method)], operation
+                yield (path.removeprefix(f"{common.BASE}/"), method), by_name[(written, method)], operation
 
 
 def _no_hub() -> None:
     """Nothing is asked of an application that is never served."""
 
 
-def _complete(document: dict[str, Any], route: HTTPRouteHandler, operation: dict[str, Any]) -> None:
+def _complete(document: dict[str, Any], where: Where, route: HTTPRouteHandler, operation: dict[str, Any]) -> None:
     """Add to an operation what the framework cannot know of it."""
+    short, method = where
     declared = inspect.signature(route.fn).parameters
     readable = "viewer" if common.may_read in (route.guards or ()) else ""
     who = next((name for name in _SECURITY if name in declared or name == readable), None)
     operation["security"] = _SECURITY[who] if who else []
+    operation["operationId"] = _NAMES.get((short, method), route.fn.__name__)
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            described = _PATH_PARAMETERS.get(parameter["name"]) or _NAME[short.partition("/")[0]]
+            parameter["description"] = described
     if idempotent in (route.middleware or ()):
         operation.setdefault("parameters", []).append(_KEY)
     answers = {status: answer for status, answer in operation["responses"].items() if int(status) < 400}
@@ -127,6 +173,10 @@ def _complete(document: dict[str, Any], route: HTTPRouteHandler, operation: dict
             content["example"] = sample(document, content["schema"])
             if {"type": "null"} in content["schema"].get("oneOf", []) and "required" in message:
                 message["required"] = False
+    if route is avatars.get_avatar:
+        answers["200"]["content"] = {
+            BINARY: {"schema": {"type": "string", "format": "binary"}, "example": "(a picture)"}
+        }
     if route is stream.stream:
         answers["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}, "example": stream.EXAMPLE}}
 

@@ -8,6 +8,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
+from relay.http import origin
 from relay.http.api import common
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
@@ -105,7 +106,9 @@ async def add_key(
 ) -> KeyList:
     """Bind the key that signed the proof. 409 when it belongs to another identity."""
     identities = hub.identities
-    await identities.bind(principal.identity_id, data.proof, identities.users.base_url() + request.url.path)
+    await identities.bind(
+        principal.identity_id, data.proof, origin.base_url(origin.proven(request, hub)) + request.url.path
+    )
     if data.retire:
         for key in await identities.keys(principal.identity_id):
             if key.held and key.retired_at is None and key.pubkey != data.proof.pubkey:

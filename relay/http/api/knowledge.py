@@ -53,15 +53,15 @@ Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusiv
 class NewDocument(Body, frozen=True):
     """A document to keep.
 
-    `d` is its name among yours, of letters, digits and hyphens (NIP-54): the same again replaces it. Without it, the name is made
-    from the title.
+    `identifier` is its name among yours, of letters, digits and hyphens (NIP-54): the same again replaces it. Without it, the
+    name is made from the title.
     """
 
     content: Annotated[str, Meta(min_length=1, examples=["Low water comes twice a day."])]
     title: Title | None = None
     tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = msgspec.field(default_factory=list)
     source: Source | None = None
-    d: Annotated[str, Meta(max_length=MAX_TITLE, examples=["tide-tables"])] | None = None
+    identifier: Annotated[str, Meta(max_length=MAX_TITLE, examples=["tide-tables"])] | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A document. Lists leave `chunks` out."""
 
     id: EventId
-    d: Annotated[str, Meta(examples=["tide-tables"])]
+    identifier: Annotated[str, Meta(description="its `d` tag", examples=["tide-tables"])]
     title: Annotated[str | None, Meta(examples=["Tide tables"])]
     tags: Annotated[list[str], Meta(examples=[["tides"]])]
     source: str | None
@@ -135,12 +135,12 @@ class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
 async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, hub: GivenHub) -> DocumentAnswer:
     """Keep a document; the relay signs it with the key it holds for you and cuts it into passages.
 
-    What you have under the same name is replaced where `d` is that name or the title is the same; else it is 409: `C`, `C++`
-    and `C#` have one name (NIP-54) and are three documents.
+    What you have under the same name is replaced where `identifier` is that name or the title is the same; else it is 409:
+    `C`, `C++` and `C#` have one name (NIP-54) and are three documents.
     """
     if is_blank(data.content):
         raise invalid("a document needs a text")
-    given = " ".join((data.d or data.title or "").split())
+    given = " ".join((data.identifier or data.title or "").split())
     title = " ".join((data.title or "").split()) or (given if wiki.normalized(given) != given else "")
     name = wiki.normalized(given) or hashlib.sha256((given or data.content).encode()).hexdigest()[:16]
     tags = [["title", title]] if title else []
@@ -153,7 +153,7 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
         forms = frozenset((name, unicodedata.normalize("NFD", name)))  # the second was kept by earlier versions
         wanted = Filter(kinds=frozenset((kinds.WIKI,)), authors=authors, tags={"d": forms})
         present = await publishing.newest(hub, wanted)
-        if present.events and (not data.d or wiki.loses(data.d)):
+        if present.events and (not data.identifier or wiki.loses(data.identifier)):
             _check_same(present.events[0], name, title or name)
         kept = first_value(present.events[0], "d") if present.events else name
         created_at = max([common.now(), *(event.created_at + 1 for event in present.events)])
@@ -244,7 +244,7 @@ def _check_same(present: Event, name: str, title: str) -> None:
             409,
             "name_taken",
             f"you have a document of another title, {other!r}, whose name is {name!r} as well",
-            f'Send "d": "{name}" to replace it, or a "d" of its own, of letters, digits and hyphens, to have both.',
+            f'Send "identifier": "{name}" to replace it, or one of its own, of letters, digits and hyphens, to have both.',
             more={"id": present.id},
         )
 
@@ -312,7 +312,7 @@ async def _document(hub: Hub, event: Event) -> Document:
 def _described(event: Event, author: Writer) -> Document:
     return Document(
         id=event.id,
-        d=first_value(event, "d") or "",
+        identifier=first_value(event, "d") or "",
         title=first_value(event, "title") or None,
         tags=list(dict.fromkeys(values(event, "t"))),
         source=first_value(event, "source") or first_value(event, "r") or None,

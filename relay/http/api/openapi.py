@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 
-from relay.http import templates
+from relay.http import origin, templates
 from relay.http.api.common import BASE, AnyRequest
 from relay.http.api.description import JSON, Description
 from relay.http.hub import GivenHub
@@ -27,9 +27,10 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 @get(f"{BASE}/openapi.json", include_in_schema=False, media_type="application/vnd.oai.openapi+json")
-async def schema(request: AnyRequest) -> dict[str, Any]:
-    """The OpenAPI document."""
-    return await _described(request)
+async def schema(request: AnyRequest, hub: GivenHub) -> dict[str, Any]:
+    """The OpenAPI document; its paths begin at the address by which this client reached the relay."""
+    url = origin.base_url(origin.shown(request, hub))
+    return await _described(request) | {"servers": [{"url": url, "description": hub.config.relay.name}]}
 
 
 @get(f"{BASE}/docs", include_in_schema=False)

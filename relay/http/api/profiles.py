@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from relay.http import origin
 from relay.http.api import common
 from relay.http.api.shapes import Count, Name, Post, Pubkey, iso
 from relay.http.hub import Hub
@@ -152,7 +153,7 @@ def _fields(hub: Hub, identity: Identity, digest: str | None) -> dict[str, Any]:
 
 def avatar_url(hub: Hub, identity: Identity, digest: str) -> str:
     """Where a picture is; another one has another address."""
-    return f"{hub.identities.users.base_url()}{common.BASE}/agents/{identity.name}/avatar?v={digest[:16]}"
+    return f"{origin.base_here(hub)}{common.BASE}/agents/{identity.name}/avatar?v={digest[:16]}"
 
 
 async def find(hub: Hub, question: str, limit: int) -> list[Identity]:

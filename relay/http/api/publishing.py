@@ -7,7 +7,7 @@ again, so that of two changes at once neither is lost, whatever process or door 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -63,12 +63,21 @@ async def change(name: str, once: Callable[[], Awaitable[T]]) -> T:
     raise Problem(409, "conflict", "this is being changed faster than it can be written", "Send it again in a moment.")
 
 
-async def publish(hub: Hub, event: Event, trusted: bool = False, expected: Expected | None = None) -> Outcome:
+async def publish(
+    hub: Hub,
+    event: Event,
+    trusted: bool = False,
+    expected: Expected | None = None,
+    *,
+    source: Hashable = None,
+    url: str = "",
+) -> Outcome:
     """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises Problem when it is refused.
 
-    `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold.
+    `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold. `source` and `url` as in
+    `Hub.publish`.
     """
-    outcome = await hub.publish(event, Door.HTTP, trusted=trusted, expected=expected)
+    outcome = await hub.publish(event, Door.HTTP, trusted=trusted, expected=expected, source=source, url=url)
     refusal = outcome.refusal
     if isinstance(refusal, Changed):
         raise refusal

@@ -22,7 +22,11 @@ async def add(api: Api, content: str, **fields: Any) -> Any:
 
 async def test_a_document_goes_in_and_its_passages_come_out(alice: Api) -> None:
     document = await add(alice, LONG, title="Tide tables", tags=["tides", "sea", "tides"], source="tides.md")
-    assert (document["d"], document["title"], document["tags"]) == ("tide-tables", "Tide tables", ["tides", "sea"])
+    assert (document["identifier"], document["title"], document["tags"]) == (
+        "tide-tables",
+        "Tide tables",
+        ["tides", "sea"],
+    )
     assert (document["source"], document["author"]["name"]) == ("tides.md", "alice")
     chunks = document["chunks"]
     assert [chunk["chunk"] for chunk in chunks] == list(range(len(chunks)))
@@ -46,22 +50,28 @@ async def test_the_same_name_again_replaces_the_document(alice: Api) -> None:
 
 async def test_titles_that_have_one_name_do_not_replace_each_other(alice: Api) -> None:
     first = await add(alice, "Pointers.", title="C")
-    for fields in ({"title": "C++"}, {"title": "C#"}, {"d": "C++"}, {"d": "c#", "title": "Sharp"}, {"title": "c!"}):
+    for fields in (
+        {"title": "C++"},
+        {"title": "C#"},
+        {"identifier": "C++"},
+        {"identifier": "c#", "title": "Sharp"},
+        {"title": "c!"},
+    ):
         told = await alice.told("POST", "knowledge", {"content": "Classes.", **fields}, 409)
         assert (told["code"], told["id"]) == ("name_taken", first["id"])
-        assert '"d": "c"' in told["hint"]
-    own = await add(alice, "Classes.", title="C++", d="c-plus-plus")
-    assert (own["d"], own["title"]) == ("c-plus-plus", "C++")
+        assert '"identifier": "c"' in told["hint"]
+    own = await add(alice, "Classes.", title="C++", identifier="c-plus-plus")
+    assert (own["identifier"], own["title"]) == ("c-plus-plus", "C++")
     again = await add(alice, "Pointers and more.", title="c")
-    other = await add(alice, "Classes and more.", title="C++", d="c")
+    other = await add(alice, "Classes and more.", title="C++", identifier="c")
     assert [document["id"] for document in (await alice.get("knowledge"))["documents"]] == [other["id"], own["id"]]
-    assert again["d"] == other["d"] == "c"
+    assert again["identifier"] == other["identifier"] == "c"
 
 
 async def test_a_name_that_is_no_tag_is_kept_as_the_title(alice: Api) -> None:
-    first = await add(alice, "The sky.", d="What's Up?")
-    assert (first["d"], first["title"]) == ("whats-up", "What's Up?")
-    second = await add(alice, "The ceiling.", d="what's up?")
+    first = await add(alice, "The sky.", identifier="What's Up?")
+    assert (first["identifier"], first["title"]) == ("whats-up", "What's Up?")
+    second = await add(alice, "The ceiling.", identifier="what's up?")
     assert [document["id"] for document in (await alice.get("knowledge"))["documents"]] == [second["id"]]
 
 
@@ -70,19 +80,19 @@ async def test_a_title_is_the_same_composed_and_decomposed(alice: Api) -> None:
     assert composed != decomposed
     first = await add(alice, "One.", title=composed)
     second = await add(alice, "Two.", title=decomposed)
-    assert first["d"] == second["d"] == "ёлка-café"
+    assert first["identifier"] == second["identifier"] == "ёлка-café"
     assert [document["id"] for document in (await alice.get("knowledge"))["documents"]] == [second["id"]]
 
 
 async def test_titles_of_signs_alone_have_names_of_their_own(alice: Api) -> None:
     first, other = await add(alice, "One.", title="++"), await add(alice, "One.", title="🎉")
     again = await add(alice, "Two.", title="++")
-    assert first["d"] == again["d"] != other["d"]
+    assert first["identifier"] == again["identifier"] != other["identifier"]
 
 
 async def test_documents_of_two_authors_may_have_the_same_name(alice: Api, bob: Api) -> None:
-    await add(alice, "One view.", d="harbour")
-    await add(bob, "Another view.", d="harbour")
+    await add(alice, "One view.", identifier="harbour")
+    await add(bob, "Another view.", identifier="harbour")
     assert len((await alice.get("knowledge"))["documents"]) == 2
     (document,) = (await alice.get("knowledge?author=bob"))["documents"]
     assert (document["author"]["name"], "chunks" in document) == ("bob", False)
@@ -90,7 +100,7 @@ async def test_documents_of_two_authors_may_have_the_same_name(alice: Api, bob: 
 
 async def test_a_document_without_a_title_is_named_after_its_text(alice: Api) -> None:
     one, same = await add(alice, "No name."), await add(alice, "No name.")
-    assert one["d"] == same["d"]
+    assert one["identifier"] == same["identifier"]
     assert one["title"] is None
     assert len((await alice.get("knowledge"))["documents"]) == 1
 

@@ -76,7 +76,8 @@ def test_a_body_with_a_field_more_breaks_the_description_as_it_breaks_the_reques
         found
         for _, _, operation in operations(document)
         if "requestBody" in operation
-        for found in shapes(operation["requestBody"]["content"]["application/json"]["schema"])
+        for content in operation["requestBody"]["content"].values()
+        for found in shapes(content["schema"])
     )
     assert len(bodies) > 10
     assert {name for name, schema in bodies.items() if schema.get("additionalProperties") is not False} <= {"Event"}
@@ -164,3 +165,30 @@ def test_every_route_is_in_the_documentation():
         if short not in re.sub(r"\{\w+\}", "{}", text):
             missing.append(path)
     assert missing == []
+
+
+def test_every_parameter_says_what_it_is(document):
+    missing = [
+        (method, path, parameter["name"])
+        for path, method, operation in operations(document)
+        for parameter in operation.get("parameters", [])
+        if not parameter.get("description")
+    ]
+    assert missing == []
+
+
+def test_operations_have_names_that_a_person_would_give(document):
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+){0,4}", name)] == []
+
+
+def test_the_document_says_where_the_relay_is(document):
+    assert document["servers"] == [{"url": "http://relay.example:7447", "description": "Tidings"}]
+
+
+def test_no_property_is_named_as_generators_name_their_own_variables(document):
+    """A property `d` was assigned to the variable that the rest of the answer was still to be taken from."""
+    schemas = document["components"]["schemas"]
+    taken = {"d", "cls", "self", "src_dict", "field_dict"}
+    assert [name for name, schema in schemas.items() if taken & set(schema.get("properties", {}))] == []

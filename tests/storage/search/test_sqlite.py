@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +28,7 @@ from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
 from tests.factories import NOW, keypair, make_event
 
-CUTTING = Cutting((1, 11, 1111, 30023), (30818,), size=300, overlap=30)
+CUTTING = Cutting((0, 1, 11, 1111, 30023), (30818,), size=300, overlap=30)
 
 
 class Toy:
@@ -494,6 +495,22 @@ async def test_vectors_of_trusted_keys_are_taken_and_others_made_here(tmp_path):
     assert all(hit.score < 0.9 for hit in hits[1:])
     assert len(hits) == 5
     await place.close()
+
+
+async def test_a_change_of_the_searched_kinds_leaves_the_passages_of_all_others_and_their_vectors(place):
+    gone = make_event(1, 11, "a post about the cat", [("title", "Cat")])
+    place.put(CAT, DOG, WIKI, gone, make_event(3, 0, '{"name":"cat lady"}'))
+    await place.embed()
+    place.writer.cut_passages(msgspec.structs.replace(CUTTING, kinds=(1,)))
+    health = await place.engine.tally()
+    assert (health.chunks, health.pending) == (3, 0)
+    assert gone.id not in await place.ids("cat", mode="words")
+    place.writer.cut_passages(msgspec.structs.replace(CUTTING, kinds=(0, 1)))
+    health = await place.engine.tally()
+    assert (health.chunks, health.pending) == (4, 1)
+    assert [hit.title for hit in await place.ask("lady", mode="words")] == ["cat lady"]
+    place.writer.cut_passages(msgspec.structs.replace(CUTTING, size=200, overlap=20))
+    assert (await place.engine.tally()).chunks == 5
 
 
 async def test_check_finds_the_passages_as_the_log_makes_them(place):
