@@ -35,7 +35,7 @@ from relay.server.hub import Hub
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
 from storage import sqlite
-from storage.base import Info, Reader, Tools, Writer
+from storage.base import Info, Reader, StorageError, Tools, Writer
 from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
@@ -319,6 +319,8 @@ async def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, _stop, server, site.hub)
             running.add_signal_handler(signal.SIGHUP, _reload, site.hub, load)
+            with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
+                await site.identities.profiles.introduce_relay()
             url = listener.url_of(sock, "http")  # the server closes the socket when it stops
             commands = control.Control(site)
             await commands.start(Path(config.server.data))

@@ -14,6 +14,7 @@ import msgspec
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from storage.commands import Command
 from storage.identities.types import Lookups
@@ -63,7 +64,8 @@ class Missing(msgspec.Struct, frozen=True, gc=False):
 class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came.
 
-    Where something is `expected`, the event is stored only if that holds.
+    Where something is `expected`, the event is stored only if that holds; where a `token` is named with which it was sent, only
+    if that is still good.
     """
 
     event: Event
@@ -71,6 +73,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     door: Door
     received_at: int
     expected: Expected | None = None
+    token: GivenToken | None = None
 
 
 class Status(enum.IntEnum):
@@ -214,10 +217,11 @@ class Writer(Protocol):
         StorageError only when the database cannot be written at all (disk full, file gone); then nothing is stored.
         """
 
-    def execute(self, command: Command[T], now: int) -> T:
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command in a transaction of its own; what it gives, durable when this returns.
 
-        Raises StorageError, and Refused or Reject where the command's docstring says so; then nothing is changed.
+        Raises StorageError, and Refused or Reject where the command's docstring says so, and Reject(auth-required) when the
+        `token` that it was sent with is not good any more; then nothing is changed.
         """
 
     def collect(self) -> Written:

@@ -10,7 +10,7 @@ from typing import Final
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.event import Event
-from relay.protocol.facts import Facts, Need, Version, target_of
+from relay.protocol.facts import Facts, Need, TokenState, Version, target_of
 from storage import entries, log_rows
 from storage.changes import Changes, deleter_name
 from storage.identities.reads import Bindings, SqliteLookups, sql
@@ -171,6 +171,16 @@ class FactReader:
         tables = SqliteLookups(self._connection)
         self._facts.invites.update((one, tables.invite(one)) for one in hashes)
 
+    def _look_up_tokens(self, keys: list[str]) -> None:
+        self._facts.tokens.update(dict.fromkeys(keys))
+        for holder in ("identity", "user"):
+            ids = [key.removeprefix(f"{holder} ") for key in keys if key.startswith(f"{holder} ")]
+            for start in range(0, len(ids), SIZES[-1]):
+                part = padded(ids[start : start + SIZES[-1]])
+                text = listed(sql(f"{holder}_token_states"), ("values", len(part)))
+                for token_id, revoked_at, expires_at in self._connection.execute(text, part):
+                    self._facts.tokens[f"{holder} {token_id}"] = TokenState(revoked_at, expires_at)
+
     def _look_up_passages(self, pubkeys: list[str]) -> None:
         """As many as there were when the transaction began, for their table is not written before its end, and what came since."""
         for pubkey in pubkeys:
@@ -187,6 +197,7 @@ _FAMILIES: Final[dict[str, Callable[[FactReader, list[str]], None]]] = {
     "key_claims": FactReader._look_up_key_claims,
     "invites": FactReader._look_up_invites,
     "passages": FactReader._look_up_passages,
+    "tokens": FactReader._look_up_tokens,
 }
 
 

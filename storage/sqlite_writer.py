@@ -14,6 +14,7 @@ from typing import Final, TypeVar, cast
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Meaning
+from relay.protocol.facts import GivenToken
 from storage import committed, maintenance, projections, sqlite_file
 from storage.base import Incoming, Logged, Missing, Outcome, Status, StorageError, Written
 from storage.commands import Command, Compact
@@ -112,14 +113,19 @@ class SqliteWriter:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
         return self._transact(lambda transaction: self._one_by_one(batch, now, transaction.written))
 
-    def execute(self, command: Command[T], now: int) -> T:
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command; see storage.base.Writer."""
         work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
         if isinstance(command, Compact):
             self._require_open()
             maintenance.compact(self._connection)
             return cast(T, self.record())
-        return cast(T, self._transact(lambda transaction: work(self._connection, command, transaction, now)))
+
+        def carry_out(transaction: Transaction) -> T:
+            transaction.check_token(token, now)
+            return cast(T, work(self._connection, command, transaction, now))
+
+        return self._transact(carry_out)
 
     def count_votes(self, whose: projections.Votes) -> None:
         """Whose votes count; a change makes every projection again."""
@@ -189,7 +195,7 @@ class SqliteWriter:
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         if len(batch) > 1:
-            transaction.expect([incoming.event for incoming in batch])
+            transaction.expect(batch)
         return [self._admit(transaction, incoming, now) for incoming in batch]
 
     def _one_by_one(self, batch: Sequence[Incoming], now: int, written: Written) -> list[Outcome]:
@@ -223,6 +229,7 @@ class SqliteWriter:
         if expected is not None and transaction.newest(expected.filter, now) != expected.id:
             return Outcome(Status.REFUSED, refusal=Changed())
         try:
+            transaction.check_token(incoming.token, now)
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event)
             for action in admission.actions if admission.refusal is None else ():

@@ -9,12 +9,14 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from keys import tokens
+from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import facts as facts_
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event
-from relay.protocol.facts import ROUNDS, Facts, Need, Version
+from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
 from storage import entries, log_rows, lookup
 from storage.base import Incoming, Logged, Written
@@ -45,9 +47,11 @@ class Transaction:
 
     # before decisions
 
-    def expect(self, batch: Sequence[Event]) -> None:
+    def expect(self, incoming: Sequence[Incoming]) -> None:
         """Look up at once what these events will need. They count as here meanwhile: one may need what another names."""
         facts, reader = self.facts, self._reader
+        batch = [one.event for one in incoming]
+        self.require(*(("tokens", one.token.key) for one in incoming if one.token is not None))
         facts.events.update({event.id: event for event in batch})
         asked: Sequence[Event] = batch
         for _ in range(ROUNDS):
@@ -85,6 +89,15 @@ class Transaction:
         if missing:
             self._reader.look_up(missing)
         return self.facts
+
+    def check_token(self, token: GivenToken | None, now: int) -> None:
+        """Raises Reject(auth-required) when the token that something was sent with has ended meanwhile."""
+        if token is not None:
+            found = self.require(("tokens", token.key)).tokens[token.key]
+            gone = "this token is unknown"
+            wrong = gone if found is None else tokens.fault(found.revoked_at, found.expires_at, now)
+            if wrong is not None:
+                raise Reject(Prefix.AUTH_REQUIRED, wrong)
 
     def holds(self, event_id: str) -> bool:
         """Whether the event is here already."""
@@ -169,7 +182,7 @@ class Transaction:
         """Whose key this is has changed in the tables, or what a code is good for."""
         self._bindings.forget(pubkey)
         self.facts.keys.pop(pubkey, None)
-        for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites):
+        for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
             known.clear()
 
     def touch_author(self, pubkey: str) -> None:

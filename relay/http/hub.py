@@ -12,6 +12,7 @@ from litestar.params import SkipValidation
 from relay.config import Config
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.facts import GivenToken
 from relay.server.follow import Follower
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
@@ -96,11 +97,13 @@ class Hub(Protocol):
         expected: Expected | None = None,
         source: Hashable = None,
         url: str = "",
+        token: GivenToken | None = None,
     ) -> Outcome:
         """Take an event by the policies of its door; its outcome, durable. `trusted`: the relay signed it just now.
 
         `source` says whose place it takes among the events to verify, `url` under which URL they know this relay.
-        Where something is `expected`, it is refused with `Changed` when that does not hold any more.
+        Where something is `expected`, it is refused with `Changed` when that does not hold any more, and when the
+        `token` that it was sent with has ended meanwhile.
         """
 
     def follow(self, follower: Follower) -> None:

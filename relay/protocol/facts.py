@@ -18,7 +18,17 @@ from relay.protocol.event import Event
 ROUNDS: Final = 3  # in which `needs` must come to an end
 
 Family = Literal[
-    "events", "targets", "deleters", "closed", "vanished", "keys", "siblings", "key_claims", "invites", "passages"
+    "events",
+    "targets",
+    "deleters",
+    "closed",
+    "vanished",
+    "keys",
+    "siblings",
+    "key_claims",
+    "invites",
+    "passages",
+    "tokens",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
 
@@ -54,6 +64,25 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     bound: bool
 
 
+class GivenToken(msgspec.Struct, frozen=True, gc=False):
+    """The token that a request over HTTP was made with, by its row id; whose it is was looked at when the request came."""
+
+    holder: Literal["identity", "user"]
+    id: str
+
+    @property
+    def key(self) -> str:
+        """Its key among the facts."""
+        return f"{self.holder} {self.id}"
+
+
+class TokenState(msgspec.Struct, frozen=True, gc=False):
+    """When a token was revoked and when it expires, unix seconds."""
+
+    revoked_at: int | None
+    expires_at: int | None
+
+
 class KeyClaim(msgspec.Struct, frozen=True, gc=False):
     """A claim code as it stands: whose key it binds, until when (unix seconds), and whether it has done so."""
 
@@ -77,6 +106,7 @@ class Facts(msgspec.Struct):
     siblings: dict[str, frozenset[str]] = {}  # a key and all that were ever bound to the same posting identity
     key_claims: dict[str, KeyClaim | None] = {}  # by the hash of the code
     invites: dict[str, int | None] = {}  # until when an unused invite is good, by the hash of its code
+    tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has
 
     def missing(self, needs: Iterable[Need]) -> list[Need]:

@@ -21,7 +21,7 @@ def read(content: str) -> Profile:
     """The profile in the content of a kind 0; a missing display name is its name."""
     fields = _fields(content)
     name = _text(fields.get("name"))
-    display_name = shown(_text(fields.get("display_name")) or name, MAX_DISPLAY_NAME)
+    display_name = shown(_text(fields.get("display_name")), MAX_DISPLAY_NAME) or shown(name, MAX_DISPLAY_NAME)
     return Profile(name, display_name, shown(_text(fields.get("about")), MAX_DESCRIPTION))
 
 

@@ -56,16 +56,27 @@ _SKIN: Final = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 _LENGTHENING: Final = "\u0640"  # Arabic
 _NO_WIDTH_SPACE: Final = "\u200b"
 _FILLERS: Final = "\u115f\u1160"  # Hangul letters that nobody sees
-_MOST_KEPT: Final = 20_000  # characters whose folding is remembered
+_LONGEST: Final = 8  # characters that one counts as; U+FDFA, a sentence of 18, stays what it is
+_REMEMBERED: Final = 0x20000  # code points below; of those above, whose folding is plain, there are too many
 
 
 class _Folding(dict[int, str]):
-    """What becomes of each character: "" or the characters it counts as, spaces around what parts words."""
+    """What becomes of each character: "" or the characters it counts as, spaces around what parts words.
+
+    What was folded once is remembered, so that nobody makes a text dear by its choice of characters.
+    """
 
     def __missing__(self, code: int) -> str:
-        folded = _fold(chr(code))
-        if len(self) < _MOST_KEPT:
-            self[code] = folded
+        char = chr(code)
+        if (
+            code >= _REMEMBERED
+            and unicodedata.category(char) in ("Lo", "Co", "Cn")
+            and not unicodedata.decomposition(char)
+        ):
+            return char if char.isalpha() else " "
+        is_han = "\u3400" <= char <= "\u4dbf" or "\u4e00" <= char <= "\u9fff"
+        folded = char if is_han else _fold(char)
+        self[code] = folded
         return folded
 
 
@@ -102,8 +113,9 @@ def spans(text: str) -> list[tuple[str, int, int]]:
 
 
 def _fold(char: str) -> str:
-    plain = "".join(part for part in unicodedata.normalize("NFKD", char) if not _is_passed_over(part))
-    lower = unicodedata.normalize("NFKD", plain.casefold())
+    apart = unicodedata.normalize("NFKD", char)
+    plain = "".join(part for part in (apart if len(apart) <= _LONGEST else char) if not _is_passed_over(part))
+    lower = unicodedata.normalize("NFKD", plain.casefold()) if len(apart) <= _LONGEST else plain
     return "".join(_as_part(part) for part in lower if not _is_passed_over(part))
 
 

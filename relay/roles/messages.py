@@ -10,6 +10,7 @@ import msgspec
 
 from relay.errors import Prefix
 from relay.protocol.admission import Door
+from relay.protocol.facts import GivenToken
 from storage.base import Commit, Expected
 from storage.failures import Failure
 
@@ -29,6 +30,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     door: Door
     received_at: int
     expected: Expected | None = None
+    sent_with: GivenToken | None = None
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
@@ -43,6 +45,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     token: int
     client: int
     command: bytes
+    sent_with: GivenToken | None = None
 
 
 class Other(msgspec.Struct, frozen=True, gc=False, array_like=True):

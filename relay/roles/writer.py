@@ -256,7 +256,8 @@ class WriterRole:
         assert isinstance(job.wanted, Ask)
         value, reason = b"", None
         try:
-            value = encode(self._store.execute(self._commands(job.wanted.command), int(self._now())))
+            command = self._commands(job.wanted.command)
+            value = encode(self._store.execute(command, int(self._now()), job.wanted.sent_with))
         except BaseException as error:
             reason = failures.failure(error)
             if reason is None:
@@ -321,7 +322,7 @@ def internal(error: BaseException) -> Reject:
 
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
-    return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected)
+    return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
 
 
 def _other(token: int, outcome: Outcome) -> Other:

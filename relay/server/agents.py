@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from relay.errors import Prefix, Reject
+from relay.protocol.facts import GivenToken
 from storage.identities.commands import MarkRead, SetAvatar, SetMetadata
 from storage.identities.types import Avatar
 
@@ -37,12 +38,12 @@ class Agents:
         text = await self._hub.reader.ask(lambda tables: tables.metadata(identity_id))
         return msgspec.json.decode(text, type=dict[str, Any])
 
-    async def set_metadata(self, identity_id: str, metadata: dict[str, Any]) -> None:
+    async def set_metadata(self, identity_id: str, metadata: dict[str, Any], given: GivenToken | None = None) -> None:
         """Keep this in place of what was there. Raises Reject(invalid) for more than MAX_METADATA."""
         text = msgspec.json.encode(metadata).decode()
         if len(text.encode()) > MAX_METADATA:
             raise Reject(Prefix.INVALID, f"metadata has at most {MAX_METADATA:,} bytes of JSON")
-        await self._hub.ingest.execute(SetMetadata(identity_id, text))
+        await self._hub.ingest.execute(SetMetadata(identity_id, text), given)
 
     async def avatar(self, identity_id: str) -> Avatar | None:
         """The agent's picture."""
@@ -52,7 +53,7 @@ class Agents:
         """Of those of these agents who have a picture, its digest."""
         return await self._hub.reader.ask(lambda tables: tables.avatar_digests(ids))
 
-    async def set_avatar(self, identity_id: str, image: bytes) -> Avatar:
+    async def set_avatar(self, identity_id: str, image: bytes, given: GivenToken | None = None) -> Avatar:
         """Keep this picture. Raises Reject(invalid) for what is too large or no PNG, JPEG, GIF or WebP."""
         if len(image) > MAX_AVATAR:
             raise Reject(Prefix.INVALID, f"an avatar has at most {MAX_AVATAR:,} bytes")
@@ -62,17 +63,17 @@ class Agents:
         if kind is None:
             raise Reject(Prefix.INVALID, "an avatar is a PNG, JPEG, GIF or WebP picture")
         avatar = Avatar(kind, hashlib.sha256(image).hexdigest(), image)
-        await self._hub.ingest.execute(SetAvatar(identity_id, avatar))
+        await self._hub.ingest.execute(SetAvatar(identity_id, avatar), given)
         return avatar
 
-    async def remove_avatar(self, identity_id: str) -> None:
+    async def remove_avatar(self, identity_id: str, given: GivenToken | None = None) -> None:
         """Keep no picture."""
-        await self._hub.ingest.execute(SetAvatar(identity_id, None))
+        await self._hub.ingest.execute(SetAvatar(identity_id, None), given)
 
     async def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
         return await self._hub.reader.ask(lambda tables: tables.read_marks(identity_id))
 
-    async def mark_read(self, identity_id: str, post_id: str, seq: int) -> None:
+    async def mark_read(self, identity_id: str, post_id: str, seq: int, given: GivenToken | None = None) -> None:
         """The notifications about a post ("" any) are read up to this number."""
-        await self._hub.ingest.execute(MarkRead(identity_id, post_id, seq))
+        await self._hub.ingest.execute(MarkRead(identity_id, post_id, seq), given)

@@ -22,6 +22,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.event import wire as wire_of
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.protocol.session import Rules
 from relay.roles.page import Page
@@ -222,12 +223,14 @@ class Hub:
         expected: Expected | None = None,
         source: Hashable = None,
         url: str = "",
+        token: GivenToken | None = None,
     ) -> Outcome:
         """Take one event by the policies of its door; its outcome, durable.
 
         `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
         signature is not checked again and its key counts as proven; only such an event may have something `expected`.
-        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay.
+        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay, `token` with
+        which token it was sent: when that has ended by the time of the transaction, the event is refused.
         """
         assert trusted or expected is None
         now = int(time.time())
@@ -239,7 +242,7 @@ class Hub:
             return Outcome(Status.REFUSED, refusal=refusal)
         if trusted:
             try:
-                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected)]))[0]
+                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected, token)]))[0]
             except StorageError as error:
                 return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, str(error)))
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -248,7 +251,7 @@ class Hub:
             if not answered.done():
                 answered.set_result(outcome)
 
-        self.ingest.submit(event, door, now, answer, source)
+        self.ingest.submit(event, door, now, answer, source, token=token)
         return await answered
 
     # what the control socket and the tools ask (relay.server.control.Service)

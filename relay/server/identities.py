@@ -23,6 +23,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, names
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.server import checks
 from relay.server.agents import Agents
@@ -79,6 +80,11 @@ class Principal(msgspec.Struct, frozen=True):
     name: str
     token_id: str
     created_at: int
+
+    @property
+    def token(self) -> GivenToken:
+        """What is looked at again in the transaction of what it writes."""
+        return GivenToken("identity", self.token_id)
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -300,7 +306,9 @@ class Identities:
         """Whose these keys are or were."""
         return await self._hub.reader.ask(lambda tables: tables.identities_of_keys(pubkeys))
 
-    async def edit(self, identity_id: str, display_name: str | None, description: str | None) -> Event | None:
+    async def edit(
+        self, identity_id: str, display_name: str | None, description: str | None, given: GivenToken | None = None
+    ) -> Event | None:
         """Set what is shown, None leaves it; the kind 0 that says so, None where the relay signs with no key for it.
 
         Raises Reject(invalid) for text with hidden characters or too much of it.
@@ -311,10 +319,10 @@ class Identities:
         if description is not None:
             shown["description"] = checks.text(description, names.MAX_DESCRIPTION, "description")
         # The event carries the change: only so is it decided in one transaction with what else changes the identity.
-        event = await self.profiles.introduce(identity_id, shown=shown)
+        event = await self.profiles.introduce(identity_id, shown=shown, given=given)
         identity = await self.get(identity_id)
         if any(getattr(identity, name) != text for name, text in shown.items()):
-            await self._hub.ingest.execute(DescribeIdentity(identity_id, shown))
+            await self._hub.ingest.execute(DescribeIdentity(identity_id, shown), given)
         return event
 
     async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
@@ -335,10 +343,10 @@ class Identities:
         identity_id: str,
         name: str | None,
         expires_at: int | None,
-        asking: str | None = None,
+        given: GivenToken | None = None,
         ends: int | None = None,
     ) -> tuple[Token, str]:
-        """A new token and its text, shown once; `asking` is the id of the token that asks, which ends at `ends` if given.
+        """A new token and its text, shown once; `given` is the token that asks, which ends at `ends` if that is said.
 
         Raises Refused: ENDED when the token that asks is not good any more, TOO_MANY.
         """
@@ -348,13 +356,15 @@ class Identities:
         name = checks.text(name, names.MAX_DISPLAY_NAME, "token's name")
         token = Token(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
         digest = tokens.digest(text)
-        await self._hub.ingest.execute(AddIdentityToken(token, digest, asking, ends))
+        await self._hub.ingest.execute(
+            AddIdentityToken(token, digest, None if given is None else given.id, ends), given
+        )
         self.forget()
         return token, text
 
-    async def revoke_token(self, identity_id: str, token_id: str) -> None:
+    async def revoke_token(self, identity_id: str, token_id: str, given: GivenToken | None = None) -> None:
         """End a token, at once and everywhere. Raises Refused(UNKNOWN)."""
-        await self._hub.ingest.execute(RevokeToken("identity", identity_id, token_id))
+        await self._hub.ingest.execute(RevokeToken("identity", identity_id, token_id), given)
         self.forget()
 
     # keys
@@ -363,14 +373,14 @@ class Identities:
         """All keys the identity ever had, oldest first."""
         return await self._hub.reader.ask(lambda tables: tables.keys(identity_id))
 
-    async def key_claim(self, identity_id: str) -> tuple[str, int]:
+    async def key_claim(self, identity_id: str, given: GivenToken | None = None) -> tuple[str, int]:
         """A code with which a kind 28934 event binds its key, once, and until when. Raises Refused(TOO_MANY)."""
         code = tokens.make(Kind.KEY_CLAIM)
         digest, until = tokens.digest(code), int(time.time()) + CODE_SECONDS
-        await self._hub.ingest.execute(OpenKeyClaim(digest, identity_id, until))
+        await self._hub.ingest.execute(OpenKeyClaim(digest, identity_id, until), given)
         return code, until
 
-    async def bind(self, identity_id: str, proof: Event, url: str) -> bool:
+    async def bind(self, identity_id: str, proof: Event, url: str, given: GivenToken | None = None) -> bool:
         """Bind the key of a NIP-98 proof for POST on `url` whose payload covers the identity's id; False when it was bound.
 
         Raises Reject(invalid) for a proof of something else or one that was used, Refused: TAKEN, TOO_MANY.
@@ -382,7 +392,7 @@ class Identities:
             self._hub.config.rates.wrong_proofs,
             lambda: self._proven(proof, url, covered, now),
         )
-        bound = await self._hub.ingest.execute(BindProven(pubkey, identity_id))
+        bound = await self._hub.ingest.execute(BindProven(pubkey, identity_id), given)
         if bound:
             self.membership.added(pubkey)
         return bound
@@ -393,20 +403,20 @@ class Identities:
         self.proofs.use(proof, now)
         return pubkey
 
-    async def unbind(self, identity_id: str, pubkey: str) -> None:
+    async def unbind(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
         """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
-        if await self._hub.ingest.execute(Unbind(pubkey, identity_id)):
+        if await self._hub.ingest.execute(Unbind(pubkey, identity_id), given):
             self.membership.removed(pubkey)
 
-    async def choose(self, identity_id: str, pubkey: str) -> None:
+    async def choose(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
         """Make a key the one that signs what comes over HTTP, and that is shown. Raises Refused: UNKNOWN, UNUSABLE."""
-        await self._hub.ingest.execute(ChooseKey(pubkey, identity_id))
-        await self.profiles.introduce(identity_id)  # the NIP-05 address is the main key's
+        await self._hub.ingest.execute(ChooseKey(pubkey, identity_id), given)
+        await self.profiles.introduce(identity_id, given=given)  # the NIP-05 address is the main key's
 
-    async def retire(self, identity_id: str, pubkey: str, destroy: bool) -> None:
+    async def retire(self, identity_id: str, pubkey: str, destroy: bool, given: GivenToken | None = None) -> None:
         """Sign deletions only with a held key from now on, or `destroy` its secret. Raises Refused(UNKNOWN)."""
         change = DestroySecret if destroy else RetireKey
-        await self._hub.ingest.execute(change(pubkey, identity_id))
+        await self._hub.ingest.execute(change(pubkey, identity_id), given)
 
     async def export(self, identity_id: str, pubkey: str, password: str) -> str:
         """A held secret as `ncryptsec` (NIP-49). Raises Refused(UNKNOWN), Reject(invalid) for a weak password."""
@@ -428,13 +438,15 @@ class Identities:
         def look(tables: Lookups) -> list[tuple[str, Held | None]]:
             return [(key.pubkey, tables.held(key.pubkey)) for key in tables.keys(principal.identity_id)]
 
-        published, owed = [], []
+        published: list[Event] = []
+        owed: list[Event] = []
         for pubkey, held in await self._hub.reader.ask(look):
             if held is None:
                 owed.append(await self.signing.unsigned_vanish(pubkey, reason, url))
                 continue
             event = await self.signing.sign_vanish(held, reason, url)
-            outcome = await self._hub.publish(event, Door.HTTP, trusted=True, url=url)
+            token = None if published else principal.token  # the first one may end it
+            outcome = await self._hub.publish(event, Door.HTTP, trusted=True, url=url, token=token)
             if outcome.refusal is not None:
                 raise outcome.refusal.alone()
             published.append(event)
@@ -447,12 +459,12 @@ class Identities:
         """The link for a person; the secret is in the fragment, which no server and no log ever gets to see."""
         return f"{base or base_url(self._hub.relay_url)}/claim#{secret}"
 
-    async def new_claim(self, identity_id: str, base: str) -> tuple[str, str, int]:
+    async def new_claim(self, identity_id: str, base: str, given: GivenToken | None = None) -> tuple[str, str, int]:
         """A fresh claim link in place of the former, its verification code, and until when. Raises Refused(USED)."""
         secret = tokens.make(Kind.IDENTITY_CLAIM)
         until = int(time.time()) + self._hub.config.identities.claim_hours * 3600
         digest = tokens.digest(secret)
-        await self._hub.ingest.execute(OpenIdentityClaim(digest, identity_id, until))
+        await self._hub.ingest.execute(OpenIdentityClaim(digest, identity_id, until), given)
         return self.claim_url(secret, base), checks.verification_code(secret), until
 
     async def claimable(self, secret: str) -> Claimable:
@@ -472,11 +484,13 @@ class Identities:
 
         return await self._hub.reader.ask(look)
 
-    async def claim(self, secret: str, user_id: str, claim_url: str | None) -> Identity:
+    async def claim(
+        self, secret: str, user_id: str, claim_url: str | None, given: GivenToken | None = None
+    ) -> Identity:
         """Link the identity to the user known elsewhere as `user_id`. Raises as `claimable`."""
         checks.claim(secret)
         wanted = ClaimIdentity(tokens.digest(secret), user_id, secrets.token_hex(16), claim_url)
-        identity_id = await self._hub.ingest.execute(wanted)
+        identity_id = await self._hub.ingest.execute(wanted, given)
         return await self.get(identity_id)
 
     async def close(self) -> None:

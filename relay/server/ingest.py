@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -22,6 +23,7 @@ from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
+from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
 from relay.roles.page import Page
 from relay.roles.writer import internal
@@ -51,6 +53,7 @@ class Submission(msgspec.Struct, gc=False):
     answer: Answer
     client: Hashable
     size: int
+    token: GivenToken | None = None
 
 
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
@@ -115,17 +118,19 @@ class Ingest:
         client: Hashable = None,
         *,
         size: int | None = None,
+        token: GivenToken | None = None,
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `client` stand in a queue of their own. `size` is in bytes, counted here where it is not given.
+        The events of each `client` stand in a queue of their own. `size` is in bytes, counted here where it is not given;
+        `token` is the one that it was sent with over HTTP.
         """
         if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
         size = len(wire(event)) if size is None else size
         self._begin(1, size)
-        self._verifier.put(client, Submission(event, door, received_at, answer, client, size))
+        self._verifier.put(client, Submission(event, door, received_at, answer, client, size, token))
 
     async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
         """Store events whose signatures the caller has checked; one outcome each, in order, durable.
@@ -136,28 +141,28 @@ class Ingest:
             return []
         size = sum([len(item.wire) for item in incoming])
         self._begin(len(incoming), size)
-        found: list[Outcome] = []
+        found: dict[int, Outcome] = {}
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def settle(outcome: Outcome) -> None:
-            found.append(outcome)
+        def settle(at: int, outcome: Outcome) -> None:
+            found[at] = outcome
             if len(found) == len(incoming) and not done.done():
                 done.set_result(None)
 
         try:
-            for item in incoming:
-                self._send(item, incoming[0].event.id, settle)
+            for at, item in enumerate(incoming):
+                self._send(item, incoming[0].event.id, partial(settle, at))
             self.link.push()
             await done
         finally:
             self._end(len(incoming), size)
-        if self.failure is not None and all(_is_error(outcome) for outcome in found):
+        if self.failure is not None and all(_is_error(outcome) for outcome in found.values()):
             raise StorageError(self.failure)
-        return found
+        return [found[at] for at in range(len(incoming))]
 
-    async def execute(self, command: Command[T], client: Hashable = None) -> T:
+    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
         """Have the writer carry out a command between two batches; see `storage.base.Writer.execute`."""
-        return await self.link.execute(command, client)
+        return await self.link.execute(command, token)
 
     async def drained(self) -> None:
         """Returns when no event is under way any more."""
@@ -188,7 +193,7 @@ class Ingest:
         try:
             refusal = fault(event) or self._pace(event)
             if refusal is None:
-                incoming = Incoming(event, wire(event), submission.door, submission.received_at)
+                incoming = Incoming(event, wire(event), submission.door, submission.received_at, token=submission.token)
                 self._send(incoming, submission.client, lambda outcome: self._settled(submission, outcome))
                 return
         except BaseException as error:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, cast, get_args
 import msgspec
 
 from relay.errors import Changed, Prefix, Reject
+from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
 from relay.roles.messages import (
     Ask,
@@ -103,7 +104,7 @@ class Link(asyncio.Protocol):
             self._transport.write(frame(encode(Submit(self._outgoing))))
             self._outgoing = []
 
-    async def execute(self, command: Command[T], client: Hashable = None) -> T:
+    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
         """Have a command carried out; what it gives. Raises what the command may, StorageError, Lost."""
         if self._transport is None:
             await self._wait()
@@ -112,7 +113,7 @@ class Link(asyncio.Protocol):
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._commands[self._token] = _Asked(command, future)
         self.push()
-        asked = Ask(self._token, hash(client) & 0xFFFFFFFF, encode(command))
+        asked = Ask(self._token, 0 if token is None else hash(token.key) & 0xFFFFFFFF, encode(command), token)
         self._transport.write(frame(encode(asked)))
         return await future
 

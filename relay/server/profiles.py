@@ -10,19 +10,19 @@ import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from keys.custody import Draft, unsigned
 from relay.errors import Changed
-from relay.protocol import kinds, names
+from relay.protocol import kinds, names, urls
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, parse, values
+from relay.protocol.event import Event, parse, values, wire
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server.signing import Signing
 from relay.server.supervision import Tasks
-from storage.base import PUBLIC, Expected, Status, StorageError
+from storage.base import PUBLIC, Expected, Incoming, Status, StorageError
 from storage.identities.types import BoundKey, Identity, Lookups
 
 if TYPE_CHECKING:
@@ -85,7 +85,11 @@ class Profiles:
             log.error("a held key does not follow its identity's profile: %s", error)
 
     async def introduce(
-        self, identity_id: str, more: dict[str, Any] | None = None, shown: dict[str, str | None] | None = None
+        self,
+        identity_id: str,
+        more: dict[str, Any] | None = None,
+        shown: dict[str, str | None] | None = None,
+        given: GivenToken | None = None,
     ) -> Event | None:
         """Publish a kind 0 by the key that the relay holds, where it says something else; the one that stands then.
 
@@ -96,13 +100,15 @@ class Profiles:
         """
         for _ in range(ATTEMPTS):
             try:
-                return await self._introduce(identity_id, more or {}, shown or {})
+                return await self._introduce(identity_id, more or {}, shown or {}, given)
             except Changed:
                 continue
         log.warning("a profile was given up: it changes faster than it can be written")
         return None
 
-    async def _introduce(self, identity_id: str, more: dict[str, Any], shown: dict[str, str | None]) -> Event | None:
+    async def _introduce(
+        self, identity_id: str, more: dict[str, Any], shown: dict[str, str | None], given: GivenToken | None
+    ) -> Event | None:
         keys = await self._hub.reader.ask(lambda tables: [key.pubkey for key in tables.keys(identity_id)])
         profiles = Filter(authors=frozenset(keys), kinds=frozenset([kinds.METADATA]), limit=1)
         found = await self._hub.reader.query([profiles], PUBLIC, int(time.time()))
@@ -118,7 +124,7 @@ class Profiles:
         if present is not None and _content(present) == content:
             return present
         draft = _next(present, kinds.METADATA, content)
-        return await self._publish(identity_id, held.pubkey, draft, expected)
+        return await self._publish(identity_id, held.pubkey, draft, expected, given)
 
     async def _list_relay(self, identity_id: str, pubkey: str) -> None:
         present = await self._signing.newest(pubkey, kinds.RELAY_LIST)
@@ -128,16 +134,48 @@ class Profiles:
         await self._publish(identity_id, pubkey, Draft(kinds.RELAY_LIST, [["r", self._hub.relay_url]], "", created_at))
 
     async def _publish(
-        self, identity_id: str, pubkey: str, draft: Draft, expected: Expected | None = None
+        self,
+        identity_id: str,
+        pubkey: str,
+        draft: Draft,
+        expected: Expected | None = None,
+        given: GivenToken | None = None,
     ) -> Event | None:
         event = await self._signing.sign(identity_id, draft, by=pubkey)
-        outcome = await self._hub.publish(event, Door.HTTP, trusted=True, expected=expected)
+        outcome = await self._hub.publish(event, Door.HTTP, trusted=True, expected=expected, token=given)
         if isinstance(outcome.refusal, Changed):
             raise outcome.refusal
         if outcome.status is Status.REFUSED:
             log.warning("kind %d of an identity was not published: %s", draft.kind, outcome.refusal)
             return None
         return event
+
+    async def introduce_relay(self) -> None:
+        """Where the relay has a public URL, say what its own key is: a kind 0 by the settings, and a relay list (NIP-65).
+
+        What stands already is left alone, and what else a kind 0 says of it stays.
+        """
+        settings, key = self._hub.config.relay, self._signing.pubkey
+        if not settings.url:
+            return
+        profile, listed = [await self._signing.newest(key, kind) for kind in (kinds.METADATA, kinds.RELAY_LIST)]
+        told = {
+            "name": settings.name,
+            "about": settings.description,
+            "picture": settings.icon,
+            "banner": settings.banner,
+        }
+        content = _content(profile) | {field: text for field, text in told.items() if text}
+        content["nip05"] = f"_@{_host(settings.url)}"
+        drafts = []
+        if profile is None or _content(profile) != content:
+            drafts.append(_next(profile, kinds.METADATA, content))
+        if listed is None or settings.url not in values(listed, "r"):
+            made_at = max(int(time.time()), 0 if listed is None else listed.created_at + 1)
+            drafts.append(Draft(kinds.RELAY_LIST, [["r", settings.url]], "", made_at))
+        events = [self._signing.by_relay(each.kind, each.tags, each.content, each.created_at) for each in drafts]
+        now = int(time.time())
+        await self._hub.ingest.write([Incoming(event, wire(event), Door.HTTP, now) for event in events])
 
     async def owed(self, identity_id: str) -> list[Event]:
         """For each bound key that the relay does not hold and whose kind 0 here is missing or says something else: the one
@@ -168,12 +206,18 @@ class Profiles:
             "about": identity.description or "",
         }
         if self._hub.config.relay.url:
-            address = f"{names.name_key(identity.name)}@{urlsplit(self._hub.relay_url).netloc}"
+            address = f"{names.name_key(identity.name)}@{_host(self._hub.relay_url)}"
             if pubkey == identity.pubkey and identity.origin is None:
                 content["nip05"] = address
             elif content.get("nip05") == address:
                 del content["nip05"]
         return content
+
+
+def _host(url: str) -> str:
+    """The host of a relay's URL, with its port where that is not the default, as it stands in a NIP-05 address."""
+    found = urls.parse(url, urls.WEBSOCKET)
+    return "" if found is None else found.origin.partition("://")[2]
 
 
 def _next(present: Event | None, kind: int, content: dict[str, Any]) -> Draft:

@@ -16,6 +16,7 @@ from keys.schnorr import verify_event
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
 from relay.protocol import names
+from relay.protocol.facts import GivenToken
 from relay.server.issuer import MAX_SUBJECT, Issuer
 from relay.server.proof_checks import ProofChecks
 from relay.server.proofs import Proofs
@@ -54,6 +55,11 @@ class Caller(msgspec.Struct, frozen=True):
     user_id: str
     token_id: str | None = None
     by_key: bool = False
+
+    @property
+    def token(self) -> GivenToken | None:
+        """What is looked at again in the transaction of what it writes."""
+        return None if self.token_id is None else GivenToken("user", self.token_id)
 
 
 class Users:
@@ -142,7 +148,7 @@ class Users:
         for field, text in fields.items():
             if text is not None and names.shown(text, MAX_SUBJECT) != text:
                 raise Reject(Prefix.INVALID, f"{field}: at most {MAX_SUBJECT} characters, none hidden or for control")
-        return await self._hub.ingest.execute(EditUser(caller.user_id, secrets.token_hex(16), fields))
+        return await self._hub.ingest.execute(EditUser(caller.user_id, secrets.token_hex(16), fields), caller.token)
 
     async def tokens(self, caller: Caller) -> list[Token]:
         """The caller's app tokens, newest first."""
@@ -164,11 +170,11 @@ class Users:
         token = Token(secrets.token_hex(16), "", name.strip(), None, now, expires_at, None)
         row_id, digest = secrets.token_hex(16), tokens.digest(text)
         wanted = AddUserToken(caller.user_id, row_id, token, digest, caller.token_id)
-        return await self._hub.ingest.execute(wanted), text
+        return await self._hub.ingest.execute(wanted, caller.token), text
 
     async def revoke_token(self, caller: Caller, token_id: str) -> None:
         """End an app token now. Raises Refused(UNKNOWN)."""
         user, _ = await self.get(caller)
         if user is None:
             raise Refused(Why.UNKNOWN, "there is no such live token")
-        await self._hub.ingest.execute(RevokeToken("user", user.id, token_id))
+        await self._hub.ingest.execute(RevokeToken("user", user.id, token_id), caller.token)

@@ -83,6 +83,12 @@ WHERE token_hash = ?
 -- name: user_token
 SELECT id, user_id, name, last_used_at, created_at, expires_at, revoked_at FROM api_tokens WHERE token_hash = ?
 
+-- name: identity_token_states
+SELECT id, revoked_at, expires_at FROM identity_tokens WHERE id IN ({values})
+
+-- name: user_token_states
+SELECT id, revoked_at, expires_at FROM api_tokens WHERE id IN ({values})
+
 -- name: key_claim
 SELECT posting_identity_id, expires_at, used_at IS NOT NULL FROM key_claims WHERE code_hash = ?
 

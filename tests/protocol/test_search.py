@@ -83,7 +83,7 @@ def test_what_only_looks_like_an_extension_is_searched_for() -> None:
 
 def test_what_a_search_looks_for_is_bounded() -> None:
     assert len(parse(" ".join(f"word{n}" for n in range(100))).terms) == search.MAX_TERMS
-    assert len(parse("\ufdfa" * search.MAX_SEARCH).terms[0].words) == search.MAX_PHRASE
+    assert len(parse("㍿" * search.MAX_SEARCH).terms[0].words) == search.MAX_PHRASE
 
 
 def test_no_phrase_begins_in_the_title_and_ends_in_the_text() -> None:
@@ -110,7 +110,6 @@ def test_a_profile_that_is_none_has_no_text(content: str) -> None:
 
 
 def test_the_words_of_a_text_are_looked_at_up_to_a_bound() -> None:
-    assert len(SearchedText(make_event(content="\ufdfa" * 42_000)).present) == 4
     many = " ".join(f"w{number}" for number in range(search.MAX_WORDS + 1))
     assert finds(f"w{search.MAX_WORDS - 1}", many)
     assert not finds(f"w{search.MAX_WORDS}", many)

@@ -67,6 +67,11 @@ def test_a_long_run_is_several_words_side_by_side() -> None:
     assert words("ж" * 150) == ["ж" * MAX_WORD, "ж" * MAX_WORD, "ж" * 22]
 
 
+def test_no_character_counts_as_more_than_a_few() -> None:
+    assert words("\ufdfa") == ["\ufdfa"]
+    assert max(len(folded(chr(code)).replace(" ", "")) for code in range(0x30000)) <= tokenizer._LONGEST
+
+
 def test_only_the_first_words_are_made_where_no_more_are_wanted() -> None:
     assert words("a b c d", 2) == ["a", "b"]
     assert words("а б в", 2) == ["а", "б"]
@@ -87,10 +92,16 @@ def test_no_text_is_normalized_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> No
     assert max(len(part) for text in given for part in text.split(" ")) <= MAX_WORD
 
 
-def test_no_more_than_so_many_characters_are_remembered() -> None:
-    for code in range(0xE000, 0xF8FF):
-        words(chr(code))
-    for code in range(0x20000, 0x2A000):
-        words(chr(code))
-    assert len(tokenizer._FOLDING) <= tokenizer._MOST_KEPT
-    assert words("\U0002a6d0 ß") == ["\U0002a6d0", "ss"]
+def test_a_character_is_folded_once_and_those_of_the_large_planes_need_no_folding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folding = tokenizer._Folding()
+    folded_ones: list[str] = []
+    fold = tokenizer._fold
+    monkeypatch.setattr(tokenizer, "_fold", lambda char: folded_ones.append(char) or fold(char))
+    text = "".join(map(chr, [*range(0x20000), *range(0x20000, 0x110000, 7)]))
+    for _ in range(2):
+        text.translate(folding)
+    assert len(folded_ones) == len(set(folded_ones))
+    assert len(folding) < 0x20000 + 1000
+    assert all(folding[ord(char)] == fold(char) for char in text[::11])

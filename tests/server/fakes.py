@@ -15,6 +15,7 @@ from websockets.uri import parse_uri
 from relay.config import Config
 from relay.protocol import kinds
 from relay.protocol.event import Event, values, wire
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.roles.inside import WriterThread
 from relay.roles.page import Page
@@ -99,7 +100,7 @@ class MemoryLog:
         self.written.events.append(Logged(self.last_seq(), wire(event), audience))
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
 
-    def execute(self, command: Command[T], now: int) -> T:
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         if self.carry_out is not None:
             return cast(T, self.carry_out(command))
         return cast(T, self._execute(command))

@@ -1,6 +1,8 @@
 """relay.server.identities over a real log: what no route shows, such as races, caches and the member list in time."""
 
 import asyncio
+import hashlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,12 @@ from relay.config import Config
 from relay.errors import Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Event, parse, wire
 from relay.protocol.filter import Filter
 from relay.server import signing
 from relay.server.follow import Applied
 from relay.server.membership import Membership
-from storage.base import PUBLIC, Status
+from storage.base import PUBLIC, Incoming, Status
 from storage.identities.types import Refused
 from tests.factories import NOW, keypair, make_event
 
@@ -160,3 +162,89 @@ async def test_the_relay_signs_no_proof_for_anybody(site: Site, kind: int) -> No
     alice = await site.identities.register("alice", None, ADDRESS)
     with pytest.raises(Reject, match=f"no kind {kind}"):
         await site.identities.sign(alice.identity.id, Draft(kind, [], "", NOW))
+
+
+async def test_a_key_that_vanishes_by_an_event_ends_the_tokens_at_once(site: Site) -> None:
+    """The identity's token was just used, so that who it is from is remembered."""
+    made = await site.identities.register("alice", None, ADDRESS)
+    proof = make_event(
+        1, kinds.HTTP_AUTH, tags=[["u", URL], ["method", "POST"], _payload(made.identity.id)], created_at=_now()
+    )
+    await site.identities.bind(made.identity.id, proof, URL)
+    assert (await site.identities.authenticate(made.token)).name == "alice"
+    held = made.identity.pubkey or ""
+    await site.identities.retire(made.identity.id, held, destroy=True)
+    await site.identities.unbind(made.identity.id, held)
+    assert (await site.identities.authenticate(made.token)).name == "alice"
+    vanished = make_event(1, kinds.VANISH, tags=[["relay", "ALL_RELAYS"]], created_at=_now())
+    assert (await site.publish(vanished, Door.CLIENT)).status is Status.STORED
+    with pytest.raises(Reject, match=r"unknown|revoked"):
+        await site.identities.authenticate(made.token)
+
+
+async def test_a_rotation_waits_for_what_is_being_signed_and_new_uses_wait_for_it(site: Site) -> None:
+    made = await site.identities.register("alice", None, ADDRESS)
+    held = await site.reader.ask(lambda tables: tables.held(made.identity.pubkey or ""))
+    assert held is not None
+    draft = Draft(kinds.POST, [["title", "x"]], "", NOW)
+    signing_ = site.identities.signing
+    async with signing_.custody() as first, signing_.custody() as second:
+        rotating = asyncio.create_task(site.rotate_master(""))
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert not rotating.done()
+        assert fault(first.sign(held, site.self_pubkey or "", draft)) is None
+        assert first is second
+    assert await rotating == 1
+    again = await site.reader.ask(lambda tables: tables.held(made.identity.pubkey or ""))
+    assert again is not None
+    assert again.ciphertext != held.ciphertext
+    async with signing_.custody() as third:
+        assert third is not first
+        assert fault(third.sign(again, site.self_pubkey or "", draft)) is None
+
+
+async def test_nothing_is_sealed_while_the_master_secret_is_rotated(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    execute = site.hub.ingest.execute
+
+    async def slow(command: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await execute(command)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.hub.ingest, "execute", slow)
+        rotating = asyncio.create_task(site.rotate_master(""))
+        await begun.wait()
+        using = asyncio.create_task(site.identities.signing.custody().__aenter__())
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert not using.done()
+    go_on.set()
+    await rotating
+    assert (await using) is not None
+
+
+async def test_a_batch_of_an_operator_is_held_to_the_rules_while_the_relay_runs(tmp_path: Path) -> None:
+    settings = {"server": {"data": str(tmp_path)}, "access": {"denied_keys": [keypair(2).pubkey]}}
+    async with app.core(msgspec.convert(settings, Config)) as site:
+        batch = [
+            Incoming(event, wire(event), Door.IMPORT, NOW) for event in (make_event(1), make_event(2), make_event(3))
+        ]
+        outcomes = await site.submit(batch)
+        assert [outcome.status for outcome in outcomes] == [Status.STORED, Status.REFUSED, Status.STORED]
+        assert str(outcomes[1].refusal).startswith("blocked: ")
+
+
+URL = "http://relay.example/api/v1/agents/me/keys"
+
+
+def _payload(text: str) -> list[str]:
+    return ["payload", hashlib.sha256(text.encode()).hexdigest()]
+
+
+def _now() -> int:
+    return int(time.time())

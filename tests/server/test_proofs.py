@@ -2,6 +2,7 @@
 
 import pytest
 
+from keys.nip98 import WINDOW
 from relay.errors import Reject
 from relay.protocol.event import Event
 from relay.server import proofs
@@ -42,3 +43,18 @@ def test_when_it_is_full_proofs_are_refused_until_old_ones_are_forgotten(monkeyp
     with pytest.raises(Reject, match="too many proofs"):
         used.use(proof(3), NOW)
     used.use(proof(4, NOW + 121), NOW + 121)
+
+
+@pytest.mark.parametrize("age", range(-WINDOW, WINDOW + 1, 10))
+@pytest.mark.parametrize("wait", range(0, 2 * WINDOW + 1, 10))
+def test_a_proof_that_was_used_is_never_good_again(age: int, wait: int) -> None:
+    """However old it was when it was used, ahead of the clock too, and however many others were used since."""
+    used = Proofs(NOW - WINDOW)
+    made = proof(1, NOW - age)
+    used.use(made, NOW)
+    for later in range(10, wait + 1, 10):
+        used.use(proof(2, NOW + later), NOW + later)
+    still_good = abs(NOW + wait - made.created_at) <= WINDOW
+    if still_good:
+        with pytest.raises(Reject, match="used already"):
+            used.use(made, NOW + wait)

@@ -8,7 +8,7 @@ import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Opcode
 
-from relay.config import Access, Config, Limits, Rates, Server
+from relay.config import Access, Config, Limits, Rates, Server, Storage
 from relay.protocol.event import Event, wire
 from relay.server import websocket
 from tests.factories import keypair, make_event
@@ -389,3 +389,24 @@ async def test_writing_needs_authentication_where_the_relay_says_so(relay: Relay
     await client.next()
     client.publish(make_event(3))
     assert (await client.next())[2] is True
+
+
+async def test_a_full_queue_pauses_the_reading_of_those_who_send(relay: Relay) -> None:
+    log = MemoryLog()
+    hub = relay(log, Config(storage=Storage(queue=3)))
+    log.gate.clear()
+    clients = [Client(hub, peer=f"203.0.113.{number}") for number in range(3)]
+    for number, client in enumerate(clients):
+        assert client.wire.reading
+        client.publish(make_event(content=str(number)))
+    assert not clients[-1].wire.reading
+    late = Client(hub, peer="203.0.113.9")
+    late.publish(make_event(content="late"))  # what is in already is kept, and nothing more is taken
+    late.publish(make_event(content="later"))
+    assert not late.wire.reading
+    assert hub.ingest.pending == 3
+    log.gate.set()
+    for client, answers in zip((*clients, late), (1, 1, 1, 2), strict=True):
+        assert all(answer[2] for answer in await client.gather(answers))
+    await settle()
+    assert all(client.wire.reading for client in (*clients, late))

@@ -23,7 +23,7 @@ from relay.protocol.admission import (
     RemoveEvent,
 )
 from relay.protocol.event import Event
-from relay.protocol.facts import Binding, Facts, Need, Version, gather, target_of
+from relay.protocol.facts import Binding, Facts, GivenToken, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
 from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
 from storage.commands import Command, RemoveMatching, Sweep
@@ -197,7 +197,7 @@ class MemoryWriter:
         """Admit and store one event after the other."""
         return [self._write(incoming, now) for incoming in batch]
 
-    def execute(self, command: Command[T], now: int) -> T:
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out what looks after the log; of derived rows and files there are none."""
         match command:
             case Sweep():

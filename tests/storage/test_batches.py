@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 from handlers import table
 from keys import tokens
 from keys.tokens import Kind
+from relay.errors import Prefix
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from storage import fact_reader, sqlite
-from storage.base import Incoming, Outcome, Status
+from storage.base import Incoming, Outcome, Status, StorageError
 from storage.identities.commands import OpenInvite, OpenKeyClaim, Register
 from storage.identities.types import NewIdentity
 from storage.search import chunks
 from storage.search.chunks import Cutting
 from storage.sqlite_writer import SqliteWriter
+from storage.transaction import Transaction
 from tests.factories import NOW, keypair, make_event
 
 RELAY = "ws://relay.example"
@@ -198,3 +200,78 @@ def test_a_reply_finds_what_the_same_batch_brings(writer: SqliteWriter) -> None:
     answer = make_event(1, kinds.COMMENT, "z", [["E", post.id], ["K", "11"], ["e", comment.id], ["k", "1111"]], NOW)
     outcomes = writer.write([incoming(event) for event in (answer, post, comment, answer)], NOW)
     assert [outcome.status for outcome in outcomes] == [Status.REFUSED, Status.STORED, Status.STORED, Status.STORED]
+
+
+# what a transaction looked up and then took back
+
+JOINS = make_event(3, kinds.JOIN, "", [["-"], ["claim", CODES[0]]], NOW)
+POSTS = make_event(3, kinds.POST, "x", [["title", "x"]], NOW)
+
+
+def _of_no_member(outcome: Outcome) -> bool:
+    """Whether the relay refused a post since its key is nobody's."""
+    return outcome.refusal is not None and outcome.refusal.prefix is Prefix.RESTRICTED
+
+
+def test_a_binding_that_was_rolled_back_is_not_remembered(
+    writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_transaction: Transaction) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "_finish", fails)
+        with pytest.raises(StorageError, match="full"):
+            writer.write([incoming(JOINS), incoming(POSTS)], NOW)
+    assert _of_no_member(writer.write([incoming(POSTS)], NOW)[0])
+    outcomes = writer.write([incoming(JOINS), incoming(POSTS)], NOW)
+    assert [outcome.status for outcome in outcomes] == [Status.EPHEMERAL, Status.STORED]
+
+
+def test_a_binding_by_an_event_that_failed_alone_is_not_remembered(
+    writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = writer._finish
+    key = JOINS.pubkey
+
+    def fails_where_it_is_bound(transaction: Transaction) -> None:
+        if writer._bindings.find([key])[key] is not None:
+            raise ValueError("a fault of a projection")
+        finish(transaction)
+
+    monkeypatch.setattr(writer, "_finish", fails_where_it_is_bound)
+    joined, posted = writer.write([incoming(JOINS), incoming(POSTS)], NOW)
+    assert joined.refusal is not None
+    assert joined.refusal.prefix is Prefix.ERROR
+    assert _of_no_member(posted)
+    assert contents(writer)["posts"] == []
+
+
+# marks that the batch itself has made
+
+
+def test_what_the_same_batch_deleted_before_it_came_stays_out(writer: SqliteWriter) -> None:
+    note = make_event(1, kinds.NOTE, "a", created_at=NOW - 2)
+    deleted = make_event(1, kinds.DELETION, "", [["e", note.id]], NOW)
+    others = make_event(2, kinds.DELETION, "", [["e", note.id]], NOW)
+    outcomes = writer.write([incoming(event) for event in (others, deleted, note)], NOW)
+    assert [outcome.status for outcome in outcomes] == [Status.STORED, Status.STORED, Status.REFUSED]
+    assert "deleted" in str(outcomes[2].refusal)
+    assert writer.write([incoming(note)], NOW)[0].status is Status.REFUSED
+
+
+def test_an_address_that_the_same_batch_deleted_stays_closed_to_older_versions(writer: SqliteWriter) -> None:
+    older = make_event(1, kinds.LONG_FORM, "older", [["d", "a"]], NOW - 2)
+    newer = make_event(1, kinds.LONG_FORM, "newer", [["d", "a"]], NOW)
+    address = events.address_of(older) or ""
+    deleted = make_event(1, kinds.DELETION, "", [["a", address]], NOW - 1)
+    outcomes = writer.write([incoming(event) for event in (deleted, older, newer)], NOW)
+    assert [outcome.status for outcome in outcomes] == [Status.STORED, Status.REFUSED, Status.STORED]
+
+
+def test_what_a_key_wrote_before_it_vanished_in_the_same_batch_stays_out(writer: SqliteWriter) -> None:
+    note = make_event(1, kinds.NOTE, "a", created_at=NOW - 2)
+    vanished = make_event(1, kinds.VANISH, "", [["relay", "ALL_RELAYS"]], NOW - 1)
+    later = make_event(1, kinds.NOTE, "b", created_at=NOW)
+    outcomes = writer.write([incoming(event) for event in (vanished, note, later)], NOW)
+    assert [outcome.status for outcome in outcomes] == [Status.STORED, Status.REFUSED, Status.STORED]

@@ -6,8 +6,11 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from relay import app
+from relay.config import Config
 from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
@@ -308,3 +311,22 @@ async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWri
     writer.write(incoming(foreign[:1]), NOW)  # what comes later, somebody has decided on
     assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 0
     assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 3
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
+def test_commits_are_synced_as_the_setting_says(tmp_path: Path, synchronous: str, level: int) -> None:
+    """2 is FULL: the write-ahead log is synced at every commit. SQLite's own default depends on how it was built."""
+    writer = sqlite.open_writer(tmp_path, MEANING, synchronous=synchronous)
+    try:
+        assert writer._connection.execute("PRAGMA synchronous").fetchone() == (level,)
+    finally:
+        writer.close()
+
+
+def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> None:
+    for opened in (
+        sqlite.open_writer(tmp_path / "a", MEANING),
+        app.open_writer(msgspec.convert({"server": {"data": str(tmp_path / "b")}}, Config)),
+    ):
+        assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        opened.close()

@@ -144,10 +144,10 @@ async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: Gi
     if not _changed(data) and data.metadata is None:
         raise invalid("give a display_name, a description or metadata to change")
     if data.metadata is not None:
-        await hub.identities.agents.set_metadata(principal.identity_id, data.metadata)
+        await hub.identities.agents.set_metadata(principal.identity_id, data.metadata, principal.token)
     event = None
     if _changed(data):
-        event = await hub.identities.edit(principal.identity_id, data.display_name, data.description)
+        event = await hub.identities.edit(principal.identity_id, data.display_name, data.description, principal.token)
     identity = await hub.identities.get(principal.identity_id)
     owed = await hub.identities.profiles.owed(identity.id)
     return EditedAgent(**profiles.flat(await profiles.profile(hub, identity, None)), event=event, unsigned=owed)
@@ -187,7 +187,7 @@ async def agent(name: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> Prof
 async def new_claim(request: common.AnyRequest, principal: GivenPrincipal, hub: GivenHub) -> ClaimLinkAnswer:
     """A link with which a person claims this identity, in place of those before. 409 once it is claimed."""
     url, code, until = await hub.identities.new_claim(
-        principal.identity_id, origin.base_url(origin.shown(request, hub))
+        principal.identity_id, origin.base_url(origin.shown(request, hub)), principal.token
     )
     return ClaimLinkAnswer(claim_url=url, verification_code=code, expires_at=iso(until))
 

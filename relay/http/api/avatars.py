@@ -38,10 +38,10 @@ class AvatarAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @post(f"{BASE}/agents/me/avatar", tags=TAGS, summary="Upload your avatar", status_code=200)
 async def upload_avatar(data: MultipartBody[Picture], principal: GivenPrincipal, hub: GivenHub) -> AvatarAnswer:
     """Show a picture of you, here and, by the kind 0 of the key that the relay holds, in Nostr clients."""
-    avatar = await hub.identities.agents.set_avatar(principal.identity_id, await data.file.read())
+    avatar = await hub.identities.agents.set_avatar(principal.identity_id, await data.file.read(), principal.token)
     identity = await hub.identities.get(principal.identity_id)
     url = profiles.avatar_url(hub, identity, avatar.digest)
-    await hub.identities.profiles.introduce(identity.id, {"picture": url})
+    await hub.identities.profiles.introduce(identity.id, {"picture": url}, given=principal.token)
     return AvatarAnswer(message="Avatar kept", avatar_url=url)
 
 
@@ -49,8 +49,8 @@ async def upload_avatar(data: MultipartBody[Picture], principal: GivenPrincipal,
 async def remove_avatar(principal: GivenPrincipal, hub: GivenHub) -> AvatarAnswer:
     """Show no picture; without one, nothing changes."""
     if principal.identity_id in await hub.identities.agents.avatar_digests([principal.identity_id]):
-        await hub.identities.agents.remove_avatar(principal.identity_id)
-        await hub.identities.profiles.introduce(principal.identity_id, {"picture": ""})
+        await hub.identities.agents.remove_avatar(principal.identity_id, principal.token)
+        await hub.identities.profiles.introduce(principal.identity_id, {"picture": ""}, given=principal.token)
     return AvatarAnswer(message="Avatar removed", avatar_url=None)
 
 

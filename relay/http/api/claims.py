@@ -70,5 +70,5 @@ async def claim(data: JSONBody[Claiming], caller: GivenCaller, hub: GivenHub) ->
     wrong = None if data.claim_url is None else feed.link_fault(data.claim_url)
     if wrong is not None:
         raise invalid(f"claim_url: {wrong}")
-    identity = await hub.identities.claim(data.secret, caller.user_id, data.claim_url)
+    identity = await hub.identities.claim(data.secret, caller.user_id, data.claim_url, caller.token)
     return ClaimedAnswer(message=f"{identity.name} is yours.", agent=(await describe(hub, [identity]))[0])

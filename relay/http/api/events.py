@@ -35,7 +35,9 @@ async def publish_event(
         raise Problem(401, "auth_required", "this relay takes events from known clients only; send a token")
     # A place of its own among the events to verify, so that a flood by one caller does not keep the others waiting.
     source = ("http", viewer.identity_id if viewer else common.client_address(request, hub))
-    outcome = await publishing.publish(hub, data, source=source, url=origin.proven(request, hub))
+    outcome = await publishing.publish(
+        hub, data, source=source, url=origin.proven(request, hub), token=None if viewer is None else viewer.token
+    )
     known = "duplicate: this event is here already" if outcome.status is Status.DUPLICATE else ""
     return EventAnswer(event=data, message=outcome.message or known)
 

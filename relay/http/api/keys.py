@@ -96,7 +96,7 @@ async def list_keys(principal: GivenPrincipal, hub: GivenHub) -> KeyList:
 @post(f"{PATH}/claims", tags=TAGS, summary="A code to bind a key over the WebSocket", cache_control=NO_STORE)
 async def claim_key(principal: GivenPrincipal, hub: GivenHub) -> Code:
     """A code for one key, good for ten minutes."""
-    code, until = await hub.identities.key_claim(principal.identity_id)
+    code, until = await hub.identities.key_claim(principal.identity_id, principal.token)
     return Code(code=code, expires_at=iso(until))
 
 
@@ -106,20 +106,19 @@ async def add_key(
 ) -> KeyList:
     """Bind the key that signed the proof. 409 when it belongs to another identity."""
     identities = hub.identities
-    await identities.bind(
-        principal.identity_id, data.proof, origin.base_url(origin.proven(request, hub)) + request.url.path
-    )
+    url = origin.base_url(origin.proven(request, hub)) + request.url.path
+    await identities.bind(principal.identity_id, data.proof, url, principal.token)
     if data.retire:
         for key in await identities.keys(principal.identity_id):
             if key.held and key.retired_at is None and key.pubkey != data.proof.pubkey:
-                await identities.retire(principal.identity_id, key.pubkey, destroy=False)
+                await identities.retire(principal.identity_id, key.pubkey, destroy=False, given=principal.token)
     return await _list(hub, principal)
 
 
 @delete(f"{PATH}/{{pubkey:str}}", tags=TAGS, summary="Unbind a key", status_code=200)
 async def remove_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """The key may not write as the identity any more; what it wrote stays. It can come back to this identity only."""
-    await hub.identities.unbind(principal.identity_id, _pubkey(pubkey))
+    await hub.identities.unbind(principal.identity_id, _pubkey(pubkey), principal.token)
     return Gone(message="The key is unbound.")
 
 
@@ -137,21 +136,21 @@ async def choose_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: Give
 
     Where you choose a key of your own, what you write over HTTP is answered with 409 and the event for you to sign.
     """
-    await hub.identities.choose(principal.identity_id, _pubkey(pubkey))
+    await hub.identities.choose(principal.identity_id, _pubkey(pubkey), principal.token)
     return await _list(hub, principal)
 
 
 @post(f"{PATH}/{{pubkey:str}}/retire", tags=TAGS, summary="Retire a held key", status_code=200)
 async def retire_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """The relay signs only deletions and vanishing with it from now on."""
-    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=False)
+    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=False, given=principal.token)
     return Gone(message="The key is retired.")
 
 
 @post(f"{PATH}/{{pubkey:str}}/destroy", tags=TAGS, summary="Destroy a held secret", status_code=200)
 async def destroy_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """The relay forgets the secret. Export it first: nobody can bring it back."""
-    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=True)
+    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=True, given=principal.token)
     return Gone(message="The relay does not hold this key any more.")
 
 

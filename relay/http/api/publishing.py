@@ -21,6 +21,7 @@ from relay.http.problems import Problem, of_reject
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, parse
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server.identities import NoCustody, Principal
 from storage.base import PUBLIC, Expected, Outcome, Status
@@ -71,13 +72,16 @@ async def publish(
     *,
     source: Hashable = None,
     url: str = "",
+    token: GivenToken | None = None,
 ) -> Outcome:
     """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises Problem when it is refused.
 
-    `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold. `source` and `url` as in
-    `Hub.publish`.
+    `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold. `source`, `url` and
+    `token` as in `Hub.publish`.
     """
-    outcome = await hub.publish(event, Door.HTTP, trusted=trusted, expected=expected, source=source, url=url)
+    outcome = await hub.publish(
+        event, Door.HTTP, trusted=trusted, expected=expected, source=source, url=url, token=token
+    )
     refusal = outcome.refusal
     if isinstance(refusal, Changed):
         raise refusal
@@ -100,7 +104,7 @@ async def act(
         raise _to_sign(missing.event) from None
     except Reject as refusal:
         raise of_reject(refusal) from None
-    await publish(hub, event, trusted=True, expected=expected)
+    await publish(hub, event, trusted=True, expected=expected, token=principal.token)
     return event
 
 

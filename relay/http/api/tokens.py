@@ -101,7 +101,7 @@ async def add_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[New
     """Another token of the same identity; without a body, one without a name that never ends."""
     data = data or NewToken()
     expires_at = _seconds(data.expires_at)
-    token, text = await hub.identities.add_token(principal.identity_id, data.name, expires_at, principal.token_id)
+    token, text = await hub.identities.add_token(principal.identity_id, data.name, expires_at, principal.token)
     return TokenMade(api_key=text, token=_row(token))
 
 
@@ -111,7 +111,7 @@ async def rotate_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[
     data = data or Rotation()
     ends = common.now() + data.grace_seconds
     token, text = await hub.identities.add_token(
-        principal.identity_id, data.name, _seconds(data.expires_at), principal.token_id, ends
+        principal.identity_id, data.name, _seconds(data.expires_at), principal.token, ends
     )
     return TokenMade(api_key=text, token=_row(token))
 
@@ -119,7 +119,7 @@ async def rotate_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[
 @delete(f"{BASE}/agents/me/tokens/{{token_id:str}}", tags=TAGS, summary="Revoke a token", status_code=200)
 async def revoke_token(token_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """End a token, at once and everywhere."""
-    await hub.identities.revoke_token(principal.identity_id, token_id)
+    await hub.identities.revoke_token(principal.identity_id, token_id, principal.token)
     return Gone(message="The token is revoked.")
 
 

@@ -80,3 +80,20 @@ async def test_where_writers_must_be_known_an_event_needs_a_token(start):
     assert await api.refused(401, "POST", "events", event) == "auth_required"
     alice = await api.registered("alice")
     await alice.told("POST", "events", event, 201)
+
+
+async def test_each_caller_has_a_place_of_its_own_among_the_events_to_verify(api, relay, monkeypatch):
+    """A flood by one caller is verified in turn with what others send, over HTTP as over the WebSocket."""
+    sources = []
+    submit = relay.site.hub.ingest.submit
+
+    def noticing(event, door, received_at, answer, source=None, **more):
+        sources.append(source)
+        submit(event, door, received_at, answer, source, **more)
+
+    monkeypatch.setattr(relay.site.hub.ingest, "submit", noticing)
+    alice = await api.registered("alice")
+    for caller in (api, alice, api):
+        await caller.told("POST", "events", as_json(fresh(content=f"event {len(sources)}")), 201)
+    assert None not in sources
+    assert sources[0] == sources[2] != sources[1]

@@ -184,3 +184,29 @@ async def test_a_relay_without_a_public_url_gives_no_hints(tmp_path: Path) -> No
         assert {tag[2] for tag in vote["tags"] if tag[0] in "eEpPaA" and len(tag) > 2} == {""}
         wanted = Filter(kinds=frozenset([kinds.RELAY_LIST]))
         assert (await hub.site.reader.query([wanted], frozenset(), _now())).wires == []
+
+
+async def test_the_relays_own_key_says_what_it_is_once(tmp_path: Path) -> None:
+    given = {
+        "url": "wss://hub.example/path",
+        "name": "Harbour",
+        "description": "Ships.",
+        "icon": "https://hub.example/i.png",
+    }
+    async with home(tmp_path, relay=given) as hub:
+        pubkey = hub.site.self_pubkey or ""
+        await hub.site.identities.profiles.introduce_relay()
+        said = await newest(hub, pubkey)
+        assert json.loads(said.content) == {
+            "name": "Harbour",
+            "about": "Ships.",
+            "picture": "https://hub.example/i.png",
+            "nip05": "_@hub.example",
+        }
+        assert (await newest(hub, pubkey, kinds.RELAY_LIST)).tags == [["r", "wss://hub.example/path"]]
+        await hub.site.identities.profiles.introduce_relay()
+        assert await newest(hub, pubkey) == said
+        assert (await hub.get("/.well-known/nostr.json?name=_")).json()["names"] == {"_": pubkey}
+    async with home(tmp_path, relay=given | {"name": "Port"}) as hub:
+        await hub.site.identities.profiles.introduce_relay()
+        assert json.loads((await newest(hub, pubkey)).content)["name"] == "Port"

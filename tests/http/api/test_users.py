@@ -253,6 +253,10 @@ async def test_an_expired_claim_is_410(hub: Home, monkeypatch: pytest.MonkeyPatc
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 168 * 3600 + 1)
     assert (await hub.ask("POST", "/claims/look", secret=secret))[0] == 410
+    status, answer = await hub.ask("POST", "/claims", bearer(), secret=secret)
+    assert (status, answer["code"]) == (410, "expired")
+    mine = await hub.ask("GET", "/users/me", bearer())
+    assert mine[1]["agents"] == []
 
 
 async def test_a_fresh_claim_link_voids_the_former(hub: Home) -> None:
