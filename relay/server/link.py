@@ -94,7 +94,15 @@ class Link(asyncio.Protocol):
     def submit(self, given: Incoming, client: Hashable, settle: Settle) -> None:
         """Send a verified event with the next `push`; `settle` follows."""
         self._token += 1
-        entry = Entry(self._token, hash(client) & 0xFFFFFFFF, given.wire, given.door, given.received_at, given.expected)
+        entry = Entry(
+            self._token,
+            hash(client) & 0xFFFFFFFF,
+            given.wire,
+            given.door,
+            given.received_at,
+            given.expected,
+            given.token,
+        )
         self._events[self._token] = (entry, settle)
         self._outgoing.append(entry)
 
