@@ -3,7 +3,6 @@
 They differ from replaceable ones in their address alone, and `event.address_of` knows that.
 """
 
-from handlers.base import touches_nothing as touches
 from handlers.replaceable import admit
 
-__all__ = ["admit", "touches"]
+__all__ = ["admit"]

@@ -1,25 +1,20 @@
-"""What a handler is: `needs` says what it must know, `admit` decides on an event, `touches` names the derived rows it concerns.
+"""What a handler is: `needs` says what it must know, `admit` decides on an event.
 
-A handler is a module with these functions and one row in `table.py`. The words it speaks in are `relay.protocol.admission` and
-`relay.protocol.facts`, which storage shares. What holds for every event is looked up for every event: see `common.needs`.
+A handler is a module with these functions and one row in `table.py`; what rows an event makes stands in `handlers/rows`. The
+words it speaks in are `relay.protocol.admission` and `relay.protocol.facts`, which storage shares. What holds for every event is
+looked up for every event: see `common.needs`.
 """
 
 from collections.abc import Callable, Iterable
 
-from relay.protocol.admission import Admission, Door, Key
+from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
 
 Needs = Callable[[Event, Facts], Iterable[Need]]
 Admit = Callable[[Event, Facts, int, Door], Admission]
-Touches = Callable[[Event], tuple[Key, ...]]
 
 
 def needs_nothing(_event: Event, _facts: Facts) -> Iterable[Need]:
     """For handlers that decide by the event alone, and by what is known of every event."""
-    return ()
-
-
-def touches_nothing(_event: Event) -> tuple[Key, ...]:
-    """For events that no derived row depends on."""
     return ()

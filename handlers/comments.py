@@ -11,7 +11,7 @@ from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol import feed, kinds
-from relay.protocol.admission import Admission, Door, Key
+from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts, Need
 from relay.protocol.names import is_blank
@@ -48,11 +48,6 @@ def admit_comment(relay: Relay) -> Admit:
         return Admission(actions=sign_in(event, facts, door, relay))
 
     return admit
-
-
-def touches(event: Event) -> tuple[Key, ...]:
-    """A comment is its own row."""
-    return (("comments", event.id),)
 
 
 def _check_root(event: Event, root: Event | None) -> None:

@@ -13,9 +13,9 @@ from handlers import replaceable
 from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
-from relay.protocol import profile
+from relay.protocol import membership, profile
 from relay.protocol.admission import AcceptInvite, Action, Admission, BindKey, Door, NameIdentity, UnbindKey
-from relay.protocol.event import Event, values
+from relay.protocol.event import Draft, Event, values
 from relay.protocol.facts import Facts, Need
 
 WINDOW: Final = 600  # seconds a request may lie from now: NIP-43's few minutes
@@ -68,7 +68,11 @@ def admit_join(event: Event, facts: Facts, now: int, door: Door) -> Admission:
         raise Reject(Prefix.RESTRICTED, "that claim code has expired")
     if facts.owner_of(event.pubkey) not in (None, claim.identity_id):
         raise Reject(Prefix.RESTRICTED, "this key belongs to another identity, and a key never changes hands")
-    return _spent(BindKey(event.pubkey, code_hash), "info: welcome; this key posts as its identity now")
+    return _spent(
+        BindKey(event.pubkey, code_hash),
+        "info: welcome; this key posts as its identity now",
+        membership.added(event.pubkey, now),
+    )
 
 
 def _accept(event: Event, facts: Facts, now: int, code_hash: str) -> Admission:
@@ -83,7 +87,11 @@ def _accept(event: Event, facts: Facts, now: int, code_hash: str) -> Admission:
         raise Reject(Prefix.RESTRICTED, "that invite is unknown or was used already")
     if until <= now:
         raise Reject(Prefix.RESTRICTED, "that invite has expired")
-    return _spent(AcceptInvite(event.pubkey, code_hash), "info: welcome; this key has an identity here now")
+    return _spent(
+        AcceptInvite(event.pubkey, code_hash),
+        "info: welcome; this key has an identity here now",
+        membership.added(event.pubkey, now),
+    )
 
 
 def admit_invite(_event: Event, _facts: Facts, _now: int, _door: Door) -> Admission:
@@ -98,7 +106,11 @@ def admit_leave(event: Event, facts: Facts, now: int, door: Door) -> Admission:
     _check_request(event, now, door)
     if facts.identity_of(event.pubkey) is None:
         raise Reject(Prefix.DUPLICATE, "this key is bound to no identity")
-    return _spent(UnbindKey(event.pubkey), "info: this key does not post here any more; what it wrote stays")
+    return _spent(
+        UnbindKey(event.pubkey),
+        "info: this key does not post here any more; what it wrote stays",
+        membership.removed(event.pubkey, now),
+    )
 
 
 def _check_request(event: Event, now: int, door: Door) -> None:
@@ -108,8 +120,8 @@ def _check_request(event: Event, now: int, door: Door) -> None:
         raise Reject(Prefix.INVALID, f"created_at is more than {WINDOW} seconds from now; check the clock (NIP-43)")
 
 
-def _spent(action: Action, message: str) -> Admission:
-    return Admission(store=False, audience=NOBODY, actions=(action,), message=message)
+def _spent(action: Action, message: str, told: Draft) -> Admission:
+    return Admission(store=False, audience=NOBODY, actions=(action,), message=message, emits=(told,))
 
 
 def admit_profile(event: Event, facts: Facts, now: int, door: Door) -> Admission:

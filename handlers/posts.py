@@ -10,7 +10,7 @@ from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol import feed, kinds, names, urls
-from relay.protocol.admission import Admission, Door, Key
+from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value, values
 from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
@@ -68,17 +68,6 @@ def admit_edit(relay: Relay) -> Admit:
         return Admission(actions=sign_in(event, facts, door, relay))
 
     return admit
-
-
-def touches_post(event: Event) -> tuple[Key, ...]:
-    """A post is its own row."""
-    return (("posts", event.id),)
-
-
-def touches_edit(event: Event) -> tuple[Key, ...]:
-    """The row of the post that it edits."""
-    post_id = feed.edited(event)
-    return () if post_id is None else (("posts", post_id),)
 
 
 def _check_title(event: Event, required: bool) -> None:

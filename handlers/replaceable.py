@@ -1,8 +1,7 @@
 """Replaceable events (NIP-01): only the newest version of an author's kind is kept; of equals the one with the lowest id."""
 
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
-from relay.protocol.admission import Admission, Door, Key
+from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, address_of
 from relay.protocol.facts import Facts
 
@@ -15,8 +14,3 @@ def admit(event: Event, facts: Facts, _now: int, _door: Door) -> Admission:
     if current.is_newer_than(event.created_at, event.id):
         raise Reject(Prefix.INVALID, f"a newer version is here: {current.id} of {current.created_at}")
     return Admission(replaces=current.id)
-
-
-def touches(event: Event) -> tuple[Key, ...]:
-    """A kind 0 is its author's profile."""
-    return (("profiles", event.pubkey),) if event.kind == kinds.METADATA else ()

@@ -25,12 +25,14 @@ from handlers import (
     vanish,
     votes,
 )
-from handlers.base import Admit, Needs, Touches, needs_nothing, touches_nothing
+from handlers.base import Admit, Needs, needs_nothing
+from handlers.rows import PROJECTIONS, keys_of
 from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, Key, Meaning
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
+from relay.protocol.rows import Projection
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -39,7 +41,6 @@ class Row(msgspec.Struct, frozen=True):
     name: str
     kinds: tuple[range, ...]
     admit: Callable[[Relay], Admit]
-    touches: Touches = touches_nothing
     needs: Needs = needs_nothing
     nips: tuple[int, ...] = ()
 
@@ -63,11 +64,11 @@ _ALL = (range(kinds.MAX_KIND + 1),)
 
 HANDLERS: Final[tuple[Row, ...]] = (
     Row("deletion", _DELETION, _anywhere(deletion.admit), needs=deletion.needs, nips=(9,)),
-    Row("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), nips=(62,)),
-    Row("posts", _only(kinds.POST), posts.admit_post, posts.touches_post, authorship.needs),
-    Row("edits", _only(kinds.EDIT), posts.admit_edit, posts.touches_edit, posts.needs_of_edit),
-    Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.touches, comments.needs, nips=(22,)),
-    Row("votes", _only(kinds.REACTION), votes.admit_vote, votes.touches, votes.needs, nips=(25,)),
+    Row("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), identities.needs_key, nips=(62,)),
+    Row("posts", _only(kinds.POST), posts.admit_post, authorship.needs),
+    Row("edits", _only(kinds.EDIT), posts.admit_edit, posts.needs_of_edit),
+    Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.needs, nips=(22,)),
+    Row("votes", _only(kinds.REACTION), votes.admit_vote, votes.needs, nips=(25,)),
     Row("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), needs=identities.needs_of_join, nips=(43,)),
     Row("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
     Row("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), needs=identities.needs_key, nips=(43,)),
@@ -75,15 +76,14 @@ HANDLERS: Final[tuple[Row, ...]] = (
         "profiles",
         _only(kinds.METADATA),
         _anywhere(identities.admit_profile),
-        replaceable.touches,
         identities.needs_key,
         (1,),
     ),
     Row("knowledge", _only(kinds.WIKI), knowledge.admit_article, needs=authorship.needs, nips=(54,)),
     Row("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
-    Row("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), replaceable.touches, nips=(1, 2, 65)),
+    Row("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), nips=(1, 2, 65)),
     Row("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
-    Row("addressable", _ADDRESSABLE, _anywhere(addressable.admit), addressable.touches, nips=(1,)),
+    Row("addressable", _ADDRESSABLE, _anywhere(addressable.admit), nips=(1,)),
     Row("regular", _ALL, _anywhere(regular.admit), nips=(1, 40)),
 )
 
@@ -153,5 +153,8 @@ class _Table:
         return self._passages(event) if event.kind in self._knowledge else 0
 
     def touches(self, event: Event) -> tuple[Key, ...]:
-        found = HANDLERS[_ROW_OF[event.kind]].touches(event)
-        return (*found, ("passages", event.id)) if event.kind in self._searched else found
+        return keys_of(event, self._searched)
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        return PROJECTIONS

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from handlers.authorship import sign_in
 from handlers.base import Admit
 from relay.protocol import feed, kinds
-from relay.protocol.admission import Admission, Door, Key
+from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
@@ -38,12 +38,6 @@ def admit_vote(relay: Relay) -> Admit:
         return Admission(actions=sign_in(event, facts, door, relay))
 
     return admit
-
-
-def touches(event: Event) -> tuple[Key, ...]:
-    """What the author says of the target; an emoji says nothing."""
-    target = feed.voted(event)
-    return () if target is None else (("votes", target + event.pubkey),)
 
 
 def _in_feed(target: Event | None, facts: Facts) -> bool:

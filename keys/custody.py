@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from keys import nip49, schnorr
 from relay.protocol import kinds
-from relay.protocol.event import Event, compute_id
+from relay.protocol.event import Draft, Event, compute_id
 from storage.identities.types import Held, Resealed
 
 MASTER_BYTES: Final = 32
@@ -32,15 +32,6 @@ _SALT: Final = 8  # bytes
 
 class CustodyError(Exception):
     """What was asked of a held key cannot be done; the message says why and repeats no secret."""
-
-
-class Draft(msgspec.Struct, frozen=True):
-    """What an event is to say; `created_at` is unix seconds."""
-
-    kind: int
-    tags: list[list[str]]
-    content: str
-    created_at: int
 
 
 class Custody:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from keys import schnorr
-from keys.custody import MASTER_BYTES, Custody
+from keys.custody import MASTER_BYTES, Custody, unsigned
+from relay.protocol.event import Draft, Event
 from relay.protocol.kinds import is_hex
 
 FILE: Final = "secrets.toml"
@@ -40,6 +41,10 @@ class Vault:
 
     def __repr__(self) -> str:
         return f"Vault({self.pubkey})"
+
+    def sign(self, draft: Draft) -> Event:
+        """The draft as an event of the relay's own key."""
+        return schnorr.signed(unsigned(self.pubkey, draft), self.secret)
 
 
 def unlock(directory: Path, relay_key: str, master: str, recorded: str | None) -> Vault:

@@ -26,7 +26,8 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, Search, reload
-from relay.protocol import kinds
+from relay.protocol import chunks, kinds
+from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread
 from relay.roles.page import Page
 from relay.server import control, listener, policies
@@ -40,8 +41,7 @@ from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
-from storage.search import chunks, minilm
-from storage.search.chunks import Cutting
+from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
 from storage.search.minilm import MiniLm
@@ -251,6 +251,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = open_vault(config, writer)
+        writer.hand_signer(secrets)
         dropped = await asyncio.to_thread(
             writer.execute, DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time())
         )
@@ -267,6 +268,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             thread.start()
             try:
                 hub.identities = Identities(hub, secrets)
+                await hub.identities.list_members()
                 engine = make_search(config, hub, store)
                 hub.search = engine
                 try:
@@ -351,6 +353,7 @@ def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
         log.error("not reloaded: %s", error)
         return
     hub.configure(config)
+    hub.identities.reconfigured()
     log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
 
 

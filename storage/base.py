@@ -13,9 +13,10 @@ import msgspec
 
 from relay.errors import Reject
 from relay.protocol.admission import Door
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
+from relay.protocol.rows import Projection
 from storage.commands import Command
 from storage.identities.types import Lookups
 
@@ -98,6 +99,17 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     audience: tuple[str, ...] | None = None
     refusal: Reject | None = None
     message: str = ""
+
+
+class Signer(Protocol):
+    """Who signs what the relay itself says; asked inside the writer's transaction."""
+
+    @property
+    def pubkey(self) -> str:
+        """The relay's own key."""
+
+    def sign(self, draft: Draft) -> Event:
+        """The draft as an event of that key."""
 
 
 class Logged(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -224,9 +236,6 @@ class Writer(Protocol):
         `token` that it was sent with is not good any more; then nothing is changed.
         """
 
-    def collect(self) -> Written:
-        """What was changed, durably, since this was asked last."""
-
     def record(self) -> None:
         """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
 
@@ -236,6 +245,9 @@ class Writer(Protocol):
 
     def accept_loss(self) -> Missing | None:
         """From now on nothing is missing; what was."""
+
+    def collect(self) -> Written:
+        """What was changed, durably, since this was asked last; what the relay itself said among it."""
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""
@@ -322,7 +334,7 @@ class Tools(Protocol):
     async def info(self) -> Info:
         """Figures about the database."""
 
-    def check(self, verify: bool = True) -> AsyncIterator[Problem]:
+    def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
         """Compare the database with itself: the file, ids, signatures, index rows, projections against a rebuild."""
 
     async def backup(self, target: Path) -> int:

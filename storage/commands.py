@@ -40,8 +40,32 @@ class DropForeign(Command[int], frozen=True):
     pubkey: str
 
 
-class Rebuild(Command[int], frozen=True):
-    """Make every derived row again from the log; how many there are then."""
+class ListMembers(Command[None], frozen=True):
+    """From now on the list of members (NIP-43) names so many of them; 0 is no list."""
+
+    most: int
+
+
+class Rebuild(Command["Rebuilt"], frozen=True):
+    """Make the derived rows of these tables (none named: of all) again from the log: a part of them, as short as a batch.
+
+    Whoever sends it sends the `following` of each answer too, until there is none; events are taken in between.
+    """
+
+    tables: list[str] = []
+    stage: int = 0
+    after: list[int | str] = []
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """A part of a rebuild is done. `looked`: at how many rows."""
+
+    looked: int
+    following: Rebuild | None = None
+
+
+class CountRows(Command[int], frozen=True):
+    """How many derived rows there are."""
 
 
 class Compact(Command[None], frozen=True):

@@ -21,6 +21,7 @@ OPERATOR_PREFIX: Final = b"O"  # reads every private event
 ALL: Final = b"K"  # every event, by kind
 ANY: Final = b"*"  # every public event, all kinds in one row of time
 ANY_KIND: Final = -1
+ABOUT: Final = b"B"  # what an author says of an event
 MAX_PLAIN_VALUE: Final = 200  # bytes of a tag value; longer ones are entered by their hash
 
 _HEX64: Final = re.compile(r"[0-9a-f]{64}").fullmatch
@@ -53,17 +54,12 @@ def address_key(address: str) -> bytes:
 
 def about(subject: str, pubkey: str) -> bytes:
     """The key of what one author says of one event, its votes and edits: found without reading everyone else's."""
-    return b"B" + bytes.fromhex(subject + pubkey)
-
-
-def rank(event_id: str) -> int:
-    """Where an event stands within its second: the highest rank has the lowest id (by its first 8 bytes) and comes first."""
-    return 2**63 - 1 - int(event_id[:16], 16)
+    return ABOUT + bytes.fromhex(subject + pubkey)
 
 
 def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
     """Every row the event has, each once."""
-    kind, created_at, first = event.kind, event.created_at, rank(event.id)
+    kind, created_at, first = event.kind, event.created_at, events.rank(event.id)
     dimensions = {ALL, author(event.pubkey)}
     dimensions.update([tag(name, value) for name, value in events.indexed_tags(event)])
     if audience is None:

@@ -293,7 +293,7 @@ def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list
                 and (audience is None or _shown(audience, scope))
                 and (not wanted.tags or _has_tags(connection, wanted, seq, wire))
             ):
-                found.append(((created_at, entries.rank(event_id.hex()), seq, wire), author))
+                found.append(((created_at, events.rank(event_id.hex()), seq, wire), author))
     return sorted(found, key=lambda item: item[0][:3], reverse=True)
 
 

@@ -9,7 +9,7 @@ from relay.protocol.admission import OPERATOR
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from storage import commands as given
-from storage import entries, lookup, projections, sqlite_file
+from storage import entries, lookup, rebuilding, sqlite_file
 from storage.base import StorageError
 from storage.search import writing
 from storage.statements import named
@@ -73,7 +73,12 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.Sweep: _sweep,
     given.RemoveMatching: _remove,
     given.DropForeign: _drop_foreign,
-    given.Rebuild: lambda connection, _command, _transaction, _now: projections.rebuild(connection),
+    given.Rebuild: lambda connection, command, transaction, _now: rebuilding.part(
+        connection, transaction.projections, command
+    ),
+    given.CountRows: lambda connection, _command, transaction, _now: rebuilding.number(
+        connection, transaction.projections
+    ),
     given.StoreVectors: lambda connection, command, *_: writing.store(connection, command.model, command.rows),
     given.BeginModel: lambda connection, command, *_: writing.begin(connection, command.model),
     given.AdoptModel: lambda connection, command, *_: writing.adopt(connection, command.model),

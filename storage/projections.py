@@ -1,221 +1,187 @@
-"""Derived rows: which projections there are, and how their rows are made again from live events.
+"""Derived rows: the difference between what `relay.protocol.rows.Projection`s make and what is stored, found and written.
 
-A projection is a row here, its tables in a migration and a file of its name in `sql/`. Rows depend on which events are live
-and on the primary tables, never on the order in which events came, so the same statements serve one event and a rebuild:
-`keys` fills the table `touched` with the keys there could be, in the order of their bytes; the block called like a table
-selects its rows of the keys in `touched`, `forget_…` deletes what is not among them, and `again_…` says what an insert does
-where the row is there already. A file may also have `widen`, which adds to `touched` what hangs together with it; `spread`,
-which names keys of projections further down that these rows make or unmake; `make`, which prepares what the selections
-read; `recount`, which finds rows whose counters are wrong.
+Which rows there are is not decided here. Keys go in, some at a time; a projection makes their rows, what differs is written by
+a few statements, counters move by the difference, and keys of later projections follow from the rows that came, went or
+changed. A rebuild does the same with all keys, and a check does it without writing: see storage.rebuilding.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final, Literal
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from storage.search import writing as search
-from storage.search.chunks import Cutting
-from storage.statements import named, write_rows
+from relay.protocol.rows import Change, Count, Live, Place, Projection, Sources
+from storage.row_statements import COUNTERS, adding, forgetting, statements_of
+from storage.sources import SqliteSources
+from storage.statements import SIZES, listed, padded, write_rows
 
-AT_ONCE: Final = 20_000  # keys of a rebuild that are held in memory
+AT_ONCE: Final = 1000  # keys whose rows are made and held at once
 
-Votes = Literal["local", "all"]  # of identities registered here, or also of those that peers brought
-
-
-class Table(msgspec.Struct, frozen=True):
-    """A table of derived rows and the columns that are made, counters left out; the key is what a difference is named by."""
-
-    name: str
-    columns: tuple[str, ...]
-    key: str = "id"
+T = TypeVar("T")
 
 
-class Projection(msgspec.Struct, frozen=True):
-    """What `touches` names, and the tables whose rows it keeps."""
+class Difference(msgspec.Struct, frozen=True):
+    """The rows that are stored and those that should be, at the same places, by primary key."""
 
-    name: str
-    tables: tuple[Table, ...]
+    stored: dict[Place, Any] = {}
+    made: dict[Place, Any] = {}
 
-
-_VOTE: Final = ("voter_id", "created_at", "event_id", "counts")
-_PASSAGE: Final = (
-    "seq",
-    "chunk",
-    "event_id",
-    "pubkey",
-    "kind",
-    "kind_of",
-    "created_at",
-    "rank",
-    "expires_at",
-    "audience",
-)
-_SIGNED: Final = ("posting_identity_id", "pubkey", "created_at", "first_seen", "expires_at", "content")
-
-# Each may depend on the rows of those above it.
-PROJECTIONS: Final = (
-    Projection(
-        "profiles",
-        (Table("profiles", ("pubkey", "name", "display_name", "about", "picture", "nip05", "created_at"), "pubkey"),),
-    ),
-    Projection("posts", (Table("posts", ("seq", "id", *_SIGNED, "updated_at", "title", "url")),)),
-    Projection("comments", (Table("comments", ("seq", "id", "post_id", "parent_id", *_SIGNED)),)),
-    Projection(
-        "votes",
-        (
-            Table("post_upvotes", ("post_id", "post_seq", *_VOTE), "event_id"),
-            Table("post_downvotes", ("post_id", "post_seq", *_VOTE), "event_id"),
-            Table("comment_upvotes", ("comment_id", "comment_seq", *_VOTE), "event_id"),
-            Table("comment_downvotes", ("comment_id", "comment_seq", *_VOTE), "event_id"),
-        ),
-    ),
-    Projection(
-        "passages",
-        (Table("passages", (*_PASSAGE, "language", "tags", "source", "title", "content"), "event_id"),),
-    ),
-)
-_BY_NAME: Final = {projection.name: projection for projection in PROJECTIONS}
+    def wrong(self) -> list[Any]:
+        """The rows, stored or made, that differ."""
+        keys = dict.fromkeys([*self.made, *self.stored])
+        return [self.made.get(key) or self.stored[key] for key in keys if self.made.get(key) != self.stored.get(key)]
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make what the statements need of the connection alone: tables that they pass keys in, and `sound_text`."""
-    connection.create_function("sound_text", 1, _sound_text, deterministic=True)
-    connection.execute(named("projections")["touched"])
-    search.prepare(connection)
-    for projection in PROJECTIONS:
-        _run(connection, projection, "ready")
+class Touched(msgspec.Struct):
+    """What a transaction has changed: keys by table, and the events that came and left since rows were made, by id.
+
+    `came` has those that are here, `left` the numbers of those that are not.
+    """
+
+    keys: dict[str, set[str]] = {}
+    came: dict[str, Live] = {}
+    left: dict[str, int] = {}
 
 
-def refresh(connection: sqlite3.Connection, touched: Mapping[str, Iterable[str]]) -> None:
-    """Make the touched rows of each projection again; inside the transaction that touched them."""
-    pending = {name: set(keys) for name, keys in touched.items()}
-    assert _BY_NAME.keys() >= pending.keys()
-    for projection in PROJECTIONS:
-        keys = pending.pop(projection.name, None)
-        if keys:
-            connection.execute(named("projections")["untouch"])
-            write_rows(connection, named("projections")["touch"], [(key, _bytes(key)) for key in keys])
-            _run(connection, projection, "widen")
-            for name, further in _spread(connection, projection):
-                pending.setdefault(name, set()).update(further)
-            _make(connection, projection)
+def refresh(connection: sqlite3.Connection, projections: Sequence[Projection], touched: Touched) -> None:
+    """Make the touched rows again, and those that follow from them; inside the transaction that touched them."""
+    if touched.keys:
+        Refresh(connection, projections, touched).run()
 
 
-def rebuild(connection: sqlite3.Connection) -> int:
-    """Empty every projection and make all its rows from the log; how many there are then."""
-    for projection in reversed(PROJECTIONS):
-        for table in projection.tables:
-            connection.execute(named("projections")["empty"].format(table=table.name))
-    for projection in PROJECTIONS:
-        _make_all(connection, projection)
-    tables = [table.name for projection in PROJECTIONS for table in projection.tables]
-    counts = [connection.execute(named("projections")["number"].format(table=table)).fetchone()[0] for table in tables]
-    return sum(counts)
+class Refresh:
+    """One refresh. With `followed` False keys of later projections are left alone: for whoever goes through all of them."""
 
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        projections: Sequence[Projection],
+        touched: Touched | None = None,
+        *,
+        followed: bool = True,
+    ) -> None:
+        self._connection = connection
+        self._projections = projections
+        self._touched = touched or Touched()
+        self._followed = followed
+        self._pending: dict[str, set[str]] = {}
+        self.sources = SqliteSources(connection, projections)
+        self.sources.give(self._touched.came.values())
 
-def count_votes(connection: sqlite3.Connection, whose: Votes) -> None:
-    """Count the votes of these identities from now on; where it was otherwise, everything is made again."""
-    if connection.execute(named("votes")["whose"]).fetchone()[0] != whose:
-        connection.execute(named("votes")["set_whose"], (whose,))
-        rebuild(connection)
+    def run(self) -> None:
+        """Make the rows of the touched keys, table by table, and of what follows."""
+        self._pending = {table: set(keys) for table, keys in self._touched.keys.items()}
+        assert {projection.table for projection in self._projections} >= self._pending.keys()
+        for projection in self._projections:
+            keys = sorted(self._pending.pop(projection.table, ()))
+            self.sources.forget_rows()
+            for start in range(0, len(keys), AT_ONCE):
+                self.apply(projection, self.difference(projection, keys[start : start + AT_ONCE]))
 
+    def difference(self, projection: Projection, keys: Sequence[str]) -> Difference:
+        """Compare the rows of these keys, and of those that hang together with them, with what they should be."""
+        if projection.kinds is None and not self.sources.cutting.searched:
+            return Difference()
+        if projection.beside is not None:
+            keys = list(dict.fromkeys([*keys, *self.sources.keys(projection.beside, keys)]))
+        key_of = key_getter(projection.primary)
+        left = self._touched.left
+        places: dict[Place, None] = {(left[key],): None for key in keys if key in left}
+        made: dict[Place, Any] = {}
 
-def cut_passages(connection: sqlite3.Connection, cutting: Cutting) -> None:
-    """Search this from now on; where it was otherwise, what is not as it should be is made again. All else keeps its vectors."""
-    if search.settings(connection) == cutting:
-        return
-    search.set_settings(connection, cutting)
-    connection.execute(named("passages")["forget_unsearched"])
-    _make_all(connection, _BY_NAME["passages"])
+        def make(key: str, sources: Sources) -> tuple[Place | None, Sequence[Any]]:
+            return projection.place(key, sources), projection.rows(key, sources)
 
+        for _, (place, rows) in self.settle(make, keys):
+            if place is not None:
+                places[place] = None
+                made.update((key_of(row), row) for row in rows)
+        stored = {key_of(row): row for row in self.sources.stored(projection, list(places))}
+        return Difference(stored, made)
 
-def touch_all(connection: sqlite3.Connection, projection: Projection, after: bytes = b"", most: int = -1) -> None:
-    """Fill the table of touched keys with what the log has for this projection: at most `most` keys `after` one, or all."""
-    connection.execute(named("projections")["untouch"])
-    connection.execute(named(projection.name)["keys"], {"after": after, "most": most})
+    def settle(self, function: Callable[[str, Sources], T], keys: Sequence[str]) -> Iterator[tuple[str, T]]:
+        """What a function makes of each key, called again until it misses nothing of the sources."""
+        sources, waiting = self.sources, keys
+        while waiting:
+            again = []
+            for key in waiting:
+                sources.missed = False
+                result = function(key, sources)
+                if sources.missed:
+                    again.append(key)
+                else:
+                    yield key, result
+            sources.fetch()
+            waiting = again
 
+    def apply(self, projection: Projection, found: Difference) -> None:
+        """Write a difference, move the counters, and note what follows."""
+        sql, key_of = statements_of(projection), key_getter(projection.primary)
+        came = [row for key, row in found.made.items() if key not in found.stored]
+        went = [row for key, row in found.stored.items() if key not in found.made]
+        changed = [row for key, row in found.made.items() if found.stored.get(key, row) != row]
+        former = [found.stored[key_of(row)] for row in changed]
+        if projection.renewed:
+            gone, coming, changing = [*went, *former], [*came, *changed], []
+        else:
+            gone, coming, changing = went, came, changed
+        write_rows(self._connection, sql.delete, [key_of(row) for row in gone])
+        coming.sort(key=key_of)
+        write_rows(self._connection, sql.insert, [msgspec.structs.astuple(row) for row in coming])
+        write_rows(self._connection, sql.replace, [msgspec.structs.astuple(row) for row in changing])
+        if projection.counts is not None:
+            self._count(projection.counts, [*came, *changed], [*went, *former])
+        self._forget_under(projection.table, [row.seq for row in went])
+        self._follow(projection.table, "came", came)
+        self._follow(projection.table, "went", went)
+        self._follow(projection.table, "changed", changed)
 
-def differences(connection: sqlite3.Connection, projection: Projection) -> list[str]:
-    """Keys (at most 100 a table) whose rows are not what the log makes of them; nothing is changed."""
-    touch_all(connection, projection)
-    _run(connection, projection, "clear")
-    _run(connection, projection, "make")
-    found: dict[str, None] = {}
-    for table in projection.tables:
-        sql = named("projections")["differences"].format(
-            table=table.name,
-            columns=", ".join(table.columns),
-            key=table.key,
-            rows=_rows(projection, table),
-        )
-        found.update(dict.fromkeys(str(key) for (key,) in connection.execute(sql)))
-    recount = named(projection.name).get("recount")
-    if recount is not None:
-        found.update(dict.fromkeys(str(key) for (key,) in connection.execute(recount)))
-    return list(found)
+    def _count(self, counts: Callable[[Any], Iterable[Count]], more: Iterable[Any], fewer: Iterable[Any]) -> None:
+        """Add to the counters what came, and take off what went."""
+        sums: dict[str, dict[int, list[int]]] = {}
+        for rows, amount in ((more, 1), (fewer, -1)):
+            for row in rows:
+                for table, seq, column in counts(row):
+                    counters = sums.setdefault(table, {}).setdefault(seq, [0] * len(COUNTERS))
+                    counters[COUNTERS.index(column)] += amount
+        for table, found in sums.items():
+            values = [(seq, *counters) for seq, counters in sorted(found.items()) if any(counters)]
+            write_rows(self._connection, adding(table), values)
 
+    def _forget_under(self, table: str, seqs: Sequence[int]) -> None:
+        """Forget what stands under rows that went, and what stands under that."""
+        under = [(one, column) for one in self._projections for above, column in one.under if above == table]
+        for projection, column in under if seqs else ():
+            with_names = "id" in projection.row.__struct_fields__
+            gone: list[tuple[int, str]] = []
+            for start in range(0, len(seqs), SIZES[-1]):
+                part = padded(list(seqs[start : start + SIZES[-1]]))
+                sql = listed(forgetting(projection.table, column, with_names), ("seqs", len(part)))
+                gone += self._connection.execute(sql, part).fetchall()
+            if gone:
+                self._forget_under(projection.table, [seq for seq, _ in gone])
+                self._touch(projection.table, "went", [event_id for _, event_id in gone])
 
-def _make_all(connection: sqlite3.Connection, projection: Projection) -> None:
-    """Make all rows of a projection, some keys after the other."""
-    after, number = b"", AT_ONCE
-    while number == AT_ONCE:
-        touch_all(connection, projection, after, AT_ONCE)
-        _make(connection, projection)
-        number, after = connection.execute(named("projections")["last_touched"]).fetchone()
+    def _follow(self, table: str, change: Change, rows: Sequence[Any]) -> None:
+        if rows and self._followed:
+            self._touch(table, change, [row.id for row in rows] if hasattr(rows[0], "id") else [])
 
-
-def _make(connection: sqlite3.Connection, projection: Projection) -> None:
-    """Make the rows of the keys in `touched` again."""
-    for statement in _making(projection.name):
-        connection.execute(statement)
+    def _touch(self, table: str, change: Change, ids: Sequence[str]) -> None:
+        """Note the keys of later projections that follow from rows of these events."""
+        for projection in self._projections:
+            for follow in projection.follows if ids else ():
+                if follow.table == table and change in follow.when:
+                    keys = ids if follow.keys is None else self.sources.keys(follow.keys, ids)
+                    self._pending.setdefault(projection.table, set()).update(keys)
 
 
 @lru_cache
-def _making(name: str) -> tuple[str, ...]:
-    """The statements of `_make`, put together once: their texts are long."""
-    blocks, projection = named(name), _BY_NAME[name]
-    made = [blocks[block] for block in ("clear", "make") if block in blocks]
-    for table in projection.tables:
-        rows = _rows(projection, table)
-        again = blocks.get(f"again_{table.name}", "")
-        made.append(blocks[f"forget_{table.name}"].format(rows=rows))
-        made.append(
-            named("projections")["insert"].format(
-                table=table.name, columns=", ".join(table.columns), rows=rows, again=again
-            )
-        )
-    return tuple(made)
-
-
-def _rows(projection: Projection, table: Table) -> str:
-    """The selection of a table's rows, its columns by name."""
-    return f"SELECT {', '.join(table.columns)} FROM ({named(projection.name)[table.name]}) WHERE true"  # noqa: S608
-
-
-def _spread(connection: sqlite3.Connection, projection: Projection) -> Iterable[tuple[str, list[str]]]:
-    """Keys of projections further down that depend on rows about to come or go, by the columns' names."""
-    cursor = _run(connection, projection, "spread")
-    if cursor is None:
-        return []
-    names = [column[0] for column in cursor.description]
-    return [(name, keys.split(",")) for name, keys in zip(names, cursor.fetchone(), strict=True) if keys]
-
-
-def _run(connection: sqlite3.Connection, projection: Projection, block: str) -> sqlite3.Cursor | None:
-    sql = named(projection.name).get(block)
-    return None if sql is None else connection.execute(sql)
-
-
-def _bytes(key: str) -> bytes | None:
-    try:
-        return bytes.fromhex(key)
-    except ValueError:
-        return None
-
-
-def _sound_text(data: bytes | None) -> str | None:
-    """The text of these bytes. JSON within JSON can escape half a character, which is no text that anybody could read."""
-    return None if data is None else data.decode("utf-8", "replace")
+def key_getter(columns: tuple[str, ...]) -> Callable[[Any], Place]:
+    """What gives a row's primary key."""
+    if len(columns) == 1:
+        one = attrgetter(*columns)
+        return lambda row: (one(row),)
+    return attrgetter(*columns)

@@ -6,9 +6,9 @@ Opened here; events are written by `sqlite_writer`, found by `sqlite_reader`, lo
 from pathlib import Path
 
 from relay.protocol.admission import Meaning
+from relay.protocol.chunks import Cutting
 from storage import sqlite_reader
-from storage.projections import Votes
-from storage.search.chunks import Cutting
+from storage.rebuilding import Votes
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
 
@@ -34,6 +34,7 @@ def open_writer(
         writer.count_votes(votes)
         if cutting is not None:
             writer.cut_passages(cutting)
+        writer.finish_rebuild()
     except BaseException:
         writer.close()
         raise

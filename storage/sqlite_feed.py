@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 import msgspec
 
 from relay.errors import Prefix, Reject
+from relay.protocol import kinds
 from storage.feed import (
     DEPTH,
     MAX_AUTHORS,
@@ -109,8 +110,8 @@ class SqliteFeed:
 
     async def posts_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[PostRow]:
         """Those of these posts that are here."""
-        values = {"ids": _json(ids[:MAX_IDS]), "now": now, "viewer": viewer}
-        rows, _ = await self._run(partial(_read_posts, page=named("feed")["posts_among"], values=values))
+        values = {"ids": _packed(ids), "now": now, "viewer": viewer}
+        rows, _ = await self._run(partial(_read_posts, page=_among("posts_among"), values=values))
         return rows
 
     async def comments(
@@ -136,8 +137,8 @@ class SqliteFeed:
 
     async def comments_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[CommentRow]:
         """Those of these comments that are here, without their replies."""
-        values = {"ids": _json(ids[:MAX_IDS]), "now": now, "viewer": viewer}
-        read = partial(_read_comments, page=named("feed")["comments_among"], extreme="min", values=values)
+        values = {"ids": _packed(ids), "now": now, "viewer": viewer}
+        read = partial(_read_comments, page=_among("comments_among"), extreme="min", values=values)
         rows, _ = await self._run(read)
         return rows
 
@@ -218,23 +219,37 @@ def _read_comments(
 def _read_tree(connection: sqlite3.Connection, sort: str, values: dict[str, Any]) -> tuple[list[CommentRow], Any, int]:
     """The rows of a page of comments and how many, with one more if there is, and under them their replies, level by level."""
     order = _COMMENTS[sort]
+    values = values | {name: _number(connection, values[name]) for name in ("post", "parent")}
     page = named("feed")["comments_ranked" if sort == "controversial" else "comments_by"].format(**order)
     read = partial(_read_comments, page=page, extreme=order["extreme"])
     top, last, limit = _read_fitting(connection, read, values)
     level, left, room = top[:limit], MAX_TREE, PAGE_BYTES
     page = named("feed")["replies"].format(**order)
     for depth in range(1, DEPTH + 1):
-        parents = {row.id: row.replies for row in level if row.comment_count}
+        parents = {row.id: row for row in level if row.comment_count}
         if not parents or left <= 0:
             break
-        wanted = values | {"parents": _json(parents), "each": REPLIES, "limit": left, "room": room}
+        wanted = values | {
+            "parents": _json(row.seq for row in parents.values()),
+            "each": REPLIES,
+            "limit": left,
+            "room": room,
+        }
         found, _ = _read_comments(connection, page, extreme=order["extreme"], values=wanted)
         room -= sum(2 * len(row.wire) for row in found)
         level = [msgspec.structs.replace(row, depth=depth, replies=[]) for row in found]
         for row in level:
-            parents[row.parent_id or ""].append(row)
+            parents[row.parent_id or ""].replies.append(row)
         left -= len(level)
     return top, last, limit
+
+
+def _number(connection: sqlite3.Connection, event_id: str | None) -> int | None:
+    """The place in the log of the event with this id, 0 where it is not here; None for none."""
+    if event_id is None:
+        return None
+    row = connection.execute(named("feed")["number"], (_packed([event_id]),)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _with_wires(rows: list[Row], wires: bytes | None) -> list[Row]:
@@ -268,6 +283,15 @@ def _parse(cursor: str, name: str, now: int, start: tuple[float, int]) -> Cursor
 
 def _bounded(limit: int) -> int:
     return min(max(limit, 1), MAX_PAGE)
+
+
+def _among(block: str) -> str:
+    return named("feed")[block].format(ids=named("feed")["ids"])
+
+
+def _packed(ids: Sequence[str]) -> bytes:
+    """The ids as one value; what is none is passed over."""
+    return b"".join(bytes.fromhex(one) for one in ids[:MAX_IDS] if kinds.is_hex(one, 64))
 
 
 def _json(values: Any) -> str:

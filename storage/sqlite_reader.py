@@ -151,7 +151,7 @@ class SqliteReader:
         after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches; see storage.base.Reader."""
-        place = None if after is None else (after[0], entries.rank(after[1]))
+        place = None if after is None else (after[0], events.rank(after[1]))
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: _query(connection, filters, scope, limits))
 

@@ -6,10 +6,11 @@ Each works on a connection of its own in one read transaction, so that it sees o
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +20,14 @@ from keys import schnorr
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
-from storage import committed, entries, projections, sqlite_file, sqlite_reader
+from relay.protocol.rows import Projection
+from storage import committed, entries, rebuilding, sqlite_file, sqlite_reader
 from storage.base import Info, Missing, Problem, StorageError
 from storage.log_rows import unpack_audience
 from storage.sqlite_reader import Connection, SqliteReader
 from storage.statements import listed, named, padded
 
+MOST_ROWS: Final = 500  # derived rows of a check that are named
 _PAGE: Final = 200  # events of a check held at once
 _UNBOUNDED: Final = 10**12  # an operator waits; a client may not
 
@@ -37,14 +40,14 @@ class SqliteStore(SqliteReader):
         async with self._own_connection() as connection:
             return await connection.run(partial(_info, file=self.directory / sqlite_file.FILE))
 
-    async def check(self, verify: bool = True) -> AsyncIterator[Problem]:
+    async def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
         """What is wrong with the database; signatures are checked when `verify`. A file too damaged to read is a Problem."""
         noted = committed.read(self.directory)  # before the database: while a relay runs, this only falls behind
         try:
             async with self._own_connection() as connection:
                 for problem in await connection.run(partial(_missing, noted=noted)):
                     yield problem
-                async for problem in _check(connection, verify):
+                async for problem in _check(connection, projections, verify):
                     yield problem
         except StorageError as error:
             yield Problem(0, str(error))
@@ -109,7 +112,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> int:
     return target.stat().st_size
 
 
-async def _check(connection: Connection, verify: bool) -> AsyncIterator[Problem]:
+async def _check(connection: Connection, projections: Sequence[Projection], verify: bool) -> AsyncIterator[Problem]:
     for problem in await connection.run(_integrity):
         yield problem
     implied, after = 0, 0
@@ -124,7 +127,7 @@ async def _check(connection: Connection, verify: bool) -> AsyncIterator[Problem]
             for done in await asyncio.gather(*waiting):
                 for problem in done:
                     yield problem
-    for problem in await connection.run(partial(_whole_problems, implied=implied)):
+    for problem in await connection.run(partial(_whole_problems, projections=projections, implied=implied)):
         yield problem
 
 
@@ -196,7 +199,7 @@ def _signature_problems(page: list[_Stored]) -> list[Problem]:
     return problems
 
 
-def _whole_problems(connection: sqlite3.Connection, implied: int) -> list[Problem]:
+def _whole_problems(connection: sqlite3.Connection, projections: Sequence[Projection], implied: int) -> list[Problem]:
     """What no single event tells: index rows too many, derived rows that differ, numbers beyond the last."""
     statements = named("tools")
     problems = [
@@ -206,12 +209,10 @@ def _whole_problems(connection: sqlite3.Connection, implied: int) -> list[Proble
     number = connection.execute(statements["number_of_entries"]).fetchone()[0]
     if number != implied:
         problems.append(Problem(0, f"the index has {number} rows, the events imply {implied}"))
-    projections.prepare(connection)
-    for projection in projections.PROJECTIONS:
-        problems += [
-            Problem(0, f"{projection.name}: the row of {key} is not what the log makes of it; run `tidings rebuild`")
-            for key in projections.differences(connection, projection)
-        ]
+    problems += [
+        Problem(0, f"{table}: the row of {key} is not what the log makes of it; run `tidings rebuild`")
+        for table, key in islice(rebuilding.problems(connection, projections), MOST_ROWS)
+    ]
     beyond = connection.execute(statements["beyond"]).fetchone()[0]
     if beyond is not None:
         problems.append(Problem(beyond, "this number is above the last one given out"))

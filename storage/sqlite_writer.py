@@ -14,17 +14,20 @@ from typing import Final, TypeVar, cast
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Meaning
+from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
-from storage import committed, maintenance, projections, sqlite_file
-from storage.base import Incoming, Logged, Missing, Outcome, Status, StorageError, Written
-from storage.commands import Command, Compact
+from storage import committed, maintenance, projections, rebuilding, sqlite_file
+from storage.base import Incoming, Logged, Missing, Outcome, Signer, Status, StorageError, Written
+from storage.commands import Command, Compact, ListMembers, Rebuild
 from storage.identities import writes as identities
 from storage.identities.reads import Bindings, SqliteLookups
-from storage.search.chunks import Cutting
+from storage.own_events import OwnEvents
+from storage.search import writing
 from storage.statements import named
 from storage.transaction import Transaction
 
-_log: Final = logging.getLogger(__name__)
+_log: Final = logging.getLogger("tidings.storage")
+_TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild at the start is
 _CLOSED: Final = "the log is closed"
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
 _POISONED: Final = Outcome(
@@ -46,13 +49,13 @@ class SqliteWriter:
         self._recorded: int | None = None
         try:
             self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
-            projections.prepare(self._connection)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._compare()
             self._committed = self._last_seq
             self._bindings = Bindings(self._connection)
             self.tables = SqliteLookups(self._connection)
             self._written = Written()
+            self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
             self._lock.release()
             raise sqlite_file.unusable(directory / sqlite_file.FILE, error) from error
@@ -106,12 +109,12 @@ class SqliteWriter:
         if not batch:
             return []
         try:
-            return self._transact(lambda transaction: self._admit_all(transaction, batch, now))
+            return self._transact(lambda transaction: self._admit_all(transaction, batch, now), now)
         except StorageError:
             raise
         except Exception:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
-        return self._transact(lambda transaction: self._one_by_one(batch, now, transaction.written))
+        return self._transact(lambda transaction: self._one_by_one(batch, now, transaction.written), now)
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command; see storage.base.Writer."""
@@ -123,22 +126,58 @@ class SqliteWriter:
 
         def carry_out(transaction: Transaction) -> T:
             transaction.check_token(token, now)
+            if isinstance(command, ListMembers):
+                self._own.members, self._own.is_due = command.most, True
+                return cast(T, None)
             return cast(T, work(self._connection, command, transaction, now))
 
-        return self._transact(carry_out)
+        return self._transact(carry_out, now)
 
-    def count_votes(self, whose: projections.Votes) -> None:
-        """Whose votes count; a change makes every projection again."""
-        self._transact(lambda _: projections.count_votes(self._connection, whose))
-
-    def cut_passages(self, cutting: Cutting) -> None:
-        """What is searched and how it is cut; a change makes the passages again."""
-        self._transact(lambda _: projections.cut_passages(self._connection, cutting))
+    def hand_signer(self, signer: Signer) -> None:
+        """From now on the relay's own key signs what is said with events and commands."""
+        self._own.signer = signer
 
     def collect(self) -> Written:
         """What was changed since this was asked last."""
         written, self._written = self._written, Written()
         return written
+
+    def _next_seq(self) -> int:
+        self._last_seq += 1
+        return self._last_seq
+
+    def finish_rebuild(self) -> None:
+        """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
+        tables = rebuilding.pending(self._connection)
+        if not tables:
+            return
+        if self._last_seq:
+            rebuilding.check_room(self._connection, self._path, tables)
+            _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
+            self._rebuild(tables)
+        self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
+
+    def count_votes(self, whose: rebuilding.Votes) -> None:
+        """Whose votes count; a change makes the votes again."""
+        if rebuilding.whose_votes(self._connection) != whose:
+            self._transact(lambda _: rebuilding.set_whose_votes(self._connection, whose))
+            self.finish_rebuild()
+
+    def cut_passages(self, cutting: Cutting) -> None:
+        """What is searched and how it is cut; a change makes the passages again, those that are the same keep their vectors."""
+        if writing.settings(self._connection) != cutting:
+            self._transact(lambda _: rebuilding.set_cutting(self._connection, cutting))
+            self.finish_rebuild()
+
+    def _rebuild(self, tables: list[str]) -> None:
+        part: Rebuild | None = Rebuild(tables)
+        looked = told = 0
+        while part is not None:
+            done = self.execute(part, now=0)
+            part, looked = done.following, looked + done.looked
+            if looked - told >= _TOLD:
+                told = looked
+                _log.info("%d rows are done", looked)
 
     def close(self) -> None:
         """Checkpoint, close and release the lock. Idempotent."""
@@ -158,15 +197,15 @@ class SqliteWriter:
         if self._closed:
             raise StorageError(_CLOSED)
 
-    def _transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` and write what it changed, in one transaction. Raises StorageError."""
+    def _transact(self, work: Callable[[Transaction], T], now: int | None = None) -> T:
+        """Run `work` and write what it changed, in one transaction at `now`, if that matters. Raises StorageError."""
         self._require_open()
         before = self._last_seq
         transaction = Transaction(self._connection, self._meaning, self._bindings)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work(transaction)
-            self._finish(transaction)
+            self._finish(transaction, now)
             if self._last_seq != before:
                 self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
             self._connection.execute("COMMIT")
@@ -175,6 +214,7 @@ class SqliteWriter:
             self._last_seq = before
             self._roll_back()
             self._bindings.clear()
+            self._own.forget()
             unusable = sqlite_file.failure(error) if isinstance(error, sqlite3.Error) else None
             if unusable is not None:
                 raise unusable from error
@@ -189,9 +229,11 @@ class SqliteWriter:
             except sqlite3.Error:
                 _log.exception("the transaction could not be rolled back")
 
-    def _finish(self, transaction: Transaction) -> None:
+    def _finish(self, transaction: Transaction, now: int | None) -> None:
+        if now is not None:
+            self._own.finish(transaction, now)
         transaction.flush()
-        projections.refresh(self._connection, transaction.touched)
+        projections.refresh(self._connection, self._meaning.projections, transaction.touched)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         if len(batch) > 1:
@@ -206,13 +248,14 @@ class SqliteWriter:
             try:
                 transaction = Transaction(self._connection, self._meaning, self._bindings)
                 outcome = self._admit_all(transaction, [incoming], now)[0]
-                self._finish(transaction)
+                self._finish(transaction, now)
             except Exception as error:
                 if isinstance(error, sqlite3.Error) and sqlite_file.failure(error) is not None:
                     raise
                 _log.exception("event %s failed", incoming.event.id)
                 self._connection.execute("ROLLBACK TO one")
                 self._bindings.clear()
+                self._own.forget()
                 self._last_seq, outcome = before, _POISONED
             else:
                 written.add(transaction.written)
@@ -242,9 +285,9 @@ class SqliteWriter:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:
             transaction.take(admission.replaces)
+        transaction.drafts.extend(admission.emits)
         if not admission.store:
             transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
-        self._last_seq += 1
-        transaction.put(incoming, self._last_seq, admission.audience, expires_at)
+        transaction.put(incoming, self._next_seq(), admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)

@@ -15,15 +15,17 @@ from relay.protocol import event as events
 from relay.protocol import facts as facts_
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
+from relay.protocol.rows import Live
 from storage import entries, log_rows, lookup
 from storage.base import Incoming, Logged, Written
 from storage.changes import Changes
 from storage.fact_reader import FactReader, newest
 from storage.identities.reads import Bindings
 from storage.log_rows import AT_ONCE, Audience, LogRow
+from storage.projections import Touched
 from storage.query import FOR_EVER
 from storage.statements import SIZES
 
@@ -32,7 +34,7 @@ _PAGE: Final = 1000  # events of an author removed in one step
 
 
 class Transaction:
-    """The log as it will be. `touched` are the derived rows to refresh, by projection."""
+    """The log as it will be. `touched` is what derived rows may depend on."""
 
     def __init__(self, connection: sqlite3.Connection, meaning: Meaning, bindings: Bindings) -> None:
         self._connection = connection
@@ -41,8 +43,10 @@ class Transaction:
         self._changes = Changes()
         self._passages: dict[str, int] = {}
         self.facts = Facts()
-        self.touched: dict[str, set[str]] = {}
         self.written = Written()
+        self.touched = Touched()
+        self.drafts: list[Draft] = []  # what the relay itself is to say
+        self.projections = meaning.projections
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
 
     # before decisions
@@ -119,6 +123,8 @@ class Transaction:
         event, facts = incoming.event, self.facts
         self.written.events.append(Logged(seq, incoming.wire, audience))
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
+        live = Live(seq, event, incoming.received_at, expires_at, log_rows.pack_audience(audience))
+        self.touched.came[event.id] = live
         self._reader.present[event.id] = True
         facts.events[event.id] = event
         facts.targets.pop(event.id, None)
@@ -202,6 +208,8 @@ class Transaction:
         event, facts = row.event, self.facts
         self.written.remove(event.id)
         self._changes.take(row)
+        if self.touched.came.pop(event.id, None) is None:
+            self.touched.left[event.id] = row.seq
         self._reader.rows.pop(event.id, None)
         for known in (facts.events, facts.targets):
             if event.id in known:
@@ -225,7 +233,7 @@ class Transaction:
 
     def _touch(self, event: Event) -> None:
         for projection, key in self._meaning.touches(event):
-            self.touched.setdefault(projection, set()).add(key)
+            self.touched.keys.setdefault(projection, set()).add(key)
 
     # removals of many
 

@@ -22,12 +22,12 @@ from bench.figures import Row, percentile
 from bench.plan import Plan
 from handlers import table
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from storage import sqlite
 from storage.base import Incoming
 from storage.commands import Command
-from storage.search.chunks import Cutting
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
 from storage.search.space import Keeping

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 import httpx
@@ -26,9 +26,11 @@ from relay.client.records import (
     KeyClaim,
     KeyRow,
     NewToken,
+    Notifications,
     Passages,
     Post,
     Posts,
+    Profile,
     Registered,
     Results,
     SearchMode,
@@ -48,8 +50,16 @@ KEYS: Final = "/agents/me/keys"
 TOKENS: Final = "/agents/me/tokens"
 
 
-class _Agent(msgspec.Struct):
-    agent: Agent
+class _Profile(msgspec.Struct):
+    agent: Profile
+
+
+class _Agents(msgspec.Struct):
+    agents: list[Agent]
+
+
+class _Unread(msgspec.Struct):
+    unread_count: int
 
 
 class _Registered(msgspec.Struct):
@@ -132,13 +142,39 @@ class Api:
         body = {"name": name, "description": description, "nonce": nonce}
         return (await self._http.call("POST", "/agents/register", _Registered, body=body)).agent
 
-    async def me(self) -> Agent:
+    async def me(self) -> Profile:
         """The identity whose key this is."""
-        return (await self._http.call("GET", "/agents/me", _Agent)).agent
+        return (await self._http.call("GET", "/agents/me", _Profile)).agent
 
-    async def agent(self, name: str) -> Agent:
+    async def agent(self, name: str) -> Profile:
         """An identity by its name, in any case."""
-        return (await self._http.call("GET", f"/agents/{_segment(name)}", _Agent)).agent
+        return (await self._http.call("GET", f"/agents/{_segment(name)}", _Profile)).agent
+
+    async def edit_profile(
+        self,
+        *,
+        display_name: str | None = None,
+        description: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Profile:
+        """Change what is shown of you and the JSON object that you keep about yourself; what is None stays."""
+        body = {"display_name": display_name, "description": description, "metadata": metadata}
+        return (await self._http.call("PATCH", "/agents/me", _Profile, body=body)).agent
+
+    async def find_agents(self, question: str, *, limit: int = PAGE) -> list[Agent]:
+        """Identities by the beginnings of their names and the words of their profiles."""
+        params = {"q": question, "limit": limit}
+        return (await self._http.call("GET", "/search/agents", _Agents, params=params)).agents
+
+    async def notifications(self, *, limit: int = PAGE, cursor: str | None = None) -> Notifications:
+        """A page of what happened around you: answers, mentions, votes in sum. Nothing is marked as read by it."""
+        params = {"limit": limit, "cursor": cursor}
+        return await self._http.call("GET", "/notifications", Notifications, params=params)
+
+    async def mark_read(self, post_id: str | None = None) -> int:
+        """All notifications so far, or those about a post, are read; how many are not."""
+        path = "read-all" if post_id is None else f"read-by-post/{_segment(post_id)}"
+        return (await self._http.call("POST", f"/notifications/{path}", _Unread)).unread_count
 
     # the feed
 

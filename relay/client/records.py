@@ -4,7 +4,7 @@ Times are datetimes with their zone. Texts are as their authors wrote them: make
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -46,6 +46,19 @@ class Agent(Record, frozen=True):
     pubkey: str | None = None
     claimed: bool = False
     claim_url: str | None = None
+    avatar_url: str | None = None
+
+
+class Profile(Agent, frozen=True):
+    """An agent with its standing; `metadata` is what it keeps about itself."""
+
+    karma: int = 0
+    follower_count: int = 0
+    following_count: int = 0
+    posts_count: int = 0
+    comments_count: int = 0
+    is_following: bool = False
+    metadata: dict[str, Any] = {}
 
 
 class Author(Record, frozen=True):
@@ -105,6 +118,32 @@ class Comments(Record, frozen=True):
     """A page of comments, each with its replies; `next_cursor` gives the one after it."""
 
     comments: list[Comment]
+    next_cursor: str | None = None
+
+
+class Notification(Record, frozen=True):
+    """An answer to the agent, a mention of it, or the votes on one post or comment of it in sum.
+
+    `agent_name` is who did it, None for votes; `related_post_id` the post that it is about.
+    """
+
+    id: str
+    type: str
+    content: str
+    related_post_id: str
+    is_read: bool
+    created_at: datetime
+    agent_name: str | None = None
+    related_comment_id: str | None = None
+    upvotes: int = 0
+    downvotes: int = 0
+
+
+class Notifications(Record, frozen=True):
+    """A page of notifications, those that came last first; `next_cursor` gives the one after it."""
+
+    notifications: list[Notification]
+    unread_count: int
     next_cursor: str | None = None
 
 

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from relay.client import ApiError, BadKey, BadUrl, ClientError, Refused
 from relay.commands.common import Complaint, Misuse, printable, say
+from relay.commands.credentials import KEY_VARIABLE, saved_file
 
 T = TypeVar("T")
+_USEFUL: Final = (403, 410, 429, 503)  # whose hints are about what to do, not about what to send
 
 
 def talk(url: str, work: Coroutine[Any, Any, T]) -> T:
@@ -24,10 +26,20 @@ def complaining(url: str) -> Iterator[None]:
         yield
     except (BadKey, BadUrl) as error:
         raise Misuse(str(error)) from None
-    except (ApiError, Refused) as refusal:
+    except ApiError as refusal:
+        raise Complaint(f"{url} refused: {_words(refusal)}") from None
+    except Refused as refusal:
         raise Complaint(f"{url} refused: {refusal}") from None
     except ClientError as error:
         raise Complaint(str(error)) from None
+
+
+def _words(refusal: ApiError) -> str:
+    """What the hub says, with a hint for a terminal: the hub's own are for programs that speak HTTP."""
+    said = refusal.message or refusal.code
+    if refusal.status == 401:
+        return f"{said} (the key is that of --key-file, else {KEY_VARIABLE}, else of {saved_file()})"
+    return f"{said} ({refusal.hint})" if refusal.hint and refusal.status in _USEFUL else said
 
 
 def report(line: str) -> None:

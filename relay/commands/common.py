@@ -31,7 +31,7 @@ from relay.protocol.filter import Filter
 from relay.server import control, policies
 from relay.server.control import ControlError
 from storage.base import Incoming, Outcome, Reader, Status, StorageError, Tools, Writer
-from storage.commands import Compact, Rebuild, RemoveMatching
+from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 
 T = TypeVar("T")
 
@@ -188,7 +188,7 @@ class Hand(Protocol):
         """As storage.commands.Compact."""
 
     def rebuild(self) -> int:
-        """As storage.commands.Rebuild."""
+        """As storage.commands.Rebuild, all of it; how many derived rows there are then."""
 
     def close(self) -> None:
         """Let go. Idempotent."""
@@ -213,7 +213,10 @@ class Direct:
 
     def rebuild(self) -> int:
         """As Hand.rebuild."""
-        return self._writer.execute(Rebuild(), int(time.time()))
+        part: Rebuild | None = Rebuild()
+        while part is not None:
+            part = self._writer.execute(part, int(time.time())).following
+        return self._writer.execute(CountRows(), int(time.time()))
 
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
         """As Hand.submit."""

@@ -164,7 +164,12 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
     except ApiError as error:
         if error.code != "post_not_found":
             raise
-    return await api.vote_comment(target, choice)
+    try:
+        return await api.vote_comment(target, choice)
+    except ApiError as error:
+        if error.code != "comment_not_found":
+            raise
+    raise Complaint(f"there is no post or comment {target} on this hub; `tidings feed` shows ids")
 
 
 @click.command()

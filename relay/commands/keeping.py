@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from handlers.rows import PROJECTIONS
 from relay.commands.common import (
     Settings,
     as_json,
@@ -131,7 +132,7 @@ async def _check(config: Config, verify: bool, as_json: bool) -> int:
     problems = 0
     async with reading(config) as database:
         with waiting("checking …"):
-            async for problem in database.check(verify):
+            async for problem in database.check(PROJECTIONS, verify):
                 problems += 1
                 where = f"event {problem.seq}: " if problem.seq else ""
                 click.echo(msgspec.json.encode(problem) if as_json else where + printable(problem.message))
@@ -187,7 +188,7 @@ def compact(settings: Settings) -> None:
 def rebuild(settings: Settings) -> None:
     """Make the derived tables anew from the log.
 
-    A running relay takes no events meanwhile.
+    A running relay goes on taking events meanwhile.
 
     \b
     Examples:

@@ -120,6 +120,7 @@ def too_deep(request: Request[Any, Any, Any], _error: RecursionError) -> Respons
 def broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of the relay: its log gets the whole story, the client only that it happened."""
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    request.app.state.hub.faults.note("an HTTP request", error)
     return answer(request, _plain(500, "the relay could not answer this request"))
 
 

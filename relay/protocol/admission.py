@@ -10,8 +10,9 @@ from typing import Protocol
 import msgspec
 
 from relay.errors import Reject
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import Facts, Need
+from relay.protocol.rows import Projection
 
 OPERATOR = "operator"  # who removed an event, when it was not a key
 
@@ -120,7 +121,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     `refusal`: not stored, answered with it; the removals still happen. `store` False: accepted and sent, never stored
     (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients) or group ids; an empty one is
     nobody. `replaces`: id of the live version that leaves as this one comes, without a mark. `actions` change primary
-    data in the event's own transaction; one that cannot be carried out refuses the event. `message` goes into `OK true`.
+    data in the event's own transaction; one that cannot be carried out refuses the event. `emits`: what the relay's own key
+    says with it, stored in the same transaction. `message` goes into `OK true`.
     """
 
     store: bool = True
@@ -130,9 +132,10 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     refusal: Reject | None = None
     actions: tuple[Action, ...] = ()
     message: str = ""
+    emits: tuple[Draft, ...] = ()
 
 
-Key = tuple[str, str]  # (projection, key): a derived row that may have changed
+Key = tuple[str, str]  # (table, key): a derived row that may have changed
 
 
 class Meaning(Protocol):
@@ -149,3 +152,7 @@ class Meaning(Protocol):
 
     def touches(self, event: Event) -> tuple[Key, ...]:
         """The derived rows that depend on this event; asked when it comes and again when it leaves."""
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """The derived tables, each after those whose rows it asks for."""

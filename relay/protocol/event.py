@@ -34,6 +34,15 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     sig: Hex128
 
 
+class Draft(msgspec.Struct, frozen=True):
+    """What an event is to say, before somebody signs it; `created_at` is unix seconds."""
+
+    kind: int
+    tags: list[list[str]]
+    content: str
+    created_at: int
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Event).decode
 
@@ -69,6 +78,11 @@ def describe(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "the text is not valid UTF-8"
     return str(error)
+
+
+def rank(event_id: str) -> int:
+    """Where an event stands within its second: the highest rank has the lowest id (by its first 8 bytes) and comes first."""
+    return 2**63 - 1 - int(event_id[:16], 16)
 
 
 def address_of(event: Event) -> str | None:

@@ -3,11 +3,13 @@
 One definition for those who decide on an event and those who index it. Nothing here knows whether a target is there.
 """
 
+import unicodedata
 from typing import Final
 
 from relay.protocol import kinds, names, urls
 from relay.protocol.event import Event, first_value
 
+_BREAKING: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, separators of lines
 MAX_TITLE: Final = 300  # characters
 
 _UP: Final = frozenset({"+", ""})
@@ -21,13 +23,16 @@ def title(event: Event) -> str | None:
 
 
 def title_fault(text: str | None) -> str | None:
-    """Why this can be no title, None when it can: it is one line, people see something of it and nothing in it hides or turns."""
+    """Why this can be no title, None when it can: it is one line, and people see something of it.
+
+    Marks of direction and the like are text in many languages; what shows a title leaves out those that turn what is beside it.
+    """
     if text is None or names.is_blank(text):
         return f"a post needs a title of 1 to {MAX_TITLE} visible characters (NIP-7D)"
     if len(text) > MAX_TITLE:
         return f"a title has at most {MAX_TITLE} characters"
-    if "\n" in text or names.shown(text, MAX_TITLE) != text.strip():
-        return "a title is one line without control, hidden or directional characters"
+    if any(unicodedata.category(char) in _BREAKING for char in text):
+        return "a title is one line without control characters"
     return None
 
 

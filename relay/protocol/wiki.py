@@ -2,6 +2,9 @@
 
 import re
 import unicodedata
+from typing import Final
+
+MAX_TITLE: Final = 2000  # characters of a title that are compared: composing many accents takes long
 
 
 def normalized(text: str) -> str:
@@ -18,12 +21,12 @@ def loses(text: str) -> bool:
 
 
 def is_same(title: str, other: str) -> bool:
-    """Whether two titles are one: case, spaces and the way a character is composed do not count."""
+    """Whether two titles are one: case, spaces and the way a character is composed do not count, nor what comes after MAX_TITLE."""
     return _key(title) == _key(other)
 
 
 def _key(title: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(title.split()).casefold())
+    return unicodedata.normalize("NFC", " ".join(title[:MAX_TITLE].split()).casefold())
 
 
 def _is_kept(char: str) -> bool:

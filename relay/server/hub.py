@@ -36,7 +36,7 @@ from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
 from storage.base import Expected, Incoming, Limits, Missing, Outcome, Reader, Status, StorageError
-from storage.commands import Compact, Rebuild, RemoveMatching, Sweep
+from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine, SearchHealth
 
 if TYPE_CHECKING:
@@ -274,8 +274,11 @@ class Hub:
         await self.ingest.execute(Compact())
 
     async def rebuild(self) -> int:
-        """Rebuild the projections from the log; how many rows there are then."""
-        return await self.ingest.execute(Rebuild())
+        """Make the derived rows again from the log, a part at a time: events are taken in between; how many rows there are then."""
+        part: Rebuild | None = Rebuild()
+        while part is not None:
+            part = (await self.ingest.execute(part)).following
+        return await self.ingest.execute(CountRows())
 
     def health(self) -> Health:
         """How the relay is doing now."""
@@ -304,12 +307,8 @@ class Hub:
             now = self.clock()
             self._visit(now)
             interval = self.config.storage.sweep_interval
-            if (
-                not self.role
-                and interval
-                and now - self._swept_at >= interval
-                and (self._sweeping is None or self._sweeping.done())
-            ):
+            due = not self.role and interval and now - self._swept_at >= interval
+            if due and (self._sweeping is None or self._sweeping.done()):
                 self._swept_at = now
                 self._sweeping = self._tasks.start(self._sweep(), "the sweep of expired events")
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from keys import tokens
-from keys.custody import Draft
 from keys.nip98 import authenticated_key
 from keys.schnorr import verify_event
 from keys.tokens import Kind
@@ -22,14 +21,13 @@ from keys.vault import Vault
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, names
 from relay.protocol.admission import Door
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.server import checks
 from relay.server.agents import Agents
 from relay.server.follow import Applied
 from relay.server.limits import Buckets
-from relay.server.membership import Membership
 from relay.server.origin import base_url
 from relay.server.profiles import Profiles
 from relay.server.proof_checks import TooFast
@@ -38,6 +36,7 @@ from relay.server.signing import NoCustody, Signing
 from relay.server.supervision import Tasks
 from relay.server.users import Users
 from storage.base import StorageError
+from storage.commands import ListMembers
 from storage.identities.commands import (
     AddIdentityToken,
     BindProven,
@@ -116,7 +115,6 @@ class Identities:
         self._hub = hub
         self.signing = Signing(hub, vault)
         hub.self_pubkey = self.signing.pubkey
-        self.membership = Membership(hub, self.signing)
         self.profiles = Profiles(hub, self.signing)
         self.proofs = Proofs(int(time.time()))
         self.users = Users(hub, self.proofs, hub.checks)
@@ -191,19 +189,12 @@ class Identities:
             log.warning("the last use of a token was not kept: %s", error)
 
     def _applied(self, applied: Applied) -> None:
+        """Something changed who somebody is."""
         if applied.anew or applied.changes:
             self.forget()
         for live in applied.events:
-            self._saw(live.event)
-
-    def _saw(self, event: Event) -> None:
-        """An event changed who somebody is."""
-        if event.kind == kinds.JOIN:
-            self.membership.added(event.pubkey)
-        elif event.kind == kinds.LEAVE:
-            self.membership.removed(event.pubkey)
-        elif event.kind == kinds.METADATA:
-            self.profiles.changed(event.pubkey)
+            if live.event.kind == kinds.METADATA:
+                self.profiles.changed(live.event.pubkey)
 
     # registering
 
@@ -239,7 +230,6 @@ class Identities:
                 claim_expires_at=now + rules.claim_hours * 3600,
             )
             await self._hub.ingest.execute(Register(new))
-        self.membership.added(key.pubkey)
         try:
             await self.profiles.introduce(new.id)
         except StorageError as error:  # the identity is there, and its token is shown now or never
@@ -392,10 +382,7 @@ class Identities:
             self._hub.config.rates.wrong_proofs,
             lambda: self._proven(proof, url, covered, now),
         )
-        bound = await self._hub.ingest.execute(BindProven(pubkey, identity_id), given)
-        if bound:
-            self.membership.added(pubkey)
-        return bound
+        return await self._hub.ingest.execute(BindProven(pubkey, identity_id), given)
 
     def _proven(self, proof: Event, url: str, covered: str, now: int) -> str:
         pubkey = authenticated_key(proof, url, "POST", covered, now)
@@ -405,8 +392,7 @@ class Identities:
 
     async def unbind(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
         """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
-        if await self._hub.ingest.execute(Unbind(pubkey, identity_id), given):
-            self.membership.removed(pubkey)
+        await self._hub.ingest.execute(Unbind(pubkey, identity_id), given)
 
     async def choose(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
         """Make a key the one that signs what comes over HTTP, and that is shown. Raises Refused: UNKNOWN, UNUSABLE."""
@@ -493,10 +479,20 @@ class Identities:
         identity_id = await self._hub.ingest.execute(wanted, given)
         return await self.get(identity_id)
 
+    async def list_members(self) -> None:
+        """See that the list of members (NIP-43) is as the settings and the tables say."""
+        try:
+            await self._hub.ingest.execute(ListMembers(self._hub.config.identities.members))
+        except StorageError as error:
+            log.error("the member list could not be made: %s", error)
+
+    def reconfigured(self) -> None:
+        """The settings were reloaded."""
+        self._tasks.start(self.list_members(), "the member list")
+
     async def close(self) -> None:
         """Finish what is under way, before the pipeline closes."""
         await self._tasks.settle()
-        await self.membership.settle()
         await self.profiles.settle()
 
 

@@ -37,7 +37,7 @@ def _by_proxy(config: Config, peer: str, values: Callable[[str], Sequence[str]])
     if not limits.is_trusted(peer, limits.networks(config.server.trusted_proxies)):
         return None
     if config.server.address_header.lower() == FORWARDED:
-        said = _forwarded(",".join(values(FORWARDED)))
+        said = forwarded(",".join(values(FORWARDED)))
         scheme, host = said.get("proto", ""), said.get("host", "") or _last(values("host"))
     else:
         scheme, host = _last(values("x-forwarded-proto")), _last(values("x-forwarded-host")) or _last(values("host"))
@@ -61,7 +61,7 @@ def _last(values: Sequence[str]) -> str:
     return values[-1].rpartition(",")[2].strip() if values else ""
 
 
-def _forwarded(value: str) -> dict[str, str]:
+def forwarded(value: str) -> dict[str, str]:
     """The pairs of the last element of a Forwarded header, which the nearest proxy wrote."""
     elements = _ELEMENT.findall(value)
     pairs = _PAIR.findall(elements[-1]) if elements else []

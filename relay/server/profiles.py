@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from keys.custody import Draft, unsigned
+from keys.custody import unsigned
 from relay.errors import Changed
 from relay.protocol import kinds, names, urls
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, parse, values, wire
+from relay.protocol.event import Draft, Event, parse, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server.signing import Signing

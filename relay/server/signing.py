@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from keys import vault as vaults
-from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, Draft, salted, unsigned
-from keys.schnorr import signed
+from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, salted, unsigned
 from keys.vault import Vault
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC
 from storage.identities.commands import RotateSecret
@@ -60,7 +59,7 @@ class Signing:
 
     def by_relay(self, kind: int, tags: list[list[str]], content: str, created_at: int) -> Event:
         """An event by the relay's own key."""
-        return signed(unsigned(self.pubkey, Draft(kind, tags, content, created_at)), self._vault.secret)
+        return self._vault.sign(Draft(kind, tags, content, created_at))
 
     @contextlib.asynccontextmanager
     async def custody(self) -> AsyncIterator[Custody]:

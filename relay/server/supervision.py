@@ -33,14 +33,19 @@ class Faults:
     def report(self, place: str, error: BaseException) -> None:
         """Something in `place`, a name from the code, raised an `error` that nobody expects there."""
         now = self._clock()
+        self.note(place, error)
         with self._lock:
-            self.count += 1
-            self._last = now, f"{place} failed ({type(error).__name__}); the log says more"
             due = now - self._logged.get(place, -QUIET) >= QUIET
             if due and (place in self._logged or len(self._logged) < _PLACES):
                 self._logged[place] = now
         if due:
             log.error("%s failed", place, exc_info=error)
+
+    def note(self, place: str, error: BaseException) -> None:
+        """As `report`, where the log has the whole story already."""
+        with self._lock:
+            self.count += 1
+            self._last = self._clock(), f"{place} failed ({type(error).__name__}); the log says more"
 
     def problem(self) -> str | None:
         """The last of what went wrong, None when that is long enough ago."""

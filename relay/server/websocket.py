@@ -284,6 +284,7 @@ class Connection(asyncio.Protocol):
             if isinstance(effect, Open | Refuse):
                 self._cancel(effect.subscription)
             self.send(refusal or messages.notice(str(reason)))
+            self._in_vain(len(data))
         elif kind is Publish:
             self._publish(cast(Publish, effect).event, len(data))
         elif isinstance(effect, bytes):
@@ -299,6 +300,7 @@ class Connection(asyncio.Protocol):
             hub.queries.submit(self, effect)
         elif isinstance(effect, Cancel):
             self._cancel(effect.subscription)
+            self._in_vain(len(data))  # nothing, unless it is all padding
         elif isinstance(effect, Authenticate):
             self._authenticate(effect.event, len(data))
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from relay.errors import Prefix, Reject
+from relay.protocol import membership
 from relay.protocol.admission import (
     AcceptInvite,
     Action,
@@ -21,7 +22,7 @@ from relay.protocol.admission import (
     UnbindKey,
     VanishKey,
 )
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.names import name_key
 from storage.identities import commands as given
 from storage.identities import decisions
@@ -39,6 +40,10 @@ class Change(Protocol):
 
     def forget_key(self, pubkey: str) -> None:
         """Whose key this is has changed, or what a code is good for."""
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """What the relay itself is to say of it."""
 
     def changed(self, kind: str, key: str) -> None:
         """A primary row that followers of the log keep has changed."""
@@ -104,6 +109,7 @@ def _register(command: given.Register, work: Work) -> None:
     work.do("insert_identity_token", new.token_id, new.id, None, new.token_hash, now, None)
     work.do("insert_identity_claim", new.claim_hash, new.id, new.claim_expires_at)
     work.change.forget_key(new.pubkey)
+    work.change.drafts.append(membership.added(new.pubkey, now))
 
 
 def _describe(command: given.DescribeIdentity, work: Work) -> None:
@@ -165,6 +171,13 @@ def _bind_by_code(action: BindKey, work: Work) -> None:
     work.do("use_key_claim", work.now, action.code_hash)
 
 
+def _bind_proven(command: given.BindProven, work: Work) -> bool:
+    is_new = _bind(command, work)
+    if is_new:
+        work.change.drafts.append(membership.added(command.pubkey, work.now))
+    return is_new
+
+
 def _bind(command: given.BindProven, work: Work) -> bool:
     key = decisions.bind(command.pubkey, command.identity_id, work.tables)
     if key is None:
@@ -195,7 +208,10 @@ def _unbind_key(action: UnbindKey, work: Work) -> None:
 def _unbind(command: given.Unbind, work: Work) -> bool:
     decisions.of_identity(command.pubkey, command.identity_id, work.tables)
     work.change.forget_key(command.pubkey)
-    return work.do("unbind", work.now, command.pubkey) > 0
+    was_bound = work.do("unbind", work.now, command.pubkey) > 0
+    if was_bound:
+        work.change.drafts.append(membership.removed(command.pubkey, work.now))
+    return was_bound
 
 
 def _choose(command: given.ChooseKey, work: Work) -> None:
@@ -340,7 +356,7 @@ _WRITES: Final[dict[type, Callable[[Any, Work], Any]]] = {
     UnbindKey: _unbind_key,
     given.Register: _register,
     given.DescribeIdentity: _describe,
-    given.BindProven: _bind,
+    given.BindProven: _bind_proven,
     given.Unbind: _unbind,
     given.ChooseKey: _choose,
     given.RetireKey: _retire,

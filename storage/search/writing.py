@@ -5,26 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from relay.protocol import event as events
+from relay.protocol.chunks import Cutting
 from storage.base import StorageError
 from storage.commands import Model
-from storage.search.chunks import Cutting, passages_of
 from storage.search.engine import ModelMismatch
 from storage.statements import named
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Give the connection `passages_of` and `is_searched`, with the settings as the database has them."""
-    cutting = settings(connection)
-    searched = cutting.searched
-
-    def cut(kind: int, wire: bytes, title: str | None, content: str | None) -> str:
-        if kind not in searched:
-            return "[]"
-        return msgspec.json.encode(passages_of(cutting, events.parse(wire), title, content)).decode()
-
-    connection.create_function("passages_of", 4, cut, deterministic=True)
-    connection.create_function("is_searched", 1, searched.__contains__, deterministic=True)
 
 
 def settings(connection: sqlite3.Connection) -> Cutting:
@@ -39,7 +24,6 @@ def settings(connection: sqlite3.Connection) -> Cutting:
 def set_settings(connection: sqlite3.Connection, cutting: Cutting) -> None:
     """From now on this is searched."""
     connection.execute(named("search")["set_settings"], (msgspec.json.encode(cutting).decode(),))
-    prepare(connection)
 
 
 def model(connection: sqlite3.Connection) -> Model | None:

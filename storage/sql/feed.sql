@@ -48,9 +48,16 @@ FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
 )
 ORDER BY b.created_at DESC, b.seq DESC LIMIT :most
 
+-- name: ids
+-- The ids in one value, 32 bytes each.
+WITH RECURSIVE places (at) AS (
+    SELECT 1 WHERE length(:ids) > 0 UNION ALL SELECT at + 32 FROM places WHERE at + 32 <= length(:ids)
+)
+SELECT substr(:ids, at, 32) AS id FROM places
+
 -- name: posts_among
-SELECT p.seq, p.seq AS value FROM json_each(:ids) AS j
-CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+SELECT p.seq, p.seq AS value FROM ({ids}) AS j
+CROSS JOIN events AS v ON v.id = j.id
 CROSS JOIN posts AS p ON p.seq = v.seq
 WHERE p.expires_at IS NULL OR p.expires_at > :now
 
@@ -59,11 +66,10 @@ SELECT
     json_group_array(json_array(
         p.seq, p.id, p.posting_identity_id, i.name, i.display_name, p.pubkey, p.title, p.url, p.content, p.created_at,
         p.updated_at, p.first_seen, p.upvotes, p.downvotes, p.uncounted, p.score, p.comment_count,
-        CASE
-            WHEN :viewer IS NULL THEN NULL
-            WHEN EXISTS (SELECT 1 FROM post_upvotes WHERE post_id = p.id AND voter_id = :viewer) THEN 'up'
-            WHEN EXISTS (SELECT 1 FROM post_downvotes WHERE post_id = p.id AND voter_id = :viewer) THEN 'down'
-        END
+        (
+            SELECT iif(w.up, 'up', 'down') FROM votes AS w
+            WHERE w.target = p.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
+        )
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), min(g.value)
 FROM ({page}) AS g
@@ -71,17 +77,21 @@ CROSS JOIN posts AS p ON p.seq = g.seq
 CROSS JOIN events AS v ON v.seq = g.seq
 CROSS JOIN posting_identities AS i ON i.id = p.posting_identity_id
 
+-- name: number
+-- An event's place in the log.
+SELECT seq FROM events WHERE id = ?
+
 -- name: comments_by
 SELECT seq, value FROM (
     SELECT c.seq, c.{column} AS value FROM comments AS c
-    WHERE c.post_id = :post AND c.parent_id IS :parent AND c.{column} = :value AND c.seq {within} :seq
+    WHERE c.post_seq = :post AND c.parent_seq IS :parent AND c.{column} = :value AND c.seq {within} :seq
         AND (c.expires_at IS NULL OR c.expires_at > :now)
     ORDER BY c.seq {way} LIMIT :limit
 )
 UNION ALL
 SELECT seq, value FROM (
     SELECT c.seq, c.{column} AS value FROM comments AS c
-    WHERE c.post_id = :post AND c.parent_id IS :parent AND c.{column} {beyond} :value
+    WHERE c.post_seq = :post AND c.parent_seq IS :parent AND c.{column} {beyond} :value
         AND (c.expires_at IS NULL OR c.expires_at > :now)
     ORDER BY c.{column} {way}, c.seq {way} LIMIT :limit
 )
@@ -96,7 +106,7 @@ SELECT r.seq, r.value FROM (
             THEN pow(c.upvotes + c.downvotes, min(c.upvotes, c.downvotes) * 1.0 / max(c.upvotes, c.downvotes)) ELSE 0.0 END AS value
     FROM (
         SELECT q.seq FROM comments AS q
-        WHERE q.post_id = :post AND q.parent_id IS :parent AND (q.expires_at IS NULL OR q.expires_at > :now)
+        WHERE q.post_seq = :post AND q.parent_seq IS :parent AND (q.expires_at IS NULL OR q.expires_at > :now)
         ORDER BY q.created_at DESC, q.seq DESC LIMIT :most
     ) AS n
     CROSS JOIN comments AS c ON c.seq = n.seq
@@ -109,7 +119,7 @@ SELECT r.seq, r.value FROM (
     SELECT c.seq, c.{column} AS value, sum(2 * length(v.wire)) OVER (ORDER BY c.{column} {way}, c.seq {way}) AS bytes
     FROM json_each(:parents) AS a CROSS JOIN comments AS c ON c.seq IN (
         SELECT q.seq FROM comments AS q
-        WHERE q.post_id = :post AND q.parent_id = a.value AND (q.expires_at IS NULL OR q.expires_at > :now)
+        WHERE q.post_seq = :post AND q.parent_seq = a.value AND (q.expires_at IS NULL OR q.expires_at > :now)
         ORDER BY q.{column} {way}, q.seq {way} LIMIT :each
     )
     CROSS JOIN events AS v ON v.seq = c.seq
@@ -117,11 +127,10 @@ SELECT r.seq, r.value FROM (
 WHERE r.bytes <= :room ORDER BY r.value {way}, r.seq {way} LIMIT :limit
 
 -- name: comments_among
-SELECT c.seq, c.seq AS value FROM json_each(:ids) AS j
-CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+SELECT c.seq, c.seq AS value FROM ({ids}) AS j
+CROSS JOIN events AS v ON v.id = j.id
 CROSS JOIN comments AS c ON c.seq = v.seq
-CROSS JOIN events AS r ON r.id = id_bytes(c.post_id)
-CROSS JOIN posts AS p ON p.seq = r.seq
+CROSS JOIN posts AS p ON p.seq = c.post_seq
 WHERE (c.expires_at IS NULL OR c.expires_at > :now) AND (p.expires_at IS NULL OR p.expires_at > :now)
 
 -- name: comments
@@ -129,11 +138,10 @@ SELECT
     json_group_array(json_array(
         c.seq, c.id, c.post_id, c.parent_id, c.posting_identity_id, i.name, i.display_name, c.pubkey, c.content,
         c.created_at, c.first_seen, c.upvotes, c.downvotes, c.uncounted, c.score, c.comment_count,
-        CASE
-            WHEN :viewer IS NULL THEN NULL
-            WHEN EXISTS (SELECT 1 FROM comment_upvotes WHERE comment_id = c.id AND voter_id = :viewer) THEN 'up'
-            WHEN EXISTS (SELECT 1 FROM comment_downvotes WHERE comment_id = c.id AND voter_id = :viewer) THEN 'down'
-        END
+        (
+            SELECT iif(w.up, 'up', 'down') FROM votes AS w
+            WHERE w.target = c.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
+        )
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), {extreme}(g.value)
 FROM ({page}) AS g

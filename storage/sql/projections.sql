@@ -1,30 +1,39 @@
--- What all projections share. `touched` holds the keys to refresh, as text and, where they are hex, as bytes.
+-- Derived rows, whatever the table: in single braces what storage.row_statements fills in, in double ones lists of values.
 
--- name: touched
-CREATE TEMP TABLE touched (key TEXT PRIMARY KEY, bytes BLOB) WITHOUT ROWID
+-- name: stored
+-- The rows at some places, in one step. JSON is only how they are handed over.
+SELECT json_group_array(json_array({columns})) FROM {table} WHERE {places}
 
--- name: untouch
-DELETE FROM touched
+-- name: insert
+INSERT INTO {table} ({columns}) VALUES {{rows}}
 
--- name: touch
-INSERT OR IGNORE INTO touched (key, bytes) VALUES {rows}
+-- name: replace
+INSERT INTO {table} ({columns}) VALUES {{rows}} ON CONFLICT ({key}) DO UPDATE SET {changes}
 
--- name: last_touched
-SELECT count(*), max(bytes) FROM touched
+-- name: delete
+DELETE FROM {table} WHERE {places}
 
--- name: empty
-DELETE FROM {table}
+-- name: delete_under
+DELETE FROM {table} WHERE {column} IN ({{seqs}})
+
+-- name: delete_named_under
+DELETE FROM {table} WHERE {column} IN ({{seqs}}) RETURNING seq, id
+
+-- name: add
+-- What a column of VALUES is called, only SQLite knows: column1 is the row's number.
+UPDATE {table} SET
+    upvotes = upvotes + d.column2, downvotes = downvotes + d.column3,
+    uncounted = uncounted + d.column4, comment_count = comment_count + d.column5
+FROM (VALUES {{rows}}) AS d WHERE {table}.seq = d.column1
+
+-- name: page
+-- The next rows in the order of their key, each with the number of the event it is made of.
+SELECT json_group_array(json_array({key}, seq)) FROM (
+    SELECT {key}, seq FROM {table} WHERE ({key}) > ({after}) ORDER BY {key} LIMIT ?
+)
+
+-- name: first_page
+SELECT json_group_array(json_array({key}, seq)) FROM (SELECT {key}, seq FROM {table} ORDER BY {key} LIMIT ?)
 
 -- name: number
 SELECT count(*) FROM {table}
-
--- name: insert
-INSERT INTO {table} ({columns}) {rows} {again}
-
--- name: differences
-WITH made ({columns}) AS ({rows})
-SELECT DISTINCT {key} FROM (
-    SELECT * FROM (SELECT {columns} FROM {table} EXCEPT SELECT {columns} FROM made)
-    UNION ALL
-    SELECT * FROM (SELECT {columns} FROM made EXCEPT SELECT {columns} FROM {table})
-) LIMIT 100

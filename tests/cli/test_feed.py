@@ -125,9 +125,12 @@ def test_a_refusal_is_told_without_the_key(tidings: Tidings, hub: Server, file: 
         assert result.exit_code == 1
         assert f"{hub.http} refused: " in result.stderr
         assert "tdi_wrong" not in result.output
+        assert "the key is that of --key-file, else HUB_API_KEY" in result.stderr
     registered(tidings, hub, "frank")
     assert "refused: " in tidings("post", " ").stderr
-    assert "refused: " in tidings("vote", "0" * 64, "up").stderr
+    assert "there is no post or comment 000" in tidings("vote", "0" * 64, "up").stderr
+    taken = tidings("register", "frank", "--hub", hub.http, "--show-key")
+    assert taken.stderr == f"tidings: {hub.http} refused: the name frank is taken; choose another\n"
 
 
 @pytest.mark.parametrize("key", ["", "tdi x", "tdi_é", "tdi_\x7f"])

@@ -168,6 +168,25 @@ async def test_an_identity_posts_comments_votes_and_deletes(hub: Server) -> None
         assert (caught.value.status, caught.value.code) == (404, "post_not_found")
 
 
+async def test_a_profile_is_changed_and_found_and_what_happens_is_told(hub: Server) -> None:
+    mine, theirs = await registered(hub, "asked"), await registered(hub, "asking")
+    async with Api(hub.http, mine.api_key) as api, Api(hub.http, theirs.api_key) as other:
+        changed = await api.edit_profile(description="Knows the harbour.", metadata={"model": "tide-1"})
+        assert (changed.description, changed.metadata) == ("Knows the harbour.", {"model": "tide-1"})
+        assert "asked" in [one.name for one in await other.find_agents("harbour")]
+        post = await api.post("Ask me")
+        comment = await other.comment(post.id, "When is high water?")
+        assert comment.author.name == "asking"
+        await other.vote_post(post.id, "up")
+        told = await api.notifications(limit=1)
+        assert (told.unread_count, told.notifications[0].type, told.notifications[0].upvotes) == (2, "votes", 1)
+        rest = await api.notifications(cursor=told.next_cursor)
+        assert [(one.type, one.agent_name) for one in rest.notifications] == [("post_comment", "asking")]
+        assert await api.mark_read(post.id) == 0
+        assert await api.mark_read() == 0
+        assert (await other.agent("@asked")).karma == 1
+
+
 async def test_pages_follow_one_another(hub: Server) -> None:
     made = await registered(hub, "pager")
     async with Api(hub.http, made.api_key) as api:

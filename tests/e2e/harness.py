@@ -40,8 +40,8 @@ def now() -> int:
 class Server:
     """`tidings serve` in a process of its own, on a port the system chose."""
 
-    def __init__(self, data: Path, *settings: str, file: Path | None = None) -> None:
-        arguments = ["serve", "--listen", "127.0.0.1:0", "--data", str(data)]
+    def __init__(self, data: Path, *settings: str, file: Path | None = None, port: int = 0) -> None:
+        arguments = ["serve", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
         if file is not None:
             arguments += ["--config", str(file)]
         for setting in settings:

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event
-from tests.e2e.harness import Client, Server, client, command, fresh_key
+from storage import committed
+from tests.e2e.harness import Client, Server, check_ok, client, command, fresh_key, serving
 from tests.factories import make_event
 
 ROUNDS = 4
@@ -46,3 +48,42 @@ async def test_every_acknowledged_event_survives_being_killed_under_load(tmp_pat
     assert exported.returncode == 0
     stored = {line.split(b'"id":"', 1)[1][:64].decode() for line in exported.stdout.splitlines()}
     assert acknowledged <= stored
+
+
+async def test_a_log_that_is_cut_off_after_a_crash_is_told_until_the_loss_is_accepted(tmp_path: Path) -> None:
+    data, key = tmp_path / "data", fresh_key()
+    server = Server(data)
+    async with client(server) as writer, httpx.AsyncClient() as http:
+        for number in range(20):
+            event = make_event(key, content=str(number))
+            await writer.post(event)
+            check_ok(await writer.next(), event.id)
+        last = (await http.get(f"{server.http}/health")).json()["last_seq"]
+        note = data / committed.FILE
+        while committed.read(data) != last:  # noqa: ASYNC110, another process writes it, within a second
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(server.kill)
+    wal = data / "tidings.sqlite-wal"
+    with wal.open("r+b") as file:
+        file.truncate(wal.stat().st_size // 2)
+    told = command("check", "--quick", data=data)
+    assert told.returncode == 1
+    assert f"to {last} of the log are missing".encode() in told.stdout
+    with serving(data) as server:
+        assert f"to {last} of the log are missing" in server.log()
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"{server.http}/health")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        assert "--accept-loss" in answer.json()["problem"]
+        async with client(server) as writer:
+            event = make_event(key, content="after the loss")
+            await writer.post(event)
+            check_ok(await writer.next(), event.id)
+        assert command("check", "--accept-loss", data=data).returncode != 0  # the relay runs
+    assert command("check", "--accept-loss", "--quick", data=data).returncode == 0
+    with serving(data) as server:
+        async with httpx.AsyncClient() as http:
+            figures = (await http.get(f"{server.http}/health")).json()
+        assert (figures["status"], figures["last_seq"]) == ("ok", last + 1)
+        assert "missing" not in server.log()
+    assert note.exists()

@@ -5,12 +5,13 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import nostr_sdk as sdk
 import pytest
 
-from tests.e2e.harness import PATIENCE, Server, fresh_key
+from tests.e2e.harness import PATIENCE, Server, fresh_key, serving
 
 WAIT = timedelta(seconds=PATIENCE)
 
@@ -74,6 +75,28 @@ async def test_a_subscription_gets_what_is_published_by_another(relay: Server) -
         assert await published(writer, made)
         note = await _until(stream, lambda note: note.is_new_event())
         assert note.event.id().to_hex() == made.id().to_hex()
+
+
+async def test_a_subscription_outlives_a_restart_of_the_relay(tmp_path: Path) -> None:
+    author = keys()
+    sdk.uniffi_set_event_loop(asyncio.get_running_loop())
+    client = sdk.ClientBuilder().build()
+    options = sdk.RelayOptions().retry_interval(timedelta(seconds=5)).adjust_retry_interval(False)
+    with serving(tmp_path / "data") as server:
+        await client.add_relay(sdk.RelayUrl.parse(server.url), opts=options)
+        assert len((await client.try_connect(WAIT)).success) == 1
+        stream = client.notifications()
+        wanted = sdk.Filter().author(author.public_key())
+        assert len((await client.subscribe(sdk.ReqTarget.auto([wanted]))).success) == 1
+        await _until(stream, lambda note: note.is_message() and note.message.as_enum().is_end_of_stored_events())
+        assert await asyncio.to_thread(server.stop) == 0
+    with serving(tmp_path / "data", port=server.port) as again:
+        made = event(author, content="after")
+        async with connected(again) as writer:
+            assert await published(writer, made)
+        note = await _until(stream, lambda note: note.is_new_event())
+        assert note.event.id().to_hex() == made.id().to_hex()
+        await client.shutdown()
 
 
 async def _until(stream: sdk.ClientNotificationStream, wanted: Any) -> Any:

@@ -43,12 +43,16 @@ def test_a_request_that_names_this_relay_removes_its_author(relay: str) -> None:
 )
 def test_a_request_for_another_relay_is_refused_saying_so(relay: str) -> None:
     with pytest.raises(Reject, match="this request to vanish is for another relay"):
-        vanish.admit_at(RELAY)(make_event(1, kind=62, tags=[["relay", relay]]), Facts(), NOW, Door.PEER)
+        vanish.admit_at(RELAY)(
+            make_event(1, kind=62, tags=[["relay", relay]]), Facts(keys={keypair(1).pubkey: None}), NOW, Door.PEER
+        )
 
 
 def test_clients_may_know_the_relay_by_another_url_which_their_door_compares() -> None:
     request = make_event(1, kind=62, tags=[["relay", "wss://public.example"]])
-    assert vanish.admit_at("ws://127.0.0.1:7447")(request, Facts(), NOW, Door.CLIENT).removals
+    assert vanish.admit_at("ws://127.0.0.1:7447")(
+        request, Facts(keys={request.pubkey: None}), NOW, Door.CLIENT
+    ).removals
 
 
 def test_a_request_needs_a_relay_tag() -> None:
@@ -65,10 +69,10 @@ def test_a_request_needs_a_relay_tag() -> None:
 )
 def test_spellings_of_one_url_are_one_relay(ours: str, theirs: str) -> None:
     request = make_event(1, kind=62, tags=[["relay", theirs]])
-    assert vanish.admit_at(ours)(request, Facts(), NOW, Door.IMPORT).removals
+    assert vanish.admit_at(ours)(request, Facts(keys={request.pubkey: None}), NOW, Door.IMPORT).removals
 
 
 def test_a_relay_at_another_port_is_another_relay() -> None:
     request = make_event(1, kind=62, tags=[["relay", "ws://127.0.0.1:7448"]])
     with pytest.raises(Reject, match="another relay"):
-        vanish.admit_at("ws://127.0.0.1:7447")(request, Facts(), NOW, Door.PEER)
+        vanish.admit_at("ws://127.0.0.1:7447")(request, Facts(keys={request.pubkey: None}), NOW, Door.PEER)

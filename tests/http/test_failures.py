@@ -116,6 +116,15 @@ async def test_a_fault_of_the_relay_is_logged_and_not_shown(path, caplog):
     assert f"GET {path} failed" in caplog.text
 
 
+async def test_a_fault_of_the_relay_is_told_by_health():
+    hub = FakeHub()
+    async with Browser(hub, routes=EXTRA) as browser:
+        await browser.get("/api/slow-down")
+        assert hub.faults.problem() is None
+        await browser.get("/api/broken")
+    assert "an HTTP request failed (ZeroDivisionError)" in (hub.faults.problem() or "")
+
+
 async def test_keeps_the_headers_that_belong_to_a_refusal():
     async with Browser(routes=EXTRA) as browser:
         answer = await browser.get("/api/slow-down")

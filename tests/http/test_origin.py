@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.http.hub import Hub
 from relay.http.origin import proven, shown
-from relay.server.origin import base_url, of_host, public_url
+from relay.server.origin import base_url, forwarded, of_host, public_url
 from tests.http.hubs import FakeHub, config
 
 PROXIED = {"trusted_proxies": ["10.0.0.0/8"]}
@@ -76,6 +78,34 @@ def test_a_trusted_proxy_says_scheme_and_host_and_the_nearest_one_is_heard(
 def test_the_header_of_rfc_7239_is_read_where_that_is_the_configured_one(value: str, url: str | None) -> None:
     assert told(server=RFC7239, forwarded=value, host="fallback.example") == url
     assert told(server=RFC7239, x_forwarded_proto="https", x_forwarded_host="evil.example") is None
+
+
+TOKEN = st.text(st.sampled_from("abcXYZ019.-_"), min_size=1, max_size=8)
+PAIRS = st.dictionaries(
+    st.sampled_from(("for", "by", "host", "proto")), st.text(st.sampled_from('ab;,="\\\\ .:[]'), max_size=8)
+)
+
+
+def written(pairs: dict[str, str]) -> str:
+    """One element of a Forwarded header, every value as a quoted string (RFC 9110)."""
+    quoted = {name: text.replace("\\", "\\\\").replace('"', '\\"') for name, text in pairs.items()}
+    return ";".join(f'{name}="{text}"' for name, text in quoted.items())
+
+
+@given(st.lists(PAIRS.filter(bool), min_size=1, max_size=4), st.sampled_from((",", ", ", " , ")))
+def test_whatever_stands_in_quotes_the_last_element_is_read(elements: list[dict[str, str]], between: str) -> None:
+    assert forwarded(between.join(map(written, elements))) == elements[-1]
+
+
+@given(PAIRS.filter(bool), st.dictionaries(st.sampled_from(("host", "proto")), TOKEN, min_size=1))
+def test_tokens_need_no_quotes(before: dict[str, str], pairs: dict[str, str]) -> None:
+    last = ";".join(f"{name.upper()}={text}" for name, text in pairs.items())
+    assert forwarded(f"{written(before)},{last}") == pairs
+
+
+@given(st.text(st.sampled_from('ab;,="\\ for'), max_size=40))
+def test_no_header_breaks_the_reading(text: str) -> None:
+    forwarded(text)
 
 
 @pytest.mark.parametrize(

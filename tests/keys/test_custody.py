@@ -3,9 +3,9 @@
 import pytest
 
 from keys import nip49
-from keys.custody import SIGNED, Custody, CustodyError, Draft, unsigned
+from keys.custody import SIGNED, Custody, CustodyError, unsigned
 from keys.schnorr import fault, public_key
-from relay.protocol.event import values
+from relay.protocol.event import Draft, values
 from storage.identities.types import Held
 from tests.factories import NOW, keypair
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.protocol.wiki import is_same, loses, normalized
+from relay.protocol.wiki import MAX_TITLE, is_same, loses, normalized
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,8 @@ def test_titles_that_are_one_have_one_name(text: str) -> None:
 def test_titles_that_differ_in_a_sign_are_two() -> None:
     assert not is_same("C", "C++")
     assert is_same("Tide  Tables", "tide tables")
+
+
+def test_of_long_titles_so_much_is_compared() -> None:
+    assert is_same("x" * MAX_TITLE + "y", "x" * MAX_TITLE + "z")
+    assert not is_same("x" * MAX_TITLE, "x" * (MAX_TITLE - 1))

@@ -17,7 +17,7 @@ from relay.roles.messages import Ask, Behind, Entry, Follow, Outcomes, Result, S
 from relay.roles.page import Page, Position
 from storage.base import Commit, Status, StorageError
 from storage.command_codec import decode
-from storage.commands import Command, Rebuild, RemoveMatching
+from storage.commands import Command, CountRows, RemoveMatching
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE, MemoryLog
 
@@ -171,7 +171,7 @@ def test_what_changes_primary_rows_is_on_the_page(desk: Desk) -> None:
         return 0
 
     desk.log.carry_out = carry_out
-    peer.ask(Rebuild())
+    peer.ask(CountRows())
     peer.next()
     assert desk.page.position() == Position(2, 0, 2)
 
@@ -199,7 +199,7 @@ def test_why_a_command_was_not_carried_out_comes_back(desk: Desk) -> None:
         raise Reject(Prefix.RESTRICTED, "not here")
 
     desk.log.carry_out = fail
-    peer.ask(Rebuild())
+    peer.ask(CountRows())
     result = peer.next()
     assert str(result.failure.error()) == "restricted: not here"
     assert not desk.faults

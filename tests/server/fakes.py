@@ -38,7 +38,7 @@ from storage.base import (
     Written,
 )
 from storage.command_codec import decode as decode_command
-from storage.commands import Command, Rebuild, RemoveMatching, Sweep
+from storage.commands import Command, CountRows, Rebuild, Rebuilt, RemoveMatching, Sweep
 from storage.search.engine import SearchHealth
 
 PATIENCE = 10.0  # seconds until a test that waits has failed
@@ -68,10 +68,10 @@ class MemoryLog:
         self.quick = quick
         self.told = (True, False)  # whether an answer is complete, and whether the relay's limit cut it
         self._first_part = first_part
-        self.written = Written()
         self.missing: Missing | None = None
         self.records = 0
         self.recorded = threading.Semaphore(0)
+        self.written = Written()
 
     # Writer
 
@@ -85,10 +85,6 @@ class MemoryLog:
         self.batches.append(len(batch))
         return [self._store(item.event) for item in batch]
 
-    def collect(self) -> Written:
-        written, self.written = self.written, Written()
-        return written
-
     def _store(self, event: Event) -> Outcome:
         audience = tuple(values(event, "p")) if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP) else None
         if kinds.is_ephemeral(event.kind):
@@ -99,6 +95,10 @@ class MemoryLog:
         self.rows.append((self.last_seq() + 1, event, audience))
         self.written.events.append(Logged(self.last_seq(), wire(event), audience))
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
+
+    def collect(self) -> Written:
+        written, self.written = self.written, Written()
+        return written
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         if self.carry_out is not None:
@@ -114,7 +114,9 @@ class MemoryLog:
             self.written.removed += [row[1].id for row in self.rows if row not in kept]  # type: ignore[operator]
             removed, self.rows = len(self.rows) - len(kept), kept
             return removed
-        return len(self.rows) if isinstance(command, Rebuild) else 0
+        if isinstance(command, Rebuild):
+            return Rebuilt(0)
+        return len(self.rows) if isinstance(command, CountRows) else 0
 
     def record(self) -> None:
         self.records += 1

@@ -12,6 +12,7 @@ from relay.server import websocket
 from relay.server.follow import Applied, LiveEvent
 from relay.server.hub import CLOSE_TIMEOUT, Hub
 from storage.base import Missing, StorageError
+from storage.commands import Rebuild, Rebuilt
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import PATIENCE, Client, MemoryLog, settle
@@ -312,6 +313,27 @@ async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.Mon
     monkeypatch.setattr(hub, "_visit", visit)
     await asyncio.wait_for(again.wait(), PATIENCE)
     assert hub.health().status == "degraded"
+
+
+async def test_events_are_taken_between_the_parts_of_a_rebuild(relay: Relay) -> None:
+    log, event = MemoryLog(), make_event(content="meanwhile")
+    hub = relay(log)
+    client = Client(hub)
+    begun = threading.Event()
+
+    def carry_out(command: object) -> object:
+        if not isinstance(command, Rebuild):
+            return 7
+        begun.set()
+        assert command.stage < 100_000, "nothing was written beside the rebuild"
+        return Rebuilt(1, None if log.rows else Rebuild(stage=command.stage + 1))
+
+    log.carry_out = carry_out
+    rebuilding = asyncio.create_task(hub.rebuild())
+    await asyncio.to_thread(begun.wait, PATIENCE)
+    client.publish(event)
+    assert await asyncio.wait_for(rebuilding, PATIENCE) == 7
+    assert [row[1] for row in log.rows] == [event]
 
 
 async def test_how_far_the_log_is_committed_is_noted_as_it_grows(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from keys.custody import Draft
 from keys.schnorr import fault
 from relay import app
 from relay.app import Site
@@ -18,11 +17,9 @@ from relay.config import Config
 from relay.errors import Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, parse, wire
+from relay.protocol.event import Draft, Event, parse, wire
 from relay.protocol.filter import Filter
 from relay.server import signing
-from relay.server.follow import Applied
-from relay.server.membership import Membership
 from storage.base import PUBLIC, Incoming, Status
 from storage.identities.types import Refused
 from tests.factories import NOW, keypair, make_event
@@ -73,42 +70,43 @@ async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(
         await site.identities.authenticate(text)
 
 
-async def test_the_member_list_waits_for_quiet_and_then_names_everybody_once(site: Site) -> None:
-    membership = site.identities.membership
+async def test_who_registers_is_told_of_and_listed_when_the_answer_comes(site: Site) -> None:
     keys = [(await site.identities.register(f"agent{n}", None, ADDRESS)).identity.pubkey for n in range(3)]
-    assert await events(site, kinds.MEMBERS) == []
-    await membership.settle()
-    (listed,) = await events(site, kinds.MEMBERS)
-    assert sorted(tag[1] for tag in listed.tags if tag[0] == "member") == sorted(filter(None, keys))
+    assert sorted(members(await events(site, kinds.MEMBERS))) == sorted(filter(None, keys))
+    assert [tag[1] for event in await events(site, kinds.MEMBER_ADDED) for tag in event.tags if tag[0] == "p"] != []
 
 
-async def test_the_member_list_comes_by_itself(site: Site) -> None:
-    told = asyncio.Event()
-
-    def follower(applied: Applied) -> None:
-        if any(live.event.kind == kinds.MEMBERS for live in applied.events):
-            told.set()
-
-    site.follow(follower)
-    Membership(site.hub, site.identities.signing, quiet=0.0).added(keypair(1).pubkey)
-    await asyncio.wait_for(told.wait(), 10)
+async def test_what_the_relay_itself_says_is_sent_to_those_who_listen(site: Site) -> None:
+    told: list[int] = []
+    site.follow(lambda applied: told.extend(live.event.kind for live in applied.events))
+    await site.identities.register("alice", None, ADDRESS)
+    assert told[:2] == [kinds.MEMBER_ADDED, kinds.MEMBERS]
+    assert site.hub.ingest.last_seq == site.hub.writer.last_seq()
 
 
-async def test_lists_published_in_one_second_replace_each_other(site: Site) -> None:
-    for name in ("alice", "bob", "carol"):
-        await site.identities.register(name, None, ADDRESS)
-        await site.identities.membership.settle()
-    (listed,) = await events(site, kinds.MEMBERS)
-    assert len(listed.tags) == 4
+async def test_the_list_follows_its_setting_after_a_reload_and_a_restart(tmp_path: Path) -> None:
+    def settings(members: int) -> Config:
+        return msgspec.convert({"server": {"data": str(tmp_path)}, "identities": {"members": members}}, Config)
 
-
-async def test_no_member_list_is_published_where_it_is_off(tmp_path: Path) -> None:
-    settings = msgspec.convert({"server": {"data": str(tmp_path)}, "identities": {"members": 0}}, Config)
-    async with app.core(settings) as site:
-        await site.identities.register("alice", None, ADDRESS)
-        await site.identities.membership.settle()
+    async with app.core(settings(0)) as site:
+        for name in ("alice", "bob", "carol"):
+            await site.identities.register(name, None, ADDRESS)
         assert await events(site, kinds.MEMBERS) == []
-        assert len(await events(site, kinds.MEMBER_ADDED)) == 1
+        assert len(await events(site, kinds.MEMBER_ADDED)) == 3
+        site.hub.configure(settings(2))
+        await site.identities.list_members()
+        assert len(members(await events(site, kinds.MEMBERS))) == 2
+    async with app.core(settings(500)) as site:
+        assert len(members(await events(site, kinds.MEMBERS))) == 3
+        before = site.hub.writer.last_seq()
+    async with app.core(settings(500)) as site:
+        assert site.hub.writer.last_seq() == before
+
+
+def members(lists: list[Event]) -> list[str]:
+    """Whom the one list names."""
+    (listed,) = lists
+    return [tag[1] for tag in listed.tags if tag[0] == "member"]
 
 
 async def test_signing_and_rotating_at_once_never_meet(site: Site) -> None:
@@ -140,7 +138,7 @@ async def test_an_event_published_over_http_has_its_signature_checked(site: Site
     assert (await site.publish(event, Door.HTTP)).status is Status.DUPLICATE
 
 
-async def test_a_follower_hears_of_what_was_stored_and_not_of_what_was_refused(site: Site) -> None:
+async def test_a_listener_hears_of_what_was_stored_and_not_of_what_was_refused(site: Site) -> None:
     heard: list[str] = []
     site.follow(lambda applied: heard.extend(live.event.id for live in applied.events))
     event = make_event(1)

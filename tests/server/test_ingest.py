@@ -19,7 +19,7 @@ from relay.server.ingest import Ingest, Pace
 from relay.server.supervision import Faults
 from storage.base import Incoming, Outcome, Status, StorageError, TooCostly
 from storage.command_codec import decode
-from storage.commands import Rebuild, RemoveMatching
+from storage.commands import CountRows, RemoveMatching
 from storage.identities.types import Refused, Why
 from storage.search.engine import ModelMismatch
 from tests.factories import NOW, make_event
@@ -223,7 +223,7 @@ async def test_a_command_runs_between_transactions_in_its_turn(make: Make) -> No
     bench = await make()
     bench.log.gate.clear()
     first = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[0], wire(EVENTS[0]), Door.IMPORT, NOW)]))
-    call = asyncio.create_task(bench.ingest.execute(Rebuild()))
+    call = asyncio.create_task(bench.ingest.execute(CountRows()))
     second = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[1], wire(EVENTS[1]), Door.IMPORT, NOW)]))
     done, _ = await asyncio.wait([first, call, second], timeout=0.05)
     assert not done
@@ -250,7 +250,7 @@ async def test_why_a_command_is_not_carried_out_is_raised_to_its_sender(make: Ma
 
     bench.log.carry_out = fail
     with pytest.raises(Exception, match="no") as raised:
-        await bench.ingest.execute(Rebuild())
+        await bench.ingest.execute(CountRows())
     assert isinstance(error, type(raised.value))
     assert raised.value is not error
     assert getattr(raised.value, "why", None) is getattr(error, "why", None)
@@ -271,7 +271,7 @@ async def test_a_command_that_failed_leaves_nothing_in_memory(make: Make) -> Non
 
         bench.log.carry_out = work
         with pytest.raises(StorageError):
-            await bench.ingest.execute(Rebuild())
+            await bench.ingest.execute(CountRows())
         bench.log.carry_out = None
         return weakref.ref(held)
 
@@ -396,7 +396,7 @@ async def test_whatever_a_command_raises_ends_neither_the_writer_nor_the_wait(ma
 
     bench.log.carry_out = fail
     with pytest.raises(Exception):  # noqa: B017, PT011, any but what would end the loop
-        await asyncio.wait_for(bench.ingest.execute(Rebuild()), PATIENCE)
+        await asyncio.wait_for(bench.ingest.execute(CountRows()), PATIENCE)
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
 
 

@@ -1,9 +1,12 @@
 """Shares of a turn, and what may be sent in vain; counted, not timed."""
 
+import asyncio
 import json
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.frames import Opcode
 
 from relay.config import Config, Rates
@@ -12,14 +15,14 @@ from relay.protocol.event import wire
 from relay.protocol.session import Effect, Rules, Session
 from relay.server import ingest, intake
 from relay.server.hub import Hub
-from tests.factories import make_event
+from tests.factories import NOW, make_event
 from tests.server.conftest import Relay
-from tests.server.fakes import Client, MemoryLog, settle
+from tests.server.fakes import Client, MemoryLog, make_hub, settle
 
 LARGE = 128 * 1024
 BLANKS = b" " * (LARGE - 2)
 NESTED = b"[" * (LARGE - 2)
-PADDED = b'["CLOSE","x"' + b" " * (LARGE - 20) + b"]"
+PADDED = b'["REQ","x",{"kinds":[9]}' + b" " * (LARGE - 40) + b"]"
 
 
 @pytest.fixture
@@ -43,7 +46,11 @@ def frames_of(client: Client, message: bytes, count: int) -> bytes:
     return b"".join(client.protocol.data_to_send())
 
 
-@pytest.mark.parametrize("junk", [BLANKS, NESTED, b'["REQ","x",' + NESTED[:-11]], ids=["blanks", "nested", "in a REQ"])
+@pytest.mark.parametrize(
+    "junk",
+    [BLANKS, NESTED, b'["REQ","x",' + NESTED[:-11], b'["CLOSE","x"' + b" " * (LARGE - 20) + b"]"],
+    ids=["blanks", "nested", "in a REQ", "a CLOSE"],
+)
 async def test_compressed_junk_is_cut_off_before_it_is_unpacked(
     relay: Relay, received: list[tuple[Session, int]], junk: bytes
 ) -> None:
@@ -287,3 +294,65 @@ def test_a_long_message_that_begins_as_one_is_decoded() -> None:
     filters = [{"ids": [f"{number:064x}" for number in range(100)]}]
     for text in (["REQ", "x", *filters], ["COUNT", "x", *filters]):
         assert isinstance(messages.decode(json.dumps(text, indent=1).encode()), messages.Req | messages.Count)
+
+
+async def test_large_messages_above_the_rate_of_an_address_count_by_their_bytes(relay: Relay) -> None:
+    hub = relay(config=Config(rates=Rates(messages_per_address=1, burst=1)))
+    Clock(hub)
+    client = Client(hub, compressed=True)
+    client.send_raw(frames_of(client, PADDED, 50))
+    for _ in range(5):
+        await settle()
+    client.read()
+    assert client.closed_with == 1008
+    patient = Client(hub, peer="198.51.100.7")
+    for _ in range(1000):
+        patient.send("REQ", "x", {"kinds": [9]})
+    await settle()
+    patient.read()
+    assert patient.closed_with is None
+
+
+@given(st.lists(st.integers(1, 5000), max_size=30), st.booleans())
+def test_however_what_a_client_sends_is_cut_the_answers_are_the_same(cuts: list[int], compressed: bool) -> None:
+    """One message a frame or in fragments, empty and large ones, in reads of any size."""
+
+    async def answers(sizes: list[int]) -> list[object]:
+        log = MemoryLog(quick=True)
+        hub = make_hub(log)
+        try:
+            client = Client(hub, compressed=compressed)
+            client.challenge = ""
+            data = b""
+            for number in range(40):
+                match number % 4:
+                    case 0:
+                        event = make_event(content="x" * (37 * number % 3000), created_at=NOW + number)
+                        client.protocol.send_text(b'["EVENT",' + wire(event) + b"]")
+                    case 1:
+                        client.protocol.send_text(b'["CLOSE",', fin=False)
+                        client.protocol.send_continuation(b'"x"]', fin=True)
+                    case 2:
+                        client.protocol.send_text(b'["NOTHING"]')
+                    case _:
+                        client.protocol.send_ping(b"%d" % number)
+                data += b"".join(client.protocol.data_to_send())
+            before = len(client.wire.written)
+            place = 0
+            for size in (*sizes, len(data)):
+                client.send_raw(data[place : place + size])
+                place += size
+                await settle()
+            await hub.ingest.drained()
+            await settle()
+            client.read()
+            assert client.closed_with is None
+            pongs = b"".join(client.wire.written[before:]).count(b"\x8a")
+            return [sorted(map(str, client.messages)), pongs >= 10]
+        finally:
+            await hub.close()
+
+    async def compare() -> None:
+        assert await answers(cuts) == await answers([])
+
+    asyncio.run(compare())

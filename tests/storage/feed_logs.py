@@ -10,6 +10,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from storage import sqlite
 from storage.base import Incoming, Outcome
+from storage.commands import CountRows, Rebuild
 from storage.sqlite_file import FILE
 from storage.sqlite_writer import SqliteWriter
 from tests.factories import NOW
@@ -73,3 +74,11 @@ def ordered(found: dict[str, list[dict[str, object]]]) -> dict[str, list[list[tu
 def _rounded(item: tuple[str, object]) -> tuple[str, object]:
     name, value = item
     return (name, round(value, 9)) if isinstance(value, float) else item
+
+
+def rebuild(writer: SqliteWriter) -> int:
+    """Make all derived rows again, part after part; how many there are then."""
+    part: Rebuild | None = Rebuild()
+    while part is not None:
+        part = writer.execute(part, NOW).following
+    return writer.execute(CountRows(), NOW)

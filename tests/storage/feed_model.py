@@ -1,7 +1,7 @@
 """The feed, slow and obvious: all rows of all tables from nothing but the live events and whose keys there are."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -88,7 +88,7 @@ def posts(world: World) -> dict[str, dict[str, object]]:
     return found
 
 
-def comments(world: World, posts: Iterable[str]) -> dict[str, dict[str, object]]:
+def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, dict[str, object]]:
     """Comments by id, counters left out."""
     plain = {one.event.id: one for one in world.of(1111) if not grouped(one.event)}
     found = {}
@@ -102,7 +102,9 @@ def comments(world: World, posts: Iterable[str]) -> dict[str, dict[str, object]]
         found[comment.id] = {
             **signed(world, one),
             "post_id": root,
+            "post_seq": posts[root]["seq"],
             "parent_id": parent if nested else None,
+            "parent_seq": above.seq if nested and above else None,
             "content": comment.content,
         }
     return found

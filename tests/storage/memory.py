@@ -22,10 +22,22 @@ from relay.protocol.admission import (
     RemoveEdits,
     RemoveEvent,
 )
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.protocol.facts import Binding, Facts, GivenToken, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
-from storage.base import PUBLIC, SMALLEST_PAGE, Counted, Found, Incoming, Limits, Outcome, Readers, Record, Status
+from storage.base import (
+    PUBLIC,
+    SMALLEST_PAGE,
+    Counted,
+    Found,
+    Incoming,
+    Limits,
+    Outcome,
+    Readers,
+    Record,
+    Status,
+    Written,
+)
 from storage.commands import Command, RemoveMatching, Sweep
 from storage.identities.reads import SqliteLookups
 from storage.identities.types import Lookups
@@ -135,6 +147,11 @@ class MemoryLog:
     def forget_key(self, pubkey: str) -> None:
         """Nothing is remembered."""
 
+    @property
+    def drafts(self) -> list[Draft]:
+        """The relay says nothing here."""
+        return []
+
     def touch_author(self, pubkey: str) -> None:
         """There are no derived rows to refresh."""
 
@@ -222,6 +239,10 @@ class MemoryWriter:
             self._log.discard(stored.event)
             self._log.deleted.add((stored.event.id, OPERATOR))
         return len(found[:limit])
+
+    def collect(self) -> Written:
+        """Nobody follows what happens here."""
+        return Written()
 
     def close(self) -> None:
         """There is nothing to let go of."""

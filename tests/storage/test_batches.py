@@ -14,16 +14,15 @@ from handlers import table
 from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix
+from relay.protocol import chunks, kinds
 from relay.protocol import event as events
-from relay.protocol import kinds
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from storage import fact_reader, sqlite
 from storage.base import Incoming, Outcome, Status, StorageError
 from storage.identities.commands import OpenInvite, OpenKeyClaim, Register
 from storage.identities.types import NewIdentity
-from storage.search import chunks
-from storage.search.chunks import Cutting
 from storage.sqlite_writer import SqliteWriter
 from storage.transaction import Transaction
 from tests.factories import NOW, keypair, make_event
@@ -216,7 +215,7 @@ def _of_no_member(outcome: Outcome) -> bool:
 def test_a_binding_that_was_rolled_back_is_not_remembered(
     writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(_transaction: Transaction) -> None:
+    def fails(_transaction: Transaction, _now: int) -> None:
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patched:
@@ -234,10 +233,10 @@ def test_a_binding_by_an_event_that_failed_alone_is_not_remembered(
     finish = writer._finish
     key = JOINS.pubkey
 
-    def fails_where_it_is_bound(transaction: Transaction) -> None:
+    def fails_where_it_is_bound(transaction: Transaction, now: int) -> None:
         if writer._bindings.find([key])[key] is not None:
             raise ValueError("a fault of a projection")
-        finish(transaction)
+        finish(transaction, now)
 
     monkeypatch.setattr(writer, "_finish", fails_where_it_is_bound)
     joined, posted = writer.write([incoming(JOINS), incoming(POSTS)], NOW)

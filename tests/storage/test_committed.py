@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.rows import PROJECTIONS
 from storage import committed, sqlite
 from storage.base import Missing, Status, StorageError
 from storage.commands import Compact
@@ -45,7 +46,7 @@ async def problems(directory: Path) -> list[str]:
     """What `check` says, without a start of the relay between."""
     store = await sqlite.open_reader(directory, readers=1, cache_mib=1)
     try:
-        return [problem.message async for problem in store.check(verify=False)]
+        return [problem.message async for problem in store.check(PROJECTIONS, verify=False)]
     finally:
         await store.close()
 

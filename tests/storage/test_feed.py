@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 
 from handlers import table
+from handlers.rows import PROJECTIONS
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from storage import sqlite, sqlite_feed
 from storage.base import Status
-from storage.commands import Compact, Rebuild
+from storage.commands import Compact
 from storage.feed import MAX_TREE, REPLIES, CommentRow, PostRow
 from storage.identities.commands import BindProven
 from storage.sqlite_reader import SqliteReader
 from storage.sqlite_writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
-from tests.storage.feed_logs import MEANING, identity, open_log, write
+from tests.storage.feed_logs import MEANING, identity, open_log, rebuild, write
 
 HOUR = 3600
 ALICE, BOB, CAROL = identity(1), identity(2), identity(3)
@@ -389,7 +390,7 @@ async def test_a_deleted_post_takes_its_comments_and_votes_along(writer: SqliteW
     write(writer, [make_event(1, 5, "", [["e", shown.id]])])
     assert await reader.feed.posts_by_id([shown.id], NOW) == []
     assert await reader.feed.comments_by_id([under.id], NOW) == []
-    assert writer.execute(Rebuild(), NOW) == 0
+    assert rebuild(writer) == 0
 
 
 async def test_answers_to_a_deleted_comment_move_up_to_the_post(writer: SqliteWriter, reader: SqliteReader) -> None:
@@ -426,7 +427,7 @@ async def test_foreign_votes_are_shown_apart_unless_all_count(tmp_path: Path) ->
         reader = await sqlite.open_reader(tmp_path, readers=1)
         (row,) = await reader.feed.posts_by_id([shown.id], NOW)
         seen.append((row.upvotes, row.score, row.uncounted))
-        assert [problem async for problem in reader.check(verify=False)] == []
+        assert [problem async for problem in reader.check(PROJECTIONS, verify=False)] == []
         await reader.close()
     assert seen == [(1, 1, 1), (2, 2, 0), (1, 1, 1)]
 
@@ -439,7 +440,7 @@ async def test_check_names_a_row_and_a_counter_that_were_tampered_with(tmp_path:
     writer._connection.execute("UPDATE posts SET content = 'forged' WHERE id = ?", (texts.id,))
     writer._connection.execute("UPDATE posts SET upvotes = 9 WHERE id = ?", (counters.id,))
     reader = await sqlite.open_reader(tmp_path, readers=1)
-    messages = [problem.message async for problem in reader.check(verify=False)]
+    messages = [problem.message async for problem in reader.check(PROJECTIONS, verify=False)]
     await reader.close()
     writer.close()
     assert [any(one.id in message for message in messages) for one in (texts, counters)] == [True, True]
@@ -513,3 +514,71 @@ def test_a_vote_takes_the_same_work_however_many_posts_and_comments_there_are(wr
     others = [post(n, 1, NOW - n) for n in range(1, 400)]
     write(writer, [*others, *(comment(one, 2) for one in others)])
     assert _work(writer, vote(3, others[7])) <= among_one + 10
+
+
+async def test_karma_is_the_score_of_the_newest_posts_and_comments_of_all_keys(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    mine, other = post(1, 1), post(2, 2)
+    said, gone = comment(other, 1), comment(other, 1, content="gone", at=NOW - 1)
+    write(writer, [mine, other, said, gone])
+    write(writer, [vote(2, mine), vote(3, mine), vote(2, said, "-"), vote(3, gone, "-"), vote(1, other)])
+    keys = [keypair(1).pubkey]
+    assert await reader.feed.karma(ALICE, keys, NOW) == 0
+    write(writer, [make_event(1, 5, "", [["e", gone.id], ["k", "1111"]], NOW)])
+    assert await reader.feed.karma(ALICE, keys, NOW) == 1
+    assert await reader.feed.karma(ALICE, [], NOW) == 2  # the posts alone
+    assert await reader.feed.karma("nobody", [], NOW) == 0
+
+
+async def test_karma_looks_at_a_bounded_number_of_the_newest(
+    writer: SqliteWriter, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_feed, "RANKED", 2)
+    posts = [post(n, 1, NOW - n) for n in range(4)]
+    comments = [comment(posts[0], 1, at=NOW - n, content=str(n)) for n in range(4)]
+    write(writer, posts + comments)
+    write(writer, [vote(2, target) for target in posts + comments])
+    assert await reader.feed.karma(ALICE, [keypair(1).pubkey], NOW) == 4
+
+
+async def test_arrivals_are_told_of_what_is_here(writer: SqliteWriter, reader: SqliteReader) -> None:
+    posts = [post(1), post(2)]
+    write(writer, posts)
+    assert await reader.feed.arrivals([posts[1].id, "0" * 64, posts[0].id]) == {
+        posts[0].id: (1, NOW),
+        posts[1].id: (2, NOW),
+    }
+    assert await reader.feed.arrivals([]) == {}
+    assert await reader.feed.how_many_posts() == 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 10])
+async def test_controversial_comments_are_those_with_votes_both_ways(
+    writer: SqliteWriter, reader: SqliteReader, limit: int
+) -> None:
+    shown = post()
+    comments = [comment(shown, 1, at=NOW - n, content=str(n)) for n in range(5)]
+    write(writer, [shown, *comments])
+    ways = {0: "+", 1: "+-", 2: "++-", 3: "", 4: "+--"}
+    numbers = [1, 2, 3]
+    write(
+        writer,
+        [vote(key, comments[n], way) for n, some in ways.items() for key, way in zip(numbers, some, strict=False)],
+    )
+
+    def divided(n: int) -> tuple[float, int]:
+        up, down = ways[n].count("+"), ways[n].count("-")
+        few, many = min(up, down), max(up, down)
+        return (
+            float((up + down) ** (few / many)) if few else 0.0
+        ), n + 2  # the number in the log comes after the post's
+
+    found, cursor = [], ""
+    while True:
+        page = await reader.feed.comments(shown.id, "controversial", limit, NOW, cursor=cursor)
+        found += [row.content for row in page.rows]
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    assert found == [str(n) for n in sorted(ways, key=divided, reverse=True)]

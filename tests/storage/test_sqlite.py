@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from handlers.rows import PROJECTIONS
 from relay import app
 from relay.config import Config
 from relay.errors import Prefix
@@ -21,6 +22,7 @@ from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite_file import FILE
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
+from storage.statements import migrations
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming
@@ -41,7 +43,7 @@ async def store(tmp_path: Path, writer: SqliteWriter) -> AsyncIterator[SqliteSto
 
 
 async def problems(store: SqliteStore, verify: bool = True) -> list[Problem]:
-    return [problem async for problem in store.check(verify)]
+    return [problem async for problem in store.check(PROJECTIONS, verify)]
 
 
 def bytes_of_files(directory: Path) -> list[bytes]:
@@ -162,6 +164,8 @@ class TestDurability:
 class Poisoned:
     """Ordinary meaning, but one content breaks a handler and another breaks what follows."""
 
+    projections = PROJECTIONS
+
     def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
         return MEANING.needs(event, facts)
 
@@ -233,7 +237,7 @@ class TestTools:
             ("INSERT INTO entries SELECT * FROM (SELECT * FROM temp.changed)", "the events imply"),
             ("DELETE FROM events", "an event that is not there"),
             ("UPDATE meta SET value = 0 WHERE name = 'last_seq'", "above the last one"),
-            ("INSERT INTO profiles (pubkey, created_at) VALUES ('aa', 1)", "the row of aa"),
+            ("INSERT INTO profiles (pubkey, seq, created_at) VALUES ('aa', 99, 1)", "the row of aa"),
         ],
     )
     async def test_finds_what_does_not_agree(
@@ -307,7 +311,7 @@ async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWri
     writer.write(incoming([mine, *foreign, note]), NOW)
     assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 3
     assert set((await store.query([ANYTHING], PUBLIC, NOW)).wires) == {wire(mine), wire(note)}
-    assert [problem async for problem in store.check()] == []
+    assert [problem async for problem in store.check(PROJECTIONS)] == []
     writer.write(incoming(foreign[:1]), NOW)  # what comes later, somebody has decided on
     assert writer.execute(DropForeign([8000, 39000], ALICE), NOW) == 0
     assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 3
@@ -330,3 +334,8 @@ def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> N
     ):
         assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)
         opened.close()
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    numbers = [number for number, _ in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))

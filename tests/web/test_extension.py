@@ -65,18 +65,21 @@ def test_posts_comments_votes_and_deletes_with_ones_own_signature(relay, window,
 
 
 def as_bound(window, agent: Agent, key: Keypair) -> Reader:
-    """A window of the agent with an extension whose key is bound to the same identity."""
+    """A window of the agent with an extension whose key is the main key of the same identity."""
     code = agent.call("POST", "/agents/me/keys/claims")["code"]
     hand_in(agent.relay, make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time())))
+    agent.call("POST", f"/agents/me/keys/{key.pubkey}/choose")
     return window("/?sort=new", agent.identity, key)
 
 
 def test_deleting_a_post_of_ones_own_key_leaves_none_of_its_edits(relay, window):
     agent, key = Agent(relay), fresh_key()
+    held = agent.call("GET", "/agents/me")["pubkey"]
     reader = as_bound(window, agent, key)
     reader.write_post("Written by me")
     post = reader.event_of(reader.item("Written by me"))
     assert post.pubkey == key.pubkey
+    agent.call("POST", f"/agents/me/keys/{held}/choose")
     edit = agent.call("PATCH", f"/posts/{post.id}", content="Edited over HTTP")["event"]["id"]
     mine = reader.by_id(post.id)
     expect(mine).to_contain_text("Edited over HTTP")

@@ -6,7 +6,6 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from keys.custody import Draft
 from relay.http.api import common, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.idempotency import idempotent
@@ -14,6 +13,7 @@ from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Don
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
+from relay.protocol.event import Draft
 from relay.protocol.names import is_blank
 from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow

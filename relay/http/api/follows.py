@@ -10,7 +10,6 @@ from litestar import delete, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
-from keys.custody import Draft
 from relay.http.api import common, posts, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
@@ -18,7 +17,7 @@ from relay.http.api.shapes import Done, PostPage
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
-from relay.protocol.event import Event, values
+from relay.protocol.event import Draft, Event, values
 from relay.protocol.filter import Filter
 from relay.server.identities import Principal
 from storage.base import Expected

@@ -11,21 +11,21 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from keys.custody import Draft
 from relay.http.api import common, finding, publishing
-from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
+from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.finding import HowToLook, Language, Mode, Question, Snippet
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import Writer, writers
-from relay.http.api.shapes import Body, Done, EventId, When, iso
+from relay.http.api.shapes import Body, Done, EventId, SignedEvent, When, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import kinds, wiki
-from relay.protocol.event import Event, address_of, first_value, parse, values
+from relay.protocol.event import Draft, Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
-from storage.base import PUBLIC
+from relay.server.identities import Principal
+from storage.base import PUBLIC, Expected
 from storage.search import engine
 from storage.search.engine import Hit
 
@@ -90,7 +90,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None
     author: Writer
     created_at: When
-    event: Event
+    event: SignedEvent = UNSET
     chunks: list[Chunk] | UnsetType = UNSET
 
 
@@ -166,7 +166,13 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
 
 @get(f"{BASE}/knowledge", tags=TAGS, summary="List documents", guards=[common.may_read])
 async def list_documents(
-    *, hub: GivenHub, author: Author = "", tag: OneTag = "", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+    *,
+    hub: GivenHub,
+    author: Author = "",
+    tag: OneTag = "",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    events: Events = True,
 ) -> DocumentPage:
     """Documents, newest first."""
     most = common.at_most(limit)
@@ -176,7 +182,7 @@ async def list_documents(
     page = found[:most]
     following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
     people = await writers(hub, [event.pubkey for event in page])
-    documents = [_described(event, people[event.pubkey]) for event in page]
+    documents = [_described(event, people[event.pubkey], events) for event in page]
     return DocumentPage(documents=documents, has_more=following is not None, next_cursor=following)
 
 
@@ -197,6 +203,7 @@ async def search_knowledge(
     until: Since = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
+    events: Events = True,
 ) -> PassagePage:
     """Documents by words, by meaning or by both, each with its best passage; all conditions hold exactly."""
     wanted = finding.Wanted(
@@ -210,7 +217,7 @@ async def search_knowledge(
         project=project_id,
     )
     page = await finding.find(hub, q, wanted, limit, cursor)
-    results = await _passages(hub, page.hits)
+    results = await _passages(hub, page.hits, events)
     more = page.next_cursor is not None
     return PassagePage(query=q, mode=page.mode, results=results, has_more=more, next_cursor=page.next_cursor)
 
@@ -224,6 +231,15 @@ async def get_document(document_id: FromPath[str], hub: GivenHub) -> DocumentAns
 @delete(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Delete a document", status_code=200)
 async def delete_document(document_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
     """Delete your own document; its passages are found no more."""
+
+    async def once() -> Event:
+        return await _delete(hub, document_id, principal)
+
+    return Done(message="Document deleted", event=await publishing.change(f"document {document_id}", once))
+
+
+async def _delete(hub: Hub, document_id: str, principal: Principal) -> Event:
+    """The deletion. Raises Changed when the document is replaced meanwhile: what took its place is not to go with it."""
     present = await _find(hub, document_id)
     owner = (await hub.identities.by_key([present.pubkey])).get(present.pubkey)
     if owner is None or owner.id != principal.identity_id:
@@ -232,8 +248,12 @@ async def delete_document(document_id: FromPath[str], principal: GivenPrincipal,
     address = address_of(present)
     tags += [] if address is None else [["a", address]]
     draft = Draft(kinds.DELETION, tags, "", max(common.now(), present.created_at))
-    event = await publishing.act(hub, principal, draft, by=present.pubkey)
-    return Done(message="Document deleted", event=event)
+    expected = None
+    if address is not None:
+        name = frozenset([first_value(present, "d") or ""])
+        authors, kind = frozenset([present.pubkey]), frozenset([present.kind])
+        expected = Expected(Filter(kinds=kind, authors=authors, tags={"d": name}, limit=1), present.id)
+    return await publishing.act(hub, principal, draft, by=present.pubkey, expected=expected)
 
 
 def _check_same(present: Event, name: str, title: str) -> None:
@@ -243,7 +263,7 @@ def _check_same(present: Event, name: str, title: str) -> None:
         raise Problem(
             409,
             "name_taken",
-            f"you have a document of another title, {other!r}, whose name is {name!r} as well",
+            f"you have a document of another title, {other[:MAX_TITLE]!r}, whose name is {name!r} as well",
             f'Send "identifier": "{name}" to replace it, or one of its own, of letters, digits and hyphens, to have both.',
             more={"id": present.id},
         )
@@ -288,7 +308,7 @@ def _place(cursor: str) -> tuple[int, str] | None:
     return int(found.group(1)), found.group(2)
 
 
-async def _passages(hub: Hub, hits: list[Hit]) -> list[Passage]:
+async def _passages(hub: Hub, hits: list[Hit], events: bool) -> list[Passage]:
     people = await writers(hub, [parse(hit.wire).pubkey for hit in hits])
     passages = await asyncio.gather(*(hub.search.chunks(hit.event_id, PUBLIC, common.now()) for hit in hits))
     results = []
@@ -296,7 +316,7 @@ async def _passages(hub: Hub, hits: list[Hit]) -> list[Passage]:
         best = next((chunk for chunk in chunks if chunk.chunk == hit.chunk), None)
         if best is not None:  # else the document went between the two looks
             event = parse(hit.wire)
-            shown = _described(event, people[event.pubkey])
+            shown = _described(event, people[event.pubkey], events)
             passage = Passage(score=hit.score, snippet=finding.snippet(hit), passage=_chunk(best), document=shown)
             results.append(passage)
     return results
@@ -309,7 +329,7 @@ async def _document(hub: Hub, event: Event) -> Document:
     return msgspec.structs.replace(described, chunks=[_chunk(chunk) for chunk in chunks])
 
 
-def _described(event: Event, author: Writer) -> Document:
+def _described(event: Event, author: Writer, events: bool = True) -> Document:
     return Document(
         id=event.id,
         identifier=first_value(event, "d") or "",
@@ -318,7 +338,7 @@ def _described(event: Event, author: Writer) -> Document:
         source=first_value(event, "source") or first_value(event, "r") or None,
         author=author,
         created_at=iso(event.created_at),
-        event=event,
+        event=event if events else UNSET,
     )
 
 

@@ -26,8 +26,8 @@ from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["notifications"]
-WRITTEN: Final = 200  # answers and mentions that are looked at, each
-VOTED: Final = 500  # votes that are looked at
+WRITTEN: Final = 100  # answers and mentions that are looked at, each
+VOTED: Final = 300  # votes that are looked at
 PREVIEW: Final = 200  # characters of a text
 
 Type = Literal["post_comment", "comment_reply", "mention", "votes"]

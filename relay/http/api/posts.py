@@ -6,7 +6,6 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from keys.custody import Draft
 from relay.http.api import common, publishing, rows
 from relay.http.api.common import (
     BASE,
@@ -35,7 +34,7 @@ from relay.http.api.shapes import (
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
-from relay.protocol.event import Event, expiration, parse
+from relay.protocol.event import Draft, Event, expiration, parse
 from relay.protocol.filter import Filter
 from relay.server.identities import Principal
 from storage.feed import PostRow

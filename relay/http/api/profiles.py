@@ -12,12 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from relay.http import origin
-from relay.http.api import common
+from relay.http.api import common, finding
 from relay.http.api.shapes import Count, Name, Post, Pubkey, iso
 from relay.http.hub import Hub
-from relay.protocol import kinds
+from relay.protocol import kinds, urls
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter
+from relay.protocol.search import parse as parse_search
 from storage.base import PUBLIC
 from storage.identities.types import Identity
 
@@ -145,7 +146,7 @@ def _fields(hub: Hub, identity: Identity, digest: str | None) -> dict[str, Any]:
         "pubkey": identity.pubkey,
         "claimed": identity.user_id is not None,
         "is_claimed": identity.user_id is not None,
-        "claim_url": identity.claim_url,
+        "claim_url": identity.claim_url if identity.claim_url and urls.link(identity.claim_url) else None,
         "avatar_url": None if digest is None else avatar_url(hub, identity, digest),
         "created_at": iso(identity.created_at),
     }
@@ -164,4 +165,16 @@ async def find(hub: Hub, question: str, limit: int) -> list[Identity]:
         if word and len(found) < limit:
             some = await hub.identities.named_like(word[:64], limit)
             found |= {identity.id: identity for identity in some}
+    return list(found.values())[:limit]
+
+
+async def search(hub: Hub, question: str, limit: int) -> list[Identity]:
+    """As `find`, and then those whose profile (kind 0) has the words of the question, most relevant first."""
+    found = {identity.id: identity for identity in await find(hub, question, limit)}
+    if len(found) < limit and parse_search(question, pairs_are_words=True).terms:
+        wanted = finding.Wanted(mode="words", filter=Filter(kinds=frozenset([kinds.METADATA])))
+        hits = (await finding.find(hub, question, wanted, limit, "")).hits
+        people = await hub.identities.by_key([parse(hit.wire).pubkey for hit in hits]) if hits else {}
+        local = [one for one in people.values() if one.origin is None and one.anonymised_at is None]
+        found |= {identity.id: identity for identity in local if identity.id not in found}
     return list(found.values())[:limit]

@@ -13,14 +13,13 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from keys.custody import Draft
 from relay.errors import Changed, Prefix, Reject
 from relay.http.api import common
 from relay.http.hub import Hub
 from relay.http.problems import Problem, of_reject
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Draft, Event, parse
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server.identities import NoCustody, Principal

@@ -1,5 +1,6 @@
 """`/search`: everything that people and agents wrote here, by words and by meaning."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -33,6 +34,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.search import text_of
 from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow
+from storage.identities.types import Identity
 from storage.search.engine import Hit, KindOf
 
 TAGS: Final = ["search"]
@@ -52,6 +54,7 @@ Span = Annotated[
     QueryParameter(description="only what was written so lately"),
 ]
 SPANS: Final = {"hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400, "year": 365 * 86_400}
+FindAgents = Callable[[Hub, str, int], Awaitable[list[Identity]]]
 _SINGULAR: Final[dict[KindOf, Literal["post", "comment", "knowledge", "event"]]] = {
     "posts": "post",
     "comments": "comment",
@@ -217,8 +220,8 @@ async def search_agents(
     viewer: GivenViewer,  # noqa: ARG001 whoever asks counts against the rate
     limit: Limit = DEFAULT_LIMIT,
 ) -> AgentsFound:
-    """Agents whose name begins with a word of the question, in any case; 25 at most."""
-    found = await _agents(hub, q, limit)
+    """Agents whose name begins with a word of the question, in any case, then those whose profile has its words; 25 at most."""
+    found = await _agents(hub, q, limit, profiles.search)
     return AgentsFound(query=q, agents=found, count=len(found))
 
 
@@ -251,7 +254,7 @@ async def _answer(request: common.AnyRequest, hub: Hub, viewer: Principal | None
 
 
 async def _names(request: common.AnyRequest, hub: Hub, asked: Asked) -> SearchAnswer:
-    agents = [] if asked.type == "submolts" else await _agents(hub, asked.q, asked.limit)
+    agents = [] if asked.type == "submolts" else await _agents(hub, asked.q, asked.limit, profiles.search)
     submolts = await _submolts(request, hub, asked.q) if asked.type == "submolts" else []
     return SearchAnswer(
         query=asked.q,
@@ -267,8 +270,8 @@ async def _names(request: common.AnyRequest, hub: Hub, asked: Asked) -> SearchAn
     )
 
 
-async def _agents(hub: Hub, question: str, limit: int) -> list[Agent]:
-    return await profiles.describe(hub, await profiles.find(hub, question, min(limit, profiles.MAX_FOUND)))
+async def _agents(hub: Hub, question: str, limit: int, find: FindAgents = profiles.find) -> list[Agent]:
+    return await profiles.describe(hub, await find(hub, question, min(limit, profiles.MAX_FOUND)))
 
 
 async def _submolts(request: common.AnyRequest, hub: Hub, question: str) -> list[Submolt]:

@@ -3,6 +3,7 @@
 A stream begins with what came since `Last-Event-ID`, read from the log, and goes on live without gap or repetition.
 """
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Final
@@ -18,12 +19,14 @@ from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found, too_fast
 from relay.protocol.event import parse
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC, Limits
+from storage.base import PUBLIC, Limits, StorageError
 
 MAX_BEHIND: Final = 10_000  # numbers of the log that a stream goes back
 RETRY: Final = b"retry: 2000\n\n"  # milliseconds before a client comes back
 BATCH: Final = 50  # events described at once, fewer where they are large: each stream that resumes holds so much
 BATCH_BYTES: Final = 256 * 1024
+
+log = logging.getLogger("tidings.stream")
 
 EXAMPLE: Final = (
     'id: 1042\nevent: vote\ndata: {"type":"vote","seq":1042,"post_id":"5c83…","vote":"up","score":3, …}\n\n'
@@ -98,15 +101,17 @@ async def _frames(
 
 
 async def _allowed(hub: Hub, token: str | None, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """The frames, as long as the token that the stream was opened with is good: one that is revoked ends it."""
+    """The frames, as long as the token that the stream was opened with is good, and the store can be read."""
     async with aclosing(frames):
-        async for frame in frames:
-            if token is not None:
-                try:
+        try:
+            async for frame in frames:
+                if token is not None:
                     await hub.identities.authenticate(token)
-                except Reject:
-                    return
-            yield frame
+                yield frame
+        except Reject:
+            return
+        except StorageError as error:  # the head of the answer is sent: its reader comes again, after what it has
+            log.warning("a stream ends: %s", error)
 
 
 async def _since(hub: Hub, watcher: Watcher, after: int) -> AsyncIterator[bytes]:

@@ -12,14 +12,13 @@ from typing import Final, Literal
 from litestar import delete, post
 from litestar.params import FromPath
 
-from keys.custody import Draft
 from relay.http.api import comments, common, posts, publishing
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import VoteAnswer
 from relay.http.hub import GivenHub, Hub
 from relay.protocol import kinds
-from relay.protocol.event import Event
+from relay.protocol.event import Draft, Event
 from relay.server.identities import Principal
 from storage.feed import CommentRow, PostRow
 

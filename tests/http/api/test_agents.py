@@ -50,7 +50,6 @@ async def test_registering_publishes_a_profile_by_the_held_key_that_says_so(hub:
 
 async def test_members_are_told_of_by_the_relay_s_own_key(hub: Home) -> None:
     agent = await hub.register("Alice")
-    await hub.site.identities.membership.settle()
     (added,) = await events_of(hub, kinds.MEMBER_ADDED)
     (members,) = await events_of(hub, kinds.MEMBERS)
     assert added.pubkey == members.pubkey == hub.site.self_pubkey

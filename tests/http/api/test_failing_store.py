@@ -328,3 +328,21 @@ async def test_a_store_that_fails_after_the_registration_loses_no_token(
         assert {name: told[name] for name in ("id", "name", "pubkey", "created_at")} == {
             name: registered[name] for name in ("id", "name", "pubkey", "created_at")
         }
+
+
+async def test_a_stream_whose_past_cannot_be_read_ends_and_leaves_no_traceback(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    async with home(tmp_path) as client:
+        world = await World.build(client)
+
+        async def fails(*_given: object, **_more: object) -> None:
+            raise StorageError("reading or writing the disk failed; look at the system log")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(sqlite_reader.Connection, "run", fails)
+            headers = {"last-event-id": "0", "authorization": f"Bearer {world.token}"}
+            answer = await client.get(f"{BASE}/stream", headers=headers)
+        assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n")
+        assert "a stream ends: reading or writing the disk failed" in caplog.text
+        assert not [record for record in caplog.records if record.exc_info]

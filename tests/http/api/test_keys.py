@@ -8,12 +8,11 @@ import msgspec
 import pytest
 
 from keys import nip49, tokens
-from keys.custody import Draft
 from keys.schnorr import public_key
 from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, wire
+from relay.protocol.event import Draft, Event, wire
 from relay.server.signing import NoCustody
 from storage.base import Incoming
 from tests.factories import keypair, make_event

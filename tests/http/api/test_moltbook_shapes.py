@@ -95,6 +95,14 @@ async def test_a_lean_list_of_comments_is_lean_further_down(alice, told):
     assert "event" not in comment["replies"][0]
 
 
+async def test_a_lean_list_of_documents_leaves_the_texts_out(alice):
+    await alice.told("POST", "knowledge", {"title": "Tides", "content": "The tide turns."}, 201)
+    (listed,) = (await alice.get("knowledge?events=false"))["documents"]
+    (found,) = (await alice.get("knowledge/search?q=tide&events=false"))["results"]
+    assert ("event" in listed, "event" in found["document"]) == (False, False)
+    assert (listed["title"], found["passage"]["content"]) == ("Tides", "The tide turns.")
+
+
 @pytest.mark.parametrize("name", ["alice", "@alice", "ALICE", "@Alice"])
 async def test_an_agent_is_found_by_name_with_or_without_the_sign(bob, alice, name):
     assert (await bob.get(f"agents/{name}"))["name"] == "alice"
@@ -228,3 +236,12 @@ async def test_general_is_read_by_everybody_and_holds_all(api, alice, told):
     general = (await api.get("submolts/general"))["submolt"]
     assert (general["subscriber_count"], general["post_count"]) == (2, 1)
     assert (await alice.told("DELETE", "submolts/general/subscribe"))["submolt"]["is_subscribed"] is True
+
+
+async def test_agents_are_found_by_the_words_of_their_profiles_too(api, alice, bob):
+    await alice.told("PATCH", "agents/me", {"display_name": "Sandpiper", "description": "Counts the waves at dusk."})
+    await bob.told("PATCH", "agents/me", {"description": "Knows alice."})
+    for path in ("search/agents?q=waves", "search/agents?q=sandpiper", "search?q=dusk&type=users"):
+        assert [one["name"] for one in (await api.get(path))["agents"]] == ["alice"], path
+    assert [one["name"] for one in (await api.get("search/agents?q=alice"))["agents"]] == ["alice", "bob"]
+    assert (await api.get("search/agents?q=%F0%9F%A6%86"))["agents"] == []

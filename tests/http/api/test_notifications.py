@@ -129,8 +129,8 @@ async def test_pages_hold_every_notification_once(alice, bob, post):
 async def test_an_event_by_another_door_that_only_claims_to_answer_is_a_mention_at_most(relay, alice, bob, post):
     other = await bob.post("Elsewhere")
     me = (await bob.get("agents/me"))["id"]
-    from keys.custody import Draft
     from relay.protocol.admission import Door
+    from relay.protocol.event import Draft
 
     tags = [["E", other["id"]], ["K", "11"], ["P", post["author"]["pubkey"]], ["p", post["author"]["pubkey"]]]
     event = await relay.site.identities.sign(me, Draft(1111, tags, "look here", other["event"]["created_at"] + 1))

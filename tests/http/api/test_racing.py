@@ -7,11 +7,11 @@ import asyncio
 
 import pytest
 
-from keys.custody import Draft
 from relay.errors import Changed
 from relay.http.api import publishing, votes
 from relay.protocol import kinds
 from relay.protocol.admission import Door
+from relay.protocol.event import Draft
 
 
 class Between:
@@ -170,6 +170,19 @@ async def test_a_document_beside_another_of_its_name_is_the_newer_one(alice, bet
     assert mine["event"]["created_at"] > second
     assert [one["id"] for one in (await alice.get("knowledge"))["documents"]] == [mine["id"]]
     assert hook.refused == 1
+
+
+async def test_a_document_that_is_replaced_beside_its_deletion_stays(alice, between, elsewhere):
+    mine = (await alice.told("POST", "knowledge", {"title": "tides", "content": "first"}, 201))["document"]
+    second = mine["event"]["created_at"]
+
+    async def replaced():
+        await elsewhere(kinds.WIKI, [["d", "tides"], ["title", "tides"]], "newer", second + 1)
+
+    hook = between(kinds.DELETION, replaced)
+    assert await alice.refused(404, "DELETE", f"knowledge/{mine['id']}") == "document_not_found"
+    assert hook.refused == 1
+    assert [one["event"]["content"] for one in (await alice.get("knowledge"))["documents"]] == ["newer"]
 
 
 async def test_what_changes_all_the_time_is_given_up_and_says_so(alice, relay, monkeypatch):

@@ -302,3 +302,11 @@ async def test_the_claim_page_holds_no_secret_and_no_foreign_script(hub: Home) -
     assert "tdc_" not in response.text
     assert "script-src 'self'" in response.headers["content-security-policy"]
     assert "<script>" not in response.text
+
+
+async def test_a_proof_of_before_that_misleads_is_shown_nowhere(hub: Home) -> None:
+    secret = claim_of(await hub.register("Alice"))
+    await hub.site.identities.claim(secret, "user-7", "https://evil.example\\@example.com/")
+    profile = (await hub.ask("GET", "/agents/alice"))[1]
+    assert (profile["claimed"], profile["claim_url"]) == (True, None)
+    assert "evil.example" not in (await hub.get("/u/alice", headers={"accept": "text/html"})).text

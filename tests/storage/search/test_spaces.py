@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from handlers import table
-from storage import sqlite
+from relay.protocol.event import rank, wire
+from storage import entries, sqlite
 from storage.commands import AdoptModel, BeginModel, ForgetVectors, StoreVectors
 from storage.search import writing
 from storage.search.engine import ModelMismatch
 from storage.search.writing import Model
 from storage.sqlite_file import split
 from storage.statements import migrations
-from tests.factories import NOW
+from tests.factories import NOW, make_event
 
 OLD, NEW = Model("old", 2), Model("new", 3)
 
@@ -28,12 +29,20 @@ def older(path: Path) -> None:
                 connection.execute(statement)
     connection.execute("INSERT INTO meta (name, value) VALUES ('schema_version', 4)")
     connection.execute("""UPDATE meta SET value = '{"name":"old","dimension":2}' WHERE name = 'search_model'""")
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'search'", ('{"knowledge":[30818]}',))
     rows = [(1, "old", b"1" * 8), (2, "old", b"2" * 8), (4, None, None), (5, "other", b"5" * 12), (6, "old", b"6" * 8)]
-    for passage, model, vector in rows:
+    for seq, model, vector in rows:
+        article = make_event(1, 30818, "text", [("d", f"{seq}")])
+        connection.execute(
+            "INSERT INTO events (seq, id, pubkey, kind, created_at, door, received_at, wire) VALUES (?, ?, ?, 30818, ?, 1, ?, ?)",
+            (seq, bytes.fromhex(article.id), bytes.fromhex(article.pubkey), NOW, NOW, wire(article)),
+        )
+        found = entries.rows(article, None, seq)
+        connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", found)
         connection.execute(
             "INSERT INTO passages (id, seq, chunk, event_id, pubkey, kind, kind_of, created_at, rank, tags, title, content, "
-            "model, embedding) VALUES (?, ?, 0, ?, 'k', 30818, 'knowledge', 1, 0, '[]', '', 'text', ?, ?)",
-            (passage, passage, f"e{passage}", model, vector),
+            "model, embedding) VALUES (?, ?, 0, ?, ?, 30818, 'knowledge', ?, ?, '[]', '', 'text', ?, ?)",
+            (seq, seq, article.id, article.pubkey, NOW, rank(article.id), model, vector),
         )
     connection.close()
 

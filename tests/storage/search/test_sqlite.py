@@ -15,18 +15,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers import table
+from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from storage import sqlite
 from storage.base import Incoming, StorageError
-from storage.commands import Command, Compact, Rebuild
-from storage.search.chunks import Cutting
+from storage.commands import Command, Compact
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
 from tests.factories import NOW, keypair, make_event
+from tests.storage.feed_logs import rebuild
 
 CUTTING = Cutting((0, 1, 11, 1111, 30023), (30818,), size=300, overlap=30)
 
@@ -515,11 +517,11 @@ async def test_a_change_of_the_searched_kinds_leaves_the_passages_of_all_others_
 
 async def test_check_finds_the_passages_as_the_log_makes_them(place):
     place.put(CAT, DOG, WIKI)
-    assert [problem async for problem in place.store.check()] == []
-    place.writer.execute(Rebuild(), NOW)
+    assert [problem async for problem in place.store.check(PROJECTIONS)] == []
+    rebuild(place.writer)
     await place.embed()
     assert (await place.ids("cat", mode="meaning"))[0] == CAT.id
-    assert [problem async for problem in place.store.check()] == []
+    assert [problem async for problem in place.store.check(PROJECTIONS)] == []
 
 
 WORDS = [f"w{n}" for n in range(30)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.search.chunks import Cutting, passages_of, split
+from relay.protocol.chunks import Cutting, passages_of, split
 from tests.factories import make_event
 
 SENTENCE = "The quick brown fox jumps over the lazy dog and runs away."

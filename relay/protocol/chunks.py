@@ -13,7 +13,6 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol import search
 from relay.protocol.event import Event
-from storage import entries
 
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
@@ -84,8 +83,11 @@ def _pieces(sentence: str, size: int) -> Iterator[str]:
         yield sentence
 
 
-def passages_of(cutting: Cutting, event: Event, title: str | None, content: str | None) -> list[tuple[object, ...]]:
-    """The passages of an event as rows: what it is, rank, language, tags, source, title, text.
+Piece = tuple[str, int, str | None, str, str | None, str, str]  # what it is, rank, language, tags, source, title, text
+
+
+def passages_of(cutting: Cutting, event: Event, title: str | None, content: str | None) -> list[Piece]:
+    """The passages of an event.
 
     `title` and `content` are those of its row in the feed, where it has one: edits count there.
     """
@@ -94,7 +96,7 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
     knowledge = event.kind in cutting.knowledge
     text = (own_text if content is None else content).replace("\x00", " ")
     texts = split(text, cutting.size, cutting.overlap) or ([""] if shown else [])
-    head = ("knowledge" if knowledge else "events", entries.rank(event.id), search.language_of(event))
+    head = ("knowledge" if knowledge else "events", events.rank(event.id), search.language_of(event))
     tags = msgspec.json.encode(list(dict.fromkeys(events.values(event, "t")))).decode()
     source = events.first_value(event, "source") or events.first_value(event, "r")
     return [(*head, tags, source, shown, passage) for passage in texts]

@@ -1,0 +1,32 @@
+"""The derived tables: one module a table, one row each here. See relay.protocol.rows for the words."""
+
+from typing import Final
+
+from handlers.rows import comments, passages, posts, profiles, votes
+from relay.protocol.admission import Key
+from relay.protocol.event import Event
+from relay.protocol.rows import Projection
+
+# Each may ask for the rows of those above it.
+PROJECTIONS: Final[tuple[Projection, ...]] = (
+    profiles.PROJECTION,
+    posts.PROJECTION,
+    comments.PROJECTION,
+    votes.PROJECTION,
+    passages.PROJECTION,
+)
+
+_KINDS: Final = frozenset(kind for projection in PROJECTIONS for kind in projection.kinds or ())
+
+
+def keys_of(event: Event, searched: frozenset[int]) -> tuple[Key, ...]:
+    """The derived rows that an event may change; `searched` are the kinds whose text is searched."""
+    kind = event.kind
+    if kind not in _KINDS and kind not in searched:
+        return ()
+    return tuple(
+        (projection.table, key)
+        for projection in PROJECTIONS
+        if kind in (searched if projection.kinds is None else projection.kinds)
+        for key in projection.keys(event)
+    )

@@ -1,0 +1,79 @@
+"""`passages`: the text of live events of the kinds that are searched, cut into pieces that are found on their own.
+
+A post's text is that of its row, edits included. A passage never changes: a vector made for it stays true.
+"""
+
+from typing import Final
+
+import msgspec
+
+from relay.protocol.chunks import passages_of
+from relay.protocol.event import Event
+from relay.protocol.rows import Follow, Projection, Sources
+
+
+class PassageFields(msgspec.Struct, frozen=True):
+    """A row. `kind_of`: posts, comments (those with a row in the feed), knowledge or events. `tags` are its `t` tags as JSON."""
+
+    seq: int
+    chunk: int
+    event_id: str
+    pubkey: str
+    kind: int
+    kind_of: str
+    created_at: int
+    rank: int
+    expires_at: int | None
+    audience: bytes | None
+    language: str | None
+    tags: str
+    source: str | None
+    title: str
+    content: str
+
+
+def _keys(event: Event) -> tuple[str, ...]:
+    return (event.id,)
+
+
+def _rows(key: str, sources: Sources) -> list[PassageFields]:
+    live = sources.event(key)
+    if live is None or live.event.kind not in sources.cutting.searched:
+        return []
+    event, standing = live.event, sources.standing(key)
+    post = sources.row("posts", standing.seq) if standing is not None and standing.table == "posts" else None
+    title, text = (None, None) if post is None else (post.title, post.content)
+    return [
+        PassageFields(
+            live.seq,
+            chunk,
+            event.id,
+            event.pubkey,
+            event.kind,
+            kind_of if standing is None else standing.table,
+            event.created_at,
+            rank,
+            live.expires_at,
+            live.audience,
+            language,
+            tags,
+            source,
+            shown,
+            piece,
+        )
+        for chunk, (kind_of, rank, language, tags, source, shown, piece) in enumerate(
+            passages_of(sources.cutting, event, title, text)
+        )
+    ]
+
+
+PROJECTION: Final = Projection(
+    "passages",
+    PassageFields,
+    ("seq", "chunk"),
+    None,
+    _keys,
+    _rows,
+    follows=(Follow("posts", ("came", "went", "changed")), Follow("comments", ("came", "went"))),
+    renewed=True,
+)

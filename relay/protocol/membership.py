@@ -1,0 +1,29 @@
+"""Who is a member, as the relay's own key tells it (NIP-43): 8000 and 8001 as keys come and go, 13534 the newest of them.
+
+These events are protected (NIP-70): nobody else's are taken.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from relay.protocol import kinds
+from relay.protocol.event import Draft
+
+CHANGES: Final = frozenset((kinds.MEMBER_ADDED, kinds.MEMBER_REMOVED))
+MOST_AHEAD: Final = 60  # seconds that the list may lie ahead of the clock, where it changes several times a second
+_PROTECTED: Final = ["-"]
+
+
+def added(pubkey: str, now: int) -> Draft:
+    """The key is a member now."""
+    return Draft(kinds.MEMBER_ADDED, [_PROTECTED, ["p", pubkey]], "", now)
+
+
+def removed(pubkey: str, now: int) -> Draft:
+    """The key is no member any more."""
+    return Draft(kinds.MEMBER_REMOVED, [_PROTECTED, ["p", pubkey]], "", now)
+
+
+def listing(pubkeys: Sequence[str], created_at: int) -> Draft:
+    """The list of members."""
+    return Draft(kinds.MEMBERS, [_PROTECTED, *(["member", pubkey] for pubkey in pubkeys)], "", created_at)

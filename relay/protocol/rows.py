@@ -1,0 +1,139 @@
+"""The words in which storage and handlers talk about derived rows.
+
+A derived row is a function of which events are live and of whose key signed them, never of the order in which they came. A
+`Projection` is one derived table: `keys` names which of its rows an event may change, `rows` makes them. Both are pure: what a
+row is made of it asks of `Sources`. A source that was not looked up yet is None, is noted, looked up for all keys at once, and
+the function is called again for those keys; so a function may ask for one thing after the other and never waits.
+
+Storage compares what is made with what is stored and writes the difference, for the keys at hand (a batch), for all keys in
+parts (a rebuild) or without writing (a check). What follows from a row that came, went or changed is data here: rows of later
+projections (`follows`), rows that go with it (`under`), counters that it adds to (`counts`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from relay.protocol.chunks import Cutting
+from relay.protocol.event import Event
+
+Place = tuple[int | str, ...]  # the first columns of a primary key: where the rows of one key stand
+Change = Literal["came", "went", "changed"]
+Count = tuple[str, int, str]  # a counter to add 1 to: table, number of the row, column
+
+
+class Live(msgspec.Struct, frozen=True, gc=False):
+    """An event in the log and what the log knows of it. `audience` is as the log keeps it, None for everyone.
+
+    `seq` is its number, `received_at` and `expires_at` are unix seconds.
+    """
+
+    seq: int
+    event: Event
+    received_at: int
+    expires_at: int | None
+    audience: bytes | None
+
+
+class Owner(msgspec.Struct, frozen=True, gc=False):
+    """The posting identity that a key was ever bound to: its id and number, whether it is of this relay, all its keys."""
+
+    id: str
+    number: int
+    local: bool
+    keys: tuple[str, ...]
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """The row of the feed that an event has: `posts` or `comments`, and its number, which is the event's."""
+
+    table: str
+    seq: int
+
+
+class Sources(Protocol):
+    """What rows are made of: the log, the primary tables, and the rows of earlier projections."""
+
+    @property
+    def cutting(self) -> Cutting:
+        """What is searched, and how texts are cut."""
+
+    @property
+    def counts_all(self) -> bool:
+        """Whether votes of identities that other relays brought count."""
+
+    def event(self, event_id: str) -> Live | None:
+        """The live event with this id."""
+
+    def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
+        """The newest live event of a kind by this key, of equals the one with the lowest id.
+
+        With `about`, among the public ones whose subject (relay.protocol.feed.subject) is this event.
+        """
+
+    def owner(self, pubkey: str) -> Owner | None:
+        """Whose key this is."""
+
+    def standing(self, event_id: str) -> Standing | None:
+        """The row of the feed that this event has."""
+
+    def row(self, table: str, seq: int) -> Any:
+        """The row of an earlier projection with this number, as its struct; None where there is none."""
+
+
+class Tagged(msgspec.Struct, frozen=True):
+    """Keys: the ids of live public events of a kind with a tag of this name and the id at hand."""
+
+    kind: int
+    name: str
+
+
+class About(msgspec.Struct, frozen=True):
+    """Keys: the id at hand and the author, for every live public event of a kind whose subject it is."""
+
+    kind: int
+
+
+class Follow(msgspec.Struct, frozen=True):
+    """A row of `table` came, went or changed: which keys that touches; with `keys` None the id of its event."""
+
+    table: str
+    when: tuple[Change, ...]
+    keys: Tagged | About | None = None
+
+
+def place_of_event(key: str, sources: Sources) -> Place | None:
+    """Where a row stands whose key is the id of an event: its number is the event's."""
+    live = sources.event(key)
+    return None if live is None else (live.seq,)
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """A derived table.
+
+    `row` has its columns in order, counters left out; `primary` are those of its primary key. `kinds` are those whose events
+    have keys here, None for those that are searched. `place` is where the rows of a key stand; a key that has none cannot have
+    rows. `beside`: which keys hang together with the one that is touched. `under`: (table, column) of rows that these go
+    with. `counts`: the counters that a row adds to. `renewed`: a row that differs is another row, with a number of its own.
+    """
+
+    table: str
+    row: type[msgspec.Struct]
+    primary: tuple[str, ...]
+    kinds: frozenset[int] | None
+    keys: Callable[[Event], tuple[str, ...]]
+    rows: Callable[[str, Sources], Sequence[msgspec.Struct]]
+    place: Callable[[str, Sources], Place | None] = place_of_event
+    beside: Tagged | None = None
+    follows: tuple[Follow, ...] = ()
+    under: tuple[tuple[str, str], ...] = ()
+    counts: Callable[[Any], Iterable[Count]] | None = None
+    renewed: bool = False
+
+
+def newest_of(some: Iterable[Live | None]) -> Live | None:
+    """The newest of these events, of equals the one with the lowest id."""
+    return min(
+        (one for one in some if one is not None), key=lambda one: (-one.event.created_at, one.event.id), default=None
+    )

@@ -1,0 +1,185 @@
+"""Derived rows made again: whatever the tables hold, beside writing, after a migration, after a start that was cut short."""
+
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from handlers.rows import PROJECTIONS
+from relay.protocol.admission import Door
+from relay.protocol.event import Event, wire
+from storage import entries, rebuilding, sqlite
+from storage.base import StorageError
+from storage.commands import Rebuild
+from storage.identities.commands import BindProven
+from storage.sqlite_file import FILE, split
+from storage.statements import migrations
+from tests.factories import NOW, keypair, make_event
+from tests.storage.feed_logs import MEANING, identity, open_log, ordered, rebuild, tables, world, write
+from tests.storage.feed_model import feed
+from tests.storage.test_feed_projection import OWNERS, pools
+
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+WRONG = [
+    "DELETE FROM posts WHERE seq % 2",
+    "UPDATE posts SET title = 'forged'",
+    "UPDATE posts SET upvotes = upvotes + 1, comment_count = 7",
+    "INSERT OR IGNORE INTO posts SELECT seq, hex(id), 'x', 'x', NULL, 1, NULL, 1, NULL, 0, 0, 0, 0, 'x', NULL, 'x' FROM events",
+    "INSERT INTO posts (seq, id, posting_identity_id, pubkey, created_at, first_seen, title, content) "
+    "VALUES (99, 'x', 'x', 'x', 1, 1, 'x', 'x')",
+    "DELETE FROM comments",
+    "UPDATE comments SET parent_id = NULL, parent_seq = NULL",
+    "UPDATE comments SET downvotes = 5",
+    "UPDATE votes SET up = 1 - up",
+    "UPDATE votes SET target = target + 1000",
+    "DELETE FROM votes",
+    "INSERT OR IGNORE INTO votes SELECT 1, 77, 11, seq, 1, 1, 1 FROM events",
+    "UPDATE profiles SET name = 'forged'",
+    "UPDATE profiles SET pubkey = 'x' || pubkey",
+]
+
+
+def profiles(directory: Path) -> list[tuple[object, ...]]:
+    plain = sqlite3.connect(directory / FILE)
+    found = plain.execute("SELECT * FROM profiles ORDER BY pubkey").fetchall()
+    plain.close()
+    return found
+
+
+@FEW
+@given(pools(), st.data())
+def test_a_rebuild_mends_whatever_the_tables_hold_and_a_check_sees_it(pool: list[Event], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        writer = open_log(directory, local=(1, 2), foreign=(9,))
+        try:
+            for key, owner in OWNERS.items():
+                writer.execute(BindProven(keypair(key).pubkey, identity(owner)), NOW)
+            write(writer, [make_event(key, 0, '{"name":"n"}') for key in OWNERS], Door.IMPORT)
+            write(writer, pool, Door.IMPORT)
+            right, shown = tables(directory), profiles(directory)
+            for wrong in data.draw(st.lists(st.sampled_from(WRONG), min_size=1, max_size=4, unique=True)):
+                writer._connection.execute(wrong)
+            damaged = (ordered(tables(directory)), profiles(directory)) != (ordered(right), shown)
+            damaged = damaged or bool(writer._connection.execute("SELECT 1 FROM votes WHERE target > 999").fetchone())
+            found = list(rebuilding.problems(writer._connection, PROJECTIONS))
+            assert bool(found) or not damaged
+            with mock.patch.object(rebuilding, "AT_ONCE", data.draw(st.integers(1, 6))):
+                rebuild(writer)
+            assert ordered(tables(directory)) == ordered(right) == ordered(feed(world(directory)))
+            assert profiles(directory) == shown
+            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+        finally:
+            writer.close()
+
+
+@FEW
+@given(pools(), st.data())
+def test_what_is_written_between_the_parts_of_a_rebuild_has_its_rows(pool: list[Event], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        writer = open_log(directory, local=(1, 2), foreign=(9,))
+        try:
+            for key, owner in OWNERS.items():
+                writer.execute(BindProven(keypair(key).pubkey, identity(owner)), NOW)
+            order = data.draw(st.permutations(pool))
+            before = data.draw(st.integers(0, len(order)))
+            write(writer, order[:before], Door.IMPORT)
+            for table in ("posts", "comments", "votes"):
+                writer._connection.execute(f"DELETE FROM {table}")  # as a migration leaves them
+            coming = iter(order[before:])
+            with mock.patch.object(rebuilding, "AT_ONCE", 2):
+                part: Rebuild | None = Rebuild()
+                while part is not None:
+                    part = writer.execute(part, NOW).following
+                    write(writer, [event for event in [next(coming, None)] if event is not None], Door.IMPORT)
+            write(writer, coming, Door.IMPORT)
+            assert ordered(tables(directory)) == ordered(feed(world(directory)))
+            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+        finally:
+            writer.close()
+
+
+POST = make_event(1, 11, "text", [("title", "A title")])
+COMMENT = make_event(2, 1111, "first", [("E", POST.id), ("K", "11")])
+LOG = [
+    make_event(1, 0, '{"name":"n"}'),
+    POST,
+    make_event(1, 1010, "edited", [("e", POST.id)], NOW + 1),
+    COMMENT,
+    make_event(2, 1111, "second", [("E", POST.id), ("K", "11"), ("e", COMMENT.id), ("k", "1111")]),
+    make_event(2, 7, "+", [("e", POST.id)]),
+    make_event(1, 7, "-", [("e", COMMENT.id)]),
+]
+
+
+def older(directory: Path, version: int) -> None:
+    """A data directory as an older version left it: two identities, and a log whose rows are yet to be made."""
+    directory.mkdir()
+    connection = sqlite3.connect(directory / FILE, isolation_level=None)
+    for number, script in migrations():
+        if number <= version:
+            for statement in split(script):
+                connection.execute(statement)
+    connection.execute("INSERT INTO meta (name, value) VALUES ('schema_version', ?)", (version,))
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'last_seq'", (len(LOG),))
+    for n in (1, 2):
+        values = (identity(n), f"name{n}", f"name{n}", NOW)
+        connection.execute(
+            "INSERT INTO posting_identities (id, name, name_key, created_at) VALUES (?, ?, ?, ?)", values
+        )
+        connection.execute(
+            "INSERT INTO identity_keys (pubkey, posting_identity_id, custody, created_at) VALUES (?, ?, 'own', ?)",
+            (keypair(n).pubkey, values[0], NOW),
+        )
+    for seq, event in enumerate(LOG, 1):
+        connection.execute(
+            "INSERT INTO events (seq, id, pubkey, kind, created_at, door, received_at, wire) VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
+            (seq, bytes.fromhex(event.id), bytes.fromhex(event.pubkey), event.kind, event.created_at, NOW, wire(event)),
+        )
+        connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", entries.rows(event, None, seq))
+    connection.close()
+
+
+@pytest.mark.parametrize("version", [6, 9])
+def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Path, version: int) -> None:
+    older(tmp_path / "data", version)
+    writer = sqlite.open_writer(tmp_path / "data", MEANING)
+    assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+    assert rebuilding.pending(writer._connection) == []
+    writer.close()
+    found = tables(tmp_path / "data")
+    assert ordered(found) == ordered(feed(world(tmp_path / "data")))
+    assert [len(rows) for rows in found.values()] == [1, 2, 1, 0, 0, 1]
+    assert len(profiles(tmp_path / "data")) == 1
+
+
+def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(tmp_path: Path) -> None:
+    older(tmp_path / "data", 6)
+    done = mock.Mock(side_effect=[mock.DEFAULT, mock.DEFAULT, KeyboardInterrupt], wraps=rebuilding.part)
+    with mock.patch.object(rebuilding, "part", done), pytest.raises(KeyboardInterrupt):
+        sqlite.open_writer(tmp_path / "data", MEANING)
+    assert ordered(tables(tmp_path / "data")) != ordered(feed(world(tmp_path / "data")))
+    sqlite.open_writer(tmp_path / "data", MEANING).close()
+    assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))
+
+
+def test_rows_are_not_made_again_without_room_for_them(tmp_path: Path) -> None:
+    older(tmp_path / "data", 6)
+    with (
+        mock.patch.object(shutil, "disk_usage", return_value=SimpleNamespace(free=1000)),
+        pytest.raises(StorageError, match="free some space"),
+    ):
+        sqlite.open_writer(tmp_path / "data", MEANING)
+    sqlite.open_writer(tmp_path / "data", MEANING).close()
+    assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))
+
+
+def test_migrations_are_numbered_one_after_the_other() -> None:
+    assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
