@@ -142,7 +142,7 @@ class Limits(Section, frozen=True):
         500
     )
     max_limit: Annotated[int, Meta(ge=1, description="stored events for any filter", extra=LIVE)] = 5000
-    max_event_tags: Annotated[int, Meta(ge=0, description="tags of an event", extra=LIVE)] = 2500
+    max_event_tags: Annotated[int, Meta(ge=0, le=9000, description="tags of an event", extra=LIVE)] = 2500
     max_content_length: Annotated[int, Meta(ge=0, description="characters of an event's content", extra=LIVE)] = 100_000
     created_at_past: Annotated[Count, Meta(description="seconds an event may lie in the past; 0: any", extra=LIVE)] = 0
     created_at_future: Annotated[

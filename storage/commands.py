@@ -46,7 +46,14 @@ class ListMembers(Command[None], frozen=True):
     most: int
 
 
-class Rebuild(Command["Rebuilt"], frozen=True):
+class Rebuilt(msgspec.Struct, frozen=True):
+    """A part of a rebuild is done. `looked`: at how many rows."""
+
+    looked: int
+    following: "Rebuild | None" = None
+
+
+class Rebuild(Command[Rebuilt], frozen=True):
     """Make the derived rows of these tables (none named: of all) again from the log: a part of them, as short as a batch.
 
     Whoever sends it sends the `following` of each answer too, until there is none; events are taken in between.
@@ -55,13 +62,6 @@ class Rebuild(Command["Rebuilt"], frozen=True):
     tables: list[str] = []
     stage: int = 0
     after: list[int | str] = []
-
-
-class Rebuilt(msgspec.Struct, frozen=True):
-    """A part of a rebuild is done. `looked`: at how many rows."""
-
-    looked: int
-    following: Rebuild | None = None
 
 
 class CountRows(Command[int], frozen=True):

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from relay.protocol.rows import Change, Count, Live, Place, Projection, Sources
+from relay.protocol.rows import Change, Count, Live, Owner, Place, Projection, Sources
 from storage.row_statements import COUNTERS, adding, forgetting, statements_of
 from storage.sources import SqliteSources
 from storage.statements import SIZES, listed, padded, write_rows
@@ -46,10 +46,18 @@ class Touched(msgspec.Struct):
     left: dict[str, int] = {}
 
 
-def refresh(connection: sqlite3.Connection, projections: Sequence[Projection], touched: Touched) -> None:
-    """Make the touched rows again, and those that follow from them; inside the transaction that touched them."""
+def refresh(
+    connection: sqlite3.Connection,
+    projections: Sequence[Projection],
+    touched: Touched,
+    owners: dict[str, Owner | None],
+) -> None:
+    """Make the touched rows again, and those that follow from them; inside the transaction that touched them.
+
+    `owners` are those that are known from one transaction to the next.
+    """
     if touched.keys:
-        Refresh(connection, projections, touched).run()
+        Refresh(connection, projections, touched, owners).run()
 
 
 class Refresh:
@@ -60,6 +68,7 @@ class Refresh:
         connection: sqlite3.Connection,
         projections: Sequence[Projection],
         touched: Touched | None = None,
+        owners: dict[str, Owner | None] | None = None,
         *,
         followed: bool = True,
     ) -> None:
@@ -68,7 +77,7 @@ class Refresh:
         self._touched = touched or Touched()
         self._followed = followed
         self._pending: dict[str, set[str]] = {}
-        self.sources = SqliteSources(connection, projections)
+        self.sources = SqliteSources(connection, projections, owners)
         self.sources.give(self._touched.came.values())
 
     def run(self) -> None:
@@ -79,6 +88,8 @@ class Refresh:
             keys = sorted(self._pending.pop(projection.table, ()))
             self.sources.forget_rows()
             for start in range(0, len(keys), AT_ONCE):
+                if start:
+                    self.sources.forget()
                 self.apply(projection, self.difference(projection, keys[start : start + AT_ONCE]))
 
     def difference(self, projection: Projection, keys: Sequence[str]) -> Difference:

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from relay.protocol.chunks import Cutting
-from relay.protocol.rows import Place, Projection
+from relay.protocol.rows import Owner, Place, Projection
 from storage import entries
 from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
@@ -57,10 +57,14 @@ class _Stage(msgspec.Struct, frozen=True):
     part: Callable[[Sequence[int | str]], _Part]
 
 
-def part(connection: sqlite3.Connection, projections: Sequence[Projection], asked: Rebuild) -> Rebuilt:
-    """Carry out a part of a rebuild; see commands.Rebuild."""
+def part(
+    connection: sqlite3.Connection, projections: Sequence[Projection], asked: Rebuild, owners: dict[str, Owner | None]
+) -> Rebuilt:
+    """Carry out a part of a rebuild; see commands.Rebuild. `owners` as for projections.refresh."""
     tables = asked.tables or [projection.table for projection in projections]
-    stages = [stage for stage in _stages(connection, projections) if stage.table in tables or stage.table == _COUNTERS]
+    stages = [
+        stage for stage in _stages(connection, projections, owners) if stage.table in tables or stage.table == _COUNTERS
+    ]
     done = stages[asked.stage].part(asked.after)
     done.write()
     stage, after = (asked.stage + 1, []) if done.after is None else (asked.stage, list(done.after))
@@ -69,7 +73,7 @@ def part(connection: sqlite3.Connection, projections: Sequence[Projection], aske
 
 def problems(connection: sqlite3.Connection, projections: Sequence[Projection]) -> Iterator[tuple[str, str]]:
     """(table, what it is about) of every row and counter that is not what the log makes of it; nothing is changed."""
-    for stage in _stages(connection, projections):
+    for stage in _stages(connection, projections, {}):
         after: Sequence[int | str] | None = ()
         while after is not None:
             found = stage.part(after)
@@ -126,34 +130,41 @@ def set_cutting(connection: sqlite3.Connection, cutting: Cutting) -> None:
     set_pending(connection, [*pending(connection), "passages"])
 
 
-def _stages(connection: sqlite3.Connection, projections: Sequence[Projection]) -> list[_Stage]:
+def _stages(
+    connection: sqlite3.Connection, projections: Sequence[Projection], owners: dict[str, Owner | None]
+) -> list[_Stage]:
     """Everything there is to go through, in order."""
     searched = search.settings(connection).searched
     stages = []
     for projection in projections:
-        bound = partial(_Table, connection, projections, projection)
+        table = _Table(connection, projections, projection, owners)
         for kind in sorted(searched if projection.kinds is None else projection.kinds):
-            stages += [_Stage(projection.table, partial(bound().events_part, key, kind)) for key in _ARMS]
-        stages.append(_Stage(projection.table, bound().rows_part))
-    return [*stages, *(_Stage(_COUNTERS, partial(_counters_part, connection, table)) for table in _COUNTED)]
+            stages += [_Stage(projection.table, partial(table.events_part, key, kind)) for key in _ARMS]
+        stages.append(_Stage(projection.table, table.rows_part))
+    return [*stages, *(_Stage(_COUNTERS, partial(_counters_part, connection, counted)) for counted in _COUNTED)]
 
 
 class _Table:
     """One derived table, gone through."""
 
     def __init__(
-        self, connection: sqlite3.Connection, projections: Sequence[Projection], projection: Projection
+        self,
+        connection: sqlite3.Connection,
+        projections: Sequence[Projection],
+        projection: Projection,
+        owners: dict[str, Owner | None],
     ) -> None:
         self._connection = connection
         self._projections = projections
         self._projection = projection
+        self._owners = owners
 
     def events_part(self, key: bytes, kind: int, after: Sequence[int | str]) -> _Part:
         """The rows of the keys of the next events under a key of `entries`."""
         sql = named("rebuilding")["events_of_kind"]
         columns, wires = self._connection.execute(sql, (key, kind, *(after or _FIRST), AT_ONCE)).fetchone()
         places = _pages.decode(columns)
-        refresh = Refresh(self._connection, self._projections, followed=False)
+        refresh = self._refresh()
         lives = lives_of([place[2:] for place in places], wires)
         refresh.sources.give(lives)
         keys = dict.fromkeys(one for live in lives for one in self._projection.keys(live.event))
@@ -165,10 +176,13 @@ class _Table:
         sql, key_of = statements_of(self._projection), key_getter(self._projection.primary)
         text = sql.page if after else sql.first_page
         rows = msgspec.json.decode(self._connection.execute(text, (*after, AT_ONCE)).fetchone()[0])
-        refresh = Refresh(self._connection, self._projections, followed=False)
+        refresh = self._refresh()
         stale = _stale(refresh, self._projection, [(tuple(key), seq) for *key, seq in rows])
         stored = {key_of(row): row for row in refresh.sources.stored(self._projection, stale)}
         return self._part(refresh, Difference(stored), len(rows), rows[-1][:-1] if len(rows) == AT_ONCE else None)
+
+    def _refresh(self) -> Refresh:
+        return Refresh(self._connection, self._projections, owners=self._owners, followed=False)
 
     def _part(self, refresh: Refresh, found: Difference, looked: int, after: Sequence[int | str] | None) -> _Part:
         return _Part(partial(refresh.apply, self._projection, found), list(map(_name, found.wrong())), looked, after)

@@ -21,13 +21,19 @@ _lives: Final = msgspec.json.Decoder(list[tuple[int, int, int | None, str]])
 _numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str]])
 _owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
 _standings: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]])
+MOST_OWNERS: Final = 100_000  # that are remembered
 _LAST: Final = b"\xff" * 33  # above every key that continues one
 
 
 class SqliteSources:
     """relay.protocol.rows.Sources. What was asked for and is not known is noted (`missed`) until `fetch`."""
 
-    def __init__(self, connection: sqlite3.Connection, projections: Iterable[Projection]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        projections: Iterable[Projection],
+        owners: dict[str, Owner | None] | None = None,
+    ) -> None:
         self._connection = connection
         self._projections = {projection.table: projection for projection in projections}
         self.missed = False
@@ -36,7 +42,7 @@ class SqliteSources:
         }
         self._events: dict[str, Live | None] = {}
         self._newest: dict[_Newest, Live | None] = {}
-        self._owners: dict[str, Owner | None] = {}
+        self._owners: dict[str, Owner | None] = {} if owners is None else owners
         self._standings: dict[str, Standing | None] = {}
         self._rows: dict[tuple[str, int], msgspec.Struct | None] = {}
 
@@ -102,6 +108,12 @@ class SqliteSources:
         self._standings.clear()
         self._rows.clear()
 
+    def forget(self) -> None:
+        """Let go of everything but owners, so that no more is held than the keys at hand need."""
+        self.forget_rows()
+        self._events.clear()
+        self._newest.clear()
+
     def fetch(self) -> None:
         """Look up what was missed."""
         for family, load in (
@@ -142,6 +154,8 @@ class SqliteSources:
                 self._newest[part[number]] = live
 
     def _load_owners(self, pubkeys: list[str]) -> None:
+        if len(self._owners) > MOST_OWNERS:
+            self._owners.clear()
         self._owners.update(dict.fromkeys(pubkeys))
         for part in _parts(pubkeys):
             (found,) = self._one("owners", part, "pubkeys")

@@ -144,16 +144,13 @@ class SqliteFeed:
 
     async def karma(self, identity_id: str, pubkeys: Sequence[str], now: int) -> int:
         """The scores of the identity's newest posts and comments, in sum."""
-        values = {"identity": identity_id, "keys": _json(pubkeys), "now": now, "most": RANKED}
-        return int(await self._run(lambda connection: connection.execute(named("feed")["karma"], values).fetchone()[0]))
+        values = {"identity": identity_id, "ids": _packed(pubkeys), "now": now, "most": RANKED}
+        return int(await self._run(lambda connection: connection.execute(_among("karma"), values).fetchone()[0]))
 
     async def arrivals(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """The numbers of these events, and when they came."""
-        text = await self._run(
-            lambda connection: connection.execute(named("feed")["arrivals"], {"ids": _json(ids[:MAX_IDS])}).fetchone()[
-                0
-            ]
-        )
+        values = {"ids": _packed(ids)}
+        text = await self._run(lambda connection: connection.execute(_among("arrivals"), values).fetchone()[0])
         return {event_id: (seq, at) for event_id, seq, at in _arrivals.decode(text)}
 
     async def how_many_posts(self) -> int:
@@ -290,7 +287,7 @@ def _among(block: str) -> str:
 
 
 def _packed(ids: Sequence[str]) -> bytes:
-    """The ids as one value; what is none is passed over."""
+    """The ids (or pubkeys) as one value; what is none is passed over."""
     return b"".join(bytes.fromhex(one) for one in ids[:MAX_IDS] if kinds.is_hex(one, 64))
 
 

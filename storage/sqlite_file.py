@@ -9,7 +9,6 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from relay.protocol import kinds
 from storage.base import Locked, Missing, StorageError, TooCostly
 from storage.search import words
 from storage.statements import migrations, named
@@ -120,14 +119,8 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """What the schema's triggers and the statements on rows of the feed need: `id_bytes` and `folded`."""
-    connection.create_function("id_bytes", 1, _id_bytes, deterministic=True)
+    """What the schema's triggers need: `folded`."""
     words.add_function(connection)
-
-
-def _id_bytes(text: str | None) -> bytes | None:
-    """The bytes of an id or a pubkey; None where the text is none."""
-    return bytes.fromhex(text) if text is not None and kinds.is_hex(text, 64) else None
 
 
 def missing(connection: sqlite3.Connection) -> Missing | None:

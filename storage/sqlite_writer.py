@@ -233,7 +233,7 @@ class SqliteWriter:
         if now is not None:
             self._own.finish(transaction, now)
         transaction.flush()
-        projections.refresh(self._connection, self._meaning.projections, transaction.touched)
+        projections.refresh(self._connection, transaction.projections, transaction.touched, transaction.owners)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         if len(batch) > 1:

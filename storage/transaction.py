@@ -47,6 +47,7 @@ class Transaction:
         self.touched = Touched()
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
+        self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
 
     # before decisions
@@ -123,15 +124,15 @@ class Transaction:
         event, facts = incoming.event, self.facts
         self.written.events.append(Logged(seq, incoming.wire, audience))
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
-        live = Live(seq, event, incoming.received_at, expires_at, log_rows.pack_audience(audience))
-        self.touched.came[event.id] = live
         self._reader.present[event.id] = True
         facts.events[event.id] = event
         facts.targets.pop(event.id, None)
         if kinds.has_address(event.kind):
             facts.versions[events.address_of(event) or ""] = Version(event.created_at, event.id)
         self._count(event, 1)
-        self._touch(event)
+        if self._touch(event):
+            packed = log_rows.pack_audience(audience)
+            self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed)
 
     def take(self, event_id: str) -> None:
         """Remove one event, if it is here, without a mark."""
@@ -208,8 +209,6 @@ class Transaction:
         event, facts = row.event, self.facts
         self.written.remove(event.id)
         self._changes.take(row)
-        if self.touched.came.pop(event.id, None) is None:
-            self.touched.left[event.id] = row.seq
         self._reader.rows.pop(event.id, None)
         for known in (facts.events, facts.targets):
             if event.id in known:
@@ -221,7 +220,8 @@ class Transaction:
         if live is not None and live.id == event.id:
             facts.versions[address or ""] = None
         self._count(event, -1)
-        self._touch(event)
+        if self._touch(event) and self.touched.came.pop(event.id, None) is None:
+            self.touched.left[event.id] = row.seq
 
     def _count(self, event: Event, sign: int) -> None:
         """Keep the number of the author's passages."""
@@ -231,9 +231,12 @@ class Transaction:
             if event.pubkey in self.facts.passages:
                 self.facts.passages[event.pubkey] += number
 
-    def _touch(self, event: Event) -> None:
-        for projection, key in self._meaning.touches(event):
-            self.touched.keys.setdefault(projection, set()).add(key)
+    def _touch(self, event: Event) -> bool:
+        """Note the derived rows that it may change; whether there are any."""
+        keys = self._meaning.touches(event)
+        for table, key in keys:
+            self.touched.keys.setdefault(table, set()).add(key)
+        return bool(keys)
 
     # removals of many
 

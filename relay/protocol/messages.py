@@ -17,6 +17,8 @@ from relay.protocol.filter import Filter
 
 MAX_SUBSCRIPTION_ID: Final = 64  # NIP-01
 MAX_ECHO: Final = 256  # characters of a name that is wrong
+LONG: Final = 65_536  # bytes of a message that is looked over before it is decoded
+MAX_LISTS: Final = 10_000  # in the tags of an event: each costs more than its bytes tell
 Name = str | msgspec.Raw  # of an event or a subscription: a text, or a number as it was written
 
 
@@ -80,6 +82,15 @@ class _Named(msgspec.Struct, gc=False):
     id: msgspec.Raw = msgspec.Raw(b'""')
 
 
+class _Outline(_Named, gc=False):
+    tags: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class _Outlined(msgspec.Struct, array_like=True, gc=False):
+    verb: str
+    event: _Outline
+
+
 class _QuickPublish(msgspec.Struct, array_like=True, tag="EVENT", frozen=True, gc=False):
     event: _Quick
 
@@ -90,6 +101,7 @@ _all_hex = re.compile("[0-9a-f]{256}").fullmatch
 _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
+_decode_outlined = msgspec.json.Decoder(_Outlined).decode
 _decode_any = msgspec.json.Decoder().decode
 _question = re.compile(rb'\s*\[\s*"(?P<verb>REQ|COUNT)"\s*,\s*"(?P<name>[^"\\]{0,%d})"' % MAX_ECHO).match
 _publication = re.compile(rb'\s*\[\s*"(?:EVENT|AUTH)"\s*,\s*\{').match
@@ -103,6 +115,8 @@ _begins = re.compile(rb'[ \t\r\n]{0,16}\[[ \t\r\n]{0,16}"[A-Z-]{1,16}"[ \t\r\n]{
 
 def decode(data: bytes) -> Message:
     """One client message. Raises Malformed with the answer to send."""
+    if len(data) > LONG:
+        _check_lists(data)
     if data.startswith(b'["EVENT",'):
         try:
             e = _decode_publish(data).event
@@ -117,7 +131,7 @@ def decode(data: bytes) -> Message:
         parts = _decode_parts(data)
     except _FAULTS as error:
         reason = Reject(Prefix.INVALID, f"the message must be a JSON array ({describe(error)})")
-        raise Malformed(*_broken(data, reason)) from None
+        raise broken(data, reason) from None
     verb = _string(parts[0]) if parts else None
     if verb in _NEGENTROPY:
         raise Malformed(_no_negentropy(parts))
@@ -128,19 +142,28 @@ def decode(data: bytes) -> Message:
     return _VERBS[verb](verb, parts)
 
 
-def _broken(data: bytes, reason: Reject) -> tuple[bytes, str | None]:
-    """What Malformed takes for a message that is no JSON, by the name that its sender probably gave it.
+def _check_lists(data: bytes) -> None:
+    try:
+        event = _decode_outlined(data).event
+    except _FAULTS:
+        return  # no event, or one that is refused for what it is
+    if bytes(event.tags).count(b"[") > MAX_LISTS:
+        raise Malformed(ok(_echo(event.id) or "", False, f"invalid: more than {MAX_LISTS} tags or brackets in tags"))
+
+
+def broken(data: bytes, reason: Reject) -> Malformed:
+    """The refusal of a message that is not decoded or cannot be, by the name that its sender probably gave it.
 
     JavaScript writes text that is none (`"\\ud800"`) without a murmur, so that these come from good clients too.
     """
     named = _question(data)
     if named is not None:
         verb, name = named["verb"].decode(), named["name"].decode(errors="replace")
-        return closed(name, reason), name if verb == "REQ" else None
+        return Malformed(closed(name, reason), name if verb == "REQ" else None)
     if _publication(data) is None:
-        return notice(str(reason)), None
+        return Malformed(notice(str(reason)))
     event_id = _written_id(data)
-    return ok("" if event_id is None else event_id[1].decode(errors="replace"), False, str(reason)), None
+    return Malformed(ok("" if event_id is None else event_id[1].decode(errors="replace"), False, str(reason)))
 
 
 def _event_message(verb: str, parts: list[msgspec.Raw]) -> Message:

@@ -68,7 +68,9 @@ def shown(text: str, most: int) -> str:
 
     "" where nobody would see anything of it.
     """
-    found = "".join(char for char in text if _is_visible(char)).strip()[:most].strip()
+    if not (text.isascii() and text.isprintable()):  # what most texts are, and nothing of those is hidden
+        text = "".join(char for char in text if _is_visible(char))
+    found = text.strip()[:most].strip()
     return "" if is_blank(found) else found
 
 

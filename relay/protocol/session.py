@@ -90,6 +90,8 @@ class Session:
     def receive(self, data: bytes, rules: Rules) -> Effect:
         """What one text message asks for. Never raises for anything a client can send."""
         try:
+            if len(data) > 2 * rules.max_filter_values:  # a value takes two bytes
+                _check_values(data, rules)
             message = messages.decode(data)
         except messages.Malformed as malformed:
             if malformed.subscription is not None:
@@ -176,7 +178,7 @@ class Session:
         terms = sum(self._terms.values()) - self._terms.get(message.subscription, 0) + _terms(searches)
         if isinstance(message, Req) and searches and terms > search.MAX_OPEN_TERMS:
             return Reject(
-                Prefix.RESTRICTED,
+                Prefix.RATE_LIMITED,
                 f"the open searches of a connection may look for {counted(search.MAX_OPEN_TERMS, 'word')}; CLOSE one first",
             )
         return None
@@ -207,6 +209,14 @@ def _weight(filters: Sequence[Filter]) -> int:
 def _terms(filters: Sequence[Filter]) -> int:
     """How many words and phrases the filters search for: what every event may be compared with."""
     return sum(len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None)
+
+
+def _check_values(data: bytes, rules: Rules) -> None:
+    """Raises Malformed for a REQ or COUNT with more commas than its values and searches may have: decoding each costs."""
+    most = rules.max_filter_values + rules.max_filters * search.MAX_SEARCH
+    if data.count(b",") > most and not data.startswith(b'["EVENT",'):
+        reason = f"the open filters of a connection may hold {counted(rules.max_filter_values, 'value')}"
+        raise messages.broken(data, Reject(Prefix.RATE_LIMITED, reason))
 
 
 def _names_private(filters: Sequence[Filter]) -> bool:

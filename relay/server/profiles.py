@@ -70,11 +70,10 @@ class Profiles:
 
         def look(tables: Lookups) -> list[tuple[str, str]]:
             found = []
-            for pubkey in waiting:
-                key = tables.key(pubkey)
-                held = None if key is None or key.revoked_at is not None else tables.held_key(key.identity_id)
-                if key is not None and held is not None and held.pubkey != pubkey:
-                    found.append((key.identity_id, pubkey))
+            for pubkey, identity in tables.identities_of_keys(sorted(waiting)).items():  # most are strangers'
+                key, held = tables.key(pubkey), tables.held_key(identity.id)
+                if key is not None and key.revoked_at is None and held is not None and held.pubkey != pubkey:
+                    found.append((identity.id, pubkey))
             return found
 
         try:

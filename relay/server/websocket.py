@@ -227,7 +227,7 @@ class Connection(asyncio.Protocol):
             self.author = hub.author(Door.CLIENT, url=self.url)
             reason = hub.admit(address)
             if reason is not None:
-                response = self.protocol.reject(429, f"{reason}\n")
+                response = self.protocol.reject(503 if hub.draining else 429, f"{reason}\n")
             else:
                 self.address = address
         self.protocol.send_response(response)

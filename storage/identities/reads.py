@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from relay.protocol.facts import Binding, KeyClaim
 from relay.protocol.names import name_key
+from relay.protocol.rows import Owner
 from storage.identities.agents import AgentLookups
 from storage.identities.types import BoundKey, Held, Holder, Identity, Token, User
 from storage.statements import SIZES, listed, named, padded
@@ -153,6 +154,7 @@ class Bindings:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._known: dict[str, Binding | None] = {}
+        self.owners: dict[str, Owner | None] = {}  # the same for whoever makes rows: filled there, forgotten here
 
     def find(self, pubkeys: Sequence[str]) -> dict[str, Binding | None]:
         """Each key's binding, None for one that never had any."""
@@ -171,9 +173,11 @@ class Bindings:
         return {pubkey: known[pubkey] for pubkey in pubkeys}
 
     def forget(self, pubkey: str) -> None:
-        """This key's binding has changed."""
+        """This key's binding has changed, and which keys others of its identity stand beside."""
         self._known.pop(pubkey, None)
+        self.owners.clear()
 
     def clear(self) -> None:
         """A change was rolled back."""
         self._known.clear()
+        self.owners.clear()

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from relay.protocol import kinds
 from relay.protocol.search import Term
 from storage import entries
 from storage.query import under
@@ -262,5 +263,7 @@ def _hits(
 def chunks(connection: sqlite3.Connection, event_id: str, conditions: Conditions) -> list[Chunk]:
     """The passages of one event in order."""
     sql = named("search")["chunks"].format(conditions=conditions.text)
-    rows: Sequence[Any] = connection.execute(sql, (event_id, *conditions.values)).fetchall()
+    if not kinds.is_hex(event_id, 64):
+        return []
+    rows: Sequence[Any] = connection.execute(sql, (bytes.fromhex(event_id), *conditions.values)).fetchall()
     return [msgspec.convert((*row[:6], msgspec.json.decode(row[6]), *row[7:]), Chunk) for row in rows]

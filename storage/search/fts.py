@@ -86,6 +86,8 @@ def conditions(asked: SearchQuery) -> Conditions:
     parts: list[tuple[str, Sequence[object]]] = [(sql["unexpired"], [asked.now]), _readable(asked)]
     parts += [(sql[name], [value]) for name, value in _plain(asked, wanted) if value is not None]
     parts += [(sql[name], [_json(value)]) for name, value in _sets(asked, wanted) if value is not None]
+    if wanted.ids is not None:
+        parts.append(_among("ids", [bytes.fromhex(one) for one in sorted(wanted.ids)]))
     parts += [_tagged(asked, name, values) for name, values in sorted(wanted.tags.items())]
     parts += [_tagged(asked, "t", frozenset([value])) for value in sorted(asked.tags)]
     return Conditions("\n".join(text for text, _ in parts), tuple(value for _, values in parts for value in values))
@@ -105,7 +107,7 @@ def _plain(asked: SearchQuery, wanted: Filter) -> list[tuple[str, object]]:
 
 def _sets(asked: SearchQuery, wanted: Filter) -> list[tuple[str, frozenset[str] | frozenset[int] | None]]:
     types = None if asked.types is None else frozenset[str](asked.types)
-    return [("ids", wanted.ids), ("authors", wanted.authors), ("kinds", wanted.kinds), ("types", types)]
+    return [("authors", wanted.authors), ("kinds", wanted.kinds), ("types", types)]
 
 
 def _readable(asked: SearchQuery) -> tuple[str, list[object]]:

@@ -49,7 +49,7 @@ FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
 ORDER BY b.created_at DESC, b.seq DESC LIMIT :most
 
 -- name: ids
--- The ids in one value, 32 bytes each.
+-- The ids (or pubkeys) in one value, 32 bytes each.
 WITH RECURSIVE places (at) AS (
     SELECT 1 WHERE length(:ids) > 0 UNION ALL SELECT at + 32 FROM places WHERE at + 32 <= length(:ids)
 )
@@ -160,11 +160,11 @@ SELECT
         )
     ), 0) + coalesce((
         SELECT sum(c.score) FROM (
-            SELECT e.seq FROM json_each(:keys) AS k
-            CROSS JOIN entries AS e ON e.key = CAST(x'41' || id_bytes(k.value) AS BLOB) AND e.kind = 1111
+            SELECT e.seq FROM ({ids}) AS k
+            CROSS JOIN entries AS e ON e.key = CAST(x'41' || k.id AS BLOB) AND e.kind = 1111
                 AND e.created_at >= coalesce((
                     SELECT f.created_at FROM entries AS f
-                    WHERE f.key = CAST(x'41' || id_bytes(k.value) AS BLOB) AND f.kind = 1111
+                    WHERE f.key = CAST(x'41' || k.id AS BLOB) AND f.kind = 1111
                     ORDER BY f.created_at DESC LIMIT 1 OFFSET :most
                 ), 0)
             ORDER BY e.created_at DESC LIMIT :most
@@ -175,7 +175,7 @@ SELECT
 
 -- name: arrivals
 SELECT json_group_array(json_array(lower(hex(v.id)), v.seq, v.received_at))
-FROM json_each(:ids) AS j CROSS JOIN events AS v ON v.id = id_bytes(j.value)
+FROM ({ids}) AS j CROSS JOIN events AS v ON v.id = j.id
 
 -- name: how_many
 SELECT count(*) FROM posts

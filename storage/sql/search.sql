@@ -125,7 +125,7 @@ SELECT
 FROM passages AS p
 LEFT JOIN spaces AS s ON s.state = 'serving'
 LEFT JOIN vectors AS v ON v.key = s.slot * 1099511627776 + p.id
-WHERE p.seq = (SELECT seq FROM events WHERE id = id_bytes(?)) {conditions} ORDER BY p.chunk
+WHERE p.seq = (SELECT seq FROM events WHERE id = ?) {conditions} ORDER BY p.chunk
 
 -- name: pending
 SELECT p.id, p.seq, p.chunk, p.pubkey, p.title, p.content FROM passages AS p
@@ -183,7 +183,7 @@ AND p.created_at >= ?
 AND p.created_at <= ?
 
 -- name: ids
-AND p.seq IN (SELECT v.seq FROM json_each(?) AS j CROSS JOIN events AS v ON v.id = id_bytes(j.value))
+AND p.seq IN (SELECT seq FROM events WHERE id IN ({keys}))
 
 -- name: authors
 AND p.pubkey IN (SELECT value FROM json_each(?))

@@ -58,12 +58,13 @@ class FakeLog:
                 return sum(lines(event) for event in self.live.values() if event.pubkey == key)
             case "events":
                 return live
-        return {
+        kept: dict[str, dict[str, Any]] = {
             "closed": self.addresses,
             "vanished": self.vanished,
             "key_claims": self.claims,
             "invites": self.invites,
-        }[family].get(key)
+        }
+        return kept[family].get(key)
 
     def _current(self, address: str) -> Version | None:
         return next((Version(e.created_at, e.id) for e in self.live.values() if address_of(e) == address), None)

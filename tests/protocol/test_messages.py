@@ -119,6 +119,24 @@ def test_what_is_no_json_is_answered_by_the_name_that_can_be_read(verb: str) -> 
         assert answer(f'["{question}","a",'.encode() + b'{"a":' * 100_000)[:2] == ["CLOSED", "a"]
 
 
+@pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
+def test_an_event_of_far_too_many_tags_is_refused_before_they_are_decoded(verb: str) -> None:
+    fields = json.loads(wire(NOTE))
+    most = [["t", "abcdef"]] * (messages.MAX_LISTS - 1)
+    decoded = decode(json.dumps([verb, fields | {"tags": most}]).encode())
+    assert isinstance(decoded, Publish | Auth)
+    assert len(decoded.event.tags) == len(most)
+    for tags in ([*most, ["t", "x"]], [[]] * 100_000):
+        reply = answer(json.dumps([verb, {"tags": tags} | fields | {"tags": tags}]).encode())
+        assert reply[:3] == ["OK", NOTE.id, False]
+        assert "tags" in reply[3]
+
+
+def test_brackets_in_a_long_content_are_no_tags() -> None:
+    event = make_event(content="[" * 99_000)
+    assert decode(b'["EVENT",' + wire(event) + b"]") == Publish(event)
+
+
 @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
 @pytest.mark.parametrize(
     "rest",

@@ -98,3 +98,9 @@ def test_marks_and_joiners_beside_something_visible_stay(text: str) -> None:
 @given(st.text())
 def test_what_is_plain_is_seen_whole(text: str) -> None:
     assert names.is_plain(text) == all(not names.is_blank(char) for char in text)
+
+
+@given(st.text(st.one_of(st.characters(max_codepoint=0x7F), st.characters()), max_size=12), st.integers(0, 12))
+def test_what_is_shown_is_every_character_that_is_not_hidden(text: str, most: int) -> None:
+    kept = "".join(char for char in text if names._is_visible(char)).strip()[:most].strip()
+    assert names.shown(text, most) == ("" if names.is_blank(kept) else kept)

@@ -162,6 +162,22 @@ def test_a_refused_effect_is_answered_in_its_own_form() -> None:
     assert sessions.refusal_of(named, reason) == named  # its sender waits for that name
 
 
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+def test_what_holds_far_too_many_values_is_refused_by_its_name_before_it_is_decoded(verb: str) -> None:
+    most = RULES.max_filter_values + RULES.max_filters * 1000
+    written = f'["{verb}","s",{{"kinds":[%s1]}}]'
+    answer = refusal(Session("c").receive((written % ("1," * (most - 1))[:-2] + "x").encode(), RULES))
+    assert str(answer[2]).startswith("invalid: the message must be")  # as many as that are looked at
+    answer = refusal(Session("c").receive((written % ("1," * most) + "x").encode(), RULES))
+    assert answer[:2] == ["CLOSED", "s"]
+    assert str(answer[2]).startswith("rate-limited: the open filters")
+
+
+def test_a_long_event_may_hold_any_number_of_commas() -> None:
+    event = make_event(content="," * 100_000)
+    assert Session("c").receive(b'["EVENT",' + wire(event) + b"]", RULES) == Publish(event)
+
+
 class TestChallenge:
     """A client is challenged when something needs its key."""
 
@@ -222,7 +238,7 @@ def test_the_open_searches_of_a_connection_are_for_so_many_words_and_those_that_
     assert isinstance(ask(session, "REQ", "a", *filters, rules=rules), Open)
     answer = refusal(ask(session, "REQ", "b", {"search": "one"}, rules=rules))
     assert answer[0] == "CLOSED"
-    assert answer[2].startswith("restricted: ")
+    assert answer[2].startswith("rate-limited: ")
     assert isinstance(ask(session, "REQ", "b", {"kinds": [1]}, rules=rules), Open)
     assert isinstance(ask(session, "COUNT", "b", {"search": "one"}, rules=rules), Tally)
     session.cancel("a")

@@ -151,7 +151,7 @@ async def test_draining_answers_what_is_under_way_and_then_closes(relay: Relay) 
     client.publish(make_event())
     hub.begin_drain()
     assert hub.health().status == "draining"
-    assert Client(hub).status == 429
+    assert Client(hub).status == 503
     log.gate.set()
     assert (await client.next())[0] == "OK"
     await client.until(lambda: client.closed_with == 1001)

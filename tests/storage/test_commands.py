@@ -36,6 +36,9 @@ EXAMPLES: dict[Any, Any] = {
     Avatar | None: Avatar("image/png", HASH, b"\xff"),
     User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
     list[int]: [1, 2],
+    list[str]: ["posts"],
+    list[int | str]: [1, "x"],
+    commands.Rebuilt: commands.Rebuilt(7, commands.Rebuild(["posts"], 1, [2, "x"])),
 }
 
 

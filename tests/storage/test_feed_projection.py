@@ -13,7 +13,7 @@ from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage import rebuilding
+from storage import projections, rebuilding
 from storage.commands import RemoveMatching, Sweep
 from storage.identities.commands import BindProven, Unbind
 from storage.sqlite_writer import SqliteWriter
@@ -155,7 +155,8 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(history: list[
         writer = open_log(directory, local=(1, 2), foreign=(9,))
         try:
             for step in history:
-                take(writer, step)
+                with mock.patch.object(projections, "AT_ONCE", data.draw(st.sampled_from([1, 2, 1000]))):
+                    take(writer, step)
                 assert ordered(tables(directory)) == ordered(feed(world(directory))), step
             rows = tables(directory)
             assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []

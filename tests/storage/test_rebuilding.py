@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers import table
 from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from storage import entries, rebuilding, sqlite
 from storage.base import StorageError
@@ -22,7 +24,7 @@ from storage.sqlite_file import FILE, split
 from storage.statements import migrations
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import MEANING, identity, open_log, ordered, rebuild, tables, world, write
-from tests.storage.feed_model import feed
+from tests.storage.feed_model import feed, first
 from tests.storage.test_feed_projection import OWNERS, pools
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -91,8 +93,8 @@ def test_what_is_written_between_the_parts_of_a_rebuild_has_its_rows(pool: list[
             order = data.draw(st.permutations(pool))
             before = data.draw(st.integers(0, len(order)))
             write(writer, order[:before], Door.IMPORT)
-            for table in ("posts", "comments", "votes"):
-                writer._connection.execute(f"DELETE FROM {table}")  # as a migration leaves them
+            for rows in ("posts", "comments", "votes"):
+                writer._connection.execute(f"DELETE FROM {rows}")  # as a migration leaves them
             coming = iter(order[before:])
             with mock.patch.object(rebuilding, "AT_ONCE", 2):
                 part: Rebuild | None = Rebuild()
@@ -101,6 +103,44 @@ def test_what_is_written_between_the_parts_of_a_rebuild_has_its_rows(pool: list[
                     write(writer, [event for event in [next(coming, None)] if event is not None], Door.IMPORT)
             write(writer, coming, Door.IMPORT)
             assert ordered(tables(directory)) == ordered(feed(world(directory)))
+            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+        finally:
+            writer.close()
+
+
+SEARCHED = table.meaning("ws://relay.test", searched=frozenset([11, 1111]))
+
+
+@FEW
+@given(pools(), st.data())
+def test_passages_have_the_texts_of_the_rows_whatever_came_in_whatever_order(
+    pool: list[Event], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        open_log(directory, local=(1, 2), foreign=(9,)).close()
+        cutting = Cutting(kinds=(11, 1111))
+        writer = sqlite.open_writer(directory, SEARCHED, synchronous="normal", cutting=cutting)
+        try:
+            steps: list[Event | int] = [*pool, *OWNERS]
+            for step in data.draw(st.permutations(steps)):
+                if isinstance(step, Event):
+                    write(writer, [step], Door.IMPORT)
+                else:
+                    writer.execute(BindProven(keypair(step).pubkey, identity(OWNERS[step])), NOW)
+            rows = feed(world(directory))
+            texts = {row["id"]: ("posts", row["title"], row["content"]) for row in rows["posts"]}
+            texts |= {row["id"]: ("comments", "", row["content"]) for row in rows["comments"]}
+            for live in world(directory).live:
+                if live.event.kind in (11, 1111) and live.event.id not in texts:
+                    texts[live.event.id] = ("events", first(live.event, "title") or "", live.event.content)
+            found = writer._connection.execute("SELECT event_id, kind_of, title, content FROM passages").fetchall()
+            expected = {
+                key: (kind, " ".join(str(title).split())[:300], str(text).strip())
+                for key, (kind, title, text) in texts.items()
+            }
+            shown = {key: (kind, " ".join(title.split()), text) for key, kind, title, text in found}
+            assert shown == {key: row for key, row in expected.items() if row[1] or row[2]}
             assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
         finally:
             writer.close()

@@ -7,6 +7,7 @@ process or door votes in between, only the time of the event is settled anew, ne
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Literal
 
 from litestar import delete, post
@@ -96,8 +97,14 @@ async def _vote(hub: Hub, principal: Principal, target_id: str, find: Find, dire
     present = _under_way.get(name)
     if present is None:
         present = _under_way[name] = asyncio.create_task(_toggle(hub, principal, target_id, find, direction))
-        present.add_done_callback(lambda _: _under_way.pop(name))
+        present.add_done_callback(partial(_done, name))
     return await asyncio.shield(present)
+
+
+def _done(name: tuple[str, str, Direction], task: asyncio.Task[VoteAnswer]) -> None:
+    del _under_way[name]
+    if not task.cancelled():
+        task.exception()  # whoever asked is told; where all have left, nobody is, and that is no fault to log
 
 
 async def _toggle(hub: Hub, principal: Principal, target_id: str, find: Find, direction: Direction) -> VoteAnswer:
