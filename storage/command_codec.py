@@ -7,12 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from storage import maintenance
-from storage.commands import Command, Compact
-from storage.identities import writes as identities
+from storage.commands import Command
+from storage.identities import commands as _identities  # noqa: F401, its commands are known once it is imported
 
-_COMMANDS: Final = [
-    kind for kind in (*maintenance.COMMANDS, *identities.COMMANDS, Compact) if issubclass(kind, Command)
-]
-
-decode: Final[Callable[[bytes], Any]] = msgspec.msgpack.Decoder(reduce(or_, _COMMANDS)).decode
+decode: Final[Callable[[bytes], Any]] = msgspec.msgpack.Decoder(reduce(or_, Command.__subclasses__())).decode

@@ -76,8 +76,8 @@ def listed(writer: SqliteWriter) -> list[str] | None:
     """Whom the list names; None without one, of which there is never more than one."""
     rows = writer._connection.execute("SELECT wire FROM events WHERE kind = 13534").fetchall()
     assert len(rows) <= 1
-    for (wire,) in rows:
-        event = events.parse(wire)
+    for (data,) in rows:
+        event = parse(data)
         assert fault(event) is None
         assert event.tags[0] == ["-"]
         return events.values(event, "member")
