@@ -273,7 +273,7 @@ async def test_the_tick_does_not_wait_for_the_sweep(relay: Relay, monkeypatch: p
     monkeypatch.setattr("relay.server.hub.TICK", 0.0)
     log = MemoryLog()
     busy = threading.Event()
-    log.carry_out = lambda _sweep: int(not busy.wait(PATIENCE))
+    log.carry_out = lambda _command: int(not busy.wait(PATIENCE))
     hub = relay(log, Config(storage=Storage(sweep_interval=1)))
     hub._swept_at -= 1
     visits = 0
