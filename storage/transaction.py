@@ -20,7 +20,7 @@ from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
 from relay.protocol.rows import Live
 from storage import entries, log_rows, lookup
-from storage.base import Incoming
+from storage.base import Incoming, Logged, Written
 from storage.changes import Changes
 from storage.fact_reader import FactReader, newest
 from storage.identities.reads import Bindings
@@ -43,6 +43,7 @@ class Transaction:
         self._changes = Changes()
         self._passages: dict[str, int] = {}
         self.facts = Facts()
+        self.written = Written()
         self.touched = Touched()
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
@@ -125,6 +126,7 @@ class Transaction:
     def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:
         """Store an event that is not here."""
         event, facts = incoming.event, self.facts
+        self.written.events.append(Logged(seq, incoming.wire, audience))
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event
@@ -184,6 +186,11 @@ class Transaction:
 
     # whose a key is
 
+    def changed(self, kind: str, key: str) -> None:
+        """A primary row that followers keep has changed."""
+        if (kind, key) not in self.written.changes:
+            self.written.changes.append((kind, key))
+
     def forget_key(self, pubkey: str) -> None:
         """Whose key this is has changed in the tables, or what a code is good for."""
         self._is_complete = False
@@ -207,6 +214,7 @@ class Transaction:
 
     def _take(self, row: LogRow) -> None:
         event, facts = row.event, self.facts
+        self.written.remove(event.id)
         self._changes.take(row)
         self._reader.rows.pop(event.id, None)
         for known in (facts.events, facts.targets):
