@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from relay.errors import Prefix, Reject
-from relay.protocol.admission import Action, Door, ProvisionIdentity
+from relay.protocol import membership
+from relay.protocol.admission import Admission, Door, ProvisionIdentity
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
 from relay.protocol.relay import Relay
 
 _STRICT: Final = frozenset({Door.CLIENT, Door.HTTP})
 _NUL: Final = "\x00"
+_KEPT: Final = Admission()
 
 
 def is_strict(door: Door) -> bool:
@@ -27,18 +29,19 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
     return (("keys", event.pubkey),)
 
 
-def sign_in(event: Event, facts: Facts, door: Door, relay: Relay) -> tuple[Action, ...]:
-    """What has to be done so that the author has a posting identity. Raises Reject(restricted) where that cannot be."""
+def sign_in(event: Event, facts: Facts, now: int, door: Door, relay: Relay) -> Admission:
+    """Keep it, and see that its author has a posting identity. Raises Reject(restricted) where that cannot be."""
     if door is Door.IMPORT or facts.identity_of(event.pubkey) is not None:
-        return ()
+        return _KEPT
     if facts.owner_of(event.pubkey) is not None:
         raise Reject(
             Prefix.RESTRICTED, "this key was unbound from its posting identity; bind it again to write with it"
         )
     if door is Door.PEER:
-        return ()
+        return _KEPT
     if relay.provision:
-        return (ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour),)
+        made = ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour)
+        return Admission(actions=(made,), emits=(membership.added(event.pubkey, now),))
     raise Reject(
         Prefix.RESTRICTED,
         "this key has no posting identity; get one with POST /api/v1/agents/register and bind the key to it",

@@ -33,7 +33,7 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
 def admit_comment(relay: Relay) -> Admit:
     """Raises Reject: `invalid:` where it does not fit what it stands under, `restricted:` without an identity."""
 
-    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
+    def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
         root = feed.root(event)
         post = None if root is None else facts.events[root]
         if is_strict(door):
@@ -45,7 +45,7 @@ def admit_comment(relay: Relay) -> Admit:
             check_text(event)
             if is_blank(event.content):
                 raise Reject(Prefix.INVALID, "a comment needs text")
-        return Admission(actions=sign_in(event, facts, door, relay))
+        return sign_in(event, facts, now, door, relay)
 
     return admit
 

@@ -3,6 +3,8 @@
 They are written by posting identities, like the feed; what they say is found by the passages that storage makes of them.
 """
 
+import msgspec
+
 from handlers import addressable
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
@@ -22,7 +24,7 @@ def admit_article(relay: Relay) -> Admit:
         admission = addressable.admit(event, facts, now, door)
         if is_strict(door):
             _check(event)
-        return Admission(replaces=admission.replaces, actions=sign_in(event, facts, door, relay))
+        return msgspec.structs.replace(sign_in(event, facts, now, door, relay), replaces=admission.replaces)
 
     return admit
 

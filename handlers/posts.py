@@ -19,14 +19,14 @@ from relay.protocol.relay import Relay
 def admit_post(relay: Relay) -> Admit:
     """Raises Reject: `invalid:` without a title or for a group that is not here, `restricted:` without an identity."""
 
-    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
+    def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
         if is_strict(door):
             _check_title(event, required=True)
             _check_links(event)
             check_text(event)
             if feed.in_group(event):
                 raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")
-        return Admission(actions=sign_in(event, facts, door, relay))
+        return sign_in(event, facts, now, door, relay)
 
     return admit
 
@@ -51,7 +51,7 @@ def admit_edit(relay: Relay) -> Admit:
     Raises Reject: `blocked:` when a key of the same identity has deleted the post, `restricted:` when it is another's.
     """
 
-    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
+    def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
         post_id = feed.edited(event)
         if post_id is None:
             return Admission()
@@ -65,7 +65,7 @@ def admit_edit(relay: Relay) -> Admit:
             check_text(event)
             if facts.identity_of(event.pubkey) != facts.owner_of(post.pubkey):
                 raise Reject(Prefix.RESTRICTED, "only the identity that wrote a post edits it")
-        return Admission(actions=sign_in(event, facts, door, relay))
+        return sign_in(event, facts, now, door, relay)
 
     return admit
 

@@ -31,11 +31,11 @@ def needs(event: Event, facts: Facts) -> Iterable[Need]:
 def admit_vote(relay: Relay) -> Admit:
     """Raises Reject(restricted) when it votes on a post or comment here and its key has no identity."""
 
-    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
+    def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
         target = feed.voted(event)
         if target is None or not _in_feed(facts.events[target], facts):
             return Admission()
-        return Admission(actions=sign_in(event, facts, door, relay))
+        return sign_in(event, facts, now, door, relay)
 
     return admit
 

@@ -28,12 +28,16 @@ from keys.vault import Vault, VaultError
 from relay.config import Config, ConfigError, Search, reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
+from relay.roles.inside import WriterThread
+from relay.roles.page import Page
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
+from relay.server.supervision import Faults
 from storage import sqlite
 from storage.base import Info, Reader, StorageError, Tools, Writer
+from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
@@ -197,7 +201,7 @@ class Site:
         self.identities = hub.identities
         self.self_pubkey: str | None = hub.identities.self_pubkey
         self.publish = hub.publish
-        self.listen = hub.listen
+        self.follow = hub.follow
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
@@ -255,8 +259,13 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
         store = await open_reader(config)
         try:
-            hub = Hub(config, relay_url(config, url), writer, store)
-            asyncio.get_running_loop().set_exception_handler(hub.faults.handle)
+            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections)
+            faults = Faults()
+            asyncio.get_running_loop().set_exception_handler(faults.handle)
+            thread = WriterThread(writer, page, decode_command, faults.report)
+            hub = Hub(config, relay_url(config, url), page, store, faults=faults)
+            await hub.connect(thread.connect())
+            thread.start()
             try:
                 hub.identities = Identities(hub, secrets)
                 await hub.identities.list_members()
@@ -269,6 +278,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
                     await hub.identities.close()
             finally:
                 await hub.close()
+                await asyncio.to_thread(thread.close)
         finally:
             await store.close()
     finally:
@@ -280,7 +290,7 @@ async def embedding(site: Site) -> AsyncIterator[None]:
     """Search by meaning for as long as this lasts: the index is loaded, and vectors are made. Raises ModelMismatch."""
     await site.engine.open()
     worker = Worker(site.engine, cutting(site.config).searched)
-    site.hub.listen(worker.notice)
+    site.hub.follow(worker.notice)
     site.wake = worker.wake
     try:
         yield

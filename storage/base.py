@@ -101,13 +101,6 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
-class Emitted(msgspec.Struct, frozen=True, gc=False):
-    """An event that the relay itself said in a transaction, and its outcome there: always STORED."""
-
-    incoming: Incoming
-    outcome: Outcome
-
-
 class Signer(Protocol):
     """Who signs what the relay itself says; asked inside the writer's transaction."""
 
@@ -117,6 +110,60 @@ class Signer(Protocol):
 
     def sign(self, draft: Draft) -> Event:
         """The draft as an event of that key."""
+
+
+class Logged(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An event of the log as a follower gets it: `seq` is 0 for what is sent and not stored, `audience` as in Admission."""
+
+    seq: int
+    wire: bytes
+    audience: tuple[str, ...] | None = None
+
+
+class Commit(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """One transaction, as followers get it.
+
+    `number` counts transactions since the relay's start, `upto` is the highest `seq` afterwards. `events` are those that were
+    stored or are only sent, in order. `removed` are the ids of what left the log, None where they are too many to name: then
+    anything may be gone. `changes` are the primary rows that changed: (kind of row, key).
+    """
+
+    number: int
+    upto: int
+    events: list[Logged]
+    removed: list[str] | None
+    changes: list[tuple[str, str]]
+
+
+MOST_REMOVED: Final = 1000  # ids that a Commit names
+
+
+class Written(msgspec.Struct):
+    """What the writer has changed since it was asked last; see Commit."""
+
+    events: list[Logged] = []
+    removed: list[str] | None = []
+    changes: list[tuple[str, str]] = []
+
+    def remove(self, event_id: str) -> None:
+        """An event left the log."""
+        if self.removed is not None:
+            self.removed.append(event_id)
+            if len(self.removed) > MOST_REMOVED:
+                self.removed = None
+
+    def add(self, other: "Written") -> None:
+        """What another transaction changed after this."""
+        self.events += other.events
+        self.changes += other.changes
+        if self.removed is None or other.removed is None or len(self.removed) + len(other.removed) > MOST_REMOVED:
+            self.removed = None
+        else:
+            self.removed += other.removed
+
+    def is_nothing(self) -> bool:
+        """Whether a follower need not hear of it."""
+        return not self.events and self.removed == [] and not self.changes
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
@@ -199,8 +246,8 @@ class Writer(Protocol):
     def accept_loss(self) -> Missing | None:
         """From now on nothing is missing; what was."""
 
-    def emitted(self) -> list[Emitted]:
-        """What the relay itself said in the last transaction, in order."""
+    def collect(self) -> Written:
+        """What was changed, durably, since this was asked last; what the relay itself said among it."""
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""
@@ -247,6 +294,9 @@ class Reader(Protocol):
 
     def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
         """Every stored event with `seq` > `after` in order of `seq`, private ones too, if `wanted` matches: the operator's."""
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        """The first `most` live events, at most, with `after` < seq <= `upto`, in order of `seq`, private ones too."""
 
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables; it runs on a reading thread. Raises as `query` does."""

@@ -60,8 +60,9 @@ class Changes:
             new = [key for row in self.coming.values() for key in entries.rows(row.event, row.audience, row.seq)]
             new.sort()
             write_rows(connection, write["insert_entries"], new)
-        for name, marks in self._marks().items():
-            write_rows(connection, write[name], marks)
+        if self.deleters or self.closed or self.vanished:
+            for name, marks in self._marks().items():
+                write_rows(connection, write[name], marks)
         for changed in (self.coming, self._values, self.leaving, self.deleters, self.closed, self.vanished):
             changed.clear()
 

@@ -61,6 +61,8 @@ class FactReader:
         ids, pubkeys = wanted.pop("deleters", {}), wanted.pop("vanished", {})
         if ids or pubkeys:
             self._look_up_marks(list(ids), list(pubkeys))
+        if "events" in wanted and "targets" in wanted:
+            self._hold([*wanted["events"], *wanted["targets"]])
         for name, keys in wanted.items():
             _FAMILIES[name](self, list(keys))
 
@@ -68,11 +70,16 @@ class FactReader:
         """Read what these events may replace: its entries go with it."""
         addresses = [events.address_of(event) or "" for event in batch if kinds.has_address(event.kind)]
         live = [version.id for address in addresses if (version := self._facts.versions.get(address)) is not None]
-        ids = [one for one in dict.fromkeys(live) if one not in self.rows]
-        for start in range(0, len(ids), AT_ONCE):
+        self._hold(live)
+
+    def _hold(self, ids: Iterable[str]) -> None:
+        """Read these events in as few steps as can be, as long as there is room for them."""
+        absent = [one for one in dict.fromkeys(ids) if one not in self.rows and one not in self._changes.leaving]
+        for start in range(0, len(absent), AT_ONCE):
             if not self.is_full():
-                for _ in self._read(ids[start : start + AT_ONCE]):
-                    pass
+                for row in log_rows.of_ids(self._connection, absent[start : start + AT_ONCE]):
+                    self._held += row.size
+                    self.rows[row.event.id] = row
 
     def row(self, event_id: str) -> LogRow | None:
         """A stored event, with its changes."""

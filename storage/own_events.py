@@ -10,7 +10,7 @@ from relay.protocol import event as events
 from relay.protocol import kinds, membership
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft
-from storage.base import Emitted, Incoming, Outcome, Signer, Status
+from storage.base import Incoming, Signer
 from storage.identities.types import Lookups
 from storage.transaction import Transaction
 
@@ -24,7 +24,6 @@ class OwnEvents:
         self.signer: Signer | None = None
         self.members = 0  # how many the list names at most; 0 is no list
         self.is_due = False  # whether the list may not be what it should be
-        self.emitted: list[Emitted] = []  # in the transaction at hand, or the last one
 
     def say(self, transaction: Transaction, drafts: Iterable[Draft], now: int) -> None:
         """Store these drafts as events of the relay's own key."""
@@ -39,9 +38,8 @@ class OwnEvents:
         if self.is_due and self.members and self.signer is not None:
             self._list_members(transaction, self.signer, now)
 
-    def forget(self, emitted: int) -> None:
-        """All but the first few were rolled back."""
-        del self.emitted[emitted:]
+    def forget(self) -> None:
+        """What was said was rolled back."""
         self.is_due = True
 
     def _store(self, transaction: Transaction, signer: Signer, draft: Draft, now: int) -> None:
@@ -53,9 +51,7 @@ class OwnEvents:
             present = transaction.require(("closed", address)).versions[address]
             if present is not None:
                 transaction.take(present.id)
-        incoming, seq = Incoming(event, events.wire(event), Door.HTTP, now), self._next_seq()
-        transaction.put(incoming, seq, None, None)
-        self.emitted.append(Emitted(incoming, Outcome(Status.STORED, seq=seq)))
+        transaction.put(Incoming(event, events.wire(event), Door.HTTP, now), self._next_seq(), None, None)
 
     def _list_members(self, transaction: Transaction, signer: Signer, now: int) -> None:
         address = kinds.address(kinds.MEMBERS, signer.pubkey, "")

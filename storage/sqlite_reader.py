@@ -19,7 +19,7 @@ from relay.protocol import hll
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from storage import entries, lookup, sqlite_file
-from storage.base import Counted, Found, Limits, Readers, Record, StorageError
+from storage.base import Counted, Found, Limits, Logged, Readers, Record, StorageError
 from storage.identities.reads import SqliteLookups
 from storage.identities.types import Lookups
 from storage.log_rows import unpack_audience
@@ -182,6 +182,15 @@ class SqliteReader:
                 if wanted is None or matches(wanted, events.parse(record.wire)):
                     yield record
             after = page[-1].seq
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        """The first live events with `after` < seq <= `upto`; see storage.base.Reader."""
+
+        def read(connection: sqlite3.Connection) -> list[Logged]:
+            rows = connection.execute(named("lookup")["follow"], (after, upto, most))
+            return [Logged(seq, wire, unpack_audience(audience)) for seq, wire, audience in rows]
+
+        return await self.run(read, bounded=False)
 
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables."""

@@ -17,7 +17,7 @@ from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
 from storage import committed, maintenance, projections, rebuilding, sqlite_file
-from storage.base import Emitted, Incoming, Missing, Outcome, Signer, Status, StorageError
+from storage.base import Incoming, Logged, Missing, Outcome, Signer, Status, StorageError, Written
 from storage.commands import Command, Compact, ListMembers, Rebuild
 from storage.identities import writes as identities
 from storage.identities.reads import Bindings, SqliteLookups
@@ -54,6 +54,7 @@ class SqliteWriter:
             self._committed = self._last_seq
             self._bindings = Bindings(self._connection)
             self.tables = SqliteLookups(self._connection)
+            self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
             self._lock.release()
@@ -113,7 +114,7 @@ class SqliteWriter:
             raise
         except Exception:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
-        return self._transact(lambda _: self._one_by_one(batch, now), now)
+        return self._transact(lambda transaction: self._one_by_one(batch, now, transaction.written), now)
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command; see storage.base.Writer."""
@@ -136,9 +137,10 @@ class SqliteWriter:
         """From now on the relay's own key signs what is said with events and commands."""
         self._own.signer = signer
 
-    def emitted(self) -> list[Emitted]:
-        """What the relay itself said in the last transaction."""
-        return list(self._own.emitted)
+    def collect(self) -> Written:
+        """What was changed since this was asked last."""
+        written, self._written = self._written, Written()
+        return written
 
     def _next_seq(self) -> int:
         self._last_seq += 1
@@ -200,7 +202,6 @@ class SqliteWriter:
         self._require_open()
         before = self._last_seq
         transaction = Transaction(self._connection, self._meaning, self._bindings)
-        self._own.emitted.clear()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work(transaction)
@@ -213,11 +214,12 @@ class SqliteWriter:
             self._last_seq = before
             self._roll_back()
             self._bindings.clear()
-            self._own.forget(0)
+            self._own.forget()
             unusable = sqlite_file.failure(error) if isinstance(error, sqlite3.Error) else None
             if unusable is not None:
                 raise unusable from error
             raise
+        self._written.add(transaction.written)
         return result
 
     def _roll_back(self) -> None:
@@ -238,10 +240,10 @@ class SqliteWriter:
             transaction.expect(batch)
         return [self._admit(transaction, incoming, now) for incoming in batch]
 
-    def _one_by_one(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+    def _one_by_one(self, batch: Sequence[Incoming], now: int, written: Written) -> list[Outcome]:
         outcomes = []
         for incoming in batch:
-            before, emitted = self._last_seq, len(self._own.emitted)
+            before = self._last_seq
             self._connection.execute("SAVEPOINT one")
             try:
                 transaction = Transaction(self._connection, self._meaning, self._bindings)
@@ -253,8 +255,10 @@ class SqliteWriter:
                 _log.exception("event %s failed", incoming.event.id)
                 self._connection.execute("ROLLBACK TO one")
                 self._bindings.clear()
-                self._own.forget(emitted)
+                self._own.forget()
                 self._last_seq, outcome = before, _POISONED
+            else:
+                written.add(transaction.written)
             self._connection.execute("RELEASE one")
             outcomes.append(outcome)
         return outcomes
@@ -283,6 +287,7 @@ class SqliteWriter:
             transaction.take(admission.replaces)
         transaction.drafts.extend(admission.emits)
         if not admission.store:
+            transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         transaction.put(incoming, self._next_seq(), admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)

@@ -20,7 +20,7 @@ from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
 from relay.protocol.rows import Live
 from storage import entries, log_rows, lookup
-from storage.base import Incoming
+from storage.base import Incoming, Logged, Written
 from storage.changes import Changes
 from storage.fact_reader import FactReader, newest
 from storage.identities.reads import Bindings
@@ -43,9 +43,11 @@ class Transaction:
         self._changes = Changes()
         self._passages: dict[str, int] = {}
         self.facts = Facts()
+        self.written = Written()
         self.touched = Touched()
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
+        self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
         self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
 
@@ -60,18 +62,18 @@ class Transaction:
         asked: Sequence[Event] = batch
         for _ in range(ROUNDS):
             wanted: dict[Need, None] = {}
-            adding = []
+            leading = []
             for event in asked:
                 missing = facts.missing(self._meaning.needs(event, facts))
                 if missing:
                     wanted.update(dict.fromkeys(missing))
-                    adding.append(event)
-            if not wanted:
-                break
+                    if facts_.may_lead_on(missing):
+                        leading.append(event)
             reader.look_up(wanted)
-            if reader.is_full():
+            self._is_complete = not leading and not reader.is_full()
+            if not leading or reader.is_full():
                 break
-            asked = adding
+            asked = leading
         self._reader.hold_versions(batch)
         for event in batch:
             here = reader.present.get(event.id)
@@ -85,6 +87,9 @@ class Transaction:
         if self._reader.is_full():
             self.flush()
             self._reader.forget()
+            self._is_complete = False
+        if self._is_complete:
+            return
         facts_.gather(lambda: self._meaning.needs(event, self.facts), self.facts, self._reader.look_up)
 
     def require(self, *needs: Need) -> Facts:
@@ -121,10 +126,13 @@ class Transaction:
     def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:
         """Store an event that is not here."""
         event, facts = incoming.event, self.facts
+        self.written.events.append(Logged(seq, incoming.wire, audience))
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event
-        facts.targets.pop(event.id, None)
+        if event.id in facts.targets:
+            del facts.targets[event.id]
+            self._is_complete = False
         if kinds.has_address(event.kind):
             facts.versions[events.address_of(event) or ""] = Version(event.created_at, event.id)
         self._count(event, 1)
@@ -178,8 +186,14 @@ class Transaction:
 
     # whose a key is
 
+    def changed(self, kind: str, key: str) -> None:
+        """A primary row that followers keep has changed."""
+        if (kind, key) not in self.written.changes:
+            self.written.changes.append((kind, key))
+
     def forget_key(self, pubkey: str) -> None:
         """Whose key this is has changed in the tables, or what a code is good for."""
+        self._is_complete = False
         self._bindings.forget(pubkey)
         self.facts.keys.pop(pubkey, None)
         for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
@@ -200,6 +214,7 @@ class Transaction:
 
     def _take(self, row: LogRow) -> None:
         event, facts = row.event, self.facts
+        self.written.remove(event.id)
         self._changes.take(row)
         self._reader.rows.pop(event.id, None)
         for known in (facts.events, facts.targets):

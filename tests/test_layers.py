@@ -20,7 +20,8 @@ INTERFACES = (
     "storage.identities.types",
     "storage.search.engine",
 )
-SERVED = (*GROUND, "relay.server", "relay.config", *INTERFACES, "handlers", "keys")
+ROLES = (*GROUND, "relay.roles", *INTERFACES)
+SERVED = (*ROLES, "relay.server", "relay.config", "handlers", "keys")
 EVERYTHING = PACKAGES
 
 # Who may import what of ours; the longest row that a module's name starts with holds for it. A module may always import
@@ -39,6 +40,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "storage": GROUND,
     "handlers": GROUND,
     "relay.config": GROUND,
+    "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,
     "relay.federation": SERVED,

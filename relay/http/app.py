@@ -20,10 +20,9 @@ from relay.http.front import front
 from relay.http.hub import Hub
 from relay.http.routes import ROUTES
 from relay.protocol import kinds
-from relay.protocol.event import Event
+from relay.server.follow import Applied
 from relay.server.limits import Buckets
 from relay.server.pools import Pool
-from storage.base import Outcome
 
 RENDERERS: Final = 1  # threads: rendering is Python, and a second one would take its time from the event loop
 MAX_PAGES: Final = 100  # waiting to be rendered
@@ -51,12 +50,12 @@ def _state(hub: Hub, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     """What the routes share for as long as the application lives."""
     answers = Answers()
 
-    def forget(event: Event, _outcome: Outcome) -> None:
+    def forget(applied: Applied) -> None:
         """Nobody is told again what somebody who vanished had written (NIP-62)."""
-        if event.kind == kinds.VANISH:
+        if applied.anew or any(live.event.kind == kinds.VANISH for live in applied.events):
             answers.clear()
 
-    hub.listen(forget)
+    hub.follow(forget)
     watchers = Watchers(hub, partial(entries.describe, hub))
     return {
         "hub": hub,

@@ -13,7 +13,7 @@ from relay.config import Config
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.facts import GivenToken
-from relay.server.hub import Listener
+from relay.server.follow import Follower
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
 from storage.base import Expected, Outcome, Reader
@@ -106,8 +106,8 @@ class Hub(Protocol):
         `token` that it was sent with has ended meanwhile.
         """
 
-    def listen(self, listener: Listener) -> None:
-        """From now on tell `listener` of every event that is committed, in order, on the loop."""
+    def follow(self, follower: Follower) -> None:
+        """From now on tell `follower` of every commit, in order, on the loop."""
 
     def health(self) -> Health:
         """Figures of this moment; never blocks."""

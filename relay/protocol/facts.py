@@ -31,6 +31,7 @@ Family = Literal[
     "tokens",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
+LEADING: Final = frozenset(("events", "closed"))  # only what is found of these may lead to further needs
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -131,9 +132,19 @@ def gather(needs: Callable[[], Iterable[Need]], facts: Facts, look_up: Callable[
         if not missing:
             return
         look_up(missing)
+        if not may_lead_on(missing):
+            return
     missing = facts.missing(needs())
     if missing:
         raise RuntimeError(f"a handler needs more than {ROUNDS} rounds: {missing[0][0]}")
+
+
+def may_lead_on(needs: Iterable[Need]) -> bool:
+    """Whether what is found of these may lead to further needs, so that it is worth asking again."""
+    for family, _ in needs:  # a loop, since every event is asked  # noqa: SIM110
+        if family in LEADING:
+            return True
+    return False
 
 
 def target_of(event: Event) -> Target:

@@ -2,10 +2,10 @@
 
 It holds how far the log is committed, each role's counters, and how many connections each front has from each address.
 
-Every number has one writer: the writer role stores `number`, `upto` and `primary`; a role stores its own counters; a front
-stores its own table of addresses. An aligned 64-bit store through a cast memoryview does not tear, so nobody needs a lock, and
-reading costs less than a function call. The page is anonymous memory, mapped before the roles are forked; a role that dies
-leaves its numbers, and the supervisor clears them before it starts the role again.
+Every number has one writer: the writer role stores `number`, `upto`, `primary` and what is missing; a role stores its own counters;
+a front stores its own table of addresses. An aligned 64-bit store through a cast memoryview does not tear, so nobody needs a
+lock, and reading costs less than a function call. The page is anonymous memory, mapped before the roles are forked; a role that
+dies leaves its numbers, and the supervisor clears them before it starts the role again.
 """
 
 import mmap
@@ -27,7 +27,7 @@ COUNTERS: Final = (
     "degraded",  # 1: it does not do its work at the moment
     "applied",  # number of the last commit that it has applied
 )
-_POSITION: Final = 3  # number, upto, primary
+_POSITION: Final = 5  # number, upto, primary; the first and last seq that are missing
 _PROBES: Final = 64  # slots that an address may be in, from the one that its hash names
 _MASK: Final = (1 << 64) - 1
 
@@ -81,6 +81,16 @@ class Page:
         numbers[2] = primary
         numbers[1] = upto
         numbers[0] = number
+
+    @property
+    def missing(self) -> tuple[int, int] | None:
+        """Which events of the log are known to be missing: the first and the last `seq`."""
+        first, last = self._numbers[3], self._numbers[4]
+        return (first, last) if last else None
+
+    def miss(self, first: int, last: int) -> None:
+        """Events are missing; called by the writer at its start."""
+        self._numbers[3], self._numbers[4] = first, last
 
     # counters
 

@@ -8,8 +8,9 @@ import asyncio
 import logging
 from typing import Final, Protocol
 
-from relay.protocol.event import Event
-from storage.base import Outcome, StorageError
+from relay.protocol import kinds
+from relay.server.follow import Applied
+from storage.base import StorageError
 from storage.search.engine import SearchHealth
 
 SETTLE: Final = 0.05  # seconds that more may come before a round begins, so that a round is worth its hops
@@ -30,7 +31,7 @@ class Source(Protocol):
 
 
 class Worker:
-    """Makes vectors for as long as the relay serves. `notice` is a listener of the hub."""
+    """Makes vectors for as long as the relay serves. `notice` follows the log."""
 
     def __init__(self, source: Source, searched: frozenset[int], pause: float = 1.0) -> None:
         self._source = source
@@ -40,9 +41,14 @@ class Worker:
         self._work.set()
         self._task = asyncio.create_task(self._run(), name="embedding")
 
-    def notice(self, event: Event, _outcome: Outcome) -> None:
-        """Something was stored that may be searched, or may have removed or changed what is."""
-        if event.kind in self._searched or event.kind in _CHANGES:
+    def notice(self, applied: Applied) -> None:
+        """Something was stored that may be searched, or what is searched has left or changed."""
+        if (
+            applied.anew
+            or applied.removed != []
+            or applied.changes
+            or any(live.event.kind in self._searched or live.event.kind == kinds.EDIT for live in applied.events)
+        ):
             self._work.set()
 
     def wake(self) -> None:
@@ -75,6 +81,3 @@ class Worker:
 
 def _said(error: Exception) -> str:
     return str(error) if isinstance(error, StorageError) else f"{type(error).__name__}: {error}"
-
-
-_CHANGES: Final = frozenset({5, 62, 1010})  # deletions, requests to vanish, edits

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
-from relay.protocol.event import Event, expiration
+from relay.protocol.event import expiration
 from relay.protocol.filter import Filter
 from relay.protocol.matcher import Matcher
+from relay.server.follow import LiveEvent
 
 if TYPE_CHECKING:
     from relay.server.websocket import Connection
@@ -26,11 +27,15 @@ MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 
 
 class Subscription:
-    """One open subscription. `prefix` goes before the wire form; `held` is a list until EOSE is sent, then None."""
+    """One open subscription. `prefix` goes before the wire form; `held` is a list until EOSE is sent, then None.
 
-    __slots__ = ("connection", "filters", "held", "held_bytes", "name", "prefix")
+    Its history is what the log held up to `after`; of later events it is told live.
+    """
 
-    def __init__(self, connection: "Connection", name: str, filters: tuple[Filter, ...]) -> None:
+    __slots__ = ("after", "connection", "filters", "held", "held_bytes", "name", "prefix")
+
+    def __init__(self, connection: "Connection", name: str, filters: tuple[Filter, ...], after: int) -> None:
+        self.after = after
         self.connection = connection
         self.name = name
         self.filters = filters
@@ -68,14 +73,15 @@ class Fanout:
             self._matcher.add(subscription, subscription.filters)
         self._new.clear()
 
-    def publish(self, event: Event, wire: bytes, audience: tuple[str, ...] | None) -> None:
+    def publish(self, live: LiveEvent) -> None:
         """Queue one event for everyone who wants it and may read it; the connections are flushed by the caller."""
+        event, audience, seq = live.event, live.audience, live.seq
         if self._new:
             self._register()
         found = self._matcher.match(event)
         if not found:
             return
-        tail = wire + b"]"
+        tail = live.wire + b"]"
         plain: dict[bytes, bytes] = {}  # prefix -> frame
         packed: dict[bytes, bytes] = {}
         delivered = 0
@@ -83,6 +89,8 @@ class Fanout:
             connection = subscription.connection
             if audience is not None and connection.session.keys.isdisjoint(audience):
                 continue
+            if 0 < seq <= subscription.after:
+                continue  # it is in the history
             if subscription.held is not None:
                 self._hold(subscription, tail, expiration(event))
                 continue

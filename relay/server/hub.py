@@ -7,6 +7,7 @@ nothing: what takes its time is a task beside it.
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -24,22 +25,22 @@ from relay.protocol.event import wire as wire_of
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.protocol.session import Rules
+from relay.roles.page import Page
 from relay.server import limits, policies
 from relay.server.fanout import Fanout
+from relay.server.follow import Applied, Follower
 from relay.server.ingest import Ingest
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
 from relay.server.proof_checks import ProofChecks
 from relay.server.queries import Queries
 from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
-from storage.base import Expected, Incoming, Limits, Outcome, Reader, Status, StorageError, Writer
+from storage.base import Expected, Incoming, Limits, Missing, Outcome, Reader, Status, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine, SearchHealth
 
 if TYPE_CHECKING:
     from relay.server.identities import Identities
-
-Listener = Callable[[Event, Outcome], None]
 
 TICK: Final = 1.0  # seconds
 CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
@@ -72,18 +73,21 @@ class Hub:
     search: SearchEngine
     self_pubkey = ""  # the relay's own key, hex; set by Identities
 
-    def __init__(self, config: Config, relay_url: str, writer: Writer, reader: Reader) -> None:
+    def __init__(
+        self, config: Config, relay_url: str, page: Page, reader: Reader, *, faults: Faults, role: int = 0
+    ) -> None:
+        """`role` is the number of this front on the page; the first keeps house, too: it sweeps what has expired."""
+        self.role = role
         self.relay_url = relay_url
         at = urlsplit(relay_url).path.rstrip("/")
         self.paths = frozenset(
             ("/", at or "/", f"{at}/")
         )  # where the relay is: on any other it would have another name
         self.reader = reader
-        self.writer = writer
+        self._page = page
         self.clock = asyncio.get_running_loop().time
-        self.faults = Faults()
+        self.faults = faults
         self.fanout = Fanout()
-        self._listeners: list[Listener] = []
         self.connections: set[Connection] = set()
         self.paused: set[Connection] = set()
         self.dirty: set[Connection] = set()  # have something queued
@@ -93,14 +97,14 @@ class Hub:
         self.wasted = limits.Buckets()
         self.intake = Intake(self.faults)
         self.key_buckets = limits.Buckets()
-        self.ingest = Ingest(writer, self._publish, self.flush, config.storage.queue, self.faults, pace=self._pace)
+        self.ingest = Ingest(role, page, reader, config.storage.queue, self.faults, flush=self.flush, pace=self._pace)
+        self.log = self.ingest.log
+        self.log.add(self._publish)
         self.queries = Queries(reader, config.storage.readers, _limits(config), self.faults)
         self.draining = False
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
         self._sweeping: asyncio.Task[None] | None = None
-        self._recording: asyncio.Task[None] | None = None
-        self._recorded = self.ingest.last_seq
         self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
@@ -168,7 +172,7 @@ class Hub:
         return refusal
 
     def _pace(self, event: Event) -> Reject | None:
-        """`rates.events_per_key`, for an event whose signature is right; on the verifier's thread, which owns the buckets."""
+        """`rates.events_per_key`, for an event whose signature is right."""
         rates = self.config.rates
         per_second = rates.events_per_key / 60
         if per_second and not self.key_buckets.take(event.pubkey, per_second, rates.burst, self.clock()):
@@ -192,22 +196,22 @@ class Hub:
             self.faults.report("a connection", error)
             connection.abort()
 
-    def _publish(self, event: Event, wire: bytes, outcome: Outcome) -> None:
-        try:
-            self.fanout.publish(event, wire, outcome.audience)
-        except Exception as error:
-            self.faults.report("live delivery", error)
-        for listener in self._listeners:
+    async def connect(self, sock: socket.socket) -> None:
+        """Use this socket as the link to the writer."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self.ingest.link, sock=sock)
+
+    def _publish(self, applied: Applied) -> None:
+        for live in applied.events:
             try:
-                listener(event, outcome)
+                self.fanout.publish(live)
             except Exception as error:
-                self.faults.report(f"the listener {getattr(listener, '__qualname__', listener)}", error)
+                self.faults.report("live delivery", error)
 
     # what HTTP asks
 
-    def listen(self, listener: Listener) -> None:
-        """From now on tell `listener` of every event that was accepted, in order of commit, on the loop."""
-        self._listeners.append(listener)
+    def follow(self, follower: Follower) -> None:
+        """From now on tell `follower` of every commit, in order, on the loop."""
+        self.log.add(follower)
 
     async def publish(
         self,
@@ -263,9 +267,7 @@ class Hub:
 
     async def remove(self, wanted: Filter, limit: int) -> int:
         """The operator's deletion of at most `limit` events; how many went."""
-        removed = await self.ingest.execute(RemoveMatching(wanted, limit))
-        self.ingest.forget()
-        return removed
+        return await self.ingest.execute(RemoveMatching(wanted, limit))
 
     async def compact(self) -> None:
         """Give free space back; clients wait meanwhile."""
@@ -280,8 +282,8 @@ class Hub:
 
     def health(self) -> Health:
         """How the relay is doing now."""
-        missing = self.writer.missing
-        problem = self.ingest.failure or (missing and str(missing)) or self.faults.problem()
+        missing = self._page.missing
+        problem = self.ingest.failure or (missing and str(Missing(*missing))) or self.faults.problem()
         return Health(
             status="draining" if self.draining else "degraded" if problem else "ok",
             takes_events=not self.draining and self.ingest.failure is None,
@@ -304,11 +306,9 @@ class Hub:
             await asyncio.sleep(TICK)
             now = self.clock()
             self._visit(now)
-            if self.ingest.last_seq != self._recorded and (self._recording is None or self._recording.done()):
-                self._recorded = self.ingest.last_seq
-                self._recording = self._tasks.start(self._record(), "the note of what is committed")
             interval = self.config.storage.sweep_interval
-            if interval and now - self._swept_at >= interval and (self._sweeping is None or self._sweeping.done()):
+            due = not self.role and interval and now - self._swept_at >= interval
+            if due and (self._sweeping is None or self._sweeping.done()):
                 self._swept_at = now
                 self._sweeping = self._tasks.start(self._sweep(), "the sweep of expired events")
 
@@ -331,12 +331,6 @@ class Hub:
                 connection.abort()
         elif server.ping_interval and now - connection.heard_at > server.ping_interval:
             connection.ping(now)
-
-    async def _record(self) -> None:
-        try:
-            await asyncio.to_thread(self.writer.record)
-        except StorageError as error:
-            log.error("%s", error)
 
     async def _sweep(self) -> None:
         try:

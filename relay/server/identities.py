@@ -26,6 +26,7 @@ from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.server import checks
 from relay.server.agents import Agents
+from relay.server.follow import Applied
 from relay.server.limits import Buckets
 from relay.server.origin import base_url
 from relay.server.profiles import Profiles
@@ -34,7 +35,7 @@ from relay.server.proofs import Proofs
 from relay.server.signing import NoCustody, Signing
 from relay.server.supervision import Tasks
 from relay.server.users import Users
-from storage.base import Outcome, StorageError
+from storage.base import StorageError
 from storage.commands import ListMembers
 from storage.identities.commands import (
     AddIdentityToken,
@@ -122,7 +123,7 @@ class Identities:
         self._tokens: dict[str, _Known] = {}
         self._generation = 0
         self._tasks = Tasks(hub.faults)
-        hub.listen(self._follow)
+        hub.follow(self._applied)
 
     @property
     def relay_url(self) -> str:
@@ -145,7 +146,8 @@ class Identities:
             raise Reject(Prefix.AUTH_REQUIRED, "this is no token of this relay")
         now = int(time.time())
         digest = tokens.digest(token)
-        known = self._tokens.get(digest) or await self._look_up(digest)
+        known = self._tokens.get(digest) if self._hub.log.is_current() else None
+        known = known or await self._look_up(digest)
         fault = (
             "this token is unknown"
             if known is None
@@ -168,7 +170,8 @@ class Identities:
 
         generation = self._generation
         known = await self._hub.reader.ask(look)
-        if known is not None and generation == self._generation:  # else something may have been revoked meanwhile
+        current = generation == self._generation and self._hub.log.is_current()
+        if known is not None and current:  # else something may have been revoked meanwhile
             if len(self._tokens) >= MAX_CACHED:
                 self._tokens.clear()
             self._tokens[digest] = known
@@ -185,12 +188,13 @@ class Identities:
         except StorageError as error:
             log.warning("the last use of a token was not kept: %s", error)
 
-    def _follow(self, event: Event, _outcome: Outcome) -> None:
-        """An event changed who somebody is."""
-        if event.kind == kinds.VANISH:
+    def _applied(self, applied: Applied) -> None:
+        """Something changed who somebody is."""
+        if applied.anew or applied.changes:
             self.forget()
-        elif event.kind == kinds.METADATA:
-            self.profiles.changed(event.pubkey)
+        for live in applied.events:
+            if live.event.kind == kinds.METADATA:
+                self.profiles.changed(live.event.pubkey)
 
     # registering
 

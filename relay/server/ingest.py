@@ -1,26 +1,21 @@
-"""The pipeline: from an event that passed the cheap checks to its `OK`.
+"""The pipeline of a front: from an event that passed the cheap checks to its `OK`.
 
-    loop --(line)--> verifier thread --(batches of 64)--> writer thread --(one call back per commit)--> loop
+    client --(verify: of each in turn)--> link --> writer --(commit, then outcomes)--> link --> followers, then `OK`
 
-The verifier takes from each client in turn, so that a flood of one delays no other (`line`). It checks ids and signatures and
-builds the wire form; libsecp256k1 works without the GIL. The writer takes whatever has queued as one transaction (group
-commit), and while more stands before the verifier it waits for that a little: an event of a large transaction costs less than
-one of a small one, and one that comes alone waits for nobody. Results come back to the loop once per commit: answers first,
-then fan-out. Nothing is acknowledged before its commit; the queue is bounded by `room()`, which the sockets ask before they
-read on.
+Ids and signatures are checked here, and the wire form is built from the verified fields; a client's own bytes are never stored
+or sent. The writer, which is another process or a thread of this one, makes transactions of what all fronts send
+(`relay.roles.writer`). Nothing is acknowledged before its commit, and an event is on the open subscriptions of this front before
+its author hears that it is accepted. What is under way is bounded by `room()`, which the sockets ask before they read on.
 
-Whatever raises what nobody foresaw fails its item: an event is answered with an error, a listener misses that event. The
-threads go on, what else the batch holds is delivered, and `pending` comes down all the same.
+Whatever raises what nobody foresaw fails its item: an event is answered with an error, a follower misses that event.
 """
 
 import asyncio
 import logging
-import queue
-import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -29,93 +24,64 @@ from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.facts import GivenToken
-from relay.protocol.kinds import DELETION, VANISH, has_address
-from relay.server.line import Line
-from relay.server.supervision import Faults, plain
-from storage import failures
-from storage.base import Emitted, Incoming, Outcome, Status, StorageError, Writer
+from relay.protocol.kinds import has_address
+from relay.roles.page import Page
+from relay.roles.writer import internal
+from relay.server.follow import Applied, Following
+from relay.server.link import Link
+from relay.server.supervision import Faults, Tasks
+from relay.server.verify import Verifier
+from storage.base import Incoming, Outcome, Reader, Status, StorageError
 from storage.commands import Command
 
-VERIFY_BATCH: Final = 64
-COMMIT_BATCH: Final = 1000
-LINGER: Final = 0.02  # seconds that a transaction waits at most for what is about to be verified
 RECENT: Final = 50_000
 MAX_BYTES: Final = 64 * 1024 * 1024  # of events under way; what is at hand when that is reached comes on top
-REMOVING: Final = frozenset((DELETION, VANISH))
 
 T = TypeVar("T")
 Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
-Publish = Callable[[Event, bytes, Outcome], None]  # called on the loop for what is to be sent to subscribers
-Pace = Callable[[Event], Reject | None]  # called on the verifier's thread: why a sound event comes too fast
+Pace = Callable[[Event], Reject | None]  # why a sound event comes too fast
 
 log = logging.getLogger("tidings.ingest")
 
 
 class Submission(msgspec.Struct, gc=False):
-    """An event under way. `answer` gets its outcome; `fault` is set when id, signature or pace are wrong."""
+    """An event under way. `answer` gets its outcome; `client` is whose turn it takes; `size` is in bytes."""
 
     event: Event
     door: Door
     received_at: int
     answer: Answer
+    client: Hashable
     size: int
     token: GivenToken | None = None
-    fault: Reject | None = None
-
-
-class _Verified(msgspec.Struct, gc=False):
-    """A batch the verifier is done with: `incoming` are the sound ones, in the order of `sound`."""
-
-    sound: list[Submission]
-    incoming: list[Incoming]
-    faulty: list[Submission]
-
-
-class _Ordered(msgspec.Struct):
-    """A command for the writer."""
-
-    command: Command[Any]
-    token: GivenToken | None
-    future: "asyncio.Future[Any]"
-
-
-class _Batch(msgspec.Struct, gc=False):
-    """Events that are verified already (import): one outcome each."""
-
-    incoming: list[Incoming]
-    future: "asyncio.Future[list[Outcome]]"
 
 
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
-_STOP: Final = None
 
 
 class Ingest:
-    """Owns the two threads. All methods are called on the event loop."""
+    """Owns the front's end of the link to the writer, whose role has the number `role`. All methods are called on the loop."""
 
     def __init__(
         self,
-        writer: Writer,
-        publish: Publish,
-        flush: Callable[[], None],
+        role: int,
+        page: Page,
+        reader: Reader,
         capacity: int,
         faults: Faults,
         *,
+        flush: Callable[[], None],
         pace: Pace = lambda _event: None,
     ) -> None:
-        self._writer = writer
+        self._page = page
         self._faults = faults
         self._pace = pace
-        self._publish = publish
         self._flush = flush
         self._capacity = capacity
-        self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Hashable, Submission]] = []
-        self._scheduled = False
+        self._tasks = Tasks(faults)
+        self._verifier: Verifier[Submission] = Verifier(self._check, self._push)
+        self._flying: dict[str, Event] = {}  # sent to the writer and not answered
         self._recent: OrderedDict[str, None] = OrderedDict()
-        self._to_verify: Line[Submission] = Line()
-        self._to_write: queue.SimpleQueue[_Verified | _Batch | _Ordered | None] = queue.SimpleQueue()
-        self._ahead: list[_Ordered | None] = []  # taken from the queue while a transaction was gathered
         self._idle = asyncio.Event()
         self._idle.set()
         self.pending = 0
@@ -123,13 +89,21 @@ class Ingest:
         self.stored = 0
         self.refused = 0
         self.failure: str | None = None  # the last storage error, None once a batch went through again
-        self.last_seq = writer.last_seq()
-        self._threads = [
-            threading.Thread(target=self._verify_loop, name="verifier", daemon=True),
-            threading.Thread(target=self._write_loop, name="writer", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self.log = Following(page, reader, self._flying.get, faults.report, self._tasks.start)
+        self.log.add(self._applied)
+        self.link = Link(
+            role,
+            committed=self.log.commit,
+            behind=self.log.behind,
+            failed=self._failed,
+            turned=flush,
+            report=faults.report,
+        )
+
+    @property
+    def last_seq(self) -> int:
+        """How far the log is committed."""
+        return self._page.upto
 
     def room(self) -> bool:
         """Whether clients may go on sending; False asks them to wait."""
@@ -141,14 +115,14 @@ class Ingest:
         door: Door,
         received_at: int,
         answer: Answer,
-        source: Hashable = None,
+        client: Hashable = None,
         *,
         size: int | None = None,
         token: GivenToken | None = None,
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `source` stand in a line of their own. `size` is in bytes, counted here where it is not given;
+        The events of each `client` stand in a queue of their own. `size` is in bytes, counted here where it is not given;
         `token` is the one that it was sent with over HTTP.
         """
         if event.id in self._recent and compute_id(event) == event.id:
@@ -156,38 +130,49 @@ class Ingest:
             return
         size = len(wire(event)) if size is None else size
         self._begin(1, size)
-        self._waiting.append((source, Submission(event, door, received_at, answer, size, token)))
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._hand_over)
+        self._verifier.put(client, Submission(event, door, received_at, answer, client, size, token))
 
     async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
         """Store events whose signatures the caller has checked; one outcome each, in order, durable.
 
         Raises StorageError when the database cannot be written: then nothing of it is stored.
         """
-        self._begin(len(incoming), _bytes_of(incoming))
-        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._to_write.put(_Batch(list(incoming), future))
-        return await future
+        if not incoming:
+            return []
+        size = sum([len(item.wire) for item in incoming])
+        self._begin(len(incoming), size)
+        found: dict[int, Outcome] = {}
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle(at: int, outcome: Outcome) -> None:
+            found[at] = outcome
+            if len(found) == len(incoming) and not done.done():
+                done.set_result(None)
+
+        try:
+            for at, item in enumerate(incoming):
+                self._send(item, incoming[0].event.id, partial(settle, at))
+            self.link.push()
+            await done
+        finally:
+            self._end(len(incoming), size)
+        if self.failure is not None and all(_is_error(outcome) for outcome in found.values()):
+            raise StorageError(self.failure)
+        return [found[at] for at in range(len(incoming))]
 
     async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
         """Have the writer carry out a command between two batches; see `storage.base.Writer.execute`."""
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._to_write.put(_Ordered(command, token, future))
-        return await future
+        return await self.link.execute(command, token)
 
     async def drained(self) -> None:
-        """Returns when nothing is under way any more."""
+        """Returns when no event is under way any more."""
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Finish what is under way and end the threads. The writer itself stays open."""
+        """Finish what is under way, and hang up."""
         await self.drained()
-        self._to_verify.close()
-        await asyncio.to_thread(self._threads[0].join)
-        self._to_write.put(_STOP)
-        await asyncio.to_thread(self._threads[1].join)
+        self.link.close()
+        await self._tasks.close()
 
     def _begin(self, count: int, size: int) -> None:
         self.pending += count
@@ -200,193 +185,74 @@ class Ingest:
         if not self.pending:
             self._idle.set()
 
-    def _hand_over(self) -> None:
-        self._scheduled = False
-        waiting, self._waiting = self._waiting, []
-        self._to_verify.put(waiting)
+    # on the way to the writer
 
-    # on the verifier's thread
-
-    def _verify_loop(self) -> None:
-        while batch := self._to_verify.take(VERIFY_BATCH):
-            self._to_write.put(self._verify(batch))
-
-    def _verify(self, batch: list[Submission]) -> _Verified:
+    def _check(self, submission: Submission) -> None:
         """Whose event it is, is known only after the signature: a forged one must not use up its supposed author's rate."""
-        done = _Verified([], [], [])
-        for submission in batch:
-            event = submission.event
-            try:
-                submission.fault = fault(event) or self._pace(event)
-                if submission.fault is None:
-                    sound = Incoming(
-                        event, wire(event), submission.door, submission.received_at, token=submission.token
-                    )
-                    done.incoming.append(sound)
-                    done.sound.append(submission)
-            except BaseException as error:
-                self._faults.report("the verifier", error)
-                submission.fault = _internal(error)
-            if submission.fault is not None:
-                done.faulty.append(submission)
-        return done
-
-    # on the writer's thread
-
-    def _write_loop(self) -> None:
-        while (job := self._ahead.pop() if self._ahead else self._to_write.get()) is not _STOP:
-            if isinstance(job, _Ordered):
-                self._run(job)
-            else:
-                self._commit(self._gather(job))
-
-    def _gather(self, first: "_Verified | _Batch") -> list["_Verified | _Batch"]:
-        """What goes into one transaction."""
-        batches = [first]
-        total = len(first.incoming)
-        end = time.monotonic() + LINGER
-        while total < COMMIT_BATCH:
-            patience = 0.0 if self._to_verify.is_empty() else max(0.0, end - time.monotonic())
-            try:
-                job = self._to_write.get(timeout=patience)
-            except queue.Empty:
-                break
-            if job is _STOP or isinstance(job, _Ordered):
-                self._ahead.append(job)
-                break
-            batches.append(job)
-            total += len(job.incoming)
-        return batches
-
-    def _commit(self, batches: list["_Verified | _Batch"]) -> None:
-        incoming = [item for batch in batches for item in batch.incoming]
-        failure = None
+        event = submission.event
         try:
-            outcomes = self._writer.write(incoming, int(time.time())) if incoming else []
-            if len(outcomes) != len(incoming):
-                raise RuntimeError(f"{len(outcomes)} outcomes of {len(incoming)} events")
-        except StorageError as error:
-            failure = str(error)
+            refusal = fault(event) or self._pace(event)
+            if refusal is None:
+                incoming = Incoming(event, wire(event), submission.door, submission.received_at, token=submission.token)
+                self._send(incoming, submission.client, lambda outcome: self._settled(submission, outcome))
+                return
         except BaseException as error:
-            self._faults.report("the writer", error)
-            failure = _internal(error).message
-        if failure is not None:
-            outcomes = [Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, failure))] * len(incoming)
-        emitted = self._writer.emitted() if failure is None else []
-        self._loop.call_soon_threadsafe(self._deliver, batches, outcomes, failure, emitted)
+            self._faults.report("the verifier", error)
+            refusal = internal(error)
+        self.refused += 1
+        self._settled(submission, Outcome(Status.REFUSED, refusal=refusal))
 
-    def _run(self, job: _Ordered) -> None:
-        result, known = None, None
-        emitted: list[Emitted] = []
-        try:
-            result = self._writer.execute(job.command, int(time.time()), job.token)
-            emitted = self._writer.emitted()
-        except BaseException as error:
-            found = failures.failure(error)
-            if found is None:
-                self._faults.report("the writer", error)
-            known = plain(error) if found is None else found.error()
-        self._loop.call_soon_threadsafe(self._executed, job, result, known, emitted)
-
-    # on the loop again
-
-    def _executed(self, job: _Ordered, result: object, error: Exception | None, emitted: list[Emitted]) -> None:
-        _settle(job.future, result, error)
-        self._tell(emitted)
+    def _push(self) -> None:
+        """What a slice has verified goes to the writer; what it refused, to its clients."""
+        self.link.push()
         self._flush()
 
-    def _tell(self, emitted: list[Emitted]) -> None:
-        """Send what the relay itself said to those who listen."""
-        for one in emitted:
-            self._deliver_one(one.incoming, one.outcome, works=True)
+    def _send(self, incoming: Incoming, client: Hashable, settle: Callable[[Outcome], None]) -> None:
+        event = incoming.event
+        self._flying[event.id] = event
 
-    def _deliver_one(self, item: Incoming, outcome: Outcome, works: bool) -> None:
+        def landed(outcome: Outcome) -> None:
+            self._flying.pop(event.id, None)
+            self._account(outcome)
+            settle(outcome)
+
+        self.link.submit(incoming, client, landed)
+
+    # on the way back
+
+    def _settled(self, submission: Submission, outcome: Outcome) -> None:
         try:
-            self._account(item, outcome, works)
+            submission.answer(submission.event, outcome)
         except Exception as error:
-            self._faults.report("live delivery", error)
+            self._faults.report("an answer", error)
+        self._end(1, submission.size)
 
-    def _deliver(
-        self,
-        batches: list["_Verified | _Batch"],
-        outcomes: list[Outcome],
-        failure: str | None,
-        emitted: list[Emitted],
-    ) -> None:
+    def _account(self, outcome: Outcome) -> None:
+        if outcome.status is Status.STORED:
+            self.stored += 1
+        elif outcome.status is Status.REFUSED:
+            self.refused += 1
+            if self.failure is None and outcome.refusal is not None and outcome.refusal.prefix is Prefix.ERROR:
+                self._faults.report("the handler of an event", outcome.refusal)
+
+    def _failed(self, failure: str | None) -> None:
         if failure != self.failure:
             self.failure = failure
             log.log(logging.INFO if failure is None else logging.ERROR, "storage: %s", failure or "works again")
-        position = 0
-        for batch in batches:
-            own = outcomes[position : position + len(batch.incoming)]
-            position += len(own)
-            if isinstance(batch, _Verified):
-                self._answer(batch, own)
-            else:
-                _settle(batch.future, own, None if failure is None else StorageError(failure))
-            for item, outcome in zip(batch.incoming, own, strict=True):
-                self._deliver_one(item, outcome, failure is None)
-            if isinstance(batch, _Verified):
-                taken = [*batch.sound, *batch.faulty]
-                self._end(len(taken), sum([submission.size for submission in taken]))
-            else:
-                self._end(len(own), _bytes_of(batch.incoming))
-        self._tell(emitted)
-        self._flush()
 
-    def _answer(self, batch: _Verified, outcomes: list[Outcome]) -> None:
-        for submission, outcome in zip(batch.sound, outcomes, strict=True):
-            try:
-                submission.answer(submission.event, outcome)
-            except Exception as error:
-                self._faults.report("an answer", error)
-        for submission in batch.faulty:
-            try:
-                submission.answer(submission.event, Outcome(Status.REFUSED, refusal=submission.fault))
-            except Exception as error:
-                self._faults.report("an answer", error)
-        self.refused += len(batch.faulty)
-
-    def _account(self, item: Incoming, outcome: Outcome, works: bool) -> None:
-        status = outcome.status
-        if status is Status.STORED:
-            self.stored += 1
-            self.last_seq = max(self.last_seq, outcome.seq)
-            self._remember(item.event)
-        if status is Status.STORED or status is Status.EPHEMERAL:
-            self._publish(item.event, item.wire, outcome)
-        elif status is Status.REFUSED:
-            self.refused += 1
-            if works and outcome.refusal is not None and outcome.refusal.prefix is Prefix.ERROR:
-                self._faults.report("the handler of an event", outcome.refusal)
-
-    def forget(self) -> None:
-        """Events have left the log by another way than an event: answer duplicates from the store again."""
-        self._recent.clear()
-
-    def _remember(self, event: Event) -> None:
-        """Answer a duplicate without the store, as long as nothing can have taken the event out of it."""
-        if event.kind in REMOVING:
+    def _applied(self, applied: Applied) -> None:
+        """Remember what was stored, to answer a duplicate without the store, as long as nothing has taken it out of it."""
+        if applied.anew or applied.removed is None:
             self._recent.clear()
-        elif not has_address(event.kind) and not has_tag(event, "expiration"):
-            self._recent[event.id] = None
-            if len(self._recent) > RECENT:
-                self._recent.popitem(last=False)
+        for event_id in applied.removed or ():
+            self._recent.pop(event_id, None)
+        for live in applied.events:
+            event = live.event
+            if live.seq and not has_address(event.kind) and not has_tag(event, "expiration"):
+                self._recent[event.id] = None
+                if len(self._recent) > RECENT:
+                    self._recent.popitem(last=False)
 
 
-def _bytes_of(incoming: Sequence[Incoming]) -> int:
-    return sum([len(item.wire) for item in incoming])
-
-
-def _internal(error: BaseException) -> Reject:
-    """What a stranger is told of a fault of the relay's: that it is one."""
-    return Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
-
-
-def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
+def _is_error(outcome: Outcome) -> bool:
+    return outcome.refusal is not None and outcome.refusal.prefix is Prefix.ERROR

@@ -333,10 +333,11 @@ class Connection(asyncio.Protocol):
 
     def _open(self, request: Open) -> None:
         self._drop(request.subscription)
-        subscription = Subscription(self, request.subscription, request.filters)
+        upto = self.hub.ingest.last_seq
+        subscription = Subscription(self, request.subscription, request.filters, upto)
         self.session.opened(request.subscription, subscription, request.filters)
         self.fanout.add(subscription)
-        self.hub.queries.submit(self, History(subscription, request, self.hub.ingest.last_seq))
+        self.hub.queries.submit(self, History(subscription, request, upto))
 
     def _cancel(self, name: str) -> None:
         self._drop(name)

@@ -29,6 +29,8 @@ from storage.identities import decisions
 from storage.identities.reads import SqliteLookups, sql
 from storage.identities.types import MAX_ENDED, MAX_READ_MARKS, Custody, Holder, Refused, Token, User, Why
 
+_QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
+
 
 class Change(Protocol):
     """The transaction that a change is part of, and the log as it will be."""
@@ -42,6 +44,9 @@ class Change(Protocol):
     @property
     def drafts(self) -> list[Draft]:
         """What the relay itself is to say of it."""
+
+    def changed(self, kind: str, key: str) -> None:
+        """A primary row that followers of the log keep has changed."""
 
     def touch_author(self, pubkey: str) -> None:
         """Whose key this is has changed: refresh the rows that depend on what it wrote."""
@@ -74,6 +79,8 @@ class Work:
 
     def do(self, name: str, *values: object) -> int:
         """Run a statement; how many rows it changed."""
+        if name not in _QUIET:
+            self.change.changed("identities", "")
         return self._connection.execute(sql(name), values).rowcount
 
 

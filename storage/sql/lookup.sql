@@ -49,3 +49,6 @@ SELECT seq, wire, door, received_at FROM events WHERE seq IN ({seqs}) ORDER BY s
 
 -- name: page_after
 SELECT seq, wire, door, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- name: follow
+SELECT seq, wire, audience FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?

@@ -76,6 +76,7 @@ def test_a_handler_reads_nothing_that_it_did_not_ask_for(data: st.DataObject, me
     event = data.draw(any_event())
     log = data.draw(any_log(event))
     facts = log.facts(meaning, event)
+    assert facts.missing(meaning.needs(event, facts)) == []
     before = repr(facts)
     with contextlib.suppress(Reject):
         meaning.admit(event, facts, NOW, door)

@@ -1,6 +1,6 @@
 """A hub without a relay behind it: what HTTP is handed in these tests."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Self
 
 import httpx
@@ -11,8 +11,9 @@ from relay.http.app import build
 from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
+from relay.server.follow import Follower
 from relay.server.supervision import Faults
-from storage.base import Counted, Found, Limits, Outcome, Readers, Record, StorageError
+from storage.base import Counted, Found, Limits, Readers, Record, StorageError
 from storage.feed import CommentRow, Page, PostRow
 
 
@@ -112,13 +113,13 @@ class FakeHub:
         self.self_pubkey: str | None = None
         self.figures = Health()
         self.faults = Faults()
-        self.listeners: list[Callable[[Event, Outcome], None]] = []
+        self.followers: list[Follower] = []
 
     def health(self) -> Health:
         return self.figures
 
-    def listen(self, listener: Callable[[Event, Outcome], None]) -> None:
-        self.listeners.append(listener)
+    def follow(self, follower: Follower) -> None:
+        self.followers.append(follower)
 
 
 class Browser(httpx.AsyncClient):

@@ -14,16 +14,17 @@ def test_what_was_found_may_lead_to_further_needs() -> None:
     asked: list[list[Need]] = []
 
     def needs() -> Iterable[Need]:
-        yield "passages", "a"
-        if "a" in facts.passages:
-            yield "passages", "b"
+        yield "events", "a"
+        if "a" in facts.events:
+            yield "keys", "b"
 
     def look_up(missing: list[Need]) -> None:
         asked.append(missing)
-        facts.passages.update((key, 1) for _, key in missing)
+        for family, key in missing:
+            getattr(facts, family)[key] = None
 
     gather(needs, facts, look_up)
-    assert asked == [[("passages", "a")], [("passages", "b")]]
+    assert asked == [[("events", "a")], [("keys", "b")]]
 
 
 @pytest.mark.parametrize(("number", "is_too_many"), [(ROUNDS, False), (ROUNDS + 1, True)])
@@ -31,10 +32,10 @@ def test_needs_come_to_an_end_within_the_rounds(number: int, is_too_many: bool) 
     facts = Facts()
 
     def needs() -> Iterable[Need]:
-        return [("passages", str(n)) for n in range(min(len(facts.passages) + 1, number))]
+        return [("events", str(n)) for n in range(min(len(facts.events) + 1, number))]
 
     def look_up(missing: list[Need]) -> None:
-        facts.passages.update((key, 1) for _, key in missing)
+        facts.events.update((key, None) for _, key in missing)
 
     if is_too_many:
         with pytest.raises(RuntimeError, match="more than 3 rounds"):

@@ -17,22 +17,27 @@ from relay.protocol import kinds
 from relay.protocol.event import Event, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
+from relay.roles.inside import WriterThread
+from relay.roles.page import Page
 from relay.server.hub import Hub
+from relay.server.supervision import Faults
 from relay.server.websocket import Connection
 from storage.base import (
     PUBLIC,
     Counted,
-    Emitted,
     Found,
     Incoming,
     Limits,
+    Logged,
     Missing,
     Outcome,
     Readers,
     Record,
     Status,
     StorageError,
+    Written,
 )
+from storage.command_codec import decode as decode_command
 from storage.commands import Command, CountRows, Rebuild, Rebuilt, RemoveMatching, Sweep
 from storage.search.engine import SearchHealth
 
@@ -65,6 +70,8 @@ class MemoryLog:
         self._first_part = first_part
         self.missing: Missing | None = None
         self.records = 0
+        self.recorded = threading.Semaphore(0)
+        self.written = Written()
 
     # Writer
 
@@ -81,14 +88,17 @@ class MemoryLog:
     def _store(self, event: Event) -> Outcome:
         audience = tuple(values(event, "p")) if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP) else None
         if kinds.is_ephemeral(event.kind):
+            self.written.events.append(Logged(0, wire(event), audience))
             return Outcome(Status.EPHEMERAL, audience=audience)
         if any(event.id == row[1].id for row in self.rows):
             return Outcome(Status.DUPLICATE)
         self.rows.append((self.last_seq() + 1, event, audience))
+        self.written.events.append(Logged(self.last_seq(), wire(event), audience))
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
 
-    def emitted(self) -> list[Emitted]:
-        return []
+    def collect(self) -> Written:
+        written, self.written = self.written, Written()
+        return written
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         if self.carry_out is not None:
@@ -101,6 +111,7 @@ class MemoryLog:
             raise self.failure
         if isinstance(command, RemoveMatching):
             kept = [row for row in self.rows if not matches(command.wanted, row[1])]
+            self.written.removed += [row[1].id for row in self.rows if row not in kept]  # type: ignore[operator]
             removed, self.rows = len(self.rows) - len(kept), kept
             return removed
         if isinstance(command, Rebuild):
@@ -109,6 +120,7 @@ class MemoryLog:
 
     def record(self) -> None:
         self.records += 1
+        self.recorded.release()
 
     # Reader
 
@@ -166,6 +178,10 @@ class MemoryLog:
 
     async def get(self, event_id: str, readers: Readers = PUBLIC, now: int = 0) -> Record | None:
         raise StorageError("nothing here asks for one event")
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        rows = [row for row in self.rows if after < row[0] <= upto][:most]
+        return [Logged(seq, wire(event), audience) for seq, event, audience in rows]
 
     def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
         raise StorageError("nothing here scans")
@@ -364,11 +380,27 @@ class Client:
 MakeHub = Callable[..., Awaitable[Hub]]
 
 
+class WrittenHub(Hub):
+    """A hub whose writer is a thread over a log in memory."""
+
+    def __init__(self, log: MemoryLog, config: Config, url: str) -> None:
+        page = Page(("front", "writer"), fronts=1, addresses=100)
+        faults = Faults()
+        self._writer = WriterThread(log, page, decode_command, faults.report)  # type: ignore[arg-type]
+        super().__init__(config, url, page, log, faults=faults)  # type: ignore[arg-type]
+        self.search = Nothing()  # type: ignore[assignment]
+        self._connecting = asyncio.get_running_loop().create_task(self.connect(self._writer.connect()))
+        self._writer.start()
+
+    async def close(self) -> None:
+        await self._connecting
+        await super().close()
+        await asyncio.to_thread(self._writer.close)
+
+
 def make_hub(log: MemoryLog, config: Config | None = None, url: str = "ws://relay.example/") -> Hub:
     """A hub over this log; the caller closes it."""
-    hub = Hub(config or Config(), url, log, log)  # type: ignore[arg-type]
-    hub.search = Nothing()  # type: ignore[assignment]
-    return hub
+    return WrittenHub(log, config or Config(), url)
 
 
 async def settle() -> None:

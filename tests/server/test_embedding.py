@@ -4,13 +4,12 @@ import asyncio
 
 import pytest
 
+from relay.protocol.event import Event, wire
 from relay.server import embedding
 from relay.server.embedding import Worker
-from storage.base import Outcome, Status
+from relay.server.follow import Applied, LiveEvent
 from storage.search.engine import SearchHealth
 from tests.factories import make_event
-
-STORED = Outcome(Status.STORED, seq=1)
 
 
 class Passages:
@@ -38,6 +37,10 @@ class Passages:
         self.idle.clear()
 
 
+def committed(event: Event) -> Applied:
+    return Applied([LiveEvent(1, event, wire(event), None)], removed=[])
+
+
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
     monkeypatch.setattr(embedding, "SETTLE", 0)
@@ -57,12 +60,32 @@ async def test_an_event_that_is_searched_wakes_it_and_others_do_not():
     worker = Worker(passages, frozenset([1]))
     await passages.rest()
     asked = passages.asked
-    worker.notice(make_event(kind=6), STORED)
+    worker.notice(committed(make_event(kind=6)))
     for _ in range(20):
         await asyncio.sleep(0)
     assert passages.asked == asked
     passages.waiting = 5
-    worker.notice(make_event(kind=1), STORED)
+    worker.notice(committed(make_event(kind=1)))
+    await passages.rest()
+    assert passages.waiting == 0
+    await worker.close()
+
+
+@pytest.mark.parametrize(
+    "applied",
+    [
+        Applied([], removed=["00" * 32]),
+        Applied([], removed=None),
+        Applied([], removed=[], changes=[("identities", "")]),
+        Applied([], anew=True),
+    ],
+)
+async def test_what_left_or_changed_wakes_it(applied: Applied):
+    passages = Passages()
+    worker = Worker(passages, frozenset([1]))
+    await passages.rest()
+    passages.waiting = 5
+    worker.notice(applied)
     await passages.rest()
     assert passages.waiting == 0
     await worker.close()

@@ -41,10 +41,10 @@ async def test_every_matching_subscription_of_a_connection_gets_its_own_copy(rel
     assert sorted(message[1] for message in reader.pending()) == ["a", "b"]
 
 
-async def test_the_author_of_an_event_gets_its_ok_before_the_event(relay: Relay) -> None:
+async def test_an_event_is_on_open_subscriptions_before_its_author_is_told(relay: Relay) -> None:
     client = await subscribed(relay(), {})
     client.publish(make_event())
-    assert [message[0] for message in await client.gather(2)] == ["OK", "EVENT"]
+    assert [message[0] for message in await client.gather(2)] == ["EVENT", "OK"]
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -7,11 +7,11 @@ import pytest
 from websockets.frames import Opcode
 
 from relay.config import Access, Config, Server, Storage
-from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import websocket
+from relay.server.follow import Applied, LiveEvent
 from relay.server.hub import CLOSE_TIMEOUT, Hub
-from storage.base import Missing, Outcome, StorageError
+from storage.base import Missing, StorageError
 from storage.commands import Rebuild, Rebuilt
 from tests.factories import make_event
 from tests.server.conftest import Relay
@@ -199,15 +199,15 @@ async def test_a_reload_that_asks_readers_to_authenticate_ends_the_subscriptions
     assert hub.fanout.count == 0
 
 
-async def test_a_listener_that_fails_loses_nobody_elses_events(relay: Relay) -> None:
+async def test_a_follower_that_fails_loses_nobody_elses_events(relay: Relay) -> None:
     hub = relay()
     heard: list[str] = []
 
-    def fails(event: Event, _outcome: Outcome) -> None:
-        raise LookupError(event.id)
+    def fails(_applied: Applied) -> None:
+        raise LookupError
 
-    hub.listen(fails)
-    hub.listen(lambda event, _outcome: heard.append(event.id))
+    hub.follow(fails)
+    hub.follow(lambda applied: heard.extend(live.event.id for live in applied.events))
     reader, writer = Client(hub), Client(hub)
     reader.send("REQ", "s", {"kinds": [1]})
     await reader.next()
@@ -233,10 +233,10 @@ async def test_live_delivery_that_fails_for_one_event_goes_on_with_the_next(
     first, second = make_event(content="1"), make_event(content="2")
     publish = hub.fanout.publish
 
-    def fails_once(event: Event, *more: object) -> None:
-        if event == first:
+    def fails_once(live: LiveEvent) -> None:
+        if live.event == first:
             raise LookupError("a fault of the matcher")
-        publish(event, *more)  # type: ignore[arg-type]
+        publish(live)
 
     monkeypatch.setattr(hub.fanout, "publish", fails_once)
     log.gate.clear()  # both in one transaction
@@ -337,17 +337,16 @@ async def test_events_are_taken_between_the_parts_of_a_rebuild(relay: Relay) -> 
 
 
 async def test_how_far_the_log_is_committed_is_noted_as_it_grows(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.server.hub.TICK", 0.0)
+    monkeypatch.setattr("relay.roles.writer.RECORDED", 0.0)
     log = MemoryLog()
     hub = relay(log)
     client = Client(hub)
     for number in range(2):
         client.publish(make_event(content=str(number)))
         await client.next()
-        while log.records <= number:  # noqa: ASYNC110, the ticker's task
-            await asyncio.sleep(0)
-    for _ in range(50):
-        await asyncio.sleep(0)
+        await asyncio.to_thread(log.recorded.acquire)
+    client.publish(make_event(content="0"))  # a duplicate
+    await client.next()
     assert log.records == 2  # not while nothing comes in
 
 

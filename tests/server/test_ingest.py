@@ -1,8 +1,7 @@
 import asyncio
 import gc
-import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
@@ -11,11 +10,16 @@ from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
+from relay.roles.inside import WriterThread
+from relay.roles.page import Page
 from relay.server import ingest as ingests
-from relay.server.ingest import VERIFY_BATCH, Ingest, Pace
+from relay.server import verify
+from relay.server.follow import Applied
+from relay.server.ingest import Ingest, Pace
 from relay.server.supervision import Faults
 from storage.base import Incoming, Outcome, Status, StorageError, TooCostly
-from storage.commands import CountRows, Rebuild, RemoveMatching
+from storage.command_codec import decode
+from storage.commands import CountRows, RemoveMatching
 from storage.identities.types import Refused, Why
 from storage.search.engine import ModelMismatch
 from tests.factories import NOW, make_event
@@ -34,11 +38,24 @@ class Bench:
         self.order: list[str] = []
         self.flushes = 0
         self.faults = Faults()
-        self.ingest = Ingest(log, self._publish, self._flush, capacity, self.faults, pace=pace)  # type: ignore[arg-type]
+        self.page = Page(("front", "writer"), fronts=1, addresses=10)
+        self.writer = WriterThread(log, self.page, decode, self.faults.report)  # type: ignore[arg-type]
+        self.ingest = Ingest(0, self.page, log, capacity, self.faults, flush=self._flush, pace=pace)  # type: ignore[arg-type]
+        self.ingest.log.add(self._applied)
 
-    def _publish(self, event: Event, data: bytes, outcome: Outcome) -> None:
-        self.published.append(data)
-        self.order.append(f"publish {event.id}")
+    async def start(self) -> None:
+        sock = self.writer.connect()
+        await asyncio.get_running_loop().create_unix_connection(lambda: self.ingest.link, sock=sock)
+        self.writer.start()
+
+    async def close(self) -> None:
+        await self.ingest.close()
+        await asyncio.to_thread(self.writer.close)
+
+    def _applied(self, applied: Applied) -> None:
+        for live in applied.events:
+            self.published.append(live.wire)
+            self.order.append(f"publish {live.event.id}")
 
     def _flush(self) -> None:
         self.flushes += 1
@@ -59,35 +76,35 @@ class Bench:
         await asyncio.wait_for(self.ingest.drained(), PATIENCE)
 
 
-Make = Callable[..., Bench]
+Make = Callable[..., Awaitable[Bench]]
 
 
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
     benches: list[Bench] = []
 
-    def build(log: MemoryLog | None = None, capacity: int = 20_000, pace: Pace = lambda _event: None) -> Bench:
+    async def build(log: MemoryLog | None = None, capacity: int = 20_000, pace: Pace = lambda _event: None) -> Bench:
         benches.append(Bench(log or MemoryLog(), capacity, pace))
+        await benches[-1].start()
         return benches[-1]
 
     yield build
     for bench in benches:
         bench.log.gate.set()
-        await bench.ingest.close()
+        await bench.close()
 
 
-async def test_an_event_is_stored_answered_and_then_published(make: Make) -> None:
-    bench = make()
+async def test_an_event_is_stored_published_and_then_answered(make: Make) -> None:
+    bench = await make()
     outcome = await bench.outcome(EVENTS[0])
     assert outcome.status is Status.STORED
     assert bench.published == [wire(EVENTS[0])]
-    assert bench.order == [f"answer {EVENTS[0].id}", f"publish {EVENTS[0].id}"]
+    assert bench.order == [f"publish {EVENTS[0].id}", f"answer {EVENTS[0].id}"]
     assert bench.ingest.last_seq == 1
-    assert bench.flushes == 1
 
 
 async def test_nothing_is_answered_before_it_is_written(make: Make) -> None:
-    bench = make()
+    bench = await make()
     bench.log.gate.clear()
     bench.submit(EVENTS[0])
     waiting = asyncio.create_task(bench.ingest.drained())
@@ -100,7 +117,7 @@ async def test_nothing_is_answered_before_it_is_written(make: Make) -> None:
 
 
 async def test_what_waits_for_the_disk_is_written_together(make: Make) -> None:
-    bench = make()
+    bench = await make()
     bench.log.gate.clear()
     for event in EVENTS:
         bench.submit(event)
@@ -111,36 +128,27 @@ async def test_what_waits_for_the_disk_is_written_together(make: Make) -> None:
     assert [row[1] for row in bench.log.rows] == EVENTS
 
 
-async def test_a_flood_of_one_client_delays_another_by_one_batch(make: Make) -> None:
+async def test_a_flood_of_one_client_delays_another_by_one_round(make: Make) -> None:
     verified: list[Event] = []
-    gate = threading.Event()
-
-    def pace(event: Event) -> None:
-        gate.wait(PATIENCE)
-        verified.append(event)
-
-    bench = make(pace=pace)
+    bench = await make(pace=verified.append)
     for event in EVENTS[:-1]:
         bench.submit(event, "flood")
-    await asyncio.sleep(0)  # a turn: these stand in line
     bench.submit(EVENTS[-1], "other")
-    await asyncio.sleep(0)
-    gate.set()
     await bench.drained()
-    assert verified.index(EVENTS[-1]) < 2 * VERIFY_BATCH
+    assert verified.index(EVENTS[-1]) < verify.BATCH
     assert [event for event in verified if event != EVENTS[-1]] == EVENTS[:-1]
 
 
 async def test_refuses_an_event_whose_id_is_not_its_hash(make: Make) -> None:
     forged = msgspec.structs.replace(EVENTS[0], content="not what was signed")
-    outcome = await make().outcome(forged)
+    outcome = await (await make()).outcome(forged)
     assert outcome.status is Status.REFUSED
     assert outcome.refusal is not None
     assert outcome.refusal.prefix is Prefix.INVALID
 
 
 async def test_refuses_a_signature_of_another_event(make: Make) -> None:
-    bench = make()
+    bench = await make()
     outcome = await bench.outcome(msgspec.structs.replace(EVENTS[0], sig=EVENTS[1].sig))
     assert outcome.status is Status.REFUSED
     assert not bench.log.rows
@@ -148,7 +156,7 @@ async def test_refuses_a_signature_of_another_event(make: Make) -> None:
 
 
 async def test_a_faulty_event_does_not_touch_its_neighbours(make: Make) -> None:
-    bench = make()
+    bench = await make()
     bad = {3, 7, 150}
     for number, event in enumerate(EVENTS):
         bench.submit(msgspec.structs.replace(event, sig="0" * 128) if number in bad else event)
@@ -159,28 +167,28 @@ async def test_a_faulty_event_does_not_touch_its_neighbours(make: Make) -> None:
 
 
 async def test_a_duplicate_is_answered_as_one_and_published_once(make: Make) -> None:
-    bench = make()
+    bench = await make()
     await bench.outcome(EVENTS[0])
     assert (await bench.outcome(EVENTS[0])).status is Status.DUPLICATE
     assert len(bench.published) == 1
 
 
 async def test_a_forged_event_with_a_known_id_is_no_duplicate(make: Make) -> None:
-    bench = make()
+    bench = await make()
     await bench.outcome(EVENTS[0])
     forged = msgspec.structs.replace(EVENTS[0], content="something else")
     assert (await bench.outcome(forged)).status is Status.REFUSED
 
 
 async def test_an_ephemeral_event_is_published_and_not_remembered(make: Make) -> None:
-    bench, event = make(), make_event(kind=20001)
+    bench, event = await make(), make_event(kind=20001)
     assert [(await bench.outcome(event)).status for _ in range(2)] == [Status.EPHEMERAL] * 2
     assert len(bench.published) == 2
 
 
 @pytest.mark.parametrize("error", [StorageError("the disk is full"), RuntimeError("a bug")])
 async def test_a_failing_storage_is_answered_with_an_error_and_recovers(make: Make, error: Exception) -> None:
-    bench = make()
+    bench = await make()
     bench.log.failure = error
     outcome = await bench.outcome(EVENTS[0])
     assert outcome.status is Status.REFUSED
@@ -194,13 +202,13 @@ async def test_a_failing_storage_is_answered_with_an_error_and_recovers(make: Ma
 
 
 async def test_what_a_bug_says_is_not_told_to_strangers(make: Make) -> None:
-    bench = make()
+    bench = await make()
     bench.log.failure = RuntimeError("secret detail")
     assert "secret" not in str((await bench.outcome(EVENTS[0])).refusal)
 
 
 async def test_a_full_queue_has_no_room_until_it_is_worked_off(make: Make) -> None:
-    bench = make(capacity=2)
+    bench = await make(capacity=2)
     bench.log.gate.clear()
     assert bench.ingest.room()
     bench.submit(EVENTS[0])
@@ -212,7 +220,7 @@ async def test_a_full_queue_has_no_room_until_it_is_worked_off(make: Make) -> No
 
 
 async def test_a_command_runs_between_transactions_in_its_turn(make: Make) -> None:
-    bench = make()
+    bench = await make()
     bench.log.gate.clear()
     first = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[0], wire(EVENTS[0]), Door.IMPORT, NOW)]))
     call = asyncio.create_task(bench.ingest.execute(CountRows()))
@@ -235,14 +243,14 @@ async def test_a_command_runs_between_transactions_in_its_turn(make: Make) -> No
     ],
 )
 async def test_why_a_command_is_not_carried_out_is_raised_to_its_sender(make: Make, error: Exception) -> None:
-    bench = make()
+    bench = await make()
 
     def fail(_command: object) -> None:
         raise error
 
     bench.log.carry_out = fail
     with pytest.raises(Exception, match="no") as raised:
-        await bench.ingest.execute(Rebuild())
+        await bench.ingest.execute(CountRows())
     assert isinstance(error, type(raised.value))
     assert raised.value is not error
     assert getattr(raised.value, "why", None) is getattr(error, "why", None)
@@ -250,7 +258,7 @@ async def test_why_a_command_is_not_carried_out_is_raised_to_its_sender(make: Ma
 
 
 async def test_a_command_that_failed_leaves_nothing_in_memory(make: Make) -> None:
-    bench = make()
+    bench = await make()
 
     class Held:
         """What the work has at hand."""
@@ -263,7 +271,7 @@ async def test_a_command_that_failed_leaves_nothing_in_memory(make: Make) -> Non
 
         bench.log.carry_out = work
         with pytest.raises(StorageError):
-            await bench.ingest.execute(Rebuild())
+            await bench.ingest.execute(CountRows())
         bench.log.carry_out = None
         return weakref.ref(held)
 
@@ -274,37 +282,39 @@ async def test_a_command_that_failed_leaves_nothing_in_memory(make: Make) -> Non
 
 
 async def test_imported_events_are_published_too(make: Make) -> None:
-    bench = make()
+    bench = await make()
     batch = [Incoming(event, wire(event), Door.IMPORT, NOW) for event in EVENTS[:3]]
     assert [outcome.status for outcome in await bench.ingest.write(batch)] == [Status.STORED] * 3
     assert bench.published == [item.wire for item in batch]
 
 
 async def test_an_empty_import_is_answered(make: Make) -> None:
-    assert await asyncio.wait_for(make().ingest.write([]), PATIENCE) == []
+    assert await asyncio.wait_for((await make()).ingest.write([]), PATIENCE) == []
 
 
 async def test_what_the_operator_removed_is_no_duplicate(make: Make) -> None:
-    bench = make()
+    bench = await make()
     await bench.outcome(EVENTS[0])
     await bench.ingest.execute(RemoveMatching(Filter(), 10))
-    bench.ingest.forget()
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
 
 
-@pytest.mark.parametrize("kind", [5, 62])
-async def test_after_a_removing_event_the_log_itself_is_asked_about_duplicates(make: Make, kind: int) -> None:
-    bench = make()
-    await bench.outcome(EVENTS[0])
-    bench.log.rows.clear()  # as its deletion would
+@pytest.mark.parametrize("named", [True, False])
+async def test_what_left_the_log_is_no_duplicate_whether_it_is_named_or_too_many_left(make: Make, named: bool) -> None:
+    bench = await make()
+    for event in EVENTS[:2]:
+        await bench.outcome(event)
+    bench.log.rows = [(bench.log.last_seq(), EVENTS[1], None)]  # as a deletion of the first would
     assert (await bench.outcome(EVENTS[0])).status is Status.DUPLICATE
-    await bench.outcome(make_event(kind=kind))
+    bench.log.written.removed = [EVENTS[0].id] if named else None
+    await bench.outcome(EVENTS[2])
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+    assert (await bench.outcome(EVENTS[1])).status is Status.DUPLICATE
 
 
 @pytest.mark.parametrize("event", [make_event(tags=[["expiration", str(NOW)]]), make_event(kind=0)])
 async def test_what_may_leave_by_itself_is_never_taken_for_a_duplicate_unasked(make: Make, event: Event) -> None:
-    bench = make()
+    bench = await make()
     await bench.outcome(event)
     bench.log.rows.clear()
     assert (await bench.outcome(event)).status is Status.STORED
@@ -312,7 +322,7 @@ async def test_what_may_leave_by_itself_is_never_taken_for_a_duplicate_unasked(m
 
 async def test_the_memory_of_recent_ids_is_bounded(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingests, "RECENT", 5)
-    bench = make()
+    bench = await make()
     for event in EVENTS[:6]:
         await bench.outcome(event)
     bench.log.rows.clear()
@@ -322,10 +332,11 @@ async def test_the_memory_of_recent_ids_is_bounded(make: Make, monkeypatch: pyte
 
 async def test_closing_finishes_what_is_queued() -> None:
     bench = Bench(MemoryLog(), 20_000, lambda _event: None)
+    await bench.start()
     bench.log.gate.clear()
     for event in EVENTS:
         bench.submit(event)
-    closing = asyncio.create_task(bench.ingest.close())
+    closing = asyncio.create_task(bench.close())
     bench.log.gate.set()
     await asyncio.wait_for(closing, PATIENCE)
     assert len(bench.answers) == len(EVENTS)
@@ -341,7 +352,7 @@ async def test_an_exception_in_the_verifier_fails_its_event_and_nothing_else(mak
         if event == EVENTS[1]:
             raise fault
 
-    bench = make(pace=pace)
+    bench = await make(pace=pace)
     for event in EVENTS[:3]:
         bench.submit(event)
     await bench.drained()
@@ -358,7 +369,7 @@ async def test_an_exception_in_the_verifier_fails_its_event_and_nothing_else(mak
 
 @pytest.mark.parametrize("fault", [RuntimeError("a bug"), StopIteration(), SystemExit(1), MemoryError()])
 async def test_an_exception_in_the_writer_fails_its_batch_and_nothing_else(make: Make, fault: Exception) -> None:
-    bench = make()
+    bench = await make()
     bench.log.failure = fault
     assert (await bench.outcome(EVENTS[0])).status is Status.REFUSED
     with pytest.raises(StorageError):
@@ -370,7 +381,7 @@ async def test_an_exception_in_the_writer_fails_its_batch_and_nothing_else(make:
 
 
 async def test_a_writer_that_answers_for_too_few_events_has_failed(make: Make) -> None:
-    bench = make()
+    bench = await make()
     bench.log.write = lambda _batch, _now: []  # type: ignore[method-assign]
     assert (await bench.outcome(EVENTS[0])).status is Status.REFUSED
     assert bench.ingest.pending == 0
@@ -378,21 +389,19 @@ async def test_a_writer_that_answers_for_too_few_events_has_failed(make: Make) -
 
 @pytest.mark.parametrize("fault", [StopIteration(), SystemExit(1), KeyError("x"), asyncio.CancelledError()])
 async def test_whatever_a_command_raises_ends_neither_the_writer_nor_the_wait(make: Make, fault: BaseException) -> None:
-    bench = make()
+    bench = await make()
 
     def fail(_command: object) -> None:
         raise fault
 
     bench.log.carry_out = fail
     with pytest.raises(Exception):  # noqa: B017, PT011, any but what would end the loop
-        await asyncio.wait_for(bench.ingest.execute(Rebuild()), PATIENCE)
-    assert "writer" in (bench.faults.problem() or "")
-    bench.log.carry_out = None
+        await asyncio.wait_for(bench.ingest.execute(CountRows()), PATIENCE)
     assert (await bench.outcome(EVENTS[0])).status is Status.STORED
 
 
 async def test_an_answer_that_fails_keeps_nothing_back(make: Make) -> None:
-    bench = make()
+    bench = await make()
 
     def fails(event: Event, _outcome: Outcome) -> None:
         raise LookupError(event.id)
@@ -410,27 +419,25 @@ async def test_an_answer_that_fails_keeps_nothing_back(make: Make) -> None:
     assert "answer" in (bench.faults.problem() or "")
 
 
-async def test_what_fails_while_it_is_published_keeps_no_later_event_back(make: Make) -> None:
-    bench = make()
-    publish = bench.ingest._publish
+async def test_a_follower_that_fails_keeps_no_other_from_hearing(make: Make) -> None:
+    bench = await make()
 
-    def fails_once(event: Event, data: bytes, outcome: Outcome) -> None:
-        if event == EVENTS[0]:
-            raise LookupError("a fault")
-        publish(event, data, outcome)
+    def fails(_applied: Applied) -> None:
+        raise LookupError("a fault")
 
-    bench.ingest._publish = fails_once
-    bench.log.gate.clear()
+    heard: list[Event] = []
+    bench.ingest.log.add(fails)
+    bench.ingest.log.add(lambda applied: heard.extend(live.event for live in applied.events))
     for event in EVENTS[:3]:
         bench.submit(event)
-    bench.log.gate.set()
     await bench.drained()
-    assert bench.published == [wire(EVENTS[1]), wire(EVENTS[2])]
+    assert heard == EVENTS[:3]
     assert (bench.ingest.pending, bench.flushes > 0) == (0, True)
+    assert "follower" in (bench.faults.problem() or "")
 
 
 async def test_an_event_that_its_handler_failed_on_is_told_of(make: Make) -> None:
-    bench = make()
+    bench = await make()
     poisoned = Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, "the relay could not process this event"))
     bench.log.write = lambda batch, _now: [poisoned] * len(batch)  # type: ignore[method-assign]
     await bench.outcome(EVENTS[0])

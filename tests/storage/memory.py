@@ -29,7 +29,6 @@ from storage.base import (
     PUBLIC,
     SMALLEST_PAGE,
     Counted,
-    Emitted,
     Found,
     Incoming,
     Limits,
@@ -37,6 +36,7 @@ from storage.base import (
     Readers,
     Record,
     Status,
+    Written,
 )
 from storage.commands import Command, RemoveMatching, Sweep
 from storage.identities.reads import SqliteLookups
@@ -240,9 +240,9 @@ class MemoryWriter:
             self._log.deleted.add((stored.event.id, OPERATOR))
         return len(found[:limit])
 
-    def emitted(self) -> list[Emitted]:
-        """The relay says nothing here."""
-        return []
+    def collect(self) -> Written:
+        """Nobody follows what happens here."""
+        return Written()
 
     def close(self) -> None:
         """There is nothing to let go of."""

@@ -14,7 +14,7 @@ from keys.tokens import Kind
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Door
-from relay.protocol.event import Draft, Event
+from relay.protocol.event import Draft, Event, parse, wire
 from storage import sqlite
 from storage.base import Incoming, Status, StorageError
 from storage.commands import ListMembers
@@ -76,8 +76,8 @@ def listed(writer: SqliteWriter) -> list[str] | None:
     """Whom the list names; None without one, of which there is never more than one."""
     rows = writer._connection.execute("SELECT wire FROM events WHERE kind = 13534").fetchall()
     assert len(rows) <= 1
-    for (wire,) in rows:
-        event = events.parse(wire)
+    for (data,) in rows:
+        event = parse(data)
         assert fault(event) is None
         assert event.tags[0] == ["-"]
         return events.values(event, "member")
@@ -118,12 +118,14 @@ def test_a_batch_makes_one_list_and_what_is_emitted_is_named_in_order(writer: Sq
     writer.execute(OpenKeyClaim(tokens.digest(CODE), ALICE, NOW + 9), NOW)
     note = make_event(5, 1, "first", created_at=NOW)
     before = writer.last_seq()
+    writer.collect()
     write(writer, note, join(2, CODE), leave(2))
-    emitted = writer.emitted()
-    assert [one.incoming.event.kind for one in emitted] == [8000, 8001]  # the list is as it was before
-    assert [one.outcome.seq for one in emitted] == [before + 2, before + 3]
-    write(writer, make_event(5, 1, "second", created_at=NOW))
-    assert writer.emitted() == []
+    logged = [one for one in writer.collect().events if one.seq]
+    assert [parse(one.wire).kind for one in logged] == [1, 8000, 8001]  # the list is as it was before
+    assert [one.seq for one in logged] == [before + 1, before + 2, before + 3]
+    second = make_event(5, 1, "second", created_at=NOW)
+    write(writer, second)
+    assert [one.wire for one in writer.collect().events] == [wire(second)]
 
 
 @pytest.mark.parametrize("error", [StorageError("the disk is full"), ValueError("nobody foresaw it")])
@@ -140,7 +142,7 @@ def test_nothing_is_said_of_what_was_rolled_back(
         patched.setattr(writer, "_finish", fails)
         with pytest.raises(type(error)):
             register(writer, 1)
-    assert (said(writer), listed(writer), writer.emitted()) == ([], None, [])
+    assert (said(writer), listed(writer), writer.collect().events) == ([], None, [])
     with pytest.raises(Refused):
         writer.execute(Unbind(keypair(1).pubkey, ALICE), NOW)
     register(writer, 1)
@@ -173,6 +175,17 @@ def test_the_list_never_runs_far_ahead_of_the_clock_and_what_had_to_wait_comes_l
     assert len(listed(writer) or []) == 61
     write(writer, make_event(1, 1, "y", created_at=NOW), now=NOW + 1)
     assert listed(writer) == writer.tables.members(500)
+
+
+def test_who_gets_an_identity_by_posting_is_told_of_too(tmp_path: Path) -> None:
+    writer = sqlite.open_writer(tmp_path, table.meaning(RELAY, provision=True), synchronous="normal", cache_mib=1)
+    writer.hand_signer(Own())
+    writer.execute(ListMembers(3), NOW)
+    posts = [make_event(key, kinds.POST, f"{n}", [["title", "x"]], NOW) for n, key in enumerate((4, 4, 5))]
+    assert write(writer, *posts) == [Status.STORED] * 3
+    assert said(writer) == [(8000, one) for one in keys(4, 5)]
+    assert sorted(listed(writer) or []) == sorted(keys(4, 5))
+    writer.close()
 
 
 def test_without_a_signer_nothing_is_said_and_the_list_is_made_once_there_is_one(tmp_path: Path) -> None:

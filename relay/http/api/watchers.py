@@ -15,10 +15,10 @@ import msgspec
 
 from relay.http.hub import Hub
 from relay.protocol import kinds
-from relay.protocol.event import Event, wire
+from relay.protocol.event import Event
+from relay.server.follow import Applied, LiveEvent
 from relay.server.limits import Tally
 from relay.server.supervision import Tasks
-from storage.base import Outcome, Status
 
 KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
 MAX_WATCHERS: Final = 10_000
@@ -119,7 +119,7 @@ class Watchers:
         self._working: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._tally = Tally()
-        hub.listen(self._committed)
+        hub.follow(self._applied)
 
     def refusal(self, address: str, per_address: int) -> str | None:
         """Why this address may not open one more stream (`per_address` 0 is no limit)."""
@@ -145,15 +145,18 @@ class Watchers:
                 self._ticking.cancel()
                 self._ticking = None
 
-    def _committed(self, event: Event, outcome: Outcome) -> None:
-        if outcome.status is not Status.STORED:
-            return
-        if not self._watchers or event.kind not in KINDS or outcome.audience is not None:
+    def _applied(self, applied: Applied) -> None:
+        for live in applied.events:
+            if live.seq:
+                self._stored(live)
+
+    def _stored(self, live: LiveEvent) -> None:
+        if not self._watchers or live.event.kind not in KINDS or live.audience is not None:
             if not self._pending and self._working is None:
-                self._delivered = outcome.seq
+                self._delivered = live.seq
             return
-        size = len(wire(event))
-        self._pending.append(((outcome.seq, event), size))
+        size = len(live.wire)
+        self._pending.append(((live.seq, live.event), size))
         self._pending_bytes += size
         if len(self._pending) > MAX_PENDING or self._pending_bytes > MAX_PENDING_BYTES:
             self._give_up("too many events at once")

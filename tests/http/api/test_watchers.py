@@ -6,7 +6,9 @@ import pytest
 
 from relay.http.api import watchers
 from relay.http.api.watchers import MAX_HELD, Entry, Wanted, Watcher, Watchers
-from storage.base import Outcome, Status
+from relay.protocol.event import wire
+from relay.server.follow import Applied, LiveEvent
+from storage.base import Status
 from tests.factories import make_event
 from tests.http.hubs import FakeHub
 
@@ -33,7 +35,8 @@ class Desk:
     def commit(self, key: int = 1, kind: int = 11, audience=None, status=Status.STORED, content: str = ""):
         self.seq += 1
         event = make_event(key, kind, content, created_at=self.seq)
-        self.hub.listeners[0](event, Outcome(status, self.seq, audience))
+        seq = self.seq if status is Status.STORED else 0
+        self.hub.followers[0](Applied([LiveEvent(seq, event, wire(event), audience)]))
         return event
 
 

@@ -1,0 +1,40 @@
+"""The writer as a thread of the process that needs it: the same role on one end of a socket pair.
+
+A relay of one process has it so, as do commands that write while no relay runs, and tests.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from relay.roles.page import Page
+from relay.roles.writer import Report, WriterRole
+from storage.base import Writer
+
+
+class WriterThread:
+    """Runs a writer role over `store` until it is closed; the store stays the caller's."""
+
+    def __init__(self, store: Writer, page: Page, commands: Callable[[bytes], Any], report: Report) -> None:
+        self.role = WriterRole(store, page, commands, report)
+        self._open = True
+        self._thread = threading.Thread(target=self.role.run, name="writer", daemon=True)
+
+    def connect(self) -> socket.socket:
+        """An end for a link; before `start`."""
+        ours, theirs = socket.socketpair()
+        self.role.attach(theirs)
+        return ours
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what was sent and end the thread; blocking. Idempotent."""
+        if self._open:
+            self._open = False
+            self.role.stop()
+            self._thread.join()
+            self.role.close()

@@ -1,0 +1,97 @@
+"""What roles say to the writer and hear from it: MessagePack, in frames (`channel`), each message an array with its tag.
+
+Events travel in their wire form, which the writer stores as it is. Commands and their results are encoded by those who know them
+(`storage.commands`); here they are bytes.
+"""
+
+from typing import Final
+
+import msgspec
+
+from relay.errors import Prefix
+from relay.protocol.admission import Door
+from relay.protocol.facts import GivenToken
+from storage.base import Commit, Expected
+from storage.failures import Failure
+
+
+class Follow(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
+    """The first message of a link: which role this is, by its number. From now on it is sent the log as it is committed."""
+
+    role: int
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One verified event. `token` names it in the answer, `client` is whose turn it takes; the rest is storage.base.Incoming."""
+
+    token: int
+    client: int
+    wire: bytes
+    door: Door
+    received_at: int
+    expected: Expected | None = None
+    sent_with: GivenToken | None = None
+
+
+class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
+    """Events to be stored."""
+
+    entries: list[Entry]
+
+
+class Ask(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
+    """A command to be carried out in a transaction of its own."""
+
+    token: int
+    client: int
+    command: bytes
+    sent_with: GivenToken | None = None
+
+
+class Other(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An event that was not simply stored: `status` and `seq` as in storage.base.Outcome, `prefix` where it was refused."""
+
+    token: int
+    status: int
+    seq: int
+    prefix: Prefix | None
+    message: str
+    changed: bool = False  # what it was expected to follow is not the newest any more
+
+
+class Outcomes(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
+    """What became of events: `stored` are tokens and `seqs` their numbers; `others` is everything else.
+
+    `failed`: the database could not be written, or the writer has a fault; nothing of these was stored.
+    """
+
+    stored: list[int]
+    seqs: list[int]
+    others: list[Other]
+    failed: bool = False
+
+
+class Result(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
+    """What a command gave, encoded, or `failure`: why it was not carried out."""
+
+    token: int
+    value: bytes
+    failure: Failure | None = None
+
+
+class Behind(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
+    """Commits are missing here, up to this `number` and `seq`, or as the page has it now where they are 0.
+
+    What is missing is to be read from the database, and caches begin empty.
+    """
+
+    number: int = 0
+    upto: int = 0
+
+
+ToWriter = Follow | Submit | Ask
+FromWriter = Outcomes | Result | Behind | Commit
+
+encode: Final = msgspec.msgpack.Encoder().encode
+to_writer: Final = msgspec.msgpack.Decoder(ToWriter).decode
+from_writer: Final = msgspec.msgpack.Decoder(FromWriter).decode

@@ -1,0 +1,332 @@
+"""The writer: the only role that changes the database. It takes events and commands from every link, makes transactions of them,
+answers, and sends what it committed to every follower.
+
+One turn of its loop: take what has arrived, make one transaction of what fits into TRANSACTION seconds, of each client as much as
+of any other; store the page's numbers; append the commit to every link, then the answers; send what the sockets take. So whoever
+has an answer can see on the page that it is committed, and a follower hears of a commit before its sender hears that it is done.
+
+Nothing here waits for a client: sockets do not block (`channel.Outbox`), and what is unanswered is bounded by the credits of
+whoever sends. An exception fails its batch or its command; the loop goes on.
+"""
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from relay.errors import Changed, Prefix, Reject
+from relay.protocol.event import parse
+from relay.roles.channel import BrokenLink, FrameReader, Outbox
+from relay.roles.fair_queue import FairQueue
+from relay.roles.messages import Ask, Behind, Entry, Follow, Other, Outcomes, Result, Submit, encode, to_writer
+from relay.roles.page import Page
+from storage import failures
+from storage.base import Commit, Incoming, Outcome, Status, StorageError, Writer
+from storage.failures import Failure
+
+TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
+MOST: Final = 1000  # events of one transaction
+LEAST: Final = 16
+LOG_BYTES: Final = 16 * 1024 * 1024  # of commits that a follower has not taken; beyond, it is behind
+RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
+FAREWELL: Final = 2.0  # seconds in which what is unsent may still go out at the end
+_READ: Final = 1024 * 1024
+_BEHIND: Final = encode(Behind())
+
+Report = Callable[[str, BaseException], None]  # what nobody foresaw: where, and what
+
+log = logging.getLogger("tidings.writer")
+
+
+class _Link:
+    """One role at the other end of a socket."""
+
+    def __init__(self, sock: socket.socket, number: int) -> None:
+        self.socket = sock
+        self.number = number
+        self.reader = FrameReader()
+        self.outbox = Outbox(sock, LOG_BYTES, _BEHIND)
+        self.follows = False
+        self.events = selectors.EVENT_READ
+
+
+class _Job(msgspec.Struct, gc=False):
+    """An event or a command that waits, and whose it is."""
+
+    link: _Link
+    wanted: Entry | Ask
+
+
+class WriterRole:
+    """Owns the store while it runs. `commands` decodes what `Ask` carries, `now` gives unix seconds."""
+
+    def __init__(
+        self,
+        store: Writer,
+        page: Page,
+        commands: Callable[[bytes], Any],
+        report: Report,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._page = page
+        self._commands = commands
+        self._report = report
+        self._now = now
+        self._queue: FairQueue[_Job] = FairQueue()
+        self._selector = selectors.DefaultSelector()
+        self._links: dict[int, _Link] = {}
+        self._made = 0
+        self._cost = TRANSACTION / 100  # seconds an event has taken lately
+        self._stopping = False
+        self._bell, self._ring = os.pipe()
+        os.set_blocking(self._bell, False)
+        self._selector.register(self._bell, selectors.EVENT_READ, None)
+        position = page.position()
+        self._number = position.number + 1  # whoever kept something from before this start looks again
+        page.commit(self._number, store.last_seq(), self._number)
+        if store.missing is not None:
+            page.miss(store.missing.first, store.missing.last)
+        self._recorded = store.last_seq()
+        self._record_due = 0.0
+
+    def attach(self, sock: socket.socket) -> None:
+        """Serve the role at the other end of this socket, before or while `run` runs on its own thread."""
+        sock.setblocking(False)
+        self._made += 1
+        link = _Link(sock, self._made)
+        self._links[link.number] = link
+        self._selector.register(sock, selectors.EVENT_READ, link)
+
+    def listen(self, listener: socket.socket) -> None:
+        """Serve whoever connects to this listening socket."""
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, listener)
+
+    def stop(self) -> None:
+        """Finish what has been sent so far and end `run`. For any thread and for signal handlers."""
+        self._stopping = True
+        os.write(self._ring, b"!")
+
+    def run(self, ends: Sequence[int] = ()) -> None:
+        """Work until `stop`, or until one of the descriptors `ends` becomes readable."""
+        for end in ends:
+            self._selector.register(end, selectors.EVENT_READ, end)
+        try:
+            while not self._stopping:
+                self._receive(0.0 if self._queue else self._patience())
+                self._work()
+                self._record()
+            self._finish()
+        finally:
+            for link in list(self._links.values()):
+                self._drop(link)
+            self._selector.close()
+
+    def close(self) -> None:
+        """Let go of what `stop` uses; when nobody calls that any more."""
+        os.close(self._bell)
+        os.close(self._ring)
+
+    def _patience(self) -> float | None:
+        """Seconds until there is something to do by itself."""
+        if self._page.upto == self._recorded:
+            return None
+        return max(0.0, self._record_due - time.monotonic())
+
+    def _record(self) -> None:
+        """Note outside of the database how far it is committed, once a second while something comes in."""
+        upto = self._page.upto
+        if upto == self._recorded or time.monotonic() < self._record_due:
+            return
+        self._recorded, self._record_due = upto, time.monotonic() + RECORDED
+        try:
+            self._store.record()
+        except StorageError as error:
+            log.error("%s", error)
+        except Exception as error:
+            self._report("the note of what is committed", error)
+
+    def _finish(self) -> None:
+        """What arrived is done and answered, as far as it can be sent."""
+        self._receive(0.0)
+        while self._queue:
+            self._work()
+            self._receive(0.0)
+        deadline = time.monotonic() + FAREWELL
+        while any(not link.outbox.is_empty() for link in self._links.values()) and time.monotonic() < deadline:
+            self._receive(0.05)
+
+    # receiving
+
+    def _receive(self, timeout: float | None) -> None:
+        for key, mask in self._selector.select(timeout):
+            data = key.data
+            if isinstance(data, _Link):
+                if mask & selectors.EVENT_WRITE:
+                    self._flush(data)
+                if mask & selectors.EVENT_READ:
+                    self._read(data)
+            elif isinstance(data, socket.socket):
+                self._accept(data)
+            elif data is None:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._bell, 100)
+            else:
+                self._stopping = True  # the supervisor is gone
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            sock, _ = listener.accept()
+            self.attach(sock)
+
+    def _read(self, link: _Link) -> None:
+        try:
+            while link.number in self._links:
+                data = link.socket.recv(_READ)
+                if not data:
+                    self._drop(link)
+                    return
+                for body in link.reader.feed(data):
+                    self._take(link, body)
+                if len(data) < _READ:
+                    return
+        except BlockingIOError:
+            return
+        except (OSError, BrokenLink, msgspec.DecodeError) as error:
+            log.warning("a link broke: %s", error)
+            self._drop(link)
+
+    def _take(self, link: _Link, body: bytes) -> None:
+        message = to_writer(body)
+        if isinstance(message, Submit):
+            for entry in message.entries:
+                self._queue.put((link.number, entry.client), _Job(link, entry))
+        elif isinstance(message, Ask):
+            self._queue.put((link.number, message.client), _Job(link, message))
+        elif isinstance(message, Follow):
+            link.follows = True
+            link.outbox.answer(encode(Behind(self._number, self._page.upto)))  # the rest comes as it is committed
+            self._flush(link)
+
+    def _drop(self, link: _Link) -> None:
+        """The other side is gone; what it sent is still done."""
+        if self._links.pop(link.number, None) is not None:
+            self._selector.unregister(link.socket)
+            link.socket.close()
+
+    # working
+
+    def _work(self) -> None:
+        jobs = self._queue.take(min(MOST, max(LEAST, int(TRANSACTION / self._cost))))
+        for are_events, run in groupby(jobs, lambda job: isinstance(job.wanted, Entry)):
+            if are_events:
+                self._store_events(list(run))
+            else:
+                for job in run:
+                    self._carry_out(job)
+
+    def _store_events(self, jobs: list[_Job]) -> None:
+        begun = time.perf_counter()
+        refusal, outcomes = None, []
+        try:
+            batch = [_incoming(job.wanted) for job in jobs]
+            outcomes = self._store.write(batch, int(self._now()))
+            if len(outcomes) != len(jobs):
+                raise RuntimeError(f"{len(outcomes)} outcomes of {len(jobs)} events")
+        except StorageError as error:
+            refusal = Reject(Prefix.ERROR, str(error))
+        except BaseException as error:
+            self._report("the writer", error)
+            refusal = internal(error)
+        if refusal is not None:
+            outcomes = [Outcome(Status.REFUSED, refusal=refusal)] * len(jobs)
+        self._cost = 0.8 * self._cost + 0.2 * (time.perf_counter() - begun) / len(jobs)
+        self._commit()
+        self._answer(jobs, outcomes, failed=refusal is not None)
+
+    def _carry_out(self, job: _Job) -> None:
+        assert isinstance(job.wanted, Ask)
+        value, reason = b"", None
+        try:
+            command = self._commands(job.wanted.command)
+            value = encode(self._store.execute(command, int(self._now()), job.wanted.sent_with))
+        except BaseException as error:
+            reason = failures.failure(error)
+            if reason is None:
+                self._report("a command", error)
+                reason = Failure("storage", "", internal(error).message)
+        self._commit()
+        job.link.outbox.answer(encode(Result(job.wanted.token, value, reason)))
+        self._flush(job.link)
+
+    def _commit(self) -> None:
+        """Tell of what the last transaction changed: the page first, then every follower."""
+        written = self._store.collect()
+        if written.is_nothing():
+            return
+        self._number += 1
+        primary = self._number if written.changes else self._page.primary
+        upto = self._store.last_seq()
+        self._page.commit(self._number, upto, primary)
+        body = encode(Commit(self._number, upto, written.events, written.removed, written.changes))
+        for link in list(self._links.values()):
+            if link.follows:
+                link.outbox.commit(body)
+                self._flush(link)
+
+    def _answer(self, jobs: list[_Job], outcomes: Sequence[Outcome], failed: bool) -> None:
+        answers: dict[int, Outcomes] = {}
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            answer = answers.get(job.link.number)
+            if answer is None:
+                answer = answers[job.link.number] = Outcomes([], [], [], failed)
+            token = job.wanted.token
+            if outcome.status is Status.STORED and not outcome.message:
+                answer.stored.append(token)
+                answer.seqs.append(outcome.seq)
+            else:
+                answer.others.append(_other(token, outcome))
+        for number, answer in answers.items():
+            link = self._links.get(number)
+            if link is not None:
+                link.outbox.answer(encode(answer))
+                self._flush(link)
+
+    def _flush(self, link: _Link) -> None:
+        """Send what the socket takes, and wait for it to take the rest."""
+        if link.number not in self._links:
+            return
+        try:
+            done = link.outbox.flush()
+        except OSError:
+            self._drop(link)
+            return
+        events = selectors.EVENT_READ if done else selectors.EVENT_READ | selectors.EVENT_WRITE
+        if events != link.events:
+            link.events = events
+            self._selector.modify(link.socket, events, link)
+
+
+def internal(error: BaseException) -> Reject:
+    """What a stranger is told of a fault of the relay's: that it is one."""
+    return Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
+
+
+def _incoming(wanted: Entry | Ask) -> Incoming:
+    assert isinstance(wanted, Entry)
+    return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
+
+
+def _other(token: int, outcome: Outcome) -> Other:
+    refusal = outcome.refusal
+    if refusal is None:
+        return Other(token, outcome.status, outcome.seq, None, outcome.message)
+    return Other(token, outcome.status, outcome.seq, refusal.prefix, refusal.message, isinstance(refusal, Changed))

@@ -1,0 +1,252 @@
+"""The front's end of its link to the writer: events and commands out, their answers and the log in.
+
+What was sent and is not answered is kept. When the link breaks because the writer died, it is made again and the events are sent
+again: one that was committed before is a duplicate, which is as good an answer. Commands are not repeated; whoever sent one is
+told that the relay failed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar, cast, get_args
+
+import msgspec
+
+from relay.errors import Changed, Prefix, Reject
+from relay.protocol.facts import GivenToken
+from relay.roles.channel import FrameReader, frame
+from relay.roles.messages import (
+    Ask,
+    Behind,
+    Entry,
+    Follow,
+    FromWriter,
+    Other,
+    Outcomes,
+    Result,
+    Submit,
+    encode,
+    from_writer,
+)
+from storage.base import Commit, Incoming, Outcome, Status, StorageError
+from storage.commands import Command
+
+T = TypeVar("T")
+Settle = Callable[[Outcome], None]  # called on the loop once the outcome is known and durable
+
+PATIENCE: Final = 2.0  # seconds that a command waits for a writer that is being started again
+AGAIN: Final = 0.02  # seconds between two attempts to reach a writer that is being started again
+
+log = logging.getLogger("tidings.link")
+
+
+class Lost(StorageError):
+    """The writer went away before it answered."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the relay's writer is being started again; whether this was done is not known: look, then try again"
+        )
+
+
+class _Asked(msgspec.Struct):
+    """A command on its way."""
+
+    command: Command[Any]
+    future: "asyncio.Future[Any]"
+
+
+class Link(asyncio.Protocol):
+    """Owned by the pipeline; used on the loop.
+
+    `committed` gets every commit; `behind` is called where commits are missing; `failed` is told whether the last batch could
+    be written. `turned` is called after each read, when everything in it was handed over.
+    """
+
+    def __init__(
+        self,
+        role: int,
+        *,
+        committed: Callable[[Commit], None],
+        behind: Callable[[Behind], None],
+        failed: Callable[[str | None], None],
+        turned: Callable[[], None],
+        report: Callable[[str, BaseException], None],
+    ) -> None:
+        self._role = role
+        self._committed = committed
+        self._behind = behind
+        self._failed = failed
+        self._turned = turned
+        self._report = report
+        self._transport: asyncio.Transport | None = None
+        self._connected = asyncio.Event()
+        self._reader = FrameReader()
+        self._token = 0
+        self._events: dict[int, tuple[Entry, Settle]] = {}
+        self._commands: dict[int, _Asked] = {}
+        self._outgoing: list[Entry] = []
+        self.lost: Callable[[], None] | None = None  # called when the other side is gone
+
+    # out
+
+    def submit(self, given: Incoming, client: Hashable, settle: Settle) -> None:
+        """Send a verified event with the next `push`; `settle` follows."""
+        self._token += 1
+        entry = Entry(
+            self._token,
+            hash(client) & 0xFFFFFFFF,
+            given.wire,
+            given.door,
+            given.received_at,
+            given.expected,
+            given.token,
+        )
+        self._events[self._token] = (entry, settle)
+        self._outgoing.append(entry)
+
+    def push(self) -> None:
+        """Send what was submitted."""
+        if self._outgoing and self._transport is not None:
+            self._transport.write(frame(encode(Submit(self._outgoing))))
+            self._outgoing = []
+
+    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
+        """Have a command carried out; what it gives. Raises what the command may, StorageError, Lost."""
+        if self._transport is None:
+            await self._wait()
+        assert self._transport is not None
+        self._token += 1
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._commands[self._token] = _Asked(command, future)
+        self.push()
+        asked = Ask(self._token, 0 if token is None else hash(token.key) & 0xFFFFFFFF, encode(command), token)
+        self._transport.write(frame(encode(asked)))
+        return await future
+
+    async def _wait(self) -> None:
+        """Until there is a writer at the other end. Raises Lost when that takes too long."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._connected.wait()
+        except TimeoutError:
+            raise Lost from None
+
+    @property
+    def unanswered(self) -> int:
+        """How many events and commands have no answer yet."""
+        return len(self._events) + len(self._commands)
+
+    # the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._connected.set()
+        self._transport.set_write_buffer_limits(high=2**30)  # what is unanswered bounds it
+        self._reader = FrameReader()
+        self._transport.write(frame(encode(Follow(self._role))))
+        self._outgoing = [entry for entry, _ in self._events.values()]
+        self.push()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._transport = None
+        self._connected.clear()
+        commands, self._commands = self._commands, {}
+        for asked in commands.values():
+            if not asked.future.done():
+                asked.future.set_exception(Lost())
+        if self.lost is not None:
+            self.lost()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.lost = None
+        if self._transport is not None:
+            self._transport.close()
+
+    # in
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            bodies = self._reader.feed(data)
+            for body in bodies:
+                self._take(from_writer(body))
+        except Exception as error:
+            self._report("the link to the writer", error)
+            if self._transport is not None:
+                self._transport.abort()
+        self._turned()
+
+    def _take(self, message: FromWriter) -> None:
+        if isinstance(message, Commit):
+            self._committed(message)
+        elif isinstance(message, Outcomes):
+            self._outcomes(message)
+        elif isinstance(message, Result):
+            self._result(message)
+        elif isinstance(message, Behind):
+            self._behind(message)
+
+    def _outcomes(self, message: Outcomes) -> None:
+        self._failed(message.others[0].message if message.failed and message.others else None)
+        for token, seq in zip(message.stored, message.seqs, strict=True):
+            self._settle(token, Outcome(Status.STORED, seq))
+        for other in message.others:
+            self._settle(other.token, _outcome(other))
+
+    def _settle(self, token: int, outcome: Outcome) -> None:
+        found = self._events.pop(token, None)
+        if found is None:
+            return
+        try:
+            found[1](outcome)
+        except Exception as error:
+            self._report("an answer", error)
+
+    def _result(self, message: Result) -> None:
+        asked = self._commands.pop(message.token, None)
+        if asked is None or asked.future.done():
+            return
+        if message.failure is not None:
+            asked.future.set_exception(message.failure.error())
+            return
+        try:
+            asked.future.set_result(_result_decoder(type(asked.command))(message.value))
+        except Exception as error:
+            asked.future.set_exception(StorageError(f"internal error ({type(error).__name__})"))
+            raise
+
+
+def _outcome(other: Other) -> Outcome:
+    refusal: Reject | None = None
+    if other.changed:
+        refusal = Changed()
+    elif other.prefix is not None:
+        refusal = Reject(other.prefix, other.message)
+    message = other.message if other.prefix is None else ""
+    return Outcome(Status(other.status), other.seq, refusal=refusal, message=message)
+
+
+@cache
+def _result_decoder(command: type[Command[Any]]) -> Callable[[bytes], Any]:
+    """What reads a command's result: its class says of which type that is."""
+    (given,) = get_args(command.__orig_bases__[0])  # type: ignore[attr-defined]
+    return msgspec.msgpack.Decoder(given).decode
+
+
+def refused(message: str) -> Outcome:
+    """An event that could not be stored, for a reason that passes."""
+    return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, message))
+
+
+async def connect(link: Link, path: str, stop: Sequence[asyncio.Event] = ()) -> None:
+    """Connect the link to the writer's socket, again and again until it answers."""
+    loop = asyncio.get_running_loop()
+    while not any(event.is_set() for event in stop):
+        try:
+            await loop.create_unix_connection(lambda: link, path)
+        except OSError:
+            await asyncio.sleep(AGAIN)
+        else:
+            return

@@ -1,0 +1,13 @@
+"""Commands from bytes: whoever sends one encodes it as MessagePack, and its tag is its class's name."""
+
+from collections.abc import Callable
+from functools import reduce
+from operator import or_
+from typing import Any, Final
+
+import msgspec
+
+from storage.commands import Command
+from storage.identities import commands as _identities  # noqa: F401, its commands are known once it is imported
+
+decode: Final[Callable[[bytes], Any]] = msgspec.msgpack.Decoder(reduce(or_, Command.__subclasses__())).decode
