@@ -30,8 +30,8 @@ from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread
 from relay.roles.page import Page
+from relay.roles.search import SearchService
 from relay.server import control, listener, policies
-from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
@@ -41,12 +41,7 @@ from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
-from storage.search import minilm
-from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
-from storage.search.minilm import MiniLm
-from storage.search.space import Keeping
-from storage.search.sqlite import SqliteSearch
 from storage.sqlite_tools import SqliteStore
 from storage.sqlite_writer import SqliteWriter
 
@@ -58,8 +53,6 @@ SWITCH_INTERVAL = (
 )
 
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
-
-SEARCH = "search"  # what is kept beside the database: the index of vectors, which can be made again
 
 T = TypeVar("T")
 
@@ -114,39 +107,6 @@ def adopted(search: Search, model: Search) -> Search:
     return msgspec.structs.replace(search, **fields)
 
 
-def embedder(settings: Search) -> Embedder:
-    """The configured model; nothing is loaded yet. Raises ConfigError where what it needs is not installed."""
-    match settings.embedder:
-        case "wordllama":
-            return WordLlama()
-        case "minilm":
-            return _minilm("search.embedder = minilm")
-        case "endpoint":
-            return Endpoint(
-                settings.endpoint_url,
-                settings.endpoint_model,
-                settings.endpoint_dimension,
-                key=settings.endpoint_key,
-                timeout=settings.endpoint_timeout,
-            )
-
-
-def _minilm(setting: str) -> MiniLm:
-    problem = minilm.missing()
-    if problem:
-        raise ConfigError(f"{setting}: {problem}")
-    return MiniLm()
-
-
-def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
-    """The search engine over this store, not open yet. What it writes waits its turn with the events. Raises ConfigError."""
-
-    trusted = frozenset(config.search.trusted_keys)
-    keeping = Keeping(Path(config.server.data) / SEARCH, store.run, hub.ingest.execute, config.search.segment, trusted)
-    reranker = _minilm("search.rerank") if config.search.rerank else None
-    return SqliteSearch(keeping, embedder(config.search), reranker)
-
-
 async def open_reader(config: Config) -> SqliteStore:
     """A reader of the configured data directory, which a writer has made. Raises StorageError."""
     return await sqlite.open_reader(
@@ -196,7 +156,7 @@ class Site:
     software = SOFTWARE
     nips = NIPS
 
-    def __init__(self, hub: Hub, store: Store, engine: SqliteSearch) -> None:
+    def __init__(self, hub: Hub, store: Store, engine: SearchService) -> None:
         self.hub = hub
         self.identities = hub.identities
         self.self_pubkey: str | None = hub.identities.self_pubkey
@@ -209,7 +169,6 @@ class Site:
         self.remove = hub.remove
         self.search = hub.search
         self.engine = engine
-        self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
         self.faults = hub.faults
 
@@ -224,16 +183,15 @@ class Site:
         await self.hub.compact()
 
     async def reembed(self, settings: Search, progress: Progress) -> int:
-        """Go over to the model that these settings name, while serving; how many vectors were made. Raises ConfigError."""
-        made = await self.engine.reembed(embedder(settings), progress)
+        """Go over to the model that these settings name, while serving; how many vectors were made."""
+        made = await self.engine.reembed(settings, progress)
         self.hub.configure(msgspec.structs.replace(self.config, search=adopted(self.config.search, settings)))
-        self.wake()
         return made
 
     async def rebuild(self) -> int:
         """As `storage.commands.Rebuild`; the vectors are made again."""
         rows = await self.hub.rebuild()
-        self.wake()
+        self.engine.wake()
         return rows
 
     async def backup(self, target: Path) -> int:
@@ -248,6 +206,8 @@ class Site:
 @contextlib.asynccontextmanager
 async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     """A relay without a port: pipeline, policies and storage. Raises StorageError, Locked when a server is running."""
+    from relay.search import LocalSearch  # its packages are large: a front that asks another process never loads them
+
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = open_vault(config, writer)
@@ -269,7 +229,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             try:
                 hub.identities = Identities(hub, secrets)
                 await hub.identities.list_members()
-                engine = make_search(config, hub, store)
+                engine = LocalSearch(config, store.run, hub.ingest.execute)
                 hub.search = engine
                 try:
                     yield Site(hub, store, engine)
@@ -288,14 +248,15 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
 @contextlib.asynccontextmanager
 async def embedding(site: Site) -> AsyncIterator[None]:
     """Search by meaning for as long as this lasts: the index is loaded, and vectors are made. Raises ModelMismatch."""
+    from relay.search import LocalSearch
+
+    assert isinstance(site.engine, LocalSearch)
     await site.engine.open()
-    worker = Worker(site.engine, cutting(site.config).searched)
-    site.hub.follow(worker.notice)
-    site.wake = worker.wake
+    site.engine.work(site.hub.follow)
     try:
         yield
     finally:
-        await worker.close()
+        await site.engine.rest()
 
 
 async def serve(
