@@ -99,7 +99,7 @@ class SearchServer:
         self.settings = settings
         self.report = report
         self._links: set[_FrontLink] = set()
-        self._told: SearchHealth | None = None
+        self._told: SearchHealth = service.health()
 
     async def listen(self, listener: socket.socket) -> None:
         """Serve whoever connects, until cancelled. The listening socket stays the caller's, open and where it is."""
