@@ -26,7 +26,7 @@ from storage.search import writing as search
 from storage.sources import lives_of
 from storage.statements import named, write_rows
 
-AT_ONCE: Final = 256  # events or rows of a part
+AT_ONCE: Final = 128  # events or rows of a part
 
 Votes = Literal["local", "all"]  # of identities registered here, or also of those that peers brought
 

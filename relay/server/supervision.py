@@ -15,6 +15,7 @@ TOLD: Final = 300.0  # seconds that `/health` tells of a fault after the last on
 QUIET: Final = 10.0  # seconds between two tracebacks from one place: a fault of every event must not fill the disk
 FIRST_PAUSE: Final = 0.1  # seconds before what failed begins again, twice as many each time
 LAST_PAUSE: Final = 30.0
+AGAIN: Final = 0.1  # seconds until a task that goes on is cancelled once more
 _PLACES: Final = 100  # remembered, each by its name; there are a few dozen
 
 log = logging.getLogger("tidings.faults")
@@ -86,9 +87,12 @@ class Tasks:
 
     async def close(self) -> None:
         """End everything at once."""
-        for task in self._tasks:
-            task.cancel()
-        await self.settle()
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            # Once is not always enough: `asyncio.wait_for` of Python 3.11 forgets that it was cancelled where what it waits
+            # for is done at that moment.
+            await asyncio.wait(list(self._tasks), timeout=AGAIN)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

@@ -1,6 +1,7 @@
 """What nobody foresaw is logged, told for a while, and ends nothing else."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -105,5 +106,24 @@ async def test_closing_ends_what_runs_for_ever() -> None:
     tasks = Tasks(Faults())
     tasks.repeat(lambda: asyncio.sleep(PATIENCE), "the ticker")
     await asyncio.sleep(0)
+    await asyncio.wait_for(tasks.close(), PATIENCE)
+    assert len(tasks) == 0
+
+
+async def test_closing_ends_what_forgot_that_it_was_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `asyncio.wait_for` does at times."""
+    monkeypatch.setattr(supervision, "AGAIN", 0.0)
+    begun = asyncio.Event()
+
+    async def forgets() -> None:
+        begun.set()
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(PATIENCE)
+        await asyncio.sleep(PATIENCE)
+
+    tasks = Tasks(Faults())
+    tasks.start(forgets(), "a query worker")
+    await begun.wait()
     await asyncio.wait_for(tasks.close(), PATIENCE)
     assert len(tasks) == 0
