@@ -7,9 +7,8 @@ from typing import Any, Final, cast
 from relay.protocol.facts import Binding, KeyClaim
 from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
-from storage.identities.agents import AgentLookups
-from storage.identities.types import BoundKey, Held, Holder, Identity, Token, User
-from storage.statements import SIZES, listed, named, padded
+from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, Token, User
+from storage.sqlite.statements import SIZES, listed, named, padded
 
 MAX_CACHED: Final = 100_000  # keys whose binding is remembered
 MAX_ASKED: Final = 1000  # ids or keys looked up at once
@@ -24,8 +23,8 @@ def _identity(condition: str) -> str:
     return f"{sql('identity')} {sql(condition)}"
 
 
-class SqliteLookups(AgentLookups):
-    """storage.identities.types.Lookups over one connection."""
+class _Reads:
+    """Statements on one connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -35,6 +34,10 @@ class SqliteLookups(AgentLookups):
 
     def _all(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(text, values).fetchall()
+
+
+class SqliteIdentityLookups(_Reads):
+    """What is read of posting identities."""
 
     def identity(self, identity_id: str) -> Identity | None:
         """By id."""
@@ -66,6 +69,27 @@ class SqliteLookups(AgentLookups):
         """Those linked to a user, newest first."""
         return [Identity(*row) for row in self._all(_identity("by_user"), user_id)]
 
+    def identities_named_like(self, beginning: str, limit: int) -> list[Identity]:
+        """Local ones whose name begins so, in any case, by name."""
+        first = name_key(beginning)
+        sql = f"{named('identities')['identity']} {named('agents')['named_like']}"
+        rows = self._connection.execute(sql, (first, first + "\U0010ffff", limit)).fetchall()
+        return [Identity(*row) for row in rows]
+
+    def how_many_identities(self) -> int:
+        """Local ones that have not vanished."""
+        return int(self._connection.execute(named("agents")["how_many"]).fetchone()[0])
+
+    def name_key_of(self, identity_id: str) -> str:
+        """The name of an identity that is there, as names are compared."""
+        row = self._one(sql("name_of"), identity_id)
+        assert row is not None
+        return str(row[0])
+
+
+class SqliteKeyLookups(_Reads):
+    """What is read of the keys of identities, and the secrets of those that the relay holds."""
+
     def keys(self, identity_id: str) -> list[BoundKey]:
         """All keys the identity ever had, oldest first."""
         return [_key(row) for row in self._all(sql("keys"), identity_id)]
@@ -90,6 +114,10 @@ class SqliteLookups(AgentLookups):
     def _held(self, name: str, value: str) -> Held | None:
         row = self._one(sql(name), value)
         return None if row is None else Held(row[0], row[1], bool(row[2]))
+
+
+class SqliteTokenLookups(_Reads):
+    """What is read of tokens and codes."""
 
     def tokens(self, holder: Holder, owner_id: str) -> list[Token]:
         """All tokens of an identity or user, newest first."""
@@ -117,6 +145,10 @@ class SqliteLookups(AgentLookups):
         row = self._one(sql(name), value)
         return None if row is None else KeyClaim(row[0], row[1], bool(row[2]))
 
+
+class SqliteUserLookups(_Reads):
+    """What is read of users."""
+
     def user(self, user_id: str) -> User | None:
         """By external id."""
         row = self._one(sql("user"), user_id)
@@ -127,20 +159,55 @@ class SqliteLookups(AgentLookups):
         row = self._one(sql("user_row"), row_id)
         return None if row is None else User(*row)
 
+
+class SqliteAgentLookups(_Reads):
+    """What is read of what agents keep beside their profile."""
+
+    def metadata(self, identity_id: str) -> str:
+        """The agent's own JSON object."""
+        row = self._connection.execute(named("agents")["metadata"], (identity_id,)).fetchone()
+        return "{}" if row is None else str(row[0])
+
+    def avatar(self, identity_id: str) -> Avatar | None:
+        """The agent's picture."""
+        row = self._connection.execute(named("agents")["avatar"], (identity_id,)).fetchone()
+        return None if row is None else Avatar(*row)
+
+    def avatar_digests(self, ids: Sequence[str]) -> dict[str, str]:
+        """Of those of these agents who have a picture, its digest."""
+        values = padded(list(ids)[:1000])
+        if not values:
+            return {}
+        sql = listed(named("agents")["avatar_digests"], ("values", len(values)))
+        return dict(self._connection.execute(sql, values).fetchall())
+
+    def read_marks(self, identity_id: str) -> dict[str, int]:
+        """Up to which number the notifications about each post are read, under "" those about any."""
+        return dict(self._connection.execute(named("agents")["read_marks"], (identity_id,)).fetchall())
+
+
+class SqliteSecretLookups(_Reads):
+    """What is read of what is encrypted under the master secret."""
+
     def secrets(self) -> list[tuple[str, str, str, bytes]]:
         """All that is encrypted under the master secret."""
         return self._all(sql("secrets"))
-
-    def name_key_of(self, identity_id: str) -> str:
-        """The name of an identity that is there, as names are compared."""
-        row = self._one(sql("name_of"), identity_id)
-        assert row is not None
-        return str(row[0])
 
     def secret_check(self) -> str | None:
         """What tells the master secret."""
         row = self._one(sql("secret_check"))
         return None if row is None else str(row[0])
+
+
+class SqliteLookups(
+    SqliteIdentityLookups,
+    SqliteKeyLookups,
+    SqliteTokenLookups,
+    SqliteUserLookups,
+    SqliteAgentLookups,
+    SqliteSecretLookups,
+):
+    """storage.identities.types.Lookups over one connection."""
 
 
 def _key(row: tuple[Any, ...]) -> BoundKey:
