@@ -1,10 +1,10 @@
 """The pump: one WebSocket connection, bytes in and bytes out.
 
 uvicorn hands the upgrade request over and from then on this protocol owns the transport. websockets' Sans-I/O `ServerProtocol`
-does the handshake and answers control frames, `Inbound` takes the frames apart; what a message means is `Session`. What comes in is acted
-on in shares (`intake`); what goes out is queued as ready frames and written once per turn. Back-pressure goes both ways: a client
-that sends more than it lets us finish, or that does not read its answers, is not read from; one that leaves too much unread is
-disconnected.
+does the handshake and answers control frames, `Inbound` takes frames apart; what a message means is `Session`. What comes in is
+acted on in shares (`intake`); what goes out is queued as ready frames and written once per turn. Back-pressure goes both ways: a
+client that sends more than it lets us finish, or that does not read its answers, is not read from; one that leaves too much
+unread is disconnected.
 """
 
 import asyncio
