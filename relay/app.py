@@ -35,7 +35,6 @@ from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
-from storage import sqlite
 from storage.base import Info, Reader, StorageError, Tools, Writer
 from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
@@ -47,8 +46,9 @@ from storage.search.engine import Progress
 from storage.search.minilm import MiniLm
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
-from storage.sqlite_tools import SqliteStore
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writer import SqliteWriter
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
 PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 98)  # what relay.protocol and relay.http do themselves
@@ -81,7 +81,7 @@ def relay_url(config: Config, reached_at: str = "") -> str:
 
 def open_writer(config: Config, url: str = "") -> SqliteWriter:
     """The writer of the configured data directory. Raises StorageError, Locked when another process has it."""
-    return sqlite.open_writer(
+    return backend.open_writer(
         Path(config.server.data),
         table.meaning(
             relay_url(config, url),
@@ -149,7 +149,7 @@ def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
 
 async def open_reader(config: Config) -> SqliteStore:
     """A reader of the configured data directory, which a writer has made. Raises StorageError."""
-    return await sqlite.open_reader(
+    return await backend.open_reader(
         Path(config.server.data),
         readers=config.storage.readers,
         cache_mib=config.storage.cache_mib,

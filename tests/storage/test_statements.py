@@ -11,7 +11,7 @@ LAST_TO_DECIDE = 9  # the migrations up to this one are of a time when SQL made 
 def texts() -> dict[str, str]:
     """Every .sql file but the older migrations, without its comments."""
     found = {}
-    for file in (files("storage") / "sql").iterdir():
+    for file in (files("storage.sqlite") / "sql").iterdir():
         number = re.match(r"(\d{4})_", file.name)
         if file.name.endswith(".sql") and (number is None or int(number[1]) > LAST_TO_DECIDE):
             found[file.name] = re.sub(r"--.*", "", file.read_text(encoding="utf-8"))

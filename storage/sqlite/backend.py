@@ -1,16 +1,16 @@
 """The SQLite backend: a data directory with one writer and any number of readers.
 
-Opened here; events are written by `sqlite_writer`, found by `sqlite_reader`, looked after by `sqlite_tools`.
+Opened here; events are written by `writer`, found by `reader`, looked after by `tools`.
 """
 
 from pathlib import Path
 
 from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
-from storage import sqlite_reader
-from storage.rebuilding import Votes
-from storage.sqlite_tools import SqliteStore
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import reader
+from storage.sqlite.rebuilding import Votes
+from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writer import SqliteWriter
 
 
 def open_writer(
@@ -47,10 +47,10 @@ async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_s
     `query_steps` bounds the work of one query, in thousands of SQLite instructions. Raises StorageError when there is no
     database of this version.
     """
-    connections: list[sqlite_reader.Connection] = []
+    connections: list[reader.Connection] = []
     try:
         while len(connections) < readers:
-            connections.append(await sqlite_reader.connect(path, cache_mib, query_steps))
+            connections.append(await reader.connect(path, cache_mib, query_steps))
     except BaseException:
         for connection in connections:
             await connection.close()

@@ -17,14 +17,14 @@ import msgspec
 
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Owner, Place, Projection
-from storage import entries
 from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
-from storage.projections import Difference, Refresh, key_getter
-from storage.row_statements import COUNTERS, adding, statements_of
 from storage.search import writing as search
-from storage.sources import lives_of
-from storage.statements import named, write_rows
+from storage.sqlite import entries
+from storage.sqlite.projections import Difference, Refresh, key_getter
+from storage.sqlite.row_statements import COUNTERS, adding, statements_of
+from storage.sqlite.sources import lives_of
+from storage.sqlite.statements import named, write_rows
 
 AT_ONCE: Final = 128  # events or rows of a part
 

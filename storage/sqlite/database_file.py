@@ -11,7 +11,7 @@ from typing import Final
 
 from storage.base import Locked, Missing, StorageError, TooCostly
 from storage.search import words
-from storage.statements import migrations, named
+from storage.sqlite.statements import migrations, named
 
 FILE: Final = "tidings.sqlite"
 LOCK: Final = "tidings.lock"
