@@ -1,6 +1,7 @@
 """A token that ends while a request is under way writes nothing: it is looked at again in the transaction that writes."""
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -47,14 +48,12 @@ async def hub(tmp_path: Path) -> AsyncIterator[Home]:
 
 
 def contents(hub: Home) -> dict[str, list[Any]]:
-    read = hub.site.hub.writer._connection.execute  # type: ignore[attr-defined]
-    tables = [row[0] for row in read("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    kept = [
-        name
-        for name in tables
-        if not name.startswith(("sqlite", "identity_tokens", "meta", "passages_", "touched", "made_"))
-    ]
-    return {name: read(f"SELECT * FROM {name}").fetchall() for name in kept}
+    with contextlib.closing(sqlite3.connect(Path(hub.site.config.server.data) / "tidings.sqlite")) as connection:
+        read = connection.execute
+        tables = [row[0] for row in read("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        passed = ("sqlite", "identity_tokens", "api_tokens", "meta", "passages_", "knowledge_", "touched", "made_")
+        kept = [name for name in tables if not name.startswith(passed)]
+        return {name: read(f"SELECT * FROM {name}").fetchall() for name in kept}
 
 
 async def quiet(hub: Home) -> None:
