@@ -73,7 +73,7 @@ def revoked_meanwhile(hub: Home, monkeypatch: pytest.MonkeyPatch) -> Any:
         return principal
 
     with monkeypatch.context() as patched:
-        patched.setattr(hub.site.identities, "authenticate", authenticate)
+        patched.setattr(hub.site.identities.tokens, "authenticate", authenticate)
         yield
 
 
