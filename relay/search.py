@@ -25,7 +25,6 @@ from relay.server.embedding import Worker
 from relay.server.follow import Follower, Following
 from relay.server.link import Link, connect
 from relay.server.supervision import Faults, Tasks
-from storage import sqlite
 from storage.base import Readers, StorageError
 from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
@@ -33,6 +32,7 @@ from storage.search.engine import Chunk, Hit, ModelMismatch, Progress, SearchHea
 from storage.search.minilm import MiniLm
 from storage.search.space import Keeping, Run, Write
 from storage.search.sqlite import SqliteSearch
+from storage.sqlite import backend
 
 DIRECTORY: Final = "search"  # what is kept beside the database: the index of vectors, which can be made again
 
@@ -208,7 +208,7 @@ class _Life:
         storage = self._config.storage
         tasks = Tasks(self._faults)
         try:
-            store = await sqlite.open_reader(
+            store = await backend.open_reader(
                 Path(self._config.server.data),
                 readers=storage.readers,
                 cache_mib=storage.cache_mib,

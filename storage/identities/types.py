@@ -145,8 +145,8 @@ class Avatar(msgspec.Struct, frozen=True):
     image: bytes
 
 
-class Lookups(Protocol):
-    """What can be read; blocking, called on a reader's or the writer's thread."""
+class IdentityLookups(Protocol):
+    """What can be read of posting identities."""
 
     def identity(self, identity_id: str) -> Identity | None:
         """By id."""
@@ -163,6 +163,16 @@ class Lookups(Protocol):
     def identities_of_user(self, user_id: str) -> list[Identity]:
         """Those linked to the user with this row id, newest first, at most 100."""
 
+    def identities_named_like(self, beginning: str, limit: int) -> list[Identity]:
+        """Local ones whose name begins so, in any case, by name; none that vanished."""
+
+    def how_many_identities(self) -> int:
+        """Local ones that have not vanished."""
+
+
+class KeyLookups(Protocol):
+    """What can be read of the keys of identities, and the secrets of those that the relay holds."""
+
     def keys(self, identity_id: str) -> list[BoundKey]:
         """All keys the identity ever had, oldest first."""
 
@@ -177,6 +187,10 @@ class Lookups(Protocol):
 
     def held(self, pubkey: str) -> Held | None:
         """The secret of this key, when the relay holds it."""
+
+
+class TokenLookups(Protocol):
+    """What can be read of tokens and codes."""
 
     def tokens(self, holder: Holder, owner_id: str) -> list[Token]:
         """All tokens of an identity or user, newest first."""
@@ -193,14 +207,19 @@ class Lookups(Protocol):
     def identity_claim(self, secret_hash: str) -> KeyClaim | None:
         """A secret that links an identity to a user."""
 
+
+class UserLookups(Protocol):
+    """What can be read of users."""
+
     def user(self, user_id: str) -> User | None:
         """By external id."""
 
     def user_row(self, row_id: str) -> User | None:
         """By row id."""
 
-    def secrets(self) -> list[tuple[str, str, str, bytes]]:
-        """All that is encrypted under the master secret: table, column, row, ciphertext."""
+
+class AgentLookups(Protocol):
+    """What can be read of what agents keep beside their profile."""
 
     def metadata(self, identity_id: str) -> str:
         """The JSON object that an agent keeps about itself; `{}` without one."""
@@ -214,11 +233,16 @@ class Lookups(Protocol):
     def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
 
-    def identities_named_like(self, beginning: str, limit: int) -> list[Identity]:
-        """Local ones whose name begins so, in any case, by name; none that vanished."""
 
-    def how_many_identities(self) -> int:
-        """Local ones that have not vanished."""
+class SecretLookups(Protocol):
+    """What can be read of what is encrypted under the master secret."""
+
+    def secrets(self) -> list[tuple[str, str, str, bytes]]:
+        """All that is encrypted under the master secret: table, column, row, ciphertext."""
 
     def secret_check(self) -> str | None:
         """What tells the master secret that everything here is encrypted under; None for a new database."""
+
+
+class Lookups(IdentityLookups, KeyLookups, TokenLookups, UserLookups, AgentLookups, SecretLookups, Protocol):
+    """What can be read; blocking, called on a reader's or the writer's thread."""

@@ -1,0 +1,60 @@
+"""relay.server.replay_guard: each proof is good once, and a flood of them takes bounded room."""
+
+import pytest
+
+from keys.nip98 import WINDOW
+from relay.errors import Reject
+from relay.protocol.event import Event
+from relay.server import replay_guard
+from relay.server.replay_guard import ReplayGuard
+from tests.factories import NOW, make_event
+
+
+def proof(n: int, created_at: int = NOW) -> Event:
+    return make_event(1, 27235, str(n), created_at=created_at)
+
+
+def test_a_proof_is_good_once() -> None:
+    used = ReplayGuard(NOW)
+    used.use(proof(1), NOW)
+    used.use(proof(2), NOW)
+    with pytest.raises(Reject, match="used already"):
+        used.use(proof(1), NOW + 60)
+
+
+def test_a_proof_is_remembered_longer_than_it_could_be_good() -> None:
+    used = ReplayGuard(NOW)
+    ahead = proof(1, NOW + 60)
+    used.use(ahead, NOW)
+    with pytest.raises(Reject, match="used already"):
+        used.use(ahead, NOW + 120)
+
+
+def test_a_proof_made_before_the_start_is_refused() -> None:
+    with pytest.raises(Reject, match="before this relay started"):
+        ReplayGuard(NOW).use(proof(1, NOW - 1), NOW)
+
+
+def test_when_it_is_full_proofs_are_refused_until_old_ones_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_guard, "MAX_USED", 3)
+    used = ReplayGuard(NOW)
+    for n in range(3):
+        used.use(proof(n), NOW)
+    with pytest.raises(Reject, match="too many proofs"):
+        used.use(proof(3), NOW)
+    used.use(proof(4, NOW + 121), NOW + 121)
+
+
+@pytest.mark.parametrize("age", range(-WINDOW, WINDOW + 1, 10))
+@pytest.mark.parametrize("wait", range(0, 2 * WINDOW + 1, 10))
+def test_a_proof_that_was_used_is_never_good_again(age: int, wait: int) -> None:
+    """However old it was when it was used, ahead of the clock too, and however many others were used since."""
+    used = ReplayGuard(NOW - WINDOW)
+    made = proof(1, NOW - age)
+    used.use(made, NOW)
+    for later in range(10, wait + 1, 10):
+        used.use(proof(2, NOW + later), NOW + later)
+    still_good = abs(NOW + wait - made.created_at) <= WINDOW
+    if still_good:
+        with pytest.raises(Reject, match="used already"):
+            used.use(made, NOW + wait)
