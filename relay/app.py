@@ -35,7 +35,6 @@ from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
-from storage import sqlite
 from storage.base import Info, Reader, StorageError, Tools, Writer
 from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
@@ -47,8 +46,9 @@ from storage.search.engine import Progress
 from storage.search.minilm import MiniLm
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
-from storage.sqlite_tools import SqliteStore
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writer import SqliteWriter
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
 PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 98)  # what relay.protocol and relay.http do themselves
@@ -86,7 +86,7 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
 
     `is_locked`: the caller has locked the directory itself.
     """
-    return sqlite.open_writer(
+    return backend.open_writer(
         Path(config.server.data),
         table.meaning(
             relay_url(config, url),
@@ -156,7 +156,7 @@ def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
 async def open_reader(config: Config, fronts: int = 1) -> SqliteStore:
     """A reader of the configured data directory, which a writer has made, one of so many. Raises StorageError."""
     left = config.storage.cache_mib - config.storage.cache_mib // WRITERS_SHARE
-    return await sqlite.open_reader(
+    return await backend.open_reader(
         Path(config.server.data),
         readers=config.storage.readers,
         cache_mib=max(1, left // (fronts * (config.storage.readers + 1))),  # the loop's connection is one more
@@ -275,7 +275,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
         secrets = await asyncio.to_thread(prepare_writer, config, writer)
         store = await open_reader(config)
         try:
-            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections)
+            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections or MOST_CONNECTIONS)
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)
@@ -299,6 +299,23 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             await store.close()
     finally:
         await asyncio.to_thread(writer.close)
+
+
+@contextlib.asynccontextmanager
+async def searching(config: Config, hub: Hub, store: SqliteStore, _path: str) -> AsyncIterator[Site]:
+    """The site of a front."""
+    engine = make_search(config, hub, store)
+    hub.search = engine
+    site = Site(hub, store, engine)
+    try:
+        if hub.role:
+            await engine.open()
+            yield site
+        else:
+            async with embedding(site):
+                yield site
+    finally:
+        await engine.close()
 
 
 @contextlib.asynccontextmanager

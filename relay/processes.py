@@ -34,10 +34,10 @@ from relay.server import control, link, listener
 from relay.server.hub import Hub
 from relay.server.identities import Identities
 from relay.server.supervision import Faults
-from storage import sqlite_file
 from storage.base import StorageError
 from storage.command_codec import decode
 from storage.commands import ListMembers
+from storage.sqlite import database_file
 
 WRITER_SOCKET: Final = "writer.sock"
 SEARCH_SOCKET: Final = "search.sock"
@@ -80,7 +80,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
 
     data = Path(config.server.data)
     with contextlib.ExitStack() as stack:
-        lock = sqlite_file.Lock(data)
+        lock = database_file.Lock(data)
         stack.callback(lock.release)
         sock = stack.enter_context(listener.bind(config))
         ends = {name: stack.enter_context(_inner_socket(data / name)) for name in (WRITER_SOCKET, SEARCH_SOCKET)}
@@ -146,7 +146,7 @@ def _living(life: Callable[[], int], lifeline: Lifeline) -> int:
         return 1
 
 
-def _settings(plan: Plan, role: int) -> Config:
+def _settings(plan: Plan) -> Config:
     """The settings in force: those of the start, with what was reloaded since where this role is started again."""
     if not plan.page.position().number:
         return plan.config
@@ -171,7 +171,7 @@ def _writer(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
 
 
 def _write(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
-    config = _settings(plan, plan.page.fronts)
+    config = _settings(plan)
     faults = Faults()
     writer = app.open_writer(config, plan.url, is_locked=True)
     try:
@@ -192,9 +192,7 @@ def _write(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
 # a front
 
 
-def _front(
-    plan: Plan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline
-) -> int:
+def _front(plan: Plan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline) -> int:
     return _living(lambda: _looped(_serve(plan, number, sock, commands, lifeline)), lifeline)
 
 
@@ -211,7 +209,7 @@ async def _serve(
 
     loop = asyncio.get_running_loop()
     loop.add_reader(lifeline.end, os._exit, 1)  # the supervisor is gone
-    config = _settings(plan, number)
+    config = _settings(plan)
     faults = Faults()
     loop.set_exception_handler(faults.handle)
     async with contextlib.AsyncExitStack() as stack:

@@ -7,13 +7,13 @@ told that the relay failed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, Final, TypeVar, cast, get_args
 
 import msgspec
 
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Reject
 from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
 from relay.roles.messages import (

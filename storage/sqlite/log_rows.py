@@ -8,7 +8,7 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol.event import Event
-from storage.statements import listed, named, padded
+from storage.sqlite.statements import listed, named, padded
 
 AT_ONCE: Final = 256  # events read in one step
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from relay.protocol.rows import Projection
-from storage.statements import named
+from storage.sqlite.statements import named
 
 COUNTERS: Final = ("upvotes", "downvotes", "uncounted", "comment_count")  # of posts and of comments, as `add` has them
 

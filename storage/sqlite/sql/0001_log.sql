@@ -23,7 +23,7 @@ CREATE TABLE events (
 
 CREATE INDEX events_by_expiry ON events (expires_at) WHERE expires_at IS NOT NULL;
 
--- One row for each thing an event can be found by; storage/entries.py makes the keys. The index read
+-- One row for each thing an event can be found by; storage/sqlite/entries.py makes the keys. The index read
 -- backwards is the order of NIP-01: newest first, and by `rank` the lowest id first.
 CREATE TABLE entries (
     key BLOB NOT NULL,

@@ -11,7 +11,7 @@ from typing import Final
 
 from storage.base import Locked, Missing, StorageError, TooCostly
 from storage.search import words
-from storage.statements import migrations, named
+from storage.sqlite.statements import migrations, named
 
 FILE: Final = "tidings.sqlite"
 LOCK: Final = "tidings.lock"
@@ -67,6 +67,10 @@ class Lock:
         with contextlib.suppress(OSError):  # who holds it is a service to people; the lock is held without
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+
+    def fileno(self) -> int:
+        """Its descriptor: the directory is locked as long as any process has it open."""
+        return self._file
 
     def release(self) -> None:
         """Let the next writer in. Idempotent."""

@@ -1,16 +1,16 @@
 """The SQLite backend: a data directory with one writer and any number of readers.
 
-Opened here; events are written by `sqlite_writer`, found by `sqlite_reader`, looked after by `sqlite_tools`.
+Opened here; events are written by `writer`, found by `reader`, looked after by `tools`.
 """
 
 from pathlib import Path
 
 from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
-from storage import sqlite_reader
-from storage.rebuilding import Votes
-from storage.sqlite_tools import SqliteStore
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import reader
+from storage.sqlite.rebuilding import Votes
+from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writer import SqliteWriter
 
 
 def open_writer(
@@ -27,11 +27,10 @@ def open_writer(
 
     `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
     only). `votes` says whose count in the feed; a change takes as long as a rebuild. `cutting` is what is searched, None
-    for as it was; a change makes the passages again. `is_locked`: the caller holds the lock of the directory. Raises Locked while another process writes there, StorageError when
-    the database cannot be used.
+    for as it was; a change makes the passages again. `is_locked`: the caller holds the lock of the directory. Raises Locked
+    while another process writes there, StorageError when the database cannot be used.
     """
-    lock = None if is_locked else sqlite_file.Lock(path)
-    writer = SqliteWriter(path, meaning, synchronous, cache_mib, lock)
+    writer = SqliteWriter(path, meaning, synchronous, cache_mib, is_locked=is_locked)
     try:
         writer.count_votes(votes)
         if cutting is not None:
@@ -49,10 +48,10 @@ async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_s
     `query_steps` bounds the work of one query, in thousands of SQLite instructions. Raises StorageError when there is no
     database of this version.
     """
-    connections: list[sqlite_reader.Connection] = []
+    connections: list[reader.Connection] = []
     try:
         while len(connections) < readers:
-            connections.append(await sqlite_reader.connect(path, cache_mib, query_steps))
+            connections.append(await reader.connect(path, cache_mib, query_steps))
     except BaseException:
         for connection in connections:
             await connection.close()

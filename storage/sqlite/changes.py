@@ -5,10 +5,10 @@ from typing import Any
 
 from relay.protocol import kinds
 from relay.protocol.facts import Version
-from storage import entries
 from storage.base import Incoming
-from storage.log_rows import LogRow, pack_audience
-from storage.statements import named, write_rows
+from storage.sqlite import entries
+from storage.sqlite.log_rows import LogRow, pack_audience
+from storage.sqlite.statements import named, write_rows
 
 
 class Changes:

@@ -8,7 +8,7 @@ from relay.protocol.facts import Binding, KeyClaim
 from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
 from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, Token, User
-from storage.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import SIZES, listed, named, padded
 
 MAX_CACHED: Final = 100_000  # keys whose binding is remembered
 MAX_ASKED: Final = 1000  # ids or keys looked up at once

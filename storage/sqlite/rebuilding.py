@@ -17,14 +17,14 @@ import msgspec
 
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Owner, Place, Projection
-from storage import entries
 from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
-from storage.projections import Difference, Refresh, key_getter
-from storage.row_statements import COUNTERS, adding, statements_of
 from storage.search import writing as search
-from storage.sources import lives_of
-from storage.statements import named, write_rows
+from storage.sqlite import entries
+from storage.sqlite.projections import Difference, Refresh, key_getter
+from storage.sqlite.row_statements import COUNTERS, adding, statements_of
+from storage.sqlite.sources import lives_of
+from storage.sqlite.statements import named, write_rows
 
 AT_ONCE: Final = 128  # events or rows of a part
 
@@ -42,10 +42,10 @@ _counters: Final = msgspec.json.Decoder(list[tuple[int, str, int, int, int, int,
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """What a stage found: what to write, about how many keys or rows, and where it goes on; None where it is over."""
+    """What a stage found about so many keys or rows, and where it goes on; None where it is over."""
 
     write: Callable[[], None]
-    wrong: Sequence[str]  # what is not as it should be, for a person
+    wrong: Callable[[], Iterable[str]]  # what is not as it should be, for a person
     looked: int
     after: Sequence[int | str] | None
 
@@ -77,7 +77,7 @@ def problems(connection: sqlite3.Connection, projections: Sequence[Projection]) 
         after: Sequence[int | str] | None = ()
         while after is not None:
             found = stage.part(after)
-            yield from ((stage.table, name) for name in dict.fromkeys(found.wrong))
+            yield from ((stage.table, name) for name in dict.fromkeys(found.wrong()))
             after = found.after
 
 
@@ -185,7 +185,8 @@ class _Table:
         return Refresh(self._connection, self._projections, owners=self._owners, followed=False)
 
     def _part(self, refresh: Refresh, found: Difference, looked: int, after: Sequence[int | str] | None) -> _Part:
-        return _Part(partial(refresh.apply, self._projection, found), list(map(_name, found.wrong())), looked, after)
+        wrong = partial(_names, found)
+        return _Part(partial(refresh.apply, self._projection, found), wrong, looked, after)
 
 
 def _counters_part(connection: sqlite3.Connection, table: str, after: Sequence[int | str]) -> _Part:
@@ -199,7 +200,7 @@ def _counters_part(connection: sqlite3.Connection, table: str, after: Sequence[i
             values.append((seq, *(right - wrong for right, wrong in zip(counted, standing, strict=True))))
             names.append(event_id)
     write = partial(write_rows, connection, adding(table), values)
-    return _Part(write, names, 0, rows[-1][:1] if len(rows) == AT_ONCE else None)
+    return _Part(write, lambda: names, 0, rows[-1][:1] if len(rows) == AT_ONCE else None)
 
 
 def _stale(refresh: Refresh, projection: Projection, rows: Sequence[tuple[Place, int]]) -> list[Place]:
@@ -215,6 +216,11 @@ def _stale(refresh: Refresh, projection: Projection, rows: Sequence[tuple[Place,
         if not any(one is not None and place[: len(one)] == one for one in right):
             stale.append(place)
     return stale
+
+
+def _names(found: Difference) -> list[str]:
+    """What the rows that differ are about."""
+    return [_name(row) for row in found.wrong()]
 
 
 def _name(row: Any) -> str:

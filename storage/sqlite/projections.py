@@ -2,7 +2,7 @@
 
 Which rows there are is not decided here. Keys go in, some at a time; a projection makes their rows, what differs is written by
 a few statements, counters move by the difference, and keys of later projections follow from the rows that came, went or
-changed. A rebuild does the same with all keys, and a check does it without writing: see storage.rebuilding.
+changed. A rebuild does the same with all keys, and a check does it without writing: see storage.sqlite.rebuilding.
 """
 
 import sqlite3
@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from relay.protocol.rows import Change, Count, Live, Owner, Place, Projection, Sources
-from storage.row_statements import COUNTERS, adding, forgetting, statements_of
-from storage.sources import SqliteSources
-from storage.statements import SIZES, listed, padded, write_rows
+from storage.sqlite.row_statements import COUNTERS, adding, forgetting, statements_of
+from storage.sqlite.sources import SqliteSources
+from storage.sqlite.statements import SIZES, listed, padded, write_rows
 
 AT_ONCE: Final = 1000  # keys whose rows are made and held at once
 

@@ -18,15 +18,15 @@ from relay.protocol import event as events
 from relay.protocol import hll
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
-from storage import entries, lookup, sqlite_file
 from storage.base import Counted, Found, Limits, Logged, Readers, Record, StorageError
-from storage.identities.reads import SqliteLookups
 from storage.identities.types import Lookups
-from storage.log_rows import unpack_audience
-from storage.query import FOR_EVER
-from storage.sqlite_feed import SqliteFeed
-from storage.sqlite_quick import Quick, is_small
-from storage.statements import listed, named
+from storage.sqlite import database_file, entries, lookup
+from storage.sqlite.feed import SqliteFeed
+from storage.sqlite.identities.reads import SqliteLookups
+from storage.sqlite.log_rows import unpack_audience
+from storage.sqlite.loop_reader import Quick, is_small
+from storage.sqlite.query import FOR_EVER
+from storage.sqlite.statements import listed, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
 _PAGE: Final = 200  # records of a scan held at once
@@ -69,12 +69,12 @@ class Connection(aiosqlite.Connection):
         try:
             return work(self._conn)
         except sqlite3.Error as error:
-            raise sqlite_file.failure(error) or StorageError(str(error)) from error
+            raise database_file.failure(error) or StorageError(str(error)) from error
 
 
 async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connection:
     """A reading connection. Raises StorageError when there is no database of this version."""
-    file = directory / sqlite_file.FILE
+    file = directory / database_file.FILE
     if not file.is_file():
         raise StorageError(
             f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
@@ -84,7 +84,7 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connecti
         await reader
     except sqlite3.Error as error:
         await reader.ended()
-        raise sqlite_file.unusable(file, error) from None
+        raise database_file.unusable(file, error) from None
     try:
         await reader.run(partial(_check, file=file))
         await reader.set_progress_handler(reader.spend, reader.steps_a_call)
@@ -99,19 +99,19 @@ def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{file.absolute().as_uri()}?mode=ro",
         uri=True,
-        timeout=sqlite_file.BUSY_SECONDS,
+        timeout=database_file.BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=sqlite_file.STATEMENTS,
+        cached_statements=database_file.STATEMENTS,
     )
-    sqlite_file.add_functions(connection)
+    database_file.add_functions(connection)
     connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 
 def _check(connection: sqlite3.Connection, file: Path) -> None:
-    if sqlite_file.check_schema(connection, file) == 0:
+    if database_file.check_schema(connection, file) == 0:
         raise StorageError(f"{file} is empty; start the relay once to make it")
 
 
@@ -123,7 +123,7 @@ class SqliteReader:
         self._cache_mib = cache_mib
         self._connections = connections
         self._waiting = [0] * len(connections)
-        self._quick = Quick(open_file(directory / sqlite_file.FILE, cache_mib))
+        self._quick = Quick(open_file(directory / database_file.FILE, cache_mib))
         self.feed = SqliteFeed(self.soon)
 
     def at_once(

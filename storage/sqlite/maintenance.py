@@ -9,11 +9,11 @@ from relay.protocol.admission import OPERATOR
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from storage import commands as given
-from storage import entries, lookup, rebuilding, sqlite_file
 from storage.base import StorageError
 from storage.search import writing
-from storage.statements import named
-from storage.transaction import Transaction
+from storage.sqlite import database_file, entries, lookup, rebuilding
+from storage.sqlite.statements import named
+from storage.sqlite.transaction import Transaction
 
 
 def carry_out(connection: sqlite3.Connection, wanted: Any, transaction: Transaction, now: int) -> Any:
@@ -28,7 +28,7 @@ def compact(connection: sqlite3.Connection) -> None:
         connection.execute("VACUUM")
         busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.Error as error:
-        raise sqlite_file.failure(error) or StorageError(str(error)) from error
+        raise database_file.failure(error) or StorageError(str(error)) from error
     if busy:
         raise StorageError("a reader still holds the write-ahead log; try again when it has finished")
 

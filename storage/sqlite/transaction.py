@@ -19,15 +19,15 @@ from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
 from relay.protocol.rows import Live
-from storage import entries, log_rows, lookup
 from storage.base import Incoming, Logged, Written
-from storage.changes import Changes
-from storage.fact_reader import FactReader, newest
-from storage.identities.reads import Bindings
-from storage.log_rows import AT_ONCE, Audience, LogRow
-from storage.projections import Touched
-from storage.query import FOR_EVER
-from storage.statements import SIZES
+from storage.sqlite import entries, log_rows, lookup
+from storage.sqlite.changes import Changes
+from storage.sqlite.fact_reader import FactReader, newest
+from storage.sqlite.identities.reads import Bindings
+from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
+from storage.sqlite.projections import Touched
+from storage.sqlite.query import FOR_EVER
+from storage.sqlite.statements import SIZES
 
 _EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
 _PAGE: Final = 1000  # events of an author removed in one step

@@ -12,9 +12,9 @@ from typing import Final, Literal
 import msgspec
 
 from relay.protocol.filter import Filter
-from storage import entries
 from storage.base import TooCostly
-from storage.statements import named, padded
+from storage.sqlite import entries
+from storage.sqlite.statements import named, padded
 
 MAX_ARMS: Final = 5000  # of one filter
 ARMS_A_STATEMENT: Final = 480  # SQLite merges at most 500

@@ -27,7 +27,7 @@ from storage.feed import (
     Page,
     PostRow,
 )
-from storage.statements import named
+from storage.sqlite.statements import named
 
 RISING_SECONDS: Final = 48 * 3600
 PAGE_BYTES: Final = 1024 * 1024  # of a page, and of the replies on it: readers may be slow, and each holds its page

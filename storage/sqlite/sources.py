@@ -10,10 +10,10 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import About, Live, Owner, Place, Projection, Standing, Tagged
-from storage import entries
-from storage.row_statements import statements_of
 from storage.search import writing as search
-from storage.statements import SIZES, listed, named, padded
+from storage.sqlite import entries
+from storage.sqlite.row_statements import statements_of
+from storage.sqlite.statements import SIZES, listed, named, padded
 
 _Newest = tuple[int, str, str]  # kind, pubkey, about
 

@@ -11,11 +11,11 @@ from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need, TokenState, Version, target_of
-from storage import entries, log_rows
-from storage.changes import Changes, deleter_name
-from storage.identities.reads import Bindings, SqliteLookups, sql
-from storage.log_rows import AT_ONCE, LogRow
-from storage.statements import SIZES, listed, named, padded
+from storage.sqlite import entries, log_rows
+from storage.sqlite.changes import Changes, deleter_name
+from storage.sqlite.identities.reads import Bindings, SqliteLookups, sql
+from storage.sqlite.log_rows import AT_ONCE, LogRow
+from storage.sqlite.statements import SIZES, listed, named, padded
 
 MOST_HELD: Final = 32 * 2**20  # bytes of events looked up and held
 MOST_TARGETS: Final = 20_000  # that deletions name, held

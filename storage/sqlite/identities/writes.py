@@ -26,8 +26,8 @@ from relay.protocol.event import Draft, Event
 from relay.protocol.names import name_key
 from storage.identities import commands as given
 from storage.identities import decisions
-from storage.identities.reads import SqliteLookups, sql
 from storage.identities.types import MAX_ENDED, MAX_READ_MARKS, Custody, Holder, Refused, Token, User, Why
+from storage.sqlite.identities.reads import SqliteLookups, sql
 
 _QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
 

@@ -16,10 +16,10 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
-from storage import entries, query
 from storage.base import SMALLEST_PAGE, TooCostly
-from storage.query import FOR_EVER, Arm, Give, Place, Plan
-from storage.statements import SIZES, listed, named, padded
+from storage.sqlite import entries, query
+from storage.sqlite.query import FOR_EVER, Arm, Give, Place, Plan
+from storage.sqlite.statements import SIZES, listed, named, padded
 
 FIRST_EVENTS: Final = 500
 FIRST_BYTES: Final = 2**20

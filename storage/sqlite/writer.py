@@ -16,15 +16,15 @@ from relay.protocol import event as events
 from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
-from storage import committed, maintenance, projections, rebuilding, sqlite_file
 from storage.base import Incoming, Logged, Missing, Outcome, Signer, Status, StorageError, Written
 from storage.commands import Command, Compact, ListMembers, Rebuild
-from storage.identities import writes as identities
-from storage.identities.reads import Bindings, SqliteLookups
-from storage.own_events import OwnEvents
 from storage.search import writing
-from storage.statements import named
-from storage.transaction import Transaction
+from storage.sqlite import committed, database_file, maintenance, projections, rebuilding
+from storage.sqlite.identities import writes as identities
+from storage.sqlite.identities.reads import Bindings, SqliteLookups
+from storage.sqlite.own_events import OwnEvents
+from storage.sqlite.statements import named
+from storage.sqlite.transaction import Transaction
 
 _log: Final = logging.getLogger("tidings.storage")
 _TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild at the start is
@@ -40,15 +40,17 @@ T = TypeVar("T")
 class SqliteWriter:
     """storage.base.Writer over SQLite."""
 
-    def __init__(self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int) -> None:
+    def __init__(
+        self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int, *, is_locked: bool = False
+    ) -> None:
         self._meaning = meaning
-        self._lock = sqlite_file.Lock(directory)
+        self._lock = None if is_locked else database_file.Lock(directory)
         self._path = directory
         self._closed = False
         self._recording = threading.Lock()
         self._recorded: int | None = None
         try:
-            self._connection = sqlite_file.connect_writer(directory, synchronous, cache_mib)
+            self._connection = database_file.connect_writer(directory, synchronous, cache_mib)
             self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._compare()
             self._committed = self._last_seq
@@ -57,10 +59,10 @@ class SqliteWriter:
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
-            self._lock.release()
-            raise sqlite_file.unusable(directory / sqlite_file.FILE, error) from error
+            self._let_go()
+            raise database_file.unusable(directory / database_file.FILE, error) from error
         except BaseException:
-            self._lock.release()
+            self._let_go()
             raise
 
     def last_seq(self) -> int:
@@ -74,7 +76,7 @@ class SqliteWriter:
 
     def _compare(self) -> None:
         """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
-        self._missing = sqlite_file.missing(self._connection)
+        self._missing = database_file.missing(self._connection)
         noted = committed.read(self._path)
         if noted is not None and noted > self._last_seq:
             self._missing = Missing(self._last_seq + 1 if self._missing is None else self._missing.first, noted)
@@ -191,6 +193,10 @@ class SqliteWriter:
             _log.error("the write-ahead log could not be folded in; the next start will do it (%s)", error)
         finally:
             self._connection.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
             self._lock.release()
 
     def _require_open(self) -> None:
@@ -215,7 +221,7 @@ class SqliteWriter:
             self._roll_back()
             self._bindings.clear()
             self._own.forget()
-            unusable = sqlite_file.failure(error) if isinstance(error, sqlite3.Error) else None
+            unusable = database_file.failure(error) if isinstance(error, sqlite3.Error) else None
             if unusable is not None:
                 raise unusable from error
             raise
@@ -250,7 +256,7 @@ class SqliteWriter:
                 outcome = self._admit_all(transaction, [incoming], now)[0]
                 self._finish(transaction, now)
             except Exception as error:
-                if isinstance(error, sqlite3.Error) and sqlite_file.failure(error) is not None:
+                if isinstance(error, sqlite3.Error) and database_file.failure(error) is not None:
                     raise
                 _log.exception("event %s failed", incoming.event.id)
                 self._connection.execute("ROLLBACK TO one")

@@ -21,11 +21,11 @@ from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
 from relay.protocol.rows import Projection
-from storage import committed, entries, rebuilding, sqlite_file, sqlite_reader
 from storage.base import Info, Missing, Problem, StorageError
-from storage.log_rows import unpack_audience
-from storage.sqlite_reader import Connection, SqliteReader
-from storage.statements import listed, named, padded
+from storage.sqlite import committed, database_file, entries, reader, rebuilding
+from storage.sqlite.log_rows import unpack_audience
+from storage.sqlite.reader import Connection, SqliteReader
+from storage.sqlite.statements import listed, named, padded
 
 MOST_ROWS: Final = 500  # derived rows of a check that are named
 _PAGE: Final = 200  # events of a check held at once
@@ -38,7 +38,7 @@ class SqliteStore(SqliteReader):
     async def info(self) -> Info:
         """Figures about the database."""
         async with self._own_connection() as connection:
-            return await connection.run(partial(_info, file=self.directory / sqlite_file.FILE))
+            return await connection.run(partial(_info, file=self.directory / database_file.FILE))
 
     async def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
         """What is wrong with the database; signatures are checked when `verify`. A file too damaged to read is a Problem."""
@@ -59,7 +59,7 @@ class SqliteStore(SqliteReader):
 
     @asynccontextmanager
     async def _own_connection(self, snapshot: bool = True) -> AsyncIterator[Connection]:
-        connection = await sqlite_reader.connect(self.directory, self._cache_mib, _UNBOUNDED)
+        connection = await reader.connect(self.directory, self._cache_mib, _UNBOUNDED)
         try:
             if snapshot:
                 await connection.run(lambda plain: plain.execute("BEGIN"))
@@ -92,7 +92,7 @@ def _info(connection: sqlite3.Connection, file: Path) -> Info:
 
 def _missing(connection: sqlite3.Connection, noted: int | None) -> list[Problem]:
     """A log that ends before what was committed, whether a start has noticed it or not."""
-    found = sqlite_file.missing(connection)
+    found = database_file.missing(connection)
     last = int(connection.execute(named("write")["last_seq"]).fetchone()[0])
     if noted is not None and noted > last:
         found = Missing(last + 1 if found is None else found.first, noted)

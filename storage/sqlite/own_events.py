@@ -12,7 +12,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Draft
 from storage.base import Incoming, Signer
 from storage.identities.types import Lookups
-from storage.transaction import Transaction
+from storage.sqlite.transaction import Transaction
 
 
 class OwnEvents:

@@ -1,4 +1,4 @@
-"""SQL by name: the .sql files of `storage/sql`, read once.
+"""SQL by name: the .sql files of `storage/sqlite/sql`, read once.
 
 A file is a run of blocks, each opened by `-- name: something`; migrations are whole files, numbered.
 """
@@ -22,14 +22,14 @@ T = TypeVar("T")
 @lru_cache
 def named(file: str) -> dict[str, str]:
     """The named blocks of `file` (without `.sql`); what stands before the first name is a comment."""
-    parts = _NAME.split((files("storage") / "sql" / f"{file}.sql").read_text(encoding="utf-8"))
+    parts = _NAME.split((files("storage.sqlite") / "sql" / f"{file}.sql").read_text(encoding="utf-8"))
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 @lru_cache
 def migrations() -> tuple[tuple[int, str], ...]:
     """(number, script) of every migration in order; the last number is the schema version of this program."""
-    found = [(_MIGRATION.match(file.name), file) for file in (files("storage") / "sql").iterdir()]
+    found = [(_MIGRATION.match(file.name), file) for file in (files("storage.sqlite") / "sql").iterdir()]
     return tuple(sorted((int(name[1]), file.read_text(encoding="utf-8")) for name, file in found if name))
 
 

@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from storage.sqlite_quick import Quick, is_small
+from storage.sqlite.loop_reader import Quick, is_small
 from tests.storage.contract import of
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n"
