@@ -34,6 +34,7 @@ from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
+from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import Info, Reader, StorageError, Tools, Writer
 from storage.command_codec import decode as decode_command
@@ -222,12 +223,12 @@ class Site:
         self.hub = hub
         self.identities = hub.identities
         self.self_pubkey: str | None = hub.identities.self_pubkey
-        self.publish = hub.publish
+        self.publish = hub.publisher.publish
         self.follow = hub.follow
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
-        self.submit = hub.submit
+        self.submit = hub.publisher.submit
         self.remove = hub.remove
         self.search = hub.search
         self.engine = engine
@@ -279,11 +280,21 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)
-            hub = Hub(config, relay_url(config, url), page, store, faults=faults)
+            settings = Settings(config, relay_url(config, url))
+            hub = Hub(settings, page, store, secrets.pubkey, faults=faults)
             await hub.connect(thread.connect())
             thread.start()
             try:
-                hub.identities = Identities(hub, secrets)
+                hub.identities = Identities(
+                    secrets,
+                    reader=store,
+                    ingest=hub.ingest,
+                    publisher=hub.publisher,
+                    settings=settings,
+                    checks=hub.checks,
+                    clock=hub.clock,
+                    faults=faults,
+                )
                 await hub.identities.list_members()
                 engine = make_search(config, hub, store)
                 hub.search = engine

@@ -86,7 +86,6 @@ class Refresh:
         assert {projection.table for projection in self._projections} >= self._pending.keys()
         for projection in self._projections:
             keys = sorted(self._pending.pop(projection.table, ()))
-            self.sources.forget_rows()
             for start in range(0, len(keys), AT_ONCE):
                 if start:
                     self.sources.forget()
@@ -145,10 +144,15 @@ class Refresh:
         write_rows(self._connection, sql.replace, [msgspec.structs.astuple(row) for row in changing])
         if projection.counts is not None:
             self._count(projection.counts, [*came, *changed], [*went, *former])
-        self._forget_under(projection.table, [row.seq for row in went])
-        self._follow(projection.table, "came", came)
-        self._follow(projection.table, "went", went)
-        self._follow(projection.table, "changed", changed)
+        if "id" in projection.row.__struct_fields__:  # it is an event's, and others may follow from it
+            for row in (*came, *changed):
+                self.sources.note(projection.table, row.seq, row.id, row)
+            for row in went:
+                self.sources.note(projection.table, row.seq, row.id, None)
+            self._follow(projection.table, "came", [row.id for row in came])
+            self._follow(projection.table, "changed", [row.id for row in changed])
+            self._follow(projection.table, "went", [row.id for row in went])
+            self._forget_under(projection.table, [row.seq for row in went])
 
     def _count(self, counts: Callable[[Any], Iterable[Count]], more: Iterable[Any], fewer: Iterable[Any]) -> None:
         """Add to the counters what came, and take off what went."""
@@ -172,18 +176,17 @@ class Refresh:
                 part = padded(list(seqs[start : start + SIZES[-1]]))
                 sql = listed(forgetting(projection.table, column, with_names), ("seqs", len(part)))
                 gone += self._connection.execute(sql, part).fetchall()
-            if gone:
-                self._forget_under(projection.table, [seq for seq, _ in gone])
-                self._touch(projection.table, "went", [event_id for _, event_id in gone])
+            for seq, event_id in gone:
+                self.sources.note(projection.table, seq, event_id, None)
+            self._follow(projection.table, "went", [event_id for _, event_id in gone])
+            self._forget_under(projection.table, [seq for seq, _ in gone])
 
-    def _follow(self, table: str, change: Change, rows: Sequence[Any]) -> None:
-        if rows and self._followed:
-            self._touch(table, change, [row.id for row in rows] if hasattr(rows[0], "id") else [])
-
-    def _touch(self, table: str, change: Change, ids: Sequence[str]) -> None:
+    def _follow(self, table: str, change: Change, ids: Sequence[str]) -> None:
         """Note the keys of later projections that follow from rows of these events."""
+        if not ids or not self._followed:
+            return
         for projection in self._projections:
-            for follow in projection.follows if ids else ():
+            for follow in projection.follows:
                 if follow.table == table and change in follow.when:
                     keys = ids if follow.keys is None else self.sources.keys(follow.keys, ids)
                     self._pending.setdefault(projection.table, set()).update(keys)

@@ -103,14 +103,15 @@ class SqliteSources:
         """Events that are at hand already."""
         self._events.update((live.event.id, live) for live in lives)
 
-    def forget_rows(self) -> None:
-        """Rows have changed since they were looked up."""
-        self._standings.clear()
-        self._rows.clear()
+    def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
+        """The event has this row from now on, None for none."""
+        self._rows[table, seq] = row
+        self._standings[event_id] = None if row is None else Standing(table, seq)
 
     def forget(self) -> None:
         """Let go of everything but owners, so that no more is held than the keys at hand need."""
-        self.forget_rows()
+        self._standings.clear()
+        self._rows.clear()
         self._events.clear()
         self._newest.clear()
 

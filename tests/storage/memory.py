@@ -152,6 +152,9 @@ class MemoryLog:
         """The relay says nothing here."""
         return []
 
+    def changed(self, kind: str, key: str) -> None:
+        """Nobody follows."""
+
     def touch_author(self, pubkey: str) -> None:
         """There are no derived rows to refresh."""
 
