@@ -268,6 +268,24 @@ class Site:
         return await self.reader.info()
 
 
+def make_hub(
+    settings: Settings, page: Page, store: SqliteStore, secrets: Vault, *, faults: Faults, role: int = 0
+) -> Hub:
+    """A hub with its identities; its link to the writer and its search are the caller's to give."""
+    hub = Hub(settings, page, store, secrets.pubkey, faults=faults, role=role)
+    hub.identities = Identities(
+        secrets,
+        reader=store,
+        ingest=hub.ingest,
+        publisher=hub.publisher,
+        settings=settings,
+        checks=hub.checks,
+        clock=hub.clock,
+        faults=faults,
+    )
+    return hub
+
+
 @contextlib.asynccontextmanager
 async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     """A relay without a port: pipeline, policies and storage. Raises StorageError, Locked when a server is running."""
@@ -280,21 +298,10 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)
-            settings = Settings(config, relay_url(config, url))
-            hub = Hub(settings, page, store, secrets.pubkey, faults=faults)
+            hub = make_hub(Settings(config, relay_url(config, url)), page, store, secrets, faults=faults)
             await hub.connect(thread.connect())
             thread.start()
             try:
-                hub.identities = Identities(
-                    secrets,
-                    reader=store,
-                    ingest=hub.ingest,
-                    publisher=hub.publisher,
-                    settings=settings,
-                    checks=hub.checks,
-                    clock=hub.clock,
-                    faults=faults,
-                )
                 await hub.identities.list_members()
                 engine = make_search(config, hub, store)
                 hub.search = engine

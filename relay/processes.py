@@ -31,8 +31,7 @@ from relay.roles.page import COUNTERS, Page
 from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
 from relay.roles.writer import WriterRole
 from relay.server import control, link, listener
-from relay.server.hub import Hub
-from relay.server.identities import Identities
+from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import StorageError
 from storage.command_codec import decode
@@ -216,10 +215,10 @@ async def _serve(
         store = await app.open_reader(config, plan.page.fronts)
         stack.push_async_callback(store.close)
         secrets = app.unlock(config, await store.ask(lambda tables: tables.secret_check()))
-        hub = Hub(config, app.relay_url(config, plan.url), plan.page, store, faults=faults, role=number)
+        settings = Settings(config, app.relay_url(config, plan.url))
+        hub = app.make_hub(settings, plan.page, store, secrets, faults=faults, role=number)
         stack.push_async_callback(hub.close)
         connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
-        hub.identities = Identities(hub, secrets)
         stack.push_async_callback(hub.identities.close)
         site = await stack.enter_async_context(app.searching(config, hub, store, plan.search))
         server = listener.make(hub, http.build(site))
