@@ -1,16 +1,15 @@
-"""Search as the settings have it: in the process that asks (`LocalSearch`), or as a process of its own (`run`).
+"""Search as the settings have it: in the process that asks (`LocalSearch`), or as a process of its own (`live`).
 
 Only this module brings in numpy, hnswlib and the models. Importing those takes long and starts threads, so whoever needs none of
 them imports this one only where it is used: a front that asks another process, and the supervisor, never do.
 """
 
 import asyncio
-import logging
+import contextlib
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +22,7 @@ from relay.roles.search import SearchServer, SettingsInForce
 from relay.roles.supervisor import Lifeline
 from relay.server.embedding import Worker
 from relay.server.follow import Follower, Following
-from relay.server.link import Link, connect
+from relay.server.link import Link, keep
 from relay.server.supervision import Faults, Tasks
 from storage.base import Readers, StorageError
 from storage.search import minilm
@@ -32,15 +31,13 @@ from storage.search.engine import Chunk, Hit, ModelMismatch, Progress, SearchHea
 from storage.search.minilm import MiniLm
 from storage.search.space import Keeping, Run, Write
 from storage.search.sqlite import SqliteSearch
-from storage.sqlite import backend
+from storage.sqlite.tools import SqliteStore
 
 DIRECTORY: Final = "search"  # what is kept beside the database: the index of vectors, which can be made again
 
 _encode: Final = msgspec.msgpack.encode
 _settings: Final = msgspec.msgpack.Decoder(Search).decode
 _kept: Final = msgspec.msgpack.Decoder(list[Search]).decode
-
-log = logging.getLogger("tidings.search")
 
 
 def embedder(settings: Search) -> Embedder:
@@ -166,130 +163,77 @@ class LocalSearch:
             self._worker.wake()
 
 
-def run(
+async def live(
     config: Config,
     page: Page,
     role: int,
     lifeline: Lifeline,
     *,
+    reader: Callable[[], Awaitable[SqliteStore]],
     writer_path: str,
     listener: socket.socket,
     kept: SettingsInForce,
 ) -> int:
-    """The life of the search role, until SIGTERM or the end of its supervisor; its exit status.
+    """The life of the search role, until SIGTERM; its exit status. Raises ConfigError and StorageError where it cannot start.
 
-    `role` is its number on the page, `writer_path` where the writer listens, `listener` where fronts ask; `kept` outlives it.
+    `role` is its number on the page, `reader` opens the database, `writer_path` is where the writer listens, `listener` where
+    fronts ask. `kept` outlives the role.
     """
-    life = _Life(config, page, role, lifeline).live(writer_path, listener, kept)
-    if os.name == "nt":
-        return asyncio.run(life)
-    import uvloop
-
-    return uvloop.run(life)
-
-
-class _Life:
-    """What the parts of the role share."""
-
-    def __init__(self, config: Config, page: Page, role: int, lifeline: Lifeline) -> None:
-        self._config = config
-        self._page = page
-        self._role = role
-        self._lifeline = lifeline
-        self._stop = asyncio.Event()
-        self._faults = Faults()
-        self._counters = page.counters(role)
-
-    async def live(self, writer_path: str, listener: socket.socket, kept: SettingsInForce) -> int:
-        """All of it."""
-        self._heed()
-        self._count("pid", os.getpid())
-        self._count("started", int(time.time()))
-        storage = self._config.storage
-        tasks = Tasks(self._faults)
-        try:
-            store = await backend.open_reader(
-                Path(self._config.server.data),
-                readers=storage.readers,
-                cache_mib=storage.cache_mib,
-                query_steps=storage.query_steps,
-            )
-            try:
-                following = Following(self._page, store, lambda _id: None, self._faults.report, tasks.start)
-                link = self._link(following)
-                tasks.repeat(partial(_stay_connected, link, writer_path), "the link to the writer")
-                service = LocalSearch(self._config, store.run, link.execute, kept)
-                try:
-                    if await self._until_stopped(service.open()):
-                        await self._serve(service, following, listener, tasks)
-                finally:
-                    await service.close()
-                    link.close()
-            finally:
-                await tasks.close()
-                await store.close()
-        except (StorageError, ConfigError) as error:
-            self._lifeline.fail(str(error))
-            return 1
-        return 0
-
-    def _heed(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._faults.handle)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # no setting of search changes while it serves
-        loop.add_reader(self._lifeline.end, self._orphaned)
-
-    def _orphaned(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._lifeline.end)
-        self._stop.set()
-
-    def _link(self, following: Following) -> Link:
-        return Link(
-            self._role,
-            committed=following.commit,
-            behind=following.behind,
-            failed=lambda _problem: None,
-            turned=lambda: None,
-            report=self._faults.report,
-        )
-
-    async def _until_stopped(self, opening: Coroutine[Any, Any, None]) -> bool:
-        """Whether it is done, and not stopped before. Raises what it raises."""
-        work = asyncio.create_task(opening)
-        stopped = asyncio.create_task(self._stop.wait())
-        await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not work.done():
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            return False
-        work.result()
-        return True
-
-    async def _serve(self, service: LocalSearch, following: Following, listener: socket.socket, tasks: Tasks) -> None:
-        server = SearchServer(service, _settings, self._faults.report)
+    faults = Faults()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(faults.handle)
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # no setting of search changes while it serves
+    loop.add_reader(lifeline.end, os._exit, 1)  # the supervisor is gone
+    async with contextlib.AsyncExitStack() as stack:
+        store = await reader()
+        stack.push_async_callback(store.close)
+        tasks = Tasks(faults)
+        stack.push_async_callback(tasks.close)
+        following = Following(page, store, lambda _id: None, faults.report, tasks.start)
+        link = _link(role, following, faults)
+        stack.callback(link.close)
+        tasks.repeat(partial(keep, link, writer_path), "the link to the writer")
+        service = LocalSearch(config, store.run, link.execute, kept)
+        stack.push_async_callback(service.close)
+        if not await _done(service.open(), stop):
+            return 0
+        server = SearchServer(service, _settings, faults.report)
+        stack.callback(server.close)
+        faulty = COUNTERS.index("faults")
+        counters = page.counters(role)
 
         def looked() -> None:
             server.tell()
-            self._count("faults", self._faults.count)
+            counters[faulty] = faults.count
 
         service.work(following.add, looked)
-        door = tasks.repeat(partial(server.listen, listener), "the door of search")
-        self._lifeline.ready()
-        await self._stop.wait()
-        door.cancel()
-        server.close()
-
-    def _count(self, name: str, value: int) -> None:
-        self._counters[COUNTERS.index(name)] = value
+        tasks.repeat(partial(server.listen, listener), "the door of search")
+        lifeline.ready()
+        await stop.wait()
+    return 0
 
 
-async def _stay_connected(link: Link, path: str) -> None:
-    """Reach the writer, again whenever it was lost."""
-    while True:
-        lost = asyncio.Event()
-        link.lost = lost.set
-        await connect(link, path)
-        await lost.wait()
+def _link(role: int, following: Following, faults: Faults) -> Link:
+    return Link(
+        role,
+        committed=following.commit,
+        behind=following.behind,
+        failed=lambda _problem: None,
+        turned=lambda: None,
+        report=faults.report,
+    )
+
+
+async def _done(opening: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Whether it is done, and not stopped before. Raises what it raises."""
+    work, stopped = asyncio.create_task(opening), asyncio.create_task(stop.wait())
+    await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not work.done():
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        return False
+    work.result()
+    return True

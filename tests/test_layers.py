@@ -47,9 +47,10 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.federation": SERVED,
     "relay.app": EVERYTHING,
     "relay.search": EVERYTHING,
+    "relay.processes": EVERYTHING,
     "relay.client": GROUND,
     "relay.cli": (*SERVED, "relay.app", "relay.commands"),
-    "relay.commands": (*SERVED, "relay.app", "relay.client"),
+    "relay.commands": (*SERVED, "relay.app", "relay.processes", "relay.client"),
     "relay.__main__": ("relay.cli",),
     "relay": (),
     "bench": EVERYTHING,
@@ -171,7 +172,7 @@ def test_what_points_downwards_is_no_breach(name: str, source: str) -> None:
 
 def test_what_a_front_and_the_supervisor_import_starts_no_threads_and_loads_no_model() -> None:
     heavy = {"numpy", "hnswlib", "wordllama", "onnxruntime", "tokenizers"}
-    doors = "relay.app, relay.http.app, relay.commands.serving, relay.server.remote_search, relay.roles.supervisor"
+    doors = "relay.app, relay.http.app, relay.commands.serving, relay.processes, relay.server.remote_search, relay.roles.supervisor"
     look = f"import sys, threading, {doors}\nprint(sorted({heavy} & set(sys.modules)), threading.active_count())"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split("\n")[0] == "[] 1"

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -51,11 +52,18 @@ def main() -> None:
         return 0
 
     def searching(lifeline: Lifeline) -> int:
+        import uvloop
+
         from relay import search
 
         print(f"search {os.getpid()}", flush=True)
         path = str(directory / "writer.sock")
-        return search.run(config, page, 2, lifeline, writer_path=path, listener=asking, kept=kept)
+        reader = partial(app.open_reader, config)
+        return int(
+            uvloop.run(
+                search.live(config, page, 2, lifeline, reader=reader, writer_path=path, listener=asking, kept=kept)
+            )
+        )
 
     roles = [Role("writer", 0, writer, [writing.fileno()]), Role("search", 1, searching, [asking.fileno()])]
     Supervisor(roles, 5.0, page.clear).run(lambda: print("started", flush=True))
