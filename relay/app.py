@@ -29,7 +29,7 @@ from relay.config import Config, ConfigError, Search, reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread
-from relay.roles.page import Page
+from relay.roles.page import MANY, Page
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
@@ -212,6 +212,8 @@ class Site:
         self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
         self.faults = hub.faults
+        self.streams = hub.streams
+        self.fronts = hub.page.fronts
 
     @property
     def config(self) -> Config:
@@ -259,7 +261,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
         store = await open_reader(config)
         try:
-            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections)
+            page = Page(("front", "writer"), fronts=1, addresses=max(MANY, 2 * config.server.max_connections))
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)

@@ -25,7 +25,7 @@ from relay.protocol.event import wire as wire_of
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.protocol.session import Rules
-from relay.roles.page import Page
+from relay.roles.page import FAULTY, SILENT, UNWRITABLE, Page
 from relay.server import limits, policies
 from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
@@ -49,6 +49,14 @@ SWEEP_BATCH: Final = 1000
 log = logging.getLogger("tidings.hub")
 
 
+class RoleHealth(msgspec.Struct, frozen=True):
+    """How one role of the relay is doing; with one process, the roles in it."""
+
+    name: str
+    status: str  # ok, degraded, unwritable, busy (one command takes long), silent (it does not answer), down (it starts again)
+    problem: str | None = None
+
+
 class Health(msgspec.Struct, frozen=True):
     """What `/health` and `tidings info` tell of a running relay. Times are seconds."""
 
@@ -63,6 +71,7 @@ class Health(msgspec.Struct, frozen=True):
     delivered: int
     last_seq: int
     search: SearchHealth
+    roles: list[RoleHealth]
     problem: str | None = None
 
 
@@ -84,14 +93,17 @@ class Hub:
             ("/", at or "/", f"{at}/")
         )  # where the relay is: on any other it would have another name
         self.reader = reader
-        self._page = page
+        self.page = page
+        page.begin(role)
         self.clock = asyncio.get_running_loop().time
         self.faults = faults
         self.fanout = Fanout()
         self.connections: set[Connection] = set()
         self.paused: set[Connection] = set()
         self.dirty: set[Connection] = set()  # have something queued
-        self.tally = limits.Tally()
+        self.websockets = limits.OpenConnections(page, role, "connections")
+        self.http_connections = limits.OpenConnections(page, role, "http")
+        self.streams = limits.OpenConnections(page, role, "streams", "stream ")
         self.checks = ProofChecks(self.clock)
         self.buckets = limits.Buckets()
         self.wasted = limits.Buckets()
@@ -105,7 +117,6 @@ class Hub:
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
         self._sweeping: asyncio.Task[None] | None = None
-        self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
@@ -143,12 +154,13 @@ class Hub:
         """Count a new connection in; why not, when there is no room for it."""
         if self.draining:
             return "this relay is shutting down; try again in a moment"
-        return self.tally.enter(address, self.config.rates.connections_per_address, self.config.server.max_connections)
+        rates = self.config.rates
+        return self.websockets.enter(address, rates.connections_per_address, self.config.server.max_connections)
 
     def admit_http(self, address: str) -> str | None:
         """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
         rates = self.config.rates
-        return self.tally.enter(address, rates.connections_per_address, self.config.server.max_connections, http=True)
+        return self.http_connections.enter(address, rates.connections_per_address, self.config.server.max_connections)
 
     def may_send(self, address: str) -> bool:
         """Whether one more message from this address is within its rate."""
@@ -281,22 +293,50 @@ class Hub:
         return await self.ingest.execute(CountRows())
 
     def health(self) -> Health:
-        """How the relay is doing now."""
-        missing = self._page.missing
-        problem = self.ingest.failure or (missing and str(Missing(*missing))) or self.faults.problem()
+        """How the relay is doing now: all its roles together."""
+        self._tell_page()
+        page = self.page
+        roles = [_role_health(page, role) for role in range(len(page.roles))]
+        writer = roles[page.roles.index("writer")]
+        failure = (
+            self.ingest.failure if writer.status == "unwritable" else None
+        )  # else another front's events were stored
+        problem = failure or self._problem() or next((role.problem for role in roles if role.problem), None)
         return Health(
             status="draining" if self.draining else "degraded" if problem else "ok",
-            takes_events=not self.draining and self.ingest.failure is None,
-            uptime=int(time.monotonic() - self._started),
-            connections=self.tally.total,
-            subscriptions=self.fanout.count,
-            waiting=self.ingest.pending,
-            stored=self.ingest.stored,
-            refused=self.ingest.refused,
-            delivered=self.fanout.delivered,
+            takes_events=not self.draining and writer.status in ("ok", "degraded", "busy"),
+            uptime=page.uptime,
+            connections=page.total("connections"),
+            subscriptions=page.total("subscriptions"),
+            waiting=page.total("waiting"),
+            stored=page.total("stored"),
+            refused=page.total("refused"),
+            delivered=page.total("delivered"),
             last_seq=self.ingest.last_seq,
             search=self.search.health(),
+            roles=roles,
             problem=problem,
+        )
+
+    def _problem(self) -> str | None:
+        """What is wrong here."""
+        missing = self.page.missing
+        return (missing and str(Missing(*missing))) or self.faults.problem()
+
+    def _tell_page(self) -> None:
+        """Store what the other fronts are to know of this one."""
+        ingest = self.ingest
+        self.page.beat(self.role)
+        self.page.store(
+            self.role,
+            subscriptions=self.fanout.count,
+            waiting=ingest.pending,
+            stored=ingest.stored,
+            refused=ingest.refused,
+            delivered=self.fanout.delivered,
+            faults=self.faults.count,
+            degraded=FAULTY if self.faults.problem() else 0,
+            applied=self.log.number,
         )
 
     # time
@@ -305,6 +345,7 @@ class Hub:
         while True:
             await asyncio.sleep(TICK)
             now = self.clock()
+            self._tell_page()
             self._visit(now)
             interval = self.config.storage.sweep_interval
             due = not self.role and interval and now - self._swept_at >= interval
@@ -368,6 +409,21 @@ class Hub:
         await self._tasks.close()
         await self.queries.close()
         await self.ingest.close()
+
+
+def _role_health(page: Page, role: int) -> RoleHealth:
+    name, state = page.roles[role], page.count(role, "degraded")
+    if not page.count(role, "pid"):
+        return RoleHealth(name, "down", f"the {name} is down; it is being started again")
+    if page.silence(role) > SILENT and page.count(role, "busy"):
+        return RoleHealth(name, "busy", f"the {name} is at one command for {page.silence(role):.0f} s; events wait")
+    if page.silence(role) > SILENT:
+        return RoleHealth(name, "silent", f"the {name} has not answered for {page.silence(role):.0f} s")
+    if state == UNWRITABLE:
+        return RoleHealth(name, "unwritable", f"the {name} could not store what it was given last; the log says why")
+    if state == FAULTY:
+        return RoleHealth(name, "degraded", f"something failed in the {name}; the log says more")
+    return RoleHealth(name, "ok")
 
 
 def _limits(config: Config) -> Limits:

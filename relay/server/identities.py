@@ -18,19 +18,18 @@ from keys.nip98 import authenticated_key
 from keys.schnorr import verify_event
 from keys.tokens import Kind
 from keys.vault import Vault
-from relay.errors import Prefix, Reject
+from relay.errors import Prefix, Reject, TooFast
 from relay.protocol import kinds, names
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
+from relay.roles.messages import Quota
 from relay.server import checks
 from relay.server.agents import Agents
 from relay.server.follow import Applied
-from relay.server.limits import Buckets
 from relay.server.origin import base_url
 from relay.server.profiles import Profiles
-from relay.server.proof_checks import TooFast
 from relay.server.proofs import Proofs
 from relay.server.signing import NoCustody, Signing
 from relay.server.supervision import Tasks
@@ -61,7 +60,7 @@ if TYPE_CHECKING:
 CODE_SECONDS: Final = 600  # a claim code that binds a key, or an invite, is good so long
 USED_SECONDS: Final = 3600  # how coarsely the last use of a token is kept
 MAX_CACHED: Final = 10_000  # tokens whose owner is remembered
-HOUR: Final = 3600.0
+HOUR: Final = 3600
 _WRONG_KIND: Final = {
     Kind.APP: "this is an app token (tda_…); the feed takes an identity token (tdi_…)",
     Kind.KEY_CLAIM: "this is a claim code (tdk_…) for a kind 28934 event; the feed takes an identity token (tdi_…)",
@@ -116,10 +115,9 @@ class Identities:
         self.signing = Signing(hub, vault)
         hub.self_pubkey = self.signing.pubkey
         self.profiles = Profiles(hub, self.signing)
-        self.proofs = Proofs(int(time.time()))
+        self.proofs = Proofs(hub.page, hub.role)
         self.users = Users(hub, self.proofs, hub.checks)
         self.agents = Agents(hub)
-        self._buckets = Buckets()
         self._tokens: dict[str, _Known] = {}
         self._generation = 0
         self._tasks = Tasks(hub.faults)
@@ -213,7 +211,6 @@ class Identities:
         checks.name(name)
         description = checks.text(description, names.MAX_DESCRIPTION, "description")
         checks.work(self.self_pubkey, name, nonce, rules.register_pow)
-        self._count_registration(address)
         now = int(time.time())
         token, claim = tokens.make(Kind.IDENTITY), tokens.make(Kind.IDENTITY_CLAIM)
         async with self.signing.custody() as custody:
@@ -229,7 +226,7 @@ class Identities:
                 claim_hash=tokens.digest(claim),
                 claim_expires_at=now + rules.claim_hours * 3600,
             )
-            await self._hub.ingest.execute(Register(new))
+            await self._hub.ingest.execute(Register(new), quota=self._quota(address))
         try:
             await self.profiles.introduce(new.id)
         except StorageError as error:  # the identity is there, and its token is shown now or never
@@ -241,11 +238,10 @@ class Identities:
         if not self._hub.config.identities.registration:
             raise Reject(Prefix.RESTRICTED, "this relay's operator gives out identities; registration is closed")
 
-    def _count_registration(self, address: str) -> None:
+    def _quota(self, address: str) -> Quota | None:
+        """What the writer counts registrations and invites by."""
         most = self._hub.config.identities.registrations_per_hour
-        if not self._buckets.take(address, most / HOUR, HOUR, self._hub.clock()):
-            seconds = int(HOUR / most) + 1
-            raise TooFast("too many registrations from your address; come back later", seconds)
+        return Quota(address, "registrations", most, HOUR) if most else None
 
     async def invite(self, filters: Sequence[Filter], address: str) -> Event | None:
         """An invite (NIP-43, kind 28935), made for this request: by its claim a key gets an identity of its own, once.
@@ -263,9 +259,8 @@ class Identities:
             raise Reject(
                 Prefix.POW, "an identity takes work here, so there are no invites: POST /api/v1/agents/register"
             )
-        self._count_registration(address)
         digest = tokens.digest(code)
-        await self._hub.ingest.execute(OpenInvite(digest, now + CODE_SECONDS))
+        await self._hub.ingest.execute(OpenInvite(digest, now + CODE_SECONDS), quota=self._quota(address))
         return event
 
     async def get(self, identity_id: str) -> Identity:
