@@ -34,8 +34,9 @@ from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
+from relay.server.replay_guard import ReplayGuard
+from relay.server.settings import Settings
 from relay.server.supervision import Faults
-from storage import sqlite
 from storage.base import Info, Reader, StorageError, Tools, Writer
 from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
@@ -47,8 +48,9 @@ from storage.search.engine import Progress
 from storage.search.minilm import MiniLm
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
-from storage.sqlite_tools import SqliteStore
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writer import SqliteWriter
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
 PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 98)  # what relay.protocol and relay.http do themselves
@@ -81,7 +83,7 @@ def relay_url(config: Config, reached_at: str = "") -> str:
 
 def open_writer(config: Config, url: str = "") -> SqliteWriter:
     """The writer of the configured data directory. Raises StorageError, Locked when another process has it."""
-    return sqlite.open_writer(
+    return backend.open_writer(
         Path(config.server.data),
         table.meaning(
             relay_url(config, url),
@@ -149,7 +151,7 @@ def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
 
 async def open_reader(config: Config) -> SqliteStore:
     """A reader of the configured data directory, which a writer has made. Raises StorageError."""
-    return await sqlite.open_reader(
+    return await backend.open_reader(
         Path(config.server.data),
         readers=config.storage.readers,
         cache_mib=config.storage.cache_mib,
@@ -200,12 +202,12 @@ class Site:
         self.hub = hub
         self.identities = hub.identities
         self.self_pubkey: str | None = hub.identities.self_pubkey
-        self.publish = hub.publish
+        self.publish = hub.publisher.publish
         self.follow = hub.follow
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
-        self.submit = hub.submit
+        self.submit = hub.publisher.submit
         self.remove = hub.remove
         self.search = hub.search
         self.engine = engine
@@ -265,11 +267,21 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)
-            hub = Hub(config, relay_url(config, url), page, store, faults=faults)
+            settings = Settings(config, relay_url(config, url))
+            hub = Hub(settings, page, store, secrets.pubkey, faults=faults)
             await hub.connect(thread.connect())
             thread.start()
             try:
-                hub.identities = Identities(hub, secrets)
+                hub.identities = Identities(
+                    secrets,
+                    reader=store,
+                    ingest=hub.ingest,
+                    publisher=hub.publisher,
+                    settings=settings,
+                    checks=hub.checks,
+                    replay_guard=ReplayGuard(page, hub.role),
+                    faults=faults,
+                )
                 await hub.identities.list_members()
                 engine = make_search(config, hub, store)
                 hub.search = engine

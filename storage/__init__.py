@@ -1,1 +1,1 @@
-"""Where events are kept: the interfaces, the SQLite backend and the in-memory reference."""
+"""Where events are kept: the interfaces named by use, and the SQLite backend."""

@@ -128,8 +128,8 @@ def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
         ("relay.errors", "from relay.protocol import kinds"),
         ("keys.schnorr", "from storage.base import Reader"),
         ("keys.nip42", "from keys.custody import Custody"),
-        ("keys.custody", "from storage.sqlite import open_writer"),
-        ("storage.sqlite", "from handlers.table import meaning"),
+        ("keys.custody", "from storage.sqlite.backend import open_writer"),
+        ("storage.sqlite.backend", "from handlers.table import meaning"),
         ("handlers.posts", "import storage"),
         ("handlers.posts", "import time"),
         ("relay.server.ingest", "from storage import sqlite"),
@@ -138,7 +138,7 @@ def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
         ("relay.federation.peers", "from relay.http import routes"),
         ("relay.http.page", "import relay.app"),
         ("relay.client.relay", "from relay.config import Config"),
-        ("relay.cli", "from storage.sqlite import open_writer"),
+        ("relay.cli", "from storage.sqlite.backend import open_writer"),
         ("relay", "import relay.errors"),
     ],
 )
@@ -150,7 +150,10 @@ def test_a_breach_is_found(name: str, source: str) -> None:
     ("name", "source"),
     [
         ("relay.protocol.session", "import hashlib, msgspec\nfrom relay.errors import Reject\nfrom . import kinds"),
-        ("storage.sqlite", "import sqlite3, aiosqlite\nfrom storage import base\nfrom relay.protocol import admission"),
+        (
+            "storage.sqlite.backend",
+            "import sqlite3, aiosqlite\nfrom storage import base\nfrom relay.protocol import admission",
+        ),
         ("keys.tokens", "import secrets\nfrom relay.errors import Reject"),
         (
             "relay.server.ingest",

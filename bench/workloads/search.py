@@ -25,13 +25,13 @@ from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
-from storage import sqlite
 from storage.base import Incoming
 from storage.commands import Command
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
+from storage.sqlite import backend
 
 SHARES: Final = {"": 1.0, " 50 %": 0.5, " 1 %": 0.01, " 0.1 %": 0.001}  # of the passages match the filter
 RECALL: Final = 0.95
@@ -66,13 +66,13 @@ class Searched:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.writer = sqlite.open_writer(
+        self.writer = backend.open_writer(
             path, table.meaning("ws://bench", searched=_CUTTING.searched), synchronous="normal", cutting=_CUTTING
         )
 
     async def open(self) -> None:
         """Begin to answer."""
-        self.store = await sqlite.open_reader(self.path)
+        self.store = await backend.open_reader(self.path)
 
         async def write(command: Command[T]) -> T:
             return await asyncio.to_thread(self.writer.execute, command, _NOW)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from relay.protocol import kinds
 from relay.protocol.chunks import passages_of
 from relay.protocol.event import Event
 from relay.protocol.rows import Follow, Projection, Sources
@@ -41,7 +42,9 @@ def _rows(key: str, sources: Sources) -> list[PassageFields]:
     if live is None or live.event.kind not in sources.cutting.searched:
         return []
     event, standing = live.event, sources.standing(key)
-    post = sources.row("posts", standing.seq) if standing is not None and standing.table == "posts" else None
+    post = sources.row("posts", live.seq) if event.kind == kinds.POST else None
+    if sources.missed:
+        return []
     title, text = (None, None) if post is None else (post.title, post.content)
     return [
         PassageFields(

@@ -53,7 +53,12 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sources(Protocol):
-    """What rows are made of: the log, the primary tables, and the rows of earlier projections."""
+    """What rows are made of: the log, the primary tables, and the rows of earlier projections.
+
+    `missed`: something that was asked for is not known yet, so the function is called again: what costs much can wait.
+    """
+
+    missed: bool
 
     @property
     def cutting(self) -> Cutting:

@@ -67,6 +67,11 @@ class _Job(msgspec.Struct, gc=False):
     wanted: Entry | Ask
 
 
+def _unix_time() -> float:
+    """The system's clock, looked up at each call, so that a test may set it."""
+    return time.time()
+
+
 class WriterRole:
     """Owns the store while it runs. `commands` decodes what `Ask` carries, `now` gives unix seconds."""
 
@@ -76,7 +81,7 @@ class WriterRole:
         page: Page,
         commands: Callable[[bytes], Any],
         report: Report,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = _unix_time,
     ) -> None:
         self._store = store
         self._page = page

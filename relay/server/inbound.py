@@ -9,6 +9,9 @@ The invariant: what the protocol is given the beginning of, it is given to its e
 begins, and what both give together is what the protocol alone would have given. A frame that is not complete yet is held back
 only as long as the protocol would not have answered either. `tests/server/test_inbound.py` compares the two on any bytes, cut
 anywhere.
+
+A connection begins with the head of a request. What follows it is held until the caller has answered: only then is it known what
+the bytes are.
 """
 
 from typing import Final
@@ -22,6 +25,7 @@ from websockets.speedups import apply_mask
 _TEXT: Final = 0x81  # FIN, no reserved bits, opcode 1
 _MASKED: Final = 0x80
 _MOST_HEADER: Final = 10  # bytes before the mask
+_END_OF_HEAD: Final = b"\r\n\r\n"
 
 Received = bytes | Frame | Request  # `bytes` is the payload of a short text frame
 
@@ -29,30 +33,42 @@ Received = bytes | Frame | Request  # `bytes` is the payload of a short text fra
 class Inbound:
     """Owns a protocol's receiving side. `max_size` is that of the protocol: bytes of a message."""
 
-    __slots__ = ("_begun", "_held", "_left", "_max_size", "_protocol")
+    __slots__ = ("_begun", "_held", "_left", "_max_size", "_needed", "_protocol", "_tail", "touched")
 
     def __init__(self, protocol: ServerProtocol, max_size: int) -> None:
         self._protocol = protocol
         self._max_size = max_size
-        self._held = b""  # the beginning of a frame
+        self._held = bytearray()  # the beginning of a frame
+        self._needed = 0  # bytes that must be there before more can be said of it
+        self._tail = b""  # the last bytes of a head that has not ended
+        self.touched = False  # whether the protocol was given something; for the caller to reset
         self._left = 0  # bytes of a frame that the protocol has the beginning of, and is still to be given
         self._begun = b""  # its header, while its length is not known yet
 
     def feed(self, data: bytes) -> list[Received]:
-        """Take bytes that arrived; what they complete, in order. Afterwards the protocol may have something to send."""
-        if not self._held and len(data) > 6 and data[0] == _TEXT and self._is_between():
+        """Take bytes that arrived; what they complete, in order. Afterwards the protocol may have something to send.
+
+        After a Request, call it again (with nothing, if nothing came) once that is answered.
+        """
+        if self._held:
+            self._held += data
+            if len(self._held) < self._needed:
+                return []
+            data = bytes(self._held)
+            self._held.clear()
+        elif len(data) > 6 and data[0] == _TEXT and self._is_between():
             length = data[1] - _MASKED  # the usual read: one frame, whole
             at = 2
             if length == 126:
                 length, at = data[2] << 8 | data[3], 4
             if 0 <= length <= self._max_size and length != 127 and len(data) == at + 4 + length:
                 return [apply_mask(data[at + 4 :], data[at : at + 4])]
-        return self._general(self._held + data if self._held else data)
+        return self._general(data)
 
     def end(self) -> list[Received]:
         """The client sends no more."""
-        found = self._give(self._held)
-        self._held = b""
+        found = self._give(bytes(self._held))
+        self._held.clear()
         self._protocol.receive_eof()
         return found + self._events()
 
@@ -62,10 +78,15 @@ class Inbound:
         return protocol.state is State.OPEN and not self._left and not self._begun and protocol.current_size is None
 
     def _general(self, data: bytes) -> list[Received]:
-        self._held = b""
         found: list[Received] = []
         at, size = 0, len(data)
+        self._needed = 0
         while at < size:
+            if self._protocol.state is State.CONNECTING:
+                at += self._head(data[at:], found)
+                if found:
+                    break
+                continue
             if self._protocol.state is not State.OPEN:
                 return found + self._give(data[at:])
             if self._left or self._begun:
@@ -79,6 +100,7 @@ class Inbound:
             body, length = _extent(data, at)
             if length is None:
                 break
+            self._needed = body + length - at
             if length > self._max_size:
                 return found + self._give(data[at:])  # the protocol says so, and ends the connection
             end = body + length
@@ -86,8 +108,18 @@ class Inbound:
                 break
             found.append(apply_mask(data[body:end], data[body - 4 : body]))
             at = end
-        self._held = data[at:]
+            self._needed = 0
+        self._held += data[at:]
         return found
+
+    def _head(self, data: bytes, found: list[Received]) -> int:
+        """Give the protocol what is there of the request's head; how many bytes that was."""
+        seen = self._tail + data
+        end = seen.find(_END_OF_HEAD)
+        taken = len(data) if end < 0 else end + len(_END_OF_HEAD) - len(self._tail)
+        self._tail = seen[1 - len(_END_OF_HEAD) :]
+        found += self._give(data[:taken])
+        return taken
 
     def _go_on(self, data: bytes, found: list[Received]) -> int:
         """Give the protocol what is there of a frame that is not short; how many bytes that was."""
@@ -110,6 +142,7 @@ class Inbound:
 
     def _give(self, data: bytes) -> list[Received]:
         if data:
+            self.touched = True
             self._protocol.receive_data(data)
         return self._events()
 

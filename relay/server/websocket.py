@@ -1,10 +1,10 @@
 """The pump: one WebSocket connection, bytes in and bytes out.
 
 uvicorn hands the upgrade request over and from then on this protocol owns the transport. websockets' Sans-I/O `ServerProtocol`
-does the handshake, parses what comes in and answers control frames; what a message means is `Session`. What comes in is acted
-on in shares (`intake`); what goes out is queued as ready frames and written once per turn. Back-pressure goes both ways: a client
-that sends more than it lets us finish, or that does not read its answers, is not read from; one that leaves too much unread is
-disconnected.
+does the handshake and answers control frames, `Inbound` takes frames apart; what a message means is `Session`. What comes in is
+acted on in shares (`intake`); what goes out is queued as ready frames and written once per turn. Back-pressure goes both ways: a
+client that sends more than it lets us finish, or that does not read its answers, is not read from; one that leaves too much
+unread is disconnected.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from relay.protocol.messages import Publish
 from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Session, Tally, refusal_of
 from relay.server import frames, intake, limits
 from relay.server.fanout import Subscription
+from relay.server.inbound import Inbound, Received
 from relay.server.origin import public_url
 from relay.server.queries import MAX_WAITING, History, Job
 from storage.base import Outcome, Status
@@ -86,6 +87,7 @@ class Connection(asyncio.Protocol):
         "hub",
         "in_flight",
         "in_line",
+        "inbound",
         "jobs",
         "lined_up",
         "out",
@@ -114,8 +116,9 @@ class Connection(asyncio.Protocol):
             max_size=settings.limits.max_message_bytes,
             logger=_silent,
         )
+        self.inbound = Inbound(self.protocol, settings.limits.max_message_bytes)
         self.session = Session(secrets.token_hex(16))
-        self.author = hub.author(Door.CLIENT)
+        self.author = hub.publisher.author(Door.CLIENT)
         self.address = ""
         self.url = hub.relay_url  # under which this client knows the relay
         self.deflate = False
@@ -124,7 +127,7 @@ class Connection(asyncio.Protocol):
         self.paused = False
         self.lined_up = False  # waiting for, or being served by, a query worker
         self.in_flight = 0
-        self.unread = memoryview(b"")  # came in and was not acted on yet
+        self.unread: bytes | memoryview = b""  # came in and was not acted on yet
         self.in_line = False  # waiting for its turn to be read
         self.deaf = False  # sent so much rubbish that nothing more is looked at
         self.allowance = intake.Allowance(hub.clock())
@@ -153,7 +156,7 @@ class Connection(asyncio.Protocol):
         self.hub.connections.discard(self)
         self.hub.paused.discard(self)
         self.hub.dirty.discard(self)
-        self.unread = memoryview(b"")
+        self.unread = b""
         self.jobs.clear()
         self.out.clear()
         for subscription in self.session.subscriptions.values():
@@ -166,35 +169,51 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.hub.clock()
         if not self.deaf:
-            self.unread = memoryview(bytes(self.unread) + data if self.unread else data)
+            self.unread = bytes(self.unread) + data if self.unread else data
             self.hub.intake.arrived(self)
 
     def read_some(self, most: int) -> int:
         """Act on what was received, in slices, until that took `most` units or there is reason to wait; how many it took."""
         used = 0
-        protocol = self.protocol
+        inbound = self.inbound
+        size = intake.PACKED_SLICE if self.deflate else intake.SLICE
         while self.unread and used < most and not self._must_wait():
-            size = intake.PACKED_SLICE if self.deflate else intake.SLICE
-            part, self.unread = bytes(self.unread[:size]), self.unread[size:]
-            protocol.receive_data(part)
-            for event in protocol.events_received():
-                if type(event) is Frame:
-                    used += intake.units(len(event.data))
-                    self._frame(event)
-                elif isinstance(event, Request):
-                    self._handshake(event)
-            used += 1
-        if isinstance(protocol.parser_exc, PayloadTooBig):
-            self.send(messages.notice(self.hub.too_long))  # before the close frame that is on its way
-        self._pump()
+            part = self.unread
+            if len(part) > size:
+                view = memoryview(part)
+                part, self.unread = view[:size], view[size:]
+            else:
+                self.unread = b""
+            used += 1 + self._take(inbound.feed(bytes(part)))
+        if inbound.touched:
+            inbound.touched = False
+            if isinstance(self.protocol.parser_exc, PayloadTooBig):
+                self.send(messages.notice(self.hub.too_long))  # before the close frame that is on its way
+            self._pump()
         self.flush()
         self.consider_reading()
         return used
 
+    def _take(self, received: list[Received]) -> int:
+        """Act on what came; how many units that took."""
+        used = 0
+        for item in received:
+            if type(item) is bytes:
+                used += intake.units(len(item))
+                if self.connected and not self.deaf:
+                    self._message(item)
+            elif type(item) is Frame:
+                used += intake.units(len(item.data))
+                self._frame(item)
+            elif isinstance(item, Request):
+                self._handshake(item)
+                used += self._take(self.inbound.feed(b""))
+        return used
+
     def eof_received(self) -> None:
         self.read_some(intake.LAST)
-        self.unread = memoryview(b"")
-        self.protocol.receive_eof()
+        self.unread = b""
+        self._take(self.inbound.end())
         self._pump()
         self.flush()
 
@@ -224,7 +243,7 @@ class Connection(asyncio.Protocol):
             forwarded = request.headers.get_all(hub.config.server.address_header)
             address = limits.client_address(peer[0] if peer else "local", forwarded, hub.networks)
             self.url = public_url(hub.config, peer[0] if peer else "", request.headers.get_all) or hub.relay_url
-            self.author = hub.author(Door.CLIENT, url=self.url)
+            self.author = hub.publisher.author(Door.CLIENT, url=self.url)
             reason = hub.admit(address)
             if reason is not None:
                 response = self.protocol.reject(503 if hub.draining else 429, f"{reason}\n")
@@ -267,7 +286,7 @@ class Connection(asyncio.Protocol):
                 log.info("a client that sent little but rubbish was cut off")
                 self.close(CloseCode.POLICY_VIOLATION, "too many messages that this relay cannot use; read its answers")
                 self.deaf = True
-                self.unread = memoryview(b"")
+                self.unread = b""
 
     def _message(self, data: bytes) -> None:
         if not (data.isascii() or _is_utf8(data)):
@@ -306,7 +325,7 @@ class Connection(asyncio.Protocol):
 
     def _publish(self, event: Event, size: int) -> None:
         now = int(time.time())
-        refusal = self.hub.refuse(event, self.author, now)
+        refusal = self.hub.publisher.refuse(event, self.author, now)
         if refusal is not None:
             self._prepare(refusal)
             self.send(messages.ok(event.id, False, str(refusal)))
@@ -360,7 +379,7 @@ class Connection(asyncio.Protocol):
             self._in_vain(size, True)
             return
         self.session.authenticated(pubkey)
-        self.author = hub.author(Door.CLIENT, self.session.keys, self.url)
+        self.author = hub.publisher.author(Door.CLIENT, self.session.keys, self.url)
         self.send(messages.ok(event.id, True))
 
     def end(self, subscription: Subscription, reason: Reject) -> None:

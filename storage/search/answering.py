@@ -14,8 +14,6 @@ import numpy as np
 
 from relay.protocol import kinds
 from relay.protocol.search import Term
-from storage import entries
-from storage.query import under
 from storage.search import fts, hybrid
 from storage.search.embedders import Vectors
 from storage.search.engine import Chunk, Hit, SearchQuery
@@ -23,7 +21,9 @@ from storage.search.fts import Conditions
 from storage.search.space import Space, as_json, embeddings, wires_of
 from storage.search.vectors import top
 from storage.search.writing import settings
-from storage.statements import SIZES, named, padded
+from storage.sqlite import entries
+from storage.sqlite.query import under
+from storage.sqlite.statements import SIZES, named, padded
 
 DEPTH: Final = 50  # passages that each way gives at least
 MOST_DEEP: Final = 2000

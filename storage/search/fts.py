@@ -14,9 +14,9 @@ import msgspec
 from relay.protocol import tokenizer
 from relay.protocol.filter import Filter
 from relay.protocol.search import Term
-from storage import entries, query
 from storage.search.engine import SNIPPET, SearchQuery
-from storage.statements import listed, named, padded
+from storage.sqlite import entries, query
+from storage.sqlite.statements import listed, named, padded
 
 MAX_LOOSE: Final = 48  # terms of a question whose runs were taken apart
 MOST_READ: Final = 2500  # passages that the words of a hybrid question are looked for in, about

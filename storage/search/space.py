@@ -21,7 +21,7 @@ from storage.commands import Command, Model, StoreVectors
 from storage.search import sent
 from storage.search.embedders import Embedder, EmbeddingError, Vectors
 from storage.search.vectors import STALE, VectorIndex
-from storage.statements import named
+from storage.sqlite.statements import named
 
 BATCH: Final = 256  # passages embedded at once
 _PAGE: Final = 1000  # vectors read at once

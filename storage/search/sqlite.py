@@ -18,7 +18,7 @@ from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
 from storage.search.engine import MAX_HITS, MAX_TEXT, Chunk, Hit, Progress, SearchHealth, SearchQuery
 from storage.search.space import Keeping, Space
 from storage.search.vectors import STALE
-from storage.statements import named
+from storage.sqlite.statements import named
 
 DEFAULT_HITS: Final = 25
 RERANKED: Final = 20  # of the best events that are looked at again

@@ -14,7 +14,7 @@ from typing import Final
 
 from relay.protocol import tokenizer
 from storage.base import StorageError
-from storage.statements import named
+from storage.sqlite.statements import named
 
 AT_ONCE: Final = 2000  # passages of one transaction
 _TOLD: Final = 20_000  # passages between two lines that tell how far it is

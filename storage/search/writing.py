@@ -9,7 +9,7 @@ from relay.protocol.chunks import Cutting
 from storage.base import StorageError
 from storage.commands import Model
 from storage.search.engine import ModelMismatch
-from storage.statements import named
+from storage.sqlite.statements import named
 
 
 def settings(connection: sqlite3.Connection) -> Cutting:

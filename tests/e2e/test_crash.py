@@ -10,7 +10,7 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event
-from storage import committed
+from storage.sqlite import committed
 from tests.e2e.harness import Client, Server, check_ok, client, command, fresh_key, serving
 from tests.factories import make_event
 

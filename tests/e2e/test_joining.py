@@ -15,8 +15,8 @@ from keys.schnorr import fault
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite
 from storage.base import Incoming
+from storage.sqlite import backend
 from tests.e2e.harness import Client, Server, client, command, fresh_key, now, serving
 from tests.factories import Keypair, make_event
 
@@ -217,7 +217,7 @@ async def test_what_others_published_as_the_relay_is_gone_after_an_upgrade(tmp_p
     own, other = fresh_key(), fresh_key()
     told = [make_event(key, kind, tags=[["d", "x"]]) for key in (own, other) for kind in sorted(kinds.RELAY_ONLY)]
     note = make_event(other)
-    with contextlib.closing(sqlite.open_writer(tmp_path / "data", table.meaning("ws://127.0.0.1"))) as writer:
+    with contextlib.closing(backend.open_writer(tmp_path / "data", table.meaning("ws://127.0.0.1"))) as writer:
         writer.write([Incoming(event, wire(event), Door.CLIENT, now()) for event in [*told, note]], now())
     with serving(tmp_path / "data", f"identities.relay_key={own.secret.hex()}") as server:
         async with client(server) as alice:

@@ -29,6 +29,7 @@ class FakeSources:
         self.rows: dict[tuple[str, int], object] = {}
         self.cutting = Cutting()
         self.counts_all = False
+        self.missed = False
 
     def event(self, event_id: str) -> Live | None:
         return next((live for live in self.lives if live.event.id == event_id), None)

@@ -11,7 +11,7 @@ from relay.config import Config
 from relay.errors import TooFast
 from relay.roles.messages import Quota
 from relay.roles.page import SILENT
-from relay.server.hub import Health
+from relay.server.health import Health
 from storage.base import StorageError
 from storage.commands import CountRows
 from tests.factories import make_event

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
@@ -112,3 +113,38 @@ def test_a_message_that_is_too_long_is_refused_by_its_header() -> None:
     server = protocol()
     Inbound(server, MAX).feed(frame(0x81, b"", length=MAX + 1))
     assert b"".join(server.data_to_send())[2:4] == (1009).to_bytes(2)
+
+
+HEAD = (
+    b"GET / HTTP/1.1\r\nHost: relay.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@given(st.lists(st.integers(0, 2000), max_size=6))
+def test_what_follows_the_request_waits_until_that_is_answered(cuts: list[int]) -> None:
+    server = ServerProtocol(max_size=MAX, logger=silent)
+    inbound = Inbound(server, MAX)
+    data = HEAD + frame(0x81, b"hello") + frame(0x89, b"?") + frame(0x81, b"again")
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    found: list[Received] = []
+    for a, b in pairwise(places):
+        came = inbound.feed(data[a:b])
+        if came and isinstance(came[0], Request):
+            assert len(came) == 1
+            server.send_response(server.accept(came[0]))
+            came = inbound.feed(b"")
+        found += came
+    assert said(found) == [
+        (Opcode.TEXT, b"hello", True),
+        (Opcode.PING, b"?", True),
+        (Opcode.TEXT, b"again", True),
+    ]
+
+
+def test_what_follows_a_request_that_is_none_is_nothing() -> None:
+    server = ServerProtocol(max_size=MAX, logger=silent)
+    inbound = Inbound(server, MAX)
+    assert inbound.feed(b"GET nonsense\r\n\r\n" + frame(0x81, b"hello")) == []
+    assert inbound.feed(frame(0x81, b"hello")) == []
+    assert server.handshake_exc is not None

@@ -8,11 +8,11 @@ from handlers import table
 from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
-from storage import sqlite
 from storage.base import Incoming, Outcome
 from storage.commands import CountRows, Rebuild
-from storage.sqlite_file import FILE
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.database_file import FILE
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW
 from tests.storage.feed_model import Live, World
 
@@ -27,7 +27,7 @@ def identity(n: int) -> str:
 
 def open_log(directory: Path, local: Sequence[int] = (1, 2, 3), foreign: Sequence[int] = ()) -> SqliteWriter:
     """A new log that knows these identities, none of them with a key."""
-    sqlite.open_writer(directory, MEANING).close()
+    backend.open_writer(directory, MEANING).close()
     plain = sqlite3.connect(directory / FILE)
     with plain:
         for n in (*local, *foreign):
@@ -36,7 +36,7 @@ def open_log(directory: Path, local: Sequence[int] = (1, 2, 3), foreign: Sequenc
                 "INSERT INTO posting_identities (id, name, name_key, origin, created_at) VALUES (?, ?, ?, ?, ?)", values
             )
     plain.close()
-    return sqlite.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
+    return backend.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
 
 
 def write(writer: SqliteWriter, some: Iterable[Event], door: Door = Door.CLIENT, at: int = NOW) -> list[Outcome]:

@@ -39,11 +39,11 @@ from storage.base import (
     Written,
 )
 from storage.commands import Command, RemoveMatching, Sweep
-from storage.identities.reads import SqliteLookups
 from storage.identities.types import Lookups
-from storage.identities.writes import Change, act, carry_out
-from storage.sqlite_file import split
-from storage.statements import migrations
+from storage.sqlite.database_file import split
+from storage.sqlite.identities.reads import SqliteLookups
+from storage.sqlite.identities.writes import Change, act, carry_out
+from storage.sqlite.statements import migrations
 
 T = TypeVar("T")
 
@@ -151,6 +151,9 @@ class MemoryLog:
     def drafts(self) -> list[Draft]:
         """The relay says nothing here."""
         return []
+
+    def changed(self, kind: str, key: str) -> None:
+        """Nobody follows."""
 
     def touch_author(self, pubkey: str) -> None:
         """There are no derived rows to refresh."""

@@ -19,12 +19,12 @@ from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
-from storage import fact_reader, sqlite
 from storage.base import Incoming, Outcome, Status, StorageError
 from storage.identities.commands import OpenInvite, OpenKeyClaim, Register
 from storage.identities.types import NewIdentity
-from storage.sqlite_writer import SqliteWriter
-from storage.transaction import Transaction
+from storage.sqlite import backend, fact_reader
+from storage.sqlite.transaction import Transaction
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 
 RELAY = "ws://relay.example"
@@ -55,7 +55,7 @@ def open_writer(directory: Path, provision: bool = False) -> SqliteWriter:
         chunks_per_key=QUOTA,
         passages=partial(chunks.number, CUTTING),
     )
-    writer = sqlite.open_writer(directory, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
+    writer = backend.open_writer(directory, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
     for key in (1, 2):
         code = f"{key:064x}"
         new = NewIdentity(

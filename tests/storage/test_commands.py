@@ -9,13 +9,14 @@ import pytest
 
 from relay.errors import Prefix, Reject
 from relay.protocol.filter import Filter
-from storage import commands, failures, maintenance
+from storage import commands, failures
 from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
 from storage.failures import Failure
 from storage.identities import commands as identity_commands
-from storage.identities import writes
 from storage.identities.types import Avatar, NewIdentity, Refused, Resealed, Token, User, Why
+from storage.sqlite import maintenance
+from storage.sqlite.identities import writes
 
 ID, HASH = "a" * 32, "b" * 64
 TOKEN = Token(ID, ID, "name", None, 1, 2, None)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from handlers.rows import PROJECTIONS
-from storage import committed, sqlite
 from storage.base import Missing, Status, StorageError
 from storage.commands import Compact
-from storage.sqlite_file import FILE
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend, committed
+from storage.sqlite.database_file import FILE
+from storage.sqlite.writer import SqliteWriter
 from tests.storage.contract import notes
 from tests.storage.histories import MEANING, NOW, incoming
 
@@ -22,8 +22,8 @@ WAL = f"{FILE}-wal"
 def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory as a crash leaves it: every event in the write-ahead log, each a transaction of its own."""
     directory, copy = tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("crashed") / "data"
-    sqlite.open_writer(directory, MEANING).close()
-    writer = sqlite.open_writer(directory, MEANING)
+    backend.open_writer(directory, MEANING).close()
+    writer = backend.open_writer(directory, MEANING)
     try:
         for event in notes(*map(str, range(EVENTS))):
             writer.write(incoming([event]), NOW)
@@ -44,7 +44,7 @@ def data(crashed: Path, tmp_path: Path) -> Path:
 
 async def problems(directory: Path) -> list[str]:
     """What `check` says, without a start of the relay between."""
-    store = await sqlite.open_reader(directory, readers=1, cache_mib=1)
+    store = await backend.open_reader(directory, readers=1, cache_mib=1)
     try:
         return [problem.message async for problem in store.check(PROJECTIONS, verify=False)]
     finally:
@@ -59,7 +59,7 @@ def numbers(writer: SqliteWriter) -> list[int]:
 async def missing_is_told(directory: Path) -> Missing | None:
     """Whatever became of the write-ahead log: each event is there, or is among those that are told to be missing."""
     before = await problems(directory)
-    writer = sqlite.open_writer(directory, MEANING)
+    writer = backend.open_writer(directory, MEANING)
     try:
         here, told = numbers(writer), writer.missing
         assert here == list(range(1, len(here) + 1))
@@ -105,16 +105,16 @@ async def test_what_is_missing_is_told_at_every_start_until_it_is_accepted(
     (data / WAL).unlink()
     for _ in range(2):
         caplog.clear()
-        sqlite.open_writer(data, MEANING).close()
+        backend.open_writer(data, MEANING).close()
         assert [record.getMessage() for record in caplog.records] == [str(Missing(1, EVENTS))]
     assert await problems(data) == [str(Missing(1, EVENTS))]
-    writer = sqlite.open_writer(data, MEANING)
+    writer = backend.open_writer(data, MEANING)
     assert writer.accept_loss() == Missing(1, EVENTS)
     assert writer.missing is None
     assert writer.accept_loss() is None
     writer.close()
     caplog.clear()
-    writer = sqlite.open_writer(data, MEANING)
+    writer = backend.open_writer(data, MEANING)
     assert (writer.missing, writer.last_seq()) == (None, EVENTS)
     assert not caplog.records
     writer.close()
@@ -123,44 +123,44 @@ async def test_what_is_missing_is_told_at_every_start_until_it_is_accepted(
 
 async def test_a_second_loss_is_told_with_the_first(data: Path) -> None:
     (data / WAL).unlink()
-    writer = sqlite.open_writer(data, MEANING)
+    writer = backend.open_writer(data, MEANING)
     writer.write(incoming(notes("later", created_at=6000)), NOW)
     writer.close()
     committed.write(data, EVENTS + 10)
-    writer = sqlite.open_writer(data, MEANING)
+    writer = backend.open_writer(data, MEANING)
     assert writer.missing == Missing(1, EVENTS + 10)
     writer.close()
 
 
 async def test_an_older_backup_in_place_of_the_database_is_noticed(data: Path, tmp_path: Path) -> None:
-    sqlite.open_writer(data, MEANING).close()
-    store = await sqlite.open_reader(data, readers=1, cache_mib=1)
+    backend.open_writer(data, MEANING).close()
+    store = await backend.open_reader(data, readers=1, cache_mib=1)
     await store.backup(tmp_path / "backup")
     await store.close()
-    writer = sqlite.open_writer(data, MEANING)
+    writer = backend.open_writer(data, MEANING)
     writer.write(incoming(notes("after the backup", created_at=7000)), NOW)
     writer.close()
     (data / FILE).unlink()
     shutil.copy2(tmp_path / "backup", data / FILE)
-    writer = sqlite.open_writer(data, MEANING)
+    writer = backend.open_writer(data, MEANING)
     assert writer.missing == Missing(EVENTS + 1, EVENTS + 1)
     assert len(numbers(writer)) == EVENTS
     writer.close()
 
 
 def test_a_directory_of_an_earlier_version_has_nothing_missing_and_a_note_from_then_on(tmp_path: Path) -> None:
-    writer = sqlite.open_writer(tmp_path, MEANING)
+    writer = backend.open_writer(tmp_path, MEANING)
     writer.write(incoming(notes("a")), NOW)
     writer.close()
     (tmp_path / committed.FILE).unlink()
-    writer = sqlite.open_writer(tmp_path, MEANING)
+    writer = backend.open_writer(tmp_path, MEANING)
     assert writer.missing is None
     writer.close()
     assert committed.read(tmp_path) == 1
 
 
 def test_a_note_is_never_ahead_of_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = sqlite.open_writer(tmp_path, MEANING)
+    writer = backend.open_writer(tmp_path, MEANING)
     writer.write(incoming(notes("a")), NOW)
     seen: list[int | None] = []
     finish = writer._finish
@@ -179,7 +179,7 @@ def test_a_note_is_never_ahead_of_the_commit(tmp_path: Path, monkeypatch: pytest
 
 
 def test_nothing_is_written_while_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer = sqlite.open_writer(tmp_path, MEANING)
+    writer = backend.open_writer(tmp_path, MEANING)
     written: list[int] = []
     monkeypatch.setattr(committed, "write", lambda _directory, seq: written.append(seq))
     for _ in range(3):
@@ -195,7 +195,7 @@ def test_nothing_is_written_while_nothing_changes(tmp_path: Path, monkeypatch: p
 def test_a_note_that_cannot_be_written_says_so_and_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = sqlite.open_writer(tmp_path, MEANING)
+    writer = backend.open_writer(tmp_path, MEANING)
 
     def full(_directory: Path, _seq: int) -> None:
         raise OSError(28, "No space left on device")

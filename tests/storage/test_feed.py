@@ -11,13 +11,13 @@ from handlers.rows import PROJECTIONS
 from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite, sqlite_feed
 from storage.base import Status
 from storage.commands import Compact
 from storage.feed import MAX_TREE, REPLIES, CommentRow, PostRow
 from storage.identities.commands import BindProven
-from storage.sqlite_reader import SqliteReader
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend, feed
+from storage.sqlite.reader import SqliteReader
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import MEANING, identity, open_log, rebuild, write
 
@@ -37,7 +37,7 @@ def writer(tmp_path: Path) -> Iterator[SqliteWriter]:
 
 @pytest.fixture
 async def reader(writer: SqliteWriter, tmp_path: Path) -> AsyncIterator[SqliteReader]:
-    opened = await sqlite.open_reader(tmp_path, readers=1)
+    opened = await backend.open_reader(tmp_path, readers=1)
     yield opened
     await opened.close()
 
@@ -340,7 +340,7 @@ async def test_replies_that_have_no_room_on_a_page_are_asked_for_by_their_parent
     replies = [comment(shown, 2, above, NOW - n, f"{n} {'x' * 60_000}") for n in range(20)]
     write(writer, [shown, above, *replies])
     (row,) = (await reader.feed.comments(shown.id, "new", 10, NOW)).rows
-    room = sqlite_feed.PAGE_BYTES // (2 * len(wire(replies[0])))
+    room = feed.PAGE_BYTES // (2 * len(wire(replies[0])))
     assert (ids(row.replies), row.comment_count) == (ids_of(replies[:room]), 20)
     found, cursor = [], ""
     while cursor is not None:
@@ -423,8 +423,8 @@ async def test_foreign_votes_are_shown_apart_unless_all_count(tmp_path: Path) ->
     writer.close()
     seen = []
     for votes in ("local", "all", "local"):
-        sqlite.open_writer(tmp_path, MEANING, votes=votes).close()  # type: ignore[arg-type]
-        reader = await sqlite.open_reader(tmp_path, readers=1)
+        backend.open_writer(tmp_path, MEANING, votes=votes).close()  # type: ignore[arg-type]
+        reader = await backend.open_reader(tmp_path, readers=1)
         (row,) = await reader.feed.posts_by_id([shown.id], NOW)
         seen.append((row.upvotes, row.score, row.uncounted))
         assert [problem async for problem in reader.check(PROJECTIONS, verify=False)] == []
@@ -439,7 +439,7 @@ async def test_check_names_a_row_and_a_counter_that_were_tampered_with(tmp_path:
     write(writer, [texts, counters])
     writer._connection.execute("UPDATE posts SET content = 'forged' WHERE id = ?", (texts.id,))
     writer._connection.execute("UPDATE posts SET upvotes = 9 WHERE id = ?", (counters.id,))
-    reader = await sqlite.open_reader(tmp_path, readers=1)
+    reader = await backend.open_reader(tmp_path, readers=1)
     messages = [problem.message async for problem in reader.check(PROJECTIONS, verify=False)]
     await reader.close()
     writer.close()
@@ -481,11 +481,11 @@ def test_an_identity_whose_last_key_vanishes_is_anonymised(tmp_path: Path) -> No
 
 async def test_a_provisioned_identity_has_its_first_post_in_the_same_transaction(tmp_path: Path) -> None:
     open_log(tmp_path).close()
-    writer = sqlite.open_writer(tmp_path, table.meaning("ws://relay.test", provision=True))
+    writer = backend.open_writer(tmp_path, table.meaning("ws://relay.test", provision=True))
     shown = post(1, 7)
     (outcome,) = write(writer, [shown])
     assert outcome.status is Status.STORED
-    reader = await sqlite.open_reader(tmp_path, readers=1)
+    reader = await backend.open_reader(tmp_path, readers=1)
     (row,) = (await reader.feed.posts("new", 10, NOW)).rows
     await reader.close()
     writer.close()
@@ -534,7 +534,7 @@ async def test_karma_is_the_score_of_the_newest_posts_and_comments_of_all_keys(
 async def test_karma_looks_at_a_bounded_number_of_the_newest(
     writer: SqliteWriter, reader: SqliteReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_feed, "RANKED", 2)
+    monkeypatch.setattr(feed, "RANKED", 2)
     posts = [post(n, 1, NOW - n) for n in range(4)]
     comments = [comment(posts[0], 1, at=NOW - n, content=str(n)) for n in range(4)]
     write(writer, posts + comments)

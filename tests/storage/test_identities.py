@@ -15,10 +15,9 @@ from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite
 from storage.base import Incoming, Outcome, Status, StorageError
 from storage.commands import Compact
-from storage.identities import decisions, writes
+from storage.identities import decisions
 from storage.identities.commands import (
     AddIdentityToken,
     AddUserToken,
@@ -36,7 +35,9 @@ from storage.identities.commands import (
     Unbind,
 )
 from storage.identities.types import MAX_KEYS, NewIdentity, Refused, Resealed, Token, Why
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.identities import writes
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 
 RELAY = "ws://relay.example"
@@ -44,7 +45,7 @@ ALICE, BOB = "a" * 32, "b" * 32
 
 
 def open_writer(directory: Path, provision: bool = False, most: int = 0) -> SqliteWriter:
-    return sqlite.open_writer(directory, table.meaning(RELAY, provision, most))
+    return backend.open_writer(directory, table.meaning(RELAY, provision, most))
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from handlers.rows import PROJECTIONS
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage import sqlite
 from storage.base import Outcome, Problem, Reader, Writer
 from storage.commands import Rebuild, RemoveMatching, Sweep
+from storage.sqlite import backend
 from tests.storage import memory
 from tests.storage.histories import MEANING, NOW, Question, batches, incoming, questions
 
@@ -52,8 +52,8 @@ def test_answers_like_the_obvious_log(data: st.DataObject) -> None:
     obvious, obvious_reader = memory.MemoryWriter(log, MEANING), memory.MemoryReader(log)
 
     async def scenario(directory: Path) -> None:
-        writer = sqlite.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
-        reader = await sqlite.open_reader(directory, readers=1, cache_mib=1)
+        writer = backend.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
+        reader = await backend.open_reader(directory, readers=1, cache_mib=1)
         try:
             assert write_all(writer, history) == write_all(obvious, history)
             for question in asked:

@@ -15,12 +15,12 @@ from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse, wire
-from storage import sqlite
 from storage.base import Incoming, Status, StorageError
 from storage.commands import ListMembers
 from storage.identities.commands import BindProven, OpenInvite, OpenKeyClaim, Register, Unbind
 from storage.identities.types import NewIdentity, Refused
-from storage.sqlite_writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 
 RELAY = "ws://relay.example"
@@ -40,7 +40,7 @@ class Own:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[SqliteWriter]:
-    opened = sqlite.open_writer(tmp_path, table.meaning(RELAY), synchronous="normal", cache_mib=1)
+    opened = backend.open_writer(tmp_path, table.meaning(RELAY), synchronous="normal", cache_mib=1)
     opened.hand_signer(Own())
     opened.execute(ListMembers(3), NOW)
     yield opened
@@ -178,7 +178,7 @@ def test_the_list_never_runs_far_ahead_of_the_clock_and_what_had_to_wait_comes_l
 
 
 def test_who_gets_an_identity_by_posting_is_told_of_too(tmp_path: Path) -> None:
-    writer = sqlite.open_writer(tmp_path, table.meaning(RELAY, provision=True), synchronous="normal", cache_mib=1)
+    writer = backend.open_writer(tmp_path, table.meaning(RELAY, provision=True), synchronous="normal", cache_mib=1)
     writer.hand_signer(Own())
     writer.execute(ListMembers(3), NOW)
     posts = [make_event(key, kinds.POST, f"{n}", [["title", "x"]], NOW) for n, key in enumerate((4, 4, 5))]
@@ -189,7 +189,7 @@ def test_who_gets_an_identity_by_posting_is_told_of_too(tmp_path: Path) -> None:
 
 
 def test_without_a_signer_nothing_is_said_and_the_list_is_made_once_there_is_one(tmp_path: Path) -> None:
-    writer = sqlite.open_writer(tmp_path, table.meaning(RELAY), synchronous="normal", cache_mib=1)
+    writer = backend.open_writer(tmp_path, table.meaning(RELAY), synchronous="normal", cache_mib=1)
     register(writer, 1)
     assert (said(writer), listed(writer)) == ([], None)
     writer.hand_signer(Own())

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from handlers import table
-from storage import sqlite
-from storage.sqlite_file import FILE
+from storage.sqlite import backend
+from storage.sqlite.database_file import FILE
 
 ROOT = Path(__file__).parents[2]
 TABLES: dict[str, dict[str, Any]] = json.loads((ROOT / "tests" / "plan.json").read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ PLAN = ROOT.parent / "shared" / "plan" / "schema-plan.md"
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     directory = tmp_path_factory.mktemp("plan")
-    sqlite.open_writer(directory, table.meaning("ws://relay.test")).close()
+    backend.open_writer(directory, table.meaning("ws://relay.test")).close()
     connection = sqlite3.connect(directory / FILE)
     yield connection
     connection.close()

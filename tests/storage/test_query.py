@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from relay.protocol.filter import Filter
-from storage import lookup, query, sqlite, sqlite_reader
 from storage.base import PUBLIC, TooCostly
-from storage.entries import visible_prefixes
-from storage.sqlite_file import FILE
+from storage.sqlite import backend, lookup, query, reader
+from storage.sqlite.database_file import FILE
+from storage.sqlite.entries import visible_prefixes
 from tests.factories import keypair, make_event
 from tests.storage.contract import ALICE, BOB, of
 from tests.storage.histories import KEYS, MEANING, NOW, incoming
@@ -18,12 +18,12 @@ from tests.storage.histories import KEYS, MEANING, NOW, incoming
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    writer = sqlite.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
+    writer = backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
     batch = [make_event(n % 3, content=f"{n}", tags=[["t", "x"], ["p", BOB]], created_at=1000 + n) for n in range(50)]
     batch += [make_event(0, kind=4, tags=[["p", BOB]]), make_event(1, kind=7, tags=[["t", "x"]])]
     batch += [make_event(2, tags=[["expiration", str(NOW + 1)]])]
     writer.write(incoming(batch), NOW)
-    opened = sqlite_reader.open_file(tmp_path / FILE, cache_mib=1)
+    opened = reader.open_file(tmp_path / FILE, cache_mib=1)
     yield opened
     opened.close()
     writer.close()
@@ -83,11 +83,11 @@ def test_an_absurd_number_of_combinations_is_refused() -> None:
 
 
 async def test_a_key_with_very_many_kinds_is_still_answered(tmp_path: Path) -> None:
-    writer = sqlite.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
+    writer = backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
     flood = [make_event(0, kind=1000 + n, content=f"{n}", tags=[["p", BOB]], created_at=n) for n in range(59)]
     flood += [make_event(0, kind=2000 + n, content=f"{n}", tags=[["p", BOB]], created_at=n) for n in range(400)]
     writer.write(incoming(flood), NOW)
-    reader = await sqlite.open_reader(tmp_path, readers=1, cache_mib=1)
+    reader = await backend.open_reader(tmp_path, readers=1, cache_mib=1)
     for wanted in (of(p=[BOB], limit=20), of(authors=[ALICE, BOB], limit=20), of(limit=20)):
         found = await reader.query([wanted], PUBLIC, NOW)
         newest = sorted(flood, key=lambda event: (-event.created_at, event.id))[:20]
@@ -97,16 +97,16 @@ async def test_a_key_with_very_many_kinds_is_still_answered(tmp_path: Path) -> N
 
 
 async def test_a_query_that_takes_too_much_work_is_stopped(tmp_path: Path) -> None:
-    writer = sqlite.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
+    writer = backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
     batch = [make_event(n % 2, content=f"{n}", tags=[["t", "x"], ["l", f"{n % 2}"]], created_at=n) for n in range(8000)]
     writer.write(incoming(batch), NOW)
-    reader = await sqlite.open_reader(tmp_path, readers=1, cache_mib=1, query_steps=1)
+    reader = await backend.open_reader(tmp_path, readers=1, cache_mib=1, query_steps=1)
     wanted = of(t=["x"], authors=[ALICE], l=["1"])
     with pytest.raises(TooCostly, match="too much work"):
         await reader.query([wanted], PUBLIC, NOW)
     assert len((await reader.query([of(kinds=[1], limit=5)], PUBLIC, NOW)).wires) == 5
     await reader.close()
-    patient = await sqlite.open_reader(tmp_path, readers=1, cache_mib=1)
+    patient = await backend.open_reader(tmp_path, readers=1, cache_mib=1)
     assert (await patient.query([wanted], PUBLIC, NOW)).wires == []
     await patient.close()
     writer.close()

@@ -16,12 +16,12 @@ from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
-from storage import entries, rebuilding, sqlite
 from storage.base import StorageError
 from storage.commands import Rebuild
 from storage.identities.commands import BindProven
-from storage.sqlite_file import FILE, split
-from storage.statements import migrations
+from storage.sqlite import backend, entries, rebuilding
+from storage.sqlite.database_file import FILE, split
+from storage.sqlite.statements import migrations
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import MEANING, identity, open_log, ordered, rebuild, tables, world, write
 from tests.storage.feed_model import feed, first
@@ -120,7 +120,7 @@ def test_passages_have_the_texts_of_the_rows_whatever_came_in_whatever_order(
         directory = Path(name)
         open_log(directory, local=(1, 2), foreign=(9,)).close()
         cutting = Cutting(kinds=(11, 1111))
-        writer = sqlite.open_writer(directory, SEARCHED, synchronous="normal", cutting=cutting)
+        writer = backend.open_writer(directory, SEARCHED, synchronous="normal", cutting=cutting)
         try:
             steps: list[Event | int] = [*pool, *OWNERS]
             for step in data.draw(st.permutations(steps)):
@@ -190,7 +190,7 @@ def older(directory: Path, version: int) -> None:
 @pytest.mark.parametrize("version", [6, 9])
 def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Path, version: int) -> None:
     older(tmp_path / "data", version)
-    writer = sqlite.open_writer(tmp_path / "data", MEANING)
+    writer = backend.open_writer(tmp_path / "data", MEANING)
     assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
     assert rebuilding.pending(writer._connection) == []
     writer.close()
@@ -204,10 +204,18 @@ def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(tmp_pa
     older(tmp_path / "data", 6)
     done = mock.Mock(side_effect=[mock.DEFAULT, mock.DEFAULT, KeyboardInterrupt], wraps=rebuilding.part)
     with mock.patch.object(rebuilding, "part", done), pytest.raises(KeyboardInterrupt):
-        sqlite.open_writer(tmp_path / "data", MEANING)
+        backend.open_writer(tmp_path / "data", MEANING)
     assert ordered(tables(tmp_path / "data")) != ordered(feed(world(tmp_path / "data")))
-    sqlite.open_writer(tmp_path / "data", MEANING).close()
+    backend.open_writer(tmp_path / "data", MEANING).close()
     assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))
+
+
+async def test_an_older_data_directory_is_not_read_before_it_is_brought_up_to_date(tmp_path: Path) -> None:
+    older(tmp_path / "data", 6)
+    with pytest.raises(StorageError, match="schema 6 of an older version; start the relay once"):
+        await backend.open_reader(tmp_path / "data")
+    backend.open_writer(tmp_path / "data", MEANING).close()
+    await (await backend.open_reader(tmp_path / "data")).close()
 
 
 def test_rows_are_not_made_again_without_room_for_them(tmp_path: Path) -> None:
@@ -216,8 +224,8 @@ def test_rows_are_not_made_again_without_room_for_them(tmp_path: Path) -> None:
         mock.patch.object(shutil, "disk_usage", return_value=SimpleNamespace(free=1000)),
         pytest.raises(StorageError, match="free some space"),
     ):
-        sqlite.open_writer(tmp_path / "data", MEANING)
-    sqlite.open_writer(tmp_path / "data", MEANING).close()
+        backend.open_writer(tmp_path / "data", MEANING)
+    backend.open_writer(tmp_path / "data", MEANING).close()
     assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))
 
 

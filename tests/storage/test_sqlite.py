@@ -16,13 +16,13 @@ from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
-from storage import sqlite
 from storage.base import PUBLIC, Locked, Problem, Status, StorageError
 from storage.commands import Compact, DropForeign, RemoveMatching
-from storage.sqlite_file import FILE
-from storage.sqlite_tools import SqliteStore
-from storage.sqlite_writer import SqliteWriter
-from storage.statements import migrations
+from storage.sqlite import backend
+from storage.sqlite.database_file import FILE
+from storage.sqlite.statements import migrations
+from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming
@@ -30,14 +30,14 @@ from tests.storage.histories import MEANING, NOW, incoming
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[SqliteWriter]:
-    opened = sqlite.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
+    opened = backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 async def store(tmp_path: Path, writer: SqliteWriter) -> AsyncIterator[SqliteStore]:
-    opened = await sqlite.open_reader(tmp_path, readers=2, cache_mib=1)
+    opened = await backend.open_reader(tmp_path, readers=2, cache_mib=1)
     yield opened
     await opened.close()
 
@@ -63,11 +63,11 @@ class TestOpening:
 
     def test_a_second_writer_is_told_who_has_the_directory(self, tmp_path: Path, writer: SqliteWriter) -> None:
         with pytest.raises(Locked, match=rf"process {os.getpid()} writes"):
-            sqlite.open_writer(tmp_path, MEANING)
+            backend.open_writer(tmp_path, MEANING)
 
     def test_the_lock_is_released_on_close_and_closing_twice_is_fine(self, tmp_path: Path) -> None:
         for _ in range(2):
-            opened = sqlite.open_writer(tmp_path, MEANING)
+            opened = backend.open_writer(tmp_path, MEANING)
             opened.close()
             opened.close()
         with pytest.raises(StorageError, match="closed"):
@@ -77,31 +77,31 @@ class TestOpening:
         (tmp_path / FILE).write_bytes(b"no database at all" * 100)
         for _ in range(2):
             with pytest.raises(StorageError, match="no SQLite database"):
-                sqlite.open_writer(tmp_path, MEANING)
+                backend.open_writer(tmp_path, MEANING)
 
     def test_a_database_of_a_newer_version_is_left_alone(self, tmp_path: Path) -> None:
-        sqlite.open_writer(tmp_path, MEANING).close()
+        backend.open_writer(tmp_path, MEANING).close()
         with sqlite3.connect(tmp_path / FILE) as connection:
             connection.execute("UPDATE meta SET value = 9999 WHERE name = 'schema_version'")
         connection.close()
         with pytest.raises(StorageError, match="schema 9999 of a newer version"):
-            sqlite.open_writer(tmp_path, MEANING)
+            backend.open_writer(tmp_path, MEANING)
 
     def test_somebody_elses_database_is_left_alone(self, tmp_path: Path) -> None:
         with sqlite3.connect(tmp_path / FILE) as connection:
             connection.execute("CREATE TABLE theirs (x)")
         connection.close()
         with pytest.raises(StorageError, match="another program"):
-            sqlite.open_writer(tmp_path, MEANING)
+            backend.open_writer(tmp_path, MEANING)
 
     def test_a_directory_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(StorageError, match="file/data cannot be used"):
-            sqlite.open_writer(tmp_path / "file" / "data", MEANING)
+            backend.open_writer(tmp_path / "file" / "data", MEANING)
 
     async def test_a_reader_needs_a_database(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="no database"):
-            await sqlite.open_reader(tmp_path)
+            await backend.open_reader(tmp_path)
 
     async def test_readers_cannot_write(self, store: SqliteStore) -> None:
         with pytest.raises(StorageError, match="cannot be written"):
@@ -121,19 +121,19 @@ class TestDurability:
         copy.mkdir()
         for name in (FILE, f"{FILE}-wal"):  # what a crash leaves: nothing was folded into the database
             (copy / name).write_bytes((tmp_path / name).read_bytes())
-        again = sqlite.open_writer(copy, MEANING)
-        reader = await sqlite.open_reader(copy, readers=1)
+        again = backend.open_writer(copy, MEANING)
+        reader = await backend.open_reader(copy, readers=1)
         assert again.last_seq() == 2
         assert len((await reader.query([ANYTHING], PUBLIC, NOW)).wires) == 2
         await reader.close()
         again.close()
 
     def test_a_number_is_never_given_twice(self, tmp_path: Path) -> None:
-        first = sqlite.open_writer(tmp_path, MEANING)
+        first = backend.open_writer(tmp_path, MEANING)
         first.write(incoming(notes("a", "b")), NOW)
         first.execute(RemoveMatching(ANYTHING, 10), NOW)
         first.close()
-        second = sqlite.open_writer(tmp_path, MEANING)
+        second = backend.open_writer(tmp_path, MEANING)
         assert second.last_seq() == 2
         assert second.write(incoming(notes("c")), NOW)[0].seq == 3
         second.close()
@@ -185,7 +185,7 @@ class Poisoned:
 
 @pytest.mark.parametrize("poison", ["poison", "late poison"])
 async def test_a_poisoned_event_fails_alone(tmp_path: Path, poison: str, caplog: pytest.LogCaptureFixture) -> None:
-    writer = sqlite.open_writer(tmp_path, Poisoned())
+    writer = backend.open_writer(tmp_path, Poisoned())
     with caplog.at_level(logging.CRITICAL):
         outcomes = writer.write(incoming(notes("a", poison, "b")), NOW)
     writer.close()
@@ -211,7 +211,7 @@ class TestTools:
         (tmp_path / "copy").mkdir()
         target = tmp_path / "copy" / FILE
         assert await store.backup(target) == target.stat().st_size
-        copy = await sqlite.open_reader(target.parent, readers=1)
+        copy = await backend.open_reader(target.parent, readers=1)
         assert [record.seq async for record in copy.scan(None)] == [1, 2]
         await copy.close()
 
@@ -268,7 +268,7 @@ class TestTools:
         data[page : page + 4096] = bytes(4096)
         (tmp_path / "damaged").mkdir()
         (tmp_path / "damaged" / FILE).write_bytes(data)
-        damaged = await sqlite.open_reader(tmp_path / "damaged", readers=1)
+        damaged = await backend.open_reader(tmp_path / "damaged", readers=1)
         assert await problems(damaged)
         await damaged.close()
 
@@ -320,7 +320,7 @@ async def test_what_others_published_of_a_kind_is_dropped_once(writer: SqliteWri
 @pytest.mark.parametrize(("synchronous", "level"), [("full", 2), ("normal", 1)])
 def test_commits_are_synced_as_the_setting_says(tmp_path: Path, synchronous: str, level: int) -> None:
     """2 is FULL: the write-ahead log is synced at every commit. SQLite's own default depends on how it was built."""
-    writer = sqlite.open_writer(tmp_path, MEANING, synchronous=synchronous)
+    writer = backend.open_writer(tmp_path, MEANING, synchronous=synchronous)
     try:
         assert writer._connection.execute("PRAGMA synchronous").fetchone() == (level,)
     finally:
@@ -329,7 +329,7 @@ def test_commits_are_synced_as_the_setting_says(tmp_path: Path, synchronous: str
 
 def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> None:
     for opened in (
-        sqlite.open_writer(tmp_path / "a", MEANING),
+        backend.open_writer(tmp_path / "a", MEANING),
         app.open_writer(msgspec.convert({"server": {"data": str(tmp_path / "b")}}, Config)),
     ):
         assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)

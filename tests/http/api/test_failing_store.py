@@ -12,8 +12,8 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from relay.http.routes import ROUTES
-from storage import sqlite_file, sqlite_reader
 from storage.base import StorageError, TooCostly
+from storage.sqlite import database_file, reader
 from tests.factories import PNG, make_event
 from tests.http.api.homes import BASE, Home, claim_of, home
 from tests.http.api.proofs import ORIGIN, nostr, proof
@@ -246,7 +246,7 @@ def busy(world: World) -> Iterator[None]:
     writer = world.client.site.hub.writer
     data = world.client.site.config.server.data
     writer._connection.execute("PRAGMA busy_timeout = 0")  # type: ignore[attr-defined]
-    with closing(sqlite3.connect(f"{data}/{sqlite_file.FILE}", isolation_level=None)) as other:
+    with closing(sqlite3.connect(f"{data}/{database_file.FILE}", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
@@ -286,7 +286,7 @@ async def test_what_cannot_be_read_is_503_on_every_route(
             raise StorageError("reading or writing the disk failed; look at the system log")
 
         with monkeypatch.context() as broken:
-            broken.setattr(sqlite_reader.Connection, "run", fails)
+            broken.setattr(reader.Connection, "run", fails)
             broken.setattr(client.site.reader._quick, "run", lambda _work: None)  # type: ignore[attr-defined]
             clear, others = await world.survey(lambda _method, _path: True)
             for path in SAYS_SO_IN_PLACE:
@@ -340,7 +340,7 @@ async def test_a_stream_whose_past_cannot_be_read_ends_and_leaves_no_traceback(
             raise StorageError("reading or writing the disk failed; look at the system log")
 
         with monkeypatch.context() as broken:
-            broken.setattr(sqlite_reader.Connection, "run", fails)
+            broken.setattr(reader.Connection, "run", fails)
             headers = {"last-event-id": "0", "authorization": f"Bearer {world.token}"}
             answer = await client.get(f"{BASE}/stream", headers=headers)
         assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n")

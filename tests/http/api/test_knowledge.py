@@ -9,8 +9,8 @@ import pytest
 from handlers import table
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage import sqlite
 from storage.base import Incoming
+from storage.sqlite import backend
 from tests.http.api.conftest import Api, Start
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "The tide comes in and the tide goes out. " * 10 for number in range(12))
@@ -122,7 +122,7 @@ async def test_a_list_pages_newest_first_also_within_one_second(alice: Api) -> N
 
 
 async def test_a_list_goes_on_however_many_are_of_one_second(start: Start, tmp_path: Path) -> None:
-    writer = sqlite.open_writer(tmp_path, table.meaning("ws://relay.example"), synchronous="normal")
+    writer = backend.open_writer(tmp_path, table.meaning("ws://relay.example"), synchronous="normal")
     written = [
         Event(f"{number:016x}{number:048x}", "a" * 64, 1_700_000_000, 30818, [["d", str(number)]], "x", "0" * 128)
         for number in range(4200)

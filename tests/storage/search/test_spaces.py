@@ -7,13 +7,13 @@ import pytest
 
 from handlers import table
 from relay.protocol.event import rank, wire
-from storage import entries, sqlite
 from storage.commands import AdoptModel, BeginModel, ForgetVectors, StoreVectors
 from storage.search import writing
 from storage.search.engine import ModelMismatch
 from storage.search.writing import Model
-from storage.sqlite_file import split
-from storage.statements import migrations
+from storage.sqlite import backend, entries
+from storage.sqlite.database_file import split
+from storage.sqlite.statements import migrations
 from tests.factories import NOW, make_event
 
 OLD, NEW = Model("old", 2), Model("new", 3)
@@ -49,7 +49,7 @@ def older(path: Path) -> None:
 
 @pytest.fixture
 def writer(tmp_path):
-    opened = sqlite.open_writer(tmp_path / "data", table.meaning("ws://relay.test"))
+    opened = backend.open_writer(tmp_path / "data", table.meaning("ws://relay.test"))
     yield opened
     opened.close()
 
@@ -69,7 +69,7 @@ def knowledge(writer) -> list[tuple[object, ...]]:
 
 def test_an_older_database_keeps_the_vectors_before_its_first_gap(tmp_path):
     older(tmp_path / "data")
-    writer = sqlite.open_writer(tmp_path / "data", table.meaning("ws://relay.test"))
+    writer = backend.open_writer(tmp_path / "data", table.meaning("ws://relay.test"))
     assert writing.model(writer._connection) == OLD
     assert knowledge(writer) == [
         (1, "old", b"1" * 8),

@@ -20,13 +20,13 @@ from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
-from storage import sqlite
 from storage.base import Incoming, StorageError
 from storage.commands import Command, Compact
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
 from storage.search.space import Keeping
 from storage.search.sqlite import SqliteSearch
+from storage.sqlite import backend
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import rebuild
 
@@ -70,8 +70,8 @@ class Place:
 
     async def open(self) -> "Place":
         meaning = table.meaning("ws://relay.test", searched=CUTTING.searched)
-        self.writer = sqlite.open_writer(self.path, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
-        self.store = await sqlite.open_reader(self.path, cache_mib=1)
+        self.writer = backend.open_writer(self.path, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
+        self.store = await backend.open_reader(self.path, cache_mib=1)
 
         async def write(command: Command[Any]) -> Any:
             return self.writer.execute(command, NOW)

@@ -20,11 +20,11 @@ from relay.protocol.admission import Door
 from relay.protocol.event import wire
 from relay.protocol.filter import Filter
 from relay.protocol.search import SearchedText
-from storage import sqlite
 from storage.base import Incoming, StorageError
 from storage.search import fts, words
-from storage.sqlite_file import FILE, split
-from storage.statements import migrations
+from storage.sqlite import backend
+from storage.sqlite.database_file import FILE, split
+from storage.sqlite.statements import migrations
 from tests.factories import NOW, make_event
 from tests.protocol.scripts import TEXTS
 from tests.storage.search.test_sqlite import Place
@@ -172,7 +172,7 @@ def indexed(path: Path, word: str) -> list[int]:
 
 
 def open_and_close(path: Path) -> None:
-    sqlite.open_writer(path, table.meaning("ws://relay.test")).close()
+    backend.open_writer(path, table.meaning("ws://relay.test")).close()
 
 
 def test_an_older_database_is_indexed_again_once_and_says_how_far_it_is(
@@ -244,7 +244,7 @@ def test_without_room_nothing_is_indexed_and_the_next_start_does_it(
 def test_what_goes_leaves_no_words(tmp_path: Path) -> None:
     path = tmp_path / "data"
     older(path, ["чайник ﬁ", "сад"])
-    writer = sqlite.open_writer(path, table.meaning("ws://relay.test"))
+    writer = backend.open_writer(path, table.meaning("ws://relay.test"))
     writer._connection.execute("DELETE FROM passages WHERE id = 1")
     terms = [term for (term,) in writer._connection.execute("SELECT term FROM passage_vocabulary")]
     writer.close()

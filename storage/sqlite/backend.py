@@ -1,0 +1,58 @@
+"""The SQLite backend: a data directory with one writer and any number of readers.
+
+Opened here; events are written by `writer`, found by `reader`, looked after by `tools`.
+"""
+
+from pathlib import Path
+
+from relay.protocol.admission import Meaning
+from relay.protocol.chunks import Cutting
+from storage.sqlite import reader
+from storage.sqlite.rebuilding import Votes
+from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writer import SqliteWriter
+
+
+def open_writer(
+    path: Path,
+    meaning: Meaning,
+    *,
+    synchronous: str = "full",
+    cache_mib: int = 64,
+    votes: Votes = "local",
+    cutting: Cutting | None = None,
+) -> SqliteWriter:
+    """The writer of the data directory `path`, made if missing, its schema brought up to date.
+
+    `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
+    only). `votes` says whose count in the feed; a change takes as long as a rebuild. `cutting` is what is searched, None
+    for as it was; a change makes the passages again. Raises Locked while another process writes there, StorageError when
+    the database cannot be used.
+    """
+    writer = SqliteWriter(path, meaning, synchronous, cache_mib)
+    try:
+        writer.count_votes(votes)
+        if cutting is not None:
+            writer.cut_passages(cutting)
+        writer.finish_rebuild()
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
+async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_steps: int = 20_000) -> SqliteStore:
+    """Readers of the data directory `path`: `readers` connections, each with its thread.
+
+    `query_steps` bounds the work of one query, in thousands of SQLite instructions. Raises StorageError when there is no
+    database of this version.
+    """
+    connections: list[reader.Connection] = []
+    try:
+        while len(connections) < readers:
+            connections.append(await reader.connect(path, cache_mib, query_steps))
+    except BaseException:
+        for connection in connections:
+            await connection.close()
+        raise
+    return SqliteStore(path, connections, cache_mib)

@@ -1,0 +1,179 @@
+"""One file `tidings.sqlite` in a data directory that one writer locks: opening, locking, migrating, and what SQLite's errors
+mean to an operator.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from storage.base import Locked, Missing, StorageError, TooCostly
+from storage.search import words
+from storage.sqlite.statements import migrations, named
+
+FILE: Final = "tidings.sqlite"
+LOCK: Final = "tidings.lock"
+BUSY_SECONDS: Final = 5.0
+WAL_PAGES: Final = 16_000  # between checkpoints; the log stays below about 64 MiB, and checkpoints are rare
+STATEMENTS: Final = 512  # prepared statements kept by a connection
+
+_ADVICE: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space",
+    sqlite3.SQLITE_READONLY: "the database cannot be written; look at the permissions of the data directory",
+    sqlite3.SQLITE_IOERR: "reading or writing the disk failed; look at the system log",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged; stop, run `tidings check`, restore a backup",
+    sqlite3.SQLITE_NOTADB: "the file is no SQLite database; restore a backup or choose another data directory",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened; look at the permissions of the data directory",
+    sqlite3.SQLITE_BUSY: "another process holds the database; stop it or wait",
+    sqlite3.SQLITE_LOCKED: "another connection holds the database; try again",
+    sqlite3.SQLITE_NOMEM: "memory ran out",
+}
+
+
+def failure(error: sqlite3.Error) -> StorageError | None:
+    """What an operator can do about an error of the database as a whole; None when the fault is the statement's."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return TooCostly("the query takes too much work; name fewer values or a shorter time")
+    advice = _ADVICE.get(code)
+    return None if advice is None else StorageError(f"{advice} ({error})")
+
+
+def unusable(file: Path, error: sqlite3.Error) -> StorageError:
+    """Why this database cannot be opened."""
+    return StorageError(f"{failure(error) or error}: {file}")
+
+
+class Lock:
+    """The data directory, locked against a second writer for as long as this lives."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises Locked when another process writes there, StorageError when the directory cannot be used."""
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(f"the data directory {directory} cannot be used: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(self._file, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            raise Locked(
+                f"process {holder} writes the data directory {directory}; stop it, or choose another with --data"
+            ) from None
+        with contextlib.suppress(OSError):  # who holds it is a service to people; the lock is held without
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+
+    def release(self) -> None:
+        """Let the next writer in. Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3.Connection:
+    """The writing connection, with the schema brought up to date. Raises StorageError."""
+    file = directory / FILE
+    try:
+        new = not file.exists()
+        connection = sqlite3.connect(
+            file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+        )
+    except sqlite3.Error as error:
+        raise unusable(file, error) from None
+    except OSError as error:
+        raise StorageError(f"{file}: {error.strerror}") from None
+    try:
+        add_functions(connection)
+        if new:
+            file.chmod(0o600)
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}",
+            f"wal_autocheckpoint = {WAL_PAGES}",
+            f"journal_size_limit = {WAL_PAGES * 4096}",
+            f"cache_size = {-1024 * int(cache_mib)}",
+            "temp_store = MEMORY",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        _migrate(connection, file)
+        words.bring_up_to_date(connection, directory)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE meta SET value = value")  # a file that can only be read opens, and fails here
+        connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        connection.close()
+        raise unusable(file, error) from None
+    except OSError as error:
+        connection.close()
+        raise StorageError(f"{file}: {error.strerror}") from None
+    except StorageError:
+        connection.close()
+        raise
+    return connection
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What the schema's triggers need: `folded`."""
+    words.add_function(connection)
+
+
+def missing(connection: sqlite3.Connection) -> Missing | None:
+    """What a start found to be missing of the log, and the operator has not accepted yet."""
+    first, last = connection.execute(named("write")["missing"]).fetchone()
+    return None if first is None or last is None else Missing(first, last)
+
+
+def schema_version(connection: sqlite3.Connection, file: Path) -> int:
+    """The number of the last migration; 0 for an empty file. Raises StorageError for somebody else's database."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables:
+        return 0
+    row = None
+    if "meta" in tables:
+        row = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
+    if row is None:
+        raise StorageError(f"{file} is a database of another program; choose another data directory")
+    return int(row[0])
+
+
+def check_schema(connection: sqlite3.Connection, file: Path) -> int:
+    """The schema version. Raises StorageError when a newer program wrote it."""
+    version, known = schema_version(connection, file), migrations()[-1][0]
+    if version > known:
+        raise StorageError(
+            f"{file} has schema {version} of a newer version, this one knows {known}; install the newer version again"
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, file: Path) -> None:
+    version = check_schema(connection, file)
+    for number, script in migrations():
+        if number > version:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in split(script):
+                    connection.execute(statement)
+                connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('schema_version', ?)", (number,))
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+
+def split(script: str) -> list[str]:
+    """The statements of a script, so that each can run inside one transaction."""
+    statements: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements

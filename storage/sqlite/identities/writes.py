@@ -1,0 +1,379 @@
+"""The primary tables, changed: by commands, and by what admitted events say of identities.
+
+Each function decides first (`decisions`) and writes then, so that a refusal leaves nothing half-done in the transaction of its
+neighbours.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from relay.errors import Prefix, Reject
+from relay.protocol import membership
+from relay.protocol.admission import (
+    AcceptInvite,
+    Action,
+    BindKey,
+    NameIdentity,
+    ProvisionIdentity,
+    UnbindKey,
+    VanishKey,
+)
+from relay.protocol.event import Draft, Event
+from relay.protocol.names import name_key
+from storage.identities import commands as given
+from storage.identities import decisions
+from storage.identities.types import MAX_ENDED, MAX_READ_MARKS, Custody, Holder, Refused, Token, User, Why
+from storage.sqlite.identities.reads import SqliteLookups, sql
+
+_QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
+
+
+class Change(Protocol):
+    """The transaction that a change is part of, and the log as it will be."""
+
+    def profile_of(self, pubkey: str) -> Event | None:
+        """The key's live kind 0."""
+
+    def forget_key(self, pubkey: str) -> None:
+        """Whose key this is has changed, or what a code is good for."""
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """What the relay itself is to say of it."""
+
+    def changed(self, kind: str, key: str) -> None:
+        """A primary row that followers of the log keep has changed."""
+
+    def touch_author(self, pubkey: str) -> None:
+        """Whose key this is has changed: refresh the rows that depend on what it wrote."""
+
+
+class IdentityTables(SqliteLookups):
+    """storage.identities.decisions.Tables over the writer's connection."""
+
+    def is_free(self, name: str) -> bool:
+        """Nobody has the name, and nobody who vanished had it."""
+        return self._one(sql("name_taken"), name_key(name), _left_name(name_key(name))) is None
+
+    def number(self, counted: str, *values: object) -> int:
+        """What a statement counts."""
+        row = self._one(sql(f"count_{counted}"), *values)
+        assert row is not None
+        return int(row[0])
+
+
+class Work:
+    """One change under way: what it reads, and the transaction that it writes in at `now` (unix seconds)."""
+
+    __slots__ = ("_connection", "change", "now", "tables")
+
+    def __init__(self, connection: sqlite3.Connection, change: Change, now: int) -> None:
+        self._connection = connection
+        self.tables = IdentityTables(connection)
+        self.change = change
+        self.now = now
+
+    def do(self, name: str, *values: object) -> int:
+        """Run a statement; how many rows it changed."""
+        if name not in _QUIET:
+            self.change.changed("identities", "")
+        return self._connection.execute(sql(name), values).rowcount
+
+
+def carry_out(connection: sqlite3.Connection, wanted: Any, change: Change, now: int) -> Any:
+    """Do what a command says; what it gives. Raises Refused, and then nothing is changed."""
+    return _WRITES[type(wanted)](wanted, Work(connection, change, now))
+
+
+def act(connection: sqlite3.Connection, action: Action, change: Change, now: int) -> None:
+    """Do what an admitted event says, inside the event's transaction. Raises Reject, and then nothing is changed."""
+    try:
+        carry_out(connection, action, change, now)
+    except Refused as refused:
+        raise Reject(Prefix.RESTRICTED, refused.message) from None
+
+
+# identities
+
+
+def _register(command: given.Register, work: Work) -> None:
+    decisions.register(command, work.tables)
+    new, now = command.new, work.now
+    work.do("insert_identity", new.id, new.name, name_key(new.name), None, new.description, None, now)
+    work.do("insert_key", new.pubkey, new.id, "relay", now)
+    work.do("insert_custodial_key", new.pubkey, new.ciphertext, now)
+    work.do("insert_identity_token", new.token_id, new.id, None, new.token_hash, now, None)
+    work.do("insert_identity_claim", new.claim_hash, new.id, new.claim_expires_at)
+    work.change.forget_key(new.pubkey)
+    work.change.drafts.append(membership.added(new.pubkey, now))
+
+
+def _describe(command: given.DescribeIdentity, work: Work) -> None:
+    present = work.tables.identity(command.identity_id)
+    if present is not None:
+        new = msgspec.structs.replace(present, **command.shown)
+        work.do("describe", new.display_name, new.description, new.id)
+
+
+def _name(action: NameIdentity, work: Work) -> None:
+    work.do("describe", action.display_name or None, action.description or None, action.identity_id)
+
+
+def _provision(wanted: ProvisionIdentity, work: Work) -> None:
+    if not decisions.provision(wanted, work.tables, work.now):
+        return
+    author = decisions.Author(wanted, work.change.profile_of(wanted.pubkey))
+    name = author.name(work.tables)
+    # Derived, not drawn: an event that is tried again makes the same identity.
+    row_id = wanted.pubkey[:32]
+    texts = (author.shown.display_name or None, author.shown.about or None)
+    work.do("insert_identity", row_id, name, name_key(name), *texts, wanted.origin, work.now)
+    _insert_key(wanted.pubkey, row_id, "own", work)
+
+
+def _accept(action: AcceptInvite, work: Work) -> None:
+    decisions.accept(action, work.tables, work.now)
+    _provision(ProvisionIdentity(action.pubkey), work)
+    work.do("use_invite", action.code_hash)
+
+
+def _vanish(action: VanishKey, work: Work) -> None:
+    key = work.tables.key(action.pubkey)
+    work.do("destroy", action.pubkey)
+    if key is None:
+        return
+    is_last = decisions.is_last_key(key, work.tables)
+    work.do("unbind", work.now, action.pubkey)
+    work.change.forget_key(action.pubkey)
+    if is_last:
+        left = work.tables.name_key_of(key.identity_id)
+        work.do("anonymise", _left_name(left), work.now, key.identity_id)
+        work.do("revoke_identity_tokens", work.now, key.identity_id)
+        work.do("forget_claims_of_identity", key.identity_id)
+        work.do("forget_codes_of_identity", key.identity_id)
+
+
+def _left_name(key: str) -> str:
+    """What stands in place of a name (as `name_key`) that its owner left: nobody gets it, and it is not readable either."""
+    return f"gone:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+# keys
+
+
+def _bind_by_code(action: BindKey, work: Work) -> None:
+    identity_id = decisions.bind_by_code(action, work.tables, work.now)
+    _bind(given.BindProven(action.pubkey, identity_id), work)
+    work.do("use_key_claim", work.now, action.code_hash)
+
+
+def _bind_proven(command: given.BindProven, work: Work) -> bool:
+    is_new = _bind(command, work)
+    if is_new:
+        work.change.drafts.append(membership.added(command.pubkey, work.now))
+    return is_new
+
+
+def _bind(command: given.BindProven, work: Work) -> bool:
+    key = decisions.bind(command.pubkey, command.identity_id, work.tables)
+    if key is None:
+        _insert_key(command.pubkey, command.identity_id, "own", work)
+        return True
+    if key.revoked_at is None:
+        return False
+    work.do("rebind", command.pubkey)
+    _changed_hands(command.pubkey, work)
+    return True
+
+
+def _insert_key(pubkey: str, identity_id: str, custody: Custody, work: Work) -> None:
+    work.do("insert_key", pubkey, identity_id, custody, work.now)
+    _changed_hands(pubkey, work)
+
+
+def _changed_hands(pubkey: str, work: Work) -> None:
+    work.change.touch_author(pubkey)
+    work.change.forget_key(pubkey)
+
+
+def _unbind_key(action: UnbindKey, work: Work) -> None:
+    work.do("unbind", work.now, action.pubkey)
+    work.change.forget_key(action.pubkey)
+
+
+def _unbind(command: given.Unbind, work: Work) -> bool:
+    decisions.of_identity(command.pubkey, command.identity_id, work.tables)
+    work.change.forget_key(command.pubkey)
+    was_bound = work.do("unbind", work.now, command.pubkey) > 0
+    if was_bound:
+        work.change.drafts.append(membership.removed(command.pubkey, work.now))
+    return was_bound
+
+
+def _choose(command: given.ChooseKey, work: Work) -> None:
+    decisions.choose(command, work.tables)
+    work.do("choose", command.pubkey, work.now, command.identity_id)
+
+
+def _retire(command: given.RetireKey, work: Work) -> None:
+    decisions.held(command.pubkey, command.identity_id, work.tables)
+    work.do("retire", work.now, command.pubkey)
+    work.do("retire_custodial", work.now, command.pubkey)
+
+
+def _destroy(command: given.DestroySecret, work: Work) -> None:
+    decisions.held(command.pubkey, command.identity_id, work.tables)
+    work.do("retire", work.now, command.pubkey)
+    work.do("destroy", command.pubkey)
+
+
+# claims
+
+
+def _open_key_claim(command: given.OpenKeyClaim, work: Work) -> None:
+    decisions.open_key_claim(command, work.tables, work.now)
+    work.do("forget_key_claims", command.identity_id, work.now)
+    work.do("insert_key_claim", command.code_hash, command.identity_id, command.expires_at)
+
+
+def _open_invite(command: given.OpenInvite, work: Work) -> None:
+    decisions.open_invite(command, work.tables, work.now)
+    work.do("forget_invites", work.now)
+    work.do("insert_invite", command.code_hash, command.expires_at)
+
+
+def _open_identity_claim(command: given.OpenIdentityClaim, work: Work) -> None:
+    decisions.open_identity_claim(command, work.tables)
+    work.do("forget_identity_claims", command.identity_id)
+    work.do("insert_identity_claim", command.secret_hash, command.identity_id, command.expires_at)
+
+
+def _claim(command: given.ClaimIdentity, work: Work) -> str:
+    identity = decisions.claim(command, work.tables, work.now)
+    work.do("use_identity_claim", work.now, command.secret_hash)
+    user = _user(command.user_id, command.row_id, work)
+    work.do("link", user.id, command.claim_url, identity.id)
+    return identity.id
+
+
+# tokens
+
+
+def _add_identity_token(command: given.AddIdentityToken, work: Work) -> None:
+    decisions.add_token("identity", command.token.owner_id, command, work.tables, work.now)
+    if command.asking is not None and command.ends is not None:
+        work.do("expire_identity_token", command.ends, command.token.owner_id, command.asking)
+    _insert_token("identity", command.token, command.token_hash, work)
+
+
+def _add_user_token(command: given.AddUserToken, work: Work) -> Token:
+    present = work.tables.user(command.user_id)
+    decisions.add_token("user", command.row_id if present is None else present.id, command, work.tables, work.now)
+    user = _user(command.user_id, command.row_id, work)
+    token = msgspec.structs.replace(command.token, owner_id=user.id)
+    _insert_token("user", token, command.token_hash, work)
+    return token
+
+
+def _insert_token(holder: Holder, token: Token, token_hash: str, work: Work) -> None:
+    values = (token.id, token.owner_id, token.name, token_hash, token.created_at, token.expires_at)
+    work.do(f"insert_{holder}_token", *values)
+    work.do(f"forget_{holder}_tokens", token.owner_id, work.now, MAX_ENDED)
+
+
+def _revoke_token(command: given.RevokeToken, work: Work) -> None:
+    if not work.do(f"revoke_{command.holder}_token", work.now, command.owner_id, command.token_id):
+        raise Refused(Why.UNKNOWN, "there is no such live token")
+
+
+def _use_token(command: given.UseToken, work: Work) -> None:
+    work.do(f"use_{command.holder}_token", work.now, command.token_id)
+
+
+# users
+
+
+def _user(user_id: str, row_id: str, work: Work) -> User:
+    """The user with this external id, made if there is none."""
+    if work.tables.user(user_id) is None:
+        work.do("insert_user", row_id, user_id, work.now)
+    found = work.tables.user(user_id)
+    assert found is not None
+    return found
+
+
+def _edit_user(command: given.EditUser, work: Work) -> User:
+    user = _user(command.user_id, command.row_id, work)
+    work.do("edit_user", user.id, *(command.fields.get(name) for name in ("name", "username", "email", "image")))
+    return _user(command.user_id, command.row_id, work)
+
+
+# what agents keep
+
+
+def _set_metadata(command: given.SetMetadata, work: Work) -> None:
+    work.do("set_metadata", command.identity_id, command.metadata)
+
+
+def _set_avatar(command: given.SetAvatar, work: Work) -> None:
+    avatar = command.avatar
+    if avatar is None:
+        work.do("remove_avatar", command.identity_id)
+    else:
+        work.do("set_avatar", command.identity_id, avatar.media_type, avatar.digest, avatar.image)
+
+
+def _mark_read(command: given.MarkRead, work: Work) -> None:
+    work.do("mark_read", command.identity_id, command.post_id, command.seq)
+    work.do("forget_marks", command.identity_id, MAX_READ_MARKS)
+
+
+# the master secret
+
+
+def _adopt_secret(command: given.AdoptSecret, work: Work) -> None:
+    work.do("set_secret_check", command.check)
+
+
+def _rotate_secret(command: given.RotateSecret, work: Work) -> int:
+    decisions.rotate(command, work.tables)
+    for one in command.values:
+        work.do(f"recode_{one.table}_{one.column}", one.after, one.row)
+    work.do("set_secret_check", command.check)
+    return len(command.values)
+
+
+_WRITES: Final[dict[type, Callable[[Any, Work], Any]]] = {
+    NameIdentity: _name,
+    ProvisionIdentity: _provision,
+    AcceptInvite: _accept,
+    VanishKey: _vanish,
+    BindKey: _bind_by_code,
+    UnbindKey: _unbind_key,
+    given.Register: _register,
+    given.DescribeIdentity: _describe,
+    given.BindProven: _bind_proven,
+    given.Unbind: _unbind,
+    given.ChooseKey: _choose,
+    given.RetireKey: _retire,
+    given.DestroySecret: _destroy,
+    given.OpenKeyClaim: _open_key_claim,
+    given.OpenInvite: _open_invite,
+    given.OpenIdentityClaim: _open_identity_claim,
+    given.ClaimIdentity: _claim,
+    given.AddIdentityToken: _add_identity_token,
+    given.AddUserToken: _add_user_token,
+    given.RevokeToken: _revoke_token,
+    given.UseToken: _use_token,
+    given.EditUser: _edit_user,
+    given.SetMetadata: _set_metadata,
+    given.SetAvatar: _set_avatar,
+    given.MarkRead: _mark_read,
+    given.AdoptSecret: _adopt_secret,
+    given.RotateSecret: _rotate_secret,
+}
+COMMANDS: Final = frozenset(_WRITES)

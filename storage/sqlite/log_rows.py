@@ -1,0 +1,58 @@
+"""Events as they stand in the log, read in few steps: a row of a result costs a step, so each statement gives one."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from relay.protocol import event as events
+from relay.protocol.event import Event
+from storage.sqlite.statements import listed, named, padded
+
+AT_ONCE: Final = 256  # events read in one step
+
+Audience = tuple[str, ...] | None
+
+
+class LogRow(msgspec.Struct, frozen=True, gc=False):
+    """An event in the log, or about to be. `size` is that of its wire form in bytes."""
+
+    seq: int
+    event: Event
+    audience: Audience
+    size: int
+
+
+def of_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> list[LogRow]:
+    """Those of these events (at most AT_ONCE) that are here, in any order."""
+    return _read(connection, "rows_of_ids", "ids", [bytes.fromhex(one) for one in ids])
+
+
+def of_seqs(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[LogRow]:
+    """Those of these events (at most AT_ONCE) that are here, in any order."""
+    return _read(connection, "rows_of_seqs", "seqs", list(seqs))
+
+
+def _read(connection: sqlite3.Connection, name: str, placeholder: str, values: list[Any]) -> list[LogRow]:
+    if not values:
+        return []
+    values = padded(values)
+    sql = listed(named("write")[name], (placeholder, len(values)))
+    seqs, audiences, wires = connection.execute(sql, values).fetchone()
+    if seqs is None:
+        return []
+    return [
+        LogRow(int(seq), events.parse(wire), unpack_audience(bytes.fromhex(audience) if audience else None), len(wire))
+        for seq, audience, wire in zip(seqs.split(","), audiences.split(","), wires.split(b"\n"), strict=True)
+    ]
+
+
+def pack_audience(audience: Audience) -> bytes | None:
+    """The audience as it is stored; None is everyone."""
+    return None if audience is None else msgspec.msgpack.encode(audience)
+
+
+def unpack_audience(data: bytes | None) -> Audience:
+    """What `pack_audience` made."""
+    return None if data is None else msgspec.msgpack.decode(data, type=tuple[str, ...])

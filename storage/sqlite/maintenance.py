@@ -1,0 +1,88 @@
+"""What commands do that look after the log and what is derived from it; see `commands` for what they mean."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final
+
+from relay.protocol import event as events
+from relay.protocol.admission import OPERATOR
+from relay.protocol.event import Event
+from relay.protocol.facts import Version
+from storage import commands as given
+from storage.base import StorageError
+from storage.search import writing
+from storage.sqlite import database_file, entries, lookup, rebuilding
+from storage.sqlite.statements import named
+from storage.sqlite.transaction import Transaction
+
+
+def carry_out(connection: sqlite3.Connection, wanted: Any, transaction: Transaction, now: int) -> Any:
+    """Do what a command says; what it gives. Raises StorageError."""
+    return _WORK[type(wanted)](connection, wanted, transaction, now)
+
+
+def compact(connection: sqlite3.Connection) -> None:
+    """VACUUM and truncate the write-ahead log: outside any transaction. Raises StorageError while a long read holds old pages."""
+    try:
+        connection.execute(named("search")["merge_words"])  # words of removed texts stay until then
+        connection.execute("VACUUM")
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise database_file.failure(error) or StorageError(str(error)) from error
+    if busy:
+        raise StorageError("a reader still holds the write-ahead log; try again when it has finished")
+
+
+def _sweep(connection: sqlite3.Connection, command: given.Sweep, transaction: Transaction, now: int) -> int:
+    """An address that expires stays closed to older versions."""
+    joined = connection.execute(named("write")["expired"], (now, command.limit)).fetchone()[0]
+    seqs = [int(seq) for seq in joined.split(",")] if joined else []
+    return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
+
+
+def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, _now: int) -> int:
+    """Ids are marked, and addresses stay closed to older versions."""
+    scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+    removed = 0
+    for event in transaction.take_seqs(lookup.seqs_of(connection, command.wanted, scope, command.limit)):
+        transaction.mark(event.id, OPERATOR)
+        removed += _close_address(transaction, event)
+    return removed
+
+
+def _drop_foreign(
+    connection: sqlite3.Connection, command: given.DropForeign, transaction: Transaction, _now: int
+) -> int:
+    if connection.execute(named("write")["mark_foreign_dropped"]).rowcount == 0:
+        return 0
+    sql, own = named("write")["foreign_of_kind"], bytes.fromhex(command.pubkey)
+    found = [connection.execute(sql, (entries.ALL, kind, own)).fetchone()[0] for kind in command.kinds]
+    seqs = [int(seq) for joined in found if joined for seq in joined.split(",")]
+    return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
+
+
+def _close_address(transaction: Transaction, event: Event) -> int:
+    """Refuse older versions of what is removed; 1, for counting."""
+    address = events.address_of(event)
+    if address is not None:
+        transaction.mark_address(address, Version(event.created_at, event.id))
+    return 1
+
+
+_WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {
+    given.Sweep: _sweep,
+    given.RemoveMatching: _remove,
+    given.DropForeign: _drop_foreign,
+    given.Rebuild: lambda connection, command, transaction, _now: rebuilding.part(
+        connection, transaction.projections, command, transaction.owners
+    ),
+    given.CountRows: lambda connection, _command, transaction, _now: rebuilding.number(
+        connection, transaction.projections
+    ),
+    given.StoreVectors: lambda connection, command, *_: writing.store(connection, command.model, command.rows),
+    given.BeginModel: lambda connection, command, *_: writing.begin(connection, command.model),
+    given.AdoptModel: lambda connection, command, *_: writing.adopt(connection, command.model),
+    given.ForgetVectors: lambda connection, command, *_: writing.forget(connection, command.number),
+    given.ForgetRemoved: lambda connection, command, *_: writing.forget_removed(connection, command.number),
+}
+COMMANDS: Final = frozenset(_WORK)

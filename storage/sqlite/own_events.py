@@ -1,0 +1,66 @@
+"""What the relay itself says in a transaction: what an admitted event or a command emits, and the list of members.
+
+Rule: it is stored in the transaction of what it tells of, so that no crash comes between; and the list follows every change of
+members, but for one that came so fast that the list would lie in the future: that one waits for a later transaction.
+"""
+
+from collections.abc import Callable, Iterable
+
+from relay.protocol import event as events
+from relay.protocol import kinds, membership
+from relay.protocol.admission import Door
+from relay.protocol.event import Draft
+from storage.base import Incoming, Signer
+from storage.identities.types import Lookups
+from storage.sqlite.transaction import Transaction
+
+
+class OwnEvents:
+    """Signs with `signer`; without one nothing is said. `next_seq` gives out the numbers of the log."""
+
+    def __init__(self, tables: Lookups, next_seq: Callable[[], int]) -> None:
+        self._tables = tables
+        self._next_seq = next_seq
+        self.signer: Signer | None = None
+        self.members = 0  # how many the list names at most; 0 is no list
+        self.is_due = False  # whether the list may not be what it should be
+
+    def say(self, transaction: Transaction, drafts: Iterable[Draft], now: int) -> None:
+        """Store these drafts as events of the relay's own key."""
+        for draft in drafts:
+            self.is_due = self.is_due or draft.kind in membership.CHANGES
+            if self.signer is not None:
+                self._store(transaction, self.signer, draft, now)
+
+    def finish(self, transaction: Transaction, now: int) -> None:
+        """Say what remains to be said at the end of a transaction."""
+        self.say(transaction, transaction.drafts, now)
+        if self.is_due and self.members and self.signer is not None:
+            self._list_members(transaction, self.signer, now)
+
+    def forget(self) -> None:
+        """What was said was rolled back."""
+        self.is_due = True
+
+    def _store(self, transaction: Transaction, signer: Signer, draft: Draft, now: int) -> None:
+        event = signer.sign(draft)
+        if transaction.holds(event.id):
+            return  # a key that came, left and came again within a second
+        address = events.address_of(event)
+        if address is not None:
+            present = transaction.require(("closed", address)).versions[address]
+            if present is not None:
+                transaction.take(present.id)
+        transaction.put(Incoming(event, events.wire(event), Door.HTTP, now), self._next_seq(), None, None)
+
+    def _list_members(self, transaction: Transaction, signer: Signer, now: int) -> None:
+        address = kinds.address(kinds.MEMBERS, signer.pubkey, "")
+        version = transaction.require(("closed", address)).versions[address]
+        if version is not None and version.created_at >= now + membership.MOST_AHEAD:
+            return
+        present = None if version is None else transaction.require(("events", version.id)).events[version.id]
+        created_at = now if version is None else max(now, version.created_at + 1)
+        draft = membership.listing(self._tables.members(self.members), created_at)
+        if len(draft.tags) > 1 if present is None else present.tags != draft.tags:
+            self._store(transaction, signer, draft, now)
+        self.is_due = False

@@ -1,0 +1,321 @@
+"""Readers of a SQLite log: a few connections that only read, each with its thread.
+
+A query runs whole (plan, statements, bodies) in one hop to a thread, since a hop costs more than a page of events.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import aiosqlite
+import msgspec
+
+from relay.protocol import event as events
+from relay.protocol import hll
+from relay.protocol.admission import Door
+from relay.protocol.filter import Filter, matches
+from storage.base import Counted, Found, Limits, Logged, Readers, Record, StorageError
+from storage.identities.types import Lookups
+from storage.sqlite import database_file, entries, lookup
+from storage.sqlite.feed import SqliteFeed
+from storage.sqlite.identities.reads import SqliteLookups
+from storage.sqlite.log_rows import unpack_audience
+from storage.sqlite.loop_reader import Quick, is_small
+from storage.sqlite.query import FOR_EVER
+from storage.sqlite.statements import listed, migrations, named
+
+_STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
+_PAGE: Final = 200  # records of a scan held at once
+_PAGE_BYTES: Final = 1024 * 1024  # fewer where they are large: each stream that resumes holds so much
+
+T = TypeVar("T")
+
+
+class Connection(aiosqlite.Connection):
+    """An aiosqlite connection that runs a plain function on its thread, in one hop, with its work bounded.
+
+    aiosqlite's own methods are a hop each; its protected `_execute` is the one place where a function goes to the thread.
+    """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], query_steps: int) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        self.steps_a_call = min(_STEPS_A_CALL, query_steps * 1000)
+        self._bound = query_steps * 1000 // self.steps_a_call
+        self._left = self._bound
+
+    def spend(self) -> bool:
+        """Called by SQLite every so many instructions: whether the query must stop."""
+        self._left -= 1
+        return self._left <= 0
+
+    async def ended(self) -> None:
+        """Returns when the thread has ended; after a start that failed it goes on for a moment, and needs the event loop."""
+        await asyncio.to_thread(self._thread.join)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
+        """What `work` gives. Raises TooCostly over the bound, StorageError when the database fails.
+
+        The operator's own work is not `bounded`.
+        """
+        result: T = await self._execute(self._work, work, bounded)  # type: ignore[no-untyped-call]
+        return result
+
+    def _work(self, work: Callable[[sqlite3.Connection], T], bounded: bool) -> T:
+        self._left = self._bound if bounded else FOR_EVER
+        try:
+            return work(self._conn)
+        except sqlite3.Error as error:
+            raise database_file.failure(error) or StorageError(str(error)) from error
+
+
+async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connection:
+    """A reading connection. Raises StorageError when there is no database of this version."""
+    file = directory / database_file.FILE
+    if not file.is_file():
+        raise StorageError(
+            f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
+        )
+    reader = Connection(partial(open_file, file, cache_mib), query_steps)
+    try:
+        await reader
+    except sqlite3.Error as error:
+        await reader.ended()
+        raise database_file.unusable(file, error) from None
+    try:
+        await reader.run(partial(_check, file=file))
+        await reader.set_progress_handler(reader.spend, reader.steps_a_call)
+    except BaseException:
+        await reader.close()
+        raise
+    return reader
+
+
+def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
+    """A plain connection to the file that cannot write it."""
+    connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=database_file.BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=database_file.STATEMENTS,
+    )
+    database_file.add_functions(connection)
+    connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _check(connection: sqlite3.Connection, file: Path) -> None:
+    version = database_file.check_schema(connection, file)
+    if version == 0:
+        raise StorageError(f"{file} is empty; start the relay once to make it")
+    if version < migrations()[-1][0]:
+        raise StorageError(
+            f"{file} has schema {version} of an older version; start the relay once to bring it up to date"
+        )
+
+
+class SqliteReader:
+    """storage.base.Reader over SQLite. Whoever comes takes the connection with the least to do."""
+
+    def __init__(self, directory: Path, connections: list[Connection], cache_mib: int) -> None:
+        self.directory = directory
+        self._cache_mib = cache_mib
+        self._connections = connections
+        self._waiting = [0] * len(connections)
+        self._quick = Quick(open_file(directory / database_file.FILE, cache_mib))
+        self.feed = SqliteFeed(self.soon)
+
+    def at_once(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Found | None:
+        """As `query`, where that takes a moment."""
+        if not is_small(filters):
+            return None
+        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
+        return self._quick.run(lambda connection: _query(connection, filters, scope, limits))
+
+    async def query(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        upto: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008
+        *,
+        after: tuple[int, str] | None = None,
+    ) -> Found:
+        """What any of the filters matches; see storage.base.Reader."""
+        place = None if after is None else (after[0], events.rank(after[1]))
+        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
+        return await self.run(lambda connection: _query(connection, filters, scope, limits))
+
+    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
+        """The wire forms of these events in the order asked."""
+        found = await self.run(lambda connection: lookup.bodies(connection, seqs, now))
+        return [found[seq] for seq in seqs if seq in found]
+
+    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+        """How many distinct events any of the filters matches."""
+        scope = lookup.Scope(entries.visible_prefixes(readers), now)
+        return await self.run(lambda connection: _count(connection, filters, scope, offset))
+
+    async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
+        """One event by id."""
+        return await self.soon(lambda connection: _get(connection, event_id, readers, now))
+
+    async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+        """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""
+        if wanted is not None and _is_indexed(wanted):
+            seqs = await self.run(partial(_seqs_after, wanted=wanted, after=after), bounded=False)
+            for start in range(0, len(seqs), _PAGE):
+                for record in await self.run(partial(_records, seqs=seqs[start : start + _PAGE])):
+                    yield record
+            return
+        while page := await self.run(partial(_page_after, after=after)):
+            for record in page:
+                if wanted is None or matches(wanted, events.parse(record.wire)):
+                    yield record
+            after = page[-1].seq
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        """The first live events with `after` < seq <= `upto`; see storage.base.Reader."""
+
+        def read(connection: sqlite3.Connection) -> list[Logged]:
+            rows = connection.execute(named("lookup")["follow"], (after, upto, most))
+            return [Logged(seq, wire, unpack_audience(audience)) for seq, wire, audience in rows]
+
+        return await self.run(read, bounded=False)
+
+    async def ask(self, work: Callable[[Lookups], T]) -> T:
+        """What `work` finds in the primary tables."""
+        return await self.soon(lambda connection: work(SqliteLookups(connection)))
+
+    async def close(self) -> None:
+        """Let go of the connections. Idempotent."""
+        self._quick.close()
+        for connection in self._connections:
+            await connection.close()
+        self._waiting.clear()
+
+    async def soon(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `run`, for what mostly takes a moment: tried on this thread first."""
+        found = self._quick.run(work)
+        return await self.run(work) if found is None else found
+
+    async def run(self, work: Callable[[sqlite3.Connection], T], bounded: bool = True) -> T:
+        """What `work` gives on one of the connections. Raises TooCostly over the bound, if there is one, and StorageError."""
+        if not self._waiting:
+            raise StorageError("the log is closed")
+        chosen = min(range(len(self._waiting)), key=self._waiting.__getitem__)
+        self._waiting[chosen] += 1
+        try:
+            return await self._connections[chosen].run(work, bounded)
+        finally:
+            if self._waiting:
+                self._waiting[chosen] -= 1
+
+
+def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, limits: Limits) -> Found:
+    short = _short(connection, filters[0], scope, limits) if len(filters) == 1 else None
+    if short is not None:
+        return short
+    pages = []
+    complete, cut = True, False
+    for wanted in filters:
+        own = wanted.limit is not None and wanted.limit <= limits.maximum
+        asked = limits.default if wanted.limit is None else wanted.limit
+        some, all_of_it = lookup.page(
+            connection, wanted, scope, min(asked, limits.maximum), finish=not own, most=limits.maximum
+        )
+        pages.append(some)
+        complete = complete and all_of_it
+        cut = cut or not (own or all_of_it)
+    found = pages[0] if len(pages) == 1 else lookup.union(pages)
+    wires, covered = lookup.first_part(connection, found, scope.now)
+    return Found(wires, tuple([row[2] for row in found[covered:]]), complete, cut)
+
+
+def _short(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, limits: Limits) -> Found | None:
+    """The answer to one filter with a small limit of its own, or with few ids: what is asked most."""
+    limit = wanted.limit
+    if limit is None and wanted.ids is not None:
+        limit = len(wanted.ids)
+        if limit > limits.default:
+            return None
+    if limit is None or limit > limits.maximum:
+        return None
+    found = lookup.short_page(connection, wanted, scope, limit)
+    if found is None:
+        return None
+    wires, complete = found
+    if wanted.until is not None and wires and not complete:
+        last = _decode_dated(wires[-1]).created_at
+        if lookup.stands_still(last, wanted.until, limit, finish=False):
+            return None
+    return Found(wires, (), complete)
+
+
+class _Dated(msgspec.Struct, gc=False):
+    created_at: int
+
+
+_decode_dated = msgspec.json.Decoder(_Dated).decode
+
+
+def _count(
+    connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, offset: int | None
+) -> Counted:
+    total = lookup.count(connection, filters, scope)
+    if offset is None:
+        return Counted(total)
+    return Counted(total, hll.registers(lookup.pubkeys(connection, filters, scope), offset))
+
+
+def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: int) -> Record | None:
+    row = connection.execute(named("lookup")["by_id"], (bytes.fromhex(event_id),)).fetchone()
+    if row is None:
+        return None
+    seq, wire, door, received_at, audience, expires_at = row
+    readable = audience is None or not readers.isdisjoint(unpack_audience(audience) or ())
+    if not readable or (expires_at is not None and expires_at <= now):
+        return None
+    return Record(seq, wire, Door(door), received_at)
+
+
+def _is_indexed(wanted: Filter) -> bool:
+    if wanted.search is not None:  # the index knows no words
+        return False
+    return bool(wanted.tags) or any(values is not None for values in (wanted.ids, wanted.authors, wanted.kinds))
+
+
+def _seqs_after(connection: sqlite3.Connection, wanted: Filter, after: int) -> list[int]:
+    """The operator's view: private events too, and those that have expired and are not swept yet."""
+    scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+    return [seq for seq in sorted(lookup.seqs_of(connection, wanted, scope, FOR_EVER)) if seq > after]
+
+
+def _records(connection: sqlite3.Connection, seqs: list[int]) -> list[Record]:
+    sql = listed(named("lookup")["records"], ("seqs", len(seqs)))
+    return [Record(seq, wire, Door(door), at) for seq, wire, door, at in connection.execute(sql, seqs)]
+
+
+def _page_after(connection: sqlite3.Connection, after: int) -> list[Record]:
+    records, size = [], 0
+    with closing(connection.execute(named("lookup")["page_after"], (after, _PAGE))) as rows:
+        for seq, wire, door, received_at in rows:
+            records.append(Record(seq, wire, Door(door), received_at))
+            size += len(wire)
+            if size >= _PAGE_BYTES:
+                break
+    return records

@@ -1,0 +1,229 @@
+"""Sources of derived rows over SQLite: looked up for many keys at once, remembered for as long as one refresh lasts."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+from relay.protocol import event as events
+from relay.protocol.chunks import Cutting
+from relay.protocol.rows import About, Live, Owner, Place, Projection, Standing, Tagged
+from storage.search import writing as search
+from storage.sqlite import entries
+from storage.sqlite.row_statements import statements_of
+from storage.sqlite.statements import SIZES, listed, named, padded
+
+_Newest = tuple[int, str, str]  # kind, pubkey, about
+
+_lives: Final = msgspec.json.Decoder(list[tuple[int, int, int | None, str]])
+_numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str]])
+_owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
+_standings: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]])
+MOST_OWNERS: Final = 100_000  # that are remembered
+_LAST: Final = b"\xff" * 33  # above every key that continues one
+
+
+class SqliteSources:
+    """relay.protocol.rows.Sources. What was asked for and is not known is noted (`missed`) until `fetch`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        projections: Iterable[Projection],
+        owners: dict[str, Owner | None] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._projections = {projection.table: projection for projection in projections}
+        self.missed = False
+        self._wanted: dict[str, dict[Any, None]] = {
+            name: {} for name in ("events", "newest", "owners", "standings", "rows")
+        }
+        self._events: dict[str, Live | None] = {}
+        self._newest: dict[_Newest, Live | None] = {}
+        self._owners: dict[str, Owner | None] = {} if owners is None else owners
+        self._standings: dict[str, Standing | None] = {}
+        self._rows: dict[tuple[str, int], msgspec.Struct | None] = {}
+
+    @cached_property
+    def cutting(self) -> Cutting:
+        """What is searched, and how texts are cut."""
+        return search.settings(self._connection)
+
+    @cached_property
+    def counts_all(self) -> bool:
+        """Whether votes of identities that other relays brought count."""
+        return bool(self._connection.execute(named("sources")["counts_all"]).fetchone()[0])
+
+    def event(self, event_id: str) -> Live | None:
+        """The live event with this id."""
+        if event_id in self._events:
+            return self._events[event_id]
+        self._miss("events", event_id)
+        return None
+
+    def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
+        """The newest live event of a kind by this key, about the event where one is named."""
+        key = (kind, pubkey, about)
+        if key in self._newest:
+            return self._newest[key]
+        self._miss("newest", key)
+        return None
+
+    def owner(self, pubkey: str) -> Owner | None:
+        """Whose key this is."""
+        if pubkey in self._owners:
+            return self._owners[pubkey]
+        self._miss("owners", pubkey)
+        return None
+
+    def standing(self, event_id: str) -> Standing | None:
+        """The row of the feed that this event has."""
+        if event_id in self._standings:
+            return self._standings[event_id]
+        self._miss("standings", event_id)
+        return None
+
+    def row(self, table: str, seq: int) -> Any:
+        """The row of an earlier projection with this number."""
+        key = (table, seq)
+        if key in self._rows:
+            return self._rows[key]
+        self._miss("rows", key)
+        return None
+
+    def _miss(self, family: str, key: Any) -> None:
+        self.missed = True
+        self._wanted[family][key] = None
+
+    # Looking up
+
+    def give(self, lives: Iterable[Live]) -> None:
+        """Events that are at hand already."""
+        self._events.update((live.event.id, live) for live in lives)
+
+    def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
+        """The event has this row from now on, None for none."""
+        self._rows[table, seq] = row
+        self._standings[event_id] = None if row is None else Standing(table, seq)
+
+    def forget(self) -> None:
+        """Let go of everything but owners, so that no more is held than the keys at hand need."""
+        self._standings.clear()
+        self._rows.clear()
+        self._events.clear()
+        self._newest.clear()
+
+    def fetch(self) -> None:
+        """Look up what was missed."""
+        for family, load in (
+            ("events", self._load_events),
+            ("newest", self._load_newest),
+            ("owners", self._load_owners),
+            ("standings", self._load_standings),
+            ("rows", self._load_rows),
+        ):
+            wanted = self._wanted[family]
+            if wanted:
+                load(list(wanted))
+                wanted.clear()
+
+    def _one(self, name: str, values: Sequence[Any], field: str, group: str = "?") -> Any:
+        """The one row of a statement over a list of values, tuples where `group` holds several."""
+        some = padded(list(values))
+        sql = listed(named("sources")[name], (field, len(some)), group=group)
+        flat = some if group == "?" else [value for row in some for value in row]
+        return self._connection.execute(sql, flat).fetchone()
+
+    def _load_events(self, ids: list[str]) -> None:
+        self._events.update(dict.fromkeys(ids))
+        for part in _parts(ids):
+            columns, wires = self._one("events", [bytes.fromhex(one) for one in part], "ids")
+            self.give(lives_of(_lives.decode(columns), wires))
+
+    def _load_newest(self, wanted: list[_Newest]) -> None:
+        self._newest.update(dict.fromkeys(wanted))
+        for part in _parts(wanted):
+            values = [
+                (n, entries.about(about, pubkey) if about else entries.author(pubkey), kind)
+                for n, (kind, pubkey, about) in enumerate(part)
+            ]
+            columns, wires = self._one("newest", values, "rows", "(?, ?, ?)")
+            found = _numbered.decode(columns)
+            for (number, *_), live in zip(found, lives_of([fields[1:] for fields in found], wires), strict=True):
+                self._newest[part[number]] = live
+
+    def _load_owners(self, pubkeys: list[str]) -> None:
+        if len(self._owners) > MOST_OWNERS:
+            self._owners.clear()
+        self._owners.update(dict.fromkeys(pubkeys))
+        for part in _parts(pubkeys):
+            (found,) = self._one("owners", part, "pubkeys")
+            for pubkey, identity, number, local, keys in _owners.decode(found):
+                self._owners[pubkey] = Owner(identity, number, bool(local), tuple(keys.split(",")))
+
+    def _load_standings(self, ids: list[str]) -> None:
+        self._standings.update(dict.fromkeys(ids))
+        for part in _parts(ids):
+            (found,) = self._one("standings", [bytes.fromhex(one) for one in part], "ids")
+            for event_id, seq, table in _standings.decode(found):
+                self._standings[event_id] = None if table is None else Standing(table, seq)
+
+    def _load_rows(self, wanted: list[tuple[str, int]]) -> None:
+        self._rows.update(dict.fromkeys(wanted))
+        for table in dict.fromkeys(table for table, _ in wanted):
+            places: list[Place] = [(seq,) for one, seq in wanted if one == table]
+            for row in self.stored(self._projections[table], places):
+                self._rows[table, row.seq] = row
+
+    def numbered(self, seqs: Sequence[int]) -> Iterator[Live]:
+        """The live events with these numbers."""
+        for part in _parts(list(seqs)):
+            columns, wires = self._one("numbered", part, "seqs")
+            yield from lives_of(_lives.decode(columns), wires)
+
+    # Rows that are there, and keys
+
+    def stored(self, projection: Projection, places: Sequence[Place]) -> Iterator[Any]:
+        """The rows that stand at these places now."""
+        if not places:
+            return
+        width = len(places[0])
+        group = f"({', '.join('?' * width)})"
+        for part in _parts(list(places)):
+            some = padded(part)
+            sql = listed(statements_of(projection).stored[width], ("places", len(some)), group=group)
+            found = self._connection.execute(sql, [value for place in some for value in place]).fetchone()[0]
+            for values in msgspec.json.decode(found):
+                for at in statements_of(projection).blobs:
+                    values[at] = bytes.fromhex(values[at]) or None
+                yield projection.row(*values)
+
+    def keys(self, asked: Tagged | About, ids: Sequence[str]) -> Iterator[str]:
+        """The keys that hang together with these ids."""
+        for part in _parts(list(ids)):
+            if isinstance(asked, Tagged):
+                some: list[Any] = padded([entries.tag(asked.name, one) for one in part])
+                sql = listed(named("sources")["tagged"], ("keys", len(some)))
+            else:
+                begins = padded([entries.ABOUT + bytes.fromhex(one) for one in part])
+                some = [bound for begin in begins for bound in (begin, begin + _LAST)]
+                sql = listed(named("sources")["about"], ("rows", len(begins)), group="(?, ?)")
+            found = self._connection.execute(sql, [*some, asked.kind]).fetchone()[0]
+            if found is not None:
+                yield from found.split(",")
+
+
+def lives_of(columns: Iterable[tuple[int, int, int | None, str]], wires: bytes | None) -> list[Live]:
+    """Events as an answer has them: (number, received_at, expires_at, audience in hex) of each, and their JSON by lines."""
+    bodies = [] if wires is None else wires.split(b"\n")
+    return [
+        Live(seq, events.parse(wire), received_at, expires_at, bytes.fromhex(audience) or None)
+        for (seq, received_at, expires_at, audience), wire in zip(columns, bodies, strict=True)
+    ]
+
+
+def _parts(values: list[Any]) -> Iterator[list[Any]]:
+    most = SIZES[-1]
+    return (values[start : start + most] for start in range(0, len(values), most))

@@ -1,0 +1,59 @@
+"""SQL by name: the .sql files of `storage/sqlite/sql`, read once.
+
+A file is a run of blocks, each opened by `-- name: something`; migrations are whole files, numbered.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final, TypeVar
+
+_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_MIGRATION: Final = re.compile(r"^(\d{4})_\w+\.sql$")
+
+SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)  # of a list of parameters
+_ROWS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # written by one statement: few sizes, few steps
+
+T = TypeVar("T")
+
+
+@lru_cache
+def named(file: str) -> dict[str, str]:
+    """The named blocks of `file` (without `.sql`); what stands before the first name is a comment."""
+    parts = _NAME.split((files("storage.sqlite") / "sql" / f"{file}.sql").read_text(encoding="utf-8"))
+    return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+@lru_cache
+def migrations() -> tuple[tuple[int, str], ...]:
+    """(number, script) of every migration in order; the last number is the schema version of this program."""
+    found = [(_MIGRATION.match(file.name), file) for file in (files("storage.sqlite") / "sql").iterdir()]
+    return tuple(sorted((int(name[1]), file.read_text(encoding="utf-8")) for name, file in found if name))
+
+
+@lru_cache(maxsize=512)
+def listed(text: str, *lists: tuple[str, int], group: str = "?") -> str:
+    """`text` with each `{name}` replaced by as many comma-separated parameters (`group`) as its number says."""
+    return text.format(**{name: ", ".join([group] * size) for name, size in lists})
+
+
+def padded(values: list[T]) -> list[T]:
+    """The values, the last one repeated up to the next of SIZES, so that few different statements are prepared."""
+    size = next((size for size in SIZES if size >= len(values)), len(values))
+    return values + values[-1:] * (size - len(values))
+
+
+def write_rows(connection: sqlite3.Connection, text: str, values: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement with `{rows}` over all rows, in as few steps as a few prepared sizes allow."""
+    start, end = 0, len(values)
+    for size in _ROWS:
+        if start == end:
+            return
+        while end - start >= size:
+            part = values[start : start + size]
+            group = f"({', '.join('?' * len(part[0]))})"
+            sql = listed(text, ("rows", size), group=group)
+            connection.execute(sql, [value for row in part for value in row])
+            start += size

@@ -1,0 +1,286 @@
+"""One transaction of the log: facts for those who decide, and what was decided, written set-based.
+
+Facts are those of the tables with what this transaction has changed, at any time. Rule: a change is entered into the facts that
+are there, and what is looked up later finds it in `Changes` or, once that is written, in the tables; so writing early
+(`flush`) and forgetting facts change nothing that anybody sees.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from keys import tokens
+from relay.errors import Prefix, Reject
+from relay.protocol import event as events
+from relay.protocol import facts as facts_
+from relay.protocol import feed, kinds
+from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
+from relay.protocol.event import Draft, Event
+from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
+from relay.protocol.filter import Filter
+from relay.protocol.rows import Live
+from storage.base import Incoming, Logged, Written
+from storage.sqlite import entries, log_rows, lookup
+from storage.sqlite.changes import Changes
+from storage.sqlite.fact_reader import FactReader, newest
+from storage.sqlite.identities.reads import Bindings
+from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
+from storage.sqlite.projections import Touched
+from storage.sqlite.query import FOR_EVER
+from storage.sqlite.statements import SIZES
+
+_EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+_PAGE: Final = 1000  # events of an author removed in one step
+
+
+class Transaction:
+    """The log as it will be. `touched` is what derived rows may depend on."""
+
+    def __init__(self, connection: sqlite3.Connection, meaning: Meaning, bindings: Bindings) -> None:
+        self._connection = connection
+        self._meaning = meaning
+        self._bindings = bindings
+        self._changes = Changes()
+        self._passages: dict[str, int] = {}
+        self.facts = Facts()
+        self.written = Written()
+        self.touched = Touched()
+        self.drafts: list[Draft] = []  # what the relay itself is to say
+        self.projections = meaning.projections
+        self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
+        self.owners = bindings.owners
+        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
+
+    # before decisions
+
+    def expect(self, incoming: Sequence[Incoming]) -> None:
+        """Look up at once what these events will need. They count as here meanwhile: one may need what another names."""
+        facts, reader = self.facts, self._reader
+        batch = [one.event for one in incoming]
+        self.require(*(("tokens", one.token.key) for one in incoming if one.token is not None))
+        facts.events.update({event.id: event for event in batch})
+        asked: Sequence[Event] = batch
+        for _ in range(ROUNDS):
+            wanted: dict[Need, None] = {}
+            leading = []
+            for event in asked:
+                missing = facts.missing(self._meaning.needs(event, facts))
+                if missing:
+                    wanted.update(dict.fromkeys(missing))
+                    if facts_.may_lead_on(missing):
+                        leading.append(event)
+            reader.look_up(wanted)
+            self._is_complete = not leading and not reader.is_full()
+            if not leading or reader.is_full():
+                break
+            asked = leading
+        self._reader.hold_versions(batch)
+        for event in batch:
+            here = reader.present.get(event.id)
+            if here is None:
+                facts.events.pop(event.id, None)
+            elif not here:
+                facts.events[event.id] = None
+
+    def prepare(self, event: Event) -> None:
+        """See that `facts` has all that is needed to decide on this event now."""
+        if self._reader.is_full():
+            self.flush()
+            self._reader.forget()
+            self._is_complete = False
+        if self._is_complete:
+            return
+        facts_.gather(lambda: self._meaning.needs(event, self.facts), self.facts, self._reader.look_up)
+
+    def require(self, *needs: Need) -> Facts:
+        """Facts that hold these."""
+        missing = self.facts.missing(needs)
+        if missing:
+            self._reader.look_up(missing)
+        return self.facts
+
+    def check_token(self, token: GivenToken | None, now: int) -> None:
+        """Raises Reject(auth-required) when the token that something was sent with has ended meanwhile."""
+        if token is not None:
+            found = self.require(("tokens", token.key)).tokens[token.key]
+            gone = "this token is unknown"
+            wrong = gone if found is None else tokens.fault(found.revoked_at, found.expires_at, now)
+            if wrong is not None:
+                raise Reject(Prefix.AUTH_REQUIRED, wrong)
+
+    def holds(self, event_id: str) -> bool:
+        """Whether the event is here already."""
+        if event_id not in self._reader.present:
+            self._reader.look_up([("deleters", event_id)])
+        return self._reader.present[event_id]
+
+    def newest(self, wanted: Filter, now: int) -> str | None:
+        """The id of the newest live public event that matches; None without one."""
+        self.flush()
+        public = lookup.Scope((entries.PUBLIC_PREFIX,), now=now)
+        rows = log_rows.of_seqs(self._connection, lookup.seqs_of(self._connection, wanted, public, 1))
+        return rows[0].event.id if rows else None
+
+    # changes
+
+    def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:
+        """Store an event that is not here."""
+        event, facts = incoming.event, self.facts
+        self.written.events.append(Logged(seq, incoming.wire, audience))
+        self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
+        self._reader.present[event.id] = True
+        facts.events[event.id] = event
+        if event.id in facts.targets:
+            del facts.targets[event.id]
+            self._is_complete = False
+        if kinds.has_address(event.kind):
+            facts.versions[events.address_of(event) or ""] = Version(event.created_at, event.id)
+        self._count(event, 1)
+        if self._touch(event):
+            packed = log_rows.pack_audience(audience)
+            self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed)
+
+    def take(self, event_id: str) -> None:
+        """Remove one event, if it is here, without a mark."""
+        row = self._reader.row(event_id)
+        if row is not None:
+            self._take(row)
+
+    def take_seqs(self, seqs: Sequence[int]) -> Iterable[Event]:
+        """Remove these stored events, few at a time, without marks; each event as it goes."""
+        self.flush()
+        for start in range(0, len(seqs), AT_ONCE):
+            for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
+                self._take(row)
+                yield row.event
+            self.flush()
+
+    def mark(self, event_id: str, by: str) -> None:
+        """Refuse this id from now on wherever `by` may delete it."""
+        self._changes.deleters.setdefault(event_id, set()).add(by)
+        if event_id in self.facts.deleters:
+            self.facts.deleters[event_id] |= {by}
+
+    def mark_address(self, address: str, until: Version) -> None:
+        """Refuse versions of an address up to this one, inclusive, from now on."""
+        self._changes.closed[address] = newest(until, self._changes.closed.get(address)) or until
+        if address in self.facts.closed:
+            self.facts.closed[address] = newest(until, self.facts.closed[address])
+
+    def carry_out(self, removal: Removal) -> None:
+        """Remove what a removal covers, and mark it."""
+        match removal:
+            case RemoveEvent(event_id, by):
+                self.mark(event_id, by)
+                self.take(event_id)
+            case RemoveAddress():
+                self._remove_address(removal)
+            case RemoveEdits():
+                self._remove_edits(removal)
+            case RemoveAuthor():
+                self._remove_author(removal)
+
+    def flush(self) -> None:
+        """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
+        self._changes.write(self._connection)
+
+    # whose a key is
+
+    def changed(self, kind: str, key: str) -> None:
+        """A primary row that followers keep has changed."""
+        if (kind, key) not in self.written.changes:
+            self.written.changes.append((kind, key))
+
+    def forget_key(self, pubkey: str) -> None:
+        """Whose key this is has changed in the tables, or what a code is good for."""
+        self._is_complete = False
+        self._bindings.forget(pubkey)
+        self.facts.keys.pop(pubkey, None)
+        for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
+            known.clear()
+
+    def touch_author(self, pubkey: str) -> None:
+        """Refresh what depends on this key's events: whose key it is has changed."""
+        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), _EVERYTHING, FOR_EVER)
+        for start in range(0, len(seqs), AT_ONCE):
+            for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
+                self._touch(row.event)
+
+    def profile_of(self, pubkey: str) -> Event | None:
+        """The key's live kind 0."""
+        address = kinds.address(kinds.METADATA, pubkey, "")
+        live = self.require(("closed", address)).versions[address]
+        return None if live is None else self.require(("events", live.id)).events[live.id]
+
+    def _take(self, row: LogRow) -> None:
+        event, facts = row.event, self.facts
+        self.written.remove(event.id)
+        self._changes.take(row)
+        self._reader.rows.pop(event.id, None)
+        for known in (facts.events, facts.targets):
+            if event.id in known:
+                known[event.id] = None
+        if event.id in self._reader.present:
+            self._reader.present[event.id] = False
+        address = events.address_of(event)
+        live = None if address is None else facts.versions.get(address)
+        if live is not None and live.id == event.id:
+            facts.versions[address or ""] = None
+        self._count(event, -1)
+        if self._touch(event) and self.touched.came.pop(event.id, None) is None:
+            self.touched.left[event.id] = row.seq
+
+    def _count(self, event: Event, sign: int) -> None:
+        """Keep the number of the author's passages."""
+        number = sign * self._meaning.passages(event)
+        if number:
+            self._passages[event.pubkey] = self._passages.get(event.pubkey, 0) + number
+            if event.pubkey in self.facts.passages:
+                self.facts.passages[event.pubkey] += number
+
+    def _touch(self, event: Event) -> bool:
+        """Note the derived rows that it may change; whether there are any."""
+        keys = self._meaning.touches(event)
+        for table, key in keys:
+            self.touched.keys.setdefault(table, set()).add(key)
+        return bool(keys)
+
+    # removals of many
+
+    def _remove_address(self, removal: RemoveAddress) -> None:
+        until = Version(removal.until, removal.id)
+        self.mark_address(removal.address, until)
+        live = self.require(("closed", removal.address)).versions[removal.address]
+        if live is not None and not live.is_newer_than(until.created_at, until.id):
+            self.take(live.id)
+
+    def _remove_edits(self, removal: RemoveEdits) -> None:
+        """Without marks: that of the post refuses its edits."""
+        self.flush()
+        authors = self.require(("siblings", removal.by)).siblings[removal.by]
+        for start in range(0, len(removal.posts), SIZES[-1]):
+            posts = frozenset(removal.posts[start : start + SIZES[-1]])
+            wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
+            seqs = lookup.seqs_of(self._connection, wanted, _EVERYTHING, FOR_EVER)
+            for part in range(0, len(seqs), AT_ONCE):
+                for row in log_rows.of_seqs(self._connection, seqs[part : part + AT_ONCE]):
+                    if feed.edited(row.event) in posts:
+                        self._take(row)
+                self.flush()
+
+    def _remove_author(self, removal: RemoveAuthor) -> None:
+        pubkey, until = removal.pubkey, removal.until
+        self._changes.vanished[pubkey] = max(until, self._changes.vanished.get(pubkey, 0))
+        if pubkey in self.facts.vanished:
+            self.facts.vanished[pubkey] = max(until, self.facts.vanished[pubkey] or 0)
+        self.flush()
+        for _ in self._take_all(Filter(authors=frozenset([pubkey]), until=until)):
+            pass
+        wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
+        for wrap in self._take_all(wraps):
+            self.mark(wrap.id, pubkey)
+        self.flush()
+
+    def _take_all(self, wanted: Filter) -> Iterable[Event]:
+        while seqs := lookup.seqs_of(self._connection, wanted, _EVERYTHING, _PAGE):
+            yield from self.take_seqs(seqs)

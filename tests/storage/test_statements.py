@@ -1,0 +1,26 @@
+"""The statements as they stand in the .sql files: SQL knows tables, indexes and counters, and decides nothing."""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+LAST_TO_DECIDE = 9  # the migrations up to this one are of a time when SQL made rows
+
+
+def texts() -> dict[str, str]:
+    """Every .sql file but the older migrations, without its comments."""
+    found = {}
+    for file in (files("storage.sqlite") / "sql").iterdir():
+        number = re.match(r"(\d{4})_", file.name)
+        if file.name.endswith(".sql") and (number is None or int(number[1]) > LAST_TO_DECIDE):
+            found[file.name] = re.sub(r"--.*", "", file.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(texts()))
+def test_no_statement_reads_an_event(name: str) -> None:
+    """JSON is how lists of values and rows are handed over; what an event says is read in Python."""
+    text = texts()[name]
+    assert re.findall(r"json_(?:extract|type|valid|tree)|->", text) == []
+    assert [one for one in re.findall(r"json_each\(([^)]*)\)", text) if not re.fullmatch(r"\?\d*|:\w+", one)] == []
