@@ -24,6 +24,7 @@ from relay.roles.shared_table import SharedTable, size
 
 COUNTERS: Final = (
     "pid",
+    "ended",  # 1: the role has died and is to be started again
     "started",  # unix seconds
     "beat",  # when it last did something, in milliseconds of the monotonic clock, which is the same for all processes
     "connections",  # WebSockets
@@ -150,6 +151,7 @@ class Page:
     def clear(self, role: int) -> None:
         """Forget a role that has ended: its counters and its addresses. Proofs that it saw stay used."""
         self.store(role, **dict.fromkeys(COUNTERS, 0))
+        self.store(role, ended=1)
         if role < self.fronts:
             self._addresses[role].clear()
 

@@ -33,8 +33,9 @@ class Health(msgspec.Struct, frozen=True):
 
 
 def roles_of(page: Page) -> list[RoleHealth]:
-    """How each role does now."""
-    return [_role_health(page, role) for role in range(len(page.roles))]
+    """How each role does now; without those that were never started."""
+    began = [role for role in range(len(page.roles)) if page.count(role, "pid") or page.count(role, "ended")]
+    return [_role_health(page, role) for role in began]
 
 
 def _role_health(page: Page, role: int) -> RoleHealth:

@@ -216,13 +216,13 @@ class Hub:
         self._tell_page()
         page = self.page
         roles = roles_of(page)
-        writer = next(role for role in roles if role.name == "writer")
+        writer = next((role.status for role in roles if role.name == "writer"), "down")
         # Where the writer can write, it has stored another front's events since ours failed.
-        failure = self.ingest.failure if writer.status == "unwritable" else None
+        failure = self.ingest.failure if writer == "unwritable" else None
         problem = failure or self._problem() or next((role.problem for role in roles if role.problem), None)
         return Health(
             status="draining" if self.draining else "degraded" if problem else "ok",
-            takes_events=not self.draining and writer.status in ("ok", "degraded", "busy"),
+            takes_events=not self.draining and writer in ("ok", "degraded", "busy"),
             uptime=page.uptime,
             connections=page.total("connections"),
             subscriptions=page.total("subscriptions"),

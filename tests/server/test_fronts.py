@@ -93,6 +93,8 @@ async def test_health_sums_what_all_fronts_did(fronts: Fronts) -> None:
 
 
 async def test_health_names_a_front_that_is_down_or_stuck(fronts: Fronts) -> None:
+    assert [each.name for each in fronts.first.health().roles] == ["front", "writer"]
+    fronts.first.page.clear(1)
     health = fronts.first.health()
     assert (health.status, health.takes_events, role(health, "other front")) == ("degraded", True, "down")
     assert "the other front is down" in (health.problem or "")
