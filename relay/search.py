@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.config import Config, ConfigError, Search
-from relay.roles.page import COUNTERS, Page
+from relay.roles.page import FAULTY, Page
 from relay.roles.search import SearchServer, SettingsInForce
 from relay.roles.supervisor import Lifeline
 from relay.server.embedding import Worker
@@ -34,6 +34,7 @@ from storage.search.sqlite import SqliteSearch
 from storage.sqlite.tools import SqliteStore
 
 DIRECTORY: Final = "search"  # what is kept beside the database: the index of vectors, which can be made again
+BEAT: Final = 1.0  # seconds
 
 _encode: Final = msgspec.msgpack.encode
 _settings: Final = msgspec.msgpack.Decoder(Search).decode
@@ -179,6 +180,7 @@ async def live(
     `role` is its number on the page, `reader` opens the database, `writer_path` is where the writer listens, `listener` where
     fronts ask. `kept` outlives the role.
     """
+    page.begin(role)
     faults = Faults()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(faults.handle)
@@ -191,6 +193,7 @@ async def live(
         stack.push_async_callback(store.close)
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
+        tasks.repeat(partial(_beat, page, role, faults), "the beat")
         following = Following(page, store, lambda _id: None, faults.report, tasks.start)
         link = _link(role, following, faults)
         stack.callback(link.close)
@@ -201,18 +204,19 @@ async def live(
             return 0
         server = SearchServer(service, _settings, faults.report)
         stack.callback(server.close)
-        faulty = COUNTERS.index("faults")
-        counters = page.counters(role)
-
-        def looked() -> None:
-            server.tell()
-            counters[faulty] = faults.count
-
-        service.work(following.add, looked)
+        service.work(following.add, server.tell)
         tasks.repeat(partial(server.listen, listener), "the door of search")
         lifeline.ready()
         await stop.wait()
     return 0
+
+
+async def _beat(page: Page, role: int, faults: Faults) -> None:
+    """Have the page say that this role works, and whether something failed in it."""
+    while True:
+        page.beat(role)
+        page.store(role, faults=faults.count, degraded=FAULTY if faults.problem() else 0)
+        await asyncio.sleep(BEAT)
 
 
 def _link(role: int, following: Following, faults: Faults) -> Link:
