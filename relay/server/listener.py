@@ -7,6 +7,7 @@ request, so `RequestProtocol` gives every request a deadline: a half-open or tri
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -24,7 +25,9 @@ from relay.server.websocket import Connection
 
 BACKLOG = 2048
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
-
+# uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
+_faults_only = logging.getLogger("tidings.http.requests")
+_faults_only.setLevel(logging.ERROR)
 
 _LATE = (
     b'{"success":false,"error":"the request did not arrive in time","code":"request_timeout",'
@@ -62,6 +65,7 @@ class RequestProtocol(H11Protocol):
 
     def __init__(self, hub: Hub, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self.logger = _faults_only
         self._hub = hub
         self._address = ""  # that it is counted by
         self._seconds = hub.config.server.open_timeout
