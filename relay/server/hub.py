@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -19,23 +19,22 @@ from websockets.frames import CloseCode
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
-from relay.protocol.admission import Door
 from relay.protocol.event import Event
-from relay.protocol.event import wire as wire_of
-from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.protocol.session import Rules
 from relay.roles.page import Page
-from relay.server import limits, policies
+from relay.server import limits
 from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
 from relay.server.ingest import Ingest
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
 from relay.server.proof_checks import ProofChecks
+from relay.server.publishing import Publisher
 from relay.server.queries import Queries
+from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
-from storage.base import Expected, Incoming, Limits, Missing, Outcome, Reader, Status, StorageError
+from storage.base import Limits, Missing, Reader, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine, SearchHealth
 
@@ -71,15 +70,18 @@ class Hub:
 
     identities: "Identities"  # set by whoever made the hub, before a door opens; so is the next
     search: SearchEngine
-    self_pubkey = ""  # the relay's own key, hex; set by Identities
 
     def __init__(
-        self, config: Config, relay_url: str, page: Page, reader: Reader, *, faults: Faults, role: int = 0
+        self, settings: Settings, page: Page, reader: Reader, self_pubkey: str, *, faults: Faults, role: int = 0
     ) -> None:
-        """`role` is the number of this front on the page; the first keeps house, too: it sweeps what has expired."""
+        """`self_pubkey` is the relay's own key, `role` the number of this front on the page.
+
+        The first front keeps house, too: it sweeps what has expired.
+        """
         self.role = role
-        self.relay_url = relay_url
-        at = urlsplit(relay_url).path.rstrip("/")
+        self.settings = settings
+        config, self.relay_url = settings.config, settings.relay_url
+        at = urlsplit(self.relay_url).path.rstrip("/")
         self.paths = frozenset(
             ("/", at or "/", f"{at}/")
         )  # where the relay is: on any other it would have another name
@@ -99,6 +101,7 @@ class Hub:
         self.key_buckets = limits.Buckets()
         self.ingest = Ingest(role, page, reader, config.storage.queue, self.faults, flush=self.flush, pace=self._pace)
         self.log = self.ingest.log
+        self.publisher = Publisher(self.ingest, settings, self_pubkey)
         self.log.add(self._publish)
         self.queries = Queries(reader, config.storage.readers, _limits(config), self.faults)
         self.draining = False
@@ -110,9 +113,14 @@ class Hub:
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
 
+    @property
+    def config(self) -> Config:
+        """The settings in force."""
+        return self.settings.config
+
     def configure(self, config: Config) -> None:
         """Put settings in force, at the start and again on a reload."""
-        self.config = config
+        self.settings.config = config
         self.networks = limits.networks(config.server.trusted_proxies)
         limit = config.limits
         self.rules = Rules(
@@ -155,21 +163,9 @@ class Hub:
         rates = self.config.rates
         return self.buckets.take(address, rates.messages_per_address, rates.burst, self.clock())
 
-    def author(self, door: Door, keys: frozenset[str] = frozenset(), url: str = "") -> policies.Author:
-        """Who hands events in by this door, having proven these keys, and knows this relay as `url` or by its own."""
-        urls = (self.relay_url, url) if url and url != self.relay_url else (self.relay_url,)
-        return policies.Author(door, keys, self.self_pubkey, urls)
-
     def may_waste(self, address: str, cost: float) -> bool:
         """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
         return self.wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
-
-    def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
-        """The operator's rules for one event, before its signature is looked at."""
-        refusal = policies.refuse(event, author, self.config, now)
-        if refusal is not None:
-            self.ingest.refused += 1
-        return refusal
 
     def _pace(self, event: Event) -> Reject | None:
         """`rates.events_per_key`, for an event whose signature is right."""
@@ -213,57 +209,7 @@ class Hub:
         """From now on tell `follower` of every commit, in order, on the loop."""
         self.log.add(follower)
 
-    async def publish(
-        self,
-        event: Event,
-        door: Door,
-        *,
-        keys: frozenset[str] = frozenset(),
-        trusted: bool = False,
-        expected: Expected | None = None,
-        source: Hashable = None,
-        url: str = "",
-        token: GivenToken | None = None,
-    ) -> Outcome:
-        """Take one event by the policies of its door; its outcome, durable.
-
-        `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
-        signature is not checked again and its key counts as proven; only such an event may have something `expected`.
-        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay, `token` with
-        which token it was sent: when that has ended by the time of the transaction, the event is refused.
-        """
-        assert trusted or expected is None
-        now = int(time.time())
-        author = self.author(door, keys | {event.pubkey} if trusted else keys, url)
-        refusal = self.refuse(event, author, now)
-        if refusal is None and not self.ingest.room():
-            refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")
-        if refusal is not None:
-            return Outcome(Status.REFUSED, refusal=refusal)
-        if trusted:
-            try:
-                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected, token)]))[0]
-            except StorageError as error:
-                return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, str(error)))
-        answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def answer(_event: Event, outcome: Outcome) -> None:
-            if not answered.done():
-                answered.set_result(outcome)
-
-        self.ingest.submit(event, door, now, answer, source, token=token)
-        return await answered
-
     # what the control socket and the tools ask (relay.server.control.Service)
-
-    async def submit(self, batch: list[Incoming]) -> list[Outcome]:
-        """Store events whose signatures were checked, by the policies of their door; they reach subscribers like any other."""
-        now = int(time.time())
-        operator = self.author(Door.IMPORT)
-        refusals = [policies.refuse(item.event, operator, self.config, now) for item in batch]
-        accepted = [item for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
-        stored = iter(await self.ingest.write(accepted))
-        return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
 
     async def remove(self, wanted: Filter, limit: int) -> int:
         """The operator's deletion of at most `limit` events; how many went."""

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -18,12 +18,11 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC
+from relay.server.ingest import Ingest
+from relay.server.settings import Settings
+from storage.base import PUBLIC, Reader
 from storage.identities.commands import RotateSecret
 from storage.identities.types import Held, Lookups
-
-if TYPE_CHECKING:
-    from relay.server.hub import Hub
 
 EXPORTS: Final = 1  # at a time, since each takes 64 MiB
 MAX_EXPORTS: Final = 16  # under way or waiting
@@ -43,8 +42,10 @@ class NoCustody(Exception):
 class Signing:
     """The relay's own key and those it holds. All methods are called on the loop."""
 
-    def __init__(self, hub: "Hub", vault: Vault) -> None:
-        self._hub = hub
+    def __init__(self, vault: Vault, reader: Reader, ingest: Ingest, settings: Settings) -> None:
+        self._reader = reader
+        self._ingest = ingest
+        self._settings = settings
         self._vault = vault
         self._uses = 0
         self._free = asyncio.Condition()
@@ -91,9 +92,9 @@ class Signing:
                 raise Reject(Prefix.RESTRICTED, "this was written by another identity")
             return tables.held(by), by
 
-        draft = hinted(draft, self._hub.config.relay.url)
+        draft = hinted(draft, self._settings.config.relay.url)
         async with self.custody() as custody:
-            held, pubkey = await self._hub.reader.ask(look)
+            held, pubkey = await self._reader.ask(look)
             if held is not None and not (held.retired and draft.kind not in AFTER_RETIREMENT):
                 try:
                     return custody.sign(held, self.pubkey, draft)
@@ -118,7 +119,7 @@ class Signing:
         now = int(time.time())
         newest = await self._newest(Filter(authors=frozenset([pubkey]), limit=1), now)
         created_at = now if newest is None else max(now, newest.created_at)
-        ahead = self._hub.config.limits.created_at_future
+        ahead = self._settings.config.limits.created_at_future
         if ahead:
             created_at = min(created_at, now + ahead)
         return Draft(kinds.VANISH, [["relay", url]], reason, created_at)
@@ -132,7 +133,7 @@ class Signing:
         self._exporting += 1
         try:
             async with self._exports, self.custody() as custody:
-                held = await self._hub.reader.ask(lambda tables: tables.held(pubkey))
+                held = await self._reader.ask(lambda tables: tables.held(pubkey))
                 if held is None:
                     raise Reject(Prefix.INVALID, "the relay does not hold the secret of this key")
                 return await asyncio.to_thread(custody.export, held, password)
@@ -145,7 +146,7 @@ class Signing:
         return await self._newest(wanted, int(time.time()))
 
     async def _newest(self, wanted: Filter, now: int) -> Event | None:
-        found = await self._hub.reader.query([wanted], PUBLIC, now)
+        found = await self._reader.query([wanted], PUBLIC, now)
         return msgspec.json.decode(found.wires[0], type=Event) if found.wires else None
 
     async def rotate(self, following: str) -> int:
@@ -158,9 +159,9 @@ class Signing:
             self._rotating = True
         try:
             custody = vaults.begin_rotation(self._vault, following)
-            values = await self._hub.reader.ask(lambda tables: tables.secrets())
+            values = await self._reader.ask(lambda tables: tables.secrets())
             resealed = await asyncio.to_thread(self._vault.custody.resealed, custody, values)
-            count = await self._hub.ingest.execute(RotateSecret(custody.check, resealed))
+            count = await self._ingest.execute(RotateSecret(custody.check, resealed))
             vaults.finish_rotation(self._vault, custody)
             return count
         finally:

@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         )
         self.inbound = Inbound(self.protocol, settings.limits.max_message_bytes)
         self.session = Session(secrets.token_hex(16))
-        self.author = hub.author(Door.CLIENT)
+        self.author = hub.publisher.author(Door.CLIENT)
         self.address = ""
         self.url = hub.relay_url  # under which this client knows the relay
         self.deflate = False
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
             forwarded = request.headers.get_all(hub.config.server.address_header)
             address = limits.client_address(peer[0] if peer else "local", forwarded, hub.networks)
             self.url = public_url(hub.config, peer[0] if peer else "", request.headers.get_all) or hub.relay_url
-            self.author = hub.author(Door.CLIENT, url=self.url)
+            self.author = hub.publisher.author(Door.CLIENT, url=self.url)
             reason = hub.admit(address)
             if reason is not None:
                 response = self.protocol.reject(503 if hub.draining else 429, f"{reason}\n")
@@ -325,7 +325,7 @@ class Connection(asyncio.Protocol):
 
     def _publish(self, event: Event, size: int) -> None:
         now = int(time.time())
-        refusal = self.hub.refuse(event, self.author, now)
+        refusal = self.hub.publisher.refuse(event, self.author, now)
         if refusal is not None:
             self._prepare(refusal)
             self.send(messages.ok(event.id, False, str(refusal)))
@@ -379,7 +379,7 @@ class Connection(asyncio.Protocol):
             self._in_vain(size, True)
             return
         self.session.authenticated(pubkey)
-        self.author = hub.author(Door.CLIENT, self.session.keys, self.url)
+        self.author = hub.publisher.author(Door.CLIENT, self.session.keys, self.url)
         self.send(messages.ok(event.id, True))
 
     def end(self, subscription: Subscription, reason: Reject) -> None:

@@ -20,6 +20,7 @@ from relay.protocol.filter import Filter, matches
 from relay.roles.inside import WriterThread
 from relay.roles.page import Page
 from relay.server.hub import Hub
+from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.server.websocket import Connection
 from storage.base import (
@@ -387,7 +388,7 @@ class WrittenHub(Hub):
         page = Page(("front", "writer"), fronts=1, addresses=100)
         faults = Faults()
         self._writer = WriterThread(log, page, decode_command, faults.report)  # type: ignore[arg-type]
-        super().__init__(config, url, page, log, faults=faults)  # type: ignore[arg-type]
+        super().__init__(Settings(config, url), page, log, "", faults=faults)  # type: ignore[arg-type]
         self.search = Nothing()  # type: ignore[assignment]
         self._connecting = asyncio.get_running_loop().create_task(self.connect(self._writer.connect()))
         self._writer.start()

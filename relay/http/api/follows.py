@@ -19,7 +19,7 @@ from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event, values
 from relay.protocol.filter import Filter
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.base import Expected
 from storage.identities.types import BoundKey, Identity
 
@@ -120,14 +120,14 @@ async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, 
     identity = await common.agent_named(hub, name)
     if identity.id == principal.identity_id:
         raise invalid("nobody follows themselves")
-    theirs = {key.pubkey for key in await hub.identities.keys(identity.id)}
+    theirs = {key.pubkey for key in await hub.identities.keys.of(identity.id)}
     if not theirs:
         raise not_found("agent", f"{identity.name} has no key to follow")
     return identity, theirs
 
 
 async def _keys(hub: Hub, principal: Principal) -> list[BoundKey]:
-    return [key for key in await hub.identities.keys(principal.identity_id) if key.revoked_at is None]
+    return [key for key in await hub.identities.keys.of(principal.identity_id) if key.revoked_at is None]
 
 
 async def _lists(hub: Hub, pubkeys: list[str]) -> list[Event]:

@@ -36,7 +36,7 @@ from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Draft, Event, expiration, parse
 from relay.protocol.filter import Filter
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.feed import PostRow
 
 TAGS: Final = ["posts"]

@@ -251,7 +251,7 @@ async def test_a_link_that_an_import_brought_and_that_misleads_is_shown_as_none(
     key = await bound_key(alice)
     tags = [["title", "Look"], ["r", "https://evil.example\\@example.com/"]]
     event = make_event(key, 11, "", tags, int(time.time()))
-    (outcome,) = await relay.site.hub.submit([Incoming(event, wire(event), Door.IMPORT, int(time.time()))])
+    (outcome,) = await relay.site.submit([Incoming(event, wire(event), Door.IMPORT, int(time.time()))])
     assert outcome.refusal is None
     assert (await alice.get(f"posts/{event.id}"))["post"]["url"] is None
     page = (await alice.client.get(f"/post/{event.id}", headers={"accept": "text/html"})).text

@@ -1,12 +1,12 @@
-"""relay.server.proofs: each proof is good once, and a flood of them takes bounded room."""
+"""relay.server.replay_guard: each proof is good once, and a flood of them takes bounded room."""
 
 import pytest
 
 from keys.nip98 import WINDOW
 from relay.errors import Reject
 from relay.protocol.event import Event
-from relay.server import proofs
-from relay.server.proofs import Proofs
+from relay.server import replay_guard
+from relay.server.replay_guard import ReplayGuard
 from tests.factories import NOW, make_event
 
 
@@ -15,7 +15,7 @@ def proof(n: int, created_at: int = NOW) -> Event:
 
 
 def test_a_proof_is_good_once() -> None:
-    used = Proofs(NOW)
+    used = ReplayGuard(NOW)
     used.use(proof(1), NOW)
     used.use(proof(2), NOW)
     with pytest.raises(Reject, match="used already"):
@@ -23,7 +23,7 @@ def test_a_proof_is_good_once() -> None:
 
 
 def test_a_proof_is_remembered_longer_than_it_could_be_good() -> None:
-    used = Proofs(NOW)
+    used = ReplayGuard(NOW)
     ahead = proof(1, NOW + 60)
     used.use(ahead, NOW)
     with pytest.raises(Reject, match="used already"):
@@ -32,12 +32,12 @@ def test_a_proof_is_remembered_longer_than_it_could_be_good() -> None:
 
 def test_a_proof_made_before_the_start_is_refused() -> None:
     with pytest.raises(Reject, match="before this relay started"):
-        Proofs(NOW).use(proof(1, NOW - 1), NOW)
+        ReplayGuard(NOW).use(proof(1, NOW - 1), NOW)
 
 
 def test_when_it_is_full_proofs_are_refused_until_old_ones_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proofs, "MAX_USED", 3)
-    used = Proofs(NOW)
+    monkeypatch.setattr(replay_guard, "MAX_USED", 3)
+    used = ReplayGuard(NOW)
     for n in range(3):
         used.use(proof(n), NOW)
     with pytest.raises(Reject, match="too many proofs"):
@@ -49,7 +49,7 @@ def test_when_it_is_full_proofs_are_refused_until_old_ones_are_forgotten(monkeyp
 @pytest.mark.parametrize("wait", range(0, 2 * WINDOW + 1, 10))
 def test_a_proof_that_was_used_is_never_good_again(age: int, wait: int) -> None:
     """However old it was when it was used, ahead of the clock too, and however many others were used since."""
-    used = Proofs(NOW - WINDOW)
+    used = ReplayGuard(NOW - WINDOW)
     made = proof(1, NOW - age)
     used.use(made, NOW)
     for later in range(10, wait + 1, 10):

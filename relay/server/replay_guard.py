@@ -12,7 +12,7 @@ from relay.protocol.event import Event
 MAX_USED: Final = 100_000
 
 
-class Proofs:
+class ReplayGuard:
     """`started_at` is unix seconds."""
 
     def __init__(self, started_at: int) -> None:
