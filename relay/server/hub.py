@@ -8,13 +8,11 @@ nothing: what takes its time is a task beside it.
 import asyncio
 import logging
 import socket
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import msgspec
 from websockets.frames import CloseCode
 
 from relay.config import Config
@@ -22,10 +20,11 @@ from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.session import Rules
-from relay.roles.page import Page
+from relay.roles.page import FAULTY, Page
 from relay.server import limits
 from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
+from relay.server.health import Health, roles_of
 from relay.server.ingest import Ingest
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
 from relay.server.proof_checks import ProofChecks
@@ -36,7 +35,7 @@ from relay.server.supervision import Faults, Tasks
 from relay.server.websocket import Connection
 from storage.base import Limits, Missing, Reader, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
-from storage.search.engine import SearchEngine, SearchHealth
+from storage.search.engine import SearchEngine
 
 if TYPE_CHECKING:
     from relay.server.identities import Identities
@@ -46,23 +45,6 @@ CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
 SWEEP_BATCH: Final = 1000
 
 log = logging.getLogger("tidings.hub")
-
-
-class Health(msgspec.Struct, frozen=True):
-    """What `/health` and `tidings info` tell of a running relay. Times are seconds."""
-
-    status: str  # ok, degraded (see `problem`) or draining
-    takes_events: bool
-    uptime: int
-    connections: int
-    subscriptions: int
-    waiting: int  # events that have no answer yet
-    stored: int  # since the start, as the next two
-    refused: int
-    delivered: int
-    last_seq: int
-    search: SearchHealth
-    problem: str | None = None
 
 
 class Hub:
@@ -86,14 +68,17 @@ class Hub:
             ("/", at or "/", f"{at}/")
         )  # where the relay is: on any other it would have another name
         self.reader = reader
-        self._page = page
+        self.page = page
+        page.begin(role)
         self.clock = asyncio.get_running_loop().time
         self.faults = faults
         self.fanout = Fanout()
         self.connections: set[Connection] = set()
         self.paused: set[Connection] = set()
         self.dirty: set[Connection] = set()  # have something queued
-        self.tally = limits.Tally()
+        self.websockets = limits.OpenConnections(page, role, "connections")
+        self.http_connections = limits.OpenConnections(page, role, "http")
+        self.streams = limits.OpenConnections(page, role, "streams", "stream ")
         self.checks = ProofChecks(self.clock)
         self.buckets = limits.Buckets()
         self.wasted = limits.Buckets()
@@ -108,7 +93,6 @@ class Hub:
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
         self._sweeping: asyncio.Task[None] | None = None
-        self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
@@ -151,12 +135,13 @@ class Hub:
         """Count a new connection in; why not, when there is no room for it."""
         if self.draining:
             return "this relay is shutting down; try again in a moment"
-        return self.tally.enter(address, self.config.rates.connections_per_address, self.config.server.max_connections)
+        rates = self.config.rates
+        return self.websockets.enter(address, rates.connections_per_address, self.config.server.max_connections)
 
     def admit_http(self, address: str) -> str | None:
         """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
         rates = self.config.rates
-        return self.tally.enter(address, rates.connections_per_address, self.config.server.max_connections, http=True)
+        return self.http_connections.enter(address, rates.connections_per_address, self.config.server.max_connections)
 
     def may_send(self, address: str) -> bool:
         """Whether one more message from this address is within its rate."""
@@ -227,22 +212,49 @@ class Hub:
         return await self.ingest.execute(CountRows())
 
     def health(self) -> Health:
-        """How the relay is doing now."""
-        missing = self._page.missing
-        problem = self.ingest.failure or (missing and str(Missing(*missing))) or self.faults.problem()
+        """How the relay is doing now: all its roles together."""
+        self._tell_page()
+        page = self.page
+        roles = roles_of(page)
+        writer = next((role.status for role in roles if role.name == "writer"), "down")
+        # Where the writer can write, it has stored another front's events since ours failed.
+        failure = self.ingest.failure if writer == "unwritable" else None
+        problem = failure or self._problem() or next((role.problem for role in roles if role.problem), None)
         return Health(
             status="draining" if self.draining else "degraded" if problem else "ok",
-            takes_events=not self.draining and self.ingest.failure is None,
-            uptime=int(time.monotonic() - self._started),
-            connections=self.tally.total,
-            subscriptions=self.fanout.count,
-            waiting=self.ingest.pending,
-            stored=self.ingest.stored,
-            refused=self.ingest.refused,
-            delivered=self.fanout.delivered,
+            takes_events=not self.draining and writer in ("ok", "degraded", "busy"),
+            uptime=page.uptime,
+            connections=page.total("connections"),
+            subscriptions=page.total("subscriptions"),
+            waiting=page.total("waiting"),
+            stored=page.total("stored"),
+            refused=page.total("refused"),
+            delivered=page.total("delivered"),
             last_seq=self.ingest.last_seq,
             search=self.search.health(),
+            roles=roles,
             problem=problem,
+        )
+
+    def _problem(self) -> str | None:
+        """What is wrong here."""
+        missing = self.page.missing
+        return (missing and str(Missing(*missing))) or self.faults.problem()
+
+    def _tell_page(self) -> None:
+        """Store what the other fronts are to know of this one."""
+        ingest = self.ingest
+        self.page.beat(self.role)
+        self.page.store(
+            self.role,
+            subscriptions=self.fanout.count,
+            waiting=ingest.pending,
+            stored=ingest.stored,
+            refused=ingest.refused,
+            delivered=self.fanout.delivered,
+            faults=self.faults.count,
+            degraded=FAULTY if self.faults.problem() else 0,
+            applied=self.log.number,
         )
 
     # time
@@ -251,6 +263,7 @@ class Hub:
         while True:
             await asyncio.sleep(TICK)
             now = self.clock()
+            self._tell_page()
             self._visit(now)
             interval = self.config.storage.sweep_interval
             due = not self.role and interval and now - self._swept_at >= interval

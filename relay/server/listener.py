@@ -88,7 +88,7 @@ class RequestProtocol(H11Protocol):
 
     def _leave(self) -> None:
         if self._address:
-            self._hub.tally.leave(self._address, http=True)
+            self._hub.http_connections.leave(self._address)
             self._address = ""
 
     def data_received(self, data: bytes) -> None:

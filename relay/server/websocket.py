@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
             self.fanout.remove(subscription)
         self.session.subscriptions.clear()
         if self.address:
-            self.hub.tally.leave(self.address)
+            self.hub.websockets.leave(self.address)
             self.address = ""
 
     def data_received(self, data: bytes) -> None:
