@@ -38,11 +38,9 @@ _IGNORABLE: Final = (
 )
 # Not ignorable, but drawn as nothing: Braille without dots, a musical note without head, Egyptian blanks, the Khitan filler.
 _BLANK: Final = (0x2800, 0x1D159, 0x13441, 0x13442, 0x16FE4)
+_UNDRAWN: Final = "".join(rf"\U{a:08x}-\U{b:08x}" for a, b in (*_IGNORABLE, *zip(_BLANK, _BLANK, strict=True)))
 # Runs of what may be drawn: a text of 100,000 invisible characters must cost no more than one that reads.
-_runs: Final = re.compile(
-    r"[^\s%s]+"
-    % "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in (*_IGNORABLE, *zip(_BLANK, _BLANK, strict=True)))
-)
+_runs: Final = re.compile(rf"[^\s{_UNDRAWN}]+")
 
 
 def is_name(name: str) -> bool:
