@@ -125,7 +125,9 @@ def test_a_long_text_of_nothing_costs_about_what_one_of_words_does(char: str) ->
     """Anybody may send it, and the writer looks at it: 0.2 s once. The share is of another pass over the same characters."""
     text = char * 200_000
     assert names.is_blank(text)
-    looked, passed = (min(timeit.repeat(work, number=1, repeat=3)) for work in (lambda: names.is_blank(text), lambda: [*text]))
+    looked, passed = (
+        min(timeit.repeat(work, number=1, repeat=3)) for work in (lambda: names.is_blank(text), lambda: [*text])
+    )
     assert looked < 30 * passed
 
 
