@@ -327,7 +327,7 @@ async def serve(
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
             gc.set_threshold(*COLLECT)
-            server = listener.make(site.hub, http.build(site))
+            server = listener.make(site.hub.shared, http.build(site))
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, _stop, server, site.hub)
