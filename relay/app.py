@@ -60,6 +60,8 @@ SWITCH_INTERVAL = (
 
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
 
+WRITERS_SHARE = 4  # the part of `storage.cache_mib` that the writer has: a quarter
+MOST_CONNECTIONS = 20_000  # different addresses that a front has room for where `server.max_connections` is no limit
 SEARCH = "search"  # what is kept beside the database: the index of vectors, which can be made again
 
 T = TypeVar("T")
@@ -80,8 +82,11 @@ def relay_url(config: Config, reached_at: str = "") -> str:
     return config.relay.url or reached_at or f"ws://{config.server.listen}"
 
 
-def open_writer(config: Config, url: str = "") -> SqliteWriter:
-    """The writer of the configured data directory. Raises StorageError, Locked when another process has it."""
+def open_writer(config: Config, url: str = "", is_locked: bool = False) -> SqliteWriter:
+    """The writer of the configured data directory. Raises StorageError, Locked when another process has it.
+
+    `is_locked`: the caller has locked the directory itself.
+    """
     return backend.open_writer(
         Path(config.server.data),
         table.meaning(
@@ -94,7 +99,8 @@ def open_writer(config: Config, url: str = "") -> SqliteWriter:
             passages=partial(chunks.number, cutting(config)),
         ),
         synchronous=config.storage.synchronous,
-        cache_mib=config.storage.cache_mib,
+        cache_mib=max(1, config.storage.cache_mib // WRITERS_SHARE),
+        is_locked=is_locked,
         votes=config.identities.votes,
         cutting=cutting(config),
     )
@@ -148,12 +154,13 @@ def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
     return SqliteSearch(keeping, embedder(config.search), reranker)
 
 
-async def open_reader(config: Config) -> SqliteStore:
-    """A reader of the configured data directory, which a writer has made. Raises StorageError."""
+async def open_reader(config: Config, fronts: int = 1) -> SqliteStore:
+    """A reader of the configured data directory, which a writer has made, one of so many. Raises StorageError."""
+    left = config.storage.cache_mib - config.storage.cache_mib // WRITERS_SHARE
     return await backend.open_reader(
         Path(config.server.data),
         readers=config.storage.readers,
-        cache_mib=config.storage.cache_mib,
+        cache_mib=max(1, left // (fronts * (config.storage.readers + 1))),  # the loop's connection is one more
         query_steps=config.storage.query_steps,
     )
 
@@ -161,14 +168,29 @@ async def open_reader(config: Config) -> SqliteStore:
 def open_vault(config: Config, writer: Writer) -> Vault:
     """The relay's secrets, made at the first start. Raises ConfigError when they are lost, changed or malformed."""
     recorded = writer.tables.secret_check()
-    settings = config.identities
-    try:
-        found = vault.unlock(Path(config.server.data), settings.relay_key, settings.master_secret, recorded)
-    except VaultError as error:
-        raise ConfigError(str(error)) from None
+    found = unlock(config, recorded)
     if recorded is None:
         writer.execute(AdoptSecret(found.custody.check), int(time.time()))
     return found
+
+
+def unlock(config: Config, recorded: str | None) -> Vault:
+    """The relay's secrets, where the database was sealed under the one with the check `recorded`. Raises ConfigError."""
+    settings = config.identities
+    try:
+        return vault.unlock(Path(config.server.data), settings.relay_key, settings.master_secret, recorded)
+    except VaultError as error:
+        raise ConfigError(str(error)) from None
+
+
+def prepare_writer(config: Config, writer: SqliteWriter) -> Vault:
+    """What a writer needs beside its database: the relay's key. What only that key publishes and others had stored, goes."""
+    secrets = open_vault(config, writer)
+    writer.hand_signer(secrets)
+    dropped = writer.execute(DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time()))
+    if dropped:
+        log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
+    return secrets
 
 
 def rotate_master(config: Config, following: str) -> int:
@@ -246,39 +268,40 @@ class Site:
         return await self.reader.info()
 
 
+def make_hub(
+    settings: Settings, page: Page, store: SqliteStore, secrets: Vault, *, faults: Faults, role: int = 0
+) -> Hub:
+    """A hub with its identities; its link to the writer and its search are the caller's to give."""
+    hub = Hub(settings, page, store, secrets.pubkey, faults=faults, role=role)
+    hub.identities = Identities(
+        secrets,
+        reader=store,
+        ingest=hub.ingest,
+        publisher=hub.publisher,
+        settings=settings,
+        checks=hub.checks,
+        clock=hub.clock,
+        faults=faults,
+    )
+    return hub
+
+
 @contextlib.asynccontextmanager
 async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     """A relay without a port: pipeline, policies and storage. Raises StorageError, Locked when a server is running."""
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
-        secrets = open_vault(config, writer)
-        writer.hand_signer(secrets)
-        dropped = await asyncio.to_thread(
-            writer.execute, DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time())
-        )
-        if dropped:
-            log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
+        secrets = await asyncio.to_thread(prepare_writer, config, writer)
         store = await open_reader(config)
         try:
-            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections)
+            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections or MOST_CONNECTIONS)
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)
-            settings = Settings(config, relay_url(config, url))
-            hub = Hub(settings, page, store, secrets.pubkey, faults=faults)
+            hub = make_hub(Settings(config, relay_url(config, url)), page, store, secrets, faults=faults)
             await hub.connect(thread.connect())
             thread.start()
             try:
-                hub.identities = Identities(
-                    secrets,
-                    reader=store,
-                    ingest=hub.ingest,
-                    publisher=hub.publisher,
-                    settings=settings,
-                    checks=hub.checks,
-                    clock=hub.clock,
-                    faults=faults,
-                )
                 await hub.identities.list_members()
                 engine = make_search(config, hub, store)
                 hub.search = engine
@@ -294,6 +317,23 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             await store.close()
     finally:
         await asyncio.to_thread(writer.close)
+
+
+@contextlib.asynccontextmanager
+async def searching(config: Config, hub: Hub, store: SqliteStore, _path: str) -> AsyncIterator[Site]:
+    """The site of a front."""
+    engine = make_search(config, hub, store)
+    hub.search = engine
+    site = Site(hub, store, engine)
+    try:
+        if hub.role:
+            await engine.open()
+            yield site
+        else:
+            async with embedding(site):
+                yield site
+    finally:
+        await engine.close()
 
 
 @contextlib.asynccontextmanager
@@ -330,8 +370,8 @@ async def serve(
             server = listener.make(site.hub.shared, http.build(site))
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
-                running.add_signal_handler(number, _stop, server, site.hub)
-            running.add_signal_handler(signal.SIGHUP, _reload, site.hub, load)
+                running.add_signal_handler(number, stop, server, site.hub)
+            running.add_signal_handler(signal.SIGHUP, reconfigure, site.hub, load)
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await site.identities.profiles.introduce_relay()
             url = listener.url_of(sock, "http")  # the server closes the socket when it stops
@@ -349,13 +389,15 @@ async def serve(
         sock.close()
 
 
-def _stop(server: listener.Listener, hub: Hub) -> None:
+def stop(server: listener.Listener, hub: Hub) -> None:
+    """Begin the end: take nothing more, finish what was sent."""
     log.info("stopping")
     server.should_exit = True
     hub.begin_drain()
 
 
-def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
+def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
+    """Read the settings again and put in force what can change while running."""
     if load is None:
         return
     try:

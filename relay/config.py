@@ -92,6 +92,13 @@ class Server(Section, frozen=True):
     max_connections: Annotated[
         Count, Meta(description="open WebSocket connections, and as many for HTTP; 0: no limit", extra=LIVE)
     ] = 0
+    processes: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(description="run the writer, search and the fronts as processes; auto: where there are two cores or more"),
+    ] = "off"
+    fronts: Annotated[
+        int, Meta(ge=0, le=64, description="processes that serve clients; 0: one fewer than the cores, at least 1")
+    ] = 0
     send_buffer: Annotated[
         int, Meta(ge=65536, description="bytes a slow reader may leave unread before it is disconnected", extra=LIVE)
     ] = 8 * 1024 * 1024
@@ -115,7 +122,9 @@ class Storage(Section, frozen=True):
         ),
     ] = "full"
     readers: Annotated[int, Meta(ge=1, le=32, description="reading threads, for what takes longer than a moment")] = 2
-    cache_mib: Annotated[int, Meta(ge=1, le=65536, description="page cache of each connection, MiB")] = 64
+    cache_mib: Annotated[
+        int, Meta(ge=4, le=65536, description="page cache of all connections of all processes together, MiB")
+    ] = 256
     query_steps: Annotated[
         int, Meta(ge=10_000, description="bound on one query's work, in thousands of SQLite instructions")
     ] = 20_000

@@ -242,16 +242,16 @@ class Ingest:
 
     def _applied(self, applied: Applied) -> None:
         """Remember what was stored, to answer a duplicate without the store, as long as nothing has taken it out of it."""
-        if applied.anew or applied.removed is None:
-            self._recent.clear()
-        for event_id in applied.removed or ():
-            self._recent.pop(event_id, None)
         for live in applied.events:
             event = live.event
             if live.seq and not has_address(event.kind) and not has_tag(event, "expiration"):
                 self._recent[event.id] = None
                 if len(self._recent) > RECENT:
                     self._recent.popitem(last=False)
+        if applied.anew or applied.removed is None:
+            self._recent.clear()
+        for event_id in applied.removed or ():  # also what came in the same transaction
+            self._recent.pop(event_id, None)
 
 
 def _is_error(outcome: Outcome) -> bool:

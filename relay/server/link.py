@@ -7,13 +7,13 @@ told that the relay failed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any, Final, TypeVar, cast, get_args
 
 import msgspec
 
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Reject
 from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
 from relay.roles.messages import (
@@ -87,7 +87,7 @@ class Link(asyncio.Protocol):
         self._events: dict[int, tuple[Entry, Settle]] = {}
         self._commands: dict[int, _Asked] = {}
         self._outgoing: list[Entry] = []
-        self.lost: Callable[[], None] | None = None  # called when the other side is gone
+        self._gone = asyncio.Event()
 
     # out
 
@@ -143,6 +143,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._connected.set()
+        self._gone.clear()
         self._transport.set_write_buffer_limits(high=2**30)  # what is unanswered bounds it
         self._reader = FrameReader()
         self._transport.write(frame(encode(Follow(self._role))))
@@ -156,12 +157,14 @@ class Link(asyncio.Protocol):
         for asked in commands.values():
             if not asked.future.done():
                 asked.future.set_exception(Lost())
-        if self.lost is not None:
-            self.lost()
+        self._gone.set()
+
+    async def gone(self) -> None:
+        """Returns when the other side has hung up."""
+        await self._gone.wait()
 
     def close(self) -> None:
         """Hang up."""
-        self.lost = None
         if self._transport is not None:
             self._transport.close()
 
@@ -235,18 +238,13 @@ def _result_decoder(command: type[Command[Any]]) -> Callable[[bytes], Any]:
     return msgspec.msgpack.Decoder(given).decode
 
 
-def refused(message: str) -> Outcome:
-    """An event that could not be stored, for a reason that passes."""
-    return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, message))
-
-
-async def connect(link: Link, path: str, stop: Sequence[asyncio.Event] = ()) -> None:
-    """Connect the link to the writer's socket, again and again until it answers."""
+async def keep(link: Link, path: str) -> None:
+    """Connect the link to the writer's socket, and again whenever it breaks, until cancelled."""
     loop = asyncio.get_running_loop()
-    while not any(event.is_set() for event in stop):
+    while True:
         try:
             await loop.create_unix_connection(lambda: link, path)
         except OSError:
             await asyncio.sleep(AGAIN)
         else:
-            return
+            await link.gone()
