@@ -29,11 +29,12 @@ from relay.config import Config, ConfigError, Search, reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread
-from relay.roles.page import Page
+from relay.roles.page import MANY, Page
 from relay.server import control, listener, policies
 from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
+from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import Info, Reader, StorageError, Tools, Writer
@@ -61,7 +62,6 @@ SWITCH_INTERVAL = (
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
 
 WRITERS_SHARE = 4  # the part of `storage.cache_mib` that the writer has: a quarter
-MOST_CONNECTIONS = 20_000  # different addresses that a front has room for where `server.max_connections` is no limit
 SEARCH = "search"  # what is kept beside the database: the index of vectors, which can be made again
 
 T = TypeVar("T")
@@ -235,6 +235,8 @@ class Site:
         self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
         self.faults = hub.faults
+        self.streams = hub.gate.streams
+        self.fronts = hub.page.fronts
 
     @property
     def config(self) -> Config:
@@ -268,6 +270,11 @@ class Site:
         return await self.reader.info()
 
 
+def addresses(config: Config) -> int:
+    """How many different addresses a front has room for: of WebSockets, HTTP and streams; the limit may be raised later."""
+    return max(MANY, 2 * config.server.max_connections)
+
+
 def make_hub(
     settings: Settings, page: Page, store: SqliteStore, secrets: Vault, *, faults: Faults, role: int = 0
 ) -> Hub:
@@ -280,7 +287,7 @@ def make_hub(
         publisher=hub.publisher,
         settings=settings,
         checks=hub.checks,
-        clock=hub.clock,
+        replay_guard=ReplayGuard(page, role),
         faults=faults,
     )
     return hub
@@ -294,7 +301,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
         secrets = await asyncio.to_thread(prepare_writer, config, writer)
         store = await open_reader(config)
         try:
-            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections or MOST_CONNECTIONS)
+            page = Page(("front", "writer"), fronts=1, addresses=addresses(config))
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)

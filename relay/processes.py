@@ -27,7 +27,7 @@ import msgspec
 from keys.vault import VaultError
 from relay import app
 from relay.config import Config, ConfigError, reload
-from relay.roles.page import COUNTERS, Page
+from relay.roles.page import Page
 from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
 from relay.roles.writer import WriterRole
 from relay.server import control, link, listener
@@ -86,7 +86,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         commands = stack.enter_context(control.listening(data))
         number = fronts(config)
         names = (*(f"front {n + 1}" for n in range(number)), "writer", "search")
-        page = Page(names, number, config.server.max_connections or app.MOST_CONNECTIONS)
+        page = Page(names, number, app.addresses(config))
         plan = Plan(
             config, load, page, listener.url_of(sock, "ws"), str(data / WRITER_SOCKET), str(data / SEARCH_SOCKET)
         )
@@ -154,14 +154,6 @@ def _settings(plan: Plan) -> Config:
     return plan.config
 
 
-def _born(plan: Plan, role: int) -> memoryview:
-    """Put the role on the page; its counters."""
-    counters = plan.page.counters(role)
-    counters[COUNTERS.index("pid")] = os.getpid()
-    counters[COUNTERS.index("started")] = int(time.time())
-    return counters
-
-
 # the writer
 
 
@@ -180,7 +172,6 @@ def _write(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
         role.listen(end)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        _born(plan, plan.page.fronts)
         lifeline.ready()
         role.run([lifeline.end])
     finally:
@@ -221,7 +212,7 @@ async def _serve(
         connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
         stack.push_async_callback(hub.identities.close)
         site = await stack.enter_async_context(app.searching(config, hub, store, plan.search))
-        server = listener.make(hub, http.build(site))
+        server = listener.make(hub.shared, http.build(site))
         loop.add_signal_handler(signal.SIGTERM, app.stop, server, hub)
         loop.add_signal_handler(signal.SIGHUP, app.reconfigure, hub, plan.load)
         if commands is not None:
@@ -230,7 +221,6 @@ async def _serve(
             stack.push_async_callback(controlled.close)
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
-        _born(plan, number)
         lifeline.ready()
         await server.serve(sockets=[sock])
     connected.cancel()

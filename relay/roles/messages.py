@@ -39,6 +39,18 @@ class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     entries: list[Entry]
 
 
+class Quota(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A command is counted by its `source`, an address: `most` at once, and so many within `seconds` on average.
+
+    `what` they are called to whoever asks for too many.
+    """
+
+    source: str
+    what: str
+    most: int
+    seconds: int
+
+
 class Ask(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     """A command to be carried out in a transaction of its own."""
 
@@ -46,6 +58,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     client: int
     command: bytes
     sent_with: GivenToken | None = None
+    quota: Quota | None = None
 
 
 class Other(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
+from relay.roles.page import Page
 from relay.server import limits
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND
 from relay.server.settings import Settings
@@ -12,11 +13,14 @@ from relay.server.settings import Settings
 class Gate:
     """`clock` is any monotonic one, in seconds. All methods are called on the loop."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, page: Page, front: int, clock: Callable[[], float]) -> None:
+        """Connections are counted on the page, at all fronts together; `front` is the number of this one there."""
         self._settings = settings
         self.clock = clock
         self.draining = False
-        self.tally = limits.Tally()
+        self.websockets = limits.OpenConnections(page, front, "connections")
+        self.http_connections = limits.OpenConnections(page, front, "http")
+        self.streams = limits.OpenConnections(page, front, "streams", "stream ")
         self._messages = limits.Buckets()
         self._wasted = limits.Buckets()
         self._keys = limits.Buckets()
@@ -33,16 +37,12 @@ class Gate:
         if self.draining:
             return "this relay is shutting down; try again in a moment"
         config = self._settings.config
-        return self.tally.enter(address, config.rates.connections_per_address, config.server.max_connections)
+        return self.websockets.enter(address, config.rates.connections_per_address, config.server.max_connections)
 
     def enter_http(self, address: str) -> str | None:
         """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
         config = self._settings.config
-        return self.tally.enter(address, config.rates.connections_per_address, config.server.max_connections, http=True)
-
-    def leave(self, address: str, http: bool = False) -> None:
-        """Count a connection out that had come in."""
-        self.tally.leave(address, http)
+        return self.http_connections.enter(address, config.rates.connections_per_address, config.server.max_connections)
 
     def may_send(self, address: str) -> bool:
         """Whether one more message from this address is within its rate."""

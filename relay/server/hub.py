@@ -8,22 +8,21 @@ nothing: what takes its time is a task beside it.
 import asyncio
 import logging
 import socket
-import time
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from websockets.frames import CloseCode
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.roles.page import Page
+from relay.roles.page import FAULTY, Page
 from relay.server.connections import Connections
 from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
 from relay.server.gate import Gate
+from relay.server.health import Health, roles_of
 from relay.server.identities import Identities
 from relay.server.ingest import Ingest
 from relay.server.intake import Intake
@@ -35,29 +34,12 @@ from relay.server.shared import Shared
 from relay.server.supervision import Faults, Tasks
 from storage.base import Limits, Missing, Reader, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
-from storage.search.engine import SearchEngine, SearchHealth
+from storage.search.engine import SearchEngine
 
 TICK: Final = 1.0  # seconds
 SWEEP_BATCH: Final = 1000
 
 log = logging.getLogger("tidings.hub")
-
-
-class Health(msgspec.Struct, frozen=True):
-    """What `/health` and `tidings info` tell of a running relay. Times are seconds."""
-
-    status: str  # ok, degraded (see `problem`) or draining
-    takes_events: bool
-    uptime: int
-    connections: int
-    subscriptions: int
-    waiting: int  # events that have no answer yet
-    stored: int  # since the start, as the next two
-    refused: int
-    delivered: int
-    last_seq: int
-    search: SearchHealth
-    problem: str | None = None
 
 
 class Hub:
@@ -77,10 +59,11 @@ class Hub:
         self.settings = settings
         config, self.relay_url = settings.config, settings.relay_url
         self.reader = reader
-        self._page = page
+        self.page = page
+        page.begin(role)
         self.clock = asyncio.get_running_loop().time
         self.faults = faults
-        self.gate = Gate(settings, self.clock)
+        self.gate = Gate(settings, page, role, self.clock)
         self.checks = ProofChecks(self.clock)
         self.connections = Connections(settings, self._has_room, faults)
         self.ingest = Ingest(
@@ -114,7 +97,6 @@ class Hub:
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
         self._sweeping: asyncio.Task[None] | None = None
-        self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
@@ -175,22 +157,49 @@ class Hub:
         return await self.ingest.execute(CountRows())
 
     def health(self) -> Health:
-        """How the relay is doing now."""
-        missing = self._page.missing
-        problem = self.ingest.failure or (missing and str(Missing(*missing))) or self.faults.problem()
+        """How the relay is doing now: all its roles together."""
+        self._tell_page()
+        page = self.page
+        roles = roles_of(page)
+        writer = next((role.status for role in roles if role.name == "writer"), "down")
+        # Where the writer can write, it has stored another front's events since ours failed.
+        failure = self.ingest.failure if writer == "unwritable" else None
+        problem = failure or self._problem() or next((role.problem for role in roles if role.problem), None)
         return Health(
             status="draining" if self.gate.draining else "degraded" if problem else "ok",
-            takes_events=not self.gate.draining and self.ingest.failure is None,
-            uptime=int(time.monotonic() - self._started),
-            connections=self.gate.tally.total,
-            subscriptions=self.fanout.count,
-            waiting=self.ingest.pending,
-            stored=self.ingest.stored,
-            refused=self.ingest.refused,
-            delivered=self.fanout.delivered,
+            takes_events=not self.gate.draining and writer in ("ok", "degraded", "busy"),
+            uptime=page.uptime,
+            connections=page.total("connections"),
+            subscriptions=page.total("subscriptions"),
+            waiting=page.total("waiting"),
+            stored=page.total("stored"),
+            refused=page.total("refused"),
+            delivered=page.total("delivered"),
             last_seq=self.ingest.last_seq,
             search=self.search.health(),
+            roles=roles,
             problem=problem,
+        )
+
+    def _problem(self) -> str | None:
+        """What is wrong here."""
+        missing = self.page.missing
+        return (missing and str(Missing(*missing))) or self.faults.problem()
+
+    def _tell_page(self) -> None:
+        """Store what the other fronts are to know of this one."""
+        ingest = self.ingest
+        self.page.beat(self.role)
+        self.page.store(
+            self.role,
+            subscriptions=self.fanout.count,
+            waiting=ingest.pending,
+            stored=ingest.stored,
+            refused=ingest.refused,
+            delivered=self.fanout.delivered,
+            faults=self.faults.count,
+            degraded=FAULTY if self.faults.problem() else 0,
+            applied=self.log.number,
         )
 
     # time
@@ -199,6 +208,7 @@ class Hub:
         while True:
             await asyncio.sleep(TICK)
             now = self.clock()
+            self._tell_page()
             self.connections.look_after(now)
             interval = self.config.storage.sweep_interval
             due = not self.role and interval and now - self._swept_at >= interval

@@ -7,7 +7,7 @@ What the HTTP routes need of identities is here, and they ask nothing else. Refu
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -20,15 +20,15 @@ from relay.protocol import kinds, names
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
+from relay.roles.messages import Quota
 from relay.server import validation
 from relay.server.agents import Agents
 from relay.server.bound_keys import BoundKeys
 from relay.server.claims import Claims
 from relay.server.identity_tokens import IdentityTokens
 from relay.server.ingest import Ingest
-from relay.server.limits import Buckets
 from relay.server.profiles import Profiles
-from relay.server.proof_checks import ProofChecks, TooFast
+from relay.server.proof_checks import ProofChecks
 from relay.server.publishing import Publisher
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
@@ -45,7 +45,7 @@ from storage.identities.commands import (
 from storage.identities.types import Identity, NewIdentity, Refused, Why
 
 INVITE_SECONDS: Final = 600  # how long an invite is good
-HOUR: Final = 3600.0
+HOUR: Final = 3600
 log = logging.getLogger("tidings.identities")
 
 
@@ -70,17 +70,14 @@ class Identities:
         publisher: Publisher,
         settings: Settings,
         checks: ProofChecks,
-        clock: Callable[[], float],
+        replay_guard: ReplayGuard,
         faults: Faults,
     ) -> None:
-        """`checks` bounds the proofs that are looked at; `clock` is any monotonic one, in seconds."""
+        """`checks` bounds the proofs that are looked at, and `replay_guard` knows which were used."""
         self._reader = reader
         self._ingest = ingest
         self._settings = settings
-        self._clock = clock
-        self._buckets = Buckets()
         self._tasks = Tasks(faults)
-        replay_guard = ReplayGuard(int(time.time()))
         self.signing = Signing(vault, reader, ingest, settings)
         self.profiles = Profiles(
             reader=reader,
@@ -132,7 +129,6 @@ class Identities:
         validation.name(name)
         description = validation.text(description, names.MAX_DESCRIPTION, "description")
         validation.work(self.self_pubkey, name, nonce, rules.register_pow)
-        self._count_registration(address)
         now = int(time.time())
         token, claim = tokens.make(Kind.IDENTITY), tokens.make(Kind.IDENTITY_CLAIM)
         async with self.signing.custody() as custody:
@@ -148,7 +144,7 @@ class Identities:
                 claim_hash=tokens.digest(claim),
                 claim_expires_at=now + rules.claim_hours * 3600,
             )
-            await self._ingest.execute(Register(new))
+            await self._ingest.execute(Register(new), quota=self._quota(address))
         try:
             await self.profiles.introduce(new.id)
         except StorageError as error:  # the identity is there, and its token is shown now or never
@@ -160,11 +156,10 @@ class Identities:
         if not self._settings.config.identities.registration:
             raise Reject(Prefix.RESTRICTED, "this relay's operator gives out identities; registration is closed")
 
-    def _count_registration(self, address: str) -> None:
+    def _quota(self, address: str) -> Quota | None:
+        """What the writer counts registrations and invites by."""
         most = self._settings.config.identities.registrations_per_hour
-        if not self._buckets.take(address, most / HOUR, HOUR, self._clock()):
-            seconds = int(HOUR / most) + 1
-            raise TooFast("too many registrations from your address; come back later", seconds)
+        return Quota(address, "registrations", most, HOUR) if most else None
 
     async def invite(self, filters: Sequence[Filter], address: str) -> Event | None:
         """An invite (NIP-43, kind 28935), made for this request: by its claim a key gets an identity of its own, once.
@@ -182,9 +177,8 @@ class Identities:
             raise Reject(
                 Prefix.POW, "an identity takes work here, so there are no invites: POST /api/v1/agents/register"
             )
-        self._count_registration(address)
         digest = tokens.digest(code)
-        await self._ingest.execute(OpenInvite(digest, now + INVITE_SECONDS))
+        await self._ingest.execute(OpenInvite(digest, now + INVITE_SECONDS), quota=self._quota(address))
         return event
 
     async def get(self, identity_id: str) -> Identity:

@@ -25,6 +25,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
+from relay.roles.messages import Quota
 from relay.roles.page import Page
 from relay.roles.writer import internal
 from relay.server.follow import Applied, Following
@@ -160,9 +161,9 @@ class Ingest:
             raise StorageError(self.failure)
         return [found[at] for at in range(len(incoming))]
 
-    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
-        """Have the writer carry out a command between two batches; see `storage.base.Writer.execute`."""
-        return await self.link.execute(command, token)
+    async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
+        """Have the writer carry out a command between two batches, within its `quota`; see `storage.base.Writer.execute`."""
+        return await self.link.execute(command, token, quota)
 
     async def drained(self) -> None:
         """Returns when no event is under way any more."""

@@ -24,6 +24,7 @@ from relay.roles.messages import (
     FromWriter,
     Other,
     Outcomes,
+    Quota,
     Result,
     Submit,
     encode,
@@ -112,8 +113,8 @@ class Link(asyncio.Protocol):
             self._transport.write(frame(encode(Submit(self._outgoing))))
             self._outgoing = []
 
-    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
-        """Have a command carried out; what it gives. Raises what the command may, StorageError, Lost."""
+    async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
+        """Have a command carried out; what it gives. Raises what the command may, TooFast by its `quota`, StorageError, Lost."""
         if self._transport is None:
             await self._wait()
         assert self._transport is not None
@@ -121,7 +122,7 @@ class Link(asyncio.Protocol):
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._commands[self._token] = _Asked(command, future)
         self.push()
-        asked = Ask(self._token, 0 if token is None else hash(token.key) & 0xFFFFFFFF, encode(command), token)
+        asked = Ask(self._token, 0 if token is None else hash(token.key) & 0xFFFFFFFF, encode(command), token, quota)
         self._transport.write(frame(encode(asked)))
         return await future
 

@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
             self.fanout.remove(subscription)
         self.session.subscriptions.clear()
         if self.address:
-            self.shared.gate.leave(self.address)
+            self.shared.gate.websockets.leave(self.address)
             self.address = ""
 
     def data_received(self, data: bytes) -> None:
