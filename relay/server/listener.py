@@ -30,7 +30,9 @@ log = logging.getLogger("tidings.listener")
 FIRST_GIVEN = 3  # the first descriptor that a service manager passes (sd_listen_fds)
 REST = 1.0  # seconds without accepting where descriptors ran out
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
-
+# uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
+_faults_only = logging.getLogger("tidings.http.requests")
+_faults_only.setLevel(logging.ERROR)
 
 _LATE = (
     b'{"success":false,"error":"the request did not arrive in time","code":"request_timeout",'
@@ -68,6 +70,7 @@ class RequestProtocol(H11Protocol):
 
     def __init__(self, shared: Shared, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self.logger = _faults_only
         self._gate = shared.gate
         self._address = ""  # that it is counted by
         self._seconds = shared.settings.config.server.open_timeout
