@@ -1,6 +1,7 @@
 """Imports point one way: the rules as data, and a walk over every module's syntax tree."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.http": SERVED,
     "relay.federation": SERVED,
     "relay.app": EVERYTHING,
+    "relay.search": EVERYTHING,
     "relay.processes": EVERYTHING,
     "relay.client": GROUND,
     "relay.cli": (*SERVED, "relay.app", "relay.commands"),
@@ -196,6 +198,14 @@ def test_a_breach_is_found(name: str, source: str) -> None:
 )
 def test_what_points_downwards_is_no_breach(name: str, source: str) -> None:
     assert breaches(name, source) == []
+
+
+def test_what_a_front_and_the_supervisor_import_starts_no_threads_and_loads_no_model() -> None:
+    heavy = {"numpy", "hnswlib", "wordllama", "onnxruntime", "tokenizers"}
+    doors = "relay.app, relay.http.app, relay.commands.serving, relay.processes, relay.server.remote_search, relay.roles.supervisor"
+    look = f"import sys, threading, {doors}\nprint(sorted({heavy} & set(sys.modules)), threading.active_count())"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split("\n")[0] == "[] 1"
 
 
 def test_the_version_stands_alone() -> None:
