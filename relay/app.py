@@ -198,6 +198,7 @@ class Site:
         self.health = hub.health
         self.faults = hub.faults
         self.streams = hub.gate.streams
+        self.answers = hub.ingest.link
         self.fronts = hub.page.fronts
 
     @property
