@@ -30,10 +30,11 @@ from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, Page
+from relay.roles.search import SearchService
 from relay.server import control, listener, policies
-from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
+from relay.server.remote_search import RemoteSearch
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
@@ -42,12 +43,7 @@ from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
-from storage.search import minilm
-from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
-from storage.search.minilm import MiniLm
-from storage.search.space import Keeping
-from storage.search.sqlite import SqliteSearch
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
 from storage.sqlite.writer import SqliteWriter
@@ -62,7 +58,7 @@ SWITCH_INTERVAL = (
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
 
 WRITERS_SHARE = 4  # the part of `storage.cache_mib` that the writer has: a quarter
-SEARCH = "search"  # what is kept beside the database: the index of vectors, which can be made again
+SEARCH_PATIENCE = 2.0  # seconds that a front waits at its start for the search role
 
 T = TypeVar("T")
 
@@ -121,46 +117,13 @@ def adopted(search: Search, model: Search) -> Search:
     return msgspec.structs.replace(search, **fields)
 
 
-def embedder(settings: Search) -> Embedder:
-    """The configured model; nothing is loaded yet. Raises ConfigError where what it needs is not installed."""
-    match settings.embedder:
-        case "wordllama":
-            return WordLlama()
-        case "minilm":
-            return _minilm("search.embedder = minilm")
-        case "endpoint":
-            return Endpoint(
-                settings.endpoint_url,
-                settings.endpoint_model,
-                settings.endpoint_dimension,
-                key=settings.endpoint_key,
-                timeout=settings.endpoint_timeout,
-            )
-
-
-def _minilm(setting: str) -> MiniLm:
-    problem = minilm.missing()
-    if problem:
-        raise ConfigError(f"{setting}: {problem}")
-    return MiniLm()
-
-
-def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
-    """The search engine over this store, not open yet. What it writes waits its turn with the events. Raises ConfigError."""
-
-    trusted = frozenset(config.search.trusted_keys)
-    keeping = Keeping(Path(config.server.data) / SEARCH, store.run, hub.ingest.execute, config.search.segment, trusted)
-    reranker = _minilm("search.rerank") if config.search.rerank else None
-    return SqliteSearch(keeping, embedder(config.search), reranker)
-
-
-async def open_reader(config: Config, fronts: int = 1) -> SqliteStore:
-    """A reader of the configured data directory, which a writer has made, one of so many. Raises StorageError."""
+async def open_reader(config: Config, processes: int = 1) -> SqliteStore:
+    """A reader of the configured data directory, which a writer has made, one of so many processes'. Raises StorageError."""
     left = config.storage.cache_mib - config.storage.cache_mib // WRITERS_SHARE
     return await backend.open_reader(
         Path(config.server.data),
         readers=config.storage.readers,
-        cache_mib=max(1, left // (fronts * (config.storage.readers + 1))),  # the loop's connection is one more
+        cache_mib=max(1, left // (processes * (config.storage.readers + 1))),  # the loop's connection is one more
         query_steps=config.storage.query_steps,
     )
 
@@ -219,7 +182,7 @@ class Site:
     software = SOFTWARE
     nips = NIPS
 
-    def __init__(self, hub: Hub, store: Store, engine: SqliteSearch) -> None:
+    def __init__(self, hub: Hub, store: Store, engine: SearchService) -> None:
         self.hub = hub
         self.identities = hub.identities
         self.self_pubkey: str | None = hub.identities.self_pubkey
@@ -232,10 +195,9 @@ class Site:
         self.remove = hub.remove
         self.search = hub.search
         self.engine = engine
-        self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
         self.faults = hub.faults
-        self.streams = hub.streams
+        self.streams = hub.gate.streams
         self.fronts = hub.page.fronts
 
     @property
@@ -249,16 +211,15 @@ class Site:
         await self.hub.compact()
 
     async def reembed(self, settings: Search, progress: Progress) -> int:
-        """Go over to the model that these settings name, while serving; how many vectors were made. Raises ConfigError."""
-        made = await self.engine.reembed(embedder(settings), progress)
+        """Go over to the model that these settings name, while serving; how many vectors were made."""
+        made = await self.engine.reembed(settings, progress)
         self.hub.configure(msgspec.structs.replace(self.config, search=adopted(self.config.search, settings)))
-        self.wake()
         return made
 
     async def rebuild(self) -> int:
         """As `storage.commands.Rebuild`; the vectors are made again."""
         rows = await self.hub.rebuild()
-        self.wake()
+        self.engine.wake()
         return rows
 
     async def backup(self, target: Path) -> int:
@@ -296,6 +257,8 @@ def make_hub(
 @contextlib.asynccontextmanager
 async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     """A relay without a port: pipeline, policies and storage. Raises StorageError, Locked when a server is running."""
+    from relay.search import LocalSearch  # its packages are large: a front that asks another process never loads them
+
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = await asyncio.to_thread(prepare_writer, config, writer)
@@ -310,7 +273,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             thread.start()
             try:
                 await hub.identities.list_members()
-                engine = make_search(config, hub, store)
+                engine = LocalSearch(config, store.run, hub.ingest.execute)
                 hub.search = engine
                 try:
                     yield Site(hub, store, engine)
@@ -327,18 +290,15 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
 
 
 @contextlib.asynccontextmanager
-async def searching(config: Config, hub: Hub, store: SqliteStore, _path: str) -> AsyncIterator[Site]:
-    """The site of a front."""
-    engine = make_search(config, hub, store)
+async def searching(hub: Hub, store: SqliteStore, path: str) -> AsyncIterator[Site]:
+    """The site of a front, which asks the search role at `path`."""
+    engine = RemoteSearch(path, hub.faults)
     hub.search = engine
-    site = Site(hub, store, engine)
     try:
-        if hub.role:
-            await engine.open()
-            yield site
-        else:
-            async with embedding(site):
-                yield site
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SEARCH_PATIENCE):
+                await engine.present()  # else it is away, and whoever asks is told so
+        yield Site(hub, store, engine)
     finally:
         await engine.close()
 
@@ -346,14 +306,15 @@ async def searching(config: Config, hub: Hub, store: SqliteStore, _path: str) ->
 @contextlib.asynccontextmanager
 async def embedding(site: Site) -> AsyncIterator[None]:
     """Search by meaning for as long as this lasts: the index is loaded, and vectors are made. Raises ModelMismatch."""
+    from relay.search import LocalSearch
+
+    assert isinstance(site.engine, LocalSearch)
     await site.engine.open()
-    worker = Worker(site.engine, cutting(site.config).searched)
-    site.hub.follow(worker.notice)
-    site.wake = worker.wake
+    site.engine.work(site.hub.follow)
     try:
         yield
     finally:
-        await worker.close()
+        await site.engine.rest()
 
 
 async def serve(
@@ -374,7 +335,7 @@ async def serve(
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
             gc.set_threshold(*COLLECT)
-            server = listener.make(site.hub, http.build(site))
+            server = listener.make(site.hub.shared, http.build(site))
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, stop, server, site.hub)

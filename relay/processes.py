@@ -28,6 +28,7 @@ from keys.vault import VaultError
 from relay import app
 from relay.config import Config, ConfigError, reload
 from relay.roles.page import Page
+from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
 from relay.roles.writer import WriterRole
 from relay.server import control, link, listener
@@ -88,6 +89,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         number = fronts(config)
         names = (*(f"front {n + 1}" for n in range(number)), "writer", "search")
         page = Page(names, number, app.addresses(config))
+        kept = SettingsInForce()
         plan = Plan(
             config, load, page, listener.url_of(sock, "ws"), str(data / WRITER_SOCKET), str(data / SEARCH_SOCKET)
         )
@@ -95,7 +97,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
             *(
                 Role(
                     names[n],
-                    1,
+                    2,
                     partial(_front, plan, n, sock, commands if n == 0 else None),
                     [lock.fileno(), sock.fileno(), *([commands.fileno()] if n == 0 else [])],
                 )
@@ -104,6 +106,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
             Role(
                 "writer", 0, partial(_writer, plan, ends[WRITER_SOCKET]), [lock.fileno(), ends[WRITER_SOCKET].fileno()]
             ),
+            Role("search", 1, partial(_search, plan, ends[SEARCH_SOCKET], kept), [ends[SEARCH_SOCKET].fileno()]),
         ]
         gc.collect()
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
@@ -206,6 +209,30 @@ def _write(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
     return 0
 
 
+# search
+
+
+def _search(plan: Plan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
+    return _living(lambda: _looped(_answer(plan, end, kept, lifeline)), lifeline)
+
+
+async def _answer(plan: Plan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
+    from relay import search  # it loads what no other role may
+
+    config = _settings(plan)
+    reader = partial(app.open_reader, config, plan.page.fronts + 1)
+    return await search.live(
+        config,
+        plan.page,
+        plan.page.fronts + 1,
+        lifeline,
+        reader=reader,
+        writer_path=plan.writer,
+        listener=end,
+        kept=kept,
+    )
+
+
 # a front
 
 
@@ -230,7 +257,7 @@ async def _serve(
     faults = Faults()
     loop.set_exception_handler(faults.handle)
     async with contextlib.AsyncExitStack() as stack:
-        store = await app.open_reader(config, plan.page.fronts)
+        store = await app.open_reader(config, plan.page.fronts + 1)
         stack.push_async_callback(store.close)
         secrets = app.unlock(config, await store.ask(lambda tables: tables.secret_check()))
         settings = Settings(config, app.relay_url(config, plan.url))
@@ -238,8 +265,8 @@ async def _serve(
         stack.push_async_callback(hub.close)
         connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
         stack.push_async_callback(hub.identities.close)
-        site = await stack.enter_async_context(app.searching(config, hub, store, plan.search))
-        server = listener.make(hub, http.build(site))
+        site = await stack.enter_async_context(app.searching(hub, store, plan.search))
+        server = listener.make(hub.shared, http.build(site))
         loop.add_signal_handler(signal.SIGTERM, app.stop, server, hub)
         loop.add_signal_handler(signal.SIGHUP, app.reconfigure, hub, plan.load)
         if commands is not None:

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.config import Config, ConfigError, split_listen
 from relay.server import limits
-from relay.server.hub import Hub
+from relay.server.shared import Shared
 from relay.server.websocket import Connection
 
 BACKLOG = 2048
@@ -30,7 +30,9 @@ log = logging.getLogger("tidings.listener")
 FIRST_GIVEN = 3  # the first descriptor that a service manager passes (sd_listen_fds)
 REST = 1.0  # seconds without accepting where descriptors ran out
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
-
+# uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
+_faults_only = logging.getLogger("tidings.http.requests")
+_faults_only.setLevel(logging.ERROR)
 
 _LATE = (
     b'{"success":false,"error":"the request did not arrive in time","code":"request_timeout",'
@@ -66,21 +68,22 @@ class RequestProtocol(H11Protocol):
     counts by its address with the WebSockets there; not a trusted proxy's, which carries the requests of many.
     """
 
-    def __init__(self, hub: Hub, **arguments: Any) -> None:
+    def __init__(self, shared: Shared, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._hub = hub
+        self.logger = _faults_only
+        self._gate = shared.gate
         self._address = ""  # that it is counted by
-        self._seconds = hub.config.server.open_timeout
+        self._seconds = shared.settings.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
-        self._patience = hub.config.server.ping_timeout
+        self._patience = shared.settings.config.server.ping_timeout
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        if peer and not limits.is_trusted(peer[0], self._hub.networks):
+        if peer and not limits.is_trusted(peer[0], self._gate.networks):
             address = limits.client_address(peer[0], (), ())
-            reason = self._hub.admit_http(address)
+            reason = self._gate.enter_http(address)
             if reason is not None:
                 transport.write(_refusal(reason))
                 transport.close()
@@ -90,7 +93,7 @@ class RequestProtocol(H11Protocol):
 
     def _leave(self) -> None:
         if self._address:
-            self._hub.http_connections.leave(self._address)
+            self._gate.http_connections.leave(self._address)
             self._address = ""
 
     def data_received(self, data: bytes) -> None:
@@ -208,14 +211,14 @@ class Listener(uvicorn.Server):
         return made
 
 
-def make(hub: Hub, application: Any) -> Listener:
-    """A server for this hub; `application` is the ASGI application that answers HTTP."""
-    settings = hub.config.server
+def make(shared: Shared, application: Any) -> Listener:
+    """A server for these connections; `application` is the ASGI application that answers HTTP."""
+    settings = shared.settings.config.server
     return Listener(
         uvicorn.Config(
             application,
-            http=partial(RequestProtocol, hub),  # type: ignore[arg-type]
-            ws=partial(Connection, hub),  # type: ignore[arg-type]
+            http=partial(RequestProtocol, shared),  # type: ignore[arg-type]
+            ws=partial(Connection, shared),  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,

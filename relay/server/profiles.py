@@ -222,12 +222,11 @@ class Profiles:
         return owed
 
     def _said(self, identity: Identity, pubkey: str, before: dict[str, Any]) -> dict[str, Any]:
-        """What a kind 0 of this key says, in place of what it said before."""
-        content = before | {
-            "name": identity.name,
-            "display_name": identity.display_name or identity.name,
-            "about": identity.description or "",
-        }
+        """What a kind 0 of this key says, in place of what it said before; what the identity has not is not said."""
+        display_name = "" if identity.display_name == identity.name else identity.display_name
+        told = {"name": identity.name, "display_name": display_name, "about": identity.description}
+        content = {field: value for field, value in before.items() if field not in told}
+        content |= {field: text for field, text in told.items() if text}
         if self._settings.config.relay.url:
             address = f"{names.name_key(identity.name)}@{_host(self._settings.relay_url)}"
             if pubkey == identity.pubkey and identity.origin is None:

@@ -55,7 +55,7 @@ async def test_connections_at_both_fronts_count_together(fronts: Fronts) -> None
     first, other = fronts.first, fronts.other()
     assert [Client(hub, "203.0.113.1").status for hub in (first, other, first)] == [101] * 3
     assert Client(other, "203.0.113.1").status != 101
-    assert other.admit_http("203.0.113.1") is not None
+    assert other.gate.enter_http("203.0.113.1") is not None
     assert Client(other, "203.0.113.2").status == 101
     assert Client(first, "203.0.113.3").status != 101  # in all
     assert first.health().connections == other.health().connections == 4
@@ -72,10 +72,10 @@ async def test_a_front_that_died_keeps_no_connections(fronts: Fronts) -> None:
 
 async def test_streams_at_both_fronts_count_together(fronts: Fronts) -> None:
     first, other = fronts.first, fronts.other()
-    assert first.streams.enter("a", 1, 0) is None
-    assert "your address" in (other.streams.full("a", 1, 0) or "")
-    first.streams.leave("a")
-    assert other.streams.enter("a", 1, 0) is None
+    assert first.gate.streams.enter("a", 1, 0) is None
+    assert "your address" in (other.gate.streams.full("a", 1, 0) or "")
+    first.gate.streams.leave("a")
+    assert other.gate.streams.enter("a", 1, 0) is None
 
 
 async def test_health_sums_what_all_fronts_did(fronts: Fronts) -> None:

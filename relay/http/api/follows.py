@@ -13,7 +13,7 @@ from msgspec import Meta
 from relay.http.api import common, posts, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Done, PostPage
+from relay.http.api.shapes import PostPage
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
@@ -25,6 +25,14 @@ from storage.identities.types import BoundKey, Identity
 
 TAGS: Final = ["following"]
 MAX_FOLLOWED: Final = 1000  # keys whose posts a feed looks for
+
+
+class FollowAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it; `event` is the contact list, none where there was nothing to take out of it."""
+
+    success: bool = True
+    message: str
+    event: Event | None = None
 
 
 class Following(PostPage, frozen=True, kw_only=True):
@@ -58,7 +66,7 @@ async def feed(
 
 
 @post(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Follow", status_code=200, middleware=[idempotent])
-async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
+async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> FollowAnswer:
     """Follow an identity; `event` is your contact list."""
     target, theirs = await _target(hub, name, principal)
 
@@ -75,12 +83,12 @@ async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) 
         return f"You follow {target.name}", await _replace(hub, principal, signer, present, tags)
 
     message, event = await publishing.change(f"follows {principal.identity_id}", once)
-    return Done(message=message, event=event)
+    return FollowAnswer(message=message, event=event)
 
 
 @delete(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Unfollow", status_code=200)
-async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
-    """Follow an identity no more; `event` is your contact list."""
+async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> FollowAnswer:
+    """Follow an identity no more; `event` is your contact list. Of one that you do not follow nothing changes."""
     target, theirs = await _target(hub, name, principal)
     done: list[Event] = []
 
@@ -94,8 +102,8 @@ async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub
 
     await publishing.change(f"follows {principal.identity_id}", once)
     if not done:
-        raise not_found("follow", f"you do not follow {target.name}")
-    return Done(message=f"You follow {target.name} no more", event=done[-1])
+        return FollowAnswer(message=f"You do not follow {target.name}")
+    return FollowAnswer(message=f"You follow {target.name} no more", event=done[-1])
 
 
 async def _replace(
