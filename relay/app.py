@@ -197,7 +197,8 @@ class Site:
         self.engine = engine
         self.health = hub.health
         self.faults = hub.faults
-        self.streams = hub.streams
+        self.streams = hub.gate.streams
+        self.answers = hub.ingest.link
         self.fronts = hub.page.fronts
 
     @property
@@ -335,7 +336,7 @@ async def serve(
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
             gc.set_threshold(*COLLECT)
-            server = listener.make(site.hub, http.build(site))
+            server = listener.make(site.hub.shared, http.build(site))
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, stop, server, site.hub)

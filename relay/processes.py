@@ -4,8 +4,8 @@ This is wiring: which role gets which sockets, in which order they start, and wh
 stands in `relay.roles` and `relay.server`; the same parts in one process are `relay.app.serve`.
 
 What is inherited: the listening socket (fronts), the control socket (the first front), the listening ends of the writer's and the
-search role's own sockets, the lock of the data directory (the writer, so that it outlives a supervisor that is killed for as long
-as the writer still writes), and the shared page. Whatever a role opens itself it opens after the fork.
+search role's own sockets, the lock of the data directory (all, so that a supervisor that is killed leaves it locked until the last
+of its roles has ended), and the shared page. Whatever a role opens itself it opens after the fork.
 """
 
 import asyncio
@@ -34,13 +34,14 @@ from relay.roles.writer import WriterRole
 from relay.server import control, link, listener
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
-from storage.base import StorageError
+from storage.base import Locked, StorageError
 from storage.command_codec import decode
 from storage.commands import ListMembers
 from storage.sqlite import database_file
 
 WRITER_SOCKET: Final = "writer.sock"
 SEARCH_SOCKET: Final = "search.sock"
+ORPHANS: Final = 5.0  # seconds that roles may need to end after their supervisor was killed
 EXTRA_PATIENCE: Final = 3.0  # seconds beyond `server.drain_timeout` that a role has to end
 _BACKLOG: Final = 128
 
@@ -80,7 +81,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
 
     data = Path(config.server.data)
     with contextlib.ExitStack() as stack:
-        lock = database_file.Lock(data)
+        lock = _locked(data)
         stack.callback(lock.release)
         sock = stack.enter_context(listener.bind(config))
         ends = {name: stack.enter_context(_inner_socket(data / name)) for name in (WRITER_SOCKET, SEARCH_SOCKET)}
@@ -98,7 +99,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
                     names[n],
                     2,
                     partial(_front, plan, n, sock, commands if n == 0 else None),
-                    [sock.fileno(), *([commands.fileno()] if n == 0 else [])],
+                    [lock.fileno(), sock.fileno(), *([commands.fileno()] if n == 0 else [])],
                 )
                 for n in range(number)
             ),
@@ -116,6 +117,32 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
             kind, _, reason = str(error).partition("\n")
             raise (ConfigError if kind == ConfigError.__name__ else StorageError)(reason or kind) from None
         log.info("stopped")
+
+
+def _locked(data: Path) -> database_file.Lock:
+    """The lock of the data directory. Raises Locked, StorageError.
+
+    Where a supervisor was killed, its roles notice at once and end, but what they are doing takes a moment.
+    """
+    deadline = time.monotonic() + ORPHANS
+    while True:
+        try:
+            return database_file.Lock(data)
+        except Locked:
+            if _lives(data) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _lives(data: Path) -> bool:
+    """Whether the process that took the lock is there; True where nobody knows."""
+    try:
+        os.kill(int((data / database_file.LOCK).read_text("ascii")), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 @contextlib.contextmanager
@@ -239,7 +266,7 @@ async def _serve(
         connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
         stack.push_async_callback(hub.identities.close)
         site = await stack.enter_async_context(app.searching(hub, store, plan.search))
-        server = listener.make(hub, http.build(site))
+        server = listener.make(hub.shared, http.build(site))
         loop.add_signal_handler(signal.SIGTERM, app.stop, server, hub)
         loop.add_signal_handler(signal.SIGHUP, app.reconfigure, hub, plan.load)
         if commands is not None:

@@ -114,6 +114,36 @@ def breaches(name: str, source: str, is_package: bool = False) -> list[str]:
     return found
 
 
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The modules that lead back to themselves: each with all that it stands in a circle with."""
+    beyond = {name: set(targets) for name, targets in graph.items()}
+    for middle in graph:  # Warshall: paths over the modules seen so far
+        for name in graph:
+            if middle in beyond[name]:
+                beyond[name] |= beyond[middle]
+    found = {
+        tuple(sorted(other for other in beyond[name] if name in beyond[other]))
+        for name in graph
+        if name in beyond[name]
+    }
+    return sorted(map(list, found))
+
+
+def test_there_is_no_circle() -> None:
+    """Of any kind: what is imported for its types only stands in the syntax tree, too."""
+    graph = {}
+    for name, path in MODULES.items():
+        found = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+        graph[name] = {target for target in found if target in MODULES}
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set[str](), "e": {"d"}, "f": {"f"}}
+    assert circles(graph) == [["a", "b", "c"], ["f"]]
+    assert circles({"a": {"b"}, "b": set()}) == []
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
     path = MODULES[name]

@@ -143,6 +143,7 @@ class Identities:
                 ciphertext=key.ciphertext,
                 claim_hash=tokens.digest(claim),
                 claim_expires_at=now + rules.claim_hours * 3600,
+                check=custody.check,
             )
             await self._ingest.execute(Register(new), quota=self._quota(address))
         try:

@@ -74,6 +74,7 @@ class Ingest:
         flush: Callable[[], None],
         pace: Pace = lambda _event: None,
     ) -> None:
+        self._role = role
         self._page = page
         self._faults = faults
         self._pace = pace
@@ -100,6 +101,16 @@ class Ingest:
             turned=flush,
             report=faults.report,
         )
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the front that keeps house: that does what one front must do, and no more than one."""
+        return self._role == 0
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is no other front."""
+        return self._page.fronts == 1
 
     @property
     def last_seq(self) -> int:

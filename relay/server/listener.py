@@ -21,7 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.config import Config, ConfigError, split_listen
 from relay.server import limits
-from relay.server.hub import Hub
+from relay.server.shared import Shared
 from relay.server.websocket import Connection
 
 BACKLOG = 2048
@@ -68,22 +68,22 @@ class RequestProtocol(H11Protocol):
     counts by its address with the WebSockets there; not a trusted proxy's, which carries the requests of many.
     """
 
-    def __init__(self, hub: Hub, **arguments: Any) -> None:
+    def __init__(self, shared: Shared, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.logger = _faults_only
-        self._hub = hub
+        self._gate = shared.gate
         self._address = ""  # that it is counted by
-        self._seconds = hub.config.server.open_timeout
+        self._seconds = shared.settings.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
-        self._patience = hub.config.server.ping_timeout
+        self._patience = shared.settings.config.server.ping_timeout
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        if peer and not limits.is_trusted(peer[0], self._hub.networks):
+        if peer and not limits.is_trusted(peer[0], self._gate.networks):
             address = limits.client_address(peer[0], (), ())
-            reason = self._hub.admit_http(address)
+            reason = self._gate.enter_http(address)
             if reason is not None:
                 transport.write(_refusal(reason))
                 transport.close()
@@ -93,7 +93,7 @@ class RequestProtocol(H11Protocol):
 
     def _leave(self) -> None:
         if self._address:
-            self._hub.http_connections.leave(self._address)
+            self._gate.http_connections.leave(self._address)
             self._address = ""
 
     def data_received(self, data: bytes) -> None:
@@ -211,14 +211,14 @@ class Listener(uvicorn.Server):
         return made
 
 
-def make(hub: Hub, application: Any) -> Listener:
-    """A server for this hub; `application` is the ASGI application that answers HTTP."""
-    settings = hub.config.server
+def make(shared: Shared, application: Any) -> Listener:
+    """A server for these connections; `application` is the ASGI application that answers HTTP."""
+    settings = shared.settings.config.server
     return Listener(
         uvicorn.Config(
             application,
-            http=partial(RequestProtocol, hub),  # type: ignore[arg-type]
-            ws=partial(Connection, hub),  # type: ignore[arg-type]
+            http=partial(RequestProtocol, shared),  # type: ignore[arg-type]
+            ws=partial(Connection, shared),  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,

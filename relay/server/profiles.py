@@ -63,6 +63,8 @@ class Profiles:
         ingest.log.add(self._applied)
 
     def _applied(self, applied: Applied) -> None:
+        if not self._ingest.is_first:
+            return
         for live in applied.events:
             if live.event.kind == kinds.METADATA:
                 self.changed(live.event.pubkey)

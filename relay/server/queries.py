@@ -10,27 +10,25 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import thread_time
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, messages
-from relay.protocol.event import wire
+from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.protocol.session import Open, Tally
 from relay.server import frames, searching
-from relay.server.fanout import Subscription
+from relay.server.fanout import Fanout, Receiver, Subscription
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
 from storage.identities.types import Refused
-
-if TYPE_CHECKING:
-    from relay.server.websocket import Connection
+from storage.search.engine import SearchEngine
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
@@ -55,13 +53,51 @@ class History(msgspec.Struct, gc=False):
 Job = History | Tally
 
 
+class AskingConnection(Receiver, Protocol):
+    """A connection as its queries are answered."""
+
+    address: str
+    jobs: list[Job]
+    lined_up: bool  # set here: it waits for a worker, or has one
+    writable: bool
+
+    def send(self, payload: bytes) -> None:
+        """Queue one message."""
+
+    def flush(self) -> None:
+        """Write what is queued."""
+
+    def consider_reading(self) -> None:
+        """Read on, if there is room."""
+
+    def abort(self) -> None:
+        """Cut it now."""
+
+
+Invite = Callable[
+    [Sequence[Filter], str], Awaitable[Event | None]
+]  # an invite for filters that ask for one, by address
+
+
 class Queries:
     """Owns the workers. All methods are called on the event loop."""
 
-    def __init__(self, reader: Reader, readers: int, limits: Limits, faults: Faults) -> None:
-        self.limits = limits  # replaced on reload
+    def __init__(
+        self,
+        reader: Reader,
+        fanout: Fanout,
+        readers: int,
+        faults: Faults,
+        *,
+        search: Callable[[], SearchEngine],
+        invite: Invite,
+    ) -> None:
+        self.configure(Limits(), "auto")
         self._reader = reader
-        self._ready: deque[Connection] = deque()  # waiting for a worker, each once
+        self._fanout = fanout
+        self._search = search
+        self._invite = invite
+        self._ready: deque[AskingConnection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
         self._faults = faults
@@ -71,7 +107,12 @@ class Queries:
             self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
 
-    def submit(self, connection: "Connection", job: Job) -> None:
+    def configure(self, limits: Limits, eose_hints: str) -> None:
+        """Put settings in force: how many events a filter gives, and `server.eose_hints`."""
+        self.limits = limits
+        self._eose_hints = eose_hints
+
+    def submit(self, connection: AskingConnection, job: Job) -> None:
         """Answer a job at once, or put it at the end of its connection's queue."""
         idle = not connection.jobs and not connection.lined_up and connection.writable and not connection.deflate
         if idle and type(job) is History and self._has_share() and self._answer(connection, job):
@@ -79,7 +120,7 @@ class Queries:
         connection.jobs.append(job)
         self.wake(connection)
 
-    def _answer(self, connection: "Connection", job: History) -> bool:
+    def _answer(self, connection: AskingConnection, job: History) -> bool:
         """Whether it was answered, if only in part, or refused: there and then."""
         try:
             wires = self._moment(connection, job)
@@ -91,7 +132,7 @@ class Queries:
         self.wake(connection)
         return True
 
-    def wake(self, connection: "Connection") -> None:
+    def wake(self, connection: AskingConnection) -> None:
         """The connection may have work that can go on: a new job, or its socket took what it was given."""
         if connection.jobs and not connection.lined_up and connection.writable:
             connection.lined_up = True
@@ -119,7 +160,7 @@ class Queries:
                 connection.abort()
             del connection  # a client that left is not kept while this worker waits
 
-    async def _run(self, connection: "Connection", job: Job) -> None:
+    async def _run(self, connection: AskingConnection, job: Job) -> None:
         try:
             if isinstance(job, Tally):
                 await self._count(connection, job)
@@ -128,7 +169,7 @@ class Queries:
         except Exception as error:
             self._fail(connection, job, error)
 
-    def _fail(self, connection: "Connection", job: Job, error: Exception) -> None:
+    def _fail(self, connection: AskingConnection, job: Job, error: Exception) -> None:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
         if not isinstance(error, StorageError | Reject | Refused):
@@ -141,17 +182,17 @@ class Queries:
         elif _is_open(job):
             connection.end(job.subscription, reason)
 
-    async def _count(self, connection: "Connection", job: Tally) -> None:
+    async def _count(self, connection: AskingConnection, job: Tally) -> None:
         keys, now = connection.session.keys, int(time.time())
         if searching.searches(job.filters):
             (wanted,) = job.filters  # the session lets no more through
-            counted = Counted(await searching.count(connection.hub.search, wanted, searching.Scope(keys, now)))
+            counted = Counted(await searching.count(self._search(), wanted, searching.Scope(keys, now)))
         else:
             counted = await self._reader.count(job.filters, keys, now, job.offset)
         self.answered += 1
         connection.send(messages.count(job.subscription, counted.total, counted.hll))
 
-    async def _history(self, connection: "Connection", job: History) -> None:
+    async def _history(self, connection: AskingConnection, job: History) -> None:
         if not self._has_share():
             await asyncio.sleep(0)  # a turn for the others
         if not _is_open(job):
@@ -178,7 +219,7 @@ class Queries:
     def _end_turn(self) -> None:
         self._share_ends = 0.0
 
-    def _moment(self, connection: "Connection", job: History) -> list[bytes] | None:
+    def _moment(self, connection: AskingConnection, job: History) -> list[bytes] | None:
         """The first part of an answer, where that takes a moment."""
         filters = job.request.filters
         if job.rest is not None or searching.searches(filters) or _asks_for_invites(filters):
@@ -188,7 +229,7 @@ class Queries:
             return None
         return _begun(job, found)
 
-    async def _read(self, connection: "Connection", job: History) -> list[bytes]:
+    async def _read(self, connection: AskingConnection, job: History) -> list[bytes]:
         """The first part of an answer, or the next."""
         now = int(time.time())
         if job.rest is not None:
@@ -196,25 +237,25 @@ class Queries:
             return await self._reader.fetch(part, now)
         filters, keys = job.request.filters, connection.session.keys
         if _asks_for_invites(filters):
-            invite = await connection.hub.identities.invite(filters, connection.address)
+            invite = await self._invite(filters, connection.address)
             job.rest, job.complete = (), True
             return [] if invite is None else [wire(invite)]
         if searching.searches(filters):
             scope = searching.Scope(keys, now, job.upto, self.limits)
-            answered = await searching.history(connection.hub.search, self._reader, filters, scope)
+            answered = await searching.history(self._search(), self._reader, filters, scope)
             job.rest, job.complete = answered.rest, None
             return answered.wires
         return _begun(job, await self._reader.query(filters, keys, now, job.upto, self.limits))
 
-    def _deliver(self, connection: "Connection", job: History, data: bytes) -> None:
+    def _deliver(self, connection: AskingConnection, job: History, data: bytes) -> None:
         """Queue a part of an answer; after the last EOSE, else the job goes to the front of its queue."""
         connection.queue(data)
         if job.rest:
             connection.jobs.insert(0, job)
             return
         self.answered += 1
-        connection.send(messages.eose(job.request.subscription, _hint(job, connection.hub.config.server.eose_hints)))
-        connection.fanout.release(job.subscription)
+        connection.send(messages.eose(job.request.subscription, _hint(job, self._eose_hints)))
+        self._fanout.release(job.subscription)
 
 
 def _begun(job: History, found: Found) -> list[bytes]:

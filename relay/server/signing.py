@@ -13,14 +13,15 @@ import msgspec
 
 from keys import vault as vaults
 from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, salted, unsigned
-from keys.vault import Vault
+from keys.vault import Vault, VaultError
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
 from relay.protocol.filter import Filter
+from relay.server.follow import Applied
 from relay.server.ingest import Ingest
 from relay.server.settings import Settings
-from storage.base import PUBLIC, Reader
+from storage.base import PUBLIC, Reader, StorageError
 from storage.identities.commands import RotateSecret
 from storage.identities.types import Held, Lookups
 
@@ -52,6 +53,8 @@ class Signing:
         self._rotating = False
         self._exports = asyncio.Semaphore(EXPORTS)
         self._exporting = 0
+        self._stale = False  # another front may have changed the master secret
+        ingest.log.add(self._applied)
 
     @property
     def pubkey(self) -> str:
@@ -65,6 +68,8 @@ class Signing:
     @contextlib.asynccontextmanager
     async def custody(self) -> AsyncIterator[Custody]:
         """The present master secret; it stays the present one as long as this is open."""
+        if self._stale:
+            await self._renew()
         async with self._free:
             await self._free.wait_for(lambda: not self._rotating)
             self._uses += 1
@@ -74,6 +79,20 @@ class Signing:
             async with self._free:
                 self._uses -= 1
                 self._free.notify_all()
+
+    def _applied(self, applied: Applied) -> None:
+        if applied.anew or any(kind == "secret" for kind, _ in applied.changes):
+            self._stale = not self._rotating
+
+    async def _renew(self) -> None:
+        """Go over to the master secret that the database is sealed under now. Raises StorageError where that cannot be."""
+        recorded = await self._reader.ask(lambda tables: tables.secret_check())
+        try:
+            if not self._rotating:
+                vaults.follow_rotation(self._vault, recorded)
+        except VaultError as error:
+            raise StorageError(str(error)) from None
+        self._stale = False
 
     async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
         """The draft as an event of this identity, by its main key or by its key `by`.
@@ -154,6 +173,11 @@ class Signing:
 
         Raises VaultError when the next secret cannot be used, StorageError when the database fails: then the former stays.
         """
+        if not self._vault.from_file and not self._ingest.is_alone:
+            raise VaultError(
+                "the master secret comes from the settings, and other fronts could not learn the next one: stop the relay, then "
+                "change it"
+            )
         async with self._free:
             await self._free.wait_for(lambda: not self._rotating and not self._uses)
             self._rotating = True

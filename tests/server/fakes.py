@@ -281,7 +281,7 @@ class Client:
             offer = ClientPerMessageDeflateFactory()
         self.protocol = ClientProtocol(parse_uri(f"ws://relay.example{path}"), extensions=[offer] if offer else None)
         self.wire = Wire(peer)
-        self.connection = Connection(hub, SimpleNamespace(connections=set()))
+        self.connection = Connection(hub.shared, SimpleNamespace(connections=set()))
         self.wire.protocol = self.connection
         self.messages: list[Any] = []
         self.closed_with: int | None = None
@@ -410,6 +410,12 @@ class WrittenHub(Hub):
 def make_hub(log: MemoryLog, config: Config | None = None, url: str = "ws://relay.example/") -> Hub:
     """A hub over this log; the caller closes it."""
     return WrittenHub(log, config or Config(), url)
+
+
+def set_clock(hub: Hub, clock: Callable[[], float]) -> None:
+    """From now on the hub and its connections go by this clock, in seconds."""
+    hub.clock = hub.shared.clock = clock
+    hub.gate.clock = clock
 
 
 async def settle() -> None:

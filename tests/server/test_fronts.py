@@ -9,7 +9,8 @@ import pytest
 
 from relay.config import Config
 from relay.errors import TooFast
-from relay.roles.messages import Quota
+from relay.protocol import kinds
+from relay.roles.messages import Quota, Recalled, Recollection
 from relay.roles.page import SILENT
 from relay.server.health import Health
 from storage.base import StorageError
@@ -55,7 +56,7 @@ async def test_connections_at_both_fronts_count_together(fronts: Fronts) -> None
     first, other = fronts.first, fronts.other()
     assert [Client(hub, "203.0.113.1").status for hub in (first, other, first)] == [101] * 3
     assert Client(other, "203.0.113.1").status != 101
-    assert other.admit_http("203.0.113.1") is not None
+    assert other.gate.enter_http("203.0.113.1") is not None
     assert Client(other, "203.0.113.2").status == 101
     assert Client(first, "203.0.113.3").status != 101  # in all
     assert first.health().connections == other.health().connections == 4
@@ -72,10 +73,10 @@ async def test_a_front_that_died_keeps_no_connections(fronts: Fronts) -> None:
 
 async def test_streams_at_both_fronts_count_together(fronts: Fronts) -> None:
     first, other = fronts.first, fronts.other()
-    assert first.streams.enter("a", 1, 0) is None
-    assert "your address" in (other.streams.full("a", 1, 0) or "")
-    first.streams.leave("a")
-    assert other.streams.enter("a", 1, 0) is None
+    assert first.gate.streams.enter("a", 1, 0) is None
+    assert "your address" in (other.gate.streams.full("a", 1, 0) or "")
+    first.gate.streams.leave("a")
+    assert other.gate.streams.enter("a", 1, 0) is None
 
 
 async def test_health_sums_what_all_fronts_did(fronts: Fronts) -> None:
@@ -160,3 +161,36 @@ async def test_what_an_address_registers_at_one_front_counts_at_the_other(fronts
             await hub.ingest.execute(CountRows(), quota=quota)
         assert 1700 < refused.value.seconds <= 1800
     await other.ingest.execute(CountRows(), quota=Quota("203.0.113.2", "registrations", 2, 3600))
+
+
+async def test_a_request_that_comes_again_at_the_other_front_is_answered_as_at_the_first(fronts: Fronts) -> None:
+    here, there = fronts.first.ingest.link, fronts.other().ingest.link
+    assert (await here.recall(b"name", b"digest")).known is Recollection.BEGIN
+    again = asyncio.create_task(there.recall(b"name", b"digest"))
+    assert (await there.recall(b"name", b"another")).known is Recollection.DIFFERS
+    assert not again.done()
+    answer = Recalled(Recollection.ANSWERED, 201, [(b"x", b"y")], b"body")
+    here.answered(b"name", answer)
+    assert await again == await there.recall(b"name", b"digest") == answer
+
+
+async def test_a_client_that_went_while_it_waited_does_not_hold_up_the_next(fronts: Fronts) -> None:
+    here, there = fronts.first.ingest.link, fronts.other().ingest.link
+    await here.recall(b"name", b"digest")
+    gone = asyncio.create_task(there.recall(b"name", b"digest"))
+    assert (await there.recall(b"name", b"another")).known is Recollection.DIFFERS  # so the one before has arrived
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    here.answered(b"name", None)
+    async with asyncio.timeout(PATIENCE):
+        assert (await there.recall(b"name", b"digest")).known is Recollection.BEGIN
+
+
+async def test_what_a_vanished_author_was_answered_is_forgotten(fronts: Fronts) -> None:
+    link = fronts.first.ingest.link
+    await link.recall(b"name", b"digest")
+    link.answered(b"name", Recalled(Recollection.ANSWERED, 201, [], b"body"))
+    client = Client(fronts.first)
+    client.publish(make_event(kind=kinds.VANISH, tags=[["relay", "ALL_RELAYS"]]))
+    assert (await client.next())[2] is True
+    assert (await fronts.other().ingest.link.recall(b"name", b"digest")).known is Recollection.BEGIN
