@@ -17,7 +17,7 @@ from relay.server.limits import OpenConnections
 from relay.server.supervision import Faults
 from storage.base import Counted, Found, Limits, Readers, StorageError, StoredEvent
 from storage.feed import CommentRow, PostRow
-from storage.feed import SharedPage as FeedPage
+from storage.feed import Page as FeedPage
 
 
 class Health(msgspec.Struct, frozen=True):
