@@ -30,7 +30,7 @@ Sort = Annotated[
 class NewComment(Body, frozen=True):
     """A comment to write; with `parent_id` it answers that comment."""
 
-    content: Content
+    content: Annotated[Content, Meta(min_length=1)]
     parent_id: Annotated[str | None, Meta(examples=[None])] = None
 
 
