@@ -75,6 +75,18 @@ def unlock(directory: Path, relay_key: str, master: str, recorded: str | None) -
         raise VaultError(f"{_RELAY} is no secret key") from None
 
 
+def follow_rotation(vault: Vault, recorded: str | None) -> None:
+    """Go over to the master secret that the database is sealed under now: another process of the relay has changed it.
+
+    Raises VaultError where the file does not hold it.
+    """
+    if recorded is None or secrets.compare_digest(vault.custody.check, recorded):
+        return
+    kept = _read(vault.directory / FILE)
+    masters = [kept[name] for name in (_MASTER, _NEXT) if name in kept]
+    vault.custody = Custody(_matching(masters, recorded, vault.directory))
+
+
 def relay_pubkey(directory: Path, relay_key: str) -> str:
     """The relay's own public key as `unlock` would find it, "" where it has none yet. Raises VaultError."""
     own = relay_key or _read(directory / FILE).get(_RELAY, "")

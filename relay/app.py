@@ -29,23 +29,21 @@ from relay.config import Config, ConfigError, Search, reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread
-from relay.roles.page import Page
+from relay.roles.page import MANY, Page
+from relay.roles.search import SearchService
 from relay.server import control, listener, policies
-from relay.server.embedding import Worker
 from relay.server.hub import Hub
 from relay.server.identities import Identities
+from relay.server.remote_search import RemoteSearch
+from relay.server.replay_guard import ReplayGuard
+from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import Info, Reader, StorageError, Tools, Writer
 from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
-from storage.search import minilm
-from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Progress
-from storage.search.minilm import MiniLm
-from storage.search.space import Keeping
-from storage.search.sqlite import SqliteSearch
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
 from storage.sqlite.writer import SqliteWriter
@@ -59,7 +57,8 @@ SWITCH_INTERVAL = (
 
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
 
-SEARCH = "search"  # what is kept beside the database: the index of vectors, which can be made again
+WRITERS_SHARE = 4  # the part of `storage.cache_mib` that the writer has: a quarter
+SEARCH_PATIENCE = 2.0  # seconds that a front waits at its start for the search role
 
 T = TypeVar("T")
 
@@ -79,8 +78,11 @@ def relay_url(config: Config, reached_at: str = "") -> str:
     return config.relay.url or reached_at or f"ws://{config.server.listen}"
 
 
-def open_writer(config: Config, url: str = "") -> SqliteWriter:
-    """The writer of the configured data directory. Raises StorageError, Locked when another process has it."""
+def open_writer(config: Config, url: str = "", is_locked: bool = False) -> SqliteWriter:
+    """The writer of the configured data directory. Raises StorageError, Locked when another process has it.
+
+    `is_locked`: the caller has locked the directory itself.
+    """
     return backend.open_writer(
         Path(config.server.data),
         table.meaning(
@@ -93,7 +95,8 @@ def open_writer(config: Config, url: str = "") -> SqliteWriter:
             passages=partial(chunks.number, cutting(config)),
         ),
         synchronous=config.storage.synchronous,
-        cache_mib=config.storage.cache_mib,
+        cache_mib=max(1, config.storage.cache_mib // WRITERS_SHARE),
+        is_locked=is_locked,
         votes=config.identities.votes,
         cutting=cutting(config),
     )
@@ -114,45 +117,13 @@ def adopted(search: Search, model: Search) -> Search:
     return msgspec.structs.replace(search, **fields)
 
 
-def embedder(settings: Search) -> Embedder:
-    """The configured model; nothing is loaded yet. Raises ConfigError where what it needs is not installed."""
-    match settings.embedder:
-        case "wordllama":
-            return WordLlama()
-        case "minilm":
-            return _minilm("search.embedder = minilm")
-        case "endpoint":
-            return Endpoint(
-                settings.endpoint_url,
-                settings.endpoint_model,
-                settings.endpoint_dimension,
-                key=settings.endpoint_key,
-                timeout=settings.endpoint_timeout,
-            )
-
-
-def _minilm(setting: str) -> MiniLm:
-    problem = minilm.missing()
-    if problem:
-        raise ConfigError(f"{setting}: {problem}")
-    return MiniLm()
-
-
-def make_search(config: Config, hub: Hub, store: SqliteStore) -> SqliteSearch:
-    """The search engine over this store, not open yet. What it writes waits its turn with the events. Raises ConfigError."""
-
-    trusted = frozenset(config.search.trusted_keys)
-    keeping = Keeping(Path(config.server.data) / SEARCH, store.run, hub.ingest.execute, config.search.segment, trusted)
-    reranker = _minilm("search.rerank") if config.search.rerank else None
-    return SqliteSearch(keeping, embedder(config.search), reranker)
-
-
-async def open_reader(config: Config) -> SqliteStore:
-    """A reader of the configured data directory, which a writer has made. Raises StorageError."""
+async def open_reader(config: Config, processes: int = 1) -> SqliteStore:
+    """A reader of the configured data directory, which a writer has made, one of so many processes'. Raises StorageError."""
+    left = config.storage.cache_mib - config.storage.cache_mib // WRITERS_SHARE
     return await backend.open_reader(
         Path(config.server.data),
         readers=config.storage.readers,
-        cache_mib=config.storage.cache_mib,
+        cache_mib=max(1, left // (processes * (config.storage.readers + 1))),  # the loop's connection is one more
         query_steps=config.storage.query_steps,
     )
 
@@ -160,14 +131,29 @@ async def open_reader(config: Config) -> SqliteStore:
 def open_vault(config: Config, writer: Writer) -> Vault:
     """The relay's secrets, made at the first start. Raises ConfigError when they are lost, changed or malformed."""
     recorded = writer.tables.secret_check()
-    settings = config.identities
-    try:
-        found = vault.unlock(Path(config.server.data), settings.relay_key, settings.master_secret, recorded)
-    except VaultError as error:
-        raise ConfigError(str(error)) from None
+    found = unlock(config, recorded)
     if recorded is None:
         writer.execute(AdoptSecret(found.custody.check), int(time.time()))
     return found
+
+
+def unlock(config: Config, recorded: str | None) -> Vault:
+    """The relay's secrets, where the database was sealed under the one with the check `recorded`. Raises ConfigError."""
+    settings = config.identities
+    try:
+        return vault.unlock(Path(config.server.data), settings.relay_key, settings.master_secret, recorded)
+    except VaultError as error:
+        raise ConfigError(str(error)) from None
+
+
+def prepare_writer(config: Config, writer: SqliteWriter) -> Vault:
+    """What a writer needs beside its database: the relay's key. What only that key publishes and others had stored, goes."""
+    secrets = open_vault(config, writer)
+    writer.hand_signer(secrets)
+    dropped = writer.execute(DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time()))
+    if dropped:
+        log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
+    return secrets
 
 
 def rotate_master(config: Config, following: str) -> int:
@@ -196,22 +182,24 @@ class Site:
     software = SOFTWARE
     nips = NIPS
 
-    def __init__(self, hub: Hub, store: Store, engine: SqliteSearch) -> None:
+    def __init__(self, hub: Hub, store: Store, engine: SearchService) -> None:
         self.hub = hub
         self.identities = hub.identities
         self.self_pubkey: str | None = hub.identities.self_pubkey
-        self.publish = hub.publish
+        self.publish = hub.publisher.publish
         self.follow = hub.follow
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
-        self.submit = hub.submit
+        self.submit = hub.publisher.submit
         self.remove = hub.remove
         self.search = hub.search
         self.engine = engine
-        self.wake: Callable[[], None] = lambda: None  # where nobody serves, vectors wait for the next start
         self.health = hub.health
         self.faults = hub.faults
+        self.streams = hub.gate.streams
+        self.answers = hub.ingest.link
+        self.fronts = hub.page.fronts
 
     @property
     def config(self) -> Config:
@@ -224,16 +212,15 @@ class Site:
         await self.hub.compact()
 
     async def reembed(self, settings: Search, progress: Progress) -> int:
-        """Go over to the model that these settings name, while serving; how many vectors were made. Raises ConfigError."""
-        made = await self.engine.reembed(embedder(settings), progress)
+        """Go over to the model that these settings name, while serving; how many vectors were made."""
+        made = await self.engine.reembed(settings, progress)
         self.hub.configure(msgspec.structs.replace(self.config, search=adopted(self.config.search, settings)))
-        self.wake()
         return made
 
     async def rebuild(self) -> int:
         """As `storage.commands.Rebuild`; the vectors are made again."""
         rows = await self.hub.rebuild()
-        self.wake()
+        self.engine.wake()
         return rows
 
     async def backup(self, target: Path) -> int:
@@ -245,31 +232,49 @@ class Site:
         return await self.reader.info()
 
 
+def addresses(config: Config) -> int:
+    """How many different addresses a front has room for: of WebSockets, HTTP and streams; the limit may be raised later."""
+    return max(MANY, 2 * config.server.max_connections)
+
+
+def make_hub(
+    settings: Settings, page: Page, store: SqliteStore, secrets: Vault, *, faults: Faults, role: int = 0
+) -> Hub:
+    """A hub with its identities; its link to the writer and its search are the caller's to give."""
+    hub = Hub(settings, page, store, secrets.pubkey, faults=faults, role=role)
+    hub.identities = Identities(
+        secrets,
+        reader=store,
+        ingest=hub.ingest,
+        publisher=hub.publisher,
+        settings=settings,
+        checks=hub.checks,
+        replay_guard=ReplayGuard(page, role),
+        faults=faults,
+    )
+    return hub
+
+
 @contextlib.asynccontextmanager
 async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     """A relay without a port: pipeline, policies and storage. Raises StorageError, Locked when a server is running."""
+    from relay.search import LocalSearch  # its packages are large: a front that asks another process never loads them
+
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
-        secrets = open_vault(config, writer)
-        writer.hand_signer(secrets)
-        dropped = await asyncio.to_thread(
-            writer.execute, DropForeign(list(kinds.RELAY_ONLY), secrets.pubkey), int(time.time())
-        )
-        if dropped:
-            log.warning("removed %d events of kinds that only the relay's own key publishes, by other keys", dropped)
+        secrets = await asyncio.to_thread(prepare_writer, config, writer)
         store = await open_reader(config)
         try:
-            page = Page(("front", "writer"), fronts=1, addresses=config.server.max_connections)
+            page = Page(("front", "writer"), fronts=1, addresses=addresses(config))
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)
-            hub = Hub(config, relay_url(config, url), page, store, faults=faults)
+            hub = make_hub(Settings(config, relay_url(config, url)), page, store, secrets, faults=faults)
             await hub.connect(thread.connect())
             thread.start()
             try:
-                hub.identities = Identities(hub, secrets)
                 await hub.identities.list_members()
-                engine = make_search(config, hub, store)
+                engine = LocalSearch(config, store.run, hub.ingest.execute)
                 hub.search = engine
                 try:
                     yield Site(hub, store, engine)
@@ -286,16 +291,31 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
 
 
 @contextlib.asynccontextmanager
+async def searching(hub: Hub, store: SqliteStore, path: str) -> AsyncIterator[Site]:
+    """The site of a front, which asks the search role at `path`."""
+    engine = RemoteSearch(path, hub.faults)
+    hub.search = engine
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SEARCH_PATIENCE):
+                await engine.present()  # else it is away, and whoever asks is told so
+        yield Site(hub, store, engine)
+    finally:
+        await engine.close()
+
+
+@contextlib.asynccontextmanager
 async def embedding(site: Site) -> AsyncIterator[None]:
     """Search by meaning for as long as this lasts: the index is loaded, and vectors are made. Raises ModelMismatch."""
+    from relay.search import LocalSearch
+
+    assert isinstance(site.engine, LocalSearch)
     await site.engine.open()
-    worker = Worker(site.engine, cutting(site.config).searched)
-    site.hub.follow(worker.notice)
-    site.wake = worker.wake
+    site.engine.work(site.hub.follow)
     try:
         yield
     finally:
-        await worker.close()
+        await site.engine.rest()
 
 
 async def serve(
@@ -316,11 +336,11 @@ async def serve(
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
             gc.set_threshold(*COLLECT)
-            server = listener.make(site.hub, http.build(site))
+            server = listener.make(site.hub.shared, http.build(site))
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
-                running.add_signal_handler(number, _stop, server, site.hub)
-            running.add_signal_handler(signal.SIGHUP, _reload, site.hub, load)
+                running.add_signal_handler(number, stop, server, site.hub)
+            running.add_signal_handler(signal.SIGHUP, reconfigure, site.hub, load)
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await site.identities.profiles.introduce_relay()
             url = listener.url_of(sock, "http")  # the server closes the socket when it stops
@@ -338,13 +358,15 @@ async def serve(
         sock.close()
 
 
-def _stop(server: listener.Listener, hub: Hub) -> None:
+def stop(server: listener.Listener, hub: Hub) -> None:
+    """Begin the end: take nothing more, finish what was sent."""
     log.info("stopping")
     server.should_exit = True
     hub.begin_drain()
 
 
-def _reload(hub: Hub, load: Callable[[], Config] | None) -> None:
+def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
+    """Read the settings again and put in force what can change while running."""
     if load is None:
         return
     try:

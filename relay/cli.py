@@ -8,26 +8,37 @@ from typing import Final
 import click
 
 import relay
-from relay.commands import asking, bound_keys, feed, keeping, keys, moving, search, serving, talking, vault
+from relay.commands import (
+    bound_keys,
+    feed,
+    import_export,
+    key_tools,
+    maintenance,
+    master_secret,
+    publish,
+    scan,
+    search,
+    serving,
+)
 from relay.commands.common import Verbs
 
 VERBS: Final[tuple[click.Command, ...]] = (
     serving.serve,
     serving.show_config,
-    moving.import_events,
-    moving.export_events,
-    asking.scan,
-    asking.count,
-    asking.delete,
-    keeping.info,
-    keeping.check,
-    keeping.backup,
-    keeping.compact,
-    keeping.rebuild,
-    keys.key,
-    vault.keys,
-    talking.event,
-    talking.req,
+    import_export.import_events,
+    import_export.export_events,
+    scan.scan,
+    scan.count,
+    scan.delete,
+    maintenance.info,
+    maintenance.check,
+    maintenance.backup,
+    maintenance.compact,
+    maintenance.rebuild,
+    key_tools.key,
+    master_secret.keys,
+    publish.event,
+    publish.req,
     *feed.VERBS,
     *search.VERBS,
 )
@@ -46,4 +57,4 @@ def main() -> None:
 for _verb in VERBS:
     main.add_command(_verb)
 for _verb in bound_keys.VERBS:
-    vault.keys.add_command(_verb)
+    master_secret.keys.add_command(_verb)

@@ -90,7 +90,15 @@ class Server(Section, frozen=True):
     open_timeout: Annotated[Seconds, Meta(description="seconds a connection may take to finish its request")] = 10.0
     drain_timeout: Annotated[Seconds, Meta(description="seconds a shutdown may take before connections are cut")] = 10.0
     max_connections: Annotated[
-        Count, Meta(description="open WebSocket connections, and as many for HTTP; 0: no limit", extra=LIVE)
+        Count,
+        Meta(description="open WebSocket connections, and as many for HTTP, over all fronts; 0: no limit", extra=LIVE),
+    ] = 0
+    processes: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(description="run the writer, search and the fronts as processes; auto: where there are two cores or more"),
+    ] = "off"
+    fronts: Annotated[
+        int, Meta(ge=0, le=64, description="processes that serve clients; 0: one fewer than the cores, at least 1")
     ] = 0
     send_buffer: Annotated[
         int, Meta(ge=65536, description="bytes a slow reader may leave unread before it is disconnected", extra=LIVE)
@@ -115,7 +123,9 @@ class Storage(Section, frozen=True):
         ),
     ] = "full"
     readers: Annotated[int, Meta(ge=1, le=32, description="reading threads, for what takes longer than a moment")] = 2
-    cache_mib: Annotated[int, Meta(ge=1, le=65536, description="page cache of each connection, MiB")] = 64
+    cache_mib: Annotated[
+        int, Meta(ge=4, le=65536, description="page cache of all connections of all processes together, MiB")
+    ] = 256
     query_steps: Annotated[
         int, Meta(ge=10_000, description="bound on one query's work, in thousands of SQLite instructions")
     ] = 20_000
@@ -178,7 +188,8 @@ class Access(Section, frozen=True):
 class Rates(Section, frozen=True):
     """How fast one address or key may go; all but wrong_proofs off (0) until set.
 
-    Each is a token bucket that holds `burst` seconds' worth.
+    Connections are counted over the whole relay. Each of the others is a token bucket that holds `burst` seconds' worth; with N
+    fronts (processes that serve clients) each counts by itself: whoever has connections to all may go up to N times as fast.
     """
 
     connections_per_address: Annotated[
@@ -216,7 +227,11 @@ class Identities(Section, frozen=True):
         int, Meta(ge=0, le=32, description="leading zero bits of work a registration must show", extra=LIVE)
     ] = 0
     registrations_per_hour: Annotated[
-        Count, Meta(description="registrations of one address within an hour; 0: no limit", extra=LIVE)
+        Count,
+        Meta(
+            description="registrations and invites of one address within an hour, over all fronts; 0: no limit",
+            extra=LIVE,
+        ),
     ] = 30
     unbound: Annotated[
         Literal["refuse", "provision"],

@@ -40,6 +40,18 @@ class Reject(Exception):
         return f"{self.prefix.value}: {self.message}"
 
 
+class TooFast(Reject):
+    """A rate was exceeded; come back in `seconds`."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(Prefix.RATE_LIMITED, message)
+        self.seconds = seconds
+
+    def alone(self) -> "TooFast":
+        """As in Reject."""
+        return TooFast(self.message, self.seconds)
+
+
 class Changed(Reject):
     """What an event was made from is not the newest any more: read it again, and decide anew."""
 

@@ -4,15 +4,15 @@ from typing import Literal
 
 import msgspec
 
-from relay.errors import Prefix, Reject
+from relay.errors import Prefix, Reject, TooFast
 from storage.base import StorageError, TooCostly
 from storage.identities.types import Refused, Why
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why a command was not carried out; nothing is changed then. `detail` is a Why or a Prefix."""
+    """Why a command was not carried out; nothing is changed then. `detail` is a Why, a Prefix, or seconds."""
 
-    kind: Literal["refused", "rejected", "storage", "costly"]
+    kind: Literal["refused", "rejected", "too-fast", "storage", "costly"]
     detail: str
     message: str
 
@@ -23,6 +23,8 @@ class Failure(msgspec.Struct, frozen=True):
                 return Refused(Why(self.detail), self.message)
             case "rejected":
                 return Reject(Prefix(self.detail), self.message)
+            case "too-fast":
+                return TooFast(self.message, int(self.detail))
             case "storage":
                 return StorageError(self.message)
             case "costly":
@@ -34,6 +36,8 @@ def failure(error: BaseException) -> Failure | None:
     match error:
         case Refused():
             return Failure("refused", error.why.value, error.message)
+        case TooFast():
+            return Failure("too-fast", str(error.seconds), error.message)
         case Reject():
             return Failure("rejected", error.prefix.value, error.message)
         case TooCostly():

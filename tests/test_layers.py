@@ -1,6 +1,7 @@
 """Imports point one way: the rules as data, and a walk over every module's syntax tree."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,9 +46,11 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.http": SERVED,
     "relay.federation": SERVED,
     "relay.app": EVERYTHING,
+    "relay.search": EVERYTHING,
+    "relay.processes": EVERYTHING,
     "relay.client": GROUND,
     "relay.cli": (*SERVED, "relay.app", "relay.commands"),
-    "relay.commands": (*SERVED, "relay.app", "relay.client"),
+    "relay.commands": (*SERVED, "relay.app", "relay.processes", "relay.client"),
     "relay.__main__": ("relay.cli",),
     "relay": (),
     "bench": EVERYTHING,
@@ -111,6 +114,36 @@ def breaches(name: str, source: str, is_package: bool = False) -> list[str]:
     return found
 
 
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The modules that lead back to themselves: each with all that it stands in a circle with."""
+    beyond = {name: set(targets) for name, targets in graph.items()}
+    for middle in graph:  # Warshall: paths over the modules seen so far
+        for name in graph:
+            if middle in beyond[name]:
+                beyond[name] |= beyond[middle]
+    found = {
+        tuple(sorted(other for other in beyond[name] if name in beyond[other]))
+        for name in graph
+        if name in beyond[name]
+    }
+    return sorted(map(list, found))
+
+
+def test_there_is_no_circle() -> None:
+    """Of any kind: what is imported for its types only stands in the syntax tree, too."""
+    graph = {}
+    for name, path in MODULES.items():
+        found = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+        graph[name] = {target for target in found if target in MODULES}
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set[str](), "e": {"d"}, "f": {"f"}}
+    assert circles(graph) == [["a", "b", "c"], ["f"]]
+    assert circles({"a": {"b"}, "b": set()}) == []
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
     path = MODULES[name]
@@ -165,6 +198,14 @@ def test_a_breach_is_found(name: str, source: str) -> None:
 )
 def test_what_points_downwards_is_no_breach(name: str, source: str) -> None:
     assert breaches(name, source) == []
+
+
+def test_what_a_front_and_the_supervisor_import_starts_no_threads_and_loads_no_model() -> None:
+    heavy = {"numpy", "hnswlib", "wordllama", "onnxruntime", "tokenizers"}
+    doors = "relay.app, relay.http.app, relay.commands.serving, relay.processes, relay.server.remote_search, relay.roles.supervisor"
+    look = f"import sys, threading, {doors}\nprint(sorted({heavy} & set(sys.modules)), threading.active_count())"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split("\n")[0] == "[] 1"
 
 
 def test_the_version_stands_alone() -> None:

@@ -193,7 +193,7 @@ async def _reembed(config: Config, meter: Meter) -> int:
     from relay import app
 
     async with app.core(config) as site:
-        return await site.engine.reembed(progress=lambda done, total: meter.update(done, done, total))
+        return await site.engine.reembed(config.search, lambda done, total: meter.update(done, done, total))
 
 
 def _send(

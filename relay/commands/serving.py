@@ -29,11 +29,15 @@ def serve(settings: Settings) -> None:
       tidings serve --listen 0.0.0.0:7447 --data /var/lib/tidings
       tidings serve --config tidings.toml --set limits.max_limit=1000
     """
-    from relay import app
+    from relay import app, processes
 
+    config = settings.load()
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("tidings").setLevel(logging.INFO)
-    work = app.serve(settings.load(), ready=click.echo, load=settings.load)
+    if processes.wanted(config):
+        processes.run(config, click.echo, settings.load)
+        return
+    work = app.serve(config, ready=click.echo, load=settings.load)
     if sys.platform == "win32":
         run(work)
     else:

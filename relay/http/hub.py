@@ -15,6 +15,8 @@ from relay.protocol.event import Event
 from relay.protocol.facts import GivenToken
 from relay.server.follow import Follower
 from relay.server.identities import Identities
+from relay.server.limits import OpenConnections
+from relay.server.link import Link
 from relay.server.supervision import Faults
 from storage.base import Expected, Outcome, Reader
 from storage.feed import Feed
@@ -74,6 +76,18 @@ class Hub(Protocol):
     @property
     def identities(self) -> Identities:
         """Identities, their tokens and keys."""
+
+    @property
+    def streams(self) -> OpenConnections:
+        """The streams of server-sent events that are open."""
+
+    @property
+    def answers(self) -> Link:
+        """Who knows what was answered to requests that may come again."""
+
+    @property
+    def fronts(self) -> int:
+        """How many processes serve clients."""
 
     @property
     def faults(self) -> Faults:

@@ -39,6 +39,21 @@ class Limitation(msgspec.Struct, frozen=True, kw_only=True):
     created_at_upper_limit: int | UnsetType = UNSET
 
 
+class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a client may go, beside what NIP-11 knows; a limit that is off is left out.
+
+    `burst` is how many seconds' worth may come at once. Where there are several `fronts`, processes that serve clients, each counts
+    rates by itself: whoever has connections to all may go up to so many times as fast. Connections are counted exactly.
+    """
+
+    connections_per_address: int | UnsetType
+    messages_per_address: float | UnsetType  # a second
+    events_per_key: float | UnsetType  # a minute
+    requests: float | UnsetType  # HTTP, a minute
+    burst: float | UnsetType
+    fronts: int | UnsetType
+
+
 class Information(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The document itself."""
 
@@ -54,12 +69,13 @@ class Information(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     software: str
     version: str
     limitation: Limitation
+    rates: RateLimits | UnsetType = UNSET
 
 
 def information(
-    config: Config, nips: tuple[int, ...], software: str, version: str, self_pubkey: str | None
+    config: Config, nips: tuple[int, ...], software: str, version: str, self_pubkey: str | None, *, fronts: int = 1
 ) -> Information:
-    """The document for these settings; `software` is a URL, `self_pubkey` hex."""
+    """The document for these settings; `software` is a URL, `self_pubkey` hex, `fronts` how many processes serve clients."""
     relay = config.relay
     return Information(
         name=relay.name,
@@ -74,12 +90,13 @@ def information(
         software=software,
         version=version,
         limitation=_limitation(config),
+        rates=_rates(config, fronts),
     )
 
 
 def of_hub(hub: Hub) -> Information:
     """The document of a running relay, as of now."""
-    return information(hub.config, hub.nips, hub.software, hub.version, hub.self_pubkey)
+    return information(hub.config, hub.nips, hub.software, hub.version, hub.self_pubkey, fronts=hub.fronts)
 
 
 def _limitation(config: Config) -> Limitation:
@@ -100,6 +117,21 @@ def _limitation(config: Config) -> Limitation:
         restricted_writes=_restricted_writes(config),
         created_at_lower_limit=limits.created_at_past or UNSET,
         created_at_upper_limit=limits.created_at_future or UNSET,
+    )
+
+
+def _rates(config: Config, fronts: int) -> RateLimits | UnsetType:
+    rates = config.rates
+    by_rate = rates.messages_per_address or rates.events_per_key or rates.requests
+    if not by_rate and not rates.connections_per_address:
+        return UNSET
+    return RateLimits(
+        connections_per_address=rates.connections_per_address or UNSET,
+        messages_per_address=rates.messages_per_address or UNSET,
+        events_per_key=rates.events_per_key or UNSET,
+        requests=rates.requests or UNSET,
+        burst=rates.burst if by_rate else UNSET,
+        fronts=fronts if by_rate and fronts > 1 else UNSET,
     )
 
 

@@ -85,7 +85,7 @@ async def profile(
         identity=identity,
         keys=[
             (encode("npub", key.pubkey), key)
-            for key in sorted(await hub.identities.keys(identity.id), key=lambda key: key.pubkey != identity.pubkey)
+            for key in sorted(await hub.identities.keys.of(identity.id), key=lambda key: key.pubkey != identity.pubkey)
             if key.revoked_at is None
         ],
         rows=found.rows,

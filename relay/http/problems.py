@@ -5,8 +5,7 @@
 
 from typing import Any, Final
 
-from relay.errors import Prefix, Reject
-from relay.server.proof_checks import TooFast
+from relay.errors import Prefix, Reject, TooFast
 from storage.base import StorageError, TooCostly
 from storage.identities.types import Refused, Why
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from relay.protocol import event as events
-from relay.protocol import search
+from relay.protocol import names, search
 from relay.protocol.event import Event
 
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
@@ -33,7 +33,9 @@ class Cutting(msgspec.Struct, frozen=True):
 
 
 def split(text: str, size: int, overlap: int) -> list[str]:
-    """The passages of a text; a blank text has none. `overlap` is below `size`."""
+    """The passages of a text; one of which nobody sees anything has none. `overlap` is below `size`."""
+    if names.is_blank(text):
+        return []
     passages: list[str] = []
     held: list[str] = []  # sentences of the passage at hand, each with the space before it
     length = 0
@@ -95,6 +97,7 @@ def passages_of(cutting: Cutting, event: Event, title: str | None, content: str 
     shown = own_title.replace("\x00", " ") if title is None else title
     knowledge = event.kind in cutting.knowledge
     text = (own_text if content is None else content).replace("\x00", " ")
+    shown = "" if names.is_blank(shown) else shown
     texts = split(text, cutting.size, cutting.overlap) or ([""] if shown else [])
     head = ("knowledge" if knowledge else "events", events.rank(event.id), search.language_of(event))
     tags = msgspec.json.encode(list(dict.fromkeys(events.values(event, "t")))).decode()

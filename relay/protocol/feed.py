@@ -27,10 +27,10 @@ def title_fault(text: str | None) -> str | None:
 
     Marks of direction and the like are text in many languages; what shows a title leaves out those that turn what is beside it.
     """
+    if text is not None and len(text) > MAX_TITLE:
+        return f"a title has at most {MAX_TITLE} characters"
     if text is None or names.is_blank(text):
         return f"a post needs a title of 1 to {MAX_TITLE} visible characters (NIP-7D)"
-    if len(text) > MAX_TITLE:
-        return f"a title has at most {MAX_TITLE} characters"
     if any(unicodedata.category(char) in _BREAKING for char in text):
         return "a title is one line without control characters"
     return None

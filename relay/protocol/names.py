@@ -37,7 +37,10 @@ _IGNORABLE: Final = (
     (0xE0000, 0xE0FFF),
 )
 # Not ignorable, but drawn as nothing: Braille without dots, a musical note without head, Egyptian blanks, the Khitan filler.
-_BLANK: Final = frozenset((0x2800, 0x1D159, 0x13441, 0x13442, 0x16FE4))
+_BLANK: Final = (0x2800, 0x1D159, 0x13441, 0x13442, 0x16FE4)
+_UNDRAWN: Final = "".join(rf"\U{a:08x}-\U{b:08x}" for a, b in (*_IGNORABLE, *zip(_BLANK, _BLANK, strict=True)))
+# Runs of what may be drawn: a text of 100,000 invisible characters must cost no more than one that reads.
+_runs: Final = re.compile(rf"[^\s{_UNDRAWN}]+")
 
 
 def is_name(name: str) -> bool:
@@ -68,7 +71,7 @@ def shown(text: str, most: int) -> str:
 
     "" where nobody would see anything of it.
     """
-    if not (text.isascii() and text.isprintable()):  # what most texts are, and nothing of those is hidden
+    if not text.replace("\n", "").isprintable():  # which most texts are, and nothing of those is hidden
         text = "".join(char for char in text if _is_visible(char))
     found = text.strip()[:most].strip()
     return "" if is_blank(found) else found
@@ -76,20 +79,12 @@ def shown(text: str, most: int) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether nobody would see anything of the text: spaces, hidden characters and those that nothing is drawn for."""
-    return not any(_is_drawn(char) for char in text)
+    return not any(any(map(str.isprintable, run[0])) for run in _runs.finditer(text))
 
 
 def is_plain(text: str) -> bool:
     """Whether every character of the text is seen, so that it reads as what it is: no spaces either."""
-    return all(_is_drawn(char) for char in text)
-
-
-def _is_drawn(char: str) -> bool:
-    if "!" <= char <= "~":
-        return True
-    point = ord(char)
-    ignorable = any(first <= point <= last for first, last in _IGNORABLE)
-    return _is_visible(char) and not ignorable and point not in _BLANK and not char.isspace()
+    return not text or (text.isprintable() and _runs.fullmatch(text) is not None)
 
 
 def _is_visible(char: str) -> bool:

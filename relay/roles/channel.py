@@ -26,9 +26,10 @@ def frame(body: bytes) -> bytes:
 
 
 class FrameReader:
-    """Takes bytes as they come, gives whole bodies."""
+    """Takes bytes as they come, gives whole bodies of at most `most` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_FRAME) -> None:
+        self._most = most
         self._held = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -39,7 +40,7 @@ class FrameReader:
         at, size = 0, len(held)
         while size - at >= _HEADER:
             length = int.from_bytes(held[at : at + _HEADER], "little")
-            if length > MAX_FRAME:
+            if length > self._most:
                 raise BrokenLink(f"a frame of {length} bytes")
             end = at + _HEADER + length
             if end > size:

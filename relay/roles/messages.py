@@ -4,6 +4,7 @@ Events travel in their wire form, which the writer stores as it is. Commands and
 (`storage.commands`); here they are bytes.
 """
 
+import enum
 from typing import Final
 
 import msgspec
@@ -39,6 +40,18 @@ class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     entries: list[Entry]
 
 
+class Quota(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A command is counted by its `source`, an address: `most` at once, and so many within `seconds` on average.
+
+    `what` they are called to whoever asks for too many.
+    """
+
+    source: str
+    what: str
+    most: int
+    seconds: int
+
+
 class Ask(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     """A command to be carried out in a transaction of its own."""
 
@@ -46,6 +59,39 @@ class Ask(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     client: int
     command: bytes
     sent_with: GivenToken | None = None
+    quota: Quota | None = None
+
+
+class Recollection(enum.IntEnum):
+    """What is known of a request that may have come before."""
+
+    BEGIN = 0  # nothing: do it, and say how it ended
+    ANSWERED = 1
+    DIFFERS = 2  # another request came under this name
+
+
+class Recalled(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An answer over HTTP that was given before, where there is one."""
+
+    known: Recollection
+    status: int = 0
+    headers: list[tuple[bytes, bytes]] = []
+    body: bytes = b""
+
+
+class Recall(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
+    """A request is about to be done; see `relay.roles.answers`. A Result with Recalled follows, once it is known."""
+
+    token: int
+    name: bytes
+    digest: bytes
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """The request has ended; `answer` is what to tell whoever asks again, None where it may be done again. No answer follows."""
+
+    name: bytes
+    answer: Recalled | None
 
 
 class Other(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -89,7 +135,7 @@ class Behind(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     upto: int = 0
 
 
-ToWriter = Follow | Submit | Ask
+ToWriter = Follow | Submit | Ask | Recall | Answered
 FromWriter = Outcomes | Result | Behind | Commit
 
 encode: Final = msgspec.msgpack.Encoder().encode

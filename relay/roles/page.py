@@ -1,35 +1,53 @@
 """The shared page: numbers in memory that all processes of one relay see at once.
 
-It holds how far the log is committed, each role's counters, and how many connections each front has from each address.
+It holds how far the log is committed, each role's counters, how many connections each front has from each address, which proofs
+each front has seen used, and which registrations there were lately.
 
-Every number has one writer: the writer role stores `number`, `upto`, `primary` and what is missing; a role stores its own counters;
-a front stores its own table of addresses. An aligned 64-bit store through a cast memoryview does not tear, so nobody needs a
-lock, and reading costs less than a function call. The page is anonymous memory, mapped before the roles are forked; a role that
-dies leaves its numbers, and the supervisor clears them before it starts the role again.
+Every number has one writer: the writer role stores `number`, `upto`, `primary`, what is missing, and what it has counted; a role
+stores its own counters; a front stores its own tables. An aligned 64-bit store through a cast memoryview does not tear, so nobody
+needs a lock, and reading costs less than a function call. The page is anonymous memory, mapped before the roles are forked; a role
+that dies leaves its numbers, and the supervisor clears them before it starts the role again.
+
+Limits over all fronts: a front stores its own count first and reads those of the others then. Of two that come at the same moment
+one at least sees the other, so that they never let in one too many together; both may be refused.
 """
 
 import mmap
+import os
+import time
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from relay.roles.shared_table import SharedTable, size
+
 COUNTERS: Final = (
     "pid",
+    "ended",  # 1: the role has died and is to be started again
     "started",  # unix seconds
-    "connections",
+    "beat",  # when it last did something, in milliseconds of the monotonic clock, which is the same for all processes
+    "connections",  # WebSockets
+    "http",  # connections that are not WebSockets, without those of trusted proxies
+    "streams",  # of server-sent events
     "subscriptions",
     "waiting",  # events and commands that have no answer yet
     "stored",  # since the role's start, as the next two
     "refused",
     "delivered",
     "faults",  # things that failed unforeseen
-    "degraded",  # 1: it does not do its work at the moment
+    "busy",  # 1: the writer carries out a command, which may take long
+    "degraded",  # FAULTY or UNWRITABLE, 0 when all is well
     "applied",  # number of the last commit that it has applied
 )
+FAULTY: Final = 1  # something failed lately
+UNWRITABLE: Final = 2  # the writer's last batch could not be written
+SILENT: Final = 5.0  # seconds without a beat after which a role is taken to be stuck
+MANY: Final = 100_000  # addresses that a front has room for
+PROOFS: Final = 50_000  # used proofs that a front has room for
+SOURCES: Final = 50_000  # whose commands are counted
 _POSITION: Final = 5  # number, upto, primary; the first and last seq that are missing
-_PROBES: Final = 64  # slots that an address may be in, from the one that its hash names
-_MASK: Final = (1 << 64) - 1
+_AT: Final = {name: at for at, name in enumerate(COUNTERS)}
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
@@ -47,16 +65,20 @@ class Position(msgspec.Struct, frozen=True, gc=False):
 class Page:
     """The numbers of the relay whose roles have these names, in this order. Made once, before any role is forked."""
 
-    def __init__(self, roles: Sequence[str], fronts: int, addresses: int) -> None:
-        """`addresses` is how many different addresses each of the first `fronts` roles has room for, about."""
+    def __init__(self, roles: Sequence[str], fronts: int, addresses: int = MANY, proofs: int = PROOFS) -> None:
+        """The first `fronts` roles are fronts, each with room for so many different `addresses` and used `proofs`, about."""
         self.roles = tuple(roles)
-        self._capacity = 1 << max(7, (2 * addresses - 1).bit_length())
-        counters = len(self.roles) * len(COUNTERS)
-        self._tables = _POSITION + counters
-        size = self._tables + fronts * 2 * self._capacity
-        self._memory = mmap.mmap(-1, size * 8)
-        self._numbers = memoryview(self._memory).cast("Q")
         self.fronts = fronts
+        self.made_at = int(time.time())
+        self._made = time.monotonic()
+        tables = [*[size(addresses)] * fronts, *[size(proofs)] * fronts, size(SOURCES)]
+        start = _POSITION + len(self.roles) * len(COUNTERS)
+        self._numbers = memoryview(mmap.mmap(-1, (start + sum(tables)) * 8)).cast("Q")
+        made = []
+        for length in tables:
+            made.append(SharedTable(self._numbers[start : start + length]))
+            start += length
+        self._addresses, self._proofs, self._sources = made[:fronts], made[fronts:-1], made[-1]
 
     # the log
 
@@ -101,62 +123,103 @@ class Page:
 
     def count(self, role: int, name: str) -> int:
         """One counter of a role."""
-        return self._numbers[_POSITION + role * len(COUNTERS) + COUNTERS.index(name)]
+        return self._numbers[_POSITION + role * len(COUNTERS) + _AT[name]]
+
+    def store(self, role: int, **counters: int) -> None:
+        """Store some of a role's counters; called by that role."""
+        for name, number in counters.items():
+            self._numbers[_POSITION + role * len(COUNTERS) + _AT[name]] = number
 
     def total(self, name: str) -> int:
         """The sum of a counter over all roles."""
-        return sum(self.count(role, name) for role in range(len(self.roles)))
+        return sum([self.count(role, name) for role in range(len(self.roles))])
+
+    def begin(self, role: int) -> None:
+        """A role begins its work: its counters are as at its start. Called by that role, before any other of these."""
+        self.store(role, **dict.fromkeys(COUNTERS, 0))
+        self.store(role, pid=os.getpid(), started=int(time.time()))
+        self.beat(role)
+
+    def beat(self, role: int) -> None:
+        """A role works; it says so once a second."""
+        self.store(role, beat=int(time.monotonic() * 1000))
+
+    def silence(self, role: int) -> float:
+        """Seconds since a role said that it works."""
+        return max(0.0, time.monotonic() - self.count(role, "beat") / 1000)
 
     def clear(self, role: int) -> None:
-        """Forget a role that has ended: its counters and its addresses."""
-        start = _POSITION + role * len(COUNTERS)
-        for at in range(start, start + len(COUNTERS)):
-            self._numbers[at] = 0
+        """Forget a role that has ended: its counters and its addresses. Proofs that it saw stay used."""
+        self.store(role, **dict.fromkeys(COUNTERS, 0))
+        self.store(role, ended=1)
         if role < self.fronts:
-            table = (self._tables + role * 2 * self._capacity) * 8
-            self._memory[table : table + self._capacity * 16] = bytes(self._capacity * 16)
+            self._addresses[role].clear()
 
-    # addresses
+    @property
+    def uptime(self) -> int:
+        """Seconds since the page was made."""
+        return int(time.monotonic() - self._made)
+
+    # limits over all fronts
+
+    def join(self, front: int, counter: str, at_most: int) -> bool:
+        """Add one to a front's `counter` unless all fronts together have `at_most` already; 0 is no limit."""
+        self.store(front, **{counter: self.count(front, counter) + 1})
+        if at_most and self.total(counter) > at_most:
+            self.part(front, counter)
+            return False
+        return True
+
+    def part(self, front: int, counter: str) -> None:
+        """Take one from a front's `counter`."""
+        self.store(front, **{counter: self.count(front, counter) - 1})
 
     def enter(self, front: int, address: str, at_most: int) -> bool:
         """Count a connection from `address` at `front` unless all fronts together have `at_most` from there already.
 
-        Its own count is stored before the others' are read, so that two fronts never let in one too many together. `at_most` 0
-        is no limit. False also when the table has no room for another address.
+        `at_most` 0 is no limit. False also when the table has no room for another address.
         """
-        slot = self._slot(front, address, claim=True)
-        if slot is None:
+        table = self._addresses[front]
+        if not table.put(address, table.get(address) + 1):
             return False
-        self._numbers[slot + 1] += 1
         if at_most and self.connections_of(address) > at_most:
-            self._numbers[slot + 1] -= 1
+            self.leave(front, address)
             return False
         return True
 
     def leave(self, front: int, address: str) -> None:
         """A connection that `enter` counted has ended."""
-        slot = self._slot(front, address)
-        if slot is not None and self._numbers[slot + 1]:
-            self._numbers[slot + 1] -= 1
+        table = self._addresses[front]
+        count = table.get(address)
+        if count:
+            table.put(address, count - 1)
 
     def connections_of(self, address: str) -> int:
         """How many connections all fronts have from an address."""
-        slots = (self._slot(front, address) for front in range(self.fronts))
-        return sum(self._numbers[slot + 1] for slot in slots if slot is not None)
+        return sum([table.get(address) for table in self._addresses])
 
-    def _slot(self, front: int, address: str, *, claim: bool = False) -> int | None:
-        """Where a front's table has an address: its key, and behind it the count. `claim`: take a free place if it has none."""
-        key = hash(address) & _MASK or 1  # the hash is keyed by a secret of the process that was forked
-        base, free, numbers = self._tables + front * 2 * self._capacity, None, self._numbers
-        for probe in range(_PROBES):
-            slot = base + 2 * ((key + probe) & (self._capacity - 1))
-            if numbers[slot] == key:
-                return slot
-            if free is None and not numbers[slot + 1]:
-                free = slot
-            if not numbers[slot]:
-                break
-        if claim and free is not None:
-            numbers[free] = key
-            return free
-        return None
+    def use(self, front: int, proof: str, now: int, until: int) -> bool | None:
+        """Use up a proof, by its id, which is good until then at most (unix seconds).
+
+        False when it was used on any front, None when there is no room: then it is not used.
+        """
+        if self._proofs[front].get(proof) > now:
+            return False
+        if not self._proofs[front].put(proof, until, free=now):
+            return None
+        return not any(table.get(proof) > now for at, table in enumerate(self._proofs) if at != front)
+
+    def spend(self, source: str, interval: float, most: int, now: float) -> float:
+        """Count one thing that `source` does, of which there may be `most` at once and one in `interval` seconds on average.
+
+        0 where that is within the limit, else in how many seconds it is. Called by the writer; `now` is monotonic. What is kept
+        of a source is when all that it did will have been worth its interval; where there are too many sources, a new one is
+        not counted.
+        """
+        at, step = int(now * 1000), int(interval * 1000)
+        following = max(self._sources.get(source), at) + step
+        over = following - at - most * step
+        if over > 0:
+            return over / 1000
+        self._sources.put(source, following, free=at)
+        return 0.0

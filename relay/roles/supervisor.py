@@ -76,13 +76,20 @@ class Supervisor:
     """Runs roles until SIGTERM or SIGINT; SIGHUP is passed on. Only one may live in a process; it takes its signals over.
 
     `patience` is how many seconds each stage has to end after it was asked; then it is killed. `cleared` is called with the number
-    of a role that has died, before it is started again.
+    of a role that has died, before it is started again; `ending` once when the end begins.
     """
 
-    def __init__(self, roles: Sequence[Role], patience: float, cleared: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        roles: Sequence[Role],
+        patience: float,
+        cleared: Callable[[int], None],
+        ending: Callable[[], None] = lambda: None,
+    ) -> None:
         self._children = [_Child(role, number) for number, role in enumerate(roles)]
         self._patience = patience
         self._cleared = cleared
+        self._at_end = ending
         self._selector = selectors.DefaultSelector()
         self._pending: set[int] = set()
         self._lifeline: tuple[int, int] = (-1, -1)
@@ -225,6 +232,7 @@ class Supervisor:
     # ending
 
     def _end_all(self) -> None:
+        self._at_end()
         for stage in sorted({child.role.stage for child in self._children}, reverse=True):
             some = [child for child in self._children if child.role.stage == stage]
             self._tell(some, signal.SIGTERM)

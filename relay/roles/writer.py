@@ -11,6 +11,7 @@ whoever sends. An exception fails its batch or its command; the loop goes on.
 
 import contextlib
 import logging
+import math
 import os
 import selectors
 import socket
@@ -21,12 +22,28 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Prefix, Reject, TooFast
+from relay.protocol import kinds
 from relay.protocol.event import parse
+from relay.roles.answers import Answers, Told
 from relay.roles.channel import BrokenLink, FrameReader, Outbox
 from relay.roles.fair_queue import FairQueue
-from relay.roles.messages import Ask, Behind, Entry, Follow, Other, Outcomes, Result, Submit, encode, to_writer
-from relay.roles.page import Page
+from relay.roles.messages import (
+    Answered,
+    Ask,
+    Behind,
+    Entry,
+    Follow,
+    Other,
+    Outcomes,
+    Quota,
+    Recall,
+    Result,
+    Submit,
+    encode,
+    to_writer,
+)
+from relay.roles.page import FAULTY, UNWRITABLE, Page
 from storage import failures
 from storage.base import Commit, Incoming, Outcome, Status, StorageError, Writer
 from storage.failures import Failure
@@ -36,6 +53,8 @@ MOST: Final = 1000  # events of one transaction
 LEAST: Final = 16
 LOG_BYTES: Final = 16 * 1024 * 1024  # of commits that a follower has not taken; beyond, it is behind
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
+BEAT: Final = 1.0  # seconds between two signs of life on the page
+TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
 FAREWELL: Final = 2.0  # seconds in which what is unsent may still go out at the end
 _READ: Final = 1024 * 1024
 _BEHIND: Final = encode(Behind())
@@ -83,12 +102,19 @@ class WriterRole:
         self._store = store
         self._page = page
         self._commands = commands
-        self._report = report
+        self._reported = report
         self._now = now
         self._queue: FairQueue[_Job] = FairQueue()
+        self._answers = Answers()
         self._selector = selectors.DefaultSelector()
         self._links: dict[int, _Link] = {}
         self._made = 0
+        self._role = page.roles.index("writer")
+        self._faults = 0
+        self._faulty_until = 0.0
+        self._unwritable = False
+        self._beat_due = 0.0
+        page.begin(self._role)
         self._cost = TRANSACTION / 100  # seconds an event has taken lately
         self._stopping = False
         self._bell, self._ring = os.pipe()
@@ -129,6 +155,7 @@ class WriterRole:
                 self._receive(0.0 if self._queue else self._patience())
                 self._work()
                 self._record()
+                self._beat()
             self._finish()
         finally:
             for link in list(self._links.values()):
@@ -140,11 +167,28 @@ class WriterRole:
         os.close(self._bell)
         os.close(self._ring)
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         """Seconds until there is something to do by itself."""
-        if self._page.upto == self._recorded:
-            return None
-        return max(0.0, self._record_due - time.monotonic())
+        due = self._beat_due if self._page.upto == self._recorded else min(self._beat_due, self._record_due)
+        return max(0.0, due - time.monotonic())
+
+    def _beat(self) -> None:
+        """Tell on the page that the writer works, and how it does."""
+        now = time.monotonic()
+        if now >= self._beat_due:
+            self._beat_due = now + BEAT
+            self._page.beat(self._role)
+            self._tell_state()
+
+    def _tell_state(self) -> None:
+        state = UNWRITABLE if self._unwritable else FAULTY if time.monotonic() < self._faulty_until else 0
+        self._page.store(self._role, degraded=state, faults=self._faults, applied=self._number)
+
+    def _report(self, place: str, error: BaseException) -> None:
+        self._faults += 1
+        self._faulty_until = time.monotonic() + TOLD
+        self._tell_state()
+        self._reported(place, error)
 
     def _record(self) -> None:
         """Note outside of the database how far it is committed, once a second while something comes in."""
@@ -216,6 +260,11 @@ class WriterRole:
                 self._queue.put((link.number, entry.client), _Job(link, entry))
         elif isinstance(message, Ask):
             self._queue.put((link.number, message.client), _Job(link, message))
+        elif isinstance(message, Recall):
+            asker = (link.number, message.token)
+            self._tell(self._answers.ask(message.name, message.digest, asker, time.monotonic()))
+        elif isinstance(message, Answered):
+            self._tell(self._answers.end(message.name, link.number, message.answer))
         elif isinstance(message, Follow):
             link.follows = True
             link.outbox.answer(encode(Behind(self._number, self._page.upto)))  # the rest comes as it is committed
@@ -226,6 +275,14 @@ class WriterRole:
         if self._links.pop(link.number, None) is not None:
             self._selector.unregister(link.socket)
             link.socket.close()
+            self._tell(self._answers.hang_up(link.number))
+
+    def _tell(self, told: Told) -> None:
+        for (number, token), recalled in told:
+            link = self._links.get(number)
+            if link is not None:
+                link.outbox.answer(encode(Result(token, encode(recalled))))
+                self._flush(link)
 
     # working
 
@@ -246,6 +303,8 @@ class WriterRole:
             outcomes = self._store.write(batch, int(self._now()))
             if len(outcomes) != len(jobs):
                 raise RuntimeError(f"{len(outcomes)} outcomes of {len(jobs)} events")
+            if any(_has_vanished(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)):
+                self._answers.clear()  # nobody is told again what somebody who vanished had written (NIP-62)
         except StorageError as error:
             refusal = Reject(Prefix.ERROR, str(error))
         except BaseException as error:
@@ -255,12 +314,18 @@ class WriterRole:
             outcomes = [Outcome(Status.REFUSED, refusal=refusal)] * len(jobs)
         self._cost = 0.8 * self._cost + 0.2 * (time.perf_counter() - begun) / len(jobs)
         self._commit()
+        if self._unwritable is not (refusal is not None):
+            self._unwritable = refusal is not None
+            self._tell_state()
         self._answer(jobs, outcomes, failed=refusal is not None)
 
     def _carry_out(self, job: _Job) -> None:
         assert isinstance(job.wanted, Ask)
         value, reason = b"", None
+        self._page.store(self._role, busy=1)
         try:
+            if job.wanted.quota is not None:
+                self._count(job.wanted.quota)
             command = self._commands(job.wanted.command)
             value = encode(self._store.execute(command, int(self._now()), job.wanted.sent_with))
         except BaseException as error:
@@ -268,9 +333,17 @@ class WriterRole:
             if reason is None:
                 self._report("a command", error)
                 reason = Failure("storage", "", internal(error).message)
+        self._beat()
+        self._page.store(self._role, busy=0)
         self._commit()
         job.link.outbox.answer(encode(Result(job.wanted.token, value, reason)))
         self._flush(job.link)
+
+    def _count(self, quota: Quota) -> None:
+        """Raises TooFast where there were too many of these from there."""
+        wait = self._page.spend(quota.source, quota.seconds / quota.most, quota.most, time.monotonic())
+        if wait:
+            raise TooFast(f"too many {quota.what} from your address; come back later", math.ceil(wait))
 
     def _commit(self) -> None:
         """Tell of what the last transaction changed: the page first, then every follower."""
@@ -328,6 +401,10 @@ def internal(error: BaseException) -> Reject:
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
     return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
+
+
+def _has_vanished(item: Incoming, outcome: Outcome) -> bool:
+    return item.event.kind == kinds.VANISH and outcome.status is Status.STORED
 
 
 def _other(token: int, outcome: Outcome) -> Other:

@@ -5,17 +5,16 @@ Primary data that no event carries, but for the avatar's address: it is the `pic
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from relay.errors import Prefix, Reject
 from relay.protocol.facts import GivenToken
+from relay.server.ingest import Ingest
+from storage.base import Reader
 from storage.identities.commands import MarkRead, SetAvatar, SetMetadata
 from storage.identities.types import Avatar
-
-if TYPE_CHECKING:
-    from relay.server.hub import Hub
 
 MAX_METADATA: Final = 4096  # bytes of JSON
 MAX_AVATAR: Final = 512 * 1024  # bytes
@@ -30,12 +29,13 @@ _KINDS: Final = (  # of a picture, by how its file begins
 class Agents:
     """All methods are called on the loop, and raise StorageError."""
 
-    def __init__(self, hub: "Hub") -> None:
-        self._hub = hub
+    def __init__(self, reader: Reader, ingest: Ingest) -> None:
+        self._reader = reader
+        self._ingest = ingest
 
     async def metadata(self, identity_id: str) -> dict[str, Any]:
         """The JSON object that the agent keeps about itself."""
-        text = await self._hub.reader.ask(lambda tables: tables.metadata(identity_id))
+        text = await self._reader.ask(lambda tables: tables.metadata(identity_id))
         return msgspec.json.decode(text, type=dict[str, Any])
 
     async def set_metadata(self, identity_id: str, metadata: dict[str, Any], given: GivenToken | None = None) -> None:
@@ -43,15 +43,15 @@ class Agents:
         text = msgspec.json.encode(metadata).decode()
         if len(text.encode()) > MAX_METADATA:
             raise Reject(Prefix.INVALID, f"metadata has at most {MAX_METADATA:,} bytes of JSON")
-        await self._hub.ingest.execute(SetMetadata(identity_id, text), given)
+        await self._ingest.execute(SetMetadata(identity_id, text), given)
 
     async def avatar(self, identity_id: str) -> Avatar | None:
         """The agent's picture."""
-        return await self._hub.reader.ask(lambda tables: tables.avatar(identity_id))
+        return await self._reader.ask(lambda tables: tables.avatar(identity_id))
 
     async def avatar_digests(self, ids: Sequence[str]) -> dict[str, str]:
         """Of those of these agents who have a picture, its digest."""
-        return await self._hub.reader.ask(lambda tables: tables.avatar_digests(ids))
+        return await self._reader.ask(lambda tables: tables.avatar_digests(ids))
 
     async def set_avatar(self, identity_id: str, image: bytes, given: GivenToken | None = None) -> Avatar:
         """Keep this picture. Raises Reject(invalid) for what is too large or no PNG, JPEG, GIF or WebP."""
@@ -63,17 +63,17 @@ class Agents:
         if kind is None:
             raise Reject(Prefix.INVALID, "an avatar is a PNG, JPEG, GIF or WebP picture")
         avatar = Avatar(kind, hashlib.sha256(image).hexdigest(), image)
-        await self._hub.ingest.execute(SetAvatar(identity_id, avatar), given)
+        await self._ingest.execute(SetAvatar(identity_id, avatar), given)
         return avatar
 
     async def remove_avatar(self, identity_id: str, given: GivenToken | None = None) -> None:
         """Keep no picture."""
-        await self._hub.ingest.execute(SetAvatar(identity_id, None), given)
+        await self._ingest.execute(SetAvatar(identity_id, None), given)
 
     async def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
-        return await self._hub.reader.ask(lambda tables: tables.read_marks(identity_id))
+        return await self._reader.ask(lambda tables: tables.read_marks(identity_id))
 
     async def mark_read(self, identity_id: str, post_id: str, seq: int, given: GivenToken | None = None) -> None:
         """The notifications about a post ("" any) are read up to this number."""
-        await self._hub.ingest.execute(MarkRead(identity_id, post_id, seq), given)
+        await self._ingest.execute(MarkRead(identity_id, post_id, seq), given)

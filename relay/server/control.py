@@ -40,6 +40,7 @@ SOCKET_NAME: Final = "control.sock"
 MAX_FRAME: Final = 16 * 1024 * 1024  # bytes
 MAX_BATCH: Final = 1000  # events
 MAX_CONNECTIONS: Final = 8
+BACKLOG: Final = 100
 MAX_PATH: Final = 107 if sys.platform == "linux" else 103  # sun_path less its closing zero
 BEAT: Final = 1.0  # seconds between signs of life
 SILENCE: Final = 60.0  # seconds without one after which a client gives up
@@ -168,13 +169,30 @@ _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def socket_path(data: Path) -> Path:
     """Where the socket of a data directory is. Raises ControlError when the system cannot have a socket there."""
     path = data.absolute() / SOCKET_NAME
+    check_path(path)
+    return path
+
+
+def check_path(path: Path) -> None:
+    """Raises ControlError when the system cannot have a socket there."""
     length = len(os.fsencode(path))
     if length > MAX_PATH:
         raise ControlError(
             f"{path} has {length} bytes, but the path of a Unix socket may have {MAX_PATH}; "
             "choose a data directory with a shorter path"
         )
-    return path
+
+
+@contextlib.contextmanager
+def listening(data: Path) -> Iterator[socket.socket]:
+    """The listening socket of a data directory, whose lock the caller holds; removed at the end. Raises ControlError."""
+    path = socket_path(data)
+    with _bind(path) as listener:
+        listener.listen(BACKLOG)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
 
 
 class Control:
@@ -193,6 +211,10 @@ class Control:
         path = socket_path(data)
         listener = _bind(path)
         self._path = path
+        await self.serve(listener)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer at a socket that `listening` made."""
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ up to MOST_PAUSE, and words find what it has not done.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from relay.protocol import kinds
@@ -31,11 +32,18 @@ class Source(Protocol):
 
 
 class Worker:
-    """Makes vectors for as long as the relay serves. `notice` follows the log."""
+    """Makes vectors for as long as the relay serves. `notice` follows the log; `looked` is called after each round."""
 
-    def __init__(self, source: Source, searched: frozenset[int], pause: float = 1.0) -> None:
+    def __init__(
+        self,
+        source: Source,
+        searched: frozenset[int],
+        pause: float = 1.0,
+        looked: Callable[[], None] = lambda: None,
+    ) -> None:
         self._source = source
         self._searched = searched
+        self._looked = looked
         self._pause = pause
         self._work = asyncio.Event()
         self._work.set()
@@ -66,10 +74,12 @@ class Worker:
                     failures = 0
                     await asyncio.sleep(REST)
                 await self._source.tally()
+                self._looked()
             except Exception as error:  # of whatever model there is: the worker outlives it
                 failures += 1
                 pause = min(self._pause * 2 ** min(failures - 1, 10), MOST_PAUSE)
                 log.warning("no vectors for now, again in %.1f s: %s", pause, _said(error))
+                self._looked()
                 await asyncio.sleep(pause)
                 self._work.set()
 

@@ -9,21 +9,37 @@ what is closed before that has cost a place in a dictionary.
 """
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.event import expiration
 from relay.protocol.filter import Filter
 from relay.protocol.matcher import Matcher
+from relay.protocol.session import Session
 from relay.server.follow import LiveEvent
-
-if TYPE_CHECKING:
-    from relay.server.websocket import Connection
 
 MAX_NEW: Final = 100  # subscriptions that wait for the next event before they are entered into the matcher
 MAX_HELD: Final = 5_000  # events
 MAX_HELD_BYTES: Final = 8 * 1024 * 1024
+
+
+class Receiver(Protocol):
+    """A connection as it is sent to."""
+
+    session: Session
+    connected: bool
+    deflate: bool
+    out: list[bytes]  # frames, to be written when it is flushed
+
+    def frame(self, payload: bytes) -> bytes:
+        """One message as a frame."""
+
+    def queue(self, frame: bytes) -> None:
+        """Queue ready frames."""
+
+    def end(self, subscription: "Subscription", reason: Reject) -> None:
+        """Close a subscription and say why."""
 
 
 class Subscription:
@@ -34,7 +50,7 @@ class Subscription:
 
     __slots__ = ("after", "connection", "filters", "held", "held_bytes", "name", "prefix")
 
-    def __init__(self, connection: "Connection", name: str, filters: tuple[Filter, ...], after: int) -> None:
+    def __init__(self, connection: "Receiver", name: str, filters: tuple[Filter, ...], after: int) -> None:
         self.after = after
         self.connection = connection
         self.name = name

@@ -82,6 +82,11 @@ class Following:
         """From now on tell this one too."""
         self._followers.append(follower)
 
+    @property
+    def number(self) -> int:
+        """The number of the last commit that was told."""
+        return self._number
+
     def is_current(self) -> bool:
         """Whether everything that is kept of primary rows is as the database has it."""
         return self._held is None and self._number >= self._page.primary

@@ -8,193 +8,119 @@ nothing: what takes its time is a task beside it.
 import asyncio
 import logging
 import socket
-import time
-from collections.abc import Callable, Hashable
-from functools import partial
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from typing import Final
 
-import msgspec
 from websockets.frames import CloseCode
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
-from relay.protocol.admission import Door
 from relay.protocol.event import Event
-from relay.protocol.event import wire as wire_of
-from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
-from relay.protocol.session import Rules
-from relay.roles.page import Page
-from relay.server import limits, policies
+from relay.roles.page import FAULTY, Page
+from relay.server.connections import Connections
 from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
+from relay.server.gate import Gate
+from relay.server.health import Health, roles_of
+from relay.server.identities import Identities
 from relay.server.ingest import Ingest
-from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND, Intake
+from relay.server.intake import Intake
 from relay.server.proof_checks import ProofChecks
+from relay.server.publishing import Publisher
 from relay.server.queries import Queries
+from relay.server.settings import Settings
+from relay.server.shared import Shared
 from relay.server.supervision import Faults, Tasks
-from relay.server.websocket import Connection
-from storage.base import Expected, Incoming, Limits, Missing, Outcome, Reader, Status, StorageError
+from storage.base import Limits, Missing, Reader, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
-from storage.search.engine import SearchEngine, SearchHealth
-
-if TYPE_CHECKING:
-    from relay.server.identities import Identities
+from storage.search.engine import SearchEngine
 
 TICK: Final = 1.0  # seconds
-CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
 SWEEP_BATCH: Final = 1000
 
 log = logging.getLogger("tidings.hub")
 
 
-class Health(msgspec.Struct, frozen=True):
-    """What `/health` and `tidings info` tell of a running relay. Times are seconds."""
-
-    status: str  # ok, degraded (see `problem`) or draining
-    takes_events: bool
-    uptime: int
-    connections: int
-    subscriptions: int
-    waiting: int  # events that have no answer yet
-    stored: int  # since the start, as the next two
-    refused: int
-    delivered: int
-    last_seq: int
-    search: SearchHealth
-    problem: str | None = None
-
-
 class Hub:
     """One relay's shared state. Made on the running loop; all methods are called there."""
 
-    identities: "Identities"  # set by whoever made the hub, before a door opens; so is the next
+    identities: Identities  # set by whoever made the hub, before a door opens; so is the next
     search: SearchEngine
-    self_pubkey = ""  # the relay's own key, hex; set by Identities
 
     def __init__(
-        self, config: Config, relay_url: str, page: Page, reader: Reader, *, faults: Faults, role: int = 0
+        self, settings: Settings, page: Page, reader: Reader, self_pubkey: str, *, faults: Faults, role: int = 0
     ) -> None:
-        """`role` is the number of this front on the page; the first keeps house, too: it sweeps what has expired."""
+        """`self_pubkey` is the relay's own key, `role` the number of this front on the page.
+
+        The first front keeps house, too: it sweeps what has expired.
+        """
         self.role = role
-        self.relay_url = relay_url
-        at = urlsplit(relay_url).path.rstrip("/")
-        self.paths = frozenset(
-            ("/", at or "/", f"{at}/")
-        )  # where the relay is: on any other it would have another name
+        self.settings = settings
+        config, self.relay_url = settings.config, settings.relay_url
         self.reader = reader
-        self._page = page
+        self.page = page
+        page.begin(role)
         self.clock = asyncio.get_running_loop().time
         self.faults = faults
-        self.fanout = Fanout()
-        self.connections: set[Connection] = set()
-        self.paused: set[Connection] = set()
-        self.dirty: set[Connection] = set()  # have something queued
-        self.tally = limits.Tally()
+        self.gate = Gate(settings, page, role, self.clock)
         self.checks = ProofChecks(self.clock)
-        self.buckets = limits.Buckets()
-        self.wasted = limits.Buckets()
-        self.intake = Intake(self.faults)
-        self.key_buckets = limits.Buckets()
-        self.ingest = Ingest(role, page, reader, config.storage.queue, self.faults, flush=self.flush, pace=self._pace)
+        self.connections = Connections(settings, self._has_room, faults)
+        self.ingest = Ingest(
+            role, page, reader, config.storage.queue, faults, flush=self.connections.flush, pace=self.gate.pace
+        )
         self.log = self.ingest.log
+        self.publisher = Publisher(self.ingest, settings, self_pubkey)
+        self.fanout = Fanout()
         self.log.add(self._publish)
-        self.queries = Queries(reader, config.storage.readers, _limits(config), self.faults)
-        self.draining = False
+        self.queries = Queries(
+            reader,
+            self.fanout,
+            config.storage.readers,
+            faults,
+            search=lambda: self.search,
+            invite=self._invite,
+        )
+        self.shared = Shared(
+            settings=settings,
+            clock=self.clock,
+            gate=self.gate,
+            intake=Intake(faults),
+            connections=self.connections,
+            ingest=self.ingest,
+            publisher=self.publisher,
+            fanout=self.fanout,
+            queries=self.queries,
+            checks=self.checks,
+            begin_drain=self.begin_drain,
+        )
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
         self._sweeping: asyncio.Task[None] | None = None
-        self._started = time.monotonic()
         self._swept_at = self.clock()
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
 
+    @property
+    def config(self) -> Config:
+        """The settings in force."""
+        return self.settings.config
+
     def configure(self, config: Config) -> None:
         """Put settings in force, at the start and again on a reload."""
-        self.config = config
-        self.networks = limits.networks(config.server.trusted_proxies)
-        limit = config.limits
-        self.rules = Rules(
-            limit.max_subscriptions,
-            limit.max_filters,
-            limit.max_filter_values,
-            config.access.auth_to_read,
-            searched=frozenset((*config.search.kinds, *config.search.knowledge_kinds)),
-        )
-        self.challenges_all = config.access.challenge == "always" or config.access.auth_to_read
-        self.too_long = f"invalid: a message has at most {limit.max_message_bytes} bytes here"
-        self.limits_messages = config.rates.messages_per_address > 0
-        self.queries.limits = _limits(config)
+        self.settings.config = config
+        self.gate.configure()
+        self.shared.configure()
+        self.queries.configure(_limits(config), config.server.eose_hints)
         if config.access.auth_to_read:
-            self._end_unauthenticated()
+            reason = Reject(Prefix.AUTH_REQUIRED, "this relay now serves authenticated clients only (NIP-42)")
+            self.connections.end_unauthenticated(reason)
 
-    def _end_unauthenticated(self) -> None:
-        reason = Reject(Prefix.AUTH_REQUIRED, "this relay now serves authenticated clients only (NIP-42)")
-        for connection in self.connections:
-            if not connection.session.keys:
-                for subscription in list(connection.session.subscriptions.values()):
-                    connection.end(subscription, reason)
-        self.flush()
+    def _has_room(self) -> bool:
+        return self.ingest.room()
 
-    # what connections ask
-
-    def admit(self, address: str) -> str | None:
-        """Count a new connection in; why not, when there is no room for it."""
-        if self.draining:
-            return "this relay is shutting down; try again in a moment"
-        return self.tally.enter(address, self.config.rates.connections_per_address, self.config.server.max_connections)
-
-    def admit_http(self, address: str) -> str | None:
-        """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
-        rates = self.config.rates
-        return self.tally.enter(address, rates.connections_per_address, self.config.server.max_connections, http=True)
-
-    def may_send(self, address: str) -> bool:
-        """Whether one more message from this address is within its rate."""
-        rates = self.config.rates
-        return self.buckets.take(address, rates.messages_per_address, rates.burst, self.clock())
-
-    def author(self, door: Door, keys: frozenset[str] = frozenset(), url: str = "") -> policies.Author:
-        """Who hands events in by this door, having proven these keys, and knows this relay as `url` or by its own."""
-        urls = (self.relay_url, url) if url and url != self.relay_url else (self.relay_url,)
-        return policies.Author(door, keys, self.self_pubkey, urls)
-
-    def may_waste(self, address: str, cost: float) -> bool:
-        """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
-        return self.wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
-
-    def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
-        """The operator's rules for one event, before its signature is looked at."""
-        refusal = policies.refuse(event, author, self.config, now)
-        if refusal is not None:
-            self.ingest.refused += 1
-        return refusal
-
-    def _pace(self, event: Event) -> Reject | None:
-        """`rates.events_per_key`, for an event whose signature is right."""
-        rates = self.config.rates
-        per_second = rates.events_per_key / 60
-        if per_second and not self.key_buckets.take(event.pubkey, per_second, rates.burst, self.clock()):
-            return Reject(Prefix.RATE_LIMITED, "this key publishes too fast; slow down")
-        return None
-
-    def flush(self) -> None:
-        """Write out what was queued on any connection, and let those read on that waited for room."""
-        dirty, self.dirty = self.dirty, set()
-        for connection in dirty:
-            self._attend(connection, connection.flush)
-        if self.paused and self.ingest.room():
-            for connection in list(self.paused):
-                self._attend(connection, connection.consider_reading)
-
-    def _attend(self, connection: Connection, work: Callable[[], None]) -> None:
-        """Do something about one connection; where that fails, that one is cut, since it may have missed something."""
-        try:
-            work()
-        except Exception as error:
-            self.faults.report("a connection", error)
-            connection.abort()
+    async def _invite(self, filters: Sequence[Filter], address: str) -> Event | None:
+        return await self.identities.invite(filters, address)
 
     async def connect(self, sock: socket.socket) -> None:
         """Use this socket as the link to the writer."""
@@ -213,57 +139,7 @@ class Hub:
         """From now on tell `follower` of every commit, in order, on the loop."""
         self.log.add(follower)
 
-    async def publish(
-        self,
-        event: Event,
-        door: Door,
-        *,
-        keys: frozenset[str] = frozenset(),
-        trusted: bool = False,
-        expected: Expected | None = None,
-        source: Hashable = None,
-        url: str = "",
-        token: GivenToken | None = None,
-    ) -> Outcome:
-        """Take one event by the policies of its door; its outcome, durable.
-
-        `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
-        signature is not checked again and its key counts as proven; only such an event may have something `expected`.
-        `source` says whose place it takes among the events to verify, `url` under which URL they know this relay, `token` with
-        which token it was sent: when that has ended by the time of the transaction, the event is refused.
-        """
-        assert trusted or expected is None
-        now = int(time.time())
-        author = self.author(door, keys | {event.pubkey} if trusted else keys, url)
-        refusal = self.refuse(event, author, now)
-        if refusal is None and not self.ingest.room():
-            refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")
-        if refusal is not None:
-            return Outcome(Status.REFUSED, refusal=refusal)
-        if trusted:
-            try:
-                return (await self.ingest.write([Incoming(event, wire_of(event), door, now, expected, token)]))[0]
-            except StorageError as error:
-                return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, str(error)))
-        answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def answer(_event: Event, outcome: Outcome) -> None:
-            if not answered.done():
-                answered.set_result(outcome)
-
-        self.ingest.submit(event, door, now, answer, source, token=token)
-        return await answered
-
     # what the control socket and the tools ask (relay.server.control.Service)
-
-    async def submit(self, batch: list[Incoming]) -> list[Outcome]:
-        """Store events whose signatures were checked, by the policies of their door; they reach subscribers like any other."""
-        now = int(time.time())
-        operator = self.author(Door.IMPORT)
-        refusals = [policies.refuse(item.event, operator, self.config, now) for item in batch]
-        accepted = [item for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
-        stored = iter(await self.ingest.write(accepted))
-        return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
 
     async def remove(self, wanted: Filter, limit: int) -> int:
         """The operator's deletion of at most `limit` events; how many went."""
@@ -281,22 +157,49 @@ class Hub:
         return await self.ingest.execute(CountRows())
 
     def health(self) -> Health:
-        """How the relay is doing now."""
-        missing = self._page.missing
-        problem = self.ingest.failure or (missing and str(Missing(*missing))) or self.faults.problem()
+        """How the relay is doing now: all its roles together."""
+        self._tell_page()
+        page = self.page
+        roles = roles_of(page)
+        writer = next((role.status for role in roles if role.name == "writer"), "down")
+        # Where the writer can write, it has stored another front's events since ours failed.
+        failure = self.ingest.failure if writer == "unwritable" else None
+        problem = failure or self._problem() or next((role.problem for role in roles if role.problem), None)
         return Health(
-            status="draining" if self.draining else "degraded" if problem else "ok",
-            takes_events=not self.draining and self.ingest.failure is None,
-            uptime=int(time.monotonic() - self._started),
-            connections=self.tally.total,
-            subscriptions=self.fanout.count,
-            waiting=self.ingest.pending,
-            stored=self.ingest.stored,
-            refused=self.ingest.refused,
-            delivered=self.fanout.delivered,
+            status="draining" if self.gate.draining else "degraded" if problem else "ok",
+            takes_events=not self.gate.draining and writer in ("ok", "degraded", "busy"),
+            uptime=page.uptime,
+            connections=page.total("connections"),
+            subscriptions=page.total("subscriptions"),
+            waiting=page.total("waiting"),
+            stored=page.total("stored"),
+            refused=page.total("refused"),
+            delivered=page.total("delivered"),
             last_seq=self.ingest.last_seq,
             search=self.search.health(),
+            roles=roles,
             problem=problem,
+        )
+
+    def _problem(self) -> str | None:
+        """What is wrong here."""
+        missing = self.page.missing
+        return (missing and str(Missing(*missing))) or self.faults.problem()
+
+    def _tell_page(self) -> None:
+        """Store what the other fronts are to know of this one."""
+        ingest = self.ingest
+        self.page.beat(self.role)
+        self.page.store(
+            self.role,
+            subscriptions=self.fanout.count,
+            waiting=ingest.pending,
+            stored=ingest.stored,
+            refused=ingest.refused,
+            delivered=self.fanout.delivered,
+            faults=self.faults.count,
+            degraded=FAULTY if self.faults.problem() else 0,
+            applied=self.log.number,
         )
 
     # time
@@ -305,32 +208,13 @@ class Hub:
         while True:
             await asyncio.sleep(TICK)
             now = self.clock()
-            self._visit(now)
+            self._tell_page()
+            self.connections.look_after(now)
             interval = self.config.storage.sweep_interval
             due = not self.role and interval and now - self._swept_at >= interval
             if due and (self._sweeping is None or self._sweeping.done()):
                 self._swept_at = now
                 self._sweeping = self._tasks.start(self._sweep(), "the sweep of expired events")
-
-    def _visit(self, now: float) -> None:
-        for connection in list(self.connections):
-            self._attend(connection, partial(self._look_at, connection, now))
-
-    def _look_at(self, connection: Connection, now: float) -> None:
-        server = self.config.server
-        if connection.closing_at:
-            if now - connection.closing_at > CLOSE_TIMEOUT:
-                connection.abort()
-        elif not connection.writable:
-            if connection.is_stuck(now, server.ping_timeout):
-                connection.abort()  # it would keep its part of our memory for as long as it likes
-        elif connection.paused:
-            return  # its pong may be in what we do not read yet
-        elif connection.pinged_at > connection.heard_at:
-            if now - connection.pinged_at > server.ping_timeout:
-                connection.abort()
-        elif server.ping_interval and now - connection.heard_at > server.ping_interval:
-            connection.ping(now)
 
     async def _sweep(self) -> None:
         try:
@@ -343,8 +227,8 @@ class Hub:
 
     def begin_drain(self) -> None:
         """Take nothing more, finish what is queued, then close every connection. Idempotent."""
-        if not self.draining:
-            self.draining = True
+        if not self.gate.draining:
+            self.gate.draining = True
             self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:
@@ -353,12 +237,7 @@ class Hub:
         1001 and not 1012 (restart): whether it is one, only who starts the next process knows; clients resume after either.
         """
         await self.ingest.drained()
-        for connection in list(self.connections):
-            self._attend(connection, partial(self._say_goodbye, connection))
-
-    def _say_goodbye(self, connection: Connection) -> None:
-        connection.close(CloseCode.GOING_AWAY, "this relay is shutting down")
-        connection.transport.resume_reading()  # for the peer's close frame; messages are not acted on any more
+        self.connections.say_goodbye(CloseCode.GOING_AWAY, "this relay is shutting down")
 
     async def close(self) -> None:
         """Finish what is under way and stop; storage is the caller's to close. Idempotent."""

@@ -25,6 +25,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
+from relay.roles.messages import Quota
 from relay.roles.page import Page
 from relay.roles.writer import internal
 from relay.server.follow import Applied, Following
@@ -73,6 +74,7 @@ class Ingest:
         flush: Callable[[], None],
         pace: Pace = lambda _event: None,
     ) -> None:
+        self._role = role
         self._page = page
         self._faults = faults
         self._pace = pace
@@ -99,6 +101,16 @@ class Ingest:
             turned=flush,
             report=faults.report,
         )
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the front that keeps house: that does what one front must do, and no more than one."""
+        return self._role == 0
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is no other front."""
+        return self._page.fronts == 1
 
     @property
     def last_seq(self) -> int:
@@ -160,9 +172,9 @@ class Ingest:
             raise StorageError(self.failure)
         return [found[at] for at in range(len(incoming))]
 
-    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
-        """Have the writer carry out a command between two batches; see `storage.base.Writer.execute`."""
-        return await self.link.execute(command, token)
+    async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
+        """Have the writer carry out a command between two batches, within its `quota`; see `storage.base.Writer.execute`."""
+        return await self.link.execute(command, token, quota)
 
     async def drained(self) -> None:
         """Returns when no event is under way any more."""
@@ -242,16 +254,16 @@ class Ingest:
 
     def _applied(self, applied: Applied) -> None:
         """Remember what was stored, to answer a duplicate without the store, as long as nothing has taken it out of it."""
-        if applied.anew or applied.removed is None:
-            self._recent.clear()
-        for event_id in applied.removed or ():
-            self._recent.pop(event_id, None)
         for live in applied.events:
             event = live.event
             if live.seq and not has_address(event.kind) and not has_tag(event, "expiration"):
                 self._recent[event.id] = None
                 if len(self._recent) > RECENT:
                     self._recent.popitem(last=False)
+        if applied.anew or applied.removed is None:
+            self._recent.clear()
+        for event_id in applied.removed or ():  # also what came in the same transaction
+            self._recent.pop(event_id, None)
 
 
 def _is_error(outcome: Outcome) -> bool:

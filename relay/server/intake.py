@@ -9,12 +9,9 @@ What was sent in vain is counted too, by connection and by address. Whoever send
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from relay.server.supervision import Faults
-
-if TYPE_CHECKING:
-    from relay.server.websocket import Connection
 
 SLICE: Final = 4096  # bytes parsed at once
 PACKED_SLICE: Final = 1024  # the same where they may be compressed: up to 1,032 times as many come out
@@ -60,16 +57,28 @@ class Allowance:
         self._left = min(ALLOWED, self._left + EARNED)
 
 
+class ReadConnection(Protocol):
+    """A connection as it is read from."""
+
+    in_line: bool  # set here: it waits for its turn
+
+    def read_some(self, most: int) -> int:
+        """Act on what was received until that took `most` units; how many it took."""
+
+    def abort(self) -> None:
+        """Cut it now."""
+
+
 class Intake:
     """Whose turn it is to be read. All methods are called on the event loop."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._line: deque[Connection] = deque()  # have something unread, each once
+        self._line: deque[ReadConnection] = deque()  # have something unread, each once
         self._left = TURN  # of this turn
         self._scheduled = False
 
-    def arrived(self, connection: "Connection") -> None:
+    def arrived(self, connection: ReadConnection) -> None:
         """The connection has something unread: act on it now if there is a share left, or in its turn."""
         if self._line or self._left <= 0:
             self.line_up(connection)
@@ -77,7 +86,7 @@ class Intake:
             self._read(connection)
             self._schedule()
 
-    def line_up(self, connection: "Connection") -> None:
+    def line_up(self, connection: ReadConnection) -> None:
         """Act on what is unread of this connection in its turn."""
         if not connection.in_line:
             connection.in_line = True
@@ -101,7 +110,7 @@ class Intake:
         if self._line:
             self._schedule()
 
-    def _read(self, connection: "Connection") -> None:
+    def _read(self, connection: ReadConnection) -> None:
         try:
             self._left -= connection.read_some(min(SHARE, self._left))
         except Exception as error:

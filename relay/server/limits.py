@@ -1,6 +1,8 @@
 """Who a client is to the outside and how fast it may go: its address, its connections, its token buckets.
 
-Everything here is bounded: a bucket that is full again is forgotten, and the table of buckets has a limit of its own.
+Connections are counted over all fronts, rates at each: with N fronts somebody whose connections are spread over them may go N
+times as fast. Everything here is bounded: a bucket that is full again is forgotten, and the table of buckets has a limit of its
+own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from relay.protocol.words import counted
+from relay.roles.page import Page
 
 MAX_BUCKETS: Final = 100_000
 Network = IPv4Network | IPv6Network
@@ -114,40 +117,46 @@ class Buckets:
         self._levels = kept
 
 
-class Tally:
-    """How many connections each address has open, of both kinds together, and how many of each kind there are in all.
+class OpenConnections:
+    """How many connections of one kind are open, in all and by address, at all fronts together: the counts are on the page.
 
-    A connection begins as HTTP; one that is upgraded leaves as that and enters as a WebSocket.
+    `counter` names the kind there. Kinds whose addresses have the same `prefix` count together by address. A connection begins as
+    HTTP; one that is upgraded leaves as that and enters as a WebSocket.
     """
 
-    __slots__ = ("_counts", "http", "total")
+    __slots__ = ("_counter", "_front", "_page", "_prefix")
 
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self.total = 0  # WebSockets
-        self.http = 0
+    def __init__(self, page: Page, front: int, counter: str, prefix: str = "") -> None:
+        self._page = page
+        self._front = front
+        self._counter = counter
+        self._prefix = prefix
 
-    def enter(self, address: str, per_address: int, in_all: int, http: bool = False) -> str | None:
-        """Count one connection in; the reason when it is one too many (0 is no limit)."""
-        if in_all and (self.http if http else self.total) >= in_all:
+    @property
+    def total(self) -> int:
+        """How many there are at all fronts."""
+        return self._page.total(self._counter)
+
+    def full(self, address: str, per_address: int, in_all: int) -> str | None:
+        """Why there is no room for one more from this address now; 0 is no limit."""
+        if in_all and self.total >= in_all:
             return f"this relay holds {counted(in_all, 'connection')} and has no room for more; try again later"
-        if per_address and self._counts.get(address, 0) >= per_address:
+        if per_address and self._page.connections_of(self._prefix + address) >= per_address:
             return f"your address has {counted(per_address, 'connection')} open already; close one first"
-        self._counts[address] = self._counts.get(address, 0) + 1
-        self._add(1, http)
         return None
 
-    def leave(self, address: str, http: bool = False) -> None:
-        """Count one connection out that had come in."""
-        self._add(-1, http)
-        left = self._counts[address] - 1
-        if left:
-            self._counts[address] = left
-        else:
-            del self._counts[address]
+    def enter(self, address: str, per_address: int, in_all: int) -> str | None:
+        """Count one connection in; the reason when it is one too many (0 is no limit)."""
+        reason = self.full(address, per_address, in_all)
+        if reason is not None:
+            return reason
+        if self._page.join(self._front, self._counter, in_all):
+            if self._page.enter(self._front, self._prefix + address, per_address):
+                return None
+            self._page.part(self._front, self._counter)
+        return "this relay has no room for another connection at the moment; try again"
 
-    def _add(self, number: int, http: bool) -> None:
-        if http:
-            self.http += number
-        else:
-            self.total += number
+    def leave(self, address: str) -> None:
+        """Count one connection out that had come in."""
+        self._page.part(self._front, self._counter)
+        self._page.leave(self._front, self._prefix + address)

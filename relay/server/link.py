@@ -7,16 +7,17 @@ told that the relay failed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Sequence
-from functools import cache
+from collections.abc import Callable, Hashable
+from functools import cache, partial
 from typing import Any, Final, TypeVar, cast, get_args
 
 import msgspec
 
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Reject
 from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
 from relay.roles.messages import (
+    Answered,
     Ask,
     Behind,
     Entry,
@@ -24,6 +25,10 @@ from relay.roles.messages import (
     FromWriter,
     Other,
     Outcomes,
+    Quota,
+    Recall,
+    Recalled,
+    Recollection,
     Result,
     Submit,
     encode,
@@ -51,9 +56,9 @@ class Lost(StorageError):
 
 
 class _Asked(msgspec.Struct):
-    """A command on its way."""
+    """A command or another question on its way."""
 
-    command: Command[Any]
+    decode: Callable[[bytes], Any]  # its result
     future: "asyncio.Future[Any]"
 
 
@@ -87,7 +92,7 @@ class Link(asyncio.Protocol):
         self._events: dict[int, tuple[Entry, Settle]] = {}
         self._commands: dict[int, _Asked] = {}
         self._outgoing: list[Entry] = []
-        self.lost: Callable[[], None] | None = None  # called when the other side is gone
+        self._gone = asyncio.Event()
 
     # out
 
@@ -112,18 +117,44 @@ class Link(asyncio.Protocol):
             self._transport.write(frame(encode(Submit(self._outgoing))))
             self._outgoing = []
 
-    async def execute(self, command: Command[T], token: GivenToken | None = None) -> T:
-        """Have a command carried out; what it gives. Raises what the command may, StorageError, Lost."""
+    async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
+        """Have a command carried out; what it gives. Raises what the command may, TooFast by its `quota`, StorageError, Lost."""
         if self._transport is None:
             await self._wait()
         assert self._transport is not None
         self._token += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._commands[self._token] = _Asked(command, future)
+        self._commands[self._token] = _Asked(_result_decoder(type(command)), future)
         self.push()
-        asked = Ask(self._token, 0 if token is None else hash(token.key) & 0xFFFFFFFF, encode(command), token)
+        asked = Ask(self._token, 0 if token is None else hash(token.key) & 0xFFFFFFFF, encode(command), token, quota)
         self._transport.write(frame(encode(asked)))
         return await future
+
+    async def recall(self, name: bytes, digest: bytes) -> Recalled:
+        """What is known of a request, once it is; see `relay.roles.answers`. After BEGIN, `answered` must follow. Raises Lost."""
+        if self._transport is None:
+            await self._wait()
+        assert self._transport is not None
+        self._token += 1
+        token, future = self._token, asyncio.get_running_loop().create_future()
+        self._commands[token] = _Asked(_recalled, future)
+        self._transport.write(frame(encode(Recall(token, name, digest))))
+        try:
+            found: Recalled = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(partial(self._unwanted, name))
+            raise
+        return found
+
+    def _unwanted(self, name: bytes, future: "asyncio.Future[Recalled]") -> None:
+        """Nobody is there any more to do what may begin now."""
+        if not future.cancelled() and future.exception() is None and future.result().known is Recollection.BEGIN:
+            self.answered(name, None)
+
+    def answered(self, name: bytes, answer: Recalled | None) -> None:
+        """A request that began has ended; None: it may be done again."""
+        if self._transport is not None:
+            self._transport.write(frame(encode(Answered(name, answer))))
 
     async def _wait(self) -> None:
         """Until there is a writer at the other end. Raises Lost when that takes too long."""
@@ -143,6 +174,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._connected.set()
+        self._gone.clear()
         self._transport.set_write_buffer_limits(high=2**30)  # what is unanswered bounds it
         self._reader = FrameReader()
         self._transport.write(frame(encode(Follow(self._role))))
@@ -156,12 +188,14 @@ class Link(asyncio.Protocol):
         for asked in commands.values():
             if not asked.future.done():
                 asked.future.set_exception(Lost())
-        if self.lost is not None:
-            self.lost()
+        self._gone.set()
+
+    async def gone(self) -> None:
+        """Returns when the other side has hung up."""
+        await self._gone.wait()
 
     def close(self) -> None:
         """Hang up."""
-        self.lost = None
         if self._transport is not None:
             self._transport.close()
 
@@ -212,7 +246,7 @@ class Link(asyncio.Protocol):
             asked.future.set_exception(message.failure.error())
             return
         try:
-            asked.future.set_result(_result_decoder(type(asked.command))(message.value))
+            asked.future.set_result(asked.decode(message.value))
         except Exception as error:
             asked.future.set_exception(StorageError(f"internal error ({type(error).__name__})"))
             raise
@@ -228,6 +262,9 @@ def _outcome(other: Other) -> Outcome:
     return Outcome(Status(other.status), other.seq, refusal=refusal, message=message)
 
 
+_recalled: Final = msgspec.msgpack.Decoder(Recalled).decode
+
+
 @cache
 def _result_decoder(command: type[Command[Any]]) -> Callable[[bytes], Any]:
     """What reads a command's result: its class says of which type that is."""
@@ -235,18 +272,13 @@ def _result_decoder(command: type[Command[Any]]) -> Callable[[bytes], Any]:
     return msgspec.msgpack.Decoder(given).decode
 
 
-def refused(message: str) -> Outcome:
-    """An event that could not be stored, for a reason that passes."""
-    return Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, message))
-
-
-async def connect(link: Link, path: str, stop: Sequence[asyncio.Event] = ()) -> None:
-    """Connect the link to the writer's socket, again and again until it answers."""
+async def keep(link: Link, path: str) -> None:
+    """Connect the link to the writer's socket, and again whenever it breaks, until cancelled."""
     loop = asyncio.get_running_loop()
-    while not any(event.is_set() for event in stop):
+    while True:
         try:
             await loop.create_unix_connection(lambda: link, path)
         except OSError:
             await asyncio.sleep(AGAIN)
         else:
-            return
+            await link.gone()

@@ -7,8 +7,10 @@ request, so `RequestProtocol` gives every request a deadline: a half-open or tri
 import asyncio
 import contextlib
 import errno
+import logging
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -19,12 +21,18 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.config import Config, ConfigError, split_listen
 from relay.server import limits
-from relay.server.hub import Hub
+from relay.server.shared import Shared
 from relay.server.websocket import Connection
 
 BACKLOG = 2048
-_OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
+log = logging.getLogger("tidings.listener")
 
+FIRST_GIVEN = 3  # the first descriptor that a service manager passes (sd_listen_fds)
+REST = 1.0  # seconds without accepting where descriptors ran out
+_OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
+# uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
+_faults_only = logging.getLogger("tidings.http.requests")
+_faults_only.setLevel(logging.ERROR)
 
 _LATE = (
     b'{"success":false,"error":"the request did not arrive in time","code":"request_timeout",'
@@ -60,21 +68,22 @@ class RequestProtocol(H11Protocol):
     counts by its address with the WebSockets there; not a trusted proxy's, which carries the requests of many.
     """
 
-    def __init__(self, hub: Hub, **arguments: Any) -> None:
+    def __init__(self, shared: Shared, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._hub = hub
+        self.logger = _faults_only
+        self._gate = shared.gate
         self._address = ""  # that it is counted by
-        self._seconds = hub.config.server.open_timeout
+        self._seconds = shared.settings.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
-        self._patience = hub.config.server.ping_timeout
+        self._patience = shared.settings.config.server.ping_timeout
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
-        if peer and not limits.is_trusted(peer[0], self._hub.networks):
+        if peer and not limits.is_trusted(peer[0], self._gate.networks):
             address = limits.client_address(peer[0], (), ())
-            reason = self._hub.admit_http(address)
+            reason = self._gate.enter_http(address)
             if reason is not None:
                 transport.write(_refusal(reason))
                 transport.close()
@@ -84,7 +93,7 @@ class RequestProtocol(H11Protocol):
 
     def _leave(self) -> None:
         if self._address:
-            self._hub.tally.leave(self._address, http=True)
+            self._gate.http_connections.leave(self._address)
             self._address = ""
 
     def data_received(self, data: bytes) -> None:
@@ -138,22 +147,78 @@ class RequestProtocol(H11Protocol):
             self.transport.close()
 
 
+class Acceptor:
+    """Accepts on a listening socket that several fronts share, one connection each time the loop looks at it.
+
+    A front that took all that wait would leave the others idle. `servers` of uvicorn are closed and waited for by these names.
+    """
+
+    def __init__(self, sock: socket.socket, protocol: Callable[[], asyncio.Protocol]) -> None:
+        self._socket = sock
+        self._protocol = protocol
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        sock.setblocking(False)
+        self._listen()
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._closed = True
+        self._loop.remove_reader(self._socket)
+
+    async def wait_closed(self) -> None:
+        """Returns when what was accepted has its protocol."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _listen(self) -> None:
+        if not self._closed:
+            self._loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._socket.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # another front was faster, or the client left again
+        except OSError as error:
+            log.error("no connection can be taken for %g s: %s", REST, error.strerror)  # descriptors ran out
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(REST, self._listen)
+            return
+        connection.setblocking(False)
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
 class Listener(uvicorn.Server):
-    """uvicorn without its signal handlers: `relay.app` decides when to stop."""
+    """uvicorn without its signal handlers, since `relay.app` decides when to stop, and with an Acceptor on each socket."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self.servers = [Acceptor(sock, self._protocol) for sock in sockets or ()]  # type: ignore[misc]
 
-def make(hub: Hub, application: Any) -> Listener:
-    """A server for this hub; `application` is the ASGI application that answers HTTP."""
-    settings = hub.config.server
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+
+def make(shared: Shared, application: Any) -> Listener:
+    """A server for these connections; `application` is the ASGI application that answers HTTP."""
+    settings = shared.settings.config.server
     return Listener(
         uvicorn.Config(
             application,
-            http=partial(RequestProtocol, hub),  # type: ignore[arg-type]
-            ws=partial(Connection, hub),  # type: ignore[arg-type]
+            http=partial(RequestProtocol, shared),  # type: ignore[arg-type]
+            ws=partial(Connection, shared),  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -166,8 +231,32 @@ def make(hub: Hub, application: Any) -> Listener:
     )
 
 
+def _given() -> socket.socket | None:
+    """The listening socket that a service manager made and passes on (LISTEN_FDS), None where there is none.
+
+    Connections wait in it while the relay is started again. Raises ConfigError where it is something else.
+    """
+    if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or not int(os.environ.pop("LISTEN_FDS", "0") or 0):
+        return None
+    try:
+        sock = socket.socket(fileno=FIRST_GIVEN)
+    except OSError as error:
+        raise ConfigError(f"LISTEN_FDS: descriptor {FIRST_GIVEN} is no socket: {error.strerror}") from None
+    if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        sock.close()
+        raise ConfigError(f"LISTEN_FDS: descriptor {FIRST_GIVEN} is no TCP socket")
+    os.set_inheritable(FIRST_GIVEN, False)
+    return sock
+
+
 def bind(config: Config) -> socket.socket:
-    """A listening socket on `server.listen`. Raises ConfigError when the address cannot be had."""
+    """A listening socket on `server.listen`, or the one that is passed by a service manager.
+
+    Raises ConfigError when the address cannot be had.
+    """
+    given = _given()
+    if given is not None:
+        return given
     host, port = split_listen(config.server.listen)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

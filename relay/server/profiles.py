@@ -9,7 +9,7 @@ leads to one key.
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -20,13 +20,14 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
+from relay.server.follow import Applied
+from relay.server.ingest import Ingest
+from relay.server.publishing import Publisher
+from relay.server.settings import Settings
 from relay.server.signing import Signing
 from relay.server.supervision import Tasks
-from storage.base import PUBLIC, Expected, Incoming, Status, StorageError
+from storage.base import PUBLIC, Expected, Incoming, Reader, Status, StorageError
 from storage.identities.types import BoundKey, Identity, Lookups
-
-if TYPE_CHECKING:
-    from relay.server.hub import Hub
 
 QUIET: Final = 1.0  # seconds in which further profiles are gathered before the held keys follow
 MAX_WAITING: Final = 1000  # keys whose profile has changed; of more at once, the held keys follow at the next change
@@ -39,13 +40,34 @@ log = logging.getLogger("tidings.profiles")
 class Profiles:
     """All methods are called on the loop."""
 
-    def __init__(self, hub: "Hub", signing: Signing, quiet: float = QUIET) -> None:
-        self._hub = hub
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        ingest: Ingest,
+        publisher: Publisher,
+        settings: Settings,
+        signing: Signing,
+        tasks: Tasks,
+        quiet: float = QUIET,
+    ) -> None:
+        self._reader = reader
+        self._ingest = ingest
+        self._publisher = publisher
+        self._settings = settings
         self._signing = signing
         self._quiet = quiet
         self._waiting: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks = Tasks(hub.faults)
+        self._tasks = tasks
+        ingest.log.add(self._applied)
+
+    def _applied(self, applied: Applied) -> None:
+        if not self._ingest.is_first:
+            return
+        for live in applied.events:
+            if live.event.kind == kinds.METADATA:
+                self.changed(live.event.pubkey)
 
     def changed(self, pubkey: str) -> None:
         """A key has a new kind 0: if it is an identity's, the key that the relay holds for that follows soon."""
@@ -77,7 +99,7 @@ class Profiles:
             return found
 
         try:
-            for identity_id, pubkey in await self._hub.reader.ask(look):
+            for identity_id, pubkey in await self._reader.ask(look):
                 theirs = _content(await self._signing.newest(pubkey, kinds.METADATA))
                 await self.introduce(identity_id, {name: theirs[name] for name in FOLLOWED if name in theirs})
         except StorageError as error:
@@ -108,15 +130,15 @@ class Profiles:
     async def _introduce(
         self, identity_id: str, more: dict[str, Any], shown: dict[str, str | None], given: GivenToken | None
     ) -> Event | None:
-        keys = await self._hub.reader.ask(lambda tables: [key.pubkey for key in tables.keys(identity_id)])
+        keys = await self._reader.ask(lambda tables: [key.pubkey for key in tables.keys(identity_id)])
         profiles = Filter(authors=frozenset(keys), kinds=frozenset([kinds.METADATA]), limit=1)
-        found = await self._hub.reader.query([profiles], PUBLIC, int(time.time()))
+        found = await self._reader.query([profiles], PUBLIC, int(time.time()))
         expected = Expected(profiles, parse(found.wires[0]).id if found.wires else None)
-        held = await self._hub.reader.ask(lambda tables: tables.held_key(identity_id))
-        identity = await self._hub.reader.ask(lambda tables: tables.identity(identity_id))
+        held = await self._reader.ask(lambda tables: tables.held_key(identity_id))
+        identity = await self._reader.ask(lambda tables: tables.identity(identity_id))
         if held is None or held.retired or identity is None or identity.anonymised_at is not None:
             return None
-        if self._hub.config.relay.url:
+        if self._settings.config.relay.url:
             await self._list_relay(identity_id, held.pubkey)
         present = await self._signing.newest(held.pubkey, kinds.METADATA)
         content = self._said(msgspec.structs.replace(identity, **shown), held.pubkey, _content(present) | more)
@@ -127,10 +149,12 @@ class Profiles:
 
     async def _list_relay(self, identity_id: str, pubkey: str) -> None:
         present = await self._signing.newest(pubkey, kinds.RELAY_LIST)
-        if present is not None and self._hub.relay_url in values(present, "r"):
+        if present is not None and self._settings.relay_url in values(present, "r"):
             return
         created_at = max(int(time.time()), 0 if present is None else present.created_at + 1)
-        await self._publish(identity_id, pubkey, Draft(kinds.RELAY_LIST, [["r", self._hub.relay_url]], "", created_at))
+        await self._publish(
+            identity_id, pubkey, Draft(kinds.RELAY_LIST, [["r", self._settings.relay_url]], "", created_at)
+        )
 
     async def _publish(
         self,
@@ -141,7 +165,7 @@ class Profiles:
         given: GivenToken | None = None,
     ) -> Event | None:
         event = await self._signing.sign(identity_id, draft, by=pubkey)
-        outcome = await self._hub.publish(event, Door.HTTP, trusted=True, expected=expected, token=given)
+        outcome = await self._publisher.publish(event, Door.HTTP, trusted=True, expected=expected, token=given)
         if isinstance(outcome.refusal, Changed):
             raise outcome.refusal
         if outcome.status is Status.REFUSED:
@@ -154,7 +178,7 @@ class Profiles:
 
         What stands already is left alone, and what else a kind 0 says of it stays.
         """
-        settings, key = self._hub.config.relay, self._signing.pubkey
+        settings, key = self._settings.config.relay, self._signing.pubkey
         if not settings.url:
             return
         profile, listed = [await self._signing.newest(key, kind) for kind in (kinds.METADATA, kinds.RELAY_LIST)]
@@ -174,7 +198,7 @@ class Profiles:
             drafts.append(Draft(kinds.RELAY_LIST, [["r", settings.url]], "", made_at))
         events = [self._signing.by_relay(each.kind, each.tags, each.content, each.created_at) for each in drafts]
         now = int(time.time())
-        await self._hub.ingest.write([Incoming(event, wire(event), Door.HTTP, now) for event in events])
+        await self._ingest.write([Incoming(event, wire(event), Door.HTTP, now) for event in events])
 
     async def owed(self, identity_id: str) -> list[Event]:
         """For each bound key that the relay does not hold and whose kind 0 here is missing or says something else: the one
@@ -183,12 +207,12 @@ class Profiles:
         def look(tables: Lookups) -> tuple[Identity | None, list[BoundKey]]:
             return tables.identity(identity_id), tables.keys(identity_id)
 
-        identity, keys = await self._hub.reader.ask(look)
+        identity, keys = await self._reader.ask(look)
         own = [key.pubkey for key in keys if key.revoked_at is None and not key.held and key.custody == "own"]
         if identity is None or not own:
             return []
         wanted = Filter(authors=frozenset(own), kinds=frozenset([kinds.METADATA]), limit=len(own))
-        found = await self._hub.reader.query([wanted], PUBLIC, int(time.time()))
+        found = await self._reader.query([wanted], PUBLIC, int(time.time()))
         present = {event.pubkey: event for event in map(parse, found.wires)}
         owed = []
         for pubkey in own:
@@ -198,14 +222,13 @@ class Profiles:
         return owed
 
     def _said(self, identity: Identity, pubkey: str, before: dict[str, Any]) -> dict[str, Any]:
-        """What a kind 0 of this key says, in place of what it said before."""
-        content = before | {
-            "name": identity.name,
-            "display_name": identity.display_name or identity.name,
-            "about": identity.description or "",
-        }
-        if self._hub.config.relay.url:
-            address = f"{names.name_key(identity.name)}@{_host(self._hub.relay_url)}"
+        """What a kind 0 of this key says, in place of what it said before; what the identity has not is not said."""
+        display_name = "" if identity.display_name == identity.name else identity.display_name
+        told = {"name": identity.name, "display_name": display_name, "about": identity.description}
+        content = {field: value for field, value in before.items() if field not in told}
+        content |= {field: text for field, text in told.items() if text}
+        if self._settings.config.relay.url:
+            address = f"{names.name_key(identity.name)}@{_host(self._settings.relay_url)}"
             if pubkey == identity.pubkey and identity.origin is None:
                 content["nip05"] = address
             elif content.get("nip05") == address:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from relay.errors import Prefix, Reject
+from relay.errors import Reject, TooFast
 from relay.server.limits import Buckets
 
 SHARE: Final = 0.25  # of the loop's time, for all proofs of everybody together
@@ -17,14 +17,6 @@ AHEAD: Final = 0.2  # seconds of that share which may be used at once: 50 ms of 
 BURST: Final = 60.0  # seconds' worth of wrong proofs that one address may send at once
 
 T = TypeVar("T")
-
-
-class TooFast(Reject):
-    """A rate was exceeded; come back in `seconds`."""
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(Prefix.RATE_LIMITED, message)
-        self.seconds = seconds
 
 
 class ProofChecks:

@@ -13,32 +13,31 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import thread_time
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, messages
-from relay.protocol.event import wire
+from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.protocol.session import Tally
 from relay.server import frames, searching
-from relay.server.fanout import Subscription
+from relay.server.fanout import Fanout, Receiver, Subscription
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
 from storage.identities.types import Refused
-
-if TYPE_CHECKING:
-    from relay.server.websocket import Connection
+from storage.search.engine import SearchEngine
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
 SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
 PACKED_AT_ONCE: Final = 4096  # bytes of an answer that are compressed on the loop; it takes about 20 µs a KiB
+FLUSHED: Final = 32 * 1024  # bytes of an answer that do not wait for the end of the turn
 _INVITES: Final = frozenset([kinds.INVITE])
 MAX_WAITING: Final = 200  # questions of one connection; more than that pauses its reading
 
@@ -57,14 +56,54 @@ class History(msgspec.Struct, gc=False):
 Job = History | Tally
 
 
+class AskingConnection(Receiver, Protocol):
+    """A connection as its queries are answered."""
+
+    address: str
+    asked: deque[Subscription]  # REQs that were not tried on the loop yet
+    asking: bool  # set here: it waits for a turn of the loop to try them
+    jobs: deque[Job]  # for the workers
+    lined_up: bool  # set here: it waits for a worker, or has one
+    writable: bool
+
+    def send(self, payload: bytes) -> None:
+        """Queue one message."""
+
+    def flush(self) -> None:
+        """Write what is queued."""
+
+    def consider_reading(self) -> None:
+        """Read on, if there is room."""
+
+    def abort(self) -> None:
+        """Cut it now."""
+
+
+Invite = Callable[
+    [Sequence[Filter], str], Awaitable[Event | None]
+]  # an invite for filters that ask for one, by address
+
+
 class Queries:
     """Owns the workers. All methods are called on the event loop."""
 
-    def __init__(self, reader: Reader, readers: int, limits: Limits, faults: Faults) -> None:
-        self.limits = limits  # replaced on reload
+    def __init__(
+        self,
+        reader: Reader,
+        fanout: Fanout,
+        readers: int,
+        faults: Faults,
+        *,
+        search: Callable[[], SearchEngine],
+        invite: Invite,
+    ) -> None:
+        self.configure(Limits(), "auto")
         self._reader = reader
-        self._line: deque[Connection] = deque()  # have something to be tried on the loop, each once
-        self._ready: deque[Connection] = deque()  # waiting for a worker, each once
+        self._fanout = fanout
+        self._search = search
+        self._invite = invite
+        self._line: deque[AskingConnection] = deque()  # have something to be tried on the loop, each once
+        self._ready: deque[AskingConnection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
         self._faults = faults
@@ -74,7 +113,12 @@ class Queries:
             self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
 
-    def ask(self, connection: "Connection", subscription: Subscription) -> None:
+    def configure(self, limits: Limits, eose_hints: str) -> None:
+        """Put settings in force: how many events a filter gives, and `server.eose_hints`."""
+        self.limits = limits
+        self._eose_hints = eose_hints
+
+    def ask(self, connection: AskingConnection, subscription: Subscription) -> None:
         """Answer a REQ at once, or in this connection's turn."""
         if not self._line and connection.writable and self._has_share():
             self._try(connection, subscription)
@@ -82,12 +126,12 @@ class Queries:
         connection.asked.append(subscription)
         self.wake(connection)
 
-    def count(self, connection: "Connection", job: Tally) -> None:
+    def count(self, connection: AskingConnection, job: Tally) -> None:
         """Answer a COUNT when a worker comes to it."""
         connection.jobs.append(job)
         self.wake(connection)
 
-    def wake(self, connection: "Connection") -> None:
+    def wake(self, connection: AskingConnection) -> None:
         """The connection may have work that can go on: a new job, or its socket took what it was given."""
         if not connection.writable:
             return
@@ -121,7 +165,7 @@ class Queries:
         if not line:
             return
         self._begin_share()
-        served: dict[Connection, None] = {}
+        served: dict[AskingConnection, None] = {}
         while line and thread_time() < self._share_ends:
             connection = line.popleft()
             served[connection] = None
@@ -134,7 +178,7 @@ class Queries:
         for connection in served:
             self._guard(connection, connection.flush)
 
-    def _guard(self, connection: "Connection", work: Callable[[], None]) -> None:
+    def _guard(self, connection: AskingConnection, work: Callable[[], None]) -> None:
         """Do something for one connection; where that fails, that one is cut and the others go on."""
         try:
             work()
@@ -142,7 +186,7 @@ class Queries:
             self._faults.report("a query", error)
             connection.abort()
 
-    def _try(self, connection: "Connection", subscription: Subscription) -> None:
+    def _try(self, connection: AskingConnection, subscription: Subscription) -> None:
         """Answer a REQ there and then, if only in part or with a refusal, or leave it to a worker."""
         if not _is_open(subscription):
             return
@@ -154,9 +198,9 @@ class Queries:
                 render = frames.deflated_events if connection.deflate else frames.events
                 data = render(subscription.prefix, found.wires)
                 if found.rest:
-                    connection.queue(data)
+                    self._queue(connection, data)
                 else:
-                    self._end(subscription, data, found.complete, found.cut)
+                    self._end(connection, subscription, data, found)
                     return
         except Exception as error:
             self._fail(connection, subscription, error)
@@ -167,21 +211,28 @@ class Queries:
         connection.jobs.append(job)
         self.wake(connection)
 
-    def _moment(self, connection: "Connection", subscription: Subscription) -> Found | None:
+    def _moment(self, connection: AskingConnection, subscription: Subscription) -> Found | None:
         """The answer, or the first part of it, where that takes a moment."""
         filters = subscription.filters
         if searching.searches(filters) or _asks_for_invites(filters):
             return None
         return self._reader.at_once(filters, connection.session.keys, int(time.time()), subscription.after, self.limits)
 
-    def _end(self, subscription: Subscription, data: bytes, complete: bool | None, cut: bool) -> None:
+    def _end(
+        self, connection: AskingConnection, subscription: Subscription, data: bytes, found: Found | History
+    ) -> None:
         """Queue the last part of an answer, and EOSE."""
         self.answered += 1
-        connection = subscription.connection
+        self._queue(connection, data)
+        connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
+        self._fanout.release(subscription)
+
+    def _queue(self, connection: AskingConnection, data: bytes) -> None:
+        """Queue frames; many bytes are written at once, so that the socket says when it has enough."""
         if data:
             connection.queue(data)
-        connection.send(subscription.eose(_hint(complete, cut, connection.hub.config.server.eose_hints)))
-        connection.fanout.release(subscription)
+            if len(data) > FLUSHED:
+                connection.flush()
 
     # in threads
 
@@ -206,7 +257,7 @@ class Queries:
                 connection.abort()
             del connection  # a client that left is not kept while this worker waits
 
-    async def _run(self, connection: "Connection", job: Job) -> None:
+    async def _run(self, connection: AskingConnection, job: Job) -> None:
         asked = job if isinstance(job, Tally) else job.subscription
         try:
             if isinstance(job, Tally):
@@ -216,7 +267,7 @@ class Queries:
         except Exception as error:
             self._fail(connection, asked, error)
 
-    def _fail(self, connection: "Connection", asked: Tally | Subscription, error: Exception) -> None:
+    def _fail(self, connection: AskingConnection, asked: Tally | Subscription, error: Exception) -> None:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
         if not isinstance(error, StorageError | Reject | Refused):
@@ -229,17 +280,17 @@ class Queries:
         elif _is_open(asked):
             connection.end(asked, reason)
 
-    async def _count(self, connection: "Connection", job: Tally) -> None:
+    async def _count(self, connection: AskingConnection, job: Tally) -> None:
         keys, now = connection.session.keys, int(time.time())
         if searching.searches(job.filters):
             (wanted,) = job.filters  # the session lets no more through
-            counted = Counted(await searching.count(connection.hub.search, wanted, searching.Scope(keys, now)))
+            counted = Counted(await searching.count(self._search(), wanted, searching.Scope(keys, now)))
         else:
             counted = await self._reader.count(job.filters, keys, now, job.offset)
         self.answered += 1
         connection.send(messages.count(job.subscription, counted.total, counted.hll))
 
-    async def _history(self, connection: "Connection", job: History) -> None:
+    async def _history(self, connection: AskingConnection, job: History) -> None:
         """Send an answer, or the next part of it; what is left goes to the front of the connection's queue."""
         wires = await self._read(connection, job)
         subscription = job.subscription
@@ -253,9 +304,9 @@ class Queries:
             connection.queue(data)
             connection.jobs.appendleft(job)
         else:
-            self._end(subscription, data, job.complete, job.cut)
+            self._end(connection, subscription, data, job)
 
-    async def _read(self, connection: "Connection", job: History) -> list[bytes]:
+    async def _read(self, connection: AskingConnection, job: History) -> list[bytes]:
         """The first part of an answer, or the next."""
         now = int(time.time())
         if job.rest is not None:
@@ -264,12 +315,12 @@ class Queries:
         subscription, keys = job.subscription, connection.session.keys
         filters = subscription.filters
         if _asks_for_invites(filters):
-            invite = await connection.hub.identities.invite(filters, connection.address)
+            invite = await self._invite(filters, connection.address)
             job.rest, job.complete = (), True
             return [] if invite is None else [wire(invite)]
         if searching.searches(filters):
             scope = searching.Scope(keys, now, subscription.after, self.limits)
-            answered = await searching.history(connection.hub.search, self._reader, filters, scope)
+            answered = await searching.history(self._search(), self._reader, filters, scope)
             job.rest, job.complete = answered.rest, None
             return answered.wires
         found = None

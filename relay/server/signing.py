@@ -7,23 +7,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from keys import vault as vaults
 from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, salted, unsigned
-from keys.vault import Vault
+from keys.vault import Vault, VaultError
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC
+from relay.server.follow import Applied
+from relay.server.ingest import Ingest
+from relay.server.settings import Settings
+from storage.base import PUBLIC, Reader, StorageError
 from storage.identities.commands import RotateSecret
 from storage.identities.types import Held, Lookups
-
-if TYPE_CHECKING:
-    from relay.server.hub import Hub
 
 EXPORTS: Final = 1  # at a time, since each takes 64 MiB
 MAX_EXPORTS: Final = 16  # under way or waiting
@@ -43,14 +43,18 @@ class NoCustody(Exception):
 class Signing:
     """The relay's own key and those it holds. All methods are called on the loop."""
 
-    def __init__(self, hub: "Hub", vault: Vault) -> None:
-        self._hub = hub
+    def __init__(self, vault: Vault, reader: Reader, ingest: Ingest, settings: Settings) -> None:
+        self._reader = reader
+        self._ingest = ingest
+        self._settings = settings
         self._vault = vault
         self._uses = 0
         self._free = asyncio.Condition()
         self._rotating = False
         self._exports = asyncio.Semaphore(EXPORTS)
         self._exporting = 0
+        self._stale = False  # another front may have changed the master secret
+        ingest.log.add(self._applied)
 
     @property
     def pubkey(self) -> str:
@@ -64,6 +68,8 @@ class Signing:
     @contextlib.asynccontextmanager
     async def custody(self) -> AsyncIterator[Custody]:
         """The present master secret; it stays the present one as long as this is open."""
+        if self._stale:
+            await self._renew()
         async with self._free:
             await self._free.wait_for(lambda: not self._rotating)
             self._uses += 1
@@ -73,6 +79,20 @@ class Signing:
             async with self._free:
                 self._uses -= 1
                 self._free.notify_all()
+
+    def _applied(self, applied: Applied) -> None:
+        if applied.anew or any(kind == "secret" for kind, _ in applied.changes):
+            self._stale = not self._rotating
+
+    async def _renew(self) -> None:
+        """Go over to the master secret that the database is sealed under now. Raises StorageError where that cannot be."""
+        recorded = await self._reader.ask(lambda tables: tables.secret_check())
+        try:
+            if not self._rotating:
+                vaults.follow_rotation(self._vault, recorded)
+        except VaultError as error:
+            raise StorageError(str(error)) from None
+        self._stale = False
 
     async def sign(self, identity_id: str, draft: Draft, by: str | None = None) -> Event:
         """The draft as an event of this identity, by its main key or by its key `by`.
@@ -91,9 +111,9 @@ class Signing:
                 raise Reject(Prefix.RESTRICTED, "this was written by another identity")
             return tables.held(by), by
 
-        draft = hinted(draft, self._hub.config.relay.url)
+        draft = hinted(draft, self._settings.config.relay.url)
         async with self.custody() as custody:
-            held, pubkey = await self._hub.reader.ask(look)
+            held, pubkey = await self._reader.ask(look)
             if held is not None and not (held.retired and draft.kind not in AFTER_RETIREMENT):
                 try:
                     return custody.sign(held, self.pubkey, draft)
@@ -118,7 +138,7 @@ class Signing:
         now = int(time.time())
         newest = await self._newest(Filter(authors=frozenset([pubkey]), limit=1), now)
         created_at = now if newest is None else max(now, newest.created_at)
-        ahead = self._hub.config.limits.created_at_future
+        ahead = self._settings.config.limits.created_at_future
         if ahead:
             created_at = min(created_at, now + ahead)
         return Draft(kinds.VANISH, [["relay", url]], reason, created_at)
@@ -132,7 +152,7 @@ class Signing:
         self._exporting += 1
         try:
             async with self._exports, self.custody() as custody:
-                held = await self._hub.reader.ask(lambda tables: tables.held(pubkey))
+                held = await self._reader.ask(lambda tables: tables.held(pubkey))
                 if held is None:
                     raise Reject(Prefix.INVALID, "the relay does not hold the secret of this key")
                 return await asyncio.to_thread(custody.export, held, password)
@@ -145,7 +165,7 @@ class Signing:
         return await self._newest(wanted, int(time.time()))
 
     async def _newest(self, wanted: Filter, now: int) -> Event | None:
-        found = await self._hub.reader.query([wanted], PUBLIC, now)
+        found = await self._reader.query([wanted], PUBLIC, now)
         return msgspec.json.decode(found.wires[0], type=Event) if found.wires else None
 
     async def rotate(self, following: str) -> int:
@@ -153,14 +173,19 @@ class Signing:
 
         Raises VaultError when the next secret cannot be used, StorageError when the database fails: then the former stays.
         """
+        if not self._vault.from_file and not self._ingest.is_alone:
+            raise VaultError(
+                "the master secret comes from the settings, and other fronts could not learn the next one: stop the relay, then "
+                "change it"
+            )
         async with self._free:
             await self._free.wait_for(lambda: not self._rotating and not self._uses)
             self._rotating = True
         try:
             custody = vaults.begin_rotation(self._vault, following)
-            values = await self._hub.reader.ask(lambda tables: tables.secrets())
+            values = await self._reader.ask(lambda tables: tables.secrets())
             resealed = await asyncio.to_thread(self._vault.custody.resealed, custody, values)
-            count = await self._hub.ingest.execute(RotateSecret(custody.check, resealed))
+            count = await self._ingest.execute(RotateSecret(custody.check, resealed))
             vaults.finish_rotation(self._vault, custody)
             return count
         finally:

@@ -7,7 +7,7 @@ token stands for one. A row is made only when something hangs on it (an app toke
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -17,14 +17,14 @@ from keys.tokens import Kind
 from relay.errors import Prefix, Reject
 from relay.protocol import names
 from relay.protocol.facts import GivenToken
+from relay.server.ingest import Ingest
 from relay.server.issuer import MAX_SUBJECT, Issuer
 from relay.server.proof_checks import ProofChecks
-from relay.server.proofs import Proofs
+from relay.server.replay_guard import ReplayGuard
+from relay.server.settings import Settings
+from storage.base import Reader
 from storage.identities.commands import AddUserToken, EditUser, RevokeToken, UseToken
 from storage.identities.types import Identity, Lookups, Refused, Token, User, Why
-
-if TYPE_CHECKING:
-    from relay.server.hub import Hub
 
 USED_SECONDS: Final = 3600
 _WRONG_KIND: Final = {
@@ -65,11 +65,15 @@ class Caller(msgspec.Struct, frozen=True):
 class Users:
     """All methods are called on the loop."""
 
-    def __init__(self, hub: "Hub", proofs: Proofs, checks: ProofChecks) -> None:
-        self._hub = hub
-        self._proofs = proofs
+    def __init__(
+        self, reader: Reader, ingest: Ingest, settings: Settings, checks: ProofChecks, replay_guard: ReplayGuard
+    ) -> None:
+        self._reader = reader
+        self._ingest = ingest
+        self._settings = settings
+        self._replay_guard = replay_guard
         self._checks = checks
-        self._issuer = Issuer(hub.config) if hub.config.identities.jwt_issuer else None
+        self._issuer = Issuer(settings.config) if settings.config.identities.jwt_issuer else None
 
     async def identify(self, request: Request) -> Caller:
         """Who the request is from.
@@ -94,7 +98,7 @@ class Users:
         return Caller(self._check(request, lambda: issuer.subject(credential)))
 
     def _check(self, request: Request, check: Callable[[], str]) -> str:
-        return self._checks.run(request.address, self._hub.config.rates.wrong_proofs, check)
+        return self._checks.run(request.address, self._settings.config.rates.wrong_proofs, check)
 
     def _proven_key(self, request: Request) -> str:
         """The key of a NIP-98 header. Raises Reject(auth-required) naming what is wrong: HTTP answers 401 (NIP-98)."""
@@ -107,7 +111,7 @@ class Users:
                 event, request.origin + request.target, request.method, payload, now, required=required
             )
             verify_event(event)
-            self._proofs.use(event, now)
+            self._replay_guard.use(event, now)
         except Reject as refusal:
             if refusal.prefix is Prefix.INVALID:
                 raise Reject(Prefix.AUTH_REQUIRED, refusal.message) from None
@@ -116,7 +120,7 @@ class Users:
 
     def _needs_payload(self, origin: str) -> bool:
         """`identities.proof_payload`. NIP-98 leaves it to the server; on the way to TLS nobody changes a body unseen."""
-        setting = self._hub.config.identities.proof_payload
+        setting = self._settings.config.identities.proof_payload
         return setting == "required" or (setting == "tls" and not origin.startswith("https://"))
 
     async def _of_token(self, text: str) -> Caller:
@@ -126,12 +130,12 @@ class Users:
             token = tables.token("user", digest)
             return token, None if token is None else tables.user_row(token.owner_id)
 
-        token, user = await self._hub.reader.ask(look)
+        token, user = await self._reader.ask(look)
         wrong = "this token is unknown" if token is None else tokens.fault(token.revoked_at, token.expires_at, now)
         if token is None or user is None or wrong is not None:
             raise Reject(Prefix.AUTH_REQUIRED, wrong or "this token is unknown")
         if now - (token.last_used_at or 0) >= USED_SECONDS:
-            await self._hub.ingest.execute(UseToken("user", token.id))
+            await self._ingest.execute(UseToken("user", token.id))
         return Caller(user.user_id, token.id)
 
     async def get(self, caller: Caller) -> tuple[User | None, list[Identity]]:
@@ -141,14 +145,14 @@ class Users:
             user = tables.user(caller.user_id)
             return user, [] if user is None else tables.identities_of_user(user.id)
 
-        return await self._hub.reader.ask(look)
+        return await self._reader.ask(look)
 
     async def edit(self, caller: Caller, fields: dict[str, str | None]) -> User:
         """Set name, username, email or image. Raises Reject(invalid) for text that hides something or is too long."""
         for field, text in fields.items():
             if text is not None and names.shown(text, MAX_SUBJECT) != text:
                 raise Reject(Prefix.INVALID, f"{field}: at most {MAX_SUBJECT} characters, none hidden or for control")
-        return await self._hub.ingest.execute(EditUser(caller.user_id, secrets.token_hex(16), fields), caller.token)
+        return await self._ingest.execute(EditUser(caller.user_id, secrets.token_hex(16), fields), caller.token)
 
     async def tokens(self, caller: Caller) -> list[Token]:
         """The caller's app tokens, newest first."""
@@ -157,7 +161,7 @@ class Users:
             user = tables.user(caller.user_id)
             return [] if user is None else tables.tokens("user", user.id)
 
-        return await self._hub.reader.ask(look)
+        return await self._reader.ask(look)
 
     async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[Token, str]:
         """A new app token and its text, shown once. Raises Reject(invalid), Refused: ENDED, TOO_MANY."""
@@ -170,11 +174,11 @@ class Users:
         token = Token(secrets.token_hex(16), "", name.strip(), None, now, expires_at, None)
         row_id, digest = secrets.token_hex(16), tokens.digest(text)
         wanted = AddUserToken(caller.user_id, row_id, token, digest, caller.token_id)
-        return await self._hub.ingest.execute(wanted, caller.token), text
+        return await self._ingest.execute(wanted, caller.token), text
 
     async def revoke_token(self, caller: Caller, token_id: str) -> None:
         """End an app token now. Raises Refused(UNKNOWN)."""
         user, _ = await self.get(caller)
         if user is None:
             raise Refused(Why.UNKNOWN, "there is no such live token")
-        await self._hub.ingest.execute(RevokeToken("user", user.id, token_id), caller.token)
+        await self._ingest.execute(RevokeToken("user", user.id, token_id), caller.token)

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from websockets.exceptions import NegotiationError, PayloadTooBig
 from websockets.extensions import Extension
@@ -37,10 +37,8 @@ from relay.server.fanout import Subscription
 from relay.server.inbound import Inbound, Received
 from relay.server.origin import public_url
 from relay.server.queries import MAX_WAITING, Job
+from relay.server.shared import Shared
 from storage.base import Outcome, Status
-
-if TYPE_CHECKING:
-    from relay.server.hub import Hub
 
 MAX_IN_FLIGHT: Final = 1000  # events of one connection that have no answer yet
 MAX_KEYS: Final = 32  # keys one connection may authenticate
@@ -72,7 +70,7 @@ _deflate = _FullWindow(server_no_context_takeover=True, client_no_context_takeov
 
 
 class Connection(asyncio.Protocol):
-    """One client. Built by uvicorn for every upgrade request (`ws=partial(Connection, hub)`)."""
+    """One client. Built by uvicorn for every upgrade request (`ws=partial(Connection, shared)`)."""
 
     __slots__ = (
         "address",
@@ -87,7 +85,6 @@ class Connection(asyncio.Protocol):
         "fanout",
         "given",
         "heard_at",
-        "hub",
         "in_flight",
         "in_line",
         "inbound",
@@ -100,6 +97,7 @@ class Connection(asyncio.Protocol):
         "protocol",
         "server_state",
         "session",
+        "shared",
         "taken",
         "taken_at",
         "transport",
@@ -108,12 +106,12 @@ class Connection(asyncio.Protocol):
         "writable",
     )
 
-    def __init__(self, hub: "Hub", server_state: Any, **_given: Any) -> None:
-        self.hub = hub
-        self.fanout = hub.fanout
+    def __init__(self, shared: Shared, server_state: Any, **_given: Any) -> None:
+        self.shared = shared
+        self.fanout = shared.fanout
         self.server_state = server_state
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
-        settings = hub.config
+        settings = shared.settings.config
         self.protocol = ServerProtocol(
             extensions=[_deflate] if settings.server.compression else None,
             max_size=settings.limits.max_message_bytes,
@@ -121,9 +119,9 @@ class Connection(asyncio.Protocol):
         )
         self.inbound = Inbound(self.protocol, settings.limits.max_message_bytes)
         self.session = Session(secrets.token_hex(16))
-        self.author = hub.author(Door.CLIENT)
+        self.author = shared.publisher.author(Door.CLIENT)
         self.address = ""
-        self.url = hub.relay_url  # under which this client knows the relay
+        self.url = shared.settings.relay_url  # under which this client knows the relay
         self.deflate = False
         self.connected = False  # the handshake is done and no close was sent or received
         self.writable = True
@@ -133,7 +131,7 @@ class Connection(asyncio.Protocol):
         self.unread: bytes | memoryview = b""  # came in and was not acted on yet
         self.in_line = False  # waiting for its turn to be read
         self.deaf = False  # sent so much rubbish that nothing more is looked at
-        self.allowance = intake.Allowance(hub.clock())
+        self.allowance = intake.Allowance(shared.clock())
         self.asked: deque[Subscription] = deque()  # REQs that were not tried on the loop yet
         self.asking = False  # waiting for a turn of the loop to try them
         self.jobs: deque[Job] = deque()  # for the query workers
@@ -141,7 +139,7 @@ class Connection(asyncio.Protocol):
         self.parts: bytearray | None = (
             None  # of a fragmented text; websockets bounds their sum, empty ones take no room
         )
-        self.heard_at = hub.clock()
+        self.heard_at = shared.clock()
         self.pinged_at = 0.0
         self.closing_at = 0.0
         self.given = 0  # bytes written to the transport, and how many of them the peer had taken when last looked at
@@ -153,14 +151,12 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.server_state.connections.add(self)
-        self.hub.connections.add(self)
+        self.shared.connections.open.add(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.connected = False
         self.server_state.connections.discard(self)
-        self.hub.connections.discard(self)
-        self.hub.paused.discard(self)
-        self.hub.dirty.discard(self)
+        self.shared.connections.forget(self)
         self.unread = b""
         self.asked.clear()
         self.jobs.clear()
@@ -169,14 +165,14 @@ class Connection(asyncio.Protocol):
             self.fanout.remove(subscription)
         self.session.subscriptions.clear()
         if self.address:
-            self.hub.tally.leave(self.address)
+            self.shared.gate.websockets.leave(self.address)
             self.address = ""
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = self.hub.clock()
+        self.heard_at = self.shared.clock()
         if not self.deaf:
             self.unread = bytes(self.unread) + data if self.unread else data
-            self.hub.intake.arrived(self)
+            self.shared.intake.arrived(self)
 
     def read_some(self, most: int) -> int:
         """Act on what was received, in slices, until that took `most` units or there is reason to wait; how many it took."""
@@ -194,7 +190,7 @@ class Connection(asyncio.Protocol):
         if inbound.touched:
             inbound.touched = False
             if isinstance(self.protocol.parser_exc, PayloadTooBig):
-                self.send(messages.notice(self.hub.too_long))  # before the close frame that is on its way
+                self.send(messages.notice(self.shared.too_long))  # before the close frame that is on its way
             self._pump()
         self.flush()
         self.consider_reading()
@@ -225,34 +221,37 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.writable = False
-        self.taken_at = self.hub.clock()
+        self.taken_at = self.shared.clock()
 
     def resume_writing(self) -> None:
         self.writable = True
-        self.hub.queries.wake(self)
+        self.shared.queries.wake(self)
         self.consider_reading()
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops: the hub closes every connection once what they sent is answered."""
         self.transport.pause_reading()
-        self.hub.begin_drain()
+        self.shared.begin_drain()
 
     # coming in
 
     def _handshake(self, request: Request) -> None:
-        hub = self.hub
+        shared = self.shared
         response = self.protocol.accept(request)
-        if response.status_code == 101 and request.path.partition("?")[0] not in hub.paths:
-            response = self.protocol.reject(404, f"the relay is at {hub.relay_url}\n")
+        if response.status_code == 101 and request.path.partition("?")[0] not in shared.paths:
+            response = self.protocol.reject(404, f"the relay is at {shared.settings.relay_url}\n")
         if response.status_code == 101:
             peer = self.transport.get_extra_info("peername")
-            forwarded = request.headers.get_all(hub.config.server.address_header)
-            address = limits.client_address(peer[0] if peer else "local", forwarded, hub.networks)
-            self.url = public_url(hub.config, peer[0] if peer else "", request.headers.get_all) or hub.relay_url
-            self.author = hub.author(Door.CLIENT, url=self.url)
-            reason = hub.admit(address)
+            forwarded = request.headers.get_all(shared.settings.config.server.address_header)
+            address = limits.client_address(peer[0] if peer else "local", forwarded, shared.gate.networks)
+            self.url = (
+                public_url(shared.settings.config, peer[0] if peer else "", request.headers.get_all)
+                or shared.settings.relay_url
+            )
+            self.author = shared.publisher.author(Door.CLIENT, url=self.url)
+            reason = shared.gate.enter(address)
             if reason is not None:
-                response = self.protocol.reject(503 if hub.draining else 429, f"{reason}\n")
+                response = self.protocol.reject(503 if shared.gate.draining else 429, f"{reason}\n")
             else:
                 self.address = address
         self.protocol.send_response(response)
@@ -260,10 +259,10 @@ class Connection(asyncio.Protocol):
             self.deflate = bool(self.protocol.extensions)
             self.connected = True
             self._pump()
-            if hub.challenges_all:
+            if shared.challenges_all:
                 self._challenge()
         else:
-            self.closing_at = self.hub.clock()
+            self.closing_at = self.shared.clock()
 
     def _frame(self, frame: Frame) -> None:
         if not self.connected or self.deaf:
@@ -284,11 +283,11 @@ class Connection(asyncio.Protocol):
 
     def _in_vain(self, size: int, meaningless: bool = False) -> None:
         """A message of so many bytes was refused: who sends little else is cut off."""
-        hub = self.hub
+        shared = self.shared
         cost = intake.waste(size) + meaningless
         if cost and not self.deaf:
-            allowed = self.allowance.spend(cost, hub.clock())
-            if not (hub.may_waste(self.address, cost) and allowed):
+            allowed = self.allowance.spend(cost, shared.clock())
+            if not (shared.gate.may_waste(self.address, cost) and allowed):
                 log.info("a client that sent little but rubbish was cut off")
                 self.close(CloseCode.POLICY_VIOLATION, "too many messages that this relay cannot use; read its answers")
                 self.deaf = True
@@ -298,12 +297,12 @@ class Connection(asyncio.Protocol):
         if not (data.isascii() or _is_utf8(data)):
             self.close(CloseCode.INVALID_DATA, "a text message must be UTF-8 (RFC 6455)")
             return
-        hub = self.hub
-        effect = self.session.receive(data, hub.rules)
+        shared = self.shared
+        effect = self.session.receive(data, shared.rules)
         if self.session.challenge_due:
             self._challenge()
         kind = type(effect)
-        if hub.limits_messages and not isinstance(effect, Cancel) and not hub.may_send(self.address):
+        if shared.gate.limits_messages and not isinstance(effect, Cancel) and not shared.gate.may_send(self.address):
             reason = Reject(Prefix.RATE_LIMITED, "too many messages from your address; slow down")
             refusal = refusal_of(effect, reason)
             if isinstance(effect, Open | Refuse):
@@ -322,7 +321,7 @@ class Connection(asyncio.Protocol):
             self.send(effect.reply)
             self._in_vain(len(data))
         elif isinstance(effect, Tally):
-            hub.queries.count(self, effect)
+            shared.queries.count(self, effect)
         elif isinstance(effect, Cancel):
             self._cancel(effect.subscription)
             self._in_vain(len(data))  # nothing, unless it is all padding
@@ -331,14 +330,14 @@ class Connection(asyncio.Protocol):
 
     def _publish(self, event: Event, size: int) -> None:
         now = int(time.time())
-        refusal = self.hub.refuse(event, self.author, now)
+        refusal = self.shared.publisher.refuse(event, self.author, now)
         if refusal is not None:
             self._prepare(refusal)
             self.send(messages.ok(event.id, False, str(refusal)))
             self._in_vain(size)
             return
         self.in_flight += 1
-        self.hub.ingest.submit(event, Door.CLIENT, now, self._answer, self, size=size)
+        self.shared.ingest.submit(event, Door.CLIENT, now, self._answer, self, size=size)
 
     def _answer(self, event: Event, outcome: Outcome) -> None:
         self.in_flight -= 1
@@ -358,11 +357,11 @@ class Connection(asyncio.Protocol):
 
     def _open(self, request: Open) -> None:
         self._drop(request.subscription)
-        upto = self.hub.ingest.last_seq
+        upto = self.shared.ingest.last_seq
         subscription = Subscription(self, request.subscription, request.filters, upto)
         self.session.opened(request.subscription, subscription, request.filters)
         self.fanout.add(subscription)
-        self.hub.queries.ask(self, subscription)
+        self.shared.queries.ask(self, subscription)
 
     def _cancel(self, name: str) -> None:
         self._drop(name)
@@ -374,18 +373,18 @@ class Connection(asyncio.Protocol):
             self.fanout.remove(subscription)
 
     def _authenticate(self, event: Event, size: int) -> None:
-        hub = self.hub
+        shared = self.shared
         try:
             pubkey = authenticated_key(event, self.session.challenge, self.url, int(time.time()))
             if len(self.session.keys | {pubkey}) > MAX_KEYS:
                 raise Reject(Prefix.RESTRICTED, f"{MAX_KEYS} keys are authenticated on this connection; open another")
-            hub.checks.run(self.address, hub.config.rates.wrong_proofs, lambda: verify_event(event))
+            shared.checks.run(self.address, shared.settings.config.rates.wrong_proofs, lambda: verify_event(event))
         except Reject as refusal:
             self.send(messages.ok(event.id, False, str(refusal)))
             self._in_vain(size, True)
             return
         self.session.authenticated(pubkey)
-        self.author = hub.author(Door.CLIENT, self.session.keys, self.url)
+        self.author = shared.publisher.author(Door.CLIENT, self.session.keys, self.url)
         self.send(messages.ok(event.id, True))
 
     def end(self, subscription: Subscription, reason: Reject) -> None:
@@ -418,7 +417,7 @@ class Connection(asyncio.Protocol):
         """Queue ready frames; they are written when somebody flushes, once per turn."""
         if self.connected:
             if not self.out:
-                self.hub.dirty.add(self)
+                self.shared.connections.dirty.add(self)
             self.out.append(frame)
 
     def flush(self) -> None:
@@ -426,9 +425,12 @@ class Connection(asyncio.Protocol):
         if self.out:
             data = b"".join(self.out) if len(self.out) > 1 else self.out[0]
             self.out.clear()
-            self.hub.dirty.discard(self)
-            if self.transport.get_write_buffer_size() > self.hub.config.server.send_buffer:
-                log.info("a client left more than %d bytes unread: disconnected", self.hub.config.server.send_buffer)
+            self.shared.connections.dirty.discard(self)
+            if self.transport.get_write_buffer_size() > self.shared.settings.config.server.send_buffer:
+                log.info(
+                    "a client left more than %d bytes unread: disconnected",
+                    self.shared.settings.config.server.send_buffer,
+                )
                 self.abort()
             elif not self.transport.is_closing():
                 self.given += len(data)
@@ -444,6 +446,11 @@ class Connection(asyncio.Protocol):
             self._pump()
         elif not self.closing_at:
             self.abort()
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Close, and read on for the peer's close frame; messages are not acted on any more."""
+        self.close(code, reason)
+        self.transport.resume_reading()
 
     def abort(self) -> None:
         """Cut the connection now."""
@@ -468,17 +475,17 @@ class Connection(asyncio.Protocol):
         """Read on, or stop reading, by how much of what this client sent is unfinished."""
         busy = self._must_wait()
         if self.unread and not busy:
-            self.hub.intake.line_up(self)
+            self.shared.intake.line_up(self)
         wait = busy or bool(self.unread)
         if wait == self.paused or self.transport.is_closing():
             return
         self.paused = wait
         if wait:
-            self.hub.paused.add(self)
+            self.shared.connections.paused.add(self)
             self.transport.pause_reading()
         else:
-            self.hub.paused.discard(self)
-            self.heard_at = self.hub.clock()  # a pong may have waited unread
+            self.shared.connections.paused.discard(self)
+            self.heard_at = self.shared.clock()  # a pong may have waited unread
             self.transport.resume_reading()
 
     def _must_wait(self) -> bool:
@@ -487,7 +494,7 @@ class Connection(asyncio.Protocol):
             self.in_flight >= MAX_IN_FLIGHT
             or len(self.jobs) + len(self.asked) >= MAX_WAITING
             or not self.writable
-            or not self.hub.ingest.room()
+            or not self.shared.ingest.room()
         )
 
     def _pump(self) -> None:
@@ -507,7 +514,7 @@ class Connection(asyncio.Protocol):
                     self.transport.close()
         if self.connected and protocol.state is not State.OPEN:
             self.connected = False
-            self.closing_at = self.hub.clock()
+            self.closing_at = self.shared.clock()
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -68,7 +68,9 @@ class Author:
 
 
 def register(command: Register, tables: Tables) -> None:
-    """Whether the name is free."""
+    """Whether the name is free, and its secret sealed as all others are. Raises StorageError where that has just changed."""
+    if command.new.check is not None and command.new.check != tables.secret_check():
+        raise StorageError("the master secret has just been changed; try again")
     if not tables.is_free(command.new.name):
         raise Refused(Why.TAKEN, f"the name {command.new.name} is taken; choose another")
 

@@ -124,7 +124,7 @@ class Resealed(msgspec.Struct, frozen=True):
 
 
 class NewIdentity(msgspec.Struct, frozen=True):
-    """All that a registration stores. `ciphertext` is the secret of `pubkey`."""
+    """All that a registration stores. `ciphertext` is the secret of `pubkey`, sealed under the master secret with this `check`."""
 
     id: str
     name: str
@@ -135,6 +135,7 @@ class NewIdentity(msgspec.Struct, frozen=True):
     ciphertext: bytes
     claim_hash: str
     claim_expires_at: int
+    check: str | None = None
 
 
 class Avatar(msgspec.Struct, frozen=True):

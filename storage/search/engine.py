@@ -11,7 +11,6 @@ import msgspec
 
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC, Readers, StorageError
-from storage.search.embedders import Embedder
 
 MAX_TEXT: Final = 2000  # characters of a question that are looked at
 MAX_HITS: Final = 500  # of one question
@@ -111,13 +110,6 @@ class SearchEngine(Protocol):
 
     def health(self) -> SearchHealth:
         """How it stands, as last counted."""
-
-    async def reembed(self, embedder: Embedder | None = None, progress: Progress | None = None) -> int:
-        """Go over to another model, or to the one it was made with; how many vectors were made.
-
-        The vectors there are answer until those of the model are complete; then it becomes the database's. May be stopped and
-        called again at any time. Raises StorageError, also while it is under way already.
-        """
 
     async def close(self) -> None:
         """Finish what is under way. Idempotent."""

@@ -202,7 +202,11 @@ class SqliteSearch:
     # going over to another model
 
     async def reembed(self, embedder: Embedder | None = None, progress: Progress | None = None) -> int:
-        """Go over to another model; see SearchEngine."""
+        """Go over to another model, or to the one it was made with; how many vectors were made.
+
+        The vectors there are answer until those of the model are complete; then it becomes the database's. May be stopped and
+        called again at any time. Raises StorageError, also while it is under way already.
+        """
         if self._coming is not None:
             raise StorageError("the vectors are being made again already; wait until that is done")
         space = self._space

@@ -19,6 +19,7 @@ def open_writer(
     *,
     synchronous: str = "full",
     cache_mib: int = 64,
+    is_locked: bool = False,
     votes: Votes = "local",
     cutting: Cutting | None = None,
 ) -> SqliteWriter:
@@ -26,10 +27,10 @@ def open_writer(
 
     `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
     only). `votes` says whose count in the feed; a change takes as long as a rebuild. `cutting` is what is searched, None
-    for as it was; a change makes the passages again. Raises Locked while another process writes there, StorageError when
-    the database cannot be used.
+    for as it was; a change makes the passages again. `is_locked`: the caller holds the lock of the directory. Raises Locked
+    while another process writes there, StorageError when the database cannot be used.
     """
-    writer = SqliteWriter(path, meaning, synchronous, cache_mib)
+    writer = SqliteWriter(path, meaning, synchronous, cache_mib, is_locked=is_locked)
     try:
         writer.count_votes(votes)
         if cutting is not None:

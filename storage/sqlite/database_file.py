@@ -68,6 +68,10 @@ class Lock:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
 
+    def fileno(self) -> int:
+        """Its descriptor: the directory is locked as long as any process has it open."""
+        return self._file
+
     def release(self) -> None:
         """Let the next writer in. Idempotent."""
         if self._file >= 0:

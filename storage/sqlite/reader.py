@@ -25,7 +25,7 @@ from storage.sqlite.identities.reads import SqliteLookups
 from storage.sqlite.log_rows import unpack_audience
 from storage.sqlite.loop_reader import Quick, is_small
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.statements import listed, named
+from storage.sqlite.statements import listed, migrations, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
 _PAGE: Final = 200  # records of a scan held at once
@@ -110,8 +110,13 @@ def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection, file: Path) -> None:
-    if database_file.check_schema(connection, file) == 0:
+    version = database_file.check_schema(connection, file)
+    if version == 0:
         raise StorageError(f"{file} is empty; start the relay once to make it")
+    if version < migrations()[-1][0]:
+        raise StorageError(
+            f"{file} has schema {version} of an older version; start the relay once to bring it up to date"
+        )
 
 
 class SqliteReader:

@@ -40,9 +40,11 @@ T = TypeVar("T")
 class SqliteWriter:
     """storage.base.Writer over SQLite."""
 
-    def __init__(self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int) -> None:
+    def __init__(
+        self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int, *, is_locked: bool = False
+    ) -> None:
         self._meaning = meaning
-        self._lock = database_file.Lock(directory)
+        self._lock = None if is_locked else database_file.Lock(directory)
         self._path = directory
         self._closed = False
         self._recording = threading.Lock()
@@ -57,10 +59,10 @@ class SqliteWriter:
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
-            self._lock.release()
+            self._let_go()
             raise database_file.unusable(directory / database_file.FILE, error) from error
         except BaseException:
-            self._lock.release()
+            self._let_go()
             raise
 
     def last_seq(self) -> int:
@@ -191,6 +193,10 @@ class SqliteWriter:
             _log.error("the write-ahead log could not be folded in; the next start will do it (%s)", error)
         finally:
             self._connection.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
             self._lock.release()
 
     def _require_open(self) -> None:

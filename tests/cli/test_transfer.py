@@ -192,10 +192,10 @@ def bad_lines() -> dict[str, bytes]:
     return {
         "malformed": b'{"id":',
         "truncated": events.wire(good)[:100],
-        "Expected `object`, got `array`": b"[1,2]",
-        "Expected `object`, got `null`": b"null",
-        "missing required field": b"{}",
-        "Expected `int`": json.dumps(fields | {"kind": "1"}).encode(),
+        "it must be an object, not a list": b"[1,2]",
+        "it must be an object, not null": b"null",
+        "the field id is missing": b"{}",
+        "kind must be a whole number, not a text": json.dumps(fields | {"kind": "1"}).encode(),
         "`kind`": json.dumps(fields | {"kind": 70000}).encode(),
         "`tags": json.dumps(fields | {"tags": [[]]}).encode(),
         "matching regex": json.dumps(fields | {"sig": "A" * 128}).encode(),
@@ -228,7 +228,7 @@ def test_no_kind_of_bad_line_stops_an_import() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "missing required field",
+        "the field id is missing",
         "UTF-8",
         "nested too deeply",
         "id is not the hash",

@@ -240,6 +240,24 @@ async def test_any_json_leaves_the_connection_usable(relay: Server, messages: li
             pytest.fail("the last question was not answered")
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_of_this_relay_is_answered_and_fills_no_log(relay: Server, sent: bytes) -> None:
+    before = relay.log()
+    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+    writer.write(sent)
+    assert (await asyncio.wait_for(reader.read(-1), PATIENCE)).startswith(b"HTTP/1.1 ")
+    writer.close()
+    await writer.wait_closed()
+    assert relay.log() == before
+
+
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(

@@ -11,10 +11,13 @@ from relay.http.app import build
 from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
+from relay.roles.page import Page
 from relay.server.follow import Follower
+from relay.server.limits import OpenConnections
 from relay.server.supervision import Faults
 from storage.base import Counted, Found, Limits, Readers, Record, StorageError
-from storage.feed import CommentRow, Page, PostRow
+from storage.feed import CommentRow, PostRow
+from storage.feed import Page as FeedPage
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -83,13 +86,13 @@ class ListFeed:
         self.cursor = cursor
         self.trouble = trouble
 
-    async def posts(self, sort: str, limit: int, now: int, **_more: Any) -> Page[PostRow]:
+    async def posts(self, sort: str, limit: int, now: int, **_more: Any) -> FeedPage[PostRow]:
         if self.trouble is not None:
             raise self.trouble
-        return Page(list(self.rows.values()), self.cursor)
+        return FeedPage(list(self.rows.values()), self.cursor)
 
-    async def comments(self, post_id: str, sort: str, limit: int, now: int, **_more: Any) -> Page[CommentRow]:
-        return Page([row for row in self.comment_rows.values() if row.parent_id is None], self.cursor)
+    async def comments(self, post_id: str, sort: str, limit: int, now: int, **_more: Any) -> FeedPage[CommentRow]:
+        return FeedPage([row for row in self.comment_rows.values() if row.parent_id is None], self.cursor)
 
     async def posts_by_id(self, ids: Sequence[str], now: int, **_more: Any) -> list[PostRow]:
         return [self.rows[each] for each in ids if each in self.rows]
@@ -113,6 +116,8 @@ class FakeHub:
         self.self_pubkey: str | None = None
         self.figures = Health()
         self.faults = Faults()
+        self.fronts = 1
+        self.streams = OpenConnections(Page(("front",), fronts=1, addresses=100), 0, "streams", "stream ")
         self.followers: list[Follower] = []
 
     def health(self) -> Health:

@@ -136,3 +136,19 @@ def test_writes_are_restricted_where_posts_need_a_registered_key():
 def test_the_nips_are_those_that_ask_something_of_relays():
     told = document(Config(), nips=(1, 2, 4, 9, 17, 22, 25, 54, 59, 65, 98))
     assert told["supported_nips"] == [1, 4, 9, 17, 59, 98]
+
+
+def test_tells_how_fast_a_client_may_go_as_far_as_that_is_limited():
+    def rates(fronts: int, **set_ones: float) -> object:
+        made = nip11.information(config(rates=set_ones), (1,), SOFTWARE, "1.2.3", None, fronts=fronts)
+        return msgspec.json.decode(msgspec.json.encode(made)).get("rates")
+
+    assert rates(4) is None
+    assert rates(4, connections_per_address=5) == {"connections_per_address": 5}
+    assert rates(1, messages_per_address=2.5) == {"messages_per_address": 2.5, "burst": 10.0}
+    assert rates(4, events_per_key=60, requests=600, burst=3) == {
+        "events_per_key": 60.0,
+        "requests": 600.0,
+        "burst": 3.0,
+        "fronts": 4,
+    }

@@ -15,9 +15,15 @@ def test_a_short_text_is_one_passage():
     assert split("One.  Two.", 200, 20) == ["One. Two."]
 
 
-@pytest.mark.parametrize("text", ["", " \n\n\t "])
+@pytest.mark.parametrize("text", ["", " \n\n\t ", "\u3164", "\u2800\n\n\u200b"])
 def test_a_blank_text_has_no_passage(text):
     assert split(text, 200, 20) == []
+
+
+@pytest.mark.parametrize(("title", "text", "found"), [("\u3164", "Seen.", [("", "Seen.")]), ("\u3164", "\u2800", [])])
+def test_a_title_that_nobody_sees_is_none(title, text, found):
+    event = make_event(kind=30023, content=text, tags=[("d", "x"), ("title", title)])
+    assert [(row[5], row[6]) for row in passages_of(Cutting(kinds=(30023,)), event, None, None)] == found
 
 
 def test_a_cut_falls_between_sentences():

@@ -1,5 +1,6 @@
 """relay.protocol.names: what an identity may be called, and what of a text is shown."""
 
+import timeit
 import unicodedata
 
 import pytest
@@ -93,6 +94,41 @@ def test_what_nothing_is_drawn_for_is_blank(text: str) -> None:
 def test_marks_and_joiners_beside_something_visible_stay(text: str) -> None:
     assert not names.is_blank(text)
     assert names.shown(text, 10) == text
+
+
+def is_drawn(char: str) -> bool:
+    """The slow and obvious one."""
+    hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    ignorable = any(first <= ord(char) <= last for first, last in names._IGNORABLE)
+    return not (hidden or ignorable or ord(char) in names._BLANK or char.isspace())
+
+
+def test_every_character_is_blank_or_drawn() -> None:
+    """Whole planes without names are left out, but for their first and last character."""
+    for point in (*range(0x31400), *range(0xE0000, 0xE1001), 0xF0000, 0xFFFFF, 0x10FFFF):
+        char = chr(point)
+        assert names.is_blank(char) != is_drawn(char), hex(point)
+        assert names.is_plain(char) == is_drawn(char), hex(point)
+
+
+HIDDEN = "\u3164\u2800\u200b\u034f \n\ue000\U000f0000\u0378\u2028"
+
+
+@given(st.text(st.sampled_from(HIDDEN + "aé漢"), max_size=12))
+def test_a_text_is_blank_as_its_characters_are(text: str) -> None:
+    assert names.is_blank(text) == (not any(map(is_drawn, text)))
+    assert names.is_plain(text) == all(map(is_drawn, text))
+
+
+@pytest.mark.parametrize("char", HIDDEN)
+def test_a_long_text_of_nothing_costs_about_what_one_of_words_does(char: str) -> None:
+    """Anybody may send it, and the writer looks at it: 0.2 s once. The share is of another pass over the same characters."""
+    text = char * 200_000
+    assert names.is_blank(text)
+    looked, passed = (
+        min(timeit.repeat(work, number=1, repeat=3)) for work in (lambda: names.is_blank(text), lambda: [*text])
+    )
+    assert looked < 30 * passed
 
 
 @given(st.text())

@@ -44,6 +44,14 @@ def test_counters_are_a_roles_own_and_summed(page: Page) -> None:
     assert (page.count(0, "stored"), page.count(1, "stored"), page.total("stored")) == (3, 4, 7)
 
 
+def test_a_role_that_works_says_so(page: Page) -> None:
+    in_child(lambda: page.begin(1))
+    assert page.count(1, "pid") > 0
+    assert 0 <= page.silence(1) < 60
+    page.store(1, beat=page.count(1, "beat") - 3_600_000)
+    assert page.silence(1) > 3500
+
+
 def test_a_limit_counts_the_connections_of_all_fronts(page: Page) -> None:
     assert page.enter(0, "192.0.2.1", 2)
     in_child(lambda: page.enter(1, "192.0.2.1", 2))
@@ -94,3 +102,29 @@ def test_counts_are_those_of_a_dictionary(steps: list[tuple[bool, int, int]]) ->
             page.leave(front, str(address))
             model[front, address] -= model[front, address] > 0
         assert page.connections_of(str(address)) == model[0, address] + model[1, address]
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from("ab")), max_size=60), st.integers(1, 5))
+def test_what_a_source_does_is_paced_as_by_a_bucket_of_tokens(steps: list[tuple[int, str]], most: int) -> None:
+    page, now = Page(["front", "writer"], fronts=1, addresses=1), 1000.0
+    tokens, when = dict.fromkeys("ab", float(most)), dict.fromkeys("ab", now)
+    for wait, source in steps:
+        now += wait
+        tokens[source] = min(most, tokens[source] + (now - when[source]) / 100)
+        when[source] = now
+        allowed = tokens[source] >= 1
+        seconds = page.spend(source, 100.0, most, now)
+        assert (seconds == 0.0) is allowed
+        if allowed:
+            tokens[source] -= 1
+        else:
+            assert seconds == pytest.approx((1 - tokens[source]) * 100)
+
+
+def test_what_a_source_did_is_forgotten_in_time_and_many_sources_do_no_harm() -> None:
+    page = Page(["front", "writer"], fronts=1, addresses=1)
+    assert page.spend("a", 100.0, 1, 1000.0) == 0.0
+    for number in range(5000):
+        page.spend(f"source {number}", 100.0, 1, 1000.0)
+    assert page.spend("a", 100.0, 1, 1099.0) == pytest.approx(1.0)
+    assert page.spend("a", 100.0, 1, 1100.0) == 0.0

@@ -20,6 +20,7 @@ from relay.protocol.filter import Filter, matches
 from relay.roles.inside import WriterThread
 from relay.roles.page import Page
 from relay.server.hub import Hub
+from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.server.websocket import Connection
 from storage.base import (
@@ -280,7 +281,7 @@ class Client:
             offer = ClientPerMessageDeflateFactory()
         self.protocol = ClientProtocol(parse_uri(f"ws://relay.example{path}"), extensions=[offer] if offer else None)
         self.wire = Wire(peer)
-        self.connection = Connection(hub, SimpleNamespace(connections=set()))
+        self.connection = Connection(hub.shared, SimpleNamespace(connections=set()))
         self.wire.protocol = self.connection
         self.messages: list[Any] = []
         self.closed_with: int | None = None
@@ -381,26 +382,40 @@ MakeHub = Callable[..., Awaitable[Hub]]
 
 
 class WrittenHub(Hub):
-    """A hub whose writer is a thread over a log in memory."""
+    """A hub whose writer is a thread over a log in memory; the first of `fronts`, or the one `beside` the first."""
 
-    def __init__(self, log: MemoryLog, config: Config, url: str) -> None:
-        page = Page(("front", "writer"), fronts=1, addresses=100)
+    def __init__(
+        self, log: MemoryLog, config: Config, url: str, fronts: int = 1, beside: "WrittenHub | None" = None
+    ) -> None:
         faults = Faults()
-        self._writer = WriterThread(log, page, decode_command, faults.report)  # type: ignore[arg-type]
-        super().__init__(config, url, page, log, faults=faults)  # type: ignore[arg-type]
+        if beside is None:
+            names = ("front", "other front")[:fronts]
+            page = Page((*names, "writer"), fronts=fronts, addresses=100)
+            self._writer = WriterThread(log, page, decode_command, faults.report)  # type: ignore[arg-type]
+        else:
+            page, self._writer = beside.page, beside._writer
+        super().__init__(Settings(config, url), page, log, "", faults=faults, role=int(beside is not None))  # type: ignore[arg-type]
         self.search = Nothing()  # type: ignore[assignment]
         self._connecting = asyncio.get_running_loop().create_task(self.connect(self._writer.connect()))
-        self._writer.start()
+        if beside is None:
+            self._writer.start()
 
     async def close(self) -> None:
         await self._connecting
         await super().close()
-        await asyncio.to_thread(self._writer.close)
+        if not self.role:
+            await asyncio.to_thread(self._writer.close)
 
 
 def make_hub(log: MemoryLog, config: Config | None = None, url: str = "ws://relay.example/") -> Hub:
     """A hub over this log; the caller closes it."""
     return WrittenHub(log, config or Config(), url)
+
+
+def set_clock(hub: Hub, clock: Callable[[], float]) -> None:
+    """From now on the hub and its connections go by this clock, in seconds."""
+    hub.clock = hub.shared.clock = clock
+    hub.gate.clock = clock
 
 
 async def settle() -> None:

@@ -9,13 +9,14 @@ from websockets.frames import Opcode
 from relay.config import Access, Config, Server, Storage
 from relay.protocol.filter import Filter
 from relay.server import websocket
+from relay.server.connections import CLOSE_TIMEOUT
 from relay.server.follow import Applied, LiveEvent
-from relay.server.hub import CLOSE_TIMEOUT, Hub
+from relay.server.hub import Hub
 from storage.base import Missing, StorageError
 from storage.commands import Rebuild, Rebuilt
 from tests.factories import make_event
 from tests.server.conftest import Relay
-from tests.server.fakes import PATIENCE, Client, MemoryLog, settle
+from tests.server.fakes import PATIENCE, Client, MemoryLog, set_clock, settle
 
 PATIENT = Config(server=Server(ping_interval=30, ping_timeout=20))
 
@@ -26,13 +27,13 @@ class Clock:
     def __init__(self, hub: Hub) -> None:
         self.now = float(round(hub.clock()))  # whole seconds add up exactly
         self._hub = hub
-        hub.clock = lambda: self.now
+        set_clock(hub, lambda: self.now)
 
     def advance(self, seconds: float) -> None:
         """Let time pass with a look at every connection each second, as the hub's ticker does."""
         for _ in range(int(seconds)):
             self.now += 1
-            self._hub._visit(self.now)
+            self._hub.connections.look_after(self.now)
 
 
 def pings(client: Client) -> int:
@@ -282,7 +283,7 @@ async def test_the_tick_does_not_wait_for_the_sweep(relay: Relay, monkeypatch: p
         nonlocal visits
         visits += 1
 
-    monkeypatch.setattr(hub, "_visit", visit)
+    monkeypatch.setattr(hub.connections, "look_after", visit)
     try:
         for _ in range(50):
             await asyncio.sleep(0)
@@ -310,7 +311,7 @@ async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.Mon
             raise LookupError("a fault")
         again.set()
 
-    monkeypatch.setattr(hub, "_visit", visit)
+    monkeypatch.setattr(hub.connections, "look_after", visit)
     await asyncio.wait_for(again.wait(), PATIENCE)
     assert hub.health().status == "degraded"
 

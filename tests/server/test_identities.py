@@ -49,7 +49,7 @@ async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await site.identities.register("alice", None, ADDRESS)
-    token, text = await site.identities.add_token(made.identity.id, None, None)
+    token, text = await site.identities.tokens.add(made.identity.id, None, None)
     found, go_on = asyncio.Event(), asyncio.Event()
     ask = site.reader.ask
 
@@ -61,13 +61,13 @@ async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(
 
     with monkeypatch.context() as patched:
         patched.setattr(site.reader, "ask", slow)
-        asking = asyncio.create_task(site.identities.authenticate(text))
+        asking = asyncio.create_task(site.identities.tokens.authenticate(text))
         await found.wait()
-        await site.identities.revoke_token(made.identity.id, token.id)
+        await site.identities.tokens.revoke(made.identity.id, token.id)
         go_on.set()
         await asyncio.gather(asking, return_exceptions=True)
     with pytest.raises(Reject, match="revoked"):
-        await site.identities.authenticate(text)
+        await site.identities.tokens.authenticate(text)
 
 
 async def test_who_registers_is_told_of_and_listed_when_the_answer_comes(site: Site) -> None:
@@ -124,7 +124,8 @@ async def test_exports_that_wait_are_bounded(site: Site, monkeypatch: pytest.Mon
     made = await site.identities.register("alice", None, ADDRESS)
     pubkey = made.identity.pubkey or ""
     results = await asyncio.gather(
-        *(site.identities.export(made.identity.id, pubkey, "long enough") for _ in range(3)), return_exceptions=True
+        *(site.identities.keys.export(made.identity.id, pubkey, "long enough") for _ in range(3)),
+        return_exceptions=True,
     )
     assert sum(isinstance(result, Reject) for result in results) == 2
 
@@ -167,16 +168,16 @@ async def test_a_key_that_vanishes_by_an_event_ends_the_tokens_at_once(site: Sit
     proof = make_event(
         1, kinds.HTTP_AUTH, tags=[["u", URL], ["method", "POST"], _payload(made.identity.id)], created_at=_now()
     )
-    await site.identities.bind(made.identity.id, proof, URL)
-    assert (await site.identities.authenticate(made.token)).name == "alice"
+    await site.identities.keys.bind(made.identity.id, proof, URL)
+    assert (await site.identities.tokens.authenticate(made.token)).name == "alice"
     held = made.identity.pubkey or ""
-    await site.identities.retire(made.identity.id, held, destroy=True)
-    await site.identities.unbind(made.identity.id, held)
-    assert (await site.identities.authenticate(made.token)).name == "alice"
+    await site.identities.keys.retire(made.identity.id, held, destroy=True)
+    await site.identities.keys.unbind(made.identity.id, held)
+    assert (await site.identities.tokens.authenticate(made.token)).name == "alice"
     vanished = make_event(1, kinds.VANISH, tags=[["relay", "ALL_RELAYS"]], created_at=_now())
     assert (await site.publish(vanished, Door.CLIENT)).status is Status.STORED
     with pytest.raises(Reject, match=r"unknown|revoked"):
-        await site.identities.authenticate(made.token)
+        await site.identities.tokens.authenticate(made.token)
 
 
 async def test_a_rotation_waits_for_what_is_being_signed_and_new_uses_wait_for_it(site: Site) -> None:

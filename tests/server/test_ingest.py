@@ -443,3 +443,12 @@ async def test_an_event_that_its_handler_failed_on_is_told_of(make: Make) -> Non
     await bench.outcome(EVENTS[0])
     assert "handler" in (bench.faults.problem() or "")
     assert bench.ingest.failure is None
+
+
+async def test_what_came_and_left_in_one_transaction_is_no_duplicate(make: Make) -> None:
+    bench = await make()
+    bench.log.written.removed = [EVENTS[0].id]  # as a deletion in the same transaction does
+    await bench.outcome(EVENTS[0])
+    bench.log.rows.clear()
+    bench.log.rows.append((5, EVENTS[1], None))
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED

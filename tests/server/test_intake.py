@@ -17,7 +17,7 @@ from relay.server import ingest, intake
 from relay.server.hub import Hub
 from tests.factories import NOW, make_event
 from tests.server.conftest import Relay
-from tests.server.fakes import Client, MemoryLog, make_hub, settle
+from tests.server.fakes import Client, MemoryLog, make_hub, set_clock, settle
 
 LARGE = 128 * 1024
 BLANKS = b" " * (LARGE - 2)
@@ -86,7 +86,7 @@ async def test_another_client_waits_for_a_share_and_not_for_what_a_flood_sent(
     assert unpacked <= 2 * len(floods) * share
     assert unpacked < 0.1 * 4 * 400 * LARGE
     for flood in floods:
-        await flood.connection.hub.ingest.drained()
+        await flood.connection.shared.ingest.drained()
         while flood.connection.unread:
             await settle()
     assert len(received) == 4 * 400 + 1  # late, but nothing is lost
@@ -137,7 +137,7 @@ class Clock:
 
     def __init__(self, hub: Hub) -> None:
         self.now = float(round(hub.clock()))
-        hub.clock = lambda: self.now
+        set_clock(hub, lambda: self.now)
 
 
 async def notices_until_closed(client: Client, most: int) -> int:

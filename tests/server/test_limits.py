@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.roles.page import Page
 from relay.server import limits
-from relay.server.limits import Buckets, Tally, client_address, networks
+from relay.server.limits import Buckets, OpenConnections, client_address, networks
 
 TRUSTED = networks(["10.0.0.0/8", "fd00::/8"])
 
@@ -151,42 +152,84 @@ def test_over_any_time_a_bucket_gives_at_most_burst_plus_rate(
                 assert end - start + 1 <= rate * burst + rate * (times[end] - times[start])
 
 
-def test_connections_are_counted_by_address_and_in_all() -> None:
-    tally = Tally()
-    assert tally.enter("a", 2, 3) is None
-    assert tally.enter("a", 2, 3) is None
-    assert "your address has 2 connections" in (tally.enter("a", 2, 3) or "")
-    assert tally.enter("b", 2, 3) is None
-    assert "this relay holds 3" in (tally.enter("c", 2, 3) or "")
-    tally.leave("a")
-    assert tally.enter("c", 2, 3) is None
-    assert tally.total == 3
+def two_fronts(counter: str = "connections") -> tuple[OpenConnections, OpenConnections]:
+    page = Page(("front1", "front2", "writer"), fronts=2, addresses=100)
+    return OpenConnections(page, 0, counter), OpenConnections(page, 1, counter)
+
+
+def test_connections_are_counted_by_address_and_in_all_at_all_fronts() -> None:
+    here, there = two_fronts()
+    assert here.enter("a", 2, 3) is None
+    assert there.enter("a", 2, 3) is None
+    assert "your address has 2 connections" in (here.enter("a", 2, 3) or "")
+    assert here.enter("b", 2, 3) is None
+    assert "this relay holds 3" in (there.enter("c", 2, 3) or "")
+    there.leave("a")
+    assert there.enter("c", 2, 3) is None
+    assert here.total == there.total == 3
 
 
 def test_http_and_websockets_count_together_by_address_and_apart_in_all() -> None:
-    tally = Tally()
-    assert tally.enter("a", 2, 1, http=True) is None
-    assert tally.enter("a", 2, 1) is None
-    assert "your address" in (tally.enter("a", 2, 0, http=True) or "")
-    assert "no room" in (tally.enter("b", 2, 1, http=True) or "")
-    assert (tally.total, tally.http) == (1, 1)
-    tally.leave("a", http=True)  # an upgrade
-    assert "no room" in (tally.enter("a", 2, 1) or "")
-    assert tally.enter("b", 2, 1, http=True) is None
+    page = Page(("front", "writer"), fronts=1, addresses=100)
+    http, websockets = OpenConnections(page, 0, "http"), OpenConnections(page, 0, "connections")
+    assert http.enter("a", 2, 1) is None
+    assert websockets.enter("a", 2, 1) is None
+    assert "your address" in (http.enter("a", 2, 0) or "")
+    assert "no room" in (http.enter("b", 2, 1) or "")
+    assert (websockets.total, http.total) == (1, 1)
+    http.leave("a")  # an upgrade
+    assert "no room" in (websockets.enter("a", 2, 1) or "")
+    assert http.enter("b", 2, 1) is None
+
+
+def test_streams_count_by_themselves() -> None:
+    page = Page(("front", "writer"), fronts=1, addresses=100)
+    streams, websockets = OpenConnections(page, 0, "streams", "stream "), OpenConnections(page, 0, "connections")
+    assert websockets.enter("a", 1, 0) is None
+    assert streams.enter("a", 1, 0) is None
+    assert "your address" in (streams.enter("a", 1, 0) or "")
 
 
 def test_no_limit_on_connections_is_zero() -> None:
-    tally = Tally()
-    assert all(tally.enter("a", 0, 0) is None for _ in range(1000))
+    here, _ = two_fronts()
+    assert all(here.enter("a", 0, 0) is None for _ in range(1000))
 
 
-def test_an_address_that_left_takes_no_memory() -> None:
-    tally = Tally()
-    for number in range(100):
-        tally.enter(str(number), 1, 0)
-        tally.leave(str(number))
-    assert tally.total == 0
-    assert not tally._counts
+def test_an_address_that_left_takes_no_room() -> None:
+    here, _ = two_fronts()
+    for number in range(5000):
+        assert here.enter(str(number), 1, 0) is None
+        here.leave(str(number))
+    assert here.total == 0
+
+
+def test_more_addresses_than_there_is_room_for_are_refused_and_not_counted() -> None:
+    here = OpenConnections(Page(("front", "writer"), fronts=1, addresses=1), 0, "connections")
+    refusals = [here.enter(str(number), 0, 0) for number in range(500)]
+    assert 0 < refusals.count(None) < 500
+    assert here.total == refusals.count(None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from("abc"), st.booleans()), max_size=100))
+def test_no_order_of_coming_and_going_exceeds_a_limit_and_all_ends_at_zero(
+    steps: list[tuple[int, str, bool]],
+) -> None:
+    fronts = two_fronts()
+    open_ones: list[tuple[int, str]] = []
+    for front, address, comes in steps:
+        if comes:
+            of_it = sum(1 for _, other in open_ones if other == address)
+            refusal = fronts[front].enter(address, 2, 4)
+            assert (refusal is None) is (of_it < 2 and len(open_ones) < 4)
+            open_ones += [(front, address)] if refusal is None else []
+        elif (front, address) in open_ones:
+            open_ones.remove((front, address))
+            fronts[front].leave(address)
+        assert fronts[0].total == fronts[1].total == len(open_ones)
+    for front, address in open_ones:
+        fronts[front].leave(address)
+    assert fronts[0].total == 0
+    assert all(fronts[1].enter(address, 1, 0) is None for address in "abc")
 
 
 @pytest.mark.parametrize(

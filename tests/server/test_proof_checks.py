@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from relay.errors import Prefix, Reject
-from relay.server.proof_checks import AHEAD, BURST, SHARE, ProofChecks, TooFast
+from relay.errors import Prefix, Reject, TooFast
+from relay.server.proof_checks import AHEAD, BURST, SHARE, ProofChecks
 
 COST = 0.0001  # seconds of the loop that one check takes
 

@@ -92,7 +92,7 @@ async def test_at_any_other_path_there_is_none(path: str) -> None:
     client = Client(hub, path=path)
     assert client.status == 404
     assert client.messages == []
-    assert hub.tally.total == 0
+    assert hub.gate.websockets.total == 0
     await hub.close()
 
 

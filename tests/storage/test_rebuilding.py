@@ -210,6 +210,14 @@ def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(tmp_pa
     assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))
 
 
+async def test_an_older_data_directory_is_not_read_before_it_is_brought_up_to_date(tmp_path: Path) -> None:
+    older(tmp_path / "data", 6)
+    with pytest.raises(StorageError, match="schema 6 of an older version; start the relay once"):
+        await backend.open_reader(tmp_path / "data")
+    backend.open_writer(tmp_path / "data", MEANING).close()
+    await (await backend.open_reader(tmp_path / "data")).close()
+
+
 def test_rows_are_not_made_again_without_room_for_them(tmp_path: Path) -> None:
     older(tmp_path / "data", 6)
     with (

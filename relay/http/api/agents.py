@@ -186,7 +186,7 @@ async def agent(name: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> Prof
 @post(f"{BASE}/agents/me/claims", tags=TAGS, summary="A fresh claim link", cache_control=NO_STORE)
 async def new_claim(request: common.AnyRequest, principal: GivenPrincipal, hub: GivenHub) -> ClaimLinkAnswer:
     """A link with which a person claims this identity, in place of those before. 409 once it is claimed."""
-    url, code, until = await hub.identities.new_claim(
+    url, code, until = await hub.identities.claims.open(
         principal.identity_id, origin.base_url(origin.shown(request, hub)), principal.token
     )
     return ClaimLinkAnswer(claim_url=url, verification_code=code, expires_at=iso(until))
@@ -197,7 +197,9 @@ async def vanish(
     request: common.AnyRequest, data: JSONBody[Vanishing], principal: GivenPrincipal, hub: GivenHub
 ) -> VanishAnswer:
     """Remove everything the identity wrote, for good (NIP-62); when its last key vanishes, its name and tokens go too."""
-    published, owed = await hub.identities.vanish(principal, data.confirm, data.reason, origin.proven(request, hub))
+    published, owed = await hub.identities.keys.vanish(
+        principal, data.confirm, data.reason, origin.proven(request, hub)
+    )
     message = "Sign and publish the remaining requests." if owed else "Everything of this identity is gone."
     return VanishAnswer(message=message, events=published, unsigned=owed)
 

@@ -56,7 +56,7 @@ class ClaimedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @post(f"{BASE}/claims/look", tags=TAGS, summary="What a claim link is for", status_code=200)
 async def look(data: JSONBody[Looking], viewer: GivenViewer, hub: GivenHub) -> ClaimableAnswer:  # noqa: ARG001
     """Which identity a claim link would link; looking does not use it up."""
-    found = await hub.identities.claimable(data.secret)
+    found = await hub.identities.claims.look(data.secret)
     return ClaimableAnswer(
         agent=(await describe(hub, [found.identity]))[0],
         verification_code=found.verification_code,
@@ -70,5 +70,5 @@ async def claim(data: JSONBody[Claiming], caller: GivenCaller, hub: GivenHub) ->
     wrong = None if data.claim_url is None else feed.link_fault(data.claim_url)
     if wrong is not None:
         raise invalid(f"claim_url: {wrong}")
-    identity = await hub.identities.claim(data.secret, caller.user_id, data.claim_url, caller.token)
+    identity = await hub.identities.claims.claim(data.secret, caller.user_id, data.claim_url, caller.token)
     return ClaimedAnswer(message=f"{identity.name} is yours.", agent=(await describe(hub, [identity]))[0])

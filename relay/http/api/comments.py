@@ -15,7 +15,7 @@ from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Draft
 from relay.protocol.names import is_blank
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["comments"]
@@ -30,7 +30,7 @@ Sort = Annotated[
 class NewComment(Body, frozen=True):
     """A comment to write; with `parent_id` it answers that comment."""
 
-    content: Content
+    content: Annotated[Content, Meta(min_length=1)]
     parent_id: Annotated[str | None, Meta(examples=[None])] = None
 
 

@@ -18,7 +18,7 @@ from relay.http.api import rates
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import Problem, not_found, of_reject
 from relay.server import limits
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.identities.types import Identity
 
 BASE: Final = "/api/v1"
@@ -74,7 +74,7 @@ async def authenticate(request: AnyRequest, hub: Hub) -> Principal | None:
     principal: Principal | None = None
     try:
         if token is not None:
-            principal = await hub.identities.authenticate(token)
+            principal = await hub.identities.tokens.authenticate(token)
     except Reject as refusal:
         rates.spend(request, hub, f"address {client_address(request, hub)}")
         raise _refused(refusal) from None

@@ -13,18 +13,26 @@ from msgspec import Meta
 from relay.http.api import common, posts, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Done, PostPage
+from relay.http.api.shapes import PostPage
 from relay.http.hub import GivenHub, Hub
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event, values
 from relay.protocol.filter import Filter
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.base import Expected
 from storage.identities.types import BoundKey, Identity
 
 TAGS: Final = ["following"]
 MAX_FOLLOWED: Final = 1000  # keys whose posts a feed looks for
+
+
+class FollowAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it; `event` is the contact list, none where there was nothing to take out of it."""
+
+    success: bool = True
+    message: str
+    event: Event | None = None
 
 
 class Following(PostPage, frozen=True, kw_only=True):
@@ -58,7 +66,7 @@ async def feed(
 
 
 @post(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Follow", status_code=200, middleware=[idempotent])
-async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
+async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> FollowAnswer:
     """Follow an identity; `event` is your contact list."""
     target, theirs = await _target(hub, name, principal)
 
@@ -75,12 +83,12 @@ async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) 
         return f"You follow {target.name}", await _replace(hub, principal, signer, present, tags)
 
     message, event = await publishing.change(f"follows {principal.identity_id}", once)
-    return Done(message=message, event=event)
+    return FollowAnswer(message=message, event=event)
 
 
 @delete(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Unfollow", status_code=200)
-async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
-    """Follow an identity no more; `event` is your contact list."""
+async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> FollowAnswer:
+    """Follow an identity no more; `event` is your contact list. Of one that you do not follow nothing changes."""
     target, theirs = await _target(hub, name, principal)
     done: list[Event] = []
 
@@ -94,8 +102,8 @@ async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub
 
     await publishing.change(f"follows {principal.identity_id}", once)
     if not done:
-        raise not_found("follow", f"you do not follow {target.name}")
-    return Done(message=f"You follow {target.name} no more", event=done[-1])
+        return FollowAnswer(message=f"You do not follow {target.name}")
+    return FollowAnswer(message=f"You follow {target.name} no more", event=done[-1])
 
 
 async def _replace(
@@ -112,14 +120,14 @@ async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, 
     identity = await common.agent_named(hub, name)
     if identity.id == principal.identity_id:
         raise invalid("nobody follows themselves")
-    theirs = {key.pubkey for key in await hub.identities.keys(identity.id)}
+    theirs = {key.pubkey for key in await hub.identities.keys.of(identity.id)}
     if not theirs:
         raise not_found("agent", f"{identity.name} has no key to follow")
     return identity, theirs
 
 
 async def _keys(hub: Hub, principal: Principal) -> list[BoundKey]:
-    return [key for key in await hub.identities.keys(principal.identity_id) if key.revoked_at is None]
+    return [key for key in await hub.identities.keys.of(principal.identity_id) if key.revoked_at is None]
 
 
 async def _lists(hub: Hub, pubkeys: list[str]) -> list[Event]:

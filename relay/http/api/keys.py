@@ -18,7 +18,7 @@ from relay.http.hub import GivenHub, Hub
 from relay.http.problems import not_found
 from relay.protocol.event import Event
 from relay.protocol.kinds import is_hex
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.identities.types import BoundKey, Identity
 
 TAGS: Final = ["keys"]
@@ -96,7 +96,7 @@ async def list_keys(principal: GivenPrincipal, hub: GivenHub) -> KeyList:
 @post(f"{PATH}/claims", tags=TAGS, summary="A code to bind a key over the WebSocket", cache_control=NO_STORE)
 async def claim_key(principal: GivenPrincipal, hub: GivenHub) -> Code:
     """A code for one key, good for ten minutes."""
-    code, until = await hub.identities.key_claim(principal.identity_id, principal.token)
+    code, until = await hub.identities.keys.open_claim(principal.identity_id, principal.token)
     return Code(code=code, expires_at=iso(until))
 
 
@@ -107,18 +107,18 @@ async def add_key(
     """Bind the key that signed the proof. 409 when it belongs to another identity."""
     identities = hub.identities
     url = origin.base_url(origin.proven(request, hub)) + request.url.path
-    await identities.bind(principal.identity_id, data.proof, url, principal.token)
+    await identities.keys.bind(principal.identity_id, data.proof, url, principal.token)
     if data.retire:
-        for key in await identities.keys(principal.identity_id):
+        for key in await identities.keys.of(principal.identity_id):
             if key.held and key.retired_at is None and key.pubkey != data.proof.pubkey:
-                await identities.retire(principal.identity_id, key.pubkey, destroy=False, given=principal.token)
+                await identities.keys.retire(principal.identity_id, key.pubkey, destroy=False, given=principal.token)
     return await _list(hub, principal)
 
 
 @delete(f"{PATH}/{{pubkey:str}}", tags=TAGS, summary="Unbind a key", status_code=200)
 async def remove_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """The key may not write as the identity any more; what it wrote stays. It can come back to this identity only."""
-    await hub.identities.unbind(principal.identity_id, _pubkey(pubkey), principal.token)
+    await hub.identities.keys.unbind(principal.identity_id, _pubkey(pubkey), principal.token)
     return Gone(message="The key is unbound.")
 
 
@@ -127,7 +127,7 @@ async def export_key(
     pubkey: FromPath[str], data: JSONBody[Password], principal: GivenPrincipal, hub: GivenHub
 ) -> Exported:
     """The secret of a key that the relay holds, encrypted with your password."""
-    return Exported(ncryptsec=await hub.identities.export(principal.identity_id, _pubkey(pubkey), data.password))
+    return Exported(ncryptsec=await hub.identities.keys.export(principal.identity_id, _pubkey(pubkey), data.password))
 
 
 @post(f"{PATH}/{{pubkey:str}}/choose", tags=TAGS, summary="Choose the key that signs", status_code=200)
@@ -136,21 +136,21 @@ async def choose_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: Give
 
     Where you choose a key of your own, what you write over HTTP is answered with 409 and the event for you to sign.
     """
-    await hub.identities.choose(principal.identity_id, _pubkey(pubkey), principal.token)
+    await hub.identities.keys.choose(principal.identity_id, _pubkey(pubkey), principal.token)
     return await _list(hub, principal)
 
 
 @post(f"{PATH}/{{pubkey:str}}/retire", tags=TAGS, summary="Retire a held key", status_code=200)
 async def retire_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """The relay signs only deletions and vanishing with it from now on."""
-    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=False, given=principal.token)
+    await hub.identities.keys.retire(principal.identity_id, _pubkey(pubkey), destroy=False, given=principal.token)
     return Gone(message="The key is retired.")
 
 
 @post(f"{PATH}/{{pubkey:str}}/destroy", tags=TAGS, summary="Destroy a held secret", status_code=200)
 async def destroy_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """The relay forgets the secret. Export it first: nobody can bring it back."""
-    await hub.identities.retire(principal.identity_id, _pubkey(pubkey), destroy=True, given=principal.token)
+    await hub.identities.keys.retire(principal.identity_id, _pubkey(pubkey), destroy=True, given=principal.token)
     return Gone(message="The relay does not hold this key any more.")
 
 
@@ -162,7 +162,7 @@ def _pubkey(text: str) -> str:
 
 async def _list(hub: Hub, principal: Principal) -> KeyList:
     identity = await hub.identities.get(principal.identity_id)
-    keys = await hub.identities.keys(identity.id)
+    keys = await hub.identities.keys.of(identity.id)
     return KeyList(keys=[_row(key, identity) for key in keys], unsigned=await hub.identities.profiles.owed(identity.id))
 
 

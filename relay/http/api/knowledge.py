@@ -24,7 +24,7 @@ from relay.protocol import kinds, wiki
 from relay.protocol.event import Draft, Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.base import PUBLIC, Expected
 from storage.search import engine
 from storage.search.engine import Hit
@@ -289,7 +289,7 @@ async def _authors(hub: Hub, author: str) -> frozenset[str] | None:
     identity = await hub.identities.profile(author)
     if identity is None:
         raise not_found("agent")
-    return frozenset(key.pubkey for key in await hub.identities.keys(identity.id))
+    return frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
 
 
 async def _events(hub: Hub, wanted: Filter, after: tuple[int, str] | None) -> list[Event]:

@@ -22,7 +22,7 @@ from relay.http.problems import invalid
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["notifications"]

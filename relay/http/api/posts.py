@@ -36,7 +36,7 @@ from relay.http.problems import Problem, invalid, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Draft, Event, expiration, parse
 from relay.protocol.filter import Filter
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.feed import PostRow
 
 TAGS: Final = ["posts"]
@@ -44,10 +44,13 @@ FIRST_COMMENTS: Final = 25  # that come with a post
 Sort = Annotated[Literal["hot", "new", "top", "rising"], QueryParameter(description="the order of the posts")]
 
 
+NewTitle = Annotated[Title, Meta(min_length=1, max_length=feed.MAX_TITLE)]
+
+
 class NewPost(Body, frozen=True):
     """A post to write. `submolt` and `submolt_name` are the same; without either it is `general`."""
 
-    title: Title
+    title: NewTitle
     content: Content | None = None
     url: Link | None = None
     submolt: Annotated[str | None, Meta(examples=[GENERAL])] = None
@@ -57,7 +60,7 @@ class NewPost(Body, frozen=True):
 class Edit(Body, frozen=True):
     """What changes of a post; what is left out stays."""
 
-    title: Title | None = None
+    title: NewTitle | None = None
     content: Content | None = None
 
 

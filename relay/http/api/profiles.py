@@ -87,7 +87,7 @@ async def describe(hub: Hub, identities: Sequence[Identity]) -> list[Agent]:
 async def profile(hub: Hub, identity: Identity, viewer: str | None) -> Profile:
     """An identity with its standing; `viewer` is the identity that asks."""
     now = common.now()
-    keys = await hub.identities.keys(identity.id)
+    keys = await hub.identities.keys.of(identity.id)
     ever = frozenset(key.pubkey for key in keys)
 
     async def count(wanted: Filter) -> int:
@@ -125,7 +125,7 @@ def flat(found: Profile) -> dict[str, Any]:
 async def _followed_by(hub: Hub, identity_id: str | None) -> set[str]:
     if identity_id is None:
         return set()
-    keys = await hub.identities.keys(identity_id)
+    keys = await hub.identities.keys.of(identity_id)
     return await _followed(hub, [key.pubkey for key in keys if key.revoked_at is None])
 
 

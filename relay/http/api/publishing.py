@@ -22,7 +22,8 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
-from relay.server.identities import NoCustody, Principal
+from relay.server.identity_tokens import Principal
+from relay.server.signing import NoCustody
 from storage.base import PUBLIC, Expected, Outcome, Status
 
 MAX_SAID: Final = 100  # events of one identity on one target, looked at once
@@ -109,7 +110,7 @@ async def act(
 
 async def keys_of(hub: Hub, identity_id: str) -> frozenset[str]:
     """All keys that the identity ever had: what any of them wrote is its own."""
-    return frozenset(key.pubkey for key in await hub.identities.keys(identity_id))
+    return frozenset(key.pubkey for key in await hub.identities.keys.of(identity_id))
 
 
 async def votes_on(hub: Hub, principal: Principal, target: str) -> Newest:
@@ -124,7 +125,7 @@ async def take_back(hub: Hub, principal: Principal, target: str) -> Event | None
     """Delete all that `votes_on` finds; the last deletion, None when there was nothing. Raises as `act`."""
     done: Event | None = None
     while events := (await votes_on(hub, principal, target)).events:
-        held = {key.pubkey for key in await hub.identities.keys(principal.identity_id) if key.held}
+        held = {key.pubkey for key in await hub.identities.keys.of(principal.identity_id) if key.held}
         # Keys that the relay does not hold come first: their owner is asked to sign before anything is done.
         for pubkey in sorted({event.pubkey for event in events}, key=lambda key: key in held):
             own = [["e", event.id] for event in events if event.pubkey == pubkey]

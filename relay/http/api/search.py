@@ -32,7 +32,7 @@ from relay.http.hub import GivenHub, Hub
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.search import text_of
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 from storage.identities.types import Identity
 from storage.search.engine import Hit, KindOf

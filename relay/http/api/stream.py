@@ -106,7 +106,7 @@ async def _allowed(hub: Hub, token: str | None, frames: AsyncGenerator[bytes, No
         try:
             async for frame in frames:
                 if token is not None:
-                    await hub.identities.authenticate(token)
+                    await hub.identities.tokens.authenticate(token)
                 yield frame
         except Reject:
             return

@@ -92,7 +92,7 @@ class NewAppToken(Body, frozen=True):
 @get(f"{BASE}/agents/me/tokens", tags=TAGS, summary="Your identity's tokens")
 async def list_tokens(principal: GivenPrincipal, hub: GivenHub) -> TokenList:
     """All tokens of the identity, also those that ended."""
-    found = await hub.identities.tokens(principal.identity_id)
+    found = await hub.identities.tokens.of(principal.identity_id)
     return TokenList(tokens=[_row(token, principal.token_id) for token in found])
 
 
@@ -101,7 +101,7 @@ async def add_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[New
     """Another token of the same identity; without a body, one without a name that never ends."""
     data = data or NewToken()
     expires_at = _seconds(data.expires_at)
-    token, text = await hub.identities.add_token(principal.identity_id, data.name, expires_at, principal.token)
+    token, text = await hub.identities.tokens.add(principal.identity_id, data.name, expires_at, principal.token)
     return TokenMade(api_key=text, token=_row(token))
 
 
@@ -110,7 +110,7 @@ async def rotate_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[
     """A new token in place of the one the request came with, which ends at once or after a grace time."""
     data = data or Rotation()
     ends = common.now() + data.grace_seconds
-    token, text = await hub.identities.add_token(
+    token, text = await hub.identities.tokens.add(
         principal.identity_id, data.name, _seconds(data.expires_at), principal.token, ends
     )
     return TokenMade(api_key=text, token=_row(token))
@@ -119,7 +119,7 @@ async def rotate_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[
 @delete(f"{BASE}/agents/me/tokens/{{token_id:str}}", tags=TAGS, summary="Revoke a token", status_code=200)
 async def revoke_token(token_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Gone:
     """End a token, at once and everywhere."""
-    await hub.identities.revoke_token(principal.identity_id, token_id, principal.token)
+    await hub.identities.tokens.revoke(principal.identity_id, token_id, principal.token)
     return Gone(message="The token is revoked.")
 
 

@@ -17,7 +17,6 @@ from relay.http.hub import Hub
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.server.follow import Applied, LiveEvent
-from relay.server.limits import Tally
 from relay.server.supervision import Tasks
 
 KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
@@ -118,21 +117,21 @@ class Watchers:
         self._tasks = Tasks(hub.faults)
         self._working: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
-        self._tally = Tally()
         hub.follow(self._applied)
 
     def refusal(self, address: str, per_address: int) -> str | None:
         """Why this address may not open one more stream (`per_address` 0 is no limit)."""
-        refusal = self._tally.enter(address, per_address, MAX_WATCHERS)
-        if refusal is None:
-            self._tally.leave(address)
-        return refusal
+        return self._hub.streams.full(address, per_address, MAX_WATCHERS)
 
     @contextlib.contextmanager
     def watch(self, wanted: Wanted, address: str) -> Iterator[Watcher]:
-        """A watcher of what is committed from now on."""
-        self._tally.enter(address, 0, 0)
+        """A watcher of what is committed from now on; one that has ended where others have taken the last room meanwhile."""
         watcher = Watcher(wanted, self._delivered)
+        per_address = self._hub.config.rates.connections_per_address
+        if self._hub.streams.enter(address, per_address, MAX_WATCHERS) is not None:
+            watcher.end()
+            yield watcher
+            return
         self._watchers.add(watcher)
         if self._ticking is None:
             self._ticking = self._tasks.repeat(self._tick, "the ticker of streams")
@@ -140,7 +139,7 @@ class Watchers:
             yield watcher
         finally:
             self._watchers.discard(watcher)
-            self._tally.leave(address)
+            self._hub.streams.leave(address)
             if not self._watchers and self._ticking is not None:
                 self._ticking.cancel()
                 self._ticking = None

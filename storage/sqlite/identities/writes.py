@@ -344,6 +344,7 @@ def _rotate_secret(command: given.RotateSecret, work: Work) -> int:
     for one in command.values:
         work.do(f"recode_{one.table}_{one.column}", one.after, one.row)
     work.do("set_secret_check", command.check)
+    work.change.changed("secret", "")
     return len(command.values)
 
 

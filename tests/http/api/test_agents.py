@@ -236,7 +236,7 @@ async def test_vanishing_takes_what_lies_ahead_of_the_clock_and_the_names_of_tok
     await hub.ask("POST", "/agents/me/tokens", token, name="Said by Alice")
     assert (await hub.ask("POST", "/agents/me/vanish", token, confirm="Alice"))[0] == 200
     assert await events_of(hub, kinds.EDIT) == []
-    assert {row.name for row in await hub.site.identities.tokens(agent["id"])} == {None}
+    assert {row.name for row in await hub.site.identities.tokens.of(agent["id"])} == {None}
 
 
 async def test_vanishing_leaves_the_keys_of_others_to_their_holders(hub: Home) -> None:

@@ -98,12 +98,20 @@ async def test_an_own_key_is_handed_a_profile_that_keeps_what_it_said(hub: Home)
     assert (owed["pubkey"], owed["kind"], owed["tags"]) == (OWN, 0, [["i", "y", "z"]])
     assert said == {
         "name": "Alice",
-        "display_name": "Alice",
         "about": "Counts the waves.",
         "picture": "https://x.example/a.png",
     }
     assert (await hub.hand_in(signed(owed)))[0] == 201
     assert (await hub.ask("GET", KEYS, agent["api_key"]))[1]["unsigned"] == []
+
+
+async def test_a_profile_says_nothing_that_its_identity_has_not(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    bare = {"name": "Alice", "nip05": "alice@relay.example:7447"}
+    assert json.loads((await newest(hub, agent["pubkey"])).content) == bare
+    for display_name, about in (("Alice II", "Counts."), ("Alice", "")):
+        _, answer = await hub.ask("PATCH", "/agents/me", agent["api_key"], display_name=display_name, description=about)
+    assert json.loads(answer["event"]["content"]) == bare
 
 
 async def test_an_edit_hands_out_the_profiles_of_own_keys(hub: Home) -> None:

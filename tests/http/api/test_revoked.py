@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from relay.server.identities import Principal
+from relay.server.identity_tokens import Principal
 from relay.server.users import Caller, Request
 from storage.identities.commands import RevokeToken
 from tests.factories import keypair, make_event
@@ -65,7 +65,7 @@ async def quiet(hub: Home) -> None:
 @contextlib.contextmanager
 def revoked_meanwhile(hub: Home, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Every token is revoked between the moment when its request is let in and what that writes."""
-    real = hub.site.identities.authenticate
+    real = hub.site.identities.tokens.authenticate
 
     async def authenticate(token: str) -> Principal:
         principal = await real(token)
@@ -73,7 +73,7 @@ def revoked_meanwhile(hub: Home, monkeypatch: pytest.MonkeyPatch) -> Any:
         return principal
 
     with monkeypatch.context() as patched:
-        patched.setattr(hub.site.identities, "authenticate", authenticate)
+        patched.setattr(hub.site.identities.tokens, "authenticate", authenticate)
         yield
 
 
@@ -105,7 +105,7 @@ async def test_what_is_signed_elsewhere_needs_its_token_all_the_same(
     before = contents(hub)
     with revoked_meanwhile(hub, monkeypatch):
         for path, body in (("/events", msgspec.structs.asdict(event)), ("/agents/me/keys", {"proof": bound})):
-            token = (await hub.site.identities.add_token(alice["id"], None, None))[1]
+            token = (await hub.site.identities.tokens.add(alice["id"], None, None))[1]
             assert (await hub.ask("POST", path, token, **body))[0] == 401
     assert contents(hub) == before
 
@@ -133,7 +133,7 @@ async def test_an_app_token_revoked_meanwhile_writes_nothing(hub: Home, monkeypa
 async def test_a_body_that_comes_after_the_token_was_revoked_posts_nothing(hub: Home) -> None:
     alice = await hub.register("Alice")
     tokens = (await hub.ask("GET", "/agents/me/tokens", alice["api_key"]))[1]["tokens"]
-    owner = (await hub.site.identities.authenticate(alice["api_key"])).identity_id
+    owner = (await hub.site.identities.tokens.authenticate(alice["api_key"])).identity_id
 
     async def body() -> AsyncIterator[bytes]:
         yield b'{"title": '

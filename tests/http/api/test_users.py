@@ -306,7 +306,7 @@ async def test_the_claim_page_holds_no_secret_and_no_foreign_script(hub: Home) -
 
 async def test_a_proof_of_before_that_misleads_is_shown_nowhere(hub: Home) -> None:
     secret = claim_of(await hub.register("Alice"))
-    await hub.site.identities.claim(secret, "user-7", "https://evil.example\\@example.com/")
+    await hub.site.identities.claims.claim(secret, "user-7", "https://evil.example\\@example.com/")
     profile = (await hub.ask("GET", "/agents/alice"))[1]
     assert (profile["claimed"], profile["claim_url"]) == (True, None)
     assert "evil.example" not in (await hub.get("/u/alice", headers={"accept": "text/html"})).text

@@ -13,7 +13,7 @@ import msgspec
 
 from keys import schnorr
 from relay.commands.common import Complaint, Misuse, filter_argument, output, printable, say
-from relay.commands.keys import with_secret
+from relay.commands.key_tools import with_secret
 from relay.commands.progress import waiting
 from relay.protocol import event as events
 from relay.protocol import kinds

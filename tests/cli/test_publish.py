@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from keys import nip42, schnorr
-from relay.commands import talking
+from relay.commands import publish
 from relay.protocol import event as events
 from relay.protocol.event import Event
 from tests.cli.conftest import Tidings
@@ -160,8 +160,8 @@ def test_event_tells_what_is_wrong_with_its_arguments(tidings: Tidings, args: li
     [("", []), ('"]],"x"]', [["t", '["nonce","","8"]],'], ["nonce", "7", "1"]]), ("\n\x00\u2028é", [["d", "\\"]])],
 )
 def test_mined_work_is_in_the_id_and_committed_to(content: str, tags: list[list[str]]) -> None:
-    draft = talking.Template(content=content, tags=tags)
-    mined = talking.mine(KEY.pubkey, NOW, draft, 10)
+    draft = publish.Template(content=content, tags=tags)
+    mined = publish.mine(KEY.pubkey, NOW, draft, 10)
     event = make_event(KEY, content=content, tags=mined)
     assert int(event.id, 16) < 1 << 246
     assert [tag for tag in mined if tag[0] == "nonce"] == [mined[-1]]

@@ -33,7 +33,7 @@ async def register(config: Config) -> tuple[str, str]:
 async def opens(config: Config, identity_id: str, pubkey: str) -> bool:
     """Whether the held key can still be used."""
     async with app.core(config) as site:
-        text = await site.identities.export(identity_id, pubkey, PASSWORD)
+        text = await site.identities.keys.export(identity_id, pubkey, PASSWORD)
     return public_key(nip49.decrypt(text, PASSWORD)).hex() == pubkey
 
 

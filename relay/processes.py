@@ -1,0 +1,282 @@
+"""A relay as processes: a supervisor, the writer, search, and as many fronts as the settings say.
+
+This is wiring: which role gets which sockets, in which order they start, and what each does with its settings. What a role is
+stands in `relay.roles` and `relay.server`; the same parts in one process are `relay.app.serve`.
+
+What is inherited: the listening socket (fronts), the control socket (the first front), the listening ends of the writer's and the
+search role's own sockets, the lock of the data directory (all, so that a supervisor that is killed leaves it locked until the last
+of its roles has ended), and the shared page. Whatever a role opens itself it opens after the fork.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from keys.vault import VaultError
+from relay import app
+from relay.config import Config, ConfigError, reload
+from relay.roles.page import Page
+from relay.roles.search import SettingsInForce
+from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
+from relay.roles.writer import WriterRole
+from relay.server import control, link, listener
+from relay.server.settings import Settings
+from relay.server.supervision import Faults
+from storage.base import Locked, StorageError
+from storage.command_codec import decode
+from storage.commands import ListMembers
+from storage.sqlite import database_file
+
+WRITER_SOCKET: Final = "writer.sock"
+SEARCH_SOCKET: Final = "search.sock"
+ORPHANS: Final = 5.0  # seconds that roles may need to end after their supervisor was killed
+EXTRA_PATIENCE: Final = 3.0  # seconds beyond `server.drain_timeout` that a role has to end
+_BACKLOG: Final = 128
+
+log = logging.getLogger("tidings")
+
+Load = Callable[[], Config]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What every role is given at its fork. `roles` are the numbers of the roles on the page, by name."""
+
+    config: Config
+    load: Load
+    page: Page
+    url: str
+    writer: str  # paths of sockets
+    search: str
+
+
+def wanted(config: Config) -> bool:
+    """Whether the settings ask for processes on this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    return config.server.processes == "on" or (config.server.processes == "auto" and cores > 1)
+
+
+def fronts(config: Config) -> int:
+    """How many fronts there are: the setting, else one fewer than the cores."""
+    return config.server.fronts or max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
+    """Run a relay until SIGTERM or SIGINT. `ready` is given what to tell a person once the port is open.
+
+    Raises ConfigError, StorageError and ControlError where it cannot start.
+    """
+    from relay.http import app as http  # noqa: F401, imported once for all fronts
+
+    data = Path(config.server.data)
+    with contextlib.ExitStack() as stack:
+        lock = _locked(data)
+        stack.callback(lock.release)
+        sock = stack.enter_context(listener.bind(config))
+        ends = {name: stack.enter_context(_inner_socket(data / name)) for name in (WRITER_SOCKET, SEARCH_SOCKET)}
+        commands = stack.enter_context(control.listening(data))
+        number = fronts(config)
+        names = (*(f"front {n + 1}" for n in range(number)), "writer", "search")
+        page = Page(names, number, app.addresses(config))
+        kept = SettingsInForce()
+        plan = Plan(
+            config, load, page, listener.url_of(sock, "ws"), str(data / WRITER_SOCKET), str(data / SEARCH_SOCKET)
+        )
+        roles = [
+            *(
+                Role(
+                    names[n],
+                    2,
+                    partial(_front, plan, n, sock, commands if n == 0 else None),
+                    [lock.fileno(), sock.fileno(), *([commands.fileno()] if n == 0 else [])],
+                )
+                for n in range(number)
+            ),
+            Role(
+                "writer", 0, partial(_writer, plan, ends[WRITER_SOCKET]), [lock.fileno(), ends[WRITER_SOCKET].fileno()]
+            ),
+            Role("search", 1, partial(_search, plan, ends[SEARCH_SOCKET], kept), [ends[SEARCH_SOCKET].fileno()]),
+        ]
+        gc.collect()
+        gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
+        supervisor = Supervisor(roles, config.server.drain_timeout + EXTRA_PATIENCE, page.clear, ending=sock.close)
+        try:
+            supervisor.run(lambda: ready(app.greeting(config, listener.url_of(sock, "http"))))
+        except CannotStart as error:
+            kind, _, reason = str(error).partition("\n")
+            raise (ConfigError if kind == ConfigError.__name__ else StorageError)(reason or kind) from None
+        log.info("stopped")
+
+
+def _locked(data: Path) -> database_file.Lock:
+    """The lock of the data directory. Raises Locked, StorageError.
+
+    Where a supervisor was killed, its roles notice at once and end, but what they are doing takes a moment.
+    """
+    deadline = time.monotonic() + ORPHANS
+    while True:
+        try:
+            return database_file.Lock(data)
+        except Locked:
+            if _lives(data) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _lives(data: Path) -> bool:
+    """Whether the process that took the lock is there; True where nobody knows."""
+    try:
+        os.kill(int((data / database_file.LOCK).read_text("ascii")), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def _inner_socket(path: Path) -> Any:
+    """A listening Unix socket for roles alone, removed at the end; the lock says that no other relay uses it."""
+    path.unlink(missing_ok=True)
+    control.check_path(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        previous = os.umask(0o177)
+        try:
+            sock.bind(str(path))
+        except OSError as error:
+            raise StorageError(f"{path} cannot be made: {error.strerror}") from None
+        finally:
+            os.umask(previous)
+        sock.listen(_BACKLOG)
+        try:
+            yield sock
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _living(life: Callable[[], int], lifeline: Lifeline) -> int:
+    """A role's life, with its end told to the supervisor where it cannot start."""
+    try:
+        return life()
+    except (ConfigError, StorageError, VaultError, control.ControlError) as error:
+        kind = ConfigError if isinstance(error, ConfigError | VaultError) else StorageError
+        lifeline.fail(f"{kind.__name__}\n{error}")
+        return 1
+
+
+def _settings(plan: Plan) -> Config:
+    """The settings in force: those of the start, with what was reloaded since where this role is started again."""
+    if not plan.page.position().number:
+        return plan.config
+    with contextlib.suppress(ConfigError):
+        return reload(plan.config, plan.load())[0]
+    return plan.config
+
+
+# the writer
+
+
+def _writer(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
+    return _living(partial(_write, plan, end, lifeline), lifeline)
+
+
+def _write(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
+    config = _settings(plan)
+    faults = Faults()
+    writer = app.open_writer(config, plan.url, is_locked=True)
+    try:
+        app.prepare_writer(config, writer)
+        role = WriterRole(writer, plan.page, decode, faults.report)
+        writer.execute(ListMembers(config.identities.members), int(time.time()))
+        role.listen(end)
+        signal.signal(signal.SIGTERM, lambda *_: role.stop())
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        lifeline.ready()
+        role.run([lifeline.end])
+    finally:
+        writer.close()
+    return 0
+
+
+# search
+
+
+def _search(plan: Plan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
+    return _living(lambda: _looped(_answer(plan, end, kept, lifeline)), lifeline)
+
+
+async def _answer(plan: Plan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
+    from relay import search  # it loads what no other role may
+
+    config = _settings(plan)
+    reader = partial(app.open_reader, config, plan.page.fronts + 1)
+    return await search.live(
+        config,
+        plan.page,
+        plan.page.fronts + 1,
+        lifeline,
+        reader=reader,
+        writer_path=plan.writer,
+        listener=end,
+        kept=kept,
+    )
+
+
+# a front
+
+
+def _front(plan: Plan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline) -> int:
+    return _living(lambda: _looped(_serve(plan, number, sock, commands, lifeline)), lifeline)
+
+
+def _looped(work: Coroutine[Any, Any, int]) -> int:
+    import uvloop
+
+    return int(uvloop.run(work))
+
+
+async def _serve(
+    plan: Plan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline
+) -> int:
+    from relay.http import app as http
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(lifeline.end, os._exit, 1)  # the supervisor is gone
+    config = _settings(plan)
+    faults = Faults()
+    loop.set_exception_handler(faults.handle)
+    async with contextlib.AsyncExitStack() as stack:
+        store = await app.open_reader(config, plan.page.fronts + 1)
+        stack.push_async_callback(store.close)
+        secrets = app.unlock(config, await store.ask(lambda tables: tables.secret_check()))
+        settings = Settings(config, app.relay_url(config, plan.url))
+        hub = app.make_hub(settings, plan.page, store, secrets, faults=faults, role=number)
+        stack.push_async_callback(hub.close)
+        connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
+        stack.push_async_callback(hub.identities.close)
+        site = await stack.enter_async_context(app.searching(hub, store, plan.search))
+        server = listener.make(hub.shared, http.build(site))
+        loop.add_signal_handler(signal.SIGTERM, app.stop, server, hub)
+        loop.add_signal_handler(signal.SIGHUP, app.reconfigure, hub, plan.load)
+        if commands is not None:
+            controlled = control.Control(site)
+            await controlled.serve(commands)
+            stack.push_async_callback(controlled.close)
+            with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
+                await hub.identities.profiles.introduce_relay()
+        lifeline.ready()
+        await server.serve(sockets=[sock])
+    connected.cancel()
+    sys.stdout.flush()
+    return 0

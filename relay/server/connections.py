@@ -1,0 +1,116 @@
+"""The open WebSocket connections of a front: written to once per turn, pinged, cut when they are dead, closed at the end."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
+
+from websockets.frames import CloseCode
+
+from relay.errors import Reject
+from relay.protocol.session import Session
+from relay.server.fanout import Subscription
+from relay.server.settings import Settings
+from relay.server.supervision import Faults
+
+CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
+
+
+class OpenConnection(Protocol):
+    """A connection as it is looked after; times are seconds of the clock of this front."""
+
+    session: Session
+    writable: bool
+    paused: bool  # not read from, since too much of what it sent is unfinished
+    heard_at: float
+    pinged_at: float
+    closing_at: float  # when the closing handshake began, 0 before
+
+    def flush(self) -> None:
+        """Write out what is queued."""
+
+    def consider_reading(self) -> None:
+        """Read on, if there is room."""
+
+    def end(self, subscription: Subscription, reason: Reject) -> None:
+        """Close a subscription and say why."""
+
+    def ping(self, now: float) -> None:
+        """Ask whether the peer is there."""
+
+    def is_stuck(self, now: float, patience: float) -> bool:
+        """Whether the peer has taken nothing for `patience` seconds."""
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Begin the closing handshake, and read on for the peer's close frame only."""
+
+    def abort(self) -> None:
+        """Cut it now."""
+
+
+class Connections:
+    """`room` says whether clients that wait may go on sending. All methods are called on the loop."""
+
+    def __init__(self, settings: Settings, room: Callable[[], bool], faults: Faults) -> None:
+        self._settings = settings
+        self._room = room
+        self._faults = faults
+        self.open: set[OpenConnection] = set()
+        self.paused: set[OpenConnection] = set()
+        self.dirty: set[OpenConnection] = set()  # have something queued
+
+    def forget(self, connection: OpenConnection) -> None:
+        """It is closed."""
+        self.open.discard(connection)
+        self.paused.discard(connection)
+        self.dirty.discard(connection)
+
+    def flush(self) -> None:
+        """Write out what was queued on any connection, and let those read on that waited for room."""
+        dirty, self.dirty = self.dirty, set()
+        for connection in dirty:
+            self._attend(connection, connection.flush)
+        if self.paused and self._room():
+            for connection in list(self.paused):
+                self._attend(connection, connection.consider_reading)
+
+    def end_unauthenticated(self, reason: Reject) -> None:
+        """Close the subscriptions of those who have proven no key."""
+        for connection in self.open:
+            if not connection.session.keys:
+                for subscription in list(connection.session.subscriptions.values()):
+                    connection.end(subscription, reason)
+        self.flush()
+
+    def look_after(self, now: float) -> None:
+        """Ping who is silent, cut who is dead; called about once a second."""
+        for connection in list(self.open):
+            self._attend(connection, partial(self._look_at, connection, now))
+
+    def say_goodbye(self, code: CloseCode, reason: str) -> None:
+        """Close all of them."""
+        for connection in list(self.open):
+            self._attend(connection, partial(connection.say_goodbye, code, reason))
+
+    def _look_at(self, connection: OpenConnection, now: float) -> None:
+        server = self._settings.config.server
+        if connection.closing_at:
+            if now - connection.closing_at > CLOSE_TIMEOUT:
+                connection.abort()
+        elif not connection.writable:
+            if connection.is_stuck(now, server.ping_timeout):
+                connection.abort()  # it would keep its part of our memory for as long as it likes
+        elif connection.paused:
+            return  # its pong may be in what we do not read yet
+        elif connection.pinged_at > connection.heard_at:
+            if now - connection.pinged_at > server.ping_timeout:
+                connection.abort()
+        elif server.ping_interval and now - connection.heard_at > server.ping_interval:
+            connection.ping(now)
+
+    def _attend(self, connection: OpenConnection, work: Callable[[], None]) -> None:
+        """Do something about one connection; where that fails, that one is cut, since it may have missed something."""
+        try:
+            work()
+        except Exception as error:
+            self._faults.report("a connection", error)
+            connection.abort()

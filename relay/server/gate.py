@@ -1,0 +1,62 @@
+"""Who may connect, and how fast clients may send: by their address, by their key, and all of them together."""
+
+from collections.abc import Callable
+
+from relay.errors import Prefix, Reject
+from relay.protocol.event import Event
+from relay.roles.page import Page
+from relay.server import limits
+from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND
+from relay.server.settings import Settings
+
+
+class Gate:
+    """`clock` is any monotonic one, in seconds. All methods are called on the loop."""
+
+    def __init__(self, settings: Settings, page: Page, front: int, clock: Callable[[], float]) -> None:
+        """Connections are counted on the page, at all fronts together; `front` is the number of this one there."""
+        self._settings = settings
+        self.clock = clock
+        self.draining = False
+        self.websockets = limits.OpenConnections(page, front, "connections")
+        self.http_connections = limits.OpenConnections(page, front, "http")
+        self.streams = limits.OpenConnections(page, front, "streams", "stream ")
+        self._messages = limits.Buckets()
+        self._wasted = limits.Buckets()
+        self._keys = limits.Buckets()
+        self.configure()
+
+    def configure(self) -> None:
+        """The settings were replaced."""
+        config = self._settings.config
+        self.networks = limits.networks(config.server.trusted_proxies)
+        self.limits_messages = config.rates.messages_per_address > 0
+
+    def enter(self, address: str) -> str | None:
+        """Count a new connection in; why not, when there is no room for it."""
+        if self.draining:
+            return "this relay is shutting down; try again in a moment"
+        config = self._settings.config
+        return self.websockets.enter(address, config.rates.connections_per_address, config.server.max_connections)
+
+    def enter_http(self, address: str) -> str | None:
+        """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
+        config = self._settings.config
+        return self.http_connections.enter(address, config.rates.connections_per_address, config.server.max_connections)
+
+    def may_send(self, address: str) -> bool:
+        """Whether one more message from this address is within its rate."""
+        rates = self._settings.config.rates
+        return self._messages.take(address, rates.messages_per_address, rates.burst, self.clock())
+
+    def may_waste(self, address: str, cost: float) -> bool:
+        """Whether a message that was sent in vain is within what its address may send so (`intake.waste`)."""
+        return self._wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
+
+    def pace(self, event: Event) -> Reject | None:
+        """`rates.events_per_key`, for an event whose signature is right: why it comes too fast."""
+        rates = self._settings.config.rates
+        per_second = rates.events_per_key / 60
+        if per_second and not self._keys.take(event.pubkey, per_second, rates.burst, self.clock()):
+            return Reject(Prefix.RATE_LIMITED, "this key publishes too fast; slow down")
+        return None

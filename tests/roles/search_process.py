@@ -1,0 +1,74 @@
+"""A writer and a search role under a supervisor, without fronts, for tests: `python -m tests.roles.search_process DIRECTORY`.
+
+The sockets are `writer.sock` and `search.sock` in the directory. It says `NAME PID` for every role that starts.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from relay import app
+from relay.config import Config
+from relay.roles.page import Page
+from relay.roles.search import SettingsInForce
+from relay.roles.supervisor import Lifeline, Role, Supervisor
+from relay.roles.writer import WriterRole
+from storage.command_codec import decode
+
+
+def listening(path: Path) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(path))
+    sock.listen(16)
+    return sock
+
+
+def report(place: str, error: BaseException) -> None:
+    logging.getLogger("tidings").error("%s failed", place, exc_info=error)
+
+
+def main() -> None:
+    directory = Path(sys.argv[1])
+    config = msgspec.convert({"server": {"data": str(directory)}, "search": {"kinds": [1]}}, Config)
+    page = Page(("front", "writer", "search"), fronts=1, addresses=10)
+    kept = SettingsInForce()
+    writing, asking = (listening(directory / name) for name in ("writer.sock", "search.sock"))
+
+    def writer(lifeline: Lifeline) -> int:
+        print(f"writer {os.getpid()}", flush=True)
+        store = app.open_writer(config)
+        role = WriterRole(store, page, decode, report)
+        role.listen(writing)
+        signal.signal(signal.SIGTERM, lambda *_: role.stop())
+        lifeline.ready()
+        role.run([lifeline.end])
+        store.close()
+        return 0
+
+    def searching(lifeline: Lifeline) -> int:
+        import uvloop
+
+        from relay import search
+
+        print(f"search {os.getpid()}", flush=True)
+        path = str(directory / "writer.sock")
+        reader = partial(app.open_reader, config)
+        return int(
+            uvloop.run(
+                search.live(config, page, 2, lifeline, reader=reader, writer_path=path, listener=asking, kept=kept)
+            )
+        )
+
+    roles = [Role("writer", 0, writer, [writing.fileno()]), Role("search", 1, searching, [asking.fileno()])]
+    Supervisor(roles, 5.0, page.clear).run(lambda: print("started", flush=True))
+
+
+if __name__ == "__main__":
+    logging.basicConfig()
+    main()
