@@ -24,13 +24,13 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, messages
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
-from relay.protocol.session import Tally
+from relay.protocol.session import CountRequest
 from relay.server import frames, searching
-from relay.server.fanout import Fanout, Receiver, Subscription
+from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
-from storage.identities.types import Refused
+from storage.identities.types import ChangeRefused
 from storage.search.engine import SearchEngine
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
@@ -47,20 +47,20 @@ log = logging.getLogger("tidings.queries")
 class History(msgspec.Struct, gc=False):
     """A REQ that the loop did not finish. `rest` is what is still to be sent, None before the query ran."""
 
-    subscription: Subscription
+    subscription: LiveSubscription
     rest: tuple[int, ...] | None = None
     complete: bool | None = False  # None: nobody can say, since something was searched for
     cut: bool = False  # by the relay's own limit
 
 
-Job = History | Tally
+Job = History | CountRequest
 
 
 class AskingConnection(Receiver, Protocol):
     """A connection as its queries are answered."""
 
     address: str
-    asked: deque[Subscription]  # REQs that were not tried on the loop yet
+    asked: deque[LiveSubscription]  # REQs that were not tried on the loop yet
     asking: bool  # set here: it waits for a turn of the loop to try them
     jobs: deque[Job]  # for the workers
     lined_up: bool  # set here: it waits for a worker, or has one
@@ -118,7 +118,7 @@ class Queries:
         self.limits = limits
         self._eose_hints = eose_hints
 
-    def ask(self, connection: AskingConnection, subscription: Subscription) -> None:
+    def ask(self, connection: AskingConnection, subscription: LiveSubscription) -> None:
         """Answer a REQ at once, or in this connection's turn."""
         if not self._line and connection.writable and self._has_share():
             self._try(connection, subscription)
@@ -126,7 +126,7 @@ class Queries:
         connection.asked.append(subscription)
         self.wake(connection)
 
-    def count(self, connection: AskingConnection, job: Tally) -> None:
+    def count(self, connection: AskingConnection, job: CountRequest) -> None:
         """Answer a COUNT when a worker comes to it."""
         connection.jobs.append(job)
         self.wake(connection)
@@ -186,7 +186,7 @@ class Queries:
             self._faults.report("a query", error)
             connection.abort()
 
-    def _try(self, connection: AskingConnection, subscription: Subscription) -> None:
+    def _try(self, connection: AskingConnection, subscription: LiveSubscription) -> None:
         """Answer a REQ there and then, if only in part or with a refusal, or leave it to a worker."""
         if not _is_open(subscription):
             return
@@ -211,7 +211,7 @@ class Queries:
         connection.jobs.append(job)
         self.wake(connection)
 
-    def _moment(self, connection: AskingConnection, subscription: Subscription) -> Found | None:
+    def _moment(self, connection: AskingConnection, subscription: LiveSubscription) -> Found | None:
         """The answer, or the first part of it, where that takes a moment."""
         filters = subscription.filters
         if searching.searches(filters) or _asks_for_invites(filters):
@@ -219,7 +219,7 @@ class Queries:
         return self._reader.at_once(filters, connection.session.keys, int(time.time()), subscription.after, self.limits)
 
     def _end(
-        self, connection: AskingConnection, subscription: Subscription, data: bytes, found: Found | History
+        self, connection: AskingConnection, subscription: LiveSubscription, data: bytes, found: Found | History
     ) -> None:
         """Queue the last part of an answer, and EOSE."""
         self.answered += 1
@@ -258,33 +258,33 @@ class Queries:
             del connection  # a client that left is not kept while this worker waits
 
     async def _run(self, connection: AskingConnection, job: Job) -> None:
-        asked = job if isinstance(job, Tally) else job.subscription
+        asked = job if isinstance(job, CountRequest) else job.subscription
         try:
-            if isinstance(job, Tally):
+            if isinstance(job, CountRequest):
                 await self._count(connection, job)
             elif _is_open(job.subscription):
                 await self._history(connection, job)
         except Exception as error:
             self._fail(connection, asked, error)
 
-    def _fail(self, connection: AskingConnection, asked: Tally | Subscription, error: Exception) -> None:
+    def _fail(self, connection: AskingConnection, asked: CountRequest | LiveSubscription, error: Exception) -> None:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
-        if not isinstance(error, StorageError | Reject | Refused):
+        if not isinstance(error, StorageError | Reject | ChangeRefused):
             self._faults.report("a query", error)
             reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
         elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)
-        if isinstance(asked, Tally):
+        if isinstance(asked, CountRequest):
             connection.send(messages.closed(asked.subscription, reason))
         elif _is_open(asked):
             connection.end(asked, reason)
 
-    async def _count(self, connection: AskingConnection, job: Tally) -> None:
+    async def _count(self, connection: AskingConnection, job: CountRequest) -> None:
         keys, now = connection.session.keys, int(time.time())
         if searching.searches(job.filters):
             (wanted,) = job.filters  # the session lets no more through
-            counted = Counted(await searching.count(self._search(), wanted, searching.Scope(keys, now)))
+            counted = Counted(await searching.count(self._search(), wanted, searching.SearchScope(keys, now)))
         else:
             counted = await self._reader.count(job.filters, keys, now, job.offset)
         self.answered += 1
@@ -319,7 +319,7 @@ class Queries:
             job.rest, job.complete = (), True
             return [] if invite is None else [wire(invite)]
         if searching.searches(filters):
-            scope = searching.Scope(keys, now, subscription.after, self.limits)
+            scope = searching.SearchScope(keys, now, subscription.after, self.limits)
             answered = await searching.history(self._search(), self._reader, filters, scope)
             job.rest, job.complete = answered.rest, None
             return answered.wires
@@ -350,6 +350,6 @@ def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     return all(wanted.kinds == _INVITES for wanted in filters)
 
 
-def _is_open(subscription: Subscription) -> bool:
+def _is_open(subscription: LiveSubscription) -> bool:
     """Whether the client still wants it: neither closed nor replaced since, and the connection is there."""
     return subscription.connection.session.subscriptions.get(subscription.name) is subscription
