@@ -16,13 +16,14 @@ from relay.protocol.facts import GivenToken
 from relay.server.follow import Follower
 from relay.server.identities import Identities
 from relay.server.limits import OpenConnections
+from relay.server.link import Link
 from relay.server.supervision import Faults
 from storage.base import Expected, Outcome, Reader
 from storage.feed import Feed
 from storage.search.engine import SearchEngine
 
 
-class Health(Protocol):
+class HealthFigures(Protocol):
     """How the relay is, as a Struct: `/health` answers with all its fields, of which these must be among them.
 
     `status` is `ok`, `degraded` (something is wrong: `problem` says what) or `draining` (it is shutting down).
@@ -45,7 +46,7 @@ class Health(Protocol):
         """How many events the log has taken in since it began."""
 
 
-class Hub(Protocol):
+class RunningRelay(Protocol):
     """The running relay, seen from HTTP."""
 
     @property
@@ -79,6 +80,10 @@ class Hub(Protocol):
     @property
     def streams(self) -> OpenConnections:
         """The streams of server-sent events that are open."""
+
+    @property
+    def answers(self) -> Link:
+        """Who knows what was answered to requests that may come again."""
 
     @property
     def fronts(self) -> int:
@@ -118,8 +123,8 @@ class Hub(Protocol):
     def follow(self, follower: Follower) -> None:
         """From now on tell `follower` of every commit, in order, on the loop."""
 
-    def health(self) -> Health:
+    def health(self) -> HealthFigures:
         """Figures of this moment; never blocks."""
 
 
-GivenHub = NamedDependency[SkipValidation[Hub]]  # what a route declares to be handed the hub
+GivenHub = NamedDependency[SkipValidation[RunningRelay]]  # what a route declares to be handed the hub

@@ -4,6 +4,7 @@ Events travel in their wire form, which the writer stores as it is. Commands and
 (`storage.commands`); here they are bytes.
 """
 
+import enum
 from typing import Final
 
 import msgspec
@@ -12,7 +13,7 @@ from relay.errors import Prefix
 from relay.protocol.admission import Door
 from relay.protocol.facts import GivenToken
 from storage.base import Commit, Expected
-from storage.failures import Failure
+from storage.failures import CommandFailure
 
 
 class Follow(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -61,6 +62,38 @@ class Ask(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     quota: Quota | None = None
 
 
+class Recollection(enum.IntEnum):
+    """What is known of a request that may have come before."""
+
+    BEGIN = 0  # nothing: do it, and say how it ended
+    ANSWERED = 1
+    DIFFERS = 2  # another request came under this name
+
+
+class Recalled(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An answer over HTTP that was given before, where there is one."""
+
+    known: Recollection
+    status: int = 0
+    headers: list[tuple[bytes, bytes]] = []
+    body: bytes = b""
+
+
+class Recall(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
+    """A request is about to be done; see `relay.roles.answers`. A Result with Recalled follows, once it is known."""
+
+    token: int
+    name: bytes
+    digest: bytes
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """The request has ended; `answer` is what to tell whoever asks again, None where it may be done again. No answer follows."""
+
+    name: bytes
+    answer: Recalled | None
+
+
 class Other(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An event that was not simply stored: `status` and `seq` as in storage.base.Outcome, `prefix` where it was refused."""
 
@@ -84,12 +117,12 @@ class Outcomes(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     failed: bool = False
 
 
-class Result(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
+class CommandResult(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """What a command gave, encoded, or `failure`: why it was not carried out."""
 
     token: int
     value: bytes
-    failure: Failure | None = None
+    failure: CommandFailure | None = None
 
 
 class Behind(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
@@ -102,8 +135,8 @@ class Behind(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     upto: int = 0
 
 
-ToWriter = Follow | Submit | Ask
-FromWriter = Outcomes | Result | Behind | Commit
+ToWriter = Follow | Submit | Ask | Recall | Answered
+FromWriter = Outcomes | CommandResult | Behind | Commit
 
 encode: Final = msgspec.msgpack.Encoder().encode
 to_writer: Final = msgspec.msgpack.Decoder(ToWriter).decode

@@ -23,14 +23,30 @@ from typing import Any, Final
 import msgspec
 
 from relay.errors import Changed, Prefix, Reject, TooFast
+from relay.protocol import kinds
 from relay.protocol.event import parse
+from relay.roles.answers import Answers, Told
 from relay.roles.channel import BrokenLink, FrameReader, Outbox
 from relay.roles.fair_queue import FairQueue
-from relay.roles.messages import Ask, Behind, Entry, Follow, Other, Outcomes, Quota, Result, Submit, encode, to_writer
-from relay.roles.page import FAULTY, UNWRITABLE, Page
+from relay.roles.messages import (
+    Answered,
+    Ask,
+    Behind,
+    CommandResult,
+    Entry,
+    Follow,
+    Other,
+    Outcomes,
+    Quota,
+    Recall,
+    Submit,
+    encode,
+    to_writer,
+)
+from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from storage import failures
-from storage.base import Commit, Incoming, Outcome, Status, StorageError, Writer
-from storage.failures import Failure
+from storage.base import Commit, Incoming, LogWriter, Outcome, Status, StorageError
+from storage.failures import CommandFailure
 
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
 MOST: Final = 1000  # events of one transaction
@@ -77,8 +93,8 @@ class WriterRole:
 
     def __init__(
         self,
-        store: Writer,
-        page: Page,
+        store: LogWriter,
+        page: SharedPage,
         commands: Callable[[bytes], Any],
         report: Report,
         now: Callable[[], float] = _unix_time,
@@ -89,6 +105,7 @@ class WriterRole:
         self._reported = report
         self._now = now
         self._queue: FairQueue[_Job] = FairQueue()
+        self._answers = Answers()
         self._selector = selectors.DefaultSelector()
         self._links: dict[int, _Link] = {}
         self._made = 0
@@ -243,6 +260,11 @@ class WriterRole:
                 self._queue.put((link.number, entry.client), _Job(link, entry))
         elif isinstance(message, Ask):
             self._queue.put((link.number, message.client), _Job(link, message))
+        elif isinstance(message, Recall):
+            asker = (link.number, message.token)
+            self._tell(self._answers.ask(message.name, message.digest, asker, time.monotonic()))
+        elif isinstance(message, Answered):
+            self._tell(self._answers.end(message.name, link.number, message.answer))
         elif isinstance(message, Follow):
             link.follows = True
             link.outbox.answer(encode(Behind(self._number, self._page.upto)))  # the rest comes as it is committed
@@ -253,6 +275,14 @@ class WriterRole:
         if self._links.pop(link.number, None) is not None:
             self._selector.unregister(link.socket)
             link.socket.close()
+            self._tell(self._answers.hang_up(link.number))
+
+    def _tell(self, told: Told) -> None:
+        for (number, token), recalled in told:
+            link = self._links.get(number)
+            if link is not None:
+                link.outbox.answer(encode(CommandResult(token, encode(recalled))))
+                self._flush(link)
 
     # working
 
@@ -273,6 +303,8 @@ class WriterRole:
             outcomes = self._store.write(batch, int(self._now()))
             if len(outcomes) != len(jobs):
                 raise RuntimeError(f"{len(outcomes)} outcomes of {len(jobs)} events")
+            if any(_has_vanished(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)):
+                self._answers.clear()  # nobody is told again what somebody who vanished had written (NIP-62)
         except StorageError as error:
             refusal = Reject(Prefix.ERROR, str(error))
         except BaseException as error:
@@ -300,11 +332,11 @@ class WriterRole:
             reason = failures.failure(error)
             if reason is None:
                 self._report("a command", error)
-                reason = Failure("storage", "", internal(error).message)
+                reason = CommandFailure("storage", "", internal(error).message)
         self._beat()
         self._page.store(self._role, busy=0)
         self._commit()
-        job.link.outbox.answer(encode(Result(job.wanted.token, value, reason)))
+        job.link.outbox.answer(encode(CommandResult(job.wanted.token, value, reason)))
         self._flush(job.link)
 
     def _count(self, quota: Quota) -> None:
@@ -369,6 +401,10 @@ def internal(error: BaseException) -> Reject:
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
     return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
+
+
+def _has_vanished(item: Incoming, outcome: Outcome) -> bool:
+    return item.event.kind == kinds.VANISH and outcome.status is Status.STORED
 
 
 def _other(token: int, outcome: Outcome) -> Other:

@@ -5,7 +5,7 @@ from typing import Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.server import limits
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND
 from relay.server.settings import Settings
@@ -16,7 +16,7 @@ UNEVEN: Final = 2  # connections that a front may have above another before it l
 class Gate:
     """`clock` is any monotonic one, in seconds. All methods are called on the loop."""
 
-    def __init__(self, settings: Settings, page: Page, front: int, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, page: SharedPage, front: int, clock: Callable[[], float]) -> None:
         """Connections are counted on the page, at all fronts together; `front` is the number of this one there."""
         self._settings = settings
         self._page = page

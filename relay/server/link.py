@@ -8,7 +8,7 @@ told that the relay failed.
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, TypeVar, cast, get_args
 
 import msgspec
@@ -17,15 +17,19 @@ from relay.errors import Changed, Reject
 from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
 from relay.roles.messages import (
+    Answered,
     Ask,
     Behind,
+    CommandResult,
     Entry,
     Follow,
     FromWriter,
     Other,
     Outcomes,
     Quota,
-    Result,
+    Recall,
+    Recalled,
+    Recollection,
     Submit,
     encode,
     from_writer,
@@ -52,9 +56,9 @@ class Lost(StorageError):
 
 
 class _Asked(msgspec.Struct):
-    """A command on its way."""
+    """A command or another question on its way."""
 
-    command: Command[Any]
+    decode: Callable[[bytes], Any]  # its result
     future: "asyncio.Future[Any]"
 
 
@@ -120,11 +124,37 @@ class Link(asyncio.Protocol):
         assert self._transport is not None
         self._token += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._commands[self._token] = _Asked(command, future)
+        self._commands[self._token] = _Asked(_result_decoder(type(command)), future)
         self.push()
         asked = Ask(self._token, 0 if token is None else hash(token.key) & 0xFFFFFFFF, encode(command), token, quota)
         self._transport.write(frame(encode(asked)))
         return await future
+
+    async def recall(self, name: bytes, digest: bytes) -> Recalled:
+        """What is known of a request, once it is; see `relay.roles.answers`. After BEGIN, `answered` must follow. Raises Lost."""
+        if self._transport is None:
+            await self._wait()
+        assert self._transport is not None
+        self._token += 1
+        token, future = self._token, asyncio.get_running_loop().create_future()
+        self._commands[token] = _Asked(_recalled, future)
+        self._transport.write(frame(encode(Recall(token, name, digest))))
+        try:
+            found: Recalled = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(partial(self._unwanted, name))
+            raise
+        return found
+
+    def _unwanted(self, name: bytes, future: "asyncio.Future[Recalled]") -> None:
+        """Nobody is there any more to do what may begin now."""
+        if not future.cancelled() and future.exception() is None and future.result().known is Recollection.BEGIN:
+            self.answered(name, None)
+
+    def answered(self, name: bytes, answer: Recalled | None) -> None:
+        """A request that began has ended; None: it may be done again."""
+        if self._transport is not None:
+            self._transport.write(frame(encode(Answered(name, answer))))
 
     async def _wait(self) -> None:
         """Until there is a writer at the other end. Raises Lost when that takes too long."""
@@ -187,7 +217,7 @@ class Link(asyncio.Protocol):
             self._committed(message)
         elif isinstance(message, Outcomes):
             self._outcomes(message)
-        elif isinstance(message, Result):
+        elif isinstance(message, CommandResult):
             self._result(message)
         elif isinstance(message, Behind):
             self._behind(message)
@@ -208,7 +238,7 @@ class Link(asyncio.Protocol):
         except Exception as error:
             self._report("an answer", error)
 
-    def _result(self, message: Result) -> None:
+    def _result(self, message: CommandResult) -> None:
         asked = self._commands.pop(message.token, None)
         if asked is None or asked.future.done():
             return
@@ -216,7 +246,7 @@ class Link(asyncio.Protocol):
             asked.future.set_exception(message.failure.error())
             return
         try:
-            asked.future.set_result(_result_decoder(type(asked.command))(message.value))
+            asked.future.set_result(asked.decode(message.value))
         except Exception as error:
             asked.future.set_exception(StorageError(f"internal error ({type(error).__name__})"))
             raise
@@ -230,6 +260,9 @@ def _outcome(other: Other) -> Outcome:
         refusal = Reject(other.prefix, other.message)
     message = other.message if other.prefix is None else ""
     return Outcome(Status(other.status), other.seq, refusal=refusal, message=message)
+
+
+_recalled: Final = msgspec.msgpack.Decoder(Recalled).decode
 
 
 @cache

@@ -105,6 +105,18 @@ async def test_a_proof_is_good_once_at_all_fronts(server: Server) -> None:
     assert statuses[1:] == [401] * 11
 
 
+async def test_a_request_with_an_idempotency_key_is_done_once_at_all_fronts(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", "server.processes=on", f"server.fronts={FRONTS}") as server:
+        made = await fresh(server, "POST", "/api/v1/agents/register", json={"name": "alice"})
+        headers = {"authorization": f"Bearer {made.json()['agent']['api_key']}", "idempotency-key": "once"}
+        post = {"submolt": "general", "title": "Once", "content": "x"}
+        tries = [fresh(server, "POST", "/api/v1/posts", json=post, headers=headers) for _ in range(12)]
+        answers = await asyncio.gather(*tries)
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.content for answer in answers}) == 1
+        assert len((await fresh(server, "GET", "/api/v1/posts")).json()["posts"]) == 1
+
+
 async def test_a_front_that_is_killed_leaves_no_connections_behind(tmp_path: Path) -> None:
     settings = ("server.processes=on", "server.fronts=2", "rates.connections_per_address=10")
     with serving(tmp_path / "data", *settings) as server:

@@ -9,7 +9,8 @@ import pytest
 
 from relay.config import Config
 from relay.errors import TooFast
-from relay.roles.messages import Quota
+from relay.protocol import kinds
+from relay.roles.messages import Quota, Recalled, Recollection
 from relay.roles.page import SILENT
 from relay.server.health import Health
 from storage.base import StorageError
@@ -160,3 +161,36 @@ async def test_what_an_address_registers_at_one_front_counts_at_the_other(fronts
             await hub.ingest.execute(CountRows(), quota=quota)
         assert 1700 < refused.value.seconds <= 1800
     await other.ingest.execute(CountRows(), quota=Quota("203.0.113.2", "registrations", 2, 3600))
+
+
+async def test_a_request_that_comes_again_at_the_other_front_is_answered_as_at_the_first(fronts: Fronts) -> None:
+    here, there = fronts.first.ingest.link, fronts.other().ingest.link
+    assert (await here.recall(b"name", b"digest")).known is Recollection.BEGIN
+    again = asyncio.create_task(there.recall(b"name", b"digest"))
+    assert (await there.recall(b"name", b"another")).known is Recollection.DIFFERS
+    assert not again.done()
+    answer = Recalled(Recollection.ANSWERED, 201, [(b"x", b"y")], b"body")
+    here.answered(b"name", answer)
+    assert await again == await there.recall(b"name", b"digest") == answer
+
+
+async def test_a_client_that_went_while_it_waited_does_not_hold_up_the_next(fronts: Fronts) -> None:
+    here, there = fronts.first.ingest.link, fronts.other().ingest.link
+    await here.recall(b"name", b"digest")
+    gone = asyncio.create_task(there.recall(b"name", b"digest"))
+    assert (await there.recall(b"name", b"another")).known is Recollection.DIFFERS  # so the one before has arrived
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    here.answered(b"name", None)
+    async with asyncio.timeout(PATIENCE):
+        assert (await there.recall(b"name", b"digest")).known is Recollection.BEGIN
+
+
+async def test_what_a_vanished_author_was_answered_is_forgotten(fronts: Fronts) -> None:
+    link = fronts.first.ingest.link
+    await link.recall(b"name", b"digest")
+    link.answered(b"name", Recalled(Recollection.ANSWERED, 201, [], b"body"))
+    client = Client(fronts.first)
+    client.publish(make_event(kind=kinds.VANISH, tags=[["relay", "ALL_RELAYS"]]))
+    assert (await client.next())[2] is True
+    assert (await fronts.other().ingest.link.recall(b"name", b"digest")).known is Recollection.BEGIN

@@ -1,14 +1,11 @@
 """`Idempotency-Key`: the same request, sent again by the same identity, gets the first answer and does nothing twice.
 
-A route takes part by `middleware=[idempotent]`; one that returns a secret never does. Answers are held in memory only, for an
-hour, and bounded in number and bytes; those that failed are not held, and all go when somebody asks to vanish (NIP-62).
+A route takes part by `middleware=[idempotent]`; one that returns a secret never does. The writer holds the answers for all fronts
+(`relay.roles.answers`); those that failed are not held, and all go when somebody asks to vanish (NIP-62).
 """
 
-import asyncio
 import hashlib
 import re
-import time
-from collections import OrderedDict
 from typing import Any, Final
 
 import msgspec
@@ -16,71 +13,12 @@ from litestar import Request
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from relay.http.api import common
-from relay.http.problems import Problem, invalid
+from relay.http.problems import HttpProblem, invalid
+from relay.roles.messages import Recalled, Recollection
+from relay.server.link import Link
 
-MAX_ANSWERS: Final = 10_000
-MAX_BYTES: Final = 32 * 1024 * 1024
-LIFETIME: Final = 3600.0  # seconds
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-
-Name = tuple[str, str, str, str]  # identity, method, path, key
-
-
-class Answer(msgspec.Struct):
-    """What was answered to the request whose body has this digest; `body` is None while it is being answered."""
-
-    digest: bytes
-    expires_at: float
-    done: asyncio.Event
-    status: int = 0
-    headers: list[tuple[bytes, bytes]] = []
-    body: bytes | None = None
-
-
-class Answers:
-    """The answers held, oldest first. `clock` gives seconds."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[Name, Answer] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, name: Name, now: float) -> Answer | None:
-        """The answer to this request, unless it is too old."""
-        while self._held and next(iter(self._held.values())).expires_at <= now:
-            self._drop(next(iter(self._held)))
-        return self._held.get(name)
-
-    def begin(self, name: Name, digest: bytes, now: float) -> Answer:
-        """Make room for an answer that is on its way."""
-        self._drop(name)
-        answer = self._held[name] = Answer(digest, now + LIFETIME, asyncio.Event())
-        self._shrink()
-        return answer
-
-    def finish(self, name: Name, answer: Answer, keep: bool) -> None:
-        """The answer is complete, and held if `keep`; whoever waits for it goes on."""
-        if self._held.get(name) is answer:
-            if keep and answer.body is not None:
-                self._bytes += len(answer.body)
-                self._shrink()
-            else:
-                del self._held[name]
-        answer.done.set()
-
-    def clear(self) -> None:
-        """Forget what was answered; requests under way are answered as usual."""
-        self._held.clear()
-        self._bytes = 0
-
-    def _shrink(self) -> None:
-        while len(self._held) > MAX_ANSWERS or self._bytes > MAX_BYTES:
-            self._drop(next(iter(self._held)))
-
-    def _drop(self, name: Name) -> None:
-        gone = self._held.pop(name, None)
-        if gone is not None and gone.done.is_set():
-            self._bytes -= len(gone.body or b"")
 
 
 def idempotent(app: ASGIApp) -> ASGIApp:
@@ -99,8 +37,10 @@ def idempotent(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)  # the route refuses it
             return
         body = await request.body()
-        name = (principal.identity_id, request.method, request.url.path, key)
-        await _once(request.app.state.answers, name, body, _Exchange(app, scope, send))
+        name = "\n".join((principal.identity_id, request.method, request.url.path, key))
+        await _once(
+            request.app.state.hub.answers, hashlib.sha256(name.encode()).digest(), body, _Exchange(app, scope, send)
+        )
 
     return asgi
 
@@ -111,50 +51,57 @@ class _Exchange(msgspec.Struct):
     send: Send
 
 
-async def _once(answers: Answers, name: Name, body: bytes, exchange: _Exchange) -> None:
-    digest = hashlib.sha256(body).digest()
-    while True:
-        earlier = answers.get(name, time.monotonic())
-        if earlier is None:
-            break
-        if earlier.digest != digest:
-            raise Problem(
-                422,
-                "idempotency_key_reused",
-                "this Idempotency-Key came with another request before",
-                "Use a fresh key for a new request, and the same key only to repeat one.",
-            )
-        await earlier.done.wait()
-        if earlier.body is not None and 200 <= earlier.status < 300:
-            await _replay(earlier, exchange.send)
-            return
-    answer = answers.begin(name, digest, time.monotonic())
+async def _once(answers: Link, name: bytes, body: bytes, exchange: _Exchange) -> None:
+    earlier = await answers.recall(name, hashlib.sha256(body).digest())
+    if earlier.known is Recollection.DIFFERS:
+        raise HttpProblem(
+            422,
+            "idempotency_key_reused",
+            "this Idempotency-Key came with another request before",
+            "Use a fresh key for a new request, and the same key only to repeat one.",
+        )
+    if earlier.known is Recollection.ANSWERED:
+        await _replay(earlier, exchange.send)
+        return
+    recorder = _Recorder(exchange.send)
     try:
-        await exchange.app(exchange.scope, _body(body), _recorder(answer, exchange.send))
+        await exchange.app(exchange.scope, _body(body), recorder.record)
     finally:
-        answers.finish(name, answer, keep=200 <= answer.status < 300)
+        answers.answered(name, recorder.answer())
 
 
-def _recorder(answer: Answer, send: Send) -> Send:
-    async def recorded(message: Message) -> None:
+class _Recorder:
+    """Sends an answer on and keeps it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: bytes | None = None
+
+    async def record(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            answer.status = message["status"]
-            answer.headers = [(bytes(n), bytes(v)) for n, v in message["headers"]]
+            self._status = message["status"]
+            self._headers = [(bytes(n), bytes(v)) for n, v in message["headers"]]
         elif message["type"] == "http.response.body":
-            answer.body = (answer.body or b"") + message["body"]
-        await send(message)
+            self._body = (self._body or b"") + message["body"]
+        await self._send(message)
 
-    return recorded
+    def answer(self) -> Recalled | None:
+        """What there is to be told again: only what went well."""
+        if self._body is None or not 200 <= self._status < 300:
+            return None
+        return Recalled(Recollection.ANSWERED, self._status, self._headers, self._body)
 
 
-async def _replay(answer: Answer, send: Send) -> None:
+async def _replay(answer: Recalled, send: Send) -> None:
     start: HTTPResponseStartEvent = {
         "type": "http.response.start",
         "status": answer.status,
         "headers": [*answer.headers, REPLAYED],
     }
     await send(start)
-    await send({"type": "http.response.body", "body": answer.body or b"", "more_body": False})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 
 def _body(body: bytes) -> Receive:

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from relay.http.api.idempotency import LIFETIME, MAX_ANSWERS, MAX_BYTES, Answers
-
 BODY = {"title": "Once"}
 
 
@@ -81,30 +79,3 @@ async def test_a_route_that_returns_a_secret_takes_no_part(alice):
     first = await alice.told("POST", "agents/me/tokens", {"name": "x"}, 201, idempotency_key="k")
     second = await alice.told("POST", "agents/me/tokens", {"name": "x"}, 201, idempotency_key="k")
     assert first["api_key"] != second["api_key"]
-
-
-def held(answers, name, body=b"", now=0.0):
-    answer = answers.begin(("identity", "POST", "/", name), b"digest", now)
-    answer.body = body
-    answers.finish(("identity", "POST", "/", name), answer, keep=True)
-
-
-def found(answers, name, now=0.0):
-    return answers.get(("identity", "POST", "/", name), now) is not None
-
-
-async def test_answers_are_bounded_in_time_number_and_bytes():
-    answers = Answers()
-    held(answers, "first")
-    assert found(answers, "first", LIFETIME - 1)
-    assert not found(answers, "first", LIFETIME)
-
-    for n in range(MAX_ANSWERS + 1):
-        held(answers, str(n), now=LIFETIME)
-    assert not found(answers, "0", LIFETIME)
-    assert found(answers, "1", LIFETIME)
-
-    held(answers, "large", b"x" * (MAX_BYTES - 10), now=LIFETIME)
-    held(answers, "more", b"x" * 20, now=LIFETIME)
-    assert not found(answers, "large", LIFETIME)
-    assert found(answers, "more", LIFETIME)
