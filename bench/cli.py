@@ -10,8 +10,8 @@ import uvloop
 
 from bench import corpus, report, sections
 from bench.client import Trouble
-from bench.figures import Row, Run, compare, median_rows
-from bench.plan import QUICK, Plan
+from bench.figures import BenchRun, FigureRow, compare, median_rows
+from bench.plan import QUICK, BenchPlan
 from bench.process import Subject
 
 
@@ -87,7 +87,7 @@ def main(
         "feed_posts": posts,
         "feed_votes": votes,
     }
-    plan = msgspec.structs.replace(QUICK if quick else Plan(), **{k: v for k, v in given.items() if v is not None})
+    plan = msgspec.structs.replace(QUICK if quick else BenchPlan(), **{k: v for k, v in given.items() if v is not None})
     _allow_many_files()
     started = datetime.now(UTC)
     other = None if beside is None else Subject(*beside)
@@ -96,7 +96,7 @@ def main(
         repetitions = [_measure(plan, number, subject, only, data=data, other=other) for number in range(repeat)]
     except (Trouble, OSError) as error:
         raise click.ClickException(str(error)) from None
-    run = Run(
+    run = BenchRun(
         started.isoformat(timespec="seconds"),
         url or "tidings",
         msgspec.structs.asdict(plan),
@@ -110,14 +110,14 @@ def main(
 
 
 def _measure(
-    plan: Plan,
+    plan: BenchPlan,
     number: int,
     subject: Subject | None,
     only: tuple[str, ...],
     *,
     data: Path | None,
     other: Subject | None,
-) -> list[Row]:
+) -> list[FigureRow]:
     def say(section: str) -> None:
         click.echo(f"[{number + 1}] {section} …", err=True)
 
@@ -129,7 +129,7 @@ def _measure(
     return uvloop.run(sections.foreign(subject, fresh, only, say))
 
 
-def _show(run: Run) -> None:
+def _show(run: BenchRun) -> None:
     floors = [row.floor_us for row in run.rows if row.floor_us]
     click.echo(f"{run.subject}, {run.started}, median of {len(run.repetitions)}")
     click.echo(

@@ -13,7 +13,7 @@ class Trouble(Exception):
     """The relay did not do what the workload needs; the message says what it did instead."""
 
 
-class Connection(asyncio.Protocol):
+class BenchConnection(asyncio.Protocol):
     """One client.
 
     `answer` is called with each message that is not an EVENT; `arrived` after each read that held events; `lost` once when
@@ -94,14 +94,14 @@ def _ignore(_message: bytes) -> None:
     """What a workload does not ask for: AUTH challenges, notices."""
 
 
-async def connect(url: str) -> Connection:
+async def connect(url: str) -> BenchConnection:
     """An open connection to a ws:// or wss:// URL. Raises Trouble or OSError."""
     where = urlsplit(url)
     secure = where.scheme == "wss"
     if where.scheme not in ("ws", "wss") or where.hostname is None:
         raise Trouble(f"{url!r} is no ws:// or wss:// URL")
     _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: Connection(where),
+        lambda: BenchConnection(where),
         where.hostname,
         where.port or (443 if secure else 80),
         ssl=ssl.create_default_context() if secure else None,
@@ -111,9 +111,9 @@ async def connect(url: str) -> Connection:
     return connection
 
 
-async def connect_many(url: str, number: int) -> list[Connection]:
+async def connect_many(url: str, number: int) -> list[BenchConnection]:
     """Open `number` connections, a few at a time so that no backlog overflows."""
-    connections: list[Connection] = []
+    connections: list[BenchConnection] = []
     while len(connections) < number:
         some = min(50, number - len(connections))
         connections += await asyncio.gather(*(connect(url) for _ in range(some)))

@@ -8,7 +8,7 @@ import msgspec
 from bench.targets import TARGETS, Figure
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FigureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one workload gave. A figure that could not be had is None.
 
     `units` of `unit` in `seconds`; `cpu_us` is server CPU microseconds per unit (user and system, all threads);
@@ -56,14 +56,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         }[wanted]
 
 
-class Run(msgspec.Struct, frozen=True):
+class BenchRun(msgspec.Struct, frozen=True):
     """One invocation: when (ISO 8601), against what, with which settings, and its rows, the median of all repetitions."""
 
     started: str
     subject: str
     settings: dict[str, float]
-    rows: list[Row]
-    repetitions: list[list[Row]]
+    rows: list[FigureRow]
+    repetitions: list[list[FigureRow]]
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -90,16 +90,16 @@ def percentile(sample: Sequence[float], percent: float) -> float:
     return ordered[max(0, int(rank) - 1)]
 
 
-def median_rows(repetitions: Sequence[Sequence[Row]]) -> list[Row]:
+def median_rows(repetitions: Sequence[Sequence[FigureRow]]) -> list[FigureRow]:
     """One row a name, in order of first appearance; each figure is the median over the repetitions that have it."""
-    grouped: dict[str, list[Row]] = {}
+    grouped: dict[str, list[FigureRow]] = {}
     for rows in repetitions:
         for row in rows:
             grouped.setdefault(row.name, []).append(row)
     return [_median_row(rows) for rows in grouped.values()]
 
 
-def _median_row(rows: Sequence[Row]) -> Row:
+def _median_row(rows: Sequence[FigureRow]) -> FigureRow:
     if len(rows) == 1:
         return rows[0]
     floor = statistics.median(row.floor_us for row in rows)
@@ -126,20 +126,20 @@ def _median(values: Sequence[float | None]) -> float | None:
     return statistics.median(present) if present else None
 
 
-def is_met(row: Row) -> bool | None:
+def is_met(row: FigureRow) -> bool | None:
     """Whether the row reaches all its targets; None when it has none or a figure could not be had."""
     values = [(row.figure(target.figure), target.at_most) for target in TARGETS.get(row.name, ())]
     known = [value <= at_most for value, at_most in values if value is not None]
     return all(known) if known and len(known) == len(values) else None
 
 
-def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Ratio]:
+def compare(before: Sequence[FigureRow], after: Sequence[FigureRow]) -> list[Ratio]:
     """The rows that both have, in the order of `before`."""
     later = {row.name: row for row in after}
     return [_ratio(row, later[row.name]) for row in before if row.name in later]
 
 
-def _ratio(one: Row, two: Row) -> Ratio:
+def _ratio(one: FigureRow, two: FigureRow) -> Ratio:
     def of(first: float | None, second: float | None) -> float | None:
         return second / first if first and second is not None else None
 

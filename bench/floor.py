@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.client import Trouble
-from bench.figures import Row, percentile
+from bench.figures import FigureRow, percentile
 from keys.schnorr import fault
 from relay.protocol.event import parse
 
@@ -32,7 +32,7 @@ def _round(wires: Sequence[bytes]) -> float:
     return spent * 1e6 / len(wires)
 
 
-def sync(directory: Path) -> Row:
+def sync(directory: Path) -> FigureRow:
     """Row "disk sync": appending two pages to a file in `directory` and fdatasync, one after another."""
     times: list[float] = []
     with tempfile.TemporaryFile(dir=directory) as file:
@@ -42,7 +42,7 @@ def sync(directory: Path) -> Row:
             file.flush()
             os.fdatasync(file.fileno())
             times.append(time.perf_counter() - begin)
-    return Row(
+    return FigureRow(
         name="disk sync",
         unit="write",
         units=_SYNCS,

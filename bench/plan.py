@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Plan(msgspec.Struct, frozen=True):
+class BenchPlan(msgspec.Struct, frozen=True):
     """Sizes of the workloads; times are seconds."""
 
     seed: int = 1
@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True):
     small_questions: int = 1600  # a turn, of each query load
 
 
-QUICK = Plan(
+QUICK = BenchPlan(
     events=5000,
     singles=100,
     stored=5000,

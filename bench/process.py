@@ -71,7 +71,7 @@ class Spent(msgspec.Struct, frozen=True):
         return None if self.cpu_seconds is None else self.cpu_seconds * 1e6 / max(1, units)
 
 
-class Meter:
+class CpuMeter:
     """Starts when it is made."""
 
     def __init__(self, subject: Subject) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.figures import Ratio, Row, Run, is_met
+from bench.figures import BenchRun, FigureRow, Ratio, is_met
 from bench.targets import TARGETS
 
 RESULTS = Path(__file__).parent / "results"
@@ -13,7 +13,7 @@ _HEAD = ("work", "unit", "units/s", "server CPU", "in V", "p50", "p99", "memory"
 _RATIO_HEAD = ("work", "units/s", "server CPU", "in V", "p50", "p99", "memory")
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[FigureRow]) -> str:
     """The rows of a run, each against its target."""
     return _columns([_HEAD, *map(_cells, rows)])
 
@@ -26,7 +26,7 @@ def ratios(rows: Sequence[Ratio]) -> str:
     return _columns([_RATIO_HEAD, *cells])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: FigureRow) -> tuple[str, ...]:
     targets = TARGETS.get(row.name, ())
     verdict = {True: "met", False: "MISSED", None: ""}[is_met(row)]
     return (
@@ -69,12 +69,12 @@ def _columns(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in padded)
 
 
-def save(run: Run, path: Path) -> None:
+def save(run: BenchRun, path: Path) -> None:
     """Write a run where `load` finds it; directories are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(run)) + b"\n")
 
 
-def load(path: Path) -> Run:
+def load(path: Path) -> BenchRun:
     """A saved run. Raises OSError or msgspec.DecodeError."""
-    return msgspec.json.decode(path.read_bytes(), type=Run)
+    return msgspec.json.decode(path.read_bytes(), type=BenchRun)

@@ -12,18 +12,18 @@ from typing import Final
 import msgspec
 
 from bench import corpus
-from bench.figures import Row
+from bench.figures import FigureRow
 from bench.floor import floor_us, sync
 from bench.peer import sketch
-from bench.plan import Plan
+from bench.plan import BenchPlan
 from bench.process import Subject, started
 from bench.workloads import api, fanout, feed, idle, ingest, query, rebuild, search, searched, small, transfer
 
-Section = Callable[[Subject, Plan], Awaitable[list[Row]]]
+Section = Callable[[Subject, BenchPlan], Awaitable[list[FigureRow]]]
 Say = Callable[[str], None]
 
 
-async def _ingest(subject: Subject, plan: Plan) -> list[Row]:
+async def _ingest(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     return [await ingest.pipelined(subject, plan), await ingest.one_at_a_time(subject, plan)]
 
 
@@ -39,10 +39,10 @@ NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "transfer", "query", "
 class Floor:
     """Measures V just before and just after work, since the speed of a shared machine varies; a row gets the mean."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: BenchPlan) -> None:
         self._wires = list(islice(corpus.wires(plan.seed, plan.events), 1000))
 
-    async def under(self, work: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
+    async def under(self, work: Callable[[], Awaitable[list[FigureRow]]]) -> list[FigureRow]:
         """The rows that `work` gives, with V filled in."""
         before = floor_us(self._wires)
         rows = await work()
@@ -51,14 +51,14 @@ class Floor:
 
 
 async def own(
-    plan: Plan, only: Collection[str], data: Path | None, say: Say, other: Subject | None = None
-) -> list[Row]:
+    plan: BenchPlan, only: Collection[str], data: Path | None, say: Say, other: Subject | None = None
+) -> list[FigureRow]:
     """Measure `tidings serve` of this tree, freshly started for each section.
 
     `data`: a seeded directory to keep or use again. `other`: the relay beside which the section "small" runs; None is the sketch.
     """
     floor = Floor(plan)
-    rows: list[Row] = []
+    rows: list[FigureRow] = []
     with tempfile.TemporaryDirectory(prefix="tidings-bench-") as scratch:
         if "ingest" in only or "small" in only:
             rows.append(sync(Path(scratch)))
@@ -94,7 +94,7 @@ async def own(
     return rows
 
 
-async def _small(scratch: Path, plan: Plan, other: Subject | None) -> list[Row]:
+async def _small(scratch: Path, plan: BenchPlan, other: Subject | None) -> list[FigureRow]:
     """Ordinary small work beside the sketch, or beside `other`; each has the same events first."""
     with ExitStack() as stack:
         theirs = stack.enter_context(sketch(scratch)) if other is None else other
@@ -104,7 +104,7 @@ async def _small(scratch: Path, plan: Plan, other: Subject | None) -> list[Row]:
         return await small.rows(ours, theirs, plan)
 
 
-async def _feed(data: Path | None, scratch: Path, plan: Plan) -> Path:
+async def _feed(data: Path | None, scratch: Path, plan: BenchPlan) -> Path:
     """A filled directory that may be written to: of one that is kept, a copy."""
     kept = scratch / "filled-feed" if data is None else data.with_name(f"{data.name}-feed")
     await feed.fill(kept, plan)
@@ -112,10 +112,10 @@ async def _feed(data: Path | None, scratch: Path, plan: Plan) -> Path:
     return shutil.copytree(kept, scratch / "feed", ignore=shutil.ignore_patterns("*.sock"))
 
 
-async def foreign(subject: Subject, plan: Plan, only: Collection[str], say: Say) -> list[Row]:
+async def foreign(subject: Subject, plan: BenchPlan, only: Collection[str], say: Say) -> list[FigureRow]:
     """Measure the relay at a URL over its protocol alone; what queries need is published first."""
     floor = Floor(plan)
-    rows: list[Row] = []
+    rows: list[FigureRow] = []
     for name, section in LIVE.items():
         if name in only:
             say(name)

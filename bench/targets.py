@@ -23,43 +23,43 @@ class Figure(enum.StrEnum):
     EACH = "µs each"  # wall-clock time per unit
 
 
-class Target(msgspec.Struct, frozen=True):
+class FigureTarget(msgspec.Struct, frozen=True):
     """The figure may be at most this."""
 
     figure: Figure
     at_most: float
 
 
-TARGETS: Final[dict[str, tuple[Target, ...]]] = {
-    "ingest": (Target(Figure.CPU, 2.9),),
-    "ingest one at a time": (Target(Figure.P50, 0.7),),
-    "query mixed": (Target(Figure.CPU, 0.12),),
-    "query feed page": (Target(Figure.CPU, 0.07),),
-    "fan-out": (Target(Figure.CPU, 0.11),),
-    "fan-out paced": (Target(Figure.P50, 6.0),),
+TARGETS: Final[dict[str, tuple[FigureTarget, ...]]] = {
+    "ingest": (FigureTarget(Figure.CPU, 2.9),),
+    "ingest one at a time": (FigureTarget(Figure.P50, 0.7),),
+    "query mixed": (FigureTarget(Figure.CPU, 0.12),),
+    "query feed page": (FigureTarget(Figure.CPU, 0.07),),
+    "fan-out": (FigureTarget(Figure.CPU, 0.11),),
+    "fan-out paced": (FigureTarget(Figure.P50, 6.0),),
     **{
-        f"search hybrid{share}": (Target(Figure.P50, 15.0), Target(Figure.P99, 40.0))
+        f"search hybrid{share}": (FigureTarget(Figure.P50, 15.0), FigureTarget(Figure.P99, 40.0))
         for share in ("", " 50 %", " 1 %", " 0.1 %")
     },
-    "search start": (Target(Figure.P50, 2000.0),),
-    "search on note": (Target(Figure.RATIO, 1.1),),  # 1, and what a busy machine adds: notes are not searched
-    "idle": (Target(Figure.MEMORY, 12_000),),
-    "stream": (Target(Figure.P50, 50.0),),
-    "feed hot page": (Target(Figure.P99, 10.0),),
-    "feed hot page 1000": (Target(Figure.P99, 10.0),),
-    "feed post": (Target(Figure.MORE_V, 1.2),),
-    "search post": (Target(Figure.MORE_V, 2.5),),
-    "feed first vote": (Target(Figure.RATIO, 2.0),),  # beside a reaction to a note
-    "feed vote": (Target(Figure.RATIO, 1.2),),  # 1, and what more pages of the same index and a busy machine add
-    "feed vote one at a time": (Target(Figure.RATIO, 2.5),),
-    "rebuild": (Target(Figure.EACH, 50),),  # 20,000 rows a second
-    "rebuild, others": (Target(Figure.WAIT_RATIO, 2.0),),
-    "small ingest 8×32": (Target(Figure.RATIO, 1.3),),
-    "small ingest 8×8": (Target(Figure.RATIO, 1.4),),
-    "small hub traffic": (Target(Figure.RATIO, 2.2),),
-    "small query mixed": (Target(Figure.RATIO, 1.25),),
-    "small query ids": (Target(Figure.MORE_US, 40),),
-    "small query thread": (Target(Figure.MORE_US, 40),),
-    "small query feed page": (Target(Figure.RATIO, 1.15),),
-    "small query one in flight": (Target(Figure.WAIT_RATIO, 2.5),),
+    "search start": (FigureTarget(Figure.P50, 2000.0),),
+    "search on note": (FigureTarget(Figure.RATIO, 1.1),),  # 1, and what a busy machine adds: notes are not searched
+    "idle": (FigureTarget(Figure.MEMORY, 12_000),),
+    "stream": (FigureTarget(Figure.P50, 50.0),),
+    "feed hot page": (FigureTarget(Figure.P99, 10.0),),
+    "feed hot page 1000": (FigureTarget(Figure.P99, 10.0),),
+    "feed post": (FigureTarget(Figure.MORE_V, 1.2),),
+    "search post": (FigureTarget(Figure.MORE_V, 2.5),),
+    "feed first vote": (FigureTarget(Figure.RATIO, 2.0),),  # beside a reaction to a note
+    "feed vote": (FigureTarget(Figure.RATIO, 1.2),),  # 1, and what more pages of the same index and a busy machine add
+    "feed vote one at a time": (FigureTarget(Figure.RATIO, 2.5),),
+    "rebuild": (FigureTarget(Figure.EACH, 50),),  # 20,000 rows a second
+    "rebuild, others": (FigureTarget(Figure.WAIT_RATIO, 2.0),),
+    "small ingest 8×32": (FigureTarget(Figure.RATIO, 1.3),),
+    "small ingest 8×8": (FigureTarget(Figure.RATIO, 1.4),),
+    "small hub traffic": (FigureTarget(Figure.RATIO, 2.2),),
+    "small query mixed": (FigureTarget(Figure.RATIO, 1.25),),
+    "small query ids": (FigureTarget(Figure.MORE_US, 40),),
+    "small query thread": (FigureTarget(Figure.MORE_US, 40),),
+    "small query feed page": (FigureTarget(Figure.RATIO, 1.15),),
+    "small query one in flight": (FigureTarget(Figure.WAIT_RATIO, 2.5),),
 }

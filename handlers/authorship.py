@@ -12,7 +12,7 @@ from relay.protocol import membership
 from relay.protocol.admission import Admission, Door, ProvisionIdentity
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
-from relay.protocol.relay import Relay
+from relay.protocol.relay import RelayRules
 
 _STRICT: Final = frozenset({Door.CLIENT, Door.HTTP})
 _NUL: Final = "\x00"
@@ -29,7 +29,7 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
     return (("keys", event.pubkey),)
 
 
-def sign_in(event: Event, facts: Facts, now: int, door: Door, relay: Relay) -> Admission:
+def sign_in(event: Event, facts: Facts, now: int, door: Door, relay: RelayRules) -> Admission:
     """Keep it, and see that its author has a posting identity. Raises Reject(restricted) where that cannot be."""
     if door is Door.IMPORT or facts.identity_of(event.pubkey) is not None:
         return _KEPT

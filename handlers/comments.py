@@ -15,7 +15,7 @@ from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts, Need
 from relay.protocol.names import is_blank
-from relay.protocol.relay import Relay
+from relay.protocol.relay import RelayRules
 
 _POST: Final = str(kinds.POST)
 _NOTE: Final = str(kinds.NOTE)
@@ -30,7 +30,7 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
             yield "events", above
 
 
-def admit_comment(relay: Relay) -> Admit:
+def admit_comment(relay: RelayRules) -> Admit:
     """Raises Reject: `invalid:` where it does not fit what it stands under, `restricted:` without an identity."""
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:

@@ -14,10 +14,10 @@ from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
 from relay.protocol.names import is_blank
-from relay.protocol.relay import Relay
+from relay.protocol.relay import RelayRules
 
 
-def admit_article(relay: Relay) -> Admit:
+def admit_article(relay: RelayRules) -> Admit:
     """Raises Reject: `invalid:` without a `d` tag or text, or for an older version; `restricted:` without an identity."""
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:

@@ -13,10 +13,10 @@ from relay.protocol import feed, kinds, names, urls
 from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value, values
 from relay.protocol.facts import Facts, Need
-from relay.protocol.relay import Relay
+from relay.protocol.relay import RelayRules
 
 
-def admit_post(relay: Relay) -> Admit:
+def admit_post(relay: RelayRules) -> Admit:
     """Raises Reject: `invalid:` without a title or for a group that is not here, `restricted:` without an identity."""
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
@@ -45,7 +45,7 @@ def needs_of_edit(event: Event, facts: Facts) -> Iterable[Need]:
         yield "keys", post.pubkey
 
 
-def admit_edit(relay: Relay) -> Admit:
+def admit_edit(relay: RelayRules) -> Admit:
     """Of what is no post, or not here, an edit is any event.
 
     Raises Reject: `blocked:` when a key of the same identity has deleted the post, `restricted:` when it is another's.

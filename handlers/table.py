@@ -31,21 +31,21 @@ from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, Key, Meaning
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
-from relay.protocol.relay import Relay
+from relay.protocol.relay import RelayRules
 from relay.protocol.rows import Projection
 
 
-class Row(msgspec.Struct, frozen=True):
+class KindRow(msgspec.Struct, frozen=True):
     """A family of kinds. `admit` takes the relay and gives the handler; `nips` are the numbers it adds to NIP-11."""
 
     name: str
     kinds: tuple[range, ...]
-    admit: Callable[[Relay], Admit]
+    admit: Callable[[RelayRules], Admit]
     needs: Needs = needs_nothing
     nips: tuple[int, ...] = ()
 
 
-def _anywhere(admit: Admit) -> Callable[[Relay], Admit]:
+def _anywhere(admit: Admit) -> Callable[[RelayRules], Admit]:
     """For handlers that need not know the relay."""
     return lambda _relay: admit
 
@@ -62,29 +62,29 @@ _EPHEMERAL = (range(20000, 30000),)
 _ADDRESSABLE = (range(30000, 40000),)
 _ALL = (range(kinds.MAX_KIND + 1),)
 
-HANDLERS: Final[tuple[Row, ...]] = (
-    Row("deletion", _DELETION, _anywhere(deletion.admit), needs=deletion.needs, nips=(9,)),
-    Row("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), identities.needs_key, nips=(62,)),
-    Row("posts", _only(kinds.POST), posts.admit_post, authorship.needs),
-    Row("edits", _only(kinds.EDIT), posts.admit_edit, posts.needs_of_edit),
-    Row("comments", _only(kinds.COMMENT), comments.admit_comment, comments.needs, nips=(22,)),
-    Row("votes", _only(kinds.REACTION), votes.admit_vote, votes.needs, nips=(25,)),
-    Row("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), needs=identities.needs_of_join, nips=(43,)),
-    Row("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
-    Row("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), needs=identities.needs_key, nips=(43,)),
-    Row(
+HANDLERS: Final[tuple[KindRow, ...]] = (
+    KindRow("deletion", _DELETION, _anywhere(deletion.admit), needs=deletion.needs, nips=(9,)),
+    KindRow("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), identities.needs_key, nips=(62,)),
+    KindRow("posts", _only(kinds.POST), posts.admit_post, authorship.needs),
+    KindRow("edits", _only(kinds.EDIT), posts.admit_edit, posts.needs_of_edit),
+    KindRow("comments", _only(kinds.COMMENT), comments.admit_comment, comments.needs, nips=(22,)),
+    KindRow("votes", _only(kinds.REACTION), votes.admit_vote, votes.needs, nips=(25,)),
+    KindRow("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), needs=identities.needs_of_join, nips=(43,)),
+    KindRow("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
+    KindRow("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), needs=identities.needs_key, nips=(43,)),
+    KindRow(
         "profiles",
         _only(kinds.METADATA),
         _anywhere(identities.admit_profile),
         identities.needs_key,
         (1,),
     ),
-    Row("knowledge", _only(kinds.WIKI), knowledge.admit_article, needs=authorship.needs, nips=(54,)),
-    Row("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
-    Row("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), nips=(1, 2, 65)),
-    Row("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
-    Row("addressable", _ADDRESSABLE, _anywhere(addressable.admit), nips=(1,)),
-    Row("regular", _ALL, _anywhere(regular.admit), nips=(1, 40)),
+    KindRow("knowledge", _only(kinds.WIKI), knowledge.admit_article, needs=authorship.needs, nips=(54,)),
+    KindRow("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
+    KindRow("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), nips=(1, 2, 65)),
+    KindRow("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
+    KindRow("addressable", _ADDRESSABLE, _anywhere(addressable.admit), nips=(1,)),
+    KindRow("regular", _ALL, _anywhere(regular.admit), nips=(1, 40)),
 )
 
 NIPS: Final = tuple(sorted({nip for row in HANDLERS for nip in row.nips}))
@@ -102,7 +102,7 @@ def _rows_by_kind() -> bytes:
 _ROW_OF: Final = _rows_by_kind()
 
 
-def row_of(kind: int) -> Row:
+def row_of(kind: int) -> KindRow:
     """The row that has this kind (0 to 65535)."""
     return HANDLERS[_ROW_OF[kind]]
 
@@ -118,15 +118,17 @@ def meaning(
     passages: Callable[[Event], int] = lambda _event: 1,
 ) -> Meaning:
     """What storage asks; the arguments are `relay.protocol.relay.Relay`. `passages`: into how many an event is cut."""
-    return _Table(Relay(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key), passages)
+    return _HandlerTable(
+        RelayRules(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key), passages
+    )
 
 
-class _Table:
+class _HandlerTable:
     """Meaning by look-up in HANDLERS."""
 
     __slots__ = ("_admits", "_chunks", "_knowledge", "_passages", "_searched")
 
-    def __init__(self, relay: Relay, passages: Callable[[Event], int]) -> None:
+    def __init__(self, relay: RelayRules, passages: Callable[[Event], int]) -> None:
         self._passages = passages
         self._searched = relay.searched
         self._knowledge = relay.knowledge if relay.chunks_per_key else frozenset[int]()

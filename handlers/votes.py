@@ -12,7 +12,7 @@ from relay.protocol import feed, kinds
 from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
-from relay.protocol.relay import Relay
+from relay.protocol.relay import RelayRules
 
 
 def needs(event: Event, facts: Facts) -> Iterable[Need]:
@@ -28,7 +28,7 @@ def needs(event: Event, facts: Facts) -> Iterable[Need]:
         yield "events", root
 
 
-def admit_vote(relay: Relay) -> Admit:
+def admit_vote(relay: RelayRules) -> Admit:
     """Raises Reject(restricted) when it votes on a post or comment here and its key has no identity."""
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:

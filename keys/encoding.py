@@ -19,7 +19,7 @@ _SPECIAL, _RELAY, _AUTHOR, _KIND = range(4)
 _Items = list[tuple[int, bytes]]
 
 
-class Profile(msgspec.Struct, frozen=True):
+class ProfilePointer(msgspec.Struct, frozen=True):
     """`nprofile`: a public key and where it is found."""
 
     pubkey: str
@@ -44,7 +44,7 @@ class AddressPointer(msgspec.Struct, frozen=True):
     relays: tuple[str, ...] = ()
 
 
-Pointer = Profile | EventPointer | AddressPointer
+Pointer = ProfilePointer | EventPointer | AddressPointer
 
 
 def encode(prefix: Bare, value: str) -> str:
@@ -63,7 +63,7 @@ def decode(prefix: Bare, text: str) -> str:
 def encode_pointer(pointer: Pointer) -> str:
     """An `nprofile`, `nevent` or `naddr`. Raises ValueError for a field that cannot be written."""
     match pointer:
-        case Profile(pubkey, relays):
+        case ProfilePointer(pubkey, relays):
             return to_bech32("nprofile", _write([(_SPECIAL, _from_hex(pubkey)), *_relays(relays)]))
         case EventPointer(event_id, relays, author, kind):
             items = [(_SPECIAL, _from_hex(event_id)), *_relays(relays)]
@@ -83,8 +83,8 @@ def decode_pointer(text: str) -> Pointer:
     return _POINTERS[prefix](_read(data))
 
 
-def _profile(items: _Items) -> Profile:
-    return Profile(_to_hex(_one(items, _SPECIAL)), _relay_urls(items))
+def _profile(items: _Items) -> ProfilePointer:
+    return ProfilePointer(_to_hex(_one(items, _SPECIAL)), _relay_urls(items))
 
 
 def _event_pointer(items: _Items) -> EventPointer:

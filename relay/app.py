@@ -29,7 +29,7 @@ from relay.config import Config, ConfigError, Search, reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread
-from relay.roles.page import MANY, Page
+from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
 from relay.server import control, listener, policies
 from relay.server.hub import Hub
@@ -38,7 +38,7 @@ from relay.server.remote_search import RemoteSearch
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
-from storage.base import Info, Reader, StorageError, Tools, Writer
+from storage.base import Info, LogWriter, Reader, StorageError, Tools
 from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
@@ -128,7 +128,7 @@ async def open_reader(config: Config, processes: int = 1) -> SqliteStore:
     )
 
 
-def open_vault(config: Config, writer: Writer) -> Vault:
+def open_vault(config: Config, writer: LogWriter) -> Vault:
     """The relay's secrets, made at the first start. Raises ConfigError when they are lost, changed or malformed."""
     recorded = writer.tables.secret_check()
     found = unlock(config, recorded)
@@ -238,7 +238,7 @@ def addresses(config: Config) -> int:
 
 
 def make_hub(
-    settings: Settings, page: Page, store: SqliteStore, secrets: Vault, *, faults: Faults, role: int = 0
+    settings: Settings, page: SharedPage, store: SqliteStore, secrets: Vault, *, faults: Faults, role: int = 0
 ) -> Hub:
     """A hub with its identities; its link to the writer and its search are the caller's to give."""
     hub = Hub(settings, page, store, secrets.pubkey, faults=faults, role=role)
@@ -265,7 +265,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
         secrets = await asyncio.to_thread(prepare_writer, config, writer)
         store = await open_reader(config)
         try:
-            page = Page(("front", "writer"), fronts=1, addresses=addresses(config))
+            page = SharedPage(("front", "writer"), fronts=1, addresses=addresses(config))
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)

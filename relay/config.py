@@ -40,7 +40,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A group of settings: one table of the TOML file."""
 
 
-class Relay(Section, frozen=True):
+class RelaySettings(Section, frozen=True):
     """Who this relay is: shown in NIP-11 and on the page."""
 
     name: Annotated[str, Meta(description="name shown to people", extra=LIVE)] = "Tidings"
@@ -137,7 +137,7 @@ class Storage(Section, frozen=True):
     ] = 20_000
 
 
-class Limits(Section, frozen=True):
+class LimitSettings(Section, frozen=True):
     """What one message, event or filter may be; advertised in NIP-11 as enforced."""
 
     max_message_bytes: Annotated[
@@ -216,7 +216,7 @@ class Rates(Section, frozen=True):
     burst: Annotated[float, Meta(ge=1, description="how many seconds' worth may come at once", extra=LIVE)] = 10.0
 
 
-class Identities(Section, frozen=True):
+class IdentitySettings(Section, frozen=True):
     """Posting identities and users: who may register, what binds to what, where secrets come from."""
 
     registration: Annotated[
@@ -334,13 +334,13 @@ class Search(Section, frozen=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings, effective: `config.limits.max_subscriptions`."""
 
-    relay: Relay = msgspec.field(default_factory=Relay)
+    relay: RelaySettings = msgspec.field(default_factory=RelaySettings)
     server: Server = msgspec.field(default_factory=Server)
     storage: Storage = msgspec.field(default_factory=Storage)
-    limits: Limits = msgspec.field(default_factory=Limits)
+    limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     access: Access = msgspec.field(default_factory=Access)
     rates: Rates = msgspec.field(default_factory=Rates)
-    identities: Identities = msgspec.field(default_factory=Identities)
+    identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
     search: Search = msgspec.field(default_factory=Search)
 
 

@@ -27,7 +27,7 @@ import msgspec
 from keys.vault import VaultError
 from relay import app
 from relay.config import Config, ConfigError, reload
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
 from relay.roles.writer import WriterRole
@@ -50,12 +50,12 @@ log = logging.getLogger("tidings")
 Load = Callable[[], Config]
 
 
-class Plan(msgspec.Struct, frozen=True):
+class ProcessPlan(msgspec.Struct, frozen=True):
     """What every role is given at its fork. `roles` are the numbers of the roles on the page, by name."""
 
     config: Config
     load: Load
-    page: Page
+    page: SharedPage
     url: str
     writer: str  # paths of sockets
     search: str
@@ -88,9 +88,9 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         commands = stack.enter_context(control.listening(data))
         number = fronts(config)
         names = (*(f"front {n + 1}" for n in range(number)), "writer", "search")
-        page = Page(names, number, app.addresses(config))
+        page = SharedPage(names, number, app.addresses(config))
         kept = SettingsInForce()
-        plan = Plan(
+        plan = ProcessPlan(
             config, load, page, listener.url_of(sock, "ws"), str(data / WRITER_SOCKET), str(data / SEARCH_SOCKET)
         )
         roles = [
@@ -175,7 +175,7 @@ def _living(life: Callable[[], int], lifeline: Lifeline) -> int:
         return 1
 
 
-def _settings(plan: Plan) -> Config:
+def _settings(plan: ProcessPlan) -> Config:
     """The settings in force: those of the start, with what was reloaded since where this role is started again."""
     if not plan.page.position().number:
         return plan.config
@@ -187,11 +187,11 @@ def _settings(plan: Plan) -> Config:
 # the writer
 
 
-def _writer(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
+def _writer(plan: ProcessPlan, end: socket.socket, lifeline: Lifeline) -> int:
     return _living(partial(_write, plan, end, lifeline), lifeline)
 
 
-def _write(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
+def _write(plan: ProcessPlan, end: socket.socket, lifeline: Lifeline) -> int:
     config = _settings(plan)
     faults = Faults()
     writer = app.open_writer(config, plan.url, is_locked=True)
@@ -212,11 +212,11 @@ def _write(plan: Plan, end: socket.socket, lifeline: Lifeline) -> int:
 # search
 
 
-def _search(plan: Plan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
+def _search(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
     return _living(lambda: _looped(_answer(plan, end, kept, lifeline)), lifeline)
 
 
-async def _answer(plan: Plan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
+async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
     from relay import search  # it loads what no other role may
 
     config = _settings(plan)
@@ -236,7 +236,9 @@ async def _answer(plan: Plan, end: socket.socket, kept: SettingsInForce, lifelin
 # a front
 
 
-def _front(plan: Plan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline) -> int:
+def _front(
+    plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline
+) -> int:
     return _living(lambda: _looped(_serve(plan, number, sock, commands, lifeline)), lifeline)
 
 
@@ -247,7 +249,7 @@ def _looped(work: Coroutine[Any, Any, int]) -> int:
 
 
 async def _serve(
-    plan: Plan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline
+    plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline
 ) -> int:
     from relay.http import app as http
 

@@ -17,11 +17,11 @@ from typing import Any, Final
 import msgspec
 
 from relay.config import Config, ConfigError, Search
-from relay.roles.page import FAULTY, Page
+from relay.roles.page import FAULTY, SharedPage
 from relay.roles.search import SearchServer, SettingsInForce
 from relay.roles.supervisor import Lifeline
 from relay.server.embedding import Worker
-from relay.server.follow import Follower, Following
+from relay.server.follow import Follower, LogFollower
 from relay.server.link import Link, keep
 from relay.server.supervision import Faults, Tasks
 from storage.base import Readers, StorageError
@@ -166,7 +166,7 @@ class LocalSearch:
 
 async def live(
     config: Config,
-    page: Page,
+    page: SharedPage,
     role: int,
     lifeline: Lifeline,
     *,
@@ -194,7 +194,7 @@ async def live(
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
         tasks.repeat(partial(_beat, page, role, faults), "the beat")
-        following = Following(page, store, lambda _id: None, faults.report, tasks.start)
+        following = LogFollower(page, store, lambda _id: None, faults.report, tasks.start)
         link = _link(role, following, faults)
         stack.callback(link.close)
         tasks.repeat(partial(keep, link, writer_path), "the link to the writer")
@@ -211,7 +211,7 @@ async def live(
     return 0
 
 
-async def _beat(page: Page, role: int, faults: Faults) -> None:
+async def _beat(page: SharedPage, role: int, faults: Faults) -> None:
     """Have the page say that this role works, and whether something failed in it."""
     while True:
         page.beat(role)
@@ -219,7 +219,7 @@ async def _beat(page: Page, role: int, faults: Faults) -> None:
         await asyncio.sleep(BEAT)
 
 
-def _link(role: int, following: Following, faults: Faults) -> Link:
+def _link(role: int, following: LogFollower, faults: Faults) -> Link:
     return Link(
         role,
         committed=following.commit,

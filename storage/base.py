@@ -101,7 +101,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
 
 
-class Signer(Protocol):
+class RelaySigner(Protocol):
     """Who signs what the relay itself says; asked inside the writer's transaction."""
 
     @property
@@ -187,7 +187,7 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     hll: str | None = None
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """A stored event with what the log knows about it."""
 
     seq: int
@@ -212,7 +212,7 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     maximum: int = 5000
 
 
-class Writer(Protocol):
+class LogWriter(Protocol):
     """The one writer of a data directory. Blocking: called from one thread at a time, never from the event loop."""
 
     @property
@@ -289,10 +289,10 @@ class Reader(Protocol):
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         """How many distinct events any of the filters matches, limits ignored; exact. Raises as `query` does."""
 
-    async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
+    async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""
 
-    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event with `seq` > `after` in order of `seq`, private ones too, if `wanted` matches: the operator's."""
 
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
@@ -305,7 +305,7 @@ class Reader(Protocol):
         """Let go of the connections. Idempotent."""
 
 
-class Problem(msgspec.Struct, frozen=True, gc=False):
+class Inconsistency(msgspec.Struct, frozen=True, gc=False):
     """Something `check` found wrong; `seq` is 0 where it is not about one event."""
 
     seq: int
@@ -334,7 +334,7 @@ class Tools(Protocol):
     async def info(self) -> Info:
         """Figures about the database."""
 
-    def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
+    def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Inconsistency]:
         """Compare the database with itself: the file, ids, signatures, index rows, projections against a rebuild."""
 
     async def backup(self, target: Path) -> int:

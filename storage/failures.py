@@ -6,10 +6,10 @@ import msgspec
 
 from relay.errors import Prefix, Reject, TooFast
 from storage.base import StorageError, TooCostly
-from storage.identities.types import Refused, Why
+from storage.identities.types import ChangeRefused, Why
 
 
-class Failure(msgspec.Struct, frozen=True):
+class CommandFailure(msgspec.Struct, frozen=True):
     """Why a command was not carried out; nothing is changed then. `detail` is a Why, a Prefix, or seconds."""
 
     kind: Literal["refused", "rejected", "too-fast", "storage", "costly"]
@@ -20,7 +20,7 @@ class Failure(msgspec.Struct, frozen=True):
         """What whoever sent the command is told."""
         match self.kind:
             case "refused":
-                return Refused(Why(self.detail), self.message)
+                return ChangeRefused(Why(self.detail), self.message)
             case "rejected":
                 return Reject(Prefix(self.detail), self.message)
             case "too-fast":
@@ -31,17 +31,17 @@ class Failure(msgspec.Struct, frozen=True):
                 return TooCostly(self.message)
 
 
-def failure(error: BaseException) -> Failure | None:
+def failure(error: BaseException) -> CommandFailure | None:
     """An error that a command may raise as plain data; None for one that nobody foresaw."""
     match error:
-        case Refused():
-            return Failure("refused", error.why.value, error.message)
+        case ChangeRefused():
+            return CommandFailure("refused", error.why.value, error.message)
         case TooFast():
-            return Failure("too-fast", str(error.seconds), error.message)
+            return CommandFailure("too-fast", str(error.seconds), error.message)
         case Reject():
-            return Failure("rejected", error.prefix.value, error.message)
+            return CommandFailure("rejected", error.prefix.value, error.message)
         case TooCostly():
-            return Failure("costly", "", str(error))
+            return CommandFailure("costly", "", str(error))
         case StorageError():
-            return Failure("storage", "", str(error))
+            return CommandFailure("storage", "", str(error))
     return None

@@ -9,9 +9,9 @@ import httpx
 import msgspec
 
 from bench.client import Barrier, Trouble
-from bench.figures import Row, percentile
-from bench.plan import Plan
-from bench.process import Meter, Subject
+from bench.figures import FigureRow, percentile
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Subject
 
 _BASE: Final = "/api/v1"
 _MARK: Final = b"\nevent: post\n"
@@ -19,7 +19,7 @@ _READY: Final = b"\nid: "
 _TEXT: Final = "A post of the bench, with some words that make it as long as most are. " * 5
 
 
-async def rows(subject: Subject, plan: Plan) -> list[Row]:
+async def rows(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     """Rows "api post", "api hot page" and "stream"."""
     parts = urlsplit(subject.url)
     async with httpx.AsyncClient(base_url=f"http://{parts.netloc}{_BASE}/", timeout=60) as client:
@@ -40,9 +40,9 @@ async def _told(client: httpx.AsyncClient, path: str, body: dict[str, str]) -> d
     return found
 
 
-async def _posts(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Row:
+async def _posts(subject: Subject, plan: BenchPlan, client: httpx.AsyncClient) -> FigureRow:
     times = []
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     for number in range(plan.posts):
         begin = time.perf_counter()
         await _told(client, "posts", {"title": f"Post {number}", "content": _TEXT})
@@ -50,9 +50,9 @@ async def _posts(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Row
     return timed("api post", "post", meter, times)
 
 
-async def _pages(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Row:
+async def _pages(subject: Subject, plan: BenchPlan, client: httpx.AsyncClient) -> FigureRow:
     times = []
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     for _ in range(plan.pages):
         begin = time.perf_counter()
         answer = await client.get("posts?sort=hot&limit=25")
@@ -99,7 +99,7 @@ class _Seen:
         self.finished.arrive(number)
 
 
-async def _stream(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Row:
+async def _stream(subject: Subject, plan: BenchPlan, client: httpx.AsyncClient) -> FigureRow:
     parts = urlsplit(subject.url)
     ready, seen = Barrier(plan.watchers), _Seen(plan.watchers)
     loop = asyncio.get_running_loop()
@@ -113,7 +113,7 @@ async def _stream(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Ro
         watchers.append(watcher)
     await ready.wait()
     times: list[float] = []
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     for number in range(plan.watched):
         seen.finished, seen.times, seen.sent = Barrier(plan.watchers), [], time.perf_counter()
         await _told(client, "posts", {"title": f"Watched {number}", "content": _TEXT})
@@ -125,10 +125,10 @@ async def _stream(subject: Subject, plan: Plan, client: httpx.AsyncClient) -> Ro
     return row
 
 
-def timed(name: str, unit: str, meter: Meter, times: list[float]) -> Row:
+def timed(name: str, unit: str, meter: CpuMeter, times: list[float]) -> FigureRow:
     """The row of units that took `times` seconds each, one after another or each by itself, since the meter was started."""
     spent = meter.read()
-    return Row(
+    return FigureRow(
         name=name,
         unit=unit,
         units=len(times),

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bench.figures import Row, percentile
+from bench.figures import FigureRow, percentile
 from bench.process import Spent, Subject
 
 TURNS: Final = 9
@@ -15,7 +15,7 @@ TURNS: Final = 9
 Send = Callable[[Subject, Sequence[bytes]], Awaitable[tuple[Spent, list[float]]]]
 
 
-class Work:
+class BesideWork:
     """Events to be sent in TURNS parts by `send` to `subject`, every one of them new, and what they have cost so far."""
 
     def __init__(self, name: str, unit: str, subject: Subject, wires: Sequence[bytes], send: Send) -> None:
@@ -40,10 +40,10 @@ class Work:
         costs = [spent.cpu_us(len(part)) for spent, part in zip(self._spent, self._parts, strict=True)]
         return [cost for cost in costs if cost is not None]
 
-    def row(self) -> Row:
+    def row(self) -> FigureRow:
         """What all parts cost together."""
         cpu = [spent.cpu_seconds for spent in self._spent if spent.cpu_seconds is not None]
-        return Row(
+        return FigureRow(
             name=self._name,
             unit=self._unit,
             units=self._units,
@@ -54,7 +54,7 @@ class Work:
         )
 
 
-async def beside(base: Work, other: Work) -> list[Row]:
+async def beside(base: BesideWork, other: BesideWork) -> list[FigureRow]:
     """Both rows, the second with its ratio to the first. They take turns, so that the machine's moods meet both."""
     for turn in range(TURNS):
         for work in (base, other) if turn % 2 == 0 else (other, base):

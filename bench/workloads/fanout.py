@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from bench import corpus
-from bench.client import Barrier, Connection, connect, connect_many
-from bench.figures import Row, percentile
+from bench.client import Barrier, BenchConnection, connect, connect_many
+from bench.figures import FigureRow, percentile
 from bench.frames import masked, published
-from bench.plan import Plan
-from bench.process import Meter, Subject
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Subject
 from bench.workloads.ingest import unless_new
 from relay.protocol.event import wire
 
@@ -48,7 +48,7 @@ def _event(seed: int, number: int) -> bytes:
     return published(wire(corpus.signed(AUTHOR, KIND, content, TAGS, EPOCH + number)))
 
 
-async def _subscribed(subject: Subject, plan: Plan) -> list[Connection]:
+async def _subscribed(subject: Subject, plan: BenchPlan) -> list[BenchConnection]:
     connections = await connect_many(subject.url, plan.subscribers)
     ready = Barrier(plan.subscribers * plan.subscriptions)
 
@@ -74,7 +74,7 @@ class Deliveries:
     `arrivals` holds (subscriber's count before, after, time) of every read, from which latencies are reckoned later.
     """
 
-    def __init__(self, connections: list[Connection], each: int, events: int, window: int) -> None:
+    def __init__(self, connections: list[BenchConnection], each: int, events: int, window: int) -> None:
         self.arrivals: list[tuple[int, int, float]] = []
         self.finished = Barrier(len(connections) * each * events)
         self._per_event = len(connections) * each
@@ -83,7 +83,7 @@ class Deliveries:
         for connection in connections:
             self._watch(connection)
 
-    def _watch(self, connection: Connection) -> None:
+    def _watch(self, connection: BenchConnection) -> None:
         start = seen = connection.events
 
         def arrived() -> None:
@@ -108,7 +108,7 @@ class Deliveries:
         await self._gate.acquire()
 
 
-async def _publisher(subject: Subject, deliveries: Deliveries) -> Connection:
+async def _publisher(subject: Subject, deliveries: Deliveries) -> BenchConnection:
     connection = await connect(subject.url)
     connection.lost = deliveries.finished.fail
 
@@ -120,7 +120,7 @@ async def _publisher(subject: Subject, deliveries: Deliveries) -> Connection:
     return connection
 
 
-async def rows(subject: Subject, plan: Plan) -> list[Row]:
+async def rows(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     """Rows "fan-out" (as fast as it goes, a few events under way) and "fan-out paced"."""
     connections = await _subscribed(subject, plan)
     full = await _full_speed(subject, plan, connections)
@@ -130,11 +130,11 @@ async def rows(subject: Subject, plan: Plan) -> list[Row]:
     return [full, paced]
 
 
-async def _full_speed(subject: Subject, plan: Plan, connections: list[Connection]) -> Row:
+async def _full_speed(subject: Subject, plan: BenchPlan, connections: list[BenchConnection]) -> FigureRow:
     frames = [_event(plan.seed, number) for number in range(plan.burst)]
     deliveries = Deliveries(connections, plan.subscriptions, plan.burst, plan.burst_window)
     publisher = await _publisher(subject, deliveries)
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
 
     async def publish() -> None:
         for frame in frames:
@@ -149,15 +149,15 @@ async def _full_speed(subject: Subject, plan: Plan, connections: list[Connection
     spent = meter.read()
     publisher.close()
     units = plan.burst * plan.subscribers * plan.subscriptions
-    return Row(name="fan-out", unit="delivery", units=units, seconds=spent.seconds, cpu_us=spent.cpu_us(units))
+    return FigureRow(name="fan-out", unit="delivery", units=units, seconds=spent.seconds, cpu_us=spent.cpu_us(units))
 
 
-async def _paced(subject: Subject, plan: Plan, connections: list[Connection]) -> Row:
+async def _paced(subject: Subject, plan: BenchPlan, connections: list[BenchConnection]) -> FigureRow:
     frames = [_event(plan.seed, plan.burst + number) for number in range(plan.paced)]
     deliveries = Deliveries(connections, plan.subscriptions, plan.paced, plan.paced)
     publisher = await _publisher(subject, deliveries)
     sent: list[float] = []
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     start = time.perf_counter()
     for number, frame in enumerate(frames):
         await asyncio.sleep(max(0.0, start + number / plan.pace - time.perf_counter()))
@@ -171,7 +171,7 @@ async def _paced(subject: Subject, plan: Plan, connections: list[Connection]) ->
         for before, after, when in deliveries.arrivals
         for count in range(before, after)
     ]
-    return Row(
+    return FigureRow(
         name="fan-out paced",
         unit="delivery",
         units=len(latencies),

@@ -17,11 +17,11 @@ import msgspec
 
 from bench import corpus, feed, seeded
 from bench.client import Trouble
-from bench.figures import Row
-from bench.plan import Plan
-from bench.process import Meter, Subject, command, run, started
+from bench.figures import FigureRow
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Subject, command, run, started
 from bench.workloads.api import timed
-from bench.workloads.beside import Work, beside
+from bench.workloads.beside import BesideWork, beside
 from bench.workloads.ingest import drip, pour, refusal, unless_new
 
 PAGE: Final = 25  # posts
@@ -33,7 +33,7 @@ UNSEARCHED: Final = ("search.kinds=", "search.knowledge_kinds=")
 PROVISION: Final = ("identities.unbound=provision", "identities.provisions_per_hour=0")
 
 
-async def fill(data: Path, plan: Plan) -> None:
+async def fill(data: Path, plan: BenchPlan) -> None:
     """Fill the directory unless it is filled already. Raises Trouble when it holds anything else."""
     posts = corpus.files(plan.seed, plan.feed_posts, feed.POSTS)
     votes = list(corpus.wires(plan.seed, -(-plan.feed_votes // corpus.CHUNK) * corpus.CHUNK, feed.votes(_LOVED)))
@@ -52,21 +52,21 @@ async def fill(data: Path, plan: Plan) -> None:
     seeded.note(data, holding)
 
 
-def _next_votes(plan: Plan, post: int, voters: int) -> list[bytes]:
+def _next_votes(plan: BenchPlan, post: int, voters: int) -> list[bytes]:
     """Votes on a post by those who come after the ones that voted for the loved one."""
     after = -(-plan.feed_votes // corpus.CHUNK)
     (path,) = corpus.files_of(feed.votes(post), plan.seed, [after])
     return path.read_bytes().splitlines()[:voters]
 
 
-def _next_reactions(plan: Plan, voters: int) -> list[bytes]:
+def _next_reactions(plan: BenchPlan, voters: int) -> list[bytes]:
     """Reactions by the same voters to a note, which are like votes but for their target."""
     after = -(-plan.feed_votes // corpus.CHUNK)
     (path,) = corpus.files_of(feed.REACTIONS, plan.seed, [after])
     return path.read_bytes().splitlines()[:voters]
 
 
-async def rows(subject: Subject, plan: Plan) -> list[Row]:
+async def rows(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     """Rows "feed hot page", "feed hot page 1000", "feed note", "feed post", "feed reaction", "feed first vote", "feed vote", and
     one at a time."""
     seed = WRITTEN_SEED + plan.seed
@@ -80,20 +80,20 @@ async def rows(subject: Subject, plan: Plan) -> list[Row]:
     return [
         *await _pages(subject, plan),
         *await beside(
-            Work("feed note", "note", subject, notes[:many], many_at_once),
-            Work("feed post", "post", subject, posts, many_at_once),
+            BesideWork("feed note", "note", subject, notes[:many], many_at_once),
+            BesideWork("feed post", "post", subject, posts, many_at_once),
         ),
         *await beside(
-            Work("feed reaction", "reaction", subject, reactions[:half], many_at_once),
-            Work("feed first vote", "vote", subject, first[:half], many_at_once),
+            BesideWork("feed reaction", "reaction", subject, reactions[:half], many_at_once),
+            BesideWork("feed first vote", "vote", subject, first[:half], many_at_once),
         ),
         *await beside(
-            Work("feed next vote", "vote", subject, first[half:voters], many_at_once),
-            Work("feed vote", "vote", subject, votes[half:voters], many_at_once),
+            BesideWork("feed next vote", "vote", subject, first[half:voters], many_at_once),
+            BesideWork("feed vote", "vote", subject, votes[half:voters], many_at_once),
         ),
         *await beside(
-            Work("feed note one at a time", "note", subject, notes[many:], drip),
-            Work("feed vote one at a time", "vote", subject, votes[voters:], drip),
+            BesideWork("feed note one at a time", "note", subject, notes[many:], drip),
+            BesideWork("feed vote one at a time", "vote", subject, votes[voters:], drip),
         ),
     ]
 
@@ -103,7 +103,7 @@ def deepest(posts: int) -> int:
     return min(DEPTH, posts // PAGE - 2 * _FIRSTS)
 
 
-async def _pages(subject: Subject, plan: Plan) -> list[Row]:
+async def _pages(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     """The first pages, and the deepest."""
     depth = deepest(plan.feed_posts)
     base = f"http://{urlsplit(subject.url).netloc}/api/v1/"
@@ -114,7 +114,7 @@ async def _pages(subject: Subject, plan: Plan) -> list[Row]:
         result = []
         for name, some in (("feed hot page", cursors[:_FIRSTS]), ("feed hot page 1000", cursors[-_FIRSTS:])):
             times = []
-            meter = Meter(subject)
+            meter = CpuMeter(subject)
             for number in range(plan.feed_pages):
                 begin = time.perf_counter()
                 await _page(client, some[number % _FIRSTS])

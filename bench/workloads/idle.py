@@ -1,20 +1,20 @@
 """Idle connections: what one that holds a subscription and says nothing costs in memory."""
 
 from bench import corpus
-from bench.client import Barrier, Connection, Trouble, connect_many
-from bench.figures import Row
+from bench.client import Barrier, BenchConnection, Trouble, connect_many
+from bench.figures import FigureRow
 from bench.frames import masked
-from bench.plan import Plan
-from bench.process import Meter, Subject
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Subject
 
 _WARM_UP = 5  # a fifth as many connections first, so that the server's one-time costs are not counted
 
 
-async def rows(subject: Subject, plan: Plan) -> list[Row]:
+async def rows(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     """Row "idle": server memory per connection; the rate is that of opening and subscribing."""
     first = await _open(subject, plan.idle // _WARM_UP, 0)
     before = subject.memory_bytes()
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     connections = await _open(subject, plan.idle, len(first))
     spent = meter.read()
     after = subject.memory_bytes()
@@ -23,7 +23,7 @@ async def rows(subject: Subject, plan: Plan) -> list[Row]:
             raise Trouble("the relay dropped an idle connection")
         connection.close()
     return [
-        Row(
+        FigureRow(
             name="idle",
             unit="connection",
             units=plan.idle,
@@ -34,7 +34,7 @@ async def rows(subject: Subject, plan: Plan) -> list[Row]:
     ]
 
 
-async def _open(subject: Subject, number: int, offset: int) -> list[Connection]:
+async def _open(subject: Subject, number: int, offset: int) -> list[BenchConnection]:
     connections = await connect_many(subject.url, number)
     ready = Barrier(number)
 

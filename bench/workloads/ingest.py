@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Final
 
 from bench import corpus
-from bench.client import Barrier, Connection, connect, connect_many
-from bench.figures import Row, percentile
+from bench.client import Barrier, BenchConnection, connect, connect_many
+from bench.figures import FigureRow, percentile
 from bench.frames import published
-from bench.plan import Plan
-from bench.process import Meter, Spent, Subject
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Spent, Subject
 
 _BLOCK: Final = 64  # events written at once, and timed as one
 _SINGLES_SEED: Final = 1_000_000  # far from any seed a person chooses
@@ -25,7 +25,7 @@ class Pump:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: BenchConnection,
         wires: Iterable[bytes],
         window: int,
         finished: Barrier,
@@ -84,7 +84,7 @@ def unless_new(message: bytes) -> str | None:
 
 
 async def pour(
-    subject: Subject, wires: Sequence[bytes], plan: Plan, judge: Callable[[bytes], str | None]
+    subject: Subject, wires: Sequence[bytes], plan: BenchPlan, judge: Callable[[bytes], str | None]
 ) -> tuple[Spent, list[float]]:
     """Send all events, dealt out evenly, and wait for every answer; what it took, and the blocks' latencies."""
     connections = plan.connections
@@ -92,7 +92,7 @@ async def pour(
     finished = Barrier(min(connections, len(wires)))
     shares = [(connection, wires[n::connections]) for n, connection in enumerate(opened)]
     pumps = [Pump(connection, share, plan.window, finished, judge) for connection, share in shares if share]
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     for pump in pumps:
         pump.start()
     await finished.wait(60 + len(wires) / 500)
@@ -102,10 +102,10 @@ async def pour(
     return spent, [latency for pump in pumps for latency in pump.latencies]
 
 
-async def pipelined(subject: Subject, plan: Plan) -> Row:
+async def pipelined(subject: Subject, plan: BenchPlan) -> FigureRow:
     """Row "ingest"."""
     spent, latencies = await pour(subject, list(corpus.wires(plan.seed, plan.events)), plan, unless_new)
-    return Row(
+    return FigureRow(
         name="ingest",
         unit="event",
         units=plan.events,
@@ -116,11 +116,11 @@ async def pipelined(subject: Subject, plan: Plan) -> Row:
     )
 
 
-async def one_at_a_time(subject: Subject, plan: Plan) -> Row:
+async def one_at_a_time(subject: Subject, plan: BenchPlan) -> FigureRow:
     """Row "ingest one at a time"."""
     wires = list(corpus.wires(_SINGLES_SEED + plan.seed, plan.singles))
     spent, latencies = await drip(subject, wires)
-    return Row(
+    return FigureRow(
         name="ingest one at a time",
         unit="event",
         units=plan.singles,
@@ -151,7 +151,7 @@ async def drip(subject: Subject, wires: Sequence[bytes]) -> tuple[Spent, list[fl
         finished.arrive()
 
     connection.listen(answer)
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     times.append(time.perf_counter())
     connection.write(frames[0])
     await finished.wait()

@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 
 from bench import corpus
-from bench.client import Barrier, Connection, Trouble, connect_many
-from bench.figures import Row, percentile
+from bench.client import Barrier, BenchConnection, Trouble, connect_many
+from bench.figures import FigureRow, percentile
 from bench.frames import masked
-from bench.plan import Plan
-from bench.process import Meter, Subject
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Subject
 from relay.protocol.event import Event, first_value, parse
 
 _DISTINCT: Final = 400  # different queries of a shape, asked in turn
@@ -64,7 +64,7 @@ SHAPES: Final[dict[str, tuple[Ask, ...]]] = {
 class Asker:
     """One connection that asks one query after another until `deadline`; `latencies` are seconds from REQ to EOSE."""
 
-    def __init__(self, connection: Connection, requests: Sequence[bytes], first: int, finished: Barrier) -> None:
+    def __init__(self, connection: BenchConnection, requests: Sequence[bytes], first: int, finished: Barrier) -> None:
         self._connection = connection
         self._requests = requests
         self._next = first
@@ -93,7 +93,7 @@ class Asker:
             self._finished.fail(f"the relay refused a query: {message[:300].decode('utf-8', 'replace')}")
 
 
-async def rows(subject: Subject, plan: Plan) -> list[Row]:
+async def rows(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     """One row a shape; the units are events returned, p50 and p99 the time from REQ to EOSE."""
     stored = [parse(wire) for wire in corpus.wires(plan.seed, min(plan.stored, _SAMPLE))]
     connections = await connect_many(subject.url, plan.connections)
@@ -111,16 +111,18 @@ def _requests(name: str, seed: int, stored: Sequence[Event]) -> list[bytes]:
     return [close + masked(msgspec.json.encode(("REQ", "q", *filters))) for filters in wanted]
 
 
-async def _row(name: str, requests: list[bytes], subject: Subject, plan: Plan, connections: list[Connection]) -> Row:
+async def _row(
+    name: str, requests: list[bytes], subject: Subject, plan: BenchPlan, connections: list[BenchConnection]
+) -> FigureRow:
     await _asked(connections, requests, plan.query_time / 10)  # a relay that is up has warm caches
     before = sum(connection.events for connection in connections)
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     latencies = await _asked(connections, requests, plan.query_time)
     spent = meter.read()
     events = sum(connection.events for connection in connections) - before
     if not events:
         raise Trouble(f"{name}: the relay returned nothing; does it hold the events of this --seed?")
-    return Row(
+    return FigureRow(
         name=name,
         unit="event",
         units=events,
@@ -131,7 +133,7 @@ async def _row(name: str, requests: list[bytes], subject: Subject, plan: Plan, c
     )
 
 
-async def _asked(connections: list[Connection], requests: Sequence[bytes], seconds: float) -> list[float]:
+async def _asked(connections: list[BenchConnection], requests: Sequence[bytes], seconds: float) -> list[float]:
     finished = Barrier(len(connections))
     step = len(requests) // len(connections) + 1  # so that no two ask the same shape at the same time
     askers = [Asker(connection, requests, number * step, finished) for number, connection in enumerate(connections)]

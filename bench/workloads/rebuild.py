@@ -11,11 +11,11 @@ from typing import Final
 import msgspec
 
 from bench import corpus, feed
-from bench.client import Connection, Trouble, connect
-from bench.figures import Row, percentile
+from bench.client import BenchConnection, Trouble, connect
+from bench.figures import FigureRow, percentile
 from bench.frames import masked, published
-from bench.plan import Plan
-from bench.process import Meter, Subject, command
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Subject, command
 
 _PACE: Final = 0.01  # seconds between two of the others' messages
 _CALM: Final = 3.0  # seconds in which they are watched before the rebuild
@@ -25,7 +25,7 @@ _SEED: Final = 3_000_000  # far from any seed a person chooses
 class _Others:
     """One client that publishes a note or asks for one author's newest ten, in turn, and waits for each answer."""
 
-    def __init__(self, connection: Connection, wires: list[bytes]) -> None:
+    def __init__(self, connection: BenchConnection, wires: list[bytes]) -> None:
         self._connection = connection
         self._wires = iter(wires)
         self._answered = asyncio.Event()
@@ -51,7 +51,7 @@ class _Others:
         raise Trouble("the rebuild took longer than there were events for the others")
 
 
-async def rows(subject: Subject, data: Path, plan: Plan) -> list[Row]:
+async def rows(subject: Subject, data: Path, plan: BenchPlan) -> list[FigureRow]:
     """Rows "rebuild, calm" (the others before), "rebuild" and "rebuild, others", whose wait is the p99 beside the calm one's."""
     wires = list(corpus.wires(_SEED + plan.seed, 4 * corpus.CHUNK, feed.NOTES))
     half = len(wires) // 4
@@ -62,7 +62,7 @@ async def rows(subject: Subject, data: Path, plan: Plan) -> list[Row]:
             await calm.run()
     busy = _Others(connection, wires[half:])
     running = asyncio.create_task(busy.run())
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     process = await asyncio.create_subprocess_exec(
         *command("rebuild", "--data", str(data)),
         stdout=asyncio.subprocess.PIPE,
@@ -84,13 +84,13 @@ async def rows(subject: Subject, data: Path, plan: Plan) -> list[Row]:
     assert before.p99_ms is not None and during.p99_ms is not None  # noqa: PT018
     return [
         before,
-        Row(name="rebuild", unit="row", units=made, seconds=spent.seconds, cpu_us=spent.cpu_us(made)),
+        FigureRow(name="rebuild", unit="row", units=made, seconds=spent.seconds, cpu_us=spent.cpu_us(made)),
         msgspec.structs.replace(during, wait_ratio=during.p99_ms / before.p99_ms),
     ]
 
 
-def _waits(name: str, waits: list[float]) -> Row:
-    return Row(
+def _waits(name: str, waits: list[float]) -> FigureRow:
+    return FigureRow(
         name=name,
         unit="message",
         units=len(waits),

@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 
 from bench.client import Trouble
-from bench.figures import Row, percentile
-from bench.plan import Plan
+from bench.figures import FigureRow, percentile
+from bench.plan import BenchPlan
 from handlers import table
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
@@ -51,7 +51,7 @@ def sentences() -> list[str]:
     return [" ".join(part.split()) for part in _SENTENCE.split(text) if 30 <= len(part) <= 300]
 
 
-def _events(plan: Plan) -> Iterator[tuple[Event, str]]:
+def _events(plan: BenchPlan) -> Iterator[tuple[Event, str]]:
     """Events, not signed since nobody checks, each with its text."""
     chance, prose = random.Random(plan.seed), sentences()
     for number in range(plan.passages):
@@ -86,7 +86,7 @@ class Searched:
         await self.store.close()
 
 
-async def rows(scratch: Path, plan: Plan, say: Callable[[str], None]) -> list[Row]:
+async def rows(scratch: Path, plan: BenchPlan, say: Callable[[str], None]) -> list[FigureRow]:
     """Rows of filling, of hybrid search by selectivity and of a start. Raises Trouble where recall is too low."""
     place = Searched(scratch / "searched")
     texts: list[str] = []
@@ -124,8 +124,8 @@ async def rows(scratch: Path, plan: Plan, say: Callable[[str], None]) -> list[Ro
 
 
 async def _asked(
-    place: Searched, plan: Plan, name: str, texts: Sequence[str], *, vectors: Vectors, say: Callable[[str], None]
-) -> Row:
+    place: Searched, plan: BenchPlan, name: str, texts: Sequence[str], *, vectors: Vectors, say: Callable[[str], None]
+) -> FigureRow:
     """Hybrid search with the filter `name`; then recall of the vectors alone."""
     chance = random.Random(f"{plan.seed} {name}")
     tags = {"t": frozenset([name.strip()])} if name else {}
@@ -162,8 +162,8 @@ def _query(text: str, mode: Mode, tags: dict[str, frozenset[str]]) -> SearchQuer
     return SearchQuery(text, Filter(tags=tags, limit=10), now=_NOW, mode=mode)
 
 
-def _row(name: str, unit: str, units: int, seconds: float, latencies: list[float]) -> Row:
-    row = Row(name=name, unit=unit, units=units, seconds=seconds)
+def _row(name: str, unit: str, units: int, seconds: float, latencies: list[float]) -> FigureRow:
+    row = FigureRow(name=name, unit=unit, units=units, seconds=seconds)
     if not latencies:
         return row
     return msgspec.structs.replace(

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from bench import corpus, feed
-from bench.figures import Row
-from bench.plan import Plan
+from bench.figures import FigureRow
+from bench.plan import BenchPlan
 from bench.process import started
-from bench.workloads.beside import Work, beside
+from bench.workloads.beside import BesideWork, beside
 from bench.workloads.feed import PROVISION, UNSEARCHED, WRITTEN_SEED
 from bench.workloads.ingest import pour, refusal, unless_new
 
@@ -24,7 +24,7 @@ _WORDS: Final = (
 )
 
 
-async def rows(scratch: Path, plan: Plan) -> list[Row]:
+async def rows(scratch: Path, plan: BenchPlan) -> list[FigureRow]:
     """Rows "search off note", "search on note", "search note" and "search post"; the second of each pair has the ratio."""
     send = partial(pour, plan=plan, judge=unless_new)
     known = list(corpus.wires(plan.seed, corpus.AUTHORS, feed.POSTS))
@@ -40,9 +40,11 @@ async def rows(scratch: Path, plan: Plan) -> list[Row]:
             await pour(relay, known, plan, refusal)  # makes the authors' identities
         return [
             *await beside(
-                Work("search off note", "note", off, notes, send), Work("search on note", "note", on, notes, send)
+                BesideWork("search off note", "note", off, notes, send),
+                BesideWork("search on note", "note", on, notes, send),
             ),
             *await beside(
-                Work("search note", "note", on, more_notes, send), Work("search post", "post", on, posts, send)
+                BesideWork("search note", "note", on, more_notes, send),
+                BesideWork("search post", "post", on, posts, send),
             ),
         ]

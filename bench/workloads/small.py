@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from bench import corpus, mixed
-from bench.client import Barrier, Connection, connect_many
-from bench.figures import Row, percentile
+from bench.client import Barrier, BenchConnection, connect_many
+from bench.figures import FigureRow, percentile
 from bench.frames import masked, published
-from bench.plan import Plan
-from bench.process import Meter, Spent, Subject
+from bench.plan import BenchPlan
+from bench.process import CpuMeter, Spent, Subject
 from bench.workloads.ingest import pour, refusal, unless_new
 from relay.protocol.event import Event, first_value, parse
 
@@ -50,7 +50,7 @@ class Flow:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: BenchConnection,
         frames: Iterator[tuple[str, bytes]],
         finished: Barrier,
         answered: Callable[[bytes], str | None],
@@ -102,7 +102,7 @@ async def _flow(
     finished = Barrier(len(shares))
     judge = partial(answered, finished)
     flows = [Flow(connection, share, finished, judge) for connection, share in zip(connections, shares, strict=True)]
-    meter = Meter(subject)
+    meter = CpuMeter(subject)
     for flow in flows:
         flow.start(depth)
     await finished.wait()
@@ -218,7 +218,7 @@ def _ended(finished: Barrier, message: bytes) -> str | None:
 
 async def side_by_side(
     name: str, unit: str, ours: tuple[Subject, Load], theirs: tuple[Subject, Load], turns: int = TURNS
-) -> list[Row]:
+) -> list[FigureRow]:
     """The row of the other relay, and ours with its ratio; the order changes every turn."""
     found: dict[str, list[Turn]] = {"ours": [], "theirs": []}
     for number in range(turns):
@@ -245,10 +245,10 @@ async def side_by_side(
     ]
 
 
-def _row(name: str, unit: str, turns: Sequence[Turn]) -> Row:
+def _row(name: str, unit: str, turns: Sequence[Turn]) -> FigureRow:
     waits = [wait for turn in turns for wait in turn.waits]
     costs = [cost for turn in turns if (cost := turn.spent.cpu_us(turn.units)) is not None]
-    return Row(
+    return FigureRow(
         name=name,
         unit=unit,
         units=sum(turn.units for turn in turns),
@@ -259,7 +259,7 @@ def _row(name: str, unit: str, turns: Sequence[Turn]) -> Row:
     )
 
 
-async def prepare(subject: Subject, plan: Plan, *, hub: bool) -> None:
+async def prepare(subject: Subject, plan: BenchPlan, *, hub: bool) -> None:
     """What the questions are about; and for a hub, the posts that comments and votes are on, whose authors it then knows."""
     await pour(subject, list(corpus.wires(plan.seed, plan.stored)), plan, refusal)
     if hub:
@@ -267,13 +267,13 @@ async def prepare(subject: Subject, plan: Plan, *, hub: bool) -> None:
             await pour(subject, path.read_bytes().splitlines()[: mixed.KNOWN], plan, refusal)
 
 
-def _hub_wires(plan: Plan) -> list[bytes]:
+def _hub_wires(plan: BenchPlan) -> list[bytes]:
     files = corpus.files(_SEED + plan.seed, TURNS * plan.small_events * 5 // 4, mixed.HUB)
     lines = [line for path in files for line in path.read_bytes().splitlines()[mixed.KNOWN :]]
     return lines[: TURNS * plan.small_events]
 
 
-async def rows(ours: Subject, theirs: Subject, plan: Plan) -> list[Row]:
+async def rows(ours: Subject, theirs: Subject, plan: BenchPlan) -> list[FigureRow]:
     """A pair of rows a load."""
     number = TURNS * plan.small_events
     wires = list(corpus.wires(_SEED + plan.seed, 3 * number + TURNS * plan.small_singles, mixed.MIXED))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bench import corpus, seeded
 from bench.client import Trouble
-from bench.figures import Row
-from bench.plan import Plan
+from bench.figures import FigureRow
+from bench.plan import BenchPlan
 from bench.process import Spent, command, run
 
 
-def seed(data: Path, plan: Plan) -> Row | None:
+def seed(data: Path, plan: BenchPlan) -> FigureRow | None:
     """Import `plan.stored` events (whole chunks); row "import", None when the directory holds them already.
 
     Raises Trouble when it holds anything else.
@@ -27,12 +27,12 @@ def seed(data: Path, plan: Plan) -> Row | None:
     return _row("import", wanted.stored, spent)
 
 
-async def rows(data: Path, plan: Plan) -> list[Row]:
+async def rows(data: Path, plan: BenchPlan) -> list[FigureRow]:
     """Rows "import" (unless the directory is seeded already) and "export"."""
     return [row for row in (seed(data, plan), _export(data, plan)) if row is not None]
 
 
-def _export(data: Path, plan: Plan) -> Row:
+def _export(data: Path, plan: BenchPlan) -> FigureRow:
     """Row "export": the whole directory as JSONL. Raises Trouble when an event is missing."""
     target = data.with_name(f"{data.name}.jsonl")
     spent = run(command("export", "--data", str(data), str(target)), data.with_name(f"{data.name}.export"))
@@ -44,5 +44,5 @@ def _export(data: Path, plan: Plan) -> Row:
     return _row("export", exported, spent)
 
 
-def _row(name: str, events: int, spent: Spent) -> Row:
-    return Row(name=name, unit="event", units=events, seconds=spent.seconds, cpu_us=spent.cpu_us(events))
+def _row(name: str, events: int, spent: Spent) -> FigureRow:
+    return FigureRow(name=name, unit="event", units=events, seconds=spent.seconds, cpu_us=spent.cpu_us(events))

@@ -11,7 +11,7 @@ import msgspec
 
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
-from relay.protocol.rows import Count, Follow, Live, Projection, Sources, Tagged
+from relay.protocol.rows import Count, Live, Projection, RowDependency, Sources, Tagged
 
 
 class CommentFields(msgspec.Struct, frozen=True):
@@ -92,7 +92,7 @@ PROJECTION: Final = Projection(
     _keys,
     _rows,
     beside=Tagged(kinds.COMMENT, "e"),
-    follows=(Follow("posts", ("came",), Tagged(kinds.COMMENT, "E")),),
+    follows=(RowDependency("posts", ("came",), Tagged(kinds.COMMENT, "E")),),
     under=(("posts", "post_seq"),),
     counts=_counts,
 )

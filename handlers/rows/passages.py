@@ -10,7 +10,7 @@ import msgspec
 from relay.protocol import kinds
 from relay.protocol.chunks import passages_of
 from relay.protocol.event import Event
-from relay.protocol.rows import Follow, Projection, Sources
+from relay.protocol.rows import Projection, RowDependency, Sources
 
 
 class PassageFields(msgspec.Struct, frozen=True):
@@ -77,6 +77,6 @@ PROJECTION: Final = Projection(
     None,
     _keys,
     _rows,
-    follows=(Follow("posts", ("came", "went", "changed")), Follow("comments", ("came", "went"))),
+    follows=(RowDependency("posts", ("came", "went", "changed")), RowDependency("comments", ("came", "went"))),
     renewed=True,
 )

@@ -9,7 +9,7 @@ import msgspec
 
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
-from relay.protocol.rows import About, Count, Follow, Place, Projection, Sources, newest_of
+from relay.protocol.rows import About, Count, Place, Projection, RowDependency, Sources, newest_of
 
 _ID: Final = 64  # characters
 
@@ -71,7 +71,7 @@ PROJECTION: Final = Projection(
     _keys,
     _rows,
     place=_place,
-    follows=tuple(Follow(table, ("came",), About(kinds.REACTION)) for table in _KINDS),
+    follows=tuple(RowDependency(table, ("came",), About(kinds.REACTION)) for table in _KINDS),
     under=(("posts", "target"), ("comments", "target")),
     counts=_counts,
 )

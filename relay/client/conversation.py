@@ -15,7 +15,7 @@ import msgspec
 
 from keys import schnorr
 from relay.client import messages
-from relay.client.messages import Eose, Given, Word
+from relay.client.messages import Eose, EventMessage, Word
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 
@@ -107,7 +107,7 @@ class Conversation:
     def receive(self, word: Word, now: float) -> Step:
         """What follows from a message of the current connection. `now` is unix seconds."""
         match word:
-            case Given(subscription, event) if subscription in (LIVE, PAGE):
+            case EventMessage(subscription, event) if subscription in (LIVE, PAGE):
                 return self._event(event, subscription == PAGE, int(now))
             case Eose(subscription, complete) if subscription == LIVE:
                 return self._live_ended(complete, int(now))

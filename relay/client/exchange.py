@@ -9,8 +9,8 @@ from typing import Final
 
 from relay.client import messages
 from relay.client.errors import Disconnected, Refused
-from relay.client.link import Link
-from relay.client.messages import Challenge, Closed, Counted, Ok, Word
+from relay.client.link import RelayLink
+from relay.client.messages import Challenge, Closed, CountAnswer, Ok, Word
 from relay.client.signer import Signer, proof
 
 MAX_WAITING: Final = 256  # questions without an answer; more wait their turn
@@ -19,7 +19,7 @@ MAX_WAITING: Final = 256  # questions without an answer; more wait their turn
 class Exchange:
     """An open connection on which questions are asked; made on the running loop. Asking raises Disconnected when it is lost."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: RelayLink) -> None:
         self.link = link
         self._waiting: dict[str, list[asyncio.Future[Word]]] = {}
         self._room = asyncio.Semaphore(MAX_WAITING)
@@ -83,7 +83,7 @@ class Exchange:
 
     def _dispatch(self, word: Word) -> None:
         match word:
-            case Ok(name) | Counted(name) | Closed(name):
+            case Ok(name) | CountAnswer(name) | Closed(name):
                 waiting = (answer for answer in self._waiting.get(name, ()) if not answer.done())
                 answer = next(waiting, None)
                 if answer is not None:

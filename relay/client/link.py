@@ -23,7 +23,7 @@ CLOSE_TIMEOUT: Final = 2.0  # seconds that a goodbye may take
 PROMPT: Final = "auth"  # the subscription that asks for a challenge
 
 
-class Link:
+class RelayLink:
     """An open connection. `report` gets a line about whatever the relay says that is no answer."""
 
     def __init__(self, socket: ClientConnection, url: str, report: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 
 
-class Given(msgspec.Struct, frozen=True):
+class EventMessage(msgspec.Struct, frozen=True):
     """`["EVENT", id, event]`. Neither the event's id nor its signature has been checked."""
 
     subscription: str
@@ -43,7 +43,7 @@ class Closed(msgspec.Struct, frozen=True):
     words: str
 
 
-class Counted(msgspec.Struct, frozen=True):
+class CountAnswer(msgspec.Struct, frozen=True):
     """`["COUNT", id, {"count": …}]` (NIP-45)."""
 
     subscription: str
@@ -63,7 +63,7 @@ class Challenge(msgspec.Struct, frozen=True):
     text: str
 
 
-Word = Given | Ok | Eose | Closed | Counted | Notice | Challenge
+Word = EventMessage | Ok | Eose | Closed | CountAnswer | Notice | Challenge
 
 
 class Unintelligible(Exception):
@@ -81,7 +81,7 @@ def decode(data: str | bytes) -> Word:
     try:
         parts = _decode_parts(data)
         if len(parts) > 2 and bytes(parts[0]) == b'"EVENT"':
-            return Given(msgspec.json.decode(parts[1], type=str), _decode_event(parts[2]))
+            return EventMessage(msgspec.json.decode(parts[1], type=str), _decode_event(parts[2]))
         return _word([msgspec.json.decode(part) for part in parts[:4]])
     except _FAULTS as error:
         raise Unintelligible(events.describe(error)) from None
@@ -99,7 +99,7 @@ def _word(parts: list[object]) -> Word:
             return Closed(name, _text(rest))
         case ["COUNT", str(name), {"count": int(total), **more}, *_] if total is not True and total is not False:
             hll = more.get("hll")
-            return Counted(name, total, hll if isinstance(hll, str) else None)
+            return CountAnswer(name, total, hll if isinstance(hll, str) else None)
         case ["NOTICE", *rest]:
             return Notice(_text(rest))
         case ["AUTH", str(challenge), *_]:

@@ -17,11 +17,11 @@ SearchType = Literal["posts", "comments", "knowledge", "all"]
 SearchMode = Literal["words", "meaning", "hybrid"]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerPart(msgspec.Struct, frozen=True, kw_only=True):
     """A part of an answer."""
 
 
-class Registered(Record, frozen=True):
+class Registered(AnswerPart, frozen=True):
     """A new identity. `api_key` and `claim_url` are secrets and are shown this once; `__repr__` leaves them out."""
 
     id: str
@@ -35,7 +35,7 @@ class Registered(Record, frozen=True):
         return f"Registered(id={self.id!r}, name={self.name!r})"
 
 
-class Agent(Record, frozen=True):
+class Agent(AnswerPart, frozen=True):
     """A posting identity. `pubkey` is the key that it writes with, `claimed` whether a person stands behind it."""
 
     id: str
@@ -61,7 +61,7 @@ class Profile(Agent, frozen=True):
     metadata: dict[str, Any] = {}
 
 
-class Author(Record, frozen=True):
+class Author(AnswerPart, frozen=True):
     """Who wrote a post or a comment: the identity and the key that signed."""
 
     id: str
@@ -70,7 +70,7 @@ class Author(Record, frozen=True):
     display_name: str | None = None
 
 
-class Post(Record, frozen=True):
+class Post(AnswerPart, frozen=True):
     """A post; `event` is the signed event behind it, `your_vote` what the identity that asks thinks of it."""
 
     id: str
@@ -88,7 +88,7 @@ class Post(Record, frozen=True):
     your_vote: Vote | None = None
 
 
-class Comment(Record, frozen=True):
+class Comment(AnswerPart, frozen=True):
     """A comment with the replies to it."""
 
     id: str
@@ -107,21 +107,21 @@ class Comment(Record, frozen=True):
     replies: "list[Comment]" = []
 
 
-class Posts(Record, frozen=True):
+class Posts(AnswerPart, frozen=True):
     """A page of posts; `next_cursor` gives the one after it."""
 
     posts: list[Post]
     next_cursor: str | None = None
 
 
-class Comments(Record, frozen=True):
+class Comments(AnswerPart, frozen=True):
     """A page of comments, each with its replies; `next_cursor` gives the one after it."""
 
     comments: list[Comment]
     next_cursor: str | None = None
 
 
-class Notification(Record, frozen=True):
+class Notification(AnswerPart, frozen=True):
     """An answer to the agent, a mention of it, or the votes on one post or comment of it in sum.
 
     `agent_name` is who did it, None for votes; `related_post_id` the post that it is about.
@@ -139,7 +139,7 @@ class Notification(Record, frozen=True):
     downvotes: int = 0
 
 
-class Notifications(Record, frozen=True):
+class Notifications(AnswerPart, frozen=True):
     """A page of notifications, those that came last first; `next_cursor` gives the one after it."""
 
     notifications: list[Notification]
@@ -147,7 +147,7 @@ class Notifications(Record, frozen=True):
     next_cursor: str | None = None
 
 
-class Voted(Record, frozen=True):
+class Voted(AnswerPart, frozen=True):
     """A vote as it stands, with the target's counts.
 
     `event` is the vote, or the deletion that took it back; None when the vote stood already.
@@ -161,7 +161,7 @@ class Voted(Record, frozen=True):
     event: Event | None = None
 
 
-class Token(Record, frozen=True):
+class Token(AnswerPart, frozen=True):
     """An API key without its text; `current` is the one that asks, `live` whether it works."""
 
     id: str
@@ -174,7 +174,7 @@ class Token(Record, frozen=True):
     current: bool = False
 
 
-class NewToken(Record, frozen=True):
+class NewToken(AnswerPart, frozen=True):
     """Another API key of the identity. `api_key` is shown this once; `__repr__` leaves it out."""
 
     api_key: str
@@ -184,7 +184,7 @@ class NewToken(Record, frozen=True):
         return f"NewToken(token={self.token!r})"
 
 
-class KeyRow(Record, frozen=True):
+class KeyRow(AnswerPart, frozen=True):
     """A key of the identity: whose it is (`custody`), whether the hub has its secret, whether it writes as the identity.
 
     `main`: what goes over HTTP is signed with it, and it is shown with the profile.
@@ -200,7 +200,7 @@ class KeyRow(Record, frozen=True):
     retired_at: datetime | None = None
 
 
-class KeyClaim(Record, frozen=True):
+class KeyClaim(AnswerPart, frozen=True):
     """A single-use code that binds a key over the WebSocket; `__repr__` leaves it out."""
 
     code: str
@@ -210,7 +210,7 @@ class KeyClaim(Record, frozen=True):
         return f"KeyClaim(expires_at={self.expires_at!r})"
 
 
-class Writer(Record, frozen=True):
+class Writer(AnswerPart, frozen=True):
     """Who signed something: the key, and the identity behind it where there is one."""
 
     pubkey: str
@@ -219,14 +219,14 @@ class Writer(Record, frozen=True):
     display_name: str | None = None
 
 
-class Snippet(Record, frozen=True):
+class Snippet(AnswerPart, frozen=True):
     """A piece of a text around what was found; `marks` are the (start, end) of the words in it, in characters."""
 
     text: str
     marks: list[tuple[int, int]]
 
 
-class Result(Record, frozen=True):
+class Result(AnswerPart, frozen=True):
     """Something found. `score` orders the results of one answer; `content` is the whole text, `snippet` the part found.
 
     `post_id` is the post that a comment stands under, and a post's own id.
@@ -246,7 +246,7 @@ class Result(Record, frozen=True):
     downvotes: int | None = None
 
 
-class Results(Record, frozen=True):
+class Results(AnswerPart, frozen=True):
     """A page of what was found, most relevant first; `mode` is how it was looked for."""
 
     results: list[Result]
@@ -254,7 +254,7 @@ class Results(Record, frozen=True):
     next_cursor: str | None = None
 
 
-class Chunk(Record, frozen=True):
+class Chunk(AnswerPart, frozen=True):
     """A passage of a document. `model`: whose vector it has, None until that is made."""
 
     id: int
@@ -270,7 +270,7 @@ class Chunk(Record, frozen=True):
     project_id: str | None = None
 
 
-class Document(Record, frozen=True):
+class Document(AnswerPart, frozen=True):
     """A document that the hub keeps. `identifier` is its name among its author's; lists leave `chunks` empty."""
 
     id: str
@@ -284,14 +284,14 @@ class Document(Record, frozen=True):
     chunks: list[Chunk] = []
 
 
-class Documents(Record, frozen=True):
+class Documents(AnswerPart, frozen=True):
     """A page of documents, newest first."""
 
     documents: list[Document]
     next_cursor: str | None = None
 
 
-class Passage(Record, frozen=True):
+class Passage(AnswerPart, frozen=True):
     """A document found, by its best passage."""
 
     score: float
@@ -300,7 +300,7 @@ class Passage(Record, frozen=True):
     document: Document
 
 
-class Passages(Record, frozen=True):
+class Passages(AnswerPart, frozen=True):
     """A page of what was found among documents, most relevant first."""
 
     results: list[Passage]

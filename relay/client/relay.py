@@ -12,8 +12,8 @@ from relay.client.clock import Backoff, Clock
 from relay.client.conversation import MEMORY, OVERLAP, Conversation
 from relay.client.errors import Disconnected, Refused, TimedOut
 from relay.client.exchange import Exchange
-from relay.client.link import Link
-from relay.client.messages import Closed, Counted, Ok, Word
+from relay.client.link import RelayLink
+from relay.client.messages import Closed, CountAnswer, Ok, Word
 from relay.client.signer import Signer
 from relay.client.subscription import Subscription
 from relay.errors import Prefix
@@ -100,7 +100,7 @@ class Relay:
         parsed = _filters(wanted)
         self._counts += 1
         name = f"count-{self._counts}"
-        answer = await self._ask(name, messages.count(name, parsed), Counted)
+        answer = await self._ask(name, messages.count(name, parsed), CountAnswer)
         return Total(answer.total, answer.hll)
 
     def subscribe(self, *wanted: Wanted, overlap: int = OVERLAP, memory: int = MEMORY) -> Subscription:
@@ -180,7 +180,7 @@ class Relay:
     async def _connected(self) -> Exchange:
         async with self._connecting:
             if self._exchange is None or not self._exchange.is_open:
-                link = await Link.open(self.url, self._timeout, self._report)
+                link = await RelayLink.open(self.url, self._timeout, self._report)
                 exchange = Exchange(link)
                 if self._auth_first and self._signer is not None:
                     try:
@@ -192,8 +192,8 @@ class Relay:
                 self._exchange = exchange
             return self._exchange
 
-    async def _dial(self) -> Link:
-        link = await Link.open(self.url, self._timeout, self._report)
+    async def _dial(self) -> RelayLink:
+        link = await RelayLink.open(self.url, self._timeout, self._report)
         if self._auth_first:
             try:
                 await link.ask_for_challenge()
@@ -203,7 +203,7 @@ class Relay:
                 raise
         return link
 
-    async def _authenticate(self, link: Link) -> bool:
+    async def _authenticate(self, link: RelayLink) -> bool:
         """Authenticate a subscription's connection, and the next ones at once; False when there is nobody to sign."""
         if self._signer is None:
             return False

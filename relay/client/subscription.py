@@ -12,7 +12,7 @@ from typing import Final, Self
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import Conversation, EndOfStored
 from relay.client.errors import Disconnected, Refused
-from relay.client.link import Link
+from relay.client.link import RelayLink
 from relay.client.messages import Closed, Word
 from relay.errors import Prefix
 from relay.protocol.event import Event
@@ -35,8 +35,8 @@ class Subscription:
 
     def __init__(
         self,
-        dial: Callable[[], Awaitable[Link]],
-        authenticate: Callable[[Link], Awaitable[bool]],
+        dial: Callable[[], Awaitable[RelayLink]],
+        authenticate: Callable[[RelayLink], Awaitable[bool]],
         conversation: Conversation,
         clock: Clock,
     ) -> None:
@@ -45,8 +45,8 @@ class Subscription:
         self._conversation = conversation
         self._clock = clock
         self._backoff = Backoff(clock.chance)
-        self._link: Link | None = None
-        self._last: Link | None = None
+        self._link: RelayLink | None = None
+        self._last: RelayLink | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -89,14 +89,14 @@ class Subscription:
         if link is not None:
             await link.close()
 
-    async def _connect(self) -> Link:
+    async def _connect(self) -> RelayLink:
         link = self._last = await self._dial()
         with self._whole(link):
             await link.send(*self._conversation.open())
         self._link = link
         return link
 
-    async def _take(self, link: Link, word: Word) -> Item | None:
+    async def _take(self, link: RelayLink, word: Word) -> Item | None:
         if isinstance(word, Closed):
             await self._refused(link, Refused.of(word.words))
             return None
@@ -110,7 +110,7 @@ class Subscription:
             self._backoff.reset()
         return step.item
 
-    async def _refused(self, link: Link, refusal: Refused) -> None:
+    async def _refused(self, link: RelayLink, refusal: Refused) -> None:
         if refusal.prefix in PASSING:
             raise Disconnected(f"{link.url} ended the subscription: {refusal}")
         if refusal.prefix is not Prefix.AUTH_REQUIRED or link.authenticated:
@@ -121,7 +121,7 @@ class Subscription:
             await link.send(*self._conversation.open())
 
     @contextmanager
-    def _whole(self, link: Link) -> Iterator[None]:
+    def _whole(self, link: RelayLink) -> Iterator[None]:
         """Do all of it or start anew on another connection: half a question would never be answered."""
         try:
             yield

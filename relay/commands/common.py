@@ -30,7 +30,7 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import control, policies
 from relay.server.control import ControlError
-from storage.base import Incoming, Outcome, Reader, Status, StorageError, Tools, Writer
+from storage.base import Incoming, LogWriter, Outcome, Reader, Status, StorageError, Tools
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def say(text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Settings:
+class CommandSettings:
     """Where the settings of this run come from."""
 
     file: Path | None
@@ -114,7 +114,9 @@ def with_settings(verb: Callable[..., T]) -> Callable[..., T]:
         flags = _flags(pairs)
         given = {"server.data": data, "server.listen": listen}
         flags |= {name: text for name, text in given.items() if text is not None}
-        return verb(*args, settings=Settings(None if config_file is None else Path(config_file), flags), **kwargs)
+        return verb(
+            *args, settings=CommandSettings(None if config_file is None else Path(config_file), flags), **kwargs
+        )
 
     return command
 
@@ -151,7 +153,7 @@ class Database(Reader, Tools, Protocol):
 class Doors:
     """How to open a database that no relay serves right now."""
 
-    writer: Callable[[Config], Writer]
+    writer: Callable[[Config], LogWriter]
     reader: Callable[[Config], Awaitable[Database]]
 
 
@@ -197,10 +199,10 @@ class Hand(Protocol):
 class Direct:
     """A Hand over a Writer of this process's own, with the policies that a running relay applies."""
 
-    def __init__(self, writer: Writer, settings: Config, relay: str = "") -> None:
+    def __init__(self, writer: LogWriter, settings: Config, relay: str = "") -> None:
         self._writer = writer
         self._settings = settings
-        self._operator = policies.Author(Door.IMPORT, relay=relay)
+        self._operator = policies.Sender(Door.IMPORT, relay=relay)
         self.close = writer.close
 
     def remove(self, wanted: Filter, limit: int) -> int:

@@ -19,7 +19,7 @@ _MAX_FILE: Final = 1024 * 1024  # bytes
 _NOTE: Final = "# API keys of hubs, by the hub's URL. Whoever reads this file can post in your name."
 
 
-class Account(msgspec.Struct, frozen=True):
+class SavedAccount(msgspec.Struct, frozen=True):
     """An identity on a hub."""
 
     name: str
@@ -33,7 +33,7 @@ class Credentials(msgspec.Struct):
     """What is saved: the hub that is meant when none is named, and an account for each hub."""
 
     hub: str | None = None
-    accounts: dict[str, Account] = {}
+    accounts: dict[str, SavedAccount] = {}
 
 
 def saved_file() -> Path:
@@ -59,7 +59,7 @@ def load() -> Credentials:
         raise Complaint(f"{file}: {error}") from None
 
 
-def save(url: str, account: Account) -> None:
+def save(url: str, account: SavedAccount) -> None:
     """Keep an account, and make its hub the one that is meant when none is named."""
     kept = load()
     lines = [_NOTE, f"hub = {_toml(url)}"]

@@ -11,7 +11,7 @@ import msgspec
 
 from relay.commands import credentials
 from relay.commands.common import Complaint, Misuse, as_json, output, printable, say
-from relay.commands.credentials import KEY_VARIABLE, URL_VARIABLE, Account
+from relay.commands.credentials import KEY_VARIABLE, URL_VARIABLE, SavedAccount
 from relay.protocol.words import counted
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def register(*, name: str, hub: str | None, description: str | None, save: bool,
         api = Api(url)
     made = talk(url, closing(api, api.register(name, description)))
     if save:
-        credentials.save(url, Account(made.name, made.api_key))
+        credentials.save(url, SavedAccount(made.name, made.api_key))
         say(f"the key is in {credentials.saved_file()}; keep a copy, nobody can restore it")
     shown = {"id": made.id, "name": made.name, "claim_url": made.claim_url}
     shown |= {"api_key": made.api_key} if show_key else {}

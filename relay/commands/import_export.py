@@ -16,10 +16,10 @@ import zstandard
 
 from relay.commands import transfer
 from relay.commands.common import (
+    CommandSettings,
     Complaint,
     Database,
     Misuse,
-    Settings,
     as_json,
     filter_argument,
     is_terminal,
@@ -31,7 +31,7 @@ from relay.commands.common import (
     with_settings,
     writing,
 )
-from relay.commands.transfer import Importer, Mark, Marks, Refused, Source, Tally
+from relay.commands.transfer import EventFile, Importer, Mark, Marks, RefusedLine, Tally
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
@@ -50,7 +50,9 @@ _TAIL_BLOCK: Final = 64 * 1024
 @click.option("--report", metavar="FILE", help="Write every refused line with its reason to FILE, as JSON lines.")
 @as_json
 @with_settings
-def import_events(settings: Settings, files: tuple[str, ...], restart: bool, report: str | None, as_json: bool) -> None:
+def import_events(
+    settings: CommandSettings, files: tuple[str, ...], restart: bool, report: str | None, as_json: bool
+) -> None:
     """Take in events from JSON lines.
 
     FILES hold one event a line and may be compressed (.gz, .zst); - or nothing means stdin. Ids and signatures are
@@ -92,7 +94,7 @@ def _import_file(name: str, importer: Importer, tally: Tally, marks: Marks, rest
     from relay.commands.progress import Meter
 
     path = None if name == STDIN else Path(name)
-    source = Source(sys.stdin.buffer if path is None else path.open("rb"), name)
+    source = EventFile(sys.stdin.buffer if path is None else path.open("rb"), name)
     mark = Mark.of(path) if path is not None and path.is_file() else None  # a pipe cannot be gone back into
     total = None if mark is None else mark.size
     if path is not None and mark is not None and not restart and (found := marks.find(path)) is not None:
@@ -115,11 +117,11 @@ def _import_file(name: str, importer: Importer, tally: Tally, marks: Marks, rest
 
 
 @contextlib.contextmanager
-def _report(file: str | None) -> Iterator[Callable[[Refused], None]]:
+def _report(file: str | None) -> Iterator[Callable[[RefusedLine], None]]:
     """What is called for each refused line; the report file, if any, is appended to, so that a resumed import adds to it."""
     with contextlib.nullcontext() if file is None else Path(file).open("ab") as stream:
 
-        def write(refused: Refused) -> None:
+        def write(refused: RefusedLine) -> None:
             if stream is not None:
                 stream.write(msgspec.json.encode(refused) + b"\n")
 
@@ -156,7 +158,7 @@ def _summary(tally: Tally, as_json: bool) -> None:
 @click.option("--resume", is_flag=True, help="Go on after the last event in FILE, which must not be compressed.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @with_settings
-def export_events(*, settings: Settings, after: int, wanted: Filter | None, **where: Any) -> None:
+def export_events(*, settings: CommandSettings, after: int, wanted: Filter | None, **where: Any) -> None:
     """Write the stored events as JSON lines.
 
     All of them, private ones too, in the order of the log. FILE is compressed by its name (.gz, .zst) and readable
@@ -170,7 +172,7 @@ def export_events(*, settings: Settings, after: int, wanted: Filter | None, **wh
       tidings export notes.jsonl --filter '{"kinds":[1]}'
       tidings export events.jsonl --resume
     """
-    target = Target(**where)
+    target = ImportTarget(**where)
     if target.resume and (target.is_stdout or target.file.endswith((".gz", ".zst"))):
         raise Misuse("--resume needs a FILE that is not compressed; for others use --after")
     if target.resume and target.overwrite:
@@ -179,7 +181,7 @@ def export_events(*, settings: Settings, after: int, wanted: Filter | None, **wh
 
 
 @dataclass(frozen=True)
-class Target:
+class ImportTarget:
     """Where an export goes and what may be there already."""
 
     file: str
@@ -210,7 +212,7 @@ class Target:
             os.fsync(raw.fileno())
 
 
-async def _export(settings: Settings, target: Target, wanted: Filter | None, after: int) -> None:
+async def _export(settings: CommandSettings, target: ImportTarget, wanted: Filter | None, after: int) -> None:
     from relay.commands.progress import Meter
 
     count = 0

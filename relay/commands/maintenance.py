@@ -9,7 +9,7 @@ import msgspec
 
 from handlers.rows import PROJECTIONS
 from relay.commands.common import (
-    Settings,
+    CommandSettings,
     as_json,
     printable,
     reading,
@@ -28,7 +28,7 @@ from storage.base import Info
 @click.command()
 @as_json
 @with_settings
-def info(settings: Settings, as_json: bool) -> None:
+def info(settings: CommandSettings, as_json: bool) -> None:
     """Print figures about the database.
 
     \b
@@ -88,7 +88,7 @@ def _date(seconds: int | None) -> str:
 )
 @as_json
 @with_settings
-def check(settings: Settings, quick: bool, accept_loss: bool, as_json: bool) -> None:
+def check(settings: CommandSettings, quick: bool, accept_loss: bool, as_json: bool) -> None:
     """Compare the database with itself.
 
     Checks the file, ids, signatures, index rows and projections, and that the log does not end before what was
@@ -142,7 +142,7 @@ async def _check(config: Config, verify: bool, as_json: bool) -> int:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @with_settings
-def backup(settings: Settings, file: Path) -> None:
+def backup(settings: CommandSettings, file: Path) -> None:
     """Write a copy of the database.
 
     A consistent one, also while the relay runs. FILE must not exist.
@@ -169,7 +169,7 @@ async def _backup(config: Config, file: Path) -> int:
 
 @click.command()
 @with_settings
-def compact(settings: Settings) -> None:
+def compact(settings: CommandSettings) -> None:
     """Give free space back.
 
     What was deleted is gone from the files then. A running relay takes no events meanwhile.
@@ -185,7 +185,7 @@ def compact(settings: Settings) -> None:
 
 @click.command()
 @with_settings
-def rebuild(settings: Settings) -> None:
+def rebuild(settings: CommandSettings) -> None:
     """Make the derived tables anew from the log.
 
     A running relay goes on taking events meanwhile.

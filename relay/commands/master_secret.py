@@ -6,7 +6,7 @@ from typing import IO
 
 import click
 
-from relay.commands.common import Complaint, Settings, Verbs, say, with_settings
+from relay.commands.common import CommandSettings, Complaint, Verbs, say, with_settings
 from relay.commands.progress import waiting
 from relay.protocol.kinds import is_hex
 from relay.server import control
@@ -28,7 +28,7 @@ def keys() -> None:
     help="Holds the next master secret, 64 hex digits; -: stdin. Else one is made and kept in secrets.toml.",
 )
 @with_settings
-def rotate_master(settings: Settings, file: IO[str] | None) -> None:
+def rotate_master(settings: CommandSettings, file: IO[str] | None) -> None:
     """Encrypt everything anew under another master secret.
 
     Works while the relay runs. Where the master secret comes from the settings, the next one must be given, and put into

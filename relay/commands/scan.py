@@ -8,9 +8,9 @@ import click
 import msgspec
 
 from relay.commands.common import (
+    CommandSettings,
     Database,
     Misuse,
-    Settings,
     as_json,
     filter_argument,
     output,
@@ -24,7 +24,7 @@ from relay.commands.progress import Meter
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
 from relay.protocol.words import counted
-from storage.base import Record
+from storage.base import StoredEvent
 
 MAX_NEWEST: Final = 100_000  # the largest limit, as that many events are held in memory
 DELETE_STEP: Final = 1000  # events removed in one go, between which a running relay serves others
@@ -36,7 +36,7 @@ _filter = click.argument("wanted", type=filter_argument, metavar="FILTER")
 @_filter
 @click.option("--meta", is_flag=True, help="Wrap each event with its log number, door and time of arrival.")
 @with_settings
-def scan(settings: Settings, wanted: Filter, meta: bool) -> None:
+def scan(settings: CommandSettings, wanted: Filter, meta: bool) -> None:
     """Print stored events by filter.
 
     Prints what matches FILTER as JSON lines, private events too. FILTER is NIP-01 JSON, or @FILE. With a limit:
@@ -53,7 +53,7 @@ def scan(settings: Settings, wanted: Filter, meta: bool) -> None:
     run(_scan(settings, wanted, meta))
 
 
-async def _scan(settings: Settings, wanted: Filter, meta: bool) -> None:
+async def _scan(settings: CommandSettings, wanted: Filter, meta: bool) -> None:
     stream = output()
     async with reading(settings.load()) as database:
         if wanted.limit is None:
@@ -65,9 +65,9 @@ async def _scan(settings: Settings, wanted: Filter, meta: bool) -> None:
     stream.flush()
 
 
-async def _newest(records: AsyncIterator[Record], limit: int) -> Iterable[Record]:
+async def _newest(records: AsyncIterator[StoredEvent], limit: int) -> Iterable[StoredEvent]:
     """The `limit` newest events, newest first, of equals the lowest id first (NIP-01)."""
-    kept: list[tuple[int, int, int, Record]] = []
+    kept: list[tuple[int, int, int, StoredEvent]] = []
     async for record in records:
         event = events.parse(record.wire)
         entry = (event.created_at, -int(event.id, 16), record.seq, record)
@@ -78,7 +78,7 @@ async def _newest(records: AsyncIterator[Record], limit: int) -> Iterable[Record
     return [entry[3] for entry in sorted(kept, reverse=True)]
 
 
-def _line(record: Record, meta: bool) -> bytes:
+def _line(record: StoredEvent, meta: bool) -> bytes:
     if not meta:
         return record.wire + b"\n"
     about = {"seq": record.seq, "door": record.door.name.lower(), "received_at": record.received_at}
@@ -89,7 +89,7 @@ def _line(record: Record, meta: bool) -> bytes:
 @_filter
 @as_json
 @with_settings
-def count(settings: Settings, wanted: Filter, as_json: bool) -> None:
+def count(settings: CommandSettings, wanted: Filter, as_json: bool) -> None:
     """Count stored events by filter.
 
     Private ones too; a limit in FILTER is not used.
@@ -103,7 +103,7 @@ def count(settings: Settings, wanted: Filter, as_json: bool) -> None:
     click.echo(msgspec.json.encode({"count": total}) if as_json else total)
 
 
-async def _count(settings: Settings, wanted: Filter) -> int:
+async def _count(settings: CommandSettings, wanted: Filter) -> int:
     async with reading(settings.load()) as database:
         return await _total(database, wanted)
 
@@ -121,7 +121,7 @@ async def _total(database: Database, wanted: Filter) -> int:
 @click.option("--dry-run", is_flag=True, help="Only say how many events would go.")
 @as_json
 @with_settings
-def delete(settings: Settings, wanted: Filter, yes: bool, dry_run: bool, as_json: bool) -> None:
+def delete(settings: CommandSettings, wanted: Filter, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Remove stored events by filter.
 
     Removes what matches FILTER, private events too, and refuses it from now on. Shows how many there are and asks
@@ -153,7 +153,7 @@ def delete(settings: Settings, wanted: Filter, yes: bool, dry_run: bool, as_json
     )
 
 
-def _remove(settings: Settings, wanted: Filter, planned: int) -> int:
+def _remove(settings: CommandSettings, wanted: Filter, planned: int) -> int:
     removed = 0
     with writing(settings.load()) as hand, Meter("delete", planned, "events") as meter:
         while removed < planned:

@@ -13,9 +13,9 @@ import msgspec
 
 from relay.commands import credentials, feed
 from relay.commands.common import (
+    CommandSettings,
     Complaint,
     Misuse,
-    Settings,
     as_json,
     output,
     printable,
@@ -41,7 +41,7 @@ MAX_RESULTS: Final = 100
 _MARK: Final = {"fg": "yellow", "bold": True}
 
 
-class Given(msgspec.Struct, frozen=True):
+class BulkDocument(msgspec.Struct, frozen=True):
     """A document as a line of a bulk file has it."""
 
     content: str
@@ -164,7 +164,7 @@ def import_documents(*, url: str, api: "Api", file: Any, as_json: bool) -> None:
 
 @knowledge.command()
 @with_settings
-def reembed(*, settings: Settings) -> None:
+def reembed(*, settings: CommandSettings) -> None:
     """Go over to the model of the settings.
 
     Makes the vectors of all passages with it. A running relay goes on answering with the model it has until they are complete;
@@ -199,7 +199,7 @@ async def _reembed(config: Config, meter: Meter) -> int:
 def _send(
     url: str,
     api: "Api",
-    documents: "Iterator[tuple[str, Given | str]]",
+    documents: "Iterator[tuple[str, BulkDocument | str]]",
     total: int | None,
     as_json: bool,
 ) -> None:
@@ -230,7 +230,7 @@ def _send(
 
 
 async def _outcomes(
-    api: "Api", documents: "Iterator[tuple[str, Given | str]]"
+    api: "Api", documents: "Iterator[tuple[str, BulkDocument | str]]"
 ) -> "AsyncIterator[tuple[str, Document | str]]":
     """What became of each document: itself, or why it was refused."""
     from relay.client import ApiError
@@ -247,7 +247,7 @@ async def _outcomes(
             yield name, str(error)
 
 
-async def _patiently(api: "Api", given: Given) -> "Document":
+async def _patiently(api: "Api", given: BulkDocument) -> "Document":
     """Hand one document in, as fast as the hub allows."""
     from relay.client import ApiError
 
@@ -272,7 +272,7 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
             yield file, file.relative_to(path)
 
 
-def _of_file(file: Path, name: Path, tags: Sequence[str]) -> Given | str:
+def _of_file(file: Path, name: Path, tags: Sequence[str]) -> BulkDocument | str:
     """The document in a file, or why there is none."""
     with file.open("rb") as stream:
         data = stream.read(MAX_FILE + 1)
@@ -284,7 +284,7 @@ def _of_file(file: Path, name: Path, tags: Sequence[str]) -> Given | str:
         return "not UTF-8 text"
     if not text.strip():
         return "empty"
-    return Given(text, _heading(text) or name.stem, list(tags), str(name), _name(name))
+    return BulkDocument(text, _heading(text) or name.stem, list(tags), str(name), _name(name))
 
 
 def _name(path: Path) -> str:
@@ -302,7 +302,7 @@ def _heading(text: str) -> str | None:
     return (first.lstrip("#").strip(" #")[:300] or None) if first.startswith("#") else None
 
 
-def _lines(stream: Any) -> "Iterator[tuple[str, Given | str]]":
+def _lines(stream: Any) -> "Iterator[tuple[str, BulkDocument | str]]":
     """The documents of a bulk file by their line numbers, or why a line is none."""
     number = 0
     while line := stream.readline(MAX_LINE + 1):
@@ -314,7 +314,7 @@ def _lines(stream: Any) -> "Iterator[tuple[str, Given | str]]":
                 line = stream.readline(MAX_LINE)
         elif line.strip():
             try:
-                yield name, msgspec.json.decode(line, type=Given)
+                yield name, msgspec.json.decode(line, type=BulkDocument)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 yield name, str(error)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from relay.commands.common import Settings, as_json, run, with_settings
+from relay.commands.common import CommandSettings, as_json, run, with_settings
 from relay.config import SETTINGS, ConfigError, Setting, shown
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -18,7 +18,7 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 @click.command()
 @click.option("--listen", metavar="HOST:PORT", help="Address and port (server.listen); port 0 lets the system choose.")
 @with_settings
-def serve(settings: Settings) -> None:
+def serve(settings: CommandSettings) -> None:
     """Run the relay until SIGTERM or Ctrl-C.
 
     SIGHUP reads the configuration again and applies what can change while running.
@@ -51,7 +51,7 @@ def serve(settings: Settings) -> None:
 @as_json
 @click.option("--example", is_flag=True, help="Print a commented TOML file with every setting at its default.")
 @with_settings
-def show_config(settings: Settings, names: tuple[str, ...], as_json: bool, example: bool) -> None:
+def show_config(settings: CommandSettings, names: tuple[str, ...], as_json: bool, example: bool) -> None:
     """Print the settings in force.
 
     Each with its value, what it does and where the value comes from. NAMES narrow the list to sections or settings.
@@ -101,7 +101,7 @@ def _row(setting: Setting, value: Any, origin: str) -> dict[str, Any]:
     }
 
 
-def _origins(settings: Settings) -> dict[str, str]:
+def _origins(settings: CommandSettings) -> dict[str, str]:
     """Where each setting's value comes from; the settings have been loaded, so the file is sound."""
     tables = tomllib.loads(settings.file.read_text(encoding="utf-8")) if settings.file is not None else {}
     origins = {}

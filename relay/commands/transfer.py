@@ -65,7 +65,7 @@ class Mark(msgspec.Struct, frozen=True):
         return cls(str(path.resolve()), status.st_size, status.st_mtime_ns, offset, lines)
 
 
-class Source:
+class EventFile:
     """A file of JSON lines, compressed or not by its name (.gz, .zst).
 
     `raw` tells how far reading has come. `damage` is set when the file turns out to be cut off or corrupt: the lines
@@ -210,7 +210,7 @@ def _check_group(group: Lines) -> list[Verdict]:
     return [check_line(line) for line in group.lines]
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedLine(msgspec.Struct, frozen=True):
     """A line that was not taken: one line of the report file."""
 
     file: str
@@ -229,7 +229,7 @@ class Tally(msgspec.Struct):
     duplicates: int = 0
     refused: int = 0
     reasons: dict[str, int] = {}
-    examples: dict[str, list[Refused]] = {}
+    examples: dict[str, list[RefusedLine]] = {}
 
     def count(self, outcome: Outcome) -> None:
         """Count one event that was not refused."""
@@ -243,7 +243,7 @@ class Tally(msgspec.Struct):
             case Status.REFUSED:
                 raise AssertionError("a refusal is counted with its line")
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: RefusedLine) -> None:
         """Count one line that was refused; reasons beyond MAX_REASONS go together."""
         self.refused += 1
         is_new = refused.reason not in self.reasons
@@ -260,7 +260,7 @@ class Importer:
     `on_refusal` is called for each refused line.
     """
 
-    def __init__(self, hand: Hand, tally: Tally, on_refusal: Callable[[Refused], None]) -> None:
+    def __init__(self, hand: Hand, tally: Tally, on_refusal: Callable[[RefusedLine], None]) -> None:
         self._hand = hand
         self._tally = tally
         self._on_refusal = on_refusal
@@ -299,7 +299,7 @@ class Importer:
 
     def _refuse(self, name: str, number: int, line: bytes | None, event_id: str | None, why: Reject) -> None:
         text = (line or b"")[:200].decode(errors="replace").rstrip("\n")
-        refused = Refused(name, number, str(why), event_id, text)
+        refused = RefusedLine(name, number, str(why), event_id, text)
         self._tally.refuse(refused)
         self._on_refusal(refused)
 

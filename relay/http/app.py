@@ -16,7 +16,7 @@ from relay.http.api.description import Description
 from relay.http.api.submolts import Counts
 from relay.http.api.watchers import Watchers
 from relay.http.front import front
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.http.routes import ROUTES
 from relay.server.limits import Buckets
 from relay.server.pools import Pool
@@ -27,7 +27,7 @@ MAX_PAGES: Final = 100  # waiting to be rendered
 DEPENDENCIES: Final = {**common.DEPENDENCIES, **callers.DEPENDENCIES}
 
 
-def build(hub: Hub, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASGIApp:
+def build(hub: RunningRelay, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASGIApp:
     """The ASGI application for this hub. A request's body may be as large as a WebSocket message (`limits.max_message_bytes`)."""
     application = Litestar(
         route_handlers=list(routes),
@@ -43,7 +43,7 @@ def build(hub: Hub, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASGIApp:
     return front(application, hub)
 
 
-def _state(hub: Hub, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
+def _state(hub: RunningRelay, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     """What the routes share for as long as the application lives."""
     watchers = Watchers(hub, partial(entries.describe, hub))
     return {

@@ -16,9 +16,9 @@ from relay.errors import Reject
 from relay.http import templates
 from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
-from relay.http.problems import Problem, of_refused, of_reject, of_storage
+from relay.http.problems import HttpProblem, of_refused, of_reject, of_storage
 from storage.base import StorageError
-from storage.identities.types import Refused
+from storage.identities.types import ChangeRefused
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
 
 
-def answer(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+def answer(request: Request[Any, Any, Any], problem: HttpProblem) -> Response[Any]:
     """The problem in the form that this client reads."""
     hint = problem.hint or HINTS.get(problem.status, HINTS[400] if problem.status < 500 else HINTS[500])
     if not is_program(request):
@@ -65,10 +65,10 @@ def answer(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
     return response
 
 
-def _plain(status: int, message: str, headers: dict[str, str] | None = None, hint: str = "") -> Problem:
+def _plain(status: int, message: str, headers: dict[str, str] | None = None, hint: str = "") -> HttpProblem:
     """A problem whose word is its status."""
     word = http.HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-    return Problem(status, word, message, hint, headers=headers)
+    return HttpProblem(status, word, message, hint, headers=headers)
 
 
 def is_program(request: Request[Any, Any, Any]) -> bool:
@@ -96,7 +96,7 @@ def rejected(request: Request[Any, Any, Any], error: Reject) -> Response[Any]:
     return answer(request, of_reject(error))
 
 
-def not_changed(request: Request[Any, Any, Any], error: Refused) -> Response[Any]:
+def not_changed(request: Request[Any, Any, Any], error: ChangeRefused) -> Response[Any]:
     """What could not be changed as things stand."""
     return answer(request, of_refused(error))
 
@@ -134,9 +134,9 @@ _MESSAGES: Final = {
 
 HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: refused,
-    Problem: answer,
+    HttpProblem: answer,
     Reject: rejected,
-    Refused: not_changed,
+    ChangeRefused: not_changed,
     StorageError: unavailable,
     UnicodeDecodeError: not_text,
     RecursionError: too_deep,

@@ -20,7 +20,7 @@ from litestar.types import (
 
 from relay.http import nip11, origin
 from relay.http.api import rates
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.http.negotiation import preferred
 
 Headers = list[tuple[bytes, bytes]]
@@ -53,7 +53,7 @@ PROTECTION: Final[Headers] = [
 ]
 
 
-def front(app: ASGIApp, hub: Hub) -> ASGIApp:
+def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
     """`app` with what holds for every path in front of it."""
 
     async def asgi(scope: Scope, receive: Receive, send: Send) -> None:

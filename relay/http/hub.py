@@ -23,7 +23,7 @@ from storage.feed import Feed
 from storage.search.engine import SearchEngine
 
 
-class Health(Protocol):
+class HealthFigures(Protocol):
     """How the relay is, as a Struct: `/health` answers with all its fields, of which these must be among them.
 
     `status` is `ok`, `degraded` (something is wrong: `problem` says what) or `draining` (it is shutting down).
@@ -46,7 +46,7 @@ class Health(Protocol):
         """How many events the log has taken in since it began."""
 
 
-class Hub(Protocol):
+class RunningRelay(Protocol):
     """The running relay, seen from HTTP."""
 
     @property
@@ -123,8 +123,8 @@ class Hub(Protocol):
     def follow(self, follower: Follower) -> None:
         """From now on tell `follower` of every commit, in order, on the loop."""
 
-    def health(self) -> Health:
+    def health(self) -> HealthFigures:
         """Figures of this moment; never blocks."""
 
 
-GivenHub = NamedDependency[SkipValidation[Hub]]  # what a route declares to be handed the hub
+GivenHub = NamedDependency[SkipValidation[RunningRelay]]  # what a route declares to be handed the hub

@@ -14,10 +14,13 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import HTTPException, SerializationException
 
+from relay.protocol import json_errors
+
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _VALUE: Final = re.compile(r"Invalid enum value (.*)", re.DOTALL)
 _NO_BODY: Final = {"key": "data", "message": "'data'"}  # the framework's words for it
+_AGAIN: Final = "Change what the message names and send it again."
 _LONGEST: Final = 60  # characters of what the client sent that an answer repeats
 
 # Names that other APIs have for the same, which no likeness of letters finds.
@@ -85,7 +88,7 @@ def _part(request: Request[Any, Any, Any], part: dict[str, Any]) -> InputError:
         assert given is not None
         several = ", ".join(allowed)
         return InputError(f"{prefix}{_short(given.group(1))} is none of {several}", f"Give one of: {several}.")
-    return InputError(f"{prefix}{message}", f"Mend `{where}`." if where else _fields_hint(kind))
+    return InputError(json_errors.in_words(message, where), _AGAIN if where else _fields_hint(kind))
 
 
 def _unknown(prefix: str, name: str, kind: Any) -> InputError:

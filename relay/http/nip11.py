@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from relay.config import Config
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.http.nips import CLIENT_SIDE
 from relay.protocol.messages import MAX_SUBSCRIPTION_ID
 
@@ -94,7 +94,7 @@ def information(
     )
 
 
-def of_hub(hub: Hub) -> Information:
+def of_hub(hub: RunningRelay) -> Information:
     """The document of a running relay, as of now."""
     return information(hub.config, hub.nips, hub.software, hub.version, hub.self_pubkey, fronts=hub.fronts)
 

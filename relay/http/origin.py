@@ -6,7 +6,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.types import HTTPScope
 
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.server import origin
 
 visit: Final[ContextVar[HTTPScope | None]] = ContextVar(
@@ -14,12 +14,12 @@ visit: Final[ContextVar[HTTPScope | None]] = ContextVar(
 )  # set for every request (`relay.http.front`)
 
 
-def proven(request: Request[Any, Any, Any], hub: Hub) -> str:
+def proven(request: Request[Any, Any, Any], hub: RunningRelay) -> str:
     """The ws:// or wss:// URL that this visitor's proofs must name."""
     return _told(request, hub) or hub.identities.relay_url
 
 
-def shown(request: Request[Any, Any, Any], hub: Hub) -> str:
+def shown(request: Request[Any, Any, Any], hub: RunningRelay) -> str:
     """The ws:// or wss:// URL to show to this visitor: where nobody says, the host that they asked for themselves."""
     told = _told(request, hub)
     if told is not None:
@@ -27,7 +27,7 @@ def shown(request: Request[Any, Any, Any], hub: Hub) -> str:
     return origin.of_host("ws", request.headers.get("host", "")) or f"ws://{hub.config.server.listen}"
 
 
-def base_here(hub: Hub) -> str:
+def base_here(hub: RunningRelay) -> str:
     """Where the visitor who is answered just now reaches HTTP; our own address outside of a request."""
     scope = visit.get()
     return base_url(hub.identities.relay_url if scope is None else shown(Request(scope), hub))
@@ -38,6 +38,6 @@ def base_url(websocket: str) -> str:
     return origin.base_url(websocket)
 
 
-def _told(request: Request[Any, Any, Any], hub: Hub) -> str | None:
+def _told(request: Request[Any, Any, Any], hub: RunningRelay) -> str | None:
     peer = request.client.host if request.client else ""
     return origin.public_url(hub.config, peer, lambda name: request.headers.getall(name, []))

@@ -19,8 +19,8 @@ from litestar.response import Redirect
 from keys.encoding import encode
 from relay.http import origin, templates
 from relay.http.api import common, rates
-from relay.http.hub import GivenHub, Hub
-from relay.http.problems import Problem
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import HttpProblem
 from relay.server.pools import Pool, PoolFull
 from storage.base import StorageError
 from storage.feed import CommentRow, Page, PostRow
@@ -133,7 +133,7 @@ async def post(  # noqa: PLR0917, each is given by its name
     )
 
 
-async def _thread(hub: Hub, post_id: str, parent: str, now: int) -> list[CommentRow]:
+async def _thread(hub: RunningRelay, post_id: str, parent: str, now: int) -> list[CommentRow]:
     """The comment whose replies are asked for, if any. Raises NotFoundException when it is not on this post."""
     if not parent:
         return []
@@ -161,7 +161,7 @@ async def pieces(
     return templates.answer("".join(made))
 
 
-async def _made(request: common.AnyRequest, hub: Hub, wanted: list[str], whole: str) -> str:
+async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str], whole: str) -> str:
     now = int(time.time())
     rows = await hub.feed.posts_by_id(wanted, now)
     rest = set(wanted) - {row.id for row in rows}
@@ -183,7 +183,7 @@ def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
 
 
 async def _posts(
-    request: common.AnyRequest, hub: Hub, sort: Sort, cursor: str, authors: list[str] | None = None
+    request: common.AnyRequest, hub: RunningRelay, sort: Sort, cursor: str, authors: list[str] | None = None
 ) -> tuple[Page[PostRow], str]:
     """A page of posts, or none and the reason for it. Raises Reject(invalid) for a wrong cursor."""
     pace(request, hub)
@@ -197,12 +197,12 @@ async def _posts(
         return nothing, UNREADABLE
 
 
-def pace(request: common.AnyRequest, hub: Hub) -> None:
+def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
     """A page counts as a request of its address. Raises Problem 429."""
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
 
 
-async def render(request: common.AnyRequest, hub: Hub, template: str, **values: Any) -> Response[str]:
+async def render(request: common.AnyRequest, hub: RunningRelay, template: str, **values: Any) -> Response[str]:
     """A page with what all of them show. Strangers' Markdown may be slow to render, hence the thread."""
     config = hub.config
     url = origin.shown(request, hub)
@@ -228,7 +228,7 @@ async def in_pool(request: common.AnyRequest, make: Callable[[], T]) -> T:
     try:
         return await renderers.run(make)
     except PoolFull:
-        raise Problem(
+        raise HttpProblem(
             503,
             "busy",
             "too many pages are being made just now",

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from relay.errors import Prefix, Reject, TooFast
 from storage.base import StorageError, TooCostly
-from storage.identities.types import Refused, Why
+from storage.identities.types import ChangeRefused, Why
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A request that is refused. `more` are further fields of the answer, such as the event that the client should sign."""
 
     def __init__(
@@ -62,12 +62,12 @@ _ADVICE: Final = {
 }
 
 
-def of_reject(refusal: Reject) -> Problem:
+def of_reject(refusal: Reject) -> HttpProblem:
     """The refusal of an event, as an answer over HTTP."""
     if refusal.prefix is Prefix.RATE_LIMITED:
         return too_fast(refusal.message, refusal.seconds if isinstance(refusal, TooFast) else RETRY_AFTER)
     code = refusal.prefix.value.replace("-", "_")
-    return Problem(_STATUS[refusal.prefix], code, refusal.message, _ADVICE.get(refusal.prefix, ""))
+    return HttpProblem(_STATUS[refusal.prefix], code, refusal.message, _ADVICE.get(refusal.prefix, ""))
 
 
 # What could not be changed as things stand: status, code, and what to do about it.
@@ -82,22 +82,22 @@ _REFUSED: Final = {
 }
 
 
-def of_refused(refused: Refused) -> Problem:
+def of_refused(refused: ChangeRefused) -> HttpProblem:
     """A change of the primary tables that was not made, as an answer over HTTP."""
     status, code, hint = _REFUSED[refused.why]
-    return Problem(status, code, refused.message, hint)
+    return HttpProblem(status, code, refused.message, hint)
 
 
-def of_storage(error: StorageError) -> Problem:
+def of_storage(error: StorageError) -> HttpProblem:
     """What the database cannot do, as an answer over HTTP."""
     if isinstance(error, TooCostly):
-        return Problem(400, "too_costly", str(error), "Ask for less at once.")
-    return Problem(503, "unavailable", str(error), headers={"retry-after": str(RETRY_AFTER)})
+        return HttpProblem(400, "too_costly", str(error), "Ask for less at once.")
+    return HttpProblem(503, "unavailable", str(error), headers={"retry-after": str(RETRY_AFTER)})
 
 
-def too_fast(message: str, seconds: int) -> Problem:
+def too_fast(message: str, seconds: int) -> HttpProblem:
     """429: come back in so many seconds."""
-    return Problem(
+    return HttpProblem(
         429,
         "rate_limited",
         message,
@@ -118,11 +118,11 @@ _FIND: Final = {
 }
 
 
-def not_found(what: str, message: str = "") -> Problem:
+def not_found(what: str, message: str = "") -> HttpProblem:
     """404: there is no such thing; `what` is one of the field's words, such as `post`."""
-    return Problem(404, f"{what}_not_found", message or f"there is no such {what} here", _FIND.get(what, ""))
+    return HttpProblem(404, f"{what}_not_found", message or f"there is no such {what} here", _FIND.get(what, ""))
 
 
-def invalid(message: str, hint: str = "") -> Problem:
+def invalid(message: str, hint: str = "") -> HttpProblem:
     """400: a value that cannot be used."""
-    return Problem(400, "invalid", message, hint or _ADVICE[Prefix.INVALID])
+    return HttpProblem(400, "invalid", message, hint or _ADVICE[Prefix.INVALID])

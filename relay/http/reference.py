@@ -8,7 +8,7 @@ from relay.config import SETTINGS, Config, Setting
 from relay.protocol.words import counted
 
 
-class Row(msgspec.Struct, frozen=True):
+class SettingRow(msgspec.Struct, frozen=True):
     """One setting in words; `default` is written as in the TOML file."""
 
     name: str
@@ -23,7 +23,7 @@ class Group(msgspec.Struct, frozen=True):
 
     name: str
     about: str
-    rows: list[Row]
+    rows: list[SettingRow]
 
 
 class InForce(msgspec.Struct, frozen=True):
@@ -43,8 +43,8 @@ def settings() -> list[Group]:
     return groups
 
 
-def _row(setting: Setting) -> Row:
-    return Row(setting.name, setting.variable, toml(setting.default), setting.help, setting.reloadable)
+def _row(setting: Setting) -> SettingRow:
+    return SettingRow(setting.name, setting.variable, toml(setting.default), setting.help, setting.reloadable)
 
 
 def toml(value: Any) -> str:

@@ -15,8 +15,8 @@ from relay.http import page, templates
 from relay.http.api import common, finding
 from relay.http.api import search as answers
 from relay.http.api.search import Result, Type
-from relay.http.hub import GivenHub, Hub
-from relay.http.problems import Problem
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import HttpProblem
 from relay.protocol.event import parse
 from relay.protocol.search import text_of
 from storage.base import PUBLIC
@@ -36,7 +36,7 @@ async def search(
 ) -> Response[str]:
     """What is found, a page at a time; without a question, the box alone."""
     page.pace(request, hub)
-    wanted = finding.Wanted(types=answers.TYPES[type])
+    wanted = finding.HitConditions(types=answers.TYPES[type])
     results, more, trouble = await _find(hub, q, wanted, page.PAGE, cursor[:500]) if q.strip() else ([], None, "")
     return await page.render(
         request, hub, "search.html", q=q, type=type, types=TYPES, results=results, more=more, trouble=trouble
@@ -52,9 +52,9 @@ async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "
     trouble = ""
     if asked:
         begun = f"{asked}*" if asked == q and asked[-1].isalnum() else asked
-        results, _, trouble = await _find(hub, begun, finding.Wanted(mode="words"), FEW)
+        results, _, trouble = await _find(hub, begun, finding.HitConditions(mode="words"), FEW)
         if not results and not trouble:
-            results, _, trouble = await _find(hub, asked, finding.Wanted(), FEW)
+            results, _, trouble = await _find(hub, asked, finding.HitConditions(), FEW)
     return templates.page("found.html", q=asked, results=results, trouble=trouble, now=int(time.time()))
 
 
@@ -75,12 +75,14 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
     return await page.render(request, hub, "text.html", event=shown, title=title, author=people[event.pubkey])
 
 
-async def _find(hub: Hub, question: str, wanted: finding.Wanted, limit: int, cursor: str = "") -> _Found:
+async def _find(
+    hub: RunningRelay, question: str, wanted: finding.HitConditions, limit: int, cursor: str = ""
+) -> _Found:
     """Results, or none and the reason for it."""
     if hub.config.access.auth_to_read:
         return [], None, page.CLOSED
     try:
         given = await finding.find(hub, question, wanted, limit, cursor)
         return (await answers.read(hub, given.hits)).results, given.next_cursor, ""
-    except Problem as problem:
+    except HttpProblem as problem:
         return [], None, problem.message

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import json_errors, kinds
 
 # The length is stated apart because `$` lets a final newline through, and `bytes.fromhex` would pass over it.
 Hex64 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
@@ -77,7 +77,7 @@ def describe(error: Exception) -> str:
         return "the JSON is nested too deeply"
     if isinstance(error, UnicodeError):
         return "the text is not valid UTF-8"
-    return str(error)
+    return json_errors.in_words(str(error))
 
 
 def rank(event_id: str) -> int:

@@ -84,7 +84,7 @@ class TokenState(msgspec.Struct, frozen=True, gc=False):
     expires_at: int | None
 
 
-class KeyClaim(msgspec.Struct, frozen=True, gc=False):
+class PendingKeyClaim(msgspec.Struct, frozen=True, gc=False):
     """A claim code as it stands: whose key it binds, until when (unix seconds), and whether it has done so."""
 
     identity_id: str
@@ -105,7 +105,7 @@ class Facts(msgspec.Struct):
     vanished: dict[str, int | None] = {}  # up to which created_at (inclusive) a key asked to vanish (NIP-62)
     keys: dict[str, Binding | None] = {}  # whose key this is
     siblings: dict[str, frozenset[str]] = {}  # a key and all that were ever bound to the same posting identity
-    key_claims: dict[str, KeyClaim | None] = {}  # by the hash of the code
+    key_claims: dict[str, PendingKeyClaim | None] = {}  # by the hash of the code
     invites: dict[str, int | None] = {}  # until when an unused invite is good, by the hash of its code
     tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has

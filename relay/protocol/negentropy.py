@@ -35,7 +35,7 @@ _STRIDE: Final = 16  # items between two sums that are kept
 _MODULUS: Final = 1 << 256
 
 
-class Malformed(Exception):
+class MalformedNegentropy(Exception):
     """A message that is not of the protocol; the text says why."""
 
 
@@ -149,7 +149,7 @@ class _Reading:
         """Raises Malformed when there are not so many bytes left."""
         end = self._at + size
         if end > len(self._data):
-            raise Malformed("the message ends too early")
+            raise MalformedNegentropy("the message ends too early")
         found, self._at = self._data[self._at : end], end
         return found
 
@@ -159,7 +159,7 @@ class _Reading:
             byte = self.take(1)[0]
             found = found << 7 | byte & 0x7F
             if found > INFINITY:
-                raise Malformed("a number has more than 64 bits")
+                raise MalformedNegentropy("a number has more than 64 bits")
             if not byte & 0x80:
                 return found
 
@@ -168,14 +168,14 @@ class _Reading:
         self._time = INFINITY if not step or self._time == INFINITY else min(self._time + step - 1, INFINITY)
         size = self.number()
         if size > ID_BYTES:
-            raise Malformed("the prefix of a bound is longer than an id")
+            raise MalformedNegentropy("the prefix of a bound is longer than an id")
         return Bound(self._time, self.take(size))
 
     def mode(self) -> Mode:
         try:
             return Mode(self.number())
         except ValueError:
-            raise Malformed("a range has an unknown mode") from None
+            raise MalformedNegentropy("a range has an unknown mode") from None
 
     def ids(self) -> set[bytes]:
         number = self.number()
@@ -220,7 +220,7 @@ class _Writing:
         self.data += varint(Mode.IDS) + varint(len(ids) // ID_BYTES) + ids
 
 
-class Found(msgspec.Struct, frozen=True):
+class Reconciled(msgspec.Struct, frozen=True):
     """What a message told the initiator. `reply` is what to send next, None when it is done."""
 
     reply: bytes | None
@@ -251,12 +251,12 @@ class Reconciliation:
             return bytes((VERSION,))
         return bytes(self._reconcile(reading, None).data)
 
-    def go_on(self, message: bytes) -> Found:
+    def go_on(self, message: bytes) -> Reconciled:
         """What the initiator learns from a reply. Raises Malformed."""
         reading = self._open(message)
         if reading is None:
-            raise Malformed("the other side speaks another version")
-        found = Found(None, [], [])
+            raise MalformedNegentropy("the other side speaks another version")
+        found = Reconciled(None, [], [])
         reply = bytes(self._reconcile(reading, found).data)
         return msgspec.structs.replace(found, reply=reply if len(reply) > 1 else None)
 
@@ -264,10 +264,10 @@ class Reconciliation:
     def _open(message: bytes) -> _Reading | None:
         """The message behind its version; None when it is another version than ours."""
         if not message or not 0x60 <= message[0] <= 0x6F:
-            raise Malformed("this is no message of negentropy")
+            raise MalformedNegentropy("this is no message of negentropy")
         return _Reading(message[1:]) if message[0] == VERSION else None
 
-    def _reconcile(self, reading: _Reading, found: Found | None) -> _Writing:
+    def _reconcile(self, reading: _Reading, found: Reconciled | None) -> _Writing:
         """Go through the ranges of a message; `found` is the initiator's, who learns from ids, while a responder sends its own."""
         out, items = _Writing(), self._items
         agreed: Bound | None = None  # the end of ranges that need no word; said only where something follows
@@ -303,7 +303,7 @@ class Reconciliation:
         if agreed is not None:
             out.skip(agreed)
 
-    def _compare(self, lower: int, upper: int, theirs: set[bytes], found: Found) -> None:
+    def _compare(self, lower: int, upper: int, theirs: set[bytes], found: Reconciled) -> None:
         for index in range(lower, upper):
             event_id = self._items.id(index)
             if event_id in theirs:

@@ -9,7 +9,7 @@ from relay.protocol.names import MAX_DESCRIPTION, MAX_DISPLAY_NAME, shown
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Profile(msgspec.Struct, frozen=True):
+class ProfileTexts(msgspec.Struct, frozen=True):
     """Texts as they may be shown; "" for what is missing, is no text or cannot be read. `name` is as it was given."""
 
     name: str = ""
@@ -17,12 +17,12 @@ class Profile(msgspec.Struct, frozen=True):
     about: str = ""
 
 
-def read(content: str) -> Profile:
+def read(content: str) -> ProfileTexts:
     """The profile in the content of a kind 0; a missing display name is its name."""
     fields = _fields(content)
     name = _text(fields.get("name"))
     display_name = shown(_text(fields.get("display_name")), MAX_DISPLAY_NAME) or shown(name, MAX_DISPLAY_NAME)
-    return Profile(name, display_name, shown(_text(fields.get("about")), MAX_DESCRIPTION))
+    return ProfileTexts(name, display_name, shown(_text(fields.get("about")), MAX_DESCRIPTION))
 
 
 def searched(content: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Relay(msgspec.Struct, frozen=True):
+class RelayRules(msgspec.Struct, frozen=True):
     """`url` is how clients know it (ws:// or wss://).
 
     `provision`: a key without a posting identity gets one when it first writes in the feed, at most `provisions_per_hour`

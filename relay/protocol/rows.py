@@ -45,7 +45,7 @@ class Owner(msgspec.Struct, frozen=True, gc=False):
     keys: tuple[str, ...]
 
 
-class Standing(msgspec.Struct, frozen=True, gc=False):
+class FeedPlace(msgspec.Struct, frozen=True, gc=False):
     """The row of the feed that an event has: `posts` or `comments`, and its number, which is the event's."""
 
     table: str
@@ -80,7 +80,7 @@ class Sources(Protocol):
     def owner(self, pubkey: str) -> Owner | None:
         """Whose key this is."""
 
-    def standing(self, event_id: str) -> Standing | None:
+    def standing(self, event_id: str) -> FeedPlace | None:
         """The row of the feed that this event has."""
 
     def row(self, table: str, seq: int) -> Any:
@@ -100,7 +100,7 @@ class About(msgspec.Struct, frozen=True):
     kind: int
 
 
-class Follow(msgspec.Struct, frozen=True):
+class RowDependency(msgspec.Struct, frozen=True):
     """A row of `table` came, went or changed: which keys that touches; with `keys` None the id of its event."""
 
     table: str
@@ -131,7 +131,7 @@ class Projection(msgspec.Struct, frozen=True):
     rows: Callable[[str, Sources], Sequence[msgspec.Struct]]
     place: Callable[[str, Sources], Place | None] = place_of_event
     beside: Tagged | None = None
-    follows: tuple[Follow, ...] = ()
+    follows: tuple[RowDependency, ...] = ()
     under: tuple[tuple[str, str], ...] = ()
     counts: Callable[[Any], Iterable[Count]] | None = None
     renewed: bool = False

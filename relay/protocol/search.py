@@ -51,7 +51,7 @@ class Term(msgspec.Struct, frozen=True, gc=False):
     quoted: bool = False
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False):
+class TextSearch(msgspec.Struct, frozen=True, gc=False):
     """One search: `text` is what is left of it without extensions, `language` an ISO 639-1 code in lower case."""
 
     text: str
@@ -60,7 +60,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     language: str | None = None
 
 
-class _Part(msgspec.Struct, frozen=True, gc=False):
+class _SearchPart(msgspec.Struct, frozen=True, gc=False):
     """A phrase or a run of characters of a search, and what it looks for; `passed_over` where other words make it needless."""
 
     text: str
@@ -69,12 +69,12 @@ class _Part(msgspec.Struct, frozen=True, gc=False):
 
 
 @lru_cache(maxsize=1024)
-def parse(text: str, pairs_are_words: bool = False) -> Asked:
+def parse(text: str, pairs_are_words: bool = False) -> TextSearch:
     """What a search string asks for. Nothing is wrong in one; without any word it has no terms and finds nothing.
 
     `pairs_are_words`: `key:value` is searched for whatever else there is, unless NIP-50 names the key.
     """
-    parts: list[_Part] = []
+    parts: list[_SearchPart] = []
     mode, language = DEFAULT_MODE, None
     for found in _PART.finditer(text):
         phrase, bare = found.groups()
@@ -82,7 +82,7 @@ def parse(text: str, pairs_are_words: bool = False) -> Asked:
         name = "" if pair is None else pair[1].lower()
         if pair is None or name not in _EXTENSIONS:
             term = _term(phrase if bare is None else bare, bare is not None)
-            parts.append(_Part(found.group(), term, pair is not None and not pairs_are_words))
+            parts.append(_SearchPart(found.group(), term, pair is not None and not pairs_are_words))
         elif name == "mode" and pair[2].lower() in MODES:
             mode = cast(Mode, pair[2].lower())
         elif name == "language" and _LANGUAGE.fullmatch(pair[2].lower()):
@@ -90,11 +90,11 @@ def parse(text: str, pairs_are_words: bool = False) -> Asked:
     if any(part.term is not None and not part.passed_over for part in parts):
         parts = [part for part in parts if not part.passed_over]
     terms = dict.fromkeys(part.term for part in parts if part.term is not None)
-    return Asked(" ".join(part.text for part in parts), tuple(terms)[:MAX_TERMS], mode, language)
+    return TextSearch(" ".join(part.text for part in parts), tuple(terms)[:MAX_TERMS], mode, language)
 
 
 def terms_of(text: str) -> tuple[Term, ...]:
-    """What is looked for in a text whose extensions were taken out: that of `Asked`."""
+    """What is looked for in a text whose extensions were taken out: that of `TextSearch`."""
     found = (_term(bare or phrase, bool(bare)) for phrase, bare in _PART.findall(text))
     return tuple(dict.fromkeys(term for term in found if term is not None))[:MAX_TERMS]
 
@@ -169,7 +169,7 @@ class SearchedText:
         return (prefix for prefix in {word[:length] for word in self.present} if prefix in prefixes)
 
 
-def found(asked: Asked, text: SearchedText) -> bool:
+def found(asked: TextSearch, text: SearchedText) -> bool:
     """Whether the event of this text is what is asked for, by words alone."""
     if not asked.terms or (asked.language is not None and asked.language != text.language):
         return False

@@ -43,7 +43,7 @@ class Open(msgspec.Struct, frozen=True, gc=False):
     filters: tuple[Filter, ...]
 
 
-class Tally(msgspec.Struct, frozen=True, gc=False):
+class CountRequest(msgspec.Struct, frozen=True, gc=False):
     """Answer a COUNT (NIP-45); `offset` as in `messages.Count`."""
 
     subscription: str
@@ -70,7 +70,7 @@ class Authenticate(msgspec.Struct, frozen=True, gc=False):
     event: Event
 
 
-Effect = Publish | Open | Tally | Cancel | Refuse | Authenticate | bytes
+Effect = Publish | Open | CountRequest | Cancel | Refuse | Authenticate | bytes
 
 
 class Session:
@@ -142,7 +142,7 @@ class Session:
                     return Refuse(message.subscription, reply) if isinstance(message, Req) else reply
                 filters = tuple(_searching(wanted, rules.searched) for wanted in message.filters)
                 if isinstance(message, Count):
-                    return Tally(message.subscription, filters, message.offset)
+                    return CountRequest(message.subscription, filters, message.offset)
                 return Open(message.subscription, filters)
         raise AssertionError(message)  # Publish was answered before
 
@@ -253,7 +253,7 @@ def refusal_of(effect: Effect, reason: Reject) -> bytes | None:
             return messages.notice(str(reason)) if messages.is_notice(effect) else effect
         case Publish(event) | Authenticate(event):
             return messages.ok(event.id, False, str(reason))
-        case Open(subscription) | Tally(subscription) | Refuse(subscription):
+        case Open(subscription) | CountRequest(subscription) | Refuse(subscription):
             return messages.closed(subscription, reason)
         case _:
             return None

@@ -13,7 +13,7 @@ from relay.errors import Prefix
 from relay.protocol.admission import Door
 from relay.protocol.facts import GivenToken
 from storage.base import Commit, Expected
-from storage.failures import Failure
+from storage.failures import CommandFailure
 
 
 class Follow(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -117,12 +117,12 @@ class Outcomes(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     failed: bool = False
 
 
-class Result(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
+class CommandResult(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """What a command gave, encoded, or `failure`: why it was not carried out."""
 
     token: int
     value: bytes
-    failure: Failure | None = None
+    failure: CommandFailure | None = None
 
 
 class Behind(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
@@ -136,7 +136,7 @@ class Behind(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
 
 
 ToWriter = Follow | Submit | Ask | Recall | Answered
-FromWriter = Outcomes | Result | Behind | Commit
+FromWriter = Outcomes | CommandResult | Behind | Commit
 
 encode: Final = msgspec.msgpack.Encoder().encode
 to_writer: Final = msgspec.msgpack.Decoder(ToWriter).decode

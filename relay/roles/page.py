@@ -63,7 +63,7 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     primary: int
 
 
-class Page:
+class SharedPage:
     """The numbers of the relay whose roles have these names, in this order. Made once, before any role is forked."""
 
     def __init__(self, roles: Sequence[str], fronts: int, addresses: int = MANY, proofs: int = PROOFS) -> None:

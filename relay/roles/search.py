@@ -39,7 +39,7 @@ from relay.roles.search_messages import (
     to_search,
 )
 from storage import failures
-from storage.failures import Failure
+from storage.failures import CommandFailure
 from storage.search.engine import Hit, Progress, SearchEngine, SearchHealth
 
 AT_ONCE: Final = 8  # questions of one front that are worked on at a time
@@ -255,15 +255,17 @@ class _FrontLink(asyncio.Protocol):
         for answer in answers:
             body = encode(answer)
             if len(body) > MAX_FRAME:
-                body = encode(QuestionFailed(token, Failure("costly", "", "the answer is too long; ask for less")))
+                body = encode(
+                    QuestionFailed(token, CommandFailure("costly", "", "the answer is too long; ask for less"))
+                )
             await self._writable.wait()
             self._transport.write(frame(body))
 
-    def _failure(self, error: Exception) -> Failure:
+    def _failure(self, error: Exception) -> CommandFailure:
         found = failures.failure(error)
         if found is None:
             self._server.report("a question to search", error)
-            found = Failure("storage", "", f"internal error ({type(error).__name__})")
+            found = CommandFailure("storage", "", f"internal error ({type(error).__name__})")
         return found
 
 

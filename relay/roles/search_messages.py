@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from storage.base import Readers
-from storage.failures import Failure
+from storage.failures import CommandFailure
 from storage.search.engine import Chunk, Hit, SearchHealth, SearchQuery
 
 MOST_QUESTION: Final = 4 * 1024 * 1024  # bytes of a frame to the search role
@@ -90,7 +90,7 @@ class QuestionFailed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag
     """There is no answer."""
 
     token: int
-    failure: Failure
+    failure: CommandFailure
 
 
 class ModelProgress(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):

@@ -32,21 +32,21 @@ from relay.roles.messages import (
     Answered,
     Ask,
     Behind,
+    CommandResult,
     Entry,
     Follow,
     Other,
     Outcomes,
     Quota,
     Recall,
-    Result,
     Submit,
     encode,
     to_writer,
 )
-from relay.roles.page import FAULTY, UNWRITABLE, Page
+from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from storage import failures
-from storage.base import Commit, Incoming, Outcome, Status, StorageError, Writer
-from storage.failures import Failure
+from storage.base import Commit, Incoming, LogWriter, Outcome, Status, StorageError
+from storage.failures import CommandFailure
 
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
 MOST: Final = 1000  # events of one transaction
@@ -93,8 +93,8 @@ class WriterRole:
 
     def __init__(
         self,
-        store: Writer,
-        page: Page,
+        store: LogWriter,
+        page: SharedPage,
         commands: Callable[[bytes], Any],
         report: Report,
         now: Callable[[], float] = _unix_time,
@@ -281,7 +281,7 @@ class WriterRole:
         for (number, token), recalled in told:
             link = self._links.get(number)
             if link is not None:
-                link.outbox.answer(encode(Result(token, encode(recalled))))
+                link.outbox.answer(encode(CommandResult(token, encode(recalled))))
                 self._flush(link)
 
     # working
@@ -332,11 +332,11 @@ class WriterRole:
             reason = failures.failure(error)
             if reason is None:
                 self._report("a command", error)
-                reason = Failure("storage", "", internal(error).message)
+                reason = CommandFailure("storage", "", internal(error).message)
         self._beat()
         self._page.store(self._role, busy=0)
         self._commit()
-        job.link.outbox.answer(encode(Result(job.wanted.token, value, reason)))
+        job.link.outbox.answer(encode(CommandResult(job.wanted.token, value, reason)))
         self._flush(job.link)
 
     def _count(self, quota: Quota) -> None:

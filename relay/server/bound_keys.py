@@ -22,7 +22,7 @@ from relay.server.settings import Settings
 from relay.server.signing import Signing
 from storage.base import Reader
 from storage.identities.commands import BindProven, ChooseKey, DestroySecret, OpenKeyClaim, RetireKey, Unbind
-from storage.identities.types import BoundKey, Held, Lookups, Refused, Why
+from storage.identities.types import BoundKey, ChangeRefused, Held, Lookups, Why
 
 CODE_SECONDS: Final = 600  # how long a claim code that binds a key is good
 
@@ -99,7 +99,7 @@ class BoundKeys:
     async def export(self, identity_id: str, pubkey: str, password: str) -> str:
         """A held secret as `ncryptsec` (NIP-49). Raises Refused(UNKNOWN), Reject(invalid) for a weak password."""
         if not any(key.pubkey == pubkey and key.held for key in await self.of(identity_id)):
-            raise Refused(Why.UNKNOWN, "the relay holds no such key of this identity")
+            raise ChangeRefused(Why.UNKNOWN, "the relay holds no such key of this identity")
         return await self._signing.export(pubkey, password)
 
     async def vanish(

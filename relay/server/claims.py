@@ -14,7 +14,7 @@ from relay.server.origin import base_url
 from relay.server.settings import Settings
 from storage.base import Reader
 from storage.identities.commands import ClaimIdentity, OpenIdentityClaim
-from storage.identities.types import Identity, Lookups, Refused, Why
+from storage.identities.types import ChangeRefused, Identity, Lookups, Why
 
 
 class Claimable(msgspec.Struct, frozen=True):
@@ -53,11 +53,11 @@ class Claims:
             claim = tables.identity_claim(tokens.digest(secret))
             identity = None if claim is None else tables.identity(claim.identity_id)
             if claim is None or identity is None:
-                raise Refused(Why.UNKNOWN, "there is no such claim; ask the agent for a new claim link")
+                raise ChangeRefused(Why.UNKNOWN, "there is no such claim; ask the agent for a new claim link")
             if claim.used or identity.user_id is not None:
-                raise Refused(Why.USED, "this claim was used already")
+                raise ChangeRefused(Why.USED, "this claim was used already")
             if claim.expires_at <= int(time.time()):
-                raise Refused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
+                raise ChangeRefused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
             return Claimable(identity, validation.verification_code(secret), claim.expires_at)
 
         return await self._reader.ask(find)
@@ -71,5 +71,5 @@ class Claims:
         identity_id = await self._ingest.execute(wanted, given)
         found = await self._reader.ask(lambda tables: tables.identity(identity_id))
         if found is None:
-            raise Refused(Why.UNKNOWN, "there is no such identity")
+            raise ChangeRefused(Why.UNKNOWN, "there is no such identity")
         return found

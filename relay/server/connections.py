@@ -8,7 +8,7 @@ from websockets.frames import CloseCode
 
 from relay.errors import Reject
 from relay.protocol.session import Session
-from relay.server.fanout import Subscription
+from relay.server.fanout import LiveSubscription
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 
@@ -31,7 +31,7 @@ class OpenConnection(Protocol):
     def consider_reading(self) -> None:
         """Read on, if there is room."""
 
-    def end(self, subscription: Subscription, reason: Reject) -> None:
+    def end(self, subscription: LiveSubscription, reason: Reject) -> None:
         """Close a subscription and say why."""
 
     def ping(self, now: float) -> None:

@@ -21,7 +21,7 @@ REST: Final = 0.002  # seconds between rounds, for whoever waits
 log = logging.getLogger("tidings.embedding")
 
 
-class Source(Protocol):
+class VectorMaker(Protocol):
     """What has passages without vectors: the search engine."""
 
     async def embed_some(self) -> int:
@@ -36,7 +36,7 @@ class Worker:
 
     def __init__(
         self,
-        source: Source,
+        source: VectorMaker,
         searched: frozenset[int],
         pause: float = 1.0,
         looked: Callable[[], None] = lambda: None,

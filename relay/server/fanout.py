@@ -38,11 +38,11 @@ class Receiver(Protocol):
     def queue(self, frame: bytes) -> None:
         """Queue ready frames."""
 
-    def end(self, subscription: "Subscription", reason: Reject) -> None:
+    def end(self, subscription: "LiveSubscription", reason: Reject) -> None:
         """Close a subscription and say why."""
 
 
-class Subscription:
+class LiveSubscription:
     """One open subscription. `prefix` goes before the wire form; `held` is a list until EOSE is sent, then None.
 
     Its history is what the log held up to `after`; of later events it is told live.
@@ -64,19 +64,19 @@ class Fanout:
     """The live subscriptions of all connections."""
 
     def __init__(self) -> None:
-        self._matcher: Matcher[Subscription] = Matcher()
-        self._new: dict[Subscription, None] = {}  # not in the matcher yet
+        self._matcher: Matcher[LiveSubscription] = Matcher()
+        self._new: dict[LiveSubscription, None] = {}  # not in the matcher yet
         self.count = 0
         self.delivered = 0
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: LiveSubscription) -> None:
         """From now on, committed events that match reach it."""
         self._new[subscription] = None
         self.count += 1
         if len(self._new) > MAX_NEW:
             self._register()
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove(self, subscription: LiveSubscription) -> None:
         """Nothing reaches it any more."""
         if subscription in self._new:
             del self._new[subscription]
@@ -123,7 +123,7 @@ class Fanout:
             delivered += 1
         self.delivered += delivered
 
-    def release(self, subscription: Subscription) -> None:
+    def release(self, subscription: LiveSubscription) -> None:
         """EOSE is sent: let out what was held, and hold nothing any more."""
         held, subscription.held = subscription.held, None
         connection = subscription.connection
@@ -134,7 +134,7 @@ class Fanout:
             connection.queue(connection.frame(subscription.prefix + tail))
             self.delivered += 1
 
-    def _hold(self, subscription: Subscription, tail: bytes, expires_at: int | None) -> None:
+    def _hold(self, subscription: LiveSubscription, tail: bytes, expires_at: int | None) -> None:
         held = subscription.held
         assert held is not None
         held.append((tail, expires_at))

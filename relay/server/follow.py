@@ -18,7 +18,7 @@ import msgspec
 
 from relay.protocol.event import Event, parse
 from relay.roles.messages import Behind
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from storage.base import Commit, Logged, Reader, StorageError
 
 MOST_HELD: Final = 1000  # commits that are held while the database is read
@@ -53,7 +53,7 @@ class Follower(Protocol):
         """A commit was applied; called on the loop."""
 
 
-class Following:
+class LogFollower:
     """Applies commits in order and tells followers. Used on the loop.
 
     `known` gives the event of an id where that is at hand, so that it need not be decoded again.
@@ -61,7 +61,7 @@ class Following:
 
     def __init__(
         self,
-        page: Page,
+        page: SharedPage,
         reader: Reader,
         known: Callable[[str], Event | None],
         report: Callable[[str, BaseException], None],

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.server import limits
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND
 from relay.server.settings import Settings
@@ -13,7 +13,7 @@ from relay.server.settings import Settings
 class Gate:
     """`clock` is any monotonic one, in seconds. All methods are called on the loop."""
 
-    def __init__(self, settings: Settings, page: Page, front: int, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, page: SharedPage, front: int, clock: Callable[[], float]) -> None:
         """Connections are counted on the page, at all fronts together; `front` is the number of this one there."""
         self._settings = settings
         self.clock = clock

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from relay.roles.page import FAULTY, SILENT, UNWRITABLE, Page
+from relay.roles.page import FAULTY, SILENT, UNWRITABLE, SharedPage
 from storage.search.engine import SearchHealth
 
 
@@ -32,13 +32,13 @@ class Health(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-def roles_of(page: Page) -> list[RoleHealth]:
+def roles_of(page: SharedPage) -> list[RoleHealth]:
     """How each role does now; without those that were never started."""
     began = [role for role in range(len(page.roles)) if page.count(role, "pid") or page.count(role, "ended")]
     return [_role_health(page, role) for role in began]
 
 
-def _role_health(page: Page, role: int) -> RoleHealth:
+def _role_health(page: SharedPage, role: int) -> RoleHealth:
     name, state = page.roles[role], page.count(role, "degraded")
     if not page.count(role, "pid"):
         return RoleHealth(name, "down", f"the {name} is down; it is being started again")

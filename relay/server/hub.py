@@ -17,7 +17,7 @@ from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.roles.page import FAULTY, Page
+from relay.roles.page import FAULTY, SharedPage
 from relay.server.connections import Connections
 from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
@@ -49,7 +49,7 @@ class Hub:
     search: SearchEngine
 
     def __init__(
-        self, settings: Settings, page: Page, reader: Reader, self_pubkey: str, *, faults: Faults, role: int = 0
+        self, settings: Settings, page: SharedPage, reader: Reader, self_pubkey: str, *, faults: Faults, role: int = 0
     ) -> None:
         """`self_pubkey` is the relay's own key, `role` the number of this front on the page.
 

@@ -42,14 +42,14 @@ from storage.identities.commands import (
     OpenInvite,
     Register,
 )
-from storage.identities.types import Identity, NewIdentity, Refused, Why
+from storage.identities.types import ChangeRefused, Identity, NewIdentity, Why
 
 INVITE_SECONDS: Final = 600  # how long an invite is good
 HOUR: Final = 3600
 log = logging.getLogger("tidings.identities")
 
 
-class Registered(msgspec.Struct, frozen=True):
+class NewRegistration(msgspec.Struct, frozen=True):
     """A new identity, and what is shown once: its token and the link with which a person claims it."""
 
     identity: Identity
@@ -116,7 +116,7 @@ class Identities:
 
     async def register(
         self, name: str, description: str | None, address: str, nonce: str = "", base: str = ""
-    ) -> Registered:
+    ) -> NewRegistration:
         """Make an identity with a token and a key that the relay holds; `address` is the client's.
 
         `base` is where the client reaches HTTP, for the claim link; "" is the relay's own URL.
@@ -151,7 +151,7 @@ class Identities:
         except StorageError as error:  # the identity is there, and its token is shown now or never
             log.warning("the profile of an identity was not published: %s", error)
         identity = Identity(new.id, name, None, description, None, None, None, now, None, key.pubkey)
-        return Registered(identity, token, self.claims.url(claim, base), validation.verification_code(claim))
+        return NewRegistration(identity, token, self.claims.url(claim, base), validation.verification_code(claim))
 
     def _check_open(self) -> None:
         if not self._settings.config.identities.registration:
@@ -186,7 +186,7 @@ class Identities:
         """The identity of a principal. Raises Refused(UNKNOWN) when there is none."""
         found = await self._reader.ask(lambda tables: tables.identity(identity_id))
         if found is None:
-            raise Refused(Why.UNKNOWN, "there is no such identity")
+            raise ChangeRefused(Why.UNKNOWN, "there is no such identity")
         return found
 
     async def profile(self, name: str) -> Identity | None:

@@ -22,7 +22,7 @@ from relay.server.ingest import Ingest
 from relay.server.supervision import Tasks
 from storage.base import Reader, StorageError
 from storage.identities.commands import AddIdentityToken, RevokeToken, UseToken
-from storage.identities.types import Lookups, Token
+from storage.identities.types import Lookups, StoredToken
 
 USED_SECONDS: Final = 3600  # how coarsely the last use of a token is kept
 MAX_CACHED: Final = 10_000  # tokens whose owner is remembered
@@ -52,7 +52,7 @@ class Principal(msgspec.Struct, frozen=True):
 
 class _Known(msgspec.Struct):
     principal: Principal
-    token: Token
+    token: StoredToken
 
 
 class IdentityTokens:
@@ -122,7 +122,7 @@ class IdentityTokens:
         except StorageError as error:
             log.warning("the last use of a token was not kept: %s", error)
 
-    async def of(self, identity_id: str) -> list[Token]:
+    async def of(self, identity_id: str) -> list[StoredToken]:
         """All tokens, newest first."""
         return await self._reader.ask(lambda tables: tables.tokens("identity", identity_id))
 
@@ -133,7 +133,7 @@ class IdentityTokens:
         expires_at: int | None,
         given: GivenToken | None = None,
         ends: int | None = None,
-    ) -> tuple[Token, str]:
+    ) -> tuple[StoredToken, str]:
         """A new token and its text, shown once; `given` is the token that asks, which ends at `ends` if that is said.
 
         Raises Refused: ENDED when the token that asks is not good any more, TOO_MANY.
@@ -142,7 +142,7 @@ class IdentityTokens:
         validation.expiry(expires_at, now)
         text = tokens.make(Kind.IDENTITY)
         name = validation.text(name, names.MAX_DISPLAY_NAME, "token's name")
-        token = Token(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
+        token = StoredToken(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
         digest = tokens.digest(text)
         await self._ingest.execute(AddIdentityToken(token, digest, None if given is None else given.id, ends), given)
         self.forget()

@@ -26,9 +26,9 @@ from relay.protocol.event import Event, compute_id, has_tag, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
 from relay.roles.messages import Quota
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.roles.writer import internal
-from relay.server.follow import Applied, Following
+from relay.server.follow import Applied, LogFollower
 from relay.server.link import Link
 from relay.server.supervision import Faults, Tasks
 from relay.server.verify import Verifier
@@ -66,7 +66,7 @@ class Ingest:
     def __init__(
         self,
         role: int,
-        page: Page,
+        page: SharedPage,
         reader: Reader,
         capacity: int,
         faults: Faults,
@@ -91,7 +91,7 @@ class Ingest:
         self.stored = 0
         self.refused = 0
         self.failure: str | None = None  # the last storage error, None once a batch went through again
-        self.log = Following(page, reader, self._flying.get, faults.report, self._tasks.start)
+        self.log = LogFollower(page, reader, self._flying.get, faults.report, self._tasks.start)
         self.log.add(self._applied)
         self.link = Link(
             role,

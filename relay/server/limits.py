@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from relay.protocol.words import counted
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 
 MAX_BUCKETS: Final = 100_000
 Network = IPv4Network | IPv6Network
@@ -126,7 +126,7 @@ class OpenConnections:
 
     __slots__ = ("_counter", "_front", "_page", "_prefix")
 
-    def __init__(self, page: Page, front: int, counter: str, prefix: str = "") -> None:
+    def __init__(self, page: SharedPage, front: int, counter: str, prefix: str = "") -> None:
         self._page = page
         self._front = front
         self._counter = counter

@@ -20,6 +20,7 @@ from relay.roles.messages import (
     Answered,
     Ask,
     Behind,
+    CommandResult,
     Entry,
     Follow,
     FromWriter,
@@ -29,7 +30,6 @@ from relay.roles.messages import (
     Recall,
     Recalled,
     Recollection,
-    Result,
     Submit,
     encode,
     from_writer,
@@ -217,7 +217,7 @@ class Link(asyncio.Protocol):
             self._committed(message)
         elif isinstance(message, Outcomes):
             self._outcomes(message)
-        elif isinstance(message, Result):
+        elif isinstance(message, CommandResult):
             self._result(message)
         elif isinstance(message, Behind):
             self._behind(message)
@@ -238,7 +238,7 @@ class Link(asyncio.Protocol):
         except Exception as error:
             self._report("an answer", error)
 
-    def _result(self, message: Result) -> None:
+    def _result(self, message: CommandResult) -> None:
         asked = self._commands.pop(message.token, None)
         if asked is None or asked.future.done():
             return

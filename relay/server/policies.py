@@ -24,7 +24,7 @@ LEAVING: Final = frozenset((kinds.DELETION, kinds.VANISH, kinds.LEAVE))
 COMING: Final = LEAVING | {kinds.JOIN}
 
 
-class Author(msgspec.Struct, frozen=True, gc=False):
+class Sender(msgspec.Struct, frozen=True, gc=False):
     """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42).
 
     `relay` is the key of the relay that it is handed to, "" where that has none, and `urls` are those (ws:// or wss://)
@@ -37,17 +37,17 @@ class Author(msgspec.Struct, frozen=True, gc=False):
     urls: tuple[str, ...] = ()
 
 
-Check = Callable[[Event, Author, Config, int], Reject | None]
+Check = Callable[[Event, Sender, Config, int], Reject | None]
 
 
-def tags(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+def tags(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`limits.max_event_tags`."""
     if len(event.tags) <= config.limits.max_event_tags:
         return None
     return Reject(Prefix.INVALID, f"{counted(len(event.tags), 'tag')}; this relay takes {config.limits.max_event_tags}")
 
 
-def content(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+def content(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`limits.max_content_length`, in characters as NIP-11 counts them."""
     if len(event.content) <= config.limits.max_content_length:
         return None
@@ -57,7 +57,7 @@ def content(event: Event, _author: Author, config: Config, _now: int) -> Reject 
     )
 
 
-def future(event: Event, _author: Author, config: Config, now: int) -> Reject | None:
+def future(event: Event, _author: Sender, config: Config, now: int) -> Reject | None:
     """`limits.created_at_future`."""
     ahead = event.created_at - now
     if ahead <= config.limits.created_at_future or not config.limits.created_at_future:
@@ -67,7 +67,7 @@ def future(event: Event, _author: Author, config: Config, now: int) -> Reject | 
     )
 
 
-def past(event: Event, _author: Author, config: Config, now: int) -> Reject | None:
+def past(event: Event, _author: Sender, config: Config, now: int) -> Reject | None:
     """`limits.created_at_past`."""
     behind = now - event.created_at
     if behind <= config.limits.created_at_past or not config.limits.created_at_past:
@@ -77,7 +77,7 @@ def past(event: Event, _author: Author, config: Config, now: int) -> Reject | No
     )
 
 
-def work(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+def work(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`limits.min_pow` (NIP-13): the id's leading zero bits, and the target the author committed to, must reach it."""
     needed = config.limits.min_pow
     if not needed:
@@ -93,7 +93,7 @@ def work(event: Event, _author: Author, config: Config, _now: int) -> Reject | N
     return None
 
 
-def kind_allowed(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+def kind_allowed(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`access.allowed_kinds` and `access.denied_kinds`."""
     allowed = config.access.allowed_kinds
     if event.kind in config.access.denied_kinds or (allowed and event.kind not in allowed):
@@ -101,35 +101,35 @@ def kind_allowed(event: Event, _author: Author, config: Config, _now: int) -> Re
     return None
 
 
-def relays_own(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
+def relays_own(event: Event, author: Sender, _config: Config, _now: int) -> Reject | None:
     """What a relay tells of its members and groups is signed by its own key (NIP-29, NIP-43)."""
     if event.kind not in kinds.RELAY_ONLY or event.pubkey == author.relay:
         return None
     return Reject(Prefix.RESTRICTED, f"kind {event.kind} is published by the relay's own key only")
 
 
-def key_denied(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+def key_denied(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`access.denied_keys`."""
     if event.pubkey in config.access.denied_keys:
         return Reject(Prefix.BLOCKED, "this key may not write here")
     return None
 
 
-def key_allowed(event: Event, _author: Author, config: Config, _now: int) -> Reject | None:
+def key_allowed(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`access.allowed_keys`."""
     if config.access.allowed_keys and event.pubkey not in config.access.allowed_keys:
         return Reject(Prefix.RESTRICTED, "only listed keys may write here")
     return None
 
 
-def authenticated(_event: Event, author: Author, config: Config, _now: int) -> Reject | None:
+def authenticated(_event: Event, author: Sender, config: Config, _now: int) -> Reject | None:
     """`access.auth_to_write` (NIP-42)."""
     if author.keys or not config.access.auth_to_write:
         return None
     return Reject(Prefix.AUTH_REQUIRED, "this relay takes events from authenticated clients only (NIP-42)")
 
 
-def protected(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
+def protected(event: Event, author: Sender, _config: Config, _now: int) -> Reject | None:
     """NIP-70: an event with a `-` tag comes from its authenticated author only, and nobody reposts one here."""
     if event.pubkey not in author.keys and has_tag(event, "-"):
         if not author.keys:
@@ -155,7 +155,7 @@ def _embeds_protected(text: str) -> bool:
     return any(tag and tag[0] == "-" for tag in embedded.tags)
 
 
-def vanishes_here(event: Event, author: Author, _config: Config, _now: int) -> Reject | None:
+def vanishes_here(event: Event, author: Sender, _config: Config, _now: int) -> Reject | None:
     """NIP-62: a request to vanish names the relay that it is handed to, by the URL under which its author knows that, or all."""
     if event.kind != kinds.VANISH or vanishing.names_relay(event, author.urls):
         return None
@@ -201,7 +201,7 @@ _OF_KIND: Final = {
 }
 
 
-def refuse(event: Event, author: Author, config: Config, now: int) -> Reject | None:
+def refuse(event: Event, author: Sender, config: Config, now: int) -> Reject | None:
     """The first policy's refusal, or None when the event may go on to the signature check. `now` is unix seconds."""
     for check in _OF_KIND.get((author.door, event.kind)) or _EVERY[author.door]:
         refusal = check(event, author, config, now)

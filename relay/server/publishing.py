@@ -23,12 +23,12 @@ class Publisher:
         self._settings = settings
         self._self_pubkey = self_pubkey
 
-    def author(self, door: Door, keys: frozenset[str] = frozenset(), url: str = "") -> policies.Author:
+    def author(self, door: Door, keys: frozenset[str] = frozenset(), url: str = "") -> policies.Sender:
         """Who hands events in by this door, having proven these keys, and knows this relay as `url` or by its own."""
         own = self._settings.relay_url
-        return policies.Author(door, keys, self._self_pubkey, (own, url) if url and url != own else (own,))
+        return policies.Sender(door, keys, self._self_pubkey, (own, url) if url and url != own else (own,))
 
-    def refuse(self, event: Event, author: policies.Author, now: int) -> Reject | None:
+    def refuse(self, event: Event, author: policies.Sender, now: int) -> Reject | None:
         """The operator's rules for one event, before its signature is looked at."""
         refusal = policies.refuse(event, author, self._settings.config, now)
         if refusal is not None:

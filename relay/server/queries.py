@@ -21,13 +21,13 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, messages
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
-from relay.protocol.session import Open, Tally
+from relay.protocol.session import CountRequest, Open
 from relay.server import frames, searching
-from relay.server.fanout import Fanout, Receiver, Subscription
+from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
-from storage.identities.types import Refused
+from storage.identities.types import ChangeRefused
 from storage.search.engine import SearchEngine
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
@@ -42,7 +42,7 @@ log = logging.getLogger("tidings.queries")
 class History(msgspec.Struct, gc=False):
     """A REQ on its way: read up to `upto`, then EOSE. `rest` is what is still to be sent, None before the query ran."""
 
-    subscription: Subscription
+    subscription: LiveSubscription
     request: Open
     upto: int
     rest: tuple[int, ...] | None = None
@@ -50,7 +50,7 @@ class History(msgspec.Struct, gc=False):
     cut: bool = False  # by the relay's own limit
 
 
-Job = History | Tally
+Job = History | CountRequest
 
 
 class AskingConnection(Receiver, Protocol):
@@ -162,7 +162,7 @@ class Queries:
 
     async def _run(self, connection: AskingConnection, job: Job) -> None:
         try:
-            if isinstance(job, Tally):
+            if isinstance(job, CountRequest):
                 await self._count(connection, job)
             else:
                 await self._history(connection, job)
@@ -172,21 +172,21 @@ class Queries:
     def _fail(self, connection: AskingConnection, job: Job, error: Exception) -> None:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
-        if not isinstance(error, StorageError | Reject | Refused):
+        if not isinstance(error, StorageError | Reject | ChangeRefused):
             self._faults.report("a query", error)
             reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
         elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)
-        if isinstance(job, Tally):
+        if isinstance(job, CountRequest):
             connection.send(messages.closed(job.subscription, reason))
         elif _is_open(job):
             connection.end(job.subscription, reason)
 
-    async def _count(self, connection: AskingConnection, job: Tally) -> None:
+    async def _count(self, connection: AskingConnection, job: CountRequest) -> None:
         keys, now = connection.session.keys, int(time.time())
         if searching.searches(job.filters):
             (wanted,) = job.filters  # the session lets no more through
-            counted = Counted(await searching.count(self._search(), wanted, searching.Scope(keys, now)))
+            counted = Counted(await searching.count(self._search(), wanted, searching.SearchScope(keys, now)))
         else:
             counted = await self._reader.count(job.filters, keys, now, job.offset)
         self.answered += 1
@@ -241,7 +241,7 @@ class Queries:
             job.rest, job.complete = (), True
             return [] if invite is None else [wire(invite)]
         if searching.searches(filters):
-            scope = searching.Scope(keys, now, job.upto, self.limits)
+            scope = searching.SearchScope(keys, now, job.upto, self.limits)
             answered = await searching.history(self._search(), self._reader, filters, scope)
             job.rest, job.complete = answered.rest, None
             return answered.wires

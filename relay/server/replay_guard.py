@@ -7,13 +7,13 @@ before the relay started is not known, so proofs made before that are refused as
 from keys.nip98 import WINDOW
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 
 
 class ReplayGuard:
     """The proofs of one relay, as its front of this number uses them."""
 
-    def __init__(self, page: Page, front: int) -> None:
+    def __init__(self, page: SharedPage, front: int) -> None:
         self._page = page
         self._front = front
 

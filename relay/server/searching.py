@@ -28,7 +28,7 @@ def searches(filters: Sequence[Filter]) -> bool:
     return any(wanted.search is not None for wanted in filters)
 
 
-class Scope(msgspec.Struct, frozen=True, gc=False):
+class SearchScope(msgspec.Struct, frozen=True, gc=False):
     """Whose private events are read, when it is, up to which `seq`, and what the relay gives at most."""
 
     readers: Readers
@@ -37,7 +37,7 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
     limits: Limits = Limits()
 
 
-def query_of(wanted: Filter, scope: Scope) -> SearchQuery:
+def query_of(wanted: Filter, scope: SearchScope) -> SearchQuery:
     """What a filter with `search` asks of the engine; its extensions are taken out of the text."""
     asked = search.parse(wanted.search or "")
     limit = scope.limits.default if wanted.limit is None else min(wanted.limit, scope.limits.maximum)
@@ -52,7 +52,7 @@ def query_of(wanted: Filter, scope: Scope) -> SearchQuery:
     )
 
 
-async def history(engine: SearchEngine, reader: Reader, filters: Sequence[Filter], scope: Scope) -> Answered:
+async def history(engine: SearchEngine, reader: Reader, filters: Sequence[Filter], scope: SearchScope) -> Answered:
     """What the filters find, each event once. Raises TooCostly and StorageError."""
     hits: dict[int, Hit] = {}
     for wanted in filters:
@@ -69,7 +69,7 @@ async def history(engine: SearchEngine, reader: Reader, filters: Sequence[Filter
     return Answered(found.wires, (*found.rest, *also))
 
 
-async def count(engine: SearchEngine, wanted: Filter, scope: Scope) -> int:
+async def count(engine: SearchEngine, wanted: Filter, scope: SearchScope) -> int:
     """How many events a filter with `search` finds. Raises TooCostly and StorageError."""
     return 0 if wanted.is_empty() else await engine.count(query_of(wanted, scope))
 

@@ -24,7 +24,7 @@ from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from storage.base import Reader
 from storage.identities.commands import AddUserToken, EditUser, RevokeToken, UseToken
-from storage.identities.types import Identity, Lookups, Refused, Token, User, Why
+from storage.identities.types import ChangeRefused, Identity, Lookups, StoredToken, User, Why
 
 USED_SECONDS: Final = 3600
 _WRONG_KIND: Final = {
@@ -126,7 +126,7 @@ class Users:
     async def _of_token(self, text: str) -> Caller:
         digest, now = tokens.digest(text), int(time.time())
 
-        def look(tables: Lookups) -> tuple[Token | None, User | None]:
+        def look(tables: Lookups) -> tuple[StoredToken | None, User | None]:
             token = tables.token("user", digest)
             return token, None if token is None else tables.user_row(token.owner_id)
 
@@ -154,16 +154,16 @@ class Users:
                 raise Reject(Prefix.INVALID, f"{field}: at most {MAX_SUBJECT} characters, none hidden or for control")
         return await self._ingest.execute(EditUser(caller.user_id, secrets.token_hex(16), fields), caller.token)
 
-    async def tokens(self, caller: Caller) -> list[Token]:
+    async def tokens(self, caller: Caller) -> list[StoredToken]:
         """The caller's app tokens, newest first."""
 
-        def look(tables: Lookups) -> list[Token]:
+        def look(tables: Lookups) -> list[StoredToken]:
             user = tables.user(caller.user_id)
             return [] if user is None else tables.tokens("user", user.id)
 
         return await self._reader.ask(look)
 
-    async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[Token, str]:
+    async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[StoredToken, str]:
         """A new app token and its text, shown once. Raises Reject(invalid), Refused: ENDED, TOO_MANY."""
         now = int(time.time())
         if not name.strip() or names.shown(name, names.MAX_DISPLAY_NAME) != name.strip():
@@ -171,7 +171,7 @@ class Users:
         if expires_at is not None and expires_at <= now:
             raise Reject(Prefix.INVALID, "expires_at lies in the past")
         text = tokens.make(Kind.APP)
-        token = Token(secrets.token_hex(16), "", name.strip(), None, now, expires_at, None)
+        token = StoredToken(secrets.token_hex(16), "", name.strip(), None, now, expires_at, None)
         row_id, digest = secrets.token_hex(16), tokens.digest(text)
         wanted = AddUserToken(caller.user_id, row_id, token, digest, caller.token_id)
         return await self._ingest.execute(wanted, caller.token), text
@@ -180,5 +180,5 @@ class Users:
         """End an app token now. Raises Refused(UNKNOWN)."""
         user, _ = await self.get(caller)
         if user is None:
-            raise Refused(Why.UNKNOWN, "there is no such live token")
+            raise ChangeRefused(Why.UNKNOWN, "there is no such live token")
         await self._ingest.execute(RevokeToken("user", user.id, token_id), caller.token)

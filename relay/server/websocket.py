@@ -30,9 +30,9 @@ from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.messages import Publish
-from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Session, Tally, refusal_of
+from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Session, refusal_of
 from relay.server import frames, intake, limits
-from relay.server.fanout import Subscription
+from relay.server.fanout import LiveSubscription
 from relay.server.inbound import Inbound, Received
 from relay.server.origin import public_url
 from relay.server.queries import MAX_WAITING, History, Job
@@ -314,7 +314,7 @@ class Connection(asyncio.Protocol):
             self._cancel(effect.subscription)
             self.send(effect.reply)
             self._in_vain(len(data))
-        elif isinstance(effect, Tally):
+        elif isinstance(effect, CountRequest):
             shared.queries.submit(self, effect)
         elif isinstance(effect, Cancel):
             self._cancel(effect.subscription)
@@ -352,7 +352,7 @@ class Connection(asyncio.Protocol):
     def _open(self, request: Open) -> None:
         self._drop(request.subscription)
         upto = self.shared.ingest.last_seq
-        subscription = Subscription(self, request.subscription, request.filters, upto)
+        subscription = LiveSubscription(self, request.subscription, request.filters, upto)
         self.session.opened(request.subscription, subscription, request.filters)
         self.fanout.add(subscription)
         self.shared.queries.submit(self, History(subscription, request, upto))
@@ -381,7 +381,7 @@ class Connection(asyncio.Protocol):
         self.author = shared.publisher.author(Door.CLIENT, self.session.keys, self.url)
         self.send(messages.ok(event.id, True))
 
-    def end(self, subscription: Subscription, reason: Reject) -> None:
+    def end(self, subscription: LiveSubscription, reason: Reject) -> None:
         """Close a subscription from this side and say why (NIP-01 CLOSED)."""
         self._prepare(reason)
         self._cancel(subscription.name)

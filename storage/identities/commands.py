@@ -1,7 +1,7 @@
 """Commands that change who someone is; see `storage.commands`. Refusals are `Refused`, and say which in the docstrings."""
 
 from storage.commands import Command
-from storage.identities.types import Avatar, Holder, NewIdentity, Resealed, Token, User
+from storage.identities.types import Avatar, Holder, NewIdentity, Resealed, StoredToken, User
 
 
 class Register(Command[None], frozen=True):
@@ -94,18 +94,18 @@ class AddIdentityToken(Command[None], frozen=True):
     more, or TOO_MANY.
     """
 
-    token: Token
+    token: StoredToken
     token_hash: str
     asking: str | None = None
     ends: int | None = None
 
 
-class AddUserToken(Command[Token], frozen=True):
+class AddUserToken(Command[StoredToken], frozen=True):
     """As AddIdentityToken, for the user with this external id, made with `row_id` if there is none; the token with its owner."""
 
     user_id: str
     row_id: str
-    token: Token
+    token: StoredToken
     token_hash: str
     asking: str | None = None
 

@@ -30,10 +30,10 @@ from storage.identities.types import (
     MAX_KEYS_EVER,
     MAX_TOKENS,
     BoundKey,
+    ChangeRefused,
     Holder,
     Identity,
     Lookups,
-    Refused,
     Why,
 )
 
@@ -50,12 +50,12 @@ class Tables(Lookups, Protocol):
         """The number that the statement `count_<counted>` gives."""
 
 
-class Author:
+class EventAuthor:
     """What is shown of an identity that is made for a key: by its kind 0, as far as there is one."""
 
     def __init__(self, wanted: ProvisionIdentity, event: Event | None) -> None:
         self.wanted = wanted
-        self.shown = profile.Profile() if event is None else profile.read(event.content)
+        self.shown = profile.ProfileTexts() if event is None else profile.read(event.content)
 
     def name(self, tables: Tables) -> str:
         """The name in the key's kind 0 if it is one and free, else the first of its npub that is. Raises Refused(TAKEN)."""
@@ -64,7 +64,7 @@ class Author:
         for name in ((given, f"{given[:50]}-{npub[5:11]}") if given else ()) + (npub[:16], npub):
             if is_name(name) and (self.wanted.origin is not None or (not is_reserved(name) and tables.is_free(name))):
                 return name
-        raise Refused(Why.TAKEN, "every name for this key is taken; register one")
+        raise ChangeRefused(Why.TAKEN, "every name for this key is taken; register one")
 
 
 def register(command: Register, tables: Tables) -> None:
@@ -72,7 +72,7 @@ def register(command: Register, tables: Tables) -> None:
     if command.new.check is not None and command.new.check != tables.secret_check():
         raise StorageError("the master secret has just been changed; try again")
     if not tables.is_free(command.new.name):
-        raise Refused(Why.TAKEN, f"the name {command.new.name} is taken; choose another")
+        raise ChangeRefused(Why.TAKEN, f"the name {command.new.name} is taken; choose another")
 
 
 def provision(wanted: ProvisionIdentity, tables: Tables, now: int) -> bool:
@@ -90,14 +90,14 @@ def accept(action: AcceptInvite, tables: Tables, now: int) -> None:
     """Whether the invite is good."""
     until = tables.invite(action.code_hash)
     if until is None or until <= now:
-        raise Refused(Why.UNKNOWN, "this invite is unknown, used or expired")
+        raise ChangeRefused(Why.UNKNOWN, "this invite is unknown, used or expired")
 
 
 def bind_by_code(action: BindKey, tables: Tables, now: int) -> str:
     """The identity that the claim code is for."""
     claim = tables.key_claim(action.code_hash)
     if claim is None or claim.used or claim.expires_at <= now:
-        raise Refused(Why.UNKNOWN, "this claim code is unknown, used or expired")
+        raise ChangeRefused(Why.UNKNOWN, "this claim code is unknown, used or expired")
     return claim.identity_id
 
 
@@ -105,13 +105,13 @@ def bind(pubkey: str, identity_id: str, tables: Tables) -> BoundKey | None:
     """The key as it is there, bound or not; None for a new one."""
     key = tables.key(pubkey)
     if key is not None and key.identity_id != identity_id:
-        raise Refused(Why.TAKEN, "this key belongs to another identity, and a key never changes hands")
+        raise ChangeRefused(Why.TAKEN, "this key belongs to another identity, and a key never changes hands")
     if key is not None and key.revoked_at is None:
         return key
     if tables.number("keys", identity_id) >= MAX_KEYS:
-        raise Refused(Why.TOO_MANY, f"{MAX_KEYS} keys are bound to this identity; unbind one first")
+        raise ChangeRefused(Why.TOO_MANY, f"{MAX_KEYS} keys are bound to this identity; unbind one first")
     if key is None and tables.number("keys_ever", identity_id) >= MAX_KEYS_EVER:
-        raise Refused(Why.TOO_MANY, f"this identity has had {MAX_KEYS_EVER} keys; bind one of them again")
+        raise ChangeRefused(Why.TOO_MANY, f"this identity has had {MAX_KEYS_EVER} keys; bind one of them again")
     return key
 
 
@@ -119,7 +119,7 @@ def of_identity(pubkey: str, identity_id: str, tables: Tables) -> BoundKey:
     """The key, if it is the identity's."""
     key = tables.key(pubkey)
     if key is None or key.identity_id != identity_id:
-        raise Refused(Why.UNKNOWN, "this identity has no such key")
+        raise ChangeRefused(Why.UNKNOWN, "this identity has no such key")
     return key
 
 
@@ -128,13 +128,13 @@ def choose(command: ChooseKey, tables: Tables) -> None:
     key = of_identity(command.pubkey, command.identity_id, tables)
     if key.revoked_at is not None or key.retired_at is not None:
         wrong = "is not bound" if key.revoked_at is not None else "is retired"
-        raise Refused(Why.UNUSABLE, f"this key {wrong}; choose one that still signs")
+        raise ChangeRefused(Why.UNUSABLE, f"this key {wrong}; choose one that still signs")
 
 
 def held(pubkey: str, identity_id: str, tables: Tables) -> None:
     """Whether the relay holds the key."""
     if not of_identity(pubkey, identity_id, tables).held:
-        raise Refused(Why.UNKNOWN, "the relay does not hold the secret of this key")
+        raise ChangeRefused(Why.UNKNOWN, "the relay does not hold the secret of this key")
 
 
 def is_last_key(key: BoundKey, tables: Tables) -> bool:
@@ -145,32 +145,32 @@ def is_last_key(key: BoundKey, tables: Tables) -> bool:
 def open_key_claim(command: OpenKeyClaim, tables: Tables, now: int) -> None:
     """Whether there are few enough."""
     if tables.number("key_claims", command.identity_id, now) >= MAX_CLAIMS:
-        raise Refused(Why.TOO_MANY, f"{MAX_CLAIMS} claim codes are unused; use one or wait until they expire")
+        raise ChangeRefused(Why.TOO_MANY, f"{MAX_CLAIMS} claim codes are unused; use one or wait until they expire")
 
 
 def open_invite(_command: OpenInvite, tables: Tables, now: int) -> None:
     """Whether there are few enough."""
     if tables.number("invites", now) >= MAX_INVITES:
-        raise Refused(Why.TOO_MANY, f"{MAX_INVITES} invites are unused; wait until some expire")
+        raise ChangeRefused(Why.TOO_MANY, f"{MAX_INVITES} invites are unused; wait until some expire")
 
 
 def open_identity_claim(command: OpenIdentityClaim, tables: Tables) -> None:
     """Whether nobody has claimed it."""
     identity = tables.identity(command.identity_id)
     if identity is None or identity.user_id is not None:
-        raise Refused(Why.USED, "this identity is claimed already")
+        raise ChangeRefused(Why.USED, "this identity is claimed already")
 
 
 def claim(command: ClaimIdentity, tables: Tables, now: int) -> Identity:
     """The identity that is claimed."""
     found = tables.identity_claim(command.secret_hash)
     if found is None:
-        raise Refused(Why.UNKNOWN, "there is no such claim; ask the agent for a new claim link")
+        raise ChangeRefused(Why.UNKNOWN, "there is no such claim; ask the agent for a new claim link")
     identity = tables.identity(found.identity_id)
     if found.used or identity is None or identity.user_id is not None:
-        raise Refused(Why.USED, "this claim was used already")
+        raise ChangeRefused(Why.USED, "this claim was used already")
     if found.expires_at <= now:
-        raise Refused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
+        raise ChangeRefused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
     return identity
 
 
@@ -178,10 +178,10 @@ def add_token(holder: Holder, owner_id: str, asked: AddIdentityToken | AddUserTo
     """Whether the token that asks is good, and there are few enough; one that ends by this counts no more."""
     ends = asked.ends if isinstance(asked, AddIdentityToken) else None
     if asked.asking is not None and not tables.number(f"live_{holder}_token", owner_id, asked.asking, now):
-        raise Refused(Why.ENDED, "the token that you sent has ended meanwhile")
+        raise ChangeRefused(Why.ENDED, "the token that you sent has ended meanwhile")
     ending = asked.asking is not None and ends is not None and ends <= now
     if tables.number(f"{holder}_tokens", owner_id, now) - ending >= MAX_TOKENS:
-        raise Refused(Why.TOO_MANY, f"{MAX_TOKENS} tokens are live; revoke one first")
+        raise ChangeRefused(Why.TOO_MANY, f"{MAX_TOKENS} tokens are live; revoke one first")
 
 
 def rotate(command: RotateSecret, tables: Tables) -> None:

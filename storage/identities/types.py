@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from relay.protocol.facts import KeyClaim
+from relay.protocol.facts import PendingKeyClaim
 
 MAX_KEYS: Final = 20  # bound keys of one identity
 MAX_KEYS_EVER: Final = 200  # those that were unbound, too
@@ -36,7 +36,7 @@ class Why(enum.Enum):
     UNUSABLE = "unusable"  # a key that may not sign any more
 
 
-class Refused(Exception):
+class ChangeRefused(Exception):
     """A change that was not made, and nothing with it; the message is for whoever asked."""
 
     def __init__(self, why: Why, message: str) -> None:
@@ -79,7 +79,7 @@ class BoundKey(msgspec.Struct, frozen=True):
     held: bool
 
 
-class Token(msgspec.Struct, frozen=True):
+class StoredToken(msgspec.Struct, frozen=True):
     """A token without its secret; `owner_id` is the identity or the user."""
 
     id: str
@@ -193,19 +193,19 @@ class KeyLookups(Protocol):
 class TokenLookups(Protocol):
     """What can be read of tokens and codes."""
 
-    def tokens(self, holder: Holder, owner_id: str) -> list[Token]:
+    def tokens(self, holder: Holder, owner_id: str) -> list[StoredToken]:
         """All tokens of an identity or user, newest first."""
 
-    def token(self, holder: Holder, token_hash: str) -> Token | None:
+    def token(self, holder: Holder, token_hash: str) -> StoredToken | None:
         """The token with this hash, whatever its state."""
 
-    def key_claim(self, code_hash: str) -> KeyClaim | None:
+    def key_claim(self, code_hash: str) -> PendingKeyClaim | None:
         """A code that binds a key."""
 
     def invite(self, code_hash: str) -> int | None:
         """Until when an invite is good; None when there is none."""
 
-    def identity_claim(self, secret_hash: str) -> KeyClaim | None:
+    def identity_claim(self, secret_hash: str) -> PendingKeyClaim | None:
         """A secret that links an identity to a user."""
 
 

@@ -48,7 +48,7 @@ async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_s
     `query_steps` bounds the work of one query, in thousands of SQLite instructions. Raises StorageError when there is no
     database of this version.
     """
-    connections: list[reader.Connection] = []
+    connections: list[reader.ReadingConnection] = []
     try:
         while len(connections) < readers:
             connections.append(await reader.connect(path, cache_mib, query_steps))

@@ -71,7 +71,7 @@ _MAX_CURSOR: Final = 200  # characters
 _WRONG_CURSOR: Final = Reject(Prefix.INVALID, "this cursor is none of this list; begin again without one")
 
 
-class Run(Protocol):
+class RunQuery(Protocol):
     """Whatever runs a function on a reading connection."""
 
     def __call__(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
@@ -81,7 +81,7 @@ class Run(Protocol):
 class SqliteFeed:
     """storage.feed.Feed over SQLite."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunQuery) -> None:
         self._run = run
 
     async def posts(

@@ -18,7 +18,7 @@ from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
 from storage.base import SMALLEST_PAGE, TooCostly
 from storage.sqlite import entries, query
-from storage.sqlite.query import FOR_EVER, Arm, Give, Place, Plan
+from storage.sqlite.query import FOR_EVER, Arm, Give, Place, QueryPlan
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 FIRST_EVENTS: Final = 500
@@ -45,14 +45,14 @@ class Scope(msgspec.Struct, frozen=True):
     after: Place | None = None
 
 
-def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes]) -> Plan:
+def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes]) -> QueryPlan:
     """How to answer a filter without ids that is not empty. Raises TooCostly when it would take too many look-ups."""
     conditions = query.dimensions(wanted)
     private = _private_kinds(connection, prefixes)
     seen = (entries.PUBLIC_PREFIX, *private)
     if not conditions:
         arms = _arms(connection, [entries.ALL], wanted.kinds, private)
-        return Plan(wanted, arms=query.bounded(arms), overlapping=len(private) > 1)
+        return QueryPlan(wanted, arms=query.bounded(arms), overlapping=len(private) > 1)
     driver = conditions[0]
     if len(conditions) > 1:
         driver = min(
@@ -61,7 +61,7 @@ def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[byte
     arms = _arms(connection, driver, wanted.kinds, private)
     also = [query.under(seen, chosen) for chosen in conditions if chosen is not driver]
     overlapping = len(private) > 1 or (len(driver) > 1 and driver[0][:1] == b"T")
-    return Plan(wanted, arms=query.bounded(arms), also=also, overlapping=overlapping)
+    return QueryPlan(wanted, arms=query.bounded(arms), also=also, overlapping=overlapping)
 
 
 def _private_kinds(connection: sqlite3.Connection, prefixes: Sequence[bytes]) -> dict[bytes, set[int]]:
@@ -127,7 +127,7 @@ def _estimate(connection: sqlite3.Connection, wanted: Filter, keys: list[bytes])
     return int(connection.execute(sql, [*some, *kinds, wanted.since or 0, until, _ENOUGH]).fetchone()[0])
 
 
-def _fetch(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int) -> list[list[Any]]:
+def _fetch(connection: sqlite3.Connection, found: QueryPlan, give: Give, scope: Scope, limit: int) -> list[list[Any]]:
     """The rows of each statement that the plan takes."""
     expired = len(found.arms) <= query.INLINE_EXPIRY or any_expired(connection, scope.now)
     return [
@@ -143,7 +143,7 @@ def any_expired(connection: sqlite3.Connection, now: int) -> bool:
     return connection.execute(named("lookup")["expired"], (now,)).fetchone() is not None
 
 
-def rows(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int) -> list[Row]:
+def rows(connection: sqlite3.Connection, found: QueryPlan, give: Give, scope: Scope, limit: int) -> list[Row]:
     """The first rows of a plan in NIP-01's order, at most `limit`; `give` is pages or heads."""
     parts = [_unpacked(*part[0]) for part in _fetch(connection, found, give, scope, limit)]
     if len(parts) == 1:
@@ -264,7 +264,7 @@ def _cut(everything: list[Row], until: int | None, limit: int, *, finish: bool, 
     return everything[:end], end >= len(everything)
 
 
-def _within(found: Plan, since: int, until: int) -> Plan:
+def _within(found: QueryPlan, since: int, until: int) -> QueryPlan:
     return msgspec.structs.replace(found, wanted=msgspec.structs.replace(found.wanted, since=since, until=until))
 
 
@@ -392,7 +392,7 @@ def pubkeys(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Sc
     return found
 
 
-def _joined(connection: sqlite3.Connection, found: Plan, give: Give, scope: Scope, limit: int) -> Iterator[bytes]:
+def _joined(connection: sqlite3.Connection, found: QueryPlan, give: Give, scope: Scope, limit: int) -> Iterator[bytes]:
     """What each statement gives in one row, joined with commas: many small values, in a step instead of one each."""
     for part in _fetch(connection, found, give, scope, limit):
         for (joined,) in part:

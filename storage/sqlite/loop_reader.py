@@ -26,7 +26,7 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 
 
-class Quick:
+class LoopReader:
     """Answers or gives None, in a moment either way. Not thread-safe."""
 
     def __init__(self, connection: sqlite3.Connection, cpu: Clock = thread_time, wall: Clock = monotonic) -> None:

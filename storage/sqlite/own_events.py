@@ -10,7 +10,7 @@ from relay.protocol import event as events
 from relay.protocol import kinds, membership
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft
-from storage.base import Incoming, Signer
+from storage.base import Incoming, RelaySigner
 from storage.identities.types import Lookups
 from storage.sqlite.transaction import Transaction
 
@@ -21,7 +21,7 @@ class OwnEvents:
     def __init__(self, tables: Lookups, next_seq: Callable[[], int]) -> None:
         self._tables = tables
         self._next_seq = next_seq
-        self.signer: Signer | None = None
+        self.signer: RelaySigner | None = None
         self.members = 0  # how many the list names at most; 0 is no list
         self.is_due = False  # whether the list may not be what it should be
 
@@ -42,7 +42,7 @@ class OwnEvents:
         """What was said was rolled back."""
         self.is_due = True
 
-    def _store(self, transaction: Transaction, signer: Signer, draft: Draft, now: int) -> None:
+    def _store(self, transaction: Transaction, signer: RelaySigner, draft: Draft, now: int) -> None:
         event = signer.sign(draft)
         if transaction.holds(event.id):
             return  # a key that came, left and came again within a second
@@ -53,7 +53,7 @@ class OwnEvents:
                 transaction.take(present.id)
         transaction.put(Incoming(event, events.wire(event), Door.HTTP, now), self._next_seq(), None, None)
 
-    def _list_members(self, transaction: Transaction, signer: Signer, now: int) -> None:
+    def _list_members(self, transaction: Transaction, signer: RelaySigner, now: int) -> None:
         address = kinds.address(kinds.MEMBERS, signer.pubkey, "")
         version = transaction.require(("closed", address)).versions[address]
         if version is not None and version.created_at >= now + membership.MOST_AHEAD:

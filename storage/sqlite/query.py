@@ -30,7 +30,7 @@ Arm = tuple[bytes, int | None]  # key and kind; None: all kinds of the key, whic
 Give = Literal["wires", "pages", "heads", "seqs", "pubkeys", "total"]
 
 
-class Plan(msgspec.Struct, frozen=True):
+class QueryPlan(msgspec.Struct, frozen=True):
     """What answers one filter without ids; `also` are lists of keys of which each must hold one."""
 
     wanted: Filter
@@ -69,7 +69,7 @@ def under(prefixes: Iterable[bytes], chosen: Sequence[bytes]) -> list[bytes]:
 
 
 def statements(
-    plan: Plan, give: Give, limit: int, *, upto: int, now: int, expired: bool, after: Place | None = None
+    plan: QueryPlan, give: Give, limit: int, *, upto: int, now: int, expired: bool, after: Place | None = None
 ) -> Iterator[Statement]:
     """The statements whose results together, merged, answer the plan; each gives at most `limit` rows.
 

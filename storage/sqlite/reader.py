@@ -18,13 +18,13 @@ from relay.protocol import event as events
 from relay.protocol import hll
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
-from storage.base import Counted, Found, Limits, Logged, Readers, Record, StorageError
+from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent
 from storage.identities.types import Lookups
 from storage.sqlite import database_file, entries, lookup
 from storage.sqlite.feed import SqliteFeed
 from storage.sqlite.identities.reads import SqliteLookups
 from storage.sqlite.log_rows import unpack_audience
-from storage.sqlite.loop_reader import Quick, is_small
+from storage.sqlite.loop_reader import LoopReader, is_small
 from storage.sqlite.query import FOR_EVER
 from storage.sqlite.statements import listed, migrations, named
 
@@ -35,7 +35,7 @@ _PAGE_BYTES: Final = 1024 * 1024  # fewer where they are large: each stream that
 T = TypeVar("T")
 
 
-class Connection(aiosqlite.Connection):
+class ReadingConnection(aiosqlite.Connection):
     """An aiosqlite connection that runs a plain function on its thread, in one hop, with its work bounded.
 
     aiosqlite's own methods are a hop each; its protected `_execute` is the one place where a function goes to the thread.
@@ -72,14 +72,14 @@ class Connection(aiosqlite.Connection):
             raise database_file.failure(error) or StorageError(str(error)) from error
 
 
-async def connect(directory: Path, cache_mib: int, query_steps: int) -> Connection:
+async def connect(directory: Path, cache_mib: int, query_steps: int) -> ReadingConnection:
     """A reading connection. Raises StorageError when there is no database of this version."""
     file = directory / database_file.FILE
     if not file.is_file():
         raise StorageError(
             f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
         )
-    reader = Connection(partial(open_file, file, cache_mib), query_steps)
+    reader = ReadingConnection(partial(open_file, file, cache_mib), query_steps)
     try:
         await reader
     except sqlite3.Error as error:
@@ -123,12 +123,12 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
 class SqliteReader:
     """storage.base.Reader over SQLite. Whoever comes takes the connection with the least to do."""
 
-    def __init__(self, directory: Path, connections: list[Connection], cache_mib: int) -> None:
+    def __init__(self, directory: Path, connections: list[ReadingConnection], cache_mib: int) -> None:
         self.directory = directory
         self._cache_mib = cache_mib
         self._connections = connections
         self._waiting = [0] * len(connections)
-        self._quick = Quick(open_file(directory / database_file.FILE, cache_mib))
+        self._quick = LoopReader(open_file(directory / database_file.FILE, cache_mib))
         self.feed = SqliteFeed(self.soon)
 
     def at_once(
@@ -170,11 +170,11 @@ class SqliteReader:
         scope = lookup.Scope(entries.visible_prefixes(readers), now)
         return await self.run(lambda connection: _count(connection, filters, scope, offset))
 
-    async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
+    async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""
         return await self.soon(lambda connection: _get(connection, event_id, readers, now))
 
-    async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+    async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""
         if wanted is not None and _is_indexed(wanted):
             seqs = await self.run(partial(_seqs_after, wanted=wanted, after=after), bounded=False)
@@ -282,7 +282,7 @@ def _count(
     return Counted(total, hll.registers(lookup.pubkeys(connection, filters, scope), offset))
 
 
-def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: int) -> Record | None:
+def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
     row = connection.execute(named("lookup")["by_id"], (bytes.fromhex(event_id),)).fetchone()
     if row is None:
         return None
@@ -290,7 +290,7 @@ def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: i
     readable = audience is None or not readers.isdisjoint(unpack_audience(audience) or ())
     if not readable or (expires_at is not None and expires_at <= now):
         return None
-    return Record(seq, wire, Door(door), received_at)
+    return StoredEvent(seq, wire, Door(door), received_at)
 
 
 def _is_indexed(wanted: Filter) -> bool:
@@ -305,16 +305,16 @@ def _seqs_after(connection: sqlite3.Connection, wanted: Filter, after: int) -> l
     return [seq for seq in sorted(lookup.seqs_of(connection, wanted, scope, FOR_EVER)) if seq > after]
 
 
-def _records(connection: sqlite3.Connection, seqs: list[int]) -> list[Record]:
+def _records(connection: sqlite3.Connection, seqs: list[int]) -> list[StoredEvent]:
     sql = listed(named("lookup")["records"], ("seqs", len(seqs)))
-    return [Record(seq, wire, Door(door), at) for seq, wire, door, at in connection.execute(sql, seqs)]
+    return [StoredEvent(seq, wire, Door(door), at) for seq, wire, door, at in connection.execute(sql, seqs)]
 
 
-def _page_after(connection: sqlite3.Connection, after: int) -> list[Record]:
+def _page_after(connection: sqlite3.Connection, after: int) -> list[StoredEvent]:
     records, size = [], 0
     with closing(connection.execute(named("lookup")["page_after"], (after, _PAGE))) as rows:
         for seq, wire, door, received_at in rows:
-            records.append(Record(seq, wire, Door(door), received_at))
+            records.append(StoredEvent(seq, wire, Door(door), received_at))
             size += len(wire)
             if size >= _PAGE_BYTES:
                 break

@@ -9,7 +9,7 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol.chunks import Cutting
-from relay.protocol.rows import About, Live, Owner, Place, Projection, Standing, Tagged
+from relay.protocol.rows import About, FeedPlace, Live, Owner, Place, Projection, Tagged
 from storage.search import writing as search
 from storage.sqlite import entries
 from storage.sqlite.row_statements import statements_of
@@ -43,7 +43,7 @@ class SqliteSources:
         self._events: dict[str, Live | None] = {}
         self._newest: dict[_Newest, Live | None] = {}
         self._owners: dict[str, Owner | None] = {} if owners is None else owners
-        self._standings: dict[str, Standing | None] = {}
+        self._standings: dict[str, FeedPlace | None] = {}
         self._rows: dict[tuple[str, int], msgspec.Struct | None] = {}
 
     @cached_property
@@ -78,7 +78,7 @@ class SqliteSources:
         self._miss("owners", pubkey)
         return None
 
-    def standing(self, event_id: str) -> Standing | None:
+    def standing(self, event_id: str) -> FeedPlace | None:
         """The row of the feed that this event has."""
         if event_id in self._standings:
             return self._standings[event_id]
@@ -106,7 +106,7 @@ class SqliteSources:
     def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
         """The event has this row from now on, None for none."""
         self._rows[table, seq] = row
-        self._standings[event_id] = None if row is None else Standing(table, seq)
+        self._standings[event_id] = None if row is None else FeedPlace(table, seq)
 
     def forget(self) -> None:
         """Let go of everything but owners, so that no more is held than the keys at hand need."""
@@ -168,7 +168,7 @@ class SqliteSources:
         for part in _parts(ids):
             (found,) = self._one("standings", [bytes.fromhex(one) for one in part], "ids")
             for event_id, seq, table in _standings.decode(found):
-                self._standings[event_id] = None if table is None else Standing(table, seq)
+                self._standings[event_id] = None if table is None else FeedPlace(table, seq)
 
     def _load_rows(self, wanted: list[tuple[str, int]]) -> None:
         self._rows.update(dict.fromkeys(wanted))

@@ -21,10 +21,10 @@ from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
 from relay.protocol.rows import Projection
-from storage.base import Info, Missing, Problem, StorageError
+from storage.base import Inconsistency, Info, Missing, StorageError
 from storage.sqlite import committed, database_file, entries, reader, rebuilding
 from storage.sqlite.log_rows import unpack_audience
-from storage.sqlite.reader import Connection, SqliteReader
+from storage.sqlite.reader import ReadingConnection, SqliteReader
 from storage.sqlite.statements import listed, named, padded
 
 MOST_ROWS: Final = 500  # derived rows of a check that are named
@@ -40,7 +40,7 @@ class SqliteStore(SqliteReader):
         async with self._own_connection() as connection:
             return await connection.run(partial(_info, file=self.directory / database_file.FILE))
 
-    async def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Problem]:
+    async def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Inconsistency]:
         """What is wrong with the database; signatures are checked when `verify`. A file too damaged to read is a Problem."""
         noted = committed.read(self.directory)  # before the database: while a relay runs, this only falls behind
         try:
@@ -50,7 +50,7 @@ class SqliteStore(SqliteReader):
                 async for problem in _check(connection, projections, verify):
                     yield problem
         except StorageError as error:
-            yield Problem(0, str(error))
+            yield Inconsistency(0, str(error))
 
     async def backup(self, target: Path) -> int:
         """A compact, consistent copy of the database; bytes written. Raises StorageError when `target` exists."""
@@ -58,7 +58,7 @@ class SqliteStore(SqliteReader):
             return await connection.run(partial(_copy, target=target))
 
     @asynccontextmanager
-    async def _own_connection(self, snapshot: bool = True) -> AsyncIterator[Connection]:
+    async def _own_connection(self, snapshot: bool = True) -> AsyncIterator[ReadingConnection]:
         connection = await reader.connect(self.directory, self._cache_mib, _UNBOUNDED)
         try:
             if snapshot:
@@ -90,13 +90,13 @@ def _info(connection: sqlite3.Connection, file: Path) -> Info:
     )
 
 
-def _missing(connection: sqlite3.Connection, noted: int | None) -> list[Problem]:
+def _missing(connection: sqlite3.Connection, noted: int | None) -> list[Inconsistency]:
     """A log that ends before what was committed, whether a start has noticed it or not."""
     found = database_file.missing(connection)
     last = int(connection.execute(named("write")["last_seq"]).fetchone()[0])
     if noted is not None and noted > last:
         found = Missing(last + 1 if found is None else found.first, noted)
-    return [] if found is None else [Problem(0, str(found))]
+    return [] if found is None else [Inconsistency(0, str(found))]
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> int:
@@ -112,7 +112,9 @@ def _copy(connection: sqlite3.Connection, target: Path) -> int:
     return target.stat().st_size
 
 
-async def _check(connection: Connection, projections: Sequence[Projection], verify: bool) -> AsyncIterator[Problem]:
+async def _check(
+    connection: ReadingConnection, projections: Sequence[Projection], verify: bool
+) -> AsyncIterator[Inconsistency]:
     for problem in await connection.run(_integrity):
         yield problem
     implied, after = 0, 0
@@ -154,29 +156,31 @@ def _page(connection: sqlite3.Connection, after: int) -> list[_Stored]:
     return found
 
 
-def _integrity(connection: sqlite3.Connection) -> list[Problem]:
+def _integrity(connection: sqlite3.Connection) -> list[Inconsistency]:
     lines = [line for (line,) in connection.execute(named("tools")["integrity"])]
-    return [] if lines == ["ok"] else [Problem(0, f"the file is damaged: {line}") for line in lines]
+    return [] if lines == ["ok"] else [Inconsistency(0, f"the file is damaged: {line}") for line in lines]
 
 
-def _rows_problems(connection: sqlite3.Connection, page: list[_Stored]) -> list[Problem]:
+def _rows_problems(connection: sqlite3.Connection, page: list[_Stored]) -> list[Inconsistency]:
     """Events whose columns are not their JSON's, or that the index does not find as it should."""
     problems = []
     for stored in page:
         event = stored.event
         if event is None:
-            problems.append(Problem(stored.seq, "what is stored is no event"))
+            problems.append(Inconsistency(stored.seq, "what is stored is no event"))
             continue
         if compute_id(event) != event.id:
-            problems.append(Problem(stored.seq, f"event {event.id}: the id is not the hash of the event"))
+            problems.append(Inconsistency(stored.seq, f"event {event.id}: the id is not the hash of the event"))
         if stored.columns != _columns(event):
-            problems.append(Problem(stored.seq, f"event {event.id}: its row says something else than its JSON"))
+            problems.append(Inconsistency(stored.seq, f"event {event.id}: its row says something else than its JSON"))
         rows = stored.rows()
         values = padded(rows)
         sql = listed(named("tools")["present"], ("rows", len(values)), group="(?, ?, ?, ?, ?)")
         here = connection.execute(sql, [value for row in values for value in row]).fetchone()[0]
         if here != len(rows):
-            problems.append(Problem(stored.seq, f"event {event.id}: {len(rows) - here} of its index rows are missing"))
+            problems.append(
+                Inconsistency(stored.seq, f"event {event.id}: {len(rows) - here} of its index rows are missing")
+            )
     return problems
 
 
@@ -188,32 +192,34 @@ def _columns(event: Event) -> tuple[Any, ...]:
     return bytes.fromhex(event.id), bytes.fromhex(event.pubkey), event.kind, event.created_at, expires_at
 
 
-def _signature_problems(page: list[_Stored]) -> list[Problem]:
+def _signature_problems(page: list[_Stored]) -> list[Inconsistency]:
     problems = []
     for stored in page:
         event = stored.event
         if event is not None and compute_id(event) == event.id:
             fault = schnorr.fault(event)
             if fault is not None:
-                problems.append(Problem(stored.seq, f"event {event.id}: {fault.message}"))
+                problems.append(Inconsistency(stored.seq, f"event {event.id}: {fault.message}"))
     return problems
 
 
-def _whole_problems(connection: sqlite3.Connection, projections: Sequence[Projection], implied: int) -> list[Problem]:
+def _whole_problems(
+    connection: sqlite3.Connection, projections: Sequence[Projection], implied: int
+) -> list[Inconsistency]:
     """What no single event tells: index rows too many, derived rows that differ, numbers beyond the last."""
     statements = named("tools")
     problems = [
-        Problem(seq, "the index has rows of an event that is not there")
+        Inconsistency(seq, "the index has rows of an event that is not there")
         for (seq,) in connection.execute(statements["orphans"])
     ]
     number = connection.execute(statements["number_of_entries"]).fetchone()[0]
     if number != implied:
-        problems.append(Problem(0, f"the index has {number} rows, the events imply {implied}"))
+        problems.append(Inconsistency(0, f"the index has {number} rows, the events imply {implied}"))
     problems += [
-        Problem(0, f"{table}: the row of {key} is not what the log makes of it; run `tidings rebuild`")
+        Inconsistency(0, f"{table}: the row of {key} is not what the log makes of it; run `tidings rebuild`")
         for table, key in islice(rebuilding.problems(connection, projections), MOST_ROWS)
     ]
     beyond = connection.execute(statements["beyond"]).fetchone()[0]
     if beyond is not None:
-        problems.append(Problem(beyond, "this number is above the last one given out"))
+        problems.append(Inconsistency(beyond, "this number is above the last one given out"))
     return problems

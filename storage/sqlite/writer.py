@@ -16,7 +16,7 @@ from relay.protocol import event as events
 from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
-from storage.base import Incoming, Logged, Missing, Outcome, Signer, Status, StorageError, Written
+from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ListMembers, Rebuild
 from storage.search import writing
 from storage.sqlite import committed, database_file, maintenance, projections, rebuilding
@@ -135,7 +135,7 @@ class SqliteWriter:
 
         return self._transact(carry_out, now)
 
-    def hand_signer(self, signer: Signer) -> None:
+    def hand_signer(self, signer: RelaySigner) -> None:
         """From now on the relay's own key signs what is said with events and commands."""
         self._own.signer = signer
 

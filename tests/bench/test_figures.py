@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.figures import Row, compare, is_met, median_rows, percentile
+from bench.figures import FigureRow, compare, is_met, median_rows, percentile
 from bench.targets import TARGETS
 
 SAMPLES = st.lists(st.floats(0, 1e6), min_size=1, max_size=200)
 
 
-def row(name: str = "ingest", **figures: float) -> Row:
-    return Row(name=name, unit="event", **{"units": 1000, "seconds": 2.0, "floor_us": 40.0, **figures})  # type: ignore[arg-type]
+def row(name: str = "ingest", **figures: float) -> FigureRow:
+    return FigureRow(name=name, unit="event", **{"units": 1000, "seconds": 2.0, "floor_us": 40.0, **figures})  # type: ignore[arg-type]
 
 
 @given(SAMPLES, st.integers(1, 100))

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from bench import report
-from bench.figures import Row, Run, compare
+from bench.figures import BenchRun, FigureRow, compare
 
-MEASURED = Row(
+MEASURED = FigureRow(
     name="ingest", unit="event", units=14_000, seconds=1.0, floor_us=44.0, cpu_us=106.0, p50_ms=12.3, p99_ms=0.451
 )
-MISSED = Row(name="idle", unit="connection", units=1000, seconds=0.5, floor_us=44.0, memory_bytes=77_000.0)
+MISSED = FigureRow(name="idle", unit="connection", units=1000, seconds=0.5, floor_us=44.0, memory_bytes=77_000.0)
 
 
 def test_the_table_shows_each_figure_with_its_unit_and_the_verdict() -> None:
@@ -32,7 +32,7 @@ def test_a_figure_that_could_not_be_had_is_a_dash() -> None:
 
 
 def test_a_ratio_is_shown_beside_what_it_may_be() -> None:
-    event = Row(
+    event = FigureRow(
         name="small ingest 8×32",
         unit="event",
         units=1000,
@@ -48,12 +48,12 @@ def test_a_ratio_is_shown_beside_what_it_may_be() -> None:
 
 
 def test_a_comparison_shows_ratios() -> None:
-    faster = Row(name="ingest", unit="event", units=28_000, seconds=1.0, floor_us=44.0, cpu_us=53.0)
+    faster = FigureRow(name="ingest", unit="event", units=28_000, seconds=1.0, floor_us=44.0, cpu_us=53.0)
     _, line = report.ratios(compare([MEASURED], [faster])).splitlines()
     assert line.split() == ["ingest", "2.00×", "0.50×", "0.50×", "–", "–", "–"]
 
 
 def test_a_saved_run_loads_as_it_was(tmp_path: Path) -> None:
-    run = Run("2026-01-02T03:04:05+00:00", "tidings", {"seed": 1, "query_time": 0.3}, [MEASURED], [[MEASURED]])
+    run = BenchRun("2026-01-02T03:04:05+00:00", "tidings", {"seed": 1, "query_time": 0.3}, [MEASURED], [[MEASURED]])
     report.save(run, tmp_path / "new" / "run.json")
     assert report.load(tmp_path / "new" / "run.json") == run

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.commands import transfer
-from relay.commands.transfer import Importer, Lines, Mark, Marks, Refused, Source, Tally, checked
+from relay.commands.transfer import EventFile, Importer, Lines, Mark, Marks, RefusedLine, Tally, checked
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event
@@ -34,7 +34,7 @@ def packed(text: bytes, name: str) -> bytes:
 
 def read(text: bytes, name: str = "events.jsonl", offset: int = 0, number: int = 0) -> list[Lines]:
     """All groups of lines in a file with this text."""
-    return list(Source(io.BytesIO(packed(text, name)), name).lines(offset, number))
+    return list(EventFile(io.BytesIO(packed(text, name)), name).lines(offset, number))
 
 
 def flat(groups: Sequence[Lines]) -> list[bytes | None]:
@@ -75,9 +75,9 @@ class Hand:
         raise NotImplementedError
 
 
-def import_text(text: bytes, hand: Hand) -> tuple[Tally, list[Refused]]:
+def import_text(text: bytes, hand: Hand) -> tuple[Tally, list[RefusedLine]]:
     """Import a file with this text."""
-    tally, refused = Tally(), list[Refused]()
+    tally, refused = Tally(), list[RefusedLine]()
     importer = Importer(hand, tally, refused.append)
     importer.run("events.jsonl", checked(read(text), 2), lambda last: None)
     return tally, refused
@@ -123,7 +123,7 @@ def test_a_group_is_bounded_in_lines_and_bytes() -> None:
 def test_the_lines_before_a_cut_in_a_compressed_file_are_given_and_the_cut_is_told(name: str) -> None:
     text = b"\n".join(WIRES * 10) + b"\n"
     whole = packed(text, name)
-    source = Source(io.BytesIO(whole[:-20]), name)
+    source = EventFile(io.BytesIO(whole[:-20]), name)
     found = flat(list(source.lines(0, 0)))
     assert source.damage is not None
     assert 0 < len(found) < 10 * len(WIRES)
@@ -135,7 +135,7 @@ def test_the_lines_before_a_cut_in_a_compressed_file_are_given_and_the_cut_is_to
     "content", [b"this is no compressed file\n", b"\x1f\x8b\x08\x00garbage", b"\x28\xb5\x2f\xfdgarbage"]
 )
 def test_a_file_that_is_not_compressed_as_its_name_says_is_told(name: str, content: bytes) -> None:
-    source = Source(io.BytesIO(content), name)
+    source = EventFile(io.BytesIO(content), name)
     assert flat(list(source.lines(0, 0))) == []
     assert source.damage is not None
 
@@ -143,7 +143,7 @@ def test_a_file_that_is_not_compressed_as_its_name_says_is_told(name: str, conte
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
 def test_compressed_files_may_be_joined(name: str) -> None:
     content = packed(b"one\n", name) + packed(b"two\n", name)
-    source = Source(io.BytesIO(content), name)
+    source = EventFile(io.BytesIO(content), name)
     assert flat(list(source.lines(0, 0))) == [b"one\n", b"two\n"]
     assert source.damage is None
 
@@ -151,7 +151,7 @@ def test_compressed_files_may_be_joined(name: str) -> None:
 def test_a_small_file_that_unpacks_to_a_very_long_line_is_not_held() -> None:
     bomb = zstandard.ZstdCompressor().compress(b"x" * 50_000_000 + b"\nok\n")
     assert len(bomb) < 10_000
-    groups = list(Source(io.BytesIO(bomb), "bomb.zst").lines(0, 0))
+    groups = list(EventFile(io.BytesIO(bomb), "bomb.zst").lines(0, 0))
     assert flat(groups) == [None, b"ok\n"]
 
 
@@ -192,10 +192,10 @@ def bad_lines() -> dict[str, bytes]:
     return {
         "malformed": b'{"id":',
         "truncated": events.wire(good)[:100],
-        "Expected `object`, got `array`": b"[1,2]",
-        "Expected `object`, got `null`": b"null",
-        "missing required field": b"{}",
-        "Expected `int`": json.dumps(fields | {"kind": "1"}).encode(),
+        "it must be an object, not a list": b"[1,2]",
+        "it must be an object, not null": b"null",
+        "the field id is missing": b"{}",
+        "kind must be a whole number, not a text": json.dumps(fields | {"kind": "1"}).encode(),
         "`kind`": json.dumps(fields | {"kind": 70000}).encode(),
         "`tags": json.dumps(fields | {"tags": [[]]}).encode(),
         "matching regex": json.dumps(fields | {"sig": "A" * 128}).encode(),
@@ -228,7 +228,7 @@ def test_no_kind_of_bad_line_stops_an_import() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "missing required field",
+        "the field id is missing",
         "UTF-8",
         "nested too deeply",
         "id is not the hash",
@@ -252,7 +252,7 @@ def test_reasons_and_examples_are_bounded() -> None:
     tally = Tally()
     for number in range(1000):
         for line in range(10):
-            tally.refuse(Refused("f", line, f"invalid: reason {number}", None, ""))
+            tally.refuse(RefusedLine("f", line, f"invalid: reason {number}", None, ""))
     assert tally.refused == sum(tally.reasons.values()) == 10_000
     assert len(tally.reasons) == transfer.MAX_REASONS + 1
     assert all(len(examples) == transfer.EXAMPLES for examples in tally.examples.values())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from relay.client import messages
 from relay.client.conversation import LIVE, PAGE, Conversation, EndOfStored, Memory, Step
-from relay.client.messages import Eose, Given
+from relay.client.messages import Eose, EventMessage
 from relay.protocol import filter as filters
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
@@ -28,7 +28,7 @@ def note(number: int, at: int = NOW) -> Event:
 
 
 def live(conversation: Conversation, event: Event, now: float = NOW) -> Step:
-    return conversation.receive(Given(LIVE, event), now)
+    return conversation.receive(EventMessage(LIVE, event), now)
 
 
 def started(*wanted: Filter, overlap: int = 10, complete: bool = True, events: tuple[Event, ...] = ()) -> Conversation:
@@ -61,7 +61,7 @@ def test_a_forged_event_is_complained_of_and_does_not_hide_the_true_one() -> Non
 
 
 def test_an_event_of_another_subscription_is_passed_over() -> None:
-    assert started().receive(Given("another", note(1)), NOW) == Step()
+    assert started().receive(EventMessage("another", note(1)), NOW) == Step()
 
 
 def test_an_event_nobody_asked_for_is_complained_of() -> None:
@@ -103,7 +103,7 @@ def test_pages_go_back_until_the_relay_has_no_more() -> None:
     given_on = []
     step = Step()
     for page in pages:
-        given_on += [conversation.receive(Given(PAGE, event), NOW + 9).item for event in page]
+        given_on += [conversation.receive(EventMessage(PAGE, event), NOW + 9).item for event in page]
         step = conversation.receive(Eose(PAGE, None), NOW + 9)
         untils += [message[2]["until"] for message in asked(step.send) if message[0] == "REQ"]
     assert [event.content for event in given_on if isinstance(event, Event)] == ["9", "8", "7"]
@@ -116,7 +116,7 @@ def test_a_second_that_fills_a_page_is_passed() -> None:
     conversation.open()
     untils = []
     for _ in range(2):
-        conversation.receive(Given(PAGE, note(5, NOW + 5)), NOW + 9)
+        conversation.receive(EventMessage(PAGE, note(5, NOW + 5)), NOW + 9)
         untils.append(asked(conversation.receive(Eose(PAGE, False), NOW + 9).send)[0][2]["until"])
     assert untils == [NOW + 5, NOW + 4]
 
@@ -210,11 +210,15 @@ class Model:
                 cap += 1  # NIP-67: the second in which the limit falls is finished
             complete &= len(found) <= cap
             out |= {event.id: event for event in found[:cap]}
-        return [*(Given(name, event) for event in out.values()), Eose(name, complete if self._hints else None)]
+        return [*(EventMessage(name, event) for event in out.values()), Eose(name, complete if self._hints else None)]
 
     def take(self, event: Event) -> list[messages.Word]:
         self.stored.append(event)
-        return [Given(name, event) for name, wanted in self.live.items() if any(matches(one, event) for one in wanted)]
+        return [
+            EventMessage(name, event)
+            for name, wanted in self.live.items()
+            if any(matches(one, event) for one in wanted)
+        ]
 
 
 STEPS = st.lists(

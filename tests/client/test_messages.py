@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.client import messages
-from relay.client.messages import Challenge, Closed, Counted, Eose, Given, Notice, Ok, Unintelligible
+from relay.client.messages import Challenge, Closed, CountAnswer, Eose, EventMessage, Notice, Ok, Unintelligible
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
 from tests.factories import make_event
@@ -19,8 +19,8 @@ EVENT = make_event(1, content="Grüße", tags=[["t", "x"]])
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        (f'["EVENT","s",{events.wire(EVENT).decode()}]', Given("s", EVENT)),
-        (f'[ "EVENT" , "s" , {events.wire(EVENT).decode()} , 1 ]', Given("s", EVENT)),
+        (f'["EVENT","s",{events.wire(EVENT).decode()}]', EventMessage("s", EVENT)),
+        (f'[ "EVENT" , "s" , {events.wire(EVENT).decode()} , 1 ]', EventMessage("s", EVENT)),
         ('["OK","ab",true,""]', Ok("ab", True, "")),
         ('["OK","ab",false]', Ok("ab", False, "")),
         ('["EOSE","s"]', Eose("s", None)),
@@ -29,8 +29,8 @@ EVENT = make_event(1, content="Grüße", tags=[["t", "x"]])
         ('["EOSE","s",["more"]]', Eose("s", False)),
         ('["CLOSED","s","error: x"]', Closed("s", "error: x")),
         ('["CLOSED","s"]', Closed("s", "")),
-        ('["COUNT","s",{"count":3}]', Counted("s", 3, None)),
-        ('["COUNT","s",{"count":3,"approximate":true,"hll":"00"}]', Counted("s", 3, "00")),
+        ('["COUNT","s",{"count":3}]', CountAnswer("s", 3, None)),
+        ('["COUNT","s",{"count":3,"approximate":true,"hll":"00"}]', CountAnswer("s", 3, "00")),
         ('["NOTICE","hello"]', Notice("hello")),
         ('["AUTH","c"]', Challenge("c")),
     ],

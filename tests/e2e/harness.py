@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 15.0  # seconds until a test that waits has failed
 PREFIXES = ("duplicate", "pow", "blocked", "rate-limited", "invalid", "restricted", "mute", "error", "auth-required")
 
+_HEAVY = re.compile("/(?:hnswlib|numpy|onnxruntime|wordllama|tokenizers)")
 _numbers = itertools.count(1000)
 
 
@@ -87,6 +88,15 @@ class Server:
         assert found is not None
         return int(found[1]) * 1024
 
+    def children(self) -> list[int]:
+        """The processes of its roles, where it has such."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def searching(self) -> list[int]:
+        """Which of all these processes have a package in memory that only search needs."""
+        return [pid for pid in (self.process.pid, *self.children()) if _HEAVY.search(_maps(pid))]
+
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
 
@@ -117,6 +127,14 @@ class Server:
             self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+def _maps(pid: int) -> str:
+    """The files that a process has in memory; nothing when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def environment() -> dict[str, str]:

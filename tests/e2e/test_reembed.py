@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,8 +110,20 @@ async def pets(relay: Server) -> list[str]:
         return [event["content"] for event in found]
 
 
-async def test_a_running_relay_goes_over_without_a_restart(tmp_path: Path, model: Model) -> None:
-    with serving(tmp_path / "data", KINDS) as relay:
+async def search_killed(relay: Server) -> None:
+    """Kill the search role; returns when it is back."""
+    former = relay.searching()
+    os.kill(*former, signal.SIGKILL)
+    async with asyncio.timeout(PATIENCE):
+        while relay.searching() in ([], former):
+            await health(relay, "tiny")
+        while (await health(relay, "tiny"))["problem"] is not None:
+            pass
+
+
+@pytest.mark.parametrize("processes", ["off", "on"])
+async def test_a_running_relay_goes_over_without_a_restart(tmp_path: Path, model: Model, processes: str) -> None:
+    with serving(tmp_path / "data", KINDS, f"server.processes={processes}") as relay:
         await filled(relay)
         work = reembed(relay.data, model)
         assert await asyncio.to_thread(model.held.wait, PATIENCE)
@@ -122,6 +136,8 @@ async def test_a_running_relay_goes_over_without_a_restart(tmp_path: Path, model
         before = model.texts
         await pets(relay)
         assert model.texts == before + 1
+        if processes == "on":
+            await search_killed(relay)  # it takes the model that serves, not that of the settings from the start
         relay.reload()
         assert (await health(relay, "tiny"))["problem"] is None
     refused = command("serve", "--listen", "127.0.0.1:0", "--set", KINDS, data=tmp_path / "data")

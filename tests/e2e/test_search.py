@@ -9,10 +9,11 @@ from tests.e2e.harness import PATIENCE, Server, client, fresh_key, now, serving
 from tests.factories import Keypair, make_event
 
 
-@pytest.fixture(scope="module")
-def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running relay that searches notes too; its end is checked."""
-    with serving(tmp_path_factory.mktemp("relay") / "data", "search.kinds=1,11,1111,30023") as server:
+@pytest.fixture(scope="module", params=["off", "on"])
+def relay(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A running relay that searches notes too, in one process and in several; its end is checked."""
+    settings = ("search.kinds=1,11,1111,30023", f"server.processes={request.param}")
+    with serving(tmp_path_factory.mktemp("relay") / "data", *settings) as server:
         yield server
 
 

@@ -7,7 +7,7 @@ from handlers import table
 from relay.errors import Reject
 from relay.protocol.admission import Admission, Door, Meaning
 from relay.protocol.event import Event, address_of
-from relay.protocol.facts import Binding, Facts, KeyClaim, Need, Version, gather, target_of
+from relay.protocol.facts import Binding, Facts, Need, PendingKeyClaim, Version, gather, target_of
 from tests.factories import NOW
 
 RELAY = "wss://relay.example.com"
@@ -23,7 +23,7 @@ class FakeLog:
         self.vanished: dict[str, int] = {}
         self.bound: dict[str, str] = {}
         self.owners: dict[str, str] = {}
-        self.claims: dict[str, KeyClaim] = {}
+        self.claims: dict[str, PendingKeyClaim] = {}
         self.invites: dict[str, int] = {}
 
     def facts(self, meaning: Meaning, event: Event) -> Facts:

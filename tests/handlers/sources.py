@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from relay.protocol import feed
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
-from relay.protocol.rows import Live, Owner, Standing
+from relay.protocol.rows import FeedPlace, Live, Owner
 from tests.factories import NOW, keypair
 
 
@@ -25,7 +25,7 @@ class FakeSources:
             Owner(identity, number, identity not in foreign, tuple(keypair(key).pubkey for key in keys))
             for number, (identity, keys) in enumerate((owners or {"alice": [1], "bob": [2]}).items(), 1)
         ]
-        self.standings: dict[str, Standing] = {}
+        self.standings: dict[str, FeedPlace] = {}
         self.rows: dict[tuple[str, int], object] = {}
         self.cutting = Cutting()
         self.counts_all = False
@@ -43,15 +43,15 @@ class FakeSources:
     def owner(self, pubkey: str) -> Owner | None:
         return next((owner for owner in self.owners if pubkey in owner.keys), None)
 
-    def standing(self, event_id: str) -> Standing | None:
+    def standing(self, event_id: str) -> FeedPlace | None:
         return self.standings.get(event_id)
 
     def row(self, table: str, seq: int) -> object:
         return self.rows.get((table, seq))
 
-    def stands(self, table: str, event: Event) -> Standing:
+    def stands(self, table: str, event: Event) -> FeedPlace:
         """Say that an event has a row."""
         live = self.event(event.id)
         assert live is not None
-        self.standings[event.id] = Standing(table, live.seq)
+        self.standings[event.id] = FeedPlace(table, live.seq)
         return self.standings[event.id]

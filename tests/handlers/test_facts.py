@@ -13,7 +13,7 @@ from relay.errors import Reject
 from relay.protocol import kinds
 from relay.protocol.admission import OPERATOR, Door, Meaning
 from relay.protocol.event import Event, address_of, compute_id
-from relay.protocol.facts import KeyClaim
+from relay.protocol.facts import PendingKeyClaim
 from tests.factories import NOW, keypair, make_event
 from tests.handlers.known import RELAY, FakeLog, lines
 
@@ -66,7 +66,9 @@ def any_log(draw: st.DrawFn, event: Event) -> FakeLog:
     for key in KEYS:
         if draw(st.booleans()):
             draw(st.sampled_from([log.bound, log.owners]))[key] = draw(st.sampled_from(["a", "b"]))
-    log.claims = {key: KeyClaim("a", NOW + 5, draw(st.booleans())) for key in draw(st.sets(st.sampled_from(CODES)))}
+    log.claims = {
+        key: PendingKeyClaim("a", NOW + 5, draw(st.booleans())) for key in draw(st.sets(st.sampled_from(CODES)))
+    }
     return log
 
 
@@ -84,7 +86,7 @@ def test_a_handler_reads_nothing_that_it_did_not_ask_for(data: st.DataObject, me
 
 
 @pytest.mark.parametrize("row", HANDLERS, ids=lambda row: row.name)
-def test_what_every_handler_needs_of_an_event_that_says_nothing_is_looked_up_in_one_round(row: table.Row) -> None:
+def test_what_every_handler_needs_of_an_event_that_says_nothing_is_looked_up_in_one_round(row: table.KindRow) -> None:
     kind = next(kind for covered in row.kinds for kind in covered if row_of(kind) is row)
     event = make_event(1, kind)
     needs = set(table.meaning(RELAY).needs(event, FakeLog().facts(table.meaning(RELAY), event)))

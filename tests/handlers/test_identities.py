@@ -21,7 +21,7 @@ from relay.protocol.admission import (
     VanishKey,
 )
 from relay.protocol.event import Event
-from relay.protocol.facts import KeyClaim
+from relay.protocol.facts import PendingKeyClaim
 from tests.factories import NOW, keypair, make_event
 from tests.handlers.known import RELAY, FakeLog, admit, decide, refused
 
@@ -39,7 +39,7 @@ def leave(created_at: int = NOW) -> Event:
 
 def holding(used: bool = False, expires_at: int = NOW + 1) -> FakeLog:
     known = FakeLog()
-    known.claims[tokens.digest(CODE)] = KeyClaim("alice", expires_at, used)
+    known.claims[tokens.digest(CODE)] = PendingKeyClaim("alice", expires_at, used)
     return known
 
 

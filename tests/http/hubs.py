@@ -11,11 +11,11 @@ from relay.http.app import build
 from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.server.follow import Follower
 from relay.server.limits import OpenConnections
 from relay.server.supervision import Faults
-from storage.base import Counted, Found, Limits, Readers, Record, StorageError
+from storage.base import Counted, Found, Limits, Readers, StorageError, StoredEvent
 from storage.feed import CommentRow, PostRow
 from storage.feed import Page as FeedPage
 
@@ -61,10 +61,10 @@ class ListReader:
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         raise NotImplementedError
 
-    async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
+    async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         raise NotImplementedError
 
-    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -117,7 +117,7 @@ class FakeHub:
         self.figures = Health()
         self.faults = Faults()
         self.fronts = 1
-        self.streams = OpenConnections(Page(("front",), fronts=1, addresses=100), 0, "streams", "stream ")
+        self.streams = OpenConnections(SharedPage(("front",), fronts=1, addresses=100), 0, "streams", "stream ")
         self.followers: list[Follower] = []
 
     def health(self) -> Health:

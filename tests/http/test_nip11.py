@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.config import Config, Limits
+from relay.config import Config, LimitSettings
 from relay.http import nip11
 from relay.protocol import messages
 from tests.http.hubs import config
@@ -60,7 +60,7 @@ def test_leaves_out_what_is_empty():
 
 @given(
     st.builds(
-        Limits,
+        LimitSettings,
         max_message_bytes=st.integers(1024, 2**40),
         max_subscriptions=st.integers(1, 2**30),
         max_filters=st.integers(1, 2**30),
@@ -99,7 +99,7 @@ def test_advertises_each_limit_as_it_is_set_and_no_limit_that_is_off(limits):
 
 
 def test_every_setting_of_the_limits_section_is_advertised():
-    names = {field.name for field in msgspec.structs.fields(Limits)}
+    names = {field.name for field in msgspec.structs.fields(LimitSettings)}
     changed = {name: limitation(config(limits={name: 2000 if "bytes" in name else 77})) for name in names}
     assert {name for name, told in changed.items() if told == limitation(Config())} == set()
 

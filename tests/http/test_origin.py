@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.http.origin import proven, shown
 from relay.server.origin import base_url, forwarded, of_host, public_url
 from tests.http.hubs import FakeHub, config
@@ -137,7 +137,7 @@ class Headers(dict[str, str]):
 def test_who_comes_by_no_proxy_is_shown_the_host_they_asked_for_but_proves_for_our_own() -> None:
     hub: Any = FakeHub(config())
     hub.identities = type("Identities", (), {"relay_url": "ws://127.0.0.1:7447"})()
-    given: Hub = hub
+    given: RunningRelay = hub
     visit: Any = Visit("203.0.113.1", "evil.example")
     assert shown(visit, given) == "ws://evil.example"
     assert proven(visit, given) == "ws://127.0.0.1:7447"

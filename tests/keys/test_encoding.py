@@ -8,13 +8,22 @@ from pynostr import bech32
 from pynostr.key import PrivateKey, PublicKey
 
 from keys import encoding
-from keys.encoding import AddressPointer, EventPointer, Pointer, Profile, decode, decode_pointer, encode, encode_pointer
+from keys.encoding import (
+    AddressPointer,
+    EventPointer,
+    Pointer,
+    ProfilePointer,
+    decode,
+    decode_pointer,
+    encode,
+    encode_pointer,
+)
 
 HEX = st.binary(min_size=32, max_size=32).map(bytes.hex)
 RELAYS = st.lists(st.text("abc:/.-?", min_size=1, max_size=40), max_size=3).map(tuple)
 KIND = st.integers(0, 65535)
 POINTERS = (
-    st.builds(Profile, HEX, RELAYS)
+    st.builds(ProfilePointer, HEX, RELAYS)
     | st.builds(EventPointer, HEX, RELAYS, st.none() | HEX, st.none() | KIND)
     | st.builds(AddressPointer, KIND, HEX, st.text(max_size=60), RELAYS)
 )
@@ -41,7 +50,7 @@ def test_reads_the_profile_of_the_nip() -> None:
         "nprofile1qqsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8gpp4mhxue69uhhytnc9e3k7mgpz4mhxue69uhkg6nzv9ejuumpv34"
         "kytnrdaksjlyr9p"
     )
-    assert decode_pointer(text) == Profile(KEY, ("wss://r.x.com", "wss://djbas.sadkb.com"))
+    assert decode_pointer(text) == ProfilePointer(KEY, ("wss://r.x.com", "wss://djbas.sadkb.com"))
 
 
 @given(HEX)
@@ -161,10 +170,10 @@ def test_items_of_unknown_type_are_passed_over() -> None:
 @pytest.mark.parametrize(
     "pointer",
     [
-        Profile("x"),
-        Profile(KEY, ("wss://é",)),
-        Profile(KEY, ("w" * 256,)),
-        Profile(KEY, ("w" * 255,) * 20),
+        ProfilePointer("x"),
+        ProfilePointer(KEY, ("wss://é",)),
+        ProfilePointer(KEY, ("w" * 256,)),
+        ProfilePointer(KEY, ("w" * 255,) * 20),
         EventPointer(KEY, kind=65536),
         EventPointer(KEY, kind=-1),
         AddressPointer(30023, KEY, "é" * 128),

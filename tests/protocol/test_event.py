@@ -130,7 +130,7 @@ def test_any_change_of_a_signed_field_changes_the_id() -> None:
 def test_refuses_a_field_of_the_wrong_type_range_or_form_and_names_it(field: str, value: object) -> None:
     with pytest.raises(Reject, match="invalid: ") as refusal:
         parse(changed(**{field: value}))
-    assert f"$.{field}" in str(refusal.value)
+    assert str(refusal.value).startswith(f"invalid: {field}")
 
 
 @pytest.mark.parametrize("field", Event.__struct_fields__)

@@ -11,7 +11,7 @@ from relay.protocol.negentropy import (
     LEAST_LIMIT,
     Bound,
     ItemSet,
-    Malformed,
+    MalformedNegentropy,
     Reconciliation,
     varint,
 )
@@ -143,7 +143,7 @@ def test_an_unknown_version_is_answered_with_ours() -> None:
     ],
 )
 def test_nonsense_is_refused(message: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedNegentropy):
         Reconciliation(ItemSet(items(*range(50)))).answer(bytes.fromhex(message))
 
 
@@ -153,7 +153,7 @@ def test_any_bytes_are_answered_or_refused(junk: bytes) -> None:
     for receive in (side.answer, side.go_on):
         try:
             receive(b"\x61" + junk)
-        except Malformed:
+        except MalformedNegentropy:
             continue
 
 

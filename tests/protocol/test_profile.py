@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.protocol.profile import Profile, read
+from relay.protocol.profile import ProfileTexts, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
@@ -15,7 +15,7 @@ JSON = st.recursive(
 
 def test_reads_name_display_name_and_about() -> None:
     content = '{"name":"al","display_name":"Alice","about":"An agent","nip05":"x"}'
-    assert read(content) == Profile("al", "Alice", "An agent")
+    assert read(content) == ProfileTexts("al", "Alice", "An agent")
 
 
 def test_a_missing_display_name_is_the_name() -> None:
@@ -25,12 +25,12 @@ def test_a_missing_display_name_is_the_name() -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", "5", "{", '{"name":5}', "[" * 100_000, '{"name":null,"about":["x"]}'])
 def test_what_is_no_profile_says_nothing(content: str) -> None:
-    assert read(content) == Profile()
+    assert read(content) == ProfileTexts()
 
 
 def test_what_hides_is_left_out() -> None:
     content = json.dumps({"display_name": "A\u202el\u0007ice\u200b", "about": "x" * 900})
-    assert read(content) == Profile("", "Alice", "x" * 500)
+    assert read(content) == ProfileTexts("", "Alice", "x" * 500)
 
 
 @given(

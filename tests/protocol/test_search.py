@@ -68,7 +68,7 @@ def test_an_unknown_pair_is_searched_for_where_nothing_else_is() -> None:
 
 def test_an_unknown_pair_is_searched_for_by_those_who_do_not_speak_nip_50() -> None:
     asked = parse("error:timeout relay mode:words nsfw:true", pairs_are_words=True)
-    assert asked == search.Asked("error:timeout relay", (Term(("error", "timeout")), Term(("relay",))), "words")
+    assert asked == search.TextSearch("error:timeout relay", (Term(("error", "timeout")), Term(("relay",))), "words")
 
 
 def test_a_value_that_an_extension_does_not_have_changes_nothing() -> None:

@@ -7,7 +7,7 @@ from relay.protocol import messages
 from relay.protocol import session as sessions
 from relay.protocol.event import wire
 from relay.protocol.messages import Publish
-from relay.protocol.session import Authenticate, Cancel, Open, Refuse, Rules, Session, Tally
+from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Rules, Session
 from tests.factories import keypair, make_event
 
 RULES = Rules(max_subscriptions=2, max_filters=3, max_filter_values=1000, auth_to_read=False)
@@ -47,7 +47,7 @@ def test_a_request_opens_a_subscription() -> None:
 def test_a_count_is_a_tally_and_takes_no_room_among_subscriptions() -> None:
     session = Session("c")
     session.subscriptions = {"a": object(), "b": object()}
-    assert isinstance(ask(session, "COUNT", "a", {"kinds": [1]}), Tally)
+    assert isinstance(ask(session, "COUNT", "a", {"kinds": [1]}), CountRequest)
 
 
 def test_close_cancels_and_has_no_answer() -> None:
@@ -73,12 +73,12 @@ def test_reading_needs_authentication_where_the_relay_says_so(verb: str) -> None
     answer = refusal(ask(Session("c"), verb, "s", {"kinds": [1]}, rules=rules))
     assert answer[:2] == ["CLOSED", "s"]
     assert str(answer[2]).startswith("auth-required: ")
-    assert isinstance(ask(authenticated(ALICE), verb, "s", {"kinds": [1]}, rules=rules), Open | Tally)
+    assert isinstance(ask(authenticated(ALICE), verb, "s", {"kinds": [1]}, rules=rules), Open | CountRequest)
 
 
 @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
 def test_takes_as_many_filters_as_the_limit_and_no_more(verb: str) -> None:
-    assert isinstance(ask(Session("c"), verb, "s", *[{}] * 3), Open | Tally)
+    assert isinstance(ask(Session("c"), verb, "s", *[{}] * 3), Open | CountRequest)
     answer = refusal(ask(Session("c"), verb, "s", *[{}] * 4))
     assert answer[:2] == ["CLOSED", "s"]
     assert str(answer[2]).startswith("invalid: ")
@@ -155,7 +155,7 @@ def test_a_refused_effect_is_answered_in_its_own_form() -> None:
     assert refusal(sessions.refusal_of(Publish(event), reason) or b"") == ["OK", event.id, False, text]
     assert refusal(sessions.refusal_of(Authenticate(event), reason) or b"") == ["OK", event.id, False, text]
     assert refusal(sessions.refusal_of(Open("s", ()), reason) or b"") == ["CLOSED", "s", text]
-    assert refusal(sessions.refusal_of(Tally("s", (), None), reason) or b"") == ["CLOSED", "s", text]
+    assert refusal(sessions.refusal_of(CountRequest("s", (), None), reason) or b"") == ["CLOSED", "s", text]
     assert sessions.refusal_of(Cancel("s"), reason) is None
     assert refusal(sessions.refusal_of(messages.notice("invalid: what"), reason) or b"") == ["NOTICE", text]
     named = messages.ok("ab", False, "invalid: what")
@@ -223,7 +223,7 @@ def test_a_search_is_of_the_kinds_that_are_searched() -> None:
 
 
 def test_a_count_that_searches_takes_one_filter() -> None:
-    assert isinstance(ask(Session("c"), "COUNT", "s", {"search": "x"}), Tally)
+    assert isinstance(ask(Session("c"), "COUNT", "s", {"search": "x"}), CountRequest)
     answer = refusal(ask(Session("c"), "COUNT", "s", {"search": "x"}, {}))
     assert str(answer[2]).startswith("unsupported: ")
 
@@ -240,7 +240,7 @@ def test_the_open_searches_of_a_connection_are_for_so_many_words_and_those_that_
     assert answer[0] == "CLOSED"
     assert answer[2].startswith("rate-limited: ")
     assert isinstance(ask(session, "REQ", "b", {"kinds": [1]}, rules=rules), Open)
-    assert isinstance(ask(session, "COUNT", "b", {"search": "one"}, rules=rules), Tally)
+    assert isinstance(ask(session, "COUNT", "b", {"search": "one"}, rules=rules), CountRequest)
     session.cancel("a")
     assert isinstance(ask(session, "REQ", "b", {"search": "one"}, rules=rules), Open)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from relay import app
 from relay.config import Config
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import Lifeline, Role, Supervisor
 from relay.roles.writer import WriterRole
@@ -36,7 +36,7 @@ def report(place: str, error: BaseException) -> None:
 def main() -> None:
     directory = Path(sys.argv[1])
     config = msgspec.convert({"server": {"data": str(directory)}, "search": {"kinds": [1]}}, Config)
-    page = Page(("front", "writer", "search"), fronts=1, addresses=10)
+    page = SharedPage(("front", "writer", "search"), fronts=1, addresses=10)
     kept = SettingsInForce()
     writing, asking = (listening(directory / name) for name in ("writer.sock", "search.sock"))
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.roles.page import COUNTERS, Page, Position
+from relay.roles.page import COUNTERS, Position, SharedPage
 
 
 @pytest.fixture
-def page() -> Page:
-    return Page(["front1", "front2", "writer"], fronts=2, addresses=100)
+def page() -> SharedPage:
+    return SharedPage(["front1", "front2", "writer"], fronts=2, addresses=100)
 
 
 def in_child(work: object) -> None:
@@ -27,25 +27,25 @@ def in_child(work: object) -> None:
     os.waitpid(pid, 0)
 
 
-def test_begins_empty(page: Page) -> None:
+def test_begins_empty(page: SharedPage) -> None:
     assert page.position() == Position(0, 0, 0)
     assert page.total("connections") == 0
 
 
-def test_a_commit_is_seen_in_another_process(page: Page) -> None:
+def test_a_commit_is_seen_in_another_process(page: SharedPage) -> None:
     in_child(lambda: page.commit(7, 2**40, 5))
     assert page.position() == Position(7, 2**40, 5)
     assert (page.upto, page.primary) == (2**40, 5)
 
 
-def test_counters_are_a_roles_own_and_summed(page: Page) -> None:
+def test_counters_are_a_roles_own_and_summed(page: SharedPage) -> None:
     stored = COUNTERS.index("stored")
     page.counters(0)[stored] = 3
     page.counters(1)[stored] = 4
     assert (page.count(0, "stored"), page.count(1, "stored"), page.total("stored")) == (3, 4, 7)
 
 
-def test_a_role_that_works_says_so(page: Page) -> None:
+def test_a_role_that_works_says_so(page: SharedPage) -> None:
     in_child(lambda: page.begin(1))
     assert page.count(1, "pid") > 0
     assert 0 <= page.silence(1) < 60
@@ -53,7 +53,7 @@ def test_a_role_that_works_says_so(page: Page) -> None:
     assert page.silence(1) > 3500
 
 
-def test_a_limit_counts_the_connections_of_all_fronts(page: Page) -> None:
+def test_a_limit_counts_the_connections_of_all_fronts(page: SharedPage) -> None:
     assert page.enter(0, "192.0.2.1", 2)
     in_child(lambda: page.enter(1, "192.0.2.1", 2))
     assert not page.enter(0, "192.0.2.1", 2)
@@ -62,7 +62,7 @@ def test_a_limit_counts_the_connections_of_all_fronts(page: Page) -> None:
     assert page.enter(1, "192.0.2.1", 2)
 
 
-def test_a_front_that_died_holds_no_connections(page: Page) -> None:
+def test_a_front_that_died_holds_no_connections(page: SharedPage) -> None:
     page.enter(0, "192.0.2.1", 0)
     page.enter(1, "192.0.2.1", 0)
     page.counters(0)[0] = 1234
@@ -71,13 +71,13 @@ def test_a_front_that_died_holds_no_connections(page: Page) -> None:
     assert page.count(0, "pid") == 0
 
 
-def test_leaving_what_never_came_changes_nothing(page: Page) -> None:
+def test_leaving_what_never_came_changes_nothing(page: SharedPage) -> None:
     page.leave(0, "192.0.2.1")
     assert page.connections_of("192.0.2.1") == 0
 
 
 def test_places_are_used_again() -> None:
-    small = Page(["front"], fronts=1, addresses=1)
+    small = SharedPage(["front"], fronts=1, addresses=1)
     for number in range(5000):
         assert small.enter(0, f"address {number}", 0)
         small.leave(0, f"address {number}")
@@ -85,7 +85,7 @@ def test_places_are_used_again() -> None:
 
 
 def test_a_full_table_lets_nobody_new_in() -> None:
-    small = Page(["front"], fronts=1, addresses=1)
+    small = SharedPage(["front"], fronts=1, addresses=1)
     entered = [number for number in range(500) if small.enter(0, f"address {number}", 0)]
     assert 0 < len(entered) < 500
     assert small.enter(0, f"address {entered[0]}", 0)
@@ -93,7 +93,7 @@ def test_a_full_table_lets_nobody_new_in() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 1), st.integers(0, 20)), max_size=200))
 def test_counts_are_those_of_a_dictionary(steps: list[tuple[bool, int, int]]) -> None:
-    page, model = Page(["front1", "front2"], fronts=2, addresses=100), Counter[tuple[int, int]]()
+    page, model = SharedPage(["front1", "front2"], fronts=2, addresses=100), Counter[tuple[int, int]]()
     for comes, front, address in steps:
         if comes:
             within = model[0, address] + model[1, address] < 3
@@ -107,7 +107,7 @@ def test_counts_are_those_of_a_dictionary(steps: list[tuple[bool, int, int]]) ->
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from("ab")), max_size=60), st.integers(1, 5))
 def test_what_a_source_does_is_paced_as_by_a_bucket_of_tokens(steps: list[tuple[int, str]], most: int) -> None:
-    page, now = Page(["front", "writer"], fronts=1, addresses=1), 1000.0
+    page, now = SharedPage(["front", "writer"], fronts=1, addresses=1), 1000.0
     tokens, when = dict.fromkeys("ab", float(most)), dict.fromkeys("ab", now)
     for wait, source in steps:
         now += wait
@@ -123,7 +123,7 @@ def test_what_a_source_does_is_paced_as_by_a_bucket_of_tokens(steps: list[tuple[
 
 
 def test_what_a_source_did_is_forgotten_in_time_and_many_sources_do_no_harm() -> None:
-    page = Page(["front", "writer"], fronts=1, addresses=1)
+    page = SharedPage(["front", "writer"], fronts=1, addresses=1)
     assert page.spend("a", 100.0, 1, 1000.0) == 0.0
     for number in range(5000):
         page.spend(f"source {number}", 100.0, 1, 1000.0)

@@ -13,8 +13,8 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.roles.channel import FrameReader, frame
 from relay.roles.inside import WriterThread
-from relay.roles.messages import Ask, Behind, Entry, Follow, Outcomes, Result, Submit, encode, from_writer
-from relay.roles.page import Page, Position
+from relay.roles.messages import Ask, Behind, CommandResult, Entry, Follow, Outcomes, Submit, encode, from_writer
+from relay.roles.page import Position, SharedPage
 from storage.base import Commit, Status, StorageError
 from storage.command_codec import decode
 from storage.commands import Command, CountRows, RemoveMatching
@@ -63,7 +63,7 @@ class Peer:
 class Desk:
     def __init__(self) -> None:
         self.log = MemoryLog()
-        self.page = Page(("front", "writer"), fronts=1, addresses=10)
+        self.page = SharedPage(("front", "writer"), fronts=1, addresses=10)
         self.faults: list[str] = []
         self.thread = WriterThread(self.log, self.page, decode, lambda place, _error: self.faults.append(place))  # type: ignore[arg-type]
         self.peers: list[Peer] = []
@@ -147,7 +147,7 @@ def test_a_command_is_answered_with_what_it_gives(desk: Desk) -> None:
     peer.submit(EVENTS[0])
     peer.tokens(1)
     peer.ask(RemoveMatching(Filter(), 10), token=7)
-    assert peer.next() == Result(7, encode(1), None)
+    assert peer.next() == CommandResult(7, encode(1), None)
 
 
 def test_followers_are_told_what_left_the_log(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from relay.protocol.event import Event, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.roles.inside import WriterThread
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.server.hub import Hub
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
@@ -33,9 +33,9 @@ from storage.base import (
     Missing,
     Outcome,
     Readers,
-    Record,
     Status,
     StorageError,
+    StoredEvent,
     Written,
 )
 from storage.command_codec import decode as decode_command
@@ -177,14 +177,14 @@ class MemoryLog:
             raise self.failure
         return Counted(len({row[0] for wanted in filters for row in self._visible(wanted, readers)}))
 
-    async def get(self, event_id: str, readers: Readers = PUBLIC, now: int = 0) -> Record | None:
+    async def get(self, event_id: str, readers: Readers = PUBLIC, now: int = 0) -> StoredEvent | None:
         raise StorageError("nothing here asks for one event")
 
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
         rows = [row for row in self.rows if after < row[0] <= upto][:most]
         return [Logged(seq, wire(event), audience) for seq, event, audience in rows]
 
-    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+    def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         raise StorageError("nothing here scans")
 
     async def close(self) -> None:  # type: ignore[override]
@@ -390,7 +390,7 @@ class WrittenHub(Hub):
         faults = Faults()
         if beside is None:
             names = ("front", "other front")[:fronts]
-            page = Page((*names, "writer"), fronts=fronts, addresses=100)
+            page = SharedPage((*names, "writer"), fronts=fronts, addresses=100)
             self._writer = WriterThread(log, page, decode_command, faults.report)  # type: ignore[arg-type]
         else:
             page, self._writer = beside.page, beside._writer

@@ -21,7 +21,7 @@ from relay.protocol.event import Draft, Event, parse, wire
 from relay.protocol.filter import Filter
 from relay.server import signing
 from storage.base import PUBLIC, Incoming, Status
-from storage.identities.types import Refused
+from storage.identities.types import ChangeRefused
 from tests.factories import NOW, keypair, make_event
 
 ADDRESS = "192.0.2.1"
@@ -42,7 +42,7 @@ async def events(site: Site, kind: int) -> list[Event]:
 async def test_of_many_who_register_one_name_at_once_one_gets_it(site: Site) -> None:
     tries = [site.identities.register(name, None, ADDRESS) for name in ("alice", "Alice", "ALICE", "alicE")]
     results: list[Any] = await asyncio.gather(*tries, return_exceptions=True)
-    assert sum(isinstance(result, Refused) for result in results) == 3
+    assert sum(isinstance(result, ChangeRefused) for result in results) == 3
 
 
 async def test_a_token_revoked_while_it_is_looked_up_is_not_remembered(

@@ -11,7 +11,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.roles.inside import WriterThread
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.server import ingest as ingests
 from relay.server import verify
 from relay.server.follow import Applied
@@ -20,7 +20,7 @@ from relay.server.supervision import Faults
 from storage.base import Incoming, Outcome, Status, StorageError, TooCostly
 from storage.command_codec import decode
 from storage.commands import CountRows, RemoveMatching
-from storage.identities.types import Refused, Why
+from storage.identities.types import ChangeRefused, Why
 from storage.search.engine import ModelMismatch
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE, MemoryLog
@@ -38,7 +38,7 @@ class Bench:
         self.order: list[str] = []
         self.flushes = 0
         self.faults = Faults()
-        self.page = Page(("front", "writer"), fronts=1, addresses=10)
+        self.page = SharedPage(("front", "writer"), fronts=1, addresses=10)
         self.writer = WriterThread(log, self.page, decode, self.faults.report)  # type: ignore[arg-type]
         self.ingest = Ingest(0, self.page, log, capacity, self.faults, flush=self._flush, pace=pace)  # type: ignore[arg-type]
         self.ingest.log.add(self._applied)
@@ -238,7 +238,7 @@ async def test_a_command_runs_between_transactions_in_its_turn(make: Make) -> No
         StorageError("no"),
         TooCostly("no"),
         Reject(Prefix.RATE_LIMITED, "no"),
-        Refused(Why.TAKEN, "no"),
+        ChangeRefused(Why.TAKEN, "no"),
         ModelMismatch("no"),
     ],
 )

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.server import limits
 from relay.server.limits import Buckets, OpenConnections, client_address, networks
 
@@ -153,7 +153,7 @@ def test_over_any_time_a_bucket_gives_at_most_burst_plus_rate(
 
 
 def two_fronts(counter: str = "connections") -> tuple[OpenConnections, OpenConnections]:
-    page = Page(("front1", "front2", "writer"), fronts=2, addresses=100)
+    page = SharedPage(("front1", "front2", "writer"), fronts=2, addresses=100)
     return OpenConnections(page, 0, counter), OpenConnections(page, 1, counter)
 
 
@@ -170,7 +170,7 @@ def test_connections_are_counted_by_address_and_in_all_at_all_fronts() -> None:
 
 
 def test_http_and_websockets_count_together_by_address_and_apart_in_all() -> None:
-    page = Page(("front", "writer"), fronts=1, addresses=100)
+    page = SharedPage(("front", "writer"), fronts=1, addresses=100)
     http, websockets = OpenConnections(page, 0, "http"), OpenConnections(page, 0, "connections")
     assert http.enter("a", 2, 1) is None
     assert websockets.enter("a", 2, 1) is None
@@ -183,7 +183,7 @@ def test_http_and_websockets_count_together_by_address_and_apart_in_all() -> Non
 
 
 def test_streams_count_by_themselves() -> None:
-    page = Page(("front", "writer"), fronts=1, addresses=100)
+    page = SharedPage(("front", "writer"), fronts=1, addresses=100)
     streams, websockets = OpenConnections(page, 0, "streams", "stream "), OpenConnections(page, 0, "connections")
     assert websockets.enter("a", 1, 0) is None
     assert streams.enter("a", 1, 0) is None
@@ -204,7 +204,7 @@ def test_an_address_that_left_takes_no_room() -> None:
 
 
 def test_more_addresses_than_there_is_room_for_are_refused_and_not_counted() -> None:
-    here = OpenConnections(Page(("front", "writer"), fronts=1, addresses=1), 0, "connections")
+    here = OpenConnections(SharedPage(("front", "writer"), fronts=1, addresses=1), 0, "connections")
     refusals = [here.enter(str(number), 0, 0) for number in range(500)]
     assert 0 < refusals.count(None) < 500
     assert here.total == refusals.count(None)

@@ -4,26 +4,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from relay.config import Access, Config, Limits
+from relay.config import Access, Config, LimitSettings
 from relay.errors import Prefix
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from relay.server.policies import POLICIES, Author, refuse
+from relay.server.policies import POLICIES, Sender, refuse
 from tests.factories import NOW, keypair, make_event
 
 ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
-CLIENT = Author(Door.CLIENT)
+CLIENT = Sender(Door.CLIENT)
 
 
 def limits(**values: Any) -> Config:
-    return Config(limits=Limits(**values))
+    return Config(limits=LimitSettings(**values))
 
 
 def access(**values: Any) -> Config:
     return Config(access=Access(**values))
 
 
-def prefix(event: Event, config: Config, author: Author = CLIENT) -> Prefix | None:
+def prefix(event: Event, config: Config, author: Sender = CLIENT) -> Prefix | None:
     refusal = refuse(event, author, config, NOW)
     return None if refusal is None else refusal.prefix
 
@@ -85,11 +85,11 @@ def test_every_policy_guards_the_doors_of_its_row_only() -> None:
     for row in POLICIES:
         _, event, config, _ = next(case for case in TOO_MUCH if row.check(case[1], CLIENT, case[2], NOW))
         for door in Door:
-            assert (prefix(event, config, Author(door)) is not None) == (door in row.doors), (row.check, door)
+            assert (prefix(event, config, Sender(door)) is not None) == (door in row.doors), (row.check, door)
 
 
 def test_an_archive_may_be_old_but_not_from_a_denied_key() -> None:
-    archive = Author(Door.IMPORT)
+    archive = Sender(Door.IMPORT)
     assert prefix(make_event(created_at=1), limits(created_at_past=10), archive) is None
     assert prefix(make_event(1), access(denied_keys=[ALICE]), archive) is Prefix.BLOCKED
 
@@ -112,15 +112,15 @@ def test_the_id_of_zeros_is_all_the_work_there_is() -> None:
 
 def test_a_protected_event_comes_from_its_authenticated_author_only() -> None:
     event = make_event(1, tags=[["t", "x"], ["-"]])
-    assert prefix(event, Config(), Author(Door.CLIENT, frozenset((BOB,)))) is Prefix.RESTRICTED
-    assert prefix(event, Config(), Author(Door.CLIENT, frozenset((ALICE, BOB)))) is None
+    assert prefix(event, Config(), Sender(Door.CLIENT, frozenset((BOB,)))) is Prefix.RESTRICTED
+    assert prefix(event, Config(), Sender(Door.CLIENT, frozenset((ALICE, BOB)))) is None
 
 
 @pytest.mark.parametrize("kind", [6, 16])
 def test_a_repost_may_not_carry_a_protected_event(kind: int) -> None:
     inner = wire(make_event(2, tags=[["-"]])).decode()
     assert prefix(make_event(1, kind, inner), Config()) is Prefix.RESTRICTED
-    assert prefix(make_event(1, kind, inner), Config(), Author(Door.CLIENT, frozenset((ALICE,)))) is Prefix.RESTRICTED
+    assert prefix(make_event(1, kind, inner), Config(), Sender(Door.CLIENT, frozenset((ALICE,)))) is Prefix.RESTRICTED
 
 
 @pytest.mark.parametrize("content", ["", "not json", "[" * 100_000, "null", json.dumps({"tags": [["e"], ["p", "-"]]})])
@@ -151,7 +151,7 @@ RULES = [
 def test_taking_back_vanishing_and_leaving_are_stopped_by_no_rule(
     rules: Config, door: Door, at: int, kind: int
 ) -> None:
-    assert prefix(make_event(1, kind, tags=[["relay", "ALL_RELAYS"]], created_at=at), rules, Author(door)) is None
+    assert prefix(make_event(1, kind, tags=[["relay", "ALL_RELAYS"]], created_at=at), rules, Sender(door)) is None
 
 
 @pytest.mark.parametrize("rules", RULES, ids=str)
@@ -170,10 +170,10 @@ def test_size_holds_for_all(kind: int) -> None:
 @pytest.mark.parametrize("kind", [8000, 8001, 13534, 33534, *range(39000, 39006)])
 def test_what_a_relay_tells_comes_from_its_own_key_by_any_door(kind: int, door: Door) -> None:
     told = make_event(1, kind)
-    assert prefix(told, Config(), Author(door, relay=BOB)) is Prefix.RESTRICTED
-    assert prefix(told, Config(), Author(door, frozenset((ALICE,)), BOB)) is Prefix.RESTRICTED
-    assert prefix(told, Config(), Author(door)) is Prefix.RESTRICTED
-    assert prefix(told, Config(), Author(door, relay=ALICE)) is None
+    assert prefix(told, Config(), Sender(door, relay=BOB)) is Prefix.RESTRICTED
+    assert prefix(told, Config(), Sender(door, frozenset((ALICE,)), BOB)) is Prefix.RESTRICTED
+    assert prefix(told, Config(), Sender(door)) is Prefix.RESTRICTED
+    assert prefix(told, Config(), Sender(door, relay=ALICE)) is None
 
 
 def test_every_advertised_field_of_a_policy_is_in_nip_11() -> None:
@@ -188,6 +188,6 @@ def test_a_request_to_vanish_names_the_relay_by_any_url_under_which_its_author_k
     request = make_event(kind=62, tags=[["relay", "wss://other.example"], ["relay", url]])
     here = ("ws://127.0.0.1:7447/", "wss://public.example")
     for door in (Door.CLIENT, Door.HTTP):
-        assert prefix(request, Config(), Author(door, urls=here)) is None
+        assert prefix(request, Config(), Sender(door, urls=here)) is None
     if url != "ALL_RELAYS":
-        assert prefix(request, Config(), Author(Door.CLIENT, urls=("wss://third.example",))) is Prefix.INVALID
+        assert prefix(request, Config(), Sender(Door.CLIENT, urls=("wss://third.example",))) is Prefix.INVALID

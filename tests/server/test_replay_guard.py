@@ -5,7 +5,7 @@ import pytest
 from keys.nip98 import WINDOW
 from relay.errors import Reject
 from relay.protocol.event import Event
-from relay.roles.page import Page
+from relay.roles.page import SharedPage
 from relay.server.replay_guard import ReplayGuard
 from tests.factories import NOW, make_event
 
@@ -16,7 +16,7 @@ def proof(n: int, created_at: int = NOW) -> Event:
 
 def fronts(made_at: int = NOW, room: int = 100) -> tuple[ReplayGuard, ReplayGuard]:
     """The proofs of two fronts of a relay that started then."""
-    page = Page(("front1", "front2", "writer"), fronts=2, addresses=1, proofs=room)
+    page = SharedPage(("front1", "front2", "writer"), fronts=2, addresses=1, proofs=room)
     page.made_at = made_at
     return ReplayGuard(page, 0), ReplayGuard(page, 1)
 
@@ -43,7 +43,7 @@ def test_a_proof_made_before_the_start_is_refused() -> None:
 
 
 def test_a_proof_is_good_at_one_front_only_even_when_that_has_died() -> None:
-    page = Page(("front1", "front2", "writer"), fronts=2, addresses=1, proofs=100)
+    page = SharedPage(("front1", "front2", "writer"), fronts=2, addresses=1, proofs=100)
     page.made_at = NOW
     ReplayGuard(page, 0).use(proof(1), NOW)
     page.clear(0)

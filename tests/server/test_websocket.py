@@ -8,7 +8,7 @@ import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Opcode
 
-from relay.config import Access, Config, Limits, Rates, Server, Storage
+from relay.config import Access, Config, LimitSettings, Rates, Server, Storage
 from relay.protocol.event import Event, wire
 from relay.server import websocket
 from tests.factories import keypair, make_event
@@ -190,7 +190,7 @@ async def test_binary_messages_are_not_read_and_say_so(relay: Relay) -> None:
 
 
 async def test_fragments_together_may_not_exceed_a_message(relay: Relay) -> None:
-    client = Client(relay(config=Config(limits=Limits(max_message_bytes=1024))))
+    client = Client(relay(config=Config(limits=LimitSettings(max_message_bytes=1024))))
     client.send_frame(Opcode.TEXT, b"x" * 1000, fin=False)
     client.send_frame(Opcode.CONT, b"x" * 25, fin=True)
     assert "1024" in (await client.next())[1]
@@ -201,7 +201,7 @@ async def test_fragments_together_may_not_exceed_a_message(relay: Relay) -> None
 async def test_a_message_at_the_limit_is_read_and_one_over_it_ends_the_connection(
     relay: Relay, compressed: bool
 ) -> None:
-    client = Client(relay(config=Config(limits=Limits(max_message_bytes=2000))), compressed=compressed)
+    client = Client(relay(config=Config(limits=LimitSettings(max_message_bytes=2000))), compressed=compressed)
     client.send_bytes(b'["REQ","s",{"limit":0}]'.ljust(2000))
     assert await client.next() == ["EOSE", "s"]
     client.send_bytes(b'["REQ","s",{"limit":0}]'.ljust(2001))

@@ -8,7 +8,7 @@ from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC, Expected, Limits, Outcome, Reader, Status, Writer
+from storage.base import PUBLIC, Expected, Limits, LogWriter, Outcome, Reader, Status
 from storage.commands import RemoveMatching, Sweep
 from tests.factories import keypair, make_event
 from tests.storage.histories import NOW, incoming
@@ -20,7 +20,7 @@ ANYTHING = Filter()
 class Log(msgspec.Struct):
     """A writer and a reader of one log."""
 
-    writer: Writer
+    writer: LogWriter
     reader: Reader
 
     def write(self, *batch: Event) -> list[Outcome]:

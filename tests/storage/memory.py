@@ -34,8 +34,8 @@ from storage.base import (
     Limits,
     Outcome,
     Readers,
-    Record,
     Status,
+    StoredEvent,
     Written,
 )
 from storage.commands import Command, RemoveMatching, Sweep
@@ -66,9 +66,9 @@ class Stored(msgspec.Struct, frozen=True):
         expired = self.expires_at is not None and self.expires_at <= now
         return not expired and (self.audience is None or not readers.isdisjoint(self.audience))
 
-    def record(self) -> Record:
+    def record(self) -> StoredEvent:
         """What a scan gives."""
-        return Record(self.seq, self.incoming.wire, self.incoming.door, self.incoming.received_at)
+        return StoredEvent(self.seq, self.incoming.wire, self.incoming.door, self.incoming.received_at)
 
 
 class MemoryLog:
@@ -355,12 +355,12 @@ class MemoryReader:
             registers = hll.registers((bytes.fromhex(stored.event.pubkey) for stored in found), offset)
         return Counted(len(found), registers)
 
-    async def get(self, event_id: str, readers: Readers, now: int) -> Record | None:
+    async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""
         stored = self._log.live.get(event_id)
         return stored.record() if stored is not None and stored.readable(readers, now) else None
 
-    async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[Record]:
+    async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event in order of `seq`."""
         for stored in sorted(self._log.live.values(), key=lambda stored: stored.seq):
             if stored.seq > after and (wanted is None or matches(wanted, stored.event)):

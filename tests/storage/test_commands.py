@@ -12,14 +12,14 @@ from relay.protocol.filter import Filter
 from storage import commands, failures
 from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
-from storage.failures import Failure
+from storage.failures import CommandFailure
 from storage.identities import commands as identity_commands
-from storage.identities.types import Avatar, NewIdentity, Refused, Resealed, Token, User, Why
+from storage.identities.types import Avatar, ChangeRefused, NewIdentity, Resealed, StoredToken, User, Why
 from storage.sqlite import maintenance
 from storage.sqlite.identities import writes
 
 ID, HASH = "a" * 32, "b" * 64
-TOKEN = Token(ID, ID, "name", None, 1, 2, None)
+TOKEN = StoredToken(ID, ID, "name", None, 1, 2, None)
 MODEL = Model("model", 2)
 EXAMPLES: dict[Any, Any] = {
     int: 1,
@@ -32,7 +32,7 @@ EXAMPLES: dict[Any, Any] = {
     list[tuple[bytes, int]]: [(b"\x00\xff", 1)],
     NewIdentity: NewIdentity(ID, "name", None, ID, HASH, HASH, b"\xff", HASH, 9),
     dict[str, str | None]: {"name": "x", "email": None},
-    Token: TOKEN,
+    StoredToken: TOKEN,
     list[Resealed]: [Resealed("users", "github_access_token", ID, b"\x01", b"\x02")],
     Avatar | None: Avatar("image/png", HASH, b"\xff"),
     User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
@@ -69,7 +69,7 @@ def test_every_command_is_carried_out_by_somebody() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        Refused(Why.TOO_MANY, "enough"),
+        ChangeRefused(Why.TOO_MANY, "enough"),
         Reject(Prefix.AUTH_REQUIRED, "revoked"),
         StorageError("the disk is full"),
         TooCostly("ask for less"),
@@ -78,7 +78,7 @@ def test_every_command_is_carried_out_by_somebody() -> None:
 def test_a_refusal_is_plain_data_and_an_error_again(error: Exception) -> None:
     found = failures.failure(error)
     assert found is not None
-    again = msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Failure).error()
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=CommandFailure).error()
     assert (type(again), str(again), again.args) == (type(error), str(error), error.args)
 
 

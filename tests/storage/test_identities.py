@@ -34,7 +34,7 @@ from storage.identities.commands import (
     RotateSecret,
     Unbind,
 )
-from storage.identities.types import MAX_KEYS, NewIdentity, Refused, Resealed, Token, Why
+from storage.identities.types import MAX_KEYS, ChangeRefused, NewIdentity, Resealed, StoredToken, Why
 from storage.sqlite import backend
 from storage.sqlite.identities import writes
 from storage.sqlite.writer import SqliteWriter
@@ -84,7 +84,7 @@ def vanish(key: int, at: int = NOW) -> Event:
 
 def test_a_registration_that_fails_leaves_nothing(writer: SqliteWriter) -> None:
     register(writer)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ChangeRefused) as refused:
         register(writer, BOB, "ALICE", 2)
     assert refused.value.why is Why.TAKEN
     assert writer.tables.identity(BOB) is None
@@ -107,7 +107,9 @@ def test_a_user_is_made_once(writer: SqliteWriter) -> None:
 
 def test_an_app_token_needs_a_user_and_leaves_identities_alone(writer: SqliteWriter) -> None:
     user = writer.execute(EditUser("nostr:x", ALICE, {}), NOW)
-    writer.execute(AddUserToken("nostr:x", ALICE, Token(BOB, user.id, "app", None, NOW, None, None), "f" * 64), NOW)
+    writer.execute(
+        AddUserToken("nostr:x", ALICE, StoredToken(BOB, user.id, "app", None, NOW, None, None), "f" * 64), NOW
+    )
     assert [token.name for token in writer.tables.tokens("user", user.id)] == ["app"]
     assert writer.tables.tokens("identity", user.id) == []
 
@@ -146,7 +148,7 @@ def test_a_key_that_cannot_sign_is_not_chosen(writer: SqliteWriter) -> None:
     writer.execute(Unbind(keypair(2).pubkey, ALICE), NOW)
     writer.execute(RetireKey(keypair(1).pubkey, ALICE), NOW)
     for key, why in ((1, Why.UNUSABLE), (2, Why.UNUSABLE), (9, Why.UNKNOWN)):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ChangeRefused) as refused:
             writer.execute(ChooseKey(keypair(key).pubkey, ALICE), NOW)
         assert refused.value.why is why
 
@@ -218,7 +220,7 @@ def test_unused_invites_are_bounded_and_those_that_expired_are_forgotten(
 ) -> None:
     monkeypatch.setattr(decisions, "MAX_INVITES", 3)
     codes = [invite(writer, NOW + n) for n in (1, 10, 10)]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ChangeRefused) as refused:
         invite(writer)
     assert refused.value.why is Why.TOO_MANY
     writer.execute(OpenInvite("f" * 64, NOW + 20), NOW + 1)
@@ -250,7 +252,7 @@ def test_with_its_last_key_an_identity_is_anonymised(writer: SqliteWriter) -> No
 def test_nobody_takes_over_the_name_of_who_vanished(writer: SqliteWriter) -> None:
     register(writer)
     write(writer, vanish(1), vanish(1, NOW + 1))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ChangeRefused) as refused:
         register(writer, BOB, "ALICE", 2)
     assert refused.value.why is Why.TAKEN
     register(writer, BOB, "alice2", 2)
@@ -278,15 +280,19 @@ def test_the_name_of_who_vanished_is_nowhere_in_the_tables(writer: SqliteWriter,
 def test_a_token_that_has_ended_makes_no_other(writer: SqliteWriter) -> None:
     register(writer)
     (first,) = writer.tables.tokens("identity", ALICE)
-    writer.execute(AddIdentityToken(Token("1" * 32, ALICE, None, None, NOW, None, None), "1" * 64, first.id, NOW), NOW)
-    with pytest.raises(Refused) as refused:
+    writer.execute(
+        AddIdentityToken(StoredToken("1" * 32, ALICE, None, None, NOW, None, None), "1" * 64, first.id, NOW), NOW
+    )
+    with pytest.raises(ChangeRefused) as refused:
         writer.execute(
-            AddIdentityToken(Token("2" * 32, ALICE, None, None, NOW, None, None), "2" * 64, first.id, NOW), NOW
+            AddIdentityToken(StoredToken("2" * 32, ALICE, None, None, NOW, None, None), "2" * 64, first.id, NOW), NOW
         )
     assert refused.value.why is Why.ENDED
     writer.execute(RevokeToken("identity", ALICE, "1" * 32), NOW)
-    with pytest.raises(Refused):
-        writer.execute(AddIdentityToken(Token("3" * 32, ALICE, None, None, NOW, None, None), "3" * 64, "1" * 32), NOW)
+    with pytest.raises(ChangeRefused):
+        writer.execute(
+            AddIdentityToken(StoredToken("3" * 32, ALICE, None, None, NOW, None, None), "3" * 64, "1" * 32), NOW
+        )
     assert sorted(token.id for token in writer.tables.tokens("identity", ALICE)) == sorted([first.id, "1" * 32])
 
 
@@ -295,12 +301,12 @@ def test_of_tokens_that_have_ended_the_latest_are_kept(writer: SqliteWriter, mon
     user = writer.execute(EditUser("nostr:x", ALICE, {}), NOW)
     for n in range(5):
         ends = NOW + n if n % 2 else None
-        token = Token(f"{n:032x}", user.id, f"{n}", None, NOW, ends, None)
+        token = StoredToken(f"{n:032x}", user.id, f"{n}", None, NOW, ends, None)
         writer.execute(AddUserToken("nostr:x", ALICE, token, f"{n:064x}"), NOW)
         if ends is None and n < 4:
             writer.execute(RevokeToken("user", user.id, token.id), NOW + n)
     writer.execute(
-        AddUserToken("nostr:x", ALICE, Token("9" * 32, user.id, "9", None, NOW, None, None), "9" * 64), NOW + 9
+        AddUserToken("nostr:x", ALICE, StoredToken("9" * 32, user.id, "9", None, NOW, None, None), "9" * 64), NOW + 9
     )
     assert {token.name for token in writer.tables.tokens("user", user.id)} == {"2", "3", "4", "9"}
 
@@ -311,7 +317,7 @@ def test_the_keys_that_an_identity_ever_had_are_bounded(writer: SqliteWriter, mo
     for key in (2, 3):
         writer.execute(BindProven(keypair(key).pubkey, ALICE), NOW)
         writer.execute(Unbind(keypair(key).pubkey, ALICE), NOW)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ChangeRefused) as refused:
         writer.execute(BindProven(keypair(4).pubkey, ALICE), NOW)
     assert refused.value.why is Why.TOO_MANY
     assert writer.execute(BindProven(keypair(2).pubkey, ALICE), NOW)
@@ -320,16 +326,19 @@ def test_the_keys_that_an_identity_ever_had_are_bounded(writer: SqliteWriter, mo
 def test_an_app_token_that_was_revoked_makes_no_other(writer: SqliteWriter) -> None:
     user = writer.execute(EditUser("nostr:x", ALICE, {}), NOW)
     writer.execute(
-        AddUserToken("nostr:x", ALICE, Token("1" * 32, user.id, "one", None, NOW, None, None), "1" * 64), NOW
+        AddUserToken("nostr:x", ALICE, StoredToken("1" * 32, user.id, "one", None, NOW, None, None), "1" * 64), NOW
     )
     writer.execute(
-        AddUserToken("nostr:x", ALICE, Token("2" * 32, user.id, "two", None, NOW, None, None), "2" * 64, "1" * 32), NOW
+        AddUserToken(
+            "nostr:x", ALICE, StoredToken("2" * 32, user.id, "two", None, NOW, None, None), "2" * 64, "1" * 32
+        ),
+        NOW,
     )
     writer.execute(RevokeToken("user", user.id, "1" * 32), NOW)
-    with pytest.raises(Refused):
+    with pytest.raises(ChangeRefused):
         writer.execute(
             AddUserToken(
-                "nostr:x", ALICE, Token("3" * 32, user.id, "three", None, NOW, None, None), "3" * 64, "1" * 32
+                "nostr:x", ALICE, StoredToken("3" * 32, user.id, "three", None, NOW, None, None), "3" * 64, "1" * 32
             ),
             NOW,
         )
@@ -340,7 +349,7 @@ def test_who_comes_too_late_to_claim_leaves_no_user(writer: SqliteWriter) -> Non
     register(writer)
     secret = tokens.digest("claim Alice")
     assert writer.execute(ClaimIdentity(secret, "nostr:first", "1" * 32, None), NOW) == ALICE
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ChangeRefused) as refused:
         writer.execute(ClaimIdentity(secret, "nostr:second", "2" * 32, None), NOW)
     assert refused.value.why is Why.USED
     assert writer.tables.user("nostr:first") is not None
@@ -457,7 +466,7 @@ class Bindings(RuleBasedStateMachine):
             return
         try:
             self.writer.execute(BindProven(keypair(key).pubkey, identity_id), self.now)
-        except Refused:
+        except ChangeRefused:
             assert not self.allowed(key, identity_id)
         else:
             assert self.allowed(key, identity_id)

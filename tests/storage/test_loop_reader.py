@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from storage.sqlite.loop_reader import Quick, is_small
+from storage.sqlite.loop_reader import LoopReader, is_small
 from tests.storage.contract import of
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n"
@@ -20,11 +20,11 @@ class Clock:
         return self.now
 
 
-def quick(cpu: Clock, wall: Clock | None = None) -> Quick:
-    return Quick(sqlite3.connect(":memory:"), cpu, wall or Clock(step=0))
+def quick(cpu: Clock, wall: Clock | None = None) -> LoopReader:
+    return LoopReader(sqlite3.connect(":memory:"), cpu, wall or Clock(step=0))
 
 
-def ask(asked: Quick, sql: str = "SELECT 42") -> int | None:
+def ask(asked: LoopReader, sql: str = "SELECT 42") -> int | None:
     return asked.run(lambda connection: int(connection.execute(sql).fetchone()[0]))
 
 

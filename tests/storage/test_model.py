@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from handlers.rows import PROJECTIONS
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import Outcome, Problem, Reader, Writer
+from storage.base import Inconsistency, LogWriter, Outcome, Reader
 from storage.commands import Rebuild, RemoveMatching, Sweep
 from storage.sqlite import backend
 from tests.storage import memory
@@ -37,7 +37,7 @@ async def answers(reader: Reader, asked: Question) -> dict[str, object]:
     }
 
 
-def write_all(writer: Writer, history: list[list[Event]]) -> list[list[tuple[object, ...]]]:
+def write_all(writer: LogWriter, history: list[list[Event]]) -> list[list[tuple[object, ...]]]:
     return [told(writer.write(incoming(batch), NOW)) for batch in history]
 
 
@@ -65,7 +65,7 @@ def test_answers_like_the_obvious_log(data: st.DataObject) -> None:
             assert write_all(writer, again) == write_all(obvious, again)
             for question in asked:
                 assert await answers(reader, question) == await answers(obvious_reader, question)
-            assert [problem async for problem in reader.check(PROJECTIONS, verify=False)] == list[Problem]()
+            assert [problem async for problem in reader.check(PROJECTIONS, verify=False)] == list[Inconsistency]()
             profiles = await reader.run(lambda plain: plain.execute("SELECT * FROM profiles").fetchall())
             part: Rebuild | None = Rebuild()
             while part is not None:

@@ -18,7 +18,7 @@ from relay.protocol.event import Draft, Event, parse, wire
 from storage.base import Incoming, Status, StorageError
 from storage.commands import ListMembers
 from storage.identities.commands import BindProven, OpenInvite, OpenKeyClaim, Register, Unbind
-from storage.identities.types import NewIdentity, Refused
+from storage.identities.types import ChangeRefused, NewIdentity
 from storage.sqlite import backend
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
@@ -143,7 +143,7 @@ def test_nothing_is_said_of_what_was_rolled_back(
         with pytest.raises(type(error)):
             register(writer, 1)
     assert (said(writer), listed(writer), writer.collect().events) == ([], None, [])
-    with pytest.raises(Refused):
+    with pytest.raises(ChangeRefused):
         writer.execute(Unbind(keypair(1).pubkey, ALICE), NOW)
     register(writer, 1)
     assert listed(writer) == keys(1)

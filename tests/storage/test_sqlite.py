@@ -16,7 +16,7 @@ from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
-from storage.base import PUBLIC, Locked, Problem, Status, StorageError
+from storage.base import PUBLIC, Inconsistency, Locked, Status, StorageError
 from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite import backend
 from storage.sqlite.database_file import FILE
@@ -42,7 +42,7 @@ async def store(tmp_path: Path, writer: SqliteWriter) -> AsyncIterator[SqliteSto
     await opened.close()
 
 
-async def problems(store: SqliteStore, verify: bool = True) -> list[Problem]:
+async def problems(store: SqliteStore, verify: bool = True) -> list[Inconsistency]:
     return [problem async for problem in store.check(PROJECTIONS, verify)]
 
 

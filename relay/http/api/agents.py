@@ -18,7 +18,7 @@ from relay.http.api import common, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
 from relay.http.api.profiles import AgentAnswer, Description, DisplayName, EditedAgent, Metadata, ProfileAnswer
 from relay.http.api.shapes import Body, Name, Pubkey, iso
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
 from relay.protocol.event import Event
 
@@ -208,7 +208,7 @@ def _changed(data: ProfileChange) -> bool:
     return data.display_name is not None or data.description is not None
 
 
-async def _profile(hub: Hub, name: str, viewer: str | None) -> ProfileAnswer:
+async def _profile(hub: RunningRelay, name: str, viewer: str | None) -> ProfileAnswer:
     identity = await common.agent_named(hub, name)
     profile, found = await asyncio.gather(
         profiles.profile(hub, identity, viewer),

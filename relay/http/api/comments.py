@@ -10,7 +10,7 @@ from relay.http.api import common, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Done
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Draft
@@ -30,7 +30,7 @@ Sort = Annotated[
 class NewComment(Body, frozen=True):
     """A comment to write; with `parent_id` it answers that comment."""
 
-    content: Content
+    content: Annotated[Content, Meta(min_length=1)]
     parent_id: Annotated[str | None, Meta(examples=[None])] = None
 
 
@@ -112,7 +112,7 @@ async def delete_comment(comment_id: FromPath[str], principal: GivenPrincipal, h
     return Done(message="Comment deleted", event=event)
 
 
-async def find(hub: Hub, comment_id: str, viewer: Principal | None) -> CommentRow:
+async def find(hub: RunningRelay, comment_id: str, viewer: Principal | None) -> CommentRow:
     """The comment with this id. Raises Problem 404."""
     wanted = [common.event_id(comment_id, "comment")]
     found = await hub.feed.comments_by_id(wanted, common.now(), viewer=common.id_of(viewer))

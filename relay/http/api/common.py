@@ -15,8 +15,8 @@ from litestar.params import QueryParameter, SkipValidation
 
 from relay.errors import Prefix, Reject
 from relay.http.api import rates
-from relay.http.hub import GivenHub, Hub
-from relay.http.problems import Problem, not_found, of_reject
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import HttpProblem, not_found, of_reject
 from relay.server import limits
 from relay.server.identity_tokens import Principal
 from storage.identities.types import Identity
@@ -37,7 +37,7 @@ async def _principal(request: AnyRequest, hub: GivenHub) -> Principal:
     """The identity whose token came with the request. Raises Problem 401, 403 or 429."""
     found = await authenticate(request, hub)
     if found is None:
-        raise Problem(
+        raise HttpProblem(
             401,
             "auth_required",
             "this needs an identity token",
@@ -64,7 +64,7 @@ async def may_read(connection: ASGIConnection[Any, Any, Any, Any], _route: BaseR
     await _viewer(cast(AnyRequest, connection), connection.app.state.hub)
 
 
-async def authenticate(request: AnyRequest, hub: Hub) -> Principal | None:
+async def authenticate(request: AnyRequest, hub: RunningRelay) -> Principal | None:
     """Who asks, None without a token; counts the request against its rate, once. Raises Problem 401, 403 or 429."""
     scope: Any = request.scope
     if _MEMO in scope:
@@ -84,7 +84,7 @@ async def authenticate(request: AnyRequest, hub: Hub) -> Principal | None:
     return principal
 
 
-def _refused(refusal: Reject) -> Problem:
+def _refused(refusal: Reject) -> HttpProblem:
     problem = of_reject(refusal)
     if refusal.prefix is Prefix.AUTH_REQUIRED:
         problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
@@ -99,7 +99,7 @@ def credentials(request: AnyRequest) -> str | None:
     return token.strip()[: _LONGEST_TOKEN + 1] or None
 
 
-def client_address(request: AnyRequest, hub: Hub) -> str:
+def client_address(request: AnyRequest, hub: RunningRelay) -> str:
     """What the limits count this client by: its address, as a trusted proxy tells it (`server.trusted_proxies`)."""
     server = hub.config.server
     forwarded = request.headers.getall(server.address_header, [])
@@ -131,7 +131,7 @@ def reads_names(request: AnyRequest) -> bool:
     return request.headers.get("user-agent", "").startswith(_READ_NAMES)
 
 
-async def agent_named(hub: Hub, name: str) -> Identity:
+async def agent_named(hub: RunningRelay, name: str) -> Identity:
     """The local identity of this name, in any case, `@` before it or not; or with this id. Raises Problem 404."""
     plain = name.removeprefix("@")
     found = await hub.identities.profile(plain)

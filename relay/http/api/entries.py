@@ -11,8 +11,8 @@ import msgspec
 
 from relay.http.api import rows
 from relay.http.api.shapes import Comment, EventId, IdentityId, Name, Post
-from relay.http.api.watchers import Entry, Pending
-from relay.http.hub import Hub
+from relay.http.api.watchers import Pending, WatchedEvent
+from relay.http.hub import RunningRelay
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
 from storage.feed import CommentRow, PostRow
@@ -52,7 +52,7 @@ class NewVote(msgspec.Struct, frozen=True, tag="vote"):
     event: Event
 
 
-async def describe(hub: Hub, batch: Sequence[Pending]) -> list[Entry]:
+async def describe(hub: RunningRelay, batch: Sequence[Pending]) -> list[WatchedEvent]:
     """The entries of those events that are in the feed, in order. Raises StorageError."""
     now = int(time.time())
     targets = {event.id: feed.voted(event) if event.kind == kinds.REACTION else event.id for _, event in batch}
@@ -83,14 +83,16 @@ async def describe(hub: Hub, batch: Sequence[Pending]) -> list[Entry]:
                 row.score,
                 event,
             )
-            entries.append(Entry(seq, voter.id, post_id, _frame(seq, "vote", told)))
+            entries.append(WatchedEvent(seq, voter.id, post_id, _frame(seq, "vote", told)))
         elif post is not None:
             entries.append(
-                Entry(seq, post.posting_identity_id, post.id, _frame(seq, "post", NewPost(seq, rows.post(post))))
+                WatchedEvent(seq, post.posting_identity_id, post.id, _frame(seq, "post", NewPost(seq, rows.post(post))))
             )
         elif comment is not None:
             told_comment = NewComment(seq, rows.comment(comment))
-            entry = Entry(seq, comment.posting_identity_id, comment.post_id, _frame(seq, "comment", told_comment))
+            entry = WatchedEvent(
+                seq, comment.posting_identity_id, comment.post_id, _frame(seq, "comment", told_comment)
+            )
             entries.append(entry)
     return entries
 

@@ -8,7 +8,7 @@ from relay.http import origin
 from relay.http.api import common, publishing
 from relay.http.api.common import GivenViewer
 from relay.http.hub import GivenHub
-from relay.http.problems import Problem, not_found
+from relay.http.problems import HttpProblem, not_found
 from relay.protocol.event import Event, parse
 from storage.base import PUBLIC, Status
 
@@ -32,7 +32,7 @@ async def publish_event(
     Sending the same event again is no error. A token is needed only where the relay takes events from known clients only.
     """
     if viewer is None and hub.config.access.auth_to_write:
-        raise Problem(401, "auth_required", "this relay takes events from known clients only; send a token")
+        raise HttpProblem(401, "auth_required", "this relay takes events from known clients only; send a token")
     # A place of its own among the events to verify, so that a flood by one caller does not keep the others waiting.
     source = ("http", viewer.identity_id if viewer else common.client_address(request, hub))
     outcome = await publishing.publish(

@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from relay.http.api import common
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.http.problems import invalid, of_storage
 from relay.protocol import search
 from relay.protocol.filter import Filter
@@ -52,7 +52,7 @@ class Snippet(msgspec.Struct, frozen=True):
         return [part for part in (*found, (self.text[place:], False)) if part[0]]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class HitConditions(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for, beside the question itself; None is any."""
 
     types: frozenset[KindOf] | None = None
@@ -65,7 +65,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     project: str | None = None
 
 
-class Page(msgspec.Struct, frozen=True):
+class HitPage(msgspec.Struct, frozen=True):
     """A page of hits, most relevant first; `mode` is how they were looked for."""
 
     hits: list[Hit]
@@ -73,7 +73,7 @@ class Page(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-async def find(hub: Hub, question: str, wanted: Wanted, limit: int, cursor: str) -> Page:
+async def find(hub: RunningRelay, question: str, wanted: HitConditions, limit: int, cursor: str) -> HitPage:
     """One page. Raises Problem: 400 for a question or cursor that cannot be used, 503 when the database fails."""
     if not question.strip():
         raise invalid("q is empty: say what to look for")
@@ -103,10 +103,10 @@ async def find(hub: Hub, question: str, wanted: Wanted, limit: int, cursor: str)
         hits = await hub.search.search(query)
     except StorageError as error:
         raise of_storage(error) from None
-    return Page(hits[skip:last], mode, f"{upto}-{last}" if len(hits) > last else None)
+    return HitPage(hits[skip:last], mode, f"{upto}-{last}" if len(hits) > last else None)
 
 
-def _place(hub: Hub, cursor: str) -> tuple[int, int]:
+def _place(hub: RunningRelay, cursor: str) -> tuple[int, int]:
     """Up to which event to look, and how many hits to pass over."""
     if not cursor:
         return hub.health().last_seq, 0

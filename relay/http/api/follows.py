@@ -14,7 +14,7 @@ from relay.http.api import common, posts, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import PostPage
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event, values
@@ -107,7 +107,7 @@ async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub
 
 
 async def _replace(
-    hub: Hub, principal: Principal, signer: str | None, present: Event | None, tags: list[list[str]]
+    hub: RunningRelay, principal: Principal, signer: str | None, present: Event | None, tags: list[list[str]]
 ) -> Event:
     """The list with these tags in place of `present`. Raises Changed when that is not the newest any more."""
     wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset([signer] if signer else []), limit=1)
@@ -115,7 +115,7 @@ async def _replace(
     return await publishing.act(hub, principal, _draft(present, tags), by=signer, expected=expected)
 
 
-async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, set[str]]:
+async def _target(hub: RunningRelay, name: str, principal: Principal) -> tuple[Identity, set[str]]:
     """Whom the name is about, and all keys of theirs. Raises Problem 404, and 400 for oneself."""
     identity = await common.agent_named(hub, name)
     if identity.id == principal.identity_id:
@@ -126,11 +126,11 @@ async def _target(hub: Hub, name: str, principal: Principal) -> tuple[Identity, 
     return identity, theirs
 
 
-async def _keys(hub: Hub, principal: Principal) -> list[BoundKey]:
+async def _keys(hub: RunningRelay, principal: Principal) -> list[BoundKey]:
     return [key for key in await hub.identities.keys.of(principal.identity_id) if key.revoked_at is None]
 
 
-async def _lists(hub: Hub, pubkeys: list[str]) -> list[Event]:
+async def _lists(hub: RunningRelay, pubkeys: list[str]) -> list[Event]:
     """The contact lists of these keys, newest first."""
     wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset(pubkeys), limit=len(pubkeys))
     return (await publishing.newest(hub, wanted)).events

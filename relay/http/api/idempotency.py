@@ -13,7 +13,7 @@ from litestar import Request
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from relay.http.api import common
-from relay.http.problems import Problem, invalid
+from relay.http.problems import HttpProblem, invalid
 from relay.roles.messages import Recalled, Recollection
 from relay.server.link import Link
 
@@ -54,7 +54,7 @@ class _Exchange(msgspec.Struct):
 async def _once(answers: Link, name: bytes, body: bytes, exchange: _Exchange) -> None:
     earlier = await answers.recall(name, hashlib.sha256(body).digest())
     if earlier.known is Recollection.DIFFERS:
-        raise Problem(
+        raise HttpProblem(
             422,
             "idempotency_key_reused",
             "this Idempotency-Key came with another request before",

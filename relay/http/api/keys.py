@@ -14,7 +14,7 @@ from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.shapes import Body, Pubkey, iso
 from relay.http.api.tokens import Gone
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
 from relay.protocol.event import Event
 from relay.protocol.kinds import is_hex
@@ -160,7 +160,7 @@ def _pubkey(text: str) -> str:
     return text
 
 
-async def _list(hub: Hub, principal: Principal) -> KeyList:
+async def _list(hub: RunningRelay, principal: Principal) -> KeyList:
     identity = await hub.identities.get(principal.identity_id)
     keys = await hub.identities.keys.of(identity.id)
     return KeyList(keys=[_row(key, identity) for key in keys], unsigned=await hub.identities.profiles.owed(identity.id))

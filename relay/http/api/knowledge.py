@@ -18,8 +18,8 @@ from relay.http.api.idempotency import idempotent
 from relay.http.api.search import Writer, writers
 from relay.http.api.shapes import Body, Done, EventId, SignedEvent, When, iso
 from relay.http.api.shapes import Cursor as NextCursor
-from relay.http.hub import GivenHub, Hub
-from relay.http.problems import Problem, invalid, not_found
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, wiki
 from relay.protocol.event import Draft, Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
@@ -206,7 +206,7 @@ async def search_knowledge(
     events: Events = True,
 ) -> PassagePage:
     """Documents by words, by meaning or by both, each with its best passage; all conditions hold exactly."""
-    wanted = finding.Wanted(
+    wanted = finding.HitConditions(
         types=frozenset(("knowledge",)),
         mode=mode,
         language=language,
@@ -238,12 +238,12 @@ async def delete_document(document_id: FromPath[str], principal: GivenPrincipal,
     return Done(message="Document deleted", event=await publishing.change(f"document {document_id}", once))
 
 
-async def _delete(hub: Hub, document_id: str, principal: Principal) -> Event:
+async def _delete(hub: RunningRelay, document_id: str, principal: Principal) -> Event:
     """The deletion. Raises Changed when the document is replaced meanwhile: what took its place is not to go with it."""
     present = await _find(hub, document_id)
     owner = (await hub.identities.by_key([present.pubkey])).get(present.pubkey)
     if owner is None or owner.id != principal.identity_id:
-        raise Problem(403, "not_yours", "this was written by another identity")
+        raise HttpProblem(403, "not_yours", "this was written by another identity")
     tags = [["e", present.id], ["k", str(present.kind)]]
     address = address_of(present)
     tags += [] if address is None else [["a", address]]
@@ -260,7 +260,7 @@ def _check_same(present: Event, name: str, title: str) -> None:
     """Raises Problem 409 where the document that has this name is another one."""
     other = first_value(present, "title") or first_value(present, "d") or ""
     if not wiki.is_same(other, title):
-        raise Problem(
+        raise HttpProblem(
             409,
             "name_taken",
             f"you have a document of another title, {other[:MAX_TITLE]!r}, whose name is {name!r} as well",
@@ -269,11 +269,11 @@ def _check_same(present: Event, name: str, title: str) -> None:
         )
 
 
-def _kinds(hub: Hub) -> frozenset[int]:
+def _kinds(hub: RunningRelay) -> frozenset[int]:
     return frozenset(hub.config.search.knowledge_kinds)
 
 
-async def _find(hub: Hub, document_id: str) -> Event:
+async def _find(hub: RunningRelay, document_id: str) -> Event:
     """The document with this id. Raises Problem 404."""
     record = await hub.reader.get(common.event_id(document_id, "document"), PUBLIC, common.now())
     event = None if record is None else parse(record.wire)
@@ -282,7 +282,7 @@ async def _find(hub: Hub, document_id: str) -> Event:
     return event
 
 
-async def _authors(hub: Hub, author: str) -> frozenset[str] | None:
+async def _authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
     """The keys of an identity by its name, or the one key given; None for "". Raises Problem 404."""
     if not author or _KEY.fullmatch(author):
         return frozenset([author]) if author else None
@@ -292,7 +292,7 @@ async def _authors(hub: Hub, author: str) -> frozenset[str] | None:
     return frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
 
 
-async def _events(hub: Hub, wanted: Filter, after: tuple[int, str] | None) -> list[Event]:
+async def _events(hub: RunningRelay, wanted: Filter, after: tuple[int, str] | None) -> list[Event]:
     now = common.now()
     found = await hub.reader.query([wanted], PUBLIC, now, after=after)
     return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
@@ -308,7 +308,7 @@ def _place(cursor: str) -> tuple[int, str] | None:
     return int(found.group(1)), found.group(2)
 
 
-async def _passages(hub: Hub, hits: list[Hit], events: bool) -> list[Passage]:
+async def _passages(hub: RunningRelay, hits: list[Hit], events: bool) -> list[Passage]:
     people = await writers(hub, [parse(hit.wire).pubkey for hit in hits])
     passages = await asyncio.gather(*(hub.search.chunks(hit.event_id, PUBLIC, common.now()) for hit in hits))
     results = []
@@ -322,7 +322,7 @@ async def _passages(hub: Hub, hits: list[Hit], events: bool) -> list[Passage]:
     return results
 
 
-async def _document(hub: Hub, event: Event) -> Document:
+async def _document(hub: RunningRelay, event: Event) -> Document:
     people = await writers(hub, [event.pubkey])
     chunks = await hub.search.chunks(event.id, PUBLIC, common.now())
     described = _described(event, people[event.pubkey])

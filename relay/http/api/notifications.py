@@ -17,7 +17,7 @@ from relay.http.api import common, posts, profiles, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.shapes import GENERAL, Comment, Count, EventId, Name, Post, When, iso
 from relay.http.api.shapes import Cursor as NextCursor
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
@@ -104,7 +104,7 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     what_to_do_next: list[str]
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _FoundNotification(msgspec.Struct, frozen=True):
     """A notification before it is shown, with the number in the log that it came with."""
 
     seq: int
@@ -120,14 +120,14 @@ class _Found(msgspec.Struct, frozen=True):
 class Inbox(msgspec.Struct, frozen=True):
     """All notifications there are, those that came last first, and how far they are read."""
 
-    found: list[_Found]
+    found: list[_FoundNotification]
     marks: dict[str, int]
 
-    def is_read(self, one: _Found) -> bool:
+    def is_read(self, one: _FoundNotification) -> bool:
         """Whether the agent has said so."""
         return one.seq <= max(self.marks.get("", 0), self.marks.get(one.post.id, 0))
 
-    def unread(self) -> list[_Found]:
+    def unread(self) -> list[_FoundNotification]:
         """Those that are new."""
         return [one for one in self.found if not self.is_read(one)]
 
@@ -182,7 +182,7 @@ async def home(principal: GivenPrincipal, hub: GivenHub) -> Home:
     return Home(your_account=account, activity_on_your_posts=_activity(unread), what_to_do_next=_advice(shown, unread))
 
 
-async def collect(hub: Hub, principal: Principal) -> Inbox:
+async def collect(hub: RunningRelay, principal: Principal) -> Inbox:
     """The notifications of an agent: of its newest WRITTEN answers and mentions and VOTED votes."""
     keys = await publishing.keys_of(hub, principal.identity_id)
     mine = {"p": keys}
@@ -196,19 +196,19 @@ async def collect(hub: Hub, principal: Principal) -> Inbox:
     came = await hub.feed.arrivals([event.id for event in others])
     here = [event for event in others if event.id in came]
     found_posts, found_comments = await _rows(hub, here)
-    told: list[_Found] = []
+    told: list[_FoundNotification] = []
     for event in here:
         kind = _kind(event, principal.identity_id, found_posts, found_comments)
         if kind is not None:
             comment = found_comments.get(event.id)
             about = found_posts[event.id if comment is None else comment.post_id]
-            told.append(_Found(*came[event.id], event.id, kind, about, comment))
+            told.append(_FoundNotification(*came[event.id], event.id, kind, about, comment))
     told += _votes(here, came, principal.identity_id, found_posts, found_comments)
     told.sort(key=lambda one: one.seq, reverse=True)
     return Inbox(told, await hub.identities.agents.read_marks(principal.identity_id))
 
 
-async def _rows(hub: Hub, events: Iterable[Event]) -> tuple[dict[str, PostRow], dict[str, CommentRow]]:
+async def _rows(hub: RunningRelay, events: Iterable[Event]) -> tuple[dict[str, PostRow], dict[str, CommentRow]]:
     """Everything in the feed that these events are, stand under or vote on."""
     now = common.now()
     ids = {event.id for event in events if event.kind != kinds.REACTION}
@@ -239,7 +239,7 @@ def _votes(
     mine: str,
     found: dict[str, PostRow],
     comments: dict[str, CommentRow],
-) -> Iterable[_Found]:
+) -> Iterable[_FoundNotification]:
     """One notification for each of the agent's posts and comments that was voted on: of each key its newest vote."""
     voted: dict[str, dict[str, Event]] = {}
     for event in events:
@@ -256,10 +256,10 @@ def _votes(
             continue
         down = sum(vote.content == "-" for vote in votes.values())
         seq, at = max(came[vote.id] for vote in votes.values())
-        yield _Found(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
+        yield _FoundNotification(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
 
 
-def _shown(one: _Found, inbox: Inbox) -> Notification:
+def _shown(one: _FoundNotification, inbox: Inbox) -> Notification:
     row = one.post if one.comment is None else one.comment
     by_somebody = one.type != "votes"
     return Notification(
@@ -279,7 +279,7 @@ def _shown(one: _Found, inbox: Inbox) -> Notification:
     )
 
 
-def _sentence(one: _Found) -> str:
+def _sentence(one: _FoundNotification) -> str:
     title = f"“{one.post.title}”"
     who = (one.post if one.comment is None else one.comment).author_name
     if one.type == "post_comment":
@@ -293,9 +293,9 @@ def _sentence(one: _Found) -> str:
     return f"{votes} on your {'post' if one.comment is None else 'comment on'} {title}"
 
 
-def _activity(unread: list[_Found]) -> list[Activity]:
+def _activity(unread: list[_FoundNotification]) -> list[Activity]:
     """The unread comments by post, the post that was commented on last first."""
-    by_post: dict[str, list[_Found]] = {}
+    by_post: dict[str, list[_FoundNotification]] = {}
     for one in unread:
         if one.type == "post_comment":
             by_post.setdefault(one.post.id, []).append(one)
@@ -313,7 +313,7 @@ def _activity(unread: list[_Found]) -> list[Activity]:
     ]
 
 
-def _advice(shown: profiles.Profile, unread: list[_Found]) -> list[str]:
+def _advice(shown: profiles.Profile, unread: list[_FoundNotification]) -> list[str]:
     """What fits how things stand, the most pressing first."""
     counted = sum(one.type in ("post_comment", "comment_reply") for one in unread)
     return [

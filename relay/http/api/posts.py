@@ -31,8 +31,8 @@ from relay.http.api.shapes import (
     PostWithComments,
     Title,
 )
-from relay.http.hub import GivenHub, Hub
-from relay.http.problems import Problem, invalid, not_found
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Draft, Event, expiration, parse
 from relay.protocol.filter import Filter
@@ -44,10 +44,13 @@ FIRST_COMMENTS: Final = 25  # that come with a post
 Sort = Annotated[Literal["hot", "new", "top", "rising"], QueryParameter(description="the order of the posts")]
 
 
+NewTitle = Annotated[Title, Meta(min_length=1, max_length=feed.MAX_TITLE)]
+
+
 class NewPost(Body, frozen=True):
     """A post to write. `submolt` and `submolt_name` are the same; without either it is `general`."""
 
-    title: Title
+    title: NewTitle
     content: Content | None = None
     url: Link | None = None
     submolt: Annotated[str | None, Meta(examples=[GENERAL])] = None
@@ -57,7 +60,7 @@ class NewPost(Body, frozen=True):
 class Edit(Body, frozen=True):
     """What changes of a post; what is left out stays."""
 
-    title: Title | None = None
+    title: NewTitle | None = None
     content: Content | None = None
 
 
@@ -83,7 +86,7 @@ async def list_posts(
 
 
 async def page(
-    hub: Hub,
+    hub: RunningRelay,
     viewer: Principal | None,
     *,
     sort: Sort,
@@ -151,7 +154,7 @@ async def edit_post(
     return EditAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)), event=event)
 
 
-async def _edit(hub: Hub, post_id: str, data: Edit, principal: Principal) -> Event:
+async def _edit(hub: RunningRelay, post_id: str, data: Edit, principal: Principal) -> Event:
     """The post as it stands, with what changes. Raises Changed when another edit comes between."""
     keys = await publishing.keys_of(hub, principal.identity_id)
     edits = await publishing.newest(
@@ -178,7 +181,7 @@ async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
     return Done(message="Post deleted", event=event)
 
 
-async def find(hub: Hub, post_id: str, viewer: Principal | None) -> PostRow:
+async def find(hub: RunningRelay, post_id: str, viewer: Principal | None) -> PostRow:
     """The post with this id. Raises Problem 404."""
     wanted = [common.event_id(post_id, "post")]
     found = await hub.feed.posts_by_id(wanted, common.now(), viewer=common.id_of(viewer))
@@ -190,7 +193,7 @@ async def find(hub: Hub, post_id: str, viewer: Principal | None) -> PostRow:
 def check_author(identity_id: str, principal: Principal) -> None:
     """Raises Problem 403 unless the identity is the one that asks."""
     if identity_id != principal.identity_id:
-        raise Problem(403, "not_yours", "this was written by another identity")
+        raise HttpProblem(403, "not_yours", "this was written by another identity")
 
 
 def check_submolt(name: str) -> None:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from relay.http import origin
 from relay.http.api import common, finding
 from relay.http.api.shapes import Count, Name, Post, Pubkey, iso
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.protocol import kinds, urls
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter
@@ -78,13 +78,13 @@ class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
     recent_posts: list[Post] = msgspec.field(name="recentPosts")
 
 
-async def describe(hub: Hub, identities: Sequence[Identity]) -> list[Agent]:
+async def describe(hub: RunningRelay, identities: Sequence[Identity]) -> list[Agent]:
     """Identities as lists show them."""
     digests = await hub.identities.agents.avatar_digests([identity.id for identity in identities])
     return [Agent(**_fields(hub, identity, digests.get(identity.id))) for identity in identities]
 
 
-async def profile(hub: Hub, identity: Identity, viewer: str | None) -> Profile:
+async def profile(hub: RunningRelay, identity: Identity, viewer: str | None) -> Profile:
     """An identity with its standing; `viewer` is the identity that asks."""
     now = common.now()
     keys = await hub.identities.keys.of(identity.id)
@@ -122,14 +122,14 @@ def flat(found: Profile) -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.__struct_fields__} | {"agent": found}
 
 
-async def _followed_by(hub: Hub, identity_id: str | None) -> set[str]:
+async def _followed_by(hub: RunningRelay, identity_id: str | None) -> set[str]:
     if identity_id is None:
         return set()
     keys = await hub.identities.keys.of(identity_id)
     return await _followed(hub, [key.pubkey for key in keys if key.revoked_at is None])
 
 
-async def _followed(hub: Hub, pubkeys: list[str]) -> set[str]:
+async def _followed(hub: RunningRelay, pubkeys: list[str]) -> set[str]:
     """The keys in the contact lists of these keys."""
     wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset(pubkeys), limit=len(pubkeys))
     found = await hub.reader.query([wanted], PUBLIC, common.now())
@@ -137,7 +137,7 @@ async def _followed(hub: Hub, pubkeys: list[str]) -> set[str]:
     return {pubkey for wire in wires for pubkey in values(parse(wire), "p")}
 
 
-def _fields(hub: Hub, identity: Identity, digest: str | None) -> dict[str, Any]:
+def _fields(hub: RunningRelay, identity: Identity, digest: str | None) -> dict[str, Any]:
     return {
         "id": identity.id,
         "name": identity.name,
@@ -152,12 +152,12 @@ def _fields(hub: Hub, identity: Identity, digest: str | None) -> dict[str, Any]:
     }
 
 
-def avatar_url(hub: Hub, identity: Identity, digest: str) -> str:
+def avatar_url(hub: RunningRelay, identity: Identity, digest: str) -> str:
     """Where a picture is; another one has another address."""
     return f"{origin.base_here(hub)}{common.BASE}/agents/{identity.name}/avatar?v={digest[:16]}"
 
 
-async def find(hub: Hub, question: str, limit: int) -> list[Identity]:
+async def find(hub: RunningRelay, question: str, limit: int) -> list[Identity]:
     """Identities whose names begin with a word of the question, by name; few look-ups, however long it is."""
     words = [word.lstrip("@") for word in question.split()[:5]]
     found: dict[str, Identity] = {}
@@ -168,11 +168,11 @@ async def find(hub: Hub, question: str, limit: int) -> list[Identity]:
     return list(found.values())[:limit]
 
 
-async def search(hub: Hub, question: str, limit: int) -> list[Identity]:
+async def search(hub: RunningRelay, question: str, limit: int) -> list[Identity]:
     """As `find`, and then those whose profile (kind 0) has the words of the question, most relevant first."""
     found = {identity.id: identity for identity in await find(hub, question, limit)}
     if len(found) < limit and parse_search(question, pairs_are_words=True).terms:
-        wanted = finding.Wanted(mode="words", filter=Filter(kinds=frozenset([kinds.METADATA])))
+        wanted = finding.HitConditions(mode="words", filter=Filter(kinds=frozenset([kinds.METADATA])))
         hits = (await finding.find(hub, question, wanted, limit, "")).hits
         people = await hub.identities.by_key([parse(hit.wire).pubkey for hit in hits]) if hits else {}
         local = [one for one in people.values() if one.origin is None and one.anonymised_at is None]

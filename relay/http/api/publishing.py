@@ -15,8 +15,8 @@ import msgspec
 
 from relay.errors import Changed, Prefix, Reject
 from relay.http.api import common
-from relay.http.hub import Hub
-from relay.http.problems import Problem, of_reject
+from relay.http.hub import RunningRelay
+from relay.http.problems import HttpProblem, of_reject
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse
@@ -42,7 +42,7 @@ class Newest(msgspec.Struct, frozen=True):
     expected: Expected
 
 
-async def newest(hub: Hub, wanted: Filter) -> Newest:
+async def newest(hub: RunningRelay, wanted: Filter) -> Newest:
     """The public events that match, by the filter's own limit."""
     now = common.now()
     found = await hub.reader.query([wanted], PUBLIC, now)
@@ -61,11 +61,13 @@ async def change(name: str, once: Callable[[], Awaitable[T]]) -> T:
                 return await once()
             except Changed:
                 continue
-    raise Problem(409, "conflict", "this is being changed faster than it can be written", "Send it again in a moment.")
+    raise HttpProblem(
+        409, "conflict", "this is being changed faster than it can be written", "Send it again in a moment."
+    )
 
 
 async def publish(
-    hub: Hub,
+    hub: RunningRelay,
     event: Event,
     trusted: bool = False,
     expected: Expected | None = None,
@@ -91,7 +93,7 @@ async def publish(
 
 
 async def act(
-    hub: Hub, principal: Principal, draft: Draft, by: str | None = None, expected: Expected | None = None
+    hub: RunningRelay, principal: Principal, draft: Draft, by: str | None = None, expected: Expected | None = None
 ) -> Event:
     """Sign a draft with the key that the relay holds for the identity (or its key `by`), and publish it.
 
@@ -108,12 +110,12 @@ async def act(
     return event
 
 
-async def keys_of(hub: Hub, identity_id: str) -> frozenset[str]:
+async def keys_of(hub: RunningRelay, identity_id: str) -> frozenset[str]:
     """All keys that the identity ever had: what any of them wrote is its own."""
     return frozenset(key.pubkey for key in await hub.identities.keys.of(identity_id))
 
 
-async def votes_on(hub: Hub, principal: Principal, target: str) -> Newest:
+async def votes_on(hub: RunningRelay, principal: Principal, target: str) -> Newest:
     """The identity's live votes on the target, newest first, whichever of its keys signed."""
     keys = await keys_of(hub, principal.identity_id)
     wanted = Filter(kinds=frozenset([kinds.REACTION]), authors=keys, tags={"e": frozenset([target])}, limit=MAX_SAID)
@@ -121,7 +123,7 @@ async def votes_on(hub: Hub, principal: Principal, target: str) -> Newest:
     return Newest([event for event in found.events if feed.voted(event) == target], found.expected)
 
 
-async def take_back(hub: Hub, principal: Principal, target: str) -> Event | None:
+async def take_back(hub: RunningRelay, principal: Principal, target: str) -> Event | None:
     """Delete all that `votes_on` finds; the last deletion, None when there was nothing. Raises as `act`."""
     done: Event | None = None
     while events := (await votes_on(hub, principal, target)).events:
@@ -134,7 +136,7 @@ async def take_back(hub: Hub, principal: Principal, target: str) -> Event | None
     return done
 
 
-async def mentioned(hub: Hub, text: str) -> list[list[str]]:
+async def mentioned(hub: RunningRelay, text: str) -> list[list[str]]:
     """A `p` tag for each agent that the text names as `@name`: so mentions travel with the event, and find their reader."""
     names = list(dict.fromkeys(found.group(1) for found in _MENTION.finditer(text)))[:MAX_MENTIONS]
     tags = []
@@ -147,9 +149,9 @@ async def mentioned(hub: Hub, text: str) -> list[list[str]]:
     return tags
 
 
-def _to_sign(event: Event) -> Problem:
+def _to_sign(event: Event) -> HttpProblem:
     draft = {name: value for name, value in msgspec.structs.asdict(event).items() if name != "sig"}
-    return Problem(
+    return HttpProblem(
         409,
         "signature_needed",
         "the relay does not hold the key that must sign this",

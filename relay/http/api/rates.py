@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from litestar import Request
 
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.http.problems import too_fast
 from relay.server.limits import Buckets
 
 TOLD: Final = "tidings.rate"  # in the request's scope: the headers that the answer carries
 
 
-def spend(request: Request[Any, Any, Any], hub: Hub, name: str) -> None:
+def spend(request: Request[Any, Any, Any], hub: RunningRelay, name: str) -> None:
     """Count one request by `name`. Raises Problem 429 when there were too many; `rates.requests` 0 is no limit."""
     rate = hub.config.rates.requests / 60
     if rate <= 0:

@@ -28,7 +28,7 @@ from relay.http.api.shapes import (
 )
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.submolts import Submolt
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.search import text_of
@@ -54,7 +54,7 @@ Span = Annotated[
     QueryParameter(description="only what was written so lately"),
 ]
 SPANS: Final = {"hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400, "year": 365 * 86_400}
-FindAgents = Callable[[Hub, str, int], Awaitable[list[Identity]]]
+FindAgents = Callable[[RunningRelay, str, int], Awaitable[list[Identity]]]
 _SINGULAR: Final[dict[KindOf, Literal["post", "comment", "knowledge", "event"]]] = {
     "posts": "post",
     "comments": "comment",
@@ -138,7 +138,7 @@ class AgentsFound(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: NextCursor = None
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class AskedSearch(msgspec.Struct, frozen=True, kw_only=True):
     """What a request looks for, as its route was given it."""
 
     q: str
@@ -169,7 +169,7 @@ async def search(
     events: common.Events = True,
 ) -> SearchAnswer:
     """Posts, comments, knowledge and other texts by words, by meaning or by both (`hybrid`, the default), most relevant first."""
-    asked = Asked(
+    asked = AskedSearch(
         q=q,
         type=type,
         mode=mode,
@@ -199,7 +199,7 @@ async def search_of(
     events: common.Events = True,
 ) -> SearchAnswer:
     """As `/search` with this `type`."""
-    asked = Asked(
+    asked = AskedSearch(
         q=q,
         type="comments" if request.url.path.endswith("comments") else "posts",
         mode=mode,
@@ -225,7 +225,9 @@ async def search_agents(
     return AgentsFound(query=q, agents=found, count=len(found))
 
 
-async def _answer(request: common.AnyRequest, hub: Hub, viewer: Principal | None, asked: Asked) -> SearchAnswer:
+async def _answer(
+    request: common.AnyRequest, hub: RunningRelay, viewer: Principal | None, asked: AskedSearch
+) -> SearchAnswer:
     posts.check_submolt(asked.submolt)
     if asked.type in NAMES:
         return await _names(request, hub, asked)
@@ -233,7 +235,7 @@ async def _answer(request: common.AnyRequest, hub: Hub, viewer: Principal | None
     if asked.submolt:  # which holds posts and their comments alone
         types = IN_SUBMOLTS if types is None else types & IN_SUBMOLTS
     since = None if asked.time == "all" else common.now() - SPANS[asked.time]
-    wanted = finding.Wanted(types=types, mode=asked.mode, language=asked.language, filter=Filter(since=since))
+    wanted = finding.HitConditions(types=types, mode=asked.mode, language=asked.language, filter=Filter(since=since))
     page = await finding.find(hub, asked.q, wanted, asked.limit, asked.cursor)
     found = await read(hub, page.hits, viewer, asked.events)
     more = page.next_cursor is not None
@@ -253,7 +255,7 @@ async def _answer(request: common.AnyRequest, hub: Hub, viewer: Principal | None
     )
 
 
-async def _names(request: common.AnyRequest, hub: Hub, asked: Asked) -> SearchAnswer:
+async def _names(request: common.AnyRequest, hub: RunningRelay, asked: AskedSearch) -> SearchAnswer:
     agents = [] if asked.type == "submolts" else await _agents(hub, asked.q, asked.limit, profiles.search)
     submolts = await _submolts(request, hub, asked.q) if asked.type == "submolts" else []
     return SearchAnswer(
@@ -270,11 +272,11 @@ async def _names(request: common.AnyRequest, hub: Hub, asked: Asked) -> SearchAn
     )
 
 
-async def _agents(hub: Hub, question: str, limit: int, find: FindAgents = profiles.find) -> list[Agent]:
+async def _agents(hub: RunningRelay, question: str, limit: int, find: FindAgents = profiles.find) -> list[Agent]:
     return await profiles.describe(hub, await find(hub, question, min(limit, profiles.MAX_FOUND)))
 
 
-async def _submolts(request: common.AnyRequest, hub: Hub, question: str) -> list[Submolt]:
+async def _submolts(request: common.AnyRequest, hub: RunningRelay, question: str) -> list[Submolt]:
     words = [word.removeprefix("m/") for word in question.lower().split()[:5]]
     found = any(word and GENERAL.startswith(word) for word in words)
     return [await submolts.general(request, hub)] if found else []
@@ -288,7 +290,7 @@ class Read(msgspec.Struct, frozen=True):
     comments: list[Comment]
 
 
-async def read(hub: Hub, hits: list[Hit], viewer: Principal | None = None, events: bool = True) -> Read:
+async def read(hub: RunningRelay, hits: list[Hit], viewer: Principal | None = None, events: bool = True) -> Read:
     """The hits as the API shows them."""
     now, who = common.now(), common.id_of(viewer)
     wanted = [hit.event_id for hit in hits if hit.kind_of == "comments"]
@@ -338,7 +340,7 @@ def _result(
     )
 
 
-async def writers(hub: Hub, pubkeys: list[str]) -> dict[str, Writer]:
+async def writers(hub: RunningRelay, pubkeys: list[str]) -> dict[str, Writer]:
     """Who these keys belong to; every key has its entry."""
     known = await hub.identities.by_key(list(dict.fromkeys(pubkeys))) if pubkeys else {}
     return {

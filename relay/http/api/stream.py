@@ -14,8 +14,8 @@ from litestar.response import Stream
 
 from relay.errors import Reject
 from relay.http.api import common, entries
-from relay.http.api.watchers import KINDS, Pending, Wanted, Watcher, Watchers, heartbeat
-from relay.http.hub import GivenHub, Hub
+from relay.http.api.watchers import KINDS, Pending, Selection, Watcher, Watchers, heartbeat
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found, too_fast
 from relay.protocol.event import parse
 from relay.protocol.filter import Filter
@@ -59,7 +59,7 @@ async def stream(
     """
     if submolt not in ("", "general"):
         raise not_found("submolt")
-    wanted = Wanted(await _author(hub, author), common.event_id(post, "post") if post else None)
+    wanted = Selection(await _author(hub, author), common.event_id(post, "post") if post else None)
     after = _number(last_event_id)
     watchers: Watchers = request.app.state.watchers
     address = common.client_address(request, hub)
@@ -72,7 +72,7 @@ async def stream(
     return Stream(_allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
 
 
-async def _author(hub: Hub, name: str) -> str | None:
+async def _author(hub: RunningRelay, name: str) -> str | None:
     if not name:
         return None
     identity = await hub.identities.profile(name)
@@ -88,7 +88,7 @@ def _number(text: str) -> int | None:
 
 
 async def _frames(
-    hub: Hub, watchers: Watchers, wanted: Wanted, after: int | None, address: str
+    hub: RunningRelay, watchers: Watchers, wanted: Selection, after: int | None, address: str
 ) -> AsyncGenerator[bytes, None]:
     with watchers.watch(wanted, address) as watcher:
         yield RETRY
@@ -100,7 +100,7 @@ async def _frames(
             yield frames
 
 
-async def _allowed(hub: Hub, token: str | None, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def _allowed(hub: RunningRelay, token: str | None, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     """The frames, as long as the token that the stream was opened with is good, and the store can be read."""
     async with aclosing(frames):
         try:
@@ -114,7 +114,7 @@ async def _allowed(hub: Hub, token: str | None, frames: AsyncGenerator[bytes, No
             log.warning("a stream ends: %s", error)
 
 
-async def _since(hub: Hub, watcher: Watcher, after: int) -> AsyncIterator[bytes]:
+async def _since(hub: RunningRelay, watcher: Watcher, after: int) -> AsyncIterator[bytes]:
     """What the watcher wants of the log, after `after` and up to where its live part begins."""
     first = max(after, watcher.after - MAX_BEHIND)
     if first > after or after > watcher.after:
@@ -135,7 +135,7 @@ async def _since(hub: Hub, watcher: Watcher, after: int) -> AsyncIterator[bytes]
     yield await _told(hub, watcher, batch)
 
 
-async def _told(hub: Hub, watcher: Watcher, numbers: dict[str, int]) -> bytes:
+async def _told(hub: RunningRelay, watcher: Watcher, numbers: dict[str, int]) -> bytes:
     """The frames of those of these events that everybody may read and that the watcher wants; id -> number."""
     wanted = Filter(ids=frozenset(numbers), limit=BATCH)
     found = await hub.reader.query([wanted], PUBLIC, common.now(), limits=Limits(BATCH, BATCH))

@@ -12,7 +12,7 @@ from msgspec import Meta
 from relay.http.api import common, posts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
 from relay.http.api.shapes import GENERAL, Count, PostPage, When
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 
 TAGS: Final = ["submolts"]
 COUNTED: Final = 60.0  # seconds that a count of everybody and everything is told on
@@ -56,7 +56,7 @@ class Counts:
         self._until = 0.0
         self._submolt = Submolt(subscriber_count=0, post_count=0)
 
-    async def general(self, hub: Hub) -> Submolt:
+    async def general(self, hub: RunningRelay) -> Submolt:
         """`general` as it was within the last minute."""
         if time.monotonic() >= self._until:
             self._until = time.monotonic() + COUNTED
@@ -69,7 +69,7 @@ class Counts:
         return self._submolt
 
 
-async def general(request: common.AnyRequest, hub: Hub) -> Submolt:
+async def general(request: common.AnyRequest, hub: RunningRelay) -> Submolt:
     """The one submolt there is."""
     counts: Counts = request.app.state.counts
     return await counts.general(hub)

@@ -18,7 +18,7 @@ from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
-from storage.identities.types import Token
+from storage.identities.types import StoredToken
 
 TAGS: Final = ["tokens"]
 MAX_GRACE: Final = 7 * 86400  # seconds that a rotated token may live on
@@ -152,7 +152,7 @@ def _when(seconds: int | None) -> datetime | None:
     return None if seconds is None else iso(seconds)
 
 
-def _row(token: Token, current: str | None = None) -> TokenRow:
+def _row(token: StoredToken, current: str | None = None) -> TokenRow:
     return TokenRow(
         id=token.id,
         name=token.name,

@@ -12,7 +12,7 @@ from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE
 from relay.http.api.profiles import Agent, describe
 from relay.http.api.shapes import Body, iso
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
 from storage.identities.types import Identity, User
 
@@ -69,7 +69,7 @@ async def edit(data: JSONBody[UserChange], caller: GivenCaller, hub: GivenHub) -
     return await _answer(hub, caller.user_id, user, linked)
 
 
-async def _answer(hub: Hub, user_id: str, user: User | None, linked: list[Identity]) -> UserAnswer:
+async def _answer(hub: RunningRelay, user_id: str, user: User | None, linked: list[Identity]) -> UserAnswer:
     agents = await describe(hub, linked)
     if user is None:
         return UserAnswer(user=UserRow(id=None, user_id=user_id), agents=agents)

@@ -17,7 +17,7 @@ from relay.http.api import comments, common, posts, publishing
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import VoteAnswer
-from relay.http.hub import GivenHub, Hub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
 from relay.server.identity_tokens import Principal
@@ -29,8 +29,8 @@ _CONTENT: Final = {"up": "+", "down": "-"}
 
 Target = PostRow | CommentRow
 Find = (
-    Callable[[Hub, str, Principal | None], Awaitable[PostRow]]
-    | Callable[[Hub, str, Principal | None], Awaitable[CommentRow]]
+    Callable[[RunningRelay, str, Principal | None], Awaitable[PostRow]]
+    | Callable[[RunningRelay, str, Principal | None], Awaitable[CommentRow]]
 )
 _under_way: dict[tuple[str, str, Direction], asyncio.Task[VoteAnswer]] = {}
 
@@ -91,7 +91,9 @@ async def unvote_comment(comment_id: FromPath[str], principal: GivenPrincipal, h
     return await _unvote(hub, principal, await comments.find(hub, comment_id, principal), comments.find)
 
 
-async def _vote(hub: Hub, principal: Principal, target_id: str, find: Find, direction: Direction) -> VoteAnswer:
+async def _vote(
+    hub: RunningRelay, principal: Principal, target_id: str, find: Find, direction: Direction
+) -> VoteAnswer:
     """The answer of the request for the same that is under way, else of a fresh one."""
     name = (principal.identity_id, target_id, direction)
     present = _under_way.get(name)
@@ -107,7 +109,9 @@ def _done(name: tuple[str, str, Direction], task: asyncio.Task[VoteAnswer]) -> N
         task.exception()  # whoever asked is told; where all have left, nobody is, and that is no fault to log
 
 
-async def _toggle(hub: Hub, principal: Principal, target_id: str, find: Find, direction: Direction) -> VoteAnswer:
+async def _toggle(
+    hub: RunningRelay, principal: Principal, target_id: str, find: Find, direction: Direction
+) -> VoteAnswer:
     target = await find(hub, target_id, principal)
     if target.your_vote == direction:
         return await _unvote(hub, principal, target, find)
@@ -126,7 +130,7 @@ async def _toggle(hub: Hub, principal: Principal, target_id: str, find: Find, di
     return await _answer(hub, principal, target, find, event)
 
 
-async def _unvote(hub: Hub, principal: Principal, target: Target, find: Find) -> VoteAnswer:
+async def _unvote(hub: RunningRelay, principal: Principal, target: Target, find: Find) -> VoteAnswer:
     event = await publishing.take_back(hub, principal, target.id)
     return await _answer(hub, principal, target, find, event)
 
@@ -135,7 +139,9 @@ def _direction(vote: Event) -> Direction:
     return "down" if vote.content == "-" else "up"
 
 
-async def _answer(hub: Hub, principal: Principal, target: Target, find: Find, event: Event | None) -> VoteAnswer:
+async def _answer(
+    hub: RunningRelay, principal: Principal, target: Target, find: Find, event: Event | None
+) -> VoteAnswer:
     row = await find(hub, target.id, principal)
     action: Literal["upvoted", "downvoted", "removed"] = "removed"
     if event is not None and event.kind == kinds.REACTION:

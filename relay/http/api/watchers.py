@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from relay.http.hub import Hub
+from relay.http.hub import RunningRelay
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.server.follow import Applied, LiveEvent
@@ -33,7 +33,7 @@ HEARTBEAT: Final = 15  # ticks
 log = logging.getLogger("tidings.stream")
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class WatchedEvent(msgspec.Struct, frozen=True, gc=False):
     """A described event: what watchers select by, and the frame they share."""
 
     seq: int
@@ -42,19 +42,19 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     frame: bytes
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Selection(msgspec.Struct, frozen=True):
     """What a watcher selects; None is everything."""
 
     author_id: str | None = None
     post_id: str | None = None
 
-    def takes(self, entry: Entry) -> bool:
+    def takes(self, entry: WatchedEvent) -> bool:
         """Whether the watcher wants this entry."""
         return self.author_id in (None, entry.author_id) and self.post_id in (None, entry.post_id)
 
 
 Pending = tuple[int, Event]
-Describe = Callable[[Sequence[Pending]], Awaitable[list[Entry]]]
+Describe = Callable[[Sequence[Pending]], Awaitable[list[WatchedEvent]]]
 
 
 class Watcher:
@@ -62,7 +62,7 @@ class Watcher:
 
     __slots__ = ("_held", "_held_bytes", "_over", "_wake", "after", "wanted")
 
-    def __init__(self, wanted: Wanted, after: int) -> None:
+    def __init__(self, wanted: Selection, after: int) -> None:
         self.wanted = wanted
         self.after = after
         self._held: deque[bytes] = deque()
@@ -107,7 +107,7 @@ class Watcher:
 class Watchers:
     """All open streams of one relay. Made and used on its loop."""
 
-    def __init__(self, hub: Hub, describe: Describe) -> None:
+    def __init__(self, hub: RunningRelay, describe: Describe) -> None:
         self._hub = hub
         self._describe = describe
         self._watchers: set[Watcher] = set()
@@ -124,7 +124,7 @@ class Watchers:
         return self._hub.streams.full(address, per_address, MAX_WATCHERS)
 
     @contextlib.contextmanager
-    def watch(self, wanted: Wanted, address: str) -> Iterator[Watcher]:
+    def watch(self, wanted: Selection, address: str) -> Iterator[Watcher]:
         """A watcher of what is committed from now on; one that has ended where others have taken the last room meanwhile."""
         watcher = Watcher(wanted, self._delivered)
         per_address = self._hub.config.rates.connections_per_address
@@ -185,7 +185,7 @@ class Watchers:
         self._pending_bytes -= size
         return batch
 
-    def _offer(self, entry: Entry) -> None:
+    def _offer(self, entry: WatchedEvent) -> None:
         for watcher in self._watchers:
             if entry.seq > watcher.after and watcher.wanted.takes(entry):
                 watcher.offer(entry.frame)

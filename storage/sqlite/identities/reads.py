@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from relay.protocol.facts import Binding, KeyClaim
+from relay.protocol.facts import Binding, PendingKeyClaim
 from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
-from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, Token, User
+from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, StoredToken, User
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 MAX_CACHED: Final = 100_000  # keys whose binding is remembered
@@ -119,16 +119,16 @@ class SqliteKeyLookups(_Reads):
 class SqliteTokenLookups(_Reads):
     """What is read of tokens and codes."""
 
-    def tokens(self, holder: Holder, owner_id: str) -> list[Token]:
+    def tokens(self, holder: Holder, owner_id: str) -> list[StoredToken]:
         """All tokens of an identity or user, newest first."""
-        return [Token(*row) for row in self._all(sql(f"{holder}_tokens"), owner_id)]
+        return [StoredToken(*row) for row in self._all(sql(f"{holder}_tokens"), owner_id)]
 
-    def token(self, holder: Holder, token_hash: str) -> Token | None:
+    def token(self, holder: Holder, token_hash: str) -> StoredToken | None:
         """The token with this hash."""
         row = self._one(sql(f"{holder}_token"), token_hash)
-        return None if row is None else Token(*row)
+        return None if row is None else StoredToken(*row)
 
-    def key_claim(self, code_hash: str) -> KeyClaim | None:
+    def key_claim(self, code_hash: str) -> PendingKeyClaim | None:
         """A code that binds a key."""
         return self._claim("key_claim", code_hash)
 
@@ -137,13 +137,13 @@ class SqliteTokenLookups(_Reads):
         row = self._one(sql("invite"), code_hash)
         return None if row is None else int(row[0])
 
-    def identity_claim(self, secret_hash: str) -> KeyClaim | None:
+    def identity_claim(self, secret_hash: str) -> PendingKeyClaim | None:
         """A secret that links an identity to a user."""
         return self._claim("identity_claim", secret_hash)
 
-    def _claim(self, name: str, value: str) -> KeyClaim | None:
+    def _claim(self, name: str, value: str) -> PendingKeyClaim | None:
         row = self._one(sql(name), value)
-        return None if row is None else KeyClaim(row[0], row[1], bool(row[2]))
+        return None if row is None else PendingKeyClaim(row[0], row[1], bool(row[2]))
 
 
 class SqliteUserLookups(_Reads):

@@ -26,7 +26,7 @@ from relay.protocol.event import Draft, Event
 from relay.protocol.names import name_key
 from storage.identities import commands as given
 from storage.identities import decisions
-from storage.identities.types import MAX_ENDED, MAX_READ_MARKS, Custody, Holder, Refused, Token, User, Why
+from storage.identities.types import MAX_ENDED, MAX_READ_MARKS, ChangeRefused, Custody, Holder, StoredToken, User, Why
 from storage.sqlite.identities.reads import SqliteLookups, sql
 
 _QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
@@ -66,7 +66,7 @@ class IdentityTables(SqliteLookups):
         return int(row[0])
 
 
-class Work:
+class IdentityChange:
     """One change under way: what it reads, and the transaction that it writes in at `now` (unix seconds)."""
 
     __slots__ = ("_connection", "change", "now", "tables")
@@ -86,21 +86,21 @@ class Work:
 
 def carry_out(connection: sqlite3.Connection, wanted: Any, change: Change, now: int) -> Any:
     """Do what a command says; what it gives. Raises Refused, and then nothing is changed."""
-    return _WRITES[type(wanted)](wanted, Work(connection, change, now))
+    return _WRITES[type(wanted)](wanted, IdentityChange(connection, change, now))
 
 
 def act(connection: sqlite3.Connection, action: Action, change: Change, now: int) -> None:
     """Do what an admitted event says, inside the event's transaction. Raises Reject, and then nothing is changed."""
     try:
         carry_out(connection, action, change, now)
-    except Refused as refused:
+    except ChangeRefused as refused:
         raise Reject(Prefix.RESTRICTED, refused.message) from None
 
 
 # identities
 
 
-def _register(command: given.Register, work: Work) -> None:
+def _register(command: given.Register, work: IdentityChange) -> None:
     decisions.register(command, work.tables)
     new, now = command.new, work.now
     work.do("insert_identity", new.id, new.name, name_key(new.name), None, new.description, None, now)
@@ -112,21 +112,21 @@ def _register(command: given.Register, work: Work) -> None:
     work.change.drafts.append(membership.added(new.pubkey, now))
 
 
-def _describe(command: given.DescribeIdentity, work: Work) -> None:
+def _describe(command: given.DescribeIdentity, work: IdentityChange) -> None:
     present = work.tables.identity(command.identity_id)
     if present is not None:
         new = msgspec.structs.replace(present, **command.shown)
         work.do("describe", new.display_name, new.description, new.id)
 
 
-def _name(action: NameIdentity, work: Work) -> None:
+def _name(action: NameIdentity, work: IdentityChange) -> None:
     work.do("describe", action.display_name or None, action.description or None, action.identity_id)
 
 
-def _provision(wanted: ProvisionIdentity, work: Work) -> None:
+def _provision(wanted: ProvisionIdentity, work: IdentityChange) -> None:
     if not decisions.provision(wanted, work.tables, work.now):
         return
-    author = decisions.Author(wanted, work.change.profile_of(wanted.pubkey))
+    author = decisions.EventAuthor(wanted, work.change.profile_of(wanted.pubkey))
     name = author.name(work.tables)
     # Derived, not drawn: an event that is tried again makes the same identity.
     row_id = wanted.pubkey[:32]
@@ -135,13 +135,13 @@ def _provision(wanted: ProvisionIdentity, work: Work) -> None:
     _insert_key(wanted.pubkey, row_id, "own", work)
 
 
-def _accept(action: AcceptInvite, work: Work) -> None:
+def _accept(action: AcceptInvite, work: IdentityChange) -> None:
     decisions.accept(action, work.tables, work.now)
     _provision(ProvisionIdentity(action.pubkey), work)
     work.do("use_invite", action.code_hash)
 
 
-def _vanish(action: VanishKey, work: Work) -> None:
+def _vanish(action: VanishKey, work: IdentityChange) -> None:
     key = work.tables.key(action.pubkey)
     work.do("destroy", action.pubkey)
     if key is None:
@@ -165,20 +165,20 @@ def _left_name(key: str) -> str:
 # keys
 
 
-def _bind_by_code(action: BindKey, work: Work) -> None:
+def _bind_by_code(action: BindKey, work: IdentityChange) -> None:
     identity_id = decisions.bind_by_code(action, work.tables, work.now)
     _bind(given.BindProven(action.pubkey, identity_id), work)
     work.do("use_key_claim", work.now, action.code_hash)
 
 
-def _bind_proven(command: given.BindProven, work: Work) -> bool:
+def _bind_proven(command: given.BindProven, work: IdentityChange) -> bool:
     is_new = _bind(command, work)
     if is_new:
         work.change.drafts.append(membership.added(command.pubkey, work.now))
     return is_new
 
 
-def _bind(command: given.BindProven, work: Work) -> bool:
+def _bind(command: given.BindProven, work: IdentityChange) -> bool:
     key = decisions.bind(command.pubkey, command.identity_id, work.tables)
     if key is None:
         _insert_key(command.pubkey, command.identity_id, "own", work)
@@ -190,22 +190,22 @@ def _bind(command: given.BindProven, work: Work) -> bool:
     return True
 
 
-def _insert_key(pubkey: str, identity_id: str, custody: Custody, work: Work) -> None:
+def _insert_key(pubkey: str, identity_id: str, custody: Custody, work: IdentityChange) -> None:
     work.do("insert_key", pubkey, identity_id, custody, work.now)
     _changed_hands(pubkey, work)
 
 
-def _changed_hands(pubkey: str, work: Work) -> None:
+def _changed_hands(pubkey: str, work: IdentityChange) -> None:
     work.change.touch_author(pubkey)
     work.change.forget_key(pubkey)
 
 
-def _unbind_key(action: UnbindKey, work: Work) -> None:
+def _unbind_key(action: UnbindKey, work: IdentityChange) -> None:
     work.do("unbind", work.now, action.pubkey)
     work.change.forget_key(action.pubkey)
 
 
-def _unbind(command: given.Unbind, work: Work) -> bool:
+def _unbind(command: given.Unbind, work: IdentityChange) -> bool:
     decisions.of_identity(command.pubkey, command.identity_id, work.tables)
     work.change.forget_key(command.pubkey)
     was_bound = work.do("unbind", work.now, command.pubkey) > 0
@@ -214,18 +214,18 @@ def _unbind(command: given.Unbind, work: Work) -> bool:
     return was_bound
 
 
-def _choose(command: given.ChooseKey, work: Work) -> None:
+def _choose(command: given.ChooseKey, work: IdentityChange) -> None:
     decisions.choose(command, work.tables)
     work.do("choose", command.pubkey, work.now, command.identity_id)
 
 
-def _retire(command: given.RetireKey, work: Work) -> None:
+def _retire(command: given.RetireKey, work: IdentityChange) -> None:
     decisions.held(command.pubkey, command.identity_id, work.tables)
     work.do("retire", work.now, command.pubkey)
     work.do("retire_custodial", work.now, command.pubkey)
 
 
-def _destroy(command: given.DestroySecret, work: Work) -> None:
+def _destroy(command: given.DestroySecret, work: IdentityChange) -> None:
     decisions.held(command.pubkey, command.identity_id, work.tables)
     work.do("retire", work.now, command.pubkey)
     work.do("destroy", command.pubkey)
@@ -234,25 +234,25 @@ def _destroy(command: given.DestroySecret, work: Work) -> None:
 # claims
 
 
-def _open_key_claim(command: given.OpenKeyClaim, work: Work) -> None:
+def _open_key_claim(command: given.OpenKeyClaim, work: IdentityChange) -> None:
     decisions.open_key_claim(command, work.tables, work.now)
     work.do("forget_key_claims", command.identity_id, work.now)
     work.do("insert_key_claim", command.code_hash, command.identity_id, command.expires_at)
 
 
-def _open_invite(command: given.OpenInvite, work: Work) -> None:
+def _open_invite(command: given.OpenInvite, work: IdentityChange) -> None:
     decisions.open_invite(command, work.tables, work.now)
     work.do("forget_invites", work.now)
     work.do("insert_invite", command.code_hash, command.expires_at)
 
 
-def _open_identity_claim(command: given.OpenIdentityClaim, work: Work) -> None:
+def _open_identity_claim(command: given.OpenIdentityClaim, work: IdentityChange) -> None:
     decisions.open_identity_claim(command, work.tables)
     work.do("forget_identity_claims", command.identity_id)
     work.do("insert_identity_claim", command.secret_hash, command.identity_id, command.expires_at)
 
 
-def _claim(command: given.ClaimIdentity, work: Work) -> str:
+def _claim(command: given.ClaimIdentity, work: IdentityChange) -> str:
     identity = decisions.claim(command, work.tables, work.now)
     work.do("use_identity_claim", work.now, command.secret_hash)
     user = _user(command.user_id, command.row_id, work)
@@ -263,14 +263,14 @@ def _claim(command: given.ClaimIdentity, work: Work) -> str:
 # tokens
 
 
-def _add_identity_token(command: given.AddIdentityToken, work: Work) -> None:
+def _add_identity_token(command: given.AddIdentityToken, work: IdentityChange) -> None:
     decisions.add_token("identity", command.token.owner_id, command, work.tables, work.now)
     if command.asking is not None and command.ends is not None:
         work.do("expire_identity_token", command.ends, command.token.owner_id, command.asking)
     _insert_token("identity", command.token, command.token_hash, work)
 
 
-def _add_user_token(command: given.AddUserToken, work: Work) -> Token:
+def _add_user_token(command: given.AddUserToken, work: IdentityChange) -> StoredToken:
     present = work.tables.user(command.user_id)
     decisions.add_token("user", command.row_id if present is None else present.id, command, work.tables, work.now)
     user = _user(command.user_id, command.row_id, work)
@@ -279,25 +279,25 @@ def _add_user_token(command: given.AddUserToken, work: Work) -> Token:
     return token
 
 
-def _insert_token(holder: Holder, token: Token, token_hash: str, work: Work) -> None:
+def _insert_token(holder: Holder, token: StoredToken, token_hash: str, work: IdentityChange) -> None:
     values = (token.id, token.owner_id, token.name, token_hash, token.created_at, token.expires_at)
     work.do(f"insert_{holder}_token", *values)
     work.do(f"forget_{holder}_tokens", token.owner_id, work.now, MAX_ENDED)
 
 
-def _revoke_token(command: given.RevokeToken, work: Work) -> None:
+def _revoke_token(command: given.RevokeToken, work: IdentityChange) -> None:
     if not work.do(f"revoke_{command.holder}_token", work.now, command.owner_id, command.token_id):
-        raise Refused(Why.UNKNOWN, "there is no such live token")
+        raise ChangeRefused(Why.UNKNOWN, "there is no such live token")
 
 
-def _use_token(command: given.UseToken, work: Work) -> None:
+def _use_token(command: given.UseToken, work: IdentityChange) -> None:
     work.do(f"use_{command.holder}_token", work.now, command.token_id)
 
 
 # users
 
 
-def _user(user_id: str, row_id: str, work: Work) -> User:
+def _user(user_id: str, row_id: str, work: IdentityChange) -> User:
     """The user with this external id, made if there is none."""
     if work.tables.user(user_id) is None:
         work.do("insert_user", row_id, user_id, work.now)
@@ -306,7 +306,7 @@ def _user(user_id: str, row_id: str, work: Work) -> User:
     return found
 
 
-def _edit_user(command: given.EditUser, work: Work) -> User:
+def _edit_user(command: given.EditUser, work: IdentityChange) -> User:
     user = _user(command.user_id, command.row_id, work)
     work.do("edit_user", user.id, *(command.fields.get(name) for name in ("name", "username", "email", "image")))
     return _user(command.user_id, command.row_id, work)
@@ -315,11 +315,11 @@ def _edit_user(command: given.EditUser, work: Work) -> User:
 # what agents keep
 
 
-def _set_metadata(command: given.SetMetadata, work: Work) -> None:
+def _set_metadata(command: given.SetMetadata, work: IdentityChange) -> None:
     work.do("set_metadata", command.identity_id, command.metadata)
 
 
-def _set_avatar(command: given.SetAvatar, work: Work) -> None:
+def _set_avatar(command: given.SetAvatar, work: IdentityChange) -> None:
     avatar = command.avatar
     if avatar is None:
         work.do("remove_avatar", command.identity_id)
@@ -327,7 +327,7 @@ def _set_avatar(command: given.SetAvatar, work: Work) -> None:
         work.do("set_avatar", command.identity_id, avatar.media_type, avatar.digest, avatar.image)
 
 
-def _mark_read(command: given.MarkRead, work: Work) -> None:
+def _mark_read(command: given.MarkRead, work: IdentityChange) -> None:
     work.do("mark_read", command.identity_id, command.post_id, command.seq)
     work.do("forget_marks", command.identity_id, MAX_READ_MARKS)
 
@@ -335,11 +335,11 @@ def _mark_read(command: given.MarkRead, work: Work) -> None:
 # the master secret
 
 
-def _adopt_secret(command: given.AdoptSecret, work: Work) -> None:
+def _adopt_secret(command: given.AdoptSecret, work: IdentityChange) -> None:
     work.do("set_secret_check", command.check)
 
 
-def _rotate_secret(command: given.RotateSecret, work: Work) -> int:
+def _rotate_secret(command: given.RotateSecret, work: IdentityChange) -> int:
     decisions.rotate(command, work.tables)
     for one in command.values:
         work.do(f"recode_{one.table}_{one.column}", one.after, one.row)
@@ -348,7 +348,7 @@ def _rotate_secret(command: given.RotateSecret, work: Work) -> int:
     return len(command.values)
 
 
-_WRITES: Final[dict[type, Callable[[Any, Work], Any]]] = {
+_WRITES: Final[dict[type, Callable[[Any, IdentityChange], Any]]] = {
     NameIdentity: _name,
     ProvisionIdentity: _provision,
     AcceptInvite: _accept,

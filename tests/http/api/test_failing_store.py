@@ -286,7 +286,7 @@ async def test_what_cannot_be_read_is_503_on_every_route(
             raise StorageError("reading or writing the disk failed; look at the system log")
 
         with monkeypatch.context() as broken:
-            broken.setattr(reader.Connection, "run", fails)
+            broken.setattr(reader.ReadingConnection, "run", fails)
             broken.setattr(client.site.reader._quick, "run", lambda _work: None)  # type: ignore[attr-defined]
             clear, others = await world.survey(lambda _method, _path: True)
             for path in SAYS_SO_IN_PLACE:
@@ -340,7 +340,7 @@ async def test_a_stream_whose_past_cannot_be_read_ends_and_leaves_no_traceback(
             raise StorageError("reading or writing the disk failed; look at the system log")
 
         with monkeypatch.context() as broken:
-            broken.setattr(reader.Connection, "run", fails)
+            broken.setattr(reader.ReadingConnection, "run", fails)
             headers = {"last-event-id": "0", "authorization": f"Bearer {world.token}"}
             answer = await client.get(f"{BASE}/stream", headers=headers)
         assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n")

@@ -76,11 +76,13 @@ async def test_a_value_of_an_enum_says_what_is_allowed(alice):
 
 async def test_a_value_of_another_type_is_named_by_its_place(alice):
     _, told, hint = await wrong(alice, "posts", {"title": 5})
-    assert (told, hint) == ("title: Expected `str`, got `int`", "Mend `title`.")
+    again = "Change what the message names and send it again."
+    assert (told, hint) == ("title must be a text, not a whole number", again)
     _, told, _ = await wrong(alice, "knowledge", {"content": "x", "tags": [5]})
     assert told.startswith("tags")
     _, told, hint = await wrong(alice, "posts?limit=many", method="GET")
-    assert (told, hint) == ("limit: Expected `int`, got `str`", "Mend `limit`.")
+    assert (told, hint) == ("limit must be a whole number, not a text", again)
+    assert (await wrong(alice, "search?q=", method="GET"))[1] == "q must have at least 1 character"
 
 
 async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):

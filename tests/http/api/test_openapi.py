@@ -83,6 +83,16 @@ def test_a_body_with_a_field_more_breaks_the_description_as_it_breaks_the_reques
     assert {name for name, schema in bodies.items() if schema.get("additionalProperties") is not False} <= {"Event"}
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "shortest", "longest"), [("NewPost", "title", 1, 300), ("NewComment", "content", 1, None)]
+)
+def test_says_how_long_a_text_may_be_as_the_relay_takes_it(document, name, field, shortest, longest):
+    body = document["components"]["schemas"][name]
+    assert body["additionalProperties"] is False
+    text = body["properties"][field]
+    assert (text["minLength"], text.get("maxLength")) == (shortest, longest)
+
+
 @pytest.mark.parametrize("key", ["", "two words", "é", "\x7f", "a" * 256])
 def test_the_description_knows_what_an_idempotency_key_is(document, key):
     found = [

@@ -168,10 +168,18 @@ async def test_an_edit_changes_what_it_names_and_keeps_the_rest(alice, api):
     assert (await api.get(f"posts/{post['id']}"))["post"]["title"] == "New title"
 
 
-@pytest.mark.parametrize("body", [{}, {"title": ""}, {"title": "x" * 301}])
-async def test_refuses_an_edit_of_nothing_or_to_no_title(alice, body):
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "invalid"),
+        ({"title": "\u3164"}, "invalid"),
+        ({"title": ""}, "bad_request"),
+        ({"title": "x" * 301}, "bad_request"),
+    ],
+)
+async def test_refuses_an_edit_of_nothing_or_to_no_title(alice, body, code):
     post = await alice.post()
-    assert await alice.refused(400, "PATCH", f"posts/{post['id']}", body) == "invalid"
+    assert await alice.refused(400, "PATCH", f"posts/{post['id']}", body) == code
 
 
 async def test_a_deleted_post_is_gone_and_its_deletion_is_answered(alice, api):

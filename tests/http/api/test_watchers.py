@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from relay.http.api import watchers
-from relay.http.api.watchers import MAX_HELD, Entry, Wanted, Watcher, Watchers
+from relay.http.api.watchers import MAX_HELD, Selection, WatchedEvent, Watcher, Watchers
 from relay.protocol.event import wire
 from relay.server.follow import Applied, LiveEvent
 from storage.base import Status
@@ -30,7 +30,7 @@ class Desk:
         await self.gate.wait()
         if self.fail:
             raise ValueError("cannot be described")
-        return [Entry(seq, event.pubkey, event.id, b"%d " % seq) for seq, event in batch]
+        return [WatchedEvent(seq, event.pubkey, event.id, b"%d " % seq) for seq, event in batch]
 
     def commit(self, key: int = 1, kind: int = 11, audience=None, status=Status.STORED, content: str = ""):
         self.seq += 1
@@ -46,7 +46,7 @@ async def frames(watcher: Watcher) -> bytes:
 
 async def test_an_event_is_described_once_for_all_who_watch():
     desk = Desk()
-    with desk.watchers.watch(Wanted(), "a") as one, desk.watchers.watch(Wanted(), "b") as two:
+    with desk.watchers.watch(Selection(), "a") as one, desk.watchers.watch(Selection(), "b") as two:
         desk.commit()
         assert await frames(one) is not None
         assert await frames(two) is not None
@@ -56,7 +56,7 @@ async def test_an_event_is_described_once_for_all_who_watch():
 async def test_events_that_nobody_watches_are_not_described():
     desk = Desk()
     desk.commit()
-    with desk.watchers.watch(Wanted(), "a") as watcher:
+    with desk.watchers.watch(Selection(), "a") as watcher:
         assert watcher.after == 1235
         for event in ({"kind": 1}, {"audience": ("someone",)}, {"status": Status.DUPLICATE}):
             desk.commit(**event)
@@ -68,7 +68,7 @@ async def test_events_that_nobody_watches_are_not_described():
 async def test_a_watcher_gets_what_it_selects():
     desk = Desk()
     mine = make_event(1).pubkey
-    with desk.watchers.watch(Wanted(author_id=mine), "a") as watcher:
+    with desk.watchers.watch(Selection(author_id=mine), "a") as watcher:
         desk.commit(key=2)
         desk.commit(key=1)
         desk.commit(key=2)
@@ -79,11 +79,11 @@ async def test_a_watcher_gets_what_it_selects():
 async def test_one_who_comes_while_events_are_described_gets_each_once():
     desk = Desk()
     desk.gate.clear()
-    with desk.watchers.watch(Wanted(), "a") as early:
+    with desk.watchers.watch(Selection(), "a") as early:
         desk.commit()
         await asyncio.sleep(0)
         desk.commit()
-        with desk.watchers.watch(Wanted(), "b") as late:
+        with desk.watchers.watch(Selection(), "b") as late:
             assert late.after == 1234
             desk.gate.set()
             assert await frames(early) == await frames(late) == b"1235 1236 "
@@ -91,7 +91,7 @@ async def test_one_who_comes_while_events_are_described_gets_each_once():
 
 async def test_a_watcher_that_does_not_read_is_let_go_and_others_go_on():
     desk = Desk()
-    with desk.watchers.watch(Wanted(), "a") as slow, desk.watchers.watch(Wanted(), "b") as quick:
+    with desk.watchers.watch(Selection(), "a") as slow, desk.watchers.watch(Selection(), "b") as quick:
         got = b""
         while desk.seq < 1234 + MAX_HELD + 1:
             desk.commit()
@@ -104,7 +104,7 @@ async def test_a_watcher_that_does_not_read_is_let_go_and_others_go_on():
 
 async def test_frames_are_bounded_in_bytes(monkeypatch):
     monkeypatch.setattr(watchers, "MAX_HELD_BYTES", 10)
-    watcher = Watcher(Wanted(), 0)
+    watcher = Watcher(Selection(), 0)
     watcher.offer(b"x" * 10)
     assert await frames(watcher) == b"x" * 10
     watcher.offer(b"x" * 11)
@@ -116,12 +116,12 @@ async def test_streams_end_rather_than_miss_something(trouble, monkeypatch):
     monkeypatch.setattr(watchers, "MAX_PENDING", 3)
     desk = Desk()
     desk.fail = trouble == "it cannot be described"
-    with desk.watchers.watch(Wanted(), "a") as watcher:
+    with desk.watchers.watch(Selection(), "a") as watcher:
         for _ in range(1 if desk.fail else 4):
             desk.commit()
         assert [part async for part in watcher.frames()] == []
     desk.fail = False
-    with desk.watchers.watch(Wanted(), "a") as next_one:
+    with desk.watchers.watch(Selection(), "a") as next_one:
         desk.commit()
         assert await frames(next_one) == b"%d " % desk.seq
 
@@ -130,7 +130,7 @@ async def test_large_events_are_described_few_at_a_time_and_the_largest_alone(mo
     monkeypatch.setattr(watchers, "BATCH_BYTES", 2000)
     desk = Desk()
     desk.gate.clear()
-    with desk.watchers.watch(Wanted(), "a") as watcher:
+    with desk.watchers.watch(Selection(), "a") as watcher:
         for size in (1, 500, 500, 500, 9000, 500):
             desk.commit(content="x" * size)
         desk.gate.set()
@@ -144,7 +144,7 @@ async def test_what_waits_to_be_described_is_bounded_in_bytes(monkeypatch):
     monkeypatch.setattr(watchers, "MAX_PENDING_BYTES", 5000)
     desk = Desk()
     desk.gate.clear()
-    with desk.watchers.watch(Wanted(), "a") as watcher:
+    with desk.watchers.watch(Selection(), "a") as watcher:
         for _ in range(2):
             desk.commit(content="x" * 3000)
         assert [part async for part in watcher.frames()] == []
@@ -154,13 +154,13 @@ async def test_an_idle_stream_is_kept_awake_with_its_number(monkeypatch):
     monkeypatch.setattr(watchers, "TICK", 0)
     monkeypatch.setattr(watchers, "HEARTBEAT", 2)
     desk = Desk()
-    with desk.watchers.watch(Wanted(), "a") as watcher:
+    with desk.watchers.watch(Selection(), "a") as watcher:
         assert await frames(watcher) == b"id: 1234\n\n"
 
 
 async def test_streams_are_counted_by_address():
     desk = Desk()
-    with desk.watchers.watch(Wanted(), "a"):
+    with desk.watchers.watch(Selection(), "a"):
         assert desk.watchers.refusal("a", 1) is not None
         assert desk.watchers.refusal("b", 1) is None
     assert desk.watchers.refusal("a", 1) is None

@@ -1,0 +1,53 @@
+"""What is wrong with JSON is said in words of JSON, with where it is."""
+
+import msgspec
+import pytest
+
+from relay.errors import Reject
+from relay.protocol import event as events
+from relay.protocol.json_errors import in_words
+from tests.factories import make_event
+
+FIELDS = msgspec.to_builtins(make_event())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": "zz"}, "id must be 64 lower-case hex digits"),
+        ({"sig": "A" * 128}, "sig must be 128 lower-case hex digits"),
+        ({"id": "0" * 65}, "id must have at most 64 characters"),
+        ({"id": None}, "id must be a text, not null"),
+        ({"kind": "1"}, "kind must be a whole number, not a text"),
+        ({"kind": 65_536}, "kind must be at most 65535"),
+        ({"created_at": -1}, "created_at must be at least 0"),
+        ({"tags": {}}, "tags must be a list, not an object"),
+        ({"tags": [["a"], []]}, "tags[1] must have at least 1 element"),
+        ({"tags": [["a", 5]]}, "tags[0][1] must be a text, not a whole number"),
+        ({"content": True}, "content must be a text, not true or false"),
+    ],
+)
+def test_a_field_of_an_event_is_named_with_what_it_must_be(change: dict[str, object], said: str) -> None:
+    with pytest.raises(Reject) as refused:
+        events.parse(msgspec.json.encode(FIELDS | change))
+    assert str(refused.value) == f"invalid: {said}"
+
+
+def test_a_field_that_is_missing_is_named() -> None:
+    with pytest.raises(Reject) as refused:
+        events.parse(msgspec.json.encode({name: value for name, value in FIELDS.items() if name != "sig"}))
+    assert str(refused.value) == "invalid: the field sig is missing"
+
+
+@pytest.mark.parametrize(
+    ("message", "place", "said"),
+    [
+        ("Expected `object`, got `array`", "", "it must be an object, not a list"),
+        ("Expected `str | null`, got `int`", "url", "url must be a text or null, not a whole number"),
+        ("Object missing required field `name`", "agent", "agent: the field name is missing"),
+        ("Invalid RFC3339 encoded datetime", "expires_at", "expires_at: Invalid RFC3339 encoded datetime"),
+        ("Input data was truncated", "", "Input data was truncated"),
+    ],
+)
+def test_a_message_is_a_sentence_and_what_is_not_known_stays(message: str, place: str, said: str) -> None:
+    assert in_words(message, place) == said
