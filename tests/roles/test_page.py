@@ -140,7 +140,11 @@ def test_what_a_source_did_is_forgotten_in_time_and_many_sources_do_no_harm() ->
     ],
 )
 def test_two_fronts_at_the_same_moment_never_let_in_one_too_many_together(
-    page: Page, monkeypatch: pytest.MonkeyPatch, read: str, come: Callable[[Page, int], bool], reads_first: bool
+    page: SharedPage,
+    monkeypatch: pytest.MonkeyPatch,
+    read: str,
+    come: Callable[[SharedPage, int], bool],
+    reads_first: bool,
 ) -> None:
     """The other front comes just before or just after the first has looked how many there are."""
     look, others = getattr(page, read), []
