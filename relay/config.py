@@ -96,7 +96,7 @@ class Server(Section, frozen=True):
     processes: Annotated[
         Literal["auto", "on", "off"],
         Meta(description="run the writer, search and the fronts as processes; auto: where there are two cores or more"),
-    ] = "off"
+    ] = "auto"
     fronts: Annotated[
         int, Meta(ge=0, le=64, description="processes that serve clients; 0: one fewer than the cores, at least 1")
     ] = 0

@@ -9,7 +9,8 @@ needs a lock, and reading costs less than a function call. The page is anonymous
 that dies leaves its numbers, and the supervisor clears them before it starts the role again.
 
 Limits over all fronts: a front stores its own count first and reads those of the others then. Of two that come at the same moment
-one at least sees the other, so that they never let in one too many together; both may be refused.
+one at least sees the other, so that they never let in one too many together; both may be refused. (Between the store and the read
+an interpreter does far more than a processor holds a store back for.)
 """
 
 import mmap

@@ -59,6 +59,12 @@ class LiveSubscription:
         self.held: list[tuple[bytes, int | None]] | None = []  # with the second each expires
         self.held_bytes = 0
 
+    def eose(self, hint: str | None) -> bytes:
+        """The EOSE message, with the NIP-67 hint if one is given."""
+        if hint is not None:
+            return messages.eose(self.name, hint)
+        return b'["EOSE",%b]' % self.prefix[9:-1]  # the name as it is encoded there
+
 
 class Fanout:
     """The live subscriptions of all connections."""

@@ -1,6 +1,7 @@
 """Who may connect, and how fast clients may send: by their address, by their key, and all of them together."""
 
 from collections.abc import Callable
+from typing import Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
@@ -9,6 +10,8 @@ from relay.server import limits
 from relay.server.intake import ALLOWED, PER_ADDRESS, PER_SECOND
 from relay.server.settings import Settings
 
+UNEVEN: Final = 2  # connections that a front may have above another before it leaves the next one to that
+
 
 class Gate:
     """`clock` is any monotonic one, in seconds. All methods are called on the loop."""
@@ -16,6 +19,8 @@ class Gate:
     def __init__(self, settings: Settings, page: SharedPage, front: int, clock: Callable[[], float]) -> None:
         """Connections are counted on the page, at all fronts together; `front` is the number of this one there."""
         self._settings = settings
+        self._page = page
+        self._front = front
         self.clock = clock
         self.draining = False
         self.websockets = limits.OpenConnections(page, front, "connections")
@@ -43,6 +48,19 @@ class Gate:
         """Count a new HTTP connection in; why not, when its address has too many. While draining `/health` is still asked."""
         config = self._settings.config
         return self.http_connections.enter(address, config.rates.connections_per_address, config.server.max_connections)
+
+    def has_more(self) -> bool:
+        """Whether this front has clearly more connections than the one with the fewest: another should take the next."""
+        page = self._page
+        if page.fronts == 1:
+            return False
+        open_at = [
+            page.count(front, "connections") + page.count(front, "http")
+            for front in range(page.fronts)
+            if front == self._front or page.count(front, "pid")
+        ]
+        own = page.count(self._front, "connections") + page.count(self._front, "http")
+        return own > min(open_at) + UNEVEN
 
     def may_send(self, address: str) -> bool:
         """Whether one more message from this address is within its rate."""

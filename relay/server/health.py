@@ -15,7 +15,7 @@ class RoleHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What `/health` and `tidings info` tell of a running relay. Times are seconds."""
+    """What `/health` tells of a running relay. Times are seconds."""
 
     status: str  # ok, degraded (see `problem`) or draining
     takes_events: bool

@@ -28,6 +28,7 @@ BACKLOG = 2048
 log = logging.getLogger("tidings.listener")
 
 FIRST_GIVEN = 3  # the first descriptor that a service manager passes (sd_listen_fds)
+LOOK_AWAY = 0.003  # seconds in which another front may take a connection
 REST = 1.0  # seconds without accepting where descriptors ran out
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
@@ -150,10 +151,16 @@ class RequestProtocol(H11Protocol):
 class Acceptor:
     """Accepts on a listening socket that several fronts share, one connection each time the loop looks at it.
 
-    A front that took all that wait would leave the others idle. `servers` of uvicorn are closed and waited for by these names.
+    A front that took all that wait would leave the others idle, and the one that is awake would take most. So a front that
+    `has_more` connections than another looks away for a moment; what waits then still, it takes all the same.
+    `servers` of uvicorn are closed and waited for by these names.
     """
 
-    def __init__(self, sock: socket.socket, protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, sock: socket.socket, protocol: Callable[[], asyncio.Protocol], has_more: Callable[[], bool]
+    ) -> None:
+        self._has_more = has_more
+        self._looked_away = False
         self._socket = sock
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
@@ -176,6 +183,12 @@ class Acceptor:
             self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
+        if not self._looked_away and self._has_more():
+            self._looked_away = True
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(LOOK_AWAY, self._listen)
+            return
+        self._looked_away = False
         try:
             connection, _ = self._socket.accept()
         except (BlockingIOError, ConnectionError):
@@ -196,13 +209,17 @@ class Acceptor:
 class Listener(uvicorn.Server):
     """uvicorn without its signal handlers, since `relay.app` decides when to stop, and with an Acceptor on each socket."""
 
+    def __init__(self, config: uvicorn.Config, has_more: Callable[[], bool]) -> None:
+        super().__init__(config)
+        self.has_more = has_more
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self.servers = [Acceptor(sock, self._protocol) for sock in sockets or ()]  # type: ignore[misc]
+        self.servers = [Acceptor(sock, self._protocol, self.has_more) for sock in sockets or ()]  # type: ignore[misc]
 
     def _protocol(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -227,7 +244,8 @@ def make(shared: Shared, application: Any) -> Listener:
             backlog=BACKLOG,
             timeout_keep_alive=int(settings.open_timeout) or 5,
             timeout_graceful_shutdown=max(1, int(settings.drain_timeout)),
-        )
+        ),
+        shared.gate.has_more,
     )
 
 

@@ -1,7 +1,10 @@
-"""REQ history and COUNT: what takes a moment is answered at once, the rest stands in a fair line for the storage readers.
+"""REQ history and COUNT: what takes a moment is answered on the event loop, the rest by the storage readers.
 
-What is answered at once has its share of each turn of the event loop. Beyond that every connection has its own queue; the
-workers take one job from one connection at a time, in turn, so that a client with a hundred queries delays another by one.
+A connection's questions are tried on the loop one at a time, all connections in turn, within a share of CPU time of each turn of
+the loop; so a client with a hundred questions delays another by one. What storage does not answer in a moment (`at_once`) goes to
+a second line, whose workers take one job from one connection at a time, too, and does not hold back what the client asked after
+it: a client tells answers apart by their subscription, and may get them in another order than it asked (NIP-01).
+
 A long answer is sent in parts, each only when the socket has taken the one before: a slow reader parks its job and holds no
 worker.
 """
@@ -21,7 +24,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, messages
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
-from relay.protocol.session import CountRequest, Open
+from relay.protocol.session import CountRequest
 from relay.server import frames, searching
 from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
@@ -33,18 +36,18 @@ from storage.search.engine import SearchEngine
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
 SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
+PACKED_AT_ONCE: Final = 4096  # bytes of an answer that are compressed on the loop; it takes about 20 µs a KiB
+FLUSHED: Final = 32 * 1024  # bytes of an answer that do not wait for the end of the turn
 _INVITES: Final = frozenset([kinds.INVITE])
-MAX_WAITING: Final = 200  # jobs of one connection; more than that pauses its reading
+MAX_WAITING: Final = 200  # questions of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
 
 
 class History(msgspec.Struct, gc=False):
-    """A REQ on its way: read up to `upto`, then EOSE. `rest` is what is still to be sent, None before the query ran."""
+    """A REQ that the loop did not finish. `rest` is what is still to be sent, None before the query ran."""
 
     subscription: LiveSubscription
-    request: Open
-    upto: int
     rest: tuple[int, ...] | None = None
     complete: bool | None = False  # None: nobody can say, since something was searched for
     cut: bool = False  # by the relay's own limit
@@ -57,7 +60,9 @@ class AskingConnection(Receiver, Protocol):
     """A connection as its queries are answered."""
 
     address: str
-    jobs: list[Job]
+    asked: deque[LiveSubscription]  # REQs that were not tried on the loop yet
+    asking: bool  # set here: it waits for a turn of the loop to try them
+    jobs: deque[Job]  # for the workers
     lined_up: bool  # set here: it waits for a worker, or has one
     writable: bool
 
@@ -97,6 +102,7 @@ class Queries:
         self._fanout = fanout
         self._search = search
         self._invite = invite
+        self._line: deque[AskingConnection] = deque()  # have something to be tried on the loop, each once
         self._ready: deque[AskingConnection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
@@ -112,32 +118,123 @@ class Queries:
         self.limits = limits
         self._eose_hints = eose_hints
 
-    def submit(self, connection: AskingConnection, job: Job) -> None:
-        """Answer a job at once, or put it at the end of its connection's queue."""
-        idle = not connection.jobs and not connection.lined_up and connection.writable and not connection.deflate
-        if idle and type(job) is History and self._has_share() and self._answer(connection, job):
+    def ask(self, connection: AskingConnection, subscription: LiveSubscription) -> None:
+        """Answer a REQ at once, or in this connection's turn."""
+        if not self._line and connection.writable and self._has_share():
+            self._try(connection, subscription)
             return
+        connection.asked.append(subscription)
+        self.wake(connection)
+
+    def count(self, connection: AskingConnection, job: CountRequest) -> None:
+        """Answer a COUNT when a worker comes to it."""
         connection.jobs.append(job)
         self.wake(connection)
 
-    def _answer(self, connection: AskingConnection, job: History) -> bool:
-        """Whether it was answered, if only in part, or refused: there and then."""
-        try:
-            wires = self._moment(connection, job)
-            if wires is None:
-                return False
-            self._deliver(connection, job, frames.events(job.subscription.prefix, wires))
-        except Exception as error:
-            self._fail(connection, job, error)
-        self.wake(connection)
-        return True
-
     def wake(self, connection: AskingConnection) -> None:
         """The connection may have work that can go on: a new job, or its socket took what it was given."""
-        if connection.jobs and not connection.lined_up and connection.writable:
+        if not connection.writable:
+            return
+        if connection.asked and not connection.asking:
+            connection.asking = True
+            self._line.append(connection)
+            if not self._share_ends:
+                self._begin_share()
+        if connection.jobs and not connection.lined_up:
             connection.lined_up = True
             self._ready.append(connection)
             self._wake.release()
+
+    # on the loop
+
+    def _has_share(self) -> bool:
+        """Whether this turn of the event loop has time left for queries."""
+        if not self._share_ends:
+            self._begin_share()
+            return SHARE > 0
+        return thread_time() < self._share_ends
+
+    def _begin_share(self) -> None:
+        self._share_ends = thread_time() + SHARE
+        asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """The next turn of the loop: answer of each connection in line one question after another, while the share lasts."""
+        self._share_ends = 0.0
+        line = self._line
+        if not line:
+            return
+        self._begin_share()
+        served: dict[AskingConnection, None] = {}
+        while line and thread_time() < self._share_ends:
+            connection = line.popleft()
+            served[connection] = None
+            if connection.asked and connection.writable:
+                self._guard(connection, partial(self._try, connection, connection.asked.popleft()))
+            if connection.asked and connection.writable:
+                line.append(connection)
+            else:
+                connection.asking = False
+        for connection in served:
+            self._guard(connection, connection.flush)
+
+    def _guard(self, connection: AskingConnection, work: Callable[[], None]) -> None:
+        """Do something for one connection; where that fails, that one is cut and the others go on."""
+        try:
+            work()
+        except Exception as error:
+            self._faults.report("a query", error)
+            connection.abort()
+
+    def _try(self, connection: AskingConnection, subscription: LiveSubscription) -> None:
+        """Answer a REQ there and then, if only in part or with a refusal, or leave it to a worker."""
+        if not _is_open(subscription):
+            return
+        try:
+            found = self._moment(connection, subscription)
+            if found is not None and connection.deflate and sum(map(len, found.wires)) > PACKED_AT_ONCE:
+                found = None
+            if found is not None:
+                render = frames.deflated_events if connection.deflate else frames.events
+                data = render(subscription.prefix, found.wires)
+                if found.rest:
+                    self._queue(connection, data)
+                else:
+                    self._end(connection, subscription, data, found)
+                    return
+        except Exception as error:
+            self._fail(connection, subscription, error)
+            return
+        job = History(subscription)
+        if found is not None:
+            job.rest, job.complete, job.cut = found.rest, found.complete, found.cut
+        connection.jobs.append(job)
+        self.wake(connection)
+
+    def _moment(self, connection: AskingConnection, subscription: LiveSubscription) -> Found | None:
+        """The answer, or the first part of it, where that takes a moment."""
+        filters = subscription.filters
+        if searching.searches(filters) or _asks_for_invites(filters):
+            return None
+        return self._reader.at_once(filters, connection.session.keys, int(time.time()), subscription.after, self.limits)
+
+    def _end(
+        self, connection: AskingConnection, subscription: LiveSubscription, data: bytes, found: Found | History
+    ) -> None:
+        """Queue the last part of an answer, and EOSE."""
+        self.answered += 1
+        self._queue(connection, data)
+        connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
+        self._fanout.release(subscription)
+
+    def _queue(self, connection: AskingConnection, data: bytes) -> None:
+        """Queue frames; many bytes are written at once, so that the socket says when it has enough."""
+        if data:
+            connection.queue(data)
+            if len(data) > FLUSHED:
+                connection.flush()
+
+    # in threads
 
     async def close(self) -> None:
         """End the workers at once; what they had not sent is not sent."""
@@ -150,7 +247,7 @@ class Queries:
             connection = self._ready.popleft()
             try:
                 if connection.jobs:
-                    await self._run(connection, connection.jobs.pop(0))
+                    await self._run(connection, connection.jobs.popleft())
                 connection.lined_up = False
                 connection.flush()
                 connection.consider_reading()
@@ -161,15 +258,16 @@ class Queries:
             del connection  # a client that left is not kept while this worker waits
 
     async def _run(self, connection: AskingConnection, job: Job) -> None:
+        asked = job if isinstance(job, CountRequest) else job.subscription
         try:
             if isinstance(job, CountRequest):
                 await self._count(connection, job)
-            else:
+            elif _is_open(job.subscription):
                 await self._history(connection, job)
         except Exception as error:
-            self._fail(connection, job, error)
+            self._fail(connection, asked, error)
 
-    def _fail(self, connection: AskingConnection, job: Job, error: Exception) -> None:
+    def _fail(self, connection: AskingConnection, asked: CountRequest | LiveSubscription, error: Exception) -> None:
         """What went wrong is the client's answer, and where it is not the client's doing, the log's."""
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
         if not isinstance(error, StorageError | Reject | ChangeRefused):
@@ -177,10 +275,10 @@ class Queries:
             reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
         elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)
-        if isinstance(job, CountRequest):
-            connection.send(messages.closed(job.subscription, reason))
-        elif _is_open(job):
-            connection.end(job.subscription, reason)
+        if isinstance(asked, CountRequest):
+            connection.send(messages.closed(asked.subscription, reason))
+        elif _is_open(asked):
+            connection.end(asked, reason)
 
     async def _count(self, connection: AskingConnection, job: CountRequest) -> None:
         keys, now = connection.session.keys, int(time.time())
@@ -193,41 +291,20 @@ class Queries:
         connection.send(messages.count(job.subscription, counted.total, counted.hll))
 
     async def _history(self, connection: AskingConnection, job: History) -> None:
-        if not self._has_share():
-            await asyncio.sleep(0)  # a turn for the others
-        if not _is_open(job):
-            return
-        wires = self._moment(connection, job)
-        if wires is None:
-            wires = await self._read(connection, job)
-        prefix = job.subscription.prefix
+        """Send an answer, or the next part of it; what is left goes to the front of the connection's queue."""
+        wires = await self._read(connection, job)
+        subscription = job.subscription
         if connection.deflate:
-            data = await self._packers.run(partial(frames.deflated_events, prefix, wires))
+            data = await self._packers.run(partial(frames.deflated_events, subscription.prefix, wires))
         else:
-            data = frames.events(prefix, wires)
-        if _is_open(job):
-            self._deliver(connection, job, data)
-
-    def _has_share(self) -> bool:
-        """Whether this turn of the event loop has time left for queries."""
-        now = thread_time()
-        if not self._share_ends:
-            self._share_ends = now + SHARE
-            asyncio.get_running_loop().call_soon(self._end_turn)
-        return now < self._share_ends
-
-    def _end_turn(self) -> None:
-        self._share_ends = 0.0
-
-    def _moment(self, connection: AskingConnection, job: History) -> list[bytes] | None:
-        """The first part of an answer, where that takes a moment."""
-        filters = job.request.filters
-        if job.rest is not None or searching.searches(filters) or _asks_for_invites(filters):
-            return None
-        found = self._reader.at_once(filters, connection.session.keys, int(time.time()), job.upto, self.limits)
-        if found is None:
-            return None
-        return _begun(job, found)
+            data = frames.events(subscription.prefix, wires)
+        if not _is_open(subscription):
+            return
+        if job.rest:
+            connection.queue(data)
+            connection.jobs.appendleft(job)
+        else:
+            self._end(connection, subscription, data, job)
 
     async def _read(self, connection: AskingConnection, job: History) -> list[bytes]:
         """The first part of an answer, or the next."""
@@ -235,44 +312,37 @@ class Queries:
         if job.rest is not None:
             part, job.rest = job.rest[:PART], job.rest[PART:]
             return await self._reader.fetch(part, now)
-        filters, keys = job.request.filters, connection.session.keys
+        subscription, keys = job.subscription, connection.session.keys
+        filters = subscription.filters
         if _asks_for_invites(filters):
             invite = await self._invite(filters, connection.address)
             job.rest, job.complete = (), True
             return [] if invite is None else [wire(invite)]
         if searching.searches(filters):
-            scope = searching.SearchScope(keys, now, job.upto, self.limits)
+            scope = searching.SearchScope(keys, now, subscription.after, self.limits)
             answered = await searching.history(self._search(), self._reader, filters, scope)
             job.rest, job.complete = answered.rest, None
             return answered.wires
-        return _begun(job, await self._reader.query(filters, keys, now, job.upto, self.limits))
-
-    def _deliver(self, connection: AskingConnection, job: History, data: bytes) -> None:
-        """Queue a part of an answer; after the last EOSE, else the job goes to the front of its queue."""
-        connection.queue(data)
-        if job.rest:
-            connection.jobs.insert(0, job)
-            return
-        self.answered += 1
-        connection.send(messages.eose(job.request.subscription, _hint(job, self._eose_hints)))
-        self._fanout.release(job.subscription)
+        found = None
+        if connection.deflate:
+            if not self._has_share():
+                await asyncio.sleep(0)  # a turn for the others
+            found = self._moment(connection, subscription)
+        if found is None:
+            found = await self._reader.query(filters, keys, now, subscription.after, self.limits)
+        job.rest, job.complete, job.cut = found.rest, found.complete, found.cut
+        return found.wires
 
 
-def _begun(job: History, found: Found) -> list[bytes]:
-    """The first part of what was found; the job keeps the rest."""
-    job.rest, job.complete, job.cut = found.rest, found.complete, found.cut
-    return found.wires
-
-
-def _hint(job: History, wanted: str) -> str | None:
+def _hint(complete: bool | None, cut: bool, wanted: str) -> str | None:
     """NIP-67's hint, by `server.eose_hints`.
 
     A client that gets fewer events than its limit knows that these are all, and one that gets as many asks on: what counting
     cannot tell it is that the relay's limit was below its own. Strict parsers take an EOSE of three elements for none.
     """
-    if wanted == "always" and job.complete is not None:
-        return "finish" if job.complete else "more"
-    return "more" if wanted == "auto" and job.cut else None
+    if wanted == "always" and complete is not None:
+        return "finish" if complete else "more"
+    return "more" if wanted == "auto" and cut else None
 
 
 def _asks_for_invites(filters: Sequence[Filter]) -> bool:
@@ -280,7 +350,6 @@ def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     return all(wanted.kinds == _INVITES for wanted in filters)
 
 
-def _is_open(job: History) -> bool:
+def _is_open(subscription: LiveSubscription) -> bool:
     """Whether the client still wants it: neither closed nor replaced since, and the connection is there."""
-    subscription = job.subscription
     return subscription.connection.session.subscriptions.get(subscription.name) is subscription

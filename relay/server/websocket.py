@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -35,7 +36,7 @@ from relay.server import frames, intake, limits
 from relay.server.fanout import LiveSubscription
 from relay.server.inbound import Inbound, Received
 from relay.server.origin import public_url
-from relay.server.queries import MAX_WAITING, History, Job
+from relay.server.queries import MAX_WAITING, Job
 from relay.server.shared import Shared
 from storage.base import Outcome, Status
 
@@ -74,6 +75,8 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "address",
         "allowance",
+        "asked",
+        "asking",
         "author",
         "closing_at",
         "connected",
@@ -129,7 +132,9 @@ class Connection(asyncio.Protocol):
         self.in_line = False  # waiting for its turn to be read
         self.deaf = False  # sent so much rubbish that nothing more is looked at
         self.allowance = intake.Allowance(shared.clock())
-        self.jobs: list[Job] = []
+        self.asked: deque[LiveSubscription] = deque()  # REQs that were not tried on the loop yet
+        self.asking = False  # waiting for a turn of the loop to try them
+        self.jobs: deque[Job] = deque()  # for the query workers
         self.out: list[bytes] = []
         self.parts: bytearray | None = (
             None  # of a fragmented text; websockets bounds their sum, empty ones take no room
@@ -153,6 +158,7 @@ class Connection(asyncio.Protocol):
         self.server_state.connections.discard(self)
         self.shared.connections.forget(self)
         self.unread = b""
+        self.asked.clear()
         self.jobs.clear()
         self.out.clear()
         for subscription in self.session.subscriptions.values():
@@ -315,7 +321,7 @@ class Connection(asyncio.Protocol):
             self.send(effect.reply)
             self._in_vain(len(data))
         elif isinstance(effect, CountRequest):
-            shared.queries.submit(self, effect)
+            shared.queries.count(self, effect)
         elif isinstance(effect, Cancel):
             self._cancel(effect.subscription)
             self._in_vain(len(data))  # nothing, unless it is all padding
@@ -355,7 +361,7 @@ class Connection(asyncio.Protocol):
         subscription = LiveSubscription(self, request.subscription, request.filters, upto)
         self.session.opened(request.subscription, subscription, request.filters)
         self.fanout.add(subscription)
-        self.shared.queries.submit(self, History(subscription, request, upto))
+        self.shared.queries.ask(self, subscription)
 
     def _cancel(self, name: str) -> None:
         self._drop(name)
@@ -486,7 +492,7 @@ class Connection(asyncio.Protocol):
         """Whether too much of what this client sent is unfinished; once a close frame went out, only its answer matters."""
         return self.connected and (
             self.in_flight >= MAX_IN_FLIGHT
-            or len(self.jobs) >= MAX_WAITING
+            or len(self.jobs) + len(self.asked) >= MAX_WAITING
             or not self.writable
             or not self.shared.ingest.room()
         )

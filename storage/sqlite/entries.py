@@ -88,4 +88,4 @@ def private_prefixes(audience: Iterable[str]) -> list[bytes]:
 
 def visible_prefixes(readers: Iterable[str]) -> tuple[bytes, ...]:
     """The prefixes whose rows these readers may see: the public one first."""
-    return (PUBLIC_PREFIX, *(reader_prefix(reader) for reader in sorted(readers)))
+    return (PUBLIC_PREFIX, *[reader_prefix(reader) for reader in sorted(readers)])

@@ -166,47 +166,6 @@ def _bodies_of(joined: bytes | None) -> Iterable[bytes | None]:
     return repeat(None) if joined is None else [body or None for body in joined.split(b"\n")]
 
 
-def short_page(
-    connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int
-) -> tuple[list[bytes], bool] | None:
-    """What `page` and `first_part` give together where the limit is a client's own and small: the usual question.
-
-    None where it takes the long way: for ids and other conditions, several statements, or a large body.
-    """
-    if limit > _BODIES or wanted.is_empty():
-        return None
-    if wanted.ids is not None:
-        return _short_among(connection, wanted, scope, limit)
-    found = plan(connection, wanted, scope.prefixes)
-    if len(found.arms) > query.ARMS_A_STATEMENT:
-        return None
-    parts = _fetch(connection, found, "wires", scope, limit + 1)
-    if not parts or parts[0][0][0] is None:
-        return [], True
-    return _cut_wires(parts[0][0][0], limit) if len(parts) == 1 else None
-
-
-def _short_among(
-    connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int
-) -> tuple[list[bytes], bool] | None:
-    if wanted.kinds is not None or wanted.authors is not None or wanted.tags or scope.after is not None:
-        return None
-    parts = list(_by_ids(wanted, scope))
-    if len(parts) > 1:
-        return None
-    ((part, bounds),) = parts
-    sql = listed(named("lookup")["wires_among"], ("ids", len(part)))
-    joined, private = connection.execute(sql, (*part, *bounds, limit + 1)).fetchone()
-    if private:
-        return None
-    return ([], True) if joined is None else _cut_wires(joined, limit)
-
-
-def _cut_wires(joined: bytes, limit: int) -> tuple[list[bytes], bool] | None:
-    wires = joined.split(b"\n")
-    return None if b"" in wires else (wires[:limit], len(wires) <= limit)
-
-
 def page(
     connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int, *, finish: bool, most: int
 ) -> tuple[list[Row], bool]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import aiosqlite
-import msgspec
 
 from relay.protocol import event as events
 from relay.protocol import hll
@@ -20,7 +19,7 @@ from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent
 from storage.identities.types import Lookups
-from storage.sqlite import database_file, entries, lookup
+from storage.sqlite import database_file, entries, lookup, short
 from storage.sqlite.feed import SqliteFeed
 from storage.sqlite.identities.reads import SqliteLookups
 from storage.sqlite.log_rows import unpack_audience
@@ -140,10 +139,13 @@ class SqliteReader:
         limits: Limits = Limits(),  # noqa: B008
     ) -> Found | None:
         """As `query`, where that takes a moment."""
-        if not is_small(filters):
-            return None
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
-        return self._quick.run(lambda connection: _query(connection, filters, scope, limits))
+
+        def work(connection: sqlite3.Connection) -> Found | None:
+            found = short.answer(connection, filters[0], scope, limits) if len(filters) == 1 else None
+            return answer(connection, filters, scope, limits) if found is None and is_small(filters) else found
+
+        return self._quick.run(work)
 
     async def query(
         self,
@@ -158,7 +160,7 @@ class SqliteReader:
         """What any of the filters matches; see storage.base.Reader."""
         place = None if after is None else (after[0], events.rank(after[1]))
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
-        return await self.run(lambda connection: _query(connection, filters, scope, limits))
+        return await self.run(lambda connection: answer(connection, filters, scope, limits))
 
     async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
         """The wire forms of these events in the order asked."""
@@ -226,10 +228,8 @@ class SqliteReader:
                 self._waiting[chosen] -= 1
 
 
-def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, limits: Limits) -> Found:
-    short = _short(connection, filters[0], scope, limits) if len(filters) == 1 else None
-    if short is not None:
-        return short
+def answer(connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, limits: Limits) -> Found:
+    """What any of the filters matches, each by a plan of its own."""
     pages = []
     complete, cut = True, False
     for wanted in filters:
@@ -244,33 +244,6 @@ def _query(connection: sqlite3.Connection, filters: Sequence[Filter], scope: loo
     found = pages[0] if len(pages) == 1 else lookup.union(pages)
     wires, covered = lookup.first_part(connection, found, scope.now)
     return Found(wires, tuple([row[2] for row in found[covered:]]), complete, cut)
-
-
-def _short(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, limits: Limits) -> Found | None:
-    """The answer to one filter with a small limit of its own, or with few ids: what is asked most."""
-    limit = wanted.limit
-    if limit is None and wanted.ids is not None:
-        limit = len(wanted.ids)
-        if limit > limits.default:
-            return None
-    if limit is None or limit > limits.maximum:
-        return None
-    found = lookup.short_page(connection, wanted, scope, limit)
-    if found is None:
-        return None
-    wires, complete = found
-    if wanted.until is not None and wires and not complete:
-        last = _decode_dated(wires[-1]).created_at
-        if lookup.stands_still(last, wanted.until, limit, finish=False):
-            return None
-    return Found(wires, (), complete)
-
-
-class _Dated(msgspec.Struct, gc=False):
-    created_at: int
-
-
-_decode_dated = msgspec.json.Decoder(_Dated).decode
 
 
 def _count(

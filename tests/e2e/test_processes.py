@@ -189,6 +189,26 @@ def _listens(pid: int, server: Server) -> bool:
     return False
 
 
+async def test_connections_are_spread_evenly_over_the_fronts(relay: Server) -> None:
+    fronts = [pid for pid in children(relay) if _listens(pid, relay)]
+    before = {pid: _sockets(pid) for pid in fronts}
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(40):
+            await stack.enter_async_context(client(relay))
+        held = [_sockets(pid) - before[pid] for pid in fronts]
+        assert sum(held) == 40
+        assert all(15 <= number <= 25 for number in held), held
+
+
+def _sockets(pid: int) -> int:
+    """How many sockets a process has open."""
+    number = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            number += str(file.readlink()).startswith("socket:")
+    return number
+
+
 async def test_the_writer_may_be_stopped_for_a_while(relay: Server) -> None:
     """What was sent waits for it, and readers are served meanwhile."""
     key = fresh_key()

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -128,3 +129,34 @@ def test_what_a_source_did_is_forgotten_in_time_and_many_sources_do_no_harm() ->
         page.spend(f"source {number}", 100.0, 1, 1000.0)
     assert page.spend("a", 100.0, 1, 1099.0) == pytest.approx(1.0)
     assert page.spend("a", 100.0, 1, 1100.0) == 0.0
+
+
+@pytest.mark.parametrize("reads_first", [True, False])
+@pytest.mark.parametrize(
+    ("read", "come"),
+    [
+        ("connections_of", lambda page, front: page.enter(front, "192.0.2.1", 1)),
+        ("total", lambda page, front: page.join(front, "connections", 1)),
+    ],
+)
+def test_two_fronts_at_the_same_moment_never_let_in_one_too_many_together(
+    page: SharedPage,
+    monkeypatch: pytest.MonkeyPatch,
+    read: str,
+    come: Callable[[SharedPage, int], bool],
+    reads_first: bool,
+) -> None:
+    """The other front comes just before or just after the first has looked how many there are."""
+    look, others = getattr(page, read), []
+
+    def interrupted(name: str) -> int:
+        monkeypatch.setattr(page, read, look)
+        before = look(name)
+        others.append(come(page, 1))
+        return int(before if reads_first else look(name))
+
+    monkeypatch.setattr(page, read, interrupted)
+    let_in = come(page, 0)
+    assert len(others) == 1
+    assert not (let_in and others[0])
+    assert page.connections_of("192.0.2.1") + page.total("connections") == let_in + others[0]

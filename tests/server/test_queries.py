@@ -41,12 +41,28 @@ async def test_connections_take_turns(relay: Relay) -> None:
     assert len(await greedy.gather(50)) == 50
 
 
-async def test_one_connections_answers_keep_the_order_of_its_questions(relay: Relay) -> None:
+async def test_all_of_one_connections_questions_are_answered(relay: Relay) -> None:
     hub = relay()
     client = Client(hub)
     for number in range(20):
         client.send("COUNT" if number % 2 else "REQ", str(number), {"kinds": [1]})
-    assert [message[1] for message in await client.gather(20)] == [str(number) for number in range(20)]
+    assert sorted(int(message[1]) for message in await client.gather(20)) == list(range(20))
+
+
+async def test_a_slow_question_does_not_hold_back_what_is_asked_after_it(relay: Relay) -> None:
+    class Mixed(MemoryLog):
+        """Answers on the spot all but questions about kind 7."""
+
+        def at_once(self, filters: Any, *given: Any) -> Any:
+            return None if filters[0].kinds == {7} else super().at_once(filters, *given)
+
+    log = Mixed(quick=True)
+    log.reading.clear()
+    client = Client(relay(log, ONE_WORKER))
+    client.send_all([("REQ", "slow", {"kinds": [7]}), ("REQ", "soon", {"kinds": [1]}), ("REQ", "too", {"kinds": [2]})])
+    assert [await client.next(), await client.next()] == [["EOSE", "soon"], ["EOSE", "too"]]
+    log.reading.set()
+    assert await client.next() == ["EOSE", "slow"]
 
 
 async def test_a_long_answer_arrives_whole_and_in_order(relay: Relay) -> None:
@@ -206,8 +222,7 @@ class TestAnsweredAtOnce:
 
     async def test_answers_keep_the_order_of_the_questions(self, relay: Relay) -> None:
         client = Client(relay(MemoryLog(quick=True)))
-        for number in range(20):
-            client.send("COUNT" if number % 3 == 0 else "REQ", str(number), {"kinds": [1]})
+        client.send_all(("REQ", str(number), {"kinds": [1]}) for number in range(20))
         assert [message[1] for message in await client.gather(20)] == [str(number) for number in range(20)]
 
     async def test_a_turn_answers_for_a_bounded_time_and_the_next_goes_on(
@@ -234,6 +249,43 @@ class TestAnsweredAtOnce:
         assert [message[1] for message in await client.gather(100 - answered)] == [
             str(number) for number in range(answered, 100)
         ]
+
+    async def test_connections_take_turns_on_the_loop(self, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+        ticks = itertools.count()
+        monkeypatch.setattr(queries, "thread_time", lambda: next(ticks) * queries.SHARE / 4)
+        log = MemoryLog(quick=True)
+        hub = relay(log)
+        greedy, modest = Client(hub), Client(hub)
+        greedy.send_all(("REQ", str(number), {"kinds": [1]}) for number in range(100))
+        modest.send("REQ", "modest", {"kinds": [7]})
+        assert await modest.next() == ["EOSE", "modest"]
+        assert len(greedy.pending()) < 25
+        assert modest.connection.asking is False
+        await greedy.until(lambda: ["EOSE", "99"] in greedy.messages)
+
+    async def test_whoever_does_not_read_its_answers_is_asked_about_no_more(self, relay: Relay) -> None:
+        hub = relay(MemoryLog(quick=True))
+        await filled(hub, 30, size=5000)
+        slow, other = Client(hub), Client(hub)
+        slow.wire.stalled = True
+        slow.send_all(("REQ", str(number), {"kinds": [1]}) for number in range(20))
+        await settle()
+        assert slow.wire.unread < 3 * 30 * 6000
+        other.send("REQ", "s", {"kinds": [7]})
+        assert await other.next() == ["EOSE", "s"]
+        slow.wire.stalled = False
+        slow.wire.drain()
+        await slow.until(lambda: ["EOSE", "19"] in slow.messages)
+
+    async def test_a_small_answer_is_compressed_there_and_then_and_a_large_one_is_not(self, relay: Relay) -> None:
+        hub = relay(MemoryLog(quick=True))
+        await filled(hub, 30, size=500)
+        client = Client(hub, compressed=True)
+        client.send("REQ", "small", {"kinds": [1], "limit": 2})
+        assert [message[0] for message in client.pending()] == ["EVENT", "EVENT", "EOSE"]
+        client.send("REQ", "large", {"kinds": [1]})
+        assert client.pending() == []
+        assert [message[0] for message in await client.gather(31)] == ["EVENT"] * 30 + ["EOSE"]
 
     async def test_a_long_answer_goes_on_behind(self, relay: Relay) -> None:
         hub = relay(MemoryLog(first_part=7, quick=True))

@@ -32,15 +32,6 @@ SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, 
 FROM events
 WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
 
--- name: wires_among
--- The bodies in order, as in query.sql, and how many of the events are private.
-SELECT CAST(group_concat(CASE WHEN length(n.wire) <= 8192 THEN n.wire ELSE '' END, char(10)) AS BLOB), sum(n.audience IS NOT NULL)
-FROM (
-    SELECT wire, audience FROM events
-    WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
-    ORDER BY created_at DESC, id LIMIT ?
-) AS n
-
 -- name: by_id
 SELECT seq, wire, door, received_at, audience, expires_at FROM events WHERE id = ?
 

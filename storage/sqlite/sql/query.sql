@@ -32,11 +32,6 @@ SELECT
     CAST(group_concat(CASE WHEN length(v.wire) <= 8192 THEN v.wire ELSE '' END, char(10)) AS BLOB)
 FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq
 
--- name: wires
--- A short page that needs nothing but its bodies.
-SELECT CAST(group_concat(CASE WHEN length(v.wire) <= 8192 THEN v.wire ELSE '' END, char(10)) AS BLOB)
-FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq
-
 -- name: heads
 SELECT CAST('[' || group_concat(e.created_at || ',' || e.rank || ',' || e.seq) || ']' AS BLOB), NULL FROM ({merged}) AS e
 
