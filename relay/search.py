@@ -18,7 +18,7 @@ import msgspec
 
 from relay.config import Config, ConfigError, Search
 from relay.roles.page import FAULTY, SharedPage
-from relay.roles.search import SearchServer, SettingsInForce
+from relay.roles.search import BEAT, SearchServer, SettingsInForce
 from relay.roles.supervisor import Lifeline
 from relay.server.embedding import Worker
 from relay.server.follow import Follower, LogFollower
@@ -34,7 +34,6 @@ from storage.search.sqlite import SqliteSearch
 from storage.sqlite.tools import SqliteStore
 
 DIRECTORY: Final = "search"  # what is kept beside the database: the index of vectors, which can be made again
-BEAT: Final = 1.0  # seconds
 
 _encode: Final = msgspec.msgpack.encode
 _settings: Final = msgspec.msgpack.Decoder(Search).decode
@@ -205,6 +204,7 @@ async def live(
         server = SearchServer(service, _settings, faults.report)
         stack.callback(server.close)
         service.work(following.add, server.tell)
+        tasks.repeat(server.beat, "the signs of life for fronts")
         tasks.repeat(partial(server.listen, listener), "the door of search")
         lifeline.ready()
         await stop.wait()

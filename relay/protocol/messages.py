@@ -19,6 +19,7 @@ MAX_SUBSCRIPTION_ID: Final = 64  # NIP-01
 MAX_ECHO: Final = 256  # characters of a name that is wrong
 LONG: Final = 65_536  # bytes of a message that is looked over before it is decoded
 MAX_LISTS: Final = 10_000  # in the tags of an event: each costs more than its bytes tell
+MANY_LISTS: Final = f"more than {MAX_LISTS} tags or brackets in tags"
 Name = str | msgspec.Raw  # of an event or a subscription: a text, or a number as it was written
 
 
@@ -101,6 +102,7 @@ _all_hex = re.compile("[0-9a-f]{256}").fullmatch
 _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
+_decode_outline = msgspec.json.Decoder(_Outline).decode
 _decode_outlined = msgspec.json.Decoder(_Outlined).decode
 _decode_any = msgspec.json.Decoder().decode
 _question = re.compile(rb'\s*\[\s*"(?P<verb>REQ|COUNT)"\s*,\s*"(?P<name>[^"\\]{0,%d})"' % MAX_ECHO).match
@@ -147,8 +149,20 @@ def _check_lists(data: bytes) -> None:
         event = _decode_outlined(data).event
     except _FAULTS:
         return  # no event, or one that is refused for what it is
-    if bytes(event.tags).count(b"[") > MAX_LISTS:
-        raise Malformed(ok(_echo(event.id) or "", False, f"invalid: more than {MAX_LISTS} tags or brackets in tags"))
+    if _has_many_lists(event):
+        raise Malformed(ok(_echo(event.id) or "", False, f"invalid: {MANY_LISTS}"))
+
+
+def _has_many_lists(event: _Outline) -> bool:
+    return bytes(event.tags).count(b"[") > MAX_LISTS
+
+
+def has_many_lists(data: bytes) -> bool:
+    """Whether an event, as JSON, is refused before it is decoded: for `MANY_LISTS`."""
+    try:
+        return len(data) > LONG and _has_many_lists(_decode_outline(data))
+    except _FAULTS:
+        return False
 
 
 def broken(data: bytes, reason: Reject) -> Malformed:

@@ -43,6 +43,7 @@ from storage.failures import CommandFailure
 from storage.search.engine import Hit, Progress, SearchEngine, SearchHealth
 
 AT_ONCE: Final = 8  # questions of one front that are worked on at a time
+BEAT: Final = 1.0  # seconds between two signs of life
 AGAIN: Final = 0.1  # seconds until connections are accepted again when the system has no room for one
 _KEPT: Final = 64 * 1024  # bytes of settings, with their length
 _LENGTH: Final = 4
@@ -122,15 +123,17 @@ class SearchServer:
             for link in self._links:
                 link.tell()
 
+    async def beat(self) -> None:
+        """Let every front hear something once in a while, until cancelled: a role that stands still says nothing."""
+        while True:
+            for link in self._links:
+                link.tell()
+            await asyncio.sleep(BEAT)
+
     def close(self) -> None:
         """Hang up on all; what they asked is abandoned. Idempotent."""
         for link in list(self._links):
             link.abort()
-
-    @property
-    def unanswered(self) -> int:
-        """Questions of all fronts that have no answer yet."""
-        return sum(link.unanswered for link in self._links)
 
     def enter(self, link: "_FrontLink") -> None:
         """A front has connected."""
@@ -153,10 +156,6 @@ class _FrontLink(asyncio.Protocol):
         self._writable.set()
         self._untold = False  # how search stands, for want of room
         self._transport: asyncio.Transport
-
-    @property
-    def unanswered(self) -> int:
-        return len(self._tasks)
 
     # the connection
 

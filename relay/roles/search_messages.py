@@ -102,7 +102,7 @@ class ModelProgress(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
-    """How search stands: told at the beginning of a link and whenever it changes."""
+    """How search stands: told at the beginning of a link, whenever it changes, and once a second."""
 
     health: SearchHealth
 

@@ -2,7 +2,8 @@
 
 States: away (no connection, or a connection that nobody has spoken on yet: the listening socket outlives the role), here (the
 role has told how search stands). While it is away, a question fails at once and says so; the connection is made again and again
-without anybody's doing. A question is bounded in time, the number of unanswered ones is bounded, and where the role does not
+without anybody's doing. A role that says nothing for a while is taken to stand still, and is left for a new connection, on which
+it will speak when it goes on. A question is bounded in time, the number of unanswered ones is bounded, and where the role does not
 take what is sent, no more is: so a role that stands still costs a front nothing but its answers.
 """
 
@@ -41,6 +42,7 @@ from storage.base import Readers, StorageError, TooCostly
 from storage.search.engine import Chunk, Hit, Progress, SearchHealth, SearchQuery
 
 PATIENCE: Final = 10.0  # seconds that a question may take
+SILENCE: Final = 4.0  # seconds without a sign of life after which the role is taken to stand still
 AGAIN: Final = 0.05  # seconds between two attempts to reach a role that is being started again
 
 log = logging.getLogger("tidings.search")
@@ -64,13 +66,14 @@ class _Waiting(msgspec.Struct):
 class RemoteSearch:
     """The engine in another process, whose socket is at `path`. Made on the running loop, all methods are called there.
 
-    It begins to connect at once. `patience`: seconds that a question may take.
+    It begins to connect at once. `patience`: seconds that a question may take; `silence`: seconds without a sign of life.
     """
 
-    def __init__(self, path: str, faults: Faults, patience: float = PATIENCE) -> None:
+    def __init__(self, path: str, faults: Faults, patience: float = PATIENCE, silence: float = SILENCE) -> None:
         self._path = path
         self._faults = faults
         self._patience = patience
+        self._silence = silence
         self._token = 0
         self._waiting: dict[int, _Waiting] = {}
         self._link: _SearchLink | None = None
@@ -78,6 +81,7 @@ class RemoteSearch:
         self._present = asyncio.Event()
         self._tasks = Tasks(faults)
         self._tasks.repeat(self._stay_connected, "the link to search")
+        self._tasks.repeat(self._watch, "the watch over search")
 
     # what is asked
 
@@ -191,6 +195,18 @@ class RemoteSearch:
                 self._lost()
             await asyncio.sleep(AGAIN)
 
+    async def _watch(self) -> None:
+        """Leave a role that stands still."""
+        loop, look = asyncio.get_running_loop(), self._silence / 4
+        while True:
+            before = loop.time()
+            await asyncio.sleep(look)
+            now = loop.time()
+            if now - before > 2 * look:
+                continue  # it is we who stood still: what was said meanwhile is not read yet
+            if self._link is not None and now - self._link.heard > self._silence:
+                self._link.abort()
+
     def _arrived(self, link: "_SearchLink") -> None:
         """The role has spoken for the first time."""
         self._link = link
@@ -217,6 +233,7 @@ class _SearchLink(asyncio.Protocol):
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self.writable = True
+        self.heard = 0.0  # when, by the loop's clock
         self.ended = asyncio.Event()
 
     def send(self, message: ToSearch) -> None:
@@ -246,6 +263,7 @@ class _SearchLink(asyncio.Protocol):
         self.writable = True
 
     def data_received(self, data: bytes) -> None:
+        self.heard = asyncio.get_running_loop().time()
         try:
             for body in self._reader.feed(data):
                 self._hear(from_search(body))

@@ -74,3 +74,22 @@ async def test_while_it_is_away_a_question_says_so_and_how_to_go_on(relay: Serve
         finally:
             os.kill(relay.process.pid, signal.SIGCONT)
         await until(browser, 0)
+
+
+async def test_one_that_stands_still_holds_up_nothing_else_and_goes_on_where_it_was(relay: Server) -> None:
+    key = fresh_key()
+    (pid,) = relay.searching()
+    async with client(relay) as alice, client(relay) as bob, httpx.AsyncClient(base_url=relay.http) as browser:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while (await alice.request({"search": "cat mode:words"}))[1] != ["CLOSED", "s", f"error: {AWAY}"]:
+                    pass
+            note = make_event(key, 1, "the cat came while search stood still", created_at=now())
+            await bob.store(note)
+            assert await bob.stored({"ids": [note.id]}) == [note.id]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await until(browser, 1)
+        assert await alice.stored({"search": "cat mode:meaning"}) == [note.id]
+    assert relay.searching() == [pid]

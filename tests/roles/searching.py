@@ -88,11 +88,13 @@ class Door:
         self.listener.bind(self.path)
         self.listener.listen(16)
 
-    async def start(self) -> None:
-        """The role begins."""
+    async def start(self, beats: bool = True) -> None:
+        """The role begins; one that does not beat gives no sign of life."""
         self.server = SearchServer(self.service, msgspec.msgpack.Decoder(Search).decode, self.faults.report)
         self.tasks = Tasks(self.faults)
         self.tasks.repeat(lambda: self.server.listen(self.listener), "the door")
+        if beats:
+            self.tasks.repeat(self.server.beat, "the beat")
 
     async def stop(self) -> None:
         """The role is gone, its links with it."""

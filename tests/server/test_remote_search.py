@@ -167,6 +167,20 @@ async def test_a_role_that_stands_still_costs_a_question_its_time_and_no_more(do
     await remote.close()
 
 
+async def test_a_role_that_gives_no_sign_of_life_is_away_until_it_does(tmp_path):
+    door = Door(tmp_path, Shelf(HITS))
+    await door.start(beats=False)
+    remote = RemoteSearch(door.path, Faults(), silence=0.04)
+    await here(remote)
+    door.service.gate.clear()
+    with pytest.raises(SearchAway):
+        await remote.search(QUERY)
+    assert await door.service.cancelled.get() == QUERY
+    await here(remote)  # on another connection it has spoken
+    await remote.close()
+    await door.close()
+
+
 async def test_only_so_many_questions_wait(door, remote, monkeypatch):
     monkeypatch.setattr("relay.server.remote_search.MOST_UNANSWERED", 3)
     door.service.gate.clear()

@@ -8,7 +8,8 @@ from relay.http import origin
 from relay.http.api import common, publishing
 from relay.http.api.common import GivenViewer
 from relay.http.hub import GivenHub
-from relay.http.problems import HttpProblem, not_found
+from relay.http.problems import HttpProblem, invalid, not_found
+from relay.protocol import messages
 from relay.protocol.event import Event, parse
 from storage.base import PUBLIC, Status
 
@@ -23,7 +24,13 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-@post(f"{common.BASE}/events", tags=TAGS, summary="Publish a signed event", status_code=201)
+async def look_over(request: common.AnyRequest) -> None:
+    """Refuse, as the WebSocket does, what would cost much to decode only to be refused. Raises HttpProblem 400."""
+    if messages.has_many_lists(await request.body()):
+        raise invalid(messages.MANY_LISTS)
+
+
+@post(f"{common.BASE}/events", tags=TAGS, summary="Publish a signed event", status_code=201, before_request=look_over)
 async def publish_event(
     request: common.AnyRequest, data: JSONBody[Event], viewer: GivenViewer, hub: GivenHub
 ) -> EventAnswer:

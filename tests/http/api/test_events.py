@@ -5,6 +5,7 @@ import time
 import msgspec
 import pytest
 
+from relay.protocol import messages
 from tests.factories import make_event
 from tests.http.api.conftest import Api
 
@@ -50,6 +51,14 @@ async def test_refuses_an_event_that_is_not_sound(api, changes):
         "invalid",
         "bad_request",
     )
+
+
+async def test_an_event_of_far_too_many_tags_is_refused_before_they_are_decoded(api):
+    """As on the WebSocket: it would be refused for them anyway, by and by."""
+    told = await api.told("POST", "events", as_json(fresh(), tags=[["t", "x"]] * (messages.MAX_LISTS + 1)), 400)
+    assert (told["code"], told["error"]) == ("invalid", messages.MANY_LISTS)
+    told = await api.told("POST", "events", as_json(fresh(content="[" * 99_000)), 201)
+    assert told["success"]
 
 
 async def test_refuses_a_post_by_a_key_without_an_identity(api):
