@@ -21,6 +21,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from keys.vault import VaultError, relay_pubkey
 from relay import config
+from relay.commands import control_client
 from relay.config import Config, ConfigError
 from relay.errors import Reject
 from relay.protocol import event as events
@@ -28,8 +29,8 @@ from relay.protocol import filter as filters
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server import control, policies
-from relay.server.control import ControlError
+from relay.server import policies
+from relay.server.control_messages import ControlError
 from storage.base import Incoming, LogWriter, Outcome, Reader, Status, StorageError, Tools
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 
@@ -181,7 +182,7 @@ class Hand(Protocol):
     """What writes: the running relay or this process."""
 
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
-        """Write verified events, at most `control.MAX_BATCH`; one Outcome each, in order, once they are durable."""
+        """Write verified events, at most `control_messages.MAX_BATCH`; one Outcome each, in order, once they are durable."""
 
     def remove(self, wanted: Filter, limit: int) -> int:
         """As storage.commands.RemoveMatching."""
@@ -237,7 +238,7 @@ class Direct:
 def writing(settings: Config) -> Iterator[Hand]:
     """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
     data = Path(settings.server.data)
-    hand: Hand | None = control.connect(data)
+    hand: Hand | None = control_client.connect(data)
     if hand is None:
         try:
             relay = relay_pubkey(data, settings.identities.relay_key)

@@ -135,11 +135,6 @@ class SearchServer:
         for link in list(self._links):
             link.abort()
 
-    @property
-    def unanswered(self) -> int:
-        """Questions of all fronts that have no answer yet."""
-        return sum(link.unanswered for link in self._links)
-
     def enter(self, link: "_FrontLink") -> None:
         """A front has connected."""
         self._links.add(link)
@@ -161,10 +156,6 @@ class _FrontLink(asyncio.Protocol):
         self._writable.set()
         self._untold = False  # how search stands, for want of room
         self._transport: asyncio.Transport
-
-    @property
-    def unanswered(self) -> int:
-        return len(self._tasks)
 
     # the connection
 
