@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from storage.search import sqlite
 from storage.search.embedders import WordLlama
 from storage.search.engine import Mode
 from storage.search.minilm import MiniLm
@@ -59,7 +58,7 @@ async def test_both_ways_together_are_best(tmp_path, model, five):
 
 
 async def test_a_second_look_betters_the_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(sqlite, "RERANK_TIME", 60.0)  # whatever the machine
+    monkeypatch.setattr(sqlite_search, "RERANK_TIME", 60.0)  # whatever the machine
     once = (await measure(tmp_path / "once", WordLlama()))["hybrid"]
     twice = (await measure(tmp_path / "twice", WordLlama(), MiniLm()))["hybrid"]
     assert twice.first > once.first
