@@ -11,6 +11,7 @@ import pytest
 from storage.search.embedders import WordLlama
 from storage.search.engine import Mode
 from storage.search.minilm import MiniLm
+from storage.sqlite.search import sqlite_search
 from tests.factories import make_event
 from tests.storage.search.test_sqlite import Place
 
