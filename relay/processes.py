@@ -31,7 +31,7 @@ from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
 from relay.roles.writer import WriterRole
-from relay.server import control, link, listener
+from relay.server import control, control_messages, link, listener
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import Locked, StorageError
@@ -149,7 +149,7 @@ def _lives(data: Path) -> bool:
 def _inner_socket(path: Path) -> Any:
     """A listening Unix socket for roles alone, removed at the end; the lock says that no other relay uses it."""
     path.unlink(missing_ok=True)
-    control.check_path(path)
+    control_messages.check_path(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         previous = os.umask(0o177)
         try:
@@ -169,7 +169,7 @@ def _living(life: Callable[[], int], lifeline: Lifeline) -> int:
     """A role's life, with its end told to the supervisor where it cannot start."""
     try:
         return life()
-    except (ConfigError, StorageError, VaultError, control.ControlError) as error:
+    except (ConfigError, StorageError, VaultError, control_messages.ControlError) as error:
         kind = ConfigError if isinstance(error, ConfigError | VaultError) else StorageError
         lifeline.fail(f"{kind.__name__}\n{error}")
         return 1

@@ -27,9 +27,9 @@ from relay.server.supervision import Faults, Tasks
 from storage.base import Readers, StorageError
 from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
-from storage.search.engine import Chunk, Hit, ModelMismatch, Progress, SearchHealth, SearchQuery
+from storage.search.engine import Hit, ModelMismatch, Progress, SearchedPassage, SearchHealth, SearchQuery
 from storage.search.minilm import MiniLm
-from storage.search.space import Keeping, Run, Write
+from storage.search.model_vectors import Run, VectorSettings, Write
 from storage.search.sqlite import SqliteSearch
 from storage.sqlite.tools import SqliteStore
 
@@ -74,7 +74,7 @@ class LocalSearch:
     def __init__(self, config: Config, run: Run, write: Write, kept: SettingsInForce | None = None) -> None:
         """Nothing is loaded yet. Raises ConfigError."""
         trusted = frozenset(config.search.trusted_keys)
-        self._keeping = Keeping(Path(config.server.data) / DIRECTORY, run, write, config.search.segment, trusted)
+        self._keeping = VectorSettings(Path(config.server.data) / DIRECTORY, run, write, config.search.segment, trusted)
         self._config = config.search
         self._settings = config.search  # of the model that serves
         self._kept = kept
@@ -132,7 +132,7 @@ class LocalSearch:
         """How many events the words find."""
         return await self._engine.count(query)
 
-    async def chunks(self, event_id: str, readers: Readers, now: int) -> Sequence[Chunk]:
+    async def chunks(self, event_id: str, readers: Readers, now: int) -> Sequence[SearchedPassage]:
         """The passages of one event."""
         return await self._engine.chunks(event_id, readers, now)
 

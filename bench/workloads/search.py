@@ -29,7 +29,7 @@ from storage.base import Incoming
 from storage.commands import Command
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
-from storage.search.space import Keeping
+from storage.search.model_vectors import VectorSettings
 from storage.search.sqlite import SqliteSearch
 from storage.sqlite import backend
 
@@ -77,7 +77,7 @@ class Searched:
         async def write(command: Command[T]) -> T:
             return await asyncio.to_thread(self.writer.execute, command, _NOW)
 
-        self.engine = SqliteSearch(Keeping(self.path / "search", self.store.run, write), WordLlama())
+        self.engine = SqliteSearch(VectorSettings(self.path / "search", self.store.run, write), WordLlama())
         await self.engine.open()
 
     async def close(self) -> None:

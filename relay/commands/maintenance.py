@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from handlers.rows import PROJECTIONS
+from relay.commands import control_client
 from relay.commands.common import (
     CommandSettings,
     as_json,
@@ -21,7 +22,6 @@ from relay.commands.common import (
 from relay.commands.progress import waiting
 from relay.config import Config
 from relay.protocol.words import counted
-from relay.server import control
 from storage.base import Info
 
 
@@ -37,7 +37,7 @@ def info(settings: CommandSettings, as_json: bool) -> None:
       tidings info --json --data /var/lib/tidings
     """
     config = settings.load()
-    client = control.connect(Path(config.server.data))
+    client = control_client.connect(Path(config.server.data))
     if client is not None:
         with closing(client):
             figures = client.info()
@@ -152,7 +152,7 @@ def backup(settings: CommandSettings, file: Path) -> None:
       tidings backup /backups/tidings-monday.sqlite
     """
     config = settings.load()
-    client = control.connect(Path(config.server.data))
+    client = control_client.connect(Path(config.server.data))
     with waiting("copying …"):
         if client is not None:
             with closing(client):
@@ -178,8 +178,8 @@ def compact(settings: CommandSettings) -> None:
     Examples:
       tidings compact
     """
-    with writing(settings.load()) as hand, waiting("compacting …"):
-        hand.compact()
+    with writing(settings.load()) as target, waiting("compacting …"):
+        target.compact()
     say("compacted")
 
 
@@ -194,6 +194,6 @@ def rebuild(settings: CommandSettings) -> None:
     Examples:
       tidings rebuild
     """
-    with writing(settings.load()) as hand, waiting("rebuilding …"):
-        rows = hand.rebuild()
+    with writing(settings.load()) as target, waiting("rebuilding …"):
+        rows = target.rebuild()
     say(f"rebuilt; rows: {rows:,}")

@@ -6,10 +6,10 @@ from typing import IO
 
 import click
 
+from relay.commands import control_client
 from relay.commands.common import CommandSettings, Complaint, Verbs, say, with_settings
 from relay.commands.progress import waiting
 from relay.protocol.kinds import is_hex
-from relay.server import control
 
 _MAX_FILE = 4096  # bytes read in search of a secret
 
@@ -43,7 +43,7 @@ def rotate_master(settings: CommandSettings, file: IO[str] | None) -> None:
     following = "" if file is None else file.read(_MAX_FILE).strip()
     if file is not None and not is_hex(following, 64):
         raise Complaint(f"{file.name} holds no master secret: 64 lower-case hex digits are needed")
-    client = control.connect(Path(config.server.data))
+    client = control_client.connect(Path(config.server.data))
     with waiting("encrypting anew …"):
         if client is not None:
             with closing(client):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from relay.commands import credentials, feed
+from relay.commands import control_client, credentials, feed
 from relay.commands.common import (
     CommandSettings,
     Complaint,
@@ -28,7 +28,6 @@ from relay.commands.progress import Meter
 from relay.config import Config
 from relay.protocol import wiki
 from relay.protocol.words import counted
-from relay.server import control
 
 if TYPE_CHECKING:
     from relay.client import Api
@@ -175,7 +174,7 @@ def reembed(*, settings: CommandSettings) -> None:
       tidings knowledge reembed --set search.embedder=minilm
     """
     config = settings.load()
-    client = control.connect(Path(config.server.data))
+    client = control_client.connect(Path(config.server.data))
     with Meter("reembed", 0, "passages") as meter:
         if client is None:
             made = run(_reembed(config, meter))

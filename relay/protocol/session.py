@@ -76,14 +76,15 @@ Effect = Publish | Open | CountRequest | Cancel | Refuse | Authenticate | bytes
 class Session:
     """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open."""
 
-    __slots__ = ("_given", "_terms", "_weights", "challenge", "challenge_due", "keys", "subscriptions")
+    __slots__ = ("_given", "_terms", "_weight", "_weights", "challenge", "challenge_due", "keys", "subscriptions")
 
     def __init__(self, challenge: str) -> None:
         self.challenge = challenge
         self.keys: frozenset[str] = frozenset()
         self.subscriptions: dict[str, Any] = {}
         self._weights: dict[str, int] = {}  # subscription -> values its filters hold
-        self._terms: dict[str, int] = {}  # subscription -> words and phrases its filters search for
+        self._weight = 0  # of all together
+        self._terms: dict[str, int] = {}  # subscription -> words and phrases its filters search for, where they do
         self._given = False
         self.challenge_due = False
 
@@ -117,34 +118,43 @@ class Session:
     def opened(self, name: str, subscription: Any, filters: Sequence[Filter]) -> None:
         """The owner has carried an Open out; `subscription` is its own."""
         self.subscriptions[name] = subscription
-        self._weights[name] = _weight(filters)
-        self._terms[name] = _terms(filters)
+        weight = _weight(filters)
+        self._weight += weight - self._weights.get(name, 0)
+        self._weights[name] = weight
+        terms = _terms(filters)
+        if terms:
+            self._terms[name] = terms
+        elif self._terms:
+            self._terms.pop(name, None)
 
     def cancel(self, name: str) -> Any:
         """Forget a subscription; what the owner put there, or None."""
-        self._weights.pop(name, None)
+        self._weight -= self._weights.pop(name, 0)
         self._terms.pop(name, None)
         return self.subscriptions.pop(name, None)
 
     def _other(self, message: Message, rules: Rules) -> Effect:
-        match message:
-            case Close(subscription):
-                return Cancel(subscription)
-            case Auth(event):
-                self.need_challenge()  # without it nothing could be proven
-                return Authenticate(event)
-            case Req() | Count():
-                if not self.keys and _names_private(message.filters):
-                    self.need_challenge()
-                refusal = self._refuses(message, rules)
-                if refusal is not None:
-                    reply = messages.closed(message.subscription, refusal)
-                    return Refuse(message.subscription, reply) if isinstance(message, Req) else reply
-                filters = tuple(_searching(wanted, rules.searched) for wanted in message.filters)
-                if isinstance(message, Count):
-                    return CountRequest(message.subscription, filters, message.offset)
-                return Open(message.subscription, filters)
-        raise AssertionError(message)  # Publish was answered before
+        if isinstance(message, Req | Count):
+            return self._asked(message, rules)
+        if isinstance(message, Close):
+            return Cancel(message.subscription)
+        assert isinstance(message, Auth)  # Publish was answered before
+        self.need_challenge()  # without it nothing could be proven
+        return Authenticate(message.event)
+
+    def _asked(self, message: Req | Count, rules: Rules) -> Effect:
+        if not self.keys and _names_private(message.filters):
+            self.need_challenge()
+        refusal = self._refuses(message, rules)
+        if refusal is not None:
+            reply = messages.closed(message.subscription, refusal)
+            return Refuse(message.subscription, reply) if isinstance(message, Req) else reply
+        filters = message.filters
+        if any(wanted.search is not None for wanted in filters):
+            filters = tuple([_searching(wanted, rules.searched) for wanted in filters])
+        if isinstance(message, Count):
+            return CountRequest(message.subscription, filters, message.offset)
+        return Open(message.subscription, filters)
 
     def _refuses(self, message: Req | Count, rules: Rules) -> Reject | None:
         if rules.auth_to_read and not self.keys:
@@ -171,12 +181,14 @@ class Session:
 
     def _refuses_search(self, message: Req | Count) -> Reject | None:
         searches = [wanted for wanted in message.filters if wanted.search is not None]
-        if isinstance(message, Count) and searches and len(message.filters) > 1:
+        if not searches:
+            return None
+        if isinstance(message, Count) and len(message.filters) > 1:
             return Reject(Prefix.UNSUPPORTED, "a COUNT that searches (NIP-50) takes one filter")
         if not all(_terms([wanted]) for wanted in searches):
             return Reject(Prefix.INVALID, search.WORDLESS)
         terms = sum(self._terms.values()) - self._terms.get(message.subscription, 0) + _terms(searches)
-        if isinstance(message, Req) and searches and terms > search.MAX_OPEN_TERMS:
+        if isinstance(message, Req) and terms > search.MAX_OPEN_TERMS:
             return Reject(
                 Prefix.RATE_LIMITED,
                 f"the open searches of a connection may look for {counted(search.MAX_OPEN_TERMS, 'word')}; CLOSE one first",
@@ -184,7 +196,7 @@ class Session:
         return None
 
     def _weight_with(self, message: Req | Count) -> int:
-        others = sum(self._weights.values()) - self._weights.get(message.subscription, 0)
+        others = self._weight - self._weights.get(message.subscription, 0)
         return _weight(message.filters) + (others if isinstance(message, Req) else 0)
 
 
@@ -198,17 +210,17 @@ def _searching(wanted: Filter, searched: frozenset[int]) -> Filter:
 
 def _weight(filters: Sequence[Filter]) -> int:
     """How many values the filters hold, words of a search among them: what a live filter costs in memory."""
-    return _terms(filters) + sum(
-        len(values)
-        for wanted in filters
-        for values in (wanted.ids, wanted.authors, wanted.kinds, *wanted.tags.values())
-        if values is not None
-    )
+    total = 0
+    for wanted in filters:
+        for values in (wanted.ids, wanted.authors, wanted.kinds, *wanted.tags.values()):
+            if values is not None:
+                total += len(values)
+    return total + _terms(filters)
 
 
 def _terms(filters: Sequence[Filter]) -> int:
     """How many words and phrases the filters search for: what every event may be compared with."""
-    return sum(len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None)
+    return sum([len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None])
 
 
 def _check_values(data: bytes, rules: Rules) -> None:

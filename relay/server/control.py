@@ -10,7 +10,6 @@ A frame is four bytes of length, big-endian, and one MessagePack message. Each r
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import socket
@@ -18,37 +17,49 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
 from keys.vault import VaultError
 from relay.config import ConfigError, Search
-from relay.errors import Prefix, Reject
+from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import Incoming, Info, Outcome, Status, StorageError
+from relay.server.control_messages import (
+    FAULTS,
+    HEADER,
+    MAX_BATCH,
+    MAX_FRAME,
+    Backup,
+    CommandDone,
+    ControlError,
+    Describe,
+    Described,
+    Failed,
+    Reembed,
+    Remove,
+    Reply,
+    Request,
+    RotateMaster,
+    SubmitEvents,
+    Submitted,
+    Working,
+    decode_request,
+    encode,
+    socket_path,
+    to_answer,
+)
+from storage.base import Incoming, Info, Outcome, StorageError
 from storage.commands import Compact, Rebuild
 from storage.search.engine import Progress
 
-SOCKET_NAME: Final = "control.sock"
-MAX_FRAME: Final = 16 * 1024 * 1024  # bytes
-MAX_BATCH: Final = 1000  # events
 MAX_CONNECTIONS: Final = 8
 BACKLOG: Final = 100
-MAX_PATH: Final = 107 if sys.platform == "linux" else 103  # sun_path less its closing zero
 BEAT: Final = 1.0  # seconds between signs of life
-SILENCE: Final = 60.0  # seconds without one after which a client gives up
-_HEADER: Final = struct.Struct(">I")
-
-
-class ControlError(Exception):
-    """The control socket cannot be used, or the server answered with an error; the message says which and why."""
 
 
 class Service(Protocol):
@@ -77,110 +88,6 @@ class Service(Protocol):
 
     async def info(self) -> Info:
         """As `storage.base.Tools.info`."""
-
-
-class Submit(msgspec.Struct, tag=True, frozen=True):
-    """Write these events, whose ids and signatures the client has checked."""
-
-    events: list[Event]
-
-
-class Remove(msgspec.Struct, tag=True, frozen=True):
-    """Remove at most `limit` events matching `wanted`, a filter as JSON."""
-
-    wanted: bytes
-    limit: int
-
-
-class RotateMaster(msgspec.Struct, tag=True, frozen=True):
-    """Seal what is held for others under another master secret: `following`, or a fresh one if that is empty."""
-
-    following: str
-
-
-class Reembed(msgspec.Struct, tag=True, frozen=True):
-    """Go over to the model that these settings name."""
-
-    settings: Search
-
-
-class Backup(msgspec.Struct, tag=True, frozen=True):
-    """Copy the database to `target`, an absolute path."""
-
-    target: str
-
-
-class Describe(msgspec.Struct, tag=True, frozen=True):
-    """Ask for figures about the database."""
-
-
-Request = Submit | Remove | Compact | Rebuild | RotateMaster | Reembed | Backup | Describe
-
-
-class Answer(msgspec.Struct, array_like=True, frozen=True):
-    """An Outcome on the socket; `prefix` and `message` are those of a refusal."""
-
-    status: Status
-    seq: int = 0
-    prefix: Prefix | None = None
-    message: str = ""
-
-
-class Working(msgspec.Struct, tag=True, frozen=True):
-    """The request is being carried out, since `seconds`; `done` of `total` of it, where that is known."""
-
-    seconds: float
-    done: int = 0
-    total: int = 0
-
-
-class Submitted(msgspec.Struct, tag=True, frozen=True):
-    """The answer to Submit, one Answer an event, in order."""
-
-    answers: list[Answer]
-
-
-class Done(msgspec.Struct, tag=True, frozen=True):
-    """The answer to the others: the number that the operation gives, 0 for none."""
-
-    number: int = 0
-
-
-class Described(msgspec.Struct, tag=True, frozen=True):
-    """The answer to Describe."""
-
-    info: Info
-
-
-class Failed(msgspec.Struct, tag=True, frozen=True):
-    """The request could not be carried out; after a frame that made no sense the server also hangs up."""
-
-    message: str
-
-
-Reply = Working | Submitted | Done | Described | Failed
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_request = msgspec.msgpack.Decoder(Request).decode
-_decode_reply = msgspec.msgpack.Decoder(Reply).decode
-_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def socket_path(data: Path) -> Path:
-    """Where the socket of a data directory is. Raises ControlError when the system cannot have a socket there."""
-    path = data.absolute() / SOCKET_NAME
-    check_path(path)
-    return path
-
-
-def check_path(path: Path) -> None:
-    """Raises ControlError when the system cannot have a socket there."""
-    length = len(os.fsencode(path))
-    if length > MAX_PATH:
-        raise ControlError(
-            f"{path} has {length} bytes, but the path of a Unix socket may have {MAX_PATH}; "
-            "choose a data directory with a shorter path"
-        )
 
 
 @contextlib.contextmanager
@@ -214,7 +121,7 @@ class Control:
         await self.serve(listener)
 
     async def serve(self, listener: socket.socket) -> None:
-        """Answer at a socket that `listening` made."""
+        """EventAnswer at a socket that `listening` made."""
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
     async def close(self) -> None:
@@ -257,13 +164,13 @@ class Control:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+            (length,) = HEADER.unpack(await reader.readexactly(HEADER.size))
             if length > MAX_FRAME:
                 await _send(writer, Failed(f"a frame may have {MAX_FRAME} bytes, not {length}"))
                 return
             try:
-                request = _decode_request(await reader.readexactly(length))
-            except _FAULTS as error:
+                request = decode_request(await reader.readexactly(length))
+            except FAULTS as error:
                 await _send(writer, Failed(f"the request makes no sense: {events.describe(error)}"))
                 return
             await self._answer(request, writer)
@@ -289,22 +196,22 @@ class Control:
     async def _carry_out(self, request: Request, progress: Progress) -> Reply:
         try:
             match request:
-                case Submit():
+                case SubmitEvents():
                     return await self._submit(request.events)
                 case Remove():
                     wanted = filters.parse_json(request.wanted)
-                    return Done(await self._service.remove(wanted, request.limit))
+                    return CommandDone(await self._service.remove(wanted, request.limit))
                 case Compact():
                     await self._service.compact()
-                    return Done()
+                    return CommandDone()
                 case Rebuild():
-                    return Done(await self._service.rebuild())
+                    return CommandDone(await self._service.rebuild())
                 case RotateMaster():
-                    return Done(await self._service.rotate_master(request.following))
+                    return CommandDone(await self._service.rotate_master(request.following))
                 case Reembed():
-                    return Done(await self._service.reembed(request.settings, progress))
+                    return CommandDone(await self._service.reembed(request.settings, progress))
                 case Backup():
-                    return Done(await self._service.backup(Path(request.target)))
+                    return CommandDone(await self._service.backup(Path(request.target)))
                 case Describe():
                     return Described(await self._service.info())
         except (StorageError, ConfigError, Reject, VaultError) as error:
@@ -318,18 +225,7 @@ class Control:
             return Failed(f"a batch may have {MAX_BATCH} events, not {len(batch)}")
         now = int(self._clock())
         outcomes = await self._service.submit([Incoming(one, events.wire(one), Door.IMPORT, now) for one in batch])
-        return Submitted([_to_answer(outcome) for outcome in outcomes])
-
-
-def _to_answer(outcome: Outcome) -> Answer:
-    if outcome.refusal is None:
-        return Answer(outcome.status, outcome.seq)
-    return Answer(outcome.status, outcome.seq, outcome.refusal.prefix, outcome.refusal.message)
-
-
-def _to_outcome(answer: Answer) -> Outcome:
-    refusal = None if answer.prefix is None else Reject(answer.prefix, answer.message)
-    return Outcome(answer.status, answer.seq, refusal=refusal)
+        return Submitted([to_answer(outcome) for outcome in outcomes])
 
 
 def peer_user(connection: socket.socket) -> int | None:
@@ -374,140 +270,6 @@ def _is_answered(path: Path) -> bool:
 
 
 async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
-    body = _encode(reply)
-    writer.write(_HEADER.pack(len(body)) + body)
+    body = encode(reply)
+    writer.write(HEADER.pack(len(body)) + body)
     await writer.drain()
-
-
-class Client:
-    """The command's side, blocking. Made by `connect`; every method raises ControlError.
-
-    `working` is called whenever the server says that it still works on a request.
-    """
-
-    def __init__(self, connection: socket.socket, working: Callable[[Working], None] | None = None) -> None:
-        self._socket = connection
-        self._stream = connection.makefile("rb")
-        self.working = working
-
-    def close(self) -> None:
-        """Hang up. Idempotent."""
-        self._stream.close()
-        self._socket.close()
-
-    def submit(self, batch: Sequence[Event]) -> list[Outcome]:
-        """Write verified events, at most MAX_BATCH; one Outcome each, in order, once they are durable."""
-        self._send(Submit(list(batch)))
-        reply = self._receive()
-        if not isinstance(reply, Submitted) or len(reply.answers) != len(batch):
-            raise ControlError("the server answered a batch with something else")
-        return [_to_outcome(answer) for answer in reply.answers]
-
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """Remove at most `limit` matching events; how many went."""
-        return self._number(Remove(filters.to_json(wanted), limit))
-
-    def compact(self) -> None:
-        """Compact the database."""
-        self._number(Compact())
-
-    def rebuild(self) -> int:
-        """Rebuild the projections; how many rows there are."""
-        return self._number(Rebuild())
-
-    def rotate_master(self, following: str) -> int:
-        """Seal everything held under another master secret ("": a fresh one); how many values that were."""
-        return self._number(RotateMaster(following))
-
-    def reembed(self, settings: Search) -> int:
-        """Go over to the model that these settings name; how many vectors were made."""
-        return self._number(Reembed(settings))
-
-    def backup(self, target: Path) -> int:
-        """Copy the database to `target`; bytes written."""
-        return self._number(Backup(str(target.absolute())))
-
-    def info(self) -> Info:
-        """Figures about the database."""
-        self._send(Describe())
-        reply = self._receive()
-        if not isinstance(reply, Described):
-            raise ControlError("the server answered a question for figures with something else")
-        return reply.info
-
-    def _number(self, request: Request) -> int:
-        self._send(request)
-        reply = self._receive()
-        if not isinstance(reply, Done):
-            raise ControlError("the server answered the request with something else")
-        return reply.number
-
-    def _send(self, request: Request) -> None:
-        body = _encode(request)
-        if len(body) > MAX_FRAME:
-            raise ControlError(f"the request has {len(body)} bytes; a frame may have {MAX_FRAME}")
-        with _named():
-            try:
-                self._socket.sendall(_HEADER.pack(len(body)) + body)
-            except (BrokenPipeError, ConnectionResetError):
-                self._receive()  # a server that hangs up has said why, and that is worth more than our failure to send
-                raise
-
-    def _receive(self) -> Reply:
-        """The next reply that is not Working. Raises ControlError for a Failed."""
-        while True:
-            with _named():
-                head = self._exactly(_HEADER.size)
-                (length,) = _HEADER.unpack(head)
-                if length > MAX_FRAME:
-                    raise ControlError("the server answered with a frame that is too long")
-                body = self._exactly(length)
-            try:
-                reply: Reply = _decode_reply(body)
-            except _FAULTS as error:
-                raise ControlError(f"the server's answer makes no sense: {events.describe(error)}") from None
-            if isinstance(reply, Failed):
-                raise ControlError(reply.message)
-            if not isinstance(reply, Working):
-                return reply
-            if self.working is not None:
-                self.working(reply)
-
-    def _exactly(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        if len(data) < size:
-            raise ControlError("the server hung up")
-        return data
-
-
-def connect(data: Path, silence: float = SILENCE) -> Client | None:
-    """A client of the relay running on this data directory, None when none answers. Raises ControlError.
-
-    `silence` is how many seconds without a sign of life a request may take.
-    """
-    path = data.absolute() / SOCKET_NAME
-    if len(os.fsencode(path)) > MAX_PATH:
-        return None  # no server can have made one there either
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(silence)
-    try:
-        connection.connect(str(path))
-    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-        connection.close()
-        return None
-    except OSError as error:
-        connection.close()
-        raise ControlError(f"cannot use the control socket {path}: {error.strerror or error}") from None
-    return Client(connection)
-
-
-@contextlib.contextmanager
-def _named() -> Iterator[None]:
-    """System errors of the socket in words."""
-    try:
-        yield
-    except TimeoutError:
-        raise ControlError("the server gives no sign of life; is it stopped or overloaded?") from None
-    except OSError as error:
-        reason = "hung up" if error.errno in (errno.EPIPE, errno.ECONNRESET) else f"failed: {error.strerror or error}"
-        raise ControlError(f"the connection to the server {reason}") from None

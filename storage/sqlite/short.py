@@ -25,7 +25,7 @@ MOST: Final = 100  # events, and ids of a filter
 MOST_ARMS: Final = 8  # keys times kinds
 
 _SHARED: Final = 5  # parameters before the keys and kinds, see short.sql
-_NOTHING: Final = Found([], (), True)
+_EXACTLY: Final = 20  # ids up to which each number of them has a statement of its own
 
 
 def answer(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, limits: Limits) -> Found | None:
@@ -40,66 +40,75 @@ def answer(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, 
     if wanted.search is not None:
         return None
     since, until = wanted.since, wanted.until
-    shared = (
-        0 if since is None or since < 0 else since,
-        FOR_EVER if until is None else until,
-        scope.upto,
-        scope.now,
-        most + 1,
-    )
-    asked = _among(wanted, scope) if wanted.ids is not None else _arms(wanted, scope.prefixes)
-    if asked is None:
-        return None
-    sql, values = asked
-    if not sql:
-        return _NOTHING
-    wires: list[bytes | None] = [wire for (wire,) in connection.execute(sql, (*shared, *values)).fetchall()]
-    if None in wires:
+    shared = (0 if since is None or since < 0 else since, FOR_EVER if until is None else until, scope.upto, scope.now)
+    if wanted.ids is None:
+        wires = _by_arms(connection, wanted, scope.prefixes, shared, most + 1)
+    else:
+        wires = _by_ids(connection, wanted, len(scope.prefixes) > 1, shared)
+    if wires is None or None in wires:
         return None
     complete = len(wires) <= most
-    if not complete and (not own or _stands_still(wires, until, most)):
+    if complete:
+        return Found(wires, (), True)  # type: ignore[arg-type]
+    if not own or _stands_still(wires, until, most):
         return None
-    return Found(wires[:most], (), complete)  # type: ignore[arg-type]
+    return Found(wires[:most], (), False)  # type: ignore[arg-type]
 
 
-def _among(wanted: Filter, scope: lookup.Scope) -> tuple[str, Sequence[object]] | None:
-    """The statement for ids, and its own parameters."""
+def _by_ids(
+    connection: sqlite3.Connection, wanted: Filter, with_keys: bool, shared: Sequence[object]
+) -> list[bytes | None] | None:
+    """All events of the ids in NIP-01's order; None as an event where it takes the general way."""
     ids = wanted.ids
     assert ids is not None
     if wanted.kinds is not None or wanted.authors is not None or wanted.tags or len(ids) > MOST:
         return None
-    if not ids:
-        return "", ()
-    values = padded([bytes.fromhex(one) for one in ids])
-    return _text_of_ids(len(values)), (len(scope.prefixes) > 1, *values)
+    values = [bytes.fromhex(one) for one in ids]
+    if len(values) > _EXACTLY:
+        values = padded(values)
+    rows = connection.execute(_text_of_ids(len(values)), (*shared, with_keys, *values)).fetchall()
+    if len(rows) > 1:
+        rows.sort(key=_newest_first)
+    return [wire for wire, _ in rows]
 
 
-def _arms(wanted: Filter, prefixes: Sequence[bytes]) -> tuple[str, Sequence[object]] | None:
-    """The statement for keys and kinds, and its own parameters."""
+def _newest_first(row: tuple[bytes | None, int]) -> tuple[int, bytes]:
+    return -row[1], row[0] or b""  # a wire form begins with the id
+
+
+def _by_arms(
+    connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes], shared: Sequence[object], limit: int
+) -> list[bytes | None] | None:
+    """The first `limit` events under the keys and kinds of the filter; None as an event where it takes the general way."""
     kinds, authors, tags = wanted.kinds, wanted.authors, wanted.tags
-    several_tags = False
+    if kinds is None:
+        if authors is not None or tags or len(prefixes) > 1:
+            return None
+        rows = connection.execute(text(1, False), (*shared, limit, entries.ANY, entries.ANY_KIND)).fetchall()
+        return [wire for (wire,) in rows]
+    arms = len(prefixes) * len(kinds)
+    overlapping = len(prefixes) > 1
     if authors is not None:
-        if tags or kinds is None or len(prefixes) * len(authors) * len(kinds) > MOST_ARMS:
+        arms *= len(authors)
+        if tags or arms > MOST_ARMS:
             return None
         chosen = [entries.author(author) for author in authors]
     elif tags:
         ((name, values), *others) = tags.items()
-        if others or kinds is None or len(prefixes) * len(values) * len(kinds) > MOST_ARMS:
+        arms *= len(values)
+        if others or arms > MOST_ARMS:
             return None
         chosen = [entries.tag(name, value) for value in values]
-        several_tags = len(chosen) > 1
-    elif kinds is None:
-        if len(prefixes) > 1:
-            return None
-        return text(1, False), (entries.ANY, entries.ANY_KIND)
+        overlapping = overlapping or len(chosen) > 1
     else:
-        if len(prefixes) * len(kinds) > MOST_ARMS:
-            return None
         chosen = [entries.ALL]
+    if not arms:
+        return []
+    if arms > MOST_ARMS:
+        return None
     found = [part for prefix in prefixes for one in chosen for kind in kinds for part in (prefix + one, kind)]
-    if not found:
-        return "", ()
-    return text(len(found) // 2, several_tags or len(prefixes) > 1), found
+    rows = connection.execute(text(arms, overlapping), (*shared, limit, *found)).fetchall()
+    return [wire for (wire,) in rows]
 
 
 @lru_cache
@@ -114,7 +123,7 @@ def text(arms: int, overlapping: bool) -> str:
 
 @lru_cache
 def _text_of_ids(count: int) -> str:
-    first = _SHARED + 2
+    first = _SHARED + 1
     return named("short")["ids"].format(ids=", ".join(f"?{n}" for n in range(first, first + count)))
 
 

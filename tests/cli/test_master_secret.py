@@ -10,8 +10,9 @@ import pytest
 from keys import nip49
 from keys.schnorr import public_key
 from relay import app
+from relay.commands import control_client
 from relay.config import Config, load
-from relay.server import control
+from relay.server import control, control_messages
 from tests.cli.conftest import Tidings
 
 A, B = "aa" * 32, "bb" * 32
@@ -93,7 +94,7 @@ async def test_a_running_relay_rotates_and_goes_on_signing(data: Path) -> None:
         await door.start(data)
         try:
             assert await asyncio.to_thread(_rotate, data, "") == 1
-            with pytest.raises(control.ControlError, match="64 lower-case hex digits"):
+            with pytest.raises(control_messages.ControlError, match="64 lower-case hex digits"):
                 await asyncio.to_thread(_rotate, data, "nonsense")
         finally:
             await door.close()
@@ -103,7 +104,7 @@ async def test_a_running_relay_rotates_and_goes_on_signing(data: Path) -> None:
 
 
 def _rotate(data: Path, following: str) -> int:
-    client = control.connect(data)
+    client = control_client.connect(data)
     assert client is not None
     with closing(client):
         return client.rotate_master(following)

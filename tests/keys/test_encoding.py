@@ -64,6 +64,12 @@ def test_a_secret_agrees_with_other_implementations() -> None:
     assert encode("nsec", "11" * 32) == nostr_sdk.SecretKey.parse("11" * 32).to_bech32()
 
 
+@pytest.mark.parametrize("kind", [0, 65535])
+def test_the_least_and_the_greatest_kind_read_back(kind: int) -> None:
+    for pointer in (AddressPointer(kind, KEY, "x", ()), EventPointer(KEY, (), None, kind)):
+        assert decode_pointer(encode_pointer(pointer)) == pointer
+
+
 @given(POINTERS)
 def test_a_pointer_reads_back_as_itself(pointer: Pointer) -> None:
     assert decode_pointer(encode_pointer(pointer)) == pointer

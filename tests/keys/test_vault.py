@@ -88,6 +88,8 @@ def test_a_rotation_that_is_cut_short_opens_with_whichever_the_database_has(
     following = vault.begin_rotation(opened, B)
     recorded = following.check if database_is_done else opened.custody.check
     assert unlock(tmp_path, recorded).custody.check == recorded
+    assert (B in (tmp_path / vault.FILE).read_text()) == database_is_done  # the other one is gone from the file
+    assert "next_master_secret" not in (tmp_path / vault.FILE).read_text()
     assert unlock(tmp_path, recorded).custody.check == recorded
 
 

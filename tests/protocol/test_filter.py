@@ -58,6 +58,7 @@ def test_since_and_until_are_inclusive() -> None:
     assert not wants(since=NOW + 1)
     assert not wants(until=NOW - 1)
     assert parse({"since": 2, "until": 1}).is_empty()
+    assert not parse({"since": 2, "until": 2}).is_empty()
 
 
 @pytest.mark.parametrize(

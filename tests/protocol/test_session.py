@@ -249,3 +249,18 @@ def test_the_words_of_a_search_count_among_the_values_of_a_connection() -> None:
     rules = Rules(2, 3, 5, auth_to_read=False)
     assert isinstance(ask(Session("c"), "REQ", "s", {"search": "one two three four five"}, rules=rules), Open)
     assert isinstance(ask(Session("c"), "REQ", "s", {"search": "one two three four five six"}, rules=rules), Refuse)
+
+
+def test_values_are_counted_however_often_subscriptions_are_replaced_and_closed() -> None:
+    rules = Rules(max_subscriptions=9, max_filters=3, max_filter_values=10, auth_to_read=False)
+    session = Session("c")
+    for _ in range(30):
+        for name, number in (("a", 6), ("b", 4), ("a", 2), ("b", 8)):
+            effect = ask(session, "REQ", name, {"kinds": list(range(number))}, rules=rules)
+            assert isinstance(effect, Open)
+            session.opened(name, object(), effect.filters)
+        assert refusal(ask(session, "REQ", "c", {"kinds": [1]}, rules=rules))[:2] == ["CLOSED", "c"]
+        for name in ("a", "b", "a"):
+            session.cancel(name)
+    assert isinstance(ask(session, "REQ", "c", {"kinds": list(range(10))}, rules=rules), Open)
+    assert isinstance(ask(session, "REQ", "c", {"kinds": list(range(11))}, rules=rules), Refuse)

@@ -62,6 +62,19 @@ def test_what_is_longer_than_a_url_may_be_is_none() -> None:
     assert urls.parse(long + "x") is None
 
 
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("ws", 80), ("https", 443), ("wss", 443)])
+def test_the_default_port_need_not_be_named(scheme: str, port: int) -> None:
+    plain, named, other = (
+        urls.parse(f"{scheme}://a.example{written}/") for written in ("", f":{port}", f":{port + 1}")
+    )
+    assert plain is not None
+    assert named is not None
+    assert other is not None
+    assert plain.place == named.place != other.place
+    assert (plain.origin, named.origin) == (f"{scheme}://a.example", f"{scheme}://a.example")
+    assert other.origin == f"{scheme}://a.example:{port + 1}"
+
+
 @given(st.sampled_from(("http", "https", "ws", "wss")), HOST, st.integers(1, 65535), PATH, st.booleans())
 def test_spellings_of_one_url_are_one_place(scheme: str, host: str, port: int, path: str, loud: bool) -> None:
     assume("/." not in path)

@@ -12,13 +12,16 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from relay.commands import control_client
+from relay.commands.control_client import Client
 from relay.config import Search
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter
-from relay.server import control
-from relay.server.control import Client, Control, ControlError
+from relay.server import control, control_messages
+from relay.server.control import Control
+from relay.server.control_messages import ControlError
 from storage.base import Incoming, Info, Outcome, Status, StorageError
 from storage.search.engine import Progress
 from tests.factories import NOW, make_event
@@ -95,7 +98,7 @@ async def ask(data: Path, question: Callable[[Client], T]) -> T:
     """Connect, ask one thing and hang up, on another thread since the client blocks."""
 
     def talk() -> T:
-        client = control.connect(data)
+        client = control_client.connect(data)
         assert client is not None
         with closing(client):
             return question(client)
@@ -103,18 +106,18 @@ async def ask(data: Path, question: Callable[[Client], T]) -> T:
     return await asyncio.to_thread(talk)
 
 
-async def raw(data: Path, sent: bytes) -> list[control.Reply]:
+async def raw(data: Path, sent: bytes) -> list[control_messages.Reply]:
     """Send bytes as they are; every reply until the server hangs up."""
-    reader, writer = await asyncio.open_unix_connection(str(data / control.SOCKET_NAME))
+    reader, writer = await asyncio.open_unix_connection(str(data / control_messages.SOCKET_NAME))
     writer.write(sent)
     await writer.drain()
     received = await reader.read()
     writer.close()
     await writer.wait_closed()
-    replies: list[control.Reply] = []
+    replies: list[control_messages.Reply] = []
     while received:
         (length,) = struct.unpack(">I", received[:4])
-        replies.append(msgspec.msgpack.decode(received[4 : 4 + length], type=control.Reply))
+        replies.append(msgspec.msgpack.decode(received[4 : 4 + length], type=control_messages.Reply))
         received = received[4 + length :]
     return replies
 
@@ -195,7 +198,7 @@ async def test_tells_why_an_operation_failed_and_goes_on(tmp_path: Path, failure
         (struct.pack(">I", 3) + b"\xc1\xc1\xc1", "makes no sense"),
         (struct.pack(">I", 0), "makes no sense"),
         (struct.pack(">I", 12) + b"\x81\xa4type\xa5Reset", "makes no sense"),
-        (struct.pack(">I", control.MAX_FRAME + 1), "bytes"),
+        (struct.pack(">I", control_messages.MAX_FRAME + 1), "bytes"),
         (b"GET / HTTP/1.1\r\n\r\n", "bytes"),
     ],
 )
@@ -205,7 +208,7 @@ async def test_answers_a_wrong_frame_with_an_error_and_hangs_up(tmp_path: Path, 
         replies = await raw(tmp_path, sent)
         assert await ask(tmp_path, lambda client: client.rebuild()) == 7
     assert len(replies) == 1
-    assert isinstance(replies[0], control.Failed)
+    assert isinstance(replies[0], control_messages.Failed)
     assert words in replies[0].message
 
 
@@ -220,7 +223,7 @@ async def test_refuses_events_that_no_event_could_be(tmp_path: Path) -> None:
 
 async def test_refuses_a_batch_of_too_many_events(tmp_path: Path) -> None:
     service = Remembering()
-    batch = [make_event(1)] * (control.MAX_BATCH + 1)
+    batch = [make_event(1)] * (control_messages.MAX_BATCH + 1)
     async with serving(tmp_path, service):
         with pytest.raises(ControlError, match="a batch may have"):
             await ask(tmp_path, lambda client: client.submit(batch))
@@ -229,15 +232,15 @@ async def test_refuses_a_batch_of_too_many_events(tmp_path: Path) -> None:
 
 async def test_refuses_a_filter_that_is_none(tmp_path: Path) -> None:
     service = Remembering()
-    request = msgspec.msgpack.encode(control.Remove(b'{"kinds":"all"}', 1))
+    request = msgspec.msgpack.encode(control_messages.Remove(b'{"kinds":"all"}', 1))
     async with serving(tmp_path, service):
-        reader, writer = await asyncio.open_unix_connection(str(tmp_path / control.SOCKET_NAME))
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / control_messages.SOCKET_NAME))
         writer.write(struct.pack(">I", len(request)) + request)
         (length,) = struct.unpack(">I", await reader.readexactly(4))
-        reply = msgspec.msgpack.decode(await reader.readexactly(length), type=control.Reply)
+        reply = msgspec.msgpack.decode(await reader.readexactly(length), type=control_messages.Reply)
         writer.close()
         await writer.wait_closed()
-    assert isinstance(reply, control.Failed)
+    assert isinstance(reply, control_messages.Failed)
     assert "kinds must be a list" in reply.message
     assert service.asked == []
 
@@ -245,7 +248,7 @@ async def test_refuses_a_filter_that_is_none(tmp_path: Path) -> None:
 async def test_a_client_that_leaves_in_the_middle_of_a_frame_harms_nobody(tmp_path: Path) -> None:
     service = Remembering()
     async with serving(tmp_path, service):
-        _, writer = await asyncio.open_unix_connection(str(tmp_path / control.SOCKET_NAME))
+        _, writer = await asyncio.open_unix_connection(str(tmp_path / control_messages.SOCKET_NAME))
         writer.write(struct.pack(">I", 1000) + b"half")
         await writer.drain()
         writer.close()
@@ -260,7 +263,7 @@ async def test_gives_signs_of_life_and_progress_while_an_operation_takes_long(tm
     seen: list[float] = []
 
     def patiently(client: Client) -> int:
-        def working(state: control.Working) -> None:
+        def working(state: control_messages.Working) -> None:
             seen.append(state.seconds)
             assert (state.done, state.total) == (20, 30)
             if len(seen) == 3:
@@ -281,7 +284,7 @@ async def test_gives_up_on_a_server_that_gives_no_sign_of_life(tmp_path: Path) -
     service.gate = asyncio.Event()
 
     def impatiently() -> None:
-        client = control.connect(tmp_path, silence=0.01)
+        client = control_client.connect(tmp_path, silence=0.01)
         assert client is not None
         with closing(client):
             client.compact()
@@ -293,7 +296,7 @@ async def test_gives_up_on_a_server_that_gives_no_sign_of_life(tmp_path: Path) -
 
 async def test_only_the_owner_may_open_the_socket(tmp_path: Path) -> None:
     async with serving(tmp_path, Remembering()):
-        mode = (tmp_path / control.SOCKET_NAME).stat().st_mode
+        mode = (tmp_path / control_messages.SOCKET_NAME).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
 
 
@@ -309,7 +312,7 @@ async def test_refuses_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 async def test_refuses_more_connections_than_it_can_hold(tmp_path: Path) -> None:
     async with serving(tmp_path, Remembering()):
         idle = [
-            await asyncio.open_unix_connection(str(tmp_path / control.SOCKET_NAME))
+            await asyncio.open_unix_connection(str(tmp_path / control_messages.SOCKET_NAME))
             for _ in range(control.MAX_CONNECTIONS)
         ]
         with pytest.raises(ControlError, match="commands are running already"):
@@ -320,18 +323,18 @@ async def test_refuses_more_connections_than_it_can_hold(tmp_path: Path) -> None
 
 
 async def test_no_client_where_no_server_is(tmp_path: Path) -> None:
-    assert control.connect(tmp_path) is None
-    assert control.connect(tmp_path / "missing") is None
+    assert control_client.connect(tmp_path) is None
+    assert control_client.connect(tmp_path / "missing") is None
     async with serving(tmp_path, Remembering()):
         pass
-    assert control.connect(tmp_path) is None
+    assert control_client.connect(tmp_path) is None
 
 
 async def test_replaces_the_socket_of_a_dead_server(tmp_path: Path) -> None:
-    path = tmp_path / control.SOCKET_NAME
+    path = tmp_path / control_messages.SOCKET_NAME
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(str(path))
-    assert control.connect(tmp_path) is None
+    assert control_client.connect(tmp_path) is None
     async with serving(tmp_path, Remembering()):
         assert await ask(tmp_path, lambda client: client.rebuild()) == 7
     assert not path.exists()
@@ -345,7 +348,7 @@ async def test_leaves_the_socket_of_a_living_server_alone(tmp_path: Path) -> Non
 
 
 async def test_does_not_remove_a_file_that_is_no_socket(tmp_path: Path) -> None:
-    path = tmp_path / control.SOCKET_NAME
+    path = tmp_path / control_messages.SOCKET_NAME
     path.write_text("precious")
     with pytest.raises(ControlError, match="not a socket"):
         await Control(Remembering()).start(tmp_path)
@@ -357,7 +360,7 @@ async def test_says_when_the_path_is_too_long_for_a_socket(tmp_path: Path) -> No
     deep.mkdir(parents=True)
     with pytest.raises(ControlError, match="shorter path"):
         await Control(Remembering()).start(deep)
-    assert control.connect(deep) is None
+    assert control_client.connect(deep) is None
 
 
 async def test_closing_hangs_up_on_requests_that_still_wait(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ async def test_a_profile_changed_beside_another_change_of_it_keeps_both(relay, a
         content = '{"name": "alice", "display_name": "After", "about": "old"}'
         await elsewhere(kinds.METADATA, [], content, known["created_at"] + 5)
 
-    hook = between(kinds.METADATA, renamed_elsewhere, relay.site.identities.profiles._hub)
+    hook = between(kinds.METADATA, renamed_elsewhere, relay.site.hub.publisher)
     told = await alice.told("PATCH", "agents/me", {"description": "new"})
     assert (told["display_name"], told["description"]) == ("After", "new")
     assert hook.refused == 1

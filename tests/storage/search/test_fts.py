@@ -2,6 +2,7 @@
 
 import sqlite3
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,21 @@ def test_a_snippet_shows_the_words_and_marks_them():
     shown, marks = fts.snippet(text, terms_of("kraken dawn"))
     assert [shown[start:end] for start, end in marks] == ["kraken", "dawn"]
     assert len(shown) <= fts.SNIPPET + 4
+
+
+@pytest.mark.parametrize(
+    ("question", "marked"),
+    [
+        ("tid*", ["Tidal", "tide"]),
+        ("tid", []),
+        ('"high tid*"', []),
+        ('"high tide"', ["high", "tide"]),
+        ("high* tide", ["highest", "high", "tide"]),
+    ],
+)
+def test_a_beginning_marks_the_words_that_begin_so_and_a_word_itself_alone(question, marked):
+    shown, marks = fts.snippet("Tidal marks: the highest of all is no high tide.", terms_of(question))
+    assert [shown[start:end] for start, end in marks] == marked
 
 
 @given(st.text(max_size=800), st.text(max_size=60))

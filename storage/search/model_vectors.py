@@ -44,7 +44,7 @@ class Write(Protocol):
         """What the command gives. Raises StorageError."""
 
 
-class Keeping(msgspec.Struct, frozen=True):
+class VectorSettings(msgspec.Struct, frozen=True):
     """How vectors are kept. `directory` holds one directory a model; `trusted` are keys whose events may bring vectors."""
 
     directory: Path
@@ -70,10 +70,10 @@ class Waiting(msgspec.Struct, frozen=True):
     content: str
 
 
-class Space:
+class ModelVectors:
     """The vectors of one model."""
 
-    def __init__(self, keeping: Keeping, embedder: Embedder) -> None:
+    def __init__(self, keeping: VectorSettings, embedder: Embedder) -> None:
         self.model = Model(embedder.name, embedder.dimension)
         self.embedder = embedder
         self.index = VectorIndex(keeping.place(self.model), embedder.name, embedder.dimension, keeping.capacity)
