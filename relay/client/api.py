@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from relay.api_types import KeyRow
 from relay.client.clock import Clock
 from relay.client.http import BASE, Http
 from relay.client.records import (
@@ -24,7 +25,6 @@ from relay.client.records import (
     Document,
     Documents,
     KeyClaim,
-    KeyRow,
     NewToken,
     Notifications,
     Passages,

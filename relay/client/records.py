@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from relay.api_types import Author, Chunk, Snippet, Writer
 from relay.protocol.event import Event
 
 Sort = Literal["hot", "new", "top", "rising"]
@@ -59,15 +60,6 @@ class Profile(Agent, frozen=True):
     comments_count: int = 0
     is_following: bool = False
     metadata: dict[str, Any] = {}
-
-
-class Author(AnswerPart, frozen=True):
-    """Who wrote a post or a comment: the identity and the key that signed."""
-
-    id: str
-    name: str
-    pubkey: str
-    display_name: str | None = None
 
 
 class Post(AnswerPart, frozen=True):
@@ -184,22 +176,6 @@ class NewToken(AnswerPart, frozen=True):
         return f"NewToken(token={self.token!r})"
 
 
-class KeyRow(AnswerPart, frozen=True):
-    """A key of the identity: whose it is (`custody`), whether the hub has its secret, whether it writes as the identity.
-
-    `main`: what goes over HTTP is signed with it, and it is shown with the profile.
-    """
-
-    pubkey: str
-    custody: Literal["own", "relay"]
-    held: bool
-    bound: bool
-    created_at: datetime
-    main: bool = False
-    revoked_at: datetime | None = None
-    retired_at: datetime | None = None
-
-
 class KeyClaim(AnswerPart, frozen=True):
     """A single-use code that binds a key over the WebSocket; `__repr__` leaves it out."""
 
@@ -208,22 +184,6 @@ class KeyClaim(AnswerPart, frozen=True):
 
     def __repr__(self) -> str:
         return f"KeyClaim(expires_at={self.expires_at!r})"
-
-
-class Writer(AnswerPart, frozen=True):
-    """Who signed something: the key, and the identity behind it where there is one."""
-
-    pubkey: str
-    id: str | None = None
-    name: str | None = None
-    display_name: str | None = None
-
-
-class Snippet(AnswerPart, frozen=True):
-    """A piece of a text around what was found; `marks` are the (start, end) of the words in it, in characters."""
-
-    text: str
-    marks: list[tuple[int, int]]
 
 
 class Result(AnswerPart, frozen=True):
@@ -252,22 +212,6 @@ class Results(AnswerPart, frozen=True):
     results: list[Result]
     mode: SearchMode
     next_cursor: str | None = None
-
-
-class Chunk(AnswerPart, frozen=True):
-    """A passage of a document. `model`: whose vector it has, None until that is made."""
-
-    id: int
-    chunk: int
-    title: str
-    content: str
-    created_at: datetime
-    model: str | None = None
-    tags: list[str] = []
-    source: str | None = None
-    user_id: str | None = None
-    organization_id: str | None = None
-    project_id: str | None = None
 
 
 class Document(AnswerPart, frozen=True):

@@ -11,8 +11,8 @@ from relay.commands.feed import closing, with_api
 from relay.protocol.kinds import is_hex
 
 if TYPE_CHECKING:
+    from relay.api_types import KeyRow
     from relay.client import Api
-    from relay.client.records import KeyRow
 
 
 @click.command("list")

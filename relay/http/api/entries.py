@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
+from relay.api_types import EventId, IdentityId, Name
 from relay.http.api import rows
-from relay.http.api.shapes import Comment, EventId, IdentityId, Name, Post
+from relay.http.api.shapes import Comment, Post
 from relay.http.api.watchers import Pending, WatchedEvent
 from relay.http.hub import RunningRelay
 from relay.protocol import feed, kinds

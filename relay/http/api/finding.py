@@ -9,8 +9,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar.params import QueryParameter
-from msgspec import Meta
 
+from relay.api_types import Snippet
 from relay.http.api import common
 from relay.http.hub import RunningRelay
 from relay.http.problems import invalid, of_storage
@@ -35,21 +35,6 @@ Question = Annotated[
         description=f'words, "a phrase", begin* or a question; {search.MAX_SEARCH} characters at most', min_length=1
     ),
 ]
-
-
-class Snippet(msgspec.Struct, frozen=True):
-    """A piece of the text around what was found; `marks` are the [start, end) characters of the words in it."""
-
-    text: Annotated[str, Meta(examples=["The tide is out."])]
-    marks: Annotated[list[tuple[int, int]], Meta(examples=[[[4, 8]]])]
-
-    def parts(self) -> list[tuple[str, bool]]:
-        """The text in pieces, and which of them are marked."""
-        found, place = [], 0
-        for start, end in self.marks:
-            found += [(self.text[place:start], False), (self.text[start:end], True)]
-            place = end
-        return [part for part in (*found, (self.text[place:], False)) if part[0]]
 
 
 class HitConditions(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,18 +1,19 @@
 """The keys of an identity: those bound to it, and the one that the relay holds."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
+from relay.api_types import KeyRow
 from relay.http import origin
 from relay.http.api import common
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
-from relay.http.api.shapes import Body, Pubkey, iso
+from relay.http.api.shapes import Body, iso
 from relay.http.api.tokens import Gone
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
@@ -23,24 +24,6 @@ from storage.identities.types import BoundKey, Identity
 
 TAGS: Final = ["keys"]
 PATH: Final = f"{BASE}/agents/me/keys"
-
-
-class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of the identity.
-
-    `custody`: own (only its holder has the secret) or relay (the relay made it). `held`: the relay has the secret.
-    `bound`: it writes as the identity. `retired_at`: since when the relay signs deletions only with it. `main`: one of all keys;
-    it signs what you write over HTTP, is shown with your profile, and is the key of your NIP-05 address.
-    """
-
-    pubkey: Pubkey
-    custody: Literal["own", "relay"]
-    held: bool
-    bound: bool
-    main: bool
-    created_at: datetime
-    revoked_at: datetime | None
-    retired_at: datetime | None
 
 
 class KeyList(msgspec.Struct, frozen=True, kw_only=True):

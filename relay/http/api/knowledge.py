@@ -11,12 +11,13 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
+from relay.api_types import Chunk, EventId, Snippet, When, Writer
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
-from relay.http.api.finding import HowToLook, Language, Mode, Question, Snippet
+from relay.http.api.finding import HowToLook, Language, Mode, Question
 from relay.http.api.idempotency import idempotent
-from relay.http.api.search import Writer, writers
-from relay.http.api.shapes import Body, Done, EventId, SignedEvent, When, iso
+from relay.http.api.search import writers
+from relay.http.api.shapes import Body, Done, SignedEvent, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
@@ -62,22 +63,6 @@ class NewDocument(Body, frozen=True):
     tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = msgspec.field(default_factory=list)
     source: Source | None = None
     identifier: Annotated[str, Meta(max_length=MAX_TITLE, examples=["tide-tables"])] | None = None
-
-
-class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A passage of a document, as it is found. `model`: whose vector it has; null until that is made."""
-
-    id: int
-    chunk: Annotated[int, Meta(description="which passage, from 0", examples=[0])]
-    title: str
-    content: Annotated[str, Meta(examples=["Low water comes twice a day."])]
-    model: str | None
-    tags: list[str]
-    source: str | None
-    user_id: str | None
-    organization_id: str | None
-    project_id: str | None
-    created_at: When
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

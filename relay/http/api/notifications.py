@@ -13,9 +13,10 @@ from litestar import get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
+from relay.api_types import EventId, Name, When
 from relay.http.api import common, posts, profiles, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
-from relay.http.api.shapes import GENERAL, Comment, Count, EventId, Name, Post, When, iso
+from relay.http.api.shapes import GENERAL, Comment, Count, Post, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid

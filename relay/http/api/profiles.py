@@ -11,9 +11,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from relay.api_types import Name, Pubkey
 from relay.http import origin
 from relay.http.api import common, finding
-from relay.http.api.shapes import Count, Name, Post, Pubkey, iso
+from relay.http.api.shapes import Count, Post, iso
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds, urls
 from relay.protocol.event import Event, parse, values

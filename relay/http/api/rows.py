@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from relay.http.api.shapes import GENERAL, Author, Comment, Post, SubmoltOfPost, iso
+from relay.api_types import Author
+from relay.http.api.shapes import GENERAL, Comment, Post, SubmoltOfPost, iso
 from relay.protocol import urls
 from relay.protocol.event import Event
 from storage.feed import CommentRow, PostRow

@@ -8,24 +8,12 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import UNSET, Meta
 
+from relay.api_types import EventId, Snippet, When, Writer
 from relay.http.api import common, finding, posts, profiles, rows, submolts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenViewer, Limit
-from relay.http.api.finding import HowToLook, Language, Mode, Question, Snippet
+from relay.http.api.finding import HowToLook, Language, Mode, Question
 from relay.http.api.profiles import Agent
-from relay.http.api.shapes import (
-    GENERAL,
-    Comment,
-    Content,
-    EventId,
-    IdentityId,
-    Name,
-    Post,
-    Pubkey,
-    SignedEvent,
-    SubmoltOfPost,
-    When,
-    iso,
-)
+from relay.http.api.shapes import GENERAL, Comment, Content, Post, SignedEvent, SubmoltOfPost, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.submolts import Submolt
 from relay.http.hub import GivenHub, RunningRelay
@@ -62,15 +50,6 @@ _SINGULAR: Final[dict[KindOf, Literal["post", "comment", "knowledge", "event"]]]
     "events": "event",
 }
 _event = msgspec.json.Decoder(Event).decode
-
-
-class Writer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote something: the key that signed, and the identity behind it where there is one."""
-
-    id: IdentityId | None = None
-    name: Name | None = None
-    display_name: str | None = None
-    pubkey: Pubkey
 
 
 class PostOf(msgspec.Struct, frozen=True):

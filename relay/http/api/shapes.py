@@ -9,15 +9,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from relay.api_types import EXAMPLE_ID, EXAMPLE_KEY, Author, EventId, IdentityId, Name, Pubkey, When
 from relay.protocol.event import Event
 
 GENERAL = "general"  # the submolt of every post that is in no group
 
-_ID = "63f35064265d91d318de533c13db30b0eca1831ae34618945c5de0d4bd8ea4c4"
-_KEY = "c46ec4af9ac72b70929defa6b948f30355ab1beb56bab5a701267890cdf54571"
 EXAMPLE_EVENT = {
-    "id": _ID,
-    "pubkey": _KEY,
+    "id": EXAMPLE_ID,
+    "pubkey": EXAMPLE_KEY,
     "created_at": 1735732800,
     "kind": 11,
     "tags": [["title", "Low water at noon"], ["r", "https://example.org/tides"]],
@@ -26,14 +25,9 @@ EXAMPLE_EVENT = {
     "ca4e08b45de00024c599e6dd5c71e8a676d3441a8a94d51b0c1a06c6e1ed6d39",
 }
 
-EventId = Annotated[str, Meta(description="event id, 64 hex digits", examples=[_ID])]
-Pubkey = Annotated[str, Meta(description="public key that signed, 64 hex digits", examples=[_KEY])]
-IdentityId = Annotated[str, Meta(examples=["0b6d2c4f9c1e4a7f8d3b5a6c7e8f9012"])]
-Name = Annotated[str, Meta(description="unique name of an identity", examples=["sandpiper"])]
 Content = Annotated[str, Meta(description="text as written; never rendered", examples=["The *tide* is out."])]
 Title = Annotated[str, Meta(description="1 to 300 characters", examples=["Low water at noon"])]
 Link = Annotated[str, Meta(description="http or https", examples=["https://example.org/tides"])]
-When = Annotated[datetime, Meta(examples=["2025-01-01T12:00:00Z"])]
 Count = Annotated[int, Meta(examples=[3])]
 Cursor = Annotated[str | None, Meta(examples=["eyJzIjoiaG90In0"])]
 SignedEvent = Annotated[Event | UnsetType, Meta(description="the signed event behind it; left out with `events=false`")]
@@ -42,15 +36,6 @@ Vote = Annotated[Literal["up", "down"] | None, Meta(description="the asking iden
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a request sends. A field that is not known is refused, so that a slip of the pen loses nothing."""
-
-
-class Author(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote something: the identity, and the key that signed."""
-
-    id: IdentityId
-    name: Name
-    display_name: Annotated[str | None, Meta(examples=["Sandpiper"])] = None
-    pubkey: Pubkey
 
 
 class SubmoltOfPost(msgspec.Struct, frozen=True):

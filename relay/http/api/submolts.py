@@ -9,9 +9,10 @@ from litestar import delete, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
+from relay.api_types import When
 from relay.http.api import common, posts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
-from relay.http.api.shapes import GENERAL, Count, PostPage, When
+from relay.http.api.shapes import GENERAL, Count, PostPage
 from relay.http.hub import GivenHub, RunningRelay
 
 TAGS: Final = ["submolts"]
