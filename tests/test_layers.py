@@ -21,15 +21,6 @@ GROUND = (
     "keys.nip98",
     "keys.tokens",
 )
-    "relay.errors",
-    "relay.api_types",
-    "relay.protocol",
-    "keys.schnorr",
-    "keys.encoding",
-    "keys.nip42",
-    "keys.nip98",
-    "keys.tokens",
-)
 INTERFACES = (
     "storage.base",
     "storage.commands",
