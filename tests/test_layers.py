@@ -144,6 +144,20 @@ def test_a_circle_is_found() -> None:
     assert circles({"a": {"b"}, "b": set()}) == []
 
 
+# Who knows that there is SQLite: the backend itself, and what puts the parts together.
+BACKEND = "storage.sqlite"
+WIRING = ("relay.app", "relay.processes", "relay.search", "bench")
+
+
+def test_the_backend_is_known_to_itself_and_the_wiring_only() -> None:
+    found = []
+    for name, path in MODULES.items():
+        if not within(name, BACKEND, *WIRING):
+            targets = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+            found += [(name, target) for target in targets if within(target, BACKEND, "sqlite3", "aiosqlite")]
+    assert found == []
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
     path = MODULES[name]

@@ -13,11 +13,11 @@ from relay.protocol import search
 from relay.protocol.search import Term
 from storage.base import Readers, StorageError
 from storage.commands import AdoptModel, BeginModel, ForgetRemoved, ForgetVectors
-from storage.search import answering, fts, writing
 from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
 from storage.search.engine import MAX_HITS, MAX_TEXT, Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
-from storage.search.model_vectors import ModelVectors, VectorSettings
 from storage.search.vectors import STALE
+from storage.sqlite.search import answering, fts, writing
+from storage.sqlite.search.model_vectors import ModelVectors, VectorSettings
 from storage.sqlite.statements import named
 
 DEFAULT_HITS: Final = 25
@@ -35,7 +35,7 @@ class SqliteSearch:
 
     def __init__(self, keeping: VectorSettings, embedder: Embedder, reranker: Reranker | None = None) -> None:
         self._keeping = keeping
-        self._run = keeping.run
+        self._run = keeping.reader.run
         self._write = keeping.write
         self._space = ModelVectors(keeping, embedder)
         self._coming: ModelVectors | None = None

@@ -21,6 +21,7 @@ from storage.commands import Command, Model, StoreVectors
 from storage.search import sent
 from storage.search.embedders import Embedder, EmbeddingError, Vectors
 from storage.search.vectors import STALE, VectorIndex
+from storage.sqlite.reader import SqliteReader
 from storage.sqlite.statements import named
 
 BATCH: Final = 256  # passages embedded at once
@@ -28,13 +29,6 @@ _PAGE: Final = 1000  # vectors read at once
 
 T = TypeVar("T")
 _log: Final = logging.getLogger("tidings.search")
-
-
-class Run(Protocol):
-    """Whatever runs a function on a reading connection."""
-
-    def __call__(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
-        """What `work` gives. Raises StorageError."""
 
 
 class Write(Protocol):
@@ -48,7 +42,7 @@ class VectorSettings(msgspec.Struct, frozen=True):
     """How vectors are kept. `directory` holds one directory a model; `trusted` are keys whose events may bring vectors."""
 
     directory: Path
-    run: Run
+    reader: SqliteReader
     write: Write
     capacity: int = 16_384
     trusted: frozenset[str] = frozenset()
@@ -77,7 +71,7 @@ class ModelVectors:
         self.model = Model(embedder.name, embedder.dimension)
         self.embedder = embedder
         self.index = VectorIndex(keeping.place(self.model), embedder.name, embedder.dimension, keeping.capacity)
-        self._run = keeping.run
+        self._run = keeping.reader.run
         self._write = keeping.write
         self._trusted = keeping.trusted
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")

@@ -14,15 +14,16 @@ import numpy as np
 
 from relay.protocol import kinds
 from relay.protocol.search import Term
-from storage.search import fts, hybrid
+from storage.search import hybrid
 from storage.search.embedders import Vectors
 from storage.search.engine import Hit, SearchedPassage, SearchQuery
-from storage.search.fts import Conditions
-from storage.search.model_vectors import ModelVectors, as_json, embeddings, wires_of
 from storage.search.vectors import top
-from storage.search.writing import settings
 from storage.sqlite import entries
 from storage.sqlite.query import under
+from storage.sqlite.search import fts
+from storage.sqlite.search.fts import Conditions
+from storage.sqlite.search.model_vectors import ModelVectors, as_json, embeddings, wires_of
+from storage.sqlite.search.writing import settings
 from storage.sqlite.statements import SIZES, named, padded
 
 DEPTH: Final = 50  # passages that each way gives at least
