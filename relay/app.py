@@ -274,7 +274,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             thread.start()
             try:
                 await hub.identities.list_members()
-                engine = LocalSearch(config, store.run, hub.ingest.execute)
+                engine = LocalSearch(config, store, hub.ingest.execute)
                 hub.search = engine
                 try:
                     yield Site(hub, store, engine)

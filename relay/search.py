@@ -27,10 +27,11 @@ from relay.server.supervision import Faults, Tasks
 from storage.base import Readers, StorageError
 from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
-from storage.search.engine import Chunk, Hit, ModelMismatch, Progress, SearchHealth, SearchQuery
+from storage.search.engine import Hit, ModelMismatch, Progress, SearchedPassage, SearchHealth, SearchQuery
 from storage.search.minilm import MiniLm
-from storage.search.space import Keeping, Run, Write
-from storage.search.sqlite import SqliteSearch
+from storage.sqlite.reader import SqliteReader
+from storage.sqlite.search.model_vectors import VectorSettings, Write
+from storage.sqlite.search.sqlite_search import SqliteSearch
 from storage.sqlite.tools import SqliteStore
 
 DIRECTORY: Final = "search"  # what is kept beside the database: the index of vectors, which can be made again
@@ -67,14 +68,16 @@ def _minilm(setting: str) -> MiniLm:
 class LocalSearch:
     """relay.roles.search.SearchService in this process: the engine, and while it works, the worker that makes vectors.
 
-    `run` runs a function on a reading connection, `write` has the writer carry out a command. Where `kept` is given, it has the
-    settings of models that search went over to while serving, now and before a restart of the role.
+    `reader` is of the database that holds the passages, `write` has the writer carry out a command. Where `kept` is given, it
+    has the settings of models that search went over to while serving, now and before a restart of the role.
     """
 
-    def __init__(self, config: Config, run: Run, write: Write, kept: SettingsInForce | None = None) -> None:
+    def __init__(self, config: Config, reader: SqliteReader, write: Write, kept: SettingsInForce | None = None) -> None:
         """Nothing is loaded yet. Raises ConfigError."""
         trusted = frozenset(config.search.trusted_keys)
-        self._keeping = Keeping(Path(config.server.data) / DIRECTORY, run, write, config.search.segment, trusted)
+        self._keeping = VectorSettings(
+            Path(config.server.data) / DIRECTORY, reader, write, config.search.segment, trusted
+        )
         self._config = config.search
         self._settings = config.search  # of the model that serves
         self._kept = kept
@@ -132,7 +135,7 @@ class LocalSearch:
         """How many events the words find."""
         return await self._engine.count(query)
 
-    async def chunks(self, event_id: str, readers: Readers, now: int) -> Sequence[Chunk]:
+    async def chunks(self, event_id: str, readers: Readers, now: int) -> Sequence[SearchedPassage]:
         """The passages of one event."""
         return await self._engine.chunks(event_id, readers, now)
 
@@ -197,7 +200,7 @@ async def live(
         link = _link(role, following, faults)
         stack.callback(link.close)
         tasks.repeat(partial(keep, link, writer_path), "the link to the writer")
-        service = LocalSearch(config, store.run, link.execute, kept)
+        service = LocalSearch(config, store, link.execute, kept)
         stack.push_async_callback(service.close)
         if not await _done(service.open(), stop):
             return 0

@@ -273,7 +273,7 @@ class Reader(Protocol):
         Raises TooCostly over the bound on work, StorageError when the database fails.
         """
 
-    def at_once(
+    def try_query(
         self,
         filters: Sequence[Filter],
         readers: Readers,

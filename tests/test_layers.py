@@ -144,6 +144,20 @@ def test_a_circle_is_found() -> None:
     assert circles({"a": {"b"}, "b": set()}) == []
 
 
+# Who knows that there is SQLite: the backend itself, and what puts the parts together.
+BACKEND = "storage.sqlite"
+WIRING = ("relay.app", "relay.processes", "relay.search", "bench")
+
+
+def test_the_backend_is_known_to_itself_and_the_wiring_only() -> None:
+    found = []
+    for name, path in MODULES.items():
+        if not within(name, BACKEND, *WIRING):
+            targets = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+            found += [(name, target) for target in targets if within(target, BACKEND, "sqlite3", "aiosqlite")]
+    assert found == []
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
     path = MODULES[name]
@@ -206,6 +220,42 @@ def test_what_a_front_and_the_supervisor_import_starts_no_threads_and_loads_no_m
     look = f"import sys, threading, {doors}\nprint(sorted({heavy} & set(sys.modules)), threading.active_count())"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split("\n")[0] == "[] 1"
+
+
+# The client reads of an answer what it uses, whatever else a hub of another version says; so these it has of its own.
+READ_BY_THE_CLIENT = frozenset(
+    {
+        "Agent",
+        "Author",
+        "Chunk",
+        "Comment",
+        "Document",
+        "KeyRow",
+        "NewToken",
+        "Notification",
+        "Passage",
+        "Post",
+        "Profile",
+        "Result",
+        "Snippet",
+        "Writer",
+    }
+)
+
+
+def test_a_class_name_stands_for_one_class() -> None:
+    """In all that is ours, but for the featureless relay that the benchmarks compare with."""
+    places: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        if not within(name, "bench.sketch"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(name)
+    twice = {word: found for word, found in places.items() if len(found) > 1}
+    assert {word: found for word, found in twice.items() if word not in READ_BY_THE_CLIENT} == {}
+    for word in READ_BY_THE_CLIENT:
+        assert len(twice[word]) == 2
+        assert "relay.client.records" in twice[word]
 
 
 def test_the_version_stands_alone() -> None:

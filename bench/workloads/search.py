@@ -29,9 +29,9 @@ from storage.base import Incoming
 from storage.commands import Command
 from storage.search.embedders import Vectors, WordLlama
 from storage.search.engine import Mode, SearchQuery
-from storage.search.space import Keeping
-from storage.search.sqlite import SqliteSearch
 from storage.sqlite import backend
+from storage.sqlite.search.model_vectors import VectorSettings
+from storage.sqlite.search.sqlite_search import SqliteSearch
 
 SHARES: Final = {"": 1.0, " 50 %": 0.5, " 1 %": 0.01, " 0.1 %": 0.001}  # of the passages match the filter
 RECALL: Final = 0.95
@@ -77,7 +77,7 @@ class Searched:
         async def write(command: Command[T]) -> T:
             return await asyncio.to_thread(self.writer.execute, command, _NOW)
 
-        self.engine = SqliteSearch(Keeping(self.path / "search", self.store.run, write), WordLlama())
+        self.engine = SqliteSearch(VectorSettings(self.path / "search", self.store, write), WordLlama())
         await self.engine.open()
 
     async def close(self) -> None:

@@ -151,34 +151,34 @@ class Database(Reader, Tools, Protocol):
 
 
 @dataclass(frozen=True)
-class Doors:
+class Backends:
     """How to open a database that no relay serves right now."""
 
     writer: Callable[[Config], LogWriter]
     reader: Callable[[Config], Awaitable[Database]]
 
 
-def _doors() -> Doors:
+def _backends() -> Backends:
     """Those given to the command as its context object, else those of the application."""
-    given = click.get_current_context().find_object(Doors)
+    given = click.get_current_context().find_object(Backends)
     if given is not None:
         return given
     from relay import app
 
-    return Doors(app.open_writer, app.open_reader)
+    return Backends(app.open_writer, app.open_reader)
 
 
 @asynccontextmanager
 async def reading(settings: Config) -> AsyncIterator[Database]:
     """The database, opened beside whoever writes it."""
-    database = await _doors().reader(settings)
+    database = await _backends().reader(settings)
     try:
         yield database
     finally:
         await database.close()
 
 
-class Hand(Protocol):
+class WriteTarget(Protocol):
     """What writes: the running relay or this process."""
 
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
@@ -198,7 +198,7 @@ class Hand(Protocol):
 
 
 class Direct:
-    """A Hand over a Writer of this process's own, with the policies that a running relay applies."""
+    """A WriteTarget over a writer of this process's own, with the policies that a running relay applies."""
 
     def __init__(self, writer: LogWriter, settings: Config, relay: str = "") -> None:
         self._writer = writer
@@ -207,22 +207,22 @@ class Direct:
         self.close = writer.close
 
     def remove(self, wanted: Filter, limit: int) -> int:
-        """As Hand.remove."""
+        """As WriteTarget.remove."""
         return self._writer.execute(RemoveMatching(wanted, limit), int(time.time()))
 
     def compact(self) -> None:
-        """As Hand.compact."""
+        """As WriteTarget.compact."""
         self._writer.execute(Compact(), int(time.time()))
 
     def rebuild(self) -> int:
-        """As Hand.rebuild."""
+        """As WriteTarget.rebuild."""
         part: Rebuild | None = Rebuild()
         while part is not None:
             part = self._writer.execute(part, int(time.time())).following
         return self._writer.execute(CountRows(), int(time.time()))
 
     def submit(self, batch: Sequence[Event]) -> list[Outcome]:
-        """As Hand.submit."""
+        """As WriteTarget.submit."""
         now = int(time.time())
         refusals = [policies.refuse(one, self._operator, self._settings, now) for one in batch]
         accepted = [
@@ -235,20 +235,20 @@ class Direct:
 
 
 @contextmanager
-def writing(settings: Config) -> Iterator[Hand]:
+def writing(settings: Config) -> Iterator[WriteTarget]:
     """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
     data = Path(settings.server.data)
-    hand: Hand | None = control_client.connect(data)
-    if hand is None:
+    target: WriteTarget | None = control_client.connect(data)
+    if target is None:
         try:
             relay = relay_pubkey(data, settings.identities.relay_key)
         except VaultError as error:
             raise ConfigError(str(error)) from None
-        hand = Direct(_doors().writer(settings), settings, relay)
+        target = Direct(_backends().writer(settings), settings, relay)
     try:
-        yield hand
+        yield target
     finally:
-        hand.close()
+        target.close()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -72,9 +72,9 @@ def import_events(
     tally = Tally()
     damaged: list[str] = []
     try:
-        with writing(config) as hand, _report(report) as on_refusal:
+        with writing(config) as target, _report(report) as on_refusal:
             marks = Marks(Path(config.server.data))
-            importer = Importer(hand, tally, on_refusal)
+            importer = Importer(target, tally, on_refusal)
             for name in files or (STDIN,):
                 damage = _import_file(name, importer, tally, marks, restart)
                 if damage is not None:

@@ -178,8 +178,8 @@ def compact(settings: CommandSettings) -> None:
     Examples:
       tidings compact
     """
-    with writing(settings.load()) as hand, waiting("compacting …"):
-        hand.compact()
+    with writing(settings.load()) as target, waiting("compacting …"):
+        target.compact()
     say("compacted")
 
 
@@ -194,6 +194,6 @@ def rebuild(settings: CommandSettings) -> None:
     Examples:
       tidings rebuild
     """
-    with writing(settings.load()) as hand, waiting("rebuilding …"):
-        rows = hand.rebuild()
+    with writing(settings.load()) as target, waiting("rebuilding …"):
+        rows = target.rebuild()
     say(f"rebuilt; rows: {rows:,}")

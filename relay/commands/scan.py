@@ -155,10 +155,10 @@ def delete(settings: CommandSettings, wanted: Filter, yes: bool, dry_run: bool, 
 
 def _remove(settings: CommandSettings, wanted: Filter, planned: int) -> int:
     removed = 0
-    with writing(settings.load()) as hand, Meter("delete", planned, "events") as meter:
+    with writing(settings.load()) as target, Meter("delete", planned, "events") as meter:
         while removed < planned:
             step = min(DELETE_STEP, planned - removed)
-            gone = hand.remove(wanted, step)
+            gone = target.remove(wanted, step)
             removed += gone
             meter.update(removed, removed)
             if gone < step:

@@ -19,7 +19,7 @@ import msgspec
 import zstandard
 
 from keys import schnorr
-from relay.commands.common import Hand
+from relay.commands.common import WriteTarget
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event
@@ -260,8 +260,8 @@ class Importer:
     `on_refusal` is called for each refused line.
     """
 
-    def __init__(self, hand: Hand, tally: Tally, on_refusal: Callable[[RefusedLine], None]) -> None:
-        self._hand = hand
+    def __init__(self, target: WriteTarget, tally: Tally, on_refusal: Callable[[RefusedLine], None]) -> None:
+        self._target = target
         self._tally = tally
         self._on_refusal = on_refusal
 
@@ -290,7 +290,7 @@ class Importer:
     def _write(self, name: str, batch: list[tuple[int, bytes, Event]]) -> None:
         if not batch:
             return
-        outcomes = self._hand.submit([event for _, _, event in batch])
+        outcomes = self._target.submit([event for _, _, event in batch])
         for (number, line, event), outcome in zip(batch, outcomes, strict=True):
             if outcome.refusal is not None:
                 self._refuse(name, number, line, event.id, outcome.refusal)

@@ -11,7 +11,7 @@ import msgspec
 
 from storage.base import Readers
 from storage.failures import CommandFailure
-from storage.search.engine import Chunk, Hit, SearchHealth, SearchQuery
+from storage.search.engine import Hit, SearchedPassage, SearchHealth, SearchQuery
 
 MOST_QUESTION: Final = 4 * 1024 * 1024  # bytes of a frame to the search role
 MOST_UNANSWERED: Final = 1024  # questions of one front that have no answer yet
@@ -83,7 +83,7 @@ class ChunksFound(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3)
     """The passages."""
 
     token: int
-    chunks: list[Chunk]
+    chunks: list[SearchedPassage]
 
 
 class QuestionFailed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):

@@ -92,6 +92,7 @@ class Supervisor:
         self._at_end = ending
         self._selector = selectors.DefaultSelector()
         self._pending: set[int] = set()
+        self._started = False
         self._lifeline: tuple[int, int] = (-1, -1)
         self._wake: tuple[int, int] = (-1, -1)
 
@@ -103,6 +104,7 @@ class Supervisor:
         with self._signals():
             try:
                 self._start_all()
+                self._started = True
                 if not self._ending():
                     started()
                 self._look_after()
@@ -218,7 +220,7 @@ class Supervisor:
         while child.status >= 0:  # what it said last
             self._listen(child)
         child.pid = 0
-        if self._ending():
+        if self._ending() or not self._started:
             return
         now = time.monotonic()
         child.deaths = 0 if now - child.began > STEADY else child.deaths + 1

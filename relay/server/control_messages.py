@@ -66,7 +66,7 @@ class Describe(msgspec.Struct, tag=True, frozen=True):
 Request = SubmitEvents | Remove | Compact | Rebuild | RotateMaster | Reembed | Backup | Describe
 
 
-class EventAnswer(msgspec.Struct, array_like=True, frozen=True):
+class EventOutcome(msgspec.Struct, array_like=True, frozen=True):
     """An Outcome on the socket; `prefix` and `message` are those of a refusal."""
 
     status: Status
@@ -86,7 +86,7 @@ class Working(msgspec.Struct, tag=True, frozen=True):
 class Submitted(msgspec.Struct, tag=True, frozen=True):
     """The answer to SubmitEvents, one EventAnswer an event, in order."""
 
-    answers: list[EventAnswer]
+    answers: list[EventOutcome]
 
 
 class CommandDone(msgspec.Struct, tag="Done", frozen=True):
@@ -131,13 +131,13 @@ def check_path(path: Path) -> None:
         )
 
 
-def to_answer(outcome: Outcome) -> EventAnswer:
+def to_answer(outcome: Outcome) -> EventOutcome:
     if outcome.refusal is None:
-        return EventAnswer(outcome.status, outcome.seq)
-    return EventAnswer(outcome.status, outcome.seq, outcome.refusal.prefix, outcome.refusal.message)
+        return EventOutcome(outcome.status, outcome.seq)
+    return EventOutcome(outcome.status, outcome.seq, outcome.refusal.prefix, outcome.refusal.message)
 
 
-def to_outcome(answer: EventAnswer) -> Outcome:
+def to_outcome(answer: EventOutcome) -> Outcome:
     refusal = None if answer.prefix is None else Reject(answer.prefix, answer.message)
     return Outcome(answer.status, answer.seq, refusal=refusal)
 

@@ -28,13 +28,14 @@ class Sender(msgspec.Struct, frozen=True, gc=False):
     """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42).
 
     `relay` is the key of the relay that it is handed to, "" where that has none, and `urls` are those (ws:// or wss://)
-    under which they know it.
+    under which they know it. `signed_here`: the relay signed it just now, for the identity whose token it was asked with.
     """
 
     door: Door
     keys: frozenset[str] = frozenset()
     relay: str = ""
     urls: tuple[str, ...] = ()
+    signed_here: bool = False
 
 
 Check = Callable[[Event, Sender, Config, int], Reject | None]
@@ -77,10 +78,14 @@ def past(event: Event, _author: Sender, config: Config, now: int) -> Reject | No
     )
 
 
-def work(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
-    """`limits.min_pow` (NIP-13): the id's leading zero bits, and the target the author committed to, must reach it."""
+def work(event: Event, author: Sender, config: Config, _now: int) -> Reject | None:
+    """`limits.min_pow` (NIP-13): the id's leading zero bits, and the target the author committed to, must reach it.
+
+    Whoever holds an event's key does the work, which the relay does not for those whose keys it holds: `register_pow` asks
+    them for some.
+    """
     needed = config.limits.min_pow
-    if not needed:
+    if not needed or author.signed_here:
         return None
     found = 256 - int(event.id, 16).bit_length()
     if found < needed:

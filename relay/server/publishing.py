@@ -23,10 +23,12 @@ class Publisher:
         self._settings = settings
         self._self_pubkey = self_pubkey
 
-    def author(self, door: Door, keys: frozenset[str] = frozenset(), url: str = "") -> policies.Sender:
+    def author(
+        self, door: Door, keys: frozenset[str] = frozenset(), url: str = "", signed_here: bool = False
+    ) -> policies.Sender:
         """Who hands events in by this door, having proven these keys, and knows this relay as `url` or by its own."""
         own = self._settings.relay_url
-        return policies.Sender(door, keys, self._self_pubkey, (own, url) if url and url != own else (own,))
+        return policies.Sender(door, keys, self._self_pubkey, (own, url) if url and url != own else (own,), signed_here)
 
     def refuse(self, event: Event, author: policies.Sender, now: int) -> Reject | None:
         """The operator's rules for one event, before its signature is looked at."""
@@ -56,7 +58,7 @@ class Publisher:
         """
         assert trusted or expected is None
         now = int(time.time())
-        author = self.author(door, keys | {event.pubkey} if trusted else keys, url)
+        author = self.author(door, keys | {event.pubkey} if trusted else keys, url, signed_here=trusted)
         refusal = self.refuse(event, author, now)
         if refusal is None and not self._ingest.room():
             refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")

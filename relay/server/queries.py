@@ -1,7 +1,7 @@
 """REQ history and COUNT: what takes a moment is answered on the event loop, the rest by the storage readers.
 
 A connection's questions are tried on the loop one at a time, all connections in turn, within a share of CPU time of each turn of
-the loop; so a client with a hundred questions delays another by one. What storage does not answer in a moment (`at_once`) goes to
+the loop; so a client with a hundred questions delays another by one. What storage does not answer in a moment (`try_query`) goes to
 a second line, whose workers take one job from one connection at a time, too, and does not hold back what the client asked after
 it: a client tells answers apart by their subscription, and may get them in another order than it asked (NIP-01).
 
@@ -191,7 +191,7 @@ class Queries:
         if not _is_open(subscription):
             return
         try:
-            found = self._moment(connection, subscription)
+            found = self._try_query(connection, subscription)
             if found is not None and connection.deflate and sum(map(len, found.wires)) > PACKED_AT_ONCE:
                 found = None
             if found is not None:
@@ -211,12 +211,14 @@ class Queries:
         connection.jobs.append(job)
         self.wake(connection)
 
-    def _moment(self, connection: AskingConnection, subscription: LiveSubscription) -> Found | None:
+    def _try_query(self, connection: AskingConnection, subscription: LiveSubscription) -> Found | None:
         """The answer, or the first part of it, where that takes a moment."""
         filters = subscription.filters
         if searching.searches(filters) or _asks_for_invites(filters):
             return None
-        return self._reader.at_once(filters, connection.session.keys, int(time.time()), subscription.after, self.limits)
+        return self._reader.try_query(
+            filters, connection.session.keys, int(time.time()), subscription.after, self.limits
+        )
 
     def _end(
         self, connection: AskingConnection, subscription: LiveSubscription, data: bytes, found: Found | History
@@ -327,7 +329,7 @@ class Queries:
         if connection.deflate:
             if not self._has_share():
                 await asyncio.sleep(0)  # a turn for the others
-            found = self._moment(connection, subscription)
+            found = self._try_query(connection, subscription)
         if found is None:
             found = await self._reader.query(filters, keys, now, subscription.after, self.limits)
         job.rest, job.complete, job.cut = found.rest, found.complete, found.cut

@@ -39,7 +39,7 @@ from relay.roles.search_messages import (
 )
 from relay.server.supervision import Faults, Tasks
 from storage.base import Readers, StorageError, TooCostly
-from storage.search.engine import Chunk, Hit, Progress, SearchHealth, SearchQuery
+from storage.search.engine import Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 
 PATIENCE: Final = 10.0  # seconds that a question may take
 SILENCE: Final = 4.0  # seconds without a sign of life after which the role is taken to stand still
@@ -95,9 +95,11 @@ class RemoteSearch:
         found: int = await self._ask(lambda token: CountHits(token, query), self._patience)
         return found
 
-    async def chunks(self, event_id: str, readers: Readers, now: int) -> list[Chunk]:
+    async def chunks(self, event_id: str, readers: Readers, now: int) -> list[SearchedPassage]:
         """As `SearchEngine.chunks`."""
-        found: list[Chunk] = await self._ask(lambda token: ReadChunks(token, event_id, readers, now), self._patience)
+        found: list[SearchedPassage] = await self._ask(
+            lambda token: ReadChunks(token, event_id, readers, now), self._patience
+        )
         return found
 
     def health(self) -> SearchHealth:

@@ -16,7 +16,7 @@ from storage.search.engine import Hit, SearchEngine, SearchQuery
 FIRST_BYTES: Final = 1024 * 1024  # of the first part of an answer; what is beyond is fetched when it is its turn
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
+class SearchedHistory(msgspec.Struct, frozen=True, gc=False):
     """As storage.base.Found, without a hint: nobody can say that nothing else has to do with a question."""
 
     wires: list[bytes]
@@ -52,7 +52,9 @@ def query_of(wanted: Filter, scope: SearchScope) -> SearchQuery:
     )
 
 
-async def history(engine: SearchEngine, reader: Reader, filters: Sequence[Filter], scope: SearchScope) -> Answered:
+async def history(
+    engine: SearchEngine, reader: Reader, filters: Sequence[Filter], scope: SearchScope
+) -> SearchedHistory:
     """What the filters find, each event once. Raises TooCostly and StorageError."""
     hits: dict[int, Hit] = {}
     for wanted in filters:
@@ -62,11 +64,11 @@ async def history(engine: SearchEngine, reader: Reader, filters: Sequence[Filter
     others = [wanted for wanted in filters if wanted.search is None]
     if not others:
         kept = _within(list(hits.values()), FIRST_BYTES)
-        return Answered([hit.wire for hit in kept], tuple(hits)[len(kept) :])
+        return SearchedHistory([hit.wire for hit in kept], tuple(hits)[len(kept) :])
     found = await reader.query(others, scope.readers, scope.now, scope.upto, scope.limits)
     known, later = frozenset(found.wires), frozenset(found.rest)
     also = (seq for seq, hit in hits.items() if seq not in later and hit.wire not in known)
-    return Answered(found.wires, (*found.rest, *also))
+    return SearchedHistory(found.wires, (*found.rest, *also))
 
 
 async def count(engine: SearchEngine, wanted: Filter, scope: SearchScope) -> int:

@@ -1,1 +1,4 @@
-"""Search: words by FTS5, meaning by vectors, and both weighed together. `engine` is what the rest of the relay knows of it."""
+"""Search: models, vectors and how both ways of finding are weighed. `engine` is what the rest of the relay knows of it.
+
+What asks tables stands with the backend (`storage.sqlite.search`).
+"""

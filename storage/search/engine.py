@@ -66,7 +66,7 @@ class Hit(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class Chunk(msgspec.Struct, frozen=True, array_like=True):
+class SearchedPassage(msgspec.Struct, frozen=True, array_like=True):
     """One passage of a document, as the `knowledge` table has it. `model`: whose vector it has, None until it is made."""
 
     id: int
@@ -105,7 +105,7 @@ class SearchEngine(Protocol):
     async def count(self, query: SearchQuery) -> int:
         """How many events the words of the question find, whatever its mode; limits ignored (NIP-45)."""
 
-    async def chunks(self, event_id: str, readers: Readers, now: int) -> Sequence[Chunk]:
+    async def chunks(self, event_id: str, readers: Readers, now: int) -> Sequence[SearchedPassage]:
         """The passages of one event in order; empty when it is not searched, not here or not theirs to read."""
 
     def health(self) -> SearchHealth:

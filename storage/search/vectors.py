@@ -50,7 +50,7 @@ class Segment(Protocol):
         """Forget these; how many of them were here."""
 
 
-class Open:
+class OpenSegment:
     """The newest vectors: a block that is compared as a whole."""
 
     def __init__(self, capacity: int, dimension: int) -> None:
@@ -98,7 +98,7 @@ class Open:
         return int(found.sum())
 
 
-class Sealed:
+class SealedSegment:
     """A graph of fixed size, saved once."""
 
     def __init__(self, graph: Any, number: int) -> None:
@@ -163,8 +163,8 @@ class VectorIndex:
         self._model = model
         self._dimension = dimension
         self._capacity = capacity
-        self._open = Open(capacity, dimension)
-        self._sealed: tuple[Sealed, ...] = ()
+        self._open = OpenSegment(capacity, dimension)
+        self._sealed: tuple[SealedSegment, ...] = ()
         self._next = 1
 
     def __len__(self) -> int:
@@ -242,9 +242,9 @@ class VectorIndex:
             graph.init_index(max_elements=len(ids), M=NEIGHBOURS, ef_construction=CARE)
             graph.add_items(vectors, ids, num_threads=1)
             self._save(graph, self._next, ids)
-            self._sealed = (*self._sealed, Sealed(graph, self._next))
+            self._sealed = (*self._sealed, SealedSegment(graph, self._next))
             self._next += 1
-        self._open = Open(self._capacity, self._dimension)
+        self._open = OpenSegment(self._capacity, self._dimension)
 
     @staticmethod
     def _names(number: int) -> tuple[str, str]:
@@ -266,7 +266,7 @@ class VectorIndex:
                 "a segment of the vector index is not saved and will be built again at the next start: %s", error
             )
 
-    def _read(self, note: Path, number: int) -> Sealed | None:
+    def _read(self, note: Path, number: int) -> SealedSegment | None:
         data = self._directory / self._names(number)[0]
         try:
             said = msgspec.json.decode(note.read_bytes(), type=_Note)
@@ -276,7 +276,7 @@ class VectorIndex:
                 raise ValueError("its bytes are not those that were saved")
             graph = hnswlib.Index(space="cosine", dim=self._dimension)
             graph.load_index(str(data))
-            return Sealed(graph, number)
+            return SealedSegment(graph, number)
         except (OSError, RuntimeError, ValueError, msgspec.DecodeError) as error:
             _log.warning("%s cannot be used and is built again: %s", data.name, error)
             return None

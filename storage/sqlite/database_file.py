@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from storage.base import Locked, Missing, StorageError, TooCostly
-from storage.search import words
+from storage.sqlite.search import words
 from storage.sqlite.statements import migrations, named
 
 FILE: Final = "tidings.sqlite"

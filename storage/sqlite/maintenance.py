@@ -10,8 +10,8 @@ from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from storage import commands as given
 from storage.base import StorageError
-from storage.search import writing
 from storage.sqlite import database_file, entries, lookup, rebuilding
+from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
 

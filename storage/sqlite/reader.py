@@ -130,7 +130,7 @@ class SqliteReader:
         self._quick = LoopReader(open_file(directory / database_file.FILE, cache_mib))
         self.feed = SqliteFeed(self.soon)
 
-    def at_once(
+    def try_query(
         self,
         filters: Sequence[Filter],
         readers: Readers,

@@ -19,10 +19,10 @@ from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Owner, Place, Projection
 from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
-from storage.search import writing as search
 from storage.sqlite import entries
 from storage.sqlite.projections import Difference, Refresh, key_getter
 from storage.sqlite.row_statements import COUNTERS, adding, statements_of
+from storage.sqlite.search import writing as search
 from storage.sqlite.sources import lives_of
 from storage.sqlite.statements import named, write_rows
 

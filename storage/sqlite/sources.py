@@ -10,9 +10,9 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import About, FeedPlace, Live, Owner, Place, Projection, Tagged
-from storage.search import writing as search
 from storage.sqlite import entries
 from storage.sqlite.row_statements import statements_of
+from storage.sqlite.search import writing as search
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 _Newest = tuple[int, str, str]  # kind, pubkey, about

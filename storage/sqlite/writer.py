@@ -18,11 +18,11 @@ from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ListMembers, Rebuild
-from storage.search import writing
 from storage.sqlite import committed, database_file, maintenance, projections, rebuilding
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
+from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
 

@@ -82,11 +82,17 @@ class Server:
         return self._log.read_text(encoding="utf-8")
 
     def resident(self) -> int:
-        """Bytes of memory the process holds."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) * 1024
+        """Bytes of memory that its processes hold."""
+        total = 0
+        for pid in self.processes():
+            found = re.search(r"Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())
+            assert found is not None
+            total += int(found[1]) * 1024
+        return total
+
+    def processes(self) -> list[int]:
+        """All its processes."""
+        return [self.process.pid, *self.children()]
 
     def children(self) -> list[int]:
         """The processes of its roles, where it has such."""
@@ -95,7 +101,7 @@ class Server:
 
     def searching(self) -> list[int]:
         """Which of all these processes have a package in memory that only search needs."""
-        return [pid for pid in (self.process.pid, *self.children()) if _HEAVY.search(_maps(pid))]
+        return [pid for pid in self.processes() if _HEAVY.search(_maps(pid))]
 
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
@@ -116,7 +122,10 @@ class Server:
         return self.ended()
 
     def kill(self) -> None:
-        """As a power cut would, as far as the process is concerned."""
+        """As a power cut would, as far as its processes are concerned."""
+        self.process.send_signal(signal.SIGSTOP)  # it starts none again
+        for pid in self.children():
+            os.kill(pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait(PATIENCE)
         self._release()

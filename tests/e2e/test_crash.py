@@ -52,6 +52,8 @@ async def test_every_acknowledged_event_survives_being_killed_under_load(tmp_pat
 
 async def test_a_log_that_is_cut_off_after_a_crash_is_told_until_the_loss_is_accepted(tmp_path: Path) -> None:
     data, key = tmp_path / "data", fresh_key()
+    with serving(data):
+        pass  # the tables are in the database, and only what follows in its write-ahead log
     server = Server(data)
     async with client(server) as writer, httpx.AsyncClient() as http:
         for number in range(20):

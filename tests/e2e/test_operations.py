@@ -166,14 +166,16 @@ async def test_a_full_disk_is_answered_with_an_error_and_the_relay_recovers(tmp_
             await alice.store(kept)
             size = max(file.stat().st_size for file in (tmp_path / "data").iterdir() if file.is_file())
             unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, unlimited[1]))
+            for pid in server.processes():
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, unlimited[1]))
             big = [make_event(content=f"{number} " + "x" * 50_000) for number in range(40)]
             answers = [await alice.publish(event) for event in big]
             refused = [answer for answer in answers if not answer[2]]
             assert refused
             assert all(answer[3].startswith("error: ") for answer in refused)
             assert await alice.stored({"ids": [kept.id]}) == [kept.id]
-            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
+            for pid in server.processes():
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
             await alice.store(*[event for event, answer in zip(big, answers, strict=True) if not answer[2]])
             assert set(await alice.stored({"ids": [event.id for event in big]})) == {event.id for event in big}
 

@@ -20,15 +20,6 @@ from tests.factories import make_event
 SETTINGS = ("server.processes=on", "server.fronts=2")
 
 
-def children(server: Server) -> dict[int, str]:
-    """The processes of a relay, by what they hold: fronts listen, the first has the control socket too."""
-    found = {}
-    for task in Path(f"/proc/{server.process.pid}/task").glob("*/children"):
-        for pid in map(int, task.read_text().split()):
-            found[pid] = Path(f"/proc/{pid}/comm").read_text().strip()
-    return found
-
-
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -130,11 +121,11 @@ async def test_any_role_may_be_killed_under_load_and_nothing_acknowledged_is_los
     try:
         writing = [asyncio.create_task(_write_until_cut(server, events, acknowledged, stop)) for _ in range(3)]
         for _ in range(2):
-            for pid in children(server):
+            for pid in server.children():
                 known = len(acknowledged)
                 os.kill(pid, signal.SIGKILL)
                 deadline = time.monotonic() + PATIENCE
-                while len(acknowledged) < known + 50 or len(children(server)) < 3:
+                while len(acknowledged) < known + 50 or len(server.children()) < 3:
                     assert time.monotonic() < deadline, "the relay did not come back"
                     await asyncio.sleep(0.02)
         stop.set()
@@ -159,9 +150,7 @@ async def test_connections_of_other_fronts_notice_nothing_when_the_writer_or_a_f
     async with everywhere(relay) as clients:
         for one in clients:
             await one.request({"authors": [key.pubkey], "limit": 0})
-        (writer,) = [
-            pid for pid in children(relay) if _has_open(pid, "tidings.sqlite-wal") and not _listens(pid, relay)
-        ]
+        (writer,) = [pid for pid in relay.children() if _has_open(pid, "tidings.lock") and not _listens(pid, relay)]
         os.kill(writer, signal.SIGKILL)
         event = make_event(key, content="while the writer is away")
         async with client(relay) as publisher:
@@ -190,7 +179,7 @@ def _listens(pid: int, server: Server) -> bool:
 
 
 async def test_connections_are_spread_evenly_over_the_fronts(relay: Server) -> None:
-    fronts = [pid for pid in children(relay) if _listens(pid, relay)]
+    fronts = [pid for pid in relay.children() if _listens(pid, relay)]
     before = {pid: _sockets(pid) for pid in fronts}
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(40):
@@ -215,7 +204,7 @@ async def test_the_writer_may_be_stopped_for_a_while(relay: Server) -> None:
     before, after = make_event(key, content="before"), make_event(key, content="after")
     async with client(relay) as writer, client(relay) as reader:
         await writer.store(before)
-        (pid,) = [pid for pid in children(relay) if _has_open(pid, "tidings.sqlite-wal") and not _listens(pid, relay)]
+        (pid,) = [pid for pid in relay.children() if _has_open(pid, "tidings.lock") and not _listens(pid, relay)]
         os.kill(pid, signal.SIGSTOP)
         try:
             await writer.post(after)
@@ -228,8 +217,9 @@ async def test_the_writer_may_be_stopped_for_a_while(relay: Server) -> None:
 async def test_a_relay_whose_supervisor_is_killed_leaves_nobody_and_starts_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
     server = Server(data, *SETTINGS)
-    pids = list(children(server))
-    server.kill()
+    pids = server.children()
+    server.process.kill()  # nobody tells the others
+    assert server.ended() == -signal.SIGKILL
     with serving(data, *SETTINGS, port=server.port) as again:
         await gone(*pids)
         event = make_event(fresh_key())

@@ -12,7 +12,7 @@ from relay.config import Search
 from relay.roles.search import SearchServer
 from relay.server.supervision import Faults, Tasks
 from storage.base import Readers
-from storage.search.engine import Chunk, Hit, Progress, SearchHealth, SearchQuery
+from storage.search.engine import Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 
 PATIENCE = 10.0  # seconds until a test that waits has failed
 
@@ -52,9 +52,9 @@ class Shelf:
         await self._answer(query)
         return len(self.hits)
 
-    async def chunks(self, event_id: str, readers: Readers, now: int) -> list[Chunk]:
+    async def chunks(self, event_id: str, readers: Readers, now: int) -> list[SearchedPassage]:
         await self._answer((event_id, readers, now))
-        return [Chunk(1, event_id, 0, "t", "c", "toy", ["a"], None, None, None, None, now)]
+        return [SearchedPassage(1, event_id, 0, "t", "c", "toy", ["a"], None, None, None, None, now)]
 
     def health(self) -> SearchHealth:
         return self.state

@@ -140,7 +140,7 @@ class MemoryLog:
         await asyncio.wait_for(self.reading.wait(), PATIENCE)
         return self._found(filters, readers, upto, limits)
 
-    def at_once(
+    def try_query(
         self,
         filters: Sequence[Filter],
         readers: Readers,

@@ -106,6 +106,11 @@ def test_a_target_that_is_no_number_is_no_work(target: str) -> None:
     assert prefix(with_zero_bits(20, [["nonce", "1", target]]), limits(min_pow=8)) is Prefix.POW
 
 
+def test_what_the_relay_signs_itself_needs_no_work() -> None:
+    ours = Sender(Door.HTTP, frozenset((ALICE,)), signed_here=True)
+    assert prefix(with_zero_bits(0, []), limits(min_pow=8), ours) is None
+
+
 def test_the_id_of_zeros_is_all_the_work_there_is() -> None:
     assert prefix(msgspec.structs.replace(make_event(), id="0" * 64), limits(min_pow=256)) is None
 

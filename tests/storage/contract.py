@@ -38,7 +38,7 @@ class Log(msgspec.Struct):
         limits: Limits = Limits(),  # noqa: B008
     ) -> list[Event]:
         found = await self.reader.query(filters or [ANYTHING], readers, now, upto, limits)
-        assert self.reader.at_once(filters or [ANYTHING], readers, now, upto, limits) in (found, None)
+        assert self.reader.try_query(filters or [ANYTHING], readers, now, upto, limits) in (found, None)
         return [events.parse(wire) for wire in found.wires + await self.reader.fetch(found.rest, now)]
 
 

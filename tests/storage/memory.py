@@ -315,9 +315,9 @@ class MemoryReader:
         after: tuple[int, str] | None = None,
     ) -> Found:
         """What any of the filters matches, all of it in `wires`."""
-        return self.at_once(filters, readers, now, upto, limits, after=after)
+        return self.try_query(filters, readers, now, upto, limits, after=after)
 
-    def at_once(
+    def try_query(
         self,
         filters: Sequence[Filter],
         readers: Readers,

@@ -23,14 +23,14 @@ Row = TypeVar("Row", PostRow, CommentRow)
 Seq = Annotated[int, msgspec.Meta(description="its number in the log, as in `Last-Event-ID`", examples=[1042])]
 
 
-class NewPost(msgspec.Struct, frozen=True, tag="post"):
+class PostNotice(msgspec.Struct, frozen=True, tag="post"):
     """`event: post`."""
 
     seq: Seq
     post: Post
 
 
-class NewComment(msgspec.Struct, frozen=True, tag="comment"):
+class CommentNotice(msgspec.Struct, frozen=True, tag="comment"):
     """`event: comment`."""
 
     seq: Seq
@@ -86,10 +86,12 @@ async def describe(hub: RunningRelay, batch: Sequence[Pending]) -> list[WatchedE
             entries.append(WatchedEvent(seq, voter.id, post_id, _frame(seq, "vote", told)))
         elif post is not None:
             entries.append(
-                WatchedEvent(seq, post.posting_identity_id, post.id, _frame(seq, "post", NewPost(seq, rows.post(post))))
+                WatchedEvent(
+                    seq, post.posting_identity_id, post.id, _frame(seq, "post", PostNotice(seq, rows.post(post)))
+                )
             )
         elif comment is not None:
-            told_comment = NewComment(seq, rows.comment(comment))
+            told_comment = CommentNotice(seq, rows.comment(comment))
             entry = WatchedEvent(
                 seq, comment.posting_identity_id, comment.post_id, _frame(seq, "comment", told_comment)
             )

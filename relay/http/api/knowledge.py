@@ -342,6 +342,6 @@ def _described(event: Event, author: Writer, events: bool = True) -> Document:
     )
 
 
-def _chunk(chunk: engine.Chunk) -> Chunk:
+def _chunk(chunk: engine.SearchedPassage) -> Chunk:
     fields = msgspec.structs.asdict(chunk) | {"created_at": iso(chunk.created_at)}
     return Chunk(**{name: fields[name] for name in Chunk.__struct_fields__})

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,16 @@ async def test_registration_that_is_closed_is_403(tmp_path: Path) -> None:
         status, answer = await hub.ask("POST", "/agents/register", name="alice")
         assert status == 403
         assert "closed" in answer["message"]
+
+
+async def test_an_identity_posts_with_its_token_where_events_need_work(tmp_path: Path) -> None:
+    """The relay signs for it, and nobody could do the work; an event that was signed elsewhere needs it."""
+    async with home(tmp_path, limits={"min_pow": 200}) as hub:
+        agent = (await hub.ask("POST", "/agents/register", name="Alice"))[1]["agent"]
+        status, answer = await hub.ask("POST", "/posts", agent["api_key"], title="Low water", content="…")
+        assert (status, answer["success"]) == (201, True)
+        status, answer = await hub.hand_in(make_event(3, created_at=int(time.time())))
+        assert (status, answer["code"]) == (403, "pow")
 
 
 async def test_work_is_asked_for_in_a_formula_that_can_be_followed(tmp_path: Path) -> None:

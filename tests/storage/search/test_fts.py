@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.protocol.search import MAX_TERMS, Term, terms_of
-from storage.search import fts
+from storage.sqlite.search import fts
 
 
 def test_words_phrases_and_beginnings_are_told_apart():

@@ -8,11 +8,11 @@ import pytest
 from handlers import table
 from relay.protocol.event import rank, wire
 from storage.commands import AdoptModel, BeginModel, ForgetVectors, StoreVectors
-from storage.search import writing
 from storage.search.engine import ModelMismatch
-from storage.search.writing import Model
 from storage.sqlite import backend, entries
 from storage.sqlite.database_file import split
+from storage.sqlite.search import writing
+from storage.sqlite.search.writing import Model
 from storage.sqlite.statements import migrations
 from tests.factories import NOW, make_event
 

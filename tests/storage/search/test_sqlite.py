@@ -24,9 +24,9 @@ from storage.base import Incoming, StorageError
 from storage.commands import Command, Compact
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
-from storage.search.space import Keeping
-from storage.search.sqlite import SqliteSearch
 from storage.sqlite import backend
+from storage.sqlite.search.model_vectors import VectorSettings
+from storage.sqlite.search.sqlite_search import SqliteSearch
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import rebuild
 
@@ -76,7 +76,7 @@ class Place:
         async def write(command: Command[Any]) -> Any:
             return self.writer.execute(command, NOW)
 
-        self.keeping = Keeping(self.path / "search", self.store.run, write, 256, self.trusted)
+        self.keeping = VectorSettings(self.path / "search", self.store, write, 256, self.trusted)
         self.engine = SqliteSearch(self.keeping, self.embedder, self.reranker)
         try:
             await self.engine.open()

@@ -13,11 +13,11 @@ from relay.protocol import search
 from relay.protocol.search import Term
 from storage.base import Readers, StorageError
 from storage.commands import AdoptModel, BeginModel, ForgetRemoved, ForgetVectors
-from storage.search import answering, fts, writing
 from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
-from storage.search.engine import MAX_HITS, MAX_TEXT, Chunk, Hit, Progress, SearchHealth, SearchQuery
-from storage.search.space import Keeping, Space
+from storage.search.engine import MAX_HITS, MAX_TEXT, Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 from storage.search.vectors import STALE
+from storage.sqlite.search import answering, fts, writing
+from storage.sqlite.search.model_vectors import ModelVectors, VectorSettings
 from storage.sqlite.statements import named
 
 DEFAULT_HITS: Final = 25
@@ -33,12 +33,12 @@ _log: Final = logging.getLogger("tidings.search")
 class SqliteSearch:
     """storage.search.engine.SearchEngine."""
 
-    def __init__(self, keeping: Keeping, embedder: Embedder, reranker: Reranker | None = None) -> None:
+    def __init__(self, keeping: VectorSettings, embedder: Embedder, reranker: Reranker | None = None) -> None:
         self._keeping = keeping
-        self._run = keeping.run
+        self._run = keeping.reader.run
         self._write = keeping.write
-        self._space = Space(keeping, embedder)
-        self._coming: Space | None = None
+        self._space = ModelVectors(keeping, embedder)
+        self._coming: ModelVectors | None = None
         self._reranker = reranker
         self._changing: asyncio.Task[None] | None = None
         self._frequencies: dict[Term, int] = {}
@@ -80,7 +80,7 @@ class SqliteSearch:
             return 0
         return await self._run(partial(answering.count, terms=terms, conditions=fts.conditions(query)))
 
-    async def chunks(self, event_id: str, readers: Readers, now: int) -> list[Chunk]:
+    async def chunks(self, event_id: str, readers: Readers, now: int) -> list[SearchedPassage]:
         """The passages of one event."""
         conditions = fts.conditions(SearchQuery("", readers=readers, now=now))
         return await self._run(partial(answering.chunks, event_id=event_id, conditions=conditions))
@@ -89,7 +89,7 @@ class SqliteSearch:
         """How it stands, as last counted."""
         return self._health
 
-    async def _embed_question(self, space: Space, text: str) -> Vectors | None:
+    async def _embed_question(self, space: ModelVectors, text: str) -> Vectors | None:
         """None where the model fails or the text says nothing to it: words answer alone then."""
         try:
             vector = (await space.embedder.embed([text[:MAX_TEXT].replace('"', " ").replace("*", " ")]))[0]
@@ -185,7 +185,7 @@ class SqliteSearch:
             more = await self._write(ForgetVectors(_FORGOTTEN))
             await asyncio.sleep(_REST)
 
-    def _spaces(self) -> list[Space]:
+    def _spaces(self) -> list[ModelVectors]:
         return [space for space in (self._space, self._coming) if space is not None]
 
     async def _tidy(self, keep_begun: bool = True) -> None:
@@ -211,7 +211,7 @@ class SqliteSearch:
             raise StorageError("the vectors are being made again already; wait until that is done")
         space = self._space
         if embedder is not None and (embedder.name, embedder.dimension) != (space.model.name, space.model.dimension):
-            space = self._coming = Space(self._keeping, embedder)
+            space = self._coming = ModelVectors(self._keeping, embedder)
         try:
             made = await self._make_all(space, progress)
         except BaseException:
@@ -225,7 +225,7 @@ class SqliteSearch:
         await self._forget_former()
         return made
 
-    async def _make_all(self, space: Space, progress: Progress | None) -> int:
+    async def _make_all(self, space: ModelVectors, progress: Progress | None) -> int:
         """Make the vectors of a model beside those that serve, until none is missing; how many."""
         locked = await self._run(writing.model)
         if locked not in (None, space.model):
@@ -240,7 +240,7 @@ class SqliteSearch:
             await asyncio.sleep(_REST)
         return done - before
 
-    async def _change_over(self, space: Space) -> None:
+    async def _change_over(self, space: ModelVectors) -> None:
         """From now on this space answers. What came in at the last moment is made as usual."""
         await self._write(AdoptModel(space.model))
         former, self._space, self._coming = self._space, space, None

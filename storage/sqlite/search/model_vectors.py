@@ -21,6 +21,7 @@ from storage.commands import Command, Model, StoreVectors
 from storage.search import sent
 from storage.search.embedders import Embedder, EmbeddingError, Vectors
 from storage.search.vectors import STALE, VectorIndex
+from storage.sqlite.reader import SqliteReader
 from storage.sqlite.statements import named
 
 BATCH: Final = 256  # passages embedded at once
@@ -30,13 +31,6 @@ T = TypeVar("T")
 _log: Final = logging.getLogger("tidings.search")
 
 
-class Run(Protocol):
-    """Whatever runs a function on a reading connection."""
-
-    def __call__(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
-        """What `work` gives. Raises StorageError."""
-
-
 class Write(Protocol):
     """Whatever has the writer carry out a command."""
 
@@ -44,11 +38,11 @@ class Write(Protocol):
         """What the command gives. Raises StorageError."""
 
 
-class Keeping(msgspec.Struct, frozen=True):
+class VectorSettings(msgspec.Struct, frozen=True):
     """How vectors are kept. `directory` holds one directory a model; `trusted` are keys whose events may bring vectors."""
 
     directory: Path
-    run: Run
+    reader: SqliteReader
     write: Write
     capacity: int = 16_384
     trusted: frozenset[str] = frozenset()
@@ -70,14 +64,14 @@ class Waiting(msgspec.Struct, frozen=True):
     content: str
 
 
-class Space:
+class ModelVectors:
     """The vectors of one model."""
 
-    def __init__(self, keeping: Keeping, embedder: Embedder) -> None:
+    def __init__(self, keeping: VectorSettings, embedder: Embedder) -> None:
         self.model = Model(embedder.name, embedder.dimension)
         self.embedder = embedder
         self.index = VectorIndex(keeping.place(self.model), embedder.name, embedder.dimension, keeping.capacity)
-        self._run = keeping.run
+        self._run = keeping.reader.run
         self._write = keeping.write
         self._trusted = keeping.trusted
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")

@@ -14,15 +14,16 @@ import numpy as np
 
 from relay.protocol import kinds
 from relay.protocol.search import Term
-from storage.search import fts, hybrid
+from storage.search import hybrid
 from storage.search.embedders import Vectors
-from storage.search.engine import Chunk, Hit, SearchQuery
-from storage.search.fts import Conditions
-from storage.search.space import Space, as_json, embeddings, wires_of
+from storage.search.engine import Hit, SearchedPassage, SearchQuery
 from storage.search.vectors import top
-from storage.search.writing import settings
 from storage.sqlite import entries
 from storage.sqlite.query import under
+from storage.sqlite.search import fts
+from storage.sqlite.search.fts import Conditions
+from storage.sqlite.search.model_vectors import ModelVectors, as_json, embeddings, wires_of
+from storage.sqlite.search.writing import settings
 from storage.sqlite.statements import SIZES, named, padded
 
 DEPTH: Final = 50  # passages that each way gives at least
@@ -43,7 +44,7 @@ class Question(msgspec.Struct, frozen=True):
     query: SearchQuery
     terms: Sequence[Term]
     vector: Vectors | None
-    space: Space
+    space: ModelVectors
     limit: int
     frequency: Callable[[sqlite3.Connection, Term], int]
 
@@ -213,14 +214,14 @@ def _driven(query: SearchQuery) -> tuple[list[bytes], SearchQuery]:
     return (padded(keys), rest) if len(keys) <= SIZES[-1] else ([], query)
 
 
-def _cosines(connection: sqlite3.Connection, ids: list[int], vector: Vectors, space: Space) -> dict[int, float]:
+def _cosines(connection: sqlite3.Connection, ids: list[int], vector: Vectors, space: ModelVectors) -> dict[int, float]:
     """The cosine of each of these passages that has a vector."""
     found, vectors = embeddings(connection, ids, space.model)
     return dict(zip(found, (vectors @ vector).tolist(), strict=True))
 
 
 def _compared(
-    connection: sqlite3.Connection, ids: list[int], vector: Vectors, wanted: int, space: Space
+    connection: sqlite3.Connection, ids: list[int], vector: Vectors, wanted: int, space: ModelVectors
 ) -> dict[int, float]:
     """The nearest of these passages, by comparing all."""
     best: dict[int, float] = {}
@@ -260,10 +261,10 @@ def _hits(
     return hits
 
 
-def chunks(connection: sqlite3.Connection, event_id: str, conditions: Conditions) -> list[Chunk]:
+def chunks(connection: sqlite3.Connection, event_id: str, conditions: Conditions) -> list[SearchedPassage]:
     """The passages of one event in order."""
     sql = named("search")["chunks"].format(conditions=conditions.text)
     if not kinds.is_hex(event_id, 64):
         return []
     rows: Sequence[Any] = connection.execute(sql, (bytes.fromhex(event_id), *conditions.values)).fetchall()
-    return [msgspec.convert((*row[:6], msgspec.json.decode(row[6]), *row[7:]), Chunk) for row in rows]
+    return [msgspec.convert((*row[:6], msgspec.json.decode(row[6]), *row[7:]), SearchedPassage) for row in rows]
