@@ -7,9 +7,11 @@ turns of this relay's server CPU divided by the other's. The other is the sketch
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -45,7 +47,8 @@ class Flow:
     """Keeps `depth` frames of one connection unanswered, and writes what may follow once per read.
 
     `answered(message)` says which of `waiting` a message answers: its key, None for a message that answers nothing; what is
-    wrong with an answer breaks `finished`.
+    wrong with an answer breaks `finished`. What is answered is closed by its frame in `farewells`, if it has one, `depth` answers
+    later, in a write that asks something.
     """
 
     def __init__(
@@ -54,8 +57,12 @@ class Flow:
         frames: Iterator[tuple[str, bytes]],
         finished: Barrier,
         answered: Callable[[bytes], str | None],
+        farewells: Mapping[str, bytes],
     ) -> None:
         self._connection = connection
+        self._farewells = farewells
+        self._open: deque[str] = deque()  # what is answered and has a farewell, oldest first
+        self._depth = 0
         self._frames = frames
         self._finished = finished
         self._answered = answered
@@ -68,7 +75,7 @@ class Flow:
 
     def start(self, depth: int) -> None:
         """Send the first `depth` frames."""
-        self._free = depth
+        self._free = self._depth = depth
         self._fill()
 
     def _answer(self, message: bytes) -> None:
@@ -77,6 +84,8 @@ class Flow:
             return
         self.waits.append(time.perf_counter() - self._sent.pop(key))
         self._free += 1
+        if key in self._farewells:
+            self._open.append(key)
 
     def _fill(self) -> None:
         free, self._free = self._free, 0
@@ -84,7 +93,8 @@ class Flow:
             return
         frames = list(islice(self._frames, free))
         if frames:
-            self._connection.write(b"".join(frame for _, frame in frames))
+            closed = [self._farewells[self._open.popleft()] for _ in range(len(self._open) - self._depth)]
+            self._connection.write(b"".join(closed + [frame for _, frame in frames]))
             now = time.perf_counter()
             self._sent.update((key, now) for key, _ in frames)
         if not self._sent:
@@ -96,12 +106,16 @@ async def _flow(
     shares: Sequence[Iterator[tuple[str, bytes]]],
     depth: int,
     answered: Callable[[Barrier, bytes], str | None],
+    farewells: Mapping[str, bytes] = MappingProxyType({}),
 ) -> tuple[Spent, list[float]]:
     """One connection a share, each with `depth` unanswered; what it took, and how long each frame waited."""
     connections = await connect_many(subject.url, len(shares))
     finished = Barrier(len(shares))
     judge = partial(answered, finished)
-    flows = [Flow(connection, share, finished, judge) for connection, share in zip(connections, shares, strict=True)]
+    flows = [
+        Flow(connection, share, finished, judge, farewells)
+        for connection, share in zip(connections, shares, strict=True)
+    ]
     meter = CpuMeter(subject)
     for flow in flows:
         flow.start(depth)
@@ -184,25 +198,24 @@ def ask(
     connections: int = CONNECTIONS,
     depth: int = 4,
 ) -> Load:
-    """`number` questions a turn, of each sort in turn; each is closed in the write that asks the next."""
+    """`number` questions a turn, of each sort in turn; each is closed a few answers after its own."""
 
     async def turn(subject: Subject, count: int) -> Turn:
         chance = random.Random(f"{questions[0].__name__} {count}")
         filters = [questions[n % len(questions)](chance, stored) for n in range(number)]
-        shares = [_requests(filters[n::connections], depth) for n in range(connections)]
-        spent, waits = await _flow(subject, shares, depth, _ended)
+        shares = [_requests(filters[n::connections]) for n in range(connections)]
+        farewells = {str(at): masked(b'["CLOSE","%d"]' % at) for at in range(number // connections + 1)}
+        spent, waits = await _flow(subject, shares, depth, _ended, farewells)
         return Turn(spent, number, waits)
 
     return turn
 
 
-def _requests(asked: Sequence[Filters], depth: int) -> Iterator[tuple[str, bytes]]:
-    """Each under the name that was free longest: a relay answers one connection's questions in any order."""
-    frames = []
-    for at, filters in enumerate(asked):
-        close = masked(b'["CLOSE","%d"]' % (at - 2 * depth)) if at >= 2 * depth else b""
-        frames.append((str(at), close + masked(msgspec.json.encode(("REQ", str(at), *filters)))))
-    return iter(frames)
+def _requests(asked: Sequence[Filters]) -> Iterator[tuple[str, bytes]]:
+    """Each under a name of its own: a relay answers one connection's questions in any order."""
+    return iter(
+        [(str(at), masked(msgspec.json.encode(("REQ", str(at), *filters)))) for at, filters in enumerate(asked)]
+    )
 
 
 def _ended(finished: Barrier, message: bytes) -> str | None:

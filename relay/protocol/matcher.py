@@ -113,6 +113,8 @@ class Matcher(Generic[S]):
 
     def match(self, event: Event) -> list[S]:
         """The subscriptions with a filter that matches the event, each once."""
+        if not self._groups:
+            return []
         tags: dict[str, set[str]] = {}
         for name, value in indexed_tags(event):
             tags.setdefault(name, set()).add(value)

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -11,9 +12,11 @@ import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
+from relay import app
 from relay.http.routes import ROUTES
 from storage.base import StorageError, TooCostly
 from storage.sqlite import database_file, reader
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import PNG, make_event
 from tests.http.api.homes import BASE, Home, claim_of, home
 from tests.http.api.proofs import ORIGIN, nostr, proof
@@ -240,32 +243,45 @@ def _is_clear(answer: httpx.Response, path: str) -> bool:
     return told["success"] is False and bool(told["message"]) and bool(told["hint"]) and "Traceback" not in answer.text
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[SqliteWriter]:
+    """The writers of the relays that begin from now on."""
+    found: list[SqliteWriter] = []
+    open_writer = app.open_writer
+
+    def opening(*given: Any, **more: Any) -> SqliteWriter:
+        found.append(open_writer(*given, **more))
+        return found[-1]
+
+    monkeypatch.setattr(app, "open_writer", opening)
+    return found
+
+
 @contextmanager
-def busy(world: World) -> Iterator[None]:
+def busy(writer: SqliteWriter, data: Path) -> Iterator[None]:
     """Another process holds the database."""
-    writer = world.client.site.hub.writer
-    data = world.client.site.config.server.data
-    writer._connection.execute("PRAGMA busy_timeout = 0")  # type: ignore[attr-defined]
-    with closing(sqlite3.connect(f"{data}/{database_file.FILE}", isolation_level=None)) as other:
+    writer._connection.execute("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(data / database_file.FILE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
 
 @contextmanager
-def read_only(world: World) -> Iterator[None]:
+def read_only(writer: SqliteWriter, _data: Path) -> Iterator[None]:
     """The file system was mounted again without the right to write."""
-    connection = world.client.site.hub.writer._connection  # type: ignore[attr-defined]
-    connection.execute("PRAGMA query_only = ON")
+    writer._connection.execute("PRAGMA query_only = ON")
     yield
-    connection.execute("PRAGMA query_only = OFF")
+    writer._connection.execute("PRAGMA query_only = OFF")
 
 
 @pytest.mark.parametrize("trouble", [busy, read_only])
-async def test_what_cannot_be_written_is_503_on_every_route(tmp_path: Any, trouble: Any, caplog: Any) -> None:
+async def test_what_cannot_be_written_is_503_on_every_route(
+    tmp_path: Path, trouble: Any, opened: list[SqliteWriter], caplog: Any
+) -> None:
     async with home(tmp_path) as client:
         world = await World.build(client)
-        with trouble(world):
+        with trouble(opened[0], tmp_path):
             clear, others = await world.survey(lambda method, _path: method != "GET")
         assert {route: others[route] for route in others if others[route][0] >= 500} == {}
         assert {route for route in WRITES if route not in clear} == set()
