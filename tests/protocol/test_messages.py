@@ -266,3 +266,36 @@ def test_relay_messages_are_json_whatever_text_they_carry(subscription: str, tex
     assert json.loads(messages.count(subscription, 3)) == ["COUNT", subscription, {"count": 3}]
     assert json.loads(messages.count(subscription, 3, "00"))[2] == {"count": 3, "hll": "00"}
     assert json.loads(messages.event_prefix(subscription) + wire(NOTE) + b"]")[:2] == ["EVENT", subscription]
+
+
+PIECES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 70_000),
+    st.text(max_size=70),
+    st.sampled_from(["REQ", "CLOSE", "COUNT", "", "x" * 64, "x" * 65, "\u20ac"]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(
+        st.sampled_from(["kinds", "ids", "limit", "since", "#t", "#e", "search", "nonsense"]),
+        st.one_of(
+            st.integers(-2, 9), st.lists(st.integers(0, 9), max_size=3), st.lists(st.text(max_size=3)), st.text()
+        ),
+        max_size=3,
+    ),
+)
+
+
+@given(st.sampled_from(["REQ", "CLOSE"]), st.lists(PIECES, max_size=4), st.sampled_from(["", " ", "]", "\x00"]))
+def test_a_usual_question_is_decoded_as_any_other(verb: str, parts: list[object], after: str) -> None:
+    data = json.dumps([verb, *parts], separators=(",", ":"), ensure_ascii=False).encode() + after.encode()
+
+    def decoded() -> object:
+        try:
+            return messages.decode(data)
+        except messages.Malformed as malformed:
+            return malformed.reply, malformed.subscription
+
+    usual = decoded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(messages, "_usual", lambda _data: None)
+        assert decoded() == usual
