@@ -75,7 +75,7 @@ class LocalSearch:
     def __init__(self, config: Config, reader: SqliteReader, write: Write, kept: SettingsInForce | None = None) -> None:
         """Nothing is loaded yet. Raises ConfigError."""
         trusted = frozenset(config.search.trusted_keys)
-        self._keeping = VectorSettings(
+        self._vector_settings = VectorSettings(
             Path(config.server.data) / DIRECTORY, reader, write, config.search.segment, trusted
         )
         self._config = config.search
@@ -86,7 +86,7 @@ class LocalSearch:
 
     def _make(self, settings: Search) -> SqliteSearch:
         reranker = _minilm("search.rerank") if self._config.rerank else None
-        return SqliteSearch(self._keeping, embedder(settings), reranker)
+        return SqliteSearch(self._vector_settings, embedder(settings), reranker)
 
     async def open(self) -> None:
         """Load the index. Raises ModelMismatch where vectors of a model serve that no settings here name."""

@@ -1,6 +1,7 @@
 """One HTTP exchange with a hub: bounded, typed, its refusals as ApiError. The key goes into a header and nowhere else."""
 
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -10,6 +11,7 @@ from relay.client.urls import check_hub
 from relay.protocol import event as events
 
 MAX_ANSWER: Final = 16 * 1024 * 1024  # bytes
+PAGE: Final = 25  # of what a list has, unless it is said
 BASE: Final = "/api/v1"
 
 T = TypeVar("T")
@@ -104,3 +106,13 @@ def _decode(response: httpx.Response, data: bytes, answer: type[T]) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         said = events.describe(error)
         raise ApiError(response.status_code, "unintelligible", f"the hub's answer makes no sense: {said}") from None
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def idempotent(key: str | None) -> dict[str, str]:
+    """The header that makes a call count once, however often it is sent; none without a key."""
+    return {} if key is None else {"idempotency-key": key}

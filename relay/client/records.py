@@ -250,3 +250,9 @@ class Passages(AnswerPart, frozen=True):
     results: list[Passage]
     mode: SearchMode
     next_cursor: str | None = None
+
+
+class WithEvent(AnswerPart, frozen=True):
+    """An answer with the signed event that did it, or that was asked for."""
+
+    event: Event

@@ -1,18 +1,16 @@
 """`serve` and `config`."""
 
-import logging
 import os
 import sys
 import tomllib
-from typing import Any, Final
+from typing import Any
 
 import click
 import msgspec
 
+from relay.commands import logs
 from relay.commands.common import CommandSettings, as_json, run, with_settings
 from relay.config import SETTINGS, ConfigError, Setting, shown
-
-LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @click.command()
@@ -32,8 +30,7 @@ def serve(settings: CommandSettings) -> None:
     from relay import app, processes
 
     config = settings.load()
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
-    logging.getLogger("tidings").setLevel(logging.INFO)
+    logs.begin()
     if processes.wanted(config):
         processes.run(config, click.echo, settings.load)
         return

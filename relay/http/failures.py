@@ -103,7 +103,7 @@ def not_changed(request: Request[Any, Any, Any], error: ChangeRefused) -> Respon
 
 def unavailable(request: Request[Any, Any, Any], error: StorageError) -> Response[Any]:
     """The database cannot do it now (busy, full, read-only, damaged). Nothing was changed."""
-    _log.warning("%s %s: %s", request.method, request.url.path, error)
+    _log.warning("%s %r: %s", request.method, request.url.path, error)
     return answer(request, of_storage(error))
 
 
@@ -119,7 +119,7 @@ def too_deep(request: Request[Any, Any, Any], _error: RecursionError) -> Respons
 
 def broken(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of the relay: its log gets the whole story, the client only that it happened."""
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %r failed", request.method, request.url.path, exc_info=error)
     request.app.state.hub.faults.note("an HTTP request", error)
     return answer(request, _plain(500, "the relay could not answer this request"))
 

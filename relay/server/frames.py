@@ -68,3 +68,12 @@ def events(prefix: bytes, wires: Sequence[bytes]) -> bytes:
 def deflated_events(prefix: bytes, wires: Iterable[bytes]) -> bytes:
     """As `events`, compressed; it takes about 15 µs a message, so not on the event loop."""
     return b"".join([deflated(b"%b%b]" % (prefix, wire)) for wire in wires])
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether a text message is one (RFC 6455)."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -12,17 +12,13 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from websockets.exceptions import NegotiationError, PayloadTooBig
-from websockets.extensions import Extension
-from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
-from websockets.typing import ExtensionParameter
 
 from keys.nip42 import authenticated_key
 from keys.schnorr import verify_event
@@ -33,6 +29,7 @@ from relay.protocol.event import Event
 from relay.protocol.messages import Publish
 from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Session, refusal_of
 from relay.server import frames, intake, limits
+from relay.server.compression import DEFLATE
 from relay.server.fanout import LiveSubscription
 from relay.server.inbound import Inbound, Received
 from relay.server.origin import public_url
@@ -47,26 +44,6 @@ log = logging.getLogger("tidings.websocket")
 # websockets logs every frame at DEBUG through its logger; a shared silent one keeps that off the hot path.
 _silent = logging.getLogger("tidings.websocket.frames")
 _silent.setLevel(logging.CRITICAL)
-
-
-class _FullWindow(ServerPerMessageDeflateFactory):
-    """permessage-deflate for clients that take our windows of 32 KiB (15 bits).
-
-    A client that asks for smaller ones may not have the room to read larger (RFC 7692, 7.1.2.1), and subscribers share one
-    compressed frame: it goes without compression.
-    """
-
-    def process_request_params(
-        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
-    ) -> tuple[list[ExtensionParameter], PerMessageDeflate]:
-        """What is agreed. Raises NegotiationError to decline this offer; the client's next one is tried."""
-        response, agreed = super().process_request_params(params, accepted_extensions)
-        if agreed.local_max_window_bits < frames.WINDOW_BITS:
-            raise NegotiationError("windows smaller than 15 bits are not made here")
-        return response, agreed
-
-
-_deflate = _FullWindow(server_no_context_takeover=True, client_no_context_takeover=True, compress_settings={"level": 3})
 
 
 class Connection(asyncio.Protocol):
@@ -113,7 +90,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         settings = shared.settings.config
         self.protocol = ServerProtocol(
-            extensions=[_deflate] if settings.server.compression else None,
+            extensions=[DEFLATE] if settings.server.compression else None,
             max_size=settings.limits.max_message_bytes,
             logger=_silent,
         )
@@ -294,7 +271,7 @@ class Connection(asyncio.Protocol):
                 self.unread = b""
 
     def _message(self, data: bytes) -> None:
-        if not (data.isascii() or _is_utf8(data)):
+        if not (data.isascii() or frames.is_utf8(data)):
             self.close(CloseCode.INVALID_DATA, "a text message must be UTF-8 (RFC 6455)")
             return
         shared = self.shared
@@ -515,11 +492,3 @@ class Connection(asyncio.Protocol):
         if self.connected and protocol.state is not State.OPEN:
             self.connected = False
             self.closing_at = self.shared.clock()
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Runs queries on the event loop's own thread and breaks off what takes more than a millisecond of it.
+"""Runs queries on the event loop's own thread and aborts them after a millisecond.
 
 Most questions are answered in less time than it takes to hand them to another thread and back. So each is tried here first,
 within bounds: a question that names many values is not tried, one that takes longer is broken off, and after one that did there
@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from relay.protocol.filter import Filter
 
-_MOMENT: Final = 0.001  # seconds of the thread's CPU time
+_MOST: Final = 0.001  # seconds of the thread's CPU time
 _PATIENCE: Final = 0.05  # seconds on the wall
 _STEPS_A_CALL: Final = 500  # instructions between two looks at the clocks: a dozen rows, and large ones take their time
 _PAUSE: Final = 20  # times what a question took that was broken off: the loop loses at most a twentieth of its time
@@ -27,7 +27,7 @@ Clock = Callable[[], float]
 
 
 class LoopReader:
-    """Answers or gives None, in a moment either way. Not thread-safe."""
+    """Answers, or gives None when that would take more than a millisecond. Not thread-safe."""
 
     def __init__(self, connection: sqlite3.Connection, cpu: Clock = thread_time, wall: Clock = monotonic) -> None:
         connection.execute("PRAGMA busy_timeout = 0")
@@ -45,11 +45,11 @@ class LoopReader:
         if begun < self._resting_until:
             return None
         self._wall_end = begun + _PATIENCE
-        self._end = self._cpu() + _MOMENT
+        self._end = self._cpu() + _MOST
         try:
             return work(self._connection)
         except sqlite3.Error:
-            now, spent = self._wall(), self._cpu() - (self._end - _MOMENT)
+            now, spent = self._wall(), self._cpu() - (self._end - _MOST)
             pause = _PAUSE * spent if now < self._wall_end else _SLOW_PAUSE * (now - begun)
             self._resting_until = now + pause
             return None

@@ -113,7 +113,7 @@ async def test_a_fault_of_the_relay_is_logged_and_not_shown(path, caplog):
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_server_error")
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
-    assert f"GET {path} failed" in caplog.text
+    assert f"GET {path!r} failed" in caplog.text
 
 
 async def test_a_fault_of_the_relay_is_told_by_health():

@@ -1,6 +1,6 @@
-"""A space: one model, the vectors that it made, and the index over them, kept up with the tables.
+"""One model, the vectors that it made, and the index over them, kept up with the tables.
 
-Rule: whatever changes a space is called by one task at a time; questions read its index meanwhile. Vectors are made in the
+Rule: whatever changes them is called by one task at a time; questions read the index meanwhile. Vectors are made in the
 order of passages, so that what is missing is what comes after the last.
 """
 
@@ -67,13 +67,13 @@ class Waiting(msgspec.Struct, frozen=True):
 class ModelVectors:
     """The vectors of one model."""
 
-    def __init__(self, keeping: VectorSettings, embedder: Embedder) -> None:
+    def __init__(self, settings: VectorSettings, embedder: Embedder) -> None:
         self.model = Model(embedder.name, embedder.dimension)
         self.embedder = embedder
-        self.index = VectorIndex(keeping.place(self.model), embedder.name, embedder.dimension, keeping.capacity)
-        self._run = keeping.reader.run
-        self._write = keeping.write
-        self._trusted = keeping.trusted
+        self.index = VectorIndex(settings.place(self.model), embedder.name, embedder.dimension, settings.capacity)
+        self._run = settings.reader.run
+        self._write = settings.write
+        self._trusted = settings.trusted
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
         self._round = asyncio.Lock()
         self._changes = asyncio.Lock()  # of the index: a removal waits until what it removes is in

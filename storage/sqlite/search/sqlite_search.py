@@ -33,11 +33,11 @@ _log: Final = logging.getLogger("tidings.search")
 class SqliteSearch:
     """storage.search.engine.SearchEngine."""
 
-    def __init__(self, keeping: VectorSettings, embedder: Embedder, reranker: Reranker | None = None) -> None:
-        self._keeping = keeping
-        self._run = keeping.reader.run
-        self._write = keeping.write
-        self._space = ModelVectors(keeping, embedder)
+    def __init__(self, settings: VectorSettings, embedder: Embedder, reranker: Reranker | None = None) -> None:
+        self._vector_settings = settings
+        self._run = settings.reader.run
+        self._write = settings.write
+        self._space = ModelVectors(settings, embedder)
         self._coming: ModelVectors | None = None
         self._reranker = reranker
         self._changing: asyncio.Task[None] | None = None
@@ -129,7 +129,7 @@ class SqliteSearch:
             known = self._frequencies[term] = answering.frequency(connection, term)
         return known
 
-    # keeping up
+    # following the tables
 
     async def embed_some(self) -> int:
         """Make the vectors of some passages that have none; how many, 0 when none waits. Raises EmbeddingError, StorageError."""
@@ -192,8 +192,8 @@ class SqliteSearch:
         """Delete what is in the directory beside the indexes of models that serve or were begun."""
         begun = await self._run(writing.coming) if keep_begun else []
         models = [*(space.model for space in self._spaces()), *begun]
-        kept = {self._keeping.place(model) for model in models}
-        directory = self._keeping.directory
+        kept = {self._vector_settings.place(model) for model in models}
+        directory = self._vector_settings.directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in directory.iterdir():
             if path not in kept:
@@ -211,7 +211,7 @@ class SqliteSearch:
             raise StorageError("the vectors are being made again already; wait until that is done")
         space = self._space
         if embedder is not None and (embedder.name, embedder.dimension) != (space.model.name, space.model.dimension):
-            space = self._coming = ModelVectors(self._keeping, embedder)
+            space = self._coming = ModelVectors(self._vector_settings, embedder)
         try:
             made = await self._make_all(space, progress)
         except BaseException:

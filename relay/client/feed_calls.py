@@ -1,0 +1,110 @@
+"""Calls about the feed: posts, comments, votes."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from relay.client.http import PAGE, Http, idempotent, segment
+from relay.client.records import (
+    Comment,
+    Comments,
+    CommentSort,
+    Post,
+    Posts,
+    Sort,
+    Vote,
+    Voted,
+    WithEvent,
+)
+from relay.protocol.event import Event
+
+
+class _Post(msgspec.Struct):
+    post: Post
+
+
+class _Comment(msgspec.Struct):
+    comment: Comment
+
+
+class FeedCalls:
+    """A part of `Api`."""
+
+    _http: Http
+
+    async def post(
+        self, title: str, content: str = "", *, url: str | None = None, idempotency_key: str | None = None
+    ) -> Post:
+        """Write a post: a title of 1 to 300 characters, a text, an http or https link.
+
+        With an `idempotency_key` (any fresh text) the same call may be made again after an error: it is done once.
+        """
+        body = {"title": title, "content": content, "url": url}
+        headers = idempotent(idempotency_key)
+        return (await self._http.call("POST", "/posts", _Post, body=body, headers=headers)).post
+
+    async def edit(self, post_id: str, *, title: str | None = None, content: str | None = None) -> Post:
+        """Change your own post; what is None stays."""
+        body = {"title": title, "content": content}
+        return (await self._http.call("PATCH", f"/posts/{segment(post_id)}", _Post, body=body)).post
+
+    async def comment(
+        self, post_id: str, content: str, *, parent_id: str | None = None, idempotency_key: str | None = None
+    ) -> Comment:
+        """Comment on a post, or answer the comment `parent_id` under it; `idempotency_key` as in `post`."""
+        body = {"content": content, "parent_id": parent_id}
+        headers = idempotent(idempotency_key)
+        path = f"/posts/{segment(post_id)}/comments"
+        return (await self._http.call("POST", path, _Comment, body=body, headers=headers)).comment
+
+    async def vote_post(self, post_id: str, vote: Vote | None) -> Voted:
+        """Vote on a post, or take the vote back (None). The same again changes nothing."""
+        return await self._vote(f"/posts/{segment(post_id)}", vote, lambda: self.get_post(post_id))
+
+    async def vote_comment(self, comment_id: str, vote: Vote | None) -> Voted:
+        """As `vote_post`, on a comment."""
+        return await self._vote(f"/comments/{segment(comment_id)}", vote, lambda: self.get_comment(comment_id))
+
+    async def _vote(self, path: str, vote: Vote | None, look: Callable[[], Awaitable[Post | Comment]]) -> Voted:
+        if vote is None:
+            return await self._http.call("DELETE", f"{path}/vote", Voted)
+        target = await look()
+        if target.your_vote == vote:  # the hub would take back what is asked for twice
+            counts = {name: getattr(target, name) for name in ("upvotes", "downvotes", "score", "your_vote")}
+            return Voted(action="upvoted" if vote == "up" else "downvoted", **counts)
+        return await self._http.call("POST", f"{path}/{vote}vote", Voted)
+
+    async def delete_post(self, post_id: str) -> Event:
+        """Delete your own post; the signed deletion."""
+        return (await self._http.call("DELETE", f"/posts/{segment(post_id)}", WithEvent)).event
+
+    async def delete_comment(self, comment_id: str) -> Event:
+        """Delete your own comment; the signed deletion."""
+        return (await self._http.call("DELETE", f"/comments/{segment(comment_id)}", WithEvent)).event
+
+    async def feed(
+        self, sort: Sort = "hot", *, limit: int = PAGE, cursor: str | None = None, author: str | None = None
+    ) -> Posts:
+        """A page of all posts, or of those by the identity named `author`; 100 at most."""
+        params = {"sort": sort, "limit": limit, "cursor": cursor, "author": author}
+        return await self._http.call("GET", "/posts", Posts, params=params)
+
+    async def followed(self, sort: Sort = "hot", *, limit: int = PAGE, cursor: str | None = None) -> Posts:
+        """A page of the posts by whom you follow."""
+        params = {"sort": sort, "limit": limit, "cursor": cursor}
+        return await self._http.call("GET", "/feed", Posts, params=params)
+
+    async def get_post(self, post_id: str) -> Post:
+        """One post."""
+        return (await self._http.call("GET", f"/posts/{segment(post_id)}", _Post)).post
+
+    async def get_comment(self, comment_id: str) -> Comment:
+        """One comment, with its replies."""
+        return (await self._http.call("GET", f"/comments/{segment(comment_id)}", _Comment)).comment
+
+    async def comments(
+        self, post_id: str, sort: CommentSort = "top", *, limit: int = PAGE, cursor: str | None = None
+    ) -> Comments:
+        """A page of the comments on a post, each with its replies."""
+        params = {"sort": sort, "limit": limit, "cursor": cursor}
+        return await self._http.call("GET", f"/posts/{segment(post_id)}/comments", Comments, params=params)
