@@ -1,11 +1,11 @@
 """The usual questions with short answers, each by one statement that is planned and executed in one step.
 
-Nearly all REQs ask for a few ids, or for one kind or a few by an author, with a tag, or of all events, and get at most a hundred
+Nearly all REQs ask for a few ids, or for one kind or a few by an author, with a tag, or of all events, and get at most 500
 events. For these the general way (`query`, `lookup`) spends more on planning than SQLite on finding. So their statements are
 made once for each number of arms, nothing is looked up beforehand, and a row is the wire form and nothing else.
 
-An answer is exactly what the general way gives. Where that is not sure (more events than are asked for here, a page that lies
-within one second, a large body, a private event by its id) there is none, and the general way is taken.
+An answer is exactly what the general way gives. Where that is not sure (a page that ends within a second, a large body, a private
+event by its id) there is none, and the general way is taken.
 """
 
 import sqlite3
@@ -21,7 +21,9 @@ from storage.sqlite import entries, lookup
 from storage.sqlite.query import FOR_EVER
 from storage.sqlite.statements import named, padded
 
-MOST: Final = 100  # events, and ids of a filter
+MOST: Final = lookup.FIRST_EVENTS
+MOST_IDS: Final = 100
+MOST_SHORT: Final = 100  # events whose bytes need not be counted: each has 8 KiB at most
 MOST_ARMS: Final = 8  # keys times kinds
 
 _SHARED: Final = 5  # parameters before the keys and kinds, see short.sql
@@ -32,12 +34,10 @@ def answer(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, 
     """What the filter finds; None where it takes the general way. `scope` is after no place."""
     limit = wanted.limit
     if limit is None:
-        own, most = False, min(limits.default, limits.maximum, MOST)
-    elif limit <= min(limits.maximum, MOST):
-        own, most = True, limit
+        own, most = False, min(limits.default, limits.maximum)
     else:
-        return None
-    if wanted.search is not None:
+        own, most = limit <= limits.maximum, min(limit, limits.maximum)
+    if most > MOST or wanted.search is not None:
         return None
     since, until = wanted.since, wanted.until
     shared = (0 if since is None or since < 0 else since, FOR_EVER if until is None else until, scope.upto, scope.now)
@@ -47,12 +47,14 @@ def answer(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, 
         wires = _by_ids(connection, wanted, len(scope.prefixes) > 1, shared)
     if wires is None or None in wires:
         return None
-    complete = len(wires) <= most
-    if complete:
-        return Found(wires, (), True)  # type: ignore[arg-type]
-    if not own or _stands_still(wires, until, most):
+    found: list[bytes] = wires  # type: ignore[assignment]
+    if len(found) > MOST_SHORT and sum(map(len, found)) > lookup.FIRST_BYTES:
         return None
-    return Found(wires[:most], (), False)  # type: ignore[arg-type]
+    if len(found) <= most:
+        return Found(found, (), True)
+    if most and not _ends_plainly(found, wanted.until, most, own):
+        return None
+    return Found(found[:most], (), False, not own)
 
 
 def _by_ids(
@@ -61,7 +63,7 @@ def _by_ids(
     """All events of the ids in NIP-01's order; None as an event where it takes the general way."""
     ids = wanted.ids
     assert ids is not None
-    if wanted.kinds is not None or wanted.authors is not None or wanted.tags or len(ids) > MOST:
+    if wanted.kinds is not None or wanted.authors is not None or wanted.tags or len(ids) > MOST_IDS:
         return None
     values = [bytes.fromhex(one) for one in ids]
     if len(values) > _EXACTLY:
@@ -134,9 +136,11 @@ class _Dated(msgspec.Struct, gc=False):
 _decode_dated = msgspec.json.Decoder(_Dated).decode
 
 
-def _stands_still(wires: Sequence[bytes | None], until: int | None, limit: int) -> bool:
-    if until is None or not limit:
+def _ends_plainly(wires: Sequence[bytes], until: int | None, limit: int, own: bool) -> bool:
+    """Whether the first `limit` are what is given, no more: see `lookup.page`."""
+    if own and until is None:
+        return True
+    last = _decode_dated(wires[limit - 1]).created_at
+    if lookup.stands_still(last, until, limit, finish=not own):
         return False
-    last = wires[limit - 1]
-    assert last is not None
-    return lookup.stands_still(_decode_dated(last).created_at, until, limit, finish=False)
+    return own or _decode_dated(wires[limit]).created_at != last

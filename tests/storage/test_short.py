@@ -48,6 +48,7 @@ def test_a_short_answer_is_that_of_the_general_way(data: st.DataObject) -> None:
 
 NOTES = [make_event(n % 2, content=f"{n}", tags=[["t", f"{n % 3}"], ["e", "0" * 64]], created_at=n) for n in range(60)]
 LARGE = make_event(kind=20, content="x" * 9000, created_at=0)
+TIED = [make_event(key, kind=3, created_at=7) for key in (0, 1)]
 GIFT = make_event(kind=1059, tags=[["p", BOB]])
 
 
@@ -55,7 +56,7 @@ GIFT = make_event(kind=1059, tags=[["p", BOB]])
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     directory = tmp_path_factory.mktemp("short")
     writer = backend.open_writer(directory, MEANING, synchronous="off", cache_mib=1)
-    writer.write(incoming([*NOTES, LARGE, GIFT]), NOW)
+    writer.write(incoming([*NOTES, LARGE, *TIED, GIFT]), NOW)
     opened = reader.open_file(directory / FILE, cache_mib=1)
     yield opened
     opened.close()
@@ -79,18 +80,20 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
         of(ids=[GIFT.id]),
     ],
 )
-def test_the_usual_questions_get_a_short_answer(connection: sqlite3.Connection, wanted: Filter) -> None:
+@pytest.mark.parametrize("limits", [LIMITS, Limits(30, 40)])
+def test_the_usual_questions_get_a_short_answer(connection: sqlite3.Connection, wanted: Filter, limits: Limits) -> None:
     scope = lookup.Scope(visible_prefixes(PUBLIC), NOW)
-    found = short.answer(connection, wanted, scope, LIMITS)
+    found = short.answer(connection, wanted, scope, limits)
     assert found is not None
-    assert found == reader.answer(connection, [wanted], scope, LIMITS)
+    assert found == reader.answer(connection, [wanted], scope, limits)
 
 
 @pytest.mark.parametrize(
     ("wanted", "readers", "limits"),
     [
         (of(kinds=[20]), PUBLIC, LIMITS),  # a large body
-        (of(kinds=[1]), PUBLIC, Limits(default=50)),  # more than the relay gives
+        (of(kinds=[3]), PUBLIC, Limits(default=1)),  # the relay's limit falls within a second
+        (of(kinds=[1], limit=501), PUBLIC, LIMITS),
         (of(kinds=[1], limit=30, until=59, t=["1"], e=["0" * 64]), PUBLIC, LIMITS),  # two conditions
         (of(ids=[GIFT.id]), {BOB}, LIMITS),
         (of(authors=[ALICE]), PUBLIC, LIMITS),
