@@ -77,8 +77,11 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
 
     Raises ConfigError, StorageError and ControlError where it cannot start.
     """
-    from relay.http import app as http  # noqa: F401, imported once for all fronts
+    import uvloop  # noqa: F401, as the next: once for all fronts
 
+    from relay.http import app as http
+
+    http.load()
     data = Path(config.server.data)
     with contextlib.ExitStack() as stack:
         lock = _locked(data)

@@ -43,6 +43,11 @@ def build(hub: RunningRelay, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASG
     return front(application, hub)
 
 
+def load() -> None:
+    """Import what the first application would import, so that the processes forked afterwards have it in common."""
+    Litestar(openapi_config=None, logging_config=None)
+
+
 def _state(hub: RunningRelay, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     """What the routes share for as long as the application lives."""
     watchers = Watchers(hub, partial(entries.describe, hub))
