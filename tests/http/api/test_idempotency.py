@@ -45,7 +45,7 @@ async def test_keys_are_an_identitys_and_a_routes_own(alice, bob, api):
 
 
 async def test_what_failed_may_be_tried_again_with_its_key(alice):
-    assert await alice.refused(400, "POST", "posts", {"title": ""}, idempotency_key="k") == "invalid"
+    assert await alice.refused(400, "POST", "posts", {"title": ""}, idempotency_key="k") == "bad_request"
     await alice.told("POST", "posts", BODY, 201, idempotency_key="k")
 
 
