@@ -37,7 +37,7 @@ PART: Final = 100  # events fetched and sent at a time after the first part, who
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
 SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
 PACKED_AT_ONCE: Final = 4096  # bytes of an answer that are compressed on the loop; it takes about 20 µs a KiB
-FLUSHED: Final = 32 * 1024  # bytes of an answer that do not wait for the end of the turn
+FLUSHED: Final = 64 * 1024  # bytes of an answer that do not wait for the end of the turn
 _INVITES: Final = frozenset([kinds.INVITE])
 MAX_WAITING: Final = 200  # questions of one connection; more than that pauses its reading
 
@@ -198,7 +198,7 @@ class Queries:
                 render = frames.deflated_events if connection.deflate else frames.events
                 data = render(subscription.prefix, found.wires)
                 if found.rest:
-                    self._queue(connection, data)
+                    connection.queue(data)
                 else:
                     self._end(connection, subscription, data, found)
                     return
@@ -225,16 +225,12 @@ class Queries:
     ) -> None:
         """Queue the last part of an answer, and EOSE."""
         self.answered += 1
-        self._queue(connection, data)
-        connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
-        self._fanout.release(subscription)
-
-    def _queue(self, connection: AskingConnection, data: bytes) -> None:
-        """Queue frames; many bytes are written at once, so that the socket says when it has enough."""
         if data:
             connection.queue(data)
-            if len(data) > FLUSHED:
-                connection.flush()
+        connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
+        self._fanout.release(subscription)
+        if len(data) > FLUSHED:
+            connection.flush()  # so that the socket says when it has enough
 
     # in threads
 

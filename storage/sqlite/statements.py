@@ -1,4 +1,5 @@
-"""SQL by name: the .sql files of `storage/sqlite/sql`, read once.
+"""SQL by name: the .sql files of `storage/sqlite/sql`, read when the program begins, so that an update of the files beneath a relay
+that runs changes nothing of it.
 
 A file is a run of blocks, each opened by `-- name: something`; migrations are whole files, numbered.
 """
@@ -13,6 +14,12 @@ from typing import Any, Final, TypeVar
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _MIGRATION: Final = re.compile(r"^(\d{4})_\w+\.sql$")
 
+_TEXTS: Final = {
+    file.name: file.read_text(encoding="utf-8")
+    for file in (files("storage.sqlite") / "sql").iterdir()
+    if file.name.endswith(".sql")
+}
+
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)  # of a list of parameters
 _ROWS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # written by one statement: few sizes, few steps
 
@@ -22,15 +29,15 @@ T = TypeVar("T")
 @lru_cache
 def named(file: str) -> dict[str, str]:
     """The named blocks of `file` (without `.sql`); what stands before the first name is a comment."""
-    parts = _NAME.split((files("storage.sqlite") / "sql" / f"{file}.sql").read_text(encoding="utf-8"))
+    parts = _NAME.split(_TEXTS[f"{file}.sql"])
     return {name: text.strip() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 @lru_cache
 def migrations() -> tuple[tuple[int, str], ...]:
     """(number, script) of every migration in order; the last number is the schema version of this program."""
-    found = [(_MIGRATION.match(file.name), file) for file in (files("storage.sqlite") / "sql").iterdir()]
-    return tuple(sorted((int(name[1]), file.read_text(encoding="utf-8")) for name, file in found if name))
+    found = [(_MIGRATION.match(file), text) for file, text in _TEXTS.items()]
+    return tuple(sorted((int(name[1]), text) for name, text in found if name))
 
 
 @lru_cache(maxsize=512)

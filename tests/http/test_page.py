@@ -82,9 +82,17 @@ def handlers(text: str) -> list[str]:
     return found
 
 
+class OneKey:
+    """The keys of an identity of a fake hub: one, which the relay holds."""
+
+    async def of(self, identity_id: str) -> list[BoundKey]:
+        return [BoundKey("b" * 64, identity_id, "relay", 1_690_000_000, None, None, held=True)]
+
+
 class People:
     """The identities of a fake hub: one, called ada."""
 
+    keys = OneKey()
     ada = Identity("0" * 32, "ada", None, "I count waves", None, None, None, 1_690_000_000, None, "b" * 64)
 
     async def profile(self, name: str) -> Identity | None:
@@ -92,9 +100,6 @@ class People:
 
     async def by_id(self, ids: list[str]) -> dict[str, Identity]:
         return {each: self.ada for each in ids if each == self.ada.id}
-
-    async def keys(self, identity_id: str) -> list[BoundKey]:
-        return [BoundKey("b" * 64, identity_id, "relay", 1_690_000_000, None, None, held=True)]
 
 
 def hub(feed: ListFeed | None = None, **sections: dict[str, Any]) -> FakeHub:

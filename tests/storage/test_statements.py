@@ -1,6 +1,8 @@
 """The statements as they stand in the .sql files: SQL knows tables, indexes and counters, and decides nothing."""
 
 import re
+import subprocess
+import sys
 from importlib.resources import files
 
 import pytest
@@ -24,3 +26,18 @@ def test_no_statement_reads_an_event(name: str) -> None:
     text = texts()[name]
     assert re.findall(r"json_(?:extract|type|valid|tree)|->", text) == []
     assert [one for one in re.findall(r"json_each\(([^)]*)\)", text) if not re.fullmatch(r"\?\d*|:\w+", one)] == []
+
+
+PROGRAM = """
+from pathlib import Path
+from storage.sqlite import statements
+def fails(*_given, **_more):
+    raise FileNotFoundError
+Path.open = Path.read_text = fails
+print(len(statements.migrations()) > 5, all(statements.named(name) for name in ("query", "feed", "write", "sources")))
+"""
+
+
+def test_an_update_of_the_files_changes_nothing_of_a_program_that_runs() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"
