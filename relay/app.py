@@ -49,7 +49,7 @@ from storage.sqlite.tools import SqliteStore
 from storage.sqlite.writer import SqliteWriter
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
-PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 98)  # what relay.protocol and relay.http do themselves
+PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 77, 98)  # what relay.protocol and relay.http do themselves
 NIPS = tuple(sorted({*PROTOCOL_NIPS, *table.NIPS, *(nip for row in policies.POLICIES for nip in row.nips)}))
 SWITCH_INTERVAL = (
     0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it

@@ -9,7 +9,8 @@ import enum
 class Prefix(enum.StrEnum):
     """The single word before the colon in `OK` and `CLOSED` (NIP-01 and NIP-42).
 
-    `UNSUPPORTED` is NIP-01's own example for a filter the relay does not understand; it appears in `CLOSED` only.
+    `UNSUPPORTED` is NIP-01's own example for a filter the relay does not understand; it appears in `CLOSED` and `NEG-ERR`
+    only, `CLOSED` in `NEG-ERR` (NIP-77).
     """
 
     DUPLICATE = "duplicate"
@@ -22,6 +23,7 @@ class Prefix(enum.StrEnum):
     ERROR = "error"
     AUTH_REQUIRED = "auth-required"
     UNSUPPORTED = "unsupported"
+    CLOSED = "closed"
 
 
 class Reject(Exception):

@@ -289,6 +289,12 @@ class Reader(Protocol):
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         """How many distinct events any of the filters matches, limits ignored; exact. Raises as `query` does."""
 
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
+        """(created_at, id) of what the filter matches, of its newest `limit` where it has one, in NIP-01's order backwards.
+
+        Raises as `query` does, TooCostly also where there are more than `most`.
+        """
+
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""
 

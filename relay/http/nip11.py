@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from relay.config import Config
 from relay.http.hub import RunningRelay
-from relay.http.nips import CLIENT_SIDE
+from relay.http.nips import CLIENT_SIDE, NEGENTROPY
 from relay.protocol.messages import MAX_SUBSCRIPTION_ID
 
 MEDIA_TYPE: Final = "application/nostr+json"
@@ -19,13 +19,14 @@ MEDIA_TYPE: Final = "application/nostr+json"
 
 class Limitation(msgspec.Struct, frozen=True, kw_only=True):
     """NIP-11 `limitation`. Sizes are bytes or characters as NIP-11 says, times seconds; `max_filters` is per
-    REQ or COUNT, `max_filter_values` for all open filters of a connection together.
+    REQ or COUNT, `max_filter_values` for all open filters of a connection together, `max_compared` events of a NEG-OPEN.
     """
 
     max_message_length: int
     max_subscriptions: int
     max_filters: int
     max_filter_values: int
+    max_compared: int
     max_limit: int
     default_limit: int
     max_subid_length: int
@@ -86,7 +87,9 @@ def information(
         self=self_pubkey or "",
         contact=relay.contact,
         terms_of_service=relay.terms_of_service,
-        supported_nips=tuple(nip for nip in nips if nip not in CLIENT_SIDE),
+        supported_nips=tuple(
+            nip for nip in nips if nip not in CLIENT_SIDE and (nip != NEGENTROPY or config.limits.max_compared)
+        ),
         software=software,
         version=version,
         limitation=_limitation(config),
@@ -106,6 +109,7 @@ def _limitation(config: Config) -> Limitation:
         max_subscriptions=limits.max_subscriptions,
         max_filters=limits.max_filters,
         max_filter_values=limits.max_filter_values,
+        max_compared=limits.max_compared,
         max_limit=limits.max_limit,
         default_limit=limits.default_limit,
         max_subid_length=MAX_SUBSCRIPTION_ID,

@@ -92,8 +92,15 @@ _ROWS: Final = (
         "there are more, or never.",
     ),
     (70, "Protected events", "Events with the tag of a single hyphen are taken from their authenticated author only."),
+    (
+        77,
+        "Negentropy syncing",
+        "Clients and relays find out what the other lacks, of up to limits.max_compared events a filter; a larger one is "
+        "refused with that number.",
+    ),
     (98, "HTTP authentication", "A signed event proves a key to one request, once, on the routes of users and claims."),
 )
+NEGENTROPY: Final = 77  # in NIP-11 only where the settings have it
 CLIENT_SIDE: Final = frozenset((2, 22, 25, 54, 65))  # their texts ask nothing of relays: not in NIP-11
 NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
 

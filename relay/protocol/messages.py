@@ -1,4 +1,4 @@
-"""The messages of NIP-01, 42, 45 and 67: decoding what clients send, encoding what the relay answers.
+"""The messages of NIP-01, 42, 45, 67 and 77: decoding what clients send, encoding what the relay answers.
 
 `decode` either gives one typed message or raises Malformed, which carries the answer to send. A client waits for an answer by
 the name it gave, so that name is echoed even where it is wrong: an EVENT or AUTH gets an `OK`, a REQ or COUNT a `CLOSED`, a
@@ -56,7 +56,28 @@ class Close(msgspec.Struct, frozen=True, gc=False):
     subscription: str
 
 
-Message = Publish | Auth | Req | Count | Close
+class NegOpen(msgspec.Struct, frozen=True, gc=False):
+    """`["NEG-OPEN", id, filter, hex]` (NIP-77): begin a comparison; `data` is the initiator's first message."""
+
+    subscription: str
+    filter: Filter
+    data: bytes
+
+
+class NegMsg(msgspec.Struct, frozen=True, gc=False):
+    """`["NEG-MSG", id, hex]`: the initiator's next message."""
+
+    subscription: str
+    data: bytes
+
+
+class NegClose(msgspec.Struct, frozen=True, gc=False):
+    """`["NEG-CLOSE", id]`; nothing is answered."""
+
+    subscription: str
+
+
+Message = Publish | Auth | Req | Count | Close | NegOpen | NegMsg | NegClose
 
 
 class Malformed(Exception):
@@ -140,8 +161,6 @@ def decode(data: bytes) -> Message:
         reason = Reject(Prefix.INVALID, f"the message must be a JSON array ({describe(error)})")
         raise broken(data, reason) from None
     verb = _string(parts[0]) if parts else None
-    if verb in _NEGENTROPY:
-        raise Malformed(_no_negentropy(parts))
     if verb not in _VERBS:
         shown = "a list that starts with no verb" if verb is None else f"the verb {verb[:40]!r}"
         known = ", ".join(_VERBS)
@@ -234,11 +253,33 @@ def _close_message(verb: str, parts: list[msgspec.Raw]) -> Message:
     return Close(_subscription(verb, parts))
 
 
-def _no_negentropy(parts: list[msgspec.Raw]) -> bytes:
-    """The answer to NIP-77, whose clients wait for NEG-ERR."""
-    reason = "unsupported: this relay does not sync by negentropy (NIP-77); use REQ"
-    name = _echo(parts[1]) if len(parts) > 1 else None
-    return notice(reason) if name is None else _encode(("NEG-ERR", name, reason))
+def _negentropy_message(verb: str, parts: list[msgspec.Raw]) -> Message:
+    subscription = _subscription(verb, parts)
+    try:
+        if verb == "NEG-CLOSE":
+            return NegClose(subscription)
+        shape = _SHAPES[verb]
+        if len(parts) < shape.count(",") + 1:
+            raise Reject(Prefix.INVALID, f"{verb} is {shape}")
+        data = _bytes(parts[-1] if verb == "NEG-MSG" else parts[3], verb)
+        if verb == "NEG-MSG":
+            return NegMsg(subscription, data)
+        return NegOpen(subscription, filters.parse(_decode_any(parts[2])), data)
+    except Reject as refusal:
+        raise Malformed(neg_error(subscription, refusal)) from None
+    except _FAULTS as error:
+        raise Malformed(neg_error(subscription, Reject(Prefix.INVALID, describe(error)))) from None
+
+
+def _bytes(raw: msgspec.Raw, verb: str) -> bytes:
+    """A message of negentropy. Raises Reject."""
+    text = _string(raw)
+    if text is None or not text.isascii() or " " in text:
+        raise Reject(Prefix.INVALID, f"the message of {verb} must be text of hex digits")
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise Reject(Prefix.INVALID, f"the message of {verb} must be text of hex digits") from None
 
 
 _VERBS: Final = {
@@ -247,8 +288,11 @@ _VERBS: Final = {
     "CLOSE": _close_message,
     "COUNT": _filters_message,
     "AUTH": _event_message,
+    "NEG-OPEN": _negentropy_message,
+    "NEG-MSG": _negentropy_message,
+    "NEG-CLOSE": _negentropy_message,
 }
-_NEGENTROPY: Final = ("NEG-OPEN", "NEG-MSG", "NEG-CLOSE")
+_SHAPES: Final = {"NEG-OPEN": '["NEG-OPEN", id, {filter}, "hex"]', "NEG-MSG": '["NEG-MSG", id, "hex"]'}
 
 
 def _subscription(verb: str, parts: list[msgspec.Raw]) -> str:
@@ -259,7 +303,8 @@ def _subscription(verb: str, parts: list[msgspec.Raw]) -> str:
     reason = f"{verb} needs a subscription id of 1 to {MAX_SUBSCRIPTION_ID} characters as its second element"
     if echo is None or verb == "CLOSE":
         raise Malformed(notice(f"invalid: {reason}"))
-    raise Malformed(closed(echo, Reject(Prefix.INVALID, reason)))
+    answer = neg_error if verb.startswith("NEG-") else closed
+    raise Malformed(answer(echo, Reject(Prefix.INVALID, reason)))
 
 
 def _string(raw: msgspec.Raw) -> str | None:
@@ -303,6 +348,17 @@ def eose(subscription: str, hint: str | None = None) -> bytes:
 def closed(subscription: Name, refusal: Reject) -> bytes:
     """`CLOSED`: the relay refuses or ends a subscription."""
     return _encode(("CLOSED", subscription, str(refusal)))
+
+
+def neg_msg(subscription: str, data: bytes) -> bytes:
+    """`NEG-MSG`: the answer to the initiator's message (NIP-77)."""
+    return _encode(("NEG-MSG", subscription, data.hex()))
+
+
+def neg_error(subscription: Name, refusal: Reject, most: int | None = None) -> bytes:
+    """`NEG-ERR`: the comparison is refused or ended; `most` is how many events one may cover, where there were more."""
+    words = ("NEG-ERR", subscription, str(refusal))
+    return _encode(words if most is None else (*words, most))
 
 
 def notice(text: str) -> bytes:

@@ -1,7 +1,8 @@
 """One connection's state: what a message does, as an effect for the socket's owner to carry out (Sans-I/O).
 
 The table of transitions, in words: EVENT -> Publish; REQ -> Open, replacing what has the same id; COUNT -> Tally;
-CLOSE -> Cancel; AUTH -> Authenticate; anything that cannot be acted on -> the bytes to answer with. Authenticated keys
+CLOSE -> Cancel; AUTH -> Authenticate; NEG-OPEN, NEG-MSG and NEG-CLOSE -> themselves, to compare what both sides have (NIP-77);
+anything that cannot be acted on -> the bytes to answer with. Authenticated keys
 accumulate (NIP-42); subscriptions live and die with the connection (NIP-01).
 
 A client is challenged when something it asks for needs its key, before the answer: `challenge_due` says so until
@@ -17,7 +18,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, messages, search
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.protocol.messages import Auth, Close, Count, Message, Publish, Req
+from relay.protocol.messages import Auth, Close, Count, Message, NegClose, NegMsg, NegOpen, Publish, Req
 from relay.protocol.words import counted
 
 PRIVATE_KINDS: Final = frozenset((kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP))
@@ -26,7 +27,8 @@ PRIVATE_KINDS: Final = frozenset((kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPH
 class Rules(msgspec.Struct, frozen=True):
     """The settings a session needs; `max_subscriptions` and `max_filter_values` are for all of a connection's together.
 
-    `searched` are the kinds in whose text is searched (NIP-50); a filter with `search` finds no others.
+    `searched` are the kinds in whose text is searched (NIP-50); a filter with `search` finds no others. `max_compared` events may
+    be compared at once (NIP-77), none where it is 0.
     """
 
     max_subscriptions: int
@@ -34,6 +36,7 @@ class Rules(msgspec.Struct, frozen=True):
     max_filter_values: int
     auth_to_read: bool
     searched: frozenset[int] = frozenset()
+    max_compared: int = 0
 
 
 class Open(msgspec.Struct, frozen=True, gc=False):
@@ -70,18 +73,31 @@ class Authenticate(msgspec.Struct, frozen=True, gc=False):
     event: Event
 
 
-Effect = Publish | Open | CountRequest | Cancel | Refuse | Authenticate | bytes
+Effect = Publish | Open | CountRequest | Cancel | Refuse | Authenticate | NegOpen | NegMsg | NegClose | bytes
 
 
 class Session:
-    """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open."""
+    """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open, `comparisons`
+    to what it put there for a NegOpen: their ids are apart (NIP-77).
+    """
 
-    __slots__ = ("_given", "_terms", "_weight", "_weights", "challenge", "challenge_due", "keys", "subscriptions")
+    __slots__ = (
+        "_given",
+        "_terms",
+        "_weight",
+        "_weights",
+        "challenge",
+        "challenge_due",
+        "comparisons",
+        "keys",
+        "subscriptions",
+    )
 
     def __init__(self, challenge: str) -> None:
         self.challenge = challenge
         self.keys: frozenset[str] = frozenset()
         self.subscriptions: dict[str, Any] = {}
+        self.comparisons: dict[str, Any] = {}
         self._weights: dict[str, int] = {}  # subscription -> values its filters hold
         self._weight = 0  # of all together
         self._terms: dict[str, int] = {}  # subscription -> words and phrases its filters search for, where they do
@@ -138,6 +154,11 @@ class Session:
             return self._asked(message, rules)
         if isinstance(message, Close):
             return Cancel(message.subscription)
+        if isinstance(message, NegOpen):
+            refusal = self._refuses_comparison(message, rules)
+            return message if refusal is None else messages.neg_error(message.subscription, refusal)
+        if isinstance(message, NegMsg | NegClose):
+            return message
         assert isinstance(message, Auth)  # Publish was answered before
         self.need_challenge()  # without it nothing could be proven
         return Authenticate(message.event)
@@ -178,6 +199,20 @@ class Session:
                 f"the open filters of a connection may hold {counted(rules.max_filter_values, 'value')}",
             )
         return self._refuses_search(message) or _private(message.filters, self.keys)
+
+    def _refuses_comparison(self, message: NegOpen, rules: Rules) -> Reject | None:
+        if not rules.max_compared:
+            return Reject(Prefix.UNSUPPORTED, "this relay does not sync by negentropy (NIP-77); use REQ")
+        wanted = message.filter
+        if wanted.search is not None:
+            return Reject(Prefix.UNSUPPORTED, "what a search finds is not compared; leave `search` out")
+        if _weight([wanted]) > rules.max_filter_values:
+            return Reject(Prefix.RATE_LIMITED, f"a filter may hold {counted(rules.max_filter_values, 'value')}")
+        if not self.keys and (rules.auth_to_read or _names_private([wanted])):
+            self.need_challenge()
+        if rules.auth_to_read and not self.keys:
+            return Reject(Prefix.AUTH_REQUIRED, "this relay serves authenticated clients only (NIP-42)")
+        return _private([wanted], self.keys)
 
     def _refuses_search(self, message: Req | Count) -> Reject | None:
         searches = [wanted for wanted in message.filters if wanted.search is not None]
@@ -267,5 +302,7 @@ def refusal_of(effect: Effect, reason: Reject) -> bytes | None:
             return messages.ok(event.id, False, str(reason))
         case Open(subscription) | CountRequest(subscription) | Refuse(subscription):
             return messages.closed(subscription, reason)
+        case NegOpen(subscription) | NegMsg(subscription):
+            return messages.neg_error(subscription, reason)
         case _:
             return None

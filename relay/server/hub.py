@@ -18,6 +18,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.roles.page import FAULTY, SharedPage
+from relay.server.comparing import Comparisons
 from relay.server.connections import Connections
 from relay.server.fanout import Fanout
 from relay.server.follow import Applied, Follower
@@ -73,11 +74,13 @@ class Hub:
         self.publisher = Publisher(self.ingest, settings, self_pubkey)
         self.fanout = Fanout()
         self.log.add(self._publish)
+        self.comparisons = Comparisons(reader, self.clock, faults)
         self.queries = Queries(
             reader,
             self.fanout,
             config.storage.readers,
             faults,
+            comparisons=self.comparisons,
             search=lambda: self.search,
             invite=self._invite,
         )
@@ -91,6 +94,7 @@ class Hub:
             publisher=self.publisher,
             fanout=self.fanout,
             queries=self.queries,
+            comparisons=self.comparisons,
             checks=self.checks,
             begin_drain=self.begin_drain,
         )
@@ -112,6 +116,7 @@ class Hub:
         self.gate.configure()
         self.shared.configure()
         self.queries.configure(_limits(config), config.server.eose_hints)
+        self.comparisons.configure(config.limits.max_compared, config.limits.max_message_bytes)
         if config.access.auth_to_read:
             reason = Reject(Prefix.AUTH_REQUIRED, "this relay now serves authenticated clients only (NIP-42)")
             self.connections.end_unauthenticated(reason)
@@ -210,6 +215,7 @@ class Hub:
             now = self.clock()
             self._tell_page()
             self.connections.look_after(now)
+            self.comparisons.end_idle()
             interval = self.config.storage.sweep_interval
             due = not self.role and interval and now - self._swept_at >= interval
             if due and (self._sweeping is None or self._sweeping.done()):
@@ -246,6 +252,7 @@ class Hub:
         await self._drain
         await self._tasks.close()
         await self.queries.close()
+        self.comparisons.shut()
         await self.ingest.close()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from relay.protocol.session import Rules
+from relay.server.comparing import Comparisons
 from relay.server.connections import Connections
 from relay.server.fanout import Fanout
 from relay.server.gate import Gate
@@ -30,6 +31,7 @@ class Shared:
         publisher: Publisher,
         fanout: Fanout,
         queries: Queries,
+        comparisons: Comparisons,
         checks: ProofChecks,
         begin_drain: Callable[[], None],
     ) -> None:
@@ -42,6 +44,7 @@ class Shared:
         self.publisher = publisher
         self.fanout = fanout
         self.queries = queries
+        self.comparisons = comparisons
         self.checks = checks
         self.begin_drain = begin_drain
         at = urlsplit(settings.relay_url).path.rstrip("/")
@@ -60,6 +63,7 @@ class Shared:
             limit.max_filter_values,
             config.access.auth_to_read,
             searched=frozenset((*config.search.kinds, *config.search.knowledge_kinds)),
+            max_compared=limit.max_compared,
         )
         self.challenges_all = config.access.challenge == "always" or config.access.auth_to_read
         self.too_long = f"invalid: a message has at most {limit.max_message_bytes} bytes here"

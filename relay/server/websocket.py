@@ -26,7 +26,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
-from relay.protocol.messages import Publish
+from relay.protocol.messages import NegClose, NegMsg, NegOpen, Publish
 from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Session, refusal_of
 from relay.server import frames, intake, limits
 from relay.server.compression import DEFLATE
@@ -141,6 +141,7 @@ class Connection(asyncio.Protocol):
         for subscription in self.session.subscriptions.values():
             self.fanout.remove(subscription)
         self.session.subscriptions.clear()
+        self.shared.comparisons.close_all(self)
         if self.address:
             self.shared.gate.websockets.leave(self.address)
             self.address = ""
@@ -304,6 +305,11 @@ class Connection(asyncio.Protocol):
             self._in_vain(len(data))  # nothing, unless it is all padding
         elif isinstance(effect, Authenticate):
             self._authenticate(effect.event, len(data))
+        elif isinstance(effect, NegClose):
+            shared.comparisons.close(self, effect.subscription)
+            self._in_vain(len(data))
+        elif isinstance(effect, NegOpen | NegMsg):
+            self._compare(effect, len(data))
 
     def _publish(self, event: Event, size: int) -> None:
         now = int(time.time())
@@ -331,6 +337,18 @@ class Connection(asyncio.Protocol):
             self.send(messages.ok(event.id, so_already, str(refusal)))
             if refusal is not None and refusal.prefix is Prefix.INVALID:
                 self._in_vain(len(event.content), True)
+
+    def _compare(self, message: NegOpen | NegMsg, size: int) -> None:
+        comparisons = self.shared.comparisons
+        try:
+            comparison = (
+                comparisons.open(self, message) if isinstance(message, NegOpen) else comparisons.go_on(self, message)
+            )
+        except Reject as refusal:
+            self.send(messages.neg_error(message.subscription, refusal))
+            self._in_vain(size, True)
+            return
+        self.shared.queries.compare(self, comparison)
 
     def _open(self, request: Open) -> None:
         self._drop(request.subscription)

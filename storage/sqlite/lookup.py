@@ -318,6 +318,25 @@ def seqs_of(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit:
     return sorted(int(seq) for seq in found)[-limit:]
 
 
+def items(connection: sqlite3.Connection, wanted: Filter, scope: Scope, most: int) -> list[tuple[int, bytes]]:
+    """(created_at, id) of the first `limit` events of a filter, the oldest first. Raises TooCostly for more than `most`."""
+    asked = most + 1 if wanted.limit is None else min(wanted.limit, most + 1)
+    found, _ = page(connection, wanted, scope, asked, finish=False, most=asked)
+    found = found[:asked]
+    if len(found) > most:
+        raise TooCostly(f"more than {most} events match; divide them by since and until")
+    ids: dict[int, bytes] = {}
+    seqs = [row[2] for row in found]
+    for start in range(0, len(seqs), SIZES[-1]):
+        part = padded(seqs[start : start + SIZES[-1]])
+        sql = listed(named("lookup")["ids"], ("seqs", len(part)))
+        numbers, joined = connection.execute(sql, part).fetchone()
+        if numbers is not None:
+            data = bytes.fromhex(joined)
+            ids.update((seq, data[at * 32 : at * 32 + 32]) for at, seq in enumerate(_integers(numbers)))
+    return [(created_at, ids[seq]) for created_at, _, seq, _ in reversed(found) if seq in ids]
+
+
 def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope) -> int:
     """How many distinct events the filters match. Raises TooCostly when too many would have to be compared."""
     chosen = [wanted for wanted in filters if not wanted.is_empty()]

@@ -172,6 +172,11 @@ class SqliteReader:
         scope = lookup.Scope(entries.visible_prefixes(readers), now)
         return await self.run(lambda connection: _count(connection, filters, scope, offset))
 
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
+        """(created_at, id) of what the filter matches; see storage.base.Reader."""
+        scope = lookup.Scope(entries.visible_prefixes(readers), now)
+        return await self.run(lambda connection: lookup.items(connection, wanted, scope, most))
+
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""
         return await self.soon(lambda connection: _get(connection, event_id, readers, now))

@@ -26,6 +26,7 @@ LIMITS = {
     "created_at_future": 500,
     "min_pow": 4,
     "max_filter_values": 40,
+    "max_compared": 7,
 }
 
 
@@ -173,6 +174,17 @@ async def _max_limit(alice: Client, limit: int) -> tuple[bool, bool]:
     return await _stored(alice, limit, {"limit": limit + 1})
 
 
+async def _compared(alice: Client, limit: int) -> tuple[bool, bool]:
+    """Whether NEG-OPEN takes as many events as the limit says, and whether it takes more."""
+    key = fresh_key()
+    await alice.store(*[mined_by(key, n) for n in range(limit + 1)])
+    taken = []
+    for wanted in ({"limit": limit}, {}):
+        await alice.send("NEG-OPEN", "n", {"authors": [key.pubkey]} | wanted, "6100000200")
+        taken.append((await alice.next())[0] == "NEG-MSG")
+    return taken[0], taken[1]
+
+
 PROBES: dict[str, Callable[[Client, int], Any]] = {
     "max_content_length": _content,
     "max_event_tags": _tags,
@@ -185,6 +197,7 @@ PROBES: dict[str, Callable[[Client, int], Any]] = {
     "max_filter_values": _values,
     "default_limit": _default_limit,
     "max_limit": _max_limit,
+    "max_compared": _compared,
 }
 ELSEWHERE = {"max_message_length", "auth_required", "payment_required", "restricted_writes"}
 

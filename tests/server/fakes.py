@@ -36,6 +36,7 @@ from storage.base import (
     Status,
     StorageError,
     StoredEvent,
+    TooCostly,
     Written,
 )
 from storage.command_codec import decode as decode_command
@@ -176,6 +177,15 @@ class MemoryLog:
         if self.failure is not None:
             raise self.failure
         return Counted(len({row[0] for wanted in filters for row in self._visible(wanted, readers)}))
+
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
+        await asyncio.wait_for(self.reading.wait(), PATIENCE)
+        if self.failure is not None:
+            raise self.failure
+        found = [(row[1].created_at, bytes.fromhex(row[1].id)) for row in self._visible(wanted, readers)]
+        if len(found) > most:
+            raise TooCostly("too many")
+        return sorted(found)
 
     async def get(self, event_id: str, readers: Readers = PUBLIC, now: int = 0) -> StoredEvent | None:
         raise StorageError("nothing here asks for one event")

@@ -36,6 +36,7 @@ from storage.base import (
     Readers,
     Status,
     StoredEvent,
+    TooCostly,
     Written,
 )
 from storage.commands import Command, RemoveMatching, Sweep
@@ -354,6 +355,14 @@ class MemoryReader:
         if offset is not None:
             registers = hll.registers((bytes.fromhex(stored.event.pubkey) for stored in found), offset)
         return Counted(len(found), registers)
+
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
+        """(created_at, id) of what the filter matches, the oldest first."""
+        matching = sorted(self._matching([wanted], readers, now, None), key=_newest_first)
+        found = [stored.event for stored in matching][: wanted.limit]
+        if len(found) > most:
+            raise TooCostly("too many")
+        return [(event.created_at, bytes.fromhex(event.id)) for event in reversed(found)]
 
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""

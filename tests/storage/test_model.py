@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from handlers.rows import PROJECTIONS
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import Inconsistency, LogWriter, Outcome, Reader
+from storage.base import Inconsistency, LogWriter, Outcome, Reader, TooCostly
 from storage.commands import Rebuild, RemoveMatching, Sweep
 from storage.sqlite import backend
 from tests.storage import memory
@@ -32,9 +32,18 @@ async def answers(reader: Reader, asked: Question) -> dict[str, object]:
         "events": found.wires + await reader.fetch(found.rest, asked.now),
         "complete": found.complete,
         "count": await reader.count(asked.filters, asked.readers, asked.now, 8),
+        "items": await items(reader, asked),
         "one": [await reader.get(one, asked.readers, asked.now) for one in sorted(asked.filters[0].ids or ())],
         "scan": [record async for record in reader.scan(asked.filters[0], 2)],
     }
+
+
+async def items(reader: Reader, asked: Question) -> object:
+    """What of the first filter is compared by negentropy, or that it is too much."""
+    try:
+        return await reader.items(asked.filters[0], asked.readers, asked.now, asked.limits.maximum)
+    except TooCostly:
+        return "too many"
 
 
 def write_all(writer: LogWriter, history: list[list[Event]]) -> list[list[tuple[object, ...]]]:

@@ -32,6 +32,9 @@ SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, 
 FROM events
 WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
 
+-- name: ids
+SELECT CAST('[' || group_concat(seq) || ']' AS BLOB), group_concat(hex(id), '') FROM events WHERE seq IN ({seqs})
+
 -- name: by_id
 SELECT seq, wire, door, received_at, audience, expires_at FROM events WHERE id = ?
 

@@ -1,0 +1,179 @@
+"""Comparisons by negentropy (NIP-77), with this relay as the one that answers.
+
+A comparison is over what the filter found when it began: NEG-OPEN has the set made, each message is answered from it, and it is
+let go by NEG-CLOSE, by the end of the connection, or when nobody asked for a minute. Making a set and answering take their turn
+among the connection's other questions (`queries`), on one thread, so that however many compare, the others wait for one of them.
+
+What may be held is bounded: so many events of a comparison (`limits.max_compared`), so many comparisons of a connection, so many
+events of all comparisons together, and one unanswered message of each.
+
+Our frames begin small, since a peer's answer to many fingerprints is many times as long and must not be above the size of a
+message here; they grow while its messages leave room.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from time import time
+from typing import Final, Protocol
+
+from relay.errors import Prefix, Reject
+from relay.protocol import messages
+from relay.protocol.messages import NegMsg, NegOpen
+from relay.protocol.negentropy import LEAST_LIMIT, ItemSet, MalformedNegentropy, Reconciliation
+from relay.protocol.session import Session
+from relay.protocol.words import counted
+from relay.server.pools import Pool
+from relay.server.supervision import Faults
+from storage.base import Reader, StorageError, TooCostly
+
+MOST_OPEN: Final = 4  # comparisons of a connection
+MOST_HELD: Final = 1_000_000  # events of all comparisons together, 40 bytes each
+IDLE: Final = 60.0  # seconds
+MOST_FRAME: Final = 30_000  # bytes of a message of ours; the frame has two hex digits for each
+_WAITING: Final = 64  # jobs for the thread: the query workers are fewer
+
+
+class ComparingConnection(Protocol):
+    """A connection as its comparisons are answered."""
+
+    session: Session
+    connected: bool
+
+    def send(self, payload: bytes) -> None:
+        """Queue one message."""
+
+    def flush(self) -> None:
+        """Write what is queued."""
+
+
+class Comparison:
+    """An open comparison. `waiting` is its unanswered message, None while the peer has its turn."""
+
+    def __init__(self, connection: ComparingConnection, opened: NegOpen, now: float) -> None:
+        self.connection = connection
+        self.name = opened.subscription
+        self.wanted = opened.filter
+        self.waiting: bytes | None = opened.data
+        self.asked_at = now
+        self.items: ItemSet | None = None
+        self.frame = LEAST_LIMIT  # bytes of our next message, at most
+
+
+class Comparisons:
+    """All comparisons of a front. Methods are called on the event loop."""
+
+    def __init__(self, reader: Reader, clock: Callable[[], float], faults: Faults) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._faults = faults
+        self._open: dict[Comparison, None] = {}  # by the time of the last message, the longest silent first
+        self._held = 0
+        self._thread = Pool("compare", 1, _WAITING)
+        self.configure(0, 0)
+
+    def configure(self, most: int, max_message_bytes: int) -> None:
+        """Put settings in force: `limits.max_compared` and `limits.max_message_bytes`."""
+        self._most = most
+        self._roomy = max_message_bytes // 16  # bytes of a message, half its digits, that leave much room
+
+    def open(self, connection: ComparingConnection, opened: NegOpen) -> Comparison:
+        """Begin a comparison, in the place of one of the same name. Raises Reject."""
+        comparisons = connection.session.comparisons
+        self.close(connection, opened.subscription)
+        if len(comparisons) >= MOST_OPEN:
+            raise Reject(Prefix.RATE_LIMITED, f"{MOST_OPEN} comparisons are open already; NEG-CLOSE one first")
+        comparison = Comparison(connection, opened, self._clock())
+        comparisons[opened.subscription] = comparison
+        self._open[comparison] = None
+        return comparison
+
+    def go_on(self, connection: ComparingConnection, message: NegMsg) -> Comparison:
+        """Take the peer's next message. Raises Reject."""
+        comparison: Comparison | None = connection.session.comparisons.get(message.subscription)
+        if comparison is None:
+            raise Reject(Prefix.CLOSED, "no comparison of this id is open; begin with NEG-OPEN")
+        if comparison.waiting is not None:
+            self.close(connection, message.subscription)
+            raise Reject(Prefix.INVALID, "wait for the answer to one message before the next")
+        comparison.waiting = message.data
+        comparison.asked_at = self._clock()
+        self._open.pop(comparison)
+        self._open[comparison] = None
+        return comparison
+
+    def close(self, connection: ComparingConnection, name: str) -> None:
+        """Let a comparison go, if there is one."""
+        comparison = connection.session.comparisons.pop(name, None)
+        if comparison is not None:
+            del self._open[comparison]
+            self._held -= len(comparison.items or ())
+
+    def close_all(self, connection: ComparingConnection) -> None:
+        """The connection is gone."""
+        for name in list(connection.session.comparisons):
+            self.close(connection, name)
+
+    def end_idle(self) -> None:
+        """Let those go in which the peer said nothing for too long; called about once a second."""
+        latest = self._clock() - IDLE
+        for comparison in list(self._open):
+            if comparison.asked_at > latest:
+                break
+            if comparison.waiting is None:
+                self._end(comparison, Reject(Prefix.CLOSED, f"nothing was said for {IDLE:.0f} seconds"))
+                comparison.connection.flush()
+
+    def shut(self) -> None:
+        """Take no more work. Idempotent."""
+        self._thread.close()
+
+    async def answer(self, comparison: Comparison) -> None:
+        """Answer the message that waits, or end the comparison and say why."""
+        try:
+            data = await self._answer(comparison)
+        except TooCostly as error:
+            self._end(comparison, Reject(Prefix.BLOCKED, str(error)), self._most)
+        except (Reject, StorageError, MalformedNegentropy) as error:
+            prefix = Prefix.INVALID if isinstance(error, MalformedNegentropy) else Prefix.ERROR
+            self._end(comparison, error if isinstance(error, Reject) else Reject(prefix, str(error)))
+        except Exception as error:
+            self._faults.report("a comparison", error)
+            self._end(comparison, Reject(Prefix.ERROR, f"internal error ({type(error).__name__})"))
+        else:
+            if self._is_open(comparison):
+                comparison.waiting = None
+                comparison.connection.send(messages.neg_msg(comparison.name, data))
+
+    async def _answer(self, comparison: Comparison) -> bytes:
+        if not self._is_open(comparison):
+            return b""
+        if comparison.items is None:
+            await self._make(comparison)
+        items, data = comparison.items, comparison.waiting
+        assert items is not None
+        assert data is not None
+        roomy = len(data) <= self._roomy
+        comparison.frame = min(2 * comparison.frame, MOST_FRAME) if roomy else LEAST_LIMIT
+        return await self._thread.run(partial(Reconciliation(items, comparison.frame).answer, data))
+
+    async def _make(self, comparison: Comparison) -> None:
+        """Look up what is compared. Raises Reject, StorageError."""
+        keys = comparison.connection.session.keys
+        rows = await self._reader.items(comparison.wanted, keys, int(time()), self._most)
+        if self._held + len(rows) > MOST_HELD:
+            raise Reject(
+                Prefix.RATE_LIMITED, f"{counted(self._held, 'event')} are being compared already; try again in a minute"
+            )
+        items = await self._thread.run(partial(ItemSet, rows))
+        comparison.items = items
+        if self._is_open(comparison):
+            self._held += len(items)
+
+    @staticmethod
+    def _is_open(comparison: Comparison) -> bool:
+        return comparison.connection.session.comparisons.get(comparison.name) is comparison
+
+    def _end(self, comparison: Comparison, reason: Reject, most: int | None = None) -> None:
+        if self._is_open(comparison):
+            self.close(comparison.connection, comparison.name)
+            comparison.connection.send(messages.neg_error(comparison.name, reason, most))
