@@ -1,16 +1,18 @@
 """Comparisons by negentropy (NIP-77), with this relay as the one that answers.
 
 A comparison is over what the filter found when it began: NEG-OPEN has the set made, each message is answered from it, and it is
-let go by NEG-CLOSE, by the end of the connection, or when nobody asked for a minute. Making a set and answering take their turn
-among the connection's other questions (`queries`), on one thread, so that however many compare, the others wait for one of them.
+let go by NEG-CLOSE, by the end of the connection, or when nobody asked for a minute. One message is answered at a time, of each
+connection in turn, and none of the query workers is taken for it: however many compare, whoever asks something else finds all but
+one of the storage readers, and no more than one set is in the making.
 
 What may be held is bounded: so many events of a comparison (`limits.max_compared`), so many comparisons of a connection, so many
-events of all comparisons together, and one unanswered message of each.
+events of all comparisons together, and one unanswered message of each; what is let go frees its message at once.
 
 Our frames begin small, since a peer's answer to many fingerprints is many times as long and must not be above the size of a
 message here; they grow while its messages leave room.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from time import time
@@ -23,14 +25,13 @@ from relay.protocol.negentropy import LEAST_LIMIT, ItemSet, MalformedNegentropy,
 from relay.protocol.session import Session
 from relay.protocol.words import counted
 from relay.server.pools import Pool
-from relay.server.supervision import Faults
+from relay.server.supervision import Faults, Tasks
 from storage.base import Reader, StorageError, TooCostly
 
 MOST_OPEN: Final = 4  # comparisons of a connection
 MOST_HELD: Final = 1_000_000  # events of all comparisons together, 40 bytes each
 IDLE: Final = 60.0  # seconds
 MOST_FRAME: Final = 30_000  # bytes of a message of ours; the frame has two hex digits for each
-_WAITING: Final = 64  # jobs for the thread: the query workers are fewer
 
 
 class ComparingConnection(Protocol):
@@ -68,26 +69,29 @@ class Comparisons:
         self._faults = faults
         self._open: dict[Comparison, None] = {}  # by the time of the last message, the longest silent first
         self._held = 0
-        self._thread = Pool("compare", 1, _WAITING)
+        self._line: dict[ComparingConnection, dict[Comparison, None]] = {}  # what is unanswered, by whose turn is next
+        self._wake = asyncio.Event()
+        self._thread = Pool("compare", 1, 1)
         self.configure(0, 0)
+        self._tasks = Tasks(faults)
+        self._tasks.repeat(self._work, "the comparisons")
 
     def configure(self, most: int, max_message_bytes: int) -> None:
         """Put settings in force: `limits.max_compared` and `limits.max_message_bytes`."""
         self._most = most
         self._roomy = max_message_bytes // 16  # bytes of a message, half its digits, that leave much room
 
-    def open(self, connection: ComparingConnection, opened: NegOpen) -> Comparison:
-        """Begin a comparison, in the place of one of the same name. Raises Reject."""
+    def open(self, connection: ComparingConnection, opened: NegOpen) -> None:
+        """Begin a comparison; one of the same name is to be closed before. Raises Reject."""
         comparisons = connection.session.comparisons
-        self.close(connection, opened.subscription)
         if len(comparisons) >= MOST_OPEN:
             raise Reject(Prefix.RATE_LIMITED, f"{MOST_OPEN} comparisons are open already; NEG-CLOSE one first")
         comparison = Comparison(connection, opened, self._clock())
         comparisons[opened.subscription] = comparison
         self._open[comparison] = None
-        return comparison
+        self._line_up(comparison)
 
-    def go_on(self, connection: ComparingConnection, message: NegMsg) -> Comparison:
+    def go_on(self, connection: ComparingConnection, message: NegMsg) -> None:
         """Take the peer's next message. Raises Reject."""
         comparison: Comparison | None = connection.session.comparisons.get(message.subscription)
         if comparison is None:
@@ -99,14 +103,17 @@ class Comparisons:
         comparison.asked_at = self._clock()
         self._open.pop(comparison)
         self._open[comparison] = None
-        return comparison
+        self._line_up(comparison)
 
-    def close(self, connection: ComparingConnection, name: str) -> None:
-        """Let a comparison go, if there is one."""
-        comparison = connection.session.comparisons.pop(name, None)
-        if comparison is not None:
-            del self._open[comparison]
-            self._held -= len(comparison.items or ())
+    def close(self, connection: ComparingConnection, name: str) -> int:
+        """Let a comparison go, if there is one; how many bytes its unanswered message has, which was sent in vain."""
+        comparison: Comparison | None = connection.session.comparisons.pop(name, None)
+        if comparison is None:
+            return 0
+        del self._open[comparison]
+        self._leave(comparison)
+        self._held -= len(comparison.items or ())
+        return len(comparison.waiting or b"")
 
     def close_all(self, connection: ComparingConnection) -> None:
         """The connection is gone."""
@@ -123,14 +130,42 @@ class Comparisons:
                 self._end(comparison, Reject(Prefix.CLOSED, f"nothing was said for {IDLE:.0f} seconds"))
                 comparison.connection.flush()
 
-    def shut(self) -> None:
-        """Take no more work. Idempotent."""
+    async def shut(self) -> None:
+        """Answer no more. Idempotent."""
+        await self._tasks.close()
         self._thread.close()
 
-    async def answer(self, comparison: Comparison) -> None:
+    def _line_up(self, comparison: Comparison) -> None:
+        self._line.setdefault(comparison.connection, {})[comparison] = None
+        self._wake.set()
+
+    def _leave(self, comparison: Comparison) -> None:
+        """Take one out of the line, if it is there."""
+        waiting = self._line.get(comparison.connection, {})
+        waiting.pop(comparison, None)
+        if not waiting:
+            self._line.pop(comparison.connection, None)
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            if not self._line:
+                self._wake.clear()
+                continue
+            connection = next(iter(self._line))
+            waiting = self._line.pop(connection)
+            comparison = next(iter(waiting))
+            del waiting[comparison]
+            if waiting:
+                self._line[connection] = waiting  # behind the others
+            await self._answer(comparison)
+            connection.flush()
+            del connection, comparison, waiting  # a client that left is not kept until another asks
+
+    async def _answer(self, comparison: Comparison) -> None:
         """Answer the message that waits, or end the comparison and say why."""
         try:
-            data = await self._answer(comparison)
+            data = await self._reply(comparison)
         except TooCostly as error:
             self._end(comparison, Reject(Prefix.BLOCKED, str(error)), self._most)
         except (Reject, StorageError, MalformedNegentropy) as error:
@@ -144,19 +179,18 @@ class Comparisons:
                 comparison.waiting = None
                 comparison.connection.send(messages.neg_msg(comparison.name, data))
 
-    async def _answer(self, comparison: Comparison) -> bytes:
-        if not self._is_open(comparison):
-            return b""
-        if comparison.items is None:
-            await self._make(comparison)
+    async def _reply(self, comparison: Comparison) -> bytes:
         items, data = comparison.items, comparison.waiting
-        assert items is not None
         assert data is not None
+        if items is None:
+            items = await self._make(comparison)
+            if not self._is_open(comparison):
+                return b""
         roomy = len(data) <= self._roomy
         comparison.frame = min(2 * comparison.frame, MOST_FRAME) if roomy else LEAST_LIMIT
         return await self._thread.run(partial(Reconciliation(items, comparison.frame).answer, data))
 
-    async def _make(self, comparison: Comparison) -> None:
+    async def _make(self, comparison: Comparison) -> ItemSet:
         """Look up what is compared. Raises Reject, StorageError."""
         keys = comparison.connection.session.keys
         rows = await self._reader.items(comparison.wanted, keys, int(time()), self._most)
@@ -165,9 +199,10 @@ class Comparisons:
                 Prefix.RATE_LIMITED, f"{counted(self._held, 'event')} are being compared already; try again in a minute"
             )
         items = await self._thread.run(partial(ItemSet, rows))
-        comparison.items = items
         if self._is_open(comparison):
+            comparison.items = items
             self._held += len(items)
+        return items
 
     @staticmethod
     def _is_open(comparison: Comparison) -> bool:

@@ -34,6 +34,9 @@ class OpenConnection(Protocol):
     def end(self, subscription: LiveSubscription, reason: Reject) -> None:
         """Close a subscription and say why."""
 
+    def end_comparison(self, name: str, reason: Reject) -> None:
+        """Close a comparison and say why."""
+
     def ping(self, now: float) -> None:
         """Ask whether the peer is there."""
 
@@ -74,11 +77,13 @@ class Connections:
                 self._attend(connection, connection.consider_reading)
 
     def end_unauthenticated(self, reason: Reject) -> None:
-        """Close the subscriptions of those who have proven no key."""
+        """Close the subscriptions and comparisons of those who have proven no key."""
         for connection in self.open:
             if not connection.session.keys:
                 for subscription in list(connection.session.subscriptions.values()):
                     connection.end(subscription, reason)
+                for name in list(connection.session.comparisons):
+                    connection.end_comparison(name, reason)
         self.flush()
 
     def look_after(self, now: float) -> None:

@@ -80,7 +80,6 @@ class Hub:
             self.fanout,
             config.storage.readers,
             faults,
-            comparisons=self.comparisons,
             search=lambda: self.search,
             invite=self._invite,
         )
@@ -252,7 +251,7 @@ class Hub:
         await self._drain
         await self._tasks.close()
         await self.queries.close()
-        self.comparisons.shut()
+        await self.comparisons.shut()
         await self.ingest.close()
 
 

@@ -1,4 +1,4 @@
-"""REQ history, COUNT and comparisons: what takes a moment is answered on the event loop, the rest by the storage readers.
+"""REQ history and COUNT: what takes a moment is answered on the event loop, the rest by the storage readers.
 
 A connection's questions are tried on the loop one at a time, all connections in turn, within a share of CPU time of each turn of
 the loop; so a client with a hundred questions delays another by one. What storage does not answer in a moment (`try_query`) goes to
@@ -26,7 +26,6 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.protocol.session import CountRequest
 from relay.server import frames, searching
-from relay.server.comparing import Comparison, Comparisons
 from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
@@ -54,7 +53,7 @@ class History(msgspec.Struct, gc=False):
     cut: bool = False  # by the relay's own limit
 
 
-Job = History | CountRequest | Comparison
+Job = History | CountRequest
 
 
 class AskingConnection(Receiver, Protocol):
@@ -95,14 +94,12 @@ class Queries:
         readers: int,
         faults: Faults,
         *,
-        comparisons: Comparisons,
         search: Callable[[], SearchEngine],
         invite: Invite,
     ) -> None:
         self.configure(Limits(), "auto")
         self._reader = reader
         self._fanout = fanout
-        self._comparisons = comparisons
         self._search = search
         self._invite = invite
         self._line: deque[AskingConnection] = deque()  # have something to be tried on the loop, each once
@@ -131,11 +128,6 @@ class Queries:
 
     def count(self, connection: AskingConnection, job: CountRequest) -> None:
         """Answer a COUNT when a worker comes to it."""
-        connection.jobs.append(job)
-        self.wake(connection)
-
-    def compare(self, connection: AskingConnection, job: Comparison) -> None:
-        """Answer the next message of a comparison when a worker comes to it."""
         connection.jobs.append(job)
         self.wake(connection)
 
@@ -264,9 +256,6 @@ class Queries:
             del connection  # a client that left is not kept while this worker waits
 
     async def _run(self, connection: AskingConnection, job: Job) -> None:
-        if isinstance(job, Comparison):
-            await self._comparisons.answer(job)
-            return
         asked = job if isinstance(job, CountRequest) else job.subscription
         try:
             if isinstance(job, CountRequest):

@@ -306,8 +306,7 @@ class Connection(asyncio.Protocol):
         elif isinstance(effect, Authenticate):
             self._authenticate(effect.event, len(data))
         elif isinstance(effect, NegClose):
-            shared.comparisons.close(self, effect.subscription)
-            self._in_vain(len(data))
+            self._in_vain(len(data) + 2 * shared.comparisons.close(self, effect.subscription))
         elif isinstance(effect, NegOpen | NegMsg):
             self._compare(effect, len(data))
 
@@ -341,14 +340,14 @@ class Connection(asyncio.Protocol):
     def _compare(self, message: NegOpen | NegMsg, size: int) -> None:
         comparisons = self.shared.comparisons
         try:
-            comparison = (
-                comparisons.open(self, message) if isinstance(message, NegOpen) else comparisons.go_on(self, message)
-            )
+            if isinstance(message, NegOpen):
+                self._in_vain(2 * comparisons.close(self, message.subscription))
+                comparisons.open(self, message)
+            else:
+                comparisons.go_on(self, message)
         except Reject as refusal:
             self.send(messages.neg_error(message.subscription, refusal))
             self._in_vain(size, True)
-            return
-        self.shared.queries.compare(self, comparison)
 
     def _open(self, request: Open) -> None:
         self._drop(request.subscription)
@@ -387,6 +386,12 @@ class Connection(asyncio.Protocol):
         self._prepare(reason)
         self._cancel(subscription.name)
         self.send(messages.closed(subscription.name, reason))
+
+    def end_comparison(self, name: str, reason: Reject) -> None:
+        """Close a comparison from this side and say why (NIP-77 NEG-ERR)."""
+        self._prepare(reason)
+        self.shared.comparisons.close(self, name)
+        self.send(messages.neg_error(name, reason))
 
     def _prepare(self, refusal: Reject) -> None:
         """Before a refusal that asks for a key goes out, the challenge to prove it with (NIP-42)."""

@@ -5,10 +5,10 @@ import subprocess
 from tests.e2e.conftest import JS
 from tests.e2e.harness import Server
 
-STEPS = ["publish and find", "live", "count", "auth", "delete", "forged"]
+STEPS = ["publish and find", "live", "count", "auth", "delete", "forged", "sync"]
 
 
-def test_nostr_tools_publishes_subscribes_authenticates_counts_and_deletes(relay: Server, node: str) -> None:
+def test_nostr_tools_publishes_subscribes_authenticates_counts_deletes_and_syncs(relay: Server, node: str) -> None:
     done = subprocess.run(
         [node, "client.mjs", relay.url], cwd=JS, capture_output=True, timeout=60, check=False, text=True
     )

@@ -5,6 +5,7 @@ import WebSocket from "ws";
 import { finalizeEvent, generateSecretKey, getPublicKey, verifyEvent } from "nostr-tools/pure";
 import { Relay, useWebSocketImplementation } from "nostr-tools/relay";
 import { makeAuthEvent } from "nostr-tools/nip42";
+import { NegentropyStorageVector, NegentropySync } from "./node_modules/nostr-tools/lib/esm/nip77.js"; // not among its exports
 
 useWebSocketImplementation(WebSocket);
 
@@ -78,5 +79,37 @@ console.log("ok delete");
 
 await assert.rejects(within(relay.publish({ ...sign(1, "signed"), content: "forged" }), "refusal"), /invalid: /);
 console.log("ok forged");
+
+const there = Array.from({ length: 50 }, (_, n) => sign(1, `there ${n}`, [["t", "sync"]]));
+await within(Promise.all(there.map((event) => relay.publish(event))), "publish");
+const here = Array.from({ length: 40 }, (_, n) => sign(1, `here ${n}`, [["t", "sync"]]));
+const filter = { authors: [pubkey], "#t": ["sync"] };
+
+async function compared(...events) {
+  const storage = new NegentropyStorageVector();
+  for (const event of events) storage.insert(event.created_at, event.id);
+  storage.seal();
+  const found = { have: new Set(), need: new Set() };
+  await within(
+    new Promise((done, fail) => {
+      const params = {
+        onhave: (id) => found.have.add(id),
+        onneed: (id) => found.need.add(id),
+        onclose: (reason) => (reason ? fail(new Error(reason)) : done()),
+      };
+      new NegentropySync(relay, storage, filter, params).start();
+    }),
+    "comparison",
+  );
+  return found;
+}
+
+const { have, need } = await compared(...here, ...there.slice(0, 20));
+assert.deepEqual(have, new Set(here.map((event) => event.id)));
+assert.deepEqual(need, new Set(there.slice(20).map((event) => event.id)));
+await within(Promise.all(here.map((event) => relay.publish(event))), "publish");
+assert.equal((await stored(relay, { ids: [...need] })).length, 30);
+assert.deepEqual(await compared(...here, ...there), { have: new Set(), need: new Set() });
+console.log("ok sync");
 
 relay.close();

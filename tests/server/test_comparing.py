@@ -1,8 +1,14 @@
 """Comparisons by negentropy as they are begun, bounded and let go."""
 
+import asyncio
+import gc
+import weakref
+from typing import Any
+
 import pytest
 
-from relay.config import Config, LimitSettings
+from relay.config import Access, Config, LimitSettings
+from relay.protocol.filter import Filter
 from relay.server import comparing
 from storage.base import StorageError
 from tests.factories import make_event
@@ -95,3 +101,101 @@ async def test_too_much_is_told_with_the_bound(relay: Relay) -> None:
     await client.gather(2)
     client.send("NEG-OPEN", "n", {}, BEGIN)
     assert await client.next() == ["NEG-ERR", "n", "blocked: too many", 1]
+
+
+class HeldLog(MemoryLog):
+    """Answers everything at once but what is to be compared: that waits for `going_on`, and is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.going_on = asyncio.Event()
+        self.begun: list[int | None] = []  # the limit of each filter
+        self.at_once = self.most_at_once = 0
+
+    async def items(self, wanted: Filter, *others: Any) -> list[tuple[int, bytes]]:
+        self.begun.append(wanted.limit)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.going_on.wait()
+        self.at_once -= 1
+        return await super().items(wanted, *others)
+
+
+async def test_however_many_compare_a_count_is_answered_and_one_set_is_in_the_making(relay: Relay) -> None:
+    log = HeldLog()
+    hub = relay(log)
+    comparing_ones = [Client(hub) for _ in range(10)]
+    for client in comparing_ones:
+        client.send("NEG-OPEN", "n", {}, BEGIN)
+    await settle()
+    asking = Client(hub)
+    asking.send("COUNT", "c", {})
+    assert (await asking.next())[:2] == ["COUNT", "c"]
+    log.going_on.set()
+    for client in comparing_ones:
+        assert (await client.next())[:2] == ["NEG-MSG", "n"]
+    assert (len(log.begun), log.most_at_once) == (10, 1)
+
+
+async def test_connections_take_turns(relay: Relay) -> None:
+    log = HeldLog()
+    hub = relay(log)
+    greedy, modest = Client(hub), Client(hub)
+    for number in range(4):
+        greedy.send("NEG-OPEN", f"{number}", {"limit": number}, BEGIN)
+    await settle()
+    modest.send("NEG-OPEN", "n", {"limit": 99}, BEGIN)
+    log.going_on.set()
+    assert (await modest.next())[:2] == ["NEG-MSG", "n"]
+    for number in range(4):
+        assert (await greedy.next())[:2] == ["NEG-MSG", f"{number}"]
+    assert log.begun == [0, 1, 99, 2, 3]  # two were before it when it asked: one under way, one in its turn
+
+
+async def test_what_is_closed_before_its_answer_is_not_kept(relay: Relay) -> None:
+    log = HeldLog()
+    hub = relay(log)
+    Client(hub).send("NEG-OPEN", "n", {}, BEGIN)  # is in the making
+    await settle()
+    client = Client(hub)
+    closed = []
+    for number in range(20):
+        client.send("NEG-OPEN", f"{number}", {}, BEGIN)
+        closed.append(weakref.ref(client.connection.session.comparisons[f"{number}"]))
+        client.send("NEG-CLOSE", f"{number}")
+    gc.collect()
+    assert [one() for one in closed] == [None] * 20
+    log.going_on.set()
+    client.send("NEG-OPEN", "last", {}, BEGIN)
+    assert (await client.next())[:2] == ["NEG-MSG", "last"]
+    assert len(log.begun) == 2
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_long_messages_that_are_taken_back_unanswered_are_sent_in_vain(relay: Relay, replaced: bool) -> None:
+    hub = relay(HeldLog())
+    client = Client(hub)
+    long = "61" + "010000" * 80_000
+    for _ in range(200):
+        client.send("NEG-OPEN", "n", {}, long)
+        if not replaced:
+            client.send("NEG-CLOSE", "n")
+        if client.connection.deaf:
+            break
+        await settle()
+    client.read()
+    assert client.closed_with == 1008
+
+
+async def test_those_of_clients_without_a_key_end_when_the_relay_comes_to_ask_for_one(relay: Relay) -> None:
+    hub = relay()
+    client = Client(hub)
+    client.send("NEG-OPEN", "n", {}, BEGIN)
+    assert (await client.next())[0] == "NEG-MSG"
+    hub.configure(Config(access=Access(auth_to_read=True)))
+    assert await client.next() == ["AUTH", client.challenge]
+    verb, name, reason = await client.next()
+    assert (verb, name) == ("NEG-ERR", "n")
+    assert reason.startswith("auth-required: ")
+    client.send("NEG-MSG", "n", BEGIN)
+    assert (await client.next())[2].startswith("closed: ")
