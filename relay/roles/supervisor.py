@@ -22,8 +22,8 @@ from typing import Final
 import msgspec
 
 READY: Final = b"ready\n"
-PAUSES: Final = (0.0, 0.1, 0.5, 2.0, 5.0, 15.0)  # seconds before each restart of a role that keeps dying
-STEADY: Final = 30.0  # seconds after which a role that lived so long is restarted at once again
+PAUSES: Final = (0.0, 0.1, 0.5, 1.0)  # seconds before each restart of a role that dies as soon as it is there
+STEADY: Final = 1.0  # seconds; a role that served and lived so long is restarted at once
 LAST_WORDS: Final = 4096  # bytes that a role may say of why it cannot start
 FAILED: Final = 70  # exit status of a role that failed unforeseen (EX_SOFTWARE)
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -223,8 +223,8 @@ class Supervisor:
         if self._ending() or not self._started:
             return
         now = time.monotonic()
-        child.deaths = 0 if now - child.began > STEADY else child.deaths + 1
-        pause = PAUSES[min(max(child.deaths - 1, 0), len(PAUSES) - 1)]
+        child.deaths = deaths(child.deaths, now - child.began if child.ready else 0.0)
+        pause = PAUSES[min(child.deaths, len(PAUSES)) - 1]
         child.due = now + pause
         self._cleared(child.number)
         reason = "" if child.ready else f" ({child.said.decode('utf-8', 'replace').strip()})"
@@ -274,6 +274,14 @@ class Supervisor:
             self._selector.close()
             for end in (*self._lifeline, *self._wake):
                 os.close(end)
+
+
+def deaths(before: int, served: float) -> int:
+    """How many times in a row a role has died as soon as it was there, this death counted, at least 1.
+
+    `served` is how many seconds it lived, 0 where it did not get ready.
+    """
+    return 1 if served > STEADY else before + 1
 
 
 def _note(_number: int, _frame: object) -> None:

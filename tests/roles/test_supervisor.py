@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from relay.roles import supervisor
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0  # seconds for a busy machine
 
@@ -105,6 +107,16 @@ def test_sigterm_ends_the_last_stage_first_and_leaves_nobody(plain: Program) -> 
 def test_sighup_reaches_every_role(plain: Program) -> None:
     plain.process.send_signal(signal.SIGHUP)
     plain.wait_for("writer", "front1", "front2")
+
+
+def test_a_role_that_served_is_started_again_at_once_however_often_it_is_killed() -> None:
+    died = 0
+    for _ in range(5):
+        died = supervisor.deaths(died, supervisor.STEADY + 0.1)
+        assert supervisor.PAUSES[died - 1] == 0.0
+    died = supervisor.deaths(supervisor.deaths(died, 0.0), 0.2)
+    assert died == 3
+    assert max(supervisor.PAUSES) <= 1.0  # so that it is back within a second of the end of its trouble
 
 
 def test_roles_end_when_their_supervisor_is_killed(plain: Program) -> None:
