@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Event
 from relay.roles.messages import Behind
 from relay.roles.page import SharedPage
 from storage.base import Commit, Logged, Reader, StorageError
@@ -56,20 +56,20 @@ class Follower(Protocol):
 class LogFollower:
     """Applies commits in order and tells followers. Used on the loop.
 
-    `known` gives the event of an id where that is at hand, so that it need not be decoded again.
+    `decode` makes the event of its wire form, with as much of it as followers here look at.
     """
 
     def __init__(
         self,
         page: SharedPage,
         reader: Reader,
-        known: Callable[[str], Event | None],
+        decode: Callable[[bytes], Event],
         report: Callable[[str, BaseException], None],
         start: Callable[[Coroutine[Any, Any, None], str], object],
     ) -> None:
         self._page = page
         self._reader = reader
-        self._known = known
+        self._decode = decode
         self._report = report
         self._start = start
         self._followers: list[Follower] = []
@@ -146,11 +146,7 @@ class LogFollower:
         self._number = max(self._number, commit.number)
 
     def _decoded(self, logged: list[Logged]) -> list[LiveEvent]:
-        found = []
-        for one in logged:
-            event = self._known(one.wire[7:71].decode())
-            found.append(LiveEvent(one.seq, parse(one.wire) if event is None else event, one.wire, one.audience))
-        return found
+        return [LiveEvent(one.seq, self._decode(one.wire), one.wire, one.audience) for one in logged]
 
     def _tell(self, applied: Applied) -> None:
         for follower in self._followers:

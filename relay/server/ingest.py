@@ -22,7 +22,7 @@ import msgspec
 from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, compute_id, has_tag, wire
+from relay.protocol.event import Event, compute_id, has_tag, parse, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
 from relay.roles.messages import Quota
@@ -91,7 +91,7 @@ class Ingest:
         self.stored = 0
         self.refused = 0
         self.failure: str | None = None  # the last storage error, None once a batch went through again
-        self.log = LogFollower(page, reader, self._flying.get, faults.report, self._tasks.start)
+        self.log = LogFollower(page, reader, self._decoded, faults.report, self._tasks.start)
         self.log.add(self._applied)
         self.link = Link(
             role,
@@ -251,6 +251,10 @@ class Ingest:
         if failure != self.failure:
             self.failure = failure
             log.log(logging.INFO if failure is None else logging.ERROR, "storage: %s", failure or "works again")
+
+    def _decoded(self, data: bytes) -> Event:
+        """The event of its wire form, which begins with its id; those that were handed in here are at hand."""
+        return self._flying.get(data[7:71].decode()) or parse(data)
 
     def _applied(self, applied: Applied) -> None:
         """Remember what was stored, to answer a duplicate without the store, as long as nothing has taken it out of it."""
