@@ -70,8 +70,11 @@ class Pump:
 
 
 def refusal(message: bytes) -> str | None:
-    """Why this OK refuses its event, None when it does not; `true` stands right behind the id."""
-    if b"true" in message[70:82]:
+    """Why this OK refuses its event, None when it does not; `true` stands right behind the id.
+
+    Of two versions sent over two connections the newer may come first, and the older is then no more wanted.
+    """
+    if b"true" in message[70:82] or b"newer version" in message[80:120]:
         return None
     return f"the relay refused an event: {message[:300].decode('utf-8', 'replace')}"
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -276,13 +277,17 @@ async def prepare(subject: Subject, plan: BenchPlan, *, hub: bool) -> None:
     """What the questions are about; and for a hub, the posts that comments and votes are on, whose authors it then knows."""
     await pour(subject, list(corpus.wires(plan.seed, plan.stored)), plan, refusal)
     if hub:
-        for path in corpus.files(_SEED + plan.seed, TURNS * plan.small_events, mixed.HUB):
+        for path in _hub_files(plan):
             await pour(subject, path.read_bytes().splitlines()[: mixed.KNOWN], plan, refusal)
 
 
+def _hub_files(plan: BenchPlan) -> list[Path]:
+    """What has enough events beside the posts that each file begins with."""
+    return corpus.files(_SEED + plan.seed, TURNS * plan.small_events * 5 // 4, mixed.HUB)
+
+
 def _hub_wires(plan: BenchPlan) -> list[bytes]:
-    files = corpus.files(_SEED + plan.seed, TURNS * plan.small_events * 5 // 4, mixed.HUB)
-    lines = [line for path in files for line in path.read_bytes().splitlines()[mixed.KNOWN :]]
+    lines = [line for path in _hub_files(plan) for line in path.read_bytes().splitlines()[mixed.KNOWN :]]
     return lines[: TURNS * plan.small_events]
 
 
