@@ -56,6 +56,7 @@ class Follower(Protocol):
 class LogFollower:
     """Applies commits in order and tells followers. Used on the loop.
 
+    `flush` is called when followers were told outside a turn of the link, which flushes by itself: after reading the database.
     `decode` makes the event of its wire form, with as much of it as followers here look at.
     """
 
@@ -66,12 +67,15 @@ class LogFollower:
         decode: Callable[[bytes], Event],
         report: Callable[[str, BaseException], None],
         start: Callable[[Coroutine[Any, Any, None], str], object],
+        *,
+        flush: Callable[[], None] = lambda: None,
     ) -> None:
         self._page = page
         self._reader = reader
         self._decode = decode
         self._report = report
         self._start = start
+        self._flush = flush
         self._followers: list[Follower] = []
         self._held: list[Commit] | None = None  # while the database is read
         self._again = False  # it is to be read once more
@@ -130,12 +134,14 @@ class LogFollower:
         held, self._held = self._held or [], None
         for commit in held:
             self._apply(commit)
+        self._flush()
 
     async def _read_missed(self) -> None:
         position = self._page.position()
         while self._upto < position.upto:
             logged = await self._reader.follow(self._upto, position.upto, _PAGE)
             self._tell(Applied(self._decoded(logged), removed=[]))
+            self._flush()
             self._upto = logged[-1].seq if len(logged) == _PAGE else position.upto
         self._number = max(self._number, position.number)
 

@@ -91,7 +91,7 @@ class Ingest:
         self.stored = 0
         self.refused = 0
         self.failure: str | None = None  # the last storage error, None once a batch went through again
-        self.log = LogFollower(page, reader, self._decoded, faults.report, self._tasks.start)
+        self.log = LogFollower(page, reader, self._decoded, faults.report, self._tasks.start, flush=flush)
         self.log.add(self._applied)
         self.link = Link(
             role,
