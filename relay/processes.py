@@ -26,7 +26,8 @@ import msgspec
 
 from keys.vault import VaultError
 from relay import app
-from relay.config import Config, ConfigError, reload
+from relay.config import Config, ConfigError
+from relay.loading import reload
 from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor

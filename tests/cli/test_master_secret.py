@@ -11,7 +11,8 @@ from keys import nip49
 from keys.schnorr import public_key
 from relay import app
 from relay.commands import control_client
-from relay.config import Config, load
+from relay.config import Config
+from relay.loading import load
 from relay.server import control, control_messages
 from tests.cli.conftest import Tidings
 
