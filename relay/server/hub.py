@@ -193,7 +193,7 @@ class Hub:
     def _tell_page(self) -> None:
         """Store what the other fronts are to know of this one."""
         ingest = self.ingest
-        self.page.beat(self.role)
+        self.page.say_alive(self.role)
         self.page.store(
             self.role,
             subscriptions=self.fanout.count,

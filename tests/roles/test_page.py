@@ -49,7 +49,7 @@ def test_a_role_that_works_says_so(page: SharedPage) -> None:
     in_child(lambda: page.begin(1))
     assert page.count(1, "pid") > 0
     assert 0 <= page.silence(1) < 60
-    page.store(1, beat=page.count(1, "beat") - 3_600_000)
+    page.store(1, alive_at=page.count(1, "alive_at") - 3_600_000)
     assert page.silence(1) > 3500
 
 
