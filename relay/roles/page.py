@@ -117,11 +117,6 @@ class SharedPage:
 
     # counters
 
-    def counters(self, role: int) -> memoryview:
-        """The counters of a role in the order of COUNTERS; only that role may store into them."""
-        start = _POSITION + role * len(COUNTERS)
-        return self._numbers[start : start + len(COUNTERS)]
-
     def count(self, role: int, name: str) -> int:
         """One counter of a role."""
         return self._numbers[_POSITION + role * len(COUNTERS) + _AT[name]]

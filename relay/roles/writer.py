@@ -55,7 +55,7 @@ LOG_BYTES: Final = 16 * 1024 * 1024  # of commits that a follower has not taken;
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
 ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
-FAREWELL: Final = 2.0  # seconds in which what is unsent may still go out at the end
+SENT_WITHIN: Final = 2.0  # seconds in which what is unsent may still go out at the end
 _READ: Final = 1024 * 1024
 _BEHIND: Final = encode(Behind())
 
@@ -209,7 +209,7 @@ class WriterRole:
         while self._queue:
             self._work()
             self._receive(0.0)
-        deadline = time.monotonic() + FAREWELL
+        deadline = time.monotonic() + SENT_WITHIN
         while any(not link.outbox.is_empty() for link in self._links.values()) and time.monotonic() < deadline:
             self._receive(0.05)
 
