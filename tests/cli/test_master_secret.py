@@ -128,6 +128,7 @@ def test_the_settings_in_force_show_no_secret(tidings: Tidings, data: Path, json
     assert "(set)" in result.output
     if json:
         rows = [msgspec.json.decode(line) for line in result.stdout.splitlines()]
+        assert "(set)" in [row["value"] for row in rows if row["name"] == "identities.master_secret"]
         assert all(row["value"] != A for row in rows)
 
 
