@@ -118,7 +118,9 @@ class Storage(Section, frozen=True):
             description="full: an acknowledged event survives a power cut; normal: it survives a crash of the relay only"
         ),
     ] = "full"
-    readers: Annotated[int, Meta(ge=1, le=32, description="reading threads, for what takes longer than a moment")] = 2
+    readers: Annotated[
+        int, Meta(ge=1, le=32, description="reading threads, for what takes longer than a millisecond")
+    ] = 2
     cache_mib: Annotated[
         int, Meta(ge=4, le=65536, description="page cache of all connections of all processes together, MiB")
     ] = 256

@@ -209,7 +209,7 @@ async def run_role(
         stack.callback(server.close)
         service.work(following.add, server.tell)
         tasks.repeat(server.say_alive, "the signs of life for fronts")
-        tasks.repeat(partial(server.listen, listener), "the door of search")
+        tasks.repeat(partial(server.listen, listener), "the socket of search")
         pipes.ready()
         await stop.wait()
     return 0

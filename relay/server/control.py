@@ -123,7 +123,7 @@ class Control:
         await self.serve(listener)
 
     async def serve(self, listener: socket.socket) -> None:
-        """EventAnswer at a socket that `listening` made."""
+        """Answer at a socket that `listening` made."""
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
     async def close(self) -> None:

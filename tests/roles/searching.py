@@ -92,7 +92,7 @@ class Door:
         """The role begins; without `says_alive` it gives no sign of life."""
         self.server = SearchServer(self.service, msgspec.msgpack.Decoder(Search).decode, self.faults.report)
         self.tasks = Tasks(self.faults)
-        self.tasks.repeat(lambda: self.server.listen(self.listener), "the door")
+        self.tasks.repeat(lambda: self.server.listen(self.listener), "the socket of search")
         if says_alive:
             self.tasks.repeat(self.server.say_alive, "the signs of life")
 
