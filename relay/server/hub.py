@@ -54,7 +54,7 @@ class Hub:
     ) -> None:
         """`self_pubkey` is the relay's own key, `role` the number of this front on the page.
 
-        The first front keeps house, too: it sweeps what has expired.
+        The first front also does what one front alone must do: it sweeps what has expired.
         """
         self.role = role
         self.settings = settings

@@ -57,10 +57,10 @@ class Connection(asyncio.Protocol):
         "author",
         "closing_at",
         "connected",
-        "deaf",
         "deflate",
         "fanout",
         "heard_at",
+        "ignored",
         "in_flight",
         "in_line",
         "inbound",
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         self.in_flight = 0
         self.unread: bytes | memoryview = b""  # came in and was not acted on yet
         self.in_line = False  # waiting for its turn to be read
-        self.deaf = False  # sent so much rubbish that nothing more is looked at
+        self.ignored = False  # sent so much rubbish that nothing more is looked at
         self.allowance = intake.Allowance(shared.clock())
         self.asked: deque[LiveSubscription] = deque()  # REQs that were not tried on the loop yet
         self.asking = False  # waiting for a turn of the loop to try them
@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.shared.clock()
-        if not self.deaf:
+        if not self.ignored:
             self.unread = bytes(self.unread) + data if self.unread else data
             self.shared.intake.arrived(self)
 
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
         for item in received:
             if type(item) is bytes:
                 used += intake.units(len(item))
-                if self.connected and not self.deaf:
+                if self.connected and not self.ignored:
                     self._message(item)
             elif type(item) is Frame:
                 used += intake.units(len(item.data))
@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
             self.closing_at = shared.clock()
 
     def _frame(self, frame: Frame) -> None:
-        if not self.connected or self.deaf:
+        if not self.connected or self.ignored:
             return  # a close frame went out: what still comes in could not be answered
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
@@ -246,12 +246,12 @@ class Connection(asyncio.Protocol):
         """A message of so many bytes was refused: who sends little else is cut off."""
         shared = self.shared
         cost = intake.waste(size) + meaningless
-        if cost and not self.deaf:
+        if cost and not self.ignored:
             allowed = self.allowance.spend(cost, shared.clock())
             if not (shared.gate.may_waste(self.address, cost) and allowed):
                 log.info("a client that sent little but rubbish was cut off")
                 self.close(CloseCode.POLICY_VIOLATION, "too many messages that this relay cannot use; read its answers")
-                self.deaf = True
+                self.ignored = True
                 self.unread = b""
 
     def _message(self, data: bytes) -> None:
