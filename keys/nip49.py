@@ -24,10 +24,10 @@ _VERSION: Final = 2
 _SALT, _NONCE, _LENGTH = 16, 24, 91
 
 
-def encrypt(secret: bytes, password: str, log_n: int = LOG_N, security: int = UNTRACKED) -> str:
+def encrypt(secret: bytes, password: str, log_n: int = LOG_N) -> str:
     """The `ncryptsec` of a 32-byte secret. Takes 2**(log_n + 10) bytes of memory; the GIL is released meanwhile."""
     salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
-    data = bytes([security])
+    data = bytes([UNTRACKED])
     key = _key(password, salt, log_n)
     sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(secret, data, nonce, key)
     return encoding.to_bech32(PREFIX, bytes([_VERSION, log_n]) + salt + nonce + data + sealed)

@@ -25,7 +25,8 @@ import relay
 from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
-from relay.config import Config, ConfigError, Search, reload
+from relay.config import Config, ConfigError, Search
+from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.roles.inside import WriterThread

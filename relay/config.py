@@ -1,20 +1,16 @@
 """Every setting, once: its name, type, default, help and whether it can change while the relay runs.
 
 A setting is a field below; its `section.name` is what the TOML file, the flag and the environment variable are made of
-(`limits.max_subscriptions`, `--set limits.max_subscriptions=50`, `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS`). Later wins: default,
-file, environment, flags. An unknown key or a bad value stops the start with its name.
+(`limits.max_subscriptions`, `--set limits.max_subscriptions=50`, `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS`). `relay.loading` reads them.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from relay.protocol import kinds, urls
+from relay.protocol import kinds
 
 PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
@@ -122,7 +118,9 @@ class Storage(Section, frozen=True):
             description="full: an acknowledged event survives a power cut; normal: it survives a crash of the relay only"
         ),
     ] = "full"
-    readers: Annotated[int, Meta(ge=1, le=32, description="reading threads, for what takes longer than a moment")] = 2
+    readers: Annotated[
+        int, Meta(ge=1, le=32, description="reading threads, for what takes longer than a millisecond")
+    ] = 2
     cache_mib: Annotated[
         int, Meta(ge=4, le=65536, description="page cache of all connections of all processes together, MiB")
     ] = 256
@@ -388,98 +386,6 @@ def _rows() -> Iterator[Setting]:
 
 
 SETTINGS: tuple[Setting, ...] = tuple(_rows())
-_BY_NAME = {setting.name: setting for setting in SETTINGS}
-
-
-def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
-    """The effective settings. `flags` maps `section.field` to text. Raises ConfigError."""
-    tables: dict[str, dict[str, Any]] = {}
-    if file is not None:
-        _merge_file(tables, file)
-    for setting in SETTINGS:
-        if setting.variable in environ:
-            _put(tables, setting, environ[setting.variable], f"environment variable {setting.variable}")
-    known = {setting.variable for setting in SETTINGS} | {f"{PREFIX}CONFIG"}
-    for variable in environ:
-        if variable.startswith(PREFIX) and variable not in known:
-            raise ConfigError(f"environment variable {variable} is no setting; `tidings config` lists them all")
-    for name, text in flags.items():
-        if name not in _BY_NAME:
-            raise ConfigError(f"{name!r} is no setting; `tidings config` lists them all")
-        _put(tables, _BY_NAME[name], text, "command line")
-    config = msgspec.convert(tables, Config)
-    _check(config)
-    return config
-
-
-def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> None:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from None
-    for section, values in content.items():
-        if not isinstance(values, dict):
-            raise ConfigError(
-                f"{file}: {section!r} stands outside a table; settings are written as [section] name = value"
-            )
-        for field, value in values.items():
-            setting = _BY_NAME.get(f"{section}.{field}")
-            if setting is None:
-                raise ConfigError(f"{file}: {section}.{field} is no setting; `tidings config` lists them all")
-            _convert(setting, value, str(file))
-            tables.setdefault(section, {})[field] = value
-
-
-def _put(tables: dict[str, dict[str, Any]], setting: Setting, text: str, where: str) -> None:
-    value: Any = text
-    if isinstance(setting.default, list):
-        value = _list(text, f"{where}: {setting.name}")
-    tables.setdefault(setting.section, {})[setting.field] = _convert(setting, value, where, strict=False)
-
-
-def _list(text: str, where: str) -> list[Any]:
-    """Items with commas between, or a list as it stands in a file and as `tidings config` prints it."""
-    if not text.lstrip().startswith("["):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    try:
-        found = tomllib.loads(f"list = {text}")
-    except tomllib.TOMLDecodeError:
-        found = {}
-    if list(found) != ["list"]:
-        raise ConfigError(f'{where}: write a,b or ["a", "b"]')
-    items: list[Any] = found["list"]
-    return items
-
-
-def _convert(setting: Setting, value: Any, where: str, strict: bool = True) -> Any:
-    try:
-        return msgspec.convert(value, setting.type, strict=strict)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {setting.name}: {error} ({setting.help})") from None
-
-
-def _check(config: Config) -> None:
-    """What one field alone cannot tell."""
-    if config.limits.default_limit > config.limits.max_limit:
-        raise ConfigError("limits.default_limit is above limits.max_limit; lower the one or raise the other")
-    split_listen(config.server.listen)
-    if config.relay.url and urls.parse(config.relay.url, urls.WEBSOCKET) is None:
-        raise ConfigError(f"relay.url: {config.relay.url!r} is no URL, write it like wss://relay.example.org")
-    if bool(config.identities.jwt_issuer) != bool(config.identities.jwt_keys):
-        raise ConfigError("identities.jwt_issuer and identities.jwt_keys go together; set both or neither")
-    if config.search.chunk_overlap * 2 >= config.search.chunk_size:
-        raise ConfigError(
-            "search.chunk_overlap is not below half of search.chunk_size; lower the one or raise the other"
-        )
-    if config.search.embedder == "endpoint" and not (config.search.endpoint_url and config.search.endpoint_model):
-        raise ConfigError("search.embedder = endpoint needs search.endpoint_url and search.endpoint_model")
-    for network in config.server.trusted_proxies:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            raise ConfigError(f"server.trusted_proxies: {error}; write networks like 10.0.0.0/8") from None
 
 
 def shown(setting: Setting, value: Any) -> Any:
@@ -494,20 +400,3 @@ def split_listen(listen: str) -> tuple[str, int]:
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
         raise ConfigError(f"server.listen: {listen!r} is not host:port, for example 127.0.0.1:7447 or [::1]:7447")
     return host, int(port)
-
-
-def reload(current: Config, fresh: Config) -> tuple[Config, list[str]]:
-    """`current` with the reloadable settings of `fresh`, and the names of those that differ but need a restart."""
-    kept: list[str] = []
-    sections: dict[str, Any] = {}
-    for section in msgspec.structs.fields(Config):
-        now, then = getattr(current, section.name), getattr(fresh, section.name)
-        changes = {}
-        for setting in SETTINGS:
-            if setting.section == section.name and getattr(now, setting.field) != getattr(then, setting.field):
-                if setting.reloadable:
-                    changes[setting.field] = getattr(then, setting.field)
-                else:
-                    kept.append(setting.name)
-        sections[section.name] = msgspec.structs.replace(now, **changes)
-    return Config(**sections), kept

@@ -26,10 +26,11 @@ import msgspec
 
 from keys.vault import VaultError
 from relay import app
-from relay.config import Config, ConfigError, reload
+from relay.config import Config, ConfigError
+from relay.loading import reload
 from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
-from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
+from relay.roles.supervisor import CannotStart, Role, Supervisor, SupervisorPipes
 from relay.roles.writer import WriterRole
 from relay.server import control, control_messages, link, listener
 from relay.server.settings import Settings
@@ -41,7 +42,7 @@ from storage.sqlite import database_file
 
 WRITER_SOCKET: Final = "writer.sock"
 SEARCH_SOCKET: Final = "search.sock"
-ORPHANS: Final = 5.0  # seconds that roles may need to end after their supervisor was killed
+ROLES_END: Final = 5.0  # seconds that roles may need to end after their supervisor was killed
 EXTRA_PATIENCE: Final = 3.0  # seconds beyond `server.drain_timeout` that a role has to end
 _BACKLOG: Final = 128
 
@@ -127,7 +128,7 @@ def _locked(data: Path) -> database_file.Lock:
 
     Where a supervisor was killed, its roles notice at once and end, but what they are doing takes a moment.
     """
-    deadline = time.monotonic() + ORPHANS
+    deadline = time.monotonic() + ROLES_END
     while True:
         try:
             return database_file.Lock(data)
@@ -168,13 +169,13 @@ def _inner_socket(path: Path) -> Any:
             path.unlink(missing_ok=True)
 
 
-def _living(life: Callable[[], int], lifeline: Lifeline) -> int:
-    """A role's life, with its end told to the supervisor where it cannot start."""
+def _run_role(work: Callable[[], int], pipes: SupervisorPipes) -> int:
+    """The whole life of a role, its exit status; where it cannot start, the supervisor is told why."""
     try:
-        return life()
+        return work()
     except (ConfigError, StorageError, VaultError, control_messages.ControlError) as error:
         kind = ConfigError if isinstance(error, ConfigError | VaultError) else StorageError
-        lifeline.fail(f"{kind.__name__}\n{error}")
+        pipes.fail(f"{kind.__name__}\n{error}")
         return 1
 
 
@@ -190,11 +191,11 @@ def _settings(plan: ProcessPlan) -> Config:
 # the writer
 
 
-def _writer(plan: ProcessPlan, end: socket.socket, lifeline: Lifeline) -> int:
-    return _living(partial(_write, plan, end, lifeline), lifeline)
+def _writer(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int:
+    return _run_role(partial(_write, plan, end, pipes), pipes)
 
 
-def _write(plan: ProcessPlan, end: socket.socket, lifeline: Lifeline) -> int:
+def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int:
     config = _settings(plan)
     faults = Faults()
     writer = app.open_writer(config, plan.url, is_locked=True)
@@ -205,8 +206,8 @@ def _write(plan: ProcessPlan, end: socket.socket, lifeline: Lifeline) -> int:
         role.listen(end)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        lifeline.ready()
-        role.run([lifeline.end])
+        pipes.ready()
+        role.run([pipes.end])
     finally:
         writer.close()
     return 0
@@ -215,20 +216,20 @@ def _write(plan: ProcessPlan, end: socket.socket, lifeline: Lifeline) -> int:
 # search
 
 
-def _search(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
-    return _living(lambda: _looped(_answer(plan, end, kept, lifeline)), lifeline)
+def _search(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, pipes: SupervisorPipes) -> int:
+    return _run_role(lambda: _looped(_answer(plan, end, kept, pipes)), pipes)
 
 
-async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, lifeline: Lifeline) -> int:
+async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, pipes: SupervisorPipes) -> int:
     from relay import search  # it loads what no other role may
 
     config = _settings(plan)
     reader = partial(app.open_reader, config, plan.page.fronts + 1)
-    return await search.live(
+    return await search.run_role(
         config,
         plan.page,
         plan.page.fronts + 1,
-        lifeline,
+        pipes,
         reader=reader,
         writer_path=plan.writer,
         listener=end,
@@ -240,9 +241,9 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
 
 
 def _front(
-    plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline
+    plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, pipes: SupervisorPipes
 ) -> int:
-    return _living(lambda: _looped(_serve(plan, number, sock, commands, lifeline)), lifeline)
+    return _run_role(lambda: _looped(_serve(plan, number, sock, commands, pipes)), pipes)
 
 
 def _looped(work: Coroutine[Any, Any, int]) -> int:
@@ -252,12 +253,12 @@ def _looped(work: Coroutine[Any, Any, int]) -> int:
 
 
 async def _serve(
-    plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, lifeline: Lifeline
+    plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, pipes: SupervisorPipes
 ) -> int:
     from relay.http import app as http
 
     loop = asyncio.get_running_loop()
-    loop.add_reader(lifeline.end, os._exit, 1)  # the supervisor is gone
+    loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
     config = _settings(plan)
     faults = Faults()
     loop.set_exception_handler(faults.handle)
@@ -280,7 +281,7 @@ async def _serve(
             stack.push_async_callback(controlled.close)
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
-        lifeline.ready()
+        pipes.ready()
         await server.serve(sockets=[sock])
     connected.cancel()
     sys.stdout.flush()

@@ -19,8 +19,8 @@ import msgspec
 from relay.config import Config, ConfigError, Search
 from relay.protocol.event import Event
 from relay.roles.page import FAULTY, SharedPage
-from relay.roles.search import BEAT, SearchServer, SettingsInForce
-from relay.roles.supervisor import Lifeline
+from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
+from relay.roles.supervisor import SupervisorPipes
 from relay.server.embedding import Worker
 from relay.server.follow import Follower, LogFollower
 from relay.server.link import Link, keep
@@ -167,18 +167,18 @@ class LocalSearch:
             self._worker.wake()
 
 
-async def live(
+async def run_role(
     config: Config,
     page: SharedPage,
     role: int,
-    lifeline: Lifeline,
+    pipes: SupervisorPipes,
     *,
     reader: Callable[[], Awaitable[SqliteStore]],
     writer_path: str,
     listener: socket.socket,
     kept: SettingsInForce,
 ) -> int:
-    """The life of the search role, until SIGTERM; its exit status. Raises ConfigError and StorageError where it cannot start.
+    """Run the search role until SIGTERM; its exit status. Raises ConfigError and StorageError where it cannot start.
 
     `role` is its number on the page, `reader` opens the database, `writer_path` is where the writer listens, `listener` where
     fronts ask. `kept` outlives the role.
@@ -190,13 +190,13 @@ async def live(
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # no setting of search changes while it serves
-    loop.add_reader(lifeline.end, os._exit, 1)  # the supervisor is gone
+    loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
     async with contextlib.AsyncExitStack() as stack:
         store = await reader()
         stack.push_async_callback(store.close)
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
-        tasks.repeat(partial(_beat, page, role, faults), "the beat")
+        tasks.repeat(partial(_say_alive, page, role, faults), "the signs of life")
         following = LogFollower(page, store, _outline, faults.report, tasks.start)
         link = _link(role, following, faults)
         stack.callback(link.close)
@@ -208,19 +208,19 @@ async def live(
         server = SearchServer(service, _settings, faults.report)
         stack.callback(server.close)
         service.work(following.add, server.tell)
-        tasks.repeat(server.beat, "the signs of life for fronts")
-        tasks.repeat(partial(server.listen, listener), "the door of search")
-        lifeline.ready()
+        tasks.repeat(server.say_alive, "the signs of life for fronts")
+        tasks.repeat(partial(server.listen, listener), "the socket of search")
+        pipes.ready()
         await stop.wait()
     return 0
 
 
-async def _beat(page: SharedPage, role: int, faults: Faults) -> None:
+async def _say_alive(page: SharedPage, role: int, faults: Faults) -> None:
     """Have the page say that this role works, and whether something failed in it."""
     while True:
-        page.beat(role)
+        page.say_alive(role)
         page.store(role, faults=faults.count, degraded=FAULTY if faults.problem() else 0)
-        await asyncio.sleep(BEAT)
+        await asyncio.sleep(ALIVE_INTERVAL)
 
 
 class _Kind(msgspec.Struct, frozen=True, gc=False):

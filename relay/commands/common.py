@@ -20,7 +20,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from keys.vault import VaultError, relay_pubkey
-from relay import config
+from relay import loading
 from relay.commands import control_client
 from relay.config import Config, ConfigError
 from relay.errors import Reject
@@ -94,7 +94,7 @@ class CommandSettings:
 
     def load(self) -> Config:
         """The effective settings. Raises ConfigError."""
-        return config.load(self.file, os.environ, self.flags)
+        return loading.load(self.file, os.environ, self.flags)
 
 
 def with_settings(verb: Callable[..., T]) -> Callable[..., T]:

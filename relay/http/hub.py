@@ -106,7 +106,6 @@ class RunningRelay(Protocol):
         event: Event,
         door: Door,
         *,
-        keys: frozenset[str] = frozenset(),
         trusted: bool = False,
         expected: Expected | None = None,
         source: Hashable = None,

@@ -198,7 +198,7 @@ async def _posts(
 
 
 def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
-    """A page counts as a request of its address. Raises Problem 429."""
+    """A page counts as a request of its address. Raises HttpProblem 429."""
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
 
 
@@ -223,7 +223,7 @@ async def render(request: common.AnyRequest, hub: RunningRelay, template: str, *
 
 
 async def in_pool(request: common.AnyRequest, make: Callable[[], T]) -> T:
-    """What `make` renders, beside the loop. Raises Problem 503 while too many pages wait."""
+    """What `make` renders, beside the loop. Raises HttpProblem 503 while too many pages wait."""
     renderers: Pool = request.app.state.renderers
     try:
         return await renderers.run(make)

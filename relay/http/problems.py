@@ -123,6 +123,6 @@ def not_found(what: str, message: str = "") -> HttpProblem:
     return HttpProblem(404, f"{what}_not_found", message or f"there is no such {what} here", _FIND.get(what, ""))
 
 
-def invalid(message: str, hint: str = "") -> HttpProblem:
+def invalid(message: str) -> HttpProblem:
     """400: a value that cannot be used."""
-    return HttpProblem(400, "invalid", message, hint or _ADVICE[Prefix.INVALID])
+    return HttpProblem(400, "invalid", message, _ADVICE[Prefix.INVALID])

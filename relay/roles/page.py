@@ -27,7 +27,7 @@ COUNTERS: Final = (
     "pid",
     "ended",  # 1: the role has died and is to be started again
     "started",  # unix seconds
-    "beat",  # when it last did something, in milliseconds of the monotonic clock, which is the same for all processes
+    "alive_at",  # when it last did something, in milliseconds of the monotonic clock, which is the same for all processes
     "connections",  # WebSockets
     "http",  # connections that are not WebSockets, without those of trusted proxies
     "streams",  # of server-sent events
@@ -43,7 +43,7 @@ COUNTERS: Final = (
 )
 FAULTY: Final = 1  # something failed lately
 UNWRITABLE: Final = 2  # the writer's last batch could not be written
-SILENT: Final = 5.0  # seconds without a beat after which a role is taken to be stuck
+SILENT: Final = 5.0  # seconds without a sign of life after which a role is taken to be stuck
 MANY: Final = 100_000  # addresses that a front has room for
 PROOFS: Final = 50_000  # used proofs that a front has room for
 SOURCES: Final = 50_000  # whose commands are counted
@@ -117,11 +117,6 @@ class SharedPage:
 
     # counters
 
-    def counters(self, role: int) -> memoryview:
-        """The counters of a role in the order of COUNTERS; only that role may store into them."""
-        start = _POSITION + role * len(COUNTERS)
-        return self._numbers[start : start + len(COUNTERS)]
-
     def count(self, role: int, name: str) -> int:
         """One counter of a role."""
         return self._numbers[_POSITION + role * len(COUNTERS) + _AT[name]]
@@ -139,15 +134,15 @@ class SharedPage:
         """A role begins its work: its counters are as at its start. Called by that role, before any other of these."""
         self.store(role, **dict.fromkeys(COUNTERS, 0))
         self.store(role, pid=os.getpid(), started=int(time.time()))
-        self.beat(role)
+        self.say_alive(role)
 
-    def beat(self, role: int) -> None:
+    def say_alive(self, role: int) -> None:
         """A role works; it says so once a second."""
-        self.store(role, beat=int(time.monotonic() * 1000))
+        self.store(role, alive_at=int(time.monotonic() * 1000))
 
     def silence(self, role: int) -> float:
         """Seconds since a role said that it works."""
-        return max(0.0, time.monotonic() - self.count(role, "beat") / 1000)
+        return max(0.0, time.monotonic() - self.count(role, "alive_at") / 1000)
 
     def clear(self, role: int) -> None:
         """Forget a role that has ended: its counters and its addresses. Proofs that it saw stay used."""

@@ -43,7 +43,7 @@ from storage.failures import CommandFailure
 from storage.search.engine import Hit, Progress, SearchEngine, SearchHealth
 
 AT_ONCE: Final = 8  # questions of one front that are worked on at a time
-BEAT: Final = 1.0  # seconds between two signs of life
+ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life
 AGAIN: Final = 0.1  # seconds until connections are accepted again when the system has no room for one
 _KEPT: Final = 64 * 1024  # bytes of settings, with their length
 _LENGTH: Final = 4
@@ -123,12 +123,12 @@ class SearchServer:
             for link in self._links:
                 link.tell()
 
-    async def beat(self) -> None:
+    async def say_alive(self) -> None:
         """Let every front hear something once in a while, until cancelled: a role that stands still says nothing."""
         while True:
             for link in self._links:
                 link.tell()
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(ALIVE_INTERVAL)
 
     def close(self) -> None:
         """Hang up on all; what they asked is abandoned. Idempotent."""

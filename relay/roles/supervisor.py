@@ -5,8 +5,8 @@ what fails in a role. Roles are forked, not executed, after everything they need
 
 States of a role: starting (forked, not ready), running (it said so), gone (to be started again after a pause), ended (as asked).
 A child holds the reading end of a pipe whose writing end only the supervisor has: when the supervisor dies, the pipe ends, and so
-does the child (`Lifeline`). Otherwise orphans would go on accepting connections and never answer. The other way round every child
-has a pipe to the supervisor, on which it says that it is ready, or why it cannot start.
+does the child (`SupervisorPipes`). Otherwise children left alone would go on accepting connections and never answer. The other way
+round every child has a pipe to the supervisor, on which it says that it is ready, or why it cannot start.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ import msgspec
 READY: Final = b"ready\n"
 PAUSES: Final = (0.0, 0.1, 0.5, 1.0)  # seconds before each restart of a role that dies as soon as it is there
 STEADY: Final = 1.0  # seconds; a role that served and lived so long is restarted at once
-LAST_WORDS: Final = 4096  # bytes that a role may say of why it cannot start
+MOST_REASON: Final = 4096  # bytes that a role may say of why it cannot start
 FAILED: Final = 70  # exit status of a role that failed unforeseen (EX_SOFTWARE)
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -35,8 +35,11 @@ class CannotStart(Exception):
     """A role that is needed could not start; the message is its own."""
 
 
-class Lifeline(msgspec.Struct, frozen=True):
-    """What a role has of its supervisor. `end` is a descriptor that becomes readable when the supervisor is gone."""
+class SupervisorPipes(msgspec.Struct, frozen=True):
+    """A role's ends of the pipes to its supervisor, as descriptors.
+
+    `end` becomes readable when the supervisor is gone, `status` takes what the supervisor is to be told.
+    """
 
     end: int
     status: int
@@ -47,16 +50,16 @@ class Lifeline(msgspec.Struct, frozen=True):
 
     def fail(self, reason: str) -> None:
         """Tell the supervisor why the role cannot start."""
-        os.write(self.status, reason.encode("utf-8", "replace")[:LAST_WORDS])
+        os.write(self.status, reason.encode("utf-8", "replace")[:MOST_REASON])
 
 
 class Role(msgspec.Struct, frozen=True):
     """A process to be. `run` is its whole life and returns its exit status; `stage` says in which order roles start, and in
-    reverse in which they are ended; `keeps` are descriptors that it inherits beside its lifeline's."""
+    reverse in which they are ended; `keeps` are descriptors that it inherits beside the pipes to its supervisor."""
 
     name: str
     stage: int
-    run: Callable[[Lifeline], int]
+    run: Callable[[SupervisorPipes], int]
     keeps: Sequence[int] = ()
 
 
@@ -93,7 +96,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._pending: set[int] = set()
         self._started = False
-        self._lifeline: tuple[int, int] = (-1, -1)
+        self._end_pipe: tuple[int, int] = (-1, -1)
         self._wake: tuple[int, int] = (-1, -1)
 
     def run(self, started: Callable[[], None]) -> None:
@@ -152,8 +155,8 @@ class Supervisor:
                 signal.SIGINT, signal.SIG_IGN
             )  # Ctrl-C reaches the whole group; the supervisor says what follows
             self._selector.close()
-            _close_all_but({0, 1, 2, status, self._lifeline[0], *role.keeps})
-            code = role.run(Lifeline(self._lifeline[0], status))
+            _close_all_but({0, 1, 2, status, self._end_pipe[0], *role.keeps})
+            code = role.run(SupervisorPipes(self._end_pipe[0], status))
         except BaseException:
             log.exception("%s failed", role.name)
         finally:
@@ -192,7 +195,7 @@ class Supervisor:
 
     def _listen(self, child: _Child) -> None:
         try:
-            data = os.read(child.status, LAST_WORDS)
+            data = os.read(child.status, MOST_REASON)
         except BlockingIOError:
             return
         if not data:
@@ -200,11 +203,11 @@ class Supervisor:
             os.close(child.status)
             child.status = -1
             return
-        child.said = (child.said + data)[:LAST_WORDS]
+        child.said = (child.said + data)[:MOST_REASON]
         child.ready = child.ready or child.said == READY
 
     def _reap(self) -> None:
-        """Every child that has ended, and orphans too where this is the first process of a container."""
+        """Note every child that has ended. The first process of a container is given those of other processes too."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -259,7 +262,7 @@ class Supervisor:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         """Signals wake the selector through a pipe; nothing runs inside a handler."""
-        self._lifeline, self._wake = os.pipe(), os.pipe()
+        self._end_pipe, self._wake = os.pipe(), os.pipe()
         for end in self._wake:
             os.set_blocking(end, False)
         self._selector.register(self._wake[0], selectors.EVENT_READ, None)
@@ -272,7 +275,7 @@ class Supervisor:
             for number, handler in former.items():
                 signal.signal(number, handler)
             self._selector.close()
-            for end in (*self._lifeline, *self._wake):
+            for end in (*self._end_pipe, *self._wake):
                 os.close(end)
 
 

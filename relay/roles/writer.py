@@ -53,9 +53,9 @@ MOST: Final = 1000  # events of one transaction
 LEAST: Final = 16
 LOG_BYTES: Final = 16 * 1024 * 1024  # of commits that a follower has not taken; beyond, it is behind
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
-BEAT: Final = 1.0  # seconds between two signs of life on the page
+ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
-FAREWELL: Final = 2.0  # seconds in which what is unsent may still go out at the end
+SENT_WITHIN: Final = 2.0  # seconds in which what is unsent may still go out at the end
 _READ: Final = 1024 * 1024
 _BEHIND: Final = encode(Behind())
 
@@ -113,7 +113,7 @@ class WriterRole:
         self._faults = 0
         self._faulty_until = 0.0
         self._unwritable = False
-        self._beat_due = 0.0
+        self._alive_due = 0.0
         page.begin(self._role)
         self._cost = TRANSACTION / 100  # seconds an event has taken lately
         self._stopping = False
@@ -155,7 +155,7 @@ class WriterRole:
                 self._receive(0.0 if self._queue else self._patience())
                 self._work()
                 self._record()
-                self._beat()
+                self._say_alive()
             self._finish()
         finally:
             for link in list(self._links.values()):
@@ -169,15 +169,15 @@ class WriterRole:
 
     def _patience(self) -> float:
         """Seconds until there is something to do by itself."""
-        due = self._beat_due if self._page.upto == self._recorded else min(self._beat_due, self._record_due)
+        due = self._alive_due if self._page.upto == self._recorded else min(self._alive_due, self._record_due)
         return max(0.0, due - time.monotonic())
 
-    def _beat(self) -> None:
+    def _say_alive(self) -> None:
         """Tell on the page that the writer works, and how it does."""
         now = time.monotonic()
-        if now >= self._beat_due:
-            self._beat_due = now + BEAT
-            self._page.beat(self._role)
+        if now >= self._alive_due:
+            self._alive_due = now + ALIVE_INTERVAL
+            self._page.say_alive(self._role)
             self._tell_state()
 
     def _tell_state(self) -> None:
@@ -209,7 +209,7 @@ class WriterRole:
         while self._queue:
             self._work()
             self._receive(0.0)
-        deadline = time.monotonic() + FAREWELL
+        deadline = time.monotonic() + SENT_WITHIN
         while any(not link.outbox.is_empty() for link in self._links.values()) and time.monotonic() < deadline:
             self._receive(0.05)
 
@@ -333,7 +333,7 @@ class WriterRole:
             if reason is None:
                 self._report("a command", error)
                 reason = CommandFailure("storage", "", internal(error).message)
-        self._beat()
+        self._say_alive()
         self._page.store(self._role, busy=0)
         self._commit()
         job.link.outbox.answer(encode(CommandResult(job.wanted.token, value, reason)))

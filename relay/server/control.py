@@ -59,7 +59,7 @@ from storage.search.engine import Progress
 
 MAX_CONNECTIONS: Final = 8
 BACKLOG: Final = 100
-BEAT: Final = 1.0  # seconds between signs of life
+ALIVE_INTERVAL: Final = 1.0  # seconds between signs of life
 
 
 class Service(Protocol):
@@ -103,11 +103,13 @@ def listening(data: Path) -> Iterator[socket.socket]:
 
 
 class Control:
-    """The server's side. `beat` is in seconds; `clock` gives unix seconds."""
+    """The server's side. `interval` is the seconds between signs of life; `clock` gives unix seconds."""
 
-    def __init__(self, service: Service, beat: float = BEAT, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, service: Service, interval: float = ALIVE_INTERVAL, clock: Callable[[], float] = time.time
+    ) -> None:
         self._service = service
-        self._beat = beat
+        self._interval = interval
         self._clock = clock
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
@@ -121,7 +123,7 @@ class Control:
         await self.serve(listener)
 
     async def serve(self, listener: socket.socket) -> None:
-        """EventAnswer at a socket that `listening` made."""
+        """Answer at a socket that `listening` made."""
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
     async def close(self) -> None:
@@ -176,7 +178,7 @@ class Control:
             await self._answer(request, writer)
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        """Carry out one request, with a sign of life every beat."""
+        """Carry out one request, with a sign of life at each interval."""
         reached = (0, 0)
 
         def progress(done: int, total: int) -> None:
@@ -186,7 +188,7 @@ class Control:
         work = asyncio.ensure_future(self._carry_out(request, progress))
         started = time.monotonic()
         try:
-            while not (await asyncio.wait((work,), timeout=self._beat))[0]:
+            while not (await asyncio.wait((work,), timeout=self._interval))[0]:
                 await _send(writer, Working(time.monotonic() - started, *reached))
         except BaseException:
             work.cancel()

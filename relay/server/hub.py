@@ -54,7 +54,7 @@ class Hub:
     ) -> None:
         """`self_pubkey` is the relay's own key, `role` the number of this front on the page.
 
-        The first front keeps house, too: it sweeps what has expired.
+        The first front also does what one front alone must do: it sweeps what has expired.
         """
         self.role = role
         self.settings = settings
@@ -193,7 +193,7 @@ class Hub:
     def _tell_page(self) -> None:
         """Store what the other fronts are to know of this one."""
         ingest = self.ingest
-        self.page.beat(self.role)
+        self.page.say_alive(self.role)
         self.page.store(
             self.role,
             subscriptions=self.fanout.count,

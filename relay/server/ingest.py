@@ -104,7 +104,7 @@ class Ingest:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the front that keeps house: that does what one front must do, and no more than one."""
+        """Whether this is the first front, which does what one front must do, and no more than one."""
         return self._role == 0
 
     @property

@@ -17,7 +17,7 @@ Network = IPv4Network | IPv6Network
 
 
 def networks(written: Iterable[str]) -> tuple[Network, ...]:
-    """The trusted proxies as networks. Raises ValueError on anything else; `config.load` has checked them."""
+    """The trusted proxies as networks. Raises ValueError on anything else; `relay.loading` has checked them."""
     return tuple(ip_network(item) for item in written)
 
 

@@ -42,7 +42,6 @@ class Publisher:
         event: Event,
         door: Door,
         *,
-        keys: frozenset[str] = frozenset(),
         trusted: bool = False,
         expected: Expected | None = None,
         source: Hashable = None,
@@ -51,14 +50,14 @@ class Publisher:
     ) -> Outcome:
         """Take one event by the policies of its door; its outcome, durable.
 
-        `keys` are those that whoever hands it in has proven. `trusted`: the relay itself signed it just now, so that its
-        signature is not checked again and its key counts as proven; only such an event may have something `expected`.
+        `trusted`: the relay itself signed it just now, so that its signature is not checked again and its key counts as proven;
+        only such an event may have something `expected`.
         `source` says whose place it takes among the events to verify, `url` under which URL they know this relay, `token` with
         which token it was sent: when that has ended by the time of the transaction, the event is refused.
         """
         assert trusted or expected is None
         now = int(time.time())
-        author = self.author(door, keys | {event.pubkey} if trusted else keys, url, signed_here=trusted)
+        author = self.author(door, frozenset({event.pubkey} if trusted else ()), url, signed_here=trusted)
         refusal = self.refuse(event, author, now)
         if refusal is None and not self._ingest.room():
             refusal = Reject(Prefix.ERROR, "too many events are waiting; try again in a moment")

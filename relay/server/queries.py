@@ -1,7 +1,7 @@
-"""REQ history and COUNT: what takes a moment is answered on the event loop, the rest by the storage readers.
+"""REQ history and COUNT: what takes about a millisecond at most is answered on the event loop, the rest by the storage readers.
 
 A connection's questions are tried on the loop one at a time, all connections in turn, within a share of CPU time of each turn of
-the loop; so a client with a hundred questions delays another by one. What storage does not answer in a moment (`try_query`) goes to
+the loop; so a client with a hundred questions delays another by one. What storage does not answer so quickly (`try_query`) goes to
 a second line, whose workers take one job from one connection at a time, too, and does not hold back what the client asked after
 it: a client tells answers apart by their subscription, and may get them in another order than it asked (NIP-01).
 
@@ -212,7 +212,7 @@ class Queries:
         self.wake(connection)
 
     def _try_query(self, connection: AskingConnection, subscription: LiveSubscription) -> Found | None:
-        """The answer, or the first part of it, where that takes a moment."""
+        """The answer, or the first part of it, where storage gives it within the loop's time; None where a worker is to."""
         filters = subscription.filters
         if searching.searches(filters) or _asks_for_invites(filters):
             return None

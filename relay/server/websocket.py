@@ -28,11 +28,11 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.messages import NegClose, NegMsg, NegOpen, Publish
 from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Session, refusal_of
-from relay.server import frames, intake, limits
+from relay.server import frames, handshake, intake
 from relay.server.compression import DEFLATE
 from relay.server.fanout import LiveSubscription
 from relay.server.inbound import Inbound, Received
-from relay.server.origin import public_url
+from relay.server.peer_progress import PeerProgress
 from relay.server.queries import MAX_WAITING, Job
 from relay.server.shared import Shared
 from storage.base import Outcome, Status
@@ -57,11 +57,10 @@ class Connection(asyncio.Protocol):
         "author",
         "closing_at",
         "connected",
-        "deaf",
         "deflate",
         "fanout",
-        "given",
         "heard_at",
+        "ignored",
         "in_flight",
         "in_line",
         "inbound",
@@ -71,12 +70,11 @@ class Connection(asyncio.Protocol):
         "parts",
         "paused",
         "pinged_at",
+        "progress",
         "protocol",
         "server_state",
         "session",
         "shared",
-        "taken",
-        "taken_at",
         "transport",
         "unread",
         "url",
@@ -107,7 +105,7 @@ class Connection(asyncio.Protocol):
         self.in_flight = 0
         self.unread: bytes | memoryview = b""  # came in and was not acted on yet
         self.in_line = False  # waiting for its turn to be read
-        self.deaf = False  # sent so much rubbish that nothing more is looked at
+        self.ignored = False  # sent so much rubbish that nothing more is looked at
         self.allowance = intake.Allowance(shared.clock())
         self.asked: deque[LiveSubscription] = deque()  # REQs that were not tried on the loop yet
         self.asking = False  # waiting for a turn of the loop to try them
@@ -119,9 +117,7 @@ class Connection(asyncio.Protocol):
         self.heard_at = shared.clock()
         self.pinged_at = 0.0
         self.closing_at = 0.0
-        self.given = 0  # bytes written to the transport, and how many of them the peer had taken when last looked at
-        self.taken = 0
-        self.taken_at = 0.0
+        self.progress = PeerProgress()
 
     # what the transport calls
 
@@ -148,7 +144,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.shared.clock()
-        if not self.deaf:
+        if not self.ignored:
             self.unread = bytes(self.unread) + data if self.unread else data
             self.shared.intake.arrived(self)
 
@@ -180,7 +176,7 @@ class Connection(asyncio.Protocol):
         for item in received:
             if type(item) is bytes:
                 used += intake.units(len(item))
-                if self.connected and not self.deaf:
+                if self.connected and not self.ignored:
                     self._message(item)
             elif type(item) is Frame:
                 used += intake.units(len(item.data))
@@ -199,7 +195,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.writable = False
-        self.taken_at = self.shared.clock()
+        self.progress.seen_at = self.shared.clock()
 
     def resume_writing(self) -> None:
         self.writable = True
@@ -215,35 +211,22 @@ class Connection(asyncio.Protocol):
 
     def _handshake(self, request: Request) -> None:
         shared = self.shared
-        response = self.protocol.accept(request)
-        if response.status_code == 101 and request.path.partition("?")[0] not in shared.paths:
-            response = self.protocol.reject(404, f"the relay is at {shared.settings.relay_url}\n")
-        if response.status_code == 101:
-            peer = self.transport.get_extra_info("peername")
-            forwarded = request.headers.get_all(shared.settings.config.server.address_header)
-            address = limits.client_address(peer[0] if peer else "local", forwarded, shared.gate.networks)
-            self.url = (
-                public_url(shared.settings.config, peer[0] if peer else "", request.headers.get_all)
-                or shared.settings.relay_url
-            )
+        peer = self.transport.get_extra_info("peername")
+        answer = handshake.answer(self.protocol, request, peer[0] if peer else "", shared)
+        self.protocol.send_response(answer.response)
+        if answer.response.status_code == 101:
+            self.address, self.url = answer.address, answer.url
             self.author = shared.publisher.author(Door.CLIENT, url=self.url)
-            reason = shared.gate.enter(address)
-            if reason is not None:
-                response = self.protocol.reject(503 if shared.gate.draining else 429, f"{reason}\n")
-            else:
-                self.address = address
-        self.protocol.send_response(response)
-        if response.status_code == 101:
             self.deflate = bool(self.protocol.extensions)
             self.connected = True
             self._pump()
             if shared.challenges_all:
                 self._challenge()
         else:
-            self.closing_at = self.shared.clock()
+            self.closing_at = shared.clock()
 
     def _frame(self, frame: Frame) -> None:
-        if not self.connected or self.deaf:
+        if not self.connected or self.ignored:
             return  # a close frame went out: what still comes in could not be answered
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
@@ -263,12 +246,12 @@ class Connection(asyncio.Protocol):
         """A message of so many bytes was refused: who sends little else is cut off."""
         shared = self.shared
         cost = intake.waste(size) + meaningless
-        if cost and not self.deaf:
+        if cost and not self.ignored:
             allowed = self.allowance.spend(cost, shared.clock())
             if not (shared.gate.may_waste(self.address, cost) and allowed):
                 log.info("a client that sent little but rubbish was cut off")
                 self.close(CloseCode.POLICY_VIOLATION, "too many messages that this relay cannot use; read its answers")
-                self.deaf = True
+                self.ignored = True
                 self.unread = b""
 
     def _message(self, data: bytes) -> None:
@@ -433,7 +416,7 @@ class Connection(asyncio.Protocol):
                 )
                 self.abort()
             elif not self.transport.is_closing():
-                self.given += len(data)
+                self.progress.given += len(data)
                 self.transport.write(data)
         if self.paused:
             self.consider_reading()
@@ -458,11 +441,8 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
     def is_stuck(self, now: float, patience: float) -> bool:
-        """Whether a peer that leaves data unread has taken none of it for `patience` seconds; asked once a tick."""
-        taken = self.given - self.transport.get_write_buffer_size()
-        if taken > self.taken:
-            self.taken, self.taken_at = taken, now
-        return now - self.taken_at > patience
+        """Whether a peer that leaves data unread has taken none of it for `patience` seconds."""
+        return self.progress.is_stuck(self.transport.get_write_buffer_size(), now, patience)
 
     def ping(self, now: float) -> None:
         """Ask a silent client whether it is there; any answer counts (`heard_at`)."""

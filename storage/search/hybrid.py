@@ -10,7 +10,7 @@ from typing import Final
 MEANING: Final = 0.6  # what meaning weighs against words
 
 
-def fuse(words: Mapping[int, float], meaning: Mapping[int, float], weight: float = MEANING) -> dict[int, float]:
+def fuse(words: Mapping[int, float], meaning: Mapping[int, float]) -> dict[int, float]:
     """The score of every passage that either way found; what one way did not find counts as nothing there.
 
     `words`: BM25, above 0; `meaning`: cosine; both higher where better.
@@ -19,6 +19,6 @@ def fuse(words: Mapping[int, float], meaning: Mapping[int, float], weight: float
     nearest = max(meaning.values(), default=0.0)
     scale = nearest if nearest > 0 else 1.0
     return {
-        passage: weight * max(meaning.get(passage, 0.0), 0.0) / scale + (1 - weight) * words.get(passage, 0.0) / best
+        passage: MEANING * max(meaning.get(passage, 0.0), 0.0) / scale + (1 - MEANING) * words.get(passage, 0.0) / best
         for passage in words.keys() | meaning.keys()
     }

@@ -257,7 +257,7 @@ def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list
 
 
 def _by_ids(wanted: Filter, scope: Scope) -> Iterator[tuple[list[bytes], tuple[int, int, int, int]]]:
-    """The ids, in parts, and the bounds that `among` and `wires_among` take after them."""
+    """The ids, in parts, and the bounds that the statement `among` takes after them."""
     until = FOR_EVER if wanted.until is None else wanted.until
     bounds = (max(wanted.since or 0, 0), until, scope.upto, scope.now)
     ids = [bytes.fromhex(one) for one in wanted.ids or ()]

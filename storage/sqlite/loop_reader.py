@@ -40,7 +40,7 @@ class LoopReader:
         self._resting_until = 0.0
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """What `work` gives; None where that is not to be had in a moment, for whatever reason."""
+        """What `work` gives; None where that is not to be had in a millisecond, for whatever reason."""
         begun = self._wall()
         if begun < self._resting_until:
             return None
@@ -63,7 +63,7 @@ class LoopReader:
 
 
 def is_small(filters: Sequence[Filter]) -> bool:
-    """Whether the question may take a moment only, by its looks: planning is work too, and is not broken off."""
+    """Whether the question looks as if it takes little time: planning is work too, and is not broken off."""
     values = 0
     for wanted in filters:
         for chosen in (wanted.ids, wanted.authors, wanted.kinds, *wanted.tags.values()):

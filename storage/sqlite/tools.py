@@ -210,7 +210,7 @@ def _whole_problems(
     statements = named("tools")
     problems = [
         Inconsistency(seq, "the index has rows of an event that is not there")
-        for (seq,) in connection.execute(statements["orphans"])
+        for (seq,) in connection.execute(statements["entries_without_event"])
     ]
     number = connection.execute(statements["number_of_entries"]).fetchone()[0]
     if number != implied:

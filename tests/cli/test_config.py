@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import config
-from relay.config import SETTINGS, Config, ConfigError, load, reload, split_listen
+from relay.config import SETTINGS, Config, ConfigError, split_listen
+from relay.loading import load, reload
 from tests.cli.conftest import Tidings
 
 NUMBERS = (

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from relay import app
-from relay.config import ConfigError, load
+from relay.config import ConfigError
+from relay.loading import load
 from relay.server import listener
 from tests.cli.conftest import Tidings
 

@@ -11,7 +11,8 @@ from keys import nip49
 from keys.schnorr import public_key
 from relay import app
 from relay.commands import control_client
-from relay.config import Config, load
+from relay.config import Config
+from relay.loading import load
 from relay.server import control, control_messages
 from tests.cli.conftest import Tidings
 
@@ -127,6 +128,7 @@ def test_the_settings_in_force_show_no_secret(tidings: Tidings, data: Path, json
     assert "(set)" in result.output
     if json:
         rows = [msgspec.json.decode(line) for line in result.stdout.splitlines()]
+        assert "(set)" in [row["value"] for row in rows if row["name"] == "identities.master_secret"]
         assert all(row["value"] != A for row in rows)
 
 

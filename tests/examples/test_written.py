@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import pytest
 
-from relay.config import load
+from relay.loading import load
 from tests.e2e.harness import ROOT, environment
 
 PAGES = (

@@ -17,7 +17,7 @@ from relay import app
 from relay.config import Config
 from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
-from relay.roles.supervisor import Lifeline, Role, Supervisor
+from relay.roles.supervisor import Role, Supervisor, SupervisorPipes
 from relay.roles.writer import WriterRole
 from storage.command_codec import decode
 
@@ -40,18 +40,18 @@ def main() -> None:
     kept = SettingsInForce()
     writing, asking = (listening(directory / name) for name in ("writer.sock", "search.sock"))
 
-    def writer(lifeline: Lifeline) -> int:
+    def writer(pipes: SupervisorPipes) -> int:
         print(f"writer {os.getpid()}", flush=True)
         store = app.open_writer(config)
         role = WriterRole(store, page, decode, report)
         role.listen(writing)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
-        lifeline.ready()
-        role.run([lifeline.end])
+        pipes.ready()
+        role.run([pipes.end])
         store.close()
         return 0
 
-    def searching(lifeline: Lifeline) -> int:
+    def searching(pipes: SupervisorPipes) -> int:
         import uvloop
 
         from relay import search
@@ -61,7 +61,7 @@ def main() -> None:
         reader = partial(app.open_reader, config)
         return int(
             uvloop.run(
-                search.live(config, page, 2, lifeline, reader=reader, writer_path=path, listener=asking, kept=kept)
+                search.run_role(config, page, 2, pipes, reader=reader, writer_path=path, listener=asking, kept=kept)
             )
         )
 

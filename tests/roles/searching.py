@@ -88,13 +88,13 @@ class Door:
         self.listener.bind(self.path)
         self.listener.listen(16)
 
-    async def start(self, beats: bool = True) -> None:
-        """The role begins; one that does not beat gives no sign of life."""
+    async def start(self, says_alive: bool = True) -> None:
+        """The role begins; without `says_alive` it gives no sign of life."""
         self.server = SearchServer(self.service, msgspec.msgpack.Decoder(Search).decode, self.faults.report)
         self.tasks = Tasks(self.faults)
-        self.tasks.repeat(lambda: self.server.listen(self.listener), "the door")
-        if beats:
-            self.tasks.repeat(self.server.beat, "the beat")
+        self.tasks.repeat(lambda: self.server.listen(self.listener), "the socket of search")
+        if says_alive:
+            self.tasks.repeat(self.server.say_alive, "the signs of life")
 
     async def stop(self) -> None:
         """The role is gone, its links with it."""

@@ -8,7 +8,7 @@ import select
 import signal
 import sys
 
-from relay.roles.supervisor import CannotStart, Lifeline, Role, Supervisor
+from relay.roles.supervisor import CannotStart, Role, Supervisor, SupervisorPipes
 
 PATIENCE = 2.0
 
@@ -17,7 +17,7 @@ def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-def worker(name: str, lifeline: Lifeline) -> int:
+def worker(name: str, pipes: SupervisorPipes) -> int:
     """Lives until SIGTERM or the end of its supervisor."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -25,10 +25,10 @@ def worker(name: str, lifeline: Lifeline) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     say(f"{name} {os.getpid()} up")
-    lifeline.ready()
+    pipes.ready()
     while True:
-        ready, _, _ = select.select([reading, lifeline.end], [], [])
-        if lifeline.end in ready:
+        ready, _, _ = select.select([reading, pipes.end], [], [])
+        if pipes.end in ready:
             say(f"{name} {os.getpid()} orphaned")
             return 0
         for number in os.read(reading, 100):
@@ -39,26 +39,26 @@ def worker(name: str, lifeline: Lifeline) -> int:
                 return 0
 
 
-def stubborn(lifeline: Lifeline) -> int:
+def stubborn(pipes: SupervisorPipes) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     say(f"stubborn {os.getpid()} up")
-    lifeline.ready()
-    select.select([lifeline.end], [], [])
+    pipes.ready()
+    select.select([pipes.end], [], [])
     return 0
 
 
-def failing(lifeline: Lifeline) -> int:
-    lifeline.fail("the database is damaged")
+def failing(pipes: SupervisorPipes) -> int:
+    pipes.fail("the database is damaged")
     return 1
 
 
-def raising(_lifeline: Lifeline) -> int:
+def raising(_pipes: SupervisorPipes) -> int:
     raise RuntimeError("unforeseen")
 
 
-def descriptors(lifeline: Lifeline) -> int:
+def descriptors(pipes: SupervisorPipes) -> int:
     say(f"descriptors {sum(map(is_open, range(3, 100)))} open")
-    return worker("descriptors", lifeline)
+    return worker("descriptors", pipes)
 
 
 def is_open(number: int) -> bool:
@@ -71,8 +71,8 @@ def is_open(number: int) -> bool:
 
 def main() -> int:
     case = sys.argv[1]
-    writer = Role("writer", 0, lambda lifeline: worker("writer", lifeline))
-    fronts = [Role(name, 1, lambda lifeline, name=name: worker(name, lifeline)) for name in ("front1", "front2")]
+    writer = Role("writer", 0, lambda pipes: worker("writer", pipes))
+    fronts = [Role(name, 1, lambda pipes, name=name: worker(name, pipes)) for name in ("front1", "front2")]
     roles = {
         "plain": [writer, *fronts],
         "stubborn": [writer, Role("stubborn", 1, stubborn)],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.roles.page import COUNTERS, Position, SharedPage
+from relay.roles.page import Position, SharedPage
 
 
 @pytest.fixture
@@ -39,9 +39,8 @@ def test_a_commit_is_seen_in_another_process(page: SharedPage) -> None:
 
 
 def test_counters_are_a_roles_own_and_summed(page: SharedPage) -> None:
-    stored = COUNTERS.index("stored")
-    page.counters(0)[stored] = 3
-    page.counters(1)[stored] = 4
+    page.store(0, stored=3)
+    page.store(1, stored=4)
     assert (page.count(0, "stored"), page.count(1, "stored"), page.total("stored")) == (3, 4, 7)
 
 
@@ -49,7 +48,7 @@ def test_a_role_that_works_says_so(page: SharedPage) -> None:
     in_child(lambda: page.begin(1))
     assert page.count(1, "pid") > 0
     assert 0 <= page.silence(1) < 60
-    page.store(1, beat=page.count(1, "beat") - 3_600_000)
+    page.store(1, alive_at=page.count(1, "alive_at") - 3_600_000)
     assert page.silence(1) > 3500
 
 
@@ -65,7 +64,7 @@ def test_a_limit_counts_the_connections_of_all_fronts(page: SharedPage) -> None:
 def test_a_front_that_died_holds_no_connections(page: SharedPage) -> None:
     page.enter(0, "192.0.2.1", 0)
     page.enter(1, "192.0.2.1", 0)
-    page.counters(0)[0] = 1234
+    page.store(0, pid=1234)
     page.clear(0)
     assert page.connections_of("192.0.2.1") == 1
     assert page.count(0, "pid") == 0

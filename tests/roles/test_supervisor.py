@@ -146,4 +146,4 @@ def test_a_role_that_cannot_start_ends_the_relay_with_its_reason(case: str, said
 
 def test_a_role_holds_only_its_own_descriptors() -> None:
     with program("descriptors") as running:
-        assert "descriptors 2 open" in running.wait_for("supervisor")  # its lifeline's
+        assert "descriptors 2 open" in running.wait_for("supervisor")  # the pipes to its supervisor

@@ -202,7 +202,7 @@ async def test_long_messages_that_are_taken_back_unanswered_are_sent_in_vain(rel
         client.send("NEG-OPEN", "n", {}, long)
         if not replaced:
             client.send("NEG-CLOSE", "n")
-        if client.connection.deaf:
+        if client.connection.ignored:
             break
         await settle()
     client.read()

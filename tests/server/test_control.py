@@ -84,9 +84,9 @@ class Remembering:
 
 
 @asynccontextmanager
-async def serving(data: Path, service: Remembering, beat: float = 60.0) -> AsyncIterator[Control]:
+async def serving(data: Path, service: Remembering, interval: float = 60.0) -> AsyncIterator[Control]:
     """A control socket in `data`."""
-    server = Control(service, beat=beat, clock=lambda: NOW + 0.5)
+    server = Control(service, interval=interval, clock=lambda: NOW + 0.5)
     await server.start(data)
     try:
         yield server
@@ -273,7 +273,7 @@ async def test_gives_signs_of_life_and_progress_while_an_operation_takes_long(tm
         client.working = working
         return client.reembed(Search())
 
-    async with serving(tmp_path, service, beat=0.001):
+    async with serving(tmp_path, service, interval=0.001):
         assert await ask(tmp_path, patiently) == 17
     assert len(seen) >= 3
     assert seen == sorted(seen)

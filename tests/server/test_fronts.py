@@ -102,7 +102,7 @@ async def test_health_names_a_front_that_is_down_or_stuck(fronts: Fronts) -> Non
     fronts.other()
     assert fronts.first.health().status == "ok"
     page = fronts.first.page
-    page.store(1, beat=page.count(1, "beat") - int(2000 * SILENT))
+    page.store(1, alive_at=page.count(1, "alive_at") - int(2000 * SILENT))
     health = fronts.first.health()
     assert (health.status, health.takes_events, role(health, "other front")) == ("degraded", True, "silent")
 
@@ -127,12 +127,12 @@ async def test_a_writer_that_is_at_a_long_command_takes_events_later(fronts: Fro
     fronts.log.carry_out = long
     command = asyncio.create_task(fronts.first.ingest.execute(CountRows()))
     await asyncio.to_thread(begun.wait, PATIENCE)
-    page.store(2, beat=page.count(2, "beat") - int(2000 * SILENT))
+    page.store(2, alive_at=page.count(2, "alive_at") - int(2000 * SILENT))
     health = fronts.first.health()
     assert (health.status, health.takes_events, role(health, "writer")) == ("degraded", True, "busy")
     go_on.set()
     await command
-    page.beat(2)
+    page.say_alive(2)
     assert fronts.first.health().status == "ok"
 
 

@@ -169,7 +169,7 @@ async def test_a_role_that_stands_still_costs_a_question_its_time_and_no_more(do
 
 async def test_a_role_that_gives_no_sign_of_life_is_away_until_it_does(tmp_path):
     door = Door(tmp_path, Shelf(HITS))
-    await door.start(beats=False)
+    await door.start(says_alive=False)
     remote = RemoteSearch(door.path, Faults(), silence=0.04)
     await here(remote)
     door.service.gate.clear()

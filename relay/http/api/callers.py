@@ -14,7 +14,7 @@ from relay.server.users import Caller, Request
 
 
 async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
-    """The user whose credentials came with the request; counted against its rate. Raises Problem 401, 403 or 429.
+    """The user whose credentials came with the request; counted against its rate. Raises HttpProblem 401, 403 or 429.
 
     Who proves a key counts by address: keys cost nothing, so that a fresh one for each request would be no rate at all.
     """

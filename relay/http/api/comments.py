@@ -113,7 +113,7 @@ async def delete_comment(comment_id: FromPath[str], principal: GivenPrincipal, h
 
 
 async def find(hub: RunningRelay, comment_id: str, viewer: Principal | None) -> CommentRow:
-    """The comment with this id. Raises Problem 404."""
+    """The comment with this id. Raises HttpProblem 404."""
     wanted = [common.event_id(comment_id, "comment")]
     found = await hub.feed.comments_by_id(wanted, common.now(), viewer=common.id_of(viewer))
     if not found:

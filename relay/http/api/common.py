@@ -34,7 +34,7 @@ _IDENTITY_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 async def _principal(request: AnyRequest, hub: GivenHub) -> Principal:
-    """The identity whose token came with the request. Raises Problem 401, 403 or 429."""
+    """The identity whose token came with the request. Raises HttpProblem 401, 403 or 429."""
     found = await authenticate(request, hub)
     if found is None:
         raise HttpProblem(
@@ -48,7 +48,7 @@ async def _principal(request: AnyRequest, hub: GivenHub) -> Principal:
 
 
 async def _viewer(request: AnyRequest, hub: GivenHub) -> Principal | None:
-    """Who asks, None for somebody without a token where that is enough. Raises Problem 401, 403 or 429."""
+    """Who asks, None for somebody without a token where that is enough. Raises HttpProblem 401, 403 or 429."""
     if hub.config.access.auth_to_read:
         return await _principal(request, hub)
     return await authenticate(request, hub)
@@ -60,12 +60,12 @@ DEPENDENCIES: Final = {"principal": Provide(_principal), "viewer": Provide(_view
 
 
 async def may_read(connection: ASGIConnection[Any, Any, Any, Any], _route: BaseRouteHandler) -> None:
-    """Guard of a route that answers everybody alike: what `GivenViewer` checks. Raises Problem 401, 403 or 429."""
+    """Guard of a route that answers everybody alike: what `GivenViewer` checks. Raises HttpProblem 401, 403 or 429."""
     await _viewer(cast(AnyRequest, connection), connection.app.state.hub)
 
 
 async def authenticate(request: AnyRequest, hub: RunningRelay) -> Principal | None:
-    """Who asks, None without a token; counts the request against its rate, once. Raises Problem 401, 403 or 429."""
+    """Who asks, None without a token; counts the request against its rate, once. Raises HttpProblem 401, 403 or 429."""
     scope: Any = request.scope
     if _MEMO in scope:
         known: Principal | None = scope[_MEMO]
@@ -132,7 +132,7 @@ def reads_names(request: AnyRequest) -> bool:
 
 
 async def agent_named(hub: RunningRelay, name: str) -> Identity:
-    """The local identity of this name, in any case, `@` before it or not; or with this id. Raises Problem 404."""
+    """The local identity of this name, in any case, `@` before it or not; or with this id. Raises HttpProblem 404."""
     plain = name.removeprefix("@")
     found = await hub.identities.profile(plain)
     if found is None and _IDENTITY_ID.fullmatch(plain):
@@ -153,7 +153,7 @@ def at_most(limit: int) -> int:
 
 
 def event_id(value: str, what: str) -> str:
-    """An id as it stands in a path. Raises Problem 404 when nothing can have it."""
+    """An id as it stands in a path. Raises HttpProblem 404 when nothing can have it."""
     if not _HEX_ID.fullmatch(value):
         raise not_found(what, f"there is no such {what}: an id has 64 hex digits, in lower case")
     return value

@@ -59,7 +59,7 @@ class HitPage(msgspec.Struct, frozen=True):
 
 
 async def find(hub: RunningRelay, question: str, wanted: HitConditions, limit: int, cursor: str) -> HitPage:
-    """One page. Raises Problem: 400 for a question or cursor that cannot be used, 503 when the database fails."""
+    """One page. Raises HttpProblem: 400 for a question or cursor that cannot be used, 503 when the database fails."""
     if not question.strip():
         raise invalid("q is empty: say what to look for")
     if len(question) > search.MAX_SEARCH:

@@ -116,7 +116,7 @@ async def _replace(
 
 
 async def _target(hub: RunningRelay, name: str, principal: Principal) -> tuple[Identity, set[str]]:
-    """Whom the name is about, and all keys of theirs. Raises Problem 404, and 400 for oneself."""
+    """Whom the name is about, and all keys of theirs. Raises HttpProblem 404, and 400 for oneself."""
     identity = await common.agent_named(hub, name)
     if identity.id == principal.identity_id:
         raise invalid("nobody follows themselves")

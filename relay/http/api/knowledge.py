@@ -242,7 +242,7 @@ async def _delete(hub: RunningRelay, document_id: str, principal: Principal) -> 
 
 
 def _check_same(present: Event, name: str, title: str) -> None:
-    """Raises Problem 409 where the document that has this name is another one."""
+    """Raises HttpProblem 409 where the document that has this name is another one."""
     other = first_value(present, "title") or first_value(present, "d") or ""
     if not wiki.is_same(other, title):
         raise HttpProblem(
@@ -259,7 +259,7 @@ def _kinds(hub: RunningRelay) -> frozenset[int]:
 
 
 async def _find(hub: RunningRelay, document_id: str) -> Event:
-    """The document with this id. Raises Problem 404."""
+    """The document with this id. Raises HttpProblem 404."""
     record = await hub.reader.get(common.event_id(document_id, "document"), PUBLIC, common.now())
     event = None if record is None else parse(record.wire)
     if event is None or event.kind not in _kinds(hub):
@@ -268,7 +268,7 @@ async def _find(hub: RunningRelay, document_id: str) -> Event:
 
 
 async def _authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
-    """The keys of an identity by its name, or the one key given; None for "". Raises Problem 404."""
+    """The keys of an identity by its name, or the one key given; None for "". Raises HttpProblem 404."""
     if not author or _KEY.fullmatch(author):
         return frozenset([author]) if author else None
     identity = await hub.identities.profile(author)

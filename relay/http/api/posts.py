@@ -182,7 +182,7 @@ async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
 
 
 async def find(hub: RunningRelay, post_id: str, viewer: Principal | None) -> PostRow:
-    """The post with this id. Raises Problem 404."""
+    """The post with this id. Raises HttpProblem 404."""
     wanted = [common.event_id(post_id, "post")]
     found = await hub.feed.posts_by_id(wanted, common.now(), viewer=common.id_of(viewer))
     if not found:
@@ -191,13 +191,13 @@ async def find(hub: RunningRelay, post_id: str, viewer: Principal | None) -> Pos
 
 
 def check_author(identity_id: str, principal: Principal) -> None:
-    """Raises Problem 403 unless the identity is the one that asks."""
+    """Raises HttpProblem 403 unless the identity is the one that asks."""
     if identity_id != principal.identity_id:
         raise HttpProblem(403, "not_yours", "this was written by another identity")
 
 
 def check_submolt(name: str) -> None:
-    """Raises Problem 404 for a submolt that is not here; "" is `general`, and so is `m/general`."""
+    """Raises HttpProblem 404 for a submolt that is not here; "" is `general`, and so is `m/general`."""
     if name.removeprefix("m/") not in ("", GENERAL):
         raise not_found("submolt", "there is no such submolt here; `general` holds every post")
 

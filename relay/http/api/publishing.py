@@ -53,7 +53,7 @@ async def newest(hub: RunningRelay, wanted: Filter) -> Newest:
 async def change(name: str, once: Callable[[], Awaitable[T]]) -> T:
     """Read, change and write by `once`, again whenever something else came between. `name` is what is changed.
 
-    Changes of one thing stand in line here, which spares them most attempts. Raises Problem 409 after ATTEMPTS.
+    Changes of one thing stand in line here, which spares them most attempts. Raises HttpProblem 409 after ATTEMPTS.
     """
     async with _locks.setdefault(name, asyncio.Lock()):
         for _ in range(ATTEMPTS):
@@ -76,7 +76,7 @@ async def publish(
     url: str = "",
     token: GivenToken | None = None,
 ) -> Outcome:
-    """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises Problem when it is refused.
+    """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises HttpProblem when it is refused.
 
     `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold. `source`, `url` and
     `token` as in `Hub.publish`.
@@ -97,7 +97,7 @@ async def act(
 ) -> Event:
     """Sign a draft with the key that the relay holds for the identity (or its key `by`), and publish it.
 
-    Raises Problem: 409 with the unsigned event when the relay does not hold that key, else whatever refuses the event; and
+    Raises HttpProblem: 409 with the unsigned event when the relay does not hold that key, else whatever refuses the event; and
     Changed where what is `expected` does not hold, for `change`.
     """
     try:

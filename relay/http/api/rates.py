@@ -17,7 +17,7 @@ TOLD: Final = "tidings.rate"  # in the request's scope: the headers that the ans
 
 
 def spend(request: Request[Any, Any, Any], hub: RunningRelay, name: str) -> None:
-    """Count one request by `name`. Raises Problem 429 when there were too many; `rates.requests` 0 is no limit."""
+    """Count one request by `name`. Raises HttpProblem 429 when there were too many; `rates.requests` 0 is no limit."""
     rate = hub.config.rates.requests / 60
     if rate <= 0:
         return

@@ -200,14 +200,14 @@ class Watchers:
             watcher.end()
 
     async def _tick(self) -> None:
-        beats = 0
+        ticks = 0
         while True:
             await asyncio.sleep(TICK)
-            beats += 1
+            ticks += 1
             if self._hub.health().status == "draining":
                 for watcher in self._watchers:
                     watcher.end()
-            elif beats % HEARTBEAT == 0:
+            elif ticks % HEARTBEAT == 0:
                 frame = heartbeat(self._delivered)
                 for watcher in self._watchers:
                     watcher.offer(frame)

@@ -201,9 +201,6 @@ SELECT count(*) FROM api_tokens WHERE user_id = ?1 AND id = ?2 AND revoked_at IS
 -- name: expire_identity_token
 UPDATE identity_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE posting_identity_id = ?2 AND id = ?3
 
--- name: expire_user_token
-UPDATE api_tokens SET expires_at = min(coalesce(expires_at, ?1), ?1) WHERE user_id = ?2 AND id = ?3
-
 -- name: forget_identity_tokens
 DELETE FROM identity_tokens WHERE id IN (
     SELECT id FROM identity_tokens

@@ -31,7 +31,7 @@ WHERE (key, kind, created_at, rank, seq) IN (
     SELECT column1, column2, column3, column4, column5 FROM (VALUES {rows})
 )
 
--- name: orphans
+-- name: entries_without_event
 SELECT DISTINCT e.seq FROM entries AS e WHERE NOT EXISTS (SELECT 1 FROM events AS v WHERE v.seq = e.seq) LIMIT 100
 
 -- name: number_of_entries

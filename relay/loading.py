@@ -1,0 +1,126 @@
+"""Where settings come from: the defaults, the file, the environment, flags; later wins.
+
+An unknown name or a bad value stops the start with that name. What a running relay takes of settings that were read again is
+said here, too.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from relay.config import PREFIX, SETTINGS, Config, ConfigError, Setting, split_listen
+from relay.protocol import urls
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
+    """The effective settings. `flags` maps `section.field` to text. Raises ConfigError."""
+    tables: dict[str, dict[str, Any]] = {}
+    if file is not None:
+        _merge_file(tables, file)
+    for setting in SETTINGS:
+        if setting.variable in environ:
+            _put(tables, setting, environ[setting.variable], f"environment variable {setting.variable}")
+    known = {setting.variable for setting in SETTINGS} | {f"{PREFIX}CONFIG"}
+    for variable in environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            raise ConfigError(f"environment variable {variable} is no setting; `tidings config` lists them all")
+    for name, text in flags.items():
+        if name not in _BY_NAME:
+            raise ConfigError(f"{name!r} is no setting; `tidings config` lists them all")
+        _put(tables, _BY_NAME[name], text, "command line")
+    config = msgspec.convert(tables, Config)
+    _check(config)
+    return config
+
+
+def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> None:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+    for section, values in content.items():
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"{file}: {section!r} stands outside a table; settings are written as [section] name = value"
+            )
+        for field, value in values.items():
+            setting = _BY_NAME.get(f"{section}.{field}")
+            if setting is None:
+                raise ConfigError(f"{file}: {section}.{field} is no setting; `tidings config` lists them all")
+            _convert(setting, value, str(file))
+            tables.setdefault(section, {})[field] = value
+
+
+def _put(tables: dict[str, dict[str, Any]], setting: Setting, text: str, where: str) -> None:
+    value: Any = text
+    if isinstance(setting.default, list):
+        value = _list(text, f"{where}: {setting.name}")
+    tables.setdefault(setting.section, {})[setting.field] = _convert(setting, value, where, strict=False)
+
+
+def _list(text: str, where: str) -> list[Any]:
+    """Items with commas between, or a list as it stands in a file and as `tidings config` prints it."""
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        found = tomllib.loads(f"list = {text}")
+    except tomllib.TOMLDecodeError:
+        found = {}
+    if list(found) != ["list"]:
+        raise ConfigError(f'{where}: write a,b or ["a", "b"]')
+    items: list[Any] = found["list"]
+    return items
+
+
+def _convert(setting: Setting, value: Any, where: str, strict: bool = True) -> Any:
+    try:
+        return msgspec.convert(value, setting.type, strict=strict)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {setting.name}: {error} ({setting.help})") from None
+
+
+def _check(config: Config) -> None:
+    """What one field alone cannot tell."""
+    if config.limits.default_limit > config.limits.max_limit:
+        raise ConfigError("limits.default_limit is above limits.max_limit; lower the one or raise the other")
+    split_listen(config.server.listen)
+    if config.relay.url and urls.parse(config.relay.url, urls.WEBSOCKET) is None:
+        raise ConfigError(f"relay.url: {config.relay.url!r} is no URL, write it like wss://relay.example.org")
+    if bool(config.identities.jwt_issuer) != bool(config.identities.jwt_keys):
+        raise ConfigError("identities.jwt_issuer and identities.jwt_keys go together; set both or neither")
+    if config.search.chunk_overlap * 2 >= config.search.chunk_size:
+        raise ConfigError(
+            "search.chunk_overlap is not below half of search.chunk_size; lower the one or raise the other"
+        )
+    if config.search.embedder == "endpoint" and not (config.search.endpoint_url and config.search.endpoint_model):
+        raise ConfigError("search.embedder = endpoint needs search.endpoint_url and search.endpoint_model")
+    for network in config.server.trusted_proxies:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"server.trusted_proxies: {error}; write networks like 10.0.0.0/8") from None
+
+
+def reload(current: Config, fresh: Config) -> tuple[Config, list[str]]:
+    """`current` with the reloadable settings of `fresh`, and the names of those that differ but need a restart."""
+    kept: list[str] = []
+    sections: dict[str, Any] = {}
+    for section in msgspec.structs.fields(Config):
+        now, then = getattr(current, section.name), getattr(fresh, section.name)
+        changes = {}
+        for setting in SETTINGS:
+            if setting.section == section.name and getattr(now, setting.field) != getattr(then, setting.field):
+                if setting.reloadable:
+                    changes[setting.field] = getattr(then, setting.field)
+                else:
+                    kept.append(setting.name)
+        sections[section.name] = msgspec.structs.replace(now, **changes)
+    return Config(**sections), kept
