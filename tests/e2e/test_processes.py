@@ -11,13 +11,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from relay.protocol.event import Event
 from tests.e2e.harness import PATIENCE, Client, Server, client, command, fresh_key, serving
 from tests.factories import make_event
 
 SETTINGS = ("server.processes=on", "server.fronts=2")
+CUT = (ConnectionClosed, InvalidMessage, OSError)  # what a client sees of a front that dies, also during the handshake
 
 
 def is_alive(pid: int) -> bool:
@@ -101,7 +102,7 @@ async def _write_until_cut(
 ) -> None:
     """Publish with events on their way; a client whose front died connects again, as clients do."""
     while not stop.is_set():
-        with contextlib.suppress(ConnectionClosed, OSError, TimeoutError):
+        with contextlib.suppress(*CUT, TimeoutError):
             async with client(server) as writer:
                 for event in itertools.islice(events, 20):
                     await writer.post(event)
