@@ -243,17 +243,24 @@ class Queries:
         while True:
             await self._wake.acquire()
             connection = self._ready.popleft()
-            try:
-                if connection.jobs:
-                    await self._run(connection, connection.jobs.popleft())
-                connection.lined_up = False
-                connection.flush()
-                connection.consider_reading()
-                self.wake(connection)
-            except Exception as error:
-                self._faults.report("a query worker", error)
-                connection.abort()
+            if connection.jobs and _needs_the_writer(connection.jobs[0]):
+                self._tasks.start(self._serve(connection), "an invite")  # the workers go on where the writer does not
+            else:
+                await self._serve(connection)
             del connection  # a client that left is not kept while this worker waits
+
+    async def _serve(self, connection: AskingConnection) -> None:
+        """Do the first job of a connection, and line it up again for the next."""
+        try:
+            if connection.jobs:
+                await self._run(connection, connection.jobs.popleft())
+            connection.lined_up = False
+            connection.flush()
+            connection.consider_reading()
+            self.wake(connection)
+        except Exception as error:
+            self._faults.report("a query worker", error)
+            connection.abort()
 
     async def _run(self, connection: AskingConnection, job: Job) -> None:
         asked = job if isinstance(job, CountRequest) else job.subscription
@@ -346,6 +353,11 @@ def _hint(complete: bool | None, cut: bool, wanted: str) -> str | None:
 def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     """Whether a REQ asks for invites (NIP-43) and nothing else."""
     return all(wanted.kinds == _INVITES for wanted in filters)
+
+
+def _needs_the_writer(job: Job) -> bool:
+    """Whether a job is answered by the writer, which may be at something long or away, and not by the readers."""
+    return isinstance(job, History) and _asks_for_invites(job.subscription.filters)
 
 
 def _is_open(subscription: LiveSubscription) -> bool:

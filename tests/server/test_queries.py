@@ -3,6 +3,7 @@ import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,6 +40,28 @@ async def test_connections_take_turns(relay: Relay) -> None:
     await modest.next()
     assert [7] in [sorted(filters[0].kinds or ()) for filters in log.asked[:3]]
     assert len(await greedy.gather(50)) == 50
+
+
+async def test_invites_that_wait_for_the_writer_hold_no_worker(relay: Relay) -> None:
+    hub = relay(MemoryLog(), ONE_WORKER)
+    answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting: list[str] = []
+
+    async def invite(_filters: object, address: str) -> None:
+        waiting.append(address)
+        await asyncio.shield(answered)
+
+    hub.identities = SimpleNamespace(invite=invite)  # type: ignore[assignment]
+    askers = [Client(hub, peer=f"203.0.113.{number}") for number in range(2 * queries.WORKERS_A_READER)]
+    for asker in askers:
+        asker.send("REQ", "invite", {"kinds": [28935]})
+    other = Client(hub)
+    other.send("REQ", "other", {"kinds": [7]})
+    assert await other.next() == ["EOSE", "other"]
+    assert len(waiting) == len(askers)
+    answered.set_result(None)
+    for asker in askers:
+        assert await asker.next() == ["EOSE", "invite"]
 
 
 async def test_all_of_one_connections_questions_are_answered(relay: Relay) -> None:
