@@ -108,7 +108,8 @@ class Queries:
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
         self._faults = faults
         self._tasks = Tasks(faults)
-        self._packers = Pool("compress", readers, readers * WORKERS_A_READER)  # one job a worker: never full
+        # One job a worker, for invites are small: never full.
+        self._packers = Pool("compress", readers, readers * WORKERS_A_READER)
         for _ in range(readers * WORKERS_A_READER):
             self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
@@ -299,10 +300,12 @@ class Queries:
         """Send an answer, or the next part of it; what is left goes to the front of the connection's queue."""
         wires = await self._read(connection, job)
         subscription = job.subscription
-        if connection.deflate:
+        if not connection.deflate:
+            data = frames.events(subscription.prefix, wires)
+        elif sum(map(len, wires)) > PACKED_AT_ONCE:
             data = await self._packers.run(partial(frames.deflated_events, subscription.prefix, wires))
         else:
-            data = frames.events(subscription.prefix, wires)
+            data = frames.deflated_events(subscription.prefix, wires)
         if not _is_open(subscription):
             return
         if job.rest:
