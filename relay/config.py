@@ -153,8 +153,13 @@ class LimitSettings(Section, frozen=True):
     )
     max_limit: Annotated[int, Meta(ge=1, description="stored events for any filter", extra=LIVE)] = 5000
     max_compared: Annotated[
-        Count,
-        Meta(description="events that one comparison by negentropy (NIP-77) may cover; 0: none is made", extra=LIVE),
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="events that one comparison by negentropy (NIP-77) may cover; 0: none is made",
+            extra=LIVE,
+        ),
     ] = 100_000
     max_event_tags: Annotated[int, Meta(ge=0, le=9000, description="tags of an event", extra=LIVE)] = 2500
     max_content_length: Annotated[int, Meta(ge=0, description="characters of an event's content", extra=LIVE)] = 100_000

@@ -6,7 +6,8 @@ connection in turn, and none of the query workers is taken for it: however many 
 one of the storage readers, and no more than one set is in the making.
 
 What may be held is bounded: so many events of a comparison (`limits.max_compared`), so many comparisons of a connection, so many
-events of all comparisons together, and one unanswered message of each; what is let go frees its message at once.
+events of all comparisons together, and one unanswered message of each; what is let go frees its message at once. Where a new
+comparison finds no room, those end in which nothing was said for longest: nobody keeps others out by opening many.
 
 Our frames begin small, since a peer's answer to many fingerprints is many times as long and must not be above the size of a
 message here; they grow while its messages leave room.
@@ -29,7 +30,9 @@ from relay.server.supervision import Faults, Tasks
 from storage.base import Reader, StorageError, TooCostly
 
 MOST_OPEN: Final = 4  # comparisons of a connection
-MOST_HELD: Final = 1_000_000  # events of all comparisons together, 40 bytes each
+MOST_HELD: Final = (
+    1_000_000  # events of all comparisons together, 40 bytes each; the most that `limits.max_compared` may be
+)
 IDLE: Final = 60.0  # seconds
 MOST_FRAME: Final = 30_000  # bytes of a message of ours; the frame has two hex digits for each
 
@@ -194,15 +197,27 @@ class Comparisons:
         """Look up what is compared. Raises Reject, StorageError."""
         keys = comparison.connection.session.keys
         rows = await self._reader.items(comparison.wanted, keys, int(time()), self._most)
-        if self._held + len(rows) > MOST_HELD:
-            raise Reject(
-                Prefix.RATE_LIMITED, f"{counted(self._held, 'event')} are being compared already; try again in a minute"
-            )
+        self._make_room(len(rows))
         items = await self._thread.run(partial(ItemSet, rows))
         if self._is_open(comparison):
             comparison.items = items
             self._held += len(items)
         return items
+
+    def _make_room(self, events: int) -> None:
+        """End those that were silent longest until so many more may be held. Raises Reject where that is not enough."""
+        for silent in list(self._open):
+            if self._held + events <= MOST_HELD:
+                return
+            if silent.items is not None and silent.waiting is None:
+                self._end(
+                    silent, Reject(Prefix.CLOSED, "too many are open and nothing was said here longest; begin again")
+                )
+                silent.connection.flush()
+        if self._held + events > MOST_HELD:
+            raise Reject(
+                Prefix.RATE_LIMITED, f"{counted(self._held, 'event')} are being compared already; try again in a minute"
+            )
 
     @staticmethod
     def _is_open(comparison: Comparison) -> bool:

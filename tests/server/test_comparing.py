@@ -58,12 +58,34 @@ async def test_what_all_hold_together_is_bounded_and_let_go(relay: Relay, monkey
     first.send("NEG-OPEN", "n", {}, BEGIN)
     assert (await first.next())[0] == "NEG-MSG"
     second.send("NEG-OPEN", "n", {}, BEGIN)
-    assert (await second.next())[2] == "rate-limited: 3 events are being compared already; try again in a minute"
-    first.connection.connection_lost(None)
-    second.send("NEG-OPEN", "n", {}, BEGIN)
     assert (await second.next())[0] == "NEG-MSG"
+    reason = "closed: too many are open and nothing was said here longest; begin again"
+    assert await first.next() == ["NEG-ERR", "n", reason]
     second.send("NEG-OPEN", "n", {}, BEGIN)  # in the place of the first
     assert (await second.next())[0] == "NEG-MSG"
+    second.connection.connection_lost(None)
+    first.send("NEG-OPEN", "n", {}, BEGIN)
+    assert (await first.next())[0] == "NEG-MSG"
+    assert hub.comparisons._held == 3
+
+
+async def test_what_waits_for_its_answer_is_not_ended_for_room(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "MOST_HELD", 5)
+    log = MemoryLog()
+    hub = relay(log)
+    first, second = Client(hub), Client(hub)
+    for number in range(3):
+        first.publish(make_event(content=f"{number}"))
+    await first.gather(3)
+    first.send("NEG-OPEN", "n", {}, BEGIN)
+    assert (await first.next())[0] == "NEG-MSG"
+    log.reading.clear()
+    second.send("NEG-OPEN", "n", {}, BEGIN)
+    await settle()
+    first.send("NEG-MSG", "n", BEGIN)
+    log.reading.set()
+    assert (await second.next())[2] == "rate-limited: 3 events are being compared already; try again in a minute"
+    assert (await first.next())[:2] == ["NEG-MSG", "n"]
 
 
 async def test_one_that_is_closed_while_it_is_made_is_not_answered(relay: Relay) -> None:
