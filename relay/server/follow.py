@@ -129,6 +129,10 @@ class LogFollower:
                 log.error("the log could not be read: %s", error)
                 await asyncio.sleep(_AGAIN)
                 continue
+            except Exception as error:  # ended here, it would leave what comes now held for ever
+                self._report("reading the log", error)
+                await asyncio.sleep(_AGAIN)
+                continue
             if not self._again:
                 break
         held, self._held = self._held or [], None
@@ -152,7 +156,13 @@ class LogFollower:
         self._number = max(self._number, commit.number)
 
     def _decoded(self, logged: list[Logged]) -> list[LiveEvent]:
-        return [LiveEvent(one.seq, self._decode(one.wire), one.wire, one.audience) for one in logged]
+        found = []
+        for one in logged:
+            try:
+                found.append(LiveEvent(one.seq, self._decode(one.wire), one.wire, one.audience))
+            except Exception as error:  # the others of its commit are told all the same
+                self._report("an event of the log", error)
+        return found
 
     def _tell(self, applied: Applied) -> None:
         for follower in self._followers:

@@ -87,7 +87,9 @@ class Identities:
             signing=self.signing,
             tasks=Tasks(faults),
         )
-        self.users = Users(reader, ingest, settings, checks, replay_guard)
+        self.users = Users(
+            reader, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
+        )
         self.agents = Agents(reader, ingest)
         self.tokens = IdentityTokens(reader, ingest, self._tasks)
         self.claims = Claims(reader, ingest, settings)

@@ -168,6 +168,7 @@ class Ingest:
             await done
         finally:
             self._end(len(incoming), size)
+            self._flush()  # clients may wait for this room, and the turn that brought the outcomes is over
         if self.failure is not None and all(_is_error(outcome) for outcome in found.values()):
             raise StorageError(self.failure)
         return [found[at] for at in range(len(incoming))]

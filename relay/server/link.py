@@ -7,7 +7,7 @@ told that the relay failed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache, partial
 from typing import Any, Final, TypeVar, cast, get_args
 
@@ -41,6 +41,7 @@ T = TypeVar("T")
 Settle = Callable[[Outcome], None]  # called on the loop once the outcome is known and durable
 
 PATIENCE: Final = 2.0  # seconds that a command waits for a writer that is being started again
+PART: Final = 1024 * 1024  # bytes of events in one message, about: all that is unanswered is more than a frame may have
 AGAIN: Final = 0.02  # seconds between two attempts to reach a writer that is being started again
 
 log = logging.getLogger("tidings.link")
@@ -114,7 +115,8 @@ class Link(asyncio.Protocol):
     def push(self) -> None:
         """Send what was submitted."""
         if self._outgoing and self._transport is not None:
-            self._transport.write(frame(encode(Submit(self._outgoing))))
+            for entries in _parts(self._outgoing):
+                self._transport.write(frame(encode(Submit(entries))))
             self._outgoing = []
 
     async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
@@ -250,6 +252,20 @@ class Link(asyncio.Protocol):
         except Exception as error:
             asked.future.set_exception(StorageError(f"internal error ({type(error).__name__})"))
             raise
+
+
+def _parts(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Entries in order, in lists of about PART bytes each."""
+    part: list[Entry] = []
+    size = 0
+    for entry in entries:
+        part.append(entry)
+        size += len(entry.wire)
+        if size >= PART:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _outcome(other: Other) -> Outcome:

@@ -108,7 +108,8 @@ class Queries:
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
         self._faults = faults
         self._tasks = Tasks(faults)
-        self._packers = Pool("compress", readers, readers * WORKERS_A_READER)  # one job a worker: never full
+        # One job a worker, for invites are small: never full.
+        self._packers = Pool("compress", readers, readers * WORKERS_A_READER)
         for _ in range(readers * WORKERS_A_READER):
             self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
@@ -243,17 +244,24 @@ class Queries:
         while True:
             await self._wake.acquire()
             connection = self._ready.popleft()
-            try:
-                if connection.jobs:
-                    await self._run(connection, connection.jobs.popleft())
-                connection.lined_up = False
-                connection.flush()
-                connection.consider_reading()
-                self.wake(connection)
-            except Exception as error:
-                self._faults.report("a query worker", error)
-                connection.abort()
+            if connection.jobs and _needs_the_writer(connection.jobs[0]):
+                self._tasks.start(self._serve(connection), "an invite")  # the workers go on where the writer does not
+            else:
+                await self._serve(connection)
             del connection  # a client that left is not kept while this worker waits
+
+    async def _serve(self, connection: AskingConnection) -> None:
+        """Do the first job of a connection, and line it up again for the next."""
+        try:
+            if connection.jobs:
+                await self._run(connection, connection.jobs.popleft())
+            connection.lined_up = False
+            connection.flush()
+            connection.consider_reading()
+            self.wake(connection)
+        except Exception as error:
+            self._faults.report("a query worker", error)
+            connection.abort()
 
     async def _run(self, connection: AskingConnection, job: Job) -> None:
         asked = job if isinstance(job, CountRequest) else job.subscription
@@ -292,10 +300,12 @@ class Queries:
         """Send an answer, or the next part of it; what is left goes to the front of the connection's queue."""
         wires = await self._read(connection, job)
         subscription = job.subscription
-        if connection.deflate:
+        if not connection.deflate:
+            data = frames.events(subscription.prefix, wires)
+        elif sum(map(len, wires)) > PACKED_AT_ONCE:
             data = await self._packers.run(partial(frames.deflated_events, subscription.prefix, wires))
         else:
-            data = frames.events(subscription.prefix, wires)
+            data = frames.deflated_events(subscription.prefix, wires)
         if not _is_open(subscription):
             return
         if job.rest:
@@ -346,6 +356,11 @@ def _hint(complete: bool | None, cut: bool, wanted: str) -> str | None:
 def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     """Whether a REQ asks for invites (NIP-43) and nothing else."""
     return all(wanted.kinds == _INVITES for wanted in filters)
+
+
+def _needs_the_writer(job: Job) -> bool:
+    """Whether a job is answered by the writer, which may be at something long or away, and not by the readers."""
+    return isinstance(job, History) and _asks_for_invites(job.subscription.filters)
 
 
 def _is_open(subscription: LiveSubscription) -> bool:

@@ -11,10 +11,12 @@ from websockets.frames import Opcode
 
 from relay.config import Config, Rates
 from relay.protocol import messages
+from relay.protocol.admission import Door
 from relay.protocol.event import wire
 from relay.protocol.session import Effect, Rules, Session
 from relay.server import ingest, intake
 from relay.server.hub import Hub
+from storage.base import Incoming
 from tests.factories import NOW, make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import Client, MemoryLog, make_hub, set_clock, settle
@@ -280,6 +282,27 @@ async def test_events_under_way_are_bounded_in_bytes(relay: Relay, monkeypatch: 
     await client.gather(3)
     await settle()
     assert (hub.ingest.pending_bytes, client.wire.reading) == (0, True)
+
+
+async def test_clients_read_on_when_what_filled_the_queue_came_by_another_door(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "MAX_BYTES", 1000)
+    log = MemoryLog()
+    hub = relay(log)
+    log.gate.clear()
+    imported = make_event(content="x" * 1000)
+    writing = asyncio.create_task(hub.ingest.write([Incoming(imported, wire(imported), Door.IMPORT, NOW)]))
+    await settle()
+    client = Client(hub)
+    event = make_event(content="waits")
+    client.publish(event)
+    assert not client.wire.reading
+    log.gate.set()
+    await writing
+    await settle()
+    assert client.wire.reading
+    assert await client.next() == ["OK", event.id, True, ""]
 
 
 @pytest.mark.parametrize("data", [BLANKS, NESTED, b'{"a":' + BLANKS, b'["' + b"A" * LARGE, b"\x00" * LARGE])

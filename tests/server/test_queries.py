@@ -3,11 +3,13 @@ import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from relay.config import Config, Server, Storage
+from relay.protocol.event import Event
 from relay.server import queries
 from relay.server.hub import Hub
 from storage.base import StorageError, TooCostly
@@ -39,6 +41,30 @@ async def test_connections_take_turns(relay: Relay) -> None:
     await modest.next()
     assert [7] in [sorted(filters[0].kinds or ()) for filters in log.asked[:3]]
     assert len(await greedy.gather(50)) == 50
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_invites_that_wait_for_the_writer_hold_no_worker(relay: Relay, compressed: bool) -> None:
+    hub = relay(MemoryLog(), ONE_WORKER)
+    answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting: list[str] = []
+
+    async def invite(_filters: object, address: str) -> Event:
+        waiting.append(address)
+        await asyncio.shield(answered)
+        return make_event(kind=28935)
+
+    hub.identities = SimpleNamespace(invite=invite)  # type: ignore[assignment]
+    askers = [Client(hub, f"203.0.113.{number}", compressed=compressed) for number in range(20)]
+    for asker in askers:
+        asker.send("REQ", "invite", {"kinds": [28935]})
+    other = Client(hub)
+    other.send("REQ", "other", {"kinds": [7]})
+    assert await other.next() == ["EOSE", "other"]
+    assert len(waiting) == len(askers)
+    answered.set_result(None)
+    for asker in askers:
+        assert [message[0] for message in await asker.gather(2)] == ["EVENT", "EOSE"]
 
 
 async def test_all_of_one_connections_questions_are_answered(relay: Relay) -> None:

@@ -90,7 +90,7 @@ def _number(text: str) -> int | None:
 async def _frames(
     hub: RunningRelay, watchers: Watchers, wanted: Selection, after: int | None, address: str
 ) -> AsyncGenerator[bytes, None]:
-    with watchers.watch(wanted, address) as watcher:
+    with watchers.watch(wanted, address, after) as watcher:
         yield RETRY
         if after is not None:
             async for frames in _since(hub, watcher, after):

@@ -124,9 +124,14 @@ class Watchers:
         return self._hub.streams.full(address, per_address, MAX_WATCHERS)
 
     @contextlib.contextmanager
-    def watch(self, wanted: Selection, address: str) -> Iterator[Watcher]:
-        """A watcher of what is committed from now on; one that has ended where others have taken the last room meanwhile."""
+    def watch(self, wanted: Selection, address: str, seen: int | None = None) -> Iterator[Watcher]:
+        """A watcher of what is committed from now on; one that has ended where others have taken the last room meanwhile.
+
+        `seen` is up to which number it was told before, maybe by another front, which may be further than this one.
+        """
         watcher = Watcher(wanted, self._delivered)
+        if seen is not None and watcher.after < seen <= self._hub.health().last_seq:
+            watcher.after = seen
         per_address = self._hub.config.rates.connections_per_address
         if self._hub.streams.enter(address, per_address, MAX_WATCHERS) is not None:
             watcher.end()

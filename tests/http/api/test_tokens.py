@@ -173,6 +173,28 @@ async def test_an_app_token_says_who_a_user_is_and_posts_nothing(hub: Home) -> N
     assert (status, "tdi_" in refusal["message"]) == (403, True)
 
 
+async def test_whoever_reads_with_an_app_token_does_not_wait_for_the_writer(
+    hub: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await app_token(hub)
+    asked: list[object] = []
+    goes_on = asyncio.Event()
+
+    async def busy(command: object, *_more: object) -> None:
+        asked.append(command)
+        await goes_on.wait()
+
+    monkeypatch.setattr(hub.site.hub.ingest.link, "execute", busy)
+    try:
+        async with asyncio.timeout(10):
+            answers = [(await hub.ask("GET", "/users/me", token))[0] for _ in range(3)]
+        await asyncio.sleep(0)  # the task that keeps the last use has begun
+    finally:
+        goes_on.set()
+    assert answers == [200] * 3
+    assert len(asked) == 1  # the last use, asked for once
+
+
 async def test_a_revoked_app_token_is_401(hub: Home) -> None:
     token = await app_token(hub)
     rows = (await hub.ask("GET", "/tokens", token))[1]["tokens"]

@@ -10,7 +10,7 @@ from relay.protocol.event import wire
 from relay.server.follow import Applied, LiveEvent
 from storage.base import Status
 from tests.factories import make_event
-from tests.http.hubs import FakeHub
+from tests.http.hubs import FakeHub, Health
 
 
 class Desk:
@@ -164,3 +164,19 @@ async def test_streams_are_counted_by_address():
         assert desk.watchers.refusal("a", 1) is not None
         assert desk.watchers.refusal("b", 1) is None
     assert desk.watchers.refusal("a", 1) is None
+
+
+async def test_a_watcher_that_another_front_told_more_goes_on_from_there():
+    desk = Desk()
+    desk.hub.figures = Health(last_seq=1236)  # committed; this front has heard of 1234
+    with desk.watchers.watch(Selection(), "a", 1236) as watcher:
+        assert watcher.after == 1236
+        for _ in range(3):
+            desk.commit()
+        assert await frames(watcher) == b"1237 "
+
+
+async def test_a_number_that_nothing_committed_has_is_not_gone_on_from():
+    desk = Desk()
+    with desk.watchers.watch(Selection(), "a", 1235) as watcher:
+        assert watcher.after == 1234
