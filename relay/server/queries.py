@@ -5,6 +5,8 @@ the loop; so a client with a hundred questions delays another by one. What stora
 a second line, whose workers take one job from one connection at a time, too, and does not hold back what the client asked after
 it: a client tells answers apart by their subscription, and may get them in another order than it asked (NIP-01).
 
+Searches and invites are asked of other processes, which may be away: they hold no worker, so that nothing else waits for them.
+
 A long answer is sent in parts, each only when the socket has taken the one before: a slow reader parks its job and holds no
 worker.
 """
@@ -35,6 +37,7 @@ from storage.search.engine import SearchEngine
 
 PART: Final = 100  # events fetched and sent at a time after the first part, whose bytes storage bounds
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
+SEARCHES: Final = 8  # at once; the search role works on as many of a front
 SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
 PACKED_AT_ONCE: Final = 4096  # bytes of an answer that are compressed on the loop; it takes about 20 µs a KiB
 FLUSHED: Final = 64 * 1024  # bytes of an answer that do not wait for the end of the turn
@@ -108,8 +111,9 @@ class Queries:
         self._share_ends = 0.0  # of this turn, 0 where it has not begun
         self._faults = faults
         self._tasks = Tasks(faults)
-        # One job a worker, for invites are small: never full.
-        self._packers = Pool("compress", readers, readers * WORKERS_A_READER)
+        self._searching = asyncio.Semaphore(SEARCHES)
+        # One job a worker and a search, for invites are small: never full.
+        self._packers = Pool("compress", readers, readers * WORKERS_A_READER + SEARCHES)
         for _ in range(readers * WORKERS_A_READER):
             self._tasks.repeat(self._work, "a query worker")
         self.answered = 0
@@ -244,11 +248,18 @@ class Queries:
         while True:
             await self._wake.acquire()
             connection = self._ready.popleft()
-            if connection.jobs and _needs_the_writer(connection.jobs[0]):
-                self._tasks.start(self._serve(connection), "an invite")  # the workers go on where the writer does not
+            job = connection.jobs[0] if connection.jobs else None
+            if job is not None and _asks_for_invite(job):  # the workers go on where the writer does not, or search
+                self._tasks.start(self._serve(connection), "an invite")
+            elif job is not None and _searches(job):
+                self._tasks.start(self._serve_search(connection), "a search")
             else:
                 await self._serve(connection)
-            del connection  # a client that left is not kept while this worker waits
+            del connection, job  # a client that left is not kept while this worker waits
+
+    async def _serve_search(self, connection: AskingConnection) -> None:
+        async with self._searching:
+            await self._serve(connection)
 
     async def _serve(self, connection: AskingConnection) -> None:
         """Do the first job of a connection, and line it up again for the next."""
@@ -358,9 +369,15 @@ def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     return all(wanted.kinds == _INVITES for wanted in filters)
 
 
-def _needs_the_writer(job: Job) -> bool:
-    """Whether a job is answered by the writer, which may be at something long or away, and not by the readers."""
+def _asks_for_invite(job: Job) -> bool:
     return isinstance(job, History) and _asks_for_invites(job.subscription.filters)
+
+
+def _searches(job: Job) -> bool:
+    """Whether a job is for the search engine now; what an answer of it still has to send is not."""
+    if isinstance(job, CountRequest):
+        return searching.searches(job.filters)
+    return job.rest is None and searching.searches(job.subscription.filters)
 
 
 def _is_open(subscription: LiveSubscription) -> bool:

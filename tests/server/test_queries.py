@@ -67,6 +67,32 @@ async def test_invites_that_wait_for_the_writer_hold_no_worker(relay: Relay, com
         assert [message[0] for message in await asker.gather(2)] == ["EVENT", "EOSE"]
 
 
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+async def test_searches_that_get_no_answer_hold_no_worker(relay: Relay, verb: str) -> None:
+    hub = relay(MemoryLog(), ONE_WORKER)
+    answered = asyncio.Event()
+    asked = 0
+
+    async def search(_query: object) -> Any:
+        nonlocal asked
+        asked += 1
+        await answered.wait()
+        return [] if verb == "REQ" else 0
+
+    hub.search = SimpleNamespace(search=search, count=search)  # type: ignore[assignment]
+    askers = [Client(hub, f"203.0.113.{number}") for number in range(3 * queries.SEARCHES)]
+    for asker in askers:
+        asker.send(verb, "words", {"search": "words", "kinds": [11]})
+    other = Client(hub)
+    other.send("REQ", "other", {"kinds": [7]})
+    assert await other.next() == ["EOSE", "other"]
+    assert asked == queries.SEARCHES
+    answered.set()
+    for asker in askers:
+        assert (await asker.next())[0] == ("EOSE" if verb == "REQ" else "COUNT")
+    assert asked == len(askers)
+
+
 async def test_all_of_one_connections_questions_are_answered(relay: Relay) -> None:
     hub = relay()
     client = Client(hub)
