@@ -1,0 +1,110 @@
+"""What a group is: its settings, its members and its invites, as they stand after the moderation events so far.
+
+The state is a fold of the accepted moderation events (NIP-29) in the order in which they were stored. `private`, `restricted`,
+`hidden` and `closed` are independent of each other: who reads, who writes, who sees what the group is, whether asking to
+join is of use.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+GroupType = Literal["thread", "project", "organization"]  # set when it begins (`["type", …]` of 9007), never changed
+
+OWNER: Final = "owner"
+ADMIN: Final = "admin"
+MODERATOR: Final = "moderator"
+
+
+class Group(msgspec.Struct, frozen=True, gc=False):
+    """A group; `ended` by 9008: its id is never given out again and nothing of it is served.
+
+    `created_at` is that of its 9007, unix seconds, `creator` a pubkey. `supported_kinds`: None for all, () for none (audio and
+    video only). `children` are in the order that its admins gave them. `extra` are tags of the last 9002 that are not known here:
+    they are carried along. `pins` are `e` and `a` tags as (name, value).
+    """
+
+    id: str
+    creator: str
+    created_at: int
+    type: GroupType = "thread"
+    name: str = ""
+    about: str = ""
+    picture: str = ""
+    banner: str = ""
+    private: bool = False
+    restricted: bool = False
+    hidden: bool = False
+    closed: bool = False
+    livekit: bool = False
+    supported_kinds: tuple[int, ...] | None = None
+    parent: str | None = None
+    children: tuple[str, ...] = ()
+    extra: tuple[tuple[str, ...], ...] = ()
+    pins: tuple[tuple[str, str], ...] = ()
+    ended: bool = False
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """How a key stands to a group. Who was removed by somebody else comes back by an invite or an admin only.
+
+    `since` is the created_at of the event that made it so.
+    """
+
+    standing: Literal["member", "removed", "left"]
+    roles: tuple[str, ...]
+    since: int
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it is in the group now."""
+        return self.standing == "member"
+
+
+class Invite(msgspec.Struct, frozen=True, gc=False):
+    """A code that opens a group: by whom, until when (unix seconds, None for ever), and how many may still use it (None: any number)."""
+
+    by: str
+    expires_at: int | None
+    uses_left: int | None
+    revoked: bool = False
+
+
+class PutGroup(msgspec.Struct, frozen=True, gc=False):
+    """The group is this from now on; the first one begins it."""
+
+    group: Group
+
+
+class PutMember(msgspec.Struct, frozen=True, gc=False):
+    """The key stands so to the group from now on."""
+
+    group_id: str
+    pubkey: str
+    member: Member
+
+
+class PutInvite(msgspec.Struct, frozen=True, gc=False):
+    """The code (by its SHA-256, hex) is good for this from now on."""
+
+    group_id: str
+    code_hash: str
+    invite: Invite
+
+
+GroupChange = PutGroup | PutMember | PutInvite
+
+
+def members(group_id: str) -> str:
+    """Who an event of a private group is for, as an audience names it: its members. No pubkey reads so."""
+    return f"g:{group_id}"
+
+
+def moderators(group_id: str) -> str:
+    """Those members who have a role with privileges: for invites and their use."""
+    return f"m:{group_id}"
+
+
+def member_key(pubkey: str, group_id: str) -> str:
+    """A key's place in a group as facts and changes name it; the pubkey has 64 characters, the rest is the id."""
+    return f"{pubkey} {group_id}"
