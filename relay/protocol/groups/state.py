@@ -62,7 +62,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 class Invite(msgspec.Struct, frozen=True, gc=False):
-    """A code that opens a group: by whom, until when (unix seconds, None for ever), and how many may still use it (None: any number)."""
+    """A code that opens a group: by whom, until when (unix seconds), and how many may still use it; None is no bound."""
 
     by: str
     expires_at: int | None
