@@ -122,9 +122,10 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     `refusal`: not stored, answered with it; the removals still happen. `store` False: accepted and sent, never stored
     (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients), members or moderators of a group
     (relay.protocol.groups.state); an empty one is nobody. `group` is the id of the group that it belongs to, of those of this
-    relay: then its audience follows that group's settings (relay.protocol.groups.belonging). `replaces`: id of the live version that leaves as this one comes, without a mark. `actions` change primary
-    data in the event's own transaction; one that cannot be carried out refuses the event. `emits`: what the relay's own key
-    says with it, stored in the same transaction. `message` goes into `OK true`.
+    relay: then its audience follows that group's settings (relay.protocol.groups.belonging). `replaces`: id of the live version
+    that leaves as this one comes, without a mark. `actions` change primary data in the event's own transaction; one that cannot
+    be carried out refuses the event. `emits`: what the relay's own key says with it, stored in the same transaction. `message`
+    goes into `OK true`.
     """
 
     store: bool = True
