@@ -41,7 +41,7 @@ Family = Literal[
     "member_counts",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
-LEADING: Final = frozenset(("events", "closed", "groups", "group_of"))  # only what is found of these may lead to further needs
+LEADING: Final = frozenset(("events", "closed", "groups", "group_of"))  # what is found of others leads to no needs
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -122,7 +122,7 @@ class Facts(msgspec.Struct):
     groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
     members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key
     group_invites: dict[str, Invite | None] = {}  # by the hash of the code, a space and the id of the group
-    group_of: dict[str, str | None] = {}  # the group that the live event with this id belongs to, by its `h` or inherited
+    group_of: dict[str, str | None] = {}  # the group of the live event with this id, its own or inherited
     owners: dict[str, int] = {}  # how many members of a group have the role owner
     previous: dict[str, bool] = {}  # by 8 hex digits, a space and the id of the group: whether an event of it begins so
     group_counts: dict[str, int] = {}  # how many groups this key began that have not ended, under "" how many there are
