@@ -14,6 +14,7 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.event import Event
+from relay.protocol.groups.state import Group, Invite, Member
 
 ROUNDS: Final = 3  # in which `needs` must come to an end
 
@@ -29,9 +30,21 @@ Family = Literal[
     "invites",
     "passages",
     "tokens",
+    "groups",
+    "members",
+    "group_invites",
+    "invite_groups",
+    "group_of",
+    "owners",
+    "previous",
+    "group_counts",
+    "member_counts",
+    "invite_counts",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
-LEADING: Final = frozenset(("events", "closed"))  # only what is found of these may lead to further needs
+LEADING: Final = frozenset(
+    ("events", "closed", "groups", "group_of", "invite_groups")
+)  # only what is found of these may lead to further needs
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -109,6 +122,23 @@ class Facts(msgspec.Struct):
     invites: dict[str, int | None] = {}  # until when an unused invite is good, by the hash of its code
     tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has
+    relay: str = ""  # the relay's own pubkey (NIP-11 `self`), "" where there is none; known without being asked for
+
+    # Groups (NIP-29). Those that began on this relay, ended ones among them; what a peer replicates is none.
+    groups: dict[str, Group | None] = {}  # by id
+    members: dict[str, Member | None] = {}  # by state.member_key
+    group_invites: dict[str, Invite | None] = {}  # by `state.invite_key`
+    invite_groups: dict[str, tuple[str, ...]] = {}  # by the hash of a code: the groups that it is of, two are enough
+    group_of: dict[
+        str, str | None
+    ] = {}  # by the id of a live event: the group that it belongs to, by its h or inherited
+    owners: dict[str, int] = {}  # by group: how many members have the role owner
+    previous: dict[
+        str, bool
+    ] = {}  # by `state.previous_key`: whether a live event of the group has an id that begins so
+    group_counts: dict[str, int] = {}  # groups that ever began: with this creator, "" for all
+    member_counts: dict[str, int] = {}  # by group: its members
+    invite_counts: dict[str, int] = {}  # by group: its invites that are neither revoked, nor used up, nor expired
 
     def missing(self, needs: Iterable[Need]) -> list[Need]:
         """What of this has not been looked up."""
