@@ -283,8 +283,11 @@ class Reader(Protocol):
     ) -> Found | None:
         """As `query`, on the caller's thread, where that takes a moment; None where `query` is to be asked. Raises TooCostly."""
 
-    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
-        """The wire forms of these events in the order asked; what left the log meanwhile is passed over."""
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+        """The wire forms of these events in the order asked; what left the log meanwhile is passed over.
+
+        `readers`: pass over what they may not read now, where that may have changed since `query` named the events.
+        """
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         """How many distinct events any of the filters matches, limits ignored; exact. Raises as `query` does."""
@@ -306,6 +309,12 @@ class Reader(Protocol):
 
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables; it runs on a reading thread. Raises as `query` does."""
+
+    def try_ask(self, work: Callable[[Lookups], T]) -> T | None:
+        """As `ask`, on the caller's thread, where that takes a moment; None where `ask` is to be asked."""
+
+    def ask_here(self, work: Callable[[Lookups], T]) -> T:
+        """As `ask`, on the caller's thread, however long it takes: for a few look-ups by key. Raises StorageError."""
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""

@@ -121,11 +121,12 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     """What the log does with an event.
 
     `refusal`: not stored, answered with it; the removals still happen. `store` False: accepted and sent, never stored
-    (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients) or group ids; an empty one is
-    nobody. `replaces`: id of the live version that leaves as this one comes, without a mark. `actions` change primary
-    data in the event's own transaction; one that cannot be carried out refuses the event. `emits`: what the relay's own key
-    says with it, stored right after it in the same transaction. `message` goes into `OK true`. `expires` False: it stays,
-    whatever its expiration tag says (NIP-40), which is about what it tells of.
+    (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients), members or moderators of a group
+    (relay.protocol.groups.state); an empty one is nobody. `group` is the id of the group that it belongs to, of those of this
+    relay: then its audience follows that group's settings (relay.protocol.groups.belonging). `replaces`: id of the live version
+    that leaves as this one comes, without a mark. `actions` change primary data in the event's own transaction; one that cannot
+    be carried out refuses the event. `emits`: what the relay's own key says with it, stored right after it in the same
+    transaction. `message` goes into `OK true`. `expires` False: it stays, whatever its expiration tag says (NIP-40).
     """
 
     store: bool = True
@@ -136,6 +137,7 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     actions: tuple[Action, ...] = ()
     message: str = ""
     emits: tuple[Draft, ...] = ()
+    group: str | None = None
     expires: bool = True
 
 

@@ -38,13 +38,13 @@ Family = Literal[
     "owners",
     "previous",
     "group_counts",
-    "member_counts",
     "invite_counts",
+    "member_counts",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
 LEADING: Final = frozenset(
     ("events", "closed", "groups", "group_of", "invite_groups")
-)  # only what is found of these may lead to further needs
+)  # what others give leads to no needs
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -123,22 +123,16 @@ class Facts(msgspec.Struct):
     tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has
     relay: str = ""  # the relay's own pubkey (NIP-11 `self`), "" where there is none; known without being asked for
-
-    # Groups (NIP-29). Those that began on this relay, ended ones among them; what a peer replicates is none.
-    groups: dict[str, Group | None] = {}  # by id
-    members: dict[str, Member | None] = {}  # by state.member_key
-    group_invites: dict[str, Invite | None] = {}  # by `state.invite_key`
-    invite_groups: dict[str, tuple[str, ...]] = {}  # by the hash of a code: the groups that it is of, two are enough
-    group_of: dict[
-        str, str | None
-    ] = {}  # by the id of a live event: the group that it belongs to, by its h or inherited
-    owners: dict[str, int] = {}  # by group: how many members have the role owner
-    previous: dict[
-        str, bool
-    ] = {}  # by `state.previous_key`: whether a live event of the group has an id that begins so
-    group_counts: dict[str, int] = {}  # groups that ever began: with this creator, "" for all
-    member_counts: dict[str, int] = {}  # by group: its members
-    invite_counts: dict[str, int] = {}  # by group: its invites that are neither revoked, nor used up, nor expired
+    groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
+    members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key
+    group_invites: dict[str, Invite | None] = {}  # by relay.protocol.groups.state.invite_key
+    invite_groups: dict[str, tuple[str, ...]] = {}  # by the hash of a code: the groups that it is of; two are enough
+    group_of: dict[str, str | None] = {}  # the group of the live event with this id, its own or inherited
+    owners: dict[str, int] = {}  # how many members of a group have the role owner
+    previous: dict[str, bool] = {}  # by relay.protocol.groups.state.previous_key: whether a live event of it begins so
+    group_counts: dict[str, int] = {}  # how many groups this key began that have not ended, under "" how many there are
+    invite_counts: dict[str, int] = {}  # codes of a group that are neither revoked, nor used up, nor expired
+    member_counts: dict[str, int] = {}
 
     def missing(self, needs: Iterable[Need]) -> list[Need]:
         """What of this has not been looked up."""

@@ -162,9 +162,14 @@ class SqliteReader:
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: answer(connection, filters, scope, limits))
 
-    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
-        """The wire forms of these events in the order asked."""
-        found = await self.run(lambda connection: lookup.bodies(connection, seqs, now))
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+        """The wire forms of these events in the order asked; see storage.base.Reader."""
+        scope = None if readers is None else lookup.Scope(entries.visible_prefixes(readers), now)
+
+        def read(connection: sqlite3.Connection) -> dict[int, bytes]:
+            return lookup.bodies(connection, seqs if scope is None else lookup.readable(connection, seqs, scope), now)
+
+        found = await self.run(read)
         return [found[seq] for seq in seqs if seq in found]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
@@ -207,6 +212,14 @@ class SqliteReader:
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables."""
         return await self.soon(lambda connection: work(SqliteLookups(connection)))
+
+    def try_ask(self, work: Callable[[Lookups], T]) -> T | None:
+        """As `ask`, where that takes a moment."""
+        return self._quick.run(lambda connection: work(SqliteLookups(connection)))
+
+    def ask_here(self, work: Callable[[Lookups], T]) -> T:
+        """As `ask`, on the caller's thread."""
+        return self._quick.run_to_end(lambda connection: work(SqliteLookups(connection)))
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""
