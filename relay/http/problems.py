@@ -35,7 +35,7 @@ class HttpProblem(Exception):
         return f"{self.status} {self.code}: {self.message}"
 
 
-class Status(NamedTuple):
+class StatusWords(NamedTuple):
     """The words that a program tests for under one HTTP status, and what to do where the answer itself has no hint."""
 
     status: int
@@ -44,14 +44,14 @@ class Status(NamedTuple):
 
 
 STATUSES: Final = (
-    Status(
+    StatusWords(
         400,
         ("bad_request", "invalid", "too_costly", "unsupported"),
         "Compare the request with the documentation at /api/v1/docs.",
     ),
-    Status(401, ("auth_required",), "Send `Authorization: Bearer <token>`."),
-    Status(403, ("restricted", "blocked", "not_yours", "pow"), "The message says what is missing."),
-    Status(
+    StatusWords(401, ("auth_required",), "Send `Authorization: Bearer <token>`."),
+    StatusWords(403, ("restricted", "blocked", "not_yours", "pow"), "The message says what is missing."),
+    StatusWords(
         404,
         (
             "not_found",
@@ -64,20 +64,20 @@ STATUSES: Final = (
         ),
         "Look at the path; /docs lists what this relay offers.",
     ),
-    Status(405, ("method_not_allowed",), "The Allow header names the methods of this path."),
-    Status(408, ("request_timeout",), "Send the whole request at once."),
-    Status(
+    StatusWords(405, ("method_not_allowed",), "The Allow header names the methods of this path."),
+    StatusWords(408, ("request_timeout",), "Send the whole request at once."),
+    StatusWords(
         409,
         ("signature_needed", "taken", "name_taken", "used", "unusable", "duplicate", "too_many", "conflict"),
         "Read what is there now, then decide again.",
     ),
-    Status(410, ("expired",), "Ask for a fresh one."),
-    Status(413, ("request_entity_too_large",), "Send less at once."),
-    Status(415, ("unsupported_media_type",), "Send JSON with content-type application/json."),
-    Status(422, ("idempotency_key_reused",), "Take a fresh Idempotency-Key for another request."),
-    Status(429, ("rate_limited",), "Wait, then go on more slowly."),
-    Status(500, ("internal_server_error",), "Try again; if it stays, tell the operator when it happened."),
-    Status(503, ("error", "unavailable"), "Try again in a moment."),
+    StatusWords(410, ("expired",), "Ask for a fresh one."),
+    StatusWords(413, ("request_entity_too_large",), "Send less at once."),
+    StatusWords(415, ("unsupported_media_type",), "Send JSON with content-type application/json."),
+    StatusWords(422, ("idempotency_key_reused",), "Take a fresh Idempotency-Key for another request."),
+    StatusWords(429, ("rate_limited",), "Wait, then go on more slowly."),
+    StatusWords(500, ("internal_server_error",), "Try again; if it stays, tell the operator when it happened."),
+    StatusWords(503, ("error", "unavailable"), "Try again in a moment."),
 )
 
 RETRY_AFTER: Final = 10  # seconds, where the relay's rate for events does not tell more exactly
