@@ -10,7 +10,7 @@ from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
 from relay.federation.transfers import Downloads, Uploads
 from relay.federation.verdicts import FIRST
-from relay.federation.windows import FAR, Difference, Walk
+from relay.federation.windows import FAR, WindowDifference, Walk
 from relay.protocol.filter import Filter
 
 
@@ -46,7 +46,7 @@ class SyncPlan(msgspec.Struct, frozen=True):
     pages_only: bool = False
     skip_down: Callable[[str], bool] = lambda _id: False
     skip_up: Callable[[str], bool] = lambda _id: False
-    done: Callable[[Difference], None] = lambda _difference: None
+    done: Callable[[WindowDifference], None] = lambda _difference: None
 
 
 class SyncFound(msgspec.Struct):
@@ -88,7 +88,7 @@ class Synchronization:
             found.compares, found.said = not walk.pages_only, walk.said or found.said
             found.lost += walk.lost
 
-    async def _move(self, difference: Difference, *, is_last: bool) -> None:
+    async def _move(self, difference: WindowDifference, *, is_last: bool) -> None:
         plan, found = self._plan, self.found
         need, events, have = [], [], []
         if plan.direction.is_down:

@@ -26,7 +26,7 @@ DAY: Final = 86_400  # seconds
 MOST_WINDOWS: Final = 20_000  # that one walk may take; a peer that refuses ever smaller ones comes to an end
 
 
-class Difference(msgspec.Struct, frozen=True):
+class WindowDifference(msgspec.Struct, frozen=True):
     """What differs within `since` … `until` (unix seconds, inclusive), by id.
 
     `have`: only we have it; `need`: only the peer has it, and is to be asked; `events`: only the peer has it, and here it is.
@@ -52,7 +52,7 @@ class Walk:
         self.said = ""  # why the peer does not compare
         self.lost = 0  # seconds in which the peer has more events than it gives at once, so that some could not be seen
 
-    async def differences(self, since: int, until: int = FAR) -> AsyncGenerator[Difference, None]:
+    async def differences(self, since: int, until: int = FAR) -> AsyncGenerator[WindowDifference, None]:
         """What differs, the newest first; windows without a difference are told too, so that whoever keeps a place can move it.
 
         Raises TimedOut, Disconnected, Refused, StorageError.
@@ -78,7 +78,7 @@ class Walk:
                 async for found in self._pages(since, until):
                     yield found
 
-    async def _compared(self, since: int, until: int) -> Difference | int | None:
+    async def _compared(self, since: int, until: int) -> WindowDifference | int | None:
         """What differs in a window; a time to cut it at; None where it is to be read page by page."""
         wanted = _within(self._wanted, since, until)
         try:
@@ -92,7 +92,7 @@ class Walk:
         except CannotCompare as error:
             self.pages_only, self.said = True, str(error)
             return None
-        return Difference(since, until, [one.hex() for one in outcome.have], [one.hex() for one in outcome.need])
+        return WindowDifference(since, until, [one.hex() for one in outcome.have], [one.hex() for one in outcome.need])
 
     def _cut(self, found: list[tuple[int, bytes]], since: int, until: int) -> int | None:
         """Where a window is cut: the first part ends there. None for a single second: it is read page by page, and no more is."""
@@ -103,7 +103,7 @@ class Walk:
         middle = found[len(found) // 2][0] - 1 if len(found) > 1 else -1
         return middle if since <= middle < until else (since + until) // 2
 
-    async def _pages(self, since: int, until: int) -> AsyncGenerator[Difference, None]:
+    async def _pages(self, since: int, until: int) -> AsyncGenerator[WindowDifference, None]:
         """The peer's events read page by page, the newest first, each page compared with what is here."""
         top = until
         while top >= since:
@@ -121,7 +121,7 @@ class Walk:
             yield await self._compared_page([one for one in events if one.created_at > oldest], oldest + 1, top)
             top = oldest
 
-    async def _compared_page(self, events: list[Event], since: int, until: int) -> Difference:
+    async def _compared_page(self, events: list[Event], since: int, until: int) -> WindowDifference:
         theirs = {event.id: event for event in events}
         try:
             ours = {
@@ -131,7 +131,9 @@ class Walk:
         except TooCostly:  # far more than a page: what the peer lacks of it is found when it has given more
             ours = set(theirs)
         have = [one for one in ours if one not in theirs]
-        return Difference(since, until, have, [], [event for event_id, event in theirs.items() if event_id not in ours])
+        return WindowDifference(
+            since, until, have, [], [event for event_id, event in theirs.items() if event_id not in ours]
+        )
 
 
 def _within(wanted: Filter, since: int, until: int, limit: int | None = None) -> Filter:

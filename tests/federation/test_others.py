@@ -2,22 +2,18 @@
 
 import asyncio
 import json
-from datetime import timedelta
 from pathlib import Path
 
 import nostr_sdk as sdk
 
-from relay.protocol.event import Event, wire
 from tests.e2e.harness import client, command, fresh_key, serving
 from tests.federation.test_sync import ids, notes, store
-from tests.federation.test_synchronization import synchronized
-from tests.federation.fake_peer import FakePeer, MemoryEvents
 
 
 async def test_with_the_relay_of_nostr_sdk_both_ways(tmp_path: Path) -> None:
     key = fresh_key()
     both, ours, theirs = notes(key, 200), notes(key, 45, 200), notes(key, 300, 245)
-    other = sdk.LocalRelayBuilder().rate_limit(sdk.RateLimit(1000, 100_000)).build()
+    other = sdk.LocalRelayBuilder().rate_limit(sdk.RateLimit(max_reqs=1000, notes_per_minute=1_000_000)).build()
     await other.run()
     url = str(await other.url())
     with serving(tmp_path / "here") as here:
