@@ -143,7 +143,8 @@ async def test_the_held_key_follows_where_the_front_died_before_it_could(
         await bind(hub, agent)
         await hub.site.identities.profiles.settle()
         monkeypatch.setattr(hub.site.identities.profiles, "changed", lambda _pubkey: None)
-        assert (await hub.hand_in(make_event(5, 0, '{"picture":"https://x.example/a.png"}', created_at=_now())))[0] == 201
+        pictured = make_event(5, 0, '{"picture":"https://x.example/a.png"}', created_at=_now())
+        assert (await hub.hand_in(pictured))[0] == 201
     async with home(tmp_path) as hub:
         assert "picture" not in json.loads((await newest(hub, agent["pubkey"])).content)
         await hub.site.identities.profiles.resume()
