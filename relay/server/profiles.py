@@ -82,7 +82,7 @@ class Profiles:
     async def resume(self) -> None:
         """Let the held keys follow what came last: a front that was to do that may have died in its quiet time."""
         recent = Filter(kinds=frozenset([kinds.METADATA]), since=int(time.time()) - RECENT, limit=MAX_WAITING)
-        for found in (await self._reader.query([recent], PUBLIC, int(time.time()))).wires:
+        for found in (await self._log.query([recent], PUBLIC, int(time.time()))).wires:
             self.changed(parse(found).pubkey)
 
     async def settle(self) -> None:
