@@ -10,7 +10,7 @@ from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
 from relay.federation.transfers import Downloads, Uploads
 from relay.federation.verdicts import FIRST
-from relay.federation.windows import FAR, WindowDifference, Walk
+from relay.federation.windows import FAR, Walk, WindowDifference
 from relay.protocol.filter import Filter
 
 
