@@ -9,7 +9,7 @@ import pytest
 
 from relay.errors import Prefix, Reject
 from relay.protocol.filter import Filter
-from storage import commands, failures
+from storage import commands, failures, peers
 from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
 from storage.failures import CommandFailure
@@ -39,12 +39,14 @@ EXAMPLES: dict[Any, Any] = {
     list[int]: [1, 2],
     list[str]: ["posts"],
     list[int | str]: [1, "x"],
+    list[peers.NotedPeer]: [peers.NotedPeer("wss://peer", peers.PeerPlace("s", 1, 2), peers.PeerStatus("in step"))],
+    list[bytes]: [b"\xff" * 32],
     commands.Rebuilt: commands.Rebuilt(7, commands.Rebuild(["posts"], 1, [2, "x"])),
 }
 
 
 def every_command() -> list[type[Command[Any]]]:
-    found = [*vars(commands).values(), *vars(identity_commands).values()]
+    found = [*vars(commands).values(), *vars(identity_commands).values(), *vars(peers).values()]
     return [one for one in found if isinstance(one, type) and issubclass(one, Command) and one is not Command]
 
 
