@@ -16,9 +16,12 @@ from relay.protocol import event as events
 from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
+from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ListMembers, Rebuild
 from storage.sqlite import committed, database_file, maintenance, projections, rebuilding
+from storage.sqlite.groups import moving
+from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
@@ -56,6 +59,7 @@ class SqliteWriter:
             self._committed = self._last_seq
             self._bindings = Bindings(self._connection)
             self.tables = SqliteLookups(self._connection)
+            self._known = KnownGroups(self._connection)
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
@@ -207,7 +211,7 @@ class SqliteWriter:
         """Run `work` and write what it changed, in one transaction at `now`, if that matters. Raises StorageError."""
         self._require_open()
         before = self._last_seq
-        transaction = Transaction(self._connection, self._meaning, self._bindings)
+        transaction = self._transaction()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work(transaction)
@@ -219,14 +223,22 @@ class SqliteWriter:
         except BaseException as error:
             self._last_seq = before
             self._roll_back()
-            self._bindings.clear()
-            self._own.forget()
+            self._forget()
             unusable = database_file.failure(error) if isinstance(error, sqlite3.Error) else None
             if unusable is not None:
                 raise unusable from error
             raise
         self._written.add(transaction.written)
         return result
+
+    def _transaction(self) -> Transaction:
+        return Transaction(self._connection, self._meaning, self._bindings, self._known, self.last_seq)
+
+    def _forget(self) -> None:
+        """What is remembered of a transaction that was rolled back."""
+        self._bindings.clear()
+        self._known.clear()
+        self._own.forget()
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -238,6 +250,8 @@ class SqliteWriter:
     def _finish(self, transaction: Transaction, now: int | None) -> None:
         if now is not None:
             self._own.finish(transaction, now)
+        if transaction.groups.begun_to_move:
+            moving.begin(transaction, self._connection)
         transaction.flush()
         projections.refresh(self._connection, transaction.projections, transaction.touched, transaction.owners)
 
@@ -252,7 +266,7 @@ class SqliteWriter:
             before = self._last_seq
             self._connection.execute("SAVEPOINT one")
             try:
-                transaction = Transaction(self._connection, self._meaning, self._bindings)
+                transaction = self._transaction()
                 outcome = self._admit_all(transaction, [incoming], now)[0]
                 self._finish(transaction, now)
             except Exception as error:
@@ -260,8 +274,7 @@ class SqliteWriter:
                     raise
                 _log.exception("event %s failed", incoming.event.id)
                 self._connection.execute("ROLLBACK TO one")
-                self._bindings.clear()
-                self._own.forget()
+                self._forget()
                 self._last_seq, outcome = before, _POISONED
             else:
                 written.add(transaction.written)
@@ -282,7 +295,10 @@ class SqliteWriter:
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event) if admission.expires else None
             for action in admission.actions if admission.refusal is None else ():
-                identities.act(self._connection, action, transaction, now)
+                if isinstance(action, GroupChange):
+                    transaction.act_on_group(action)
+                else:
+                    identities.act(self._connection, action, transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -296,6 +312,6 @@ class SqliteWriter:
             self._own.say(transaction, admission.emits, now)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         seq = self._next_seq()
-        transaction.put(incoming, seq, admission.audience, expires_at)
+        transaction.put(incoming, seq, admission.audience, expires_at, admission.group)
         self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
