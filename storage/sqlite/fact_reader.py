@@ -34,6 +34,7 @@ class FactReader:
         changes: Changes,
         bindings: Bindings,
         passages: dict[str, int],
+        *,
         known: KnownGroups,
     ) -> None:
         self._connection = connection

@@ -13,8 +13,8 @@ from keys import tokens
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import facts as facts_
-from relay.protocol import feed, kinds
-from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
+from relay.protocol import kinds
+from relay.protocol.admission import Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
@@ -33,10 +33,8 @@ from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.statements import SIZES
 
-_EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-_PAGE: Final = 1000  # events of an author removed in one step
+EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
 
 
 class Transaction:
@@ -62,11 +60,19 @@ class Transaction:
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
         self.owners = bindings.owners
-        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known)
+        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
         self.known = known
-        self.groups = GroupChanges(connection, known, self.facts, self.changed, self._touch_row, last_seq)
+        self.groups = GroupChanges(
+            connection, known, self.facts, changed=self.changed, touch=self._touch_row, last_seq=last_seq
+        )
         self.group_events = GroupEvents(
-            connection, known, self.facts, self.written, self.flush, self._touch_live, self._reader.forget_row
+            connection,
+            known,
+            self.facts,
+            self.written,
+            flush=self.flush,
+            touch=self._touch_live,
+            forget=self._reader.forget_row,
         )
         self.lost: list[tuple[str, Event]] = []  # moderation events that left, each with its group
 
@@ -187,80 +193,10 @@ class Transaction:
         """Remove one event, if it is here, without a mark."""
         row = self._reader.row(event_id)
         if row is not None:
-            self._take(row)
+            self.take_row(row)
 
-    def take_seqs(self, seqs: Sequence[int]) -> Iterable[Event]:
-        """Remove these stored events, few at a time, without marks; each event as it goes."""
-        self.flush()
-        for start in range(0, len(seqs), AT_ONCE):
-            for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
-                self._take(row)
-                yield row.event
-            self.flush()
-
-    def mark(self, event_id: str, by: str) -> None:
-        """Refuse this id from now on wherever `by` may delete it."""
-        self._changes.deleters.setdefault(event_id, set()).add(by)
-        if event_id in self.facts.deleters:
-            self.facts.deleters[event_id] |= {by}
-
-    def mark_address(self, address: str, until: Version) -> None:
-        """Refuse versions of an address up to this one, inclusive, from now on."""
-        self._changes.closed[address] = newest(until, self._changes.closed.get(address)) or until
-        if address in self.facts.closed:
-            self.facts.closed[address] = newest(until, self.facts.closed[address])
-
-    def carry_out(self, removal: Removal) -> None:
-        """Remove what a removal covers, and mark it."""
-        match removal:
-            case RemoveEvent(event_id, by):
-                self.mark(event_id, by)
-                self.take(event_id)
-            case RemoveAddress():
-                self._remove_address(removal)
-            case RemoveEdits():
-                self._remove_edits(removal)
-            case RemoveAuthor():
-                self._remove_author(removal)
-
-    def flush(self) -> None:
-        """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
-        self._changes.write(self._connection)
-
-    def act_on_group(self, change: GroupChange) -> None:
-        """What a decision changes of a group."""
-        self._is_complete = False
-        self.groups.carry_out(change)
-
-    # whose a key is
-
-    def changed(self, kind: str, key: str) -> None:
-        """A primary row that followers keep has changed."""
-        if (kind, key) not in self.written.changes:
-            self.written.changes.append((kind, key))
-
-    def forget_key(self, pubkey: str) -> None:
-        """Whose key this is has changed in the tables, or what a code is good for."""
-        self._is_complete = False
-        self._bindings.forget(pubkey)
-        self.facts.keys.pop(pubkey, None)
-        for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
-            known.clear()
-
-    def touch_author(self, pubkey: str) -> None:
-        """Refresh what depends on this key's events: whose key it is has changed."""
-        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), _EVERYTHING, FOR_EVER)
-        for start in range(0, len(seqs), AT_ONCE):
-            for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
-                self._touch(row.event)
-
-    def profile_of(self, pubkey: str) -> Event | None:
-        """The key's live kind 0."""
-        address = kinds.address(kinds.METADATA, pubkey, "")
-        live = self.require(("closed", address)).versions[address]
-        return None if live is None else self.require(("events", live.id)).events[live.id]
-
-    def _take(self, row: LogRow) -> None:
+    def take_row(self, row: LogRow) -> None:
+        """Remove a stored event without a mark."""
         event, facts = row.event, self.facts
         self.written.remove(event.id)
         self._changes.take(row)
@@ -280,6 +216,70 @@ class Transaction:
         if self._touch(event):
             self.touched.came.pop(event.id, None)
             self.touched.left[event.id] = row.seq
+
+    def take_seqs(self, seqs: Sequence[int]) -> Iterable[Event]:
+        """Remove these stored events, few at a time, without marks; each event as it goes."""
+        self.flush()
+        for start in range(0, len(seqs), AT_ONCE):
+            for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
+                self.take_row(row)
+                yield row.event
+            self.flush()
+
+    def mark(self, event_id: str, by: str) -> None:
+        """Refuse this id from now on wherever `by` may delete it."""
+        self._changes.deleters.setdefault(event_id, set()).add(by)
+        if event_id in self.facts.deleters:
+            self.facts.deleters[event_id] |= {by}
+
+    def mark_address(self, address: str, until: Version) -> None:
+        """Refuse versions of an address up to this one, inclusive, from now on."""
+        self._changes.closed[address] = newest(until, self._changes.closed.get(address)) or until
+        if address in self.facts.closed:
+            self.facts.closed[address] = newest(until, self.facts.closed[address])
+
+    def flush(self) -> None:
+        """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
+        self._changes.write(self._connection)
+
+    def act_on_group(self, change: GroupChange) -> None:
+        """What a decision changes of a group."""
+        self._is_complete = False
+        self.groups.carry_out(change)
+
+    def vanish(self, pubkey: str, until: int) -> None:
+        """Refuse this author's events up to this second, inclusive, from now on."""
+        self._changes.vanished[pubkey] = max(until, self._changes.vanished.get(pubkey, 0))
+        if pubkey in self.facts.vanished:
+            self.facts.vanished[pubkey] = max(until, self.facts.vanished[pubkey] or 0)
+
+    # whose a key is
+
+    def changed(self, kind: str, key: str) -> None:
+        """A primary row that followers keep has changed."""
+        if (kind, key) not in self.written.changes:
+            self.written.changes.append((kind, key))
+
+    def forget_key(self, pubkey: str) -> None:
+        """Whose key this is has changed in the tables, or what a code is good for."""
+        self._is_complete = False
+        self._bindings.forget(pubkey)
+        self.facts.keys.pop(pubkey, None)
+        for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
+            known.clear()
+
+    def touch_author(self, pubkey: str) -> None:
+        """Refresh what depends on this key's events: whose key it is has changed."""
+        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), EVERYTHING, FOR_EVER)
+        for start in range(0, len(seqs), AT_ONCE):
+            for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
+                self._touch(row.event)
+
+    def profile_of(self, pubkey: str) -> Event | None:
+        """The key's live kind 0."""
+        address = kinds.address(kinds.METADATA, pubkey, "")
+        live = self.require(("closed", address)).versions[address]
+        return None if live is None else self.require(("events", live.id)).events[live.id]
 
     def _take_from_group(self, row: LogRow) -> None:
         event, facts = row.event, self.facts
@@ -314,43 +314,3 @@ class Transaction:
         """Note what may follow from a stored event's being for others now."""
         if self._touch(live.event):
             self.touched.came[live.event.id] = live
-
-    # removals of many
-
-    def _remove_address(self, removal: RemoveAddress) -> None:
-        until = Version(removal.until, removal.id)
-        self.mark_address(removal.address, until)
-        live = self.require(("closed", removal.address)).versions[removal.address]
-        if live is not None and not live.is_newer_than(until.created_at, until.id):
-            self.take(live.id)
-
-    def _remove_edits(self, removal: RemoveEdits) -> None:
-        """Without marks: that of the post refuses its edits."""
-        self.flush()
-        authors = self.require(("siblings", removal.by)).siblings[removal.by]
-        for start in range(0, len(removal.posts), SIZES[-1]):
-            posts = frozenset(removal.posts[start : start + SIZES[-1]])
-            wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
-            seqs = lookup.seqs_of(self._connection, wanted, _EVERYTHING, FOR_EVER)
-            for part in range(0, len(seqs), AT_ONCE):
-                for row in log_rows.of_seqs(self._connection, seqs[part : part + AT_ONCE]):
-                    if feed.edited(row.event) in posts:
-                        self._take(row)
-                self.flush()
-
-    def _remove_author(self, removal: RemoveAuthor) -> None:
-        pubkey, until = removal.pubkey, removal.until
-        self._changes.vanished[pubkey] = max(until, self._changes.vanished.get(pubkey, 0))
-        if pubkey in self.facts.vanished:
-            self.facts.vanished[pubkey] = max(until, self.facts.vanished[pubkey] or 0)
-        self.flush()
-        for _ in self._take_all(Filter(authors=frozenset([pubkey]), until=until)):
-            pass
-        wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
-        for wrap in self._take_all(wraps):
-            self.mark(wrap.id, pubkey)
-        self.flush()
-
-    def _take_all(self, wanted: Filter) -> Iterable[Event]:
-        while seqs := lookup.seqs_of(self._connection, wanted, _EVERYTHING, _PAGE):
-            yield from self.take_seqs(seqs)

@@ -11,7 +11,17 @@ from typing import Final
 import msgspec
 
 from relay.protocol.facts import Facts
-from relay.protocol.groups.state import OWNER, Group, GroupChange, Invite, Member, PutGroup, PutInvite, PutMember, member_key
+from relay.protocol.groups.state import (
+    OWNER,
+    Group,
+    GroupChange,
+    Invite,
+    Member,
+    PutGroup,
+    PutInvite,
+    PutMember,
+    member_key,
+)
 from storage.sqlite.groups import reads
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import COLUMNS, GroupRow, columns_of, sql, stored_roles
@@ -30,6 +40,7 @@ class GroupChanges:
         connection: sqlite3.Connection,
         known: KnownGroups,
         facts: Facts,
+        *,
         changed: Callable[[str, str], None],
         touch: Callable[[str, str], None],
         last_seq: Callable[[], int],

@@ -39,6 +39,7 @@ class GroupEvents:
         known: KnownGroups,
         facts: Facts,
         written: Written,
+        *,
         flush: Callable[[], None],
         touch: Callable[[Live], None],
         forget: Callable[[str], None],

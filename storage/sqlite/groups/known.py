@@ -71,7 +71,9 @@ class KnownGroups:
             places = [(row.number, key[:_KEY]) for key in unknown if (row := groups[key[_KEY + 1 :]]) is not None]
             for part in parts(places):
                 text = listed(sql("members"), ("rows", len(part)), group="(?, ?)")
-                for number, pubkey, *columns in self._connection.execute(text, [one for place in part for one in place]):
+                for number, pubkey, *columns in self._connection.execute(
+                    text, [one for place in part for one in place]
+                ):
                     known[member_key(pubkey, self._ids[number])] = member_of(*columns)
         return {key: known[key] for key in keys}
 

@@ -82,7 +82,9 @@ def _take_answers_in(transaction: Transaction, connection: sqlite3.Connection) -
         connection.execute(sql("drop_answers_due"), (seq,))
         return _any_answers(connection)
     text = listed(sql("answers_after"), ("kinds", len(ANSWERING)))
-    found: list[Any] = connection.execute(text, (entries.tag(name, event_id), *sorted(ANSWERING), *place, AT_ONCE)).fetchall()
+    found: list[Any] = connection.execute(
+        text, (entries.tag(name, event_id), *sorted(ANSWERING), *place, AT_ONCE)
+    ).fetchall()
     taken = transaction.group_events.enter([(event_id, row[3]) for row in found], group)
     transaction.group_events.note_due(taken)
     after = (name, *found[-1]) if len(found) == AT_ONCE else (_NEXT[name], -1, 0, 0, 0)

@@ -140,14 +140,14 @@ class SqliteGroupLookups:
         after: str = "",
         limit: int = 100,
         *,
-        type: GroupType | None = None,
+        of_type: GroupType | None = None,
         parent: str | None = None,
         hidden: bool = False,
     ) -> list[Group]:
         """The groups that have not ended, the newest first."""
         start = self._number(after) if after else _FIRST
         text = f"{sql('group')} {sql('newest_first')}"
-        found = self._connection.execute(text, (start, hidden, type, parent, limit))
+        found = self._connection.execute(text, (start, hidden, of_type, parent, limit))
         return [_row(row).group for row in found]
 
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
