@@ -7,7 +7,6 @@ are there, and what is looked up later finds it in `Changes` or, once that is wr
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 from keys import tokens
 from relay.errors import Prefix, Reject
@@ -33,8 +32,7 @@ from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-
-EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+from storage.sqlite.scope import EVERYTHING, Scope
 
 
 class Transaction:
@@ -149,7 +147,7 @@ class Transaction:
     def newest(self, wanted: Filter, now: int) -> str | None:
         """The id of the newest live public event that matches; None without one."""
         self.flush()
-        public = lookup.Scope((entries.PUBLIC_PREFIX,), now=now)
+        public = Scope((entries.PUBLIC_PREFIX,), now=now)
         rows = log_rows.of_seqs(self._connection, lookup.seqs_of(self._connection, wanted, public, 1))
         return rows[0].event.id if rows else None
 

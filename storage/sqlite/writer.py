@@ -17,7 +17,7 @@ from relay.protocol.admission import Meaning
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
-from storage.commands import Command, Compact, ListMembers
+from storage.commands import Command, Compact, ContinueGroups, ListMembers
 from storage.sqlite import committed, database_file, maintenance, projections, removals
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.known import KnownGroups
@@ -74,6 +74,16 @@ class SqliteWriter:
     def missing(self) -> Missing | None:
         """What is known to be missing of the log."""
         return self._missing
+
+    @property
+    def moving(self) -> int:
+        """How many groups are."""
+        return self._known.moving
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether changes of groups may have left something to do."""
+        return self._known.unfinished
 
     def _compare(self) -> None:
         """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
@@ -132,9 +142,17 @@ class SqliteWriter:
             if isinstance(command, ListMembers):
                 self._own.members, self._own.is_due = command.most, True
                 return cast(T, None)
+            if isinstance(command, ContinueGroups):
+                return cast(T, self._continue_groups(transaction))
             return cast(T, work(self.connection, command, transaction, now))
 
         return self.transact(carry_out, now)
+
+    def _continue_groups(self, transaction: Transaction) -> float | None:
+        """See commands.ContinueGroups."""
+        more = moving.go_on(transaction, self.connection)
+        self._known.unfinished = more
+        return 0.0 if more else None
 
     def hand_signer(self, signer: RelaySigner) -> None:
         """From now on the relay's own key signs what is said with events and commands."""

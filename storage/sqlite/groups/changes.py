@@ -120,6 +120,7 @@ class GroupChanges:
     def set_moving(self, row: GroupRow, upto: int | None) -> GroupRow:
         """Up to which number events may still be entered for others; None: all are right."""
         self._connection.execute(sql("set_moving"), (upto, row.number))
+        self.known.unfinished = self.known.unfinished or upto is not None
         self.known.moving += int(upto is not None) - int(row.moving is not None)
         moved = msgspec.structs.replace(row, moving=upto)
         self.known.put(moved)

@@ -88,6 +88,7 @@ class GroupEvents:
 
     def note_due(self, ids: Sequence[str]) -> None:
         """What answers these events is to be taken in later."""
+        self._known.unfinished = self._known.unfinished or bool(ids)
         write_rows(self._connection, sql("put_answers_due"), [(bytes.fromhex(one),) for one in ids])
 
     def enter(self, found: Iterable[tuple[str, int]], group: GroupRow) -> list[str]:
