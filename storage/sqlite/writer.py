@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
+import msgspec
+
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import Meaning
+from relay.protocol.admission import Action, Meaning, ProvisionIdentity
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
@@ -280,7 +282,7 @@ class SqliteWriter:
                 if isinstance(action, GroupChange):
                     transaction.act_on_group(action)
                 else:
-                    identities.act(self.connection, action, transaction, now)
+                    identities.act(self.connection, _from(incoming.origin, action), transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -297,3 +299,10 @@ class SqliteWriter:
         transaction.put(incoming, seq, admission.audience, expires_at, admission.group)
         self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
+
+
+def _from(origin: str | None, action: Action) -> Action:
+    """The action, for a new identity with the peer that its first event came by."""
+    return (
+        msgspec.structs.replace(action, origin=origin) if origin and isinstance(action, ProvisionIdentity) else action
+    )
