@@ -64,7 +64,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came.
 
     Where something is `expected`, the event is stored only if that holds; where a `token` is named with which it was sent, only
-    if that is still good.
+    if that is still good. `origin` is the peer that it came by.
     """
 
     event: Event
@@ -73,6 +73,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     received_at: int
     expected: Expected | None = None
     token: GivenToken | None = None
+    origin: str | None = None
 
 
 class Status(enum.IntEnum):

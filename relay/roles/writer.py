@@ -400,7 +400,15 @@ def internal(error: BaseException) -> Reject:
 
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
-    return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
+    return Incoming(
+        parse(wanted.wire),
+        wanted.wire,
+        wanted.door,
+        wanted.received_at,
+        wanted.expected,
+        wanted.sent_with,
+        wanted.origin,
+    )
 
 
 def _has_vanished(item: Incoming, outcome: Outcome) -> bool:
