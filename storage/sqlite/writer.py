@@ -293,7 +293,7 @@ class SqliteWriter:
             transaction.take(admission.replaces)
         transaction.drafts.extend(admission.emits)
         if not admission.store:
-            transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
+            transaction.written.put(Logged(0, incoming.wire, admission.audience), event.kind)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         transaction.put(incoming, self._next_seq(), admission.audience, expires_at)
         return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)
