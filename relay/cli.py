@@ -19,6 +19,7 @@ from relay.commands import (
     scan,
     search,
     serving,
+    sync,
 )
 from relay.commands.common import Verbs
 
@@ -39,6 +40,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     master_secret.keys,
     publish.event,
     publish.req,
+    sync.sync,
     *feed.VERBS,
     *search.VERBS,
 )

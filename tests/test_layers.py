@@ -29,6 +29,7 @@ INTERFACES = (
     "storage.identities.commands",
     "storage.identities.types",
     "storage.search.engine",
+    "storage.tools",
 )
 ROLES = (*GROUND, "relay.roles", *INTERFACES)
 SERVED = (*ROLES, "relay.server", "relay.config", "handlers", "keys")
@@ -55,13 +56,13 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,
-    "relay.federation": SERVED,
+    "relay.federation": (*SERVED, "relay.client"),
     "relay.app": EVERYTHING,
     "relay.search": EVERYTHING,
     "relay.processes": EVERYTHING,
     "relay.client": GROUND,
     "relay.cli": (*SERVED, "relay.app", "relay.commands"),
-    "relay.commands": (*SERVED, "relay.loading", "relay.app", "relay.processes", "relay.client"),
+    "relay.commands": (*SERVED, "relay.loading", "relay.app", "relay.processes", "relay.client", "relay.federation"),
     "relay.__main__": ("relay.cli",),
     "relay": (),
     "bench": EVERYTHING,

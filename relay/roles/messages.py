@@ -36,6 +36,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     received_at: int
     expected: Expected | None = None
     sent_with: GivenToken | None = None
+    origin: str | None = None
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):

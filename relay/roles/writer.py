@@ -45,7 +45,7 @@ from relay.roles.messages import (
 )
 from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from storage import failures
-from storage.base import Commit, Incoming, LogWriter, Outcome, Status, StorageError, Written
+from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
 from storage.failures import CommandFailure
 
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
@@ -94,7 +94,7 @@ class WriterRole:
 
     def __init__(
         self,
-        store: LogWriter,
+        store: TransactionWriter,
         page: SharedPage,
         commands: Callable[[bytes], Any],
         report: Report,
@@ -410,7 +410,15 @@ def internal(error: BaseException) -> Reject:
 
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
-    return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
+    return Incoming(
+        parse(wanted.wire),
+        wanted.wire,
+        wanted.door,
+        wanted.received_at,
+        wanted.expected,
+        wanted.sent_with,
+        wanted.origin,
+    )
 
 
 def _has_vanished(item: Incoming, outcome: Outcome) -> bool:

@@ -111,6 +111,7 @@ class Link(asyncio.Protocol):
             given.received_at,
             given.expected,
             given.token,
+            given.origin,
         )
         self._events[self._token] = (entry, settle)
         self._outgoing.append(entry)
