@@ -32,8 +32,8 @@ class RelayRules(msgspec.Struct, frozen=True):
 
     `provision`: a key without a posting identity gets one when it first writes in the feed, at most `provisions_per_hour`
     of them (0: no limit); otherwise it is refused. `provision_peers`: so does one whose post a peer brings. `searched`: kinds
-    whose text is searched; of those, `knowledge` may be `chunks_per_key` passages by one key (0: no limit). `groups` are the rules of
-    groups.
+    whose text is searched; of those, `knowledge` may be `chunks_per_key` passages by one key (0: no limit). `groups` are the
+    rules of groups.
     """
 
     url: str
