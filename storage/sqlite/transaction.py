@@ -160,7 +160,7 @@ class Transaction:
         event, facts = incoming.event, self.facts
         its_group = None if group is None else self.known.get(group)
         number = 0 if its_group is None else its_group.number
-        self.written.events.append(Logged(seq, incoming.wire, audience))
+        self.written.put(Logged(seq, incoming.wire, audience), event.kind)
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire), number), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event
