@@ -15,6 +15,7 @@ from relay.commands import (
     key_tools,
     maintenance,
     master_secret,
+    mcp_server,
     publish,
     scan,
     search,
@@ -41,6 +42,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     publish.req,
     *feed.VERBS,
     *search.VERBS,
+    mcp_server.mcp,
 )
 
 
