@@ -20,6 +20,7 @@ from relay.commands import (
     scan,
     search,
     serving,
+    sync,
 )
 from relay.commands.common import Verbs
 
@@ -40,6 +41,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     master_secret.keys,
     publish.event,
     publish.req,
+    sync.sync,
     *feed.VERBS,
     *search.VERBS,
     mcp_server.mcp,
