@@ -258,7 +258,7 @@ class SqliteWriter:
         if admission.replaces is not None:
             transaction.take(admission.replaces)
         if not admission.store:
-            transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
+            transaction.written.put(Logged(0, incoming.wire, admission.audience), event.kind)
             self._own.say(transaction, admission.emits, now)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         seq = self._next_seq()

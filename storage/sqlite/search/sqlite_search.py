@@ -16,7 +16,7 @@ from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
 from storage.search.engine import MAX_HITS, MAX_TEXT, Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 from storage.search.vectors import STALE
 from storage.sqlite.search import answering, fts, writing
-from storage.sqlite.search.model_vectors import ModelVectors, VectorSettings
+from storage.sqlite.search.model_vectors import BATCH, ModelVectors, VectorSettings
 from storage.sqlite.statements import named
 
 DEFAULT_HITS: Final = 25
@@ -38,6 +38,7 @@ class SqliteSearch:
         self._reranker = reranker
         self._changing: asyncio.Task[None] | None = None
         self._frequencies = answering.TermFrequencies()
+        self._has_former = True  # vectors of models that another took the place of, perhaps
         self._health = SearchHealth(0, 0, embedder.name, embedder.dimension)
 
     async def open(self) -> None:
@@ -101,23 +102,23 @@ class SqliteSearch:
 
     # following the tables
 
-    async def embed_some(self) -> int:
-        """Make the vectors of some passages that have none; how many, 0 when none waits. Raises EmbeddingError, StorageError."""
+    async def embed_some(self) -> bool:
+        """Make the vectors of some passages that have none; whether more wait. Raises EmbeddingError, StorageError."""
         vectors = self._current
         try:
             made = await vectors.embed_round()
         except StorageError as error:
             if vectors is not self._current:
-                return 1  # another model took its place meanwhile: on with that
+                return True  # another model took its place meanwhile: on with that
             if isinstance(error, EmbeddingError):
                 self._set_problem(str(error))
             raise
         if made:
             self._set_problem(None)
         await self._forget_removed()
-        if not made:
+        if made < BATCH and self._has_former:
             await self._forget_former()
-        return made
+        return made == BATCH
 
     async def purge(self) -> None:
         """Take every removed vector out of the files beside the database."""
@@ -150,9 +151,9 @@ class SqliteSearch:
 
     async def _forget_former(self) -> None:
         """Forget the vectors of models that others took the place of."""
-        more = True
-        while more:
-            more = await self._write(ForgetVectors(_FORGOTTEN_AT_ONCE))
+        self._has_former = True
+        while self._has_former:
+            self._has_former = await self._write(ForgetVectors(_FORGOTTEN_AT_ONCE))
             await asyncio.sleep(_PAUSE)
 
     def _all(self) -> list[ModelVectors]:
