@@ -274,5 +274,20 @@ def test_a_class_name_stands_for_one_class() -> None:
         assert "relay.client.records" in twice[word]
 
 
+MOST_METHODS = 25  # of one class; most have fewer than ten
+
+
+def test_no_class_does_too_much() -> None:
+    """A class with more methods is several: what is a step of one is a function, what has a state of its own is a class."""
+    found = []
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                methods = [one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+                if len(methods) > MOST_METHODS:
+                    found.append(f"{name}.{node.name} has {len(methods)} methods")
+    assert found == []
+
+
 def test_the_version_stands_alone() -> None:
     assert list(imports("relay", MODULES["relay"].read_text(encoding="utf-8"))) == []
