@@ -28,6 +28,7 @@ from relay.protocol.event import parse
 from relay.roles.answers import Answers, Told
 from relay.roles.channel import BrokenLink, FrameReader, Outbox
 from relay.roles.fair_queue import FairQueue
+from relay.roles.later_work import LaterWork
 from relay.roles.messages import (
     Answered,
     Ask,
@@ -46,7 +47,6 @@ from relay.roles.messages import (
 from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from storage import failures
 from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
-from storage.commands import ContinueGroups
 from storage.failures import CommandFailure
 
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
@@ -56,7 +56,6 @@ LOG_BYTES: Final = 16 * 1024 * 1024  # of commits that a follower has not taken;
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
 ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
-SHARE: Final = 3  # times as long as a part of what groups left to do took, others go first
 SENT_WITHIN: Final = 2.0  # seconds in which what is unsent may still go out at the end
 _READ: Final = 1024 * 1024
 _BEHIND: Final = encode(Behind())
@@ -119,7 +118,7 @@ class WriterRole:
         self._alive_due = 0.0
         page.begin(self._role)
         self._cost = TRANSACTION / 100  # seconds an event has taken lately
-        self._groups_due = 0.0  # when to go on with what changes of groups left to do, monotonic
+        self._later = LaterWork(store, self._report)
         self._stopping = False
         self._bell, self._ring = os.pipe()
         os.set_blocking(self._bell, False)
@@ -159,7 +158,8 @@ class WriterRole:
             while not self._stopping:
                 self._receive(0.0 if self._queue else self._patience())
                 self._work()
-                self._continue_groups()
+                if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
+                    self._commit()
                 self._record()
                 self._say_alive()
             self._finish()
@@ -176,9 +176,7 @@ class WriterRole:
     def _patience(self) -> float:
         """Seconds until there is something to do by itself."""
         due = self._alive_due if self._page.upto == self._recorded else min(self._alive_due, self._record_due)
-        if self._store.unfinished:
-            due = min(due, self._groups_due)
-        return max(0.0, due - time.monotonic())
+        return max(0.0, min(due, self._later.due) - time.monotonic())
 
     def _say_alive(self) -> None:
         """Tell on the page that the writer works, and how it does."""
@@ -210,21 +208,6 @@ class WriterRole:
             log.error("%s", error)
         except Exception as error:
             self._report("the note of what is committed", error)
-
-    def _continue_groups(self) -> None:
-        """A part of what changes of groups left to do, if any, also from before a restart; others get most of the time."""
-        if not self._store.unfinished or time.monotonic() < self._groups_due:
-            return
-        begun, rest = time.monotonic(), ALIVE_INTERVAL
-        try:
-            rest = self._store.execute(ContinueGroups(), int(self._now())) or 0.0
-        except StorageError as error:
-            log.error("%s", error)
-        except Exception as error:
-            self._report("what changes of groups left to do", error)
-        now = time.monotonic()
-        self._groups_due = now + max(rest, SHARE * (now - begun) if self._queue else 0.0)
-        self._commit()
 
     def _finish(self) -> None:
         """What arrived is done and answered, as far as it can be sent."""

@@ -145,16 +145,10 @@ class SqliteWriter:
                 self._own.members, self._own.is_due = command.most, True
                 return cast(T, None)
             if isinstance(command, ContinueGroups):
-                return cast(T, self._continue_groups(transaction))
+                return cast(T, moving.go_on(transaction, self.connection))
             return cast(T, work(self.connection, command, transaction, now))
 
         return self.transact(carry_out, now)
-
-    def _continue_groups(self, transaction: Transaction) -> float | None:
-        """See commands.ContinueGroups."""
-        more = moving.go_on(transaction, self.connection)
-        self._known.unfinished = more
-        return 0.0 if more else None
 
     def hand_signer(self, signer: RelaySigner) -> None:
         """From now on the relay's own key signs what is said with events and commands."""
@@ -216,7 +210,15 @@ class SqliteWriter:
         return result
 
     def _transaction(self) -> Transaction:
-        return Transaction(self.connection, self._meaning, self._bindings, self._known, self.last_seq)
+        signer = self._own.signer
+        return Transaction(
+            self.connection,
+            self._meaning,
+            self._bindings,
+            self._known,
+            last_seq=self.last_seq,
+            relay="" if signer is None else signer.pubkey,
+        )
 
     def _forget(self) -> None:
         """What is remembered of a transaction that was rolled back."""
