@@ -15,6 +15,7 @@ from relay.commands import (
     key_tools,
     maintenance,
     master_secret,
+    mcp_server,
     publish,
     scan,
     search,
@@ -43,6 +44,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     sync.sync,
     *feed.VERBS,
     *search.VERBS,
+    mcp_server.mcp,
 )
 
 

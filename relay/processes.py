@@ -80,7 +80,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
     """
     import uvloop  # noqa: F401, as the next two: once for all roles
 
-    from relay.federation import role as _  # noqa: F401
+    from relay.federation import role as _role  # noqa: F401
     from relay.http import app as http
 
     http.load()
@@ -226,7 +226,7 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
     from relay import search  # it loads what no other role may
 
     config = _settings(plan)
-    reader = partial(app.open_reader, config, plan.page.fronts + 2)
+    reader = partial(app.open_reader, config, plan.page.fronts + 2, plan.page)
     return await search.run_role(
         config,
         plan.page,
@@ -259,7 +259,7 @@ async def _federate(plan: ProcessPlan, pipes: SupervisorPipes) -> int:
         plan.page,
         plan.page.fronts + 2,
         pipes,
-        reader=partial(app.open_reader, config, plan.page.fronts + 2),
+        reader=partial(app.open_reader, config, plan.page.fronts + 2, plan.page),
         unlock=unlock,
         reload=lambda current: app.reloaded(current, plan.load),
         writer_path=plan.writer,
@@ -292,7 +292,7 @@ async def _serve(
     faults = Faults()
     loop.set_exception_handler(faults.handle)
     async with contextlib.AsyncExitStack() as stack:
-        store = await app.open_reader(config, plan.page.fronts + 2)
+        store = await app.open_reader(config, plan.page.fronts + 2, plan.page)
         stack.push_async_callback(store.close)
         secrets = app.unlock(config, await store.ask(lambda tables: tables.secret_check()))
         settings = Settings(config, app.relay_url(config, plan.url))

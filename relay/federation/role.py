@@ -1,4 +1,4 @@
-"""The peers role: federation as a process of its own. It follows the log, and hands in what peers bring by a pipeline of its own."""
+"""The peers role: federation as a process of its own, which follows the log and has a pipeline for what peers bring."""
 
 import asyncio
 import contextlib
@@ -21,6 +21,7 @@ from relay.server.supervision import Faults, Tasks
 
 ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life
 
+
 async def run_role(
     settings: Settings,
     page: SharedPage,
@@ -34,8 +35,8 @@ async def run_role(
 ) -> int:
     """Run the peers role until SIGTERM; its exit status. Raises ConfigError and StorageError where it cannot start.
 
-    `role` is its number on the page, `reader` opens the database, `unlock` gives the relay's secret key, `reload` the settings after
-    SIGHUP, `writer_path` is where the writer listens.
+    `role` is its number on the page, `reader` opens the database, `unlock` gives the relay's secret key, `reload` the settings
+    after SIGHUP, `writer_path` is where the writer listens.
     """
     page.begin(role)
     faults = Faults()

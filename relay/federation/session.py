@@ -83,7 +83,9 @@ class PeerSession:
         self._door = parts.door
         self._source = parts.source
         self._federation = federation
-        self._downloads = Downloads(connection, parts.door, record.counts, received=self._received, not_given=self._not_given)
+        self._downloads = Downloads(
+            connection, parts.door, record.counts, received=self._received, not_given=self._not_given
+        )
         self._ephemeral: deque[LiveEvent] = deque(maxlen=MOST_EPHEMERAL)
         self._committed = asyncio.Event()
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id
