@@ -21,7 +21,7 @@ AT_ONCE: Final = 256  # events of one peer that are under way
 _AGAIN: Final = 0.05  # seconds until a full pipeline is looked at again
 
 
-class Quota:
+class PeerQuota:
     """So many events an hour, which may come at once; whoever takes more waits. 0 is no limit."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +54,7 @@ class Quota:
 class PeerDoor(PublicEvents):
     """relay.federation.store.LocalEvents of one peer in a running relay. `url` is the peer's, the origin of whom it brings."""
 
-    def __init__(self, url: str, reader: Reader, ingest: Ingest, publisher: Publisher, quota: Quota) -> None:
+    def __init__(self, url: str, reader: Reader, ingest: Ingest, publisher: Publisher, quota: PeerQuota) -> None:
         super().__init__(reader)
         self.policy = PeerPolicy()
         self._url = url

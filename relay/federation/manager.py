@@ -16,7 +16,7 @@ from relay.client.errors import BadUrl
 from relay.client.signer import Key, Signer
 from relay.config import ConfigError, PeerSettings
 from relay.federation.addresses import normal
-from relay.federation.door import PeerDoor, Quota
+from relay.federation.door import PeerDoor, PeerQuota
 from relay.federation.peer import PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
@@ -82,7 +82,7 @@ class PeerManager:
         self._relay = relay
         self._runners: dict[str, PeerRunner] = {}
         self._records: dict[str, PeerRecord] = {}
-        self._quotas: dict[str, Quota] = {}
+        self._quotas: dict[str, PeerQuota] = {}
         self._noticed = asyncio.Event()
         self._look = asyncio.Event()
         self._look.set()
@@ -158,8 +158,8 @@ class PeerManager:
             elif url not in wanted:
                 record.tell(state="paused" if row.paused else "stopped")
 
-    def _quota(self, url: str) -> Quota:
-        return self._quotas.setdefault(url, Quota())
+    def _quota(self, url: str) -> PeerQuota:
+        return self._quotas.setdefault(url, PeerQuota())
 
     def _start(self, url: str, settings: PeerSettings, record: PeerRecord) -> None:
         relay = self._relay

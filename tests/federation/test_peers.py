@@ -1,17 +1,13 @@
 """Relays that stay in step by their settings: `[[peers]]`."""
 
 import asyncio
-import json
-import os
-import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from relay.protocol.event import Event
-from tests.e2e.harness import PATIENCE, Server, client, fresh_key, now, serving
+from tests.e2e.harness import PATIENCE, Server, fresh_key, now, serving
 from tests.factories import make_event
 from tests.federation.test_sync import ids, notes, store
 
@@ -57,7 +53,10 @@ async def test_two_relays_come_in_step_and_stay_so(tmp_path: Path, processes: st
             await store(here, *ours)
             everything = {event.id for event in ours + theirs}
             await same(here, there, everything)
-            live = [make_event(key, content="there", created_at=now()), make_event(key, content="here", created_at=now())]
+            live = [
+                make_event(key, content="there", created_at=now()),
+                make_event(key, content="here", created_at=now()),
+            ]
             await store(there, live[0])
             await store(here, live[1])
             await same(here, there, everything | {event.id for event in live})
