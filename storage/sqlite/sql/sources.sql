@@ -27,6 +27,18 @@ SELECT json_group_array(json_array(
 FROM identity_keys AS k CROSS JOIN posting_identities AS i ON i.id = k.posting_identity_id
 WHERE k.pubkey IN ({pubkeys})
 
+-- name: children
+SELECT json_group_array(id) FROM groups WHERE parent IN ({ids})
+
+-- name: users
+SELECT json_group_array(json_array(pubkey, user_id)) FROM user_keys WHERE pubkey IN ({pubkeys})
+
+-- name: identifiers
+SELECT json_group_array(json_array(lower(hex(id)), identifier)) FROM issue_identifiers WHERE id IN ({ids})
+
+-- name: operators
+SELECT value FROM meta WHERE name = 'operators'
+
 -- name: standings
 SELECT json_group_array(json_array(
     lower(hex(v.id)), v.seq, CASE WHEN p.seq IS NOT NULL THEN 'posts' WHEN c.seq IS NOT NULL THEN 'comments' END
