@@ -18,7 +18,7 @@ class SettingRow(msgspec.Struct, frozen=True):
     reloadable: bool
 
 
-class CommandGroup(msgspec.Struct, frozen=True):
+class SettingsTable(msgspec.Struct, frozen=True):
     """One table of the TOML file; `about` says what its settings have in common."""
 
     name: str
@@ -34,12 +34,12 @@ class InForce(msgspec.Struct, frozen=True):
     value: str
 
 
-def settings() -> list[CommandGroup]:
+def settings() -> list[SettingsTable]:
     """Every setting, by section, in the order of the code."""
     groups = []
     for section in msgspec.structs.fields(Config):
         rows = [_row(setting) for setting in SETTINGS if setting.section == section.name]
-        groups.append(CommandGroup(section.name, (section.type.__doc__ or "").split("\n")[0], rows))
+        groups.append(SettingsTable(section.name, (section.type.__doc__ or "").split("\n")[0], rows))
     return groups
 
 

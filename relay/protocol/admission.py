@@ -12,9 +12,11 @@ import msgspec
 from relay.errors import Reject
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import Facts, Need
+from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Projection
 
 OPERATOR = "operator"  # who removed an event, when it was not a key
+GROUP_MODERATOR = "moderator"  # the same: whoever moderates the group that the event belongs to (NIP-29)
 
 
 class Door(enum.IntEnum):
@@ -29,8 +31,8 @@ class Door(enum.IntEnum):
 class RemoveEvent(msgspec.Struct, frozen=True, gc=False):
     """Remove one event if it is here, and refuse it from now on wherever `by` may delete it (NIP-09).
 
-    `by` is the deleting pubkey or OPERATOR. The handler has checked the right to it where the event is live; where it
-    is not, the mark waits and `Facts.deleters` has it when the event comes.
+    `by` is the deleting pubkey, OPERATOR or GROUP_MODERATOR. The handler has checked the right to it where the event is
+    live; where it is not, the mark waits and `Facts.deleters` has it when the event comes.
     """
 
     id: str
@@ -112,17 +114,19 @@ class ProvisionIdentity(msgspec.Struct, frozen=True, gc=False):
     most_an_hour: int = 0
 
 
-Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity
+Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity | GroupChange
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
     """What the log does with an event.
 
     `refusal`: not stored, answered with it; the removals still happen. `store` False: accepted and sent, never stored
-    (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients) or group ids; an empty one is
-    nobody. `replaces`: id of the live version that leaves as this one comes, without a mark. `actions` change primary
-    data in the event's own transaction; one that cannot be carried out refuses the event. `emits`: what the relay's own key
-    says with it, stored in the same transaction. `message` goes into `OK true`.
+    (ephemeral). `audience`: None for everyone, else who may read it: pubkeys (recipients), members or moderators of a group
+    (relay.protocol.groups.state); an empty one is nobody. `group` is the id of the group that it belongs to, of those of this
+    relay: then its audience follows that group's settings (relay.protocol.groups.belonging). `replaces`: id of the live version
+    that leaves as this one comes, without a mark. `actions` change primary data in the event's own transaction; one that cannot
+    be carried out refuses the event. `emits`: what the relay's own key says with it, stored right after it in the same
+    transaction. `message` goes into `OK true`. `expires` False: it stays, whatever its expiration tag says (NIP-40).
     """
 
     store: bool = True
@@ -133,6 +137,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     actions: tuple[Action, ...] = ()
     message: str = ""
     emits: tuple[Draft, ...] = ()
+    group: str | None = None
+    expires: bool = True
 
 
 Key = tuple[str, str]  # (table, key): a derived row that may have changed

@@ -14,6 +14,7 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.event import Event
+from relay.protocol.groups.state import Group, Invite, Member
 
 ROUNDS: Final = 3  # in which `needs` must come to an end
 
@@ -29,9 +30,21 @@ Family = Literal[
     "invites",
     "passages",
     "tokens",
+    "groups",
+    "members",
+    "group_invites",
+    "invite_groups",
+    "group_of",
+    "owners",
+    "previous",
+    "group_counts",
+    "invite_counts",
+    "member_counts",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
-LEADING: Final = frozenset(("events", "closed"))  # only what is found of these may lead to further needs
+LEADING: Final = frozenset(
+    ("events", "closed", "groups", "group_of", "invite_groups")
+)  # what others give leads to no needs
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -109,6 +122,17 @@ class Facts(msgspec.Struct):
     invites: dict[str, int | None] = {}  # until when an unused invite is good, by the hash of its code
     tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has
+    relay: str = ""  # the relay's own pubkey (NIP-11 `self`), "" where there is none; known without being asked for
+    groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
+    members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key
+    group_invites: dict[str, Invite | None] = {}  # by relay.protocol.groups.state.invite_key
+    invite_groups: dict[str, tuple[str, ...]] = {}  # by the hash of a code: the groups that it is of; two are enough
+    group_of: dict[str, str | None] = {}  # the group of the live event with this id, its own or inherited
+    owners: dict[str, int] = {}  # how many members of a group have the role owner
+    previous: dict[str, bool] = {}  # by relay.protocol.groups.state.previous_key: whether a live event of it begins so
+    group_counts: dict[str, int] = {}  # how many groups this key began that have not ended, under "" how many there are
+    invite_counts: dict[str, int] = {}  # codes of a group that are neither revoked, nor used up, nor expired
+    member_counts: dict[str, int] = {}
 
     def missing(self, needs: Iterable[Need]) -> list[Need]:
         """What of this has not been looked up."""

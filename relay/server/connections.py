@@ -15,7 +15,17 @@ from relay.server.supervision import Faults
 CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
 
 
-class OpenConnection(Protocol):
+class FlushedConnection(Protocol):
+    """A connection as it is written to."""
+
+    def flush(self) -> None:
+        """Write out what is queued."""
+
+    def abort(self) -> None:
+        """Cut it now."""
+
+
+class OpenConnection(FlushedConnection, Protocol):
     """A connection as it is looked after; times are seconds of the clock of this front."""
 
     session: Session
@@ -24,9 +34,6 @@ class OpenConnection(Protocol):
     heard_at: float
     pinged_at: float
     closing_at: float  # when the closing handshake began, 0 before
-
-    def flush(self) -> None:
-        """Write out what is queued."""
 
     def consider_reading(self) -> None:
         """Read on, if there is room."""
@@ -46,9 +53,6 @@ class OpenConnection(Protocol):
     def say_goodbye(self, code: int, reason: str) -> None:
         """Begin the closing handshake, and read on for the peer's close frame only."""
 
-    def abort(self) -> None:
-        """Cut it now."""
-
 
 class Connections:
     """`room` says whether clients that wait may go on sending. All methods are called on the loop."""
@@ -59,7 +63,7 @@ class Connections:
         self._faults = faults
         self.open: set[OpenConnection] = set()
         self.paused: set[OpenConnection] = set()
-        self.dirty: set[OpenConnection] = set()  # have something queued
+        self.dirty: set[FlushedConnection] = set()  # have something queued
 
     def forget(self, connection: OpenConnection) -> None:
         """It is closed."""
@@ -112,7 +116,7 @@ class Connections:
         elif server.ping_interval and now - connection.heard_at > server.ping_interval:
             connection.ping(now)
 
-    def _attend(self, connection: OpenConnection, work: Callable[[], None]) -> None:
+    def _attend(self, connection: FlushedConnection, work: Callable[[], None]) -> None:
         """Do something about one connection; where that fails, that one is cut, since it may have missed something."""
         try:
             work()

@@ -308,6 +308,16 @@ def bodies(connection: sqlite3.Connection, seqs: Sequence[int], now: int) -> dic
     return found
 
 
+def readable(connection: sqlite3.Connection, seqs: Sequence[int], scope: Scope) -> list[int]:
+    """Those of these events that the scope shows."""
+    hidden: set[int] = set()
+    for start in range(0, len(seqs), SIZES[-1]):
+        part = padded(list(seqs[start : start + SIZES[-1]]))
+        sql = listed(named("lookup")["audiences"], ("seqs", len(part)))
+        hidden.update(seq for seq, audience in connection.execute(sql, part) if not _shown(audience, scope))
+    return [seq for seq in seqs if seq not in hidden]
+
+
 def seqs_of(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit: int) -> list[int]:
     """The seqs of the newest matching events, at most `limit`, in no order."""
     if wanted.is_empty():

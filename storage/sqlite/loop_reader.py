@@ -8,12 +8,15 @@ Time is the thread's own CPU time: on a busy machine the thread also waits for a
 nearly everything. Waiting for a slow disk costs no CPU time, so that there is a bound on the wall as well, far above.
 """
 
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from time import monotonic, thread_time
 from typing import Final, TypeVar
 
 from relay.protocol.filter import Filter
+from storage.base import StorageError
+from storage.sqlite import database_file
 
 _MOST: Final = 0.001  # seconds of the thread's CPU time
 _PATIENCE: Final = 0.05  # seconds on the wall
@@ -53,6 +56,14 @@ class LoopReader:
             pause = _PAUSE * spent if now < self._wall_end else _SLOW_PAUSE * (now - begun)
             self._resting_until = now + pause
             return None
+
+    def run_to_end(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` gives, however long it takes; for a few look-ups by key. Raises StorageError where the database fails."""
+        self._end = self._wall_end = math.inf
+        try:
+            return work(self._connection)
+        except sqlite3.Error as error:
+            raise database_file.failure(error) or StorageError(str(error)) from error
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""

@@ -157,14 +157,19 @@ class SqliteReader:
         *,
         after: tuple[int, str] | None = None,
     ) -> Found:
-        """What any of the filters matches; see storage.base.Reader."""
+        """What any of the filters matches; see storage.base.Log."""
         place = None if after is None else (after[0], events.rank(after[1]))
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: answer(connection, filters, scope, limits))
 
-    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
-        """The wire forms of these events in the order asked."""
-        found = await self.run(lambda connection: lookup.bodies(connection, seqs, now))
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+        """The wire forms of these events in the order asked; see storage.base.Reader."""
+        scope = None if readers is None else lookup.Scope(entries.visible_prefixes(readers), now)
+
+        def read(connection: sqlite3.Connection) -> dict[int, bytes]:
+            return lookup.bodies(connection, seqs if scope is None else lookup.readable(connection, seqs, scope), now)
+
+        found = await self.run(read)
         return [found[seq] for seq in seqs if seq in found]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
@@ -173,7 +178,7 @@ class SqliteReader:
         return await self.run(lambda connection: _count(connection, filters, scope, offset))
 
     async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
-        """(created_at, id) of what the filter matches; see storage.base.Reader."""
+        """(created_at, id) of what the filter matches; see storage.base.ComparedLog."""
         scope = lookup.Scope(entries.visible_prefixes(readers), now)
         return await self.run(lambda connection: lookup.items(connection, wanted, scope, most))
 
@@ -196,7 +201,7 @@ class SqliteReader:
             after = page[-1].seq
 
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
-        """The first live events with `after` < seq <= `upto`; see storage.base.Reader."""
+        """The first live events with `after` < seq <= `upto`; see storage.base.FollowedLog."""
 
         def read(connection: sqlite3.Connection) -> list[Logged]:
             rows = connection.execute(named("lookup")["follow"], (after, upto, most))
@@ -207,6 +212,14 @@ class SqliteReader:
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables."""
         return await self.soon(lambda connection: work(SqliteLookups(connection)))
+
+    def try_ask(self, work: Callable[[Lookups], T]) -> T | None:
+        """As `ask`, where that takes a moment."""
+        return self._quick.run(lambda connection: work(SqliteLookups(connection)))
+
+    def ask_here(self, work: Callable[[Lookups], T]) -> T:
+        """As `ask`, on the caller's thread."""
+        return self._quick.run_to_end(lambda connection: work(SqliteLookups(connection)))
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""

@@ -169,8 +169,9 @@ class MemoryLog:
             if matches(wanted, row[1]) and (row[2] is None or not readers.isdisjoint(row[2])):
                 yield row
 
-    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
-        bodies = {seq: event for seq, event, _ in self.rows}
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+        rows = self.rows if readers is None else self._visible(Filter(), readers)
+        bodies = {seq: event for seq, event, _ in rows}
         return [wire(bodies[seq]) for seq in seqs if seq in bodies]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:

@@ -10,7 +10,7 @@ from websockets.frames import Opcode
 
 from relay.config import Access, Config, LimitSettings, Rates, Server, Storage
 from relay.protocol.event import Event, wire
-from relay.server import websocket
+from relay.server import effects, websocket
 from tests.factories import keypair, make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import Client, MemoryLog, make_hub, settle
@@ -149,7 +149,7 @@ async def test_keys_add_up_and_each_auth_is_answered(relay: Relay) -> None:
 
 
 async def test_the_keys_of_a_connection_are_bounded(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "MAX_KEYS", 2)
+    monkeypatch.setattr(effects, "MAX_KEYS", 2)
     client = Client(relay())
     for key in (1, 2, 3, 1):
         authenticate(client, key)

@@ -10,6 +10,8 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC, Expected, Limits, LogWriter, Outcome, Reader, Status
 from storage.commands import RemoveMatching, Sweep
+from storage.identities.commands import Register
+from storage.identities.types import Lookups, NewIdentity
 from tests.factories import keypair, make_event
 from tests.storage.histories import NOW, incoming
 
@@ -392,6 +394,26 @@ class Contract:
         log.write(*some)
         log.writer.execute(RemoveMatching(of(ids=[some[1].id]), 1), NOW)
         assert await log.reader.fetch([3, 2, 99, 1], NOW) == [events.wire(some[2]), events.wire(some[0])]
+
+    async def test_fetches_for_readers_only_what_they_may_read(self, log: Log) -> None:
+        some = [*notes("a"), make_event(0, kind=4, tags=[["p", BOB]], created_at=9), *notes("b")]
+        log.write(*some)
+        whole = [events.wire(one) for one in some]
+        assert await log.reader.fetch([3, 2, 99, 1], NOW, PUBLIC) == [whole[2], whole[0]]
+        assert await log.reader.fetch([3, 2, 1], NOW, frozenset([CAROL])) == [whole[2], whole[0]]
+        assert await log.reader.fetch([3, 2, 1], NOW, frozenset([BOB])) == [whole[2], whole[1], whole[0]]
+        assert await log.reader.fetch([2], NOW, PUBLIC) == await log.reader.fetch([], NOW, PUBLIC) == []
+
+    async def test_looks_things_up_on_the_spot(self, log: Log) -> None:
+        row, code = "1" * 32, "2" * 64
+        new = NewIdentity(row, "sandpiper", None, row, code, ALICE, b"x", code, NOW + 9)
+        log.writer.execute(Register(new), NOW)
+
+        def named(tables: Lookups) -> str:
+            found = tables.identity_named("sandpiper")
+            return "" if found is None else found.id
+
+        assert await log.reader.ask(named) == log.reader.try_ask(named) == log.reader.ask_here(named) == row
 
     async def test_nothing_goes_in_and_nothing_comes_out(self, log: Log) -> None:
         assert log.write() == []

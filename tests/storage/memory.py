@@ -343,9 +343,11 @@ class MemoryReader:
         ordered = sorted(chosen.values(), key=_newest_first)
         return Found([stored.incoming.wire for stored in ordered], (), complete, cut)
 
-    async def fetch(self, seqs: Sequence[int], now: int) -> list[bytes]:
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
         """The wire forms of these events in the order asked."""
         live = {s.seq: s for s in self._log.live.values() if s.expires_at is None or s.expires_at > now}
+        if readers is not None:
+            live = {seq: stored for seq, stored in live.items() if stored.readable(readers, now)}
         return [live[seq].incoming.wire for seq in seqs if seq in live]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
@@ -377,6 +379,14 @@ class MemoryReader:
 
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables."""
+        return self.ask_here(work)
+
+    def try_ask(self, work: Callable[[Lookups], T]) -> T | None:
+        """As `ask`."""
+        return self.ask_here(work)
+
+    def ask_here(self, work: Callable[[Lookups], T]) -> T:
+        """As `ask`."""
         return work(SqliteLookups(self._log.connection))
 
     async def close(self) -> None:

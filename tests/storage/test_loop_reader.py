@@ -2,6 +2,7 @@ import sqlite3
 
 import pytest
 
+from storage.base import StorageError
 from storage.sqlite.loop_reader import LoopReader, is_small
 from tests.storage.contract import of
 
@@ -82,3 +83,17 @@ def test_lets_other_errors_through() -> None:
 )
 def test_a_question_is_small_by_the_values_it_names(asked: list, small: bool) -> None:
     assert is_small(asked) is small
+
+
+def test_what_must_be_known_is_looked_up_to_the_end_even_in_a_pause() -> None:
+    asked = quick(Clock(step=0.0006))
+    assert ask(asked, ENDLESS) is None
+    assert ask(asked) is None
+    counted = asked.run_to_end(lambda connection: int(connection.execute(ENDLESS).fetchone()[0]))
+    assert counted == 1_000_000
+
+
+def test_a_database_that_fails_says_so_where_it_must_be_known() -> None:
+    asked = quick(Clock(step=0))
+    with pytest.raises(StorageError):
+        asked.run_to_end(lambda connection: connection.execute("SELECT * FROM nothing").fetchone())

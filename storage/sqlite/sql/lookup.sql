@@ -27,6 +27,9 @@ SELECT count(*) FROM (SELECT 1 FROM entries AS e WHERE e.key IN ({keys}) LIMIT ?
 SELECT CAST('[' || group_concat(seq) || ']' AS BLOB), CAST(group_concat(wire, char(10)) AS BLOB)
 FROM events WHERE seq IN ({seqs}) AND (expires_at IS NULL OR expires_at > ?)
 
+-- name: audiences
+SELECT seq, audience FROM events WHERE seq IN ({seqs}) AND audience IS NOT NULL
+
 -- name: among
 SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, pubkey, audience
 FROM events

@@ -1,0 +1,76 @@
+"""Which group an event belongs to, and who may read it there: one definition for those who admit events and those who keep them.
+
+Rule: an event with an `h` tag belongs to the group that the tag names or to none. One without belongs to the group of what it
+answers, if its kind is one that answers, in whatever order the two came. So an event of a group names it by `h` or not at all.
+"""
+
+from typing import Final
+
+from relay.protocol import kinds
+from relay.protocol.event import Event, first_value, has_tag, values
+from relay.protocol.groups import state
+from relay.protocol.groups.state import Group
+
+PUT_USER: Final = 9000
+REMOVE_USER: Final = 9001
+DELETE_GROUP: Final = 9008
+CREATE_INVITE: Final = 9009
+JOIN_REQUEST: Final = 9021
+LEAVE_REQUEST: Final = 9022
+
+REPOST: Final = 6  # NIP-18
+GENERIC_REPOST: Final = 16  # NIP-18
+POLL_RESPONSE: Final = 1018  # NIP-88
+VOICE_COMMENT: Final = 1244  # NIP-A0
+REPORT: Final = 1984  # NIP-56
+LABEL: Final = 1985  # NIP-32
+ZAP: Final = 9735  # NIP-57
+
+ANSWERING: Final = frozenset(
+    (
+        kinds.DELETION,
+        REPOST,
+        kinds.REACTION,
+        GENERIC_REPOST,
+        kinds.EDIT,
+        POLL_RESPONSE,
+        kinds.COMMENT,
+        VOICE_COMMENT,
+        REPORT,
+        LABEL,
+        ZAP,
+    )
+)
+
+
+def answered(event: Event) -> tuple[str, ...]:
+    """The ids of the events whose group it inherits: that of the first of them which has one.
+
+    Its root (the first `E`), the first and the last `e`; none for an event with an `h` tag and for kinds that do not answer.
+    """
+    if event.kind not in ANSWERING or has_tag(event, "h"):
+        return ()
+    named = values(event, "e")
+    found = (*values(event, "E")[:1], *named[:1], *named[-1:])
+    return tuple(dict.fromkeys(one for one in found if kinds.is_hex(one, 64)))
+
+
+def audience(event: Event, group: Group) -> tuple[str, ...] | None:
+    """Who may read an event that belongs to the group as it stands: None is everyone, () nobody.
+
+    Codes, and their use, are for those who moderate, whatever the group's settings. Of an ended group nothing is served but
+    that it has ended.
+    """
+    kind = event.kind
+    if group.ended and kind != DELETE_GROUP:
+        return ()
+    if kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code")):
+        return state.moderators(group.id), event.pubkey
+    if not group.private:
+        return None
+    if kind in (PUT_USER, REMOVE_USER):
+        named = [pubkey for pubkey in values(event, "p") if kinds.is_hex(pubkey, 64)]
+        return tuple(dict.fromkeys((state.members(group.id), *named)))
+    if kind == LEAVE_REQUEST:
+        return state.members(group.id), event.pubkey
+    return (state.members(group.id),)
