@@ -37,7 +37,7 @@ _COUNTED: Final = ("posts", "comments")
 _ARMS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public events by kind, and private ones
 _FIRST: Final = (-1, 0, 0)
 
-_pages: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int | None, str]])
+_pages: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int | None, str, str | None]])
 _counters: Final = msgspec.json.Decoder(list[tuple[int, str, int, int, int, int, int, int, int, int]])
 
 

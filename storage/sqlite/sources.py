@@ -1,7 +1,7 @@
 """Sources of derived rows over SQLite: looked up for many keys at once, remembered for as long as one refresh lasts."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import count
 from typing import Any, Final
@@ -10,16 +10,20 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol.chunks import Cutting
+from relay.protocol.groups.state import Group, Member, member_key
 from relay.protocol.rows import About, Children, FeedPlace, Live, Owner, Place, Projection, Tagged
 from storage.sqlite import entries
+from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.row_statements import statements_of
 from storage.sqlite.search import writing as search
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 _Newest = tuple[int, str, str]  # kind, pubkey, about
 
-_lives: Final = msgspec.json.Decoder(list[tuple[int, int, int | None, str]])
-_numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str]])
+_Columns = tuple[int, int, int | None, str, str | None]  # number, received_at, expires_at, audience in hex, group
+
+_lives: Final = msgspec.json.Decoder(list[_Columns])
+_numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str, str | None]])
 _owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
 _names: Final = msgspec.json.Decoder(tuple[str, ...])
 _pairs: Final = msgspec.json.Decoder(list[tuple[str, str]])
@@ -41,15 +45,15 @@ class SqliteSources:
         self._connection = connection
         self._projections = {projection.table: projection for projection in projections}
         self.missed = False
-        self._wanted: dict[str, dict[Any, None]] = {
-            name: {} for name in ("events", "newest", "versions", "owners", "users", "identifiers", "standings", "rows")
-        }
+        self._wanted: dict[str, dict[Any, None]] = {name: {} for name in _LOADS}
         self._events: dict[str, Live | None] = {}
         self._newest: dict[_Newest, Live | None] = {}
         self._versions: dict[str, Live | None] = {}
         self._owners: dict[str, Owner | None] = {} if owners is None else owners
         self._users: dict[str, str] = {}
         self._identifiers: dict[str, str | None] = {}
+        self._groups: dict[str, Group | None] = {}
+        self._members: dict[str, Member | None] = {}
         self._standings: dict[str, FeedPlace | None] = {}
         self._rows: dict[tuple[str, int], msgspec.Struct | None] = {}
 
@@ -104,6 +108,21 @@ class SqliteSources:
         self._miss("users", pubkey)
         return ""
 
+    def group(self, group_id: str) -> Group | None:
+        """The group with this id."""
+        if group_id in self._groups:
+            return self._groups[group_id]
+        self._miss("groups", group_id)
+        return None
+
+    def member(self, pubkey: str, group_id: str) -> Member | None:
+        """How a key stands to a group."""
+        key = member_key(pubkey, group_id)
+        if key in self._members:
+            return self._members[key]
+        self._miss("members", key)
+        return None
+
     def identifier(self, event_id: str) -> str | None:
         """What an issue is called."""
         if event_id in self._identifiers:
@@ -151,22 +170,15 @@ class SqliteSources:
         self._versions.clear()
         self._users.clear()
         self._identifiers.clear()
+        self._groups.clear()
+        self._members.clear()
 
     def fetch(self) -> None:
         """Look up what was missed."""
-        for family, load in (
-            ("events", self._load_events),
-            ("newest", self._load_newest),
-            ("versions", self._load_versions),
-            ("owners", self._load_owners),
-            ("users", self._load_users),
-            ("identifiers", self._load_identifiers),
-            ("standings", self._load_standings),
-            ("rows", self._load_rows),
-        ):
+        for family, load in _LOADS.items():
             wanted = self._wanted[family]
             if wanted:
-                load(list(wanted))
+                load(self, list(wanted))
                 wanted.clear()
 
     def _one(self, name: str, values: Sequence[Any], field: str, group: str = "?") -> Any:
@@ -224,6 +236,13 @@ class SqliteSources:
         for part in _parts(pubkeys):
             (found,) = self._one("users", part, "pubkeys")
             self._users.update(_pairs.decode(found))
+
+    def _load_groups(self, ids: list[str]) -> None:
+        found = KnownGroups(self._connection).find(ids)
+        self._groups.update((group_id, None if row is None else row.group) for group_id, row in found.items())
+
+    def _load_members(self, keys: list[str]) -> None:
+        self._members.update(KnownGroups(self._connection).members(keys))
 
     def _load_identifiers(self, ids: list[str]) -> None:
         self._identifiers.update(dict.fromkeys(ids))
@@ -285,6 +304,20 @@ class SqliteSources:
                 yield from found.split(",")
 
 
+_LOADS: Final[dict[str, Callable[[SqliteSources, list[Any]], None]]] = {
+    "events": SqliteSources._load_events,
+    "newest": SqliteSources._load_newest,
+    "versions": SqliteSources._load_versions,
+    "owners": SqliteSources._load_owners,
+    "users": SqliteSources._load_users,
+    "identifiers": SqliteSources._load_identifiers,
+    "groups": SqliteSources._load_groups,
+    "members": SqliteSources._load_members,
+    "standings": SqliteSources._load_standings,
+    "rows": SqliteSources._load_rows,
+}
+
+
 def numbered(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[Live]:
     """The live events with these numbers."""
     for part in _parts(list(seqs)):
@@ -293,12 +326,12 @@ def numbered(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[Li
         yield from lives_of(_lives.decode(columns), wires)
 
 
-def lives_of(columns: Iterable[tuple[int, int, int | None, str]], wires: bytes | None) -> list[Live]:
-    """Events as an answer has them: (number, received_at, expires_at, audience in hex) of each, and their JSON by lines."""
+def lives_of(columns: Iterable[_Columns], wires: bytes | None) -> list[Live]:
+    """Events as an answer has them: the columns of each, and their JSON by lines."""
     bodies = [] if wires is None else wires.split(b"\n")
     return [
-        Live(seq, events.parse(wire), received_at, expires_at, bytes.fromhex(audience) or None)
-        for (seq, received_at, expires_at, audience), wire in zip(columns, bodies, strict=True)
+        Live(seq, events.parse(wire), received_at, expires_at, bytes.fromhex(audience) or None, group)
+        for (seq, received_at, expires_at, audience, group), wire in zip(columns, bodies, strict=True)
     ]
 
 

@@ -72,10 +72,10 @@ CREATE TABLE threads (
     project_id TEXT,
     agent_slug TEXT,
     metadata TEXT,
-    is_archived INTEGER NOT NULL,
+    is_archived INTEGER,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    is_shared INTEGER NOT NULL,
+    is_shared INTEGER,
     title TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
