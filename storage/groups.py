@@ -37,7 +37,7 @@ class GroupLookups(Protocol):
         after: str = "",
         limit: int = 100,
         *,
-        type: GroupType | None = None,
+        of_type: GroupType | None = None,
         parent: str | None = None,
         hidden: bool = False,
     ) -> list[Group]:

@@ -16,7 +16,7 @@ Audience = tuple[str, ...] | None
 
 
 class LogRow(msgspec.Struct, frozen=True, gc=False):
-    """An event in the log, or about to be. `size` is that of its wire form in bytes, `group` the number of its group, 0 for none."""
+    """An event in the log, or about to be. `size` is that of its wire form in bytes, `group` the number of its group or 0."""
 
     seq: int
     event: Event

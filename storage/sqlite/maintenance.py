@@ -11,6 +11,7 @@ from relay.protocol.facts import Version
 from storage import commands as given
 from storage.base import StorageError
 from storage.sqlite import database_file, entries, lookup, rebuilding
+from storage.sqlite.groups import moving
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
@@ -79,6 +80,7 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.CountRows: lambda connection, _command, transaction, _now: rebuilding.number(
         connection, transaction.projections
     ),
+    given.ContinueGroups: lambda connection, _command, transaction, _now: moving.go_on(transaction, connection),
     given.StoreVectors: lambda connection, command, *_: writing.store(connection, command.model, command.rows),
     given.BeginModel: lambda connection, command, *_: writing.begin(connection, command.model),
     given.AdoptModel: lambda connection, command, *_: writing.adopt(connection, command.model),

@@ -6,37 +6,48 @@ are there, and what is looked up later finds it in `Changes` or, once that is wr
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from keys import tokens
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import facts as facts_
-from relay.protocol import feed, kinds
-from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
+from relay.protocol import kinds
+from relay.protocol.admission import Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
+from relay.protocol.groups.belonging import MODERATION
+from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Written
 from storage.sqlite import entries, log_rows, lookup
 from storage.sqlite.changes import Changes
 from storage.sqlite.fact_reader import FactReader, newest
+from storage.sqlite.groups.changes import GroupChanges
+from storage.sqlite.groups.events import GroupEvents
+from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.groups.reads import GroupRow
 from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.statements import SIZES
 
-_EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-_PAGE: Final = 1000  # events of an author removed in one step
+EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
 
 
 class Transaction:
     """The log as it will be. `touched` is what derived rows may depend on."""
 
-    def __init__(self, connection: sqlite3.Connection, meaning: Meaning, bindings: Bindings) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        meaning: Meaning,
+        bindings: Bindings,
+        known: KnownGroups,
+        last_seq: Callable[[], int],
+    ) -> None:
         self._connection = connection
         self._meaning = meaning
         self._bindings = bindings
@@ -49,7 +60,21 @@ class Transaction:
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
         self.owners = bindings.owners
-        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
+        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
+        self.known = known
+        self.groups = GroupChanges(
+            connection, known, self.facts, changed=self.changed, touch=self._touch_row, last_seq=last_seq
+        )
+        self.group_events = GroupEvents(
+            connection,
+            known,
+            self.facts,
+            self.written,
+            flush=self.flush,
+            touch=self._touch_live,
+            forget=self._reader.forget_row,
+        )
+        self.lost: list[tuple[str, Event]] = []  # moderation events that left, each with its group
 
     # before decisions
 
@@ -59,6 +84,8 @@ class Transaction:
         batch = [one.event for one in incoming]
         self.require(*(("tokens", one.token.key) for one in incoming if one.token is not None))
         facts.events.update({event.id: event for event in batch})
+        if self.known.any:
+            facts.group_of.update({event.id: events.first_value(event, "h") for event in batch})
         asked: Sequence[Event] = batch
         for _ in range(ROUNDS):
             wanted: dict[Need, None] = {}
@@ -75,12 +102,17 @@ class Transaction:
                 break
             asked = leading
         self._reader.hold_versions(batch)
+        self.group_events.expect(batch)
         for event in batch:
             here = reader.present.get(event.id)
             if here is None:
                 facts.events.pop(event.id, None)
             elif not here:
                 facts.events[event.id] = None
+        if self.known.any:
+            present = [event.id for event in batch if reader.present.get(event.id) is not False]
+            facts.group_of.update((event.id, None) for event in batch)
+            reader.look_up([("group_of", one) for one in present])
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""
@@ -123,11 +155,15 @@ class Transaction:
 
     # changes
 
-    def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:
-        """Store an event that is not here."""
+    def put(
+        self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None, group: str | None = None
+    ) -> None:
+        """Store an event that is not here; `group` is the id of the group that it belongs to."""
         event, facts = incoming.event, self.facts
+        its_group = None if group is None else self.known.get(group)
+        number = 0 if its_group is None else its_group.number
         self.written.events.append(Logged(seq, incoming.wire, audience))
-        self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
+        self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire), number), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event
         if event.id in facts.targets:
@@ -139,19 +175,54 @@ class Transaction:
         if self._touch(event):
             packed = log_rows.pack_audience(audience)
             self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed)
+        if self.known.any:
+            self._put_in_group(event, its_group)
+
+    def _put_in_group(self, event: Event, group: GroupRow | None) -> None:
+        facts = self.facts
+        if group is not None:
+            begins_so = f"{event.id[:8]} {group.group.id}"
+            if begins_so in facts.previous:
+                facts.previous[begins_so] = True
+            if event.id in facts.group_of:
+                self._is_complete = False  # what was looked up for those who answer it counted on none
+        facts.group_of[event.id] = None if group is None else group.group.id
+        self.group_events.came(event, group)
 
     def take(self, event_id: str) -> None:
         """Remove one event, if it is here, without a mark."""
         row = self._reader.row(event_id)
         if row is not None:
-            self._take(row)
+            self.take_row(row)
+
+    def take_row(self, row: LogRow) -> None:
+        """Remove a stored event without a mark."""
+        event, facts = row.event, self.facts
+        self.written.remove(event.id)
+        self._changes.take(row)
+        self._reader.rows.pop(event.id, None)
+        for known in (facts.events, facts.targets):
+            if event.id in known:
+                known[event.id] = None
+        if event.id in self._reader.present:
+            self._reader.present[event.id] = False
+        address = events.address_of(event)
+        live = None if address is None else facts.versions.get(address)
+        if live is not None and live.id == event.id:
+            facts.versions[address or ""] = None
+        if row.group or event.id in facts.group_of:
+            self._take_from_group(row)
+        self._count(event, -1)
+        if self._touch(event):
+            self.touched.came.pop(event.id, None)
+            self.touched.left[event.id] = row.seq
 
     def take_seqs(self, seqs: Sequence[int]) -> Iterable[Event]:
         """Remove these stored events, few at a time, without marks; each event as it goes."""
         self.flush()
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
-                self._take(row)
+                self.take_row(row)
                 yield row.event
             self.flush()
 
@@ -167,22 +238,20 @@ class Transaction:
         if address in self.facts.closed:
             self.facts.closed[address] = newest(until, self.facts.closed[address])
 
-    def carry_out(self, removal: Removal) -> None:
-        """Remove what a removal covers, and mark it."""
-        match removal:
-            case RemoveEvent(event_id, by):
-                self.mark(event_id, by)
-                self.take(event_id)
-            case RemoveAddress():
-                self._remove_address(removal)
-            case RemoveEdits():
-                self._remove_edits(removal)
-            case RemoveAuthor():
-                self._remove_author(removal)
-
     def flush(self) -> None:
         """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
         self._changes.write(self._connection)
+
+    def act_on_group(self, change: GroupChange) -> None:
+        """What a decision changes of a group."""
+        self._is_complete = False
+        self.groups.carry_out(change)
+
+    def vanish(self, pubkey: str, until: int) -> None:
+        """Refuse this author's events up to this second, inclusive, from now on."""
+        self._changes.vanished[pubkey] = max(until, self._changes.vanished.get(pubkey, 0))
+        if pubkey in self.facts.vanished:
+            self.facts.vanished[pubkey] = max(until, self.facts.vanished[pubkey] or 0)
 
     # whose a key is
 
@@ -201,7 +270,7 @@ class Transaction:
 
     def touch_author(self, pubkey: str) -> None:
         """Refresh what depends on this key's events: whose key it is has changed."""
-        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), _EVERYTHING, FOR_EVER)
+        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), EVERYTHING, FOR_EVER)
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
                 self._touch(row.event)
@@ -212,23 +281,14 @@ class Transaction:
         live = self.require(("closed", address)).versions[address]
         return None if live is None else self.require(("events", live.id)).events[live.id]
 
-    def _take(self, row: LogRow) -> None:
+    def _take_from_group(self, row: LogRow) -> None:
         event, facts = row.event, self.facts
-        self.written.remove(event.id)
-        self._changes.take(row)
-        self._reader.rows.pop(event.id, None)
-        for known in (facts.events, facts.targets):
-            if event.id in known:
-                known[event.id] = None
-        if event.id in self._reader.present:
-            self._reader.present[event.id] = False
-        address = events.address_of(event)
-        live = None if address is None else facts.versions.get(address)
-        if live is not None and live.id == event.id:
-            facts.versions[address or ""] = None
-        self._count(event, -1)
-        if self._touch(event) and self.touched.came.pop(event.id, None) is None:
-            self.touched.left[event.id] = row.seq
+        facts.group_of[event.id] = None
+        for group_id in self.known.ids_of([row.group] if row.group else []).values():
+            if facts.previous.pop(f"{event.id[:8]} {group_id}", None) is not None:
+                self._is_complete = False
+            if event.kind in MODERATION:
+                self.lost.append((group_id, event))
 
     def _count(self, event: Event, sign: int) -> None:
         """Keep the number of the author's passages."""
@@ -245,42 +305,12 @@ class Transaction:
             self.touched.keys.setdefault(table, set()).add(key)
         return bool(keys)
 
-    # removals of many
+    def _touch_row(self, table: str, key: str) -> None:
+        """Note a derived row that follows from no event, if there is such a table."""
+        if any(projection.table == table for projection in self.projections):
+            self.touched.keys.setdefault(table, set()).add(key)
 
-    def _remove_address(self, removal: RemoveAddress) -> None:
-        until = Version(removal.until, removal.id)
-        self.mark_address(removal.address, until)
-        live = self.require(("closed", removal.address)).versions[removal.address]
-        if live is not None and not live.is_newer_than(until.created_at, until.id):
-            self.take(live.id)
-
-    def _remove_edits(self, removal: RemoveEdits) -> None:
-        """Without marks: that of the post refuses its edits."""
-        self.flush()
-        authors = self.require(("siblings", removal.by)).siblings[removal.by]
-        for start in range(0, len(removal.posts), SIZES[-1]):
-            posts = frozenset(removal.posts[start : start + SIZES[-1]])
-            wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
-            seqs = lookup.seqs_of(self._connection, wanted, _EVERYTHING, FOR_EVER)
-            for part in range(0, len(seqs), AT_ONCE):
-                for row in log_rows.of_seqs(self._connection, seqs[part : part + AT_ONCE]):
-                    if feed.edited(row.event) in posts:
-                        self._take(row)
-                self.flush()
-
-    def _remove_author(self, removal: RemoveAuthor) -> None:
-        pubkey, until = removal.pubkey, removal.until
-        self._changes.vanished[pubkey] = max(until, self._changes.vanished.get(pubkey, 0))
-        if pubkey in self.facts.vanished:
-            self.facts.vanished[pubkey] = max(until, self.facts.vanished[pubkey] or 0)
-        self.flush()
-        for _ in self._take_all(Filter(authors=frozenset([pubkey]), until=until)):
-            pass
-        wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
-        for wrap in self._take_all(wraps):
-            self.mark(wrap.id, pubkey)
-        self.flush()
-
-    def _take_all(self, wanted: Filter) -> Iterable[Event]:
-        while seqs := lookup.seqs_of(self._connection, wanted, _EVERYTHING, _PAGE):
-            yield from self.take_seqs(seqs)
+    def _touch_live(self, live: Live) -> None:
+        """Note what may follow from a stored event's being for others now."""
+        if self._touch(live.event):
+            self.touched.came[live.event.id] = live

@@ -11,7 +11,18 @@ from typing import Final
 import msgspec
 
 from relay.protocol.facts import Facts
-from relay.protocol.groups.state import OWNER, Group, GroupChange, Invite, Member, PutGroup, PutInvite, PutMember, member_key
+from relay.protocol.groups.state import (
+    OWNER,
+    Group,
+    GroupChange,
+    Invite,
+    Member,
+    PutGroup,
+    PutInvite,
+    PutMember,
+    member_key,
+)
+from storage.sqlite.groups import reads
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import COLUMNS, GroupRow, columns_of, sql, stored_roles
 from storage.sqlite.statements import listed
@@ -29,6 +40,7 @@ class GroupChanges:
         connection: sqlite3.Connection,
         known: KnownGroups,
         facts: Facts,
+        *,
         changed: Callable[[str, str], None],
         touch: Callable[[str, str], None],
         last_seq: Callable[[], int],
@@ -95,7 +107,7 @@ class GroupChanges:
     def put_invite(self, group_id: str, code_hash: str, invite: Invite | None) -> None:
         """The code is good for this from now on; None: as if there had never been one."""
         row = self._row(group_id)
-        before = self.invite(code_hash, row)
+        before = reads.invite(self._connection, code_hash, row.number)
         if invite is None:
             self._connection.execute(sql("drop_invite"), (code_hash, row.number))
         else:
@@ -104,11 +116,6 @@ class GroupChanges:
         codes = _is_open(invite) - _is_open(before)
         self._resize(msgspec.structs.replace(row, codes=row.codes + codes), row)
         self._facts.group_invites[f"{code_hash} {group_id}"] = invite
-
-    def invite(self, code_hash: str, row: GroupRow) -> Invite | None:
-        """A code of a group as it stands."""
-        found = self._connection.execute(sql("invite"), (code_hash, row.number)).fetchone()
-        return None if found is None else Invite(*found[:3], bool(found[3]))
 
     def set_moving(self, row: GroupRow, upto: int | None) -> GroupRow:
         """Up to which number events may still be entered for others; None: all are right."""

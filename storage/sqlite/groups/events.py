@@ -39,6 +39,7 @@ class GroupEvents:
         known: KnownGroups,
         facts: Facts,
         written: Written,
+        *,
         flush: Callable[[], None],
         touch: Callable[[Live], None],
         forget: Callable[[str], None],
@@ -83,7 +84,11 @@ class GroupEvents:
             waiting += taken
             if room <= 0:
                 waiting += part
-        write_rows(self._connection, sql("put_answers_due"), [(bytes.fromhex(one),) for one in waiting])
+        self.note_due(waiting)
+
+    def note_due(self, ids: Sequence[str]) -> None:
+        """What answers these events is to be taken in later."""
+        write_rows(self._connection, sql("put_answers_due"), [(bytes.fromhex(one),) for one in ids])
 
     def enter(self, found: Iterable[tuple[str, int]], group: GroupRow) -> list[str]:
         """Take these events in, given by what they are said to answer and their number; the ids of those that do answer it."""

@@ -56,6 +56,38 @@ def rows_of_groups(connection: sqlite3.Connection, condition: str, values: Seque
     ]
 
 
+def invite(connection: sqlite3.Connection, code_hash: str, number: int) -> Invite | None:
+    """A code of a group as it stands."""
+    found = connection.execute(sql("invite"), (code_hash, number)).fetchone()
+    return None if found is None else _invite(*found)
+
+
+def _invite(by: str, expires_at: int | None, uses_left: int | None, revoked: int) -> Invite:
+    return Invite(by, expires_at, uses_left, bool(revoked))
+
+
+def how_many(connection: sqlite3.Connection, creator: str) -> int:
+    """The groups that this key began and that have not ended; all with ""."""
+    if creator:
+        return int(connection.execute(sql("begun_by"), (creator,)).fetchone()[0])
+    return int(connection.execute(sql("how_many")).fetchone()[0])
+
+
+def groups_of_events(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+    """The number of the group of each of these events that belongs to one."""
+    found: dict[str, int] = {}
+    for part in parts([bytes.fromhex(one) for one in ids]):
+        text = listed(sql("groups_of_events"), ("ids", len(part)))
+        found.update(connection.execute(text, part).fetchall())
+    return found
+
+
+def ids_that_begin(connection: sqlite3.Connection, beginning: str, number: int) -> list[str]:
+    """The events of a group whose ids begin with these hex digits."""
+    ends = (bytes.fromhex(beginning.ljust(64, "0")), bytes.fromhex(beginning.ljust(64, "f")))
+    return [one for (one,) in connection.execute(sql("begins_so"), (*ends, number))]
+
+
 def columns_of(group: Group) -> tuple[Any, ...]:
     """The values of COLUMNS."""
     return tuple(_stored(column, getattr(group, column)) for column in COLUMNS)
@@ -84,7 +116,8 @@ def _row(row: tuple[Any, ...]) -> GroupRow:
     for column, type_ in _JSON.items():
         if fields[column] is not None:
             fields[column] = () if fields[column] == "[]" else msgspec.json.decode(fields[column], type=type_)
-    return GroupRow(*row[:6], Group(**fields))
+    number, members, owners, codes, moving, began = row[:6]
+    return GroupRow(number, members, owners, codes, moving, began, Group(**fields))
 
 
 class SqliteGroupLookups:
@@ -107,14 +140,14 @@ class SqliteGroupLookups:
         after: str = "",
         limit: int = 100,
         *,
-        type: GroupType | None = None,
+        of_type: GroupType | None = None,
         parent: str | None = None,
         hidden: bool = False,
     ) -> list[Group]:
         """The groups that have not ended, the newest first."""
         start = self._number(after) if after else _FIRST
         text = f"{sql('group')} {sql('newest_first')}"
-        found = self._connection.execute(text, (start, hidden, type, parent, limit))
+        found = self._connection.execute(text, (start, hidden, of_type, parent, limit))
         return [_row(row).group for row in found]
 
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
@@ -158,7 +191,7 @@ class SqliteGroupLookups:
     def invites_of(self, group_id: str) -> list[tuple[str, Invite]]:
         """The codes of a group that are not revoked."""
         found = self._connection.execute(sql("invites_of"), (self._number(group_id), MAX_ASKED))
-        return [(code_hash, Invite(by, until, uses, bool(revoked))) for code_hash, by, until, uses, revoked in found]
+        return [(code_hash, _invite(*columns)) for code_hash, *columns in found]
 
     def _number(self, group_id: str) -> int:
         """0 where there is no such group."""

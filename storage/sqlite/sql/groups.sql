@@ -127,7 +127,8 @@ LIMIT ?
 -- name: answers_after
 -- The next of them under one key, from a place in the index on.
 SELECT e.kind, e.created_at, e.rank, e.seq FROM entries AS e
-WHERE e.key = ? AND (e.kind, e.created_at, e.rank, e.seq) > (?, ?, ?, ?)
+WHERE e.key = ? AND e.kind IN ({kinds}) AND (e.kind, e.created_at, e.rank, e.seq) > (?, ?, ?, ?)
+    AND (SELECT v.group_number FROM events AS v WHERE v.seq = e.seq) IS NULL
 ORDER BY e.kind, e.created_at, e.rank, e.seq LIMIT ?
 
 -- name: readdress
