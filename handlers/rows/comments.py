@@ -1,4 +1,4 @@
-"""`comments`: live public events of kind 1111 (NIP-22) that were signed by a key of an identity and whose root is a post with a row.
+"""`comments`: live public events of kind 1111 (NIP-22) that a key of an identity signed and whose root is a post with a row.
 
 What a comment answers must be a comment under the same root; else it answers the post. So what answers a comment stands
 elsewhere when that comment comes or goes.

@@ -86,12 +86,13 @@ def _said(live: Live, repo: str | None, sources: Sources, some: tuple[int, ...])
     if live.group is not None:
         about, by = subjects.of_issue(live.event.id, live.group)
         found = [sources.newest(kind, one, about=about) for kind in some for one in (by, live.event.pubkey)]
-        return newest_of(one for one in found if one is not None and one.group == live.group)
+        return newest_of([one for one in found if one is not None and one.group == live.group])
     authors = {live.event.pubkey: None}
     announced = None if repo is None else sources.version(repo)
     if announced is not None and announced.audience is None:
         authors |= dict.fromkeys(repositories.maintainers(announced.event))
-    return newest_of([sources.newest(kind, by, about=live.event.id) for by in authors for kind in some])
+    said = [sources.newest(kind, by, about=live.event.id) for by in authors for kind in some]
+    return newest_of([one for one in said if one is not None and one.group is None and not feed.in_group(one.event)])
 
 
 PROJECTION: Final = Projection(

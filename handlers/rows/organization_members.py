@@ -7,11 +7,12 @@ import msgspec
 from handlers.rows import records
 from relay.protocol import kinds
 from relay.protocol.event import Event, first_value, values
+from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
 from relay.protocol.groups.state import OWNER, member_key
 from relay.protocol.rows import Place, Projection, Sources
 
 _PUBKEY: Final = 64  # characters
-_KINDS: Final = frozenset((records.PUT_USER, records.REMOVE_USER))
+_KINDS: Final = frozenset((PUT_USER, REMOVE_USER))
 
 
 class OrganizationMemberFields(msgspec.Struct, frozen=True):
@@ -34,11 +35,12 @@ def _keys(event: Event) -> tuple[str, ...]:
 
 
 def _place(key: str, _sources: Sources) -> Place:
-    return key[_PUBKEY + 1 :], key[:_PUBKEY]
+    pubkey, _, group_id = key.partition(" ")
+    return group_id, pubkey
 
 
 def _rows(key: str, sources: Sources) -> tuple[OrganizationMemberFields, ...]:
-    pubkey, group_id = key[:_PUBKEY], key[_PUBKEY + 1 :]
+    pubkey, _, group_id = key.partition(" ")
     group, member = records.group(group_id, sources, "organization"), sources.member(pubkey, group_id)
     if group is None or member is None or not member.is_member:
         return ()

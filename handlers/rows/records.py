@@ -7,14 +7,11 @@ import msgspec
 from relay.protocol import kinds
 from relay.protocol.control_plane import records, subjects
 from relay.protocol.event import Event, first_value, values
+from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_GROUP, EDIT_METADATA
 from relay.protocol.groups.state import Group, GroupType
 from relay.protocol.rows import Live, Place, Sources
 
-CREATE_GROUP: Final = 9007  # NIP-29
-PUT_USER: Final = 9000
-REMOVE_USER: Final = 9001
-DELETE_GROUP: Final = 9008
-GROUP_KINDS: Final = frozenset((CREATE_GROUP, DELETE_GROUP, subjects.EDIT_METADATA, kinds.APP_DATA))
+GROUP_KINDS: Final = frozenset((CREATE_GROUP, DELETE_GROUP, EDIT_METADATA, kinds.APP_DATA))
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -50,7 +47,7 @@ def content(live: Live | None, of_type: type[R]) -> R:
 
 def changed_at(found: Group, sources: Sources, live: Live | None) -> int:
     """When the group or its record changed last, unix seconds."""
-    edit = _newest(subjects.EDIT_METADATA, found.id, sources)
+    edit = _newest(EDIT_METADATA, found.id, sources)
     return max([found.created_at, *(one.event.created_at for one in (edit, live) if one is not None)])
 
 

@@ -124,6 +124,17 @@ def set_whose_votes(connection: sqlite3.Connection, whose: Votes) -> None:
     set_pending(connection, [*pending(connection), "votes"])
 
 
+def operators(connection: sqlite3.Connection) -> list[str]:
+    """Who defines agents for everybody."""
+    return msgspec.json.decode(connection.execute(named("sources")["operators"]).fetchone()[0], type=list[str])
+
+
+def set_operators(connection: sqlite3.Connection, pubkeys: Iterable[str]) -> None:
+    """These define agents for everybody from now on; the agents are to be made again."""
+    connection.execute(named("rebuilding")["set_operators"], (msgspec.json.encode(list(pubkeys)).decode(),))
+    set_pending(connection, [*pending(connection), "agents"])
+
+
 def set_cutting(connection: sqlite3.Connection, cutting: Cutting) -> None:
     """Search this from now on; the passages are to be made again."""
     search.set_settings(connection, cutting)

@@ -13,12 +13,12 @@ from typing import Final, TypeVar, cast
 
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import Meaning
+from relay.protocol.admission import Meaning, NumberIssue
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ListMembers
-from storage.sqlite import committed, database_file, maintenance, projections, removals
+from storage.sqlite import committed, database_file, maintenance, numbers, projections, removals
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities import writes as identities
@@ -261,6 +261,8 @@ class SqliteWriter:
             for action in admission.actions if admission.refusal is None else ():
                 if isinstance(action, GroupChange):
                     transaction.act_on_group(action)
+                elif isinstance(action, NumberIssue):
+                    numbers.give(self.connection, action)
                 else:
                     identities.act(self.connection, action, transaction, now)
         except Reject as refusal:

@@ -64,7 +64,9 @@ def test_a_table_of_the_plan_has_what_is_unique_in_it(database: sqlite3.Connecti
 
 
 NAMES = {"messageEmbeddings": "message_embeddings"}  # what the plan writes otherwise than all others
-SHARED = {"organizations": ["by_owner"]}  # of a section that lists the indexes of its tables together, those of the first
+SHARED = {
+    "organizations": ["by_owner"]
+}  # of a section that lists the indexes of its tables together, those of the first
 
 
 def planned() -> dict[str, tuple[list[str], list[str]]]:

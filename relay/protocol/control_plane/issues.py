@@ -1,4 +1,4 @@
-"""Issues (kind 1621, NIP-34): what one says of itself, its edits (kind 1010, this relay's convention) and its states (1630 to 1633).
+"""Issues (kind 1621, NIP-34): what one says of itself, its edits (1010, this relay's convention) and its states (1630 to 1633).
 
 An edit repeats everything: text, `subject`, labels (`t`), assignee (`p`), `priority`, `rank`, `due`. A rank is a text of digits
 and lower-case letters; issues stand in the order of their ranks, and between any two of different rank there is room for more.
@@ -10,18 +10,23 @@ from typing import Final
 import msgspec
 
 from relay.protocol import kinds, names
+from relay.protocol.admission import NumberIssue
 from relay.protocol.control_plane import repositories
-from relay.protocol.event import Event, first_value, values
+from relay.protocol.event import Event, first_value, has_tag, values
+from relay.protocol.groups.state import Group
 
 STATUSES: Final = dict(zip(kinds.ISSUE_STATUSES, ("open", "resolved", "closed", "draft"), strict=True))
 PRIORITIES: Final = ("none", "low", "medium", "high", "urgent")
-ASSIGNEE: Final = "assignee"  # what marks the `p` tag of whoever is to do it, since NIP-34 names the repository's owner there
+ASSIGNEE: Final = "assignee"  # marks the `p` tag of whoever is to do it: NIP-34 names the repository's owner there
 MAX_TITLE: Final = 300  # characters, as below
 MAX_LABEL: Final = 100
 MAX_LABELS: Final = 50
 MAX_RANK: Final = 200
 LAST_SECOND: Final = 2**53 - 1
 
+PREFIX: Final = "issue_prefix"
+
+_PREFIX: Final = re.compile(r"[A-Z][A-Z0-9]{0,9}")
 _RANK: Final = re.compile(rf"[0-9a-z]{{1,{MAX_RANK}}}")
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _UNTITLED: Final = "(no title)"
@@ -106,8 +111,22 @@ def between(low: str | None, high: str | None) -> str:
     raise ValueError("there is no room between these ranks")
 
 
+def number_of(event: Event, group: Group | None) -> NumberIssue | None:
+    """How an issue is to be numbered: in its group, else in its repository; None for one of neither."""
+    if group is not None:
+        return NumberIssue(event.id, group.id, prefix_in(group))
+    repo = None if has_tag(event, "h") else repository(event)
+    return None if repo is None else NumberIssue(event.id, repo, prefix_of(repo.split(":", 2)[2]))
+
+
+def prefix_in(group: Group) -> str:
+    """How the identifiers of a group's issues begin: as its `issue_prefix` tag says (9002), else by its name."""
+    given = next((tag[1] for tag in group.extra if tag[0] == PREFIX and len(tag) > 1), "")
+    return given if _PREFIX.fullmatch(given) else prefix_of(group.name)
+
+
 def prefix_of(name: str) -> str:
-    """How the identifiers of a project's issues begin, by its name: up to four of its letters and digits in upper case."""
+    """What begins identifiers in a project of this name: up to four of its letters and digits in upper case."""
     letters = "".join(char for char in name.upper() if char.isascii() and char.isalnum()).lstrip("0123456789")
     return letters[:4] or "ISSUE"
 

@@ -1,4 +1,4 @@
-"""Records: what the plan keeps of a group beside NIP-29's own fields, and the definitions of chat agents. JSON objects in kind 30078.
+"""Records: what the plan keeps of a group beside NIP-29's own fields, and the definitions of chat agents; JSON in kind 30078.
 
 Rule: a door is strict about the fields it knows (`fault`), rows take of a record whatever is of the right type, and what is not
 known is carried along.
@@ -15,7 +15,6 @@ from relay.protocol.groups.state import GroupType
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
 Text = Annotated[str, Meta(max_length=100_000)]
 Amount = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Prefix = Annotated[str, Meta(pattern="^[A-Z][A-Z0-9]{0,9}$", max_length=10)]
 
 
 class OrganizationRecord(msgspec.Struct, frozen=True):
@@ -26,7 +25,7 @@ class OrganizationRecord(msgspec.Struct, frozen=True):
 
 
 class ProjectRecord(msgspec.Struct, frozen=True):
-    """What a project has beside its group. `issue_prefix` begins the identifiers of issues that come from now on."""
+    """What a project has beside its group."""
 
     system_prompt: Text | None = None
     default_model: Word | None = None
@@ -35,7 +34,6 @@ class ProjectRecord(msgspec.Struct, frozen=True):
     autopilot_plan: Text | None = None
     autopilot_plan_updated_at: Amount | None = None
     is_archived: bool = False
-    issue_prefix: Prefix | None = None
 
 
 class ThreadRecord(msgspec.Struct, frozen=True):

@@ -10,10 +10,10 @@ from typing import Final
 
 from relay.protocol import kinds
 from relay.protocol.event import Event, first_value, values
+from relay.protocol.groups.belonging import EDIT_METADATA
 
 Subject = tuple[str, str]
 
-EDIT_METADATA: Final = 9002  # NIP-29
 AGENT: Final = "agent:"  # how the `d` tag of an agent's definition begins
 _ID: Final = 64
 

@@ -14,8 +14,12 @@ from relay.protocol.groups.state import Group
 MODERATION: Final = range(9000, 9023)  # a group's history: what its members and those who moderate do to it
 PUT_USER: Final = 9000
 REMOVE_USER: Final = 9001
+EDIT_METADATA: Final = 9002
+DELETE_EVENT: Final = 9005
+CREATE_GROUP: Final = 9007
 DELETE_GROUP: Final = 9008
 CREATE_INVITE: Final = 9009
+UPDATE_PINS: Final = 9010
 JOIN_REQUEST: Final = 9021
 LEAVE_REQUEST: Final = 9022
 
@@ -42,6 +46,7 @@ ANSWERING: Final = frozenset(
         kinds.EDIT,
         POLL_RESPONSE,
         kinds.COMMENT,
+        *kinds.ISSUE_STATUSES,
         VOICE_COMMENT,
         REPORT,
         LABEL,

@@ -47,6 +47,9 @@ SELECT value FROM meta WHERE name = 'votes'
 -- name: set_whose_votes
 UPDATE meta SET value = ? WHERE name = 'votes'
 
+-- name: set_operators
+UPDATE meta SET value = ? WHERE name = 'operators'
+
 -- name: page_size
 PRAGMA page_size
 
