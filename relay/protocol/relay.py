@@ -31,8 +31,9 @@ class RelayRules(msgspec.Struct, frozen=True):
     """`url` is how clients know it (ws:// or wss://).
 
     `provision`: a key without a posting identity gets one when it first writes in the feed, at most `provisions_per_hour`
-    of them (0: no limit); otherwise it is refused. `searched`: kinds whose text is searched; of those, `knowledge` may be
-    `chunks_per_key` passages by one key (0: no limit). `groups` are the rules of groups.
+    of them (0: no limit); otherwise it is refused. `provision_peers`: so does one whose post a peer brings. `searched`: kinds
+    whose text is searched; of those, `knowledge` may be `chunks_per_key` passages by one key (0: no limit). `groups` are the
+    rules of groups.
     """
 
     url: str
@@ -41,4 +42,5 @@ class RelayRules(msgspec.Struct, frozen=True):
     searched: frozenset[int] = frozenset()
     knowledge: frozenset[int] = frozenset()
     chunks_per_key: int = 0
+    provision_peers: bool = False
     groups: GroupRules = GroupRules()

@@ -28,6 +28,7 @@ from relay.protocol.event import parse
 from relay.roles.answers import Answers, Told
 from relay.roles.channel import BrokenLink, FrameReader, Outbox
 from relay.roles.fair_queue import FairQueue
+from relay.roles.later_work import LaterWork
 from relay.roles.messages import (
     Answered,
     Ask,
@@ -45,7 +46,7 @@ from relay.roles.messages import (
 )
 from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from storage import failures
-from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter
+from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
 from storage.failures import CommandFailure
 
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
@@ -73,6 +74,7 @@ class _Link:
         self.reader = FrameReader()
         self.outbox = Outbox(sock, LOG_BYTES, _BEHIND)
         self.follows = False
+        self.kinds: frozenset[int] | None = None  # of which it is only told that some came; None: it is told everything
         self.events = selectors.EVENT_READ
 
 
@@ -116,12 +118,14 @@ class WriterRole:
         self._alive_due = 0.0
         page.begin(self._role)
         self._cost = TRANSACTION / 100  # seconds an event has taken lately
+        self._later = LaterWork(store, self._report)
         self._stopping = False
         self._bell, self._ring = os.pipe()
         os.set_blocking(self._bell, False)
         self._selector.register(self._bell, selectors.EVENT_READ, None)
         position = page.position()
         self._number = position.number + 1  # whoever kept something from before this start looks again
+        page.move(store.moving)
         page.commit(self._number, store.last_seq(), self._number)
         if store.missing is not None:
             page.miss(store.missing.first, store.missing.last)
@@ -154,6 +158,8 @@ class WriterRole:
             while not self._stopping:
                 self._receive(0.0 if self._queue else self._patience())
                 self._work()
+                if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
+                    self._commit()
                 self._record()
                 self._say_alive()
             self._finish()
@@ -170,7 +176,7 @@ class WriterRole:
     def _patience(self) -> float:
         """Seconds until there is something to do by itself."""
         due = self._alive_due if self._page.upto == self._recorded else min(self._alive_due, self._record_due)
-        return max(0.0, due - time.monotonic())
+        return max(0.0, min(due, self._later.due) - time.monotonic())
 
     def _say_alive(self) -> None:
         """Tell on the page that the writer works, and how it does."""
@@ -267,6 +273,7 @@ class WriterRole:
             self._tell(self._answers.end(message.name, link.number, message.answer))
         elif isinstance(message, Follow):
             link.follows = True
+            link.kinds = None if message.kinds is None else frozenset(message.kinds)
             link.outbox.answer(encode(Behind(self._number, self._page.upto)))  # the rest comes as it is committed
             self._flush(link)
 
@@ -348,6 +355,7 @@ class WriterRole:
     def _commit(self) -> None:
         """Tell of what the last transaction changed: the page first, then every follower."""
         written = self._store.collect()
+        self._page.move(self._store.moving)
         if written.is_nothing():
             return
         self._number += 1
@@ -356,8 +364,11 @@ class WriterRole:
         self._page.commit(self._number, upto, primary)
         body = encode(Commit(self._number, upto, written.events, written.removed, written.changes))
         for link in list(self._links.values()):
-            if link.follows:
+            if link.follows and link.kinds is None:
                 link.outbox.commit(body)
+                self._flush(link)
+            elif link.kinds is not None and _concerns(written, link.kinds):
+                link.outbox.commit(encode(Commit(self._number, upto, [], written.removed, written.changes)))
                 self._flush(link)
 
     def _answer(self, jobs: list[_Job], outcomes: Sequence[Outcome], failed: bool) -> None:
@@ -393,6 +404,11 @@ class WriterRole:
             self._selector.modify(link.socket, events, link)
 
 
+def _concerns(written: Written, wanted: frozenset[int]) -> bool:
+    """Whether somebody who names these kinds is told."""
+    return written.removed != [] or bool(written.changes) or not wanted.isdisjoint(written.kinds)
+
+
 def internal(error: BaseException) -> Reject:
     """What a stranger is told of a fault of the relay's: that it is one."""
     return Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
@@ -400,7 +416,15 @@ def internal(error: BaseException) -> Reject:
 
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
-    return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
+    return Incoming(
+        parse(wanted.wire),
+        wanted.wire,
+        wanted.door,
+        wanted.received_at,
+        wanted.expected,
+        wanted.sent_with,
+        wanted.origin,
+    )
 
 
 def _has_vanished(item: Incoming, outcome: Outcome) -> bool:

@@ -13,8 +13,8 @@ from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need, TokenState, Version, target_of
 from storage.sqlite import entries, log_rows
 from storage.sqlite.changes import Changes, deleter_name
+from storage.sqlite.groups.facts import GroupFacts
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.reads import groups_of_events, how_many, ids_that_begin, invite
 from storage.sqlite.identities.reads import Bindings, SqliteLookups, sql
 from storage.sqlite.log_rows import AT_ONCE, LogRow
 from storage.sqlite.statements import SIZES, listed, named, padded
@@ -42,10 +42,10 @@ class FactReader:
         self._changes = changes
         self._bindings = bindings
         self._passages = passages  # what this transaction has changed in each key's number
-        self._known = known
         self._held = 0
         self.present: dict[str, bool] = {}
         self.rows: dict[str, LogRow] = {}
+        self._groups = GroupFacts(connection, facts, changes, self.rows, known)
 
     def is_full(self) -> bool:
         """Whether so much is held that what is not needed now should be forgotten."""
@@ -76,7 +76,10 @@ class FactReader:
         if group_of is not None:
             wanted["group_of"] = group_of  # after the events themselves
         for name, keys in wanted.items():
-            _FAMILIES[name](self, list(keys))
+            if name in _FAMILIES:
+                _FAMILIES[name](self, list(keys))
+            else:
+                self._groups.look_up(name, list(keys))
 
     def hold_versions(self, batch: Iterable[Event]) -> None:
         """Read what these events may replace: its entries go with it."""
@@ -200,59 +203,6 @@ class FactReader:
                 for token_id, revoked_at, expires_at in self._connection.execute(text, part):
                     self._facts.tokens[f"{holder} {token_id}"] = TokenState(revoked_at, expires_at)
 
-    def _look_up_groups(self, ids: list[str]) -> None:
-        for group_id, row in self._known.find(ids).items():
-            self._facts.groups[group_id] = None if row is None else row.group
-
-    def _look_up_members(self, keys: list[str]) -> None:
-        self._facts.members.update(self._known.members(keys))
-
-    def _look_up_group_invites(self, keys: list[str]) -> None:
-        for key in keys:
-            code_hash, _, group_id = key.partition(" ")
-            row = self._known.get(group_id)
-            self._facts.group_invites[key] = None if row is None else invite(self._connection, code_hash, row.number)
-
-    def _look_up_group_of(self, ids: list[str]) -> None:
-        """Free where the event itself is looked up with it."""
-        found, changes = dict.fromkeys(ids, 0), self._changes
-        if self._known.any:
-            unknown = []
-            for one in ids:
-                row = changes.coming.get(one) or (None if one in changes.leaving else self.rows.get(one))
-                if row is not None:
-                    found[one] = row.group
-                elif one not in changes.leaving and self._facts.events.get(one, _UNKNOWN) is not None:
-                    unknown.append(one)
-            found.update(groups_of_events(self._connection, unknown))
-        names = self._known.ids_of(number for number in found.values() if number)
-        self._facts.group_of.update((one, names.get(number)) for one, number in found.items())
-
-    def _look_up_sizes(self, ids: list[str]) -> None:
-        """All three numbers of a group: they stand in one row."""
-        facts = self._facts
-        for group_id, row in self._known.find(ids).items():
-            facts.owners[group_id] = 0 if row is None else row.owners
-            facts.member_counts[group_id] = 0 if row is None else row.members
-            facts.invite_counts[group_id] = 0 if row is None else row.codes
-
-    def _look_up_previous(self, keys: list[str]) -> None:
-        """Hex digits that are none begin nothing."""
-        for key in keys:
-            beginning, _, group_id = key.partition(" ")
-            row = self._known.get(group_id) if kinds.is_hex(beginning, 8) else None
-            self._facts.previous[key] = row is not None and self._begins(beginning, row.number)
-
-    def _begins(self, beginning: str, group: int) -> bool:
-        coming = self._changes.coming
-        if any(row.group == group and one.startswith(beginning) for one, row in coming.items()):
-            return True
-        stored = ids_that_begin(self._connection, beginning, group)
-        return any(one not in self._changes.leaving for one in stored)
-
-    def _look_up_group_counts(self, keys: list[str]) -> None:
-        self._facts.group_counts.update((key, how_many(self._connection, key)) for key in keys)
-
     def _look_up_passages(self, pubkeys: list[str]) -> None:
         """As many as there were when the transaction began, for their table is not written before its end, and what came since."""
         for pubkey in pubkeys:
@@ -270,15 +220,6 @@ _FAMILIES: Final[dict[str, Callable[[FactReader, list[str]], None]]] = {
     "invites": FactReader._look_up_invites,
     "passages": FactReader._look_up_passages,
     "tokens": FactReader._look_up_tokens,
-    "groups": FactReader._look_up_groups,
-    "members": FactReader._look_up_members,
-    "group_invites": FactReader._look_up_group_invites,
-    "group_of": FactReader._look_up_group_of,
-    "owners": FactReader._look_up_sizes,
-    "invite_counts": FactReader._look_up_sizes,
-    "member_counts": FactReader._look_up_sizes,
-    "previous": FactReader._look_up_previous,
-    "group_counts": FactReader._look_up_group_counts,
 }
 
 

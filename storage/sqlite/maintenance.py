@@ -11,7 +11,7 @@ from relay.protocol.facts import Version
 from storage import commands as given
 from storage.base import StorageError
 from storage.sqlite import database_file, entries, lookup, rebuilding
-from storage.sqlite.groups import moving
+from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
@@ -43,9 +43,8 @@ def _sweep(connection: sqlite3.Connection, command: given.Sweep, transaction: Tr
 
 def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, _now: int) -> int:
     """Ids are marked, and addresses stay closed to older versions."""
-    scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
     removed = 0
-    for event in transaction.take_seqs(lookup.seqs_of(connection, command.wanted, scope, command.limit)):
+    for event in transaction.take_seqs(lookup.seqs_of(connection, command.wanted, EVERYTHING, command.limit)):
         transaction.mark(event.id, OPERATOR)
         removed += _close_address(transaction, event)
     return removed
@@ -80,7 +79,6 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.CountRows: lambda connection, _command, transaction, _now: rebuilding.number(
         connection, transaction.projections
     ),
-    given.ContinueGroups: lambda connection, _command, transaction, _now: moving.go_on(transaction, connection),
     given.StoreVectors: lambda connection, command, *_: writing.store(connection, command.model, command.rows),
     given.BeginModel: lambda connection, command, *_: writing.begin(connection, command.model),
     given.AdoptModel: lambda connection, command, *_: writing.adopt(connection, command.model),

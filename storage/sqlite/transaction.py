@@ -7,7 +7,6 @@ are there, and what is looked up later finds it in `Changes` or, once that is wr
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 from keys import tokens
 from relay.errors import Prefix, Reject
@@ -18,7 +17,6 @@ from relay.protocol.admission import Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
-from relay.protocol.groups.belonging import MODERATION
 from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Written
@@ -28,13 +26,11 @@ from storage.sqlite.fact_reader import FactReader, newest
 from storage.sqlite.groups.changes import GroupChanges
 from storage.sqlite.groups.events import GroupEvents
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.reads import GroupRow
 from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-
-EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+from storage.sqlite.scope import EVERYTHING, Scope
 
 
 class Transaction:
@@ -46,14 +42,17 @@ class Transaction:
         meaning: Meaning,
         bindings: Bindings,
         known: KnownGroups,
+        *,
         last_seq: Callable[[], int],
+        relay: str,
     ) -> None:
+        """`last_seq` gives the number of the log's last event, `relay` is the relay's own pubkey, "" without one."""
         self._connection = connection
         self._meaning = meaning
         self._bindings = bindings
         self._changes = Changes()
         self._passages: dict[str, int] = {}
-        self.facts = Facts()
+        self.facts = Facts(relay=relay)
         self.written = Written()
         self.touched = Touched()
         self.drafts: list[Draft] = []  # what the relay itself is to say
@@ -63,7 +62,13 @@ class Transaction:
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
         self.known = known
         self.groups = GroupChanges(
-            connection, known, self.facts, changed=self.changed, touch=self._touch_row, last_seq=last_seq
+            connection,
+            known,
+            self.facts,
+            changed=self.changed,
+            touched=self.touched.keys,
+            tables=[one.table for one in self.projections],
+            last_seq=last_seq,
         )
         self.group_events = GroupEvents(
             connection,
@@ -74,7 +79,6 @@ class Transaction:
             touch=self._touch_live,
             forget=self._reader.forget_row,
         )
-        self.lost: list[tuple[str, Event]] = []  # moderation events that left, each with its group
 
     # before decisions
 
@@ -149,7 +153,7 @@ class Transaction:
     def newest(self, wanted: Filter, now: int) -> str | None:
         """The id of the newest live public event that matches; None without one."""
         self.flush()
-        public = lookup.Scope((entries.PUBLIC_PREFIX,), now=now)
+        public = Scope((entries.PUBLIC_PREFIX,), now=now)
         rows = log_rows.of_seqs(self._connection, lookup.seqs_of(self._connection, wanted, public, 1))
         return rows[0].event.id if rows else None
 
@@ -162,7 +166,7 @@ class Transaction:
         event, facts = incoming.event, self.facts
         its_group = None if group is None else self.known.get(group)
         number = 0 if its_group is None else its_group.number
-        self.written.events.append(Logged(seq, incoming.wire, audience))
+        self.written.put(Logged(seq, incoming.wire, audience), event.kind)
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire), number), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event
@@ -176,19 +180,8 @@ class Transaction:
             packed = log_rows.pack_audience(audience)
             group_id = None if its_group is None else its_group.group.id
             self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed, group_id)
-        if self.known.any:
-            self._put_in_group(event, its_group)
-
-    def _put_in_group(self, event: Event, group: GroupRow | None) -> None:
-        facts = self.facts
-        if group is not None:
-            begins_so = f"{event.id[:8]} {group.group.id}"
-            if begins_so in facts.previous:
-                facts.previous[begins_so] = True
-            if event.id in facts.group_of:
-                self._is_complete = False  # what was looked up for those who answer it counted on none
-        facts.group_of[event.id] = None if group is None else group.group.id
-        self.group_events.came(event, group)
+        if self.known.any and self.group_events.came(event, its_group):
+            self._is_complete = False
 
     def take(self, event_id: str) -> None:
         """Remove one event, if it is here, without a mark."""
@@ -211,8 +204,8 @@ class Transaction:
         live = None if address is None else facts.versions.get(address)
         if live is not None and live.id == event.id:
             facts.versions[address or ""] = None
-        if row.group or event.id in facts.group_of:
-            self._take_from_group(row)
+        if (row.group or event.id in facts.group_of) and self.group_events.went(row):
+            self._is_complete = False
         self._count(event, -1)
         if self._touch(event):
             self.touched.came.pop(event.id, None)
@@ -282,15 +275,6 @@ class Transaction:
         live = self.require(("closed", address)).versions[address]
         return None if live is None else self.require(("events", live.id)).events[live.id]
 
-    def _take_from_group(self, row: LogRow) -> None:
-        event, facts = row.event, self.facts
-        facts.group_of[event.id] = None
-        for group_id in self.known.ids_of([row.group] if row.group else []).values():
-            if facts.previous.pop(f"{event.id[:8]} {group_id}", None) is not None:
-                self._is_complete = False
-            if event.kind in MODERATION:
-                self.lost.append((group_id, event))
-
     def _count(self, event: Event, sign: int) -> None:
         """Keep the number of the author's passages."""
         number = sign * self._meaning.passages(event)
@@ -305,11 +289,6 @@ class Transaction:
         for table, key in keys:
             self.touched.keys.setdefault(table, set()).add(key)
         return bool(keys)
-
-    def _touch_row(self, table: str, key: str) -> None:
-        """Note a derived row that follows from no event, if there is such a table."""
-        if any(projection.table == table for projection in self.projections):
-            self.touched.keys.setdefault(table, set()).add(key)
 
     def _touch_live(self, live: Live) -> None:
         """Note what may follow from a stored event's being for others now."""

@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
+import msgspec
+
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import Meaning, NumberIssue
+from relay.protocol.admission import Action, Meaning, NumberIssue, ProvisionIdentity
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
-from storage.commands import Command, Compact, ListMembers
+from storage.commands import Command, Compact, ContinueGroups, ListMembers
 from storage.sqlite import committed, database_file, maintenance, numbers, projections, removals
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.known import KnownGroups
@@ -74,6 +76,16 @@ class SqliteWriter:
     def missing(self) -> Missing | None:
         """What is known to be missing of the log."""
         return self._missing
+
+    @property
+    def moving(self) -> int:
+        """How many groups are."""
+        return self._known.moving
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether changes of groups may have left something to do."""
+        return self._known.unfinished
 
     def _compare(self) -> None:
         """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
@@ -132,6 +144,8 @@ class SqliteWriter:
             if isinstance(command, ListMembers):
                 self._own.members, self._own.is_due = command.most, True
                 return cast(T, None)
+            if isinstance(command, ContinueGroups):
+                return cast(T, moving.go_on(transaction, self.connection))
             return cast(T, work(self.connection, command, transaction, now))
 
         return self.transact(carry_out, now)
@@ -196,7 +210,15 @@ class SqliteWriter:
         return result
 
     def _transaction(self) -> Transaction:
-        return Transaction(self.connection, self._meaning, self._bindings, self._known, self.last_seq)
+        signer = self._own.signer
+        return Transaction(
+            self.connection,
+            self._meaning,
+            self._bindings,
+            self._known,
+            last_seq=self.last_seq,
+            relay="" if signer is None else signer.pubkey,
+        )
 
     def _forget(self) -> None:
         """What is remembered of a transaction that was rolled back."""
@@ -264,7 +286,7 @@ class SqliteWriter:
                 elif isinstance(action, NumberIssue):
                     numbers.give(self.connection, action)
                 else:
-                    identities.act(self.connection, action, transaction, now)
+                    identities.act(self.connection, _from(incoming.origin, action), transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -274,10 +296,17 @@ class SqliteWriter:
         if admission.replaces is not None:
             transaction.take(admission.replaces)
         if not admission.store:
-            transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
+            transaction.written.put(Logged(0, incoming.wire, admission.audience), event.kind)
             self._own.say(transaction, admission.emits, now)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         seq = self._next_seq()
         transaction.put(incoming, seq, admission.audience, expires_at, admission.group)
         self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
+
+
+def _from(origin: str | None, action: Action) -> Action:
+    """The action, for a new identity with the peer that its first event came by."""
+    return (
+        msgspec.structs.replace(action, origin=origin) if origin and isinstance(action, ProvisionIdentity) else action
+    )

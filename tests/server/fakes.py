@@ -90,13 +90,16 @@ class MemoryLog:
     def _store(self, event: Event) -> Outcome:
         audience = tuple(values(event, "p")) if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP) else None
         if kinds.is_ephemeral(event.kind):
-            self.written.events.append(Logged(0, wire(event), audience))
+            self.written.put(Logged(0, wire(event), audience), event.kind)
             return Outcome(Status.EPHEMERAL, audience=audience)
         if any(event.id == row[1].id for row in self.rows):
             return Outcome(Status.DUPLICATE)
         self.rows.append((self.last_seq() + 1, event, audience))
-        self.written.events.append(Logged(self.last_seq(), wire(event), audience))
+        self.written.put(Logged(self.last_seq(), wire(event), audience), event.kind)
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
+
+    moving = 0
+    unfinished = False
 
     def collect(self) -> Written:
         written, self.written = self.written, Written()

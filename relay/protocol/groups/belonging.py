@@ -11,7 +11,6 @@ from relay.protocol.event import Event, first_value, has_tag, values
 from relay.protocol.groups import state
 from relay.protocol.groups.state import Group
 
-MODERATION: Final = range(9000, 9023)  # a group's history: what its members and those who moderate do to it
 PUT_USER: Final = 9000
 REMOVE_USER: Final = 9001
 EDIT_METADATA: Final = 9002
@@ -20,14 +19,9 @@ CREATE_GROUP: Final = 9007
 DELETE_GROUP: Final = 9008
 CREATE_INVITE: Final = 9009
 UPDATE_PINS: Final = 9010
+MODERATION: Final = range(9000, 9021)  # a group's history: it cannot be deleted
 JOIN_REQUEST: Final = 9021
 LEAVE_REQUEST: Final = 9022
-
-GROUP_METADATA: Final = 39000
-GROUP_ADMINS: Final = 39001
-GROUP_MEMBERS: Final = 39002
-GROUP_ROLES: Final = 39003
-GROUP_PINS: Final = 39005
 
 REPOST: Final = 6  # NIP-18
 GENERIC_REPOST: Final = 16  # NIP-18
@@ -86,13 +80,3 @@ def audience(event: Event, group: Group) -> tuple[str, ...] | None:
     if kind == LEAVE_REQUEST:
         return state.members(group.id), event.pubkey
     return (state.members(group.id),)
-
-
-def announcement_audience(kind: int, group: Group) -> tuple[str, ...] | None:
-    """Who may read what the relay tells of the group in an event of this kind (39000-39005).
-
-    What a hidden group is, is for its members; who is in a private one and what is pinned there, too.
-    """
-    if group.hidden or (group.private and kind in (GROUP_MEMBERS, GROUP_PINS)):
-        return (state.members(group.id),)
-    return None

@@ -26,7 +26,7 @@ _ADMIN_MAY: Final = _MODERATOR_MAY | {EDIT_METADATA}
 _OWNER_MAY: Final = _ADMIN_MAY | {DELETE_GROUP}
 
 
-class Role(msgspec.Struct, frozen=True):
+class GroupRole(msgspec.Struct, frozen=True):
     """A role with privileges: `may` are the kinds of moderation events that it allows."""
 
     name: str
@@ -38,14 +38,14 @@ class Role(msgspec.Struct, frozen=True):
 ROLES: Final = {
     role.name: role
     for role in (
-        Role(OWNER, 3, _OWNER_MAY, "may do everything, delete the group, and make others owner"),
-        Role(
+        GroupRole(OWNER, 3, _OWNER_MAY, "may do everything, delete the group, and make others owner"),
+        GroupRole(
             ADMIN,
             2,
             _ADMIN_MAY,
             "edits what the group is and its subgroups, makes and removes moderators, and may do what those may",
         ),
-        Role(
+        GroupRole(
             MODERATOR,
             1,
             _MODERATOR_MAY,

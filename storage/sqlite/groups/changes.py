@@ -5,7 +5,7 @@ enters the events anew, part by part.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 import msgspec
@@ -33,7 +33,10 @@ MEMBERS_TABLE: Final = "organization_members"
 
 
 class GroupChanges:
-    """The changes. `changed` tells followers of a primary row, `touch` notes a derived row, `last_seq` is the log's number."""
+    """The changes. `changed` tells followers of a primary row, `last_seq` is the log's number.
+
+    `touched` takes the keys of derived rows that may follow, of those of `tables`.
+    """
 
     def __init__(
         self,
@@ -42,14 +45,16 @@ class GroupChanges:
         facts: Facts,
         *,
         changed: Callable[[str, str], None],
-        touch: Callable[[str, str], None],
+        touched: dict[str, set[str]],
+        tables: Container[str],
         last_seq: Callable[[], int],
     ) -> None:
         self._connection = connection
         self.known = known
         self._facts = facts
         self._changed = changed
-        self._touch = touch
+        self._touched = touched
+        self._tables = tables
         self._last_seq = last_seq
         self.changed: dict[str, None] = {}  # groups of which something is to be told
         self.begun_to_move: dict[str, None] = {}
@@ -120,6 +125,7 @@ class GroupChanges:
     def set_moving(self, row: GroupRow, upto: int | None) -> GroupRow:
         """Up to which number events may still be entered for others; None: all are right."""
         self._connection.execute(sql("set_moving"), (upto, row.number))
+        self.known.unfinished = self.known.unfinished or upto is not None
         self.known.moving += int(upto is not None) - int(row.moving is not None)
         moved = msgspec.structs.replace(row, moving=upto)
         self.known.put(moved)
@@ -128,6 +134,10 @@ class GroupChanges:
     def _begin_to_move(self, row: GroupRow, upto: int) -> GroupRow:
         self.begun_to_move[row.group.id] = None
         return self.set_moving(row, upto)
+
+    def _touch(self, table: str, key: str) -> None:
+        if table in self._tables:
+            self._touched.setdefault(table, set()).add(key)
 
     def _resize(self, row: GroupRow, before: GroupRow) -> None:
         if row != before:

@@ -21,7 +21,7 @@ from storage.base import Logged, Written
 from storage.sqlite import entries
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import GroupRow, sql
-from storage.sqlite.log_rows import pack_audience, unpack_audience
+from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
 from storage.sqlite.sources import numbered
 from storage.sqlite.statements import SIZES, listed, named, padded, write_rows
 
@@ -64,13 +64,29 @@ class GroupEvents:
             answered = {one for one, _ in self._answers(part, -1)}
             self._unanswered.update(one for one in part if one not in answered)
 
-    def came(self, event: Event, group: GroupRow | None) -> None:
-        """An event is stored."""
+    def came(self, event: Event, group: GroupRow | None) -> bool:
+        """An event is stored; whether others, which may need to know, were told something else before."""
+        facts = self._facts
+        changed = group is not None and event.id in facts.group_of
+        facts.group_of[event.id] = None if group is None else group.group.id
         if group is not None:
+            begins_so = f"{event.id[:8]} {group.group.id}"
+            if begins_so in facts.previous:
+                facts.previous[begins_so] = True
             if event.id not in self._unanswered or event.id in self._answered:
                 self.take_in([event.id], group)
         elif event.kind in ANSWERING and self._known.any:
             self._answered.update(belonging.answered(event))
+        return changed
+
+    def went(self, row: LogRow) -> bool:
+        """An event left the log; whether something is to be looked up again that may be known otherwise."""
+        event, facts = row.event, self._facts
+        facts.group_of[event.id] = None
+        return any(
+            facts.previous.pop(f"{event.id[:8]} {group_id}", None) is not None
+            for group_id in self._known.ids_of([row.group] if row.group else []).values()
+        )
 
     def take_in(self, ids: Sequence[str], group: GroupRow) -> None:
         """What answers these events of the group belongs to it from now on, and what answers that."""
@@ -88,6 +104,7 @@ class GroupEvents:
 
     def note_due(self, ids: Sequence[str]) -> None:
         """What answers these events is to be taken in later."""
+        self._known.unfinished = self._known.unfinished or bool(ids)
         write_rows(self._connection, sql("put_answers_due"), [(bytes.fromhex(one),) for one in ids])
 
     def enter(self, found: Iterable[tuple[str, int]], group: GroupRow) -> list[str]:

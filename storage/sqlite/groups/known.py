@@ -24,6 +24,7 @@ class KnownGroups:
         self._members: dict[str, Member | None] = {}
         self.any = False
         self.moving = 0  # how many groups are
+        self.unfinished = True  # whether something may remain to be done
         self.clear()
 
     def find(self, ids: Sequence[str]) -> dict[str, GroupRow | None]:
@@ -92,6 +93,7 @@ class KnownGroups:
         self._rows.clear()
         self._ids.clear()
         self._members.clear()
+        self.unfinished = True
         try:
             self.any = bool(self._connection.execute(sql("any")).fetchone()[0])
             self.moving = int(self._connection.execute(sql("how_many_moving")).fetchone()[0])

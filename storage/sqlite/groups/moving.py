@@ -1,40 +1,22 @@
 """Who may read what a group holds has changed: its events are entered anew, the newest first, a part at a time.
 
 `moving` is the highest number up to which events may still be entered for those who might read them before. Above it all are
-right; up to it, readers leave out what the group must not show (`MovingGroup`, lookup.Scope). So a change holds from the moment
+right; up to it, readers leave out what the group must not show (storage.sqlite.scope). So a change holds from the moment
 it is committed, however many events there are, and a change back begins again from the top.
 """
 
 import sqlite3
 from typing import Any, Final
 
-import msgspec
-
 from relay.protocol.groups.belonging import ANSWERING
 from storage.sqlite import entries
-from storage.sqlite.groups.reads import GroupRow, sql
+from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
 from storage.sqlite.sources import numbered
 from storage.sqlite.statements import listed
 from storage.sqlite.transaction import Transaction
 
 AT_ONCE: Final = 128  # events of a part
 _NEXT: Final = {"e": "E", "E": ""}
-
-
-class MovingGroup(msgspec.Struct, frozen=True, gc=False):
-    """A group whose events are not all entered for those they are for, up to the number `upto`."""
-
-    number: int
-    id: str
-    private: bool
-    ended: bool
-    upto: int
-
-
-def moving_groups(connection: sqlite3.Connection) -> list[MovingGroup]:
-    """The groups that are; mostly none."""
-    found = connection.execute(sql("moving")).fetchall()
-    return [MovingGroup(number, one, bool(private), bool(ended), upto) for number, one, private, ended, upto in found]
 
 
 def begin(transaction: Transaction, connection: sqlite3.Connection) -> None:
@@ -46,14 +28,20 @@ def begin(transaction: Transaction, connection: sqlite3.Connection) -> None:
     transaction.groups.begun_to_move.clear()
 
 
-def go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
-    """Do a part of what remains; whether there is more."""
+def go_on(transaction: Transaction, connection: sqlite3.Connection) -> float | None:
+    """Do a part of what remains; in how many seconds to go on, None when nothing is left."""
+    more = _go_on(transaction, connection)
+    transaction.known.unfinished = more
+    return 0.0 if more else None
+
+
+def _go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
     some = moving_groups(connection)
-    if some:
-        row = transaction.known.get(some[0].id)
-        assert row is not None
-        return _enter_next(transaction, connection, row, some[0].upto) or len(some) > 1 or _any_answers(connection)
-    return _take_answers_in(transaction, connection)
+    if not some:
+        return _take_answers_in(transaction, connection)
+    row = transaction.known.get(some[0].id)
+    assert row is not None
+    return _enter_next(transaction, connection, row, some[0].upto) or len(some) > 1 or _any_answers(connection)
 
 
 def _enter_next(transaction: Transaction, connection: sqlite3.Connection, row: GroupRow, upto: int) -> bool:

@@ -37,6 +37,16 @@ class GroupRow(msgspec.Struct, frozen=True, gc=False):
     group: Group
 
 
+class MovingGroup(msgspec.Struct, frozen=True, gc=False):
+    """A group whose events are not all entered for those they are for, up to the number `upto`."""
+
+    number: int
+    id: str
+    private: bool
+    ended: bool
+    upto: int
+
+
 def sql(name: str) -> str:
     """A statement on groups."""
     return named("groups")[name]
@@ -86,6 +96,12 @@ def ids_that_begin(connection: sqlite3.Connection, beginning: str, number: int) 
     """The events of a group whose ids begin with these hex digits."""
     ends = (bytes.fromhex(beginning.ljust(64, "0")), bytes.fromhex(beginning.ljust(64, "f")))
     return [one for (one,) in connection.execute(sql("begins_so"), (*ends, number))]
+
+
+def moving_groups(connection: sqlite3.Connection) -> list[MovingGroup]:
+    """The groups that are; mostly none."""
+    found = connection.execute(sql("moving")).fetchall()
+    return [MovingGroup(number, one, bool(private), bool(ended), upto) for number, one, private, ended, upto in found]
 
 
 def columns_of(group: Group) -> tuple[Any, ...]:
