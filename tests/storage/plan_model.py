@@ -306,11 +306,9 @@ def project_repos(world: Plane) -> list[Row]:
     rows = []
     for name in [one for one in world.groups if world.there(one, "project")]:
         kept = record(world, name)
-        for address in every(kept.event, "a") if kept else []:
-            if address.startswith("30617:"):
-                rows.append(
-                    {"project_id": name, "repo_id": address, "created_at": kept.event.created_at if kept else 0}
-                )
+        at = kept.event.created_at if kept else 0
+        named = [one for one in every(kept.event, "a") if one.startswith("30617:")] if kept else []
+        rows += [{"project_id": name, "repo_id": address, "created_at": at} for address in named]
     return rows
 
 
@@ -320,8 +318,9 @@ def issue_threads(world: Plane) -> list[Row]:
     for name in [one for one in world.groups if world.there(one, "thread")]:
         kept = record(world, name)
         tags = kept.event.tags if kept else []
-        for issue in dict.fromkeys(tag[1] for tag in tags if tag[0] == "e" and len(tag) > 3 and tag[3] == "issue"):
-            rows.append({"thread_id": name, "issue_id": issue, "created_at": kept.event.created_at if kept else 0})
+        at = kept.event.created_at if kept else 0
+        named = dict.fromkeys(tag[1] for tag in tags if tag[0] == "e" and len(tag) > 3 and tag[3] == "issue")
+        rows += [{"thread_id": name, "issue_id": issue, "created_at": at} for issue in named]
     return rows
 
 

@@ -113,15 +113,8 @@ def pools(draw: st.DrawFn) -> list[Event]:
         tags = draw(st.sampled_from(ISSUE_TAGS)) if kind == 1010 else ()
         pool.append(make_event(draw(_keys), kind, "edited", [*place, *named, *tags], draw(_times)))
     for _ in range(draw(st.integers(0, 6))):
-        pool.append(
-            make_event(
-                draw(_keys),
-                9,
-                draw(st.sampled_from(["hi", ""])),
-                [*where(), *draw(st.sampled_from(MESSAGE_TAGS))],
-                draw(_times),
-            )
-        )
+        tags = [*where(), *draw(st.sampled_from(MESSAGE_TAGS))]
+        pool.append(make_event(draw(_keys), 9, draw(st.sampled_from(["hi", ""])), tags, draw(_times)))
     for _ in range(draw(st.integers(0, 6))):
         group = draw(_groups)
         links = [("a", one) for one in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2))]

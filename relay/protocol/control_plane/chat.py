@@ -14,6 +14,7 @@ from relay.protocol.event import Event, first_value
 ROLES: Final = ("user", "assistant", "system", "tool", "data")
 MAX_TOKENS: Final = 2**53 - 1
 MAX_REASON: Final = 100  # characters
+_USAGE: Final = 4  # parts of the tag: its name, two numbers of tokens, a cost
 _ARRAYS: Final = ("tool_invocations", "parts", "annotations")
 
 _array: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -66,7 +67,7 @@ def fault(event: Event) -> str | None:
     if reason is not None and not 0 < len(reason) <= MAX_REASON:
         return f"its finish_reason tag has 1 to {MAX_REASON} characters"
     given = next((tag for tag in event.tags if tag[0] == "usage"), None)
-    if given is not None and (len(given) > 4 or _numbers(given) is None):
+    if given is not None and _numbers(given) is None:
         return "its usage tag holds prompt tokens, completion tokens and cost: two whole numbers and a decimal one, or empty texts"
     for name, text in zip(_ARRAYS, _arrays(event), strict=True):
         if text is not None and not _is_array(text):
@@ -92,7 +93,9 @@ def _usage(event: Event) -> Usage:
 
 
 def _numbers(tag: list[str]) -> Usage | None:
-    """None where one of them is no such number."""
+    """None where one of them is no such number, or there are more."""
+    if len(tag) > _USAGE:
+        return None
     prompt, completion, cost = [*tag[1:4], "", "", ""][:3]
     try:
         found = Usage(_count(prompt), _count(completion), float(f"{float(cost):.12g}") if cost else None)
