@@ -7,7 +7,7 @@ from typing import Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
-from relay.protocol.admission import OPERATOR, Admission, RemoveAddress
+from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Admission, RemoveAddress
 from relay.protocol.event import Event, address_of, expiration, values
 from relay.protocol.facts import Facts, Need, Target
 
@@ -53,6 +53,8 @@ def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
     deleters = facts.deleters[event.id]
     if OPERATOR in deleters:
         raise Reject(Prefix.BLOCKED, "this event was removed by the operator")
+    if GROUP_MODERATOR in deleters:
+        raise Reject(Prefix.BLOCKED, "this event was removed by a moderator of its group")
     vanished = facts.vanished[event.pubkey]
     if vanished is not None and event.created_at <= vanished:
         raise Reject(Prefix.BLOCKED, f"its author asked to vanish, up to {vanished} (NIP-62)")

@@ -39,7 +39,7 @@ from relay.server.remote_search import RemoteSearch
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
-from storage.base import Info, LogWriter, Reader, StorageError, Tools
+from storage.base import PrimaryWriter, Reader, StorageError
 from storage.command_codec import decode as decode_command
 from storage.commands import DropForeign
 from storage.feed import Feed
@@ -48,6 +48,7 @@ from storage.search.engine import Progress
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
 from storage.sqlite.writer import SqliteWriter
+from storage.tools import Info, Tools
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
 PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 77, 98)  # what relay.protocol and relay.http do themselves
@@ -129,7 +130,7 @@ async def open_reader(config: Config, processes: int = 1) -> SqliteStore:
     )
 
 
-def open_vault(config: Config, writer: LogWriter) -> Vault:
+def open_vault(config: Config, writer: PrimaryWriter) -> Vault:
     """The relay's secrets, made at the first start. Raises ConfigError when they are lost, changed or malformed."""
     recorded = writer.tables.secret_check()
     found = unlock(config, recorded)
@@ -225,11 +226,11 @@ class Site:
         return rows
 
     async def backup(self, target: Path) -> int:
-        """As `storage.base.Tools.backup`."""
+        """As `storage.tools.Tools.backup`."""
         return await self.reader.backup(target)
 
     async def info(self) -> Info:
-        """As `storage.base.Tools.info`."""
+        """As `storage.tools.Tools.info`."""
         return await self.reader.info()
 
 
@@ -245,7 +246,8 @@ def make_hub(
     hub = Hub(settings, page, store, secrets.pubkey, faults=faults, role=role)
     hub.identities = Identities(
         secrets,
-        reader=store,
+        log=store,
+        tables=store,
         ingest=hub.ingest,
         publisher=hub.publisher,
         settings=settings,

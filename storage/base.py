@@ -1,4 +1,4 @@
-"""The interfaces of storage: one log, written by one writer and read by several readers.
+"""The interfaces of storage, by use: one log, written by one writer and read by several readers.
 
 `seq` is the log's own number: dense as given out, never given twice, so that a follower can name how far it has read.
 All times are unix seconds, all ids and pubkeys lower-case hex.
@@ -6,7 +6,6 @@ All times are unix seconds, all ids and pubkeys lower-case hex.
 
 import enum
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -16,7 +15,6 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
-from relay.protocol.rows import Projection
 from storage.commands import Command
 from storage.identities.types import Lookups
 
@@ -169,7 +167,7 @@ class Written(msgspec.Struct):
 class Found(msgspec.Struct, frozen=True, gc=False):
     """The answer to a query: events newest first, of equals the lowest id first (NIP-01).
 
-    `wires` is the first part, bounded in bytes; `rest` names the others in order, for `Reader.fetch`. `complete` is
+    `wires` is the first part, bounded in bytes; `rest` names the others in order, for `Log.fetch`. `complete` is
     True when every stored match is among them and False when there are more (NIP-67); `cut` when there are more and the relay's
     own limit, not the client's, is why.
     """
@@ -212,12 +210,19 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     maximum: int = 5000
 
 
-class LogWriter(Protocol):
-    """The one writer of a data directory. Blocking: called from one thread at a time, never from the event loop."""
+class Commands(Protocol):
+    """Carries out commands. Blocking: called from one thread at a time, never from the event loop."""
 
-    @property
-    def tables(self) -> Lookups:
-        """The primary tables: who someone is."""
+    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
+        """Carry out a command in a transaction of its own; what it gives, durable when this returns.
+
+        Raises StorageError, and Refused or Reject where the command's docstring says so, and Reject(auth-required) when the
+        `token` that it was sent with is not good any more; then nothing is changed.
+        """
+
+
+class TransactionWriter(Commands, Protocol):
+    """Writes the log: what the role of the writer needs. Threads as `Commands`, but for `record`."""
 
     def last_seq(self) -> int:
         """The highest number given out, 0 for an empty log; it survives a restart even if that event is gone."""
@@ -229,12 +234,8 @@ class LogWriter(Protocol):
         StorageError only when the database cannot be written at all (disk full, file gone); then nothing is stored.
         """
 
-    def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
-        """Carry out a command in a transaction of its own; what it gives, durable when this returns.
-
-        Raises StorageError, and Refused or Reject where the command's docstring says so, and Reject(auth-required) when the
-        `token` that it was sent with is not good any more; then nothing is changed.
-        """
+    def collect(self) -> Written:
+        """What was changed, durably, since this was asked last; what the relay itself said among it."""
 
     def record(self) -> None:
         """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
@@ -243,18 +244,27 @@ class LogWriter(Protocol):
     def missing(self) -> Missing | None:
         """What is known to be missing of the log; their numbers are not given out again."""
 
+
+class PrimaryWriter(Commands, Protocol):
+    """Reads and changes the primary tables, which no log tells of. Threads as `Commands`."""
+
+    @property
+    def tables(self) -> Lookups:
+        """The primary tables: who someone is."""
+
+
+class LogWriter(TransactionWriter, PrimaryWriter, Protocol):
+    """The one writer of a data directory, as a backend gives it to who opens it; who uses it takes a part of it."""
+
     def accept_loss(self) -> Missing | None:
         """From now on nothing is missing; what was."""
-
-    def collect(self) -> Written:
-        """What was changed, durably, since this was asked last; what the relay itself said among it."""
 
     def close(self) -> None:
         """Finish, checkpoint and release the lock. Idempotent."""
 
 
-class Reader(Protocol):
-    """Reads the log beside the writer. Nothing it gives has expired by `now` or is outside `readers` and public."""
+class Log(Protocol):
+    """The log as clients may read it. Nothing it gives has expired by `now` or is outside `readers` and public."""
 
     async def query(
         self,
@@ -292,20 +302,36 @@ class Reader(Protocol):
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         """How many distinct events any of the filters matches, limits ignored; exact. Raises as `query` does."""
 
+    async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
+        """One event by id."""
+
+
+class ComparedLog(Protocol):
+    """The log as it is compared with another's (NIP-77). It gives what `Log` does."""
+
     async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
         """(created_at, id) of what the filter matches, of its newest `limit` where it has one, in NIP-01's order backwards.
 
         Raises as `query` does, TooCostly also where there are more than `most`.
         """
 
-    async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
-        """One event by id."""
+
+class FollowedLog(Protocol):
+    """The log as it is followed: in order, private events too."""
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        """The first `most` live events, at most, with `after` < seq <= `upto`, in order of `seq`, private ones too."""
+
+
+class ScannedLog(Protocol):
+    """The log as the operator reads it: in order, private events too."""
 
     def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event with `seq` > `after` in order of `seq`, private ones too, if `wanted` matches: the operator's."""
 
-    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
-        """The first `most` live events, at most, with `after` < seq <= `upto`, in order of `seq`, private ones too."""
+
+class PrimaryTables(Protocol):
+    """The primary tables as they are read beside the writer."""
 
     async def ask(self, work: Callable[[Lookups], T]) -> T:
         """What `work` finds in the primary tables; it runs on a reading thread. Raises as `query` does."""
@@ -316,41 +342,9 @@ class Reader(Protocol):
     def ask_here(self, work: Callable[[Lookups], T]) -> T:
         """As `ask`, on the caller's thread, however long it takes: for a few look-ups by key. Raises StorageError."""
 
+
+class Reader(Log, ComparedLog, FollowedLog, ScannedLog, PrimaryTables, Protocol):
+    """All that is read, as a backend gives it to who opens it; who uses it takes a part of it."""
+
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""
-
-
-class Inconsistency(msgspec.Struct, frozen=True, gc=False):
-    """Something `check` found wrong; `seq` is 0 where it is not about one event."""
-
-    seq: int
-    message: str
-
-
-class Info(msgspec.Struct, frozen=True):
-    """What `tidings info` tells. Sizes are bytes; `kinds` is (kind, events), most first, at most 20."""
-
-    events: int
-    last_seq: int
-    schema_version: int
-    database_bytes: int
-    wal_bytes: int
-    oldest: int | None
-    newest: int | None
-    kinds: list[tuple[int, int]]
-    authors: int
-    expiring: int
-    tombstones: int
-
-
-class Tools(Protocol):
-    """What an operator does to a database beside serving it."""
-
-    async def info(self) -> Info:
-        """Figures about the database."""
-
-    def check(self, projections: Sequence[Projection], verify: bool = True) -> AsyncIterator[Inconsistency]:
-        """Compare the database with itself: the file, ids, signatures, index rows, projections against a rebuild."""
-
-    async def backup(self, target: Path) -> int:
-        """A consistent copy while the writer goes on; bytes written. Raises StorageError when `target` exists."""

@@ -29,6 +29,7 @@ INTERFACES = (
     "storage.identities.commands",
     "storage.identities.types",
     "storage.search.engine",
+    "storage.tools",
 )
 ROLES = (*GROUND, "relay.roles", *INTERFACES)
 SERVED = (*ROLES, "relay.server", "relay.config", "handlers", "keys")

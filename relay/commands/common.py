@@ -31,8 +31,9 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import policies
 from relay.server.control_messages import ControlError
-from storage.base import Incoming, LogWriter, Outcome, Reader, Status, StorageError, Tools
+from storage.base import Incoming, LogWriter, Outcome, Reader, Status, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
+from storage.tools import Tools
 
 T = TypeVar("T")
 

@@ -36,8 +36,9 @@ from relay.server.control_messages import (
     named,
     to_outcome,
 )
-from storage.base import Info, Outcome
+from storage.base import Outcome
 from storage.commands import Compact, Rebuild
+from storage.tools import Info
 
 SILENCE: Final = 60.0  # seconds without one after which a client gives up
 

@@ -22,7 +22,7 @@ from relay.commands.common import (
 from relay.commands.progress import waiting
 from relay.config import Config
 from relay.protocol.words import counted
-from storage.base import Info
+from storage.tools import Info
 
 
 @click.command()

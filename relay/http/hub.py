@@ -18,7 +18,7 @@ from relay.server.identities import Identities
 from relay.server.limits import OpenConnections
 from relay.server.link import Link
 from relay.server.supervision import Faults
-from storage.base import Expected, Outcome, Reader
+from storage.base import Expected, Log, Outcome, ScannedLog
 from storage.feed import Feed
 from storage.search.engine import SearchEngine
 
@@ -46,6 +46,10 @@ class HealthFigures(Protocol):
         """How many events the log has taken in since it began."""
 
 
+class ReadLog(Log, ScannedLog, Protocol):
+    """The log as HTTP reads it."""
+
+
 class RunningRelay(Protocol):
     """The running relay, seen from HTTP."""
 
@@ -70,7 +74,7 @@ class RunningRelay(Protocol):
         """The relay's own public key, hex, where it has one (NIP-11 `self`)."""
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> ReadLog:
         """Where events are read."""
 
     @property

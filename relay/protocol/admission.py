@@ -16,6 +16,7 @@ from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Projection
 
 OPERATOR = "operator"  # who removed an event, when it was not a key
+GROUP_MODERATOR = "moderator"  # the same: whoever moderates the group that the event belongs to (NIP-29)
 
 
 class Door(enum.IntEnum):
@@ -30,8 +31,8 @@ class Door(enum.IntEnum):
 class RemoveEvent(msgspec.Struct, frozen=True, gc=False):
     """Remove one event if it is here, and refuse it from now on wherever `by` may delete it (NIP-09).
 
-    `by` is the deleting pubkey or OPERATOR. The handler has checked the right to it where the event is live; where it
-    is not, the mark waits and `Facts.deleters` has it when the event comes.
+    `by` is the deleting pubkey, OPERATOR or GROUP_MODERATOR. The handler has checked the right to it where the event is
+    live; where it is not, the mark waits and `Facts.deleters` has it when the event comes.
     """
 
     id: str
@@ -124,8 +125,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     (relay.protocol.groups.state); an empty one is nobody. `group` is the id of the group that it belongs to, of those of this
     relay: then its audience follows that group's settings (relay.protocol.groups.belonging). `replaces`: id of the live version
     that leaves as this one comes, without a mark. `actions` change primary data in the event's own transaction; one that cannot
-    be carried out refuses the event. `emits`: what the relay's own key says with it, stored in the same transaction. `message`
-    goes into `OK true`.
+    be carried out refuses the event. `emits`: what the relay's own key says with it, stored right after it in the same
+    transaction. `message` goes into `OK true`. `expires` False: it stays, whatever its expiration tag says (NIP-40).
     """
 
     store: bool = True
@@ -137,6 +138,7 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
     emits: tuple[Draft, ...] = ()
     group: str | None = None
+    expires: bool = True
 
 
 Key = tuple[str, str]  # (table, key): a derived row that may have changed

@@ -33,6 +33,7 @@ Family = Literal[
     "groups",
     "members",
     "group_invites",
+    "invite_groups",
     "group_of",
     "owners",
     "previous",
@@ -41,7 +42,9 @@ Family = Literal[
     "member_counts",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
-LEADING: Final = frozenset(("events", "closed", "groups", "group_of"))  # what is found of others leads to no needs
+LEADING: Final = frozenset(
+    ("events", "closed", "groups", "group_of", "invite_groups")
+)  # what others give leads to no needs
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -119,14 +122,16 @@ class Facts(msgspec.Struct):
     invites: dict[str, int | None] = {}  # until when an unused invite is good, by the hash of its code
     tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has
+    relay: str = ""  # the relay's own pubkey (NIP-11 `self`), "" where there is none; known without being asked for
     groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
     members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key
-    group_invites: dict[str, Invite | None] = {}  # by the hash of the code, a space and the id of the group
+    group_invites: dict[str, Invite | None] = {}  # by relay.protocol.groups.state.invite_key
+    invite_groups: dict[str, tuple[str, ...]] = {}  # by the hash of a code: the groups that it is of; two are enough
     group_of: dict[str, str | None] = {}  # the group of the live event with this id, its own or inherited
     owners: dict[str, int] = {}  # how many members of a group have the role owner
-    previous: dict[str, bool] = {}  # by 8 hex digits, a space and the id of the group: whether an event of it begins so
+    previous: dict[str, bool] = {}  # by relay.protocol.groups.state.previous_key: whether a live event of it begins so
     group_counts: dict[str, int] = {}  # how many groups this key began that have not ended, under "" how many there are
-    invite_counts: dict[str, int] = {}  # how many codes a group has that are not revoked
+    invite_counts: dict[str, int] = {}  # codes of a group that are neither revoked, nor used up, nor expired
     member_counts: dict[str, int] = {}
 
     def missing(self, needs: Iterable[Need]) -> list[Need]:

@@ -10,13 +10,15 @@ from typing import Any
 
 from relay.roles.page import SharedPage
 from relay.roles.writer import Report, WriterRole
-from storage.base import LogWriter
+from storage.base import TransactionWriter
 
 
 class WriterThread:
     """Runs a writer role over `store` until it is closed; the store stays the caller's."""
 
-    def __init__(self, store: LogWriter, page: SharedPage, commands: Callable[[bytes], Any], report: Report) -> None:
+    def __init__(
+        self, store: TransactionWriter, page: SharedPage, commands: Callable[[bytes], Any], report: Report
+    ) -> None:
         self.role = WriterRole(store, page, commands, report)
         self._open = True
         self._thread = threading.Thread(target=self.role.run, name="writer", daemon=True)

@@ -45,7 +45,7 @@ from relay.roles.messages import (
 )
 from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from storage import failures
-from storage.base import Commit, Incoming, LogWriter, Outcome, Status, StorageError
+from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter
 from storage.failures import CommandFailure
 
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
@@ -93,7 +93,7 @@ class WriterRole:
 
     def __init__(
         self,
-        store: LogWriter,
+        store: TransactionWriter,
         page: SharedPage,
         commands: Callable[[bytes], Any],
         report: Report,

@@ -12,7 +12,7 @@ import msgspec
 from relay.errors import Prefix, Reject
 from relay.protocol.facts import GivenToken
 from relay.server.ingest import Ingest
-from storage.base import Reader
+from storage.base import PrimaryTables
 from storage.identities.commands import MarkRead, SetAvatar, SetMetadata
 from storage.identities.types import Avatar
 
@@ -29,13 +29,13 @@ _KINDS: Final = (  # of a picture, by how its file begins
 class Agents:
     """All methods are called on the loop, and raise StorageError."""
 
-    def __init__(self, reader: Reader, ingest: Ingest) -> None:
-        self._reader = reader
+    def __init__(self, tables: PrimaryTables, ingest: Ingest) -> None:
+        self._tables = tables
         self._ingest = ingest
 
     async def metadata(self, identity_id: str) -> dict[str, Any]:
         """The JSON object that the agent keeps about itself."""
-        text = await self._reader.ask(lambda tables: tables.metadata(identity_id))
+        text = await self._tables.ask(lambda tables: tables.metadata(identity_id))
         return msgspec.json.decode(text, type=dict[str, Any])
 
     async def set_metadata(self, identity_id: str, metadata: dict[str, Any], given: GivenToken | None = None) -> None:
@@ -47,11 +47,11 @@ class Agents:
 
     async def avatar(self, identity_id: str) -> Avatar | None:
         """The agent's picture."""
-        return await self._reader.ask(lambda tables: tables.avatar(identity_id))
+        return await self._tables.ask(lambda tables: tables.avatar(identity_id))
 
     async def avatar_digests(self, ids: Sequence[str]) -> dict[str, str]:
         """Of those of these agents who have a picture, its digest."""
-        return await self._reader.ask(lambda tables: tables.avatar_digests(ids))
+        return await self._tables.ask(lambda tables: tables.avatar_digests(ids))
 
     async def set_avatar(self, identity_id: str, image: bytes, given: GivenToken | None = None) -> Avatar:
         """Keep this picture. Raises Reject(invalid) for what is too large or no PNG, JPEG, GIF or WebP."""
@@ -72,7 +72,7 @@ class Agents:
 
     async def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
-        return await self._reader.ask(lambda tables: tables.read_marks(identity_id))
+        return await self._tables.ask(lambda tables: tables.read_marks(identity_id))
 
     async def mark_read(self, identity_id: str, post_id: str, seq: int, given: GivenToken | None = None) -> None:
         """The notifications about a post ("" any) are read up to this number."""

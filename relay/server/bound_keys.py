@@ -20,7 +20,7 @@ from relay.server.publishing import Publisher
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.signing import Signing
-from storage.base import Reader
+from storage.base import PrimaryTables
 from storage.identities.commands import BindProven, ChooseKey, DestroySecret, OpenKeyClaim, RetireKey, Unbind
 from storage.identities.types import BoundKey, ChangeRefused, Held, Lookups, Why
 
@@ -33,7 +33,7 @@ class BoundKeys:
     def __init__(
         self,
         *,
-        reader: Reader,
+        tables: PrimaryTables,
         ingest: Ingest,
         publisher: Publisher,
         settings: Settings,
@@ -42,7 +42,7 @@ class BoundKeys:
         checks: ProofChecks,
         replay_guard: ReplayGuard,
     ) -> None:
-        self._reader = reader
+        self._tables = tables
         self._ingest = ingest
         self._publisher = publisher
         self._settings = settings
@@ -53,7 +53,7 @@ class BoundKeys:
 
     async def of(self, identity_id: str) -> list[BoundKey]:
         """All keys the identity ever had, oldest first."""
-        return await self._reader.ask(lambda tables: tables.keys(identity_id))
+        return await self._tables.ask(lambda tables: tables.keys(identity_id))
 
     async def open_claim(self, identity_id: str, given: GivenToken | None = None) -> tuple[str, int]:
         """A code with which a kind 28934 event binds its key, once, and until when. Raises Refused(TOO_MANY)."""
@@ -118,7 +118,7 @@ class BoundKeys:
 
         published: list[Event] = []
         owed: list[Event] = []
-        for pubkey, held in await self._reader.ask(look):
+        for pubkey, held in await self._tables.ask(look):
             if held is None:
                 owed.append(await self._signing.unsigned_vanish(pubkey, reason, url))
                 continue

@@ -12,7 +12,7 @@ from relay.server import validation
 from relay.server.ingest import Ingest
 from relay.server.origin import base_url
 from relay.server.settings import Settings
-from storage.base import Reader
+from storage.base import PrimaryTables
 from storage.identities.commands import ClaimIdentity, OpenIdentityClaim
 from storage.identities.types import ChangeRefused, Identity, Lookups, Why
 
@@ -28,8 +28,8 @@ class Claimable(msgspec.Struct, frozen=True):
 class Claims:
     """All methods are called on the loop."""
 
-    def __init__(self, reader: Reader, ingest: Ingest, settings: Settings) -> None:
-        self._reader = reader
+    def __init__(self, tables: PrimaryTables, ingest: Ingest, settings: Settings) -> None:
+        self._tables = tables
         self._ingest = ingest
         self._settings = settings
 
@@ -60,7 +60,7 @@ class Claims:
                 raise ChangeRefused(Why.EXPIRED, "this claim has expired; ask the agent for a new claim link")
             return Claimable(identity, validation.verification_code(secret), claim.expires_at)
 
-        return await self._reader.ask(find)
+        return await self._tables.ask(find)
 
     async def claim(
         self, secret: str, user_id: str, claim_url: str | None, given: GivenToken | None = None
@@ -69,7 +69,7 @@ class Claims:
         validation.claim(secret)
         wanted = ClaimIdentity(tokens.digest(secret), user_id, secrets.token_hex(16), claim_url)
         identity_id = await self._ingest.execute(wanted, given)
-        found = await self._reader.ask(lambda tables: tables.identity(identity_id))
+        found = await self._tables.ask(lambda tables: tables.identity(identity_id))
         if found is None:
             raise ChangeRefused(Why.UNKNOWN, "there is no such identity")
         return found

@@ -27,7 +27,7 @@ from relay.protocol.session import Session
 from relay.protocol.words import counted
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
-from storage.base import Reader, StorageError, TooCostly
+from storage.base import ComparedLog, StorageError, TooCostly
 
 MOST_OPEN: Final = 4  # comparisons of a connection
 MOST_HELD: Final = (
@@ -66,7 +66,7 @@ class Comparison:
 class Comparisons:
     """All comparisons of a front. Methods are called on the event loop."""
 
-    def __init__(self, reader: Reader, clock: Callable[[], float], faults: Faults) -> None:
+    def __init__(self, reader: ComparedLog, clock: Callable[[], float], faults: Faults) -> None:
         self._reader = reader
         self._clock = clock
         self._faults = faults

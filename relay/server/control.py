@@ -53,9 +53,10 @@ from relay.server.control_messages import (
     socket_path,
     to_answer,
 )
-from storage.base import Incoming, Info, Outcome, StorageError
+from storage.base import Incoming, Outcome, StorageError
 from storage.commands import Compact, Rebuild
 from storage.search.engine import Progress
+from storage.tools import Info
 
 MAX_CONNECTIONS: Final = 8
 BACKLOG: Final = 100
@@ -84,10 +85,10 @@ class Service(Protocol):
         """Go over to the model that these settings name; how many vectors were made. May raise ConfigError as well."""
 
     async def backup(self, target: Path) -> int:
-        """As `storage.base.Tools.backup`; `target` is absolute."""
+        """As `storage.tools.Tools.backup`; `target` is absolute."""
 
     async def info(self) -> Info:
-        """As `storage.base.Tools.info`."""
+        """As `storage.tools.Tools.info`."""
 
 
 @contextlib.contextmanager

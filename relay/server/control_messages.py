@@ -14,8 +14,9 @@ import msgspec
 from relay.config import Search
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
-from storage.base import Info, Outcome, Status
+from storage.base import Outcome, Status
 from storage.commands import Compact, Rebuild
+from storage.tools import Info
 
 SOCKET_NAME: Final = "control.sock"
 MAX_FRAME: Final = 16 * 1024 * 1024  # bytes

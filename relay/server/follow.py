@@ -19,7 +19,7 @@ import msgspec
 from relay.protocol.event import Event
 from relay.roles.messages import Behind
 from relay.roles.page import SharedPage
-from storage.base import Commit, Logged, Reader, StorageError
+from storage.base import Commit, FollowedLog, Logged, StorageError
 
 MOST_HELD: Final = 1000  # commits that are held while the database is read
 _PAGE: Final = 200  # events read from the database at once
@@ -63,7 +63,7 @@ class LogFollower:
     def __init__(
         self,
         page: SharedPage,
-        reader: Reader,
+        reader: FollowedLog,
         decode: Callable[[bytes], Event],
         report: Callable[[str, BaseException], None],
         start: Callable[[Coroutine[Any, Any, None], str], object],

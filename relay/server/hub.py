@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from websockets.frames import CloseCode
 
@@ -33,7 +33,7 @@ from relay.server.queries import Queries
 from relay.server.settings import Settings
 from relay.server.shared import Shared
 from relay.server.supervision import Faults, Tasks
-from storage.base import Limits, Missing, Reader, StorageError
+from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine
 
@@ -43,6 +43,10 @@ SWEEP_BATCH: Final = 1000
 log = logging.getLogger("tidings.hub")
 
 
+class ServedLog(Log, ComparedLog, FollowedLog, Protocol):
+    """What a front reads of the log."""
+
+
 class Hub:
     """One relay's shared state. Made on the running loop; all methods are called there."""
 
@@ -50,7 +54,14 @@ class Hub:
     search: SearchEngine
 
     def __init__(
-        self, settings: Settings, page: SharedPage, reader: Reader, self_pubkey: str, *, faults: Faults, role: int = 0
+        self,
+        settings: Settings,
+        page: SharedPage,
+        reader: ServedLog,
+        self_pubkey: str,
+        *,
+        faults: Faults,
+        role: int = 0,
     ) -> None:
         """`self_pubkey` is the relay's own key, `role` the number of this front on the page.
 
@@ -59,7 +70,6 @@ class Hub:
         self.role = role
         self.settings = settings
         config, self.relay_url = settings.config, settings.relay_url
-        self.reader = reader
         self.page = page
         page.begin(role)
         self.clock = asyncio.get_running_loop().time

@@ -35,7 +35,7 @@ from relay.server.settings import Settings
 from relay.server.signing import Signing
 from relay.server.supervision import Faults, Tasks
 from relay.server.users import Users
-from storage.base import Reader, StorageError
+from storage.base import Log, PrimaryTables, StorageError
 from storage.commands import ListMembers
 from storage.identities.commands import (
     DescribeIdentity,
@@ -65,7 +65,8 @@ class Identities:
         self,
         vault: Vault,
         *,
-        reader: Reader,
+        log: Log,
+        tables: PrimaryTables,
         ingest: Ingest,
         publisher: Publisher,
         settings: Settings,
@@ -74,13 +75,14 @@ class Identities:
         faults: Faults,
     ) -> None:
         """`checks` bounds the proofs that are looked at, and `replay_guard` knows which were used."""
-        self._reader = reader
+        self._tables = tables
         self._ingest = ingest
         self._settings = settings
         self._tasks = Tasks(faults)
-        self.signing = Signing(vault, reader, ingest, settings)
+        self.signing = Signing(vault, log, tables, ingest, settings)
         self.profiles = Profiles(
-            reader=reader,
+            log=log,
+            tables=tables,
             ingest=ingest,
             publisher=publisher,
             settings=settings,
@@ -88,13 +90,13 @@ class Identities:
             tasks=Tasks(faults),
         )
         self.users = Users(
-            reader, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
+            tables, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
         )
-        self.agents = Agents(reader, ingest)
-        self.tokens = IdentityTokens(reader, ingest, self._tasks)
-        self.claims = Claims(reader, ingest, settings)
+        self.agents = Agents(tables, ingest)
+        self.tokens = IdentityTokens(tables, ingest, self._tasks)
+        self.claims = Claims(tables, ingest, settings)
         self.keys = BoundKeys(
-            reader=reader,
+            tables=tables,
             ingest=ingest,
             publisher=publisher,
             settings=settings,
@@ -186,31 +188,31 @@ class Identities:
 
     async def get(self, identity_id: str) -> Identity:
         """The identity of a principal. Raises Refused(UNKNOWN) when there is none."""
-        found = await self._reader.ask(lambda tables: tables.identity(identity_id))
+        found = await self._tables.ask(lambda tables: tables.identity(identity_id))
         if found is None:
             raise ChangeRefused(Why.UNKNOWN, "there is no such identity")
         return found
 
     async def profile(self, name: str) -> Identity | None:
         """A local identity by its name, in any case."""
-        return await self._reader.ask(lambda tables: tables.identity_named(name))
+        return await self._tables.ask(lambda tables: tables.identity_named(name))
 
     async def named_like(self, beginning: str, limit: int) -> list[Identity]:
         """Local identities whose name begins so, in any case, by name."""
-        return await self._reader.ask(lambda tables: tables.identities_named_like(beginning, limit))
+        return await self._tables.ask(lambda tables: tables.identities_named_like(beginning, limit))
 
     async def how_many(self) -> int:
         """Local identities."""
-        return await self._reader.ask(lambda tables: tables.how_many_identities())
+        return await self._tables.ask(lambda tables: tables.how_many_identities())
 
     async def by_id(self, ids: list[str]) -> dict[str, Identity]:
         """Those of these identities that there are."""
-        found = await self._reader.ask(lambda tables: tables.identities(ids))
+        found = await self._tables.ask(lambda tables: tables.identities(ids))
         return {identity.id: identity for identity in found}
 
     async def by_key(self, pubkeys: list[str]) -> dict[str, Identity]:
         """Whose these keys are or were."""
-        return await self._reader.ask(lambda tables: tables.identities_of_keys(pubkeys))
+        return await self._tables.ask(lambda tables: tables.identities_of_keys(pubkeys))
 
     async def edit(
         self, identity_id: str, display_name: str | None, description: str | None, given: GivenToken | None = None

@@ -20,7 +20,7 @@ from relay.server import validation
 from relay.server.follow import Applied
 from relay.server.ingest import Ingest
 from relay.server.supervision import Tasks
-from storage.base import Reader, StorageError
+from storage.base import PrimaryTables, StorageError
 from storage.identities.commands import AddIdentityToken, RevokeToken, UseToken
 from storage.identities.types import Lookups, StoredToken
 
@@ -58,8 +58,8 @@ class _Known(msgspec.Struct):
 class IdentityTokens:
     """All methods are called on the loop."""
 
-    def __init__(self, reader: Reader, ingest: Ingest, tasks: Tasks) -> None:
-        self._reader = reader
+    def __init__(self, tables: PrimaryTables, ingest: Ingest, tasks: Tasks) -> None:
+        self._tables = tables
         self._ingest = ingest
         self._tasks = tasks
         self._tokens: dict[str, _Known] = {}
@@ -103,7 +103,7 @@ class IdentityTokens:
             return _Known(Principal(identity.id, identity.name, token.id, identity.created_at), token)
 
         generation = self._generation
-        known = await self._reader.ask(look)
+        known = await self._tables.ask(look)
         current = generation == self._generation and self._ingest.log.is_current()
         if known is not None and current:  # else something may have been revoked meanwhile
             if len(self._tokens) >= MAX_CACHED:
@@ -124,7 +124,7 @@ class IdentityTokens:
 
     async def of(self, identity_id: str) -> list[StoredToken]:
         """All tokens, newest first."""
-        return await self._reader.ask(lambda tables: tables.tokens("identity", identity_id))
+        return await self._tables.ask(lambda tables: tables.tokens("identity", identity_id))
 
     async def add(
         self,

@@ -32,7 +32,7 @@ from relay.server.follow import Applied, LogFollower
 from relay.server.link import Link
 from relay.server.supervision import Faults, Tasks
 from relay.server.verify import Verifier
-from storage.base import Incoming, Outcome, Reader, Status, StorageError
+from storage.base import FollowedLog, Incoming, Outcome, Status, StorageError
 from storage.commands import Command
 
 RECENT: Final = 50_000
@@ -67,7 +67,7 @@ class Ingest:
         self,
         role: int,
         page: SharedPage,
-        reader: Reader,
+        reader: FollowedLog,
         capacity: int,
         faults: Faults,
         *,

@@ -26,7 +26,7 @@ from relay.server.publishing import Publisher
 from relay.server.settings import Settings
 from relay.server.signing import Signing
 from relay.server.supervision import Tasks
-from storage.base import PUBLIC, Expected, Incoming, Reader, Status, StorageError
+from storage.base import PUBLIC, Expected, Incoming, Log, PrimaryTables, Status, StorageError
 from storage.identities.types import BoundKey, Identity, Lookups
 
 QUIET: Final = 1.0  # seconds in which further profiles are gathered before the held keys follow
@@ -43,7 +43,8 @@ class Profiles:
     def __init__(
         self,
         *,
-        reader: Reader,
+        log: Log,
+        tables: PrimaryTables,
         ingest: Ingest,
         publisher: Publisher,
         settings: Settings,
@@ -51,7 +52,8 @@ class Profiles:
         tasks: Tasks,
         quiet: float = QUIET,
     ) -> None:
-        self._reader = reader
+        self._log = log
+        self._tables = tables
         self._ingest = ingest
         self._publisher = publisher
         self._settings = settings
@@ -99,7 +101,7 @@ class Profiles:
             return found
 
         try:
-            for identity_id, pubkey in await self._reader.ask(look):
+            for identity_id, pubkey in await self._tables.ask(look):
                 theirs = _content(await self._signing.newest(pubkey, kinds.METADATA))
                 await self.introduce(identity_id, {name: theirs[name] for name in FOLLOWED if name in theirs})
         except StorageError as error:
@@ -130,12 +132,12 @@ class Profiles:
     async def _introduce(
         self, identity_id: str, more: dict[str, Any], shown: dict[str, str | None], given: GivenToken | None
     ) -> Event | None:
-        keys = await self._reader.ask(lambda tables: [key.pubkey for key in tables.keys(identity_id)])
+        keys = await self._tables.ask(lambda tables: [key.pubkey for key in tables.keys(identity_id)])
         profiles = Filter(authors=frozenset(keys), kinds=frozenset([kinds.METADATA]), limit=1)
-        found = await self._reader.query([profiles], PUBLIC, int(time.time()))
+        found = await self._log.query([profiles], PUBLIC, int(time.time()))
         expected = Expected(profiles, parse(found.wires[0]).id if found.wires else None)
-        held = await self._reader.ask(lambda tables: tables.held_key(identity_id))
-        identity = await self._reader.ask(lambda tables: tables.identity(identity_id))
+        held = await self._tables.ask(lambda tables: tables.held_key(identity_id))
+        identity = await self._tables.ask(lambda tables: tables.identity(identity_id))
         if held is None or held.retired or identity is None or identity.anonymised_at is not None:
             return None
         if self._settings.config.relay.url:
@@ -207,12 +209,12 @@ class Profiles:
         def look(tables: Lookups) -> tuple[Identity | None, list[BoundKey]]:
             return tables.identity(identity_id), tables.keys(identity_id)
 
-        identity, keys = await self._reader.ask(look)
+        identity, keys = await self._tables.ask(look)
         own = [key.pubkey for key in keys if key.revoked_at is None and not key.held and key.custody == "own"]
         if identity is None or not own:
             return []
         wanted = Filter(authors=frozenset(own), kinds=frozenset([kinds.METADATA]), limit=len(own))
-        found = await self._reader.query([wanted], PUBLIC, int(time.time()))
+        found = await self._log.query([wanted], PUBLIC, int(time.time()))
         present = {event.pubkey: event for event in map(parse, found.wires)}
         owed = []
         for pubkey in own:

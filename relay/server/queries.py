@@ -31,7 +31,7 @@ from relay.server import frames, searching
 from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
-from storage.base import Counted, Found, Limits, Reader, StorageError, TooCostly
+from storage.base import Counted, Found, Limits, Log, StorageError, TooCostly
 from storage.identities.types import ChangeRefused
 from storage.search.engine import SearchEngine
 
@@ -92,7 +92,7 @@ class Queries:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Log,
         fanout: Fanout,
         readers: int,
         faults: Faults,

@@ -10,7 +10,7 @@ import msgspec
 
 from relay.protocol import search
 from relay.protocol.filter import Filter
-from storage.base import Limits, Reader, Readers
+from storage.base import Limits, Log, Readers
 from storage.search.engine import Hit, SearchEngine, SearchQuery
 
 FIRST_BYTES: Final = 1024 * 1024  # of the first part of an answer; what is beyond is fetched when it is its turn
@@ -52,9 +52,7 @@ def query_of(wanted: Filter, scope: SearchScope) -> SearchQuery:
     )
 
 
-async def history(
-    engine: SearchEngine, reader: Reader, filters: Sequence[Filter], scope: SearchScope
-) -> SearchedHistory:
+async def history(engine: SearchEngine, reader: Log, filters: Sequence[Filter], scope: SearchScope) -> SearchedHistory:
     """What the filters find, each event once. Raises TooCostly and StorageError."""
     hits: dict[int, Hit] = {}
     for wanted in filters:

@@ -21,7 +21,7 @@ from relay.protocol.filter import Filter
 from relay.server.follow import Applied
 from relay.server.ingest import Ingest
 from relay.server.settings import Settings
-from storage.base import PUBLIC, Reader, StorageError
+from storage.base import PUBLIC, Log, PrimaryTables, StorageError
 from storage.identities.commands import RotateSecret
 from storage.identities.types import Held, Lookups
 
@@ -43,8 +43,9 @@ class NoCustody(Exception):
 class Signing:
     """The relay's own key and those it holds. All methods are called on the loop."""
 
-    def __init__(self, vault: Vault, reader: Reader, ingest: Ingest, settings: Settings) -> None:
-        self._reader = reader
+    def __init__(self, vault: Vault, log: Log, tables: PrimaryTables, ingest: Ingest, settings: Settings) -> None:
+        self._log = log
+        self._tables = tables
         self._ingest = ingest
         self._settings = settings
         self._vault = vault
@@ -86,7 +87,7 @@ class Signing:
 
     async def _renew(self) -> None:
         """Go over to the master secret that the database is sealed under now. Raises StorageError where that cannot be."""
-        recorded = await self._reader.ask(lambda tables: tables.secret_check())
+        recorded = await self._tables.ask(lambda tables: tables.secret_check())
         try:
             if not self._rotating:
                 vaults.follow_rotation(self._vault, recorded)
@@ -113,7 +114,7 @@ class Signing:
 
         draft = hinted(draft, self._settings.config.relay.url)
         async with self.custody() as custody:
-            held, pubkey = await self._reader.ask(look)
+            held, pubkey = await self._tables.ask(look)
             if held is not None and not (held.retired and draft.kind not in AFTER_RETIREMENT):
                 try:
                     return custody.sign(held, self.pubkey, draft)
@@ -152,7 +153,7 @@ class Signing:
         self._exporting += 1
         try:
             async with self._exports, self.custody() as custody:
-                held = await self._reader.ask(lambda tables: tables.held(pubkey))
+                held = await self._tables.ask(lambda tables: tables.held(pubkey))
                 if held is None:
                     raise Reject(Prefix.INVALID, "the relay does not hold the secret of this key")
                 return await asyncio.to_thread(custody.export, held, password)
@@ -165,7 +166,7 @@ class Signing:
         return await self._newest(wanted, int(time.time()))
 
     async def _newest(self, wanted: Filter, now: int) -> Event | None:
-        found = await self._reader.query([wanted], PUBLIC, now)
+        found = await self._log.query([wanted], PUBLIC, now)
         return msgspec.json.decode(found.wires[0], type=Event) if found.wires else None
 
     async def rotate(self, following: str) -> int:
@@ -183,7 +184,7 @@ class Signing:
             self._rotating = True
         try:
             custody = vaults.begin_rotation(self._vault, following)
-            values = await self._reader.ask(lambda tables: tables.secrets())
+            values = await self._tables.ask(lambda tables: tables.secrets())
             resealed = await asyncio.to_thread(self._vault.custody.resealed, custody, values)
             count = await self._ingest.execute(RotateSecret(custody.check, resealed))
             vaults.finish_rotation(self._vault, custody)

@@ -24,7 +24,7 @@ from relay.server.proof_checks import ProofChecks
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Tasks
-from storage.base import Reader, StorageError
+from storage.base import PrimaryTables, StorageError
 from storage.identities.commands import AddUserToken, EditUser, RevokeToken, UseToken
 from storage.identities.types import ChangeRefused, Identity, Lookups, StoredToken, User, Why
 
@@ -70,7 +70,7 @@ class Users:
 
     def __init__(
         self,
-        reader: Reader,
+        tables: PrimaryTables,
         ingest: Ingest,
         *,
         settings: Settings,
@@ -78,7 +78,7 @@ class Users:
         replay_guard: ReplayGuard,
         tasks: Tasks,
     ) -> None:
-        self._reader = reader
+        self._tables = tables
         self._ingest = ingest
         self._settings = settings
         self._replay_guard = replay_guard
@@ -142,7 +142,7 @@ class Users:
             token = tables.token("user", digest)
             return token, None if token is None else tables.user_row(token.owner_id)
 
-        token, user = await self._reader.ask(look)
+        token, user = await self._tables.ask(look)
         wrong = "this token is unknown" if token is None else tokens.fault(token.revoked_at, token.expires_at, now)
         if token is None or user is None or wrong is not None:
             raise Reject(Prefix.AUTH_REQUIRED, wrong or "this token is unknown")
@@ -167,7 +167,7 @@ class Users:
             user = tables.user(caller.user_id)
             return user, [] if user is None else tables.identities_of_user(user.id)
 
-        return await self._reader.ask(look)
+        return await self._tables.ask(look)
 
     async def edit(self, caller: Caller, fields: dict[str, str | None]) -> User:
         """Set name, username, email or image. Raises Reject(invalid) for text that hides something or is too long."""
@@ -183,7 +183,7 @@ class Users:
             user = tables.user(caller.user_id)
             return [] if user is None else tables.tokens("user", user.id)
 
-        return await self._reader.ask(look)
+        return await self._tables.ask(look)
 
     async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[StoredToken, str]:
         """A new app token and its text, shown once. Raises Reject(invalid), Refused: ENDED, TOO_MANY."""

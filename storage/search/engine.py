@@ -97,7 +97,7 @@ class SearchEngine(Protocol):
     """Answers questions beside the writer."""
 
     async def search(self, query: SearchQuery) -> list[Hit]:
-        """The hits, most relevant first, at most the filter's limit. Raises TooCostly and StorageError as Reader does.
+        """The hits, most relevant first, at most the filter's limit. Raises TooCostly and StorageError as `Log.query` does.
 
         Where the model fails, words alone answer; a question without a word or sign to look for finds nothing.
         """

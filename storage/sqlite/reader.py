@@ -157,7 +157,7 @@ class SqliteReader:
         *,
         after: tuple[int, str] | None = None,
     ) -> Found:
-        """What any of the filters matches; see storage.base.Reader."""
+        """What any of the filters matches; see storage.base.Log."""
         place = None if after is None else (after[0], events.rank(after[1]))
         scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
         return await self.run(lambda connection: answer(connection, filters, scope, limits))
@@ -178,7 +178,7 @@ class SqliteReader:
         return await self.run(lambda connection: _count(connection, filters, scope, offset))
 
     async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
-        """(created_at, id) of what the filter matches; see storage.base.Reader."""
+        """(created_at, id) of what the filter matches; see storage.base.ComparedLog."""
         scope = lookup.Scope(entries.visible_prefixes(readers), now)
         return await self.run(lambda connection: lookup.items(connection, wanted, scope, most))
 
@@ -201,7 +201,7 @@ class SqliteReader:
             after = page[-1].seq
 
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
-        """The first live events with `after` < seq <= `upto`; see storage.base.Reader."""
+        """The first live events with `after` < seq <= `upto`; see storage.base.FollowedLog."""
 
         def read(connection: sqlite3.Connection) -> list[Logged]:
             rows = connection.execute(named("lookup")["follow"], (after, upto, most))

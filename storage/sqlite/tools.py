@@ -21,11 +21,12 @@ from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
 from relay.protocol.rows import Projection
-from storage.base import Inconsistency, Info, Missing, StorageError
+from storage.base import Missing, StorageError
 from storage.sqlite import committed, database_file, entries, reader, rebuilding
 from storage.sqlite.log_rows import unpack_audience
 from storage.sqlite.reader import ReadingConnection, SqliteReader
 from storage.sqlite.statements import listed, named, padded
+from storage.tools import Inconsistency, Info
 
 MOST_ROWS: Final = 500  # derived rows of a check that are named
 _PAGE: Final = 200  # events of a check held at once
@@ -33,7 +34,7 @@ _UNBOUNDED: Final = 10**12  # an operator waits; a client may not
 
 
 class SqliteStore(SqliteReader):
-    """storage.base.Reader and storage.base.Tools over SQLite."""
+    """storage.base.Reader and storage.tools.Tools over SQLite."""
 
     async def info(self) -> Info:
         """Figures about the database."""

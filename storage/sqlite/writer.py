@@ -280,7 +280,7 @@ class SqliteWriter:
         try:
             transaction.check_token(incoming.token, now)
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
-            expires_at = events.expiration(event)
+            expires_at = events.expiration(event) if admission.expires else None
             for action in admission.actions if admission.refusal is None else ():
                 identities.act(self._connection, action, transaction, now)
         except Reject as refusal:
@@ -291,9 +291,11 @@ class SqliteWriter:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:
             transaction.take(admission.replaces)
-        transaction.drafts.extend(admission.emits)
         if not admission.store:
             transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
+            self._own.say(transaction, admission.emits, now)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
-        transaction.put(incoming, self._next_seq(), admission.audience, expires_at)
-        return Outcome(Status.STORED, seq=self._last_seq, audience=admission.audience, message=admission.message)
+        seq = self._next_seq()
+        transaction.put(incoming, seq, admission.audience, expires_at)
+        self._own.say(transaction, admission.emits, now)
+        return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.protocol import kinds
-from relay.protocol.admission import OPERATOR, RemoveAddress
+from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, RemoveAddress
 from relay.protocol.event import address_of
 from relay.protocol.facts import Version
 from tests.factories import NOW, keypair, make_event
@@ -50,6 +50,12 @@ def test_refuses_what_the_operator_removed_whatever_its_kind(kind: int) -> None:
     known = FakeLog()
     known.deleted.add((event.id, OPERATOR))
     assert refused(event, known).startswith("blocked:")
+
+
+def test_what_a_moderator_removed_from_its_group_stays_away() -> None:
+    event, known = make_event(1, 9, "x", [["h", "g"]]), FakeLog()
+    known.deleted.add((event.id, GROUP_MODERATOR))
+    assert refused(event, known) == "blocked: this event was removed by a moderator of its group"
 
 
 @pytest.mark.parametrize("kind", [5, 62, 9000, 9005, 9020])

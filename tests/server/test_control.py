@@ -22,8 +22,9 @@ from relay.protocol.filter import Filter
 from relay.server import control, control_messages
 from relay.server.control import Control
 from relay.server.control_messages import ControlError
-from storage.base import Incoming, Info, Outcome, Status, StorageError
+from storage.base import Incoming, Outcome, Status, StorageError
 from storage.search.engine import Progress
+from storage.tools import Info
 from tests.factories import NOW, make_event
 
 T = TypeVar("T")

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from handlers.rows import PROJECTIONS
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import Inconsistency, LogWriter, Outcome, Reader, TooCostly
+from storage.base import LogWriter, Outcome, Reader, TooCostly
 from storage.commands import Rebuild, RemoveMatching, Sweep
 from storage.sqlite import backend
+from storage.tools import Inconsistency
 from tests.storage import memory
 from tests.storage.histories import MEANING, NOW, Question, batches, incoming, questions
 

@@ -16,13 +16,14 @@ from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
-from storage.base import PUBLIC, Inconsistency, Locked, Status, StorageError
+from storage.base import PUBLIC, Locked, Status, StorageError
 from storage.commands import Compact, DropForeign, RemoveMatching
 from storage.sqlite import backend
 from storage.sqlite.database_file import FILE
 from storage.sqlite.statements import migrations
 from storage.sqlite.tools import SqliteStore
 from storage.sqlite.writer import SqliteWriter
+from storage.tools import Inconsistency
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming

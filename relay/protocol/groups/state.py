@@ -105,6 +105,16 @@ def moderators(group_id: str) -> str:
     return f"m:{group_id}"
 
 
+def invite_key(code_hash: str, group_id: str) -> str:
+    """A code's place in a group as facts name it; the hash has 64 characters, the rest is the id."""
+    return f"{code_hash} {group_id}"
+
+
+def previous_key(beginning: str, group_id: str) -> str:
+    """The beginning of an event's id (8 hex digits) in a group as facts name it."""
+    return f"{beginning} {group_id}"
+
+
 def member_key(pubkey: str, group_id: str) -> str:
     """A key's place in a group as facts and changes name it; the pubkey has 64 characters, the rest is the id."""
     return f"{pubkey} {group_id}"

@@ -116,7 +116,7 @@ async def test_an_app_token_revoked_meanwhile_writes_nothing(hub: Home, monkeypa
 
     async def identify(request: Request) -> Caller:
         caller = await real(request)
-        owner = await hub.site.hub.reader.ask(lambda tables: tables.user(caller.user_id))
+        owner = await hub.site.reader.ask(lambda tables: tables.user(caller.user_id))
         assert owner is not None
         assert caller.token_id is not None
         await hub.site.hub.ingest.execute(RevokeToken("user", owner.id, caller.token_id))
@@ -125,7 +125,7 @@ async def test_an_app_token_revoked_meanwhile_writes_nothing(hub: Home, monkeypa
     monkeypatch.setattr(hub.site.identities.users, "identify", identify)
     status, answer = await hub.ask("PATCH", "/users/me", made["api_key"], name="Late")
     assert (status, answer["code"]) == (401, "auth_required")
-    user = await hub.site.hub.reader.ask(lambda tables: tables.user(f"nostr:{keypair(5).pubkey}"))
+    user = await hub.site.reader.ask(lambda tables: tables.user(f"nostr:{keypair(5).pubkey}"))
     assert user is not None
     assert user.name is None
 
