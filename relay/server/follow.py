@@ -53,6 +53,27 @@ class Follower(Protocol):
         """A commit was applied; called on the loop."""
 
 
+class Kept(Protocol):
+    """What is kept of primary rows and must be looked up anew, before any event is told, where commits were missed."""
+
+    def is_idle(self) -> bool:
+        """Whether nothing is kept."""
+
+    async def begin_anew(self) -> None:
+        """Look it up. Raises StorageError."""
+
+
+class NothingKept:
+    """For those who keep nothing."""
+
+    def is_idle(self) -> bool:
+        """It is so."""
+        return True
+
+    async def begin_anew(self) -> None:
+        """There is nothing to look up."""
+
+
 class LogFollower:
     """Applies commits in order and tells followers. Used on the loop.
 
@@ -77,6 +98,7 @@ class LogFollower:
         self._start = start
         self._flush = flush
         self._followers: list[Follower] = []
+        self.kept: Kept = NothingKept()  # for the owner to set
         self._held: list[Commit] | None = None  # while the database is read
         self._again = False  # it is to be read once more
         self._upto = page.upto  # the highest `seq` that was told
@@ -109,7 +131,7 @@ class LogFollower:
         """Commits are missing before the next one."""
         position = self._page.position()
         number, upto = (told.number, told.upto) if told.number else (position.number, position.upto)
-        if self._held is None and self._upto >= upto:
+        if self._held is None and self._upto >= upto and self.kept.is_idle():
             self._tell(Applied([], anew=True))
             self._number = max(self._number, number)
         elif self._held is None:
@@ -124,6 +146,7 @@ class LogFollower:
             self._again = False
             self._tell(Applied([], anew=True))
             try:
+                await self.kept.begin_anew()
                 await self._read_missed()
             except StorageError as error:
                 log.error("the log could not be read: %s", error)

@@ -175,7 +175,7 @@ class ReadAccess:
             self._consider(subscription)
         for connection, gone in shrunk.items():
             for subscription in self._groups.naming([name[2:] for name in gone]):
-                if subscription.connection is connection:
+                if cast(ClosableConnection, subscription.connection) is connection:
                     self._consider(subscription)
             for name in list(connection.session.comparisons):
                 connection.end_comparison(

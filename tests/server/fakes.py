@@ -14,9 +14,10 @@ from websockets.uri import parse_uri
 
 from relay.config import Config
 from relay.protocol import kinds
-from relay.protocol.event import Event, values, wire
+from relay.protocol.event import Event, expiration, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
+from relay.protocol.groups.state import Group, Member
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
 from relay.server.hub import Hub
@@ -48,6 +49,24 @@ T = TypeVar("T")
 Stored = tuple[int, Event, tuple[str, ...] | None]
 
 
+class GroupsTables:
+    """Groups and their members."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, Group] = {}
+        self.members: dict[tuple[str, str], Member] = {}
+
+    def memberships(self, pubkeys: Sequence[str]) -> list[tuple[str, str, Member, bool]]:
+        return [
+            (pubkey, group_id, member, bool(member.roles))
+            for (pubkey, group_id), member in self.members.items()
+            if pubkey in pubkeys and member.is_member and not self.groups[group_id].ended
+        ]
+
+    def group(self, group_id: str) -> Group | None:
+        return self.groups.get(group_id)
+
+
 class MemoryLog:
     """Writer and Reader over a list. `failure` makes it fail; `gate` and `reading` hold its threads and queries back.
 
@@ -74,6 +93,8 @@ class MemoryLog:
         self.records = 0
         self.recorded = threading.Semaphore(0)
         self.written = Written()
+        self.tables = GroupsTables()
+        self.looks = True  # whether look-ups take but a moment
 
     # Writer
 
@@ -171,7 +192,7 @@ class MemoryLog:
 
     async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
         rows = self.rows if readers is None else self._visible(Filter(), readers)
-        bodies = {seq: event for seq, event, _ in rows}
+        bodies = {seq: event for seq, event, _ in rows if (expiration(event) or now + 1) > now}
         return [wire(bodies[seq]) for seq in seqs if seq in bodies]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
@@ -194,6 +215,18 @@ class MemoryLog:
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
         rows = [row for row in self.rows if after < row[0] <= upto][:most]
         return [Logged(seq, wire(event), audience) for seq, event, audience in rows]
+
+    async def ask(self, work: Callable[[Any], T]) -> T:
+        await asyncio.wait_for(self.reading.wait(), PATIENCE)
+        return self.ask_here(work)
+
+    def try_ask(self, work: Callable[[Any], T]) -> T | None:
+        return self.ask_here(work) if self.looks else None
+
+    def ask_here(self, work: Callable[[Any], T]) -> T:
+        if self.failure is not None:
+            raise self.failure
+        return work(self.tables)
 
     def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         raise StorageError("nothing here scans")
