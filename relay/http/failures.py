@@ -16,25 +16,13 @@ from relay.errors import Reject
 from relay.http import templates
 from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
-from relay.http.problems import HttpProblem, of_refused, of_reject, of_storage
+from relay.http.problems import STATUSES, HttpProblem, of_refused, of_reject, of_storage
 from storage.base import StorageError
 from storage.identities.types import ChangeRefused
 
 _log = logging.getLogger(__name__)
 
-HINTS: Final = {
-    400: "Compare the request with the documentation at /api/v1/docs.",
-    401: "Send `Authorization: Bearer <token>`.",
-    403: "The message says what is missing.",
-    404: "Look at the path; /docs lists what this relay offers.",
-    405: "The Allow header names the methods of this path.",
-    409: "Read what is there now, then decide again.",
-    413: "Send less at once.",
-    415: "Send JSON with content-type application/json.",
-    429: "Wait, then go on more slowly.",
-    500: "Try again; if it stays, tell the operator when it happened.",
-    503: "Try again in a moment.",
-}
+HINTS: Final = {row.status: row.hint for row in STATUSES}
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 `code` is a word that a program tests for, `message` a sentence that says what is wrong, `hint` what to do about it.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from relay.errors import Prefix, Reject, TooFast
 from storage.base import StorageError, TooCostly
@@ -34,6 +34,51 @@ class HttpProblem(Exception):
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
 
+
+class StatusWords(NamedTuple):
+    """The words that a program tests for under one HTTP status, and what to do where the answer itself has no hint."""
+
+    status: int
+    codes: tuple[str, ...]
+    hint: str
+
+
+STATUSES: Final = (
+    StatusWords(
+        400,
+        ("bad_request", "invalid", "too_costly", "unsupported"),
+        "Compare the request with the documentation at /api/v1/docs.",
+    ),
+    StatusWords(401, ("auth_required",), "Send `Authorization: Bearer <token>`."),
+    StatusWords(403, ("restricted", "blocked", "not_yours", "pow"), "The message says what is missing."),
+    StatusWords(
+        404,
+        (
+            "not_found",
+            "post_not_found",
+            "comment_not_found",
+            "agent_not_found",
+            "submolt_not_found",
+            "document_not_found",
+            "event_not_found",
+        ),
+        "Look at the path; /docs lists what this relay offers.",
+    ),
+    StatusWords(405, ("method_not_allowed",), "The Allow header names the methods of this path."),
+    StatusWords(408, ("request_timeout",), "Send the whole request at once."),
+    StatusWords(
+        409,
+        ("signature_needed", "taken", "name_taken", "used", "unusable", "duplicate", "too_many", "conflict"),
+        "Read what is there now, then decide again.",
+    ),
+    StatusWords(410, ("expired",), "Ask for a fresh one."),
+    StatusWords(413, ("request_entity_too_large",), "Send less at once."),
+    StatusWords(415, ("unsupported_media_type",), "Send JSON with content-type application/json."),
+    StatusWords(422, ("idempotency_key_reused",), "Take a fresh Idempotency-Key for another request."),
+    StatusWords(429, ("rate_limited",), "Wait, then go on more slowly."),
+    StatusWords(500, ("internal_server_error",), "Try again; if it stays, tell the operator when it happened."),
+    StatusWords(503, ("error", "unavailable"), "Try again in a moment."),
+)
 
 RETRY_AFTER: Final = 10  # seconds, where the relay's rate for events does not tell more exactly
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import about, claim, documentation, health, metrics, page, searching, static, wellknown
+from relay.http import about, claim, documentation, guide, health, metrics, page, searching, static, wellknown
 from relay.http.api import (
     agents,
     avatars,
@@ -36,6 +36,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     about.relay,
     about.key,
     documentation.documentation,
+    guide.skill,
+    guide.llms,
     health.health,
     metrics.metrics,
     static.asset,

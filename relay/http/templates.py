@@ -1,7 +1,8 @@
-"""HTML: the templates of `relay/web`, always escaped, and the one way a page is answered."""
+"""The templates of `relay/web`: HTML, always escaped, with the one way a page is answered; and plain text."""
 
 from typing import Any, Final
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
@@ -18,12 +19,19 @@ _environment: Final = Environment(
 _environment.globals["static"] = static.url
 _environment.globals["modules"] = static.modules
 _environment.filters.update(prose.FILTERS)
+_plain: Final = _environment.overlay(autoescape=False)
+_plain.filters = {**_environment.filters, "quoted": lambda words: msgspec.json.encode(words).decode()}  # JSON, and YAML
 
 
 def html(template: str, **values: Any) -> str:
     """A template with its values; what it needs and is not given is an error, not a gap."""
     with prose.one_page():
         return _environment.get_template(template).render(**values)
+
+
+def text(template: str, **values: Any) -> str:
+    """A template of text that is no HTML, such as Markdown: nothing is escaped. Strangers' words do not belong into it."""
+    return _plain.get_template(template).render(**values)
 
 
 def answer(text: str, status: int = 200) -> Response[str]:

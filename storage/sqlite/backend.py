@@ -7,7 +7,7 @@ from pathlib import Path
 
 from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
-from storage.sqlite import reader
+from storage.sqlite import preparing, reader
 from storage.sqlite.rebuilding import Votes
 from storage.sqlite.tools import SqliteStore
 from storage.sqlite.writer import SqliteWriter
@@ -32,10 +32,10 @@ def open_writer(
     """
     writer = SqliteWriter(path, meaning, synchronous, cache_mib, is_locked=is_locked)
     try:
-        writer.count_votes(votes)
+        preparing.count_votes(writer, votes)
         if cutting is not None:
-            writer.cut_passages(cutting)
-        writer.finish_rebuild()
+            preparing.cut_passages(writer, cutting)
+        preparing.finish_rebuild(writer)
     except BaseException:
         writer.close()
         raise

@@ -13,8 +13,8 @@ from keys import tokens
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import facts as facts_
-from relay.protocol import feed, kinds
-from relay.protocol.admission import Meaning, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
+from relay.protocol import kinds
+from relay.protocol.admission import Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
@@ -27,10 +27,8 @@ from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.statements import SIZES
 
-_EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-_PAGE: Final = 1000  # events of an author removed in one step
+EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
 
 
 class Transaction:
@@ -144,14 +142,33 @@ class Transaction:
         """Remove one event, if it is here, without a mark."""
         row = self._reader.row(event_id)
         if row is not None:
-            self._take(row)
+            self.take_row(row)
+
+    def take_row(self, row: LogRow) -> None:
+        """Remove a stored event without a mark."""
+        event, facts = row.event, self.facts
+        self.written.remove(event.id)
+        self._changes.take(row)
+        self._reader.rows.pop(event.id, None)
+        for known in (facts.events, facts.targets):
+            if event.id in known:
+                known[event.id] = None
+        if event.id in self._reader.present:
+            self._reader.present[event.id] = False
+        address = events.address_of(event)
+        live = None if address is None else facts.versions.get(address)
+        if live is not None and live.id == event.id:
+            facts.versions[address or ""] = None
+        self._count(event, -1)
+        if self._touch(event) and self.touched.came.pop(event.id, None) is None:
+            self.touched.left[event.id] = row.seq
 
     def take_seqs(self, seqs: Sequence[int]) -> Iterable[Event]:
         """Remove these stored events, few at a time, without marks; each event as it goes."""
         self.flush()
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
-                self._take(row)
+                self.take_row(row)
                 yield row.event
             self.flush()
 
@@ -167,22 +184,15 @@ class Transaction:
         if address in self.facts.closed:
             self.facts.closed[address] = newest(until, self.facts.closed[address])
 
-    def carry_out(self, removal: Removal) -> None:
-        """Remove what a removal covers, and mark it."""
-        match removal:
-            case RemoveEvent(event_id, by):
-                self.mark(event_id, by)
-                self.take(event_id)
-            case RemoveAddress():
-                self._remove_address(removal)
-            case RemoveEdits():
-                self._remove_edits(removal)
-            case RemoveAuthor():
-                self._remove_author(removal)
-
     def flush(self) -> None:
         """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
         self._changes.write(self._connection)
+
+    def vanish(self, pubkey: str, until: int) -> None:
+        """Refuse this author's events up to this second, inclusive, from now on."""
+        self._changes.vanished[pubkey] = max(until, self._changes.vanished.get(pubkey, 0))
+        if pubkey in self.facts.vanished:
+            self.facts.vanished[pubkey] = max(until, self.facts.vanished[pubkey] or 0)
 
     # whose a key is
 
@@ -201,7 +211,7 @@ class Transaction:
 
     def touch_author(self, pubkey: str) -> None:
         """Refresh what depends on this key's events: whose key it is has changed."""
-        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), _EVERYTHING, FOR_EVER)
+        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), EVERYTHING, FOR_EVER)
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
                 self._touch(row.event)
@@ -211,24 +221,6 @@ class Transaction:
         address = kinds.address(kinds.METADATA, pubkey, "")
         live = self.require(("closed", address)).versions[address]
         return None if live is None else self.require(("events", live.id)).events[live.id]
-
-    def _take(self, row: LogRow) -> None:
-        event, facts = row.event, self.facts
-        self.written.remove(event.id)
-        self._changes.take(row)
-        self._reader.rows.pop(event.id, None)
-        for known in (facts.events, facts.targets):
-            if event.id in known:
-                known[event.id] = None
-        if event.id in self._reader.present:
-            self._reader.present[event.id] = False
-        address = events.address_of(event)
-        live = None if address is None else facts.versions.get(address)
-        if live is not None and live.id == event.id:
-            facts.versions[address or ""] = None
-        self._count(event, -1)
-        if self._touch(event) and self.touched.came.pop(event.id, None) is None:
-            self.touched.left[event.id] = row.seq
 
     def _count(self, event: Event, sign: int) -> None:
         """Keep the number of the author's passages."""
@@ -244,43 +236,3 @@ class Transaction:
         for table, key in keys:
             self.touched.keys.setdefault(table, set()).add(key)
         return bool(keys)
-
-    # removals of many
-
-    def _remove_address(self, removal: RemoveAddress) -> None:
-        until = Version(removal.until, removal.id)
-        self.mark_address(removal.address, until)
-        live = self.require(("closed", removal.address)).versions[removal.address]
-        if live is not None and not live.is_newer_than(until.created_at, until.id):
-            self.take(live.id)
-
-    def _remove_edits(self, removal: RemoveEdits) -> None:
-        """Without marks: that of the post refuses its edits."""
-        self.flush()
-        authors = self.require(("siblings", removal.by)).siblings[removal.by]
-        for start in range(0, len(removal.posts), SIZES[-1]):
-            posts = frozenset(removal.posts[start : start + SIZES[-1]])
-            wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
-            seqs = lookup.seqs_of(self._connection, wanted, _EVERYTHING, FOR_EVER)
-            for part in range(0, len(seqs), AT_ONCE):
-                for row in log_rows.of_seqs(self._connection, seqs[part : part + AT_ONCE]):
-                    if feed.edited(row.event) in posts:
-                        self._take(row)
-                self.flush()
-
-    def _remove_author(self, removal: RemoveAuthor) -> None:
-        pubkey, until = removal.pubkey, removal.until
-        self._changes.vanished[pubkey] = max(until, self._changes.vanished.get(pubkey, 0))
-        if pubkey in self.facts.vanished:
-            self.facts.vanished[pubkey] = max(until, self.facts.vanished[pubkey] or 0)
-        self.flush()
-        for _ in self._take_all(Filter(authors=frozenset([pubkey]), until=until)):
-            pass
-        wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
-        for wrap in self._take_all(wraps):
-            self.mark(wrap.id, pubkey)
-        self.flush()
-
-    def _take_all(self, wanted: Filter) -> Iterable[Event]:
-        while seqs := lookup.seqs_of(self._connection, wanted, _EVERYTHING, _PAGE):
-            yield from self.take_seqs(seqs)

@@ -14,20 +14,17 @@ from typing import Final, TypeVar, cast
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Meaning
-from relay.protocol.chunks import Cutting
 from relay.protocol.facts import GivenToken
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
-from storage.commands import Command, Compact, ListMembers, Rebuild
-from storage.sqlite import committed, database_file, maintenance, projections, rebuilding
+from storage.commands import Command, Compact, ListMembers
+from storage.sqlite import committed, database_file, maintenance, projections, removals
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
-from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
 
 _log: Final = logging.getLogger("tidings.storage")
-_TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild at the start is
 _CLOSED: Final = "the log is closed"
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
 _POISONED: Final = Outcome(
@@ -38,24 +35,24 @@ T = TypeVar("T")
 
 
 class SqliteWriter:
-    """storage.base.Writer over SQLite."""
+    """storage.base.LogWriter over SQLite. `connection` and `directory` are for the rest of the backend."""
 
     def __init__(
         self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int, *, is_locked: bool = False
     ) -> None:
         self._meaning = meaning
         self._lock = None if is_locked else database_file.Lock(directory)
-        self._path = directory
+        self.directory = directory
         self._closed = False
         self._recording = threading.Lock()
         self._recorded: int | None = None
         try:
-            self._connection = database_file.connect_writer(directory, synchronous, cache_mib)
-            self._last_seq = int(self._connection.execute(named("write")["last_seq"]).fetchone()[0])
+            self.connection = database_file.connect_writer(directory, synchronous, cache_mib)
+            self._last_seq = int(self.connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._compare()
             self._committed = self._last_seq
-            self._bindings = Bindings(self._connection)
-            self.tables = SqliteLookups(self._connection)
+            self._bindings = Bindings(self.connection)
+            self.tables = SqliteLookups(self.connection)
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
@@ -76,21 +73,21 @@ class SqliteWriter:
 
     def _compare(self) -> None:
         """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
-        self._missing = database_file.missing(self._connection)
-        noted = committed.read(self._path)
+        self._missing = database_file.missing(self.connection)
+        noted = committed.read(self.directory)
         if noted is not None and noted > self._last_seq:
             self._missing = Missing(self._last_seq + 1 if self._missing is None else self._missing.first, noted)
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(named("write")["set_missing"], (self._missing.first, noted))
-            self._connection.execute(named("write")["set_last_seq"], (noted,))
-            self._connection.execute("COMMIT")
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(named("write")["set_missing"], (self._missing.first, noted))
+            self.connection.execute(named("write")["set_last_seq"], (noted,))
+            self.connection.execute("COMMIT")
             self._last_seq = noted
         if self._missing is not None:
             _log.error("%s", self._missing)
 
     def accept_loss(self) -> Missing | None:
         """From now on nothing is missing; what was."""
-        self._transact(lambda _: self._connection.execute(named("write")["accept_loss"]))
+        self.transact(lambda _: self.connection.execute(named("write")["accept_loss"]))
         accepted, self._missing = self._missing, None
         return accepted
 
@@ -101,29 +98,29 @@ class SqliteWriter:
             if seq == self._recorded:
                 return
             try:
-                committed.write(self._path, seq)
+                committed.write(self.directory, seq)
             except OSError as error:
-                raise StorageError(f"{self._path / committed.FILE} cannot be written: {error.strerror}") from None
+                raise StorageError(f"{self.directory / committed.FILE} cannot be written: {error.strerror}") from None
             self._recorded = seq
 
     def write(self, batch: Sequence[Incoming], now: int) -> list[Outcome]:
-        """Admit and store a batch; see storage.base.Writer."""
+        """Admit and store a batch; see storage.base.LogWriter."""
         if not batch:
             return []
         try:
-            return self._transact(lambda transaction: self._admit_all(transaction, batch, now), now)
+            return self.transact(lambda transaction: self._admit_all(transaction, batch, now), now)
         except StorageError:
             raise
         except Exception:
             _log.exception("a batch of %d events failed and is tried again event by event", len(batch))
-        return self._transact(lambda transaction: self._one_by_one(batch, now, transaction.written), now)
+        return self.transact(lambda transaction: self._one_by_one(batch, now, transaction.written), now)
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
-        """Carry out a command; see storage.base.Writer."""
+        """Carry out a command; see storage.base.LogWriter."""
         work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
         if isinstance(command, Compact):
             self._require_open()
-            maintenance.compact(self._connection)
+            maintenance.compact(self.connection)
             return cast(T, self.record())
 
         def carry_out(transaction: Transaction) -> T:
@@ -131,9 +128,9 @@ class SqliteWriter:
             if isinstance(command, ListMembers):
                 self._own.members, self._own.is_due = command.most, True
                 return cast(T, None)
-            return cast(T, work(self._connection, command, transaction, now))
+            return cast(T, work(self.connection, command, transaction, now))
 
-        return self._transact(carry_out, now)
+        return self.transact(carry_out, now)
 
     def hand_signer(self, signer: RelaySigner) -> None:
         """From now on the relay's own key signs what is said with events and commands."""
@@ -148,51 +145,18 @@ class SqliteWriter:
         self._last_seq += 1
         return self._last_seq
 
-    def finish_rebuild(self) -> None:
-        """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
-        tables = rebuilding.pending(self._connection)
-        if not tables:
-            return
-        if self._last_seq:
-            rebuilding.check_room(self._connection, self._path, tables)
-            _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
-            self._rebuild(tables)
-        self._transact(lambda _: rebuilding.set_pending(self._connection, ()))
-
-    def count_votes(self, whose: rebuilding.Votes) -> None:
-        """Whose votes count; a change makes the votes again."""
-        if rebuilding.whose_votes(self._connection) != whose:
-            self._transact(lambda _: rebuilding.set_whose_votes(self._connection, whose))
-            self.finish_rebuild()
-
-    def cut_passages(self, cutting: Cutting) -> None:
-        """What is searched and how it is cut; a change makes the passages again, those that are the same keep their vectors."""
-        if writing.settings(self._connection) != cutting:
-            self._transact(lambda _: rebuilding.set_cutting(self._connection, cutting))
-            self.finish_rebuild()
-
-    def _rebuild(self, tables: list[str]) -> None:
-        part: Rebuild | None = Rebuild(tables)
-        looked = told = 0
-        while part is not None:
-            done = self.execute(part, now=0)
-            part, looked = done.following, looked + done.looked
-            if looked - told >= _TOLD:
-                told = looked
-                _log.info("%d rows are done", looked)
-
     def close(self) -> None:
         """Checkpoint, close and release the lock. Idempotent."""
         if self._closed:
             return
         self._closed = True
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.record()
         except (sqlite3.Error, StorageError) as error:
             _log.error("the write-ahead log could not be folded in; the next start will do it (%s)", error)
         finally:
-            self._connection.close()
+            self.connection.close()
             self._let_go()
 
     def _let_go(self) -> None:
@@ -203,18 +167,18 @@ class SqliteWriter:
         if self._closed:
             raise StorageError(_CLOSED)
 
-    def _transact(self, work: Callable[[Transaction], T], now: int | None = None) -> T:
+    def transact(self, work: Callable[[Transaction], T], now: int | None = None) -> T:
         """Run `work` and write what it changed, in one transaction at `now`, if that matters. Raises StorageError."""
         self._require_open()
         before = self._last_seq
-        transaction = Transaction(self._connection, self._meaning, self._bindings)
+        transaction = Transaction(self.connection, self._meaning, self._bindings)
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("BEGIN IMMEDIATE")
             result = work(transaction)
             self._finish(transaction, now)
             if self._last_seq != before:
-                self._connection.execute(named("write")["set_last_seq"], (self._last_seq,))
-            self._connection.execute("COMMIT")
+                self.connection.execute(named("write")["set_last_seq"], (self._last_seq,))
+            self.connection.execute("COMMIT")
             self._committed = self._last_seq
         except BaseException as error:
             self._last_seq = before
@@ -229,9 +193,9 @@ class SqliteWriter:
         return result
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
+        if self.connection.in_transaction:
             try:
-                self._connection.execute("ROLLBACK")
+                self.connection.execute("ROLLBACK")
             except sqlite3.Error:
                 _log.exception("the transaction could not be rolled back")
 
@@ -239,7 +203,7 @@ class SqliteWriter:
         if now is not None:
             self._own.finish(transaction, now)
         transaction.flush()
-        projections.refresh(self._connection, transaction.projections, transaction.touched, transaction.owners)
+        projections.refresh(self.connection, transaction.projections, transaction.touched, transaction.owners)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         if len(batch) > 1:
@@ -250,22 +214,22 @@ class SqliteWriter:
         outcomes = []
         for incoming in batch:
             before = self._last_seq
-            self._connection.execute("SAVEPOINT one")
+            self.connection.execute("SAVEPOINT one")
             try:
-                transaction = Transaction(self._connection, self._meaning, self._bindings)
+                transaction = Transaction(self.connection, self._meaning, self._bindings)
                 outcome = self._admit_all(transaction, [incoming], now)[0]
                 self._finish(transaction, now)
             except Exception as error:
                 if isinstance(error, sqlite3.Error) and database_file.failure(error) is not None:
                     raise
                 _log.exception("event %s failed", incoming.event.id)
-                self._connection.execute("ROLLBACK TO one")
+                self.connection.execute("ROLLBACK TO one")
                 self._bindings.clear()
                 self._own.forget()
                 self._last_seq, outcome = before, _POISONED
             else:
                 written.add(transaction.written)
-            self._connection.execute("RELEASE one")
+            self.connection.execute("RELEASE one")
             outcomes.append(outcome)
         return outcomes
 
@@ -282,11 +246,11 @@ class SqliteWriter:
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event) if admission.expires else None
             for action in admission.actions if admission.refusal is None else ():
-                identities.act(self._connection, action, transaction, now)
+                identities.act(self.connection, action, transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
-            transaction.carry_out(removal)
+            removals.carry_out(self.connection, transaction, removal)
         if admission.refusal is not None:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:

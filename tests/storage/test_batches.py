@@ -78,7 +78,7 @@ def told(outcome: Outcome) -> tuple[object, ...]:
 
 
 def contents(writer: SqliteWriter) -> dict[str, list[Any]]:
-    read = writer._connection.execute
+    read = writer.connection.execute
     found = {name: sorted(read(f"SELECT * FROM {name}").fetchall(), key=repr) for name in (*TABLES, *DERIVED)}
     found["passages"] = sorted(read("SELECT event_id, chunk, title, content FROM passages").fetchall())
     return found
@@ -174,7 +174,7 @@ def test_a_batch_keeps_to_the_quota_whatever_stands_between(writer: SqliteWriter
         batch += [article(n, 2), between]
     outcomes = writer.write([incoming(event) for event in batch], NOW)
     stored = [outcome.status is Status.STORED for outcome in outcomes[::2]]
-    passages = writer._connection.execute("SELECT count(*) FROM passages WHERE kind_of = 'knowledge'").fetchone()[0]
+    passages = writer.connection.execute("SELECT count(*) FROM passages WHERE kind_of = 'knowledge'").fetchone()[0]
     assert stored[0]
     assert not stored[-1]
     assert passages <= QUOTA

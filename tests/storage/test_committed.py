@@ -53,7 +53,7 @@ async def problems(directory: Path) -> list[str]:
 
 def numbers(writer: SqliteWriter) -> list[int]:
     """The numbers of the events that are there."""
-    return [seq for (seq,) in writer._connection.execute("SELECT seq FROM events ORDER BY seq")]
+    return [seq for (seq,) in writer.connection.execute("SELECT seq FROM events ORDER BY seq")]
 
 
 async def missing_is_told(directory: Path) -> Missing | None:

@@ -437,8 +437,8 @@ async def test_check_names_a_row_and_a_counter_that_were_tampered_with(tmp_path:
     writer.execute(BindProven(keypair(1).pubkey, ALICE), NOW)
     texts, counters = post(1), post(2)
     write(writer, [texts, counters])
-    writer._connection.execute("UPDATE posts SET content = 'forged' WHERE id = ?", (texts.id,))
-    writer._connection.execute("UPDATE posts SET upvotes = 9 WHERE id = ?", (counters.id,))
+    writer.connection.execute("UPDATE posts SET content = 'forged' WHERE id = ?", (texts.id,))
+    writer.connection.execute("UPDATE posts SET upvotes = 9 WHERE id = ?", (counters.id,))
     reader = await backend.open_reader(tmp_path, readers=1)
     messages = [problem.message async for problem in reader.check(PROJECTIONS, verify=False)]
     await reader.close()
@@ -501,9 +501,9 @@ def _work(writer: SqliteWriter, event: Event) -> int:
         spent += 1
         return 0
 
-    writer._connection.set_progress_handler(count, 100)
+    writer.connection.set_progress_handler(count, 100)
     write(writer, [event])
-    writer._connection.set_progress_handler(None, 0)
+    writer.connection.set_progress_handler(None, 0)
     return spent
 
 

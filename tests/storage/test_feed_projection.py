@@ -159,7 +159,7 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(history: list[
                     take(writer, step)
                 assert ordered(tables(directory)) == ordered(feed(world(directory))), step
             rows = tables(directory)
-            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+            assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
             with mock.patch.object(rebuilding, "AT_ONCE", data.draw(st.integers(1, 4))):
                 rebuild(writer)
             assert ordered(tables(directory)) == ordered(rows)

@@ -68,13 +68,13 @@ def leave(key: int, now: int = NOW) -> Event:
 
 def said(writer: SqliteWriter) -> list[tuple[int, str]]:
     """Of whom the relay has told that they came or left, in order."""
-    rows = writer._connection.execute("SELECT wire FROM events WHERE kind IN (8000, 8001) ORDER BY seq").fetchall()
+    rows = writer.connection.execute("SELECT wire FROM events WHERE kind IN (8000, 8001) ORDER BY seq").fetchall()
     return [(event.kind, events.values(event, "p")[0]) for event in (events.parse(wire) for (wire,) in rows)]
 
 
 def listed(writer: SqliteWriter) -> list[str] | None:
     """Whom the list names; None without one, of which there is never more than one."""
-    rows = writer._connection.execute("SELECT wire FROM events WHERE kind = 13534").fetchall()
+    rows = writer.connection.execute("SELECT wire FROM events WHERE kind = 13534").fetchall()
     assert len(rows) <= 1
     for (data,) in rows:
         event = parse(data)
@@ -168,7 +168,7 @@ def test_the_list_never_runs_far_ahead_of_the_clock_and_what_had_to_wait_comes_l
     writer.execute(ListMembers(500), NOW)
     for key in range(1, 80):
         register(writer, key, NOW)
-    (created_at,) = writer._connection.execute("SELECT created_at FROM events WHERE kind = 13534").fetchone()
+    (created_at,) = writer.connection.execute("SELECT created_at FROM events WHERE kind = 13534").fetchone()
     assert created_at == NOW + 60
     assert len(listed(writer) or []) == 61
     write(writer, make_event(1, 1, "x", created_at=NOW))

@@ -67,16 +67,16 @@ def test_a_rebuild_mends_whatever_the_tables_hold_and_a_check_sees_it(pool: list
             write(writer, pool, Door.IMPORT)
             right, shown = tables(directory), profiles(directory)
             for wrong in data.draw(st.lists(st.sampled_from(WRONG), min_size=1, max_size=4, unique=True)):
-                writer._connection.execute(wrong)
+                writer.connection.execute(wrong)
             damaged = (ordered(tables(directory)), profiles(directory)) != (ordered(right), shown)
-            damaged = damaged or bool(writer._connection.execute("SELECT 1 FROM votes WHERE target > 999").fetchone())
-            found = list(rebuilding.problems(writer._connection, PROJECTIONS))
+            damaged = damaged or bool(writer.connection.execute("SELECT 1 FROM votes WHERE target > 999").fetchone())
+            found = list(rebuilding.problems(writer.connection, PROJECTIONS))
             assert bool(found) or not damaged
             with mock.patch.object(rebuilding, "AT_ONCE", data.draw(st.integers(1, 6))):
                 rebuild(writer)
             assert ordered(tables(directory)) == ordered(right) == ordered(feed(world(directory)))
             assert profiles(directory) == shown
-            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+            assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
         finally:
             writer.close()
 
@@ -94,7 +94,7 @@ def test_what_is_written_between_the_parts_of_a_rebuild_has_its_rows(pool: list[
             before = data.draw(st.integers(0, len(order)))
             write(writer, order[:before], Door.IMPORT)
             for rows in ("posts", "comments", "votes"):
-                writer._connection.execute(f"DELETE FROM {rows}")  # as a migration leaves them
+                writer.connection.execute(f"DELETE FROM {rows}")  # as a migration leaves them
             coming = iter(order[before:])
             with mock.patch.object(rebuilding, "AT_ONCE", 2):
                 part: Rebuild | None = Rebuild()
@@ -103,7 +103,7 @@ def test_what_is_written_between_the_parts_of_a_rebuild_has_its_rows(pool: list[
                     write(writer, [event for event in [next(coming, None)] if event is not None], Door.IMPORT)
             write(writer, coming, Door.IMPORT)
             assert ordered(tables(directory)) == ordered(feed(world(directory)))
-            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+            assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
         finally:
             writer.close()
 
@@ -134,14 +134,14 @@ def test_passages_have_the_texts_of_the_rows_whatever_came_in_whatever_order(
             for live in world(directory).live:
                 if live.event.kind in (11, 1111) and live.event.id not in texts:
                     texts[live.event.id] = ("events", first(live.event, "title") or "", live.event.content)
-            found = writer._connection.execute("SELECT event_id, kind_of, title, content FROM passages").fetchall()
+            found = writer.connection.execute("SELECT event_id, kind_of, title, content FROM passages").fetchall()
             expected = {
                 key: (kind, " ".join(str(title).split())[:300], str(text).strip())
                 for key, (kind, title, text) in texts.items()
             }
             shown = {key: (kind, " ".join(title.split()), text) for key, kind, title, text in found}
             assert shown == {key: row for key, row in expected.items() if row[1] or row[2]}
-            assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
+            assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
         finally:
             writer.close()
 
@@ -191,8 +191,8 @@ def older(directory: Path, version: int) -> None:
 def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Path, version: int) -> None:
     older(tmp_path / "data", version)
     writer = backend.open_writer(tmp_path / "data", MEANING)
-    assert list(rebuilding.problems(writer._connection, PROJECTIONS)) == []
-    assert rebuilding.pending(writer._connection) == []
+    assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+    assert rebuilding.pending(writer.connection) == []
     writer.close()
     found = tables(tmp_path / "data")
     assert ordered(found) == ordered(feed(world(tmp_path / "data")))

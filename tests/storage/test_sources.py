@@ -32,9 +32,9 @@ def test_sources_are_the_same_from_the_database_and_from_lists(pool: list[Event]
                 writer.execute(BindProven(keypair(key).pubkey, identity(owner)), NOW)
             write(writer, pool, Door.IMPORT)
             plain = obvious(
-                directory, writer._connection.execute("SELECT id, number FROM posting_identities").fetchall()
+                directory, writer.connection.execute("SELECT id, number FROM posting_identities").fetchall()
             )
-            sources = SqliteSources(writer._connection, PROJECTIONS)
+            sources = SqliteSources(writer.connection, PROJECTIONS)
             ids = [*dict.fromkeys(event.id for event in pool), NOBODY]
             pubkeys = [keypair(key).pubkey for key in range(1, 6)]
             asked = [("event", (one,)) for one in ids] + [("standing", (one,)) for one in ids]

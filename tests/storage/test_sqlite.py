@@ -143,13 +143,13 @@ class TestDurability:
         self, writer: SqliteWriter, store: SqliteStore
     ) -> None:
         writer.write(incoming(notes("before")), NOW)
-        pages = writer._connection.execute("PRAGMA page_count").fetchone()[0]
-        writer._connection.execute(f"PRAGMA max_page_count = {pages}")
+        pages = writer.connection.execute("PRAGMA page_count").fetchone()[0]
+        writer.connection.execute(f"PRAGMA max_page_count = {pages}")
         big = [make_event(1, content="x" * 10_000, created_at=n) for n in range(20)]
         with pytest.raises(StorageError, match="disk is full"):
             writer.write(incoming([*notes("small"), *big]), NOW)
         assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 1
-        writer._connection.execute("PRAGMA max_page_count = 1000000")
+        writer.connection.execute("PRAGMA max_page_count = 1000000")
         assert writer.write(incoming(big), NOW)[0].seq == 2
 
     async def test_removed_text_is_gone_from_the_files_after_compact(
@@ -245,9 +245,9 @@ class TestTools:
         self, writer: SqliteWriter, store: SqliteStore, damage: str, message: str
     ) -> None:
         writer.write(incoming(notes("hello")), NOW)
-        writer._connection.execute("CREATE TEMP TABLE changed AS SELECT * FROM entries WHERE kind = -1")
-        writer._connection.execute("UPDATE temp.changed SET created_at = created_at + 1")
-        writer._connection.execute(damage)
+        writer.connection.execute("CREATE TEMP TABLE changed AS SELECT * FROM entries WHERE kind = -1")
+        writer.connection.execute("UPDATE temp.changed SET created_at = created_at + 1")
+        writer.connection.execute(damage)
         assert any(message in problem.message for problem in await problems(store))
 
     async def test_finds_a_signature_that_is_not_the_keys(self, writer: SqliteWriter, store: SqliteStore) -> None:
@@ -323,7 +323,7 @@ def test_commits_are_synced_as_the_setting_says(tmp_path: Path, synchronous: str
     """2 is FULL: the write-ahead log is synced at every commit. SQLite's own default depends on how it was built."""
     writer = backend.open_writer(tmp_path, MEANING, synchronous=synchronous)
     try:
-        assert writer._connection.execute("PRAGMA synchronous").fetchone() == (level,)
+        assert writer.connection.execute("PRAGMA synchronous").fetchone() == (level,)
     finally:
         writer.close()
 
@@ -333,7 +333,7 @@ def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> N
         backend.open_writer(tmp_path / "a", MEANING),
         app.open_writer(msgspec.convert({"server": {"data": str(tmp_path / "b")}}, Config)),
     ):
-        assert opened._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert opened.connection.execute("PRAGMA synchronous").fetchone() == (2,)
         opened.close()
 
 

@@ -260,7 +260,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[SqliteWriter]:
 @contextmanager
 def busy(writer: SqliteWriter, data: Path) -> Iterator[None]:
     """Another process holds the database."""
-    writer._connection.execute("PRAGMA busy_timeout = 0")
+    writer.connection.execute("PRAGMA busy_timeout = 0")
     with closing(sqlite3.connect(data / database_file.FILE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -270,9 +270,9 @@ def busy(writer: SqliteWriter, data: Path) -> Iterator[None]:
 @contextmanager
 def read_only(writer: SqliteWriter, _data: Path) -> Iterator[None]:
     """The file system was mounted again without the right to write."""
-    writer._connection.execute("PRAGMA query_only = ON")
+    writer.connection.execute("PRAGMA query_only = ON")
     yield
-    writer._connection.execute("PRAGMA query_only = OFF")
+    writer.connection.execute("PRAGMA query_only = OFF")
 
 
 @pytest.mark.parametrize("trouble", [busy, read_only])

@@ -56,7 +56,7 @@ def writer(tmp_path):
 
 def put(writer, *passages: int) -> None:
     for passage in passages:
-        writer._connection.execute(
+        writer.connection.execute(
             "INSERT INTO passages (id, seq, chunk, event_id, pubkey, kind, kind_of, created_at, rank, tags, title, content) "
             "VALUES (?, ?, 0, ?, 'k', 30818, 'knowledge', 1, 0, '[]', '', 'text')",
             (passage, passage, f"e{passage}"),
@@ -64,13 +64,13 @@ def put(writer, *passages: int) -> None:
 
 
 def knowledge(writer) -> list[tuple[object, ...]]:
-    return writer._connection.execute("SELECT id, model, embedding FROM knowledge ORDER BY id").fetchall()
+    return writer.connection.execute("SELECT id, model, embedding FROM knowledge ORDER BY id").fetchall()
 
 
 def test_an_older_database_keeps_the_vectors_before_its_first_gap(tmp_path):
     older(tmp_path / "data")
     writer = backend.open_writer(tmp_path / "data", table.meaning("ws://relay.test"))
-    assert writing.model(writer._connection) == OLD
+    assert writing.model(writer.connection) == OLD
     assert knowledge(writer) == [
         (1, "old", b"1" * 8),
         (2, "old", b"2" * 8),
@@ -83,9 +83,9 @@ def test_an_older_database_keeps_the_vectors_before_its_first_gap(tmp_path):
 
 def test_the_first_vector_locks_its_model_in(writer):
     put(writer, 1, 2)
-    assert writing.model(writer._connection) is None
+    assert writing.model(writer.connection) is None
     assert writer.execute(StoreVectors(OLD, [(b"1" * 8, 1), (b"9" * 8, 9)]), NOW) == [1]
-    assert writing.model(writer._connection) == OLD
+    assert writing.model(writer.connection) == OLD
     with pytest.raises(ModelMismatch):
         writer.execute(StoreVectors(NEW, [(b"2" * 12, 2)]), NOW)
 
@@ -108,9 +108,9 @@ def test_a_former_model_is_forgotten_bit_by_bit_from_its_end(writer):
     writer.execute(AdoptModel(NEW), NOW)
     left = []
     while writer.execute(ForgetVectors(1), NOW):
-        left.append(writer._connection.execute("SELECT group_concat(embedding, '') FROM vectors").fetchone()[0])
+        left.append(writer.connection.execute("SELECT group_concat(embedding, '') FROM vectors").fetchone()[0])
     assert left == ["1" * 8 + "2" * 8, "1" * 8, None, None]
-    assert writer._connection.execute("SELECT name FROM spaces").fetchall() == [("new",)]
+    assert writer.connection.execute("SELECT name FROM spaces").fetchall() == [("new",)]
 
 
 def test_a_passage_that_leaves_takes_its_vectors_of_every_model_along(writer):
@@ -118,6 +118,6 @@ def test_a_passage_that_leaves_takes_its_vectors_of_every_model_along(writer):
     writer.execute(StoreVectors(OLD, [(b"1" * 8, 1), (b"2" * 8, 2)]), NOW)
     writer.execute(BeginModel(NEW), NOW)
     writer.execute(StoreVectors(NEW, [(b"1" * 12, 1)]), NOW)
-    writer._connection.execute("DELETE FROM passages WHERE id = 1")
-    assert writer._connection.execute("SELECT embedding FROM vectors").fetchall() == [(b"2" * 8,)]
-    assert writer._connection.execute("SELECT passage_id FROM removed_passages").fetchall() == [(1,)]
+    writer.connection.execute("DELETE FROM passages WHERE id = 1")
+    assert writer.connection.execute("SELECT embedding FROM vectors").fetchall() == [(b"2" * 8,)]
+    assert writer.connection.execute("SELECT passage_id FROM removed_passages").fetchall() == [(1,)]

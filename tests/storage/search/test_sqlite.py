@@ -24,7 +24,7 @@ from storage.base import Incoming, StorageError
 from storage.commands import Command, Compact
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
-from storage.sqlite import backend
+from storage.sqlite import backend, preparing
 from storage.sqlite.search.model_vectors import VectorSettings
 from storage.sqlite.search.sqlite_search import SqliteSearch
 from tests.factories import NOW, keypair, make_event
@@ -323,8 +323,8 @@ async def test_the_former_model_answers_until_the_next_one_is_complete(place):
     assert (health.model, health.dimension, health.chunks, health.pending) == ("other", 32, 700, 0)
     assert await place.ids("whale", mode="meaning", wanted=Filter(limit=1)) == [extra.id]
     assert len(place.engine._space.index) == 700
-    assert place.writer._connection.execute("SELECT name FROM spaces").fetchall() == [("other",)]
-    assert place.writer._connection.execute("SELECT count(*) FROM vectors").fetchone() == (700,)
+    assert place.writer.connection.execute("SELECT name FROM spaces").fetchall() == [("other",)]
+    assert place.writer.connection.execute("SELECT count(*) FROM vectors").fetchone() == (700,)
     assert len(list((place.path / "search").iterdir())) == 1
 
 
@@ -503,15 +503,15 @@ async def test_a_change_of_the_searched_kinds_leaves_the_passages_of_all_others_
     gone = make_event(1, 11, "a post about the cat", [("title", "Cat")])
     place.put(CAT, DOG, WIKI, gone, make_event(3, 0, '{"name":"cat lady"}'))
     await place.embed()
-    place.writer.cut_passages(msgspec.structs.replace(CUTTING, kinds=(1,)))
+    preparing.cut_passages(place.writer, msgspec.structs.replace(CUTTING, kinds=(1,)))
     health = await place.engine.tally()
     assert (health.chunks, health.pending) == (3, 0)
     assert gone.id not in await place.ids("cat", mode="words")
-    place.writer.cut_passages(msgspec.structs.replace(CUTTING, kinds=(0, 1)))
+    preparing.cut_passages(place.writer, msgspec.structs.replace(CUTTING, kinds=(0, 1)))
     health = await place.engine.tally()
     assert (health.chunks, health.pending) == (4, 1)
     assert [hit.title for hit in await place.ask("lady", mode="words")] == ["cat lady"]
-    place.writer.cut_passages(msgspec.structs.replace(CUTTING, size=200, overlap=20))
+    preparing.cut_passages(place.writer, msgspec.structs.replace(CUTTING, size=200, overlap=20))
     assert (await place.engine.tally()).chunks == 5
 
 

@@ -245,7 +245,7 @@ def test_what_goes_leaves_no_words(tmp_path: Path) -> None:
     path = tmp_path / "data"
     older(path, ["чайник ﬁ", "сад"])
     writer = backend.open_writer(path, table.meaning("ws://relay.test"))
-    writer._connection.execute("DELETE FROM passages WHERE id = 1")
-    terms = [term for (term,) in writer._connection.execute("SELECT term FROM passage_vocabulary")]
+    writer.connection.execute("DELETE FROM passages WHERE id = 1")
+    terms = [term for (term,) in writer.connection.execute("SELECT term FROM passage_vocabulary")]
     writer.close()
     assert terms == ["сад"]

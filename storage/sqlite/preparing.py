@@ -1,0 +1,51 @@
+"""What a start does before anything is written: settings that derived rows depend on, and rows that were left to be made again."""
+
+import logging
+from typing import Final
+
+from relay.protocol.chunks import Cutting
+from storage.commands import Rebuild
+from storage.sqlite import rebuilding
+from storage.sqlite.search import writing
+from storage.sqlite.writer import SqliteWriter
+
+_TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild is
+
+_log: Final = logging.getLogger("tidings.storage")
+
+
+def count_votes(writer: SqliteWriter, whose: rebuilding.Votes) -> None:
+    """Whose votes count; a change makes the votes again."""
+    if rebuilding.whose_votes(writer.connection) != whose:
+        writer.transact(lambda _: rebuilding.set_whose_votes(writer.connection, whose))
+        finish_rebuild(writer)
+
+
+def cut_passages(writer: SqliteWriter, cutting: Cutting) -> None:
+    """What is searched and how it is cut; a change makes the passages again, those that are the same keep their vectors."""
+    if writing.settings(writer.connection) != cutting:
+        writer.transact(lambda _: rebuilding.set_cutting(writer.connection, cutting))
+        finish_rebuild(writer)
+
+
+def finish_rebuild(writer: SqliteWriter) -> None:
+    """Make the rows again that a migration or a setting left undone. Raises StorageError where that has no room."""
+    tables = rebuilding.pending(writer.connection)
+    if not tables:
+        return
+    if writer.last_seq():
+        rebuilding.check_room(writer.connection, writer.directory, tables)
+        _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
+        _rebuild(writer, tables)
+    writer.transact(lambda _: rebuilding.set_pending(writer.connection, ()))
+
+
+def _rebuild(writer: SqliteWriter, tables: list[str]) -> None:
+    part: Rebuild | None = Rebuild(tables)
+    looked = told = 0
+    while part is not None:
+        done = writer.execute(part, now=0)
+        part, looked = done.following, looked + done.looked
+        if looked - told >= _TOLD:
+            told = looked
+            _log.info("%d rows are done", looked)

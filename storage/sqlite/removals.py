@@ -1,0 +1,73 @@
+"""Removals: what deletions, replaced posts and authors who vanish take out of the log, and the marks that refuse it from now on."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+from relay.protocol import feed, kinds
+from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
+from relay.protocol.event import Event
+from relay.protocol.facts import Version
+from relay.protocol.filter import Filter
+from storage.sqlite import log_rows, lookup
+from storage.sqlite.log_rows import AT_ONCE
+from storage.sqlite.query import FOR_EVER
+from storage.sqlite.statements import SIZES
+from storage.sqlite.transaction import EVERYTHING, Transaction
+
+_PAGE: Final = 1000  # events of an author removed in one step
+
+
+def carry_out(connection: sqlite3.Connection, transaction: Transaction, removal: Removal) -> None:
+    """Remove what a removal covers, and mark it."""
+    match removal:
+        case RemoveEvent(event_id, by):
+            transaction.mark(event_id, by)
+            transaction.take(event_id)
+        case RemoveAddress():
+            _address(transaction, removal)
+        case RemoveEdits():
+            _edits(connection, transaction, removal)
+        case RemoveAuthor():
+            _author(connection, transaction, removal)
+
+
+def _address(transaction: Transaction, removal: RemoveAddress) -> None:
+    until = Version(removal.until, removal.id)
+    transaction.mark_address(removal.address, until)
+    live = transaction.require(("closed", removal.address)).versions[removal.address]
+    if live is not None and not live.is_newer_than(until.created_at, until.id):
+        transaction.take(live.id)
+
+
+def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: RemoveEdits) -> None:
+    """Without marks: that of the post refuses its edits."""
+    transaction.flush()
+    authors = transaction.require(("siblings", removal.by)).siblings[removal.by]
+    for start in range(0, len(removal.posts), SIZES[-1]):
+        posts = frozenset(removal.posts[start : start + SIZES[-1]])
+        wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
+        seqs = lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)
+        for part in range(0, len(seqs), AT_ONCE):
+            for row in log_rows.of_seqs(connection, seqs[part : part + AT_ONCE]):
+                if feed.edited(row.event) in posts:
+                    transaction.take_row(row)
+            transaction.flush()
+
+
+def _author(connection: sqlite3.Connection, transaction: Transaction, removal: RemoveAuthor) -> None:
+    pubkey, until = removal.pubkey, removal.until
+    transaction.vanish(pubkey, until)
+    transaction.flush()
+    for _ in _all(connection, transaction, Filter(authors=frozenset([pubkey]), until=until)):
+        pass
+    wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
+    for wrap in _all(connection, transaction, wraps):
+        transaction.mark(wrap.id, pubkey)
+    transaction.flush()
+
+
+def _all(connection: sqlite3.Connection, transaction: Transaction, wanted: Filter) -> Iterable[Event]:
+    """Remove all that a filter matches, each event as it goes."""
+    while seqs := lookup.seqs_of(connection, wanted, EVERYTHING, _PAGE):
+        yield from transaction.take_seqs(seqs)
