@@ -56,8 +56,8 @@ class Follower(Protocol):
 class Kept(Protocol):
     """What is kept of primary rows and must be looked up anew, before any event is told, where commits were missed."""
 
-    def is_idle(self) -> bool:
-        """Whether nothing is kept."""
+    def try_begin_anew(self) -> bool:
+        """Look it up at once, if that takes but a moment; whether that was done."""
 
     async def begin_anew(self) -> None:
         """Look it up. Raises StorageError."""
@@ -66,8 +66,8 @@ class Kept(Protocol):
 class NothingKept:
     """For those who keep nothing."""
 
-    def is_idle(self) -> bool:
-        """It is so."""
+    def try_begin_anew(self) -> bool:
+        """There is nothing to look up."""
         return True
 
     async def begin_anew(self) -> None:
@@ -131,10 +131,12 @@ class LogFollower:
         """Commits are missing before the next one."""
         position = self._page.position()
         number, upto = (told.number, told.upto) if told.number else (position.number, position.upto)
-        if self._held is None and self._upto >= upto and self.kept.is_idle():
+        if self._held is None and self._upto >= upto:
             self._tell(Applied([], anew=True))
-            self._number = max(self._number, number)
-        elif self._held is None:
+            if self.kept.try_begin_anew():
+                self._number = max(self._number, number)
+                return
+        if self._held is None:
             self._held = []
             self._start(self._catch_up(), "catching up with the log")
         else:

@@ -21,6 +21,7 @@ from storage.base import PUBLIC, Readers, StorageError
 
 AT_ONCE: Final = 200  # keys looked up at once after commits were missed
 AGAIN: Final = 0.5  # seconds until another attempt where the database fails
+_KEY: Final = 64  # characters of a pubkey
 
 T = TypeVar("T")
 Known = Callable[[StorageError | None], None]  # called on the loop, with why it is not known if it is not
@@ -31,11 +32,14 @@ log = logging.getLogger("tidings.memberships")
 class GroupTables(Protocol):
     """What is asked of storage; see `storage.identities.types.Lookups`."""
 
-    def memberships(self, pubkeys: Sequence[str]) -> list[tuple[str, str, Member, bool]]:
+    def memberships(self, pubkeys: Sequence[str]) -> Sequence[tuple[str, str, Member, bool]]:
         """Of which groups these keys are members."""
 
-    def group(self, group_id: str) -> Group | None:
-        """One group."""
+    def member(self, pubkey: str, group_id: str) -> Member | None:
+        """How a key stands to a group."""
+
+    def groups_named(self, ids: Sequence[str]) -> list[Group]:
+        """Those with these ids."""
 
 
 class TableReader(Protocol):
@@ -103,20 +107,33 @@ class Memberships:
                 self._connections.pop(pubkey, None)
                 self._names.pop(pubkey, None)
 
-    def changed(self, pubkeys: Iterable[str]) -> None:
-        """The places of these keys in groups are not what they were."""
-        for pubkey in pubkeys:
+    def changed(self, places: Iterable[str]) -> None:
+        """These places of keys in groups (relay.protocol.groups.state.member_key) are not what they were."""
+        followed: dict[str, list[str]] = {}
+        for place in places:
+            pubkey, group_id = place[:_KEY], place[_KEY + 1 :]
             if pubkey in self._asked:
                 self._changed.add(pubkey)
             elif pubkey in self._connections:
-                self._refresh(pubkey)
+                followed.setdefault(pubkey, []).append(group_id)
+        for pubkey, group_ids in followed.items():
+            self._refresh(pubkey, group_ids)
 
     def ended(self, group_id: str) -> None:
         """A group has no members any more."""
-        names = frozenset((state.members(group_id), state.moderators(group_id)))
+        names = _names_in(group_id, privileged=True)
         for pubkey, known in list(self._names.items()):
             if not known.isdisjoint(names):
                 self._keep(pubkey, known - names)
+
+    def try_begin_anew(self) -> bool:
+        """As `begin_anew`, here where that takes but a moment; whether that was done."""
+        self._changed.update(self._asked)
+        keys = list(self._connections)
+        found = self._reader.try_ask(_look_up_of(keys)) if 0 < len(keys) <= AT_ONCE else None
+        for pubkey, names in (found or {}).items():
+            self._keep(pubkey, names)
+        return found is not None or not keys
 
     async def begin_anew(self) -> None:
         """Something may not have been told: look up all that is kept. Raises StorageError."""
@@ -131,9 +148,15 @@ class Memberships:
         """Look nothing up any more."""
         await self._tasks.close()
 
-    def _refresh(self, pubkey: str) -> None:
+    def _refresh(self, pubkey: str, group_ids: Sequence[str]) -> None:
+        names = set(self._names[pubkey])
         try:
-            self._keep(pubkey, self._reader.ask_here(_look_up_of([pubkey]))[pubkey])
+            places = self._reader.ask_here(lambda tables: [(one, tables.member(pubkey, one)) for one in group_ids])
+            for group_id, member in places:
+                names -= _names_in(group_id, privileged=True)
+                if member is not None and member.is_member:
+                    names |= _names_in(group_id, is_privileged(member))
+            self._keep(pubkey, frozenset(names))
         except StorageError as error:
             log.error("the groups of a key could not be read: %s", error)
             self._names.pop(pubkey, None)
@@ -189,14 +212,21 @@ class Memberships:
             self._less(connection, gone)
 
 
+def is_privileged(member: Member) -> bool:
+    return bool(member.roles)
+
+
 def names_of(pubkeys: Sequence[str], tables: GroupTables) -> Mapping[str, frozenset[str]]:
     """By key, what audiences call the groups it is in."""
     found: dict[str, set[str]] = {pubkey: set() for pubkey in pubkeys}
     for pubkey, group_id, _, privileged in tables.memberships(pubkeys):
-        found[pubkey].add(state.members(group_id))
-        if privileged:
-            found[pubkey].add(state.moderators(group_id))
+        found[pubkey] |= _names_in(group_id, privileged)
     return {pubkey: frozenset(names) for pubkey, names in found.items()}
+
+
+def _names_in(group_id: str, privileged: bool) -> set[str]:
+    """What audiences call a member of this group."""
+    return {state.members(group_id), state.moderators(group_id)} if privileged else {state.members(group_id)}
 
 
 def readers_of(pubkeys: frozenset[str], tables: GroupTables) -> Readers:

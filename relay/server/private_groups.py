@@ -11,6 +11,7 @@ from relay.protocol.filter import Filter
 from relay.server.memberships import GroupTables, TableReader
 
 MOST_KEPT: Final = 10_000  # groups
+AT_ONCE: Final = 500  # looked up in one statement
 TRIED: Final = 50  # groups looked up on the loop at most; more go to a reading thread
 
 S = TypeVar("S")
@@ -58,12 +59,12 @@ class PrivateGroups(Generic[S]):
     def closes(self, group_id: str) -> bool:
         """A group is not what it was; whether it is closed now to those who are no members and maybe were not before."""
         before = self._private.pop(group_id, None)
-        group = self._reader.ask_here(lambda tables: tables.group(group_id))
-        if group is None:
-            return False
-        if not group.ended:
+        for group in self._reader.ask_here(lambda tables: tables.groups_named([group_id])):
+            if group.ended:
+                return True
             self._private[group_id] = group.private
-        return group.ended or (group.private and not before)
+            return group.private and not before
+        return False
 
     def forget(self) -> None:
         """Nothing is known any more."""
@@ -98,9 +99,8 @@ def private_among(group_ids: Iterable[str], tables: GroupTables) -> list[str]:
 
 def _existing(group_ids: Iterable[str], tables: GroupTables) -> dict[str, bool]:
     """Those of these groups that there are, and whether they are private."""
-    found = {}
-    for group_id in group_ids:
-        group = tables.group(group_id)
-        if group is not None and not group.ended:
-            found[group_id] = group.private
+    asked, found = list(group_ids), dict[str, bool]()
+    for at in range(0, len(asked), AT_ONCE):
+        groups = tables.groups_named(asked[at : at + AT_ONCE])
+        found |= {group.id: group.private for group in groups if not group.ended}
     return found

@@ -131,7 +131,7 @@ class ReadAccess:
             self._closings += 1
         if not applied.changes:
             return
-        self._memberships.changed({key[:64] for kind, key in applied.changes if kind == "member"})
+        self._memberships.changed(dict.fromkeys(key for kind, key in applied.changes if kind == "member"))
         for group_id in dict.fromkeys(key for kind, key in applied.changes if kind == "group"):
             if self._groups.closes(group_id):
                 self._closings += 1
@@ -142,15 +142,17 @@ class ReadAccess:
         self._delivering = False
         if self._closed or self._shrunk:
             closed, self._closed = self._closed, []
-            for group_id in closed:
-                group = self._reader.ask_here(_look_up_group(group_id))
-                if group is not None and group.ended:
-                    self._memberships.ended(group_id)
+            for group in self._reader.ask_here(_look_up_groups(closed)):
+                if group.ended:
+                    self._memberships.ended(group.id)
             self._end(closed)
 
-    def is_idle(self) -> bool:
-        """Whether nothing here depends on commits that were missed."""
-        return not len(self._memberships) and not self._groups.all_named()
+    def try_begin_anew(self) -> bool:
+        """As `begin_anew`, at once where that takes but a moment; whether that was done."""
+        done = self._memberships.try_begin_anew()
+        if done:
+            self._end(self._groups.all_named())
+        return done
 
     async def begin_anew(self) -> None:
         """Commits were missed: look up all that is kept, before any event is delivered. Raises StorageError."""
@@ -171,30 +173,35 @@ class ReadAccess:
     def _end(self, closed: Sequence[str]) -> None:
         """Close what cannot bring anything any more: in groups that were closed, and of connections that may read less."""
         shrunk, self._shrunk = self._shrunk, {}
-        for subscription in self._groups.naming(closed):
-            self._consider(subscription)
+        considered = dict.fromkeys(self._groups.naming(closed))
         for connection, gone in shrunk.items():
-            for subscription in self._groups.naming([name[2:] for name in gone]):
-                if cast(ClosableConnection, subscription.connection) is connection:
-                    self._consider(subscription)
+            naming = self._groups.naming([name[2:] for name in gone])
+            considered.update(
+                dict.fromkeys(one for one in naming if cast(ClosableConnection, one.connection) is connection)
+            )
             for name in list(connection.session.comparisons):
                 connection.end_comparison(
                     name, Reject(Prefix.CLOSED, "what you may read here has changed; begin again")
                 )
+        if considered:
+            groups = frozenset().union(*(named(one.filters) for one in considered))
+            private = frozenset(self._reader.ask_here(_look_up_private(sorted(groups))))
+            for subscription in considered:
+                _end_closed(subscription, private)
 
-    def _consider(self, subscription: LiveSubscription) -> None:
-        """End a subscription all of whose filters name only groups that are closed to it."""
-        connection = cast(ClosableConnection, subscription.connection)
-        session, private = connection.session, list[str]()
-        for wanted in subscription.filters:
-            groups = wanted.tags.get("h")
-            if groups is None or is_about(wanted, session.keys):
-                return
-            outside = _outside(groups, session.readers)
-            private = self._reader.ask_here(_look_up_private(outside))
-            if len(private) < len(groups):
-                return
-        connection.end(subscription, _refusal(session.keys, private))
+
+def _end_closed(subscription: LiveSubscription, private: frozenset[str]) -> None:
+    """End a subscription all of whose filters name only groups that are closed to it."""
+    connection = cast(ClosableConnection, subscription.connection)
+    session, closed = connection.session, frozenset[str]()
+    for wanted in subscription.filters:
+        groups = wanted.tags.get("h")
+        if groups is None or is_about(wanted, session.keys):
+            return
+        closed = private.intersection(_outside(groups, session.readers))
+        if len(closed) < len(groups):
+            return
+    connection.end(subscription, _refusal(session.keys, sorted(closed)))
 
 
 def is_about(wanted: Filter, keys: frozenset[str]) -> bool:
@@ -231,8 +238,8 @@ def _refusal(keys: frozenset[str], private: Sequence[str]) -> Reject:
     return Reject(Prefix.RESTRICTED, f"the group {shown} is for its members, and you are none")
 
 
-def _look_up_group(group_id: str) -> Callable[[GroupTables], Group | None]:
-    return lambda tables: tables.group(group_id)
+def _look_up_groups(group_ids: Sequence[str]) -> Callable[[GroupTables], list[Group]]:
+    return lambda tables: tables.groups_named(group_ids)
 
 
 def _look_up_private(group_ids: Sequence[str]) -> Callable[[GroupTables], list[str]]:

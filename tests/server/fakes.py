@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+import msgspec
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Close, Frame, Opcode
@@ -14,10 +15,11 @@ from websockets.uri import parse_uri
 
 from relay.config import Config
 from relay.protocol import kinds
-from relay.protocol.event import Event, expiration, values, wire
+from relay.protocol.event import Event, expiration, first_value, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
-from relay.protocol.groups.state import Group, Member
+from relay.protocol.groups import belonging
+from relay.protocol.groups.state import Group, Member, member_key
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
 from relay.server.hub import Hub
@@ -63,8 +65,11 @@ class GroupsTables:
             if pubkey in pubkeys and member.is_member and not self.groups[group_id].ended
         ]
 
-    def group(self, group_id: str) -> Group | None:
-        return self.groups.get(group_id)
+    def member(self, pubkey: str, group_id: str) -> Member | None:
+        return self.members.get((pubkey, group_id))
+
+    def groups_named(self, ids: Sequence[str]) -> list[Group]:
+        return [self.groups[one] for one in ids if one in self.groups]
 
 
 class MemoryLog:
@@ -109,7 +114,7 @@ class MemoryLog:
         return [self._store(item.event) for item in batch]
 
     def _store(self, event: Event) -> Outcome:
-        audience = tuple(values(event, "p")) if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP) else None
+        audience = self._audience(event)
         if kinds.is_ephemeral(event.kind):
             self.written.events.append(Logged(0, wire(event), audience))
             return Outcome(Status.EPHEMERAL, audience=audience)
@@ -118,6 +123,24 @@ class MemoryLog:
         self.rows.append((self.last_seq() + 1, event, audience))
         self.written.events.append(Logged(self.last_seq(), wire(event), audience))
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
+
+    def _audience(self, event: Event) -> tuple[str, ...] | None:
+        if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP):
+            return tuple(values(event, "p"))
+        group = self.tables.groups.get(first_value(event, "h") or "")
+        return None if group is None else belonging.audience(event, group)
+
+    def put_group(self, group_id: str, **fields: Any) -> None:
+        """The group is so from now on, and so is who may read what it holds; told with what is written next."""
+        group = Group(group_id, creator="", created_at=0)
+        self.tables.groups[group_id] = msgspec.structs.replace(self.tables.groups.get(group_id, group), **fields)
+        self.rows = [(seq, event, self._audience(event)) for seq, event, _ in self.rows]
+        self.written.changes.append(("group", group_id))
+
+    def put_member(self, pubkey: str, group_id: str, standing: Any = "member", *roles: str) -> None:
+        """The key stands so to the group from now on; told with what is written next."""
+        self.tables.members[pubkey, group_id] = Member(standing, roles, 0)
+        self.written.changes.append(("member", member_key(pubkey, group_id)))
 
     def collect(self) -> Written:
         written, self.written = self.written, Written()
