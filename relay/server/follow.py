@@ -21,6 +21,7 @@ from relay.roles.messages import Behind
 from relay.roles.page import SharedPage
 from storage.base import Commit, FollowedLog, Logged, StorageError
 
+OF_GROUPS: Final = frozenset(("group", "member"))  # changes that concern groups and their members alone
 MOST_HELD: Final = 1000  # commits that are held while the database is read
 _PAGE: Final = 200  # events read from the database at once
 _AGAIN: Final = 0.5  # seconds until another attempt where the database fails

@@ -22,6 +22,7 @@ from relay.server.memberships import GroupTables, Known, Memberships, ReadingCon
 from relay.server.private_groups import PrivateGroups, named, private_among
 from relay.server.supervision import Faults
 from storage.base import Readers
+from storage.identities.types import BoundKey
 
 SHOWN: Final = 64  # characters of a group's id in a refusal
 # What a group tells of one key (NIP-29), by the tag or the field that names the key: put in or taken out, asked to come or go.
@@ -42,6 +43,13 @@ class ClosableConnection(ReadingConnection, Protocol):
 
     def flush(self) -> None:
         """Write what is queued."""
+
+
+class IdentityTables(GroupTables, Protocol):
+    """What is asked of storage where an identity asks."""
+
+    def keys(self, identity_id: str) -> list[BoundKey]:
+        """All keys it ever had."""
 
 
 class ReadAccess:
@@ -112,10 +120,14 @@ class ReadAccess:
             raise _refusal(keys, private)
         return _narrowed(readers, keys, filters, named(filters))
 
-    async def readers_of(self, pubkeys: Iterable[str]) -> Readers:
-        """Under which names these keys read, as the database has it now. Raises StorageError."""
-        keys = frozenset(pubkeys)
-        return await self._reader.ask(_look_up_readers(keys)) if keys else keys
+    async def readers_of_identity(self, identity_id: str) -> Readers:
+        """Under which names a posting identity reads, as the database has it now: by its bound keys. Raises StorageError."""
+
+        def look_up(tables: IdentityTables) -> Readers:
+            keys = frozenset(key.pubkey for key in tables.keys(identity_id) if key.revoked_at is None)
+            return readers_of(keys, tables)
+
+        return await self._reader.ask(look_up)
 
     def mark(self, session: Session) -> Mark:
         """Another one than before where something that the session could read may be closed to it now."""
@@ -198,9 +210,10 @@ def _end_closed(subscription: LiveSubscription, private: frozenset[str]) -> None
         groups = wanted.tags.get("h")
         if groups is None or is_about(wanted, session.keys):
             return
-        closed = private.intersection(_outside(groups, session.readers))
-        if len(closed) < len(groups):
+        shut = private.intersection(_outside(groups, session.readers))
+        if len(shut) < len(groups):
             return
+        closed |= shut
     connection.end(subscription, _refusal(session.keys, sorted(closed)))
 
 
