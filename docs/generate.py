@@ -6,7 +6,7 @@ Run it after changing a setting or a NIP: `.venv/bin/python docs/generate.py`; a
 from pathlib import Path
 
 from relay.http.nips import CLIENT_SIDE, NIPS
-from relay.http.reference import Group, settings
+from relay.http.reference import SettingsTable, settings
 
 HERE = Path(__file__).parent
 
@@ -41,7 +41,7 @@ def settings_page() -> str:
     return "\n".join([SETTINGS_HEAD, *map(_section, settings())])
 
 
-def _section(group: Group) -> str:
+def _section(group: SettingsTable) -> str:
     lines = [f"## `[{group.name}]`", "", group.about, ""]
     lines += ["| setting | default | live | meaning |", "|---|---|---|---|"]
     for row in group.rows:

@@ -37,8 +37,9 @@ def sign_in(event: Event, facts: Facts, now: int, door: Door, relay: RelayRules)
         raise Reject(
             Prefix.RESTRICTED, "this key was unbound from its posting identity; bind it again to write with it"
         )
-    if door is Door.PEER:
-        return _KEPT
+    if door is Door.PEER:  # with the peer as its origin, so it is no member here
+        made = ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour)
+        return Admission(actions=(made,)) if relay.provision_peers else _KEPT
     if relay.provision:
         made = ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour)
         return Admission(actions=(made,), emits=(membership.added(event.pubkey, now),))

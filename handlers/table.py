@@ -115,12 +115,12 @@ def meaning(
     searched: frozenset[int] = frozenset(),
     knowledge: frozenset[int] = frozenset(),
     chunks_per_key: int = 0,
+    provision_peers: bool = False,
     passages: Callable[[Event], int] = lambda _event: 1,
 ) -> Meaning:
     """What storage asks; the arguments are `relay.protocol.relay.Relay`. `passages`: into how many an event is cut."""
-    return _HandlerTable(
-        RelayRules(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key), passages
-    )
+    rules = RelayRules(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key, provision_peers)
+    return _HandlerTable(rules, passages)
 
 
 class _HandlerTable:

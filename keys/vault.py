@@ -87,11 +87,17 @@ def follow_rotation(vault: Vault, recorded: str | None) -> None:
     vault.custody = Custody(_matching(masters, recorded, vault.directory))
 
 
+def relay_secret(directory: Path, relay_key: str) -> bytes | None:
+    """The relay's own secret key as `unlock` would find it, None where it has none yet. Raises VaultError."""
+    own = relay_key or _read(directory / FILE).get(_RELAY, "")
+    return _bytes(_RELAY, own) if own else None
+
+
 def relay_pubkey(directory: Path, relay_key: str) -> str:
     """The relay's own public key as `unlock` would find it, "" where it has none yet. Raises VaultError."""
-    own = relay_key or _read(directory / FILE).get(_RELAY, "")
+    own = relay_secret(directory, relay_key)
     try:
-        return schnorr.public_key(_bytes(_RELAY, own)).hex() if own else ""
+        return schnorr.public_key(own).hex() if own is not None else ""
     except ValueError:
         raise VaultError(f"{_RELAY} is no secret key") from None
 

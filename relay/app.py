@@ -347,6 +347,7 @@ async def serve(
             running.add_signal_handler(signal.SIGHUP, reconfigure, site.hub, load)
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await site.identities.profiles.introduce_relay()
+                await site.identities.profiles.resume()
             url = listener.url_of(sock, "http")  # the server closes the socket when it stops
             commands = control.Control(site)
             await commands.start(Path(config.server.data))

@@ -15,10 +15,12 @@ from relay.commands import (
     key_tools,
     maintenance,
     master_secret,
+    mcp_server,
     publish,
     scan,
     search,
     serving,
+    sync,
 )
 from relay.commands.common import Verbs
 
@@ -39,8 +41,10 @@ VERBS: Final[tuple[click.Command, ...]] = (
     master_secret.keys,
     publish.event,
     publish.req,
+    sync.sync,
     *feed.VERBS,
     *search.VERBS,
+    mcp_server.mcp,
 )
 
 

@@ -281,6 +281,7 @@ async def _serve(
             stack.push_async_callback(controlled.close)
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
+                await hub.identities.profiles.resume()
         pipes.ready()
         await server.serve(sockets=[sock])
     connected.cancel()

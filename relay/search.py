@@ -17,12 +17,12 @@ from typing import Any, Final
 import msgspec
 
 from relay.config import Config, ConfigError, Search
-from relay.protocol.event import Event
+from relay.protocol import kinds
 from relay.roles.page import FAULTY, SharedPage
 from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
 from relay.roles.supervisor import SupervisorPipes
 from relay.server.embedding import Worker
-from relay.server.follow import Follower, LogFollower
+from relay.server.follow import Follower
 from relay.server.link import Link, keep
 from relay.server.supervision import Faults, Tasks
 from storage.base import Readers, StorageError
@@ -110,10 +110,11 @@ class LocalSearch:
             return True
         return False
 
-    def work(self, follow: Callable[[Follower], None], looked: Callable[[], None] = lambda: None) -> None:
-        """Make vectors from now on; `looked` is called after each round."""
-        searched = frozenset((*self._config.kinds, *self._config.knowledge_kinds))
-        self._worker = Worker(self._engine, searched, looked=looked)
+    def work(
+        self, follow: Callable[[Follower], None] = lambda _follower: None, looked: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make vectors from now on, of what the log tells or after each `wake`; `looked` is called after each round."""
+        self._worker = Worker(self._engine, concerned(self._config), looked=looked)
         follow(self._worker.notice)
 
     async def rest(self) -> None:
@@ -197,17 +198,20 @@ async def run_role(
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
         tasks.repeat(partial(_say_alive, page, role, faults), "the signs of life")
-        following = LogFollower(page, store, _outline, faults.report, tasks.start)
-        link = _link(role, following, faults)
+
+        def wake() -> None:
+            service.wake()
+
+        link = _link(role, config.search, wake, faults)
         stack.callback(link.close)
-        tasks.repeat(partial(keep, link, writer_path), "the link to the writer")
         service = LocalSearch(config, store, link.execute, kept)
         stack.push_async_callback(service.close)
+        tasks.repeat(partial(keep, link, writer_path), "the link to the writer")
         if not await _done(service.open(), stop):
             return 0
         server = SearchServer(service, _settings, faults.report)
         stack.callback(server.close)
-        service.work(following.add, server.tell)
+        service.work(looked=server.tell)
         tasks.repeat(server.say_alive, "the signs of life for fronts")
         tasks.repeat(partial(server.listen, listener), "the socket of search")
         pipes.ready()
@@ -223,23 +227,18 @@ async def _say_alive(page: SharedPage, role: int, faults: Faults) -> None:
         await asyncio.sleep(ALIVE_INTERVAL)
 
 
-class _Kind(msgspec.Struct, frozen=True, gc=False):
-    kind: int
+def concerned(settings: Search) -> frozenset[int]:
+    """The kinds of events that may change what is searched."""
+    return frozenset((*settings.kinds, *settings.knowledge_kinds, kinds.EDIT))
 
 
-_decode_kind = msgspec.json.Decoder(_Kind).decode
-
-
-def _outline(wire: bytes) -> Event:
-    """An event with its kind alone: who makes vectors looks at nothing else, and reads what is searched from the database."""
-    return Event("", "", 0, _decode_kind(wire).kind, [], "", "")
-
-
-def _link(role: int, following: LogFollower, faults: Faults) -> Link:
+def _link(role: int, settings: Search, wake: Callable[[], None], faults: Faults) -> Link:
+    """It is told no events: who makes vectors reads what is searched from the database."""
     return Link(
         role,
-        committed=following.commit,
-        behind=following.behind,
+        kinds=sorted(concerned(settings)),
+        committed=lambda _commit: wake(),
+        behind=lambda _behind: wake(),
         failed=lambda _problem: None,
         turned=lambda: None,
         report=faults.report,

@@ -64,7 +64,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came.
 
     Where something is `expected`, the event is stored only if that holds; where a `token` is named with which it was sent, only
-    if that is still good.
+    if that is still good. `origin` is the peer that it came by.
     """
 
     event: Event
@@ -73,6 +73,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     received_at: int
     expected: Expected | None = None
     token: GivenToken | None = None
+    origin: str | None = None
 
 
 class Status(enum.IntEnum):
@@ -137,11 +138,17 @@ MOST_REMOVED: Final = 1000  # ids that a Commit names
 
 
 class Written(msgspec.Struct):
-    """What the writer has changed since it was asked last; see Commit."""
+    """What the writer has changed since it was asked last; see Commit. `kinds` are those of the events."""
 
     events: list[Logged] = []
+    kinds: set[int] = set()
     removed: list[str] | None = []
     changes: list[tuple[str, str]] = []
+
+    def put(self, logged: Logged, kind: int) -> None:
+        """An event of this kind was stored, or is only sent."""
+        self.events.append(logged)
+        self.kinds.add(kind)
 
     def remove(self, event_id: str) -> None:
         """An event left the log."""
@@ -153,6 +160,7 @@ class Written(msgspec.Struct):
     def add(self, other: "Written") -> None:
         """What another transaction changed after this."""
         self.events += other.events
+        self.kinds |= other.kinds
         self.changes += other.changes
         if self.removed is None or other.removed is None or len(self.removed) + len(other.removed) > MOST_REMOVED:
             self.removed = None

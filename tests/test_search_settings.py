@@ -12,7 +12,7 @@ from relay.roles.search import SettingsInForce
 from relay.search import LocalSearch
 from storage.base import StorageError
 from storage.search.engine import ModelMismatch
-from tests.storage.search.test_sqlite import CAT, DOG, Place, Toy
+from tests.storage.sqlite.search.test_sqlite_search import CAT, DOG, Place, Toy
 
 
 @pytest.fixture

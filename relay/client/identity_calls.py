@@ -57,6 +57,10 @@ class _Done(msgspec.Struct):
     success: bool
 
 
+class _Said(msgspec.Struct):
+    message: str
+
+
 class IdentityCalls:
     """A part of `Api`."""
 
@@ -94,6 +98,14 @@ class IdentityCalls:
         """Identities by the beginnings of their names and the words of their profiles."""
         params = {"q": question, "limit": limit}
         return (await self._http.call("GET", "/search/agents", _Agents, params=params)).agents
+
+    async def follow(self, name: str) -> str:
+        """Follow an identity; what the hub says about it. Whom you follow already stays so."""
+        return (await self._http.call("POST", f"/agents/{segment(name)}/follow", _Said)).message
+
+    async def unfollow(self, name: str) -> str:
+        """Follow an identity no more; what the hub says about it."""
+        return (await self._http.call("DELETE", f"/agents/{segment(name)}/follow", _Said)).message
 
     async def notifications(self, *, limit: int = PAGE, cursor: str | None = None) -> Notifications:
         """A page of what happened around you: answers, mentions, votes in sum. Nothing is marked as read by it."""

@@ -1,4 +1,4 @@
-"""What a relay says, decoded into types, and what a client says, encoded (NIP-01, 42, 45, 67). No I/O.
+"""What a relay says, decoded into types, and what a client says, encoded (NIP-01, 42, 45, 67, 77). No I/O.
 
 A relay is a stranger: whatever it sends is one of these types or raises Unintelligible, never anything else.
 """
@@ -63,7 +63,22 @@ class Challenge(msgspec.Struct, frozen=True):
     text: str
 
 
-Word = EventMessage | Ok | Eose | Closed | CountAnswer | Notice | Challenge
+class Compared(msgspec.Struct, frozen=True):
+    """`["NEG-MSG", id, hex]`: the other side's turn in a comparison (NIP-77)."""
+
+    comparison: str
+    data: bytes
+
+
+class NotCompared(msgspec.Struct, frozen=True):
+    """`["NEG-ERR", id, words, most]`; `most` is how many events a comparison may cover, where the relay says so (NIP-77)."""
+
+    comparison: str
+    words: str
+    most: int | None
+
+
+Word = EventMessage | Ok | Eose | Closed | CountAnswer | Notice | Challenge | Compared | NotCompared
 
 
 class Unintelligible(Exception):
@@ -74,6 +89,7 @@ _decode_parts: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event: Final = msgspec.json.Decoder(Event).decode
 _encode: Final = msgspec.json.Encoder().encode
 _FAULTS: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+_FEW: Final = 10**9  # no bound that a relay names is above
 
 
 def decode(data: str | bytes) -> Word:
@@ -104,7 +120,19 @@ def _word(parts: list[object]) -> Word:
             return Notice(_text(rest))
         case ["AUTH", str(challenge), *_]:
             return Challenge(challenge)
-    raise Unintelligible("it is none of the messages of NIP-01, 42 and 45")
+        case ["NEG-MSG", str(name), str(digits), *_]:
+            return Compared(name, _bytes(digits))
+        case ["NEG-ERR", str(name), *rest]:
+            most = rest[1] if len(rest) > 1 else None
+            return NotCompared(name, _text(rest), most if type(most) is int and 0 <= most < _FEW else None)
+    raise Unintelligible("it is none of the messages of NIP-01, 42, 45 and 77")
+
+
+def _bytes(digits: str) -> bytes:
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise Unintelligible("the message of NEG-MSG is not of hex digits") from None
 
 
 def _text(rest: list[object]) -> str:
@@ -134,3 +162,18 @@ def count(subscription: str, wanted: Iterable[Filter]) -> bytes:
 def close(subscription: str) -> bytes:
     """`CLOSE`."""
     return _encode(("CLOSE", subscription))
+
+
+def compare(comparison: str, wanted: Filter, data: bytes) -> bytes:
+    """`NEG-OPEN` (NIP-77)."""
+    return _encode(("NEG-OPEN", comparison, msgspec.Raw(filters.to_json(wanted)), data.hex()))
+
+
+def go_on(comparison: str, data: bytes) -> bytes:
+    """`NEG-MSG` (NIP-77)."""
+    return _encode(("NEG-MSG", comparison, data.hex()))
+
+
+def end_comparison(comparison: str) -> bytes:
+    """`NEG-CLOSE` (NIP-77)."""
+    return _encode(("NEG-CLOSE", comparison))

@@ -182,8 +182,11 @@ async def reading(settings: Config) -> AsyncIterator[Database]:
 class WriteTarget(Protocol):
     """What writes: the running relay or this process."""
 
-    def submit(self, batch: Sequence[Event]) -> list[Outcome]:
-        """Write verified events, at most `control_messages.MAX_BATCH`; one Outcome each, in order, once they are durable."""
+    def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
+        """Write verified events, at most `control_messages.MAX_BATCH`; one Outcome each, in order, once they are durable.
+
+        They come by this door, IMPORT or PEER; `origin` is the peer that they came by.
+        """
 
     def remove(self, wanted: Filter, limit: int) -> int:
         """As storage.commands.RemoveMatching."""
@@ -204,7 +207,7 @@ class Direct:
     def __init__(self, writer: LogWriter, settings: Config, relay: str = "") -> None:
         self._writer = writer
         self._settings = settings
-        self._operator = policies.Sender(Door.IMPORT, relay=relay)
+        self._relay = relay
         self.close = writer.close
 
     def remove(self, wanted: Filter, limit: int) -> int:
@@ -222,12 +225,13 @@ class Direct:
             part = self._writer.execute(part, int(time.time())).following
         return self._writer.execute(CountRows(), int(time.time()))
 
-    def submit(self, batch: Sequence[Event]) -> list[Outcome]:
+    def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
         """As WriteTarget.submit."""
         now = int(time.time())
-        refusals = [policies.refuse(one, self._operator, self._settings, now) for one in batch]
+        sender = policies.Sender(door, relay=self._relay)
+        refusals = [policies.refuse(one, sender, self._settings, now) for one in batch]
         accepted = [
-            Incoming(one, events.wire(one), Door.IMPORT, now)
+            Incoming(one, events.wire(one), door, now, origin=origin)
             for one, refusal in zip(batch, refusals, strict=True)
             if refusal is None
         ]

@@ -9,6 +9,7 @@ from typing import Final
 from relay.config import Search
 from relay.protocol import event as events
 from relay.protocol import filter as filters
+from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server.control_messages import (
@@ -59,9 +60,9 @@ class Client:
         self._stream.close()
         self._socket.close()
 
-    def submit(self, batch: Sequence[Event]) -> list[Outcome]:
+    def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
         """Write verified events, at most MAX_BATCH; one Outcome each, in order, once they are durable."""
-        self._send(SubmitEvents(list(batch)))
+        self._send(SubmitEvents(list(batch), door, origin))
         reply = self._receive()
         if not isinstance(reply, Submitted) or len(reply.answers) != len(batch):
             raise ControlError("the server answered a batch with something else")

@@ -17,9 +17,13 @@ from storage.failures import CommandFailure
 
 
 class Follow(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
-    """The first message of a link: which role this is, by its number. From now on it is sent the log as it is committed."""
+    """The first message of a link: which role this is, by its number. From now on it is sent the log as it is committed.
+
+    Where it names `kinds`, it is only told that something of these came, or anything left or changed: by Commits without events.
+    """
 
     role: int
+    kinds: list[int] | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -32,6 +36,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     received_at: int
     expected: Expected | None = None
     sent_with: GivenToken | None = None
+    origin: str | None = None
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):

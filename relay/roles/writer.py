@@ -45,7 +45,7 @@ from relay.roles.messages import (
 )
 from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from storage import failures
-from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter
+from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
 from storage.failures import CommandFailure
 
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
@@ -73,6 +73,7 @@ class _Link:
         self.reader = FrameReader()
         self.outbox = Outbox(sock, LOG_BYTES, _BEHIND)
         self.follows = False
+        self.kinds: frozenset[int] | None = None  # of which it is only told that some came; None: it is told everything
         self.events = selectors.EVENT_READ
 
 
@@ -267,6 +268,7 @@ class WriterRole:
             self._tell(self._answers.end(message.name, link.number, message.answer))
         elif isinstance(message, Follow):
             link.follows = True
+            link.kinds = None if message.kinds is None else frozenset(message.kinds)
             link.outbox.answer(encode(Behind(self._number, self._page.upto)))  # the rest comes as it is committed
             self._flush(link)
 
@@ -356,8 +358,11 @@ class WriterRole:
         self._page.commit(self._number, upto, primary)
         body = encode(Commit(self._number, upto, written.events, written.removed, written.changes))
         for link in list(self._links.values()):
-            if link.follows:
+            if link.follows and link.kinds is None:
                 link.outbox.commit(body)
+                self._flush(link)
+            elif link.kinds is not None and _concerns(written, link.kinds):
+                link.outbox.commit(encode(Commit(self._number, upto, [], written.removed, written.changes)))
                 self._flush(link)
 
     def _answer(self, jobs: list[_Job], outcomes: Sequence[Outcome], failed: bool) -> None:
@@ -393,6 +398,11 @@ class WriterRole:
             self._selector.modify(link.socket, events, link)
 
 
+def _concerns(written: Written, wanted: frozenset[int]) -> bool:
+    """Whether somebody who names these kinds is told."""
+    return written.removed != [] or bool(written.changes) or not wanted.isdisjoint(written.kinds)
+
+
 def internal(error: BaseException) -> Reject:
     """What a stranger is told of a fault of the relay's: that it is one."""
     return Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
@@ -400,7 +410,15 @@ def internal(error: BaseException) -> Reject:
 
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
-    return Incoming(parse(wanted.wire), wanted.wire, wanted.door, wanted.received_at, wanted.expected, wanted.sent_with)
+    return Incoming(
+        parse(wanted.wire),
+        wanted.wire,
+        wanted.door,
+        wanted.received_at,
+        wanted.expected,
+        wanted.sent_with,
+        wanted.origin,
+    )
 
 
 def _has_vanished(item: Incoming, outcome: Outcome) -> bool:

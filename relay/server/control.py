@@ -27,7 +27,6 @@ from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.admission import Door
-from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server.control_messages import (
     FAULTS,
@@ -200,7 +199,7 @@ class Control:
         try:
             match request:
                 case SubmitEvents():
-                    return await self._submit(request.events)
+                    return await self._submit(request)
                 case Remove():
                     wanted = filters.parse_json(request.wanted)
                     return CommandDone(await self._service.remove(wanted, request.limit))
@@ -223,11 +222,16 @@ class Control:
             logging.getLogger("tidings.control").exception("the command %s failed", type(request).__name__)
             return Failed(f"internal error ({type(error).__name__}); the log of the relay says more")
 
-    async def _submit(self, batch: list[Event]) -> Reply:
+    async def _submit(self, request: SubmitEvents) -> Reply:
+        batch = request.events
         if len(batch) > MAX_BATCH:
             return Failed(f"a batch may have {MAX_BATCH} events, not {len(batch)}")
+        if request.door not in (Door.IMPORT, Door.PEER):
+            return Failed(f"events do not come by the door {request.door.name} here")
         now = int(self._clock())
-        outcomes = await self._service.submit([Incoming(one, events.wire(one), Door.IMPORT, now) for one in batch])
+        outcomes = await self._service.submit(
+            [Incoming(one, events.wire(one), request.door, now, origin=request.origin) for one in batch]
+        )
         return Submitted([to_answer(outcome) for outcome in outcomes])
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from relay.config import Search
 from relay.errors import Prefix, Reject
+from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from storage.base import Outcome, Status
 from storage.commands import Compact, Rebuild
@@ -30,9 +31,11 @@ class ControlError(Exception):
 
 
 class SubmitEvents(msgspec.Struct, tag="Submit", frozen=True):
-    """Write these events, whose ids and signatures the client has checked."""
+    """Write these events, whose ids and signatures the client has checked, by this door; `origin` is the peer they came by."""
 
     events: list[Event]
+    door: Door = Door.IMPORT
+    origin: str | None = None
 
 
 class Remove(msgspec.Struct, tag=True, frozen=True):

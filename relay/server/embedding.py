@@ -1,5 +1,7 @@
 """Vectors made off the path of events: a worker that follows what was stored and asks for what has no vector yet.
 
+A round costs hops between threads and a transaction of its own, so what goes on coming is made twice a second.
+
 Rule: an event is acknowledged before anybody thinks of its vector. Where the model fails, the worker waits longer each time,
 up to MOST_PAUSE, and words find what it has not done.
 """
@@ -7,14 +9,15 @@ up to MOST_PAUSE, and words find what it has not done.
 import asyncio
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, Protocol
 
-from relay.protocol import kinds
 from relay.server.follow import Applied
 from storage.base import StorageError
 from storage.search.engine import SearchHealth
 
 SETTLE: Final = 0.05  # seconds that more may come before a round begins, so that a round is worth its hops
+APART: Final = 0.5  # seconds from one look at what is missing to the next, where it goes on coming
 MOST_PAUSE: Final = 60.0
 REST: Final = 0.002  # seconds between rounds, for whoever waits
 
@@ -24,25 +27,27 @@ log = logging.getLogger("tidings.embedding")
 class VectorMaker(Protocol):
     """What has passages without vectors: the search engine."""
 
-    async def embed_some(self) -> int:
-        """Make some vectors; how many, 0 when none is missing. Raises an error that says what is wrong."""
+    async def embed_some(self) -> bool:
+        """Make some vectors; whether more are missing. Raises an error that says what is wrong."""
 
     async def tally(self) -> SearchHealth:
         """Count what there is and what waits."""
 
 
 class Worker:
-    """Makes vectors for as long as the relay serves. `notice` follows the log; `looked` is called after each round."""
+    """Makes vectors for as long as the relay serves. `notice` follows the log, in which events of the kinds `concerned` may change
+    what is searched; `looked` is called after each round.
+    """
 
     def __init__(
         self,
         source: VectorMaker,
-        searched: frozenset[int],
+        concerned: frozenset[int],
         pause: float = 1.0,
         looked: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
-        self._searched = searched
+        self._concerned = concerned
         self._looked = looked
         self._pause = pause
         self._work = asyncio.Event()
@@ -55,7 +60,7 @@ class Worker:
             applied.anew
             or applied.removed != []
             or applied.changes
-            or any(live.event.kind in self._searched or live.event.kind == kinds.EDIT for live in applied.events)
+            or any(live.event.kind in self._concerned for live in applied.events)
         ):
             self._work.set()
 
@@ -64,13 +69,16 @@ class Worker:
         self._work.set()
 
     async def _run(self) -> None:
-        failures = 0
+        failures, looked = 0, -APART
         while True:
             await self._work.wait()
+            await asyncio.sleep(max(SETTLE, looked + APART - monotonic()))
             self._work.clear()
-            await asyncio.sleep(SETTLE)
+            looked = monotonic()
             try:
-                while await self._source.embed_some():
+                more = True
+                while more:
+                    more = await self._source.embed_some()
                     failures = 0
                     await asyncio.sleep(REST)
                 await self._source.tally()

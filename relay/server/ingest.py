@@ -55,6 +55,7 @@ class Submission(msgspec.Struct, gc=False):
     client: Hashable
     size: int
     token: GivenToken | None = None
+    origin: str | None = None
 
 
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
@@ -131,18 +132,19 @@ class Ingest:
         *,
         size: int | None = None,
         token: GivenToken | None = None,
+        origin: str | None = None,
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
         The events of each `client` stand in a queue of their own. `size` is in bytes, counted here where it is not given;
-        `token` is the one that it was sent with over HTTP.
+        `token` is the one that it was sent with over HTTP, `origin` the peer that it came by.
         """
         if event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
         size = len(wire(event)) if size is None else size
         self._begin(1, size)
-        self._verifier.put(client, Submission(event, door, received_at, answer, client, size, token))
+        self._verifier.put(client, Submission(event, door, received_at, answer, client, size, token, origin))
 
     async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
         """Store events whose signatures the caller has checked; one outcome each, in order, durable.
@@ -206,7 +208,14 @@ class Ingest:
         try:
             refusal = fault(event) or self._pace(event)
             if refusal is None:
-                incoming = Incoming(event, wire(event), submission.door, submission.received_at, token=submission.token)
+                incoming = Incoming(
+                    event,
+                    wire(event),
+                    submission.door,
+                    submission.received_at,
+                    token=submission.token,
+                    origin=submission.origin,
+                )
                 self._send(incoming, submission.client, lambda outcome: self._settled(submission, outcome))
                 return
         except BaseException as error:

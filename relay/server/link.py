@@ -67,7 +67,8 @@ class Link(asyncio.Protocol):
     """Owned by the pipeline; used on the loop.
 
     `committed` gets every commit; `behind` is called where commits are missing; `failed` is told whether the last batch could
-    be written. `turned` is called after each read, when everything in it was handed over.
+    be written. `turned` is called after each read, when everything in it was handed over. Where it names `kinds`, it hears no
+    more than that some of these came (messages.Follow).
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class Link(asyncio.Protocol):
         failed: Callable[[str | None], None],
         turned: Callable[[], None],
         report: Callable[[str, BaseException], None],
+        kinds: list[int] | None = None,
     ) -> None:
         self._role = role
+        self._kinds = kinds
         self._committed = committed
         self._behind = behind
         self._failed = failed
@@ -108,6 +111,7 @@ class Link(asyncio.Protocol):
             given.received_at,
             given.expected,
             given.token,
+            given.origin,
         )
         self._events[self._token] = (entry, settle)
         self._outgoing.append(entry)
@@ -179,7 +183,7 @@ class Link(asyncio.Protocol):
         self._gone.clear()
         self._transport.set_write_buffer_limits(high=2**30)  # what is unanswered bounds it
         self._reader = FrameReader()
-        self._transport.write(frame(encode(Follow(self._role))))
+        self._transport.write(frame(encode(Follow(self._role, self._kinds))))
         self._outgoing = [entry for entry, _ in self._events.values()]
         self.push()
 

@@ -31,6 +31,7 @@ from storage.identities.types import BoundKey, Identity, Lookups
 
 QUIET: Final = 1.0  # seconds in which further profiles are gathered before the held keys follow
 MAX_WAITING: Final = 1000  # keys whose profile has changed; of more at once, the held keys follow at the next change
+RECENT: Final = 600  # seconds of `created_at` in which a profile may not have been followed when a front starts
 ATTEMPTS: Final = 20  # at a profile before it is given up: each failure means that another one succeeded
 FOLLOWED: Final = ("picture", "banner")  # of an own key's profile, beside what the identity has
 
@@ -77,6 +78,12 @@ class Profiles:
             self._waiting.add(pubkey)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._quiet, self._start)
+
+    async def resume(self) -> None:
+        """Let the held keys follow what came last: a front that was to do that may have died in its quiet time."""
+        recent = Filter(kinds=frozenset([kinds.METADATA]), since=int(time.time()) - RECENT, limit=MAX_WAITING)
+        for found in (await self._log.query([recent], PUBLIC, int(time.time()))).wires:
+            self.changed(parse(found).pubkey)
 
     async def settle(self) -> None:
         """Let the held keys follow now, and return when that is stored."""

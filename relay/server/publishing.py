@@ -80,8 +80,8 @@ class Publisher:
     async def submit(self, batch: list[Incoming]) -> list[Outcome]:
         """Store events whose signatures were checked, by the policies of their door; they reach subscribers like any other."""
         now = int(time.time())
-        operator = self.author(Door.IMPORT)
-        refusals = [policies.refuse(item.event, operator, self._settings.config, now) for item in batch]
+        senders = {door: self.author(door) for door in {item.door for item in batch}}
+        refusals = [policies.refuse(item.event, senders[item.door], self._settings.config, now) for item in batch]
         accepted = [item for item, refusal in zip(batch, refusals, strict=True) if refusal is None]
         stored = iter(await self._ingest.write(accepted))
         return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]

@@ -28,12 +28,12 @@ Ids = npt.NDArray[np.int64]
 Near = tuple[Ids, npt.NDArray[np.float32]]  # passages and their cosines, in no order
 
 NEIGHBOURS: Final = 16  # links of a passage (M)
-CARE: Final = 120  # candidates looked at where a passage is put (ef_construction)
-LEAST_LOOKED_AT: Final = 96  # candidates of a question in each segment (ef)
+BUILD_CANDIDATES: Final = 120  # candidates looked at where a passage is put (ef_construction)
+QUERY_CANDIDATES: Final = 96  # candidates of a question in each segment (ef)
 STALE: Final = 0.3  # removed part of a segment at which it is built again
 
 _log: Final = logging.getLogger(__name__)
-_NOTE: Final = re.compile(r"segment-(\d+)\.json")
+_MANIFEST: Final = re.compile(r"segment-(\d+)\.json")
 _NOTHING: Final[Ids] = np.zeros(0, np.int64)
 
 
@@ -108,7 +108,7 @@ class SealedSegment:
         self._gone: set[int] = set()
 
     @property
-    def stale(self) -> float:
+    def removed_share(self) -> float:
         """Which part of it was removed."""
         return len(self._gone) / max(len(self._ids), 1)
 
@@ -121,7 +121,7 @@ class SealedSegment:
         number = min(number, len(self._ids) - len(self._gone))
         if number < 1:
             return _NOTHING, np.zeros(0, np.float32)
-        self._graph.set_ef(max(LEAST_LOOKED_AT, number + number // 4))
+        self._graph.set_ef(max(QUERY_CANDIDATES, number + number // 4))
         try:
             labels, distances = self._graph.knn_query(vector, k=number, num_threads=1)
         except RuntimeError:  # a removal beside this left fewer than were asked for
@@ -137,7 +137,7 @@ class SealedSegment:
         return len(found)
 
 
-class _Note(msgspec.Struct, frozen=True):
+class _Manifest(msgspec.Struct, frozen=True):
     """What is written beside a sealed segment: what it must be to be used."""
 
     model: str
@@ -193,7 +193,7 @@ class VectorIndex:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = []
         for path in sorted(self._directory.iterdir()):
-            match = _NOTE.fullmatch(path.name)
+            match = _MANIFEST.fullmatch(path.name)
             segment = self._read(path, int(match[1])) if match else None
             if segment is not None:
                 kept.append(segment)
@@ -222,24 +222,24 @@ class VectorIndex:
             for segment in self._segments():
                 segment.discard(gone)
 
-    def stale(self, part: float = STALE) -> list[int]:
+    def take_stale(self, part: float = STALE) -> list[int]:
         """Take out the segments of which more than `part` was removed; the live passages they had, to be added again."""
-        old = [segment for segment in self._sealed if segment.stale > part]
+        old = [segment for segment in self._sealed if segment.removed_share > part]
         self._sealed = tuple(segment for segment in self._sealed if segment not in old)
         for segment in old:
             for name in self._names(segment.number):
                 (self._directory / name).unlink(missing_ok=True)
         return [one for segment in old for one in segment.ids().tolist()]
 
-    def remove(self) -> None:
-        """Take the files away; what is in memory answers until it is let go of."""
+    def delete_files(self) -> None:
+        """Delete the files; what is in memory goes on answering."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _seal(self) -> None:
         ids, vectors = self._open.ids(), self._open.vectors()
         if len(ids):
             graph = hnswlib.Index(space="cosine", dim=self._dimension)
-            graph.init_index(max_elements=len(ids), M=NEIGHBOURS, ef_construction=CARE)
+            graph.init_index(max_elements=len(ids), M=NEIGHBOURS, ef_construction=BUILD_CANDIDATES)
             graph.add_items(vectors, ids, num_threads=1)
             self._save(graph, self._next, ids)
             self._sealed = (*self._sealed, SealedSegment(graph, self._next))
@@ -251,25 +251,25 @@ class VectorIndex:
         return f"segment-{number:06}.hnsw", f"segment-{number:06}.json"
 
     def _save(self, graph: Any, number: int, ids: Ids) -> None:
-        """Write the graph, then its note: without its note a file counts for nothing, so a crash leaves a whole segment or none."""
-        data, note = (self._directory / name for name in self._names(number))
+        """Write the graph, then its manifest: without it a file counts for nothing, so a crash leaves a whole segment or none."""
+        data, manifest = (self._directory / name for name in self._names(number))
         draft = data.with_suffix(".new")
         try:
             graph.save_index(str(draft))
             size, checksum = _measure(draft, sync=True)
             draft.replace(data)
-            said = _Note(self._model, self._dimension, len(ids), int(ids.max()), size, checksum)
+            said = _Manifest(self._model, self._dimension, len(ids), int(ids.max()), size, checksum)
             draft.write_bytes(msgspec.json.encode(said))
-            draft.replace(note)
+            draft.replace(manifest)
         except (OSError, RuntimeError) as error:
             _log.error(
                 "a segment of the vector index is not saved and will be built again at the next start: %s", error
             )
 
-    def _read(self, note: Path, number: int) -> SealedSegment | None:
+    def _read(self, manifest: Path, number: int) -> SealedSegment | None:
         data = self._directory / self._names(number)[0]
         try:
-            said = msgspec.json.decode(note.read_bytes(), type=_Note)
+            said = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
             if (said.model, said.dimension) != (self._model, self._dimension):
                 return None
             if _measure(data) != (said.bytes, said.checksum):

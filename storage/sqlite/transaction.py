@@ -124,7 +124,7 @@ class Transaction:
     def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:
         """Store an event that is not here."""
         event, facts = incoming.event, self.facts
-        self.written.events.append(Logged(seq, incoming.wire, audience))
+        self.written.put(Logged(seq, incoming.wire, audience), event.kind)
         self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event

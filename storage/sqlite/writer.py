@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
+import msgspec
+
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import Meaning
+from relay.protocol.admission import Action, Meaning, ProvisionIdentity
 from relay.protocol.facts import GivenToken
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ListMembers
@@ -246,7 +248,7 @@ class SqliteWriter:
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event) if admission.expires else None
             for action in admission.actions if admission.refusal is None else ():
-                identities.act(self.connection, action, transaction, now)
+                identities.act(self.connection, _from(incoming.origin, action), transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -256,10 +258,17 @@ class SqliteWriter:
         if admission.replaces is not None:
             transaction.take(admission.replaces)
         if not admission.store:
-            transaction.written.events.append(Logged(0, incoming.wire, admission.audience))
+            transaction.written.put(Logged(0, incoming.wire, admission.audience), event.kind)
             self._own.say(transaction, admission.emits, now)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         seq = self._next_seq()
         transaction.put(incoming, seq, admission.audience, expires_at)
         self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
+
+
+def _from(origin: str | None, action: Action) -> Action:
+    """The action, for a new identity with the peer that its first event came by."""
+    return (
+        msgspec.structs.replace(action, origin=origin) if origin and isinstance(action, ProvisionIdentity) else action
+    )

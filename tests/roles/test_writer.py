@@ -107,6 +107,23 @@ def test_the_page_shows_a_commit_before_anybody_is_told(desk: Desk) -> None:
     assert desk.page.position() == Position(2, 1, 1)
 
 
+def test_whoever_names_kinds_is_told_that_some_came_and_of_no_others(desk: Desk) -> None:
+    peer, other = desk.peer(), desk.peer()
+    peer.send(Follow(0, [11]))
+    desk.thread.start()
+    assert peer.next() == Behind(1, 0)
+    other.submit(EVENTS[0])
+    other.next()
+    other.submit(make_event(kind=11), EVENTS[1], first=2)
+    other.next()
+    other.submit(EVENTS[2], first=4)
+    other.next()
+    other.ask(RemoveMatching(Filter(ids=frozenset([EVENTS[0].id])), 10))
+    other.next()
+    assert peer.next() == Commit(3, 3, [], [], [])
+    assert peer.next() == Commit(5, 4, [], [EVENTS[0].id], [])
+
+
 def test_whoever_does_not_follow_gets_answers_alone(desk: Desk) -> None:
     peer = desk.peer()
     desk.thread.start()

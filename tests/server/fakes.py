@@ -116,12 +116,12 @@ class MemoryLog:
     def _store(self, event: Event) -> Outcome:
         audience = self._audience(event)
         if kinds.is_ephemeral(event.kind):
-            self.written.events.append(Logged(0, wire(event), audience))
+            self.written.put(Logged(0, wire(event), audience), event.kind)
             return Outcome(Status.EPHEMERAL, audience=audience)
         if any(event.id == row[1].id for row in self.rows):
             return Outcome(Status.DUPLICATE)
         self.rows.append((self.last_seq() + 1, event, audience))
-        self.written.events.append(Logged(self.last_seq(), wire(event), audience))
+        self.written.put(Logged(self.last_seq(), wire(event), audience), event.kind)
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
 
     def _audience(self, event: Event) -> tuple[str, ...] | None:

@@ -19,13 +19,14 @@ class Passages:
         self.waiting, self.down, self.asked = waiting, False, 0
         self.idle = asyncio.Event()
 
-    async def embed_some(self) -> int:
+    async def embed_some(self) -> bool:
         self.asked += 1
         if self.down:
             self.idle.set()
             raise RuntimeError("the model is away")
-        made, self.waiting = min(self.waiting, 10), max(self.waiting - 10, 0)
-        return made
+        is_full = self.waiting >= 10
+        self.waiting = max(self.waiting - 10, 0)
+        return is_full
 
     async def tally(self) -> SearchHealth:
         self.idle.set()
@@ -44,6 +45,7 @@ def committed(event: Event) -> Applied:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
     monkeypatch.setattr(embedding, "SETTLE", 0)
+    monkeypatch.setattr(embedding, "APART", 0)
     monkeypatch.setattr(embedding, "REST", 0)
 
 
@@ -52,6 +54,19 @@ async def test_what_waits_at_the_start_is_made():
     worker = Worker(passages, frozenset([1]))
     await passages.rest()
     assert passages.waiting == 0
+    await worker.close()
+
+
+async def test_what_comes_meanwhile_waits_for_the_next_round():
+    passages = Passages(25)
+    worker = Worker(passages, frozenset([1]))
+    await passages.rest()
+    assert passages.asked == 3
+    passages.waiting = 3
+    worker.wake()
+    worker.wake()
+    await passages.rest()
+    assert (passages.waiting, passages.asked) == (0, 4)
     await worker.close()
 
 

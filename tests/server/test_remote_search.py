@@ -15,7 +15,7 @@ from storage.base import PUBLIC, StorageError, TooCostly
 from storage.search.engine import SearchHealth, SearchQuery
 from tests.factories import NOW, make_event
 from tests.roles.searching import PATIENCE, Door, Shelf, hit
-from tests.storage.search.test_sqlite import Place
+from tests.storage.sqlite.search.test_sqlite_search import Place
 
 HITS = [hit(number) for number in range(1, 40)]
 QUERY = SearchQuery("cat", Filter(limit=500, kinds=frozenset([1]), tags={"t": frozenset(["x"])}), tags=frozenset("ab"))

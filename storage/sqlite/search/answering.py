@@ -14,23 +14,25 @@ import numpy as np
 
 from relay.protocol import kinds
 from relay.protocol.search import Term
+from storage.commands import Model
 from storage.search import hybrid
 from storage.search.embedders import Vectors
 from storage.search.engine import Hit, SearchedPassage, SearchQuery
 from storage.search.vectors import top
 from storage.sqlite import entries
 from storage.sqlite.query import under
-from storage.sqlite.search import fts
+from storage.sqlite.search import fts, snippets
 from storage.sqlite.search.fts import Conditions
 from storage.sqlite.search.model_vectors import ModelVectors, as_json, embeddings, wires_of
 from storage.sqlite.search.writing import settings
 from storage.sqlite.statements import SIZES, named, padded
 
 DEPTH: Final = 50  # passages that each way gives at least
-MOST_DEEP: Final = 2000
+MAX_DEPTH: Final = 2000
 FIRST_LOOK: Final = 128  # of the nearest that are asked of the tables first
 MOST_LOOKED_AT: Final = 2048  # above, it is cheaper to compare all that match
 MOST_COMPARED: Final = 20_000
+MOST_TERMS: Final = 10_000  # whose frequency is remembered
 _FIRST: Final = (
     4  # times as many by words are looked at as are wanted, so that a filter that half of all meet needs no more
 )
@@ -39,17 +41,17 @@ _UNKNOWN: Final = 10**6  # a frequency that nobody looks for
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What is asked, and in which space; `vector` is None where words alone answer. `frequency`: see `fts.telling`."""
+    """What is asked, and of which vectors; `vector` is None where words alone answer. `frequency`: see `fts.rarest`."""
 
     query: SearchQuery
     terms: Sequence[Term]
     vector: Vectors | None
-    space: ModelVectors
+    vectors: ModelVectors
     limit: int
     frequency: Callable[[sqlite3.Connection, Term], int]
 
 
-class Near(msgspec.Struct, frozen=True):
+class NearestPassages(msgspec.Struct, frozen=True):
     """Passages that meet the conditions, with their cosines. `matching`: all that meet them, where those had to be listed."""
 
     cosines: dict[int, float]
@@ -61,20 +63,22 @@ def answer(connection: sqlite3.Connection, asked: Question) -> list[tuple[Hit, s
     conditions = fts.conditions(asked.query)
     depth = max(DEPTH, 2 * asked.limit)
     while True:
-        near = Near({}) if asked.vector is None else _nearest(connection, asked, conditions, asked.vector, depth)
-        cosines, said = near.cosines, dict[int, float]()
+        near = NearestPassages({})
+        if asked.vector is not None:
+            near = _nearest(connection, asked, conditions, asked.vector, depth)
+        cosines, by_words = near.cosines, dict[int, float]()
         if asked.vector is None:
-            said = _said(connection, asked.terms, conditions, depth)
+            by_words = _by_words(connection, asked.terms, conditions, depth)
         elif asked.query.mode == "hybrid":
-            said = _said_also(connection, asked, conditions, depth, near.matching)
-            further = [one for one in said if one not in cosines]
-            cosines = cosines | _cosines(connection, further, asked.vector, asked.space)
-        floor = asked.space.embedder.floor
-        scores = {one: cosine for one, cosine in cosines.items() if one in said or cosine >= floor}
-        more = len(said) >= depth or (len(near.cosines) >= depth and min(near.cosines.values()) >= floor)
-        scores = hybrid.fuse(said, scores) if scores and said else scores or said
+            by_words = _by_rare_words(connection, asked, conditions, depth, near.matching)
+            further = [one for one in by_words if one not in cosines]
+            cosines = cosines | _cosines(connection, further, asked.vector, asked.vectors.model)
+        floor = asked.vectors.embedder.floor
+        scores = {one: cosine for one, cosine in cosines.items() if one in by_words or cosine >= floor}
+        more = len(by_words) >= depth or (len(near.cosines) >= depth and min(near.cosines.values()) >= floor)
+        scores = hybrid.fuse(by_words, scores) if scores and by_words else scores or by_words
         hits = _hits(connection, scores, asked.terms, asked.limit)
-        if len(hits) == asked.limit or not more or depth >= MOST_DEEP:
+        if len(hits) == asked.limit or not more or depth >= MAX_DEPTH:
             return hits
         depth *= 4
 
@@ -82,20 +86,20 @@ def answer(connection: sqlite3.Connection, asked: Question) -> list[tuple[Hit, s
 # Words
 
 
-def _said(
+def _by_words(
     connection: sqlite3.Connection, terms: Sequence[Term], conditions: Conditions, limit: int
 ) -> dict[int, float]:
     """What holds all the words; what holds any where nothing holds all."""
     found = _matching(connection, fts.all_of(terms), conditions, limit)
-    loose = fts.loosened(terms)
+    loose = fts.split_runs(terms)
     return found or (_matching(connection, fts.any_of(loose), conditions, limit) if len(loose) > 1 else {})
 
 
-def _said_also(
+def _by_rare_words(
     connection: sqlite3.Connection, asked: Question, conditions: Conditions, depth: int, matching: set[int] | None
 ) -> dict[int, float]:
     """What holds any of the words that tell something."""
-    chosen = fts.telling(fts.loosened(asked.terms), lambda term: asked.frequency(connection, term))
+    chosen = fts.rarest(fts.split_runs(asked.terms), lambda term: asked.frequency(connection, term))
     if not chosen or (len(chosen) == 1 and asked.frequency(connection, chosen[0]) > 3 * fts.MOST_READ):
         return {}  # it stands everywhere and tells nothing
     return _matching(connection, fts.any_of(chosen), conditions, depth, matching)
@@ -127,15 +131,34 @@ def _matching(
 def count(connection: sqlite3.Connection, terms: Sequence[Term], conditions: Conditions) -> int:
     """In how many events the words stand: all of them, or any where nothing holds all."""
     sql = named("search")["word_number"].format(conditions=conditions.text)
-    for expression in (fts.all_of(terms), fts.any_of(fts.loosened(terms))):
+    for expression in (fts.all_of(terms), fts.any_of(fts.split_runs(terms))):
         number = int(connection.execute(sql, (expression, *conditions.values)).fetchone()[0])
         if number:
             return number
     return 0
 
 
-def frequency(connection: sqlite3.Connection, term: Term) -> int:
-    """In about how many passages the term stands: where its rarest word does."""
+class TermFrequencies:
+    """In about how many passages each term stands: where its rarest word does. Remembered until `clear`; for any thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[Term, int] = {}
+
+    def of(self, connection: sqlite3.Connection, term: Term) -> int:
+        """In about how many passages this one stands."""
+        known = self._known.get(term)
+        if known is None:
+            if len(self._known) > MOST_TERMS:
+                self._known.clear()
+            known = self._known[term] = _frequency(connection, term)
+        return known
+
+    def clear(self) -> None:
+        """The passages have changed."""
+        self._known.clear()
+
+
+def _frequency(connection: sqlite3.Connection, term: Term) -> int:
     sql = named("search")
     numbers = [int(connection.execute(sql["frequency"], (word,)).fetchone()[0]) for word in term.words[:-1]]
     last = term.words[-1]
@@ -151,7 +174,7 @@ def frequency(connection: sqlite3.Connection, term: Term) -> int:
 
 def _nearest(
     connection: sqlite3.Connection, asked: Question, conditions: Conditions, vector: Vectors, wanted: int
-) -> Near:
+) -> NearestPassages:
     """The nearest passages that meet the conditions, at most `wanted`.
 
     First the nearest of all are asked of the tables. Where few of them match, all that match are compared; where too
@@ -159,16 +182,16 @@ def _nearest(
     """
     number = max(FIRST_LOOK, 2 * wanted)
     while True:
-        near = dict(asked.space.index.nearest(vector, number))
+        near = dict(asked.vectors.index.nearest(vector, number))
         matching = among(connection, list(near), conditions)
         kept = {passage: cosine for passage, cosine in near.items() if passage in matching}
         if len(kept) >= wanted or len(near) < number:
-            return Near(dict(list(kept.items())[:wanted]))
+            return NearestPassages(dict(list(kept.items())[:wanted]))
         needed = math.ceil(1.5 * wanted * len(near) / max(len(kept), 1))
         if number >= MOST_LOOKED_AT or needed > MOST_LOOKED_AT:
             found = _all_matching(connection, asked.query)
             if len(found) <= MOST_COMPARED:
-                return Near(_compared(connection, found, vector, wanted, asked.space), set(found))
+                return NearestPassages(_compared(connection, found, vector, wanted, asked.vectors.model), set(found))
             needed = max(needed, 4 * number)
         number = max(needed, 2 * number)
 
@@ -181,7 +204,7 @@ def among(connection: sqlite3.Connection, ids: list[int], conditions: Conditions
 
 def _all_matching(connection: sqlite3.Connection, query: SearchQuery) -> list[int]:
     """The passages that meet the conditions, at most MOST_COMPARED + 1; those of a tag or of authors where it names such."""
-    keys, rest = _driven(query)
+    keys, rest = _index_keys(query)
     conditions = fts.conditions(rest)
     if keys:
         kinds = settings(connection).searched if query.wanted.kinds is None else query.wanted.kinds
@@ -193,7 +216,7 @@ def _all_matching(connection: sqlite3.Connection, query: SearchQuery) -> list[in
     return list(dict.fromkeys(passage for (passage,) in found))
 
 
-def _driven(query: SearchQuery) -> tuple[list[bytes], SearchQuery]:
+def _index_keys(query: SearchQuery) -> tuple[list[bytes], SearchQuery]:
     """Keys of `entries` under which all that matches stands, and what is left to ask; none where nothing narrows it."""
     wanted = query.wanted
     if wanted.tags:
@@ -214,19 +237,19 @@ def _driven(query: SearchQuery) -> tuple[list[bytes], SearchQuery]:
     return (padded(keys), rest) if len(keys) <= SIZES[-1] else ([], query)
 
 
-def _cosines(connection: sqlite3.Connection, ids: list[int], vector: Vectors, space: ModelVectors) -> dict[int, float]:
+def _cosines(connection: sqlite3.Connection, ids: list[int], vector: Vectors, model: Model) -> dict[int, float]:
     """The cosine of each of these passages that has a vector."""
-    found, vectors = embeddings(connection, ids, space.model)
+    found, vectors = embeddings(connection, ids, model)
     return dict(zip(found, (vectors @ vector).tolist(), strict=True))
 
 
 def _compared(
-    connection: sqlite3.Connection, ids: list[int], vector: Vectors, wanted: int, space: ModelVectors
+    connection: sqlite3.Connection, ids: list[int], vector: Vectors, wanted: int, model: Model
 ) -> dict[int, float]:
     """The nearest of these passages, by comparing all."""
     best: dict[int, float] = {}
     for start in range(0, len(ids), _PAGE):
-        best |= _cosines(connection, ids[start : start + _PAGE], vector, space)
+        best |= _cosines(connection, ids[start : start + _PAGE], vector, model)
     cosines = np.fromiter(best.values(), np.float32, len(best))
     passages = list(best)
     return {passages[place]: float(cosines[place]) for place in top(cosines, wanted).tolist()}
@@ -249,13 +272,13 @@ def _hits(
             break
     shown = {row[0]: row for row in connection.execute(sql["shown"], (as_json(list(best.values())),))}
     wires = wires_of(connection, list(best))
-    marked = fts.marked(fts.loosened(terms))
+    highlighted = snippets.highlighted(fts.split_runs(terms))
     hits = []
     for seq, passage in best.items():
         row: Any = shown.get(passage)
         if row is not None and seq in wires:
             _, event_id, kind_of, title, content, chunk, created_at = row
-            text, marks = fts.snippet(content, marked)
+            text, marks = snippets.snippet(content, highlighted)
             hit = Hit(seq, event_id, wires[seq], scores[passage], kind_of, title, text, marks, chunk, created_at)
             hits.append((hit, f"{title}\n{content}".strip()))
     return hits

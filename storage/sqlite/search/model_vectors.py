@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from storage.commands import Command, Model, StoreVectors
-from storage.search import sent
+from storage.search import event_vectors
 from storage.search.embedders import Embedder, EmbeddingError, Vectors
 from storage.search.vectors import STALE, VectorIndex
 from storage.sqlite.reader import SqliteReader
@@ -47,13 +47,13 @@ class VectorSettings(msgspec.Struct, frozen=True):
     capacity: int = 16_384
     trusted: frozenset[str] = frozenset()
 
-    def place(self, model: Model) -> Path:
+    def directory_of(self, model: Model) -> Path:
         """Where the index of a model has its files."""
         name = hashlib.sha256(f"{model.dimension} {model.name}".encode()).hexdigest()[:16]
         return self.directory / name
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class PassageWithoutVector(msgspec.Struct, frozen=True):
     """A passage without a vector of the model."""
 
     id: int
@@ -70,7 +70,9 @@ class ModelVectors:
     def __init__(self, settings: VectorSettings, embedder: Embedder) -> None:
         self.model = Model(embedder.name, embedder.dimension)
         self.embedder = embedder
-        self.index = VectorIndex(settings.place(self.model), embedder.name, embedder.dimension, settings.capacity)
+        self.index = VectorIndex(
+            settings.directory_of(self.model), embedder.name, embedder.dimension, settings.capacity
+        )
         self._run = settings.reader.run
         self._write = settings.write
         self._trusted = settings.trusted
@@ -93,8 +95,8 @@ class ModelVectors:
         live = np.array(await self._run(partial(_embedded, model=self.model)), dtype=np.int64)
         here = await self._in_thread(self.index.ids)
         await self._in_thread(partial(self.index.discard, np.setdiff1d(here, live).tolist()))
-        await self._take_in(np.setdiff1d(live, here).tolist())
-        await self._take_in(await self._in_thread(self.index.stale))
+        await self._add_stored(np.setdiff1d(live, here).tolist())
+        await self._add_stored(await self._in_thread(self.index.take_stale))
 
     async def embed_round(self) -> int:
         """Make the vectors of some passages that have none; how many. Raises EmbeddingError, StorageError."""
@@ -124,25 +126,29 @@ class ModelVectors:
             if self._closed:
                 return  # another model took its place
             await self._in_thread(partial(self.index.discard, passages))
-            await self._take_in(await self._in_thread(partial(self.index.stale, stale)))
+            await self._add_stored(await self._in_thread(partial(self.index.take_stale, stale)))
 
-    async def close(self, leave: bool = False) -> None:
-        """Finish what is under way; with `leave`, remove the files of the index too. Idempotent."""
+    async def close(self, delete_files: bool = False) -> None:
+        """Finish what is under way; with `delete_files`, delete the files of the index too. Idempotent."""
         async with self._changes:
             if not self._closed:
-                await self._in_thread(self.index.remove if leave else lambda: None)
+                await self._in_thread(self.index.delete_files if delete_files else lambda: None)
                 self._closed = True
                 self._thread.shutdown()
         await self.embedder.close()
 
-    async def _vectors(self, waiting: Sequence[Waiting]) -> Vectors:
+    async def _vectors(self, waiting: Sequence[PassageWithoutVector]) -> Vectors:
         """Vectors that came with the event where its author may send them, else the model's."""
         found = np.zeros((len(waiting), self.model.dimension), np.float32)
         theirs = [one.seq for one in waiting if one.pubkey in self._trusted]
         wires = await self._run(partial(wires_of, seqs=theirs)) if theirs else {}
         places = []
         for place, one in enumerate(waiting):
-            vector = sent.vector(wires.get(one.seq), one.chunk, self.model) if one.pubkey in self._trusted else None
+            vector = (
+                event_vectors.vector_of(wires.get(one.seq), one.chunk, self.model)
+                if one.pubkey in self._trusted
+                else None
+            )
             if vector is None:
                 places.append(place)
             else:
@@ -152,7 +158,7 @@ class ModelVectors:
             found[places] = await self.embedder.embed(texts)
         return found
 
-    async def _take_in(self, ids: Sequence[int]) -> None:
+    async def _add_stored(self, ids: Sequence[int]) -> None:
         for start in range(0, len(ids), _PAGE):
             found, vectors = await self._run(partial(embeddings, ids=ids[start : start + _PAGE], model=self.model))
             await self._in_thread(partial(self.index.add, found, vectors))
@@ -182,9 +188,9 @@ def embeddings(connection: sqlite3.Connection, ids: Sequence[int], model: Model)
     return [passage for passage, _ in rows], vectors
 
 
-def _pending(connection: sqlite3.Connection, model: Model, limit: int) -> list[Waiting]:
+def _pending(connection: sqlite3.Connection, model: Model, limit: int) -> list[PassageWithoutVector]:
     rows = connection.execute(named("search")["pending"], (model.name, model.dimension, limit))
-    return [Waiting(*row) for row in rows]
+    return [PassageWithoutVector(*row) for row in rows]
 
 
 def _embedded(connection: sqlite3.Connection, model: Model) -> list[int]:

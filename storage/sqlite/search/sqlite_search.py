@@ -3,29 +3,25 @@
 import asyncio
 import logging
 import shutil
-import sqlite3
 from functools import partial
 from typing import Final
 
 import msgspec
 
 from relay.protocol import search
-from relay.protocol.search import Term
 from storage.base import Readers, StorageError
-from storage.commands import AdoptModel, BeginModel, ForgetRemoved, ForgetVectors
+from storage.commands import AdoptModel, BeginModel, ForgetRemoved, ForgetVectors, Model
+from storage.search import reranking
 from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
 from storage.search.engine import MAX_HITS, MAX_TEXT, Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 from storage.search.vectors import STALE
 from storage.sqlite.search import answering, fts, writing
-from storage.sqlite.search.model_vectors import ModelVectors, VectorSettings
+from storage.sqlite.search.model_vectors import BATCH, ModelVectors, VectorSettings
 from storage.sqlite.statements import named
 
 DEFAULT_HITS: Final = 25
-RERANKED: Final = 20  # of the best events that are looked at again
-RERANK_TIME: Final = 1.0  # seconds that this may take
-RERANK: Final = 0.5  # what the second look weighs against the first
-_REST: Final = 0.002  # seconds between rounds of a coming model, for whoever waits
-_FORGOTTEN: Final = 1000  # vectors of a former model, in one transaction
+_PAUSE: Final = 0.002  # seconds between rounds of the next model, so that others have their turn
+_FORGOTTEN_AT_ONCE: Final = 1000  # vectors of a former model, in one transaction
 
 _log: Final = logging.getLogger("tidings.search")
 
@@ -37,20 +33,21 @@ class SqliteSearch:
         self._vector_settings = settings
         self._run = settings.reader.run
         self._write = settings.write
-        self._space = ModelVectors(settings, embedder)
-        self._coming: ModelVectors | None = None
+        self._current = ModelVectors(settings, embedder)
+        self._next: ModelVectors | None = None
         self._reranker = reranker
         self._changing: asyncio.Task[None] | None = None
-        self._frequencies: dict[Term, int] = {}
+        self._frequencies = answering.TermFrequencies()
+        self._has_former = True  # vectors of models that another took the place of, perhaps
         self._health = SearchHealth(0, 0, embedder.name, embedder.dimension)
 
     async def open(self) -> None:
         """Load the index and catch up. Raises ModelMismatch where vectors of another model serve."""
         locked = await self._run(writing.model)
-        if locked is not None and locked != self._space.model:
-            raise writing.mismatch(locked, self._space.model)
-        await self._tidy()
-        await self._space.load()
+        if locked is not None and locked != self._current.model:
+            raise writing.mismatch(locked, self._current.model)
+        await self._delete_unused()
+        await self._current.load()
         await self.tally()
 
     # questions
@@ -61,17 +58,21 @@ class SqliteSearch:
         limit = min(DEFAULT_HITS if query.wanted.limit is None else query.wanted.limit, MAX_HITS)
         if limit == 0 or query.wanted.is_empty() or not query.text.strip():
             return []
-        space = self._space  # another may take its place meanwhile
-        vector = None if query.mode == "words" else await self._embed_question(space, query.text)
+        vectors = self._current  # those of another model may take their place meanwhile
+        vector = None if query.mode == "words" else await self._embed_question(vectors, query.text)
         if vector is None and not terms:
             return []
-        again = self._reranker if query.mode == "hybrid" else None
-        most = limit if again is None else max(limit, RERANKED)
-        asked = answering.Question(query, terms, vector, space, most, self._frequency)
+        reranker = self._reranker if query.mode == "hybrid" else None
+        most = limit if reranker is None else max(limit, reranking.LOOKED_AT)
+        asked = answering.Question(query, terms, vector, vectors, most, self._frequencies.of)
         found = await self._run(partial(answering.answer, asked=asked))
-        if again is None:
-            return [hit for hit, _ in found]
-        return (await self._ranked_again(again, query.text, found))[:limit]
+        hits = [hit for hit, _ in found]
+        if reranker is not None:
+            try:
+                hits = await reranking.reranked(reranker, query.text[:MAX_TEXT], found)
+            except EmbeddingError as error:
+                self._set_problem(str(error))
+        return hits[:limit]
 
     async def count(self, query: SearchQuery) -> int:
         """How many events the words find."""
@@ -89,82 +90,52 @@ class SqliteSearch:
         """How it stands, as last counted."""
         return self._health
 
-    async def _embed_question(self, space: ModelVectors, text: str) -> Vectors | None:
+    async def _embed_question(self, vectors: ModelVectors, text: str) -> Vectors | None:
         """None where the model fails or the text says nothing to it: words answer alone then."""
         try:
-            vector = (await space.embedder.embed([text[:MAX_TEXT].replace('"', " ").replace("*", " ")]))[0]
+            vector = (await vectors.embedder.embed([text[:MAX_TEXT].replace('"', " ").replace("*", " ")]))[0]
         except EmbeddingError as error:
-            if space is self._space:
-                self._note(str(error))
+            if vectors is self._current:
+                self._set_problem(str(error))
             return None
         return vector if vector.any() else None
 
-    async def _ranked_again(self, reranker: Reranker, question: str, found: list[tuple[Hit, str]]) -> list[Hit]:
-        """The first RERANKED, or those for which time was, in the order of both looks, with the scores that these places had."""
-        hits = [hit for hit, _ in found]
-        try:
-            texts = [text for _, text in found[:RERANKED]]
-            second = await reranker.scores(question[:MAX_TEXT], texts, RERANK_TIME) if texts else []
-        except EmbeddingError as error:
-            self._note(str(error))
-            return hits
-        first = hits[: len(second)]
-        if not first:
-            return hits
-        best, nearest = max(hit.score for hit in first) or 1.0, max(*second, 1e-6)
-        weighed = [
-            RERANK * near / nearest + (1 - RERANK) * hit.score / best for hit, near in zip(first, second, strict=True)
-        ]
-        order = sorted(range(len(first)), key=lambda place: -weighed[place])
-        again = [
-            msgspec.structs.replace(first[place], score=hit.score) for place, hit in zip(order, first, strict=True)
-        ]
-        return [*again, *hits[len(first) :]]
-
-    def _frequency(self, connection: sqlite3.Connection, term: Term) -> int:
-        known = self._frequencies.get(term)
-        if known is None:
-            if len(self._frequencies) > 10_000:
-                self._frequencies.clear()
-            known = self._frequencies[term] = answering.frequency(connection, term)
-        return known
-
     # following the tables
 
-    async def embed_some(self) -> int:
-        """Make the vectors of some passages that have none; how many, 0 when none waits. Raises EmbeddingError, StorageError."""
-        space = self._space
+    async def embed_some(self) -> bool:
+        """Make the vectors of some passages that have none; whether more wait. Raises EmbeddingError, StorageError."""
+        vectors = self._current
         try:
-            made = await space.embed_round()
+            made = await vectors.embed_round()
         except StorageError as error:
-            if space is not self._space:
-                return 1  # another model took its place meanwhile: on with that
+            if vectors is not self._current:
+                return True  # another model took its place meanwhile: on with that
             if isinstance(error, EmbeddingError):
-                self._note(str(error))
+                self._set_problem(str(error))
             raise
         if made:
-            self._note(None)
+            self._set_problem(None)
         await self._forget_removed()
-        if not made:
+        if made < BATCH and self._has_former:
             await self._forget_former()
-        return made
+        return made == BATCH
 
     async def purge(self) -> None:
         """Take every removed vector out of the files beside the database."""
-        await self._space.load()
+        await self._current.load()
         await self._forget_former()
         await self._forget_removed(stale=0.0)
-        await self._tidy(keep_begun=False)
+        await self._delete_unused(keep_begun=False)
 
     async def tally(self) -> SearchHealth:
         """Count passages and those that wait."""
-        chunks, done = await self._space.numbers()
+        chunks, done = await self._current.numbers()
         if chunks != self._health.chunks:
             self._frequencies.clear()
         self._health = msgspec.structs.replace(self._health, chunks=chunks, pending=chunks - done)
         return self._health
 
-    def _note(self, problem: str | None) -> None:
+    def _set_problem(self, problem: str | None) -> None:
         if problem != self._health.problem:
             self._health = msgspec.structs.replace(self._health, problem=problem)
             _log.warning("%s", problem) if problem else _log.info("vectors are made again")
@@ -173,26 +144,26 @@ class SqliteSearch:
         """Have every index forget the passages that are gone."""
         removed = await self._run(lambda connection: connection.execute(named("search")["removed"], (0,)).fetchall())
         if removed or stale < STALE:
-            for space in self._spaces():
-                await space.discard([passage for _, passage in removed], stale)
+            for vectors in self._all():
+                await vectors.discard([passage for _, passage in removed], stale)
         if removed:
             await self._write(ForgetRemoved(removed[-1][0]))
 
     async def _forget_former(self) -> None:
         """Forget the vectors of models that others took the place of."""
-        more = True
-        while more:
-            more = await self._write(ForgetVectors(_FORGOTTEN))
-            await asyncio.sleep(_REST)
+        self._has_former = True
+        while self._has_former:
+            self._has_former = await self._write(ForgetVectors(_FORGOTTEN_AT_ONCE))
+            await asyncio.sleep(_PAUSE)
 
-    def _spaces(self) -> list[ModelVectors]:
-        return [space for space in (self._space, self._coming) if space is not None]
+    def _all(self) -> list[ModelVectors]:
+        return [vectors for vectors in (self._current, self._next) if vectors is not None]
 
-    async def _tidy(self, keep_begun: bool = True) -> None:
+    async def _delete_unused(self, keep_begun: bool = True) -> None:
         """Delete what is in the directory beside the indexes of models that serve or were begun."""
-        begun = await self._run(writing.coming) if keep_begun else []
-        models = [*(space.model for space in self._spaces()), *begun]
-        kept = {self._vector_settings.place(model) for model in models}
+        begun = await self._run(writing.begun) if keep_begun else []
+        models = [*(vectors.model for vectors in self._all()), *begun]
+        kept = {self._vector_settings.directory_of(model) for model in models}
         directory = self._vector_settings.directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in directory.iterdir():
@@ -207,53 +178,53 @@ class SqliteSearch:
         The vectors there are answer until those of the model are complete; then it becomes the database's. May be stopped and
         called again at any time. Raises StorageError, also while it is under way already.
         """
-        if self._coming is not None:
+        if self._next is not None:
             raise StorageError("the vectors are being made again already; wait until that is done")
-        space = self._space
-        if embedder is not None and (embedder.name, embedder.dimension) != (space.model.name, space.model.dimension):
-            space = self._coming = ModelVectors(self._vector_settings, embedder)
+        vectors = self._current
+        if embedder is not None and Model(embedder.name, embedder.dimension) != vectors.model:
+            vectors = self._next = ModelVectors(self._vector_settings, embedder)
         try:
-            made = await self._make_all(space, progress)
+            made = await self._make_all(vectors, progress)
         except BaseException:
-            self._coming = None
-            if space is not self._space:
-                await space.close()
+            self._next = None
+            if vectors is not self._current:
+                await vectors.close()
             raise
-        # Both, whatever becomes of the one who asked: the database must not name another model than answers.
-        self._changing = asyncio.create_task(self._change_over(space))
+        # Both, even if the caller is cancelled: the database must not name another model than the one that answers.
+        self._changing = asyncio.create_task(self._switch_to(vectors))
         await asyncio.shield(self._changing)
         await self._forget_former()
         return made
 
-    async def _make_all(self, space: ModelVectors, progress: Progress | None) -> int:
+    async def _make_all(self, vectors: ModelVectors, progress: Progress | None) -> int:
         """Make the vectors of a model beside those that serve, until none is missing; how many."""
         locked = await self._run(writing.model)
-        if locked not in (None, space.model):
-            await self._write(BeginModel(space.model))
-        total, done = await space.numbers()
+        if locked not in (None, vectors.model):
+            await self._write(BeginModel(vectors.model))
+        total, done = await vectors.numbers()
         before = done
-        while some := await space.embed_round():
+        while some := await vectors.embed_round():
             done += some
             await self._forget_removed()
             if progress is not None:
                 progress(done, max(total, done))
-            await asyncio.sleep(_REST)
+            await asyncio.sleep(_PAUSE)
         return done - before
 
-    async def _change_over(self, space: ModelVectors) -> None:
-        """From now on this space answers. What came in at the last moment is made as usual."""
-        await self._write(AdoptModel(space.model))
-        former, self._space, self._coming = self._space, space, None
-        self._health = SearchHealth(0, 0, space.model.name, space.model.dimension)
-        if former is not space:
-            await former.close(leave=True)
+    async def _switch_to(self, vectors: ModelVectors) -> None:
+        """From now on these vectors answer. What came in at the last moment is made as usual."""
+        await self._write(AdoptModel(vectors.model))
+        former, self._current, self._next = self._current, vectors, None
+        self._health = SearchHealth(0, 0, vectors.model.name, vectors.model.dimension)
+        if former is not vectors:
+            await former.close(delete_files=True)
         await self.tally()
 
     async def close(self) -> None:
         """Finish what is under way. Idempotent."""
         if self._changing is not None:
             await asyncio.gather(self._changing, return_exceptions=True)
-        for space in self._spaces():
-            await space.close()
+        for vectors in self._all():
+            await vectors.close()
         if self._reranker is not None:
             await self._reranker.close()

@@ -32,7 +32,7 @@ def model(connection: sqlite3.Connection) -> Model | None:
     return Model(*row) if row else None
 
 
-def coming(connection: sqlite3.Connection) -> list[Model]:
+def begun(connection: sqlite3.Connection) -> list[Model]:
     """The models whose vectors were begun."""
     return [Model(*row) for row in connection.execute(named("search")["coming"])]
 

@@ -135,6 +135,23 @@ async def test_the_held_key_follows_a_profile_that_an_own_key_publishes(hub: Hom
     assert "lud16" not in said
 
 
+async def test_the_held_key_follows_where_the_front_died_before_it_could(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with home(tmp_path) as hub:
+        agent = await hub.register("Alice")
+        await bind(hub, agent)
+        await hub.site.identities.profiles.settle()
+        monkeypatch.setattr(hub.site.identities.profiles, "changed", lambda _pubkey: None)
+        pictured = make_event(5, 0, '{"picture":"https://x.example/a.png"}', created_at=_now())
+        assert (await hub.hand_in(pictured))[0] == 201
+    async with home(tmp_path) as hub:
+        assert "picture" not in json.loads((await newest(hub, agent["pubkey"])).content)
+        await hub.site.identities.profiles.resume()
+        await hub.site.identities.profiles.settle()
+        assert json.loads((await newest(hub, agent["pubkey"])).content)["picture"] == "https://x.example/a.png"
+
+
 async def test_a_strangers_profile_moves_nothing(hub: Home) -> None:
     agent = await hub.register("Alice")
     before = await newest(hub, agent["pubkey"])

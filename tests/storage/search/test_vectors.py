@@ -128,7 +128,7 @@ def test_segments_of_another_model_are_deleted(tmp_path):
 def test_a_segment_with_many_removals_is_given_back_to_be_built_again(tmp_path):
     made = filled(tmp_path, 512)
     made.discard(range(1, 101))
-    assert made.stale() == list(range(101, 257))
+    assert made.take_stale() == list(range(101, 257))
     assert made.ids().tolist() == list(range(257, 513))
     assert len(list(tmp_path.glob("*.hnsw"))) == 1
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from storage.search import reranking
 from storage.search.embedders import WordLlama
 from storage.search.engine import Mode
 from storage.search.minilm import MiniLm
-from storage.sqlite.search import sqlite_search
 from tests.factories import make_event
-from tests.storage.search.test_sqlite import Place
+from tests.storage.sqlite.search.test_sqlite_search import Place
 
 HERE = Path(__file__).parent
 PROSE = (HERE / "prose.txt").read_text(encoding="utf-8").splitlines()
@@ -59,7 +59,7 @@ async def test_both_ways_together_are_best(tmp_path, model, five):
 
 
 async def test_a_second_look_betters_the_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(sqlite_search, "RERANK_TIME", 60.0)  # whatever the machine
+    monkeypatch.setattr(reranking, "TIME", 60.0)  # whatever the machine
     once = (await measure(tmp_path / "once", WordLlama()))["hybrid"]
     twice = (await measure(tmp_path / "twice", WordLlama(), MiniLm()))["hybrid"]
     assert twice.first > once.first

@@ -18,7 +18,7 @@ from storage.search.embedders import Vectors, normalised
 TAG: Final = "embedding"
 
 
-def vector(wire: bytes | None, chunk: int, model: Model) -> Vectors | None:
+def vector_of(wire: bytes | None, chunk: int, model: Model) -> Vectors | None:
     """The vector that the event gives for one of its passages, at length 1; None where it gives no usable one."""
     if wire is None:
         return None

@@ -27,7 +27,7 @@ from storage.sqlite.search import fts, words
 from storage.sqlite.statements import migrations
 from tests.factories import NOW, make_event
 from tests.protocol.scripts import TEXTS
-from tests.storage.search.test_sqlite import Place
+from tests.storage.sqlite.search.test_sqlite_search import Place
 
 EVENTS = [
     *(make_event(1, 1, text) for text in TEXTS),
@@ -72,7 +72,7 @@ def test_what_is_found_live_is_found_stored_and_the_other_way_round(tmp_path: Pa
             expected = {event_id for event_id, text in live.items() if search.found(asked, text)}
             found = set(runner.run(place.ids(asked.text, mode="words", wanted=Filter(limit=500))))
             if (
-                expected or len(fts.loosened(asked.terms)) < 2
+                expected or len(fts.split_runs(asked.terms)) < 2
             ):  # where nothing has all of several words, what has any is found stored
                 assert found == expected
 

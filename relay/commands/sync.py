@@ -1,0 +1,107 @@
+"""`sync`: bring this relay and another in step, once."""
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from relay.commands.common import (
+    CommandSettings,
+    Complaint,
+    as_json,
+    filter_argument,
+    printable,
+    run,
+    say,
+    with_settings,
+)
+from relay.protocol.filter import Filter
+from relay.protocol.words import counted
+
+if TYPE_CHECKING:
+    from relay.commands.syncing import SyncSummary
+
+_direction = click.option(
+    "--dir",
+    "direction",
+    type=click.Choice(["down", "up", "both"]),
+    default="both",
+    help="down: get what is lacking here; up: send what is lacking there; both (default).",
+)
+_secret_file = click.option(
+    "--secret-file",
+    metavar="FILE",
+    help="The key to prove where it asks for one (NIP-42), else the relay's own; -: stdin.",
+)
+
+
+@click.command()
+@click.argument("url")
+@click.argument("wanted", type=filter_argument, metavar="[FILTER]", default="{}")
+@_direction
+@click.option("--dry-run", "dry", is_flag=True, help="Only count what differs.")
+@_secret_file
+@as_json
+@with_settings
+def sync(
+    *,
+    settings: CommandSettings,
+    url: str,
+    wanted: Filter,
+    direction: str,
+    dry: bool,
+    secret_file: str | None,
+    as_json: bool,
+) -> None:
+    """Bring this relay and the one at URL in step, once.
+
+    Both are compared by negentropy (NIP-77), or page by page where the other does not compare; then what one side lacks
+    is got or sent. Only public events that match FILTER are looked at. What comes is checked by the rules for peers; what
+    may not be passed on (NIP-70, NIP-62) is not sent. Works whether this relay runs or not; run it again to go on.
+
+    Exit code 1 when the relay cannot be reached or breaks off, or something was refused on either side.
+
+    \b
+    Examples:
+      tidings sync wss://relay.example
+      tidings sync wss://relay.example '{"kinds":[0,3,10002]}' --dir down
+      tidings sync ws://127.0.0.1:7448 --dry-run --json
+    """
+    from relay.commands.client import complaining
+    from relay.commands.syncing import synchronized
+    from relay.federation.addresses import normal
+    from relay.federation.sync import Direction, SyncPlan
+
+    with complaining(url):
+        peer = normal(url)
+    plan = SyncPlan(wanted, Direction(direction), dry=dry)
+    summary = run(synchronized(settings.load(), peer, plan, secret_file))
+    if as_json:
+        click.echo(msgspec.json.encode(summary))
+    else:
+        _tell(summary, dry)
+    if summary.error is not None:
+        raise Complaint(summary.error)
+    if summary.counts.refused or summary.counts.rejected or summary.counts.not_given:
+        raise SystemExit(1)
+
+
+def _tell(summary: "SyncSummary", dry: bool) -> None:
+    how = "compared by negentropy" if summary.compares else "read page by page, as it does not compare"
+    say(f"{summary.url}, {how}: {summary.need:,} only there, {summary.have:,} only here")
+    if dry:
+        return
+    counts = summary.counts
+    rate = (counts.received + counts.sent) / max(summary.seconds, 0.001)
+    say(
+        f"got {counted(counts.received, 'event')}: {counts.stored:,} stored, {counts.duplicates:,} already here, "
+        f"{counts.refused:,} refused; {counts.not_given:,} claimed but not given"
+    )
+    say(
+        f"sent {counted(counts.sent, 'event')}: {counts.taken:,} taken, {counts.known:,} already there, "
+        f"{counts.rejected:,} refused; {counts.withheld:,} may not be passed on"
+    )
+    say(f"{summary.seconds:.1f} s, {rate:,.0f} events/s")
+    for title, reasons in (("refused here", counts.refusals), ("refused there", counts.rejections)):
+        for reason, number in sorted(reasons.items(), key=lambda item: -item[1]):
+            say(f"  {title}: {number:,} × {printable(reason)}")

@@ -1,0 +1,119 @@
+"""What the verbs about other relays do: the database on one side, a connection on the other."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from keys import schnorr
+from keys.vault import VaultError, relay_secret
+from relay.client import Key, Signer
+from relay.client.errors import ClientError
+from relay.commands.common import (
+    Complaint,
+    Database,
+    WriteTarget,
+    reading,
+    writing,
+)
+from relay.commands.key_tools import find_secret
+from relay.commands.progress import Meter
+from relay.config import Config, ConfigError
+from relay.federation.connection import PeerConnection
+from relay.federation.store import PublicEvents
+from relay.federation.sync import SyncFound, Synchronization, SyncPlan
+from relay.federation.transfers import Downloads, SyncCounts, Uploads
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from storage.base import Outcome, Status
+
+BATCH: Final = 500  # events written in one transaction
+
+
+class CommandEvents(PublicEvents):
+    """relay.federation.store.LocalEvents from the command line: read beside whoever writes, written through it."""
+
+    def __init__(self, database: Database, target: WriteTarget | None, peer: str) -> None:
+        """`target` may be None where nothing is taken."""
+        super().__init__(database)
+        self._target = target
+        self._peer = peer
+        self._writes = asyncio.Lock()
+
+    async def take(self, events: Sequence[Event]) -> list[Outcome]:
+        """As LocalEvents.take."""
+        async with self._writes:  # one at a time, which is all the back-pressure there is
+            return await asyncio.to_thread(self._take, events)
+
+    def _take(self, events: Sequence[Event]) -> list[Outcome]:
+        faults = [schnorr.fault(event) for event in events]
+        sound = [event for event, fault in zip(events, faults, strict=True) if fault is None]
+        assert self._target is not None
+        stored: list[Outcome] = []
+        for start in range(0, len(sound), BATCH):
+            stored += self._target.submit(sound[start : start + BATCH], Door.PEER, self._peer)
+        outcomes = iter(stored)
+        return [next(outcomes) if fault is None else Outcome(Status.REFUSED, refusal=fault) for fault in faults]
+
+
+class SyncSummary(msgspec.Struct, frozen=True):
+    """What `tidings sync --json` prints. `have` and `need` are how many events only one side had."""
+
+    url: str
+    direction: str
+    complete: bool
+    compares: bool
+    have: int
+    need: int
+    seconds: float
+    error: str | None
+    counts: SyncCounts
+
+
+async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: str | None) -> SyncSummary:
+    """Do it; what happened, also where it broke off. Raises ConfigError, StorageError, Complaint."""
+    counts = SyncCounts()
+    begun = time.monotonic()
+    found, error = SyncFound(), None
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(writing(config)) if plan.direction.is_down and not plan.dry else None
+        signer = _signer(config, secret_file)
+        async with reading(config) as database:
+            try:
+                connection = await PeerConnection.open(url, signer, allow_private=True)
+            except ClientError as failure:
+                raise Complaint(str(failure)) from None
+            local = CommandEvents(database, target, url)
+            meter = stack.enter_context(Meter(url, None, "events"))
+
+            def moved(*_: object) -> None:
+                done = counts.received + counts.taken + counts.known + counts.rejected
+                meter.update(done, done, work.found.need + work.found.have)
+
+            downloads = Downloads(connection, local, counts, received=moved)
+            work = Synchronization(connection, local, plan, downloads, Uploads(connection, counts, moved))
+            found = work.found
+            try:
+                await work.run()
+            except ClientError as failure:
+                error = str(failure)
+            finally:
+                await connection.close()
+    seconds = time.monotonic() - begun
+    return SyncSummary(
+        url, plan.direction.value, error is None, found.compares, found.have, found.need, seconds, error, counts
+    )
+
+
+def _signer(config: Config, secret_file: str | None) -> Signer | None:
+    if secret_file is not None:
+        return Key(find_secret(secret_file))
+    try:
+        own = relay_secret(Path(config.server.data), config.identities.relay_key)
+    except VaultError as error:
+        raise ConfigError(str(error)) from None
+    return None if own is None else Key(own)

@@ -1,0 +1,84 @@
+"""Where a peer is: its host's addresses, looked up and looked at before anything is opened.
+
+A name may point into the network that this relay stands in, and may point elsewhere a moment later. So the addresses are looked
+up once, those that are not of the public Internet are refused unless the operator allows them, and the connection is opened to
+the very address that was looked at.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from typing import Final
+
+from relay.client import urls as client_urls
+from relay.client.errors import BadUrl, Disconnected
+from relay.protocol import urls
+
+MOST_TRIED: Final = 4  # addresses of a host
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
+
+Address = tuple[socket.AddressFamily, tuple[str, int]]
+
+
+def normal(url: str) -> str:
+    """The one spelling of a relay's URL: without a slash at the end, a default port or capital letters. Raises BadUrl."""
+    client_urls.check_relay(url)
+    found = urls.parse(url, urls.WEBSOCKET)
+    if found is None or found.names_user:
+        raise BadUrl(f"{url} is no relay's URL: it starts with ws:// or wss:// and names a host, and no user")
+    return f"{found.origin}{found.path}{found.query}".removesuffix("/")
+
+
+def is_public(text: str) -> bool:
+    """Whether an IP address is one of the public Internet, also where it stands inside another (mapped, NAT64, 6to4)."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return address.is_global and not address.is_multicast
+
+
+async def find(url: str, *, allow_private: bool) -> list[Address]:
+    """The addresses of a relay's host, at most MOST_TRIED. Raises BadUrl, Disconnected when there are none to open."""
+    place = urls.parse(normal(url), urls.WEBSOCKET)
+    assert place is not None
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Disconnected(f"{place.host} has no address: {error.strerror or error}") from None
+    every: list[Address] = list(dict.fromkeys((family, (str(at[0]), int(at[1]))) for family, _, _, _, at in found))
+    allowed = [one for one in every if allow_private or is_public(one[1][0])]
+    if not allowed:
+        raise Disconnected(
+            f"{place.host} is at {every[0][1][0]}, a private address; allow_private = true lets this peer have one"
+            if every
+            else f"{place.host} has no address"
+        )
+    return allowed[:MOST_TRIED]
+
+
+async def open_socket(url: str, *, allow_private: bool) -> socket.socket:
+    """A connected TCP socket to the relay's host. Raises BadUrl, Disconnected."""
+    loop = asyncio.get_running_loop()
+    problem: OSError | None = None
+    for family, at in await find(url, allow_private=allow_private):
+        sock = socket.socket(
+            family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )  # named, else the loop leaves Nagle's delays on
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, at)
+        except OSError as error:
+            sock.close()
+            problem = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    assert problem is not None
+    raise Disconnected(f"cannot connect to {url}: {problem.strerror or problem}")

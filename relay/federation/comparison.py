@@ -1,0 +1,113 @@
+"""Comparing with a peer by negentropy (NIP-77), this side beginning: what it lacks, and what we lack.
+
+A peer may lie: what it claims to have need not exist, and it may go on for ever. So a comparison that learns nothing new for long
+is ended, as is one that claims more than anybody could fetch.
+"""
+
+from typing import Final
+
+import msgspec
+
+from relay.client.errors import ClientError, TimedOut
+from relay.client.messages import NotCompared
+from relay.federation.connection import PeerConnection
+from relay.federation.link import ANSWER_WITHIN, Misbehaved
+from relay.protocol.filter import Filter
+from relay.protocol.negentropy import ItemSet, MalformedNegentropy, Reconciliation
+
+FRAME: Final = 60_000  # bytes of a message of ours, in hex digits below the 131,072 that some relays take
+FIRST_WITHIN: Final = 15.0  # seconds until a peer that says nothing at all is taken not to compare
+MOST_NEEDED: Final = 1_000_000  # ids that a peer may claim in one comparison
+FREE_ROUNDS: Final = 200  # rounds without an account of what they brought
+LEAST_LEARNED: Final = 10  # ids that each further round must bring, on average
+
+
+class CannotCompare(ClientError):
+    """The peer does not compare; the text is what it said, if anything."""
+
+
+class TooManyToCompare(ClientError):
+    """The peer compares, but not so many events; `most` is how many, where it says so."""
+
+    def __init__(self, words: str, most: int | None) -> None:
+        super().__init__(words)
+        self.most = most
+
+
+class Differences(msgspec.Struct):
+    """What one side has and the other lacks, by id; each id once. `rounds` is how many messages the peer sent."""
+
+    have: set[bytes]
+    need: set[bytes]
+    rounds: int = 0
+
+
+async def compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -> Differences:
+    """What differs between `items`, which are ours for this filter, and the peer's.
+
+    Raises CannotCompare, TooManyToCompare, Misbehaved, TimedOut, Disconnected.
+    """
+    try:
+        return await _compare(connection, wanted, items)
+    except _AuthAsked:
+        if not await connection.authenticated():
+            raise CannotCompare("it wants to know who asks (NIP-42), and takes no key of ours") from None
+    try:
+        return await _compare(connection, wanted, items)
+    except _AuthAsked:
+        raise CannotCompare("our key may not read there") from None
+
+
+class _AuthAsked(Exception):
+    """The peer wants a proof first."""
+
+
+async def _compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -> Differences:
+    ours = Reconciliation(items, FRAME)
+    found = Differences(set(), set())
+    name = await connection.open_comparison(wanted, ours.begin())
+    within = FIRST_WITHIN
+    try:
+        while True:
+            data = await _answer(connection, name, within)
+            within = ANSWER_WITHIN
+            try:
+                learned = ours.go_on(data)
+            except MalformedNegentropy as error:
+                raise CannotCompare(str(error)) from None
+            found.have.update(learned.have)
+            found.need.update(learned.need)
+            found.rounds += 1
+            _check(connection, found)
+            if learned.reply is None:
+                return found
+            await connection.go_on(name, learned.reply)
+    finally:
+        await connection.end_comparison(name)
+
+
+async def _answer(connection: PeerConnection, name: str, within: float) -> bytes:
+    try:
+        word = await connection.compared(name, within)
+    except TimedOut:
+        raise CannotCompare("it gave no answer") from None
+    if isinstance(word, NotCompared):
+        words = word.words
+        if words.startswith("auth-required"):
+            raise _AuthAsked
+        if word.most is not None or _tells_too_many(words):
+            raise TooManyToCompare(words, word.most)
+        raise CannotCompare(words)
+    return word.data
+
+
+def _tells_too_many(words: str) -> bool:
+    """Whether a refusal is about how many events there are: the known relays say so in words like these."""
+    return words.startswith("blocked:") and any(part in words for part in ("too many", "too big", "more than"))
+
+
+def _check(connection: PeerConnection, found: Differences) -> None:
+    learned = len(found.have) + len(found.need)
+    if len(found.need) > MOST_NEEDED or found.rounds > FREE_ROUNDS + learned // LEAST_LEARNED:
+        connection.fail(f"does not come to an end in a comparison ({found.rounds} rounds, {learned} ids)")
+        raise Misbehaved(f"{connection.url} does not come to an end in a comparison")

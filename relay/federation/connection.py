@@ -1,0 +1,286 @@
+"""One connection to a peer: what it says is taken apart here, bounded, and handed to whoever asked.
+
+Nothing that was not asked for is looked at; it is counted (`PeerLink.waste`). What becomes of the socket is `link`.
+
+Where the peer wants to know who asks (NIP-42), the signer's key is proven as soon as it says so.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Self
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from relay.client import messages
+from relay.client.errors import MAX_WORDS, Disconnected, TimedOut
+from relay.client.messages import (
+    Challenge,
+    Closed,
+    Compared,
+    CountAnswer,
+    Eose,
+    EventMessage,
+    NotCompared,
+    Notice,
+    Ok,
+    Unintelligible,
+    Word,
+)
+from relay.client.signer import Signer, proof
+from relay.federation.link import ANSWER_WITHIN, OPEN_WITHIN, PeerLink, open_link
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter, matches
+
+CHALLENGE_WITHIN: Final = 5.0  # seconds that a challenge may come after a refusal that asks for a proof
+MOST_CLOSED: Final = 1000  # names of subscriptions whose late events are no fault
+
+_log: Final = logging.getLogger("tidings.peers")
+
+Take = Callable[[Event], Awaitable[None]]  # what is done with an event; the peer is not read from until it is
+
+
+class PeerSubscription:
+    """A REQ that is open. `ended` is the first EOSE, or the CLOSED; `closed` is set once the peer has ended it."""
+
+    def __init__(self, name: str, wanted: tuple[Filter, ...], take: Take) -> None:
+        self.name = name
+        self.wanted = wanted
+        self.take = take
+        self.ended: asyncio.Future[Eose | Closed] = asyncio.get_running_loop().create_future()
+        self.closed: Closed | None = None
+        self.heard = time.monotonic()  # when something came last
+        self.size = 0  # bytes of what came
+
+
+class PeerConnection(PeerLink):
+    """An open connection; made by `open`. Asking raises Disconnected once it is lost, TimedOut where the peer is silent."""
+
+    def __init__(self, socket: ClientConnection, url: str, signer: Signer | None) -> None:
+        super().__init__(socket, url)
+        self.notice = ""  # what the peer said last for a person
+        self._signer = signer
+        self._names = itertools.count(1)
+        self._subscriptions: dict[str, PeerSubscription] = {}
+        self._comparisons: dict[str, asyncio.Queue[Compared | NotCompared]] = {}
+        self._silent: set[str] = set()  # comparisons that the peer has not answered yet
+        self._answers: dict[str, list[asyncio.Future[Ok]]] = {}
+        self._closed: dict[str, None] = {}
+        loop = asyncio.get_running_loop()
+        self._challenged: asyncio.Future[None] = loop.create_future()
+        self._proven: asyncio.Future[bool] = loop.create_future()
+        self._reader = asyncio.create_task(self._read(), name=f"reader of {url}")
+        self._proof: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, url: str, signer: Signer | None = None, *, allow_private: bool = False, within: float = OPEN_WITHIN
+    ) -> Self:
+        """Connect. Raises Disconnected (redirects and TLS failures too), BadUrl."""
+        return cls(await open_link(url, allow_private, within), url, signer)
+
+    # asking
+
+    async def subscribe(self, wanted: tuple[Filter, ...], take: Take) -> PeerSubscription:
+        """Open a subscription, for `unsubscribe`."""
+        subscription = PeerSubscription(f"s{next(self._names)}", wanted, take)
+        self._subscriptions[subscription.name] = subscription
+        await self._send(messages.req(subscription.name, wanted))
+        return subscription
+
+    async def unsubscribe(self, subscription: PeerSubscription) -> None:
+        """Close a subscription."""
+        if self._subscriptions.pop(subscription.name, None) is not None:
+            self._note_closed(subscription.name)
+            if self.is_open and subscription.closed is None:
+                await self._send(messages.close(subscription.name))
+
+    async def ended(self, subscription: PeerSubscription) -> Eose | Closed:
+        """The end of what is stored. Raises TimedOut where nothing comes for ANSWER_WITHIN, Disconnected."""
+        return await self._wait_for(subscription.ended, heard=lambda: subscription.heard)
+
+    async def offer(self, event_id: str, wire: bytes) -> "asyncio.Future[Ok]":
+        """Send an event in its wire form; the peer's OK to it, for `answered`. Raises Disconnected."""
+        answer: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()
+        self._answers.setdefault(event_id, []).append(answer)
+        await self._send(b'["EVENT",' + wire + b"]")
+        return answer
+
+    async def answered(self, answer: "asyncio.Future[Ok]") -> Ok:
+        """What was offered is answered. Raises TimedOut, Disconnected."""
+        return answer.result() if answer.done() else await self._wait_for(answer)
+
+    async def open_comparison(self, wanted: Filter, data: bytes) -> str:
+        """Begin a comparison; its name, for `compared`."""
+        name = f"n{next(self._names)}"
+        self._comparisons[name] = asyncio.Queue()
+        self._silent.add(name)
+        await self._send(messages.compare(name, wanted, data))
+        return name
+
+    async def go_on(self, name: str, data: bytes) -> None:
+        """Say the next thing in a comparison. Raises Disconnected."""
+        await self._send(messages.go_on(name, data))
+
+    async def compared(self, name: str, within: float = ANSWER_WITHIN) -> Compared | NotCompared:
+        """The peer's next word in a comparison, NotCompared also where it says so in another way. Raises TimedOut, Disconnected."""
+        answer = asyncio.ensure_future(self._comparisons[name].get())
+        try:
+            return await self._wait_for(answer, within=within)
+        finally:
+            answer.cancel()
+
+    async def end_comparison(self, name: str) -> None:
+        """Let a comparison go."""
+        self._comparisons.pop(name, None)
+        self._silent.discard(name)
+        self._note_closed(name)
+        if self.is_open:
+            await self._send(messages.end_comparison(name))
+
+    async def authenticated(self) -> bool:
+        """Whether our key is proven, waiting for that; False where there is no key or the peer does not ask for one."""
+        if self._signer is None:
+            return False
+        try:
+            await self._wait_for(self._challenged, within=CHALLENGE_WITHIN)
+            return await self._wait_for(self._proven)
+        except TimedOut:
+            return False
+
+    # the connection
+
+    async def close(self) -> None:
+        """Say goodbye, for two seconds at most. Idempotent."""
+        await self._socket.close()
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    def _note_closed(self, name: str) -> None:
+        self._closed[name] = None
+        if len(self._closed) > MOST_CLOSED:
+            del self._closed[next(iter(self._closed))]
+
+    # what comes
+
+    async def _read(self) -> None:
+        try:
+            while self.is_open:
+                data = await self._socket.recv(decode=False)
+                try:
+                    word = messages.decode(data)
+                except Unintelligible as error:
+                    self.waste(f"sent what is no message: {error}", len(data))
+                    continue
+                await self._take(word, len(data))
+        except ConnectionClosed as error:
+            self._ended(error)
+        except Exception as error:
+            _log.exception("reading from %s", self.url)
+            self._end(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
+            self._socket.transport.abort()
+
+    async def _take(self, word: Word, size: int) -> None:
+        match word:
+            case EventMessage(name, event):
+                await self._take_event(name, event, size)
+            case Eose(name):
+                self._take_end(name, word)
+            case Closed(name) if name in self._comparisons:
+                self._refuse_comparison(name, word.words)
+            case Closed(name):
+                self._take_end(name, word)
+            case Ok(event_id):
+                self._take_answer(event_id, word)
+            case Compared(name) | NotCompared(name):
+                self._take_comparison(name, word, size)
+            case Notice(words):
+                self._take_notice(words, size)
+            case Challenge(text):
+                self._take_challenge(text)
+            case CountAnswer():
+                self.waste("answered what nobody asked", size)
+
+    async def _take_event(self, name: str, event: Event, size: int) -> None:
+        subscription = self._subscriptions.get(name)
+        if subscription is None:
+            if name not in self._closed:
+                self.waste("sent an event for a subscription that is not open", size)
+            return
+        if not any(matches(one, event) for one in subscription.wanted):
+            self.waste("sent an event that was not asked for", size)
+            return
+        subscription.heard = time.monotonic()
+        subscription.size += size
+        await subscription.take(event)
+
+    def _take_end(self, name: str, word: Eose | Closed) -> None:
+        subscription = self._subscriptions.get(name)
+        if subscription is None:
+            if name not in self._closed:
+                self.waste("ended a subscription that is not open")
+            return
+        if isinstance(word, Closed):
+            subscription.closed = word
+        if not subscription.ended.done():
+            subscription.ended.set_result(word)
+
+    def _take_answer(self, event_id: str, word: Ok) -> None:
+        waiting = self._answers.get(event_id)
+        if waiting is None:
+            self.waste("answered an event that was not sent")
+            return
+        answer = waiting.pop(0)
+        if not waiting:
+            del self._answers[event_id]
+        if not answer.done():
+            answer.set_result(word)
+
+    def _take_comparison(self, name: str, word: Compared | NotCompared, size: int) -> None:
+        waiting = self._comparisons.get(name)
+        if waiting is None:
+            if name not in self._closed:
+                self.waste("sent a message of a comparison that is not open", size)
+        elif not waiting.empty():
+            self.waste("sent two messages of a comparison where one was due", size)
+        else:
+            self._silent.discard(name)
+            waiting.put_nowait(word)
+
+    def _refuse_comparison(self, name: str, words: str) -> None:
+        waiting = self._comparisons[name]
+        if waiting.empty():
+            waiting.put_nowait(NotCompared(name, words, None))
+
+    def _take_notice(self, words: str, size: int) -> None:
+        """Some relays refuse a comparison by nothing else; where they have answered it before, it is no answer to that."""
+        self.notice = words[:MAX_WORDS]
+        if not self._silent:
+            self.waste(f"sent a notice: {self.notice}", size)
+        for name in self._silent:
+            self._refuse_comparison(name, words)
+
+    def _take_challenge(self, text: str) -> None:
+        if self._signer is None or self._challenged.done():
+            return
+        self._challenged.set_result(None)
+        self._proof = asyncio.create_task(self._prove(self._signer, text), name=f"proof to {self.url}")
+
+    async def _prove(self, signer: Signer, challenge: str) -> None:
+        """Prove our key (NIP-42)."""
+        event = await proof(signer, self.url, challenge, time.time())
+        answer: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()
+        self._answers.setdefault(event.id, []).append(answer)
+        accepted = False
+        try:
+            await self._send(messages.authenticate(event))
+            word = await self._wait_for(answer)
+            accepted = word.accepted
+            if not accepted:
+                self.notice = word.words[:MAX_WORDS]
+        except (Disconnected, TimedOut):
+            pass  # whoever waits is told the same
+        finally:
+            self._proven.set_result(accepted)

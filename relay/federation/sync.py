@@ -1,0 +1,114 @@
+"""One synchronization with a peer: what either side lacks, and moving it."""
+
+import enum
+from collections.abc import Callable
+from contextlib import aclosing
+
+import msgspec
+
+from relay.federation.connection import PeerConnection
+from relay.federation.store import LocalEvents
+from relay.federation.transfers import Downloads, Uploads
+from relay.federation.verdicts import FIRST
+from relay.federation.windows import FAR, Walk, WindowDifference
+from relay.protocol.filter import Filter
+
+
+class Direction(enum.StrEnum):
+    """Which way events go: down to this relay, up to the peer."""
+
+    DOWN = "down"
+    UP = "up"
+    BOTH = "both"
+
+    @property
+    def is_down(self) -> bool:
+        """Whether events of the peer come here."""
+        return self is not Direction.UP
+
+    @property
+    def is_up(self) -> bool:
+        """Whether events of this relay go to the peer."""
+        return self is not Direction.DOWN
+
+
+class SyncPlan(msgspec.Struct, frozen=True):
+    """What a synchronization is to do. `skip_down` and `skip_up` are asked whether an event's id is to be passed over.
+
+    `dry`: nothing is moved, only counted (`found`). `done` is told each window that is finished.
+    """
+
+    wanted: Filter
+    direction: Direction
+    since: int = 0
+    until: int = FAR
+    dry: bool = False
+    pages_only: bool = False
+    skip_down: Callable[[str], bool] = lambda _id: False
+    skip_up: Callable[[str], bool] = lambda _id: False
+    done: Callable[[WindowDifference], None] = lambda _difference: None
+
+
+class SyncFound(msgspec.Struct):
+    """What differed. `compares`: whether the peer did by negentropy; where not, `said` is why. `lost` as in Walk."""
+
+    have: int = 0
+    need: int = 0
+    compares: bool = True
+    said: str = ""
+    lost: int = 0
+
+
+class Synchronization:
+    """Brings both sides in step by a plan; `found` tells what differed, also while it runs."""
+
+    def __init__(
+        self, connection: PeerConnection, local: LocalEvents, plan: SyncPlan, downloads: Downloads, uploads: Uploads
+    ) -> None:
+        self.found = SyncFound()
+        self._connection = connection
+        self._local = local
+        self._plan = plan
+        self._downloads = downloads
+        self._uploads = uploads
+
+    async def run(self) -> None:
+        """Deletions and requests to vanish first, then everything, the newest first.
+
+        Raises Refused, TimedOut, Disconnected, StorageError; what was moved until then is kept and counted.
+        """
+        plan, found = self._plan, self.found
+        pages_only = plan.pages_only
+        for wanted in [plan.wanted] if plan.dry else _rounds(plan.wanted):
+            walk = Walk(self._connection, self._local, wanted, pages_only=pages_only)
+            async with aclosing(walk.differences(plan.since, plan.until)) as differences:
+                async for difference in differences:
+                    await self._move(difference, is_last=wanted is plan.wanted)
+            pages_only = walk.pages_only
+            found.compares, found.said = not walk.pages_only, walk.said or found.said
+            found.lost += walk.lost
+
+    async def _move(self, difference: WindowDifference, *, is_last: bool) -> None:
+        plan, found = self._plan, self.found
+        need, events, have = [], [], []
+        if plan.direction.is_down:
+            need = [one for one in difference.need if not plan.skip_down(one)]
+            events = [one for one in difference.events if not plan.skip_down(one.id)]
+        if plan.direction.is_up:
+            have = [one for one in difference.have if not plan.skip_up(one)]
+        found.need += len(need) + len(events)
+        found.have += len(have)
+        if not plan.dry:
+            await self._downloads.take(events)
+            await self._downloads.fetch(need)
+            await self._uploads.send(self._local, have)
+        if is_last:
+            plan.done(difference)
+
+
+def _rounds(wanted: Filter) -> list[Filter]:
+    """The filters to go through: what erases others first."""
+    first = FIRST if wanted.kinds is None else FIRST & wanted.kinds
+    if not first or first == wanted.kinds or wanted.limit is not None or wanted.ids is not None:
+        return [wanted]
+    return [msgspec.structs.replace(wanted, kinds=first), wanted]

@@ -1,0 +1,206 @@
+"""Moving events between this relay and a peer: those that are lacking here are asked for, those that are lacking there offered."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from relay.client.errors import Refused
+from relay.client.messages import Ok
+from relay.federation.connection import PeerConnection
+from relay.federation.store import LocalEvents
+from relay.federation.stored import stored
+from relay.federation.verdicts import FIRST, Fate, Verdict, verdict, withheld
+from relay.protocol.event import Event, parse
+from relay.protocol.filter import Filter
+from storage.base import Outcome, Status
+
+ASKED: Final = 250  # ids asked for at once
+ASKING: Final = 3  # questions at once
+OFFERED: Final = 100  # events without an answer
+SENT: Final = 200  # events read from the database at once
+PAUSES: Final = (1.0, 5.0, 20.0, 60.0)  # seconds until an event is offered again that the peer could not take
+MOST_REASONS: Final = 50  # told apart
+_OTHER: Final = "other reasons"
+
+log = logging.getLogger("tidings.peers")
+
+
+class SyncCounts(msgspec.Struct):
+    """What was moved. `received`, then what became of that here; `sent`, then what became of that there.
+
+    `not_given`: the peer claimed to have them and gave nothing. `withheld`: not sent, by rule. `refusals` and `rejections` count
+    what was refused here and there, by the words.
+    """
+
+    received: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    not_given: int = 0
+    sent: int = 0
+    taken: int = 0
+    known: int = 0
+    rejected: int = 0
+    withheld: int = 0
+    refusals: dict[str, int] = {}
+    rejections: dict[str, int] = {}
+
+    def count(self, outcome: Outcome) -> None:
+        """One event came, and this became of it."""
+        self.received += 1
+        if outcome.status in (Status.STORED, Status.EPHEMERAL):
+            self.stored += 1
+        elif outcome.status is Status.DUPLICATE:
+            self.duplicates += 1
+        else:
+            self.refused += 1
+            _add(self.refusals, str(outcome.refusal))
+
+    def judge(self, said: Verdict) -> None:
+        """One event that was sent has its last answer."""
+        self.taken += said.fate is Fate.TAKEN
+        self.known += said.fate is Fate.KNOWN
+        if said.fate in (Fate.REFUSED, Fate.LATER):
+            self.rejected += 1
+            _add(self.rejections, said.words or "it gives no reason")
+
+
+def _add(reasons: dict[str, int], reason: str) -> None:
+    if reason not in reasons and len(reasons) >= MOST_REASONS:
+        reason = _OTHER
+    reasons[reason] = reasons.get(reason, 0) + 1
+
+
+Received = Callable[[Event, Outcome], None]
+Settled = Callable[[str, Verdict], None]
+
+
+class Downloads:
+    """Takes what a peer has and this relay lacks.
+
+    `received` is told of each event, `not_given` of each id that was promised in vain.
+    """
+
+    def __init__(
+        self,
+        connection: PeerConnection,
+        local: LocalEvents,
+        counts: SyncCounts,
+        *,
+        received: Received = lambda _event, _outcome: None,
+        not_given: Callable[[str], None] = lambda _id: None,
+    ) -> None:
+        self._connection = connection
+        self._local = local
+        self._counts = counts
+        self._received = received
+        self._not_given = not_given
+        self._asked = ASKED
+
+    async def fetch(self, ids: Sequence[str]) -> None:
+        """Ask for these events and take them. Raises Refused, TimedOut, Disconnected, StorageError."""
+        waiting = deque(ids)
+        await asyncio.gather(*(self._ask(waiting) for _ in range(min(ASKING, 1 + len(ids) // self._asked))))
+
+    async def _ask(self, waiting: deque[str]) -> None:
+        while waiting:
+            some = [waiting.popleft() for _ in range(min(self._asked, len(waiting)))]
+            events = await self._given(some)
+            await self.take(events)
+            if not events:
+                for one in some:
+                    self._counts.not_given += 1
+                    self._not_given(one)
+                continue
+            given = {event.id for event in events}
+            waiting.extend(
+                one for one in some if one not in given
+            )  # an answer may be cut; who gives nothing has nothing
+
+    async def _given(self, ids: list[str]) -> list[Event]:
+        for pause in (*PAUSES, None):
+            try:
+                return (await stored(self._connection, (Filter(ids=frozenset(ids)),), len(ids)))[0]
+            except Refused as refusal:
+                said = verdict(Ok("", False, str(refusal)))
+                if said.fate is not Fate.LATER or pause is None:
+                    raise
+                await asyncio.sleep(said.wait or pause)
+        raise AssertionError
+
+    async def take(self, events: Sequence[Event]) -> None:
+        """Store these, what erases others first."""
+        if not events:
+            return
+        ordered = sorted(events, key=lambda event: event.kind not in FIRST)
+        for event, outcome in zip(ordered, await self._local.take(ordered), strict=True):
+            self._counts.count(outcome)
+            self._received(event, outcome)
+
+
+class Uploads:
+    """Offers events to a peer, a window of them at a time; each is settled once, in about the order in which they were offered.
+
+    What the peer cannot take now is offered again when it said, or after a while, a few times.
+    """
+
+    def __init__(
+        self,
+        connection: PeerConnection,
+        counts: SyncCounts,
+        settled: Settled = lambda _id, _verdict: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._connection = connection
+        self._counts = counts
+        self._settled = settled
+        self._sleep = sleep
+        self._flying: deque[tuple[str, bytes, int, asyncio.Future[Ok]]] = deque()
+
+    async def offer(self, event: Event, wire: bytes) -> None:
+        """Send an event that may be sent; returns when there is room for another. Raises TimedOut, Disconnected."""
+        reason = withheld(event, self._connection.url)
+        if reason is not None:
+            self._counts.withheld += 1
+            self._settled(event.id, Verdict(Fate.REFUSED, reason))
+            return
+        while len(self._flying) >= OFFERED:
+            await self._settle_one()
+        self._counts.sent += 1
+        await self._send(event.id, wire, 0)
+
+    async def send(self, local: LocalEvents, ids: Sequence[str]) -> None:
+        """Offer these events of this relay, what erases others first. Raises TimedOut, Disconnected, StorageError."""
+        for start in range(0, len(ids), SENT):
+            wires = await local.wires(ids[start : start + SENT])
+            events = [(parse(wire), wire) for wire in wires]
+            for event, wire in sorted(events, key=lambda one: one[0].kind not in FIRST):
+                await self.offer(event, wire)
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Returns when everything that was offered is settled. Raises TimedOut, Disconnected."""
+        while self._flying:
+            await self._settle_one()
+
+    async def _send(self, event_id: str, wire: bytes, attempts: int) -> None:
+        self._flying.append((event_id, wire, attempts, await self._connection.offer(event_id, wire)))
+
+    async def _settle_one(self) -> None:
+        event_id, wire, attempts, answer = self._flying[0]
+        said = verdict(await self._connection.answered(answer))
+        self._flying.popleft()
+        asks_for_proof = said.fate is Fate.REFUSED and said.words.startswith("auth-required") and not attempts
+        if asks_for_proof and await self._connection.authenticated():
+            await self._send(event_id, wire, 1)
+            return
+        if said.fate is Fate.LATER and attempts < len(PAUSES):
+            await self._sleep(said.wait if said.wait is not None else PAUSES[attempts])
+            await self._send(event_id, wire, attempts + 1)
+            return
+        self._counts.judge(said)
+        self._settled(event_id, said)

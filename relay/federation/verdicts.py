@@ -1,0 +1,67 @@
+"""What may be sent to a peer, and what its answer means for the event that was sent."""
+
+import enum
+import re
+from typing import Final
+
+import msgspec
+
+from relay.client.errors import Refused
+from relay.client.messages import Ok
+from relay.errors import Prefix
+from relay.protocol import kinds, vanishing
+from relay.protocol.event import Event, has_tag
+
+FIRST: Final = frozenset((kinds.DELETION, kinds.VANISH))  # go before what they may erase
+MOST_WAIT: Final = 300.0  # seconds that a peer may ask us to wait
+_NEVER: Final = frozenset(
+    (
+        Prefix.BLOCKED,
+        Prefix.INVALID,
+        Prefix.POW,
+        Prefix.RESTRICTED,
+        Prefix.MUTE,
+        Prefix.UNSUPPORTED,
+        Prefix.AUTH_REQUIRED,
+    )
+)
+_SECONDS: Final = re.compile(r"\b(\d{1,4})\s*(?:s|sec|second|seconds)\b")
+
+
+class Fate(enum.Enum):
+    """What became of an event that was offered to a peer."""
+
+    TAKEN = "taken"
+    KNOWN = "known"  # it had it
+    REFUSED = "refused"  # for good
+    LATER = "later"  # to be offered again
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """A peer's answer to an event. `wait` is in how many seconds it may be offered again, None where that was not said."""
+
+    fate: Fate
+    words: str = ""
+    wait: float | None = None
+
+
+def verdict(answer: Ok) -> Verdict:
+    """What an OK means (NIP-01): what is refused without a known prefix, or by an error of the peer's, may be taken later."""
+    refusal = Refused.of(answer.words)
+    if answer.accepted or refusal.prefix is Prefix.DUPLICATE:
+        return Verdict(Fate.KNOWN if refusal.prefix is Prefix.DUPLICATE else Fate.TAKEN)
+    if refusal.prefix in _NEVER:
+        return Verdict(Fate.REFUSED, str(refusal))
+    found = _SECONDS.search(refusal.message) if refusal.prefix is Prefix.RATE_LIMITED else None
+    return Verdict(Fate.LATER, str(refusal), min(float(found[1]), MOST_WAIT) if found else None)
+
+
+def withheld(event: Event, url: str) -> str | None:
+    """Why a public event is not sent to the peer at `url`, None where it may be."""
+    if has_tag(event, "-"):
+        return "protected: only its author may publish it (NIP-70)"
+    if event.kind == kinds.VANISH and not vanishing.names_relay(event, (url,)):
+        return "a request to vanish from other relays (NIP-62)"
+    if event.kind in (kinds.CLIENT_AUTH, kinds.HTTP_AUTH):
+        return "a proof for one relay"
+    return None

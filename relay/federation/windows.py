@@ -1,0 +1,141 @@
+"""What differs between this relay and a peer, window by window of time, the newest first.
+
+A window is compared by negentropy. Where either side has too many events in it, it is cut in two: in the middle of our events where
+we have some, else of its time. Where the peer does not compare, its events are read page by page instead, and what is here is
+compared with those: dearer, but the answer is the same.
+"""
+
+import time
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import msgspec
+
+from relay.federation.comparison import CannotCompare, TooManyToCompare, compare
+from relay.federation.connection import PeerConnection
+from relay.federation.store import LocalEvents
+from relay.federation.stored import stored
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.protocol.negentropy import ItemSet
+from storage.base import TooCostly
+
+MOST_ITEMS: Final = 250_000  # events of ours in one comparison, 40 bytes each
+PAGE: Final = 500  # events asked for at once
+FAR: Final = 2**53 - 1  # no event is later
+DAY: Final = 86_400  # seconds
+MOST_WINDOWS: Final = 20_000  # that one walk may take; a peer that refuses ever smaller ones comes to an end
+
+
+class WindowDifference(msgspec.Struct, frozen=True):
+    """What differs within `since` … `until` (unix seconds, inclusive), by id.
+
+    `have`: only we have it; `need`: only the peer has it, and is to be asked; `events`: only the peer has it, and here it is.
+    """
+
+    since: int
+    until: int
+    have: list[str]
+    need: list[str]
+    events: list[Event] = []
+
+
+class Walk:
+    """A walk over the windows of one filter. `pages_only`: the peer is known not to compare; set when it turns out so."""
+
+    def __init__(
+        self, connection: PeerConnection, local: LocalEvents, wanted: Filter, *, pages_only: bool = False
+    ) -> None:
+        self._connection = connection
+        self._local = local
+        self._wanted = wanted
+        self.pages_only = pages_only
+        self.said = ""  # why the peer does not compare
+        self.lost = 0  # seconds in which the peer has more events than it gives at once, so that some could not be seen
+
+    async def differences(self, since: int, until: int = FAR) -> AsyncGenerator[WindowDifference, None]:
+        """What differs, the newest first; windows without a difference are told too, so that whoever keeps a place can move it.
+
+        Raises TimedOut, Disconnected, Refused, StorageError.
+        """
+        bounds = (
+            max(since, self._wanted.since or 0),
+            min(until, FAR if self._wanted.until is None else self._wanted.until),
+        )
+        waiting = [bounds]
+        number = 0
+        while waiting:
+            since, until = waiting.pop()
+            if since > until:
+                continue
+            number += 1
+            in_pages = self.pages_only or number > MOST_WINDOWS
+            outcome = None if in_pages else await self._compared(since, until)
+            if isinstance(outcome, int):
+                waiting += [(since, outcome), (outcome + 1, until)]
+            elif outcome is not None:
+                yield outcome
+            else:
+                async for found in self._pages(since, until):
+                    yield found
+
+    async def _compared(self, since: int, until: int) -> WindowDifference | int | None:
+        """What differs in a window; a time to cut it at; None where it is to be read page by page."""
+        wanted = _within(self._wanted, since, until)
+        try:
+            found = await self._local.items(wanted, MOST_ITEMS)
+        except TooCostly:
+            return self._cut([], since, until)
+        try:
+            outcome = await compare(self._connection, wanted, ItemSet(found))
+        except TooManyToCompare:
+            return self._cut(found, since, until)
+        except CannotCompare as error:
+            self.pages_only, self.said = True, str(error)
+            return None
+        return WindowDifference(since, until, [one.hex() for one in outcome.have], [one.hex() for one in outcome.need])
+
+    def _cut(self, found: list[tuple[int, bytes]], since: int, until: int) -> int | None:
+        """Where a window is cut: the first part ends there. None for a single second: it is read page by page, and no more is."""
+        if since == until:
+            return None
+        if until == FAR and (day := int(time.time()) + DAY) > since:
+            return day
+        middle = found[len(found) // 2][0] - 1 if len(found) > 1 else -1
+        return middle if since <= middle < until else (since + until) // 2
+
+    async def _pages(self, since: int, until: int) -> AsyncGenerator[WindowDifference, None]:
+        """The peer's events read page by page, the newest first, each page compared with what is here."""
+        top = until
+        while top >= since:
+            events, complete = await stored(self._connection, (_within(self._wanted, since, top, PAGE),), 2 * PAGE)
+            oldest = min((event.created_at for event in events), default=since)
+            if complete or not events:
+                yield await self._compared_page(events, since, top)
+                return
+            if oldest >= top:  # all of one second: there may be more of it that cannot be asked for
+                self.lost += complete is False or len(events) >= PAGE
+                yield await self._compared_page(events, oldest, top)
+                top = oldest - 1
+                continue
+            # The oldest second may have been cut: it is the first of the next page.
+            yield await self._compared_page([one for one in events if one.created_at > oldest], oldest + 1, top)
+            top = oldest
+
+    async def _compared_page(self, events: list[Event], since: int, until: int) -> WindowDifference:
+        theirs = {event.id: event for event in events}
+        try:
+            ours = {
+                event_id.hex()
+                for _, event_id in await self._local.items(_within(self._wanted, since, until), MOST_ITEMS)
+            }
+        except TooCostly:  # far more than a page: what the peer lacks of it is found when it has given more
+            ours = set(theirs)
+        have = [one for one in ours if one not in theirs]
+        return WindowDifference(
+            since, until, have, [], [event for event_id, event in theirs.items() if event_id not in ours]
+        )
+
+
+def _within(wanted: Filter, since: int, until: int, limit: int | None = None) -> Filter:
+    return msgspec.structs.replace(wanted, since=since or None, until=None if until >= FAR else until, limit=limit)

@@ -1,0 +1,63 @@
+"""Where a peer may be: the public Internet, unless the operator says otherwise."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from relay.client.errors import BadUrl, Disconnected
+from relay.federation import addresses
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+        "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1", "ff0e::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
+        "64:ff9b::a00:1", "2002:a00:1::1", "2001:db8::1",
+    ],
+)  # fmt: skip
+def test_a_private_address_is_known_in_every_form(text: str) -> None:
+    assert not addresses.is_public(text)
+
+
+@pytest.mark.parametrize("text", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_a_public_address_is_public(text: str) -> None:
+    assert addresses.is_public(text)
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
+    async def getaddrinfo(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (text, 443)) for text in texts]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+
+
+async def test_a_name_that_moves_into_the_private_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, "10.0.0.7")
+    with pytest.raises(Disconnected, match=r"peer.example is at 10.0.0.7, a private address"):
+        await addresses.find("wss://peer.example", allow_private=False)
+    assert await addresses.find("wss://peer.example", allow_private=True) == [(socket.AF_INET, ("10.0.0.7", 443))]
+
+
+async def test_of_several_addresses_only_the_public_ones_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, "192.168.0.1", "1.1.1.1", "1.1.1.1")
+    assert await addresses.find("wss://peer.example", allow_private=False) == [(socket.AF_INET, ("1.1.1.1", 443))]
+
+
+async def test_a_host_without_an_address_is_named() -> None:
+    with pytest.raises(Disconnected, match=r"nowhere\.invalid has no address"):
+        await addresses.find("wss://nowhere.invalid", allow_private=True)
+
+
+def test_spellings_of_one_relay_are_one() -> None:
+    spellings = ("wss://Relay.example", "wss://relay.example:443/", "wss://relay.example/")
+    assert {addresses.normal(url) for url in spellings} == {"wss://relay.example"}
+    assert addresses.normal("ws://127.0.0.1:7447/inbox?a=1") == "ws://127.0.0.1:7447/inbox?a=1"
+
+
+@pytest.mark.parametrize("url", ["http://relay.example", "wss://", "wss://user@relay.example", "relay.example"])
+def test_what_is_no_relay_is_refused(url: str) -> None:
+    with pytest.raises(BadUrl):
+        addresses.normal(url)

@@ -1,0 +1,355 @@
+"""Synchronizing with peers of every kind: those that compare, those that refuse in every way there is, and those that lie."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from relay.client import Key
+from relay.client.errors import ClientError, Disconnected
+from relay.federation import comparison, connection
+from relay.federation.connection import PeerConnection
+from relay.federation.link import Misbehaved
+from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
+from relay.federation.transfers import Downloads, SyncCounts, Uploads
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from tests.factories import keypair, make_event
+from tests.federation.fake_peer import FakePeer, MemoryEvents
+
+EVERYTHING = Filter()
+
+
+def notes(count: int, start: int = 0, step: int = 1) -> list[Event]:
+    return [make_event(content=f"{n}", created_at=1_700_000_000 + n // step) for n in range(start, start + count)]
+
+
+async def synchronized(
+    peer: FakePeer,
+    local: MemoryEvents,
+    *,
+    key: Key | None = None,
+    wanted: Filter = EVERYTHING,
+    **plan: Any,
+) -> tuple[SyncFound, SyncCounts]:
+    """What differed and what was moved."""
+    counts = SyncCounts()
+    link = await PeerConnection.open(peer.url, key, allow_private=True)
+    try:
+        work = Synchronization(
+            link,
+            local,
+            SyncPlan(wanted, **({"direction": Direction.BOTH} | plan)),
+            Downloads(link, local, counts),
+            Uploads(link, counts),
+        )
+        await work.run()
+        return work.found, counts
+    finally:
+        await link.close()
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "FIRST_WITHIN", 0.3)
+    monkeypatch.setattr(connection, "CHALLENGE_WITHIN", 0.3)
+
+
+@pytest.mark.parametrize("compares", ["yes", "error", "notice", "closed", "silence"])
+@pytest.mark.parametrize("hints", [False, True])
+async def test_both_sides_have_everything_however_the_peer_answers(compares: str, hints: bool) -> None:
+    both, ours, theirs = notes(900), notes(40, 900), notes(700, 940)
+    local = MemoryEvents(both + ours)
+    async with FakePeer(both + theirs).serving() as peer:
+        peer.compares, peer.hints, peer.page = compares, hints, 100
+        found, counts = await synchronized(peer, local)
+        assert local.events.keys() == peer.events.keys() == {one.id for one in both + ours + theirs}
+    assert (found.compares, found.need, found.have) == (compares == "yes", 700, 40)
+    assert (counts.received, counts.stored, counts.sent, counts.taken) == (700, 700, 40, 40)
+
+
+@pytest.mark.parametrize("tells_most", [False, True])
+async def test_where_either_side_has_too_many_the_time_is_cut(tells_most: bool) -> None:
+    both, ours, theirs = notes(500), notes(30, 500), notes(90, 530)
+    local = MemoryEvents(both + ours, most=150)
+    async with FakePeer(both + theirs).serving() as peer:
+        peer.most, peer.tells_most = 100, tells_most
+        found, _ = await synchronized(peer, local)
+        assert local.events.keys() == peer.events.keys()
+        assert found.compares
+        assert not [one for one in peer.said if one[0] == "REQ" and "ids" not in one[2]]
+
+
+async def test_a_second_with_more_events_than_the_peer_compares_is_read_in_pages() -> None:
+    crowd = notes(60, step=1000)
+    local = MemoryEvents(crowd[:10])
+    async with FakePeer(crowd).serving() as peer:
+        peer.most = 20
+        found, _ = await synchronized(peer, local)
+        assert local.events.keys() == peer.events.keys()
+        assert (found.compares, found.lost) == (True, 0)
+
+
+async def test_a_second_with_more_events_than_the_peer_ever_gives_is_told() -> None:
+    crowd = notes(60, step=1000)
+    local = MemoryEvents()
+    async with FakePeer([*crowd, *notes(5, 2000)]).serving() as peer:
+        peer.compares, peer.page, peer.hints = "error", 20, True
+        found, _ = await synchronized(peer, local)
+        assert len(local.events) == 25
+        assert found.lost == 1
+
+
+@pytest.mark.parametrize(("direction", "need", "have"), [("down", 5, 0), ("up", 0, 7)])
+async def test_a_direction_is_kept_to(direction: str, need: int, have: int) -> None:
+    local = MemoryEvents(notes(7))
+    async with FakePeer(notes(5, 7)).serving() as peer:
+        found, counts = await synchronized(peer, local, direction=Direction(direction))
+        assert (found.need, found.have) == (need, have)
+        assert (counts.stored, counts.taken) == (need, have)
+
+
+async def test_a_dry_run_moves_nothing() -> None:
+    local = MemoryEvents(notes(7))
+    async with FakePeer(notes(5, 7)).serving() as peer:
+        found, counts = await synchronized(peer, local, dry=True)
+        assert (found.need, found.have, counts) == (5, 7, SyncCounts())
+        assert len(local.events) == 7
+
+
+async def test_deletions_go_first_both_ways() -> None:
+    old = make_event(kind=5, tags=[["e", "a" * 64]], created_at=1_600_000_000)
+    other = make_event(2, kind=5, tags=[["e", "b" * 64]], created_at=1_600_000_000)
+    local = MemoryEvents([*notes(5), old])
+    async with FakePeer([*notes(5, 5), other]).serving() as peer:
+        await synchronized(peer, local)
+        assert local.taken[0] == other
+        assert next(message for message in peer.said if message[0] == "EVENT")[1]["id"] == old.id
+
+
+async def test_a_peer_that_asks_who_we_are_is_told_when_there_is_a_key() -> None:
+    local = MemoryEvents()
+    async with FakePeer(notes(5)).serving() as peer:
+        peer.wants_proof = True
+        await synchronized(peer, local, key=Key(keypair(3).secret))
+        assert len(local.events) == 5
+        proof = next(message[1] for message in peer.said if message[0] == "AUTH")
+        assert proof["pubkey"] == keypair(3).pubkey
+        assert ["relay", peer.url] in proof["tags"]
+        with pytest.raises(ClientError, match="auth-required"):
+            await synchronized(peer, MemoryEvents())
+
+
+async def test_what_may_not_be_passed_on_is_not_sent() -> None:
+    protected = make_event(tags=[["-"]])
+    elsewhere = make_event(kind=62, tags=[["relay", "wss://elsewhere.example"]])
+    everywhere = make_event(2, kind=62, tags=[["relay", "ALL_RELAYS"]])
+    local = MemoryEvents([protected, elsewhere, everywhere])
+    async with FakePeer().serving() as peer:
+        _, counts = await synchronized(peer, local)
+        assert peer.events.keys() == {everywhere.id}
+        assert (counts.sent, counts.withheld) == (1, 3)  # the request from other relays in both rounds
+
+
+class Refusing(FakePeer):
+    """Answers each EVENT with the next of these."""
+
+    answers: list[tuple[bool, str]]
+
+    async def take(self, connection: ServerConnection, event: Event) -> None:
+        accepted, words = self.answers.pop(0)
+        await self.send(connection, "OK", event.id, accepted, words)
+
+
+async def test_a_refusal_for_now_is_offered_again_and_one_for_good_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    events = notes(3)
+    peer = Refusing()
+    peer.answers = [(False, "rate-limited: wait 7 seconds"), (False, "blocked: no"), (False, "duplicate: "), (True, "")]
+    async with peer.serving():
+        counts, settled = SyncCounts(), []
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        uploads = Uploads(link, counts, lambda event_id, said: settled.append((event_id, said.fate.value)), sleep)
+        await uploads.send(MemoryEvents(events), [event.id for event in events])
+        await link.close()
+    assert waits == [7.0]
+    assert [fate for _, fate in settled] == ["refused", "known", "taken"]
+    assert (counts.sent, counts.taken, counts.known, counts.rejected) == (3, 1, 1, 1)
+    assert counts.rejections == {"blocked: no": 1}
+
+
+# peers that lie
+
+
+async def test_wrong_ids_and_signatures_are_refused_and_hold_up_nothing() -> None:
+    forged = msgspec.structs.replace(make_event(content="a"), content="b")
+    unsigned = msgspec.structs.replace(make_event(content="c"), sig="0" * 128)
+    local = MemoryEvents()
+    async with FakePeer([*notes(20), forged, unsigned]).serving() as peer:
+        _, counts = await synchronized(peer, local)
+        assert len(local.events) == 20
+        assert counts.refused == 2
+        assert all(reason.startswith("invalid: ") for reason in counts.refusals)
+
+
+class Claiming(FakePeer):
+    """Claims to have events that it has not."""
+
+    def found(self, wanted: Any) -> list[Event]:
+        real = super().found(wanted)
+        if any(one.ids is not None for one in wanted):
+            return real
+        return real + [msgspec.structs.replace(make_event(), id=f"{n:064x}") for n in range(700)]
+
+
+async def test_what_is_claimed_and_not_given_is_counted() -> None:
+    local = MemoryEvents()
+    async with Claiming(notes(20)).serving() as peer:
+        _, counts = await synchronized(peer, local, wanted=Filter(kinds=frozenset([1])))
+        assert (counts.stored, counts.not_given) == (20, 700)
+
+
+class Endless(FakePeer):
+    """Every message of a comparison says that all fingerprints differ, or claims ever new ids."""
+
+    async def go_on(self, connection: ServerConnection, name: str, data: bytes) -> None:
+        await self.send(connection, "NEG-MSG", name, "61000001" + "ab" * 16)
+
+
+async def test_fingerprints_that_never_match_come_to_an_end() -> None:
+    async with Endless(notes(100)).serving() as peer:
+        with pytest.raises(Misbehaved, match="does not come to an end in a comparison"):
+            await synchronized(peer, MemoryEvents(notes(100)))
+        assert peer.verbs().count("NEG-MSG") <= comparison.FREE_ROUNDS + 30
+
+
+class Shouting(FakePeer):
+    """Sends frames of two megabytes that nobody asked for."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await self.send(connection, "NEG-MSG", "unasked", "61" * 1_000_000)
+
+
+class Elsewhere(FakePeer):
+    """Answers other subscriptions than the one that was asked."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            for event in self.events.values():
+                await self.give(connection, "another", event)
+
+
+class Unasked(FakePeer):
+    """Answers with events that do not match."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await self.give(connection, name, make_event(kind=7))
+
+
+class Babbling(FakePeer):
+    """Sends what is no message."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await connection.send("no message")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (Shouting, "sent a message of a comparison that is not open"),
+        (Elsewhere, "sent an event for a subscription that is not open"),
+        (Unasked, "sent an event that was not asked for"),
+        (Babbling, "sent what is no message"),
+    ],
+)
+async def test_a_peer_that_sends_what_it_should_not_is_cut_off_and_named(kind: type[FakePeer], told: str) -> None:
+    async with kind(notes(3)).serving() as peer:
+        peer.compares = "error"
+        with pytest.raises(Misbehaved, match=told):
+            await synchronized(peer, MemoryEvents(), wanted=Filter(kinds=frozenset([1])))
+
+
+class Silent(FakePeer):
+    """Takes everything and answers nothing."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        pass
+
+
+async def test_a_peer_that_answers_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.3, None))
+    async with Silent(notes(3)).serving() as peer:
+        peer.compares = "silence"
+        with pytest.raises(ClientError, match=r"gave no answer within 0\.3 s"):
+            await synchronized(peer, MemoryEvents())
+
+
+async def test_pages_that_go_on_for_ever_end_where_time_does() -> None:
+    class Repeating(FakePeer):
+        async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+            if wanted[0].ids is None:
+                top = wanted[0].until or 1_000
+                await self.give(connection, name, make_event(content=f"{top}", created_at=top))
+            await self.send(connection, "EOSE", name, ["more"])
+
+    async with Repeating().serving() as peer:
+        peer.compares = "error"
+        found, _ = await synchronized(peer, MemoryEvents(), since=900, until=1000)
+        assert found.need == 101
+
+
+# connecting
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    ended = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(Disconnected, match="redirects, which is not followed"):
+        await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
+    await asyncio.wait_for(ended.wait(), 10)
+    server.close()
+
+
+async def test_tls_that_fails_is_named() -> None:
+    async with FakePeer().serving() as peer:
+        with pytest.raises(Disconnected, match=r"TLS failed|cannot connect"):
+            await PeerConnection.open(peer.url.replace("ws:", "wss:"), allow_private=True)
+
+
+async def test_a_half_open_socket_is_left() -> None:
+    ended = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)  # until the other side gives up
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(Disconnected, match=r"did not answer within 0\.2 s"):
+        await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True, within=0.2)
+    await asyncio.wait_for(ended.wait(), 10)
+    server.close()
