@@ -28,6 +28,7 @@ from relay.protocol.event import parse
 from relay.roles.answers import Answers, Told
 from relay.roles.channel import BrokenLink, FrameReader, Outbox
 from relay.roles.fair_queue import FairQueue
+from relay.roles.later_work import LaterWork
 from relay.roles.messages import (
     Answered,
     Ask,
@@ -117,12 +118,14 @@ class WriterRole:
         self._alive_due = 0.0
         page.begin(self._role)
         self._cost = TRANSACTION / 100  # seconds an event has taken lately
+        self._later = LaterWork(store, self._report)
         self._stopping = False
         self._bell, self._ring = os.pipe()
         os.set_blocking(self._bell, False)
         self._selector.register(self._bell, selectors.EVENT_READ, None)
         position = page.position()
         self._number = position.number + 1  # whoever kept something from before this start looks again
+        page.move(store.moving)
         page.commit(self._number, store.last_seq(), self._number)
         if store.missing is not None:
             page.miss(store.missing.first, store.missing.last)
@@ -155,6 +158,8 @@ class WriterRole:
             while not self._stopping:
                 self._receive(0.0 if self._queue else self._patience())
                 self._work()
+                if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
+                    self._commit()
                 self._record()
                 self._say_alive()
             self._finish()
@@ -171,7 +176,7 @@ class WriterRole:
     def _patience(self) -> float:
         """Seconds until there is something to do by itself."""
         due = self._alive_due if self._page.upto == self._recorded else min(self._alive_due, self._record_due)
-        return max(0.0, due - time.monotonic())
+        return max(0.0, min(due, self._later.due) - time.monotonic())
 
     def _say_alive(self) -> None:
         """Tell on the page that the writer works, and how it does."""
@@ -350,6 +355,7 @@ class WriterRole:
     def _commit(self) -> None:
         """Tell of what the last transaction changed: the page first, then every follower."""
         written = self._store.collect()
+        self._page.move(self._store.moving)
         if written.is_nothing():
             return
         self._number += 1

@@ -11,48 +11,21 @@ again, so that nothing older than what was told is ever kept.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from relay.protocol.groups import state
-from relay.protocol.groups.state import Group, Member
 from relay.protocol.session import Session
 from relay.server.supervision import Faults, Tasks
-from storage.base import PUBLIC, Readers, StorageError
+from storage.base import PUBLIC, PrimaryTables, Readers, StorageError
+from storage.groups import GroupLookups, is_privileged
 
 AT_ONCE: Final = 200  # keys looked up at once after commits were missed
 AGAIN: Final = 0.5  # seconds until another attempt where the database fails
 _KEY: Final = 64  # characters of a pubkey
 
-T = TypeVar("T")
 Known = Callable[[StorageError | None], None]  # called on the loop, with why it is not known if it is not
 
 log = logging.getLogger("tidings.memberships")
-
-
-class GroupTables(Protocol):
-    """What is asked of storage; see `storage.identities.types.Lookups`."""
-
-    def memberships(self, pubkeys: Sequence[str]) -> Sequence[tuple[str, str, Member, bool]]:
-        """Of which groups these keys are members."""
-
-    def member(self, pubkey: str, group_id: str) -> Member | None:
-        """How a key stands to a group."""
-
-    def groups_named(self, ids: Sequence[str]) -> list[Group]:
-        """Those with these ids."""
-
-
-class TableReader(Protocol):
-    """Where storage is asked; see `storage.base.Reader`."""
-
-    async def ask(self, work: Callable[[Any], T]) -> T:
-        """On a reading thread."""
-
-    def try_ask(self, work: Callable[[Any], T]) -> T | None:
-        """Here, where that takes a moment."""
-
-    def ask_here(self, work: Callable[[Any], T]) -> T:
-        """Here, however long it takes."""
 
 
 class ReadingConnection(Protocol):
@@ -71,7 +44,7 @@ class Memberships:
     """
 
     def __init__(
-        self, reader: TableReader, faults: Faults, less: Callable[[ReadingConnection, frozenset[str]], None]
+        self, reader: PrimaryTables, faults: Faults, less: Callable[[ReadingConnection, frozenset[str]], None]
     ) -> None:
         self._reader = reader
         self._tasks = Tasks(faults)
@@ -212,11 +185,7 @@ class Memberships:
             self._less(connection, gone)
 
 
-def is_privileged(member: Member) -> bool:
-    return bool(member.roles)
-
-
-def names_of(pubkeys: Sequence[str], tables: GroupTables) -> Mapping[str, frozenset[str]]:
+def names_of(pubkeys: Sequence[str], tables: GroupLookups) -> Mapping[str, frozenset[str]]:
     """By key, what audiences call the groups it is in."""
     found: dict[str, set[str]] = {pubkey: set() for pubkey in pubkeys}
     for pubkey, group_id, _, privileged in tables.memberships(pubkeys):
@@ -229,10 +198,10 @@ def _names_in(group_id: str, privileged: bool) -> set[str]:
     return {state.members(group_id), state.moderators(group_id)} if privileged else {state.members(group_id)}
 
 
-def readers_of(pubkeys: frozenset[str], tables: GroupTables) -> Readers:
+def readers_of(pubkeys: frozenset[str], tables: GroupLookups) -> Readers:
     """The names under which these keys read together."""
     return pubkeys.union(*names_of(sorted(pubkeys), tables).values()) if pubkeys else PUBLIC
 
 
-def _look_up_of(pubkeys: Sequence[str]) -> Callable[[GroupTables], Mapping[str, frozenset[str]]]:
+def _look_up_of(pubkeys: Sequence[str]) -> Callable[[GroupLookups], Mapping[str, frozenset[str]]]:
     return lambda tables: names_of(pubkeys, tables)

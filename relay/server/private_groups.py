@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 from relay.protocol.filter import Filter
-from relay.server.memberships import GroupTables, TableReader
+from storage.base import PrimaryTables
+from storage.groups import GroupLookups
 
 MOST_KEPT: Final = 10_000  # groups
 AT_ONCE: Final = 500  # looked up in one statement
@@ -26,7 +27,7 @@ def named(filters: Sequence[Filter]) -> frozenset[str]:
 class PrivateGroups(Generic[S]):
     """A cache, and an index of subscriptions (any hashable objects of the owner's). Used on the loop."""
 
-    def __init__(self, reader: TableReader, is_current: Callable[[], bool]) -> None:
+    def __init__(self, reader: PrimaryTables, is_current: Callable[[], bool]) -> None:
         self._reader = reader
         self._is_current = is_current
         self._private: OrderedDict[str, bool] = OrderedDict()
@@ -92,12 +93,12 @@ class PrivateGroups(Generic[S]):
         return list(self._naming)
 
 
-def private_among(group_ids: Iterable[str], tables: GroupTables) -> list[str]:
+def private_among(group_ids: Iterable[str], tables: GroupLookups) -> list[str]:
     """Those of these groups that are private, as the database has it."""
     return [group_id for group_id, private in _existing(group_ids, tables).items() if private]
 
 
-def _existing(group_ids: Iterable[str], tables: GroupTables) -> dict[str, bool]:
+def _existing(group_ids: Iterable[str], tables: GroupLookups) -> dict[str, bool]:
     """Those of these groups that there are, and whether they are private."""
     asked, found = list(group_ids), dict[str, bool]()
     for at in range(0, len(asked), AT_ONCE):

@@ -18,11 +18,12 @@ from relay.protocol.groups.state import Group
 from relay.protocol.session import Session
 from relay.server.fanout import LiveSubscription
 from relay.server.follow import Applied
-from relay.server.memberships import GroupTables, Known, Memberships, ReadingConnection, TableReader, readers_of
+from relay.server.memberships import Known, Memberships, ReadingConnection, readers_of
 from relay.server.private_groups import PrivateGroups, named, private_among
 from relay.server.supervision import Faults
-from storage.base import Readers
-from storage.identities.types import BoundKey
+from storage.base import PrimaryTables, Readers
+from storage.groups import GroupLookups
+from storage.identities.types import Lookups
 
 SHOWN: Final = 64  # characters of a group's id in a refusal
 # What a group tells of one key (NIP-29), by the tag or the field that names the key: put in or taken out, asked to come or go.
@@ -45,20 +46,13 @@ class ClosableConnection(ReadingConnection, Protocol):
         """Write what is queued."""
 
 
-class IdentityTables(GroupTables, Protocol):
-    """What is asked of storage where an identity asks."""
-
-    def keys(self, identity_id: str) -> list[BoundKey]:
-        """All keys it ever had."""
-
-
 class ReadAccess:
     """One of a front. All methods are called on the loop.
 
     `is_current`: whether all that was committed is applied here; what is kept is good only then.
     """
 
-    def __init__(self, reader: TableReader, is_current: Callable[[], bool], faults: Faults) -> None:
+    def __init__(self, reader: PrimaryTables, is_current: Callable[[], bool], faults: Faults) -> None:
         self._reader = reader
         self._is_current = is_current
         self._groups: PrivateGroups[LiveSubscription] = PrivateGroups(reader, is_current)
@@ -111,7 +105,7 @@ class ReadAccess:
             return found
         keys, refusable = session.keys, _refusable(filters, session.keys)
 
-        def look_up(tables: GroupTables) -> tuple[Readers, list[str]]:
+        def look_up(tables: GroupLookups) -> tuple[Readers, list[str]]:
             readers = readers_of(keys, tables)
             return readers, private_among(_outside(refusable, readers), tables)
 
@@ -123,7 +117,7 @@ class ReadAccess:
     async def readers_of_identity(self, identity_id: str) -> Readers:
         """Under which names a posting identity reads, as the database has it now: by its bound keys. Raises StorageError."""
 
-        def look_up(tables: IdentityTables) -> Readers:
+        def look_up(tables: Lookups) -> Readers:
             keys = frozenset(key.pubkey for key in tables.keys(identity_id) if key.revoked_at is None)
             return readers_of(keys, tables)
 
@@ -251,13 +245,13 @@ def _refusal(keys: frozenset[str], private: Sequence[str]) -> Reject:
     return Reject(Prefix.RESTRICTED, f"the group {shown} is for its members, and you are none")
 
 
-def _look_up_groups(group_ids: Sequence[str]) -> Callable[[GroupTables], list[Group]]:
+def _look_up_groups(group_ids: Sequence[str]) -> Callable[[GroupLookups], list[Group]]:
     return lambda tables: tables.groups_named(group_ids)
 
 
-def _look_up_private(group_ids: Sequence[str]) -> Callable[[GroupTables], list[str]]:
+def _look_up_private(group_ids: Sequence[str]) -> Callable[[GroupLookups], list[str]]:
     return lambda tables: private_among(group_ids, tables)
 
 
-def _look_up_readers(keys: frozenset[str]) -> Callable[[GroupTables], Readers]:
+def _look_up_readers(keys: frozenset[str]) -> Callable[[GroupLookups], Readers]:
     return lambda tables: readers_of(keys, tables)

@@ -101,6 +101,9 @@ class MemoryLog:
         self.tables = GroupsTables()
         self.looks = True  # whether look-ups take but a moment
 
+    moving = 0
+    unfinished = False
+
     # Writer
 
     def last_seq(self) -> int:
