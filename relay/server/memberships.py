@@ -28,7 +28,7 @@ Known = Callable[[StorageError | None], None]  # called on the loop, with why it
 log = logging.getLogger("tidings.memberships")
 
 
-class ReadingConnection(Protocol):
+class SessionHolder(Protocol):
     """A connection as those see it who decide what it may read."""
 
     session: Session
@@ -44,13 +44,13 @@ class Memberships:
     """
 
     def __init__(
-        self, reader: PrimaryTables, faults: Faults, less: Callable[[ReadingConnection, frozenset[str]], None]
+        self, reader: PrimaryTables, faults: Faults, less: Callable[[SessionHolder, frozenset[str]], None]
     ) -> None:
         self._reader = reader
         self._tasks = Tasks(faults)
         self._less = less
         self._names: dict[str, frozenset[str]] = {}  # by key, once they are known
-        self._connections: dict[str, dict[ReadingConnection, None]] = {}  # by key that they have proven
+        self._connections: dict[str, dict[SessionHolder, None]] = {}  # by key that they have proven
         self._asked: dict[str, list[Known]] = {}  # keys that are being looked up on another thread
         self._changed: set[str] = set()  # of these, those that were told of meanwhile
 
@@ -58,7 +58,7 @@ class Memberships:
         """How many keys are followed."""
         return len(self._connections)
 
-    def enter(self, connection: ReadingConnection, pubkey: str, known: Known) -> None:
+    def enter(self, connection: SessionHolder, pubkey: str, known: Known) -> None:
         """A connection has proven a key; `known` is called once its readers are complete, at once as a rule."""
         self._connections.setdefault(pubkey, {})[connection] = None
         if pubkey not in self._names and pubkey not in self._asked:
@@ -71,7 +71,7 @@ class Memberships:
         else:
             self._look_up(pubkey, known)
 
-    def leave(self, connection: ReadingConnection) -> None:
+    def leave(self, connection: SessionHolder) -> None:
         """A connection is gone."""
         for pubkey in connection.session.keys:
             others = self._connections.get(pubkey, {})
@@ -176,7 +176,7 @@ class Memberships:
         for connection in list(self._connections[pubkey]):
             self._tell(connection)
 
-    def _tell(self, connection: ReadingConnection) -> None:
+    def _tell(self, connection: SessionHolder) -> None:
         """Have the session know its readers, as far as they are known."""
         session = connection.session
         known = [self._names[pubkey] for pubkey in session.keys if pubkey in self._names]

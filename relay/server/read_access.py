@@ -18,7 +18,7 @@ from relay.protocol.groups.state import Group
 from relay.protocol.session import Session
 from relay.server.fanout import LiveSubscription
 from relay.server.follow import Applied
-from relay.server.memberships import Known, Memberships, ReadingConnection, readers_of
+from relay.server.memberships import Known, Memberships, SessionHolder, readers_of
 from relay.server.private_groups import PrivateGroups, named, private_among
 from relay.server.supervision import Faults
 from storage.base import PrimaryTables, Readers
@@ -33,7 +33,7 @@ BY: Final = frozenset((9021, 9022))
 Mark = tuple[int, int]
 
 
-class ClosableConnection(ReadingConnection, Protocol):
+class ClosableConnection(SessionHolder, Protocol):
     """A connection of which something may have to be closed."""
 
     def end(self, subscription: LiveSubscription, reason: Reject) -> None:
@@ -169,7 +169,7 @@ class ReadAccess:
         """Look nothing up any more."""
         await self._memberships.close()
 
-    def _lost(self, connection: ReadingConnection, gone: frozenset[str]) -> None:
+    def _lost(self, connection: SessionHolder, gone: frozenset[str]) -> None:
         one = cast(ClosableConnection, connection)
         self._shrunk[one] = self._shrunk.get(one, frozenset()) | gone
         if not self._delivering:
