@@ -215,7 +215,13 @@ async def _answer(
     if asked.submolt:  # which holds posts and their comments alone
         types = IN_SUBMOLTS if types is None else types & IN_SUBMOLTS
     since = None if asked.time == "all" else common.now() - SPANS[asked.time]
-    wanted = finding.HitConditions(types=types, mode=asked.mode, language=asked.language, filter=Filter(since=since))
+    wanted = finding.HitConditions(
+        types=types,
+        mode=asked.mode,
+        language=asked.language,
+        filter=Filter(since=since),
+        readers=await common.readers(hub, viewer),
+    )
     page = await finding.find(hub, asked.q, wanted, asked.limit, asked.cursor)
     found = await read(hub, page.hits, viewer, asked.events)
     more = page.next_cursor is not None
