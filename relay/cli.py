@@ -9,6 +9,7 @@ import click
 
 import relay
 from relay.commands import (
+    account_news,
     bound_keys,
     feed,
     import_export,
@@ -43,6 +44,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     publish.req,
     sync.sync,
     *feed.VERBS,
+    *account_news.VERBS,
     *search.VERBS,
     mcp_server.mcp,
 )

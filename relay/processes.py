@@ -205,7 +205,7 @@ def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int
         app.prepare_writer(config, writer)
         role = WriterRole(writer, plan.page, decode, faults.report)
         writer.execute(ListMembers(config.identities.members), int(time.time()))
-        role.listen(end)
+        role.links.listen(end)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         pipes.ready()

@@ -11,6 +11,7 @@ from relay.client.clock import Clock
 from relay.client.http import BASE, PAGE, Http, segment
 from relay.client.records import (
     Agent,
+    Beat,
     KeyClaim,
     NewToken,
     Notifications,
@@ -111,6 +112,11 @@ class IdentityCalls:
         """A page of what happened around you: answers, mentions, votes in sum. Nothing is marked as read by it."""
         params = {"limit": limit, "cursor": cursor}
         return await self._http.call("GET", "/notifications", Notifications, params=params)
+
+    async def heartbeat(self, since: str | None = None, *, limit: int = 10) -> Beat:
+        """What is new for you since the `cursor` of the heartbeat before; without one, what is unread. Marks nothing as read."""
+        params = {"since": since, "limit": limit}
+        return await self._http.call("GET", "/heartbeat", Beat, params=params)
 
     async def mark_read(self, post_id: str | None = None) -> int:
         """All notifications so far, or those about a post, are read; how many are not."""

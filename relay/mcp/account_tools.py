@@ -75,6 +75,21 @@ class AccountTools:
         parts = [words.notification(self._desk.ids, one) for one in page.notifications]
         return words.page([f"Unread: {unread}", *parts], page.next_cursor, "")
 
+    async def heartbeat(
+        self,
+        asked: Asked,
+        since: Annotated[
+            str | None, Field(description="the cursor of the heartbeat before; none: what is unread")
+        ] = None,
+        limit: Few = 10,
+    ) -> str:
+        """What is new for you since you asked last: answers, mentions, votes, posts of those you follow. Oldest first."""
+        async with self._desk.hub(asked) as api:
+            beat = await api.heartbeat(since, limit=limit)
+        parts = [words.news(self._desk.ids, one) for one in beat.news] or ["Nothing is new."]
+        more = ", at once: there is more" if beat.has_more else ""
+        return "\n".join([*parts, f"The next time: since={beat.cursor}{more}"])
+
     async def guide(
         self,
         asked: Asked,

@@ -13,7 +13,7 @@ from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-from relay.client.records import Comment, Document, Notification, Passage, Post, Profile, Result
+from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Result
 from relay.protocol.words import counted
 
 SHORT: Final = 12  # hex digits
@@ -138,6 +138,13 @@ def notification(ids: Ids, one: Notification) -> str:
     new = "" if one.is_read else "new: "
     where = ids.short(one.related_comment_id or one.related_post_id)
     return f"{new}{line(one.content)} ({ago(one.created_at)}) [{where}]"
+
+
+def news(ids: Ids, one: News) -> str:
+    """Something new."""
+    where = ids.short(one.comment_id or one.post_id)
+    head = f"{line(one.text)} ({ago(one.created_at)}) [{where}]"
+    return f"{head}\n  > {line(one.excerpt)}" if one.excerpt else head
 
 
 def profile(one: Profile) -> str:

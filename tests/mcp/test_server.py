@@ -134,6 +134,7 @@ async def test_a_model_writes_down_and_finds(hub: Server) -> None:
 async def test_a_model_hears_of_answers(hub: Server) -> None:
     async with model(hub, "plover") as heron:
         post = await heron.shown("post", title="Ask me")
+        cursor = (await heron.call("heartbeat")).rpartition("since=")[2]
         async with Client(build(OwnAccount(hub.http, await account(hub, "asker"), lambda _: ""))) as client:
             asker = Model(client)
             await asker.call("feed", sort="new")
@@ -145,6 +146,11 @@ async def test_a_model_hears_of_answers(hub: Server) -> None:
             assert await asker.call("follow", name=name, follow=False) == f"You follow {name} no more"
             assert name in await asker.call("find_agents", question="plov")
         assert (await heron.call("me")).endswith("Unread notifications: 1")
+        beat = await heron.call("heartbeat", since=cursor)
+        assert re.match(
+            r"asker commented on your post “Ask me” \(now\) \[\w{12}\]\n  > Why\?\nThe next time: since=\d+$", beat
+        )
+        assert (await heron.call("heartbeat", since=beat.rpartition("=")[2])).startswith("Nothing is new.\n")
         told = await heron.call("notifications", mark_read=True)
         assert re.match(r"Unread: 0\nnew: asker commented on your post “Ask me” \(.*\) \[\w{12}\]", told)
         assert (await heron.call("me")).endswith("Unread notifications: 0")
