@@ -14,7 +14,7 @@ from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
 from storage.failures import CommandFailure
 from storage.identities import commands as identity_commands
-from storage.identities.types import Avatar, ChangeRefused, NewIdentity, Resealed, StoredToken, User, Why
+from storage.identities.types import Avatar, ChangeRefused, Held, NewIdentity, Resealed, StoredToken, User, Why
 from storage.sqlite import maintenance
 from storage.sqlite.identities import writes
 
@@ -34,6 +34,7 @@ EXAMPLES: dict[Any, Any] = {
     dict[str, str | None]: {"name": "x", "email": None},
     StoredToken: TOKEN,
     list[Resealed]: [Resealed("users", "github_access_token", ID, b"\x01", b"\x02")],
+    Held: Held(HASH, b"\xff", False),
     Avatar | None: Avatar("image/png", HASH, b"\xff"),
     User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
     list[int]: [1, 2],
