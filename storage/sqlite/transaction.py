@@ -183,7 +183,8 @@ class Transaction:
         self._count(event, 1)
         if self._touch(event):
             packed = log_rows.pack_audience(audience)
-            self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed)
+            group_id = None if its_group is None else its_group.group.id
+            self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed, group_id)
         if self.known.any and self.group_events.came(event, its_group):
             self._is_complete = False
 

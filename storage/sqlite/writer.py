@@ -16,12 +16,12 @@ import msgspec
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import kinds
-from relay.protocol.admission import Action, Meaning, ProvisionIdentity
+from relay.protocol.admission import Action, Meaning, NumberIssue, ProvisionIdentity
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ContinueGroups, ListMembers
-from storage.sqlite import committed, database_file, maintenance, projections, removals
+from storage.sqlite import committed, database_file, maintenance, numbers, projections, removals
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.succeeding import succeed
@@ -294,6 +294,8 @@ class SqliteWriter:
             for action in admission.actions if admission.refusal is None else ():
                 if isinstance(action, GroupChange):
                     transaction.act_on_group(action)
+                elif isinstance(action, NumberIssue):
+                    numbers.give(self.connection, action)
                 else:
                     identities.act(self.connection, _from(incoming.origin, action), transaction, now)
         except Reject as refusal:
