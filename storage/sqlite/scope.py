@@ -90,6 +90,11 @@ def of_readers(
     return Scope(visible.all, now, FOR_EVER if upto is None else upto, after, excluded, visible)
 
 
+def group_ids(readers: Readers) -> list[str]:
+    """The groups whose members' events these readers may see."""
+    return sorted(_visible(readers).members)
+
+
 def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
     """Whether what is not entered anew yet of a moving group must not be shown to these readers."""
     return group.ended or (group.private and state.members(group.id) not in readers)
