@@ -119,14 +119,18 @@ def adopted(search: Search, model: Search) -> Search:
     return msgspec.structs.replace(search, **fields)
 
 
-async def open_reader(config: Config, processes: int = 1) -> SqliteStore:
-    """A reader of the configured data directory, which a writer has made, one of so many processes'. Raises StorageError."""
+async def open_reader(config: Config, processes: int = 1, page: SharedPage | None = None) -> SqliteStore:
+    """A reader of the configured data directory, which a writer has made, one of so many processes'. Raises StorageError.
+
+    With the `page` of the relay that is running, it need not look up what stands there.
+    """
     left = config.storage.cache_mib - config.storage.cache_mib // WRITERS_SHARE
     return await backend.open_reader(
         Path(config.server.data),
         readers=config.storage.readers,
         cache_mib=max(1, left // (processes * (config.storage.readers + 1))),  # the loop's connection is one more
         query_steps=config.storage.query_steps,
+        moving=None if page is None else lambda: page.moving,
     )
 
 
@@ -266,9 +270,9 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
     writer = await asyncio.to_thread(open_writer, config, url)
     try:
         secrets = await asyncio.to_thread(prepare_writer, config, writer)
-        store = await open_reader(config)
+        page = SharedPage(("front", "writer"), fronts=1, addresses=addresses(config))
+        store = await open_reader(config, page=page)
         try:
-            page = SharedPage(("front", "writer"), fronts=1, addresses=addresses(config))
             faults = Faults()
             asyncio.get_running_loop().set_exception_handler(faults.handle)
             thread = WriterThread(writer, page, decode_command, faults.report)

@@ -9,12 +9,14 @@ import click
 
 import relay
 from relay.commands import (
+    account_news,
     bound_keys,
     feed,
     import_export,
     key_tools,
     maintenance,
     master_secret,
+    mcp_server,
     publish,
     scan,
     search,
@@ -42,7 +44,9 @@ VERBS: Final[tuple[click.Command, ...]] = (
     publish.req,
     sync.sync,
     *feed.VERBS,
+    *account_news.VERBS,
     *search.VERBS,
+    mcp_server.mcp,
 )
 
 

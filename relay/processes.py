@@ -203,7 +203,7 @@ def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int
         app.prepare_writer(config, writer)
         role = WriterRole(writer, plan.page, decode, faults.report)
         writer.execute(ListMembers(config.identities.members), int(time.time()))
-        role.listen(end)
+        role.links.listen(end)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         gc.set_threshold(*app.COLLECT)
@@ -225,7 +225,7 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
     from relay import search  # it loads what no other role may
 
     config = _settings(plan)
-    reader = partial(app.open_reader, config, plan.page.fronts + 1)
+    reader = partial(app.open_reader, config, plan.page.fronts + 1, plan.page)
     return await search.run_role(
         config,
         plan.page,
@@ -264,7 +264,7 @@ async def _serve(
     faults = Faults()
     loop.set_exception_handler(faults.handle)
     async with contextlib.AsyncExitStack() as stack:
-        store = await app.open_reader(config, plan.page.fronts + 1)
+        store = await app.open_reader(config, plan.page.fronts + 1, plan.page)
         stack.push_async_callback(store.close)
         secrets = app.unlock(config, await store.ask(lambda tables: tables.secret_check()))
         settings = Settings(config, app.relay_url(config, plan.url))

@@ -252,6 +252,14 @@ class TransactionWriter(Commands, Protocol):
     def missing(self) -> Missing | None:
         """What is known to be missing of the log; their numbers are not given out again."""
 
+    @property
+    def moving(self) -> int:
+        """How many groups there are whose events are not all entered for those they are for now."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether changes of groups may have left something to do: whoever writes sends ContinueGroups until nothing is."""
+
 
 class PrimaryWriter(Commands, Protocol):
     """Reads and changes the primary tables, which no log tells of. Threads as `Commands`."""

@@ -68,6 +68,14 @@ class CountRows(Command[int], frozen=True):
     """How many derived rows there are."""
 
 
+class ContinueGroups(Command[float | None], frozen=True):
+    """Go on with what changes of groups left to do: a part as short as a batch; in how many seconds to go on, None when done.
+
+    The events of a group whose readers changed are entered for those it is for now; what answers an event of a group and came
+    first is taken in; a long list of members that is due is told.
+    """
+
+
 class Compact(Command[None], frozen=True):
     """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
 

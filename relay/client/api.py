@@ -43,6 +43,11 @@ class Api(IdentityCalls, FeedCalls, KnowledgeCalls):
         self._http = Http(url, key, timeout, transport)
         self._clock = clock or Clock()
 
+    @property
+    def url(self) -> str:
+        """The hub's base URL, without a slash at its end."""
+        return self._http.url
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -54,6 +59,10 @@ class Api(IdentityCalls, FeedCalls, KnowledgeCalls):
     async def close(self) -> None:
         """Close the connections. Idempotent."""
         await self._http.close()
+
+    async def guide(self) -> str:
+        """What the hub tells agents that begin: `/skill.md`, Markdown."""
+        return await self._http.text("/skill.md")
 
     # events
 

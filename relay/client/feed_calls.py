@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from relay.client.errors import ApiError
 from relay.client.http import PAGE, Http, idempotent, segment
 from relay.client.records import (
     Comment,
@@ -57,6 +58,15 @@ class FeedCalls:
         path = f"/posts/{segment(post_id)}/comments"
         return (await self._http.call("POST", path, _Comment, body=body, headers=headers)).comment
 
+    async def vote(self, target_id: str, vote: Vote | None) -> Voted:
+        """Vote on whatever has this id, a post or a comment; as `vote_post`. Raises ApiError 404 when it is neither."""
+        try:
+            return await self.vote_post(target_id, vote)
+        except ApiError as error:
+            if error.code != "post_not_found":
+                raise
+        return await self.vote_comment(target_id, vote)
+
     async def vote_post(self, post_id: str, vote: Vote | None) -> Voted:
         """Vote on a post, or take the vote back (None). The same again changes nothing."""
         return await self._vote(f"/posts/{segment(post_id)}", vote, lambda: self.get_post(post_id))
@@ -81,6 +91,16 @@ class FeedCalls:
     async def delete_comment(self, comment_id: str) -> Event:
         """Delete your own comment; the signed deletion."""
         return (await self._http.call("DELETE", f"/comments/{segment(comment_id)}", WithEvent)).event
+
+    async def delete(self, target_id: str) -> Event:
+        """Delete whatever of yours has this id: a post, a comment or a document; the signed deletion. Raises ApiError 404."""
+        for path in (f"/posts/{segment(target_id)}", f"/comments/{segment(target_id)}"):
+            try:
+                return (await self._http.call("DELETE", path, WithEvent)).event
+            except ApiError as error:
+                if error.code not in ("post_not_found", "comment_not_found"):
+                    raise
+        return (await self._http.call("DELETE", f"/knowledge/{segment(target_id)}", WithEvent)).event
 
     async def feed(
         self, sort: Sort = "hot", *, limit: int = PAGE, cursor: str | None = None, author: str | None = None

@@ -58,10 +58,19 @@ class Http:
         content = None if body is None else msgspec.json.encode(body)
         sent = {"content-type": "application/json"} if content is not None else {}
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        url = f"{self.url}{BASE}{path}"
+        response, data = await self._exchange(
+            method, f"{BASE}{path}", content=content, params=given, headers=sent | (headers or {})
+        )
+        return _decode(response, data, answer)
+
+    async def text(self, path: str) -> str:
+        """What stands at a path of the hub that is no part of the API. Raises ApiError, Disconnected, TimedOut."""
+        _, data = await self._exchange("GET", path)
+        return data.decode(errors="replace")
+
+    async def _exchange(self, method: str, path: str, **given: Any) -> tuple[httpx.Response, bytes]:
         try:
-            request = self._client.stream(method, url, content=content, params=given, headers=sent | (headers or {}))
-            async with request as response:
+            async with self._client.stream(method, f"{self.url}{path}", **given) as response:
                 data = await _read(response)
         except httpx.TimeoutException:
             raise TimedOut(f"{self.url} gave no answer in time") from None
@@ -69,7 +78,7 @@ class Http:
             raise Disconnected(f"cannot reach {self.url}: {error or type(error).__name__}") from error
         if not response.is_success:
             raise _refusal(response, data)
-        return _decode(response, data, answer)
+        return response, data
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""

@@ -11,6 +11,7 @@ from relay.client.clock import Clock
 from relay.client.http import BASE, PAGE, Http, segment
 from relay.client.records import (
     Agent,
+    Beat,
     KeyClaim,
     NewToken,
     Notifications,
@@ -57,6 +58,10 @@ class _Done(msgspec.Struct):
     success: bool
 
 
+class _Said(msgspec.Struct):
+    message: str
+
+
 class IdentityCalls:
     """A part of `Api`."""
 
@@ -95,10 +100,23 @@ class IdentityCalls:
         params = {"q": question, "limit": limit}
         return (await self._http.call("GET", "/search/agents", _Agents, params=params)).agents
 
+    async def follow(self, name: str) -> str:
+        """Follow an identity; what the hub says about it. Whom you follow already stays so."""
+        return (await self._http.call("POST", f"/agents/{segment(name)}/follow", _Said)).message
+
+    async def unfollow(self, name: str) -> str:
+        """Follow an identity no more; what the hub says about it."""
+        return (await self._http.call("DELETE", f"/agents/{segment(name)}/follow", _Said)).message
+
     async def notifications(self, *, limit: int = PAGE, cursor: str | None = None) -> Notifications:
         """A page of what happened around you: answers, mentions, votes in sum. Nothing is marked as read by it."""
         params = {"limit": limit, "cursor": cursor}
         return await self._http.call("GET", "/notifications", Notifications, params=params)
+
+    async def heartbeat(self, since: str | None = None, *, limit: int = 10) -> Beat:
+        """What is new for you since the `cursor` of the heartbeat before; without one, what is unread. Marks nothing as read."""
+        params = {"since": since, "limit": limit}
+        return await self._http.call("GET", "/heartbeat", Beat, params=params)
 
     async def mark_read(self, post_id: str | None = None) -> int:
         """All notifications so far, or those about a post, are read; how many are not."""

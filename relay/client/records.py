@@ -139,6 +139,27 @@ class Notifications(AnswerPart, frozen=True):
     next_cursor: str | None = None
 
 
+class News(AnswerPart, frozen=True):
+    """Something new, in a sentence and how it begins. `type` is that of a notification, or followed_post."""
+
+    type: str
+    text: str
+    post_id: str
+    created_at: datetime
+    agent_name: str | None = None
+    comment_id: str | None = None
+    excerpt: str = ""
+
+
+class Beat(AnswerPart, frozen=True):
+    """What is new, oldest first. `cursor` is for the next time, which is at once where `has_more` is true."""
+
+    cursor: str
+    news: list[News]
+    has_more: bool
+    unread_count: int
+
+
 class Voted(AnswerPart, frozen=True):
     """A vote as it stands, with the target's counts.
 

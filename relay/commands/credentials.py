@@ -99,16 +99,22 @@ def hub_url(given: str | None) -> str:
 
 def api_key(url: str, file: str | None) -> str:
     """The key for a hub: from the file, the environment, the saved ones. Raises Misuse, Complaint."""
+    key = find_key(url, file)
+    if key is None:
+        raise Misuse(
+            f"no API key for {url}: `tidings register NAME --save` gets one, --key-file or {KEY_VARIABLE} gives one"
+        )
+    return key
+
+
+def find_key(url: str, file: str | None) -> str | None:
+    """The key for a hub, None where there is none. Raises Misuse for what is no key, Complaint."""
     if file is not None:
         return _checked(_first_line(file), file)
     if KEY_VARIABLE in os.environ:
         return _checked(os.environ[KEY_VARIABLE].strip(), KEY_VARIABLE)
     account = load().accounts.get(url)
-    if account is None:
-        raise Misuse(
-            f"no API key for {url}: `tidings register NAME --save` gets one, --key-file or {KEY_VARIABLE} gives one"
-        )
-    return account.api_key
+    return None if account is None else account.api_key
 
 
 def _first_line(file: str) -> str:

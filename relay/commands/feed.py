@@ -26,7 +26,7 @@ MAX_PAGE: Final = 100
 hub_option = click.option(
     "--hub", metavar="URL", help=f"The hub, http(s)://…. Else {URL_VARIABLE}, else the saved one."
 )
-_key = click.option(
+key_option = click.option(
     "--key-file", metavar="FILE", help=f"Holds the API key; -: stdin. Else {KEY_VARIABLE}, else the saved one."
 )
 
@@ -35,7 +35,7 @@ def with_api(verb: Callable[..., T]) -> Callable[..., T]:
     """Give a verb --hub and --key-file; it gets the Api with the key for that hub as `api`."""
 
     @hub_option
-    @_key
+    @key_option
     @functools.wraps(verb)
     def command(*args: Any, hub: str | None, key_file: str | None, **kwargs: Any) -> T:
         from relay.client import Api
@@ -160,12 +160,7 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
     from relay.client import ApiError
 
     try:
-        return await api.vote_post(target, choice)
-    except ApiError as error:
-        if error.code != "post_not_found":
-            raise
-    try:
-        return await api.vote_comment(target, choice)
+        return await api.vote(target, choice)
     except ApiError as error:
         if error.code != "comment_not_found":
             raise

@@ -10,7 +10,8 @@ import msgspec
 
 from relay.client.errors import ClientError, TimedOut
 from relay.client.messages import NotCompared
-from relay.federation.connection import ANSWER_WITHIN, Misbehaved, PeerConnection
+from relay.federation.connection import PeerConnection
+from relay.federation.link import ANSWER_WITHIN, Misbehaved
 from relay.protocol.filter import Filter
 from relay.protocol.negentropy import ItemSet, MalformedNegentropy, Reconciliation
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC, Limits, Outcome, Reader
+from storage.base import PUBLIC, ComparedLog, Limits, Log, Outcome
 
 
 class LocalEvents(Protocol):
@@ -22,10 +22,14 @@ class LocalEvents(Protocol):
         """Check ids and signatures and store what the rules of this relay take; one outcome each, in order."""
 
 
-class PublicEvents:
-    """The reading half of LocalEvents, over a reader: nothing that has a reader of its own is ever told to a peer."""
+class PublicLog(Log, ComparedLog, Protocol):
+    """The log as a synchronization reads it."""
 
-    def __init__(self, reader: Reader) -> None:
+
+class PublicEvents:
+    """The reading half of LocalEvents, over the log: nothing that has a reader of its own is ever told to a peer."""
+
+    def __init__(self, reader: PublicLog) -> None:
         self._reader = reader
 
     async def items(self, wanted: Filter, most: int) -> list[tuple[int, bytes]]:

@@ -12,6 +12,7 @@ from relay.client.errors import Refused
 from relay.client.messages import Ok
 from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
+from relay.federation.stored import stored
 from relay.federation.verdicts import FIRST, Fate, Verdict, verdict, withheld
 from relay.protocol.event import Event, parse
 from relay.protocol.filter import Filter
@@ -123,7 +124,7 @@ class Downloads:
     async def _given(self, ids: list[str]) -> list[Event]:
         for pause in (*PAUSES, None):
             try:
-                return (await self._connection.stored((Filter(ids=frozenset(ids)),), len(ids)))[0]
+                return (await stored(self._connection, (Filter(ids=frozenset(ids)),), len(ids)))[0]
             except Refused as refusal:
                 said = verdict(Ok("", False, str(refusal)))
                 if said.fate is not Fate.LATER or pause is None:

@@ -14,6 +14,7 @@ import msgspec
 from relay.federation.comparison import CannotCompare, TooManyToCompare, compare
 from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
+from relay.federation.stored import stored
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.negentropy import ItemSet
@@ -107,7 +108,7 @@ class Walk:
         """The peer's events read page by page, the newest first, each page compared with what is here."""
         top = until
         while top >= since:
-            events, complete = await self._connection.stored((_within(self._wanted, since, top, PAGE),), 2 * PAGE)
+            events, complete = await stored(self._connection, (_within(self._wanted, since, top, PAGE),), 2 * PAGE)
             oldest = min((event.created_at for event in events), default=since)
             if complete or not events:
                 yield await self._compared_page(events, since, top)

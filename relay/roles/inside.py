@@ -26,7 +26,7 @@ class WriterThread:
     def connect(self) -> socket.socket:
         """An end for a link; before `start`."""
         ours, theirs = socket.socketpair()
-        self.role.attach(theirs)
+        self.role.links.attach(theirs)
         return ours
 
     def start(self) -> None:

@@ -47,7 +47,7 @@ SILENT: Final = 5.0  # seconds without a sign of life after which a role is take
 MANY: Final = 100_000  # addresses that a front has room for
 PROOFS: Final = 50_000  # used proofs that a front has room for
 SOURCES: Final = 50_000  # whose commands are counted
-_POSITION: Final = 5  # number, upto, primary; the first and last seq that are missing
+_POSITION: Final = 6  # number, upto, primary; the first and last seq that are missing; moving
 _AT: Final = {name: at for at, name in enumerate(COUNTERS)}
 
 
@@ -114,6 +114,15 @@ class SharedPage:
     def miss(self, first: int, last: int) -> None:
         """Events are missing; called by the writer at its start."""
         self._numbers[3], self._numbers[4] = first, last
+
+    @property
+    def moving(self) -> int:
+        """How many groups there are whose events are being entered for others than before: while there are none, nobody looks."""
+        return self._numbers[5]
+
+    def move(self, groups: int) -> None:
+        """So many are; called by the writer, before anybody is told of the change."""
+        self._numbers[5] = groups
 
     # counters
 

@@ -5,16 +5,12 @@ One turn of its loop: take what has arrived, make one transaction of what fits i
 of any other; store the page's numbers; append the commit to every link, then the answers; send what the sockets take. So whoever
 has an answer can see on the page that it is committed, and a follower hears of a commit before its sender hears that it is done.
 
-Nothing here waits for a client: sockets do not block (`channel.Outbox`), and what is unanswered is bounded by the credits of
+Nothing here waits for a client: sockets do not block (`role_links`), and what is unanswered is bounded by the credits of
 whoever sends. An exception fails its batch or its command; the loop goes on.
 """
 
-import contextlib
 import logging
 import math
-import os
-import selectors
-import socket
 import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -26,8 +22,8 @@ from relay.errors import Changed, Prefix, Reject, TooFast
 from relay.protocol import kinds
 from relay.protocol.event import parse
 from relay.roles.answers import Answers, Told
-from relay.roles.channel import BrokenLink, FrameReader, Outbox
 from relay.roles.fair_queue import FairQueue
+from relay.roles.later_work import LaterWork
 from relay.roles.messages import (
     Answered,
     Ask,
@@ -44,6 +40,7 @@ from relay.roles.messages import (
     to_writer,
 )
 from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
+from relay.roles.role_links import RoleLink, RoleLinks
 from storage import failures
 from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
 from storage.failures import CommandFailure
@@ -51,36 +48,20 @@ from storage.failures import CommandFailure
 TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
 MOST: Final = 1000  # events of one transaction
 LEAST: Final = 16
-LOG_BYTES: Final = 16 * 1024 * 1024  # of commits that a follower has not taken; beyond, it is behind
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
 ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
 SENT_WITHIN: Final = 2.0  # seconds in which what is unsent may still go out at the end
-_READ: Final = 1024 * 1024
-_BEHIND: Final = encode(Behind())
 
 Report = Callable[[str, BaseException], None]  # what nobody foresaw: where, and what
 
 log = logging.getLogger("tidings.writer")
 
 
-class _Link:
-    """One role at the other end of a socket."""
-
-    def __init__(self, sock: socket.socket, number: int) -> None:
-        self.socket = sock
-        self.number = number
-        self.reader = FrameReader()
-        self.outbox = Outbox(sock, LOG_BYTES, _BEHIND)
-        self.follows = False
-        self.kinds: frozenset[int] | None = None  # of which it is only told that some came; None: it is told everything
-        self.events = selectors.EVENT_READ
-
-
 class _Job(msgspec.Struct, gc=False):
     """An event or a command that waits, and whose it is."""
 
-    link: _Link
+    link: RoleLink
     wanted: Entry | Ask
 
 
@@ -90,7 +71,10 @@ def _unix_time() -> float:
 
 
 class WriterRole:
-    """Owns the store while it runs. `commands` decodes what `Ask` carries, `now` gives unix seconds."""
+    """Owns the store while it runs. `commands` decodes what `Ask` carries, `now` gives unix seconds.
+
+    Roles are served through `links`: attached, or by what they connect to.
+    """
 
     def __init__(
         self,
@@ -107,9 +91,7 @@ class WriterRole:
         self._now = now
         self._queue: FairQueue[_Job] = FairQueue()
         self._answers = Answers()
-        self._selector = selectors.DefaultSelector()
-        self._links: dict[int, _Link] = {}
-        self._made = 0
+        self.links = RoleLinks(self._take, self._dropped)
         self._role = page.roles.index("writer")
         self._faults = 0
         self._faulty_until = 0.0
@@ -117,61 +99,45 @@ class WriterRole:
         self._alive_due = 0.0
         page.begin(self._role)
         self._cost = TRANSACTION / 100  # seconds an event has taken lately
+        self._later = LaterWork(store, self._report)
         self._stopping = False
-        self._bell, self._ring = os.pipe()
-        os.set_blocking(self._bell, False)
-        self._selector.register(self._bell, selectors.EVENT_READ, None)
         position = page.position()
         self._number = position.number + 1  # whoever kept something from before this start looks again
+        page.move(store.moving)
         page.commit(self._number, store.last_seq(), self._number)
         if store.missing is not None:
             page.miss(store.missing.first, store.missing.last)
         self._recorded = store.last_seq()
         self._record_due = 0.0
 
-    def attach(self, sock: socket.socket) -> None:
-        """Serve the role at the other end of this socket, before or while `run` runs on its own thread."""
-        sock.setblocking(False)
-        self._made += 1
-        link = _Link(sock, self._made)
-        self._links[link.number] = link
-        self._selector.register(sock, selectors.EVENT_READ, link)
-
-    def listen(self, listener: socket.socket) -> None:
-        """Serve whoever connects to this listening socket."""
-        listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, listener)
-
     def stop(self) -> None:
         """Finish what has been sent so far and end `run`. For any thread and for signal handlers."""
         self._stopping = True
-        os.write(self._ring, b"!")
+        self.links.wake()
 
     def run(self, ends: Sequence[int] = ()) -> None:
         """Work until `stop`, or until one of the descriptors `ends` becomes readable."""
-        for end in ends:
-            self._selector.register(end, selectors.EVENT_READ, end)
+        self.links.watch(ends)
         try:
-            while not self._stopping:
-                self._receive(0.0 if self._queue else self._patience())
+            while not self._stopping and not self.links.ended:
+                self.links.receive(0.0 if self._queue else self._patience())
                 self._work()
+                if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
+                    self._commit()
                 self._record()
                 self._say_alive()
             self._finish()
         finally:
-            for link in list(self._links.values()):
-                self._drop(link)
-            self._selector.close()
+            self.links.drop_all()
 
     def close(self) -> None:
         """Let go of what `stop` uses; when nobody calls that any more."""
-        os.close(self._bell)
-        os.close(self._ring)
+        self.links.close()
 
     def _patience(self) -> float:
         """Seconds until there is something to do by itself."""
         due = self._alive_due if self._page.upto == self._recorded else min(self._alive_due, self._record_due)
-        return max(0.0, due - time.monotonic())
+        return max(0.0, min(due, self._later.due) - time.monotonic())
 
     def _say_alive(self) -> None:
         """Tell on the page that the writer works, and how it does."""
@@ -206,55 +172,17 @@ class WriterRole:
 
     def _finish(self) -> None:
         """What arrived is done and answered, as far as it can be sent."""
-        self._receive(0.0)
+        self.links.receive(0.0)
         while self._queue:
             self._work()
-            self._receive(0.0)
+            self.links.receive(0.0)
         deadline = time.monotonic() + SENT_WITHIN
-        while any(not link.outbox.is_empty() for link in self._links.values()) and time.monotonic() < deadline:
-            self._receive(0.05)
+        while any(not link.outbox.is_empty() for link in self.links) and time.monotonic() < deadline:
+            self.links.receive(0.05)
 
     # receiving
 
-    def _receive(self, timeout: float | None) -> None:
-        for key, mask in self._selector.select(timeout):
-            data = key.data
-            if isinstance(data, _Link):
-                if mask & selectors.EVENT_WRITE:
-                    self._flush(data)
-                if mask & selectors.EVENT_READ:
-                    self._read(data)
-            elif isinstance(data, socket.socket):
-                self._accept(data)
-            elif data is None:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._bell, 100)
-            else:
-                self._stopping = True  # the supervisor is gone
-
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionError):
-            sock, _ = listener.accept()
-            self.attach(sock)
-
-    def _read(self, link: _Link) -> None:
-        try:
-            while link.number in self._links:
-                data = link.socket.recv(_READ)
-                if not data:
-                    self._drop(link)
-                    return
-                for body in link.reader.feed(data):
-                    self._take(link, body)
-                if len(data) < _READ:
-                    return
-        except BlockingIOError:
-            return
-        except (OSError, BrokenLink, msgspec.DecodeError) as error:
-            log.warning("a link broke: %s", error)
-            self._drop(link)
-
-    def _take(self, link: _Link, body: bytes) -> None:
+    def _take(self, link: RoleLink, body: bytes) -> None:
         message = to_writer(body)
         if isinstance(message, Submit):
             for entry in message.entries:
@@ -270,21 +198,17 @@ class WriterRole:
             link.follows = True
             link.kinds = None if message.kinds is None else frozenset(message.kinds)
             link.outbox.answer(encode(Behind(self._number, self._page.upto)))  # the rest comes as it is committed
-            self._flush(link)
+            self.links.flush(link)
 
-    def _drop(self, link: _Link) -> None:
-        """The other side is gone; what it sent is still done."""
-        if self._links.pop(link.number, None) is not None:
-            self._selector.unregister(link.socket)
-            link.socket.close()
-            self._tell(self._answers.hang_up(link.number))
+    def _dropped(self, number: int) -> None:
+        self._tell(self._answers.hang_up(number))
 
     def _tell(self, told: Told) -> None:
         for (number, token), recalled in told:
-            link = self._links.get(number)
+            link = self.links.get(number)
             if link is not None:
                 link.outbox.answer(encode(CommandResult(token, encode(recalled))))
-                self._flush(link)
+                self.links.flush(link)
 
     # working
 
@@ -339,7 +263,7 @@ class WriterRole:
         self._page.store(self._role, busy=0)
         self._commit()
         job.link.outbox.answer(encode(CommandResult(job.wanted.token, value, reason)))
-        self._flush(job.link)
+        self.links.flush(job.link)
 
     def _count(self, quota: Quota) -> None:
         """Raises TooFast where there were too many of these from there."""
@@ -350,6 +274,7 @@ class WriterRole:
     def _commit(self) -> None:
         """Tell of what the last transaction changed: the page first, then every follower."""
         written = self._store.collect()
+        self._page.move(self._store.moving)
         if written.is_nothing():
             return
         self._number += 1
@@ -357,13 +282,13 @@ class WriterRole:
         upto = self._store.last_seq()
         self._page.commit(self._number, upto, primary)
         body = encode(Commit(self._number, upto, written.events, written.removed, written.changes))
-        for link in list(self._links.values()):
+        for link in self.links:
             if link.follows and link.kinds is None:
                 link.outbox.commit(body)
-                self._flush(link)
+                self.links.flush(link)
             elif link.kinds is not None and _concerns(written, link.kinds):
                 link.outbox.commit(encode(Commit(self._number, upto, [], written.removed, written.changes)))
-                self._flush(link)
+                self.links.flush(link)
 
     def _answer(self, jobs: list[_Job], outcomes: Sequence[Outcome], failed: bool) -> None:
         answers: dict[int, Outcomes] = {}
@@ -378,24 +303,10 @@ class WriterRole:
             else:
                 answer.others.append(_other(token, outcome))
         for number, answer in answers.items():
-            link = self._links.get(number)
+            link = self.links.get(number)
             if link is not None:
                 link.outbox.answer(encode(answer))
-                self._flush(link)
-
-    def _flush(self, link: _Link) -> None:
-        """Send what the socket takes, and wait for it to take the rest."""
-        if link.number not in self._links:
-            return
-        try:
-            done = link.outbox.flush()
-        except OSError:
-            self._drop(link)
-            return
-        events = selectors.EVENT_READ if done else selectors.EVENT_READ | selectors.EVENT_WRITE
-        if events != link.events:
-            link.events = events
-            self._selector.modify(link.socket, events, link)
+                self.links.flush(link)
 
 
 def _concerns(written: Written, wanted: frozenset[int]) -> bool:

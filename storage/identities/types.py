@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from relay.protocol.facts import PendingKeyClaim
+from storage.groups import GroupLookups
 
 MAX_KEYS: Final = 20  # bound keys of one identity
 MAX_KEYS_EVER: Final = 200  # those that were unbound, too
@@ -245,5 +246,7 @@ class SecretLookups(Protocol):
         """What tells the master secret that everything here is encrypted under; None for a new database."""
 
 
-class Lookups(IdentityLookups, KeyLookups, TokenLookups, UserLookups, AgentLookups, SecretLookups, Protocol):
+class Lookups(
+    IdentityLookups, KeyLookups, TokenLookups, UserLookups, AgentLookups, SecretLookups, GroupLookups, Protocol
+):
     """What can be read; blocking, called on a reader's or the writer's thread."""

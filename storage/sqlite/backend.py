@@ -3,6 +3,7 @@
 Opened here; events are written by `writer`, found by `reader`, looked after by `tools`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from relay.protocol.admission import Meaning
@@ -42,10 +43,17 @@ def open_writer(
     return writer
 
 
-async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_steps: int = 20_000) -> SqliteStore:
+async def open_reader(
+    path: Path,
+    readers: int = 2,
+    cache_mib: int = 64,
+    query_steps: int = 20_000,
+    moving: Callable[[], int] | None = None,
+) -> SqliteStore:
     """Readers of the data directory `path`: `readers` connections, each with its thread.
 
-    `query_steps` bounds the work of one query, in thousands of SQLite instructions. Raises StorageError when there is no
+    `query_steps` bounds the work of one query, in thousands of SQLite instructions. `moving` tells whether the events of any group
+    are being entered for others (SharedPage.moving); where nobody knows, every query looks. Raises StorageError when there is no
     database of this version.
     """
     connections: list[reader.ReadingConnection] = []
@@ -56,4 +64,4 @@ async def open_reader(path: Path, readers: int = 2, cache_mib: int = 64, query_s
         for connection in connections:
             await connection.close()
         raise
-    return SqliteStore(path, connections, cache_mib)
+    return SqliteStore(path, connections, cache_mib, moving)

@@ -37,6 +37,7 @@ class Changes:
             int(incoming.door),
             incoming.received_at,
             incoming.wire,
+            row.group or None,
         )
 
     def take(self, row: LogRow) -> None:

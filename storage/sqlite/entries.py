@@ -8,6 +8,7 @@ the prefixes that are theirs, and nothing is filtered afterwards.
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from relay.protocol import event as events
@@ -27,6 +28,7 @@ MAX_PLAIN_VALUE: Final = 200  # bytes of a tag value; longer ones are entered by
 _HEX64: Final = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
+@lru_cache(maxsize=32_768)
 def reader_prefix(reader: str) -> bytes:
     """The prefix of what one reader (a pubkey or a group id) may see beside public events."""
     return b"R" + hashlib.sha256(reader.encode()).digest()[:16]

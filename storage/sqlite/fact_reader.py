@@ -13,6 +13,8 @@ from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need, TokenState, Version, target_of
 from storage.sqlite import entries, log_rows
 from storage.sqlite.changes import Changes, deleter_name
+from storage.sqlite.groups.facts import GroupFacts
+from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities.reads import Bindings, SqliteLookups, sql
 from storage.sqlite.log_rows import AT_ONCE, LogRow
 from storage.sqlite.statements import SIZES, listed, named, padded
@@ -32,6 +34,8 @@ class FactReader:
         changes: Changes,
         bindings: Bindings,
         passages: dict[str, int],
+        *,
+        known: KnownGroups,
     ) -> None:
         self._connection = connection
         self._facts = facts
@@ -41,6 +45,7 @@ class FactReader:
         self._held = 0
         self.present: dict[str, bool] = {}
         self.rows: dict[str, LogRow] = {}
+        self._groups = GroupFacts(connection, facts, changes, self.rows, known)
 
     def is_full(self) -> bool:
         """Whether so much is held that what is not needed now should be forgotten."""
@@ -53,6 +58,10 @@ class FactReader:
         self._facts.events.clear()
         self._facts.targets.clear()
 
+    def forget_row(self, event_id: str) -> None:
+        """The row of a stored event is not what was read."""
+        self.rows.pop(event_id, None)
+
     def look_up(self, needs: Iterable[Need]) -> None:
         """Find all of it, but for events once there is no room for more (`is_full`): those are looked up when their turn comes."""
         wanted: dict[str, dict[str, None]] = {}
@@ -63,8 +72,14 @@ class FactReader:
             self._look_up_marks(list(ids), list(pubkeys))
         if "events" in wanted and "targets" in wanted:
             self._hold([*wanted["events"], *wanted["targets"]])
+        group_of = wanted.pop("group_of", None)
+        if group_of is not None:
+            wanted["group_of"] = group_of  # after the events themselves
         for name, keys in wanted.items():
-            _FAMILIES[name](self, list(keys))
+            if name in _FAMILIES:
+                _FAMILIES[name](self, list(keys))
+            else:
+                self._groups.look_up(name, list(keys))
 
     def hold_versions(self, batch: Iterable[Event]) -> None:
         """Read what these events may replace: its entries go with it."""

@@ -16,12 +16,13 @@ Audience = tuple[str, ...] | None
 
 
 class LogRow(msgspec.Struct, frozen=True, gc=False):
-    """An event in the log, or about to be. `size` is that of its wire form in bytes."""
+    """An event in the log, or about to be. `size` is that of its wire form in bytes, `group` the number of its group or 0."""
 
     seq: int
     event: Event
     audience: Audience
     size: int
+    group: int = 0
 
 
 def of_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> list[LogRow]:
@@ -39,12 +40,19 @@ def _read(connection: sqlite3.Connection, name: str, placeholder: str, values: l
         return []
     values = padded(values)
     sql = listed(named("write")[name], (placeholder, len(values)))
-    seqs, audiences, wires = connection.execute(sql, values).fetchone()
+    seqs, audiences, groups, wires = connection.execute(sql, values).fetchone()
     if seqs is None:
         return []
+    rows = zip(seqs.split(","), audiences.split(","), groups.split(","), wires.split(b"\n"), strict=True)
     return [
-        LogRow(int(seq), events.parse(wire), unpack_audience(bytes.fromhex(audience) if audience else None), len(wire))
-        for seq, audience, wire in zip(seqs.split(","), audiences.split(","), wires.split(b"\n"), strict=True)
+        LogRow(
+            int(seq),
+            events.parse(wire),
+            unpack_audience(bytes.fromhex(audience) if audience else None),
+            len(wire),
+            int(group),
+        )
+        for seq, audience, group, wire in rows
     ]
 
 

@@ -18,7 +18,8 @@ from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
 from storage.base import SMALLEST_PAGE, TooCostly
 from storage.sqlite import entries, query
-from storage.sqlite.query import FOR_EVER, Arm, Give, Place, QueryPlan
+from storage.sqlite.query import FOR_EVER, Arm, Give, QueryPlan
+from storage.sqlite.scope import Scope
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 FIRST_EVENTS: Final = 500
@@ -31,24 +32,16 @@ _ENUMERATE: Final = 512  # arms above which it may pay to look which exist
 _FEW: Final = (
     8  # kinds up to which it never pays: enumerating those of a key costs as much as three arms that find nothing
 )
+_FEW_ARMS: Final = 3  # of a prefix, up to which the same holds
 _ENOUGH: Final = 1024  # rows at which an estimate stops
 
 Row = tuple[int, int, int, bytes | None]  # created_at, rank, seq and the event's JSON, None where it is fetched later
 
 
-class Scope(msgspec.Struct, frozen=True):
-    """What a query may see: rows under `prefixes`, with `seq` up to `upto`, not expired by `now`, `after` a place in the order."""
-
-    prefixes: tuple[bytes, ...]
-    now: int
-    upto: int = FOR_EVER
-    after: Place | None = None
-
-
 def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes]) -> QueryPlan:
     """How to answer a filter without ids that is not empty. Raises TooCostly when it would take too many look-ups."""
     conditions = query.dimensions(wanted)
-    private = _private_kinds(connection, prefixes)
+    private = _private_kinds(connection, prefixes, wanted.kinds, min(map(len, conditions), default=1))
     seen = (entries.PUBLIC_PREFIX, *private)
     if not conditions:
         arms = _arms(connection, [entries.ALL], wanted.kinds, private)
@@ -64,8 +57,15 @@ def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[byte
     return QueryPlan(wanted, arms=query.bounded(arms), also=also, overlapping=overlapping)
 
 
-def _private_kinds(connection: sqlite3.Connection, prefixes: Sequence[bytes]) -> dict[bytes, set[int]]:
-    """The kinds of private events under each prefix but the public one; prefixes without any are left out."""
+def _private_kinds(
+    connection: sqlite3.Connection, prefixes: Sequence[bytes], wanted: frozenset[int] | None, each: int
+) -> dict[bytes, set[int]]:
+    """The kinds of private events under each prefix but the public one; prefixes without any are left out.
+
+    With `each` keys of a prefix and few wanted kinds it is cheaper to look for those.
+    """
+    if wanted is not None and each * len(wanted) <= _FEW_ARMS:
+        return {prefix: set(wanted) for prefix in prefixes if prefix}
     keys = [prefix + entries.ALL for prefix in prefixes if prefix]
     return {key[: -len(entries.ALL)]: found for key, found in _kinds(connection, keys).items()}
 
@@ -133,7 +133,14 @@ def _fetch(connection: sqlite3.Connection, found: QueryPlan, give: Give, scope: 
     return [
         connection.execute(sql, values).fetchall()
         for sql, values in query.statements(
-            found, give, limit, upto=scope.upto, now=scope.now, expired=expired, after=scope.after
+            found,
+            give,
+            limit,
+            upto=scope.upto,
+            now=scope.now,
+            expired=expired,
+            after=scope.after,
+            excluded=scope.excluded,
         )
     ]
 
@@ -179,7 +186,7 @@ def page(
     until = wanted.until if scope.after is None else None  # who goes on after an event gets no further than its limit
     if wanted.ids is not None:
         return _cut(among(connection, wanted, scope), until, limit, finish=finish, most=most)
-    found = plan(connection, wanted, scope.prefixes)
+    found = plan(connection, wanted, scope.prefixes_for(wanted))
     once = limit <= FIRST_EVENTS and len(found.arms) <= query.ARMS_A_STATEMENT
     some = rows(connection, found, "pages" if once else "heads", scope, limit + 1)
     if len(some) <= limit:
@@ -244,12 +251,12 @@ def _among(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> list
     found: list[tuple[Row, str]] = []
     for part, bounds in _by_ids(wanted, scope):
         sql = listed(named("lookup")["among"], ("ids", len(part)))
-        for created_at, seq, wire, event_id, kind, pubkey, audience in connection.execute(sql, (*part, *bounds)):
+        for created_at, seq, wire, event_id, kind, pubkey, audience, group in connection.execute(sql, (*part, *bounds)):
             author = pubkey.hex()
             if (
                 (wanted.kinds is None or kind in wanted.kinds)
                 and (wanted.authors is None or author in wanted.authors)
-                and (audience is None or _shown(audience, scope))
+                and is_shown(seq, audience, group, scope)
                 and (not wanted.tags or _has_tags(connection, wanted, seq, wire))
             ):
                 found.append(((created_at, events.rank(event_id.hex()), seq, wire), author))
@@ -268,6 +275,15 @@ def _by_ids(wanted: Filter, scope: Scope) -> Iterator[tuple[list[bytes], tuple[i
 def _shown(audience: bytes, scope: Scope) -> bool:
     readers: list[str] = msgspec.msgpack.decode(audience)
     return not set(entries.private_prefixes(readers)).isdisjoint(scope.prefixes)
+
+
+def is_shown(seq: int, audience: bytes | None, group: int | None, scope: Scope) -> bool:
+    """Whether the scope shows an event, by what is stored of it."""
+    return (audience is None or _shown(audience, scope)) and not _is_excluded(seq, group, scope)
+
+
+def _is_excluded(seq: int, group: int | None, scope: Scope) -> bool:
+    return any(group == number and seq <= upto for number, upto in scope.excluded)
 
 
 def _has_tags(connection: sqlite3.Connection, wanted: Filter, seq: int, wire: bytes | None) -> bool:
@@ -314,7 +330,9 @@ def readable(connection: sqlite3.Connection, seqs: Sequence[int], scope: Scope) 
     for start in range(0, len(seqs), SIZES[-1]):
         part = padded(list(seqs[start : start + SIZES[-1]]))
         sql = listed(named("lookup")["audiences"], ("seqs", len(part)))
-        hidden.update(seq for seq, audience in connection.execute(sql, part) if not _shown(audience, scope))
+        for seq, audience, group in connection.execute(sql, part):
+            if not is_shown(seq, audience, group, scope):
+                hidden.add(seq)
     return [seq for seq in seqs if seq not in hidden]
 
 
@@ -324,7 +342,7 @@ def seqs_of(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit:
         return []
     if wanted.ids is not None:
         return [row[2] for row in among(connection, wanted, scope)[:limit]]
-    found = set(_joined(connection, plan(connection, wanted, scope.prefixes), "seqs", scope, limit))
+    found = set(_joined(connection, plan(connection, wanted, scope.prefixes_for(wanted)), "seqs", scope, limit))
     return sorted(int(seq) for seq in found)[-limit:]
 
 
@@ -351,7 +369,7 @@ def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scop
     """How many distinct events the filters match. Raises TooCostly when too many would have to be compared."""
     chosen = [wanted for wanted in filters if not wanted.is_empty()]
     if len(chosen) == 1 and chosen[0].ids is None:
-        single = plan(connection, chosen[0], scope.prefixes)
+        single = plan(connection, chosen[0], scope.prefixes_for(chosen[0]))
         if not single.overlapping:
             return sum(int(row[0] or 0) for part in _fetch(connection, single, "total", scope, 0) for row in part)
     found: set[bytes] = set()
@@ -359,7 +377,9 @@ def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scop
         if wanted.ids is not None:
             found.update(b"%d" % row[2] for row in among(connection, wanted, scope))
             continue
-        found.update(_joined(connection, plan(connection, wanted, scope.prefixes), "seqs", scope, MOST_COUNTED + 1))
+        found.update(
+            _joined(connection, plan(connection, wanted, scope.prefixes_for(wanted)), "seqs", scope, MOST_COUNTED + 1)
+        )
         if len(found) > MOST_COUNTED:
             raise TooCostly(f"more than {MOST_COUNTED} events match filters or values that overlap; ask for fewer")
     return len(found)
@@ -374,7 +394,7 @@ def pubkeys(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Sc
         if wanted.ids is not None:
             found.update(bytes.fromhex(author) for _, author in _among(connection, wanted, scope))
             continue
-        chosen = plan(connection, wanted, scope.prefixes)
+        chosen = plan(connection, wanted, scope.prefixes_for(wanted))
         joined = _joined(connection, chosen, "pubkeys", scope, FOR_EVER)
         found.update(bytes.fromhex(pubkey.decode()) for pubkey in joined)
     return found

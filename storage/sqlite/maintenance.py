@@ -11,6 +11,7 @@ from relay.protocol.facts import Version
 from storage import commands as given
 from storage.base import StorageError
 from storage.sqlite import database_file, entries, lookup, rebuilding
+from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
@@ -42,9 +43,8 @@ def _sweep(connection: sqlite3.Connection, command: given.Sweep, transaction: Tr
 
 def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, _now: int) -> int:
     """Ids are marked, and addresses stay closed to older versions."""
-    scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
     removed = 0
-    for event in transaction.take_seqs(lookup.seqs_of(connection, command.wanted, scope, command.limit)):
+    for event in transaction.take_seqs(lookup.seqs_of(connection, command.wanted, EVERYTHING, command.limit)):
         transaction.mark(event.id, OPERATOR)
         removed += _close_address(transaction, event)
     return removed

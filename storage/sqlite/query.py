@@ -48,6 +48,7 @@ class Shape(msgspec.Struct, frozen=True):
     also: tuple[int, ...] = ()
     unexpired: bool = False
     after: bool = False
+    excluded: int = 0
 
 
 Statement = tuple[str, list[object]]
@@ -69,11 +70,19 @@ def under(prefixes: Iterable[bytes], chosen: Sequence[bytes]) -> list[bytes]:
 
 
 def statements(
-    plan: QueryPlan, give: Give, limit: int, *, upto: int, now: int, expired: bool, after: Place | None = None
+    plan: QueryPlan,
+    give: Give,
+    limit: int,
+    *,
+    upto: int,
+    now: int,
+    expired: bool,
+    after: Place | None = None,
+    excluded: Sequence[tuple[int, int]] = (),
 ) -> Iterator[Statement]:
     """The statements whose results together, merged, answer the plan; each gives at most `limit` rows.
 
-    `expired` tells whether any event is past its time at `now` and still stored.
+    `expired` tells whether any event is past its time at `now` and still stored; `excluded` are groups (see scope.Scope).
     """
     wanted = plan.wanted
     since, until = max(wanted.since or 0, 0), FOR_EVER if wanted.until is None else wanted.until
@@ -82,7 +91,15 @@ def statements(
     shared: list[object] = [since, until, upto, limit, now, *(after or (None, None))]
     also = [padded(keys) for keys in plan.also]
     probes = [key for keys in also for key in keys]
-    shape = Shape(give, also=tuple(len(keys) for keys in also), unexpired=expired, after=after is not None)
+    left_out = padded(list(excluded))
+    shared += [value for group in left_out for value in group]
+    shape = Shape(
+        give,
+        also=tuple(len(keys) for keys in also),
+        unexpired=expired,
+        after=after is not None,
+        excluded=len(left_out),
+    )
     arms = [arm for arm in plan.arms if arm[1] is not None]
     scans = [key for key, kind in plan.arms if kind is None]
     for part_of_arms in _chunks(arms, ARMS_A_STATEMENT):
@@ -109,6 +126,10 @@ def text(shape: Shape) -> str:
     sql = named("query")
     place = _SHARED
     conditions = [sql[name] for name, asked in (("unexpired", shape.unexpired), ("after", shape.after)) if asked]
+    if shape.excluded:
+        rows = [f"(?{place + 2 * n + 1}, ?{place + 2 * n + 2})" for n in range(shape.excluded)]
+        conditions.append(sql["excluded"].format(rows=", ".join(rows)))
+        place += 2 * shape.excluded
     for size in shape.also:
         conditions.append(sql["also"].format(keys=_numbers(place, size)))
         place += size

@@ -17,14 +17,17 @@ from relay.protocol import event as events
 from relay.protocol import hll
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
+from relay.protocol.groups import state
 from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent
 from storage.identities.types import Lookups
-from storage.sqlite import database_file, entries, lookup, short
+from storage.sqlite import database_file, lookup, short
 from storage.sqlite.feed import SqliteFeed
+from storage.sqlite.groups.reads import MovingGroup, moving_groups
 from storage.sqlite.identities.reads import SqliteLookups
-from storage.sqlite.log_rows import unpack_audience
+from storage.sqlite.log_rows import Audience, unpack_audience
 from storage.sqlite.loop_reader import LoopReader, is_small
 from storage.sqlite.query import FOR_EVER
+from storage.sqlite.scope import EVERYTHING, Scope, scoped
 from storage.sqlite.statements import listed, migrations, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
@@ -122,7 +125,11 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
 class SqliteReader:
     """storage.base.Reader over SQLite. Whoever comes takes the connection with the least to do."""
 
-    def __init__(self, directory: Path, connections: list[ReadingConnection], cache_mib: int) -> None:
+    def __init__(
+        self, directory: Path, connections: list[ReadingConnection], cache_mib: int, moving: Callable[[], int] | None
+    ) -> None:
+        """`moving` tells whether the events of any group may be entered for others than those they are for; None: look."""
+        self._moving = moving or (lambda: 1)
         self.directory = directory
         self._cache_mib = cache_mib
         self._connections = connections
@@ -139,13 +146,12 @@ class SqliteReader:
         limits: Limits = Limits(),  # noqa: B008
     ) -> Found | None:
         """As `query`, where that takes a moment."""
-        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto)
 
-        def work(connection: sqlite3.Connection) -> Found | None:
+        def work(connection: sqlite3.Connection, scope: Scope) -> Found | None:
             found = short.answer(connection, filters[0], scope, limits) if len(filters) == 1 else None
             return answer(connection, filters, scope, limits) if found is None and is_small(filters) else found
 
-        return self._quick.run(work)
+        return self._quick.run(scoped(work, self._moving, readers, now, upto=upto))
 
     async def query(
         self,
@@ -159,32 +165,47 @@ class SqliteReader:
     ) -> Found:
         """What any of the filters matches; see storage.base.Log."""
         place = None if after is None else (after[0], events.rank(after[1]))
-        scope = lookup.Scope(entries.visible_prefixes(readers), now, FOR_EVER if upto is None else upto, place)
-        return await self.run(lambda connection: answer(connection, filters, scope, limits))
+
+        def work(connection: sqlite3.Connection, scope: Scope) -> Found:
+            return answer(connection, filters, scope, limits)
+
+        return await self.run(scoped(work, self._moving, readers, now, upto=upto, after=place))
 
     async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
         """The wire forms of these events in the order asked; see storage.base.Reader."""
-        scope = None if readers is None else lookup.Scope(entries.visible_prefixes(readers), now)
 
-        def read(connection: sqlite3.Connection) -> dict[int, bytes]:
-            return lookup.bodies(connection, seqs if scope is None else lookup.readable(connection, seqs, scope), now)
+        def read(connection: sqlite3.Connection, scope: Scope) -> dict[int, bytes]:
+            return lookup.bodies(connection, lookup.readable(connection, seqs, scope), now)
 
-        found = await self.run(read)
+        if readers is None:
+            found = await self.run(lambda connection: lookup.bodies(connection, seqs, now))
+        else:
+            found = await self.run(scoped(read, self._moving, readers, now))
         return [found[seq] for seq in seqs if seq in found]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
         """How many distinct events any of the filters matches."""
-        scope = lookup.Scope(entries.visible_prefixes(readers), now)
-        return await self.run(lambda connection: _count(connection, filters, scope, offset))
+
+        def work(connection: sqlite3.Connection, scope: Scope) -> Counted:
+            return _count(connection, filters, scope, offset)
+
+        return await self.run(scoped(work, self._moving, readers, now))
 
     async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
         """(created_at, id) of what the filter matches; see storage.base.ComparedLog."""
-        scope = lookup.Scope(entries.visible_prefixes(readers), now)
-        return await self.run(lambda connection: lookup.items(connection, wanted, scope, most))
+
+        def work(connection: sqlite3.Connection, scope: Scope) -> list[tuple[int, bytes]]:
+            return lookup.items(connection, wanted, scope, most)
+
+        return await self.run(scoped(work, self._moving, readers, now))
 
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""
-        return await self.soon(lambda connection: _get(connection, event_id, readers, now))
+
+        def work(connection: sqlite3.Connection, scope: Scope) -> StoredEvent | None:
+            return _get(connection, event_id, scope)
+
+        return await self.soon(scoped(work, self._moving, readers, now))
 
     async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""
@@ -204,8 +225,12 @@ class SqliteReader:
         """The first live events with `after` < seq <= `upto`; see storage.base.FollowedLog."""
 
         def read(connection: sqlite3.Connection) -> list[Logged]:
-            rows = connection.execute(named("lookup")["follow"], (after, upto, most))
-            return [Logged(seq, wire, unpack_audience(audience)) for seq, wire, audience in rows]
+            rows = connection.execute(named("lookup")["follow"], (after, upto, most)).fetchall()
+            moving = {one.number: one for one in moving_groups(connection)} if self._moving() else {}
+            return [
+                Logged(seq, wire, _as_it_will_be(unpack_audience(audience), seq, moving.get(group)))
+                for seq, wire, audience, group in rows
+            ]
 
         return await self.run(read, bounded=False)
 
@@ -246,7 +271,7 @@ class SqliteReader:
                 self._waiting[chosen] -= 1
 
 
-def answer(connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, limits: Limits) -> Found:
+def answer(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope, limits: Limits) -> Found:
     """What any of the filters matches, each by a plan of its own."""
     pages = []
     complete, cut = True, False
@@ -264,24 +289,30 @@ def answer(connection: sqlite3.Connection, filters: Sequence[Filter], scope: loo
     return Found(wires, tuple([row[2] for row in found[covered:]]), complete, cut)
 
 
-def _count(
-    connection: sqlite3.Connection, filters: Sequence[Filter], scope: lookup.Scope, offset: int | None
-) -> Counted:
+def _count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope, offset: int | None) -> Counted:
     total = lookup.count(connection, filters, scope)
     if offset is None:
         return Counted(total)
     return Counted(total, hll.registers(lookup.pubkeys(connection, filters, scope), offset))
 
 
-def _get(connection: sqlite3.Connection, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
+def _get(connection: sqlite3.Connection, event_id: str, scope: Scope) -> StoredEvent | None:
     row = connection.execute(named("lookup")["by_id"], (bytes.fromhex(event_id),)).fetchone()
     if row is None:
         return None
-    seq, wire, door, received_at, audience, expires_at = row
-    readable = audience is None or not readers.isdisjoint(unpack_audience(audience) or ())
-    if not readable or (expires_at is not None and expires_at <= now):
+    seq, wire, door, received_at, audience, expires_at, group = row
+    if (expires_at is not None and expires_at <= scope.now) or not lookup.is_shown(seq, audience, group, scope):
         return None
     return StoredEvent(seq, wire, Door(door), received_at)
+
+
+def _as_it_will_be(audience: Audience, seq: int, group: MovingGroup | None) -> Audience:
+    """Who may read an event that is not entered anew yet: nobody who may not any more."""
+    if group is None or seq > group.upto:
+        return audience
+    if group.ended:
+        return ()
+    return (state.members(group.id),) if group.private and audience is None else audience
 
 
 def _is_indexed(wanted: Filter) -> bool:
@@ -292,8 +323,7 @@ def _is_indexed(wanted: Filter) -> bool:
 
 def _seqs_after(connection: sqlite3.Connection, wanted: Filter, after: int) -> list[int]:
     """The operator's view: private events too, and those that have expired and are not swept yet."""
-    scope = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
-    return [seq for seq in sorted(lookup.seqs_of(connection, wanted, scope, FOR_EVER)) if seq > after]
+    return [seq for seq in sorted(lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)) if seq > after]
 
 
 def _records(connection: sqlite3.Connection, seqs: list[int]) -> list[StoredEvent]:

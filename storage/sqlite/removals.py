@@ -12,8 +12,9 @@ from relay.protocol.filter import Filter
 from storage.sqlite import log_rows, lookup
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
+from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.statements import SIZES
-from storage.sqlite.transaction import EVERYTHING, Transaction
+from storage.sqlite.transaction import Transaction
 
 _PAGE: Final = 1000  # events of an author removed in one step
 

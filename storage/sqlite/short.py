@@ -19,6 +19,7 @@ from relay.protocol.filter import Filter
 from storage.base import Found, Limits
 from storage.sqlite import entries, lookup
 from storage.sqlite.query import FOR_EVER
+from storage.sqlite.scope import Scope
 from storage.sqlite.statements import named, padded
 
 MOST: Final = lookup.FIRST_EVENTS
@@ -30,19 +31,19 @@ _SHARED: Final = 5  # parameters before the keys and kinds, see short.sql
 _EXACTLY: Final = 20  # ids up to which each number of them has a statement of its own
 
 
-def answer(connection: sqlite3.Connection, wanted: Filter, scope: lookup.Scope, limits: Limits) -> Found | None:
+def answer(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limits: Limits) -> Found | None:
     """What the filter finds; None where it takes the general way. `scope` is after no place."""
     limit = wanted.limit
     if limit is None:
         own, most = False, min(limits.default, limits.maximum)
     else:
         own, most = limit <= limits.maximum, min(limit, limits.maximum)
-    if most > MOST or wanted.search is not None:
+    if most > MOST or wanted.search is not None or scope.excluded:
         return None
     since, until = wanted.since, wanted.until
     shared = (0 if since is None or since < 0 else since, FOR_EVER if until is None else until, scope.upto, scope.now)
     if wanted.ids is None:
-        wires = _by_arms(connection, wanted, scope.prefixes, shared, most + 1)
+        wires = _by_arms(connection, wanted, scope.prefixes_for(wanted), shared, most + 1)
     else:
         wires = _by_ids(connection, wanted, len(scope.prefixes) > 1, shared)
     if wires is None or None in wires:

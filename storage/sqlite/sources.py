@@ -179,9 +179,7 @@ class SqliteSources:
 
     def numbered(self, seqs: Sequence[int]) -> Iterator[Live]:
         """The live events with these numbers."""
-        for part in _parts(list(seqs)):
-            columns, wires = self._one("numbered", part, "seqs")
-            yield from lives_of(_lives.decode(columns), wires)
+        yield from numbered(self._connection, seqs)
 
     # Rows that are there, and keys
 
@@ -213,6 +211,14 @@ class SqliteSources:
             found = self._connection.execute(sql, [*some, asked.kind]).fetchone()[0]
             if found is not None:
                 yield from found.split(",")
+
+
+def numbered(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[Live]:
+    """The live events with these numbers."""
+    for part in _parts(list(seqs)):
+        some = padded(part)
+        columns, wires = connection.execute(listed(named("sources")["numbered"], ("seqs", len(some))), some).fetchone()
+        yield from lives_of(_lives.decode(columns), wires)
 
 
 def lives_of(columns: Iterable[tuple[int, int, int | None, str]], wires: bytes | None) -> list[Live]:

@@ -6,8 +6,7 @@ are there, and what is looked up later finds it in `Changes` or, once that is wr
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
 
 from keys import tokens
 from relay.errors import Prefix, Reject
@@ -18,36 +17,68 @@ from relay.protocol.admission import Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
+from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Written
 from storage.sqlite import entries, log_rows, lookup
 from storage.sqlite.changes import Changes
 from storage.sqlite.fact_reader import FactReader, newest
+from storage.sqlite.groups.changes import GroupChanges
+from storage.sqlite.groups.events import GroupEvents
+from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-
-EVERYTHING: Final = lookup.Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)
+from storage.sqlite.scope import EVERYTHING, Scope
 
 
 class Transaction:
     """The log as it will be. `touched` is what derived rows may depend on."""
 
-    def __init__(self, connection: sqlite3.Connection, meaning: Meaning, bindings: Bindings) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        meaning: Meaning,
+        bindings: Bindings,
+        known: KnownGroups,
+        *,
+        last_seq: Callable[[], int],
+        relay: str,
+    ) -> None:
+        """`last_seq` gives the number of the log's last event, `relay` is the relay's own pubkey, "" without one."""
         self._connection = connection
         self._meaning = meaning
         self._bindings = bindings
         self._changes = Changes()
         self._passages: dict[str, int] = {}
-        self.facts = Facts()
+        self.facts = Facts(relay=relay)
         self.written = Written()
         self.touched = Touched()
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
         self.owners = bindings.owners
-        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages)
+        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
+        self.known = known
+        self.groups = GroupChanges(
+            connection,
+            known,
+            self.facts,
+            changed=self.changed,
+            touched=self.touched.keys,
+            tables=[one.table for one in self.projections],
+            last_seq=last_seq,
+        )
+        self.group_events = GroupEvents(
+            connection,
+            known,
+            self.facts,
+            self.written,
+            flush=self.flush,
+            touch=self._touch_live,
+            forget=self._reader.forget_row,
+        )
 
     # before decisions
 
@@ -57,6 +88,8 @@ class Transaction:
         batch = [one.event for one in incoming]
         self.require(*(("tokens", one.token.key) for one in incoming if one.token is not None))
         facts.events.update({event.id: event for event in batch})
+        if self.known.any:
+            facts.group_of.update({event.id: events.first_value(event, "h") for event in batch})
         asked: Sequence[Event] = batch
         for _ in range(ROUNDS):
             wanted: dict[Need, None] = {}
@@ -73,12 +106,17 @@ class Transaction:
                 break
             asked = leading
         self._reader.hold_versions(batch)
+        self.group_events.expect(batch)
         for event in batch:
             here = reader.present.get(event.id)
             if here is None:
                 facts.events.pop(event.id, None)
             elif not here:
                 facts.events[event.id] = None
+        if self.known.any:
+            present = [event.id for event in batch if reader.present.get(event.id) is not False]
+            facts.group_of.update((event.id, None) for event in batch)
+            reader.look_up([("group_of", one) for one in present])
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""
@@ -115,17 +153,21 @@ class Transaction:
     def newest(self, wanted: Filter, now: int) -> str | None:
         """The id of the newest live public event that matches; None without one."""
         self.flush()
-        public = lookup.Scope((entries.PUBLIC_PREFIX,), now=now)
+        public = Scope((entries.PUBLIC_PREFIX,), now=now)
         rows = log_rows.of_seqs(self._connection, lookup.seqs_of(self._connection, wanted, public, 1))
         return rows[0].event.id if rows else None
 
     # changes
 
-    def put(self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None) -> None:
-        """Store an event that is not here."""
+    def put(
+        self, incoming: Incoming, seq: int, audience: Audience, expires_at: int | None, group: str | None = None
+    ) -> None:
+        """Store an event that is not here; `group` is the id of the group that it belongs to."""
         event, facts = incoming.event, self.facts
+        its_group = None if group is None else self.known.get(group)
+        number = 0 if its_group is None else its_group.number
         self.written.put(Logged(seq, incoming.wire, audience), event.kind)
-        self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire)), expires_at)
+        self._changes.put(incoming, LogRow(seq, event, audience, len(incoming.wire), number), expires_at)
         self._reader.present[event.id] = True
         facts.events[event.id] = event
         if event.id in facts.targets:
@@ -137,6 +179,8 @@ class Transaction:
         if self._touch(event):
             packed = log_rows.pack_audience(audience)
             self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed)
+        if self.known.any and self.group_events.came(event, its_group):
+            self._is_complete = False
 
     def take(self, event_id: str) -> None:
         """Remove one event, if it is here, without a mark."""
@@ -159,8 +203,11 @@ class Transaction:
         live = None if address is None else facts.versions.get(address)
         if live is not None and live.id == event.id:
             facts.versions[address or ""] = None
+        if (row.group or event.id in facts.group_of) and self.group_events.went(row):
+            self._is_complete = False
         self._count(event, -1)
-        if self._touch(event) and self.touched.came.pop(event.id, None) is None:
+        if self._touch(event):
+            self.touched.came.pop(event.id, None)
             self.touched.left[event.id] = row.seq
 
     def take_seqs(self, seqs: Sequence[int]) -> Iterable[Event]:
@@ -187,6 +234,11 @@ class Transaction:
     def flush(self) -> None:
         """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
         self._changes.write(self._connection)
+
+    def act_on_group(self, change: GroupChange) -> None:
+        """What a decision changes of a group."""
+        self._is_complete = False
+        self.groups.carry_out(change)
 
     def vanish(self, pubkey: str, until: int) -> None:
         """Refuse this author's events up to this second, inclusive, from now on."""
@@ -236,3 +288,8 @@ class Transaction:
         for table, key in keys:
             self.touched.keys.setdefault(table, set()).add(key)
         return bool(keys)
+
+    def _touch_live(self, live: Live) -> None:
+        """Note what may follow from a stored event's being for others now."""
+        if self._touch(live.event):
+            self.touched.came[live.event.id] = live

@@ -17,9 +17,12 @@ from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Action, Meaning, ProvisionIdentity
 from relay.protocol.facts import GivenToken
+from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
-from storage.commands import Command, Compact, ListMembers
+from storage.commands import Command, Compact, ContinueGroups, ListMembers
 from storage.sqlite import committed, database_file, maintenance, projections, removals
+from storage.sqlite.groups import moving
+from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
@@ -55,6 +58,7 @@ class SqliteWriter:
             self._committed = self._last_seq
             self._bindings = Bindings(self.connection)
             self.tables = SqliteLookups(self.connection)
+            self._known = KnownGroups(self.connection)
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
         except sqlite3.Error as error:
@@ -72,6 +76,16 @@ class SqliteWriter:
     def missing(self) -> Missing | None:
         """What is known to be missing of the log."""
         return self._missing
+
+    @property
+    def moving(self) -> int:
+        """How many groups are."""
+        return self._known.moving
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether changes of groups may have left something to do."""
+        return self._known.unfinished
 
     def _compare(self) -> None:
         """Notice a log that ends before what was committed. The numbers that are missing are not given out again."""
@@ -130,6 +144,8 @@ class SqliteWriter:
             if isinstance(command, ListMembers):
                 self._own.members, self._own.is_due = command.most, True
                 return cast(T, None)
+            if isinstance(command, ContinueGroups):
+                return cast(T, moving.go_on(transaction, self.connection))
             return cast(T, work(self.connection, command, transaction, now))
 
         return self.transact(carry_out, now)
@@ -173,7 +189,7 @@ class SqliteWriter:
         """Run `work` and write what it changed, in one transaction at `now`, if that matters. Raises StorageError."""
         self._require_open()
         before = self._last_seq
-        transaction = Transaction(self.connection, self._meaning, self._bindings)
+        transaction = self._transaction()
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             result = work(transaction)
@@ -185,14 +201,30 @@ class SqliteWriter:
         except BaseException as error:
             self._last_seq = before
             self._roll_back()
-            self._bindings.clear()
-            self._own.forget()
+            self._forget()
             unusable = database_file.failure(error) if isinstance(error, sqlite3.Error) else None
             if unusable is not None:
                 raise unusable from error
             raise
         self._written.add(transaction.written)
         return result
+
+    def _transaction(self) -> Transaction:
+        signer = self._own.signer
+        return Transaction(
+            self.connection,
+            self._meaning,
+            self._bindings,
+            self._known,
+            last_seq=self.last_seq,
+            relay="" if signer is None else signer.pubkey,
+        )
+
+    def _forget(self) -> None:
+        """What is remembered of a transaction that was rolled back."""
+        self._bindings.clear()
+        self._known.clear()
+        self._own.forget()
 
     def _roll_back(self) -> None:
         if self.connection.in_transaction:
@@ -204,6 +236,8 @@ class SqliteWriter:
     def _finish(self, transaction: Transaction, now: int | None) -> None:
         if now is not None:
             self._own.finish(transaction, now)
+        if transaction.groups.begun_to_move:
+            moving.begin(transaction, self.connection)
         transaction.flush()
         projections.refresh(self.connection, transaction.projections, transaction.touched, transaction.owners)
 
@@ -218,7 +252,7 @@ class SqliteWriter:
             before = self._last_seq
             self.connection.execute("SAVEPOINT one")
             try:
-                transaction = Transaction(self.connection, self._meaning, self._bindings)
+                transaction = self._transaction()
                 outcome = self._admit_all(transaction, [incoming], now)[0]
                 self._finish(transaction, now)
             except Exception as error:
@@ -226,8 +260,7 @@ class SqliteWriter:
                     raise
                 _log.exception("event %s failed", incoming.event.id)
                 self.connection.execute("ROLLBACK TO one")
-                self._bindings.clear()
-                self._own.forget()
+                self._forget()
                 self._last_seq, outcome = before, _POISONED
             else:
                 written.add(transaction.written)
@@ -248,7 +281,10 @@ class SqliteWriter:
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event) if admission.expires else None
             for action in admission.actions if admission.refusal is None else ():
-                identities.act(self.connection, _from(incoming.origin, action), transaction, now)
+                if isinstance(action, GroupChange):
+                    transaction.act_on_group(action)
+                else:
+                    identities.act(self.connection, _from(incoming.origin, action), transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
         for removal in admission.removals:
@@ -262,7 +298,7 @@ class SqliteWriter:
             self._own.say(transaction, admission.emits, now)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         seq = self._next_seq()
-        transaction.put(incoming, seq, admission.audience, expires_at)
+        transaction.put(incoming, seq, admission.audience, expires_at, admission.group)
         self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
 

@@ -1,6 +1,7 @@
 """Synchronizing with peers of every kind: those that compare, those that refuse in every way there is, and those that lie."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,7 +11,8 @@ from websockets.asyncio.server import ServerConnection
 from relay.client import Key
 from relay.client.errors import ClientError, Disconnected
 from relay.federation import comparison, connection
-from relay.federation.connection import Misbehaved, PeerConnection
+from relay.federation.connection import PeerConnection
+from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
 from relay.protocol.event import Event
@@ -310,16 +312,22 @@ async def test_pages_that_go_on_for_ever_end_where_time_does() -> None:
 
 
 async def test_a_redirect_is_not_followed() -> None:
+    ended = asyncio.Event()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(Disconnected, match="redirects, which is not followed"):
         await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
+    await asyncio.wait_for(ended.wait(), 10)
     server.close()
 
 
@@ -330,12 +338,18 @@ async def test_tls_that_fails_is_named() -> None:
 
 
 async def test_a_half_open_socket_is_left() -> None:
+    ended = asyncio.Event()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)  # until the other side gives up
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(Disconnected, match=r"did not answer within 0\.2 s"):
         await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True, within=0.2)
+    await asyncio.wait_for(ended.wait(), 10)
     server.close()

@@ -44,7 +44,7 @@ def main() -> None:
         print(f"writer {os.getpid()}", flush=True)
         store = app.open_writer(config)
         role = WriterRole(store, page, decode, report)
-        role.listen(writing)
+        role.links.listen(writing)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
         pipes.ready()
         role.run([pipes.end])

@@ -233,7 +233,7 @@ def test_a_link_that_sends_what_is_no_message_is_dropped_alone(desk: Desk, junk:
 
 
 def test_a_front_that_is_stopped_holds_nobody_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.roles.writer.LOG_BYTES", 200_000)
+    monkeypatch.setattr("relay.roles.role_links.LOG_BYTES", 200_000)
     stopped, peer = desk.peer(follows=True), desk.peer()
     desk.thread.start()
     assert stopped.next() == Behind(1, 0)
@@ -262,7 +262,7 @@ def test_what_was_sent_before_the_end_is_done(desk: Desk) -> None:
 
 def test_roles_may_connect_to_a_socket_while_it_runs(desk: Desk) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        desk.thread.role.listen(listener)
+        desk.thread.role.links.listen(listener)
         desk.thread.start()
         peer = Peer(socket.create_connection(listener.getsockname()))
         desk.peers.append(peer)

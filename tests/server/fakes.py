@@ -98,6 +98,9 @@ class MemoryLog:
         self.written.put(Logged(self.last_seq(), wire(event), audience), event.kind)
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
 
+    moving = 0
+    unfinished = False
+
     def collect(self) -> Written:
         written, self.written = self.written, Written()
         return written

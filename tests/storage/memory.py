@@ -121,6 +121,10 @@ class MemoryLog:
                 case "passages":
                     theirs = [stored.event for stored in self.live.values() if stored.event.pubkey == key]
                     facts.passages[key] = sum(map(self._passages, theirs))
+                case "groups" | "members" | "group_invites" | "group_of":  # there are no groups here
+                    getattr(facts, family)[key] = None
+                case "previous" | "owners" | "group_counts" | "invite_counts" | "member_counts":
+                    getattr(facts, family)[key] = 0
 
     def get(self, event_id: str) -> Event | None:
         """The live event with this id."""
@@ -243,6 +247,9 @@ class MemoryWriter:
             self._log.discard(stored.event)
             self._log.deleted.add((stored.event.id, OPERATOR))
         return len(found[:limit])
+
+    moving = 0
+    unfinished = False
 
     def collect(self) -> Written:
         """Nobody follows what happens here."""

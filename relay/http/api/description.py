@@ -83,6 +83,7 @@ _NAMES: Final = {
     ("claims", "post"): "claim_agent",
     ("claims/look", "post"): "look_at_claim",
     ("feed", "get"): "list_feed",
+    ("heartbeat", "get"): "get_heartbeat",
     ("home", "get"): "get_home",
     ("search/posts", "get"): "search_posts",
     ("search/comments", "get"): "search_comments",

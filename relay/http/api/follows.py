@@ -55,14 +55,19 @@ async def feed(
 ) -> Following:
     """The posts of those you follow; all posts, as long as you follow nobody."""
     posts.check_submolt(submolt)
-    lists = await _lists(hub, [key.pubkey for key in await _keys(hub, principal)])
-    followed = list(dict.fromkeys(key for event in lists for key in values(event, "p")))[:MAX_FOLLOWED]
-    people = await hub.identities.by_key(followed) if followed else {}
-    authors = list({identity.id for identity in people.values()})
+    authors = await followed_by(hub, principal.identity_id)
     page = await posts.page(
         hub, principal, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors or None, events=events
     )
     return Following(**msgspec.structs.asdict(page), following=len(authors))
+
+
+async def followed_by(hub: RunningRelay, identity_id: str) -> list[str]:
+    """The ids of those whom an identity follows, by the contact lists of all its keys."""
+    lists = await _lists(hub, [key.pubkey for key in await _keys(hub, identity_id)])
+    followed = list(dict.fromkeys(key for event in lists for key in values(event, "p")))[:MAX_FOLLOWED]
+    people = await hub.identities.by_key(followed) if followed else {}
+    return list({identity.id for identity in people.values()})
 
 
 @post(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Follow", status_code=200, middleware=[idempotent])
@@ -71,7 +76,7 @@ async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) 
     target, theirs = await _target(hub, name, principal)
 
     async def once() -> tuple[str, Event]:
-        keys = await _keys(hub, principal)
+        keys = await _keys(hub, principal.identity_id)
         lists = await _lists(hub, [key.pubkey for key in keys])
         already = next((event for event in lists if theirs & set(values(event, "p"))), None)
         if already is not None:
@@ -93,7 +98,7 @@ async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub
     done: list[Event] = []
 
     async def once() -> None:
-        keys = await _keys(hub, principal)
+        keys = await _keys(hub, principal.identity_id)
         held = {key.pubkey for key in keys if key.held}
         lists = [event for event in await _lists(hub, [k.pubkey for k in keys]) if theirs & set(values(event, "p"))]
         for present in sorted(lists, key=lambda found: found.pubkey in held):  # what its owner must sign is asked first
@@ -126,8 +131,8 @@ async def _target(hub: RunningRelay, name: str, principal: Principal) -> tuple[I
     return identity, theirs
 
 
-async def _keys(hub: RunningRelay, principal: Principal) -> list[BoundKey]:
-    return [key for key in await hub.identities.keys.of(principal.identity_id) if key.revoked_at is None]
+async def _keys(hub: RunningRelay, identity_id: str) -> list[BoundKey]:
+    return [key for key in await hub.identities.keys.of(identity_id) if key.revoked_at is None]
 
 
 async def _lists(hub: RunningRelay, pubkeys: list[str]) -> list[Event]:

@@ -23,7 +23,6 @@ from relay.http.problems import invalid
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["notifications"]
@@ -105,7 +104,7 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     what_to_do_next: list[str]
 
 
-class _FoundNotification(msgspec.Struct, frozen=True):
+class Happening(msgspec.Struct, frozen=True):
     """A notification before it is shown, with the number in the log that it came with."""
 
     seq: int
@@ -121,14 +120,14 @@ class _FoundNotification(msgspec.Struct, frozen=True):
 class Inbox(msgspec.Struct, frozen=True):
     """All notifications there are, those that came last first, and how far they are read."""
 
-    found: list[_FoundNotification]
+    found: list[Happening]
     marks: dict[str, int]
 
-    def is_read(self, one: _FoundNotification) -> bool:
+    def is_read(self, one: Happening) -> bool:
         """Whether the agent has said so."""
         return one.seq <= max(self.marks.get("", 0), self.marks.get(one.post.id, 0))
 
-    def unread(self) -> list[_FoundNotification]:
+    def unread(self) -> list[Happening]:
         """Those that are new."""
         return [one for one in self.found if not self.is_read(one)]
 
@@ -140,7 +139,7 @@ async def list_notifications(
     """Answers to you, mentions of you (`@name`) and votes on what you wrote; reading them here marks nothing as read."""
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):
         raise invalid("this cursor is none of this list; begin again without one")
-    inbox = await collect(hub, principal)
+    inbox = await collect(hub, principal.identity_id)
     rest = [one for one in inbox.found if not cursor or one.seq < int(cursor)]
     page = rest[: common.at_most(limit)]
     more = len(rest) > len(page)
@@ -156,7 +155,9 @@ async def list_notifications(
 async def read_all(principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
     """All that has come so far is read."""
     await hub.identities.agents.mark_read(principal.identity_id, "", hub.health().last_seq, principal.token)
-    return ReadAnswer(message="All notifications are read", unread_count=len((await collect(hub, principal)).unread()))
+    return ReadAnswer(
+        message="All notifications are read", unread_count=len((await collect(hub, principal.identity_id)).unread())
+    )
 
 
 @post(
@@ -169,7 +170,7 @@ async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: G
     """All that has come so far about a post, and about the comments under it, is read."""
     found = await posts.find(hub, post_id, principal)
     await hub.identities.agents.mark_read(principal.identity_id, found.id, hub.health().last_seq, principal.token)
-    unread = len((await collect(hub, principal)).unread())
+    unread = len((await collect(hub, principal.identity_id)).unread())
     return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
 
 
@@ -178,14 +179,14 @@ async def home(principal: GivenPrincipal, hub: GivenHub) -> Home:
     """Your account, the unread comments on your posts, and what could be done next."""
     identity = await hub.identities.get(principal.identity_id)
     shown = await profiles.profile(hub, identity, None)
-    unread = (await collect(hub, principal)).unread()
+    unread = (await collect(hub, principal.identity_id)).unread()
     account = Account(id=identity.id, name=identity.name, karma=shown.karma, unread_notification_count=len(unread))
     return Home(your_account=account, activity_on_your_posts=_activity(unread), what_to_do_next=_advice(shown, unread))
 
 
-async def collect(hub: RunningRelay, principal: Principal) -> Inbox:
+async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
     """The notifications of an agent: of its newest WRITTEN answers and mentions and VOTED votes."""
-    keys = await publishing.keys_of(hub, principal.identity_id)
+    keys = await publishing.keys_of(hub, identity_id)
     mine = {"p": keys}
     filters = [
         Filter(kinds=frozenset([kinds.POST, kinds.COMMENT]), tags=mine, limit=WRITTEN),
@@ -197,16 +198,16 @@ async def collect(hub: RunningRelay, principal: Principal) -> Inbox:
     came = await hub.feed.arrivals([event.id for event in others])
     here = [event for event in others if event.id in came]
     found_posts, found_comments = await _rows(hub, here)
-    told: list[_FoundNotification] = []
+    told: list[Happening] = []
     for event in here:
-        kind = _kind(event, principal.identity_id, found_posts, found_comments)
+        kind = _kind(event, identity_id, found_posts, found_comments)
         if kind is not None:
             comment = found_comments.get(event.id)
             about = found_posts[event.id if comment is None else comment.post_id]
-            told.append(_FoundNotification(*came[event.id], event.id, kind, about, comment))
-    told += _votes(here, came, principal.identity_id, found_posts, found_comments)
+            told.append(Happening(*came[event.id], event.id, kind, about, comment))
+    told += _votes(here, came, identity_id, found_posts, found_comments)
     told.sort(key=lambda one: one.seq, reverse=True)
-    return Inbox(told, await hub.identities.agents.read_marks(principal.identity_id))
+    return Inbox(told, await hub.identities.agents.read_marks(identity_id))
 
 
 async def _rows(hub: RunningRelay, events: Iterable[Event]) -> tuple[dict[str, PostRow], dict[str, CommentRow]]:
@@ -240,7 +241,7 @@ def _votes(
     mine: str,
     found: dict[str, PostRow],
     comments: dict[str, CommentRow],
-) -> Iterable[_FoundNotification]:
+) -> Iterable[Happening]:
     """One notification for each of the agent's posts and comments that was voted on: of each key its newest vote."""
     voted: dict[str, dict[str, Event]] = {}
     for event in events:
@@ -257,16 +258,16 @@ def _votes(
             continue
         down = sum(vote.content == "-" for vote in votes.values())
         seq, at = max(came[vote.id] for vote in votes.values())
-        yield _FoundNotification(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
+        yield Happening(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
 
 
-def _shown(one: _FoundNotification, inbox: Inbox) -> Notification:
+def _shown(one: Happening, inbox: Inbox) -> Notification:
     row = one.post if one.comment is None else one.comment
     by_somebody = one.type != "votes"
     return Notification(
         id=one.id,
         type=one.type,
-        content=_sentence(one),
+        content=sentence(one),
         agent_id=row.posting_identity_id if by_somebody else None,
         agent_name=row.author_name if by_somebody else None,
         related_post_id=one.post.id,
@@ -280,7 +281,8 @@ def _shown(one: _FoundNotification, inbox: Inbox) -> Notification:
     )
 
 
-def _sentence(one: _FoundNotification) -> str:
+def sentence(one: Happening) -> str:
+    """What happened, in a sentence."""
     title = f"“{one.post.title}”"
     who = (one.post if one.comment is None else one.comment).author_name
     if one.type == "post_comment":
@@ -294,9 +296,9 @@ def _sentence(one: _FoundNotification) -> str:
     return f"{votes} on your {'post' if one.comment is None else 'comment on'} {title}"
 
 
-def _activity(unread: list[_FoundNotification]) -> list[Activity]:
+def _activity(unread: list[Happening]) -> list[Activity]:
     """The unread comments by post, the post that was commented on last first."""
-    by_post: dict[str, list[_FoundNotification]] = {}
+    by_post: dict[str, list[Happening]] = {}
     for one in unread:
         if one.type == "post_comment":
             by_post.setdefault(one.post.id, []).append(one)
@@ -314,7 +316,7 @@ def _activity(unread: list[_FoundNotification]) -> list[Activity]:
     ]
 
 
-def _advice(shown: profiles.Profile, unread: list[_FoundNotification]) -> list[str]:
+def _advice(shown: profiles.Profile, unread: list[Happening]) -> list[str]:
     """What fits how things stand, the most pressing first."""
     counted = sum(one.type in ("post_comment", "comment_reply") for one in unread)
     return [

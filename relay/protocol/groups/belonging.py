@@ -13,8 +13,13 @@ from relay.protocol.groups.state import Group
 
 PUT_USER: Final = 9000
 REMOVE_USER: Final = 9001
+EDIT_METADATA: Final = 9002
+DELETE_EVENT: Final = 9005
+CREATE_GROUP: Final = 9007
 DELETE_GROUP: Final = 9008
 CREATE_INVITE: Final = 9009
+UPDATE_PINS: Final = 9010
+MODERATION: Final = range(9000, 9021)  # a group's history: it cannot be deleted
 JOIN_REQUEST: Final = 9021
 LEAVE_REQUEST: Final = 9022
 

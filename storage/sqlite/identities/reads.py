@@ -8,6 +8,7 @@ from relay.protocol.facts import Binding, PendingKeyClaim
 from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
 from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, StoredToken, User
+from storage.sqlite.groups.reads import SqliteGroupLookups
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 MAX_CACHED: Final = 100_000  # keys whose binding is remembered
@@ -206,6 +207,7 @@ class SqliteLookups(
     SqliteUserLookups,
     SqliteAgentLookups,
     SqliteSecretLookups,
+    SqliteGroupLookups,
 ):
     """storage.identities.types.Lookups over one connection."""
 

@@ -28,10 +28,12 @@ SELECT CAST('[' || group_concat(seq) || ']' AS BLOB), CAST(group_concat(wire, ch
 FROM events WHERE seq IN ({seqs}) AND (expires_at IS NULL OR expires_at > ?)
 
 -- name: audiences
-SELECT seq, audience FROM events WHERE seq IN ({seqs}) AND audience IS NOT NULL
+-- Of those that are not simply everybody's.
+SELECT seq, audience, group_number FROM events
+WHERE seq IN ({seqs}) AND (audience IS NOT NULL OR group_number IS NOT NULL)
 
 -- name: among
-SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, pubkey, audience
+SELECT created_at, seq, CASE WHEN length(wire) <= 8192 THEN wire END, id, kind, pubkey, audience, group_number
 FROM events
 WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at IS NULL OR expires_at > ?)
 
@@ -39,7 +41,7 @@ WHERE id IN ({ids}) AND created_at BETWEEN ? AND ? AND seq <= ? AND (expires_at 
 SELECT CAST('[' || group_concat(seq) || ']' AS BLOB), group_concat(hex(id), '') FROM events WHERE seq IN ({seqs})
 
 -- name: by_id
-SELECT seq, wire, door, received_at, audience, expires_at FROM events WHERE id = ?
+SELECT seq, wire, door, received_at, audience, expires_at, group_number FROM events WHERE id = ?
 
 -- name: records
 SELECT seq, wire, door, received_at FROM events WHERE seq IN ({seqs}) ORDER BY seq
@@ -48,4 +50,4 @@ SELECT seq, wire, door, received_at FROM events WHERE seq IN ({seqs}) ORDER BY s
 SELECT seq, wire, door, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?
 
 -- name: follow
-SELECT seq, wire, audience FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
+SELECT seq, wire, audience, group_number FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?

@@ -14,6 +14,13 @@ AND e.seq NOT IN (SELECT x.seq FROM events AS x WHERE x.expires_at <= ?5)
 -- name: after
 AND (e.created_at < ?6 OR e.rank < ?7)
 
+-- name: excluded
+-- Each row a group, and up to which number its events are left out.
+AND NOT EXISTS (
+    SELECT 1 FROM (VALUES {rows}) AS m CROSS JOIN events AS g INDEXED BY events_by_group
+    WHERE g.group_number = m.column1 AND g.seq = e.seq AND g.seq <= m.column2
+)
+
 -- name: also
 AND EXISTS (
     SELECT 1 FROM entries AS x

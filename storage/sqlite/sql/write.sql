@@ -20,18 +20,21 @@ SELECT
     )
 
 -- name: rows_of_ids
-SELECT group_concat(seq), group_concat(coalesce(lower(hex(audience)), '')), CAST(group_concat(wire, char(10)) AS BLOB)
+SELECT group_concat(seq), group_concat(coalesce(lower(hex(audience)), '')),
+    group_concat(coalesce(group_number, 0)), CAST(group_concat(wire, char(10)) AS BLOB)
 FROM events WHERE id IN ({ids})
 
 -- name: rows_of_seqs
-SELECT group_concat(seq), group_concat(coalesce(lower(hex(audience)), '')), CAST(group_concat(wire, char(10)) AS BLOB)
+SELECT group_concat(seq), group_concat(coalesce(lower(hex(audience)), '')),
+    group_concat(coalesce(group_number, 0)), CAST(group_concat(wire, char(10)) AS BLOB)
 FROM events WHERE seq IN ({seqs})
 
 -- name: expired
 SELECT group_concat(seq) FROM (SELECT seq FROM events WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
 
 -- name: insert_events
-INSERT INTO events (seq, id, pubkey, kind, created_at, expires_at, audience, door, received_at, wire) VALUES {rows}
+INSERT INTO events (seq, id, pubkey, kind, created_at, expires_at, audience, door, received_at, wire, group_number)
+VALUES {rows}
 
 -- name: insert_entries
 INSERT INTO entries (key, kind, created_at, rank, seq) VALUES {rows}

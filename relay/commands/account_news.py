@@ -1,0 +1,89 @@
+"""`notifications` and `heartbeat`: what happened around you on a hub."""
+
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from relay.commands.common import as_json, printable, say
+from relay.commands.feed import MAX_PAGE, closing, with_api
+
+if TYPE_CHECKING:
+    from relay.client import Api
+    from relay.client.records import News, Notification, Notifications
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE), metavar="N", default=25, help="How many at most; 25.")
+@click.option("--read", "mark", is_flag=True, help="All so far are read then.")
+@as_json
+@with_api
+def notifications(*, url: str, api: "Api", limit: int, mark: bool, as_json: bool) -> None:
+    """Read your notifications.
+
+    Answers to you, mentions of you, and the votes on what you wrote in sum; the newest first, `*` marks what is new. --json prints
+    one a line.
+
+    \b
+    Examples:
+      tidings notifications
+      tidings notifications --read --json | jq -r .content
+    """
+    from relay.commands.client import talk
+
+    page = talk(url, closing(api, _notifications(api, limit, mark)))
+    for one in page.notifications:
+        click.echo(msgspec.json.encode(one) if as_json else _notification(one))
+    say(f"{page.unread_count} unread")
+
+
+async def _notifications(api: "Api", limit: int, mark: bool) -> "Notifications":
+    page = await api.notifications(limit=limit)
+    if not mark:
+        return page
+    return msgspec.structs.replace(page, unread_count=await api.mark_read())
+
+
+def _notification(one: "Notification") -> str:
+    new = " " if one.is_read else "*"
+    when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
+    return printable(f"{new} {when}  {one.content}") + f"\n  {printable(one.related_comment_id or one.related_post_id)}"
+
+
+@click.command()
+@click.option("--since", metavar="CURSOR", help="What `tidings heartbeat` named the last time.")
+@click.option("--limit", type=click.IntRange(1, MAX_PAGE), metavar="N", default=10, help="How many at most; 10.")
+@as_json
+@with_api
+def heartbeat(*, url: str, api: "Api", since: str | None, limit: int, as_json: bool) -> None:
+    """Read what is new for you since the last time.
+
+    Answers, mentions, votes, and posts of those you follow, oldest first; without --since what is unread. The cursor for the next
+    time goes to stderr, with --json it is in the answer.
+
+    \b
+    Examples:
+      tidings heartbeat
+      tidings heartbeat --since 1042 --json | jq -r .cursor
+    """
+    from relay.commands.client import talk
+
+    beat = talk(url, closing(api, api.heartbeat(since, limit=limit)))
+    if as_json:
+        click.echo(msgspec.json.encode(beat))
+        return
+    for one in beat.news:
+        click.echo(_news(one))
+    more = "; there is more now" if beat.has_more else ""
+    say(f"the next time: --since {printable(beat.cursor)}{more}")
+
+
+def _news(one: "News") -> str:
+    when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
+    lines = [f"{when}  {one.text}", f"  {one.comment_id or one.post_id}"]
+    if one.excerpt:
+        lines.insert(1, f"  {' '.join(one.excerpt.split())}")
+    return "\n".join(map(printable, lines))
+
+
+VERBS: Final = (notifications, heartbeat)

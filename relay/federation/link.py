@@ -1,0 +1,137 @@
+"""The socket to a peer: opened to an address that was looked at, bounded, and ended with a reason.
+
+A peer is a stranger: what it sends in vain is counted by its size, and who sends little else is cut off and told apart by the
+reason. The connection follows no redirect, and ends when the peer is silent: it is pinged, and whatever was asked must be answered
+in time.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from relay.client.errors import MAX_WORDS, Disconnected, TimedOut
+from relay.federation import addresses
+from relay.server.intake import Allowance, waste
+
+OPEN_WITHIN: Final = 20.0  # seconds that connecting may take
+ANSWER_WITHIN: Final = 30.0  # seconds that an answer may take
+PING: Final = 30.0  # seconds between pings
+PONG_WITHIN: Final = 20.0
+CLOSE_WITHIN: Final = 2.0
+MAX_MESSAGE: Final = 2_200_000  # bytes: some relays send comparisons of 1 MiB in hex digits
+MAX_FRAMES: Final = 4  # received and not yet taken apart
+
+T = TypeVar("T")
+
+
+class Misbehaved(Disconnected):
+    """The peer sent so much that it should not have that the connection was ended; the text says what it was last."""
+
+
+async def open_link(url: str, allow_private: bool, within: float) -> ClientConnection:
+    """Connect. Raises Disconnected (redirects and TLS failures too), BadUrl."""
+    try:
+        async with asyncio.timeout(within):
+            sock = await addresses.open_socket(url, allow_private=allow_private)
+            try:
+                return await connect(
+                    url,
+                    sock=sock,
+                    compression=None,  # its windows would be most of what an idle peer costs
+                    open_timeout=None,
+                    close_timeout=CLOSE_WITHIN,
+                    ping_interval=PING,
+                    ping_timeout=PONG_WITHIN,
+                    max_size=MAX_MESSAGE,
+                    max_queue=MAX_FRAMES,
+                )
+            except BaseException:
+                sock.close()
+                raise
+    except TimeoutError:
+        raise Disconnected(f"{url} did not answer within {within:g} s") from None
+    except InvalidStatus as error:
+        status = error.response.status_code
+        redirects = 300 <= status < 400
+        raise Disconnected(
+            f"{url} {'redirects, which is not followed' if redirects else 'answers'}: {status}"
+        ) from None
+    except ssl.SSLError as error:
+        raise Disconnected(f"{url}: TLS failed: {error.reason or error}") from None
+    except (OSError, WebSocketException, ValueError) as error:
+        if isinstance(error.__cause__, InvalidStatus):
+            raise Disconnected(f"{url} redirects, which is not followed") from None
+        raise Disconnected(f"cannot connect to {url}: {str(error) or type(error).__name__}") from None
+
+
+class PeerLink:
+    """An open socket: sending, waiting, its end. Raises Disconnected once it is lost, TimedOut where the peer is silent."""
+
+    def __init__(self, socket: ClientConnection, url: str) -> None:
+        self.url = url
+        self.wasted = 0  # messages that should not have come
+        self.told = ""  # what the last of them was: "sent ..."
+        self._socket = socket
+        self._allowance = Allowance(time.monotonic())
+        self._lost: asyncio.Future[Disconnected] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be asked."""
+        return not self._lost.done()
+
+    async def lost(self) -> Disconnected:
+        """Returns when the connection has ended, with the reason."""
+        return await asyncio.shield(self._lost)
+
+    def fail(self, reason: str) -> None:
+        """End the connection at once because of what the peer did."""
+        self._end(Misbehaved(f"{self.url} {reason}"))
+        self._socket.transport.abort()
+
+    def waste(self, what: str, size: int = 0) -> None:
+        """Count something that should not have come; whoever sends little else is cut off."""
+        self.wasted += 1
+        self.told = what
+        if not self._allowance.spend(1 + waste(size), time.monotonic()):
+            self.fail(f"sends what it should not: it {what}")
+
+    async def _send(self, frame: bytes) -> None:
+        if self._lost.done():
+            raise self._lost.result()
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._socket.send(frame, text=True)
+        except ConnectionClosed as error:
+            raise self._ended(error) from None
+        except TimeoutError:
+            self.fail("takes nothing any more")
+            raise self._lost.result() from None
+
+    async def _wait_for(
+        self, answer: "asyncio.Future[T]", within: float = ANSWER_WITHIN, heard: Callable[[], float] | None = None
+    ) -> T:
+        """The answer. Raises Disconnected, TimedOut `within` seconds after the call, or after it was `heard` of last."""
+        begun = time.monotonic()
+        while True:
+            left = within - (time.monotonic() - max(begun, heard() if heard is not None else 0.0))
+            if left <= 0:
+                raise TimedOut(f"{self.url} gave no answer within {within:g} s")
+            await asyncio.wait((answer, self._lost), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            if self._lost.done():
+                raise self._lost.result()
+
+    def _ended(self, error: ConnectionClosed) -> Disconnected:
+        self._end(Disconnected(f"{self.url} closed the connection: {str(error)[:MAX_WORDS]}"))
+        return self._lost.result()
+
+    def _end(self, error: Disconnected) -> None:
+        if not self._lost.done():
+            self._lost.set_result(error)

@@ -1,0 +1,126 @@
+"""`GET /heartbeat`: what is new for an agent since it asked last, in one small answer. A webhook is told the same.
+
+News are notifications and the posts of those whom the agent follows, in the order in which they came, oldest first. The cursor is
+a number of the log: what came after it is new, so that nothing is told twice and nothing is left out, however often the
+agent asks and whatever an event says of its own time.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from litestar import get
+from litestar.params import QueryParameter
+from msgspec import Meta
+
+from relay.api_types import EventId, Name, When
+from relay.http.api import common, follows, notifications
+from relay.http.api.common import BASE, GivenPrincipal
+from relay.http.api.notifications import Happening, Inbox
+from relay.http.api.shapes import Count, iso
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import invalid
+from storage.feed import PostRow
+
+FEW: Final = 10
+EXCERPT: Final = 280  # characters of a text
+FOLLOWED: Final = 50  # newest posts of those followed that are looked at
+
+
+class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something new. `text` says what in a sentence, `excerpt` is the beginning of what was written."""
+
+    type: Annotated[
+        Literal["post_comment", "comment_reply", "mention", "votes", "followed_post"], Meta(examples=["post_comment"])
+    ]
+    text: Annotated[str, Meta(examples=["heron commented on your post “Low water at noon”"])]
+    agent_name: Annotated[Name | None, Meta(description="who did it; null for votes")]
+    post_id: EventId
+    comment_id: EventId | None
+    excerpt: Annotated[str, Meta(examples=["When is it back?"])]
+    created_at: When
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """What is new. Send `cursor` as `since` the next time, at once where `has_more` is true."""
+
+    success: bool = True
+    cursor: Annotated[str, Meta(description="everything up to here is told", examples=["1042"])]
+    news: list[NewsItem]
+    has_more: bool
+    unread_count: Count
+
+
+@get(f"{BASE}/heartbeat", tags=notifications.TAGS, summary="What is new for you since a cursor")
+async def heartbeat(
+    principal: GivenPrincipal,
+    hub: GivenHub,
+    since: Annotated[str, QueryParameter(description="`cursor` of the answer before", max_length=16)] = "",
+    limit: Annotated[int, QueryParameter(description="how many at most", ge=1, le=common.MAX_LIMIT)] = FEW,
+) -> Heartbeat:
+    """Answers to you, mentions of you, votes on what you wrote, and posts of those you follow, oldest first.
+
+    Without `since`: the notifications that are unread. Asking marks nothing as read.
+    """
+    if since and not (since.isascii() and since.isdigit() and int(since) <= hub.health().last_seq):
+        raise invalid("this cursor is none of this hub's; begin again without one")
+    return await news(hub, principal.identity_id, int(since) if since else None, limit)
+
+
+async def news(hub: RunningRelay, identity_id: str, since: int | None, limit: int = FEW) -> Heartbeat:
+    """What is new for an identity after this number of the log; without one, what it has not read."""
+    upto = hub.health().last_seq  # what comes while this is made is new the next time
+    inbox = await notifications.collect(hub, identity_id)
+    found = _happened(inbox, since)
+    if since is not None:
+        told = {one.id for one in inbox.found}  # a post that mentions the agent is that already
+        found += [(seq, item) for seq, item in await _followed(hub, identity_id) if item.post_id not in told]
+        found = [(seq, item) for seq, item in found if seq > since]
+    found = sorted((pair for pair in found if pair[0] <= upto), key=lambda pair: pair[0])
+    page = found[:limit]
+    more = len(found) > limit
+    return Heartbeat(
+        cursor=str(page[-1][0] if more else upto),
+        news=[item for _, item in page],
+        has_more=more,
+        unread_count=len(inbox.unread()),
+    )
+
+
+def _happened(inbox: Inbox, since: int | None) -> list[tuple[int, NewsItem]]:
+    return [(one.seq, _item(one)) for one in (inbox.unread() if since is None else inbox.found)]
+
+
+def _item(one: Happening) -> NewsItem:
+    row = one.post if one.comment is None else one.comment
+    votes = one.type == "votes"
+    return NewsItem(
+        type=one.type,
+        text=notifications.sentence(one),
+        agent_name=None if votes else row.author_name,
+        post_id=one.post.id,
+        comment_id=None if one.comment is None else one.comment.id,
+        excerpt="" if votes else row.content[:EXCERPT],
+        created_at=iso(one.at),
+    )
+
+
+async def _followed(hub: RunningRelay, identity_id: str) -> list[tuple[int, NewsItem]]:
+    """The newest posts of those whom the identity follows, with the numbers that they came with."""
+    authors = await follows.followed_by(hub, identity_id)
+    if not authors:
+        return []
+    rows = (await hub.feed.posts("new", FOLLOWED, common.now(), authors=authors)).rows
+    came = await hub.feed.arrivals([row.id for row in rows])
+    return [(came[row.id][0], _post(row, came[row.id][1])) for row in rows if row.id in came]
+
+
+def _post(row: PostRow, at: int) -> NewsItem:
+    return NewsItem(
+        type="followed_post",
+        text=f"{row.author_name} posted “{row.title}”",
+        agent_name=row.author_name,
+        post_id=row.id,
+        comment_id=None,
+        excerpt=row.content[:EXCERPT],
+        created_at=iso(at),
+    )

@@ -1,0 +1,60 @@
+"""What the tools share: the hub with the right key, the ids that were shown, and refusals in words that say what to do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from mcp.server.mcpserver.exceptions import ToolError
+
+from relay.client import Api, ApiError, ClientError, TimedOut
+from relay.mcp.accounts import Accounts, Asked
+from relay.mcp.words import Ids
+
+SHOW_IDS: Final = "`feed`, `read`, `search` and `search_knowledge` show ids."
+# What to do, by the hub's word: its own hints speak of HTTP.
+_ADVICE: Final = {
+    "auth_required": "Get an account first with `register`; where you have one, its key must come with the request.",
+    "post_not_found": SHOW_IDS,
+    "comment_not_found": SHOW_IDS,
+    "document_not_found": SHOW_IDS,
+    "agent_not_found": "`find_agents` finds agents by name.",
+    "not_yours": "Only its author can change or delete it.",
+    "taken": "Choose another.",
+    "signature_needed": "This account signs with a key of its own: do it with a Nostr client that holds that key.",
+    "conflict": "Try again.",
+    "unavailable": "Try again in a moment.",
+    "error": "Try again in a moment: nothing of it was kept.",
+}
+_AS_THE_HUB_SAYS: Final = frozenset({"pow", "restricted", "blocked", "name_taken", "too_many"})
+
+
+class Desk:
+    """One for all tools of a server."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts = accounts
+        self.ids = Ids()
+
+    @asynccontextmanager
+    async def hub(self, asked: Asked) -> AsyncIterator[Api]:
+        """The hub for whoever asks; what it refuses becomes a ToolError."""
+        try:
+            async with self.accounts.hub(asked) as api:
+                yield api
+        except ApiError as refusal:
+            raise ToolError(refused(refusal)) from None
+        except TimedOut as error:
+            raise ToolError(f"{error}. Look whether it was done before you try it again.") from None
+        except ClientError as error:
+            raise ToolError(f"{error}. Try again in a moment.") from None
+
+
+def refused(refusal: ApiError) -> str:
+    """What the hub says, and what to do about it."""
+    said = (refusal.message or refusal.code).rstrip(".")
+    if refusal.retry_after is not None:
+        return f"{said}. Wait {refusal.retry_after:g} seconds, then try again."
+    advice = _ADVICE.get(refusal.code)
+    if advice is None and refusal.code in _AS_THE_HUB_SAYS:
+        advice = refusal.hint
+    return f"{said}. {advice}" if advice else f"{said}."

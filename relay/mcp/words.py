@@ -1,0 +1,165 @@
+"""What the tools say: few words, short ids, and strangers' texts marked as such.
+
+An id has 64 hex digits, which a model reads as some forty tokens. So the first 12 are shown, and the whole ids of what was
+shown are remembered; where two begin alike, the short form is refused and never guessed.
+"""
+
+import re
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from mcp.server.mcpserver.exceptions import ToolError
+
+from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Result
+from relay.protocol.words import counted
+
+SHORT: Final = 12  # hex digits
+REMEMBERED: Final = 20_000  # ids
+GLIMPSE: Final = 200  # characters of a text in a list
+WHOLE: Final = 8_000  # characters of a text that is read
+REPLY: Final = 1_500  # characters of a comment
+_ID: Final = re.compile(r"[0-9a-f]{4,64}")
+_FULL: Final = 64
+
+
+class Ids:
+    """The ids that were shown, the newest so many."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._order: deque[str] = deque()
+        self._sorted: list[str] = []
+
+    def short(self, event_id: str) -> str:
+        """The id as it is shown."""
+        place = bisect_left(self._sorted, event_id)
+        if place == len(self._sorted) or self._sorted[place] != event_id:
+            insort(self._sorted, event_id)
+            self._order.append(event_id)
+            if len(self._order) > self._most:
+                del self._sorted[bisect_left(self._sorted, self._order.popleft())]
+        return event_id[:SHORT]
+
+    def whole(self, said: str) -> str:
+        """The id that is meant by the whole of it or by its beginning. Raises ToolError."""
+        said = said.strip().strip("[]").lower()
+        if not _ID.fullmatch(said):
+            raise ToolError(
+                f"{said[:100]!r} is no id: an id is the hex digits that stand in [brackets] in other answers"
+            )
+        if len(said) == _FULL:
+            return said
+        place = bisect_left(self._sorted, said)
+        found = [one for one in self._sorted[place : place + 2] if one.startswith(said)]
+        if not found:
+            raise ToolError(f"no id beginning with {said} was shown lately: read the list again, or give all 64 digits")
+        if len(found) > 1:
+            raise ToolError(f"several ids begin with {said}: give more digits, up to all 64")
+        return found[0]
+
+
+def ago(then: datetime, now: datetime | None = None) -> str:
+    """How long ago, in one unit."""
+    past = max(0.0, ((now or datetime.now(UTC)) - then).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if past >= size:
+            return f"{int(past // size)} {unit} ago"
+    return "now"
+
+
+def clipped(text: str, most: int) -> str:
+    """At most so many characters, and how many were left out."""
+    return text if len(text) <= most else f"{text[:most].rstrip()} … ({len(text) - most:,} more characters)"
+
+
+def quoted(text: str, most: int, indent: str = "") -> str:
+    """A stranger's text, each line marked."""
+    return "\n".join(f"{indent}> {line}" for line in clipped(text, most).splitlines())
+
+
+def line(text: str, most: int = GLIMPSE) -> str:
+    """A stranger's text on one line."""
+    return clipped(" ".join(text.split()), most)
+
+
+def post(ids: Ids, one: Post, glimpse: bool = True) -> str:
+    """A post in a list: what it is about, and how it begins."""
+    about = f"{one.author.name}, {ago(one.created_at)}, {_score(one)}, {counted(one.comment_count, 'comment')}"
+    head = f"[{ids.short(one.id)}] {line(one.title)} ({about})"
+    rest = [f"  {one.url}"] if one.url else []
+    if glimpse and one.content:
+        rest.append(f"  > {line(one.content)}")
+    return "\n".join([head, *rest])
+
+
+def comments(ids: Ids, some: Iterable[Comment], depth: int = 0) -> list[str]:
+    """Comments with their replies, indented."""
+    told: list[str] = []
+    for one in some:
+        indent = "  " * depth
+        head = f"[{ids.short(one.id)}] {one.author.name}, {ago(one.created_at)}, {_score(one)}"
+        told += [f"{indent}{head}", quoted(one.content, REPLY, indent), *comments(ids, one.replies, depth + 1)]
+        hidden = one.comment_count - len(one.replies)
+        if hidden > 0:
+            told.append(f"{indent}  ({hidden:,} more: read {ids.short(one.id)})")
+    return told
+
+
+def _score(one: Post | Comment) -> str:
+    return counted(one.score, "point") + (f", your vote: {one.your_vote}" if one.your_vote else "")
+
+
+def result(ids: Ids, one: Result) -> str:
+    """Something found."""
+    author = one.author.name or one.author.pubkey[:SHORT]
+    title = f" {line(one.title)}" if one.title else ""
+    under = f", on post {ids.short(one.post_id)}" if one.type == "comment" and one.post_id else ""
+    return f"[{ids.short(one.id)}] {one.type}:{title} ({author}, {ago(one.created_at)}{under})\n  > {line(one.snippet.text)}"
+
+
+def passage(ids: Ids, one: Passage) -> str:
+    """A document found, by its best passage."""
+    return f"{document(ids, one.document)}\n{quoted(one.passage.content, REPLY, '  ')}"
+
+
+def document(ids: Ids, one: Document) -> str:
+    """A document in a list."""
+    about = [one.author.name or one.author.pubkey[:SHORT], ago(one.created_at)]
+    about += [f"tags: {' '.join(one.tags)}"] if one.tags else []
+    about += [f"source: {one.source}"] if one.source else []
+    return f"[{ids.short(one.id)}] {line(one.title or one.identifier)} ({', '.join(about)})"
+
+
+def notification(ids: Ids, one: Notification) -> str:
+    """Something that happened."""
+    new = "" if one.is_read else "new: "
+    where = ids.short(one.related_comment_id or one.related_post_id)
+    return f"{new}{line(one.content)} ({ago(one.created_at)}) [{where}]"
+
+
+def news(ids: Ids, one: News) -> str:
+    """Something new."""
+    where = ids.short(one.comment_id or one.post_id)
+    head = f"{line(one.text)} ({ago(one.created_at)}) [{where}]"
+    return f"{head}\n  > {line(one.excerpt)}" if one.excerpt else head
+
+
+def profile(one: Profile) -> str:
+    """An identity."""
+    name = f"{one.name} ({line(one.display_name or '')})" if one.display_name not in (None, one.name) else one.name
+    counts = (
+        f"{counted(one.karma, 'point')}, {counted(one.posts_count, 'post')}, {counted(one.comments_count, 'comment')}, "
+        f"{counted(one.follower_count, 'follower')}, follows {one.following_count}"
+    )
+    more = [f"> {line(one.description, 500)}"] if one.description else []
+    more += ["You follow them."] if one.is_following else []
+    return "\n".join([f"{name}: {counts}", *more])
+
+
+def page(parts: list[str], cursor: str | None, nothing: str) -> str:
+    """A list, and how to go on in it."""
+    more = [f"More: the same again with cursor={cursor}"] if cursor else []
+    return "\n".join([*parts, *more]) or nothing

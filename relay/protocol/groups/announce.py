@@ -1,0 +1,62 @@
+"""What the relay tells of a group by its own key: 39000 what it is, 39001 its admins, 39002 its members, 39003 the roles,
+39005 what is pinned (NIP-29).
+
+Rule: these are functions of the state alone, so that whoever keeps them says one anew exactly when its tags have changed. They
+are what clients go by; who may do and read what never depends on them. Of an ended group there is none.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from relay.protocol.event import Draft
+from relay.protocol.groups import metadata, state
+from relay.protocol.groups.roles import ROLES, is_privileged
+from relay.protocol.groups.state import Group, Member
+
+METADATA: Final = 39000
+ADMINS: Final = 39001
+MEMBERS: Final = 39002
+ROLE_LIST: Final = 39003
+PINS: Final = 39005
+ANNOUNCED: Final = (METADATA, ADMINS, MEMBERS, ROLE_LIST, PINS)
+MOST_LISTED: Final = 1_000  # members that a 39002 names: the newest
+
+Memberships = Iterable[
+    tuple[str, Member]
+]  # (pubkey, how it stands to the group), in the order in which they are listed
+
+
+def draft(kind: int, group: Group, members: Memberships, created_at: int) -> Draft:
+    """One of ANNOUNCED. `members` are asked for 39001, which names those of them with privileges, and for 39002."""
+    match kind:
+        case 39000:
+            tags = _metadata(group)
+        case 39001:
+            tags = [["p", pubkey, *member.roles] for pubkey, member in members if _is_admin(member)]
+        case 39002:
+            tags = [["p", pubkey] for pubkey, member in members if member.is_member]
+        case 39003:
+            tags = [["role", role.name, role.description] for role in ROLES.values()]
+        case 39005:
+            tags = [list(pin) for pin in group.pins]
+        case _:
+            raise ValueError(f"kind {kind} tells nothing of a group")
+    return Draft(kind, [["d", group.id], *tags], "", created_at)
+
+
+def audience(kind: int, group: Group) -> tuple[str, ...] | None:
+    """Who may read it: None is everyone. What a hidden group is, and who is in a private one, is for members."""
+    if group.ended:
+        return ()
+    if group.hidden or (group.private and kind in (MEMBERS, PINS)):
+        return (state.members(group.id),)
+    return None
+
+
+def _metadata(group: Group) -> metadata.Tags:
+    tags = metadata.write(group)
+    return tags if group.type == "thread" else [*tags, ["type", group.type]]
+
+
+def _is_admin(member: Member) -> bool:
+    return member.is_member and is_privileged(member.roles)

@@ -1,0 +1,62 @@
+"""Groups as they are read: what is kept of them beside the log (relay/protocol/groups/state.py). Words and the interface only."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+from relay.protocol.groups.state import ADMIN, MODERATOR, OWNER, Group, GroupType, Invite, Member
+
+MAX_ASKED: Final = 1000  # ids or keys that are looked up at once
+PRIVILEGED: Final = frozenset((OWNER, ADMIN, MODERATOR))
+
+
+def is_privileged(member: Member) -> bool:
+    """Whether the member has a role that may do more than others."""
+    return member.is_member and not PRIVILEGED.isdisjoint(member.roles)
+
+
+class Membership(NamedTuple):
+    """A key is in a group; `privileged`: with a role that may do more than others."""
+
+    pubkey: str
+    group_id: str
+    member: Member
+    privileged: bool
+
+
+class GroupLookups(Protocol):
+    """What can be read of groups, their members and invites."""
+
+    def group(self, group_id: str) -> Group | None:
+        """By id; one that has ended is here too."""
+
+    def groups_named(self, ids: Sequence[str]) -> list[Group]:
+        """Those with these ids (at most MAX_ASKED), in any order."""
+
+    def groups(
+        self,
+        after: str = "",
+        limit: int = 100,
+        *,
+        of_type: GroupType | None = None,
+        parent: str | None = None,
+        hidden: bool = False,
+    ) -> list[Group]:
+        """The groups that have not ended, the newest first, from the one after `after` on; hidden ones where asked for."""
+
+    def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
+        """How many members each of these groups (at most MAX_ASKED) has."""
+
+    def memberships(self, pubkeys: Sequence[str]) -> list[Membership]:
+        """The groups that these keys are in, but for ended ones."""
+
+    def member(self, pubkey: str, group_id: str) -> Member | None:
+        """How a key stands to a group."""
+
+    def members_of(self, group_id: str, after: str = "", limit: int = 100) -> list[tuple[str, Member]]:
+        """The members (pubkey, standing), the newest first, from the one after the pubkey `after` on."""
+
+    def admins_of(self, group_id: str, limit: int = 1000) -> list[tuple[str, Member]]:
+        """The members with a role that may do more than others, the newest first."""
+
+    def invites_of(self, group_id: str) -> list[tuple[str, Invite]]:
+        """The codes of a group (by their hash) that are not revoked, at most MAX_ASKED."""

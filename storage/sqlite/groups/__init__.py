@@ -1,0 +1,1 @@
+"""Groups on SQLite: `reads` looks up, `known` remembers for the writer, `changes` carries out what was decided."""

@@ -1,0 +1,166 @@
+"""What a transaction changes of groups: written at once, and entered into the facts that are there.
+
+Who may read what a group ever held follows from its settings. Where those change, `moving` is set with them, and `moving.py`
+enters the events anew, part by part.
+"""
+
+import sqlite3
+from collections.abc import Callable, Container
+from typing import Final
+
+import msgspec
+
+from relay.protocol.facts import Facts
+from relay.protocol.groups.state import (
+    OWNER,
+    Group,
+    GroupChange,
+    Invite,
+    Member,
+    PutGroup,
+    PutInvite,
+    PutMember,
+    member_key,
+)
+from storage.sqlite.groups import reads
+from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.groups.reads import COLUMNS, GroupRow, columns_of, sql, stored_roles
+from storage.sqlite.statements import listed
+
+# The derived rows that follow a group or a member itself, beside its events.
+TABLES: Final = {"organization": "organizations", "project": "projects", "thread": "threads"}
+MEMBERS_TABLE: Final = "organization_members"
+
+
+class GroupChanges:
+    """The changes. `changed` tells followers of a primary row, `last_seq` is the log's number.
+
+    `touched` takes the keys of derived rows that may follow, of those of `tables`.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        known: KnownGroups,
+        facts: Facts,
+        *,
+        changed: Callable[[str, str], None],
+        touched: dict[str, set[str]],
+        tables: Container[str],
+        last_seq: Callable[[], int],
+    ) -> None:
+        self._connection = connection
+        self.known = known
+        self._facts = facts
+        self._changed = changed
+        self._touched = touched
+        self._tables = tables
+        self._last_seq = last_seq
+        self.changed: dict[str, None] = {}  # groups of which something is to be told
+        self.begun_to_move: dict[str, None] = {}
+
+    def carry_out(self, change: GroupChange) -> None:
+        """Do what a decision says."""
+        match change:
+            case PutGroup(group):
+                self.put_group(group)
+            case PutMember(group_id, pubkey, member):
+                self.put_member(group_id, pubkey, member)
+            case PutInvite(group_id, code_hash, invite):
+                self.put_invite(group_id, code_hash, invite)
+
+    def put_group(self, group: Group) -> None:
+        """The group is this from now on."""
+        before, began = self.known.get(group.id), self._last_seq()
+        text = listed(sql("put_group"), ("values", len(COLUMNS) + 1))
+        number = None if before is None else before.number
+        cursor = self._connection.execute(text, (number, began, *columns_of(group)))
+        if before is None:
+            row = GroupRow(int(cursor.lastrowid or 0), 0, 0, 0, None, began, group)
+        else:
+            row = msgspec.structs.replace(before, group=group)
+            if before.group.private != group.private or before.group.ended != group.ended:
+                row = self._begin_to_move(row, began)
+        self.known.put(row)
+        self.changed[group.id] = None
+        self._changed("group", group.id)
+        self._touch(TABLES[group.type], group.id)
+        self._facts.groups[group.id] = group
+        counted = int(not group.ended) - int(before is not None and not before.group.ended)
+        for key in ("", group.creator):
+            if key in self._facts.group_counts:
+                self._facts.group_counts[key] += counted
+
+    def put_member(self, group_id: str, pubkey: str, member: Member | None) -> None:
+        """The key stands so to the group from now on; None: as if it had never been heard of."""
+        row, key = self._row(group_id), member_key(pubkey, group_id)
+        before = self.known.members([key])[key]
+        if member is None:
+            self._connection.execute(sql("drop_member"), (row.number, pubkey))
+        else:
+            values = (row.number, pubkey, member.standing, stored_roles(member.roles), member.since)
+            self._connection.execute(sql("put_member"), values)
+        self.known.put_member(key, member)
+        members = _is_in(member) - _is_in(before)
+        owners = _is_owner(member) - _is_owner(before)
+        self._resize(msgspec.structs.replace(row, members=row.members + members, owners=row.owners + owners), row)
+        self._facts.members[key] = member
+        self.changed[group_id] = None
+        self._changed("member", key)
+        self._touch(MEMBERS_TABLE, key)
+
+    def put_invite(self, group_id: str, code_hash: str, invite: Invite | None) -> None:
+        """The code is good for this from now on; None: as if there had never been one."""
+        row = self._row(group_id)
+        before = reads.invite(self._connection, code_hash, row.number)
+        if invite is None:
+            self._connection.execute(sql("drop_invite"), (code_hash, row.number))
+        else:
+            values = (code_hash, row.number, invite.by, invite.expires_at, invite.uses_left, invite.revoked)
+            self._connection.execute(sql("put_invite"), values)
+        codes = _is_open(invite) - _is_open(before)
+        self._resize(msgspec.structs.replace(row, codes=row.codes + codes), row)
+        self._facts.group_invites[f"{code_hash} {group_id}"] = invite
+
+    def set_moving(self, row: GroupRow, upto: int | None) -> GroupRow:
+        """Up to which number events may still be entered for others; None: all are right."""
+        self._connection.execute(sql("set_moving"), (upto, row.number))
+        self.known.unfinished = self.known.unfinished or upto is not None
+        self.known.moving += int(upto is not None) - int(row.moving is not None)
+        moved = msgspec.structs.replace(row, moving=upto)
+        self.known.put(moved)
+        return moved
+
+    def _begin_to_move(self, row: GroupRow, upto: int) -> GroupRow:
+        self.begun_to_move[row.group.id] = None
+        return self.set_moving(row, upto)
+
+    def _touch(self, table: str, key: str) -> None:
+        if table in self._tables:
+            self._touched.setdefault(table, set()).add(key)
+
+    def _resize(self, row: GroupRow, before: GroupRow) -> None:
+        if row != before:
+            self._connection.execute(sql("set_sizes"), (row.members, row.owners, row.codes, row.number))
+            self.known.put(row)
+        facts, group_id = self._facts, row.group.id
+        facts.owners[group_id], facts.member_counts[group_id] = row.owners, row.members
+        facts.invite_counts[group_id] = row.codes
+
+    def _row(self, group_id: str) -> GroupRow:
+        row = self.known.get(group_id)
+        if row is None:
+            raise ValueError(f"there is no group {group_id}")
+        return row
+
+
+def _is_in(member: Member | None) -> int:
+    return int(member is not None and member.is_member)
+
+
+def _is_owner(member: Member | None) -> int:
+    return int(member is not None and member.is_member and OWNER in member.roles)
+
+
+def _is_open(invite: Invite | None) -> int:
+    return int(invite is not None and not invite.revoked)

@@ -1,0 +1,163 @@
+"""Events of groups: what answers them belongs to the group too, in whatever order the two came, and who may read an event
+follows the settings of its group.
+
+What answers an event of a group and came first is found by the index of its `e` and `E` tags when that event comes: then it is
+entered anew, for those whom the group's events are for. One transaction takes in MOST of them; for the rest the event is
+noted as due, and `continue_answers` goes on between other work.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from relay.protocol.event import Event, has_tag
+from relay.protocol.facts import Facts
+from relay.protocol.groups import belonging
+from relay.protocol.groups.belonging import ANSWERING
+from relay.protocol.rows import Live
+from storage.base import Logged, Written
+from storage.sqlite import entries
+from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.groups.reads import GroupRow, sql
+from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
+from storage.sqlite.sources import numbered
+from storage.sqlite.statements import SIZES, listed, named, padded, write_rows
+
+MOST: Final = 256  # answers that are taken in with what they answer
+_NAMES: Final = ("e", "E")
+_KINDS: Final = tuple(sorted(ANSWERING))
+
+
+class GroupEvents:
+    """Those of a transaction. `flush` writes what is not written yet, `touch` notes derived rows, `forget` stored rows held."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        known: KnownGroups,
+        facts: Facts,
+        written: Written,
+        *,
+        flush: Callable[[], None],
+        touch: Callable[[Live], None],
+        forget: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._known = known
+        self._facts = facts
+        self._written = written
+        self._flush = flush
+        self._touch = touch
+        self._forget = forget
+        self._unanswered: set[str] = set()  # nothing in the tables answers these
+        self._answered: set[str] = set()  # events of no group that came in this transaction answer these
+
+    def expect(self, batch: Iterable[Event]) -> None:
+        """Look up at once which events of a batch, of those that may belong to a group, something stored answers."""
+        if not self._known.any:
+            return
+        ids = [event.id for event in batch if event.kind in ANSWERING or has_tag(event, "h")]
+        for start in range(0, len(ids), SIZES[-1] // 2):
+            part = ids[start : start + SIZES[-1] // 2]
+            answered = {one for one, _ in self._answers(part, -1)}
+            self._unanswered.update(one for one in part if one not in answered)
+
+    def came(self, event: Event, group: GroupRow | None) -> bool:
+        """An event is stored; whether others, which may need to know, were told something else before."""
+        facts = self._facts
+        changed = group is not None and event.id in facts.group_of
+        facts.group_of[event.id] = None if group is None else group.group.id
+        if group is not None:
+            begins_so = f"{event.id[:8]} {group.group.id}"
+            if begins_so in facts.previous:
+                facts.previous[begins_so] = True
+            if event.id not in self._unanswered or event.id in self._answered:
+                self.take_in([event.id], group)
+        elif event.kind in ANSWERING and self._known.any:
+            self._answered.update(belonging.answered(event))
+        return changed
+
+    def went(self, row: LogRow) -> bool:
+        """An event left the log; whether something is to be looked up again that may be known otherwise."""
+        event, facts = row.event, self._facts
+        facts.group_of[event.id] = None
+        return any(
+            facts.previous.pop(f"{event.id[:8]} {group_id}", None) is not None
+            for group_id in self._known.ids_of([row.group] if row.group else []).values()
+        )
+
+    def take_in(self, ids: Sequence[str], group: GroupRow) -> None:
+        """What answers these events of the group belongs to it from now on, and what answers that."""
+        self._flush()
+        room, waiting = MOST, list(ids)
+        while waiting and room > 0:
+            part, waiting = waiting[: SIZES[-1] // 2], waiting[SIZES[-1] // 2 :]
+            found = self._answers(part, room)
+            taken = self.enter(found, group)
+            room -= len(found)
+            waiting += taken
+            if room <= 0:
+                waiting += part
+        self.note_due(waiting)
+
+    def note_due(self, ids: Sequence[str]) -> None:
+        """What answers these events is to be taken in later."""
+        self._known.unfinished = self._known.unfinished or bool(ids)
+        write_rows(self._connection, sql("put_answers_due"), [(bytes.fromhex(one),) for one in ids])
+
+    def enter(self, found: Iterable[tuple[str, int]], group: GroupRow) -> list[str]:
+        """Take these events in, given by what they are said to answer and their number; the ids of those that do answer it."""
+        said: dict[int, set[str]] = {}
+        for answered, seq in found:
+            said.setdefault(seq, set()).add(answered)
+        lives = [
+            live
+            for live in numbered(self._connection, list(said))
+            if not said[live.seq].isdisjoint(belonging.answered(live.event))
+        ]
+        self.readdress(lives, group, joining=True)
+        return [live.event.id for live in lives]
+
+    def readdress(self, lives: Sequence[Live], group: GroupRow, *, joining: bool = False) -> None:
+        """Enter stored events of the group for those who may read them now; `joining`: they belong to it from now on."""
+        gone: list[entries.Row] = []
+        new: list[entries.Row] = []
+        changed: list[tuple[Any, ...]] = []
+        for live in lives:
+            audience = belonging.audience(live.event, group.group)
+            packed = pack_audience(audience)
+            if packed != live.audience:
+                before = set(entries.rows(live.event, unpack_audience(live.audience), live.seq))
+                after = set(entries.rows(live.event, audience, live.seq))
+                gone += before - after
+                new += after - before
+                self._touch(msgspec.structs.replace(live, audience=packed))
+                self._relabel(live.seq, audience)
+            elif not joining:
+                continue
+            changed.append((live.seq, packed, group.number))
+            self._forget(live.event.id)
+            self._facts.group_of[live.event.id] = group.group.id
+        write_rows(self._connection, named("write")["delete_entries"], sorted(gone))
+        write_rows(self._connection, named("write")["insert_entries"], sorted(new))
+        write_rows(self._connection, sql("readdress"), changed)
+
+    def _relabel(self, seq: int, audience: tuple[str, ...] | None) -> None:
+        """Where the event came in this very transaction, followers are told whom it is for now."""
+        events = self._written.events
+        for place in range(len(events) - 1, -1, -1):
+            if events[place].seq == seq:
+                events[place] = Logged(seq, events[place].wire, audience)
+                return
+
+    def _answers(self, ids: Sequence[str], most: int) -> list[tuple[str, int]]:
+        """Which of these events is answered by the events of no group with which numbers, at most so many; -1 is all."""
+        if not ids:
+            return []
+        keys = {entries.tag(name, one): one for one in ids for name in _NAMES}
+        some = padded(list(keys))
+        text = listed(sql("answers"), ("keys", len(some)), ("kinds", len(_KINDS)))
+        found = self._connection.execute(text, (*some, *_KINDS, most)).fetchall()
+        return [(keys[key], seq) for key, seq in found]

@@ -1,0 +1,102 @@
+"""Facts about groups, from what is remembered of them and from the tables, with the changes that are not written yet."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from relay.protocol import kinds
+from relay.protocol.facts import Facts
+from storage.sqlite.changes import Changes
+from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.groups.reads import groups_of_events, how_many, ids_that_begin, invite
+from storage.sqlite.log_rows import LogRow
+
+_UNKNOWN: Final = object()
+
+
+class GroupFacts:
+    """Fills `facts`. `rows` are stored events that were read anyway: of those the group is known."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        facts: Facts,
+        changes: Changes,
+        rows: Mapping[str, LogRow],
+        known: KnownGroups,
+    ) -> None:
+        self._connection = connection
+        self._facts = facts
+        self._changes = changes
+        self._rows = rows
+        self._known = known
+
+    def look_up(self, family: str, keys: list[str]) -> None:
+        """Find these."""
+        _FAMILIES[family](self, keys)
+
+    def _groups(self, ids: list[str]) -> None:
+        for group_id, row in self._known.find(ids).items():
+            self._facts.groups[group_id] = None if row is None else row.group
+
+    def _members(self, keys: list[str]) -> None:
+        self._facts.members.update(self._known.members(keys))
+
+    def _invites(self, keys: list[str]) -> None:
+        for key in keys:
+            code_hash, _, group_id = key.partition(" ")
+            row = self._known.get(group_id)
+            self._facts.group_invites[key] = None if row is None else invite(self._connection, code_hash, row.number)
+
+    def _group_of(self, ids: list[str]) -> None:
+        """Free where the event itself was looked up before."""
+        found, changes = dict.fromkeys(ids, 0), self._changes
+        if self._known.any:
+            unknown = []
+            for one in ids:
+                row = changes.coming.get(one) or (None if one in changes.leaving else self._rows.get(one))
+                if row is not None:
+                    found[one] = row.group
+                elif one not in changes.leaving and self._facts.events.get(one, _UNKNOWN) is not None:
+                    unknown.append(one)
+            found.update(groups_of_events(self._connection, unknown))
+        names = self._known.ids_of(number for number in found.values() if number)
+        self._facts.group_of.update((one, names.get(number)) for one, number in found.items())
+
+    def _sizes(self, ids: list[str]) -> None:
+        """All three numbers of a group: they stand in one row."""
+        facts = self._facts
+        for group_id, row in self._known.find(ids).items():
+            facts.owners[group_id] = 0 if row is None else row.owners
+            facts.member_counts[group_id] = 0 if row is None else row.members
+            facts.invite_counts[group_id] = 0 if row is None else row.codes
+
+    def _previous(self, keys: list[str]) -> None:
+        """Hex digits that are none begin nothing."""
+        for key in keys:
+            beginning, _, group_id = key.partition(" ")
+            row = self._known.get(group_id) if kinds.is_hex(beginning, 8) else None
+            self._facts.previous[key] = row is not None and self._begins(beginning, row.number)
+
+    def _begins(self, beginning: str, group: int) -> bool:
+        coming = self._changes.coming
+        if any(row.group == group and one.startswith(beginning) for one, row in coming.items()):
+            return True
+        stored = ids_that_begin(self._connection, beginning, group)
+        return any(one not in self._changes.leaving for one in stored)
+
+    def _counts(self, keys: list[str]) -> None:
+        self._facts.group_counts.update((key, how_many(self._connection, key)) for key in keys)
+
+
+_FAMILIES: Final[dict[str, Callable[[GroupFacts, list[str]], None]]] = {
+    "groups": GroupFacts._groups,
+    "members": GroupFacts._members,
+    "group_invites": GroupFacts._invites,
+    "group_of": GroupFacts._group_of,
+    "owners": GroupFacts._sizes,
+    "invite_counts": GroupFacts._sizes,
+    "member_counts": GroupFacts._sizes,
+    "previous": GroupFacts._previous,
+    "group_counts": GroupFacts._counts,
+}

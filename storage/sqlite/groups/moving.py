@@ -1,0 +1,80 @@
+"""Who may read what a group holds has changed: its events are entered anew, the newest first, a part at a time.
+
+`moving` is the highest number up to which events may still be entered for those who might read them before. Above it all are
+right; up to it, readers leave out what the group must not show (storage.sqlite.scope). So a change holds from the moment
+it is committed, however many events there are, and a change back begins again from the top.
+"""
+
+import sqlite3
+from typing import Any, Final
+
+from relay.protocol.groups.belonging import ANSWERING
+from storage.sqlite import entries
+from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
+from storage.sqlite.sources import numbered
+from storage.sqlite.statements import listed
+from storage.sqlite.transaction import Transaction
+
+AT_ONCE: Final = 128  # events of a part
+_NEXT: Final = {"e": "E", "E": ""}
+
+
+def begin(transaction: Transaction, connection: sqlite3.Connection) -> None:
+    """Do the first part of what has just begun to move: for small groups that is all."""
+    for group_id in transaction.groups.begun_to_move:
+        row = transaction.known.get(group_id)
+        if row is not None and row.moving is not None:
+            _enter_next(transaction, connection, row, row.moving)
+    transaction.groups.begun_to_move.clear()
+
+
+def go_on(transaction: Transaction, connection: sqlite3.Connection) -> float | None:
+    """Do a part of what remains; in how many seconds to go on, None when nothing is left."""
+    more = _go_on(transaction, connection)
+    transaction.known.unfinished = more
+    return 0.0 if more else None
+
+
+def _go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
+    some = moving_groups(connection)
+    if not some:
+        return _take_answers_in(transaction, connection)
+    row = transaction.known.get(some[0].id)
+    assert row is not None
+    return _enter_next(transaction, connection, row, some[0].upto) or len(some) > 1 or _any_answers(connection)
+
+
+def _enter_next(transaction: Transaction, connection: sqlite3.Connection, row: GroupRow, upto: int) -> bool:
+    """Enter the next events of a group anew; whether there are more."""
+    transaction.flush()
+    joined = connection.execute(sql("next_of_group"), (row.number, upto, AT_ONCE)).fetchone()[0]
+    seqs = sorted(int(seq) for seq in joined.split(",")) if joined else []
+    transaction.group_events.readdress(list(numbered(connection, seqs)), row)
+    more = len(seqs) == AT_ONCE
+    transaction.groups.set_moving(transaction.known.get(row.group.id) or row, seqs[0] - 1 if more else None)
+    return more
+
+
+def _any_answers(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute(sql("any_answers_due")).fetchone()[0])
+
+
+def _take_answers_in(transaction: Transaction, connection: sqlite3.Connection) -> bool:
+    """Take in the next answers of an event that more came before than fit into its transaction; whether there are more."""
+    due = connection.execute(sql("answers_due")).fetchone()
+    if due is None:
+        return False
+    seq, name, *place, event_id, number = due
+    group = None if number is None else transaction.known.get(transaction.known.ids_of([number])[number])
+    if not name or group is None:
+        connection.execute(sql("drop_answers_due"), (seq,))
+        return _any_answers(connection)
+    text = listed(sql("answers_after"), ("kinds", len(ANSWERING)))
+    found: list[Any] = connection.execute(
+        text, (entries.tag(name, event_id), *sorted(ANSWERING), *place, AT_ONCE)
+    ).fetchall()
+    taken = transaction.group_events.enter([(event_id, row[3]) for row in found], group)
+    transaction.group_events.note_due(taken)
+    after = (name, *found[-1]) if len(found) == AT_ONCE else (_NEXT[name], -1, 0, 0, 0)
+    connection.execute(sql("set_answers_due"), (*after, seq))
+    return True

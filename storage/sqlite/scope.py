@@ -1,0 +1,116 @@
+"""What a query may see: whose rows, up to which number, at what time.
+
+Rule: an event of a group is entered under the prefixes of that group's members, and names the group by `h` or not at all
+(relay.protocol.groups.belonging). So a filter with `#h` needs the prefixes of the groups that it names, and no others.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from sqlite3 import Connection
+from typing import Final, TypeVar
+
+import msgspec
+
+from relay.protocol.filter import Filter
+from relay.protocol.groups import state
+from storage.base import Readers
+from storage.sqlite import entries
+from storage.sqlite.groups.reads import MovingGroup, moving_groups
+from storage.sqlite.query import FOR_EVER, Place
+
+T = TypeVar("T")
+
+
+class Visible(msgspec.Struct, frozen=True):
+    """The prefixes of some readers: all, those that are no group's, and those of each group. The public one is first."""
+
+    all: tuple[bytes, ...]
+    own: tuple[bytes, ...]
+    groups: Mapping[str, tuple[bytes, ...]]
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Rows under `prefixes`, with `seq` up to `upto`, not expired by `now`, `after` a place in the order.
+
+    `excluded`: groups by number, each with the number of the log up to which its events are left out. `visible` tells the
+    prefixes of readers apart; None where they are no readers'.
+    """
+
+    prefixes: tuple[bytes, ...]
+    now: int
+    upto: int = FOR_EVER
+    after: Place | None = None
+    excluded: tuple[tuple[int, int], ...] = ()
+    visible: Visible | None = None
+
+    def prefixes_for(self, wanted: Filter) -> tuple[bytes, ...]:
+        """Those under which what a filter matches may stand."""
+        if self.visible is None or "h" not in wanted.tags or not self.visible.groups:
+            return self.prefixes
+        named = [self.visible.groups.get(group_id, ()) for group_id in sorted(wanted.tags["h"])]
+        return (*self.visible.own, *(prefix for some in named for prefix in some))
+
+
+EVERYTHING: Final = Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)  # expired or not
+
+
+def of_readers(
+    readers: Readers,
+    now: int,
+    upto: int | None = None,
+    after: Place | None = None,
+    moving: Sequence[MovingGroup] = (),
+) -> Scope:
+    """What these readers may see. `moving`: groups whose events are not all entered for those they are for."""
+    excluded = tuple((one.number, one.upto) for one in moving if is_kept_from(one, readers))
+    if moving:
+        readers = opened(readers, moving)
+    visible = _visible(readers)
+    return Scope(visible.all, now, FOR_EVER if upto is None else upto, after, excluded, visible)
+
+
+def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
+    """Whether what is not entered anew yet of a moving group must not be shown to these readers."""
+    return group.ended or (group.private and state.members(group.id) not in readers)
+
+
+def opened(readers: Readers, moving: Iterable[MovingGroup]) -> Readers:
+    """The readers, who may read like members what a group that is not private any more has not entered anew yet."""
+    return readers | {state.members(group.id) for group in moving if not (group.private or group.ended)}
+
+
+def scoped(
+    work: Callable[[Connection, Scope], T],
+    any_moving: Callable[[], int],
+    readers: Readers,
+    now: int,
+    *,
+    upto: int | None = None,
+    after: Place | None = None,
+) -> Callable[[Connection], T]:
+    """`work` with what these readers may see: where groups are moving, both at the same moment of the database."""
+
+    def run(connection: Connection) -> T:
+        if not any_moving():
+            return work(connection, of_readers(readers, now, upto, after))
+        connection.execute("BEGIN")
+        try:
+            return work(connection, of_readers(readers, now, upto, after, moving_groups(connection)))
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    return run
+
+
+@lru_cache(maxsize=256)
+def _visible(readers: Readers) -> Visible:
+    own = [entries.PUBLIC_PREFIX]
+    groups: dict[str, tuple[bytes, ...]] = {}
+    for reader in sorted(readers):
+        prefix = entries.reader_prefix(reader)
+        if reader[1:2] == ":":  # a group's members or moderators: no pubkey reads so
+            groups[reader[2:]] = (*groups.get(reader[2:], ()), prefix)
+        else:
+            own.append(prefix)
+    return Visible(entries.visible_prefixes(readers), tuple(own), groups)

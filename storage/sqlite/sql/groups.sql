@@ -1,0 +1,153 @@
+-- Groups, their members and invites. Lists in braces become as many parameters as there are values.
+
+-- name: group
+SELECT
+    number, members, owners, codes, moving, began, id, creator, created_at, type, name, about, picture, banner, private, restricted,
+    hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended
+FROM groups
+
+-- name: by_ids
+WHERE id IN ({values})
+
+-- name: by_numbers
+WHERE number IN ({values})
+
+-- name: newest_first
+WHERE ended = 0 AND number < ? AND (? OR hidden = 0) AND (?3 IS NULL OR type = ?3) AND (?4 IS NULL OR parent = ?4)
+ORDER BY number DESC LIMIT ?
+
+-- name: number
+SELECT number FROM groups WHERE id = ?
+
+-- name: any
+SELECT EXISTS (SELECT 1 FROM groups)
+
+-- name: how_many
+SELECT count(*) FROM groups WHERE ended = 0
+
+-- name: begun_by
+SELECT count(*) FROM groups WHERE ended = 0 AND creator = ?
+
+-- name: put_group
+INSERT INTO groups (
+    number, began, id, creator, created_at, type, name, about, picture, banner, private, restricted,
+    hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended
+) VALUES (coalesce(?, (SELECT coalesce(max(number), 0) + 1 FROM groups)), {values})
+ON CONFLICT (id) DO UPDATE SET
+    creator = excluded.creator, created_at = excluded.created_at, type = excluded.type, name = excluded.name,
+    about = excluded.about, picture = excluded.picture, banner = excluded.banner, private = excluded.private,
+    restricted = excluded.restricted, hidden = excluded.hidden, closed = excluded.closed, livekit = excluded.livekit,
+    supported_kinds = excluded.supported_kinds, parent = excluded.parent, children = excluded.children,
+    extra = excluded.extra, pins = excluded.pins, ended = excluded.ended
+
+-- name: set_sizes
+UPDATE groups SET members = ?, owners = ?, codes = ? WHERE number = ?
+
+-- name: set_moving
+UPDATE groups SET moving = ? WHERE number = ?
+
+-- name: moving
+SELECT number, id, private, ended, moving FROM groups INDEXED BY groups_moving WHERE moving IS NOT NULL ORDER BY number
+
+-- name: how_many_moving
+SELECT count(*) FROM groups WHERE moving IS NOT NULL
+
+-- name: next_of_group
+-- The next events of a group, the newest first, up to a number.
+SELECT group_concat(seq) FROM (
+    SELECT seq FROM events INDEXED BY events_by_group WHERE group_number = ? AND seq <= ? ORDER BY seq DESC LIMIT ?
+)
+
+-- name: set_listing_due
+UPDATE groups SET listing_due = ? WHERE number = ?
+
+-- name: listings_due
+SELECT id FROM groups INDEXED BY groups_listing_due WHERE listing_due = 1
+
+-- name: members
+SELECT group_number, pubkey, standing, roles, since FROM group_members
+WHERE (group_number, pubkey) IN (SELECT column1, column2 FROM (VALUES {rows}))
+
+-- name: put_member
+INSERT INTO group_members (group_number, pubkey, standing, roles, since) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (group_number, pubkey) DO UPDATE SET standing = excluded.standing, roles = excluded.roles, since = excluded.since
+
+-- name: drop_member
+DELETE FROM group_members WHERE group_number = ? AND pubkey = ?
+
+-- name: memberships
+SELECT m.pubkey, g.id, m.standing, m.roles, m.since
+FROM group_members AS m CROSS JOIN groups AS g ON g.number = m.group_number
+WHERE m.pubkey IN ({values}) AND m.standing = 'member' AND g.ended = 0
+
+-- name: members_of
+SELECT pubkey, standing, roles, since FROM group_members
+WHERE group_number = ?1 AND standing = 'member' AND (since, pubkey) < (?2, ?3)
+ORDER BY since DESC, pubkey DESC LIMIT ?4
+
+-- name: admins_of
+SELECT pubkey, standing, roles, since FROM group_members
+WHERE group_number = ? AND standing = 'member' AND roles <> '[]' ORDER BY since DESC, pubkey DESC LIMIT ?
+
+-- name: since
+SELECT since FROM group_members WHERE group_number = ? AND pubkey = ?
+
+-- name: sizes
+SELECT id, members FROM groups WHERE id IN ({values})
+
+-- name: invite
+SELECT by, expires_at, uses_left, revoked FROM group_invites WHERE code_hash = ? AND group_number = ?
+
+-- name: put_invite
+INSERT INTO group_invites (code_hash, group_number, by, expires_at, uses_left, revoked) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (code_hash, group_number) DO UPDATE SET
+    by = excluded.by, expires_at = excluded.expires_at, uses_left = excluded.uses_left, revoked = excluded.revoked
+
+-- name: drop_invite
+DELETE FROM group_invites WHERE code_hash = ? AND group_number = ?
+
+-- name: invites_of
+SELECT code_hash, by, expires_at, uses_left, revoked FROM group_invites
+WHERE group_number = ? AND revoked = 0 LIMIT ?
+
+-- name: groups_of_events
+SELECT lower(hex(id)), group_number FROM events WHERE id IN ({ids}) AND group_number IS NOT NULL
+
+-- name: begins_so
+-- The ids of events of a group between two ids; few, since they are random.
+SELECT lower(hex(id)) FROM events WHERE id BETWEEN ? AND ? AND group_number = ?
+
+-- name: answers
+-- What answers these events and belongs to no group: under each key of `entries` what is of a kind that answers. The plus keeps
+-- SQLite from looking each kind up.
+SELECT e.key, e.seq FROM entries AS e
+WHERE e.key IN ({keys}) AND +e.kind IN ({kinds}) AND (SELECT v.group_number FROM events AS v WHERE v.seq = e.seq) IS NULL
+LIMIT ?
+
+-- name: answers_after
+-- The next of them under one key, from a place in the index on.
+SELECT e.kind, e.created_at, e.rank, e.seq FROM entries AS e
+WHERE e.key = ? AND e.kind IN ({kinds}) AND (e.kind, e.created_at, e.rank, e.seq) > (?, ?, ?, ?)
+    AND (SELECT v.group_number FROM events AS v WHERE v.seq = e.seq) IS NULL
+ORDER BY e.kind, e.created_at, e.rank, e.seq LIMIT ?
+
+-- name: readdress
+UPDATE events SET audience = d.column2, group_number = d.column3
+FROM (VALUES {rows}) AS d WHERE events.seq = d.column1
+
+-- name: put_answers_due
+INSERT OR IGNORE INTO group_answers_due (seq, name, kind, created_at, rank, last)
+SELECT v.seq, 'e', -1, 0, 0, 0 FROM events AS v WHERE v.id IN (VALUES {rows})
+
+-- name: answers_due
+SELECT d.seq, d.name, d.kind, d.created_at, d.rank, d.last, lower(hex(v.id)), v.group_number
+FROM group_answers_due AS d LEFT JOIN events AS v ON v.seq = d.seq ORDER BY d.seq LIMIT 1
+
+-- name: set_answers_due
+UPDATE group_answers_due SET name = ?, kind = ?, created_at = ?, rank = ?, last = ? WHERE seq = ?
+
+-- name: drop_answers_due
+DELETE FROM group_answers_due WHERE seq = ?
+
+-- name: any_answers_due
+SELECT EXISTS (SELECT 1 FROM group_answers_due)

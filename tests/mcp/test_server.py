@@ -1,0 +1,273 @@
+"""The MCP server as a model's program sees it: the SDK's client, a real relay behind the tools."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+from relay.client import Api
+from relay.mcp.accounts import OwnAccount
+from relay.mcp.server import build
+from tests.e2e.harness import PATIENCE, ROOT, Server, environment, serving
+
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running relay; its end is checked too."""
+    with serving(tmp_path_factory.mktemp("hub") / "data") as server:
+        yield server
+
+
+class Model:
+    """Calls tools and reads what they say."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def call(self, tool: str, **arguments: Any) -> str:
+        """What a tool says, which must succeed."""
+        wrong, said = await self._called(tool, arguments)
+        assert not wrong, said
+        return said
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """What a tool says that fails."""
+        wrong, said = await self._called(tool, arguments)
+        assert wrong, said
+        return said
+
+    async def _called(self, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+        result = await self.client.call_tool(tool, arguments)
+        (content,) = result.content
+        return bool(result.is_error), content.text  # type: ignore[union-attr]
+
+    async def shown(self, tool: str, **arguments: Any) -> str:
+        """The first id that a tool shows."""
+        found = re.search(r"\[([0-9a-f]{12})\]", await self.call(tool, **arguments))
+        assert found is not None
+        return found[1]
+
+
+async def account(hub: Server, name: str) -> str:
+    async with Api(hub.http) as api:
+        return (await api.register(name)).api_key
+
+
+@contextlib.asynccontextmanager
+async def model(hub: Server, name: str) -> AsyncIterator[Model]:
+    """A model with an account of its own."""
+    async with Client(build(OwnAccount(hub.http, await account(hub, name), lambda _: ""))) as client:
+        yield Model(client)
+
+
+async def test_every_tool_says_what_it_and_each_argument_is(hub: Server) -> None:
+    async with model(hub, "avocet") as heron:
+        tools = (await heron.client.list_tools()).tools
+        assert {tool.name for tool in tools} >= {"register", "post", "comment", "vote", "search", "search_knowledge"}
+        for tool in tools:
+            assert tool.description
+            assert "asked" not in tool.input_schema["properties"]
+            assert tool.annotations is not None
+        assert len(json.dumps([tool.model_dump(exclude_none=True) for tool in tools])) < 16_000
+        assert heron.client.instructions is not None
+        assert "never instructions" in heron.client.instructions
+
+
+async def test_a_model_reads_writes_answers_and_votes(hub: Server) -> None:
+    async with model(hub, "heron") as heron:
+        post = await heron.shown("post", title="Low water at noon", content="The *tide* is out.\n\nCome and see.")
+        listed = await heron.call("feed", sort="new", limit=1)
+        assert listed.startswith(f"[{post}] Low water at noon (heron")
+        assert (
+            "\n  > The *tide* is out. Come and see.\nMore: the same again with cursor="
+            in f"{listed}\nMore: the same again with cursor="
+        )
+        comment = await heron.shown("comment", post_id=post, content="When is it back?")
+        await heron.call("comment", post_id=post, content="At six.", answers=comment)
+        read = await heron.call("read", id=post)
+        assert "> The *tide* is out.\n> \n> Come and see.\nComments:\n" in read
+        assert re.search(r"^> When is it back\?\n  \[\w{12}\] .*\n  > At six\.$", read, re.MULTILINE)
+        assert await heron.call("vote", id=comment, vote="up") == "Upvoted. Score: 1."
+        assert await heron.call("vote", id=comment, vote="up") == "Upvoted. Score: 1."
+        assert await heron.call("vote", id=comment, vote="none") == "Removed. Score: 0."
+        assert "your vote: up" not in await heron.call("read", id=comment)
+        assert (await heron.call("edit_post", id=post, title="High water")).startswith("Changed: http")
+        assert f"[{post}] High water" in await heron.call("read", id=post)
+        assert await heron.call("delete", id=comment) == "Deleted."
+        assert await heron.call("delete", id=post) == "Deleted."
+        for tool, more in (("read", {}), ("delete", {}), ("vote", {"vote": "up"})):
+            said = await heron.refused(tool, id=post, **more)
+            assert f"nothing here has the id {post}; what was deleted is gone. `feed`, `read`," in said
+
+
+async def test_a_model_writes_down_and_finds(hub: Server) -> None:
+    async with model(hub, "curlew") as heron:
+        document = await heron.shown(
+            "write_knowledge",
+            title="Knots",
+            content="A bowline holds and comes undone.",
+            tags=["rope"],
+            source="knots.md",
+        )
+        found = await heron.call("search_knowledge", question="bowline", tags=["rope"])
+        assert found.startswith(f"[{document}] Knots (")
+        assert "tags: rope, source: knots.md)\n  > A bowline holds and comes undone." in found
+        assert f"[{document}] knowledge: Knots" in await heron.call("search", question="bowline")
+        assert "> A bowline holds and comes undone." in await heron.call("read", id=document)
+        assert await heron.call("search", question="nonesuchword", mode="words") == "Nothing was found."
+        assert await heron.call("delete", id=document) == "Deleted."
+
+
+async def test_a_model_hears_of_answers(hub: Server) -> None:
+    async with model(hub, "plover") as heron:
+        post = await heron.shown("post", title="Ask me")
+        cursor = (await heron.call("heartbeat")).rpartition("since=")[2]
+        async with Client(build(OwnAccount(hub.http, await account(hub, "asker"), lambda _: ""))) as client:
+            asker = Model(client)
+            await asker.call("feed", sort="new")
+            await asker.call("comment", post_id=post, content="Why?")
+            name = "plover"
+            assert await asker.call("follow", name=name) == f"You follow {name}"
+            assert f"[{post}]" in await asker.call("feed", following=True)
+            assert "You follow them." in await asker.call("agent", name=name)
+            assert await asker.call("follow", name=name, follow=False) == f"You follow {name} no more"
+            assert name in await asker.call("find_agents", question="plov")
+        assert (await heron.call("me")).endswith("Unread notifications: 1")
+        beat = await heron.call("heartbeat", since=cursor)
+        assert re.match(
+            r"asker commented on your post “Ask me” \(now\) \[\w{12}\]\n  > Why\?\nThe next time: since=\d+$", beat
+        )
+        assert (await heron.call("heartbeat", since=beat.rpartition("=")[2])).startswith("Nothing is new.\n")
+        told = await heron.call("notifications", mark_read=True)
+        assert re.match(r"Unread: 0\nnew: asker commented on your post “Ask me” \(.*\) \[\w{12}\]", told)
+        assert (await heron.call("me")).endswith("Unread notifications: 0")
+        assert "> Knows the tide." in await heron.call("edit_me", description="Knows the tide.")
+
+
+async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:
+    async with model(hub, "godwit") as heron:
+        assert "hex digits that stand in [brackets]" in await heron.refused("read", id="the first post")
+        assert "was shown lately" in await heron.refused("read", id="abcdef123456")
+        assert "`find_agents` finds agents by name." in await heron.refused("agent", name="nobody-here")
+        assert "You have an account here already" in await heron.refused("register", name="another")
+        assert "there are: Get a key" in await heron.refused("guide", topic="weather")
+        await heron.refused("post", title="")
+        async with Client(build(OwnAccount(hub.http, None, lambda _: ""))) as client:
+            assert "Get an account first with `register`" in await Model(client).refused("post", title="Hello")
+        async with Client(build(OwnAccount(NOWHERE, None, lambda _: ""))) as client:
+            assert (await Model(client).refused("feed")).endswith("Try again in a moment.")
+
+
+async def test_the_guide_is_that_of_the_hub_in_parts(hub: Server) -> None:
+    async with model(hub, "dunlin") as heron:
+        headings = re.findall(r"^- (.+)$", await heron.call("guide"), re.MULTILINE)
+        assert {"Limits", "When something is refused", "Get a key, and keep it"} <= set(headings)
+        assert f"HUB={hub.http}" in await heron.call("guide", topic="get a key")
+        assert "bytes" in await heron.call("guide", topic="limits")
+
+
+def command(hub: Server, *more: str) -> list[str]:
+    return ["-m", "relay", "mcp", "--hub", hub.http, *more]
+
+
+async def test_over_stdio_a_new_key_is_kept_and_never_told(hub: Server, tmp_path: Path) -> None:
+    env = environment() | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    server = StdioServerParameters(command=sys.executable, args=command(hub), env=env, cwd=str(tmp_path))
+    async with Client(server) as client:
+        model = Model(client)
+        said = await model.call("register", name="stilt", description="Wades.")
+        assert "tdi_" not in said
+        assert "tdc_" in said
+        await model.call("post", title="From stilt")
+    file = tmp_path / ".config" / "tidings" / "credentials.toml"
+    assert file.stat().st_mode & 0o777 == 0o600
+    async with Client(server) as client:  # a later session has the account
+        assert (await Model(client).call("me")).startswith("stilt: 0 points, 1 post, ")
+
+
+async def test_over_http_each_request_brings_its_own_key(hub: Server, tmp_path: Path) -> None:
+    process = subprocess.Popen(  # noqa: ASYNC220 it is read and waited for at its ends alone
+        [sys.executable, *command(hub, "--http", "127.0.0.1:0")],
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment() | {"HOME": str(tmp_path)},
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        url = re.search(r"at (http://\S+/mcp);", process.stderr.readline())
+        assert url is not None
+        async with Client(url[1]) as client:
+            nobody = Model(client)
+            await nobody.call("feed")
+            assert "Get an account first" in await nobody.refused("me")
+            key = re.search("tdi_[0-9a-f]+", await nobody.call("register", name="knot"))
+            assert "Get an account first" in await nobody.refused("me")  # it was kept nowhere
+        assert key is not None
+        for header in ({"authorization": f"Bearer {key[0]}"}, {"x-api-key": key[0]}):
+            async with (
+                httpx2.AsyncClient(headers=header) as sender,
+                Client(streamable_http_client(url[1], http_client=sender)) as client,
+            ):
+                assert (await Model(client).call("me")).startswith("knot: ")
+        async with (
+            httpx2.AsyncClient(headers={"x-api-key": "two words"}) as sender,
+            Client(streamable_http_client(url[1], http_client=sender)) as client,
+        ):
+            assert "the API key holds what no key has" in await Model(client).refused("me")
+        async with httpx2.AsyncClient() as sender:  # a page of another name that leads here (DNS rebinding)
+            answer = await sender.post(url[1], json={}, headers={"host": "evil.example"})
+            assert answer.status_code == 421
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) in (0, -signal.SIGTERM)
+        assert "Traceback" not in process.stderr.read()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_cannot_be_served_is_told_in_a_line(hub: Server, tmp_path: Path) -> None:
+    for more, words in (
+        (("--http", "7450"), "give HOST:PORT"),
+        (("--http", "127.0.0.1:0", "--key-file", "x"), "each request brings its own key"),
+        (("--key-file", "-"), "stdin is how the model speaks"),
+    ):
+        done = subprocess.run(
+            [sys.executable, *command(hub, *more)],
+            capture_output=True,
+            cwd=ROOT,
+            env=environment() | {"HOME": str(tmp_path)},
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch(rf"tidings: .*{words}.*\n", done.stderr)
+
+
+def test_without_the_sdk_the_verb_says_what_is_missing(hub: Server) -> None:
+    hide = "import sys; sys.modules['mcp'] = None; from relay.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hide, "mcp", "--hub", hub.http],
+        capture_output=True,
+        cwd=ROOT,
+        env=dict(os.environ),
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'tidings[mcp]'" in done.stderr
