@@ -225,7 +225,7 @@ def lives_of(columns: Iterable[tuple[int, int, int | None, str]], wires: bytes |
     """Events as an answer has them: (number, received_at, expires_at, audience in hex) of each, and their JSON by lines."""
     bodies = [] if wires is None else wires.split(b"\n")
     return [
-        Live(seq, events.parse(wire), received_at, expires_at, bytes.fromhex(audience) or None)
+        Live(seq, events.parse_known(wire), received_at, expires_at, bytes.fromhex(audience) or None)
         for (seq, received_at, expires_at, audience), wire in zip(columns, bodies, strict=True)
     ]
 
