@@ -194,6 +194,7 @@ class Site:
         self.self_pubkey: str | None = hub.identities.self_pubkey
         self.publish = hub.publisher.publish
         self.follow = hub.follow
+        self.readers_of = hub.access.readers_of_identity
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed

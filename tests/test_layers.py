@@ -26,6 +26,7 @@ INTERFACES = (
     "storage.commands",
     "storage.failures",
     "storage.feed",
+    "storage.groups",
     "storage.identities.commands",
     "storage.identities.types",
     "storage.search.engine",

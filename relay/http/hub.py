@@ -18,7 +18,7 @@ from relay.server.identities import Identities
 from relay.server.limits import OpenConnections
 from relay.server.link import Link
 from relay.server.supervision import Faults
-from storage.base import Expected, Log, Outcome, ScannedLog
+from storage.base import Expected, Log, Outcome, Readers, ScannedLog
 from storage.feed import Feed
 from storage.search.engine import SearchEngine
 
@@ -104,6 +104,9 @@ class RunningRelay(Protocol):
     @property
     def search(self) -> SearchEngine:
         """Search by words and by meaning."""
+
+    async def readers_of(self, identity_id: str) -> Readers:
+        """Under which names the identity reads private events, as of now: its keys, and the groups that these are in."""
 
     async def publish(
         self,

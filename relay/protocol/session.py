@@ -79,6 +79,9 @@ Effect = Publish | Open | CountRequest | Cancel | Refuse | Authenticate | NegOpe
 class Session:
     """`keys` are the authenticated pubkeys; `subscriptions` maps an id to whatever the owner put there for an Open, `comparisons`
     to what it put there for a NegOpen: their ids are apart (NIP-77).
+
+    `readers` are the names under which private events are read, as audiences have them: the keys, and what the owner added of
+    their groups (`read_as`). `complete`: nothing is missing there. `closings` counts how often some of them went.
     """
 
     __slots__ = (
@@ -88,14 +91,20 @@ class Session:
         "_weights",
         "challenge",
         "challenge_due",
+        "closings",
         "comparisons",
+        "complete",
         "keys",
+        "readers",
         "subscriptions",
     )
 
     def __init__(self, challenge: str) -> None:
         self.challenge = challenge
         self.keys: frozenset[str] = frozenset()
+        self.readers: frozenset[str] = frozenset()
+        self.complete = True
+        self.closings = 0
         self.subscriptions: dict[str, Any] = {}
         self.comparisons: dict[str, Any] = {}
         self._weights: dict[str, int] = {}  # subscription -> values its filters hold
@@ -130,6 +139,15 @@ class Session:
     def authenticated(self, pubkey: str) -> None:
         """The client has proven this key; earlier keys stay."""
         self.keys = self.keys | {pubkey}
+        self.readers = self.readers | {pubkey}
+
+    def read_as(self, readers: frozenset[str], complete: bool = True) -> frozenset[str]:
+        """From now on private events are read under these names; those that went."""
+        gone = self.readers - readers
+        self.readers, self.complete = readers, complete
+        if gone:
+            self.closings += 1
+        return gone
 
     def opened(self, name: str, subscription: Any, filters: Sequence[Filter]) -> None:
         """The owner has carried an Open out; `subscription` is its own."""

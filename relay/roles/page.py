@@ -8,9 +8,7 @@ stores its own counters; a front stores its own tables. An aligned 64-bit store 
 needs a lock, and reading costs less than a function call. The page is anonymous memory, mapped before the roles are forked; a role
 that dies leaves its numbers, and the supervisor clears them before it starts the role again.
 
-Limits over all fronts: a front stores its own count first and reads those of the others then. Of two that come at the same moment
-one at least sees the other, so that they never let in one too many together; both may be refused. (Between the store and the read
-an interpreter does far more than a processor holds a store back for.)
+Limits over all fronts stand in tables of it (`addresses`, `proofs`, `sources`): see `shared_limits`.
 """
 
 import mmap
@@ -21,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from relay.roles.shared_limits import AddressCounts, SourceQuotas, UsedProofs
 from relay.roles.shared_table import SharedTable, size
 
 COUNTERS: Final = (
@@ -79,7 +78,9 @@ class SharedPage:
         for length in tables:
             made.append(SharedTable(self._numbers[start : start + length]))
             start += length
-        self._addresses, self._proofs, self._sources = made[:fronts], made[fronts:-1], made[-1]
+        self.addresses = AddressCounts(made[:fronts])
+        self.proofs = UsedProofs(made[fronts:-1])
+        self.sources = SourceQuotas(made[-1])
 
     # the log
 
@@ -158,7 +159,7 @@ class SharedPage:
         self.store(role, **dict.fromkeys(COUNTERS, 0))
         self.store(role, ended=1)
         if role < self.fronts:
-            self._addresses[role].clear()
+            self.addresses.clear(role)
 
     @property
     def uptime(self) -> int:
@@ -178,53 +179,3 @@ class SharedPage:
     def part(self, front: int, counter: str) -> None:
         """Take one from a front's `counter`."""
         self.store(front, **{counter: self.count(front, counter) - 1})
-
-    def enter(self, front: int, address: str, at_most: int) -> bool:
-        """Count a connection from `address` at `front` unless all fronts together have `at_most` from there already.
-
-        `at_most` 0 is no limit. False also when the table has no room for another address.
-        """
-        table = self._addresses[front]
-        if not table.put(address, table.get(address) + 1):
-            return False
-        if at_most and self.connections_of(address) > at_most:
-            self.leave(front, address)
-            return False
-        return True
-
-    def leave(self, front: int, address: str) -> None:
-        """A connection that `enter` counted has ended."""
-        table = self._addresses[front]
-        count = table.get(address)
-        if count:
-            table.put(address, count - 1)
-
-    def connections_of(self, address: str) -> int:
-        """How many connections all fronts have from an address."""
-        return sum([table.get(address) for table in self._addresses])
-
-    def use(self, front: int, proof: str, now: int, until: int) -> bool | None:
-        """Use up a proof, by its id, which is good until then at most (unix seconds).
-
-        False when it was used on any front, None when there is no room: then it is not used.
-        """
-        if self._proofs[front].get(proof) > now:
-            return False
-        if not self._proofs[front].put(proof, until, free=now):
-            return None
-        return not any(table.get(proof) > now for at, table in enumerate(self._proofs) if at != front)
-
-    def spend(self, source: str, interval: float, most: int, now: float) -> float:
-        """Count one thing that `source` does, of which there may be `most` at once and one in `interval` seconds on average.
-
-        0 where that is within the limit, else in how many seconds it is. Called by the writer; `now` is monotonic. What is kept
-        of a source is when all that it did will have been worth its interval; where there are too many sources, a new one is
-        not counted.
-        """
-        at, step = int(now * 1000), int(interval * 1000)
-        following = max(self._sources.get(source), at) + step
-        over = following - at - most * step
-        if over > 0:
-            return over / 1000
-        self._sources.put(source, following, free=at)
-        return 0.0

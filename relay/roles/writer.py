@@ -267,7 +267,7 @@ class WriterRole:
 
     def _count(self, quota: Quota) -> None:
         """Raises TooFast where there were too many of these from there."""
-        wait = self._page.spend(quota.source, quota.seconds / quota.most, quota.most, time.monotonic())
+        wait = self._page.sources.spend(quota.source, quota.seconds / quota.most, quota.most, time.monotonic())
         if wait:
             raise TooFast(f"too many {quota.what} from your address; come back later", math.ceil(wait))
 

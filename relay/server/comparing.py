@@ -26,6 +26,7 @@ from relay.protocol.negentropy import LEAST_LIMIT, ItemSet, MalformedNegentropy,
 from relay.protocol.session import Session
 from relay.protocol.words import counted
 from relay.server.pools import Pool
+from relay.server.read_access import ReadAccess
 from relay.server.supervision import Faults, Tasks
 from storage.base import ComparedLog, StorageError, TooCostly
 
@@ -49,6 +50,9 @@ class ComparingConnection(Protocol):
     def flush(self) -> None:
         """Write what is queued."""
 
+    def end_comparison(self, name: str, reason: Reject) -> None:
+        """Close a comparison and say why, after a challenge where that asks for a key."""
+
 
 class Comparison:
     """An open comparison. `waiting` is its unanswered message, None while the peer has its turn."""
@@ -66,8 +70,9 @@ class Comparison:
 class Comparisons:
     """All comparisons of a front. Methods are called on the event loop."""
 
-    def __init__(self, reader: ComparedLog, clock: Callable[[], float], faults: Faults) -> None:
+    def __init__(self, reader: ComparedLog, access: ReadAccess, clock: Callable[[], float], faults: Faults) -> None:
         self._reader = reader
+        self._access = access
         self._clock = clock
         self._faults = faults
         self._open: dict[Comparison, None] = {}  # by the time of the last message, the longest silent first
@@ -171,9 +176,12 @@ class Comparisons:
             data = await self._reply(comparison)
         except TooCostly as error:
             self._end(comparison, Reject(Prefix.BLOCKED, str(error)), self._most)
-        except (Reject, StorageError, MalformedNegentropy) as error:
+        except Reject as refusal:
+            if self._is_open(comparison):
+                comparison.connection.end_comparison(comparison.name, refusal)
+        except (StorageError, MalformedNegentropy) as error:
             prefix = Prefix.INVALID if isinstance(error, MalformedNegentropy) else Prefix.ERROR
-            self._end(comparison, error if isinstance(error, Reject) else Reject(prefix, str(error)))
+            self._end(comparison, Reject(prefix, str(error)))
         except Exception as error:
             self._faults.report("a comparison", error)
             self._end(comparison, Reject(Prefix.ERROR, f"internal error ({type(error).__name__})"))
@@ -195,8 +203,8 @@ class Comparisons:
 
     async def _make(self, comparison: Comparison) -> ItemSet:
         """Look up what is compared. Raises Reject, StorageError."""
-        keys = comparison.connection.session.keys
-        rows = await self._reader.items(comparison.wanted, keys, int(time()), self._most)
+        readers = await self._access.readers(comparison.connection.session, [comparison.wanted])
+        rows = await self._reader.items(comparison.wanted, readers, int(time()), self._most)
         self._make_room(len(rows))
         items = await self._thread.run(partial(ItemSet, rows))
         if self._is_open(comparison):

@@ -23,7 +23,7 @@ from relay.server.fanout import LiveSubscription
 from relay.server.intake import Allowance
 from relay.server.queries import AskingConnection
 from relay.server.shared import Shared
-from storage.base import Outcome, Status
+from storage.base import Outcome, Status, StorageError
 
 MAX_KEYS: Final = 32  # keys one connection may authenticate
 
@@ -42,6 +42,9 @@ class ActingConnection(AskingConnection, Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake."""
+
+    def end_comparison(self, name: str, reason: Reject) -> None:
+        """Close a comparison and say why."""
 
     def sent_in_vain(self, size: int, meaningless: bool = False) -> None:
         """A message of so many bytes was refused."""
@@ -109,8 +112,10 @@ def _open(connection: ActingConnection, request: Open, _size: int) -> None:
     shared = connection.shared
     upto = shared.ingest.last_seq
     subscription = LiveSubscription(connection, request.subscription, request.filters, upto)
+    subscription.mark = shared.access.mark(connection.session)
     connection.session.opened(request.subscription, subscription, request.filters)
     shared.fanout.add(subscription)
+    shared.access.opened(subscription)
     shared.queries.ask(connection, subscription)
 
 
@@ -142,7 +147,15 @@ def _authenticate(connection: ActingConnection, effect: Authenticate, size: int)
         return
     session.authenticated(pubkey)
     connection.author = shared.publisher.author(Door.CLIENT, session.keys, connection.url)
-    connection.send(messages.ok(event.id, True))
+    shared.access.enter(connection, pubkey, partial(_authenticated, connection, event.id))
+
+
+def _authenticated(connection: ActingConnection, event_id: str, error: StorageError | None) -> None:
+    """What the key may read is known, or cannot be; what comes from now on is sent to it."""
+    if error is None:
+        connection.send(messages.ok(event_id, True))
+    else:
+        connection.send(messages.ok(event_id, False, str(Reject(Prefix.ERROR, str(error)))))
 
 
 def _compare(connection: ActingConnection, message: NegOpen | NegMsg, size: int) -> None:
@@ -187,7 +200,13 @@ def cancel(connection: ActingConnection, name: str) -> None:
 def _drop(connection: ActingConnection, name: str) -> None:
     subscription = connection.session.subscriptions.get(name)
     if subscription is not None:
-        connection.shared.fanout.remove(subscription)
+        drop(connection, subscription)
+
+
+def drop(connection: ActingConnection, subscription: LiveSubscription) -> None:
+    """Nothing reaches the subscription any more."""
+    connection.shared.fanout.remove(subscription)
+    connection.shared.access.closed(subscription)
 
 
 def prepare(connection: ActingConnection, refusal: Reject) -> None:

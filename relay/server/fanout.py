@@ -1,15 +1,16 @@
 """Live delivery: who wants an event that has just been committed, and one shared payload for all of them.
 
 A subscription that is still reading history holds back what arrives meanwhile, and gets it after its EOSE: no event is lost
-or doubled there. What has expired by then (NIP-40) it does not get. What is held is bounded; a subscription that overruns the
-bound is closed and says so.
+or doubled there. What has expired by then (NIP-40) it does not get, nor what it may not read any more: where that may be, what is
+held is asked for again from the log (`take_held`). What is held is bounded; a subscription that overruns the bound is closed and
+says so.
 
 Most subscriptions are closed as soon as their history is read. So a new one is entered into the matcher only when an event comes:
 what is closed before that has cost a place in a dictionary.
 """
 
 import time
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
@@ -42,13 +43,23 @@ class Receiver(Protocol):
         """Close a subscription and say why."""
 
 
+class HeldEvent(NamedTuple):
+    """An event that came before EOSE: the end of its message, when it expires (unix seconds), its number in the log, for whom."""
+
+    tail: bytes
+    expires_at: int | None
+    seq: int
+    audience: tuple[str, ...] | None
+
+
 class LiveSubscription:
     """One open subscription. `prefix` goes before the wire form; `held` is a list until EOSE is sent, then None.
 
-    Its history is what the log held up to `after`; of later events it is told live.
+    Its history is what the log held up to `after`; of later events it is told live. `mark` is what `ReadAccess.mark` gave when
+    what is to be sent was last asked for.
     """
 
-    __slots__ = ("after", "connection", "filters", "held", "held_bytes", "name", "prefix")
+    __slots__ = ("after", "connection", "filters", "held", "held_bytes", "mark", "name", "prefix")
 
     def __init__(self, connection: "Receiver", name: str, filters: tuple[Filter, ...], after: int) -> None:
         self.after = after
@@ -56,14 +67,26 @@ class LiveSubscription:
         self.name = name
         self.filters = filters
         self.prefix = messages.event_prefix(name)
-        self.held: list[tuple[bytes, int | None]] | None = []  # with the second each expires
+        self.held: list[HeldEvent] | None = []
         self.held_bytes = 0
+        self.mark = (0, 0)
 
     def eose(self, hint: str | None) -> bytes:
         """The EOSE message, with the NIP-67 hint if one is given."""
         if hint is not None:
             return messages.eose(self.name, hint)
         return b'["EOSE",%b]' % self.prefix[9:-1]  # the name as it is encoded there
+
+    def take_held(self) -> tuple[int, ...]:
+        """What is held is not to be sent as it is: the numbers of what of it is stored, to be asked for from the log.
+
+        Of the rest, which the log does not have, stays what may be read by those who read now.
+        """
+        held, readers = self.held or [], self.connection.session.readers
+        self.held = [
+            one for one in held if not one.seq and (one.audience is None or not readers.isdisjoint(one.audience))
+        ]
+        return tuple([one.seq for one in held if one.seq])
 
 
 class Fanout:
@@ -109,12 +132,12 @@ class Fanout:
         delivered = 0
         for subscription in found:
             connection = subscription.connection
-            if audience is not None and connection.session.keys.isdisjoint(audience):
+            if audience is not None and connection.session.readers.isdisjoint(audience):
                 continue
             if 0 < seq <= subscription.after:
                 continue  # it is in the history
             if subscription.held is not None:
-                self._hold(subscription, tail, expiration(event))
+                self._hold(subscription, HeldEvent(tail, expiration(event), seq, audience))
                 continue
             prefix = subscription.prefix
             made = packed if connection.deflate else plain
@@ -134,17 +157,17 @@ class Fanout:
         held, subscription.held = subscription.held, None
         connection = subscription.connection
         now = int(time.time())
-        for tail, expires_at in held or ():
-            if expires_at is not None and expires_at <= now:
+        for one in held or ():
+            if one.expires_at is not None and one.expires_at <= now:
                 continue
-            connection.queue(connection.frame(subscription.prefix + tail))
+            connection.queue(connection.frame(subscription.prefix + one.tail))
             self.delivered += 1
 
-    def _hold(self, subscription: LiveSubscription, tail: bytes, expires_at: int | None) -> None:
+    def _hold(self, subscription: LiveSubscription, one: HeldEvent) -> None:
         held = subscription.held
         assert held is not None
-        held.append((tail, expires_at))
-        subscription.held_bytes += len(tail)
+        held.append(one)
+        subscription.held_bytes += len(one.tail)
         if len(held) > MAX_HELD or subscription.held_bytes > MAX_HELD_BYTES:
             reason = Reject(Prefix.ERROR, "too many events came in while your history was read; narrow the filter")
             subscription.connection.end(subscription, reason)

@@ -21,6 +21,7 @@ from relay.roles.messages import Behind
 from relay.roles.page import SharedPage
 from storage.base import Commit, FollowedLog, Logged, StorageError
 
+OF_GROUPS: Final = frozenset(("group", "member"))  # changes that concern groups and their members alone
 MOST_HELD: Final = 1000  # commits that are held while the database is read
 _PAGE: Final = 200  # events read from the database at once
 _AGAIN: Final = 0.5  # seconds until another attempt where the database fails
@@ -53,6 +54,27 @@ class Follower(Protocol):
         """A commit was applied; called on the loop."""
 
 
+class Kept(Protocol):
+    """What is kept of primary rows and must be looked up anew, before any event is told, where commits were missed."""
+
+    def try_begin_anew(self) -> bool:
+        """Look it up at once, if that takes but a moment; whether that was done."""
+
+    async def begin_anew(self) -> None:
+        """Look it up. Raises StorageError."""
+
+
+class NothingKept:
+    """For those who keep nothing."""
+
+    def try_begin_anew(self) -> bool:
+        """There is nothing to look up."""
+        return True
+
+    async def begin_anew(self) -> None:
+        """There is nothing to look up."""
+
+
 class LogFollower:
     """Applies commits in order and tells followers. Used on the loop.
 
@@ -77,6 +99,7 @@ class LogFollower:
         self._start = start
         self._flush = flush
         self._followers: list[Follower] = []
+        self.kept: Kept = NothingKept()  # for the owner to set
         self._held: list[Commit] | None = None  # while the database is read
         self._again = False  # it is to be read once more
         self._upto = page.upto  # the highest `seq` that was told
@@ -111,8 +134,10 @@ class LogFollower:
         number, upto = (told.number, told.upto) if told.number else (position.number, position.upto)
         if self._held is None and self._upto >= upto:
             self._tell(Applied([], anew=True))
-            self._number = max(self._number, number)
-        elif self._held is None:
+            if self.kept.try_begin_anew():
+                self._number = max(self._number, number)
+                return
+        if self._held is None:
             self._held = []
             self._start(self._catch_up(), "catching up with the log")
         else:
@@ -124,6 +149,7 @@ class LogFollower:
             self._again = False
             self._tell(Applied([], anew=True))
             try:
+                await self.kept.begin_anew()
                 await self._read_missed()
             except StorageError as error:
                 log.error("the log could not be read: %s", error)

@@ -30,10 +30,11 @@ from relay.server.intake import Intake
 from relay.server.proof_checks import ProofChecks
 from relay.server.publishing import Publisher
 from relay.server.queries import Queries
+from relay.server.read_access import ReadAccess
 from relay.server.settings import Settings
 from relay.server.shared import Shared
 from relay.server.supervision import Faults, Tasks
-from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, StorageError
+from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, PrimaryTables, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine
 
@@ -43,8 +44,8 @@ SWEEP_BATCH: Final = 1000
 log = logging.getLogger("tidings.hub")
 
 
-class ServedLog(Log, ComparedLog, FollowedLog, Protocol):
-    """What a front reads of the log."""
+class ServedLog(Log, ComparedLog, FollowedLog, PrimaryTables, Protocol):
+    """What a front reads of the log, and of who is a member of what."""
 
 
 class Hub:
@@ -83,11 +84,14 @@ class Hub:
         self.log = self.ingest.log
         self.publisher = Publisher(self.ingest, settings, self_pubkey)
         self.fanout = Fanout()
-        self.log.add(self._publish)
-        self.comparisons = Comparisons(reader, self.clock, faults)
+        self.access = self.log.kept = ReadAccess(reader, self.log.is_current, faults)
+        for follower in (self.access.before, self._publish, self.access.after):
+            self.log.add(follower)
+        self.comparisons = Comparisons(reader, self.access, self.clock, faults)
         self.queries = Queries(
             reader,
             self.fanout,
+            self.access,
             config.storage.readers,
             faults,
             search=lambda: self.search,
@@ -102,6 +106,7 @@ class Hub:
             ingest=self.ingest,
             publisher=self.publisher,
             fanout=self.fanout,
+            access=self.access,
             queries=self.queries,
             comparisons=self.comparisons,
             checks=self.checks,
@@ -260,6 +265,7 @@ class Hub:
         assert self._drain is not None
         await self._drain
         await self._tasks.close()
+        await self.access.close()
         await self.queries.close()
         await self.comparisons.shut()
         await self.ingest.close()

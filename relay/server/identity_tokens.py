@@ -17,7 +17,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import names
 from relay.protocol.facts import GivenToken
 from relay.server import validation
-from relay.server.follow import Applied
+from relay.server.follow import OF_GROUPS, Applied
 from relay.server.ingest import Ingest
 from relay.server.supervision import Tasks
 from storage.base import PrimaryTables, StorageError
@@ -68,7 +68,7 @@ class IdentityTokens:
 
     def _applied(self, applied: Applied) -> None:
         """Something changed who somebody is."""
-        if applied.anew or applied.changes:
+        if applied.anew or any(kind not in OF_GROUPS for kind, _ in applied.changes):
             self.forget()
 
     async def authenticate(self, token: str) -> Principal:

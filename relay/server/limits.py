@@ -141,7 +141,7 @@ class OpenConnections:
         """Why there is no room for one more from this address now; 0 is no limit."""
         if in_all and self.total >= in_all:
             return f"this relay holds {counted(in_all, 'connection')} and has no room for more; try again later"
-        if per_address and self._page.connections_of(self._prefix + address) >= per_address:
+        if per_address and self._page.addresses.total(self._prefix + address) >= per_address:
             return f"your address has {counted(per_address, 'connection')} open already; close one first"
         return None
 
@@ -151,7 +151,7 @@ class OpenConnections:
         if reason is not None:
             return reason
         if self._page.join(self._front, self._counter, in_all):
-            if self._page.enter(self._front, self._prefix + address, per_address):
+            if self._page.addresses.enter(self._front, self._prefix + address, per_address):
                 return None
             self._page.part(self._front, self._counter)
         return "this relay has no room for another connection at the moment; try again"
@@ -159,4 +159,4 @@ class OpenConnections:
     def leave(self, address: str) -> None:
         """Count one connection out that had come in."""
         self._page.part(self._front, self._counter)
-        self._page.leave(self._front, self._prefix + address)
+        self._page.addresses.leave(self._front, self._prefix + address)

@@ -30,6 +30,7 @@ from relay.protocol.session import CountRequest
 from relay.server import frames, searching
 from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
+from relay.server.read_access import Mark, ReadAccess
 from relay.server.supervision import Faults, Tasks
 from storage.base import Counted, Found, Limits, Log, StorageError, TooCostly
 from storage.identities.types import ChangeRefused
@@ -42,18 +43,24 @@ SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in whi
 PACKED_AT_ONCE: Final = 4096  # bytes of an answer that are compressed on the loop; it takes about 20 µs a KiB
 FLUSHED: Final = 64 * 1024  # bytes of an answer that do not wait for the end of the turn
 _INVITES: Final = frozenset([kinds.INVITE])
+ATTEMPTS: Final = 3  # to answer while what a connection may read becomes less
 MAX_WAITING: Final = 200  # questions of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
 
 
 class History(msgspec.Struct, gc=False):
-    """A REQ that the loop did not finish. `rest` is what is still to be sent, None before the query ran."""
+    """A REQ that the loop did not finish. `rest` is what is still to be sent, None before the query ran; `mark` is that of then.
+
+    `is_past`: EOSE is sent, and this is what came meanwhile.
+    """
 
     subscription: LiveSubscription
     rest: tuple[int, ...] | None = None
     complete: bool | None = False  # None: nobody can say, since something was searched for
     cut: bool = False  # by the relay's own limit
+    mark: Mark = (0, 0)
+    is_past: bool = False
 
 
 Job = History | CountRequest
@@ -81,6 +88,9 @@ class AskingConnection(Receiver, Protocol):
     def abort(self) -> None:
         """Cut it now."""
 
+    def refuse(self, name: str, reason: Reject) -> None:
+        """Say why a COUNT is not answered."""
+
 
 Invite = Callable[
     [Sequence[Filter], str], Awaitable[Event | None]
@@ -94,6 +104,7 @@ class Queries:
         self,
         reader: Log,
         fanout: Fanout,
+        access: ReadAccess,
         readers: int,
         faults: Faults,
         *,
@@ -103,6 +114,7 @@ class Queries:
         self.configure(Limits(), "auto")
         self._reader = reader
         self._fanout = fanout
+        self._access = access
         self._search = search
         self._invite = invite
         self._line: deque[AskingConnection] = deque()  # have something to be tried on the loop, each once
@@ -213,6 +225,7 @@ class Queries:
         job = History(subscription)
         if found is not None:
             job.rest, job.complete, job.cut = found.rest, found.complete, found.cut
+            job.mark = self._access.mark(connection.session)
         connection.jobs.append(job)
         self.wake(connection)
 
@@ -221,19 +234,27 @@ class Queries:
         filters = subscription.filters
         if searching.searches(filters) or _asks_for_invites(filters):
             return None
-        return self._reader.try_query(
-            filters, connection.session.keys, int(time.time()), subscription.after, self.limits
-        )
+        readers = self._access.try_readers(connection.session, filters)
+        if readers is None:
+            return None
+        return self._reader.try_query(filters, readers, int(time.time()), subscription.after, self.limits)
 
     def _end(
         self, connection: AskingConnection, subscription: LiveSubscription, data: bytes, found: Found | History
     ) -> None:
-        """Queue the last part of an answer, and EOSE."""
-        self.answered += 1
+        """Queue the last part of an answer, EOSE, and what came meanwhile."""
         if data:
             connection.queue(data)
-        connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
-        self._fanout.release(subscription)
+        if not (isinstance(found, History) and found.is_past):
+            self.answered += 1
+            connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
+        now, before = self._access.mark(connection.session), subscription.mark
+        if subscription.held and now != before:  # it could read more when this came: the log gives what it may read now
+            subscription.mark = now
+            connection.jobs.append(History(subscription, subscription.take_held(), mark=before, is_past=True))
+            self.wake(connection)
+        else:
+            self._fanout.release(subscription)
         if len(data) > FLUSHED:
             connection.flush()  # so that the socket says when it has enough
 
@@ -293,17 +314,17 @@ class Queries:
         elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)
         if isinstance(asked, CountRequest):
-            connection.send(messages.closed(asked.subscription, reason))
+            connection.refuse(asked.subscription, reason)
         elif _is_open(asked):
             connection.end(asked, reason)
 
     async def _count(self, connection: AskingConnection, job: CountRequest) -> None:
-        keys, now = connection.session.keys, int(time.time())
+        readers, now = await self._access.readers(connection.session, job.filters), int(time.time())
         if searching.searches(job.filters):
             (wanted,) = job.filters  # the session lets no more through
-            counted = Counted(await searching.count(self._search(), wanted, searching.SearchScope(keys, now)))
+            counted = Counted(await searching.count(self._search(), wanted, searching.SearchScope(readers, now)))
         else:
-            counted = await self._reader.count(job.filters, keys, now, job.offset)
+            counted = await self._reader.count(job.filters, readers, now, job.offset)
         self.answered += 1
         connection.send(messages.count(job.subscription, counted.total, counted.hll))
 
@@ -326,19 +347,35 @@ class Queries:
             self._end(connection, subscription, data, job)
 
     async def _read(self, connection: AskingConnection, job: History) -> list[bytes]:
-        """The first part of an answer, or the next."""
-        now = int(time.time())
-        if job.rest is not None:
-            part, job.rest = job.rest[:PART], job.rest[PART:]
-            return await self._reader.fetch(part, now)
-        subscription, keys = job.subscription, connection.session.keys
+        """The first part of an answer, or the next; again where the connection lost a part of what it may read meanwhile."""
+        part = None if job.rest is None else job.rest[:PART]
+        for _ in range(ATTEMPTS):
+            before = connection.session.closings
+            wires = await (self._first(connection, job) if part is None else self._next(connection, job, part))
+            if connection.session.closings == before:
+                if part is not None and job.rest is not None:
+                    job.rest = job.rest[len(part) :]
+                return wires
+        raise Reject(Prefix.ERROR, "what you may read here changed while this was answered; ask again")
+
+    async def _next(self, connection: AskingConnection, job: History, part: tuple[int, ...]) -> list[bytes]:
+        """A part of what is still to be sent; where that was another one's to read before, what may be read of it now."""
+        session, readers = connection.session, None
+        if self._access.mark(session) != job.mark:
+            readers = await self._access.readers(session, job.subscription.filters)
+        return await self._reader.fetch(part, int(time.time()), readers)
+
+    async def _first(self, connection: AskingConnection, job: History) -> list[bytes]:
+        subscription, now = job.subscription, int(time.time())
         filters = subscription.filters
         if _asks_for_invites(filters):
             invite = await self._invite(filters, connection.address)
             job.rest, job.complete = (), True
             return [] if invite is None else [wire(invite)]
+        job.mark = self._access.mark(connection.session)
+        readers = await self._access.readers(connection.session, filters)
         if searching.searches(filters):
-            scope = searching.SearchScope(keys, now, subscription.after, self.limits)
+            scope = searching.SearchScope(readers, now, subscription.after, self.limits)
             answered = await searching.history(self._search(), self._reader, filters, scope)
             job.rest, job.complete = answered.rest, None
             return answered.wires
@@ -348,7 +385,7 @@ class Queries:
                 await asyncio.sleep(0)  # a turn for the others
             found = self._try_query(connection, subscription)
         if found is None:
-            found = await self._reader.query(filters, keys, now, subscription.after, self.limits)
+            found = await self._reader.query(filters, readers, now, subscription.after, self.limits)
         job.rest, job.complete, job.cut = found.rest, found.complete, found.cut
         return found.wires
 

@@ -22,7 +22,7 @@ class ReplayGuard:
         if proof.created_at < self._page.made_at:
             raise Reject(Prefix.INVALID, "the proof was made before this relay started; make a new one")
         # Counted from now, not from its own time: that is never too short.
-        match self._page.use(self._front, proof.id, now, now + 2 * WINDOW + 1):
+        match self._page.proofs.use(self._front, proof.id, now, now + 2 * WINDOW + 1):
             case False:
                 raise Reject(Prefix.INVALID, "this proof was used already; make a new one for each request")
             case None:

@@ -13,6 +13,7 @@ from relay.server.intake import Intake
 from relay.server.proof_checks import ProofChecks
 from relay.server.publishing import Publisher
 from relay.server.queries import Queries
+from relay.server.read_access import ReadAccess
 from relay.server.settings import Settings
 
 
@@ -30,6 +31,7 @@ class Shared:
         ingest: Ingest,
         publisher: Publisher,
         fanout: Fanout,
+        access: ReadAccess,
         queries: Queries,
         comparisons: Comparisons,
         checks: ProofChecks,
@@ -43,6 +45,7 @@ class Shared:
         self.ingest = ingest
         self.publisher = publisher
         self.fanout = fanout
+        self.access = access
         self.queries = queries
         self.comparisons = comparisons
         self.checks = checks

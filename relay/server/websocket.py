@@ -95,8 +95,9 @@ class Connection(SendingConnection):
         self.jobs.clear()
         self.out.clear()
         for subscription in self.session.subscriptions.values():
-            self.shared.fanout.remove(subscription)
+            effects.drop(self, subscription)
         self.session.subscriptions.clear()
+        self.shared.access.leave(self)
         self.shared.comparisons.close_all(self)
         if self.address:
             self.shared.gate.websockets.leave(self.address)
@@ -247,6 +248,11 @@ class Connection(SendingConnection):
         effects.prepare(self, reason)
         effects.cancel(self, subscription.name)
         self.send(messages.closed(subscription.name, reason))
+
+    def refuse(self, name: str, reason: Reject) -> None:
+        """Say why a COUNT is not answered (NIP-01 CLOSED)."""
+        effects.prepare(self, reason)
+        self.send(messages.closed(name, reason))
 
     def end_comparison(self, name: str, reason: Reject) -> None:
         """Close a comparison from this side and say why (NIP-77 NEG-ERR)."""

@@ -74,7 +74,7 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.RemoveMatching: _remove,
     given.DropForeign: _drop_foreign,
     given.Rebuild: lambda connection, command, transaction, _now: rebuilding.part(
-        connection, transaction.projections, command, transaction.owners
+        connection, transaction.projections, command, transaction.owners, transaction.groups
     ),
     given.CountRows: lambda connection, _command, transaction, _now: rebuilding.number(
         connection, transaction.projections

@@ -120,6 +120,9 @@ class FakeHub:
         self.streams = OpenConnections(SharedPage(("front",), fronts=1, addresses=100), 0, "streams", "stream ")
         self.followers: list[Follower] = []
 
+    async def readers_of(self, identity_id: str) -> Readers:
+        return frozenset()
+
     def health(self) -> Health:
         return self.figures
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.roles.page import Position, SharedPage
+from relay.roles.shared_limits import AddressCounts
 
 
 @pytest.fixture
@@ -53,41 +54,41 @@ def test_a_role_that_works_says_so(page: SharedPage) -> None:
 
 
 def test_a_limit_counts_the_connections_of_all_fronts(page: SharedPage) -> None:
-    assert page.enter(0, "192.0.2.1", 2)
-    in_child(lambda: page.enter(1, "192.0.2.1", 2))
-    assert not page.enter(0, "192.0.2.1", 2)
-    assert page.enter(0, "192.0.2.2", 2)
-    page.leave(0, "192.0.2.1")
-    assert page.enter(1, "192.0.2.1", 2)
+    assert page.addresses.enter(0, "192.0.2.1", 2)
+    in_child(lambda: page.addresses.enter(1, "192.0.2.1", 2))
+    assert not page.addresses.enter(0, "192.0.2.1", 2)
+    assert page.addresses.enter(0, "192.0.2.2", 2)
+    page.addresses.leave(0, "192.0.2.1")
+    assert page.addresses.enter(1, "192.0.2.1", 2)
 
 
 def test_a_front_that_died_holds_no_connections(page: SharedPage) -> None:
-    page.enter(0, "192.0.2.1", 0)
-    page.enter(1, "192.0.2.1", 0)
+    page.addresses.enter(0, "192.0.2.1", 0)
+    page.addresses.enter(1, "192.0.2.1", 0)
     page.store(0, pid=1234)
     page.clear(0)
-    assert page.connections_of("192.0.2.1") == 1
+    assert page.addresses.total("192.0.2.1") == 1
     assert page.count(0, "pid") == 0
 
 
 def test_leaving_what_never_came_changes_nothing(page: SharedPage) -> None:
-    page.leave(0, "192.0.2.1")
-    assert page.connections_of("192.0.2.1") == 0
+    page.addresses.leave(0, "192.0.2.1")
+    assert page.addresses.total("192.0.2.1") == 0
 
 
 def test_places_are_used_again() -> None:
     small = SharedPage(["front"], fronts=1, addresses=1)
     for number in range(5000):
-        assert small.enter(0, f"address {number}", 0)
-        small.leave(0, f"address {number}")
-    assert small.enter(0, "another", 1)
+        assert small.addresses.enter(0, f"address {number}", 0)
+        small.addresses.leave(0, f"address {number}")
+    assert small.addresses.enter(0, "another", 1)
 
 
 def test_a_full_table_lets_nobody_new_in() -> None:
     small = SharedPage(["front"], fronts=1, addresses=1)
-    entered = [number for number in range(500) if small.enter(0, f"address {number}", 0)]
+    entered = [number for number in range(500) if small.addresses.enter(0, f"address {number}", 0)]
     assert 0 < len(entered) < 500
-    assert small.enter(0, f"address {entered[0]}", 0)
+    assert small.addresses.enter(0, f"address {entered[0]}", 0)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 1), st.integers(0, 20)), max_size=200))
@@ -96,12 +97,12 @@ def test_counts_are_those_of_a_dictionary(steps: list[tuple[bool, int, int]]) ->
     for comes, front, address in steps:
         if comes:
             within = model[0, address] + model[1, address] < 3
-            assert page.enter(front, str(address), 3) is within
+            assert page.addresses.enter(front, str(address), 3) is within
             model[front, address] += within
         else:
-            page.leave(front, str(address))
+            page.addresses.leave(front, str(address))
             model[front, address] -= model[front, address] > 0
-        assert page.connections_of(str(address)) == model[0, address] + model[1, address]
+        assert page.addresses.total(str(address)) == model[0, address] + model[1, address]
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.sampled_from("ab")), max_size=60), st.integers(1, 5))
@@ -113,7 +114,7 @@ def test_what_a_source_does_is_paced_as_by_a_bucket_of_tokens(steps: list[tuple[
         tokens[source] = min(most, tokens[source] + (now - when[source]) / 100)
         when[source] = now
         allowed = tokens[source] >= 1
-        seconds = page.spend(source, 100.0, most, now)
+        seconds = page.sources.spend(source, 100.0, most, now)
         assert (seconds == 0.0) is allowed
         if allowed:
             tokens[source] -= 1
@@ -123,39 +124,40 @@ def test_what_a_source_does_is_paced_as_by_a_bucket_of_tokens(steps: list[tuple[
 
 def test_what_a_source_did_is_forgotten_in_time_and_many_sources_do_no_harm() -> None:
     page = SharedPage(["front", "writer"], fronts=1, addresses=1)
-    assert page.spend("a", 100.0, 1, 1000.0) == 0.0
+    assert page.sources.spend("a", 100.0, 1, 1000.0) == 0.0
     for number in range(5000):
-        page.spend(f"source {number}", 100.0, 1, 1000.0)
-    assert page.spend("a", 100.0, 1, 1099.0) == pytest.approx(1.0)
-    assert page.spend("a", 100.0, 1, 1100.0) == 0.0
+        page.sources.spend(f"source {number}", 100.0, 1, 1000.0)
+    assert page.sources.spend("a", 100.0, 1, 1099.0) == pytest.approx(1.0)
+    assert page.sources.spend("a", 100.0, 1, 1100.0) == 0.0
 
 
 @pytest.mark.parametrize("reads_first", [True, False])
 @pytest.mark.parametrize(
-    ("read", "come"),
+    ("counted_by", "come"),
     [
-        ("connections_of", lambda page, front: page.enter(front, "192.0.2.1", 1)),
-        ("total", lambda page, front: page.join(front, "connections", 1)),
+        (lambda page: page.addresses, lambda page, front: page.addresses.enter(front, "192.0.2.1", 1)),
+        (lambda page: page, lambda page, front: page.join(front, "connections", 1)),
     ],
 )
 def test_two_fronts_at_the_same_moment_never_let_in_one_too_many_together(
     page: SharedPage,
     monkeypatch: pytest.MonkeyPatch,
-    read: str,
+    counted_by: Callable[[SharedPage], AddressCounts | SharedPage],
     come: Callable[[SharedPage, int], bool],
     reads_first: bool,
 ) -> None:
     """The other front comes just before or just after the first has looked how many there are."""
-    look, others = getattr(page, read), []
+    counts = counted_by(page)
+    look, others = counts.total, []
 
     def interrupted(name: str) -> int:
-        monkeypatch.setattr(page, read, look)
+        monkeypatch.setattr(counts, "total", look)
         before = look(name)
         others.append(come(page, 1))
         return int(before if reads_first else look(name))
 
-    monkeypatch.setattr(page, read, interrupted)
+    monkeypatch.setattr(counts, "total", interrupted)
     let_in = come(page, 0)
     assert len(others) == 1
     assert not (let_in and others[0])
-    assert page.connections_of("192.0.2.1") + page.total("connections") == let_in + others[0]
+    assert page.addresses.total("192.0.2.1") + page.total("connections") == let_in + others[0]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+import msgspec
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Close, Frame, Opcode
@@ -14,9 +15,11 @@ from websockets.uri import parse_uri
 
 from relay.config import Config
 from relay.protocol import kinds
-from relay.protocol.event import Event, values, wire
+from relay.protocol.event import Event, expiration, first_value, values, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
+from relay.protocol.groups import belonging
+from relay.protocol.groups.state import Group, Member, member_key
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
 from relay.server.hub import Hub
@@ -48,6 +51,27 @@ T = TypeVar("T")
 Stored = tuple[int, Event, tuple[str, ...] | None]
 
 
+class GroupsTables:
+    """Groups and their members."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, Group] = {}
+        self.members: dict[tuple[str, str], Member] = {}
+
+    def memberships(self, pubkeys: Sequence[str]) -> list[tuple[str, str, Member, bool]]:
+        return [
+            (pubkey, group_id, member, bool(member.roles))
+            for (pubkey, group_id), member in self.members.items()
+            if pubkey in pubkeys and member.is_member and not self.groups[group_id].ended
+        ]
+
+    def member(self, pubkey: str, group_id: str) -> Member | None:
+        return self.members.get((pubkey, group_id))
+
+    def groups_named(self, ids: Sequence[str]) -> list[Group]:
+        return [self.groups[one] for one in ids if one in self.groups]
+
+
 class MemoryLog:
     """Writer and Reader over a list. `failure` makes it fail; `gate` and `reading` hold its threads and queries back.
 
@@ -74,6 +98,11 @@ class MemoryLog:
         self.records = 0
         self.recorded = threading.Semaphore(0)
         self.written = Written()
+        self.tables = GroupsTables()
+        self.looks = True  # whether look-ups take but a moment
+
+    moving = 0
+    unfinished = False
 
     # Writer
 
@@ -88,7 +117,7 @@ class MemoryLog:
         return [self._store(item.event) for item in batch]
 
     def _store(self, event: Event) -> Outcome:
-        audience = tuple(values(event, "p")) if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP) else None
+        audience = self._audience(event)
         if kinds.is_ephemeral(event.kind):
             self.written.put(Logged(0, wire(event), audience), event.kind)
             return Outcome(Status.EPHEMERAL, audience=audience)
@@ -98,8 +127,23 @@ class MemoryLog:
         self.written.put(Logged(self.last_seq(), wire(event), audience), event.kind)
         return Outcome(Status.STORED, seq=self.last_seq(), audience=audience)
 
-    moving = 0
-    unfinished = False
+    def _audience(self, event: Event) -> tuple[str, ...] | None:
+        if event.kind in (kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP):
+            return tuple(values(event, "p"))
+        group = self.tables.groups.get(first_value(event, "h") or "")
+        return None if group is None else belonging.audience(event, group)
+
+    def put_group(self, group_id: str, **fields: Any) -> None:
+        """The group is so from now on, and so is who may read what it holds; told with what is written next."""
+        group = Group(group_id, creator="", created_at=0)
+        self.tables.groups[group_id] = msgspec.structs.replace(self.tables.groups.get(group_id, group), **fields)
+        self.rows = [(seq, event, self._audience(event)) for seq, event, _ in self.rows]
+        self.written.changes.append(("group", group_id))
+
+    def put_member(self, pubkey: str, group_id: str, standing: Any = "member", *roles: str) -> None:
+        """The key stands so to the group from now on; told with what is written next."""
+        self.tables.members[pubkey, group_id] = Member(standing, roles, 0)
+        self.written.changes.append(("member", member_key(pubkey, group_id)))
 
     def collect(self) -> Written:
         written, self.written = self.written, Written()
@@ -174,7 +218,7 @@ class MemoryLog:
 
     async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
         rows = self.rows if readers is None else self._visible(Filter(), readers)
-        bodies = {seq: event for seq, event, _ in rows}
+        bodies = {seq: event for seq, event, _ in rows if (expiration(event) or now + 1) > now}
         return [wire(bodies[seq]) for seq in seqs if seq in bodies]
 
     async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
@@ -197,6 +241,18 @@ class MemoryLog:
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
         rows = [row for row in self.rows if after < row[0] <= upto][:most]
         return [Logged(seq, wire(event), audience) for seq, event, audience in rows]
+
+    async def ask(self, work: Callable[[Any], T]) -> T:
+        await asyncio.wait_for(self.reading.wait(), PATIENCE)
+        return self.ask_here(work)
+
+    def try_ask(self, work: Callable[[Any], T]) -> T | None:
+        return self.ask_here(work) if self.looks else None
+
+    def ask_here(self, work: Callable[[Any], T]) -> T:
+        if self.failure is not None:
+            raise self.failure
+        return work(self.tables)
 
     def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         raise StorageError("nothing here scans")

@@ -16,9 +16,10 @@ from litestar.params import QueryParameter, SkipValidation
 from relay.errors import Prefix, Reject
 from relay.http.api import rates
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import HttpProblem, not_found, of_reject
+from relay.http.problems import HttpProblem, not_found, of_reject, of_storage
 from relay.server import limits
 from relay.server.identity_tokens import Principal
+from storage.base import PUBLIC, Readers, StorageError
 from storage.identities.types import Identity
 
 BASE: Final = "/api/v1"
@@ -140,6 +141,16 @@ async def agent_named(hub: RunningRelay, name: str) -> Identity:
     if found is None or found.anonymised_at is not None:
         raise not_found("agent")
     return found
+
+
+async def readers(hub: RunningRelay, viewer: Principal | None) -> Readers:
+    """Under which names whoever asks reads private events. Raises HttpProblem 503."""
+    if viewer is None:
+        return PUBLIC
+    try:
+        return await hub.readers_of(viewer.identity_id)
+    except StorageError as error:
+        raise of_storage(error) from None
 
 
 def id_of(viewer: Principal | None) -> str | None:

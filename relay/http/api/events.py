@@ -11,7 +11,7 @@ from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import messages
 from relay.protocol.event import Event, parse
-from storage.base import PUBLIC, Status
+from storage.base import Status
 
 TAGS = ["events"]
 
@@ -49,10 +49,11 @@ async def publish_event(
     return EventAnswer(event=data, message=outcome.message or known)
 
 
-@get(f"{common.BASE}/events/{{event_id:str}}", tags=TAGS, summary="Get a signed event", guards=[common.may_read])
-async def get_event(event_id: FromPath[str], hub: GivenHub) -> EventAnswer:
-    """One public event by its id."""
-    record = await hub.reader.get(common.event_id(event_id, "event"), PUBLIC, common.now())
+@get(f"{common.BASE}/events/{{event_id:str}}", tags=TAGS, summary="Get a signed event")
+async def get_event(event_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> EventAnswer:
+    """One event by its id: a public one, or with a token one that its identity may read, by its keys or in its groups."""
+    wanted = common.event_id(event_id, "event")
+    record = await hub.reader.get(wanted, await common.readers(hub, viewer), common.now())
     if record is None:
         raise not_found("event")
     return EventAnswer(event=parse(record.wire))

@@ -16,7 +16,7 @@ from relay.http.hub import RunningRelay
 from relay.http.problems import invalid, of_storage
 from relay.protocol import search
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC, StorageError
+from storage.base import PUBLIC, Readers, StorageError
 from storage.search.engine import MAX_HITS, Hit, KindOf, SearchQuery
 
 _CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")
@@ -38,7 +38,7 @@ Question = Annotated[
 
 
 class HitConditions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for, beside the question itself; None is any."""
+    """What is looked for, beside the question itself, and under which names; None is any."""
 
     types: frozenset[KindOf] | None = None
     mode: Mode | None = None
@@ -48,6 +48,7 @@ class HitConditions(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     organization: str | None = None
     project: str | None = None
+    readers: Readers = PUBLIC
 
 
 class HitPage(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ async def find(hub: RunningRelay, question: str, wanted: HitConditions, limit: i
         text=asked.text,
         mode=mode,
         wanted=msgspec.structs.replace(wanted.filter, limit=min(last + 1, MAX_HITS)),
-        readers=PUBLIC,
+        readers=wanted.readers,
         now=common.now(),
         upto=upto,
         types=wanted.types,

@@ -26,7 +26,7 @@ from relay.protocol.event import Draft, Event, address_of, first_value, parse, v
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
 from relay.server.identity_tokens import Principal
-from storage.base import PUBLIC, Expected
+from storage.base import PUBLIC, Expected, Readers
 from storage.search import engine
 from storage.search.engine import Hit
 
@@ -146,24 +146,25 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
         return await publishing.act(hub, principal, draft, expected=present.expected)
 
     event = await publishing.change(f"document {principal.identity_id} {name}", once)
-    return DocumentAnswer(message="Document kept", document=await _document(hub, event))
+    return DocumentAnswer(message="Document kept", document=await _document(hub, event, PUBLIC))
 
 
-@get(f"{BASE}/knowledge", tags=TAGS, summary="List documents", guards=[common.may_read])
+@get(f"{BASE}/knowledge", tags=TAGS, summary="List documents")
 async def list_documents(
     *,
     hub: GivenHub,
+    viewer: GivenViewer,
     author: Author = "",
     tag: OneTag = "",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
     events: Events = True,
 ) -> DocumentPage:
-    """Documents, newest first."""
+    """Documents, newest first; those of private groups for their members."""
     most = common.at_most(limit)
     tags = {"t": frozenset([tag])} if tag else {}
     wanted = Filter(kinds=_kinds(hub), authors=await _authors(hub, author), tags=tags, limit=most + 1)
-    found = await _events(hub, wanted, _place(cursor))
+    found = await _events(hub, wanted, _place(cursor), await common.readers(hub, viewer))
     page = found[:most]
     following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
     people = await writers(hub, [event.pubkey for event in page])
@@ -176,7 +177,7 @@ async def search_knowledge(
     *,
     q: Question,
     hub: GivenHub,
-    viewer: GivenViewer,  # noqa: ARG001 whoever asks counts against the rate
+    viewer: GivenViewer,
     mode: HowToLook = None,
     language: Language = "",
     author: Author = "",
@@ -200,17 +201,19 @@ async def search_knowledge(
         user=user_id,
         organization=organization_id,
         project=project_id,
+        readers=await common.readers(hub, viewer),
     )
     page = await finding.find(hub, q, wanted, limit, cursor)
-    results = await _passages(hub, page.hits, events)
+    results = await _passages(hub, page.hits, events, wanted.readers)
     more = page.next_cursor is not None
     return PassagePage(query=q, mode=page.mode, results=results, has_more=more, next_cursor=page.next_cursor)
 
 
-@get(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Get a document", guards=[common.may_read])
-async def get_document(document_id: FromPath[str], hub: GivenHub) -> DocumentAnswer:
-    """One document with its passages."""
-    return DocumentAnswer(document=await _document(hub, await _find(hub, document_id)))
+@get(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Get a document")
+async def get_document(document_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> DocumentAnswer:
+    """One document with its passages; one of a private group for its members."""
+    readers = await common.readers(hub, viewer)
+    return DocumentAnswer(document=await _document(hub, await _find(hub, document_id, readers), readers))
 
 
 @delete(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Delete a document", status_code=200)
@@ -225,7 +228,7 @@ async def delete_document(document_id: FromPath[str], principal: GivenPrincipal,
 
 async def _delete(hub: RunningRelay, document_id: str, principal: Principal) -> Event:
     """The deletion. Raises Changed when the document is replaced meanwhile: what took its place is not to go with it."""
-    present = await _find(hub, document_id)
+    present = await _find(hub, document_id, await common.readers(hub, principal))
     owner = (await hub.identities.by_key([present.pubkey])).get(present.pubkey)
     if owner is None or owner.id != principal.identity_id:
         raise HttpProblem(403, "not_yours", "this was written by another identity")
@@ -258,9 +261,9 @@ def _kinds(hub: RunningRelay) -> frozenset[int]:
     return frozenset(hub.config.search.knowledge_kinds)
 
 
-async def _find(hub: RunningRelay, document_id: str) -> Event:
-    """The document with this id. Raises HttpProblem 404."""
-    record = await hub.reader.get(common.event_id(document_id, "document"), PUBLIC, common.now())
+async def _find(hub: RunningRelay, document_id: str, readers: Readers) -> Event:
+    """The document with this id, where these may read it. Raises HttpProblem 404."""
+    record = await hub.reader.get(common.event_id(document_id, "document"), readers, common.now())
     event = None if record is None else parse(record.wire)
     if event is None or event.kind not in _kinds(hub):
         raise not_found("document")
@@ -277,9 +280,9 @@ async def _authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
     return frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
 
 
-async def _events(hub: RunningRelay, wanted: Filter, after: tuple[int, str] | None) -> list[Event]:
+async def _events(hub: RunningRelay, wanted: Filter, after: tuple[int, str] | None, readers: Readers) -> list[Event]:
     now = common.now()
-    found = await hub.reader.query([wanted], PUBLIC, now, after=after)
+    found = await hub.reader.query([wanted], readers, now, after=after)
     return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
 
 
@@ -293,9 +296,9 @@ def _place(cursor: str) -> tuple[int, str] | None:
     return int(found.group(1)), found.group(2)
 
 
-async def _passages(hub: RunningRelay, hits: list[Hit], events: bool) -> list[Passage]:
+async def _passages(hub: RunningRelay, hits: list[Hit], events: bool, readers: Readers) -> list[Passage]:
     people = await writers(hub, [parse(hit.wire).pubkey for hit in hits])
-    passages = await asyncio.gather(*(hub.search.chunks(hit.event_id, PUBLIC, common.now()) for hit in hits))
+    passages = await asyncio.gather(*(hub.search.chunks(hit.event_id, readers, common.now()) for hit in hits))
     results = []
     for hit, chunks in zip(hits, passages, strict=True):
         best = next((chunk for chunk in chunks if chunk.chunk == hit.chunk), None)
@@ -307,9 +310,9 @@ async def _passages(hub: RunningRelay, hits: list[Hit], events: bool) -> list[Pa
     return results
 
 
-async def _document(hub: RunningRelay, event: Event) -> Document:
+async def _document(hub: RunningRelay, event: Event, readers: Readers) -> Document:
     people = await writers(hub, [event.pubkey])
-    chunks = await hub.search.chunks(event.id, PUBLIC, common.now())
+    chunks = await hub.search.chunks(event.id, readers, common.now())
     described = _described(event, people[event.pubkey])
     return msgspec.structs.replace(described, chunks=[_chunk(chunk) for chunk in chunks])
 

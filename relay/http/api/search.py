@@ -43,9 +43,10 @@ Span = Annotated[
 ]
 SPANS: Final = {"hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400, "year": 365 * 86_400}
 FindAgents = Callable[[RunningRelay, str, int], Awaitable[list[Identity]]]
-_SINGULAR: Final[dict[KindOf, Literal["post", "comment", "knowledge", "event"]]] = {
+_SINGULAR: Final[dict[KindOf, Literal["post", "comment", "message", "knowledge", "event"]]] = {
     "posts": "post",
     "comments": "comment",
+    "messages": "message",
     "knowledge": "knowledge",
     "events": "event",
 }
@@ -68,7 +69,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: EventId
-    type: Literal["post", "comment", "knowledge", "event"]
+    type: Literal["post", "comment", "message", "knowledge", "event"]
     title: Annotated[str | None, Meta(examples=["Low water at noon"])] = None
     content: Content
     snippet: Snippet
@@ -214,7 +215,13 @@ async def _answer(
     if asked.submolt:  # which holds posts and their comments alone
         types = IN_SUBMOLTS if types is None else types & IN_SUBMOLTS
     since = None if asked.time == "all" else common.now() - SPANS[asked.time]
-    wanted = finding.HitConditions(types=types, mode=asked.mode, language=asked.language, filter=Filter(since=since))
+    wanted = finding.HitConditions(
+        types=types,
+        mode=asked.mode,
+        language=asked.language,
+        filter=Filter(since=since),
+        readers=await common.readers(hub, viewer),
+    )
     page = await finding.find(hub, asked.q, wanted, asked.limit, asked.cursor)
     found = await read(hub, page.hits, viewer, asked.events)
     more = page.next_cursor is not None
