@@ -17,6 +17,7 @@ LIVE = {"reloadable": True}  # takes effect on SIGHUP
 SECRET = {"secret": True}  # never shown
 SEARCHED = (
     kinds.METADATA,
+    kinds.CHAT,
     kinds.POST,
     kinds.COMMENT,
     kinds.LONG_FORM,

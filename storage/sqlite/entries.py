@@ -13,6 +13,7 @@ from typing import Final
 
 from relay.protocol import event as events
 from relay.protocol import feed, kinds
+from relay.protocol.control_plane import subjects
 from relay.protocol.event import Event
 
 Row = tuple[bytes, int, int, int, int]  # key, kind, created_at, rank, seq
@@ -55,7 +56,11 @@ def address_key(address: str) -> bytes:
 
 
 def about(subject: str, pubkey: str) -> bytes:
-    """The key of what one author says of one event, its votes and edits: found without reading everyone else's."""
+    """The key of what one author says of one event: found without reading everyone else's.
+
+    Votes and edits have it where they are public; what the control plane looks up by it (subjects.subjects) always has it, for no
+    filter leads here.
+    """
     return ABOUT + bytes.fromhex(subject + pubkey)
 
 
@@ -76,6 +81,7 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
             for prefix in private_prefixes(audience)
             for dimension in dimensions
         ]
+    found += [(about(*one), kind, created_at, first, seq) for one in subjects.subjects(event)]
     if kinds.has_address(kind):
         address = events.address_of(event)
         assert address is not None

@@ -31,13 +31,13 @@ AT_ONCE: Final = 128  # events or rows of a part
 Votes = Literal["local", "all"]  # of identities registered here, or also of those that peers brought
 
 _LOG_BYTES: Final = 64 * 2**20  # that the write-ahead log takes
-_TEXTS: Final = frozenset({"posts", "comments", "passages"})  # tables that hold most of what rows take
+_TEXTS: Final = frozenset({"posts", "comments", "message_rows", "passages"})  # tables that hold most of what rows take
 _COUNTERS: Final = "counters"
 _COUNTED: Final = ("posts", "comments")
 _ARMS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public events by kind, and private ones
 _FIRST: Final = (-1, 0, 0)
 
-_pages: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int | None, str]])
+_pages: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int | None, str, str | None]])
 _counters: Final = msgspec.json.Decoder(list[tuple[int, str, int, int, int, int, int, int, int, int]])
 
 
@@ -124,6 +124,17 @@ def set_whose_votes(connection: sqlite3.Connection, whose: Votes) -> None:
     set_pending(connection, [*pending(connection), "votes"])
 
 
+def operators(connection: sqlite3.Connection) -> list[str]:
+    """Who defines agents for everybody."""
+    return msgspec.json.decode(connection.execute(named("sources")["operators"]).fetchone()[0], type=list[str])
+
+
+def set_operators(connection: sqlite3.Connection, pubkeys: Iterable[str]) -> None:
+    """These define agents for everybody from now on; the agents are to be made again."""
+    connection.execute(named("rebuilding")["set_operators"], (msgspec.json.encode(list(pubkeys)).decode(),))
+    set_pending(connection, [*pending(connection), "agents"])
+
+
 def set_cutting(connection: sqlite3.Connection, cutting: Cutting) -> None:
     """Search this from now on; the passages are to be made again."""
     search.set_settings(connection, cutting)
@@ -172,14 +183,18 @@ class _Table:
         return self._part(refresh, found, len(keys), places[-1][:3] if places else None)
 
     def rows_part(self, after: Sequence[int | str]) -> _Part:
-        """The next rows, as far as no live event makes them."""
+        """The next rows, as far as no live event makes them; where a row tells its key, those of its key."""
         sql, key_of = statements_of(self._projection), key_getter(self._projection.primary)
         text = sql.page if after else sql.first_page
         rows = msgspec.json.decode(self._connection.execute(text, (*after, AT_ONCE)).fetchone()[0])
-        refresh = self._refresh()
+        refresh, following = self._refresh(), rows[-1][:-1] if len(rows) == AT_ONCE else None
+        if self._projection.key_of is not None:
+            there = refresh.sources.stored(self._projection, [tuple(key) for *key, _ in rows])
+            keys = list(dict.fromkeys(self._projection.key_of(row) for row in there))
+            return self._part(refresh, refresh.difference(self._projection, keys), len(rows), following)
         stale = _stale(refresh, self._projection, [(tuple(key), seq) for *key, seq in rows])
         stored = {key_of(row): row for row in refresh.sources.stored(self._projection, stale)}
-        return self._part(refresh, Difference(stored), len(rows), rows[-1][:-1] if len(rows) == AT_ONCE else None)
+        return self._part(refresh, Difference(stored), len(rows), following)
 
     def _refresh(self) -> Refresh:
         return Refresh(self._connection, self._projections, owners=self._owners, followed=False)
@@ -225,7 +240,7 @@ def _names(found: Difference) -> list[str]:
 
 def _name(row: Any) -> str:
     """What a row is about, for a person."""
-    for column in ("id", "event_id", "pubkey"):
+    for column in ("id", "event_id", "chat_id", "repo_id", "issue_id", "slug", "pubkey"):
         if hasattr(row, column):
             return str(getattr(row, column))
     return f"{row.voter} on {row.target}"

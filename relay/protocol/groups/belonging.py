@@ -40,6 +40,7 @@ ANSWERING: Final = frozenset(
         kinds.EDIT,
         POLL_RESPONSE,
         kinds.COMMENT,
+        *kinds.ISSUE_STATUSES,
         VOICE_COMMENT,
         REPORT,
         LABEL,

@@ -28,14 +28,8 @@ def begin(transaction: Transaction, connection: sqlite3.Connection) -> None:
     transaction.groups.begun_to_move.clear()
 
 
-def go_on(transaction: Transaction, connection: sqlite3.Connection) -> float | None:
-    """Do a part of what remains; in how many seconds to go on, None when nothing is left."""
-    more = _go_on(transaction, connection)
-    transaction.known.unfinished = more
-    return 0.0 if more else None
-
-
-def _go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
+def go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
+    """Do a part of what remains; whether there is more."""
     some = moving_groups(connection)
     if not some:
         return _take_answers_in(transaction, connection)

@@ -34,6 +34,7 @@ class GroupRow(msgspec.Struct, frozen=True, gc=False):
     codes: int
     moving: int | None
     began: int
+    listing_due: bool
     group: Group
 
 
@@ -126,14 +127,14 @@ def _stored(column: str, value: Any) -> Any:
 
 
 def _row(row: tuple[Any, ...]) -> GroupRow:
-    fields = dict(zip(COLUMNS, row[6:], strict=True))
+    fields = dict(zip(COLUMNS, row[7:], strict=True))
     for column in _BOOLS:
         fields[column] = bool(fields[column])
     for column, type_ in _JSON.items():
         if fields[column] is not None:
             fields[column] = () if fields[column] == "[]" else msgspec.json.decode(fields[column], type=type_)
-    number, members, owners, codes, moving, began = row[:6]
-    return GroupRow(number, members, owners, codes, moving, began, Group(**fields))
+    number, members, owners, codes, moving, began, listing_due = row[:7]
+    return GroupRow(number, members, owners, codes, moving, began, bool(listing_due), Group(**fields))
 
 
 class SqliteGroupLookups:

@@ -2,7 +2,7 @@
 
 -- name: group
 SELECT
-    number, members, owners, codes, moving, began, id, creator, created_at, type, name, about, picture, banner, private, restricted,
+    number, members, owners, codes, moving, began, listing_due, id, creator, created_at, type, name, about, picture, banner, private, restricted,
     hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended
 FROM groups
 
