@@ -27,6 +27,7 @@ INTERFACES = (
     "storage.failures",
     "storage.feed",
     "storage.groups",
+    "storage.peers",
     "storage.identities.commands",
     "storage.identities.types",
     "storage.search.engine",

@@ -92,6 +92,19 @@ WHERE group_number = ? AND standing = 'member' AND roles <> '[]' ORDER BY since 
 -- name: since
 SELECT since FROM group_members WHERE group_number = ? AND pubkey = ?
 
+-- name: every_member
+SELECT m.pubkey || ' ' || g.id, m.standing, m.roles, m.since
+FROM group_members AS m CROSS JOIN groups AS g ON g.number = m.group_number
+
+-- name: every_invite
+SELECT i.code_hash || ' ' || g.id, i.by, i.expires_at, i.uses_left, i.revoked
+FROM group_invites AS i CROSS JOIN groups AS g ON g.number = i.group_number
+
+-- name: moderation_after
+-- The events of groups that change them, public and private ones.
+SELECT group_concat(e.seq) FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.seq > ? AND v.group_number IS NOT NULL
+
 -- name: sizes
 SELECT id, members FROM groups WHERE id IN ({values})
 
