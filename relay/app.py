@@ -29,11 +29,8 @@ from relay.config import Config, ConfigError, Search
 from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
-<<<<<<< HEAD
-from relay.protocol.relay import GroupRules
-=======
 from relay.protocol.event import Event
->>>>>>> main
+from relay.protocol.relay import GroupRules
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService

@@ -339,7 +339,6 @@ class Search(Section, frozen=True):
     ] = 16_384
 
 
-<<<<<<< HEAD
 class GroupSettings(Section, frozen=True):
     """Groups (NIP-29): who may begin one, how large they may be, and live audio and video in them."""
 
@@ -378,7 +377,8 @@ class GroupSettings(Section, frozen=True):
     livekit_secret: Annotated[
         str, Meta(description="API secret of the LiveKit server; it signs the tokens of members", extra=LIVE | SECRET)
     ] = ""
-=======
+
+
 class Federation(Section, frozen=True):
     """Relays that this one stays in step with, beside what `[[peers]]` says of each; see federation.md."""
 
@@ -433,7 +433,6 @@ class PeerSettings(Section, frozen=True):
     key: str = ""
     policy: PeerPolicy = msgspec.field(default_factory=PeerPolicy)
     allow_private: bool = False
->>>>>>> main
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
