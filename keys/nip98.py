@@ -35,9 +35,10 @@ def authenticated_key(
 ) -> str:
     """The pubkey that the event authenticates for this request.
 
-    `url` is absolute and ours, `method` None where that does not matter, `payload` the SHA-256 in hex of what the event must cover, None where there is nothing to. Unless
-    it is `required`, the event may leave it out (NIP-98 has it as a SHOULD); what it says must be right all the same. `now` is unix
-    seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must have been verified before.
+    `url` is absolute and ours, `method` None where that does not matter, `payload` the SHA-256 in hex of what the event must
+    cover, None where there is nothing to. Unless it is `required`, the event may leave it out (NIP-98 has it as a SHOULD); what it
+    says must be right all the same. `now` is unix seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must
+    have been verified before.
     """
     if event.kind != kinds.HTTP_AUTH:
         raise Reject(Prefix.INVALID, f"the proof is an event of kind {kinds.HTTP_AUTH}, not {event.kind} (NIP-98)")
