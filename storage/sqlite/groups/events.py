@@ -22,7 +22,7 @@ from storage.sqlite import entries
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import GroupRow, sql
 from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
-from storage.sqlite.sources import numbered
+from storage.sqlite.source_lookups import numbered
 from storage.sqlite.statements import SIZES, listed, named, padded, write_rows
 
 MOST: Final = 256  # answers that are taken in with what they answer
