@@ -30,6 +30,7 @@ from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
+from relay.protocol.relay import GroupRules
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
@@ -96,6 +97,7 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
             searched=cutting(config).searched,
             knowledge=frozenset(config.search.knowledge_kinds),
             chunks_per_key=config.search.chunks_per_key,
+            groups=group_rules(config),
             passages=partial(chunks.number, cutting(config)),
             provision_peers=config.federation.provision,
         ),
@@ -112,6 +114,13 @@ def cutting(config: Config) -> Cutting:
     settings = config.search
     knowledge = tuple(sorted(set(settings.knowledge_kinds)))
     return Cutting(tuple(sorted(set(settings.kinds))), knowledge, settings.chunk_size, settings.chunk_overlap)
+
+
+def group_rules(config: Config) -> GroupRules:
+    """What groups may be here. The operator is who `relay.pubkey` names, too."""
+    settings = config.groups
+    fields = {name: getattr(settings, name) for name in GroupRules.__struct_fields__ if name != "operators"}
+    return GroupRules(operators=frozenset(filter(None, (*settings.operators, config.relay.pubkey))), **fields)
 
 
 def adopted(search: Search, model: Search) -> Search:
@@ -198,6 +207,7 @@ class Site:
         self.publish = hub.publisher.publish
         self.follow = hub.follow
         self.readers_of = hub.access.readers_of_identity
+        self.rooms = hub.rooms
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed

@@ -208,6 +208,7 @@ def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int
         role.links.listen(end)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        gc.set_threshold(*app.COLLECT)
         pipes.ready()
         role.run([pipes.end])
     finally:

@@ -219,7 +219,7 @@ class SqliteReader:
             return
         while page := await self.run(partial(_page_after, after=after)):
             for record in page:
-                if wanted is None or matches(wanted, events.parse(record.wire)):
+                if wanted is None or matches(wanted, events.parse_known(record.wire)):
                     yield record
             after = page[-1].seq
 

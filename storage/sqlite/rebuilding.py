@@ -27,7 +27,7 @@ from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.projections import Difference, Refresh, key_getter
 from storage.sqlite.row_statements import COUNTERS, adding, statements_of
 from storage.sqlite.search import writing as search
-from storage.sqlite.sources import lives_of
+from storage.sqlite.source_lookups import lives_of
 from storage.sqlite.statements import named, write_rows
 
 AT_ONCE: Final = 128  # events or rows of a part
