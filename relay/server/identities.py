@@ -25,6 +25,7 @@ from relay.server import validation
 from relay.server.agents import Agents
 from relay.server.bound_keys import BoundKeys
 from relay.server.claims import Claims
+from relay.server.group_tables import GroupTables
 from relay.server.identity_tokens import IdentityTokens
 from relay.server.ingest import Ingest
 from relay.server.profiles import Profiles
@@ -93,6 +94,7 @@ class Identities:
             tables, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
         )
         self.agents = Agents(tables, ingest)
+        self.groups = GroupTables(tables)
         self.tokens = IdentityTokens(tables, ingest, self._tasks)
         self.claims = Claims(tables, ingest, settings)
         self.keys = BoundKeys(
