@@ -29,6 +29,7 @@ from relay.config import Config, ConfigError, Search
 from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
+from relay.protocol.relay import GroupRules
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
@@ -94,6 +95,7 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
             searched=cutting(config).searched,
             knowledge=frozenset(config.search.knowledge_kinds),
             chunks_per_key=config.search.chunks_per_key,
+            rules_of_groups=rules_of_groups(config),
             passages=partial(chunks.number, cutting(config)),
         ),
         synchronous=config.storage.synchronous,
@@ -101,6 +103,23 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
         is_locked=is_locked,
         votes=config.identities.votes,
         cutting=cutting(config),
+    )
+
+
+def rules_of_groups(config: Config) -> GroupRules:
+    """What groups may be here."""
+    settings = config.groups
+    operators = frozenset(settings.operators) | ({config.relay.pubkey} if config.relay.pubkey else frozenset())
+    return GroupRules(
+        operators,
+        settings.create,
+        per_key=settings.per_key,
+        most=settings.most,
+        members=settings.members,
+        invites=settings.invites,
+        children=settings.children,
+        pins=settings.pins,
+        late_publication=settings.late_publication,
     )
 
 

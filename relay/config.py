@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from relay.protocol import kinds
+from relay.protocol.relay import Creators
 
 PREFIX = "TIDINGS_"
 LIVE = {"reloadable": True}  # takes effect on SIGHUP
@@ -288,6 +289,49 @@ class IdentitySettings(Section, frozen=True):
     ] = ""
 
 
+class GroupSettings(Section, frozen=True):
+    """Groups (NIP-29): who may begin them, how large they get, and where their audio and video is."""
+
+    create: Annotated[
+        Creators,
+        Meta(
+            description="who may begin groups: anyone; identities: keys bound to a posting identity; members: those of the "
+            "group _, which is the relay as a whole and for operators to begin; operators"
+        ),
+    ] = "anyone"
+    operators: Annotated[
+        Keys, Meta(description="keys that may do everything in every group, beside relay.pubkey, hex")
+    ] = []
+    per_key: Annotated[
+        Count, Meta(description="groups that one key may have begun and that were not deleted; 0: no limit")
+    ] = 100
+    most: Annotated[Count, Meta(description="groups in all that were not deleted; 0: no limit")] = 100_000
+    members: Annotated[Count, Meta(description="members of a group; 0: no limit")] = 100_000
+    invites: Annotated[
+        Count, Meta(description="invite codes of a group that are neither used up nor revoked; 0: no limit")
+    ] = 1000
+    children: Annotated[int, Meta(ge=1, le=2000, description="subgroups directly under a group")] = 500
+    pins: Annotated[int, Meta(ge=1, le=2000, description="events pinned in a group")] = 100
+    late_publication: Annotated[
+        Seconds,
+        Meta(
+            description="seconds an event of a group may lie in the past when a client brings it; who has deleted one of the same "
+            "kind and time may bring that again (as clients edit); 0: any"
+        ),
+    ] = 604_800.0
+    livekit_url: Annotated[
+        str,
+        Meta(
+            description="URL of the LiveKit server that groups meet on (ws:// or wss://); empty: there is none",
+            pattern="^(wss?://.+)?$",
+        ),
+    ] = ""
+    livekit_key: Annotated[str, Meta(description="API key of that server", max_length=200)] = ""
+    livekit_secret: Annotated[
+        str, Meta(description="the secret of that key, which signs tokens for it", extra=SECRET)
+    ] = ""
+
+
 class Search(Section, frozen=True):
     """Knowledge and search: what is searched, how texts are cut, which model makes the vectors."""
 
@@ -349,6 +393,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: Access = msgspec.field(default_factory=Access)
     rates: Rates = msgspec.field(default_factory=Rates)
     identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
+    groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
     search: Search = msgspec.field(default_factory=Search)
 
 
