@@ -130,19 +130,12 @@ def meaning(
     knowledge: frozenset[int] = frozenset(),
     chunks_per_key: int = 0,
     provision_peers: bool = False,
-    rules_of_groups: GroupRules = GroupRules(),  # noqa: B008 - frozen
+    groups: GroupRules = GroupRules(),  # noqa: B008 it does not change
     passages: Callable[[Event], int] = lambda _event: 1,
 ) -> Meaning:
-    """What storage asks; the arguments are `relay.protocol.relay.RelayRules`. `passages`: into how many an event is cut."""
+    """What storage asks; the arguments are `relay.protocol.relay.Relay`. `passages`: into how many an event is cut."""
     rules = RelayRules(
-        relay_url,
-        provision,
-        provisions_per_hour,
-        searched,
-        knowledge,
-        chunks_per_key,
-        provision_peers,
-        groups=rules_of_groups,
+        relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key, provision_peers, groups
     )
     return _HandlerTable(rules, passages)
 

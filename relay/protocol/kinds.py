@@ -1,5 +1,6 @@
 """Kind numbers, the ranges of NIP-01 and the address of a replaceable event; nothing else."""
 
+import re
 from typing import Final
 
 METADATA: Final = 0
@@ -54,8 +55,8 @@ def is_addressable(kind: int) -> bool:
 
 
 def has_address(kind: int) -> bool:
-    """Whether a newer event of this kind replaces an older one."""
-    return is_replaceable(kind) or is_addressable(kind)
+    """Whether a newer event of this kind replaces an older one: `is_replaceable` or `is_addressable`, in one call."""
+    return 10000 <= kind < 20000 or 30000 <= kind < 40000 or kind in (METADATA, CONTACTS)
 
 
 def address(kind: int, pubkey: str, d: str) -> str:
@@ -78,9 +79,9 @@ def parse_address(value: str) -> tuple[int, str, str] | None:
     return number, pubkey, d
 
 
-_HEX: Final = frozenset("0123456789abcdef")
+_hex: Final = re.compile("[0-9a-f]*").fullmatch
 
 
 def is_hex(value: str, length: int) -> bool:
     """Whether `value` is exactly `length` lower-case hex digits."""
-    return len(value) == length and _HEX.issuperset(value)
+    return len(value) == length and _hex(value) is not None

@@ -17,6 +17,7 @@ from storage.identities.commands import (
     AddUserToken,
     ChooseKey,
     ClaimIdentity,
+    HoldUserKey,
     OpenIdentityClaim,
     OpenInvite,
     OpenKeyClaim,
@@ -73,6 +74,12 @@ def register(command: Register, tables: Tables) -> None:
         raise StorageError("the master secret has just been changed; try again")
     if not tables.is_free(command.new.name):
         raise ChangeRefused(Why.TAKEN, f"the name {command.new.name} is taken; choose another")
+
+
+def hold_user_key(command: HoldUserKey, tables: Tables) -> None:
+    """Whether the key is sealed as all others are. Raises StorageError where that has just changed."""
+    if command.check != tables.secret_check():
+        raise StorageError("the master secret has just been changed; try again")
 
 
 def provision(wanted: ProvisionIdentity, tables: Tables, now: int) -> bool:

@@ -1,4 +1,5 @@
-"""All derived rows, in parts: made again (a rebuild) or compared (a check), by what makes them when an event comes.
+"""All derived rows, and the state of groups, in parts: made again (a rebuild) or compared (a check), by what makes them when an
+event comes.
 
 A rebuild goes through the events of a table's kinds and makes the rows of their keys; then through the rows, and forgets those
 that no event there is makes; then it counts again. Each part is one transaction and leaves rows that are right, so that
@@ -20,10 +21,13 @@ from relay.protocol.rows import Owner, Place, Projection
 from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
 from storage.sqlite import entries
+from storage.sqlite.groups.changes import GroupChanges
+from storage.sqlite.groups.folding import FoldedGroups, FoldHolder
+from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.projections import Difference, Refresh, key_getter
 from storage.sqlite.row_statements import COUNTERS, adding, statements_of
 from storage.sqlite.search import writing as search
-from storage.sqlite.sources import lives_of
+from storage.sqlite.source_lookups import lives_of
 from storage.sqlite.statements import named, write_rows
 
 AT_ONCE: Final = 128  # events or rows of a part
@@ -33,6 +37,7 @@ Votes = Literal["local", "all"]  # of identities registered here, or also of tho
 _LOG_BYTES: Final = 64 * 2**20  # that the write-ahead log takes
 _TEXTS: Final = frozenset({"posts", "comments", "message_rows", "passages"})  # tables that hold most of what rows take
 _COUNTERS: Final = "counters"
+_GROUPS: Final = "groups"
 _COUNTED: Final = ("posts", "comments")
 _ARMS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public events by kind, and private ones
 _FIRST: Final = (-1, 0, 0)
@@ -58,13 +63,19 @@ class _Stage(msgspec.Struct, frozen=True):
 
 
 def part(
-    connection: sqlite3.Connection, projections: Sequence[Projection], asked: Rebuild, owners: dict[str, Owner | None]
+    connection: sqlite3.Connection,
+    projections: Sequence[Projection],
+    asked: Rebuild,
+    owners: dict[str, Owner | None],
+    groups: GroupChanges,
 ) -> Rebuilt:
     """Carry out a part of a rebuild; see commands.Rebuild. `owners` as for projections.refresh."""
-    tables = asked.tables or [projection.table for projection in projections]
+    tables = asked.tables or [_GROUPS, *(projection.table for projection in projections)]
     stages = [
-        stage for stage in _stages(connection, projections, owners) if stage.table in tables or stage.table == _COUNTERS
+        _Stage(_GROUPS, partial(_groups_part, connection, groups.known, groups)),
+        *_stages(connection, projections, owners),
     ]
+    stages = [stage for stage in stages if stage.table in tables or stage.table == _COUNTERS]
     done = stages[asked.stage].part(asked.after)
     done.write()
     stage, after = (asked.stage + 1, []) if done.after is None else (asked.stage, list(done.after))
@@ -73,7 +84,8 @@ def part(
 
 def problems(connection: sqlite3.Connection, projections: Sequence[Projection]) -> Iterator[tuple[str, str]]:
     """(table, what it is about) of every row and counter that is not what the log makes of it; nothing is changed."""
-    for stage in _stages(connection, projections, {}):
+    groups = _Stage(_GROUPS, partial(_groups_part, connection, FoldHolder(), None))
+    for stage in (groups, *_stages(connection, projections, {})):
         after: Sequence[int | str] | None = ()
         while after is not None:
             found = stage.part(after)
@@ -202,6 +214,24 @@ class _Table:
     def _part(self, refresh: Refresh, found: Difference, looked: int, after: Sequence[int | str] | None) -> _Part:
         wrong = partial(_names, found)
         return _Part(partial(refresh.apply, self._projection, found), wrong, looked, after)
+
+
+def _groups_part(
+    connection: sqlite3.Connection,
+    holder: KnownGroups | FoldHolder,
+    changes: GroupChanges | None,
+    after: Sequence[int | str],
+) -> _Part:
+    """The next moderation events; with the last of them, what groups, members and invites are."""
+    folded = holder.folded
+    if folded is None or not after or folded.position != after[0]:
+        folded = holder.folded = FoldedGroups(connection)
+    looked = folded.advance()
+    if looked:
+        return _Part(lambda: None, lambda: (), looked, [folded.position])
+    holder.folded = None
+    mend = partial(folded.mend, changes) if changes is not None else lambda: None
+    return _Part(mend, lambda: [name for name, _ in folded.wrong()], 0, None)
 
 
 def _counters_part(connection: sqlite3.Connection, table: str, after: Sequence[int | str]) -> _Part:

@@ -45,7 +45,7 @@ def log(*live: Event, group_id: str = "room", **fields: object) -> FakeLog:
 
 def ask(event: Event, known: FakeLog | None = None, door: Door = Door.CLIENT, late: float = 7 * DAY) -> Admission:
     rules = GroupRules(frozenset([KEYS[OPERATOR]]), late_publication=late)
-    meaning = table.meaning(RELAY, rules_of_groups=rules)
+    meaning = table.meaning(RELAY, groups=rules)
     known = known or log()
     return meaning.admit(event, known.facts(meaning, event), NOW, door)
 

@@ -142,6 +142,11 @@ class GroupChanges:
             self.known.put(msgspec.structs.replace(row, listing_due=due))
         self.known.unfinished = self.known.unfinished or due
 
+    def set_sizes(self, group_id: str, members: int, owners: int, codes: int) -> None:
+        """How many members, owners and codes the group has, as counting gives it."""
+        row = self._row(group_id)
+        self._resize(msgspec.structs.replace(row, members=members, owners=owners, codes=codes), row)
+
     def set_moving(self, row: GroupRow, upto: int | None) -> GroupRow:
         """Up to which number events may still be entered for others; None: all are right."""
         self._connection.execute(sql("set_moving"), (upto, row.number))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from relay.protocol.groups.belonging import ANSWERING
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
-from storage.sqlite.sources import numbered
+from storage.sqlite.source_lookups import numbered
 from storage.sqlite.statements import listed
 from storage.sqlite.transaction import Transaction
 

@@ -105,6 +105,23 @@ def moving_groups(connection: sqlite3.Connection) -> list[MovingGroup]:
     return [MovingGroup(number, one, bool(private), bool(ended), upto) for number, one, private, ended, upto in found]
 
 
+def every_group(connection: sqlite3.Connection) -> list[GroupRow]:
+    """All groups."""
+    return [_row(row) for row in connection.execute(sql("group"))]
+
+
+def every_member(connection: sqlite3.Connection) -> Iterator[tuple[str, Member]]:
+    """Everybody who ever was a member, by relay.protocol.groups.state.member_key."""
+    for key, *columns in connection.execute(sql("every_member")):
+        yield key, member_of(*columns)
+
+
+def every_invite(connection: sqlite3.Connection) -> Iterator[tuple[str, Invite]]:
+    """All codes, by relay.protocol.groups.state.invite_key."""
+    for key, *columns in connection.execute(sql("every_invite")):
+        yield key, _invite(*columns)
+
+
 def columns_of(group: Group) -> tuple[Any, ...]:
     """The values of COLUMNS."""
     return tuple(_stored(column, getattr(group, column)) for column in COLUMNS)
