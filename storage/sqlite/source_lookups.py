@@ -144,7 +144,7 @@ def lives_of(columns: Iterable[_Columns], wires: bytes | None) -> list[Live]:
     """Events as an answer has them: the columns of each, and their JSON by lines."""
     bodies = [] if wires is None else wires.split(b"\n")
     return [
-        Live(seq, events_.parse(wire), received_at, expires_at, bytes.fromhex(audience) or None, group)
+        Live(seq, events_.parse_known(wire), received_at, expires_at, bytes.fromhex(audience) or None, group)
         for (seq, received_at, expires_at, audience, group), wire in zip(columns, bodies, strict=True)
     ]
 
