@@ -35,7 +35,7 @@ from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, Key, Meaning
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
-from relay.protocol.relay import RelayRules
+from relay.protocol.relay import GroupRules, RelayRules
 from relay.protocol.rows import Projection
 
 
@@ -128,10 +128,13 @@ def meaning(
     knowledge: frozenset[int] = frozenset(),
     chunks_per_key: int = 0,
     provision_peers: bool = False,
+    groups: GroupRules = GroupRules(),  # noqa: B008 it does not change
     passages: Callable[[Event], int] = lambda _event: 1,
 ) -> Meaning:
     """What storage asks; the arguments are `relay.protocol.relay.Relay`. `passages`: into how many an event is cut."""
-    rules = RelayRules(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key, provision_peers)
+    rules = RelayRules(
+        relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key, provision_peers, groups
+    )
     return _HandlerTable(rules, passages)
 
 

@@ -30,6 +30,7 @@ from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
+from relay.protocol.relay import GroupRules
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
@@ -42,9 +43,10 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import PrimaryWriter, Reader, StorageError
 from storage.command_codec import decode as decode_command
-from storage.commands import DropForeign
+from storage.commands import Command, DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
+from storage.peers import PeerChange
 from storage.search.engine import Progress
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
@@ -95,6 +97,7 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
             searched=cutting(config).searched,
             knowledge=frozenset(config.search.knowledge_kinds),
             chunks_per_key=config.search.chunks_per_key,
+            groups=group_rules(config),
             passages=partial(chunks.number, cutting(config)),
             provision_peers=config.federation.provision,
         ),
@@ -111,6 +114,13 @@ def cutting(config: Config) -> Cutting:
     settings = config.search
     knowledge = tuple(sorted(set(settings.knowledge_kinds)))
     return Cutting(tuple(sorted(set(settings.kinds))), knowledge, settings.chunk_size, settings.chunk_overlap)
+
+
+def group_rules(config: Config) -> GroupRules:
+    """What groups may be here. The operator is who `relay.pubkey` names, too."""
+    settings = config.groups
+    fields = {name: getattr(settings, name) for name in GroupRules.__struct_fields__ if name != "operators"}
+    return GroupRules(operators=frozenset(filter(None, (*settings.operators, config.relay.pubkey))), **fields)
 
 
 def adopted(search: Search, model: Search) -> Search:
@@ -197,6 +207,7 @@ class Site:
         self.publish = hub.publisher.publish
         self.follow = hub.follow
         self.readers_of = hub.access.readers_of_identity
+        self.rooms = hub.rooms
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
@@ -235,6 +246,10 @@ class Site:
     async def backup(self, target: Path) -> int:
         """As `storage.tools.Tools.backup`."""
         return await self.reader.backup(target)
+
+    async def change_peer(self, change: PeerChange) -> bool:
+        """Carry out a change of which peers there are; whether there was something to change."""
+        return await self.hub.ingest.execute(cast(Command[bool | None], change)) is not False
 
     async def info(self) -> Info:
         """As `storage.tools.Tools.info`."""

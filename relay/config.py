@@ -339,6 +339,46 @@ class Search(Section, frozen=True):
     ] = 16_384
 
 
+class GroupSettings(Section, frozen=True):
+    """Groups (NIP-29): who may begin one, how large they may be, and live audio and video in them."""
+
+    create: Annotated[
+        Literal["anyone", "identities", "members", "operators"],
+        Meta(
+            description="who may begin a group: anyone, keys bound to a posting identity, members of the relay-wide group `_`, "
+            "or operators only"
+        ),
+    ] = "anyone"
+    operators: Annotated[
+        Keys, Meta(description="public keys, hex, that may do everything in every group, as relay.pubkey may")
+    ] = []
+    per_key: Annotated[Count, Meta(description="groups that one key may have begun and not ended; 0: no limit")] = 100
+    most: Annotated[Count, Meta(description="groups in all; 0: no limit")] = 100_000
+    members: Annotated[Count, Meta(description="members of one group; 0: no limit")] = 100_000
+    invites: Annotated[Count, Meta(description="invite codes of one group that may still be used; 0: no limit")] = 1_000
+    children: Annotated[Count, Meta(description="subgroups of one group; 0: no limit")] = 500
+    pins: Annotated[Count, Meta(description="pinned events of one group; 0: no limit")] = 100
+    late_publication: Annotated[
+        Seconds,
+        Meta(
+            description="seconds that an event of a group may lie in the past when it comes; clients edit a message by publishing "
+            "it again with its old time; 0: any"
+        ),
+    ] = 7 * 86_400.0
+    livekit_url: Annotated[
+        str,
+        Meta(
+            description="ws:// or wss:// URL of a LiveKit server for audio and video of groups; empty: there is none",
+            pattern="^(wss?://.+)?$",
+            extra=LIVE,
+        ),
+    ] = ""
+    livekit_key: Annotated[str, Meta(description="API key of the LiveKit server", extra=LIVE)] = ""
+    livekit_secret: Annotated[
+        str, Meta(description="API secret of the LiveKit server; it signs the tokens of members", extra=LIVE | SECRET)
+    ] = ""
+
+
 class Federation(Section, frozen=True):
     """Relays that this one stays in step with, beside what `[[peers]]` says of each; see federation.md."""
 
@@ -361,10 +401,18 @@ class Federation(Section, frozen=True):
     walk_interval: Annotated[
         Seconds,
         Meta(
-            description="seconds between two comparisons of everything with a peer, in the background; 0: only the first",
+            description="seconds between two comparisons of everything with a peer, in the background, while the connection lasts; "
+            "0: only after it was made",
             extra=LIVE,
         ),
     ] = 86_400.0
+    walk_pause: Annotated[
+        Seconds,
+        Meta(
+            description="seconds that lie between two comparisons of everything with a peer, however often it is lost and found",
+            extra=LIVE,
+        ),
+    ] = 600.0
     events_per_hour: Annotated[
         Count,
         Meta(
@@ -405,6 +453,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: Access = msgspec.field(default_factory=Access)
     rates: Rates = msgspec.field(default_factory=Rates)
     identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
+    groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
     search: Search = msgspec.field(default_factory=Search)
     federation: Federation = msgspec.field(default_factory=Federation)
     peers: list[PeerSettings] = []

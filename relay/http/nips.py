@@ -110,6 +110,7 @@ _ROWS: Final = (
     ),
     (98, "HTTP authentication", "A signed event proves a key to one request, once, on the routes of users and claims."),
 )
+GROUPS: Final = 29  # what NIP-11 tells of them has an object of its own
 NEGENTROPY: Final = 77  # in NIP-11 only where the settings have it
 CLIENT_SIDE: Final = frozenset((2, 22, 25, 34, 54, 65, 78))  # their texts ask nothing of relays: not in NIP-11
 NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
