@@ -43,9 +43,10 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import PrimaryWriter, Reader, StorageError
 from storage.command_codec import decode as decode_command
-from storage.commands import DropForeign
+from storage.commands import Command, DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
+from storage.peers import PeerChange, Peers
 from storage.search.engine import Progress
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
@@ -75,6 +76,10 @@ class Store(Reader, Tools, Protocol):
     @property
     def feed(self) -> Feed:
         """Posts and comments."""
+
+    @property
+    def peers(self) -> Peers:
+        """Relays to stay in step with."""
 
 
 def relay_url(config: Config, reached_at: str = "") -> str:
@@ -210,6 +215,7 @@ class Site:
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
+        self.peers = store.peers
         self.submit = hub.publisher.submit
         self.remove = hub.remove
         self.search = hub.search
@@ -245,6 +251,10 @@ class Site:
     async def backup(self, target: Path) -> int:
         """As `storage.tools.Tools.backup`."""
         return await self.reader.backup(target)
+
+    async def change_peer(self, change: PeerChange) -> bool:
+        """Carry out a change of which peers there are; whether there was something to change."""
+        return await self.hub.ingest.execute(cast(Command[bool | None], change)) is not False
 
     async def info(self) -> Info:
         """As `storage.tools.Tools.info`."""
@@ -333,7 +343,9 @@ async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
     store, ingest = cast(SqliteStore, site.reader), hub.ingest
     signer = OwnSigner(hub.identities)
     manager = PeerManager(
-        FederatedRelay(hub.settings, store, ingest, hub.publisher, ingest.execute, signer, hub.faults)
+        FederatedRelay(
+            hub.settings, store, ingest, hub.publisher, ingest.execute, signer, hub.faults, hub.page, hub.role
+        )
     )
     hub.follow(manager.applied)
     await manager.open()
