@@ -336,11 +336,12 @@ async def serve(
     `ready` is given what to tell a person once the port is open. Raises ConfigError and StorageError before that.
     """
     from relay.http import app as http  # commands that open no port need not load it
+    from relay.http.deliveries import delivering
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     sock = listener.bind(config)
     try:
-        async with core(config, listener.url_of(sock, "ws")) as site, embedding(site):
+        async with core(config, listener.url_of(sock, "ws")) as site, embedding(site), delivering(site):
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
             gc.set_threshold(*COLLECT)

@@ -22,6 +22,7 @@ from relay.commands import (
     search,
     serving,
     sync,
+    webhooks,
 )
 from relay.commands.common import Verbs
 
@@ -45,6 +46,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     sync.sync,
     *feed.VERBS,
     *account_news.VERBS,
+    webhooks.webhook,
     *search.VERBS,
     mcp_server.mcp,
 )

@@ -81,6 +81,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
     import uvloop  # noqa: F401, as the next: once for all fronts
 
     from relay.http import app as http
+    from relay.http import deliveries  # noqa: F401
 
     http.load()
     data = Path(config.server.data)
@@ -256,6 +257,7 @@ async def _serve(
     plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, pipes: SupervisorPipes
 ) -> int:
     from relay.http import app as http
+    from relay.http.deliveries import delivering
 
     loop = asyncio.get_running_loop()
     loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
@@ -279,6 +281,7 @@ async def _serve(
             controlled = control.Control(site)
             await controlled.serve(commands)
             stack.push_async_callback(controlled.close)
+            await stack.enter_async_context(delivering(site))
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
                 await hub.identities.profiles.resume()

@@ -29,6 +29,7 @@ INTERFACES = (
     "storage.groups",
     "storage.identities.commands",
     "storage.identities.types",
+    "storage.identities.webhooks",
     "storage.search.engine",
     "storage.tools",
 )
