@@ -11,17 +11,21 @@ import msgspec
 from handlers import (
     addressable,
     authorship,
+    chat,
     comments,
     common,
     deletion,
     ephemeral,
     identities,
+    issues,
     knowledge,
     posts,
     private,
     quota,
+    records,
     regular,
     replaceable,
+    repositories,
     vanish,
     votes,
 )
@@ -31,7 +35,7 @@ from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, Key, Meaning
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
-from relay.protocol.relay import RelayRules
+from relay.protocol.relay import GroupRules, RelayRules
 from relay.protocol.rows import Projection
 
 
@@ -56,6 +60,7 @@ def _only(*numbers: int) -> tuple[range, ...]:
 
 _DELETION = _only(kinds.DELETION)
 _VANISH = _only(kinds.VANISH)
+_REPOSITORIES = _only(kinds.REPOSITORY, kinds.REPOSITORY_STATE)
 _PRIVATE = _only(kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP)
 _REPLACEABLE = (*_only(kinds.CONTACTS), range(10000, 20000))
 _EPHEMERAL = (range(20000, 30000),)
@@ -69,6 +74,13 @@ HANDLERS: Final[tuple[KindRow, ...]] = (
     KindRow("edits", _only(kinds.EDIT), posts.admit_edit, posts.needs_of_edit),
     KindRow("comments", _only(kinds.COMMENT), comments.admit_comment, comments.needs, nips=(22,)),
     KindRow("votes", _only(kinds.REACTION), votes.admit_vote, votes.needs, nips=(25,)),
+    KindRow("chat", _only(kinds.CHAT), _anywhere(chat.admit), needs=chat.needs),
+    KindRow("issues", _only(kinds.ISSUE), _anywhere(issues.admit_issue), needs=issues.needs_of_issue, nips=(34,)),
+    KindRow(
+        "states", (kinds.ISSUE_STATUSES,), _anywhere(issues.admit_status), needs=issues.needs_of_status, nips=(34,)
+    ),
+    KindRow("repositories", _REPOSITORIES, _anywhere(repositories.admit), nips=(34,)),
+    KindRow("records", _only(kinds.APP_DATA), records.admit_app_data, needs=records.needs, nips=(78,)),
     KindRow("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), needs=identities.needs_of_join, nips=(43,)),
     KindRow("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
     KindRow("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), needs=identities.needs_key, nips=(43,)),
@@ -116,10 +128,13 @@ def meaning(
     knowledge: frozenset[int] = frozenset(),
     chunks_per_key: int = 0,
     provision_peers: bool = False,
+    groups: GroupRules = GroupRules(),  # noqa: B008 it does not change
     passages: Callable[[Event], int] = lambda _event: 1,
 ) -> Meaning:
     """What storage asks; the arguments are `relay.protocol.relay.Relay`. `passages`: into how many an event is cut."""
-    rules = RelayRules(relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key, provision_peers)
+    rules = RelayRules(
+        relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key, provision_peers, groups
+    )
     return _HandlerTable(rules, passages)
 
 

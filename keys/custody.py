@@ -24,7 +24,13 @@ TABLE, COLUMN = "custodial_keys", "ciphertext"
 TAG: Final = "custody"  # what says that the relay signed, and which
 AFTER_RETIREMENT: Final = frozenset((kinds.DELETION, kinds.VANISH))
 # What the doors produce. A list of the allowed, so that nobody gets a proof (22242, 27235, 28934) or a seal signed by it.
-SIGNED: Final = frozenset((0, 3, 5, 7, 9, 11, 1010, 1111, 10002, 30818))
+SIGNED: Final = frozenset(
+    (
+        *(0, 3, 5, 7, 9, 11, 1010, 1111, 1621, 1630, 1631, 1632, 1633),
+        *(9000, 9001, 9002, 9005, 9007, 9008, 9009, 9010, 9021, 9022),
+        *(10002, 30078, 30617, 30618, 30818),
+    )
+)
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
 _SALT: Final = 8  # bytes

@@ -31,13 +31,14 @@ def event_in_header(value: str) -> Event:
 
 
 def authenticated_key(
-    event: Event, url: str, method: str, payload: str | None, now: int, *, required: bool = True
+    event: Event, url: str, method: str | None, payload: str | None, now: int, *, required: bool = True
 ) -> str:
     """The pubkey that the event authenticates for this request.
 
-    `url` is absolute and ours, `payload` the SHA-256 in hex of what the event must cover, None where there is nothing to. Unless
-    it is `required`, the event may leave it out (NIP-98 has it as a SHOULD); what it says must be right all the same. `now` is unix
-    seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must have been verified before.
+    `url` is absolute and ours, `method` None where that does not matter, `payload` the SHA-256 in hex of what the event must
+    cover, None where there is nothing to. Unless it is `required`, the event may leave it out (NIP-98 has it as a SHOULD); what it
+    says must be right all the same. `now` is unix seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must
+    have been verified before.
     """
     if event.kind != kinds.HTTP_AUTH:
         raise Reject(Prefix.INVALID, f"the proof is an event of kind {kinds.HTTP_AUTH}, not {event.kind} (NIP-98)")
@@ -45,7 +46,7 @@ def authenticated_key(
         raise Reject(Prefix.INVALID, f"the proof was made more than {WINDOW} seconds from now; check the clock")
     if not same_url(_only(event, "u"), url):
         raise Reject(Prefix.INVALID, f"the proof is for another URL; this one is {url}")
-    if _only(event, "method").upper() != method.upper():
+    if method is not None and _only(event, "method").upper() != method.upper():
         raise Reject(Prefix.INVALID, f"the proof is for another method; this one is {method.upper()}")
     given = required or any(tag[0] == "payload" for tag in event.tags)
     if payload is not None and given and not hmac.compare_digest(_only(event, "payload").encode(), payload.encode()):

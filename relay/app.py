@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import msgspec
 
@@ -29,6 +29,8 @@ from relay.config import Config, ConfigError, Search
 from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
+from relay.protocol.event import Event
+from relay.protocol.relay import GroupRules
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
@@ -41,9 +43,10 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import PrimaryWriter, Reader, StorageError
 from storage.command_codec import decode as decode_command
-from storage.commands import DropForeign
+from storage.commands import Command, DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
+from storage.peers import PeerChange
 from storage.search.engine import Progress
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
@@ -94,7 +97,9 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
             searched=cutting(config).searched,
             knowledge=frozenset(config.search.knowledge_kinds),
             chunks_per_key=config.search.chunks_per_key,
+            groups=group_rules(config),
             passages=partial(chunks.number, cutting(config)),
+            provision_peers=config.federation.provision,
         ),
         synchronous=config.storage.synchronous,
         cache_mib=max(1, config.storage.cache_mib // WRITERS_SHARE),
@@ -109,6 +114,13 @@ def cutting(config: Config) -> Cutting:
     settings = config.search
     knowledge = tuple(sorted(set(settings.knowledge_kinds)))
     return Cutting(tuple(sorted(set(settings.kinds))), knowledge, settings.chunk_size, settings.chunk_overlap)
+
+
+def group_rules(config: Config) -> GroupRules:
+    """What groups may be here. The operator is who `relay.pubkey` names, too."""
+    settings = config.groups
+    fields = {name: getattr(settings, name) for name in GroupRules.__struct_fields__ if name != "operators"}
+    return GroupRules(operators=frozenset(filter(None, (*settings.operators, config.relay.pubkey))), **fields)
 
 
 def adopted(search: Search, model: Search) -> Search:
@@ -195,6 +207,7 @@ class Site:
         self.publish = hub.publisher.publish
         self.follow = hub.follow
         self.readers_of = hub.access.readers_of_identity
+        self.rooms = hub.rooms
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
@@ -233,6 +246,10 @@ class Site:
     async def backup(self, target: Path) -> int:
         """As `storage.tools.Tools.backup`."""
         return await self.reader.backup(target)
+
+    async def change_peer(self, change: PeerChange) -> bool:
+        """Carry out a change of which peers there are; whether there was something to change."""
+        return await self.hub.ingest.execute(cast(Command[bool | None], change)) is not False
 
     async def info(self) -> Info:
         """As `storage.tools.Tools.info`."""
@@ -313,6 +330,41 @@ async def searching(hub: Hub, store: SqliteStore, path: str) -> AsyncIterator[Si
 
 
 @contextlib.asynccontextmanager
+async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
+    """Stay in step with peers for as long as this lasts; gives what is to be called when the settings were replaced."""
+    from relay.federation.manager import FederatedRelay, PeerManager
+
+    hub = site.hub
+    store, ingest = cast(SqliteStore, site.reader), hub.ingest
+    signer = OwnSigner(hub.identities)
+    manager = PeerManager(
+        FederatedRelay(hub.settings, store, ingest, hub.publisher, ingest.execute, signer, hub.faults)
+    )
+    hub.follow(manager.applied)
+    await manager.open()
+    try:
+        yield manager.reconfigured
+    finally:
+        await manager.close()
+
+
+class OwnSigner:
+    """relay.client.Signer of the relay's own key."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+
+    @property
+    def pubkey(self) -> str:
+        """The relay's own."""
+        return self._identities.signing.pubkey
+
+    async def sign(self, kind: int, content: str, tags: list[list[str]], created_at: int) -> Event:
+        """As Signer.sign."""
+        return self._identities.signing.by_relay(kind, tags, content, created_at)
+
+
+@contextlib.asynccontextmanager
 async def embedding(site: Site) -> AsyncIterator[None]:
     """Search by meaning for as long as this lasts: the index is loaded, and vectors are made. Raises ModelMismatch."""
     from relay.search import LocalSearch
@@ -341,7 +393,17 @@ async def serve(
     sys.setswitchinterval(SWITCH_INTERVAL)
     sock = listener.bind(config)
     try:
-        async with core(config, listener.url_of(sock, "ws")) as site, embedding(site), delivering(site):
+        async with (
+            core(config, listener.url_of(sock, "ws")) as site,
+            embedding(site),
+            delivering(site),
+            federating(site) as peers_reconfigured,
+        ):
+
+            def reread() -> None:
+                reconfigure(site.hub, load)
+                peers_reconfigured()
+
             gc.collect()
             gc.freeze()  # what is here now stays: the collector need not look at it again
             gc.set_threshold(*COLLECT)
@@ -349,7 +411,7 @@ async def serve(
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, stop, server, site.hub)
-            running.add_signal_handler(signal.SIGHUP, reconfigure, site.hub, load)
+            running.add_signal_handler(signal.SIGHUP, reread)
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await site.identities.profiles.introduce_relay()
                 await site.identities.profiles.resume()
@@ -387,6 +449,14 @@ def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
     hub.configure(config)
     hub.identities.reconfigured()
     log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
+
+
+def reloaded(current: Config, load: Callable[[], Config]) -> Config:
+    """The settings read again, as far as they can change while running; a front tells what could not be read."""
+    try:
+        return reload(current, load())[0]
+    except ConfigError:
+        return current
 
 
 def invoked(script: Path) -> str:

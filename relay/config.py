@@ -5,7 +5,7 @@ A setting is a field below; its `section.name` is what the TOML file, the flag a
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,7 @@ LIVE = {"reloadable": True}  # takes effect on SIGHUP
 SECRET = {"secret": True}  # never shown
 SEARCHED = (
     kinds.METADATA,
+    kinds.CHAT,
     kinds.POST,
     kinds.COMMENT,
     kinds.LONG_FORM,
@@ -351,8 +352,112 @@ class Search(Section, frozen=True):
     ] = 16_384
 
 
+class GroupSettings(Section, frozen=True):
+    """Groups (NIP-29): who may begin one, how large they may be, and live audio and video in them."""
+
+    create: Annotated[
+        Literal["anyone", "identities", "members", "operators"],
+        Meta(
+            description="who may begin a group: anyone, keys bound to a posting identity, members of the relay-wide group `_`, "
+            "or operators only"
+        ),
+    ] = "anyone"
+    operators: Annotated[
+        Keys, Meta(description="public keys, hex, that may do everything in every group, as relay.pubkey may")
+    ] = []
+    per_key: Annotated[Count, Meta(description="groups that one key may have begun and not ended; 0: no limit")] = 100
+    most: Annotated[Count, Meta(description="groups in all; 0: no limit")] = 100_000
+    members: Annotated[Count, Meta(description="members of one group; 0: no limit")] = 100_000
+    invites: Annotated[Count, Meta(description="invite codes of one group that may still be used; 0: no limit")] = 1_000
+    children: Annotated[Count, Meta(description="subgroups of one group; 0: no limit")] = 500
+    pins: Annotated[Count, Meta(description="pinned events of one group; 0: no limit")] = 100
+    late_publication: Annotated[
+        Seconds,
+        Meta(
+            description="seconds that an event of a group may lie in the past when it comes; clients edit a message by publishing "
+            "it again with its old time; 0: any"
+        ),
+    ] = 7 * 86_400.0
+    livekit_url: Annotated[
+        str,
+        Meta(
+            description="ws:// or wss:// URL of a LiveKit server for audio and video of groups; empty: there is none",
+            pattern="^(wss?://.+)?$",
+            extra=LIVE,
+        ),
+    ] = ""
+    livekit_key: Annotated[str, Meta(description="API key of the LiveKit server", extra=LIVE)] = ""
+    livekit_secret: Annotated[
+        str, Meta(description="API secret of the LiveKit server; it signs the tokens of members", extra=LIVE | SECRET)
+    ] = ""
+
+
+class Federation(Section, frozen=True):
+    """Relays that this one stays in step with, beside what `[[peers]]` says of each; see federation.md."""
+
+    provision: Annotated[
+        bool,
+        Meta(
+            description="a key whose post, comment or vote a peer brings gets a posting identity with that peer as its origin, so "
+            "that the feed shows it; otherwise the event is kept and not shown"
+        ),
+    ] = True
+    overlap: Annotated[
+        int,
+        Meta(
+            ge=60,
+            description="seconds before the last contact from which everything is compared when a peer is reached again: for "
+            "clocks that differ and events that travelled slowly",
+            extra=LIVE,
+        ),
+    ] = 3600
+    walk_interval: Annotated[
+        Seconds,
+        Meta(
+            description="seconds between two comparisons of everything with a peer, in the background, while the connection lasts; "
+            "0: only after it was made",
+            extra=LIVE,
+        ),
+    ] = 86_400.0
+    walk_pause: Annotated[
+        Seconds,
+        Meta(
+            description="seconds that lie between two comparisons of everything with a peer, however often it is lost and found",
+            extra=LIVE,
+        ),
+    ] = 600.0
+    events_per_hour: Annotated[
+        Count,
+        Meta(
+            description="events that are taken of one peer within an hour; more have to wait; 0: no limit", extra=LIVE
+        ),
+    ] = 1_000_000
+
+
+class PeerPolicy(Section, frozen=True):
+    """What is not taken of a peer, whatever this relay takes of others."""
+
+    denied_keys: Keys = []
+    denied_kinds: Kinds = []
+
+
+class PeerSettings(Section, frozen=True):
+    """One `[[peers]]` of the file: a relay to stay in step with."""
+
+    url: Annotated[str, Meta(max_length=2048)]
+    direction: Literal["down", "up", "both"] = "both"
+    filters: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=20)] = msgspec.field(
+        default_factory=lambda: [{}]
+    )
+    since: Annotated[int, Meta(ge=0)] = 0
+    backfill: bool = True
+    key: str = ""
+    policy: PeerPolicy = msgspec.field(default_factory=PeerPolicy)
+    allow_private: bool = False
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings, effective: `config.limits.max_subscriptions`."""
+    """All settings, effective: `config.limits.max_subscriptions`. `peers` are the `[[peers]]` of the file."""
 
     relay: RelaySettings = msgspec.field(default_factory=RelaySettings)
     server: Server = msgspec.field(default_factory=Server)
@@ -361,8 +466,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: Access = msgspec.field(default_factory=Access)
     rates: Rates = msgspec.field(default_factory=Rates)
     identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
+    groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     search: Search = msgspec.field(default_factory=Search)
+    federation: Federation = msgspec.field(default_factory=Federation)
+    peers: list[PeerSettings] = []
+
+
+PEERS: Final = "peers"  # the one name in Config that is no section
+SECTIONS: Final = tuple(field for field in msgspec.structs.fields(Config) if field.name != PEERS)
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -388,7 +500,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def _rows() -> Iterator[Setting]:
-    for section in msgspec.structs.fields(Config):
+    for section in SECTIONS:
         hints = get_type_hints(section.type, include_extras=True)
         for field in msgspec.structs.fields(section.type):
             metas = [meta for meta in hints[field.name].__metadata__ if isinstance(meta, Meta)]

@@ -12,8 +12,21 @@ from typing import Any
 
 import msgspec
 
-from relay.config import PREFIX, SETTINGS, Config, ConfigError, Setting, split_listen
-from relay.protocol import urls
+from keys import encoding
+from relay.config import (
+    PEERS,
+    PREFIX,
+    SECTIONS,
+    SETTINGS,
+    Config,
+    ConfigError,
+    PeerSettings,
+    Setting,
+    split_listen,
+)
+from relay.errors import Reject
+from relay.protocol import filter as filters
+from relay.protocol import kinds, urls
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -21,8 +34,9 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
     """The effective settings. `flags` maps `section.field` to text. Raises ConfigError."""
     tables: dict[str, dict[str, Any]] = {}
+    peers: list[PeerSettings] = []
     if file is not None:
-        _merge_file(tables, file)
+        peers = _merge_file(tables, file)
     for setting in SETTINGS:
         if setting.variable in environ:
             _put(tables, setting, environ[setting.variable], f"environment variable {setting.variable}")
@@ -34,18 +48,20 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]
         if name not in _BY_NAME:
             raise ConfigError(f"{name!r} is no setting; `tidings config` lists them all")
         _put(tables, _BY_NAME[name], text, "command line")
-    config = msgspec.convert(tables, Config)
+    config = msgspec.convert(tables | {PEERS: peers}, Config)
     _check(config)
     return config
 
 
-def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> None:
+def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSettings]:
+    """Put the file's settings into `tables`; its peers."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from None
+    peers = _peers(content.pop(PEERS, []), file)
     for section, values in content.items():
         if not isinstance(values, dict):
             raise ConfigError(
@@ -57,6 +73,38 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> None:
                 raise ConfigError(f"{file}: {section}.{field} is no setting; `tidings config` lists them all")
             _convert(setting, value, str(file))
             tables.setdefault(section, {})[field] = value
+    return peers
+
+
+def _peers(given: Any, file: Path) -> list[PeerSettings]:
+    try:
+        peers = msgspec.convert(given, list[PeerSettings])
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{file}: [[peers]]: {error} (federation.md shows what a peer has)") from None
+    seen: set[str] = set()
+    for peer in peers:
+        check_peer(peer)
+        if peer.url.removesuffix("/") in seen:
+            raise ConfigError(f"{file}: [[peers]]: {peer.url} is there twice; give one peer several filters instead")
+        seen.add(peer.url.removesuffix("/"))
+    return peers
+
+
+def check_peer(peer: PeerSettings) -> None:
+    """Raises ConfigError for what its fields' types alone cannot tell."""
+    place = urls.parse(peer.url, urls.WEBSOCKET)
+    if place is None or place.names_user:
+        raise ConfigError(f"[[peers]]: {peer.url!r} is no relay's URL; write it like wss://relay.example.org")
+    for number, wanted in enumerate(peer.filters):
+        try:
+            filters.parse(wanted)
+        except Reject as refusal:
+            raise ConfigError(f"[[peers]] {peer.url}: filter {number + 1}: {refusal.message}") from None
+    if peer.key and not kinds.is_hex(peer.key, 64):
+        try:
+            encoding.decode("nsec", peer.key)
+        except ValueError:
+            raise ConfigError(f"[[peers]] {peer.url}: key is no secret key: nsec1… or 64 hex digits") from None
 
 
 def _put(tables: dict[str, dict[str, Any]], setting: Setting, text: str, where: str) -> None:
@@ -113,7 +161,7 @@ def reload(current: Config, fresh: Config) -> tuple[Config, list[str]]:
     """`current` with the reloadable settings of `fresh`, and the names of those that differ but need a restart."""
     kept: list[str] = []
     sections: dict[str, Any] = {}
-    for section in msgspec.structs.fields(Config):
+    for section in SECTIONS:
         now, then = getattr(current, section.name), getattr(fresh, section.name)
         changes = {}
         for setting in SETTINGS:
@@ -123,4 +171,4 @@ def reload(current: Config, fresh: Config) -> tuple[Config, list[str]]:
                 else:
                     kept.append(setting.name)
         sections[section.name] = msgspec.structs.replace(now, **changes)
-    return Config(**sections), kept
+    return Config(**sections, peers=fresh.peers), kept

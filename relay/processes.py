@@ -35,7 +35,7 @@ from relay.roles.writer import WriterRole
 from relay.server import control, control_messages, link, listener
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
-from storage.base import Locked, StorageError
+from storage.base import Locked, Reader, StorageError
 from storage.command_codec import decode
 from storage.commands import ListMembers
 from storage.sqlite import database_file
@@ -78,8 +78,9 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
 
     Raises ConfigError, StorageError and ControlError where it cannot start.
     """
-    import uvloop  # noqa: F401, as the next: once for all fronts
+    import uvloop  # noqa: F401, as the next two: once for all roles
 
+    from relay.federation import role as _role  # noqa: F401
     from relay.http import app as http
     from relay.http import deliveries  # noqa: F401
 
@@ -92,7 +93,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         ends = {name: stack.enter_context(_inner_socket(data / name)) for name in (WRITER_SOCKET, SEARCH_SOCKET)}
         commands = stack.enter_context(control.listening(data))
         number = fronts(config)
-        names = (*(f"front {n + 1}" for n in range(number)), "writer", "search")
+        names = (*(f"front {n + 1}" for n in range(number)), "writer", "search", "peers")
         page = SharedPage(names, number, app.addresses(config))
         kept = SettingsInForce()
         plan = ProcessPlan(
@@ -112,6 +113,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
                 "writer", 0, partial(_writer, plan, ends[WRITER_SOCKET]), [lock.fileno(), ends[WRITER_SOCKET].fileno()]
             ),
             Role("search", 1, partial(_search, plan, ends[SEARCH_SOCKET], kept), [ends[SEARCH_SOCKET].fileno()]),
+            Role("peers", 1, partial(_peers, plan)),
         ]
         gc.collect()
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
@@ -207,6 +209,7 @@ def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int
         role.links.listen(end)
         signal.signal(signal.SIGTERM, lambda *_: role.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        gc.set_threshold(*app.COLLECT)
         pipes.ready()
         role.run([pipes.end])
     finally:
@@ -225,7 +228,7 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
     from relay import search  # it loads what no other role may
 
     config = _settings(plan)
-    reader = partial(app.open_reader, config, plan.page.fronts + 1, plan.page)
+    reader = partial(app.open_reader, config, plan.page.fronts + 2, plan.page)
     return await search.run_role(
         config,
         plan.page,
@@ -235,6 +238,33 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
         writer_path=plan.writer,
         listener=end,
         kept=kept,
+    )
+
+
+# peers
+
+
+def _peers(plan: ProcessPlan, pipes: SupervisorPipes) -> int:
+    return _run_role(lambda: _looped(_federate(plan, pipes)), pipes)
+
+
+async def _federate(plan: ProcessPlan, pipes: SupervisorPipes) -> int:
+    from relay.federation import role
+
+    config = _settings(plan)
+
+    async def unlock(store: Reader) -> bytes:
+        return app.unlock(config, await store.ask(lambda tables: tables.secret_check())).secret
+
+    return await role.run_role(
+        Settings(config, app.relay_url(config, plan.url)),
+        plan.page,
+        plan.page.fronts + 2,
+        pipes,
+        reader=partial(app.open_reader, config, plan.page.fronts + 2, plan.page),
+        unlock=unlock,
+        reload=lambda current: app.reloaded(current, plan.load),
+        writer_path=plan.writer,
     )
 
 
@@ -265,7 +295,7 @@ async def _serve(
     faults = Faults()
     loop.set_exception_handler(faults.handle)
     async with contextlib.AsyncExitStack() as stack:
-        store = await app.open_reader(config, plan.page.fronts + 1, plan.page)
+        store = await app.open_reader(config, plan.page.fronts + 2, plan.page)
         stack.push_async_callback(store.close)
         secrets = app.unlock(config, await store.ask(lambda tables: tables.secret_check()))
         settings = Settings(config, app.relay_url(config, plan.url))

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from relay.protocol.groups.state import ADMIN, MODERATOR, OWNER, Group, GroupType, Invite, Member
+from relay.protocol.groups import roles
+from relay.protocol.groups.state import Group, GroupType, Invite, Member
 
 MAX_ASKED: Final = 1000  # ids or keys that are looked up at once
-PRIVILEGED: Final = frozenset((OWNER, ADMIN, MODERATOR))
 
 
 def is_privileged(member: Member) -> bool:
     """Whether the member has a role that may do more than others."""
-    return member.is_member and not PRIVILEGED.isdisjoint(member.roles)
+    return member.is_member and roles.is_privileged(member.roles)
 
 
 class Membership(NamedTuple):

@@ -27,6 +27,7 @@ INTERFACES = (
     "storage.failures",
     "storage.feed",
     "storage.groups",
+    "storage.peers",
     "storage.identities.commands",
     "storage.identities.types",
     "storage.identities.webhooks",
@@ -276,7 +277,7 @@ def test_a_class_name_stands_for_one_class() -> None:
         assert "relay.client.records" in twice[word]
 
 
-MOST_METHODS = 35  # of one class; most have fewer than ten
+MOST_METHODS = 27  # of one class; most have fewer than ten
 
 
 def test_no_class_does_too_much() -> None:

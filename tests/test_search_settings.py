@@ -27,8 +27,8 @@ async def place(tmp_path: Path, monkeypatch):
 
 def local(place: Place, kept: SettingsInForce | None = None) -> LocalSearch:
     config = msgspec.convert({"server": {"data": str(place.path)}}, Config)
-    keeping: Any = place.keeping
-    return LocalSearch(config, keeping.reader, keeping.write, kept)
+    given: Any = place.vector_settings
+    return LocalSearch(config, given.reader, given.write, kept)
 
 
 async def test_a_role_that_is_started_again_takes_the_model_that_serves(place):

@@ -2,7 +2,23 @@
 
 from typing import Final
 
-from handlers.rows import comments, passages, posts, profiles, votes
+from handlers.rows import (
+    agents,
+    comments,
+    issue_threads,
+    issues,
+    messages,
+    organization_members,
+    organizations,
+    passages,
+    posts,
+    profiles,
+    project_repos,
+    projects,
+    repos,
+    threads,
+    votes,
+)
 from relay.protocol.admission import Key
 from relay.protocol.event import Event
 from relay.protocol.rows import Projection
@@ -13,6 +29,16 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     posts.PROJECTION,
     comments.PROJECTION,
     votes.PROJECTION,
+    organizations.PROJECTION,
+    organization_members.PROJECTION,
+    projects.PROJECTION,
+    threads.PROJECTION,
+    repos.PROJECTION,
+    project_repos.PROJECTION,
+    messages.PROJECTION,
+    issues.PROJECTION,
+    issue_threads.PROJECTION,
+    agents.PROJECTION,
     passages.PROJECTION,
 )
 

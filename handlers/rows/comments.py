@@ -1,5 +1,4 @@
-"""`comments`: live public events of kind 1111 (NIP-22) that belong to no group, were signed by a key of an identity and whose root
-is a post with a row.
+"""`comments`: live public events of kind 1111 (NIP-22) that a key of an identity signed and whose root is a post with a row.
 
 What a comment answers must be a comment under the same root; else it answers the post. So what answers a comment stands
 elsewhere when that comment comes or goes.
@@ -72,10 +71,10 @@ def _above(comment: Event, root: str, sources: Sources) -> Live | None:
 
 
 def _plain(live: Live | None) -> Live | None:
-    """A comment that everyone may read and no group holds."""
-    if live is None or live.event.kind != kinds.COMMENT or live.audience is not None or feed.in_group(live.event):
+    """A comment that everyone may read, in a group of this relay or in none."""
+    if live is None or live.event.kind != kinds.COMMENT or live.audience is not None:
         return None
-    return live
+    return None if live.group is None and feed.in_group(live.event) else live
 
 
 def _counts(row: CommentFields) -> tuple[Count, ...]:

@@ -10,11 +10,14 @@ import msgspec
 from relay.protocol import kinds
 from relay.protocol.chunks import passages_of
 from relay.protocol.event import Event
-from relay.protocol.rows import Projection, RowDependency, Sources
+from relay.protocol.rows import Live, Projection, RowDependency, Sources
 
 
 class PassageFields(msgspec.Struct, frozen=True):
-    """A row. `kind_of`: posts, comments (those with a row in the feed), knowledge or events. `tags` are its `t` tags as JSON."""
+    """A row. `kind_of`: posts, comments (those with a row in the feed), messages (chat in a group), knowledge or events.
+
+    `tags` are its `t` tags as JSON. `organization_id`, `project_id`: the group that knowledge belongs to, by its type.
+    """
 
     seq: int
     chunk: int
@@ -27,6 +30,8 @@ class PassageFields(msgspec.Struct, frozen=True):
     expires_at: int | None
     audience: bytes | None
     language: str | None
+    organization_id: str | None
+    project_id: str | None
     tags: str
     source: str | None
     title: str
@@ -43,8 +48,10 @@ def _rows(key: str, sources: Sources) -> list[PassageFields]:
         return []
     event, standing = live.event, sources.standing(key)
     post = sources.row("posts", live.seq) if event.kind == kinds.POST else None
+    organization, project = _scope(live, sources)
     if sources.missed:
         return []
+    talk = "messages" if event.kind == kinds.CHAT and live.group is not None else None
     title, text = (None, None) if post is None else (post.title, post.content)
     return [
         PassageFields(
@@ -53,12 +60,14 @@ def _rows(key: str, sources: Sources) -> list[PassageFields]:
             event.id,
             event.pubkey,
             event.kind,
-            kind_of if standing is None else standing.table,
+            (talk or kind_of) if standing is None else standing.table,
             event.created_at,
             rank,
             live.expires_at,
             live.audience,
             language,
+            organization,
+            project,
             tags,
             source,
             shown,
@@ -68,6 +77,15 @@ def _rows(key: str, sources: Sources) -> list[PassageFields]:
             passages_of(sources.cutting, event, title, text)
         )
     ]
+
+
+def _scope(live: Live, sources: Sources) -> tuple[str | None, str | None]:
+    """The organization or the project that knowledge belongs to."""
+    if live.group is None or live.event.kind not in sources.cutting.knowledge:
+        return None, None
+    group = sources.group(live.group)
+    type_ = None if group is None or group.ended else group.type
+    return live.group if type_ == "organization" else None, live.group if type_ == "project" else None
 
 
 PROJECTION: Final = Projection(

@@ -1,4 +1,6 @@
-"""`posts`: live public events of kind 11 (NIP-7D) that belong to no group, have a title and were signed by a key of an identity.
+"""`posts`: live public events of kind 11 (NIP-7D) that have a title and were signed by a key of an identity.
+
+They belong to no group, or to one of this relay that is a community: one that everybody reads.
 
 The newest live edit (kind 1010) by the same identity gives the text, and the title if it has one.
 """
@@ -19,6 +21,7 @@ class PostFields(msgspec.Struct, frozen=True):
     id: str
     posting_identity_id: str
     pubkey: str
+    group_id: str | None
     created_at: int
     updated_at: int | None
     first_seen: int
@@ -37,7 +40,9 @@ def _keys(event: Event) -> tuple[str, ...]:
 
 def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
     live = sources.event(key)
-    if live is None or live.event.kind != kinds.POST or live.audience is not None or feed.in_group(live.event):
+    if live is None or live.event.kind != kinds.POST or live.audience is not None:
+        return ()
+    if live.group is None and feed.in_group(live.event):
         return ()
     post = live.event
     owner, edit = sources.owner(post.pubkey), sources.newest(kinds.EDIT, post.pubkey, about=key)
@@ -55,6 +60,7 @@ def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
             post.id,
             owner.id,
             post.pubkey,
+            live.group,
             post.created_at,
             updated_at,
             live.received_at,

@@ -1,7 +1,8 @@
 """One synchronization with a peer: what either side lacks, and moving it."""
 
 import enum
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import msgspec
@@ -35,7 +36,8 @@ class Direction(enum.StrEnum):
 class SyncPlan(msgspec.Struct, frozen=True):
     """What a synchronization is to do. `skip_down` and `skip_up` are asked whether an event's id is to be passed over.
 
-    `dry`: nothing is moved, only counted (`found`). `done` is told each window that is finished.
+    `dry`: nothing is moved, only counted (`found`). `never_pages`: a peer that does not compare is left as it is. `rest` is called
+    after each window with the seconds that it took, `done` is told of each window that is finished.
     """
 
     wanted: Filter
@@ -44,8 +46,10 @@ class SyncPlan(msgspec.Struct, frozen=True):
     until: int = FAR
     dry: bool = False
     pages_only: bool = False
+    never_pages: bool = False
     skip_down: Callable[[str], bool] = lambda _id: False
     skip_up: Callable[[str], bool] = lambda _id: False
+    rest: Callable[[float], Awaitable[None]] | None = None
     done: Callable[[WindowDifference], None] = lambda _difference: None
 
 
@@ -80,10 +84,14 @@ class Synchronization:
         plan, found = self._plan, self.found
         pages_only = plan.pages_only
         for wanted in [plan.wanted] if plan.dry else _rounds(plan.wanted):
-            walk = Walk(self._connection, self._local, wanted, pages_only=pages_only)
+            walk = Walk(self._connection, self._local, wanted, pages_only=pages_only, never_pages=plan.never_pages)
             async with aclosing(walk.differences(plan.since, plan.until)) as differences:
+                begun = time.monotonic()
                 async for difference in differences:
                     await self._move(difference, is_last=wanted is plan.wanted)
+                    if plan.rest is not None:
+                        await plan.rest(time.monotonic() - begun)
+                    begun = time.monotonic()
             pages_only = walk.pages_only
             found.compares, found.said = not walk.pages_only, walk.said or found.said
             found.lost += walk.lost

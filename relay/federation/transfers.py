@@ -145,7 +145,8 @@ class Downloads:
 class Uploads:
     """Offers events to a peer, a window of them at a time; each is settled once, in about the order in which they were offered.
 
-    What the peer cannot take now is offered again when it said, or after a while, a few times.
+    What the peer cannot take now is offered again when it said, or after a while: a few times where it failed, without end where
+    it was too much for its rates.
     """
 
     def __init__(
@@ -160,6 +161,8 @@ class Uploads:
         self._settled = settled
         self._sleep = sleep
         self._flying: deque[tuple[str, bytes, int, asyncio.Future[Ok]]] = deque()
+        self._is_driven = False  # somebody settles what is offered while more is
+        self._changed = asyncio.Event()  # something was offered, or settled
 
     async def offer(self, event: Event, wire: bytes) -> None:
         """Send an event that may be sent; returns when there is room for another. Raises TimedOut, Disconnected."""
@@ -172,6 +175,16 @@ class Uploads:
             await self._settle_one()
         self._counts.sent += 1
         await self._send(event.id, wire, 0)
+
+    async def settle_on(self) -> None:
+        """Settle whatever is offered from now on, until cancelled. Raises TimedOut, Disconnected."""
+        self._is_driven = True
+        while True:
+            while not self._flying:
+                self._changed.clear()
+                await self._changed.wait()
+            await self._settle_oldest()
+            self._changed.set()
 
     async def send(self, local: LocalEvents, ids: Sequence[str]) -> None:
         """Offer these events of this relay, what erases others first. Raises TimedOut, Disconnected, StorageError."""
@@ -189,8 +202,16 @@ class Uploads:
 
     async def _send(self, event_id: str, wire: bytes, attempts: int) -> None:
         self._flying.append((event_id, wire, attempts, await self._connection.offer(event_id, wire)))
+        self._changed.set()
 
     async def _settle_one(self) -> None:
+        if self._is_driven:
+            self._changed.clear()
+            await self._changed.wait()
+        else:
+            await self._settle_oldest()
+
+    async def _settle_oldest(self) -> None:
         event_id, wire, attempts, answer = self._flying[0]
         said = verdict(await self._connection.answered(answer))
         self._flying.popleft()
@@ -198,8 +219,8 @@ class Uploads:
         if asks_for_proof and await self._connection.authenticated():
             await self._send(event_id, wire, 1)
             return
-        if said.fate is Fate.LATER and attempts < len(PAUSES):
-            await self._sleep(said.wait if said.wait is not None else PAUSES[attempts])
+        if said.fate is Fate.LATER and (attempts < len(PAUSES) or said.words.startswith("rate-limited")):
+            await self._sleep(said.wait if said.wait is not None else PAUSES[min(attempts, len(PAUSES) - 1)])
             await self._send(event_id, wire, attempts + 1)
             return
         self._counts.judge(said)

@@ -41,15 +41,25 @@ class WindowDifference(msgspec.Struct, frozen=True):
 
 
 class Walk:
-    """A walk over the windows of one filter. `pages_only`: the peer is known not to compare; set when it turns out so."""
+    """A walk over the windows of one filter. `pages_only`: the peer is known not to compare; set when it turns out so.
+
+    `never_pages`: where the peer does not compare, the walk ends.
+    """
 
     def __init__(
-        self, connection: PeerConnection, local: LocalEvents, wanted: Filter, *, pages_only: bool = False
+        self,
+        connection: PeerConnection,
+        local: LocalEvents,
+        wanted: Filter,
+        *,
+        pages_only: bool = False,
+        never_pages: bool = False,
     ) -> None:
         self._connection = connection
         self._local = local
         self._wanted = wanted
         self.pages_only = pages_only
+        self._never_pages = never_pages
         self.said = ""  # why the peer does not compare
         self.lost = 0  # seconds in which the peer has more events than it gives at once, so that some could not be seen
 
@@ -75,6 +85,8 @@ class Walk:
                 waiting += [(since, outcome), (outcome + 1, until)]
             elif outcome is not None:
                 yield outcome
+            elif self._never_pages:
+                return
             else:
                 async for found in self._pages(since, until):
                     yield found

@@ -1,6 +1,7 @@
 """Failures over HTTP: one shape for programs, one page for people, and never the inside of the relay.
 
-A program (a path under /api, or `Accept: application/json`) gets `{success, error, code, message, hint}`; a browser gets a page.
+A program (a path under /api or /.well-known, or `Accept: application/json`) gets `{success, error, code, message, hint}`, a
+browser a page.
 """
 
 import http
@@ -62,7 +63,11 @@ def _plain(status: int, message: str, headers: dict[str, str] | None = None, hin
 def is_program(request: Request[Any, Any, Any]) -> bool:
     """Whether a program asks, rather than a person with a browser."""
     path = request.url.path
-    return path == "/api" or path.startswith("/api/") or preferred(request.headers.get("accept", "")) != HTML
+    return (
+        path == "/api"
+        or path.startswith(("/api/", "/.well-known/"))
+        or preferred(request.headers.get("accept", "")) != HTML
+    )
 
 
 def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:

@@ -18,14 +18,14 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from relay.http import nip11, origin
+from relay.http import livekit, nip11, origin
 from relay.http.api import rates
 from relay.http.hub import RunningRelay
 from relay.http.negotiation import preferred
 
 Headers = list[tuple[bytes, bytes]]
 
-API: Final = "/api/"
+API: Final = ("/api/", livekit.PATH)  # asked by programs of any origin, with a header that says who they are
 CORS: Final[Headers] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-headers", b"*"),

@@ -17,6 +17,7 @@ from relay.server.follow import Follower
 from relay.server.identities import Identities
 from relay.server.limits import OpenConnections
 from relay.server.link import Link
+from relay.server.livekit import Rooms
 from relay.server.supervision import Faults
 from storage.base import Expected, Log, Outcome, Readers, ScannedLog
 from storage.feed import Feed
@@ -80,6 +81,10 @@ class RunningRelay(Protocol):
     @property
     def identities(self) -> Identities:
         """Identities, their tokens and keys."""
+
+    @property
+    def rooms(self) -> Rooms:
+        """Tokens for the audio and video of groups."""
 
     @property
     def streams(self) -> OpenConnections:

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from relay.config import Config
 from relay.http.hub import RunningRelay
-from relay.http.nips import CLIENT_SIDE, NEGENTROPY
+from relay.http.nips import CLIENT_SIDE, GROUPS, NEGENTROPY
 from relay.protocol.messages import MAX_SUBSCRIPTION_ID
 
 MEDIA_TYPE: Final = "application/nostr+json"
@@ -55,6 +55,22 @@ class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
     fronts: int | UnsetType
 
 
+class GroupSupport(msgspec.Struct, frozen=True, kw_only=True):
+    """What groups may be here (NIP-29); a bound that is off is left out. `create` says who may begin one, `late_publication` how
+    many seconds an event of a group may lie in the past when it comes.
+    """
+
+    subgroups: bool
+    create: str
+    max_groups: int | UnsetType
+    max_groups_per_key: int | UnsetType
+    max_members: int | UnsetType
+    max_invites: int | UnsetType
+    max_children: int | UnsetType
+    max_pins: int | UnsetType
+    late_publication: float | UnsetType
+
+
 class Information(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The document itself."""
 
@@ -71,6 +87,7 @@ class Information(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     version: str
     limitation: Limitation
     rates: RateLimits | UnsetType = UNSET
+    nip29: GroupSupport | UnsetType = UNSET
 
 
 def information(
@@ -94,6 +111,7 @@ def information(
         version=version,
         limitation=_limitation(config),
         rates=_rates(config, fronts),
+        nip29=_groups(config) if GROUPS in nips else UNSET,
     )
 
 
@@ -136,6 +154,21 @@ def _rates(config: Config, fronts: int) -> RateLimits | UnsetType:
         requests=rates.requests or UNSET,
         burst=rates.burst if by_rate else UNSET,
         fronts=fronts if by_rate and fronts > 1 else UNSET,
+    )
+
+
+def _groups(config: Config) -> GroupSupport:
+    groups = config.groups
+    return GroupSupport(
+        subgroups=True,
+        create=groups.create,
+        max_groups=groups.most or UNSET,
+        max_groups_per_key=groups.per_key or UNSET,
+        max_members=groups.members or UNSET,
+        max_invites=groups.invites or UNSET,
+        max_children=groups.children or UNSET,
+        max_pins=groups.pins or UNSET,
+        late_publication=groups.late_publication or UNSET,
     )
 
 

@@ -51,6 +51,11 @@ _ROWS: Final = (
         "Reactions",
         "On posts and comments + and - are votes, the newest one of an identity counts; an emoji is none.",
     ),
+    (
+        34,
+        "git stuff",
+        "Announced repositories and issues become rows of the control plane; issues are numbered when they come.",
+    ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (
         42,
@@ -98,10 +103,16 @@ _ROWS: Final = (
         "Clients and relays find out what the other lacks, of up to limits.max_compared events a filter; a larger one is "
         "refused with that number.",
     ),
+    (
+        78,
+        "App data",
+        "Records of groups and definitions of chat agents are read; all other app data is its author's business.",
+    ),
     (98, "HTTP authentication", "A signed event proves a key to one request, once, on the routes of users and claims."),
 )
+GROUPS: Final = 29  # what NIP-11 tells of them has an object of its own
 NEGENTROPY: Final = 77  # in NIP-11 only where the settings have it
-CLIENT_SIDE: Final = frozenset((2, 22, 25, 54, 65))  # their texts ask nothing of relays: not in NIP-11
+CLIENT_SIDE: Final = frozenset((2, 22, 25, 34, 54, 65, 78))  # their texts ask nothing of relays: not in NIP-11
 NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
 
 

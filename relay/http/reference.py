@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.config import SETTINGS, Config, Setting
+from relay.config import SECTIONS, SETTINGS, Config, Setting
 from relay.protocol.words import counted
 
 
@@ -37,7 +37,7 @@ class InForce(msgspec.Struct, frozen=True):
 def settings() -> list[SettingsTable]:
     """Every setting, by section, in the order of the code."""
     groups = []
-    for section in msgspec.structs.fields(Config):
+    for section in SECTIONS:
         rows = [_row(setting) for setting in SETTINGS if setting.section == section.name]
         groups.append(SettingsTable(section.name, (section.type.__doc__ or "").split("\n")[0], rows))
     return groups

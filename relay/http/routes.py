@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import about, claim, documentation, guide, health, metrics, page, searching, static, wellknown
+from relay.http import about, claim, documentation, guide, health, livekit, metrics, page, searching, static, wellknown
 from relay.http.api import (
     agents,
     avatars,
@@ -46,6 +46,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     wellknown.nostr_json,
     wellknown.robots,
     wellknown.favicon,
+    livekit.supported,
+    livekit.room_token,
     claim.claim_page,
     openapi.schema,
     openapi.page,

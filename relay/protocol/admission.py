@@ -114,7 +114,18 @@ class ProvisionIdentity(msgspec.Struct, frozen=True, gc=False):
     most_an_hour: int = 0
 
 
-Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity | GroupChange
+class NumberIssue(msgspec.Struct, frozen=True, gc=False):
+    """Call an issue by the next number of `scope` (a group's id or a repository's address): `<prefix>-<number>`.
+
+    Given once: an issue that was here before keeps what it was called.
+    """
+
+    event_id: str
+    scope: str
+    prefix: str
+
+
+Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity | GroupChange | NumberIssue
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):

@@ -74,7 +74,10 @@ def voted(event: Event) -> str | None:
     """The id of what a kind 7 votes on: its last `e` tag; None when it is no vote (an emoji is neither up nor down)."""
     if event.content != _DOWN and event.content not in _UP:
         return None
-    return next((_id(tag[1]) for tag in reversed(event.tags) if tag[0] == "e" and len(tag) > 1), None)
+    for tag in reversed(event.tags):
+        if tag[0] == "e" and len(tag) > 1:
+            return _id(tag[1])
+    return None
 
 
 def subject(event: Event) -> str | None:

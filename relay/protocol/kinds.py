@@ -1,5 +1,6 @@
 """Kind numbers, the ranges of NIP-01 and the address of a replaceable event; nothing else."""
 
+import re
 from typing import Final
 
 METADATA: Final = 0
@@ -8,11 +9,14 @@ CONTACTS: Final = 3
 ENCRYPTED_DM: Final = 4  # NIP-04
 DELETION: Final = 5  # NIP-09
 REACTION: Final = 7  # NIP-25
+CHAT: Final = 9  # NIP-C7
 POST: Final = 11  # NIP-7D, a thread
 VANISH: Final = 62  # NIP-62
 EDIT: Final = 1010  # new text of a post
 GIFT_WRAP: Final = 1059  # NIP-59
 COMMENT: Final = 1111  # NIP-22
+ISSUE: Final = 1621  # NIP-34
+ISSUE_STATUSES: Final = range(1630, 1634)  # NIP-34: open, resolved, closed, draft
 MEMBER_ADDED: Final = 8000  # NIP-43, as the next
 MEMBER_REMOVED: Final = 8001
 RELAY_LIST: Final = 10002  # NIP-65
@@ -25,6 +29,9 @@ INVITE: Final = 28935
 LEAVE: Final = 28936
 LONG_FORM: Final = 30023  # NIP-23
 ROLE: Final = 33534  # NIP-43
+APP_DATA: Final = 30078  # NIP-78
+REPOSITORY: Final = 30617  # NIP-34, as the next
+REPOSITORY_STATE: Final = 30618
 WIKI: Final = 30818  # NIP-54
 GROUPS: Final = range(39000, 39006)  # NIP-29: what a relay tells of its groups
 
@@ -48,8 +55,8 @@ def is_addressable(kind: int) -> bool:
 
 
 def has_address(kind: int) -> bool:
-    """Whether a newer event of this kind replaces an older one."""
-    return is_replaceable(kind) or is_addressable(kind)
+    """Whether a newer event of this kind replaces an older one: `is_replaceable` or `is_addressable`, in one call."""
+    return 10000 <= kind < 20000 or 30000 <= kind < 40000 or kind in (METADATA, CONTACTS)
 
 
 def address(kind: int, pubkey: str, d: str) -> str:
@@ -72,9 +79,9 @@ def parse_address(value: str) -> tuple[int, str, str] | None:
     return number, pubkey, d
 
 
-_HEX: Final = frozenset("0123456789abcdef")
+_hex: Final = re.compile("[0-9a-f]*").fullmatch
 
 
 def is_hex(value: str, length: int) -> bool:
     """Whether `value` is exactly `length` lower-case hex digits."""
-    return len(value) == length and _HEX.issuperset(value)
+    return len(value) == length and _hex(value) is not None

@@ -6,13 +6,13 @@ verb of NIP-77 a `NEG-ERR`. A `NOTICE` is for what has no name.
 """
 
 import re
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
 from relay.errors import Prefix, Reject
 from relay.protocol import filter as filters
-from relay.protocol.event import Event, describe
+from relay.protocol.event import Event, EventFields, checked, describe
 from relay.protocol.filter import Filter
 
 MAX_SUBSCRIPTION_ID: Final = 64  # NIP-01
@@ -92,14 +92,6 @@ class Malformed(Exception):
         self.subscription = subscription
 
 
-class _Quick(Event, frozen=True, gc=False):
-    """An Event whose hex digits are looked at in one go: three patterns would cost more than the rest of the decoding."""
-
-    id: Annotated[str, msgspec.Meta(min_length=64, max_length=64)]
-    pubkey: Annotated[str, msgspec.Meta(min_length=64, max_length=64)]
-    sig: Annotated[str, msgspec.Meta(min_length=128, max_length=128)]
-
-
 class _Named(msgspec.Struct, gc=False):
     id: msgspec.Raw = msgspec.Raw(b'""')
 
@@ -114,12 +106,11 @@ class _Outlined(msgspec.Struct, array_like=True, gc=False):
 
 
 class _QuickPublish(msgspec.Struct, array_like=True, tag="EVENT", frozen=True, gc=False):
-    event: _Quick
+    event: EventFields
 
 
 _encode = msgspec.json.Encoder().encode
 _decode_publish = msgspec.json.Decoder(_QuickPublish).decode
-_all_hex = re.compile("[0-9a-f]{256}").fullmatch
 _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
@@ -143,11 +134,11 @@ def decode(data: bytes) -> Message:
         _check_lists(data)
     if data.startswith(b'["EVENT",'):
         try:
-            e = _decode_publish(data).event
-            if _all_hex(e.id + e.pubkey + e.sig):
-                return Publish(Event(e.id, e.pubkey, e.created_at, e.kind, e.tags, e.content, e.sig))
+            event = checked(_decode_publish(data).event)
         except _FAULTS:
-            pass
+            event = None
+        if event is not None:
+            return Publish(event)
         # the slow path below finds out what is wrong and whom to tell
     elif len(data) <= _SHORT and data.startswith((b'["REQ","', b'["CLOSE","')):
         usual = _usual(data)

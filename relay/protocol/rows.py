@@ -17,6 +17,7 @@ import msgspec
 
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
+from relay.protocol.groups.state import Group, Member
 
 Place = tuple[int | str, ...]  # the first columns of a primary key: where the rows of one key stand
 Change = Literal["came", "went", "changed"]
@@ -26,7 +27,7 @@ Count = tuple[str, int, str]  # a counter to add 1 to: table, number of the row,
 class Live(msgspec.Struct, frozen=True, gc=False):
     """An event in the log and what the log knows of it. `audience` is as the log keeps it, None for everyone.
 
-    `seq` is its number, `received_at` and `expires_at` are unix seconds.
+    `seq` is its number, `received_at` and `expires_at` are unix seconds, `group` is the group that it belongs to.
     """
 
     seq: int
@@ -34,6 +35,7 @@ class Live(msgspec.Struct, frozen=True, gc=False):
     received_at: int
     expires_at: int | None
     audience: bytes | None
+    group: str | None = None
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
@@ -68,17 +70,37 @@ class Sources(Protocol):
     def counts_all(self) -> bool:
         """Whether votes of identities that other relays brought count."""
 
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The keys of those who run this relay, its own among them."""
+
     def event(self, event_id: str) -> Live | None:
         """The live event with this id."""
 
     def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
         """The newest live event of a kind by this key, of equals the one with the lowest id.
 
-        With `about`, among the public ones whose subject (relay.protocol.feed.subject) is this event.
+        With `about`, among those that are about it: public ones whose subject (relay.protocol.feed.subject) it is, and all that
+        have it among their subjects in the control plane (relay.protocol.control_plane.subjects), where a name stands for the key.
         """
+
+    def version(self, address: str) -> Live | None:
+        """The live event at an address (`a` tag)."""
 
     def owner(self, pubkey: str) -> Owner | None:
         """Whose key this is."""
+
+    def user(self, pubkey: str) -> str:
+        """The id of the user that a key signs for, `nostr:<pubkey>` where it is no user's of this relay."""
+
+    def group(self, group_id: str) -> Group | None:
+        """The group with this id; one that has ended, too."""
+
+    def member(self, pubkey: str, group_id: str) -> Member | None:
+        """How a key stands to a group."""
+
+    def identifier(self, event_id: str) -> str | None:
+        """What an issue is called; given to it when it came."""
 
     def standing(self, event_id: str) -> FeedPlace | None:
         """The row of the feed that this event has."""
@@ -88,10 +110,11 @@ class Sources(Protocol):
 
 
 class Tagged(msgspec.Struct, frozen=True):
-    """Keys: the ids of live public events of a kind with a tag of this name and the id at hand."""
+    """Keys: the ids of live events of a kind with a tag of this name and the id at hand; private ones too where it says so."""
 
     kind: int
     name: str
+    private: bool = False
 
 
 class About(msgspec.Struct, frozen=True):
@@ -100,12 +123,16 @@ class About(msgspec.Struct, frozen=True):
     kind: int
 
 
+class Children(msgspec.Struct, frozen=True):
+    """Keys: the groups that stand under those at hand."""
+
+
 class RowDependency(msgspec.Struct, frozen=True):
-    """A row of `table` came, went or changed: which keys that touches; with `keys` None the id of its event."""
+    """A row of `table` came, went or changed: which keys that touches; with `keys` None its own id."""
 
     table: str
     when: tuple[Change, ...]
-    keys: Tagged | About | None = None
+    keys: Tagged | About | Children | None = None
 
 
 def place_of_event(key: str, sources: Sources) -> Place | None:
@@ -120,7 +147,8 @@ class Projection(msgspec.Struct, frozen=True):
     `row` has its columns in order, counters left out; `primary` are those of its primary key. `kinds` are those whose events
     have keys here, None for those that are searched. `place` is where the rows of a key stand; a key that has none cannot have
     rows. `beside`: which keys hang together with the one that is touched. `under`: (table, column) of rows that these go
-    with. `counts`: the counters that a row adds to. `renewed`: a row that differs is another row, with a number of its own.
+    with, by the first column of their primary key. `counts`: the counters that a row adds to. `renewed`: a row that differs is
+    another row, with a number of its own. `key_of`: the key of a row, for tables whose rows are not an event's own.
     """
 
     table: str
@@ -135,6 +163,7 @@ class Projection(msgspec.Struct, frozen=True):
     under: tuple[tuple[str, str], ...] = ()
     counts: Callable[[Any], Iterable[Count]] | None = None
     renewed: bool = False
+    key_of: Callable[[Any], str] | None = None
 
 
 def newest_of(some: Iterable[Live | None]) -> Live | None:

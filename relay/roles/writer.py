@@ -20,7 +20,7 @@ import msgspec
 
 from relay.errors import Changed, Prefix, Reject, TooFast
 from relay.protocol import kinds
-from relay.protocol.event import parse
+from relay.protocol.event import parse_known
 from relay.roles.answers import Answers, Told
 from relay.roles.fair_queue import FairQueue
 from relay.roles.later_work import LaterWork
@@ -322,7 +322,7 @@ def internal(error: BaseException) -> Reject:
 def _incoming(wanted: Entry | Ask) -> Incoming:
     assert isinstance(wanted, Entry)
     return Incoming(
-        parse(wanted.wire),
+        parse_known(wanted.wire),
         wanted.wire,
         wanted.door,
         wanted.received_at,

@@ -27,6 +27,7 @@ from relay.server.health import Health, roles_of
 from relay.server.identities import Identities
 from relay.server.ingest import Ingest
 from relay.server.intake import Intake
+from relay.server.livekit import Rooms
 from relay.server.proof_checks import ProofChecks
 from relay.server.publishing import Publisher
 from relay.server.queries import Queries
@@ -87,6 +88,7 @@ class Hub:
         self.access = self.log.kept = ReadAccess(reader, self.log.is_current, faults)
         for follower in (self.access.before, self._publish, self.access.after):
             self.log.add(follower)
+        self.rooms = Rooms(reader, settings)
         self.comparisons = Comparisons(reader, self.access, self.clock, faults)
         self.queries = Queries(
             reader,

@@ -22,7 +22,7 @@ import msgspec
 from keys.schnorr import fault
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, compute_id, has_tag, parse, wire
+from relay.protocol.event import Event, compute_id, has_tag, parse_known, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
 from relay.roles.messages import Quota
@@ -264,7 +264,7 @@ class Ingest:
 
     def _decoded(self, data: bytes) -> Event:
         """The event of its wire form, which begins with its id; those that were handed in here are at hand."""
-        return self._flying.get(data[7:71].decode()) or parse(data)
+        return self._flying.get(data[7:71].decode()) or parse_known(data)
 
     def _applied(self, applied: Applied) -> None:
         """Remember what was stored, to answer a duplicate without the store, as long as nothing has taken it out of it."""

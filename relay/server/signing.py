@@ -5,6 +5,7 @@ Rule: while the master secret is rotated nobody seals or opens; so every use of 
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -17,12 +18,13 @@ from keys.vault import Vault, VaultError
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server.follow import Applied
 from relay.server.ingest import Ingest
 from relay.server.settings import Settings
 from storage.base import PUBLIC, Log, PrimaryTables, StorageError
-from storage.identities.commands import RotateSecret
+from storage.identities.commands import HoldUserKey, RotateSecret
 from storage.identities.types import Held, Lookups
 
 EXPORTS: Final = 1  # at a time, since each takes 64 MiB
@@ -123,6 +125,22 @@ class Signing:
         if pubkey is None:
             raise Reject(Prefix.RESTRICTED, "this identity has no key; bind one first")
         raise NoCustody(unsigned(pubkey, salted(draft)))
+
+    async def sign_for_user(self, user_id: str, draft: Draft, token: GivenToken | None = None) -> Event:
+        """The draft as an event of the user with this external id, by a key that is made when it is first needed.
+
+        It is no identity's, so that nothing ties what somebody posts to the user they are. `token` is what the user came with.
+        Raises Reject: restricted for a kind that is never signed, auth-required where the token has ended.
+        """
+        async with self.custody() as custody:
+            held = await self._tables.ask(lambda tables: tables.user_key(user_id))
+            if held is None:
+                wanted = HoldUserKey(user_id, secrets.token_hex(16), custody.new_key(), custody.check)
+                held = await self._ingest.execute(wanted, token)
+            try:
+                return custody.sign(held, self.pubkey, draft)
+            except CustodyError as error:
+                raise Reject(Prefix.RESTRICTED, str(error)) from None
 
     async def sign_vanish(self, held: Held, reason: str, url: str) -> Event:
         """A request to vanish by a held key, for this relay, known as `url`. Its owner has confirmed that."""

@@ -17,6 +17,7 @@ from keys.schnorr import verify_event
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
 from relay.protocol import names
+from relay.protocol.event import has_tag
 from relay.protocol.facts import GivenToken
 from relay.server.ingest import Ingest
 from relay.server.issuer import MAX_SUBJECT, Issuer
@@ -109,19 +110,23 @@ class Users:
             raise Reject(Prefix.AUTH_REQUIRED, "this is no token of this relay")
         return Caller(self._check(request, lambda: issuer.subject(credential)))
 
+    def proven(self, request: Request) -> str:
+        """The key that a NIP-98 header proves, which may leave the method out. Raises Reject as `identify`."""
+        return self._check(request, lambda: self._proven_key(request, method_needed=False))
+
     def _check(self, request: Request, check: Callable[[], str]) -> str:
         return self._checks.run(request.address, self._settings.config.rates.wrong_proofs, check)
 
-    def _proven_key(self, request: Request) -> str:
+    def _proven_key(self, request: Request, method_needed: bool = True) -> str:
         """The key of a NIP-98 header. Raises Reject(auth-required) naming what is wrong: HTTP answers 401 (NIP-98)."""
         try:
             event = nip98.event_in_header(request.authorization)
             now = int(time.time())
             payload = nip98.payload_of(request.body)
             required = self._needs_payload(request.origin)
-            pubkey = nip98.authenticated_key(
-                event, request.origin + request.target, request.method, payload, now, required=required
-            )
+            method = request.method if method_needed or has_tag(event, "method") else None
+            url = request.origin + request.target
+            pubkey = nip98.authenticated_key(event, url, method, payload, now, required=required)
             verify_event(event)
             self._replay_guard.use(event, now)
         except Reject as refusal:

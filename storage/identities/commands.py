@@ -1,7 +1,7 @@
 """Commands that change who someone is; see `storage.commands`. Refusals are `Refused`, and say which in the docstrings."""
 
 from storage.commands import Command
-from storage.identities.types import Avatar, Holder, NewIdentity, Resealed, StoredToken, User
+from storage.identities.types import Avatar, Held, Holder, NewIdentity, Resealed, StoredToken, User
 
 
 class Register(Command[None], frozen=True):
@@ -131,6 +131,19 @@ class EditUser(Command[User], frozen=True):
     user_id: str
     row_id: str
     fields: dict[str, str | None]
+
+
+class HoldUserKey(Command[Held], frozen=True):
+    """The key that signs what this user does, made and held by the relay; what it holds already stays.
+
+    `user_id` is the external id, of a user that is made with `row_id` if there is none. `check` tells the master secret that
+    the key is sealed under: raises StorageError where that has changed.
+    """
+
+    user_id: str
+    row_id: str
+    held: Held
+    check: str
 
 
 class SetMetadata(Command[None], frozen=True):

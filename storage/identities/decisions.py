@@ -18,6 +18,7 @@ from storage.identities.commands import (
     AddUserToken,
     ChooseKey,
     ClaimIdentity,
+    HoldUserKey,
     OpenIdentityClaim,
     OpenInvite,
     OpenKeyClaim,
@@ -75,6 +76,12 @@ def register(command: Register, tables: Tables) -> None:
         _check_seal(command.new.check, tables)
     if not tables.is_free(command.new.name):
         raise ChangeRefused(Why.TAKEN, f"the name {command.new.name} is taken; choose another")
+
+
+def hold_user_key(command: HoldUserKey, tables: Tables) -> None:
+    """Whether the key is sealed as all others are. Raises StorageError where that has just changed."""
+    if command.check != tables.secret_check():
+        raise StorageError("the master secret has just been changed; try again")
 
 
 def provision(wanted: ProvisionIdentity, tables: Tables, now: int) -> bool:

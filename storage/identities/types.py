@@ -220,6 +220,9 @@ class UserLookups(Protocol):
     def user_row(self, row_id: str) -> User | None:
         """By row id."""
 
+    def user_key(self, user_id: str) -> Held | None:
+        """The key with which the relay signs for the user with this external id; None before it first did."""
+
 
 class AgentLookups(Protocol):
     """What can be read of what agents keep beside their profile."""

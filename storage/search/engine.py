@@ -17,7 +17,7 @@ MAX_HITS: Final = 500  # of one question
 SNIPPET: Final = 240  # characters, about
 
 Mode = Literal["words", "meaning", "hybrid"]
-KindOf = Literal["posts", "comments", "knowledge", "events"]
+KindOf = Literal["posts", "comments", "messages", "knowledge", "events"]
 Progress = Callable[[int, int], None]  # passages done, passages in all
 
 

@@ -3,7 +3,7 @@
 Opened here; events are written by `writer`, found by `reader`, looked after by `tools`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from relay.protocol.admission import Meaning
@@ -23,19 +23,23 @@ def open_writer(
     is_locked: bool = False,
     votes: Votes = "local",
     cutting: Cutting | None = None,
+    operators: Iterable[str] | None = None,
 ) -> SqliteWriter:
     """The writer of the data directory `path`, made if missing, its schema brought up to date.
 
     `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
     only). `votes` says whose count in the feed; a change takes as long as a rebuild. `cutting` is what is searched, None
-    for as it was; a change makes the passages again. `is_locked`: the caller holds the lock of the directory. Raises Locked
-    while another process writes there, StorageError when the database cannot be used.
+    for as it was; a change makes the passages again. `operators` are the keys of those who run the relay, None for as they
+    were. `is_locked`: the caller holds the lock of the directory. Raises Locked while another process writes there,
+    StorageError when the database cannot be used.
     """
     writer = SqliteWriter(path, meaning, synchronous, cache_mib, is_locked=is_locked)
     try:
         preparing.count_votes(writer, votes)
         if cutting is not None:
             preparing.cut_passages(writer, cutting)
+        if operators is not None:
+            preparing.set_operators(writer, operators)
         preparing.finish_rebuild(writer)
     except BaseException:
         writer.close()

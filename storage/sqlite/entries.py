@@ -7,12 +7,14 @@ the prefixes that are theirs, and nothing is filtered afterwards.
 
 import hashlib
 import re
+import string
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
 from relay.protocol import event as events
 from relay.protocol import feed, kinds
+from relay.protocol.control_plane import subjects
 from relay.protocol.event import Event
 
 Row = tuple[bytes, int, int, int, int]  # key, kind, created_at, rank, seq
@@ -25,6 +27,7 @@ ANY_KIND: Final = -1
 ABOUT: Final = b"B"  # what an author says of an event
 MAX_PLAIN_VALUE: Final = 200  # bytes of a tag value; longer ones are entered by their hash
 
+_LETTERS: Final = frozenset(string.ascii_letters)
 _HEX64: Final = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
@@ -41,12 +44,12 @@ def author(pubkey: str) -> bytes:
 
 def tag(name: str, value: str) -> bytes:
     """The dimension of events with a tag: one letter and its first value; hex is halved, long values are hashed."""
-    if _HEX64(value):
-        return b"T" + name.encode() + b"#" + bytes.fromhex(value)
+    if len(value) == 64 and _HEX64(value):
+        return b"T%b#%b" % (name.encode(), bytes.fromhex(value))
     data = value.encode()
     if len(data) <= MAX_PLAIN_VALUE:
-        return b"T" + name.encode() + b"=" + data
-    return b"T" + name.encode() + b"~" + hashlib.sha256(data).digest()
+        return b"T%b=%b" % (name.encode(), data)
+    return b"T%b~%b" % (name.encode(), hashlib.sha256(data).digest())
 
 
 def address_key(address: str) -> bytes:
@@ -55,7 +58,11 @@ def address_key(address: str) -> bytes:
 
 
 def about(subject: str, pubkey: str) -> bytes:
-    """The key of what one author says of one event, its votes and edits: found without reading everyone else's."""
+    """The key of what one author says of one event: found without reading everyone else's.
+
+    Votes and edits have it where they are public; what the control plane looks up by it (subjects.subjects) always has it, for no
+    filter leads here.
+    """
     return ABOUT + bytes.fromhex(subject + pubkey)
 
 
@@ -63,7 +70,9 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
     """Every row the event has, each once."""
     kind, created_at, first = event.kind, event.created_at, events.rank(event.id)
     dimensions = {ALL, author(event.pubkey)}
-    dimensions.update([tag(name, value) for name, value in events.indexed_tags(event)])
+    for given in event.tags:  # as in events.indexed_tags, without a generator: every event is asked
+        if len(given) > 1 and given[0] in _LETTERS:
+            dimensions.add(tag(given[0], given[1]))
     if audience is None:
         found = [(dimension, kind, created_at, first, seq) for dimension in dimensions]
         found.append((ANY, ANY_KIND, created_at, first, seq))
@@ -76,6 +85,7 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
             for prefix in private_prefixes(audience)
             for dimension in dimensions
         ]
+    found += [(about(*one), kind, created_at, first, seq) for one in subjects.subjects(event)]
     if kinds.has_address(kind):
         address = events.address_of(event)
         assert address is not None

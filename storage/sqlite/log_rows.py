@@ -47,7 +47,7 @@ def _read(connection: sqlite3.Connection, name: str, placeholder: str, values: l
     return [
         LogRow(
             int(seq),
-            events.parse(wire),
+            events.parse_known(wire),
             unpack_audience(bytes.fromhex(audience) if audience else None),
             len(wire),
             int(group),

@@ -289,7 +289,7 @@ def _is_excluded(seq: int, group: int | None, scope: Scope) -> bool:
 def _has_tags(connection: sqlite3.Connection, wanted: Filter, seq: int, wire: bytes | None) -> bool:
     if wire is None:
         wire = bodies(connection, [seq], now=-1).get(seq)
-    return wire is not None and matches(Filter(tags=wanted.tags), events.parse(wire))
+    return wire is not None and matches(Filter(tags=wanted.tags), events.parse_known(wire))
 
 
 def first_part(connection: sqlite3.Connection, some: list[Row], now: int) -> tuple[list[bytes], int]:

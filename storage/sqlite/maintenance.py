@@ -10,7 +10,7 @@ from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from storage import commands as given
 from storage.base import StorageError
-from storage.sqlite import database_file, entries, lookup, rebuilding
+from storage.sqlite import database_file, entries, lookup, peers, rebuilding
 from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
@@ -74,7 +74,7 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.RemoveMatching: _remove,
     given.DropForeign: _drop_foreign,
     given.Rebuild: lambda connection, command, transaction, _now: rebuilding.part(
-        connection, transaction.projections, command, transaction.owners
+        connection, transaction.projections, command, transaction.owners, transaction.groups
     ),
     given.CountRows: lambda connection, _command, transaction, _now: rebuilding.number(
         connection, transaction.projections
@@ -84,5 +84,6 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.AdoptModel: lambda connection, command, *_: writing.adopt(connection, command.model),
     given.ForgetVectors: lambda connection, command, *_: writing.forget(connection, command.number),
     given.ForgetRemoved: lambda connection, command, *_: writing.forget_removed(connection, command.number),
+    **peers.WORK,
 }
 COMMANDS: Final = frozenset(_WORK)

@@ -1,6 +1,7 @@
-"""What the relay itself says in a transaction: what an admitted event or a command emits, and the list of members.
+"""What the relay itself says in a transaction: what an admitted event or a command emits, the list of members, and what groups
+are (groups/announcing.py).
 
-Rule: it is stored in the transaction of what it tells of, so that no crash comes between; and the list follows every change of
+Rule: it is stored in the transaction of what it tells of, so that no crash comes between; and a list follows every change of
 members, but for one that came so fast that the list would lie in the future: that one waits for a later transaction.
 """
 
@@ -9,9 +10,12 @@ from collections.abc import Callable, Iterable
 from relay.protocol import event as events
 from relay.protocol import kinds, membership
 from relay.protocol.admission import Door
-from relay.protocol.event import Draft
+from relay.protocol.event import Draft, Event
+from relay.protocol.groups import belonging
 from storage.base import Incoming, RelaySigner
 from storage.identities.types import Lookups
+from storage.sqlite.groups.announcing import Announcements
+from storage.sqlite.log_rows import Audience
 from storage.sqlite.transaction import Transaction
 
 
@@ -35,8 +39,20 @@ class OwnEvents:
     def finish(self, transaction: Transaction, now: int) -> None:
         """Say what remains to be said at the end of a transaction."""
         self.say(transaction, transaction.drafts, now)
+        if transaction.groups.changed and self.signer is not None:
+            self._announcements(transaction, self.signer).follow(now)
         if self.is_due and self.members and self.signer is not None:
             self._list_members(transaction, self.signer, now)
+
+    def announce_due(self, transaction: Transaction, now: int) -> bool:
+        """Announce a group of which something waits; whether more may wait."""
+        return self.signer is not None and self._announcements(transaction, self.signer).go_on(now)
+
+    def _announcements(self, transaction: Transaction, signer: RelaySigner) -> Announcements:
+        def store(draft: Draft, audience: Audience, now: int) -> None:
+            self._put(transaction, signer.sign(draft), now, audience, None)
+
+        return Announcements(transaction, self._tables, signer.pubkey, store)
 
     def forget(self) -> None:
         """What was said was rolled back."""
@@ -51,7 +67,16 @@ class OwnEvents:
             present = transaction.require(("closed", address)).versions[address]
             if present is not None:
                 transaction.take(present.id)
-        transaction.put(Incoming(event, events.wire(event), Door.HTTP, now), self._next_seq(), None, None)
+        group_id = events.first_value(event, "h") if transaction.known.any else None
+        group = None if group_id is None else transaction.known.get(group_id)
+        if group is None:
+            self._put(transaction, event, now, None, None)
+        else:
+            self._put(transaction, event, now, belonging.audience(event, group.group), group_id)
+
+    def _put(self, transaction: Transaction, event: Event, now: int, audience: Audience, group_id: str | None) -> None:
+        incoming = Incoming(event, events.wire(event), Door.HTTP, now)
+        transaction.put(incoming, self._next_seq(), audience, None, group_id)
 
     def _list_members(self, transaction: Transaction, signer: RelaySigner, now: int) -> None:
         address = kinds.address(kinds.MEMBERS, signer.pubkey, "")

@@ -1,11 +1,12 @@
 """What a start does before anything is written: settings that derived rows depend on, and rows that were left to be made again."""
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 from relay.protocol.chunks import Cutting
 from storage.commands import Rebuild
-from storage.sqlite import rebuilding
+from storage.sqlite import numbers, rebuilding
 from storage.sqlite.search import writing
 from storage.sqlite.writer import SqliteWriter
 
@@ -18,6 +19,14 @@ def count_votes(writer: SqliteWriter, whose: rebuilding.Votes) -> None:
     """Whose votes count; a change makes the votes again."""
     if rebuilding.whose_votes(writer.connection) != whose:
         writer.transact(lambda _: rebuilding.set_whose_votes(writer.connection, whose))
+        finish_rebuild(writer)
+
+
+def set_operators(writer: SqliteWriter, pubkeys: Iterable[str]) -> None:
+    """Who runs this relay; a change makes the agents again."""
+    some = sorted(set(pubkeys))
+    if rebuilding.operators(writer.connection) != some:
+        writer.transact(lambda _: rebuilding.set_operators(writer.connection, some))
         finish_rebuild(writer)
 
 
@@ -35,6 +44,8 @@ def finish_rebuild(writer: SqliteWriter) -> None:
         return
     if writer.last_seq():
         rebuilding.check_room(writer.connection, writer.directory, tables)
+        if "issue_rows" in tables:
+            writer.transact(lambda _: numbers.give_to_all(writer.connection))
         _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
         _rebuild(writer, tables)
     writer.transact(lambda _: rebuilding.set_pending(writer.connection, ()))

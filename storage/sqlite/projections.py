@@ -18,6 +18,7 @@ from storage.sqlite.row_statements import COUNTERS, adding, forgetting, statemen
 from storage.sqlite.sources import SqliteSources
 from storage.sqlite.statements import SIZES, listed, padded, write_rows
 
+_OWN: Final = ("seq",)  # the primary key of rows that are an event's own
 AT_ONCE: Final = 1000  # keys whose rows are made and held at once
 
 T = TypeVar("T")
@@ -144,15 +145,17 @@ class Refresh:
         write_rows(self._connection, sql.replace, [msgspec.structs.astuple(row) for row in changing])
         if projection.counts is not None:
             self._count(projection.counts, [*came, *changed], [*went, *former])
-        if "id" in projection.row.__struct_fields__:  # it is an event's, and others may follow from it
+        if "id" not in projection.row.__struct_fields__:  # then nothing follows from it
+            return
+        if projection.primary == _OWN:
             for row in (*came, *changed):
                 self.sources.note(projection.table, row.seq, row.id, row)
             for row in went:
                 self.sources.note(projection.table, row.seq, row.id, None)
-            self._follow(projection.table, "came", [row.id for row in came])
-            self._follow(projection.table, "changed", [row.id for row in changed])
-            self._follow(projection.table, "went", [row.id for row in went])
-            self._forget_under(projection.table, [row.seq for row in went])
+        self._follow(projection.table, "came", [row.id for row in came])
+        self._follow(projection.table, "changed", [row.id for row in changed])
+        self._follow(projection.table, "went", [row.id for row in went])
+        self._forget_under(projection.table, [key_of(row)[0] for row in went])
 
     def _count(self, counts: Callable[[Any], Iterable[Count]], more: Iterable[Any], fewer: Iterable[Any]) -> None:
         """Add to the counters what came, and take off what went."""
@@ -166,15 +169,15 @@ class Refresh:
             values = [(seq, *counters) for seq, counters in sorted(found.items()) if any(counters)]
             write_rows(self._connection, adding(table), values)
 
-    def _forget_under(self, table: str, seqs: Sequence[int]) -> None:
+    def _forget_under(self, table: str, places: Sequence[int | str]) -> None:
         """Forget what stands under rows that went, and what stands under that."""
         under = [(one, column) for one in self._projections for above, column in one.under if above == table]
-        for projection, column in under if seqs else ():
+        for projection, column in under if places else ():
             with_names = "id" in projection.row.__struct_fields__
             gone: list[tuple[int, str]] = []
-            for start in range(0, len(seqs), SIZES[-1]):
-                part = padded(list(seqs[start : start + SIZES[-1]]))
-                sql = listed(forgetting(projection.table, column, with_names), ("seqs", len(part)))
+            for start in range(0, len(places), SIZES[-1]):
+                part = padded(list(places[start : start + SIZES[-1]]))
+                sql = listed(forgetting(projection.table, column, with_names), ("places", len(part)))
                 gone += self._connection.execute(sql, part).fetchall()
             for seq, event_id in gone:
                 self.sources.note(projection.table, seq, event_id, None)

@@ -26,6 +26,7 @@ from storage.sqlite.groups.reads import MovingGroup, moving_groups
 from storage.sqlite.identities.reads import SqliteLookups
 from storage.sqlite.log_rows import Audience, unpack_audience
 from storage.sqlite.loop_reader import LoopReader, is_small
+from storage.sqlite.peers import SqlitePeers
 from storage.sqlite.query import FOR_EVER
 from storage.sqlite.scope import EVERYTHING, Scope, scoped
 from storage.sqlite.statements import listed, migrations, named
@@ -136,6 +137,7 @@ class SqliteReader:
         self._waiting = [0] * len(connections)
         self._quick = LoopReader(open_file(directory / database_file.FILE, cache_mib))
         self.feed = SqliteFeed(self.soon)
+        self.peers = SqlitePeers(self.soon)
 
     def try_query(
         self,
@@ -217,7 +219,7 @@ class SqliteReader:
             return
         while page := await self.run(partial(_page_after, after=after)):
             for record in page:
-                if wanted is None or matches(wanted, events.parse(record.wire)):
+                if wanted is None or matches(wanted, events.parse_known(record.wire)):
                     yield record
             after = page[-1].seq
 

@@ -1,4 +1,5 @@
-"""All derived rows, in parts: made again (a rebuild) or compared (a check), by what makes them when an event comes.
+"""All derived rows, and the state of groups, in parts: made again (a rebuild) or compared (a check), by what makes them when an
+event comes.
 
 A rebuild goes through the events of a table's kinds and makes the rows of their keys; then through the rows, and forgets those
 that no event there is makes; then it counts again. Each part is one transaction and leaves rows that are right, so that
@@ -20,10 +21,13 @@ from relay.protocol.rows import Owner, Place, Projection
 from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
 from storage.sqlite import entries
+from storage.sqlite.groups.changes import GroupChanges
+from storage.sqlite.groups.folding import FoldedGroups, FoldHolder
+from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.projections import Difference, Refresh, key_getter
 from storage.sqlite.row_statements import COUNTERS, adding, statements_of
 from storage.sqlite.search import writing as search
-from storage.sqlite.sources import lives_of
+from storage.sqlite.source_lookups import lives_of
 from storage.sqlite.statements import named, write_rows
 
 AT_ONCE: Final = 128  # events or rows of a part
@@ -31,13 +35,14 @@ AT_ONCE: Final = 128  # events or rows of a part
 Votes = Literal["local", "all"]  # of identities registered here, or also of those that peers brought
 
 _LOG_BYTES: Final = 64 * 2**20  # that the write-ahead log takes
-_TEXTS: Final = frozenset({"posts", "comments", "passages"})  # tables that hold most of what rows take
+_TEXTS: Final = frozenset({"posts", "comments", "message_rows", "passages"})  # tables that hold most of what rows take
 _COUNTERS: Final = "counters"
+_GROUPS: Final = "groups"
 _COUNTED: Final = ("posts", "comments")
 _ARMS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public events by kind, and private ones
 _FIRST: Final = (-1, 0, 0)
 
-_pages: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int | None, str]])
+_pages: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int | None, str, str | None]])
 _counters: Final = msgspec.json.Decoder(list[tuple[int, str, int, int, int, int, int, int, int, int]])
 
 
@@ -58,13 +63,19 @@ class _Stage(msgspec.Struct, frozen=True):
 
 
 def part(
-    connection: sqlite3.Connection, projections: Sequence[Projection], asked: Rebuild, owners: dict[str, Owner | None]
+    connection: sqlite3.Connection,
+    projections: Sequence[Projection],
+    asked: Rebuild,
+    owners: dict[str, Owner | None],
+    groups: GroupChanges,
 ) -> Rebuilt:
     """Carry out a part of a rebuild; see commands.Rebuild. `owners` as for projections.refresh."""
-    tables = asked.tables or [projection.table for projection in projections]
+    tables = asked.tables or [_GROUPS, *(projection.table for projection in projections)]
     stages = [
-        stage for stage in _stages(connection, projections, owners) if stage.table in tables or stage.table == _COUNTERS
+        _Stage(_GROUPS, partial(_groups_part, connection, groups.known, groups)),
+        *_stages(connection, projections, owners),
     ]
+    stages = [stage for stage in stages if stage.table in tables or stage.table == _COUNTERS]
     done = stages[asked.stage].part(asked.after)
     done.write()
     stage, after = (asked.stage + 1, []) if done.after is None else (asked.stage, list(done.after))
@@ -73,7 +84,8 @@ def part(
 
 def problems(connection: sqlite3.Connection, projections: Sequence[Projection]) -> Iterator[tuple[str, str]]:
     """(table, what it is about) of every row and counter that is not what the log makes of it; nothing is changed."""
-    for stage in _stages(connection, projections, {}):
+    groups = _Stage(_GROUPS, partial(_groups_part, connection, FoldHolder(), None))
+    for stage in (groups, *_stages(connection, projections, {})):
         after: Sequence[int | str] | None = ()
         while after is not None:
             found = stage.part(after)
@@ -124,6 +136,17 @@ def set_whose_votes(connection: sqlite3.Connection, whose: Votes) -> None:
     set_pending(connection, [*pending(connection), "votes"])
 
 
+def operators(connection: sqlite3.Connection) -> list[str]:
+    """Who defines agents for everybody."""
+    return msgspec.json.decode(connection.execute(named("sources")["operators"]).fetchone()[0], type=list[str])
+
+
+def set_operators(connection: sqlite3.Connection, pubkeys: Iterable[str]) -> None:
+    """These define agents for everybody from now on; the agents are to be made again."""
+    connection.execute(named("rebuilding")["set_operators"], (msgspec.json.encode(list(pubkeys)).decode(),))
+    set_pending(connection, [*pending(connection), "agents"])
+
+
 def set_cutting(connection: sqlite3.Connection, cutting: Cutting) -> None:
     """Search this from now on; the passages are to be made again."""
     search.set_settings(connection, cutting)
@@ -172,14 +195,18 @@ class _Table:
         return self._part(refresh, found, len(keys), places[-1][:3] if places else None)
 
     def rows_part(self, after: Sequence[int | str]) -> _Part:
-        """The next rows, as far as no live event makes them."""
+        """The next rows, as far as no live event makes them; where a row tells its key, those of its key."""
         sql, key_of = statements_of(self._projection), key_getter(self._projection.primary)
         text = sql.page if after else sql.first_page
         rows = msgspec.json.decode(self._connection.execute(text, (*after, AT_ONCE)).fetchone()[0])
-        refresh = self._refresh()
+        refresh, following = self._refresh(), rows[-1][:-1] if len(rows) == AT_ONCE else None
+        if self._projection.key_of is not None:
+            there = refresh.sources.stored(self._projection, [tuple(key) for *key, _ in rows])
+            keys = list(dict.fromkeys(self._projection.key_of(row) for row in there))
+            return self._part(refresh, refresh.difference(self._projection, keys), len(rows), following)
         stale = _stale(refresh, self._projection, [(tuple(key), seq) for *key, seq in rows])
         stored = {key_of(row): row for row in refresh.sources.stored(self._projection, stale)}
-        return self._part(refresh, Difference(stored), len(rows), rows[-1][:-1] if len(rows) == AT_ONCE else None)
+        return self._part(refresh, Difference(stored), len(rows), following)
 
     def _refresh(self) -> Refresh:
         return Refresh(self._connection, self._projections, owners=self._owners, followed=False)
@@ -187,6 +214,24 @@ class _Table:
     def _part(self, refresh: Refresh, found: Difference, looked: int, after: Sequence[int | str] | None) -> _Part:
         wrong = partial(_names, found)
         return _Part(partial(refresh.apply, self._projection, found), wrong, looked, after)
+
+
+def _groups_part(
+    connection: sqlite3.Connection,
+    holder: KnownGroups | FoldHolder,
+    changes: GroupChanges | None,
+    after: Sequence[int | str],
+) -> _Part:
+    """The next moderation events; with the last of them, what groups, members and invites are."""
+    folded = holder.folded
+    if folded is None or not after or folded.position != after[0]:
+        folded = holder.folded = FoldedGroups(connection)
+    looked = folded.advance()
+    if looked:
+        return _Part(lambda: None, lambda: (), looked, [folded.position])
+    holder.folded = None
+    mend = partial(folded.mend, changes) if changes is not None else lambda: None
+    return _Part(mend, lambda: [name for name, _ in folded.wrong()], 0, None)
 
 
 def _counters_part(connection: sqlite3.Connection, table: str, after: Sequence[int | str]) -> _Part:
@@ -225,7 +270,7 @@ def _names(found: Difference) -> list[str]:
 
 def _name(row: Any) -> str:
     """What a row is about, for a person."""
-    for column in ("id", "event_id", "pubkey"):
+    for column in ("id", "event_id", "chat_id", "repo_id", "issue_id", "slug", "pubkey"):
         if hasattr(row, column):
             return str(getattr(row, column))
     return f"{row.voter} on {row.target}"

@@ -52,6 +52,7 @@ def _made(table: str, row: type[msgspec.Struct], primary: tuple[str, ...]) -> Ro
         "table": table,
         "columns": ", ".join(columns),
         "key": ", ".join(primary),
+        "seq": "seq" if "seq" in columns else "0",
         "after": ", ".join("?" * len(primary)),
         "changes": ", ".join(f"{column} = excluded.{column}" for column in columns if column not in primary),
     }

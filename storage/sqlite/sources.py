@@ -1,27 +1,34 @@
-"""Sources of derived rows over SQLite: looked up for many keys at once, remembered for as long as one refresh lasts."""
+"""Sources of derived rows: looked up for many keys at once (`source_lookups`), remembered for as long as one refresh lasts."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 
-from relay.protocol import event as events
 from relay.protocol.chunks import Cutting
-from relay.protocol.rows import About, FeedPlace, Live, Owner, Place, Projection, Tagged
-from storage.sqlite import entries
+from relay.protocol.groups.state import Group, Member, member_key
+from relay.protocol.rows import About, Children, FeedPlace, Live, Owner, Place, Projection, Tagged
+from storage.sqlite import entries, source_lookups
 from storage.sqlite.row_statements import statements_of
 from storage.sqlite.search import writing as search
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.source_lookups import Newest, parts
+from storage.sqlite.statements import listed, named, padded
 
-_Newest = tuple[int, str, str]  # kind, pubkey, about
-
-_lives: Final = msgspec.json.Decoder(list[tuple[int, int, int | None, str]])
-_numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str]])
-_owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
-_standings: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]])
+_FEED: Final = frozenset(("posts", "comments"))  # the tables whose rows others stand under
 MOST_OWNERS: Final = 100_000  # that are remembered
+_LOOKUPS: Final[dict[str, Callable[[sqlite3.Connection, list[Any]], dict[Any, Any]]]] = {
+    "events": source_lookups.events,
+    "newest": source_lookups.newest,
+    "versions": source_lookups.versions,
+    "owners": source_lookups.owners,
+    "users": source_lookups.users,
+    "identifiers": source_lookups.identifiers,
+    "groups": source_lookups.groups,
+    "members": source_lookups.members,
+    "standings": source_lookups.standings,
+}
 _LAST: Final = b"\xff" * 33  # above every key that continues one
 
 
@@ -37,14 +44,28 @@ class SqliteSources:
         self._connection = connection
         self._projections = {projection.table: projection for projection in projections}
         self.missed = False
-        self._wanted: dict[str, dict[Any, None]] = {
-            name: {} for name in ("events", "newest", "owners", "standings", "rows")
-        }
+        self._wanted: dict[str, dict[Any, None]] = {name: {} for name in (*_LOOKUPS, "rows")}
         self._events: dict[str, Live | None] = {}
-        self._newest: dict[_Newest, Live | None] = {}
+        self._newest: dict[Newest, Live | None] = {}
+        self._versions: dict[str, Live | None] = {}
         self._owners: dict[str, Owner | None] = {} if owners is None else owners
+        self._users: dict[str, str] = {}
+        self._identifiers: dict[str, str | None] = {}
+        self._groups: dict[str, Group | None] = {}
+        self._members: dict[str, Member | None] = {}
         self._standings: dict[str, FeedPlace | None] = {}
         self._rows: dict[tuple[str, int], msgspec.Struct | None] = {}
+        self._known: dict[str, dict[Any, Any]] = {
+            "events": self._events,
+            "newest": self._newest,
+            "versions": self._versions,
+            "owners": self._owners,
+            "users": self._users,
+            "identifiers": self._identifiers,
+            "groups": self._groups,
+            "members": self._members,
+            "standings": self._standings,
+        }
 
     @cached_property
     def cutting(self) -> Cutting:
@@ -55,6 +76,11 @@ class SqliteSources:
     def counts_all(self) -> bool:
         """Whether votes of identities that other relays brought count."""
         return bool(self._connection.execute(named("sources")["counts_all"]).fetchone()[0])
+
+    @cached_property
+    def operators(self) -> tuple[str, ...]:
+        """The keys of those who run this relay."""
+        return source_lookups.operators(self._connection)
 
     def event(self, event_id: str) -> Live | None:
         """The live event with this id."""
@@ -71,11 +97,47 @@ class SqliteSources:
         self._miss("newest", key)
         return None
 
+    def version(self, address: str) -> Live | None:
+        """The live event at an address."""
+        if address in self._versions:
+            return self._versions[address]
+        self._miss("versions", address)
+        return None
+
     def owner(self, pubkey: str) -> Owner | None:
         """Whose key this is."""
         if pubkey in self._owners:
             return self._owners[pubkey]
         self._miss("owners", pubkey)
+        return None
+
+    def user(self, pubkey: str) -> str:
+        """The id of the user that a key signs for."""
+        if pubkey in self._users:
+            return self._users[pubkey]
+        self._miss("users", pubkey)
+        return ""
+
+    def group(self, group_id: str) -> Group | None:
+        """The group with this id."""
+        if group_id in self._groups:
+            return self._groups[group_id]
+        self._miss("groups", group_id)
+        return None
+
+    def member(self, pubkey: str, group_id: str) -> Member | None:
+        """How a key stands to a group."""
+        key = member_key(pubkey, group_id)
+        if key in self._members:
+            return self._members[key]
+        self._miss("members", key)
+        return None
+
+    def identifier(self, event_id: str) -> str | None:
+        """What an issue is called."""
+        if event_id in self._identifiers:
+            return self._identifiers[event_id]
+        self._miss("identifiers", event_id)
         return None
 
     def standing(self, event_id: str) -> FeedPlace | None:
@@ -106,80 +168,36 @@ class SqliteSources:
     def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
         """The event has this row from now on, None for none."""
         self._rows[table, seq] = row
-        self._standings[event_id] = None if row is None else FeedPlace(table, seq)
+        if table in _FEED:
+            self._standings[event_id] = None if row is None else FeedPlace(table, seq)
 
     def forget(self) -> None:
         """Let go of everything but owners, so that no more is held than the keys at hand need."""
-        self._standings.clear()
         self._rows.clear()
-        self._events.clear()
-        self._newest.clear()
+        for known in self._known.values():
+            if known is not self._owners:
+                known.clear()
 
     def fetch(self) -> None:
         """Look up what was missed."""
-        for family, load in (
-            ("events", self._load_events),
-            ("newest", self._load_newest),
-            ("owners", self._load_owners),
-            ("standings", self._load_standings),
-            ("rows", self._load_rows),
-        ):
+        if self._wanted["owners"] and len(self._owners) > MOST_OWNERS:
+            self._owners.clear()
+        for family, look_up in _LOOKUPS.items():
             wanted = self._wanted[family]
             if wanted:
-                load(list(wanted))
+                self._known[family].update(look_up(self._connection, list(wanted)))
                 wanted.clear()
-
-    def _one(self, name: str, values: Sequence[Any], field: str, group: str = "?") -> Any:
-        """The one row of a statement over a list of values, tuples where `group` holds several."""
-        some = padded(list(values))
-        sql = listed(named("sources")[name], (field, len(some)), group=group)
-        flat = some if group == "?" else [value for row in some for value in row]
-        return self._connection.execute(sql, flat).fetchone()
-
-    def _load_events(self, ids: list[str]) -> None:
-        self._events.update(dict.fromkeys(ids))
-        for part in _parts(ids):
-            columns, wires = self._one("events", [bytes.fromhex(one) for one in part], "ids")
-            self.give(lives_of(_lives.decode(columns), wires))
-
-    def _load_newest(self, wanted: list[_Newest]) -> None:
-        self._newest.update(dict.fromkeys(wanted))
-        for part in _parts(wanted):
-            values = [
-                (n, entries.about(about, pubkey) if about else entries.author(pubkey), kind)
-                for n, (kind, pubkey, about) in enumerate(part)
-            ]
-            columns, wires = self._one("newest", values, "rows", "(?, ?, ?)")
-            found = _numbered.decode(columns)
-            for (number, *_), live in zip(found, lives_of([fields[1:] for fields in found], wires), strict=True):
-                self._newest[part[number]] = live
-
-    def _load_owners(self, pubkeys: list[str]) -> None:
-        if len(self._owners) > MOST_OWNERS:
-            self._owners.clear()
-        self._owners.update(dict.fromkeys(pubkeys))
-        for part in _parts(pubkeys):
-            (found,) = self._one("owners", part, "pubkeys")
-            for pubkey, identity, number, local, keys in _owners.decode(found):
-                self._owners[pubkey] = Owner(identity, number, bool(local), tuple(keys.split(",")))
-
-    def _load_standings(self, ids: list[str]) -> None:
-        self._standings.update(dict.fromkeys(ids))
-        for part in _parts(ids):
-            (found,) = self._one("standings", [bytes.fromhex(one) for one in part], "ids")
-            for event_id, seq, table in _standings.decode(found):
-                self._standings[event_id] = None if table is None else FeedPlace(table, seq)
-
-    def _load_rows(self, wanted: list[tuple[str, int]]) -> None:
-        self._rows.update(dict.fromkeys(wanted))
-        for table in dict.fromkeys(table for table, _ in wanted):
-            places: list[Place] = [(seq,) for one, seq in wanted if one == table]
-            for row in self.stored(self._projections[table], places):
+        rows = self._wanted["rows"]
+        for table in dict.fromkeys(table for table, _ in rows):
+            seqs = [seq for one, seq in rows if one == table]
+            self._rows.update(((table, seq), None) for seq in seqs)
+            for row in self.stored(self._projections[table], [(seq,) for seq in seqs]):
                 self._rows[table, row.seq] = row
+        rows.clear()
 
     def numbered(self, seqs: Sequence[int]) -> Iterator[Live]:
         """The live events with these numbers."""
-        yield from numbered(self._connection, seqs)
+        yield from source_lookups.numbered(self._connection, seqs)
 
     # Rows that are there, and keys
 
@@ -189,7 +207,7 @@ class SqliteSources:
             return
         width = len(places[0])
         group = f"({', '.join('?' * width)})"
-        for part in _parts(list(places)):
+        for part in parts(list(places)):
             some = padded(part)
             sql = listed(statements_of(projection).stored[width], ("places", len(some)), group=group)
             found = self._connection.execute(sql, [value for place in some for value in place]).fetchone()[0]
@@ -198,11 +216,15 @@ class SqliteSources:
                     values[at] = bytes.fromhex(values[at]) or None
                 yield projection.row(*values)
 
-    def keys(self, asked: Tagged | About, ids: Sequence[str]) -> Iterator[str]:
+    def keys(self, asked: Tagged | About | Children, ids: Sequence[str]) -> Iterator[str]:
         """The keys that hang together with these ids."""
-        for part in _parts(list(ids)):
+        if isinstance(asked, Children):
+            yield from source_lookups.children(self._connection, ids)
+            return
+        for part in parts(list(ids)):
             if isinstance(asked, Tagged):
-                some: list[Any] = padded([entries.tag(asked.name, one) for one in part])
+                under = (entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX) if asked.private else (entries.PUBLIC_PREFIX,)
+                some: list[Any] = padded([prefix + entries.tag(asked.name, one) for one in part for prefix in under])
                 sql = listed(named("sources")["tagged"], ("keys", len(some)))
             else:
                 begins = padded([entries.ABOUT + bytes.fromhex(one) for one in part])
@@ -211,25 +233,3 @@ class SqliteSources:
             found = self._connection.execute(sql, [*some, asked.kind]).fetchone()[0]
             if found is not None:
                 yield from found.split(",")
-
-
-def numbered(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[Live]:
-    """The live events with these numbers."""
-    for part in _parts(list(seqs)):
-        some = padded(part)
-        columns, wires = connection.execute(listed(named("sources")["numbered"], ("seqs", len(some))), some).fetchone()
-        yield from lives_of(_lives.decode(columns), wires)
-
-
-def lives_of(columns: Iterable[tuple[int, int, int | None, str]], wires: bytes | None) -> list[Live]:
-    """Events as an answer has them: (number, received_at, expires_at, audience in hex) of each, and their JSON by lines."""
-    bodies = [] if wires is None else wires.split(b"\n")
-    return [
-        Live(seq, events.parse(wire), received_at, expires_at, bytes.fromhex(audience) or None)
-        for (seq, received_at, expires_at, audience), wire in zip(columns, bodies, strict=True)
-    ]
-
-
-def _parts(values: list[Any]) -> Iterator[list[Any]]:
-    most = SIZES[-1]
-    return (values[start : start + most] for start in range(0, len(values), most))

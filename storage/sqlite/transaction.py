@@ -135,6 +135,11 @@ class Transaction:
             self._reader.look_up(missing)
         return self.facts
 
+    def gather(self, needs: Callable[[Facts], Iterable[Need]]) -> Facts:
+        """Facts that hold what is needed, asked again with what was found until that adds nothing."""
+        facts_.gather(lambda: needs(self.facts), self.facts, self._reader.look_up)
+        return self.facts
+
     def check_token(self, token: GivenToken | None, now: int) -> None:
         """Raises Reject(auth-required) when the token that something was sent with has ended meanwhile."""
         if token is not None:
@@ -178,9 +183,14 @@ class Transaction:
         self._count(event, 1)
         if self._touch(event):
             packed = log_rows.pack_audience(audience)
-            self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed)
+            group_id = None if its_group is None else its_group.group.id
+            self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed, group_id)
         if self.known.any and self.group_events.came(event, its_group):
             self._is_complete = False
+
+    def row(self, event_id: str) -> LogRow | None:
+        """An event that is here, or None."""
+        return self._reader.row(event_id)
 
     def take(self, event_id: str) -> None:
         """Remove one event, if it is here, without a mark."""

@@ -15,14 +15,16 @@ import msgspec
 
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol.admission import Action, Meaning, ProvisionIdentity
+from relay.protocol import kinds
+from relay.protocol.admission import Action, Meaning, NumberIssue, ProvisionIdentity
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ContinueGroups, ListMembers
-from storage.sqlite import committed, database_file, maintenance, projections, removals
+from storage.sqlite import committed, database_file, maintenance, numbers, projections, removals
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.groups.succeeding import succeed
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
@@ -30,6 +32,7 @@ from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
 
 _log: Final = logging.getLogger("tidings.storage")
+LISTED: Final = 1.0  # seconds between two lists of the members of a large group
 _CLOSED: Final = "the log is closed"
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
 _POISONED: Final = Outcome(
@@ -145,10 +148,18 @@ class SqliteWriter:
                 self._own.members, self._own.is_due = command.most, True
                 return cast(T, None)
             if isinstance(command, ContinueGroups):
-                return cast(T, moving.go_on(transaction, self.connection))
+                return cast(T, self._continue_groups(transaction, now))
             return cast(T, work(self.connection, command, transaction, now))
 
         return self.transact(carry_out, now)
+
+    def _continue_groups(self, transaction: Transaction, now: int) -> float | None:
+        """See commands.ContinueGroups."""
+        self._known.unfinished = False
+        waiting = self._own.announce_due(transaction, now)
+        more = moving.go_on(transaction, self.connection)
+        self._known.unfinished = more or waiting
+        return 0.0 if more else LISTED if waiting else None
 
     def hand_signer(self, signer: RelaySigner) -> None:
         """From now on the relay's own key signs what is said with events and commands."""
@@ -283,10 +294,14 @@ class SqliteWriter:
             for action in admission.actions if admission.refusal is None else ():
                 if isinstance(action, GroupChange):
                     transaction.act_on_group(action)
+                elif isinstance(action, NumberIssue):
+                    numbers.give(self.connection, action)
                 else:
                     identities.act(self.connection, _from(incoming.origin, action), transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
+        if event.kind == kinds.VANISH and admission.removals and self._known.any:
+            succeed(self.connection, transaction, self.tables, self._own.say, event, now=now)
         for removal in admission.removals:
             removals.carry_out(self.connection, transaction, removal)
         if admission.refusal is not None:

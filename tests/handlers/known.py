@@ -8,6 +8,7 @@ from relay.errors import Reject
 from relay.protocol.admission import Admission, Door, Meaning
 from relay.protocol.event import Event, address_of
 from relay.protocol.facts import Binding, Facts, Need, PendingKeyClaim, Version, gather, target_of
+from relay.protocol.groups.state import Group, Member
 from tests.factories import NOW
 
 RELAY = "wss://relay.example.com"
@@ -25,6 +26,8 @@ class FakeLog:
         self.owners: dict[str, str] = {}
         self.claims: dict[str, PendingKeyClaim] = {}
         self.invites: dict[str, int] = {}
+        self.groups: dict[str, Group] = {}
+        self.members: dict[str, Member] = {}
 
     def facts(self, meaning: Meaning, event: Event) -> Facts:
         """What the handler of the event asks for, and nothing else."""
@@ -63,6 +66,8 @@ class FakeLog:
             "vanished": self.vanished,
             "key_claims": self.claims,
             "invites": self.invites,
+            "groups": self.groups,
+            "members": self.members,
         }
         return kept[family].get(key)
 

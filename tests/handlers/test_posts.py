@@ -145,7 +145,7 @@ def test_peers_and_imports_may_bring_what_has_no_row_yet(door: Door) -> None:
 def test_any_key_of_the_identity_edits_its_post(key: int) -> None:
     edit = make_event(key, 1010, "new text", [["e", POST.id]])
     assert admit(edit, known(POST)).store
-    assert table.meaning(RELAY).touches(edit) == (("posts", POST.id),)
+    assert table.meaning(RELAY).touches(edit) == (("posts", POST.id), ("issue_rows", POST.id))
 
 
 def test_nobody_else_edits_a_post() -> None:

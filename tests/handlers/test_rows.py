@@ -13,6 +13,8 @@ from tests.handlers.sources import FakeSources
 
 POST = make_event(1, 11, "text", [("title", "A title"), ("r", "ftp://no.example"), ("r", "https://a.example/x")])
 COMMENT = make_event(2, 1111, "first", [("E", POST.id), ("K", "11")])
+ALICE = keypair(1).pubkey
+GROUPS = ("organizations", "projects", "threads")
 
 
 def only(rows: Any) -> Any:
@@ -38,14 +40,21 @@ def test_the_order_of_the_tables_lets_each_ask_those_above_it() -> None:
 def test_every_table_begins_with_what_its_rows_are_found_by() -> None:
     for projection in PROJECTIONS:
         assert projection.row.__struct_fields__[: len(projection.primary)] == projection.primary
-        assert "seq" in projection.row.__struct_fields__
+        assert "seq" in projection.row.__struct_fields__ or projection.key_of is not None
 
 
 @pytest.mark.parametrize(
     ("event", "keys"),
     [
         (POST, (("posts", POST.id),)),
-        (edit(2, "x"), (("posts", POST.id),)),
+        (edit(2, "x"), (("posts", POST.id), ("issue_rows", POST.id))),
+        (make_event(1, 9, "hi"), (("message_rows", make_event(1, 9, "hi").id),)),
+        (make_event(1, 9000, "", [("h", "org"), ("p", ALICE)]), (("organization_members", f"{ALICE} org"),)),
+        (
+            make_event(1, 9002, "", [("h", "org")]),
+            tuple((table, "org") for table in (*GROUPS, "project_repos", "issue_threads")),
+        ),
+        (make_event(1, 30078, "", [("d", "app")]), ()),
         (COMMENT, (("comments", COMMENT.id),)),
         (vote(3, POST), (("votes", POST.id + keypair(3).pubkey),)),
         (vote(3, POST, "🎉"), ()),
@@ -66,6 +75,7 @@ def test_a_post_has_a_row_with_its_first_link_that_can_be_followed() -> None:
         "id": POST.id,
         "posting_identity_id": "alice",
         "pubkey": keypair(1).pubkey,
+        "group_id": None,
         "created_at": NOW,
         "updated_at": None,
         "first_seen": NOW + 1,

@@ -8,6 +8,7 @@ from tests.factories import make_event
 from tests.handlers.known import admit
 
 SPENT = (kinds.EPHEMERAL_GIFT_WRAP, kinds.JOIN, kinds.INVITE, kinds.LEAVE)  # not stored, by a handler of their own
+ADDRESSABLE = ("addressable", "knowledge", "repositories", "records")
 FAMILIES = {
     "deletion": [5],
     "vanish": [62],
@@ -23,6 +24,11 @@ FAMILIES = {
     "edits": [1010],
     "comments": [1111],
     "votes": [7],
+    "chat": [9],
+    "issues": [1621],
+    "states": [1630, 1633],
+    "repositories": [30617, 30618],
+    "records": [30078],
     "regular": [1, 2, 6, 13, 44, 1060, 9999, 40000, 65535],
 }
 
@@ -40,7 +46,7 @@ def test_every_kind_has_the_first_row_that_covers_it() -> None:
 def test_the_rows_agree_with_the_ranges_of_nip_01() -> None:
     for kind in range(kinds.MAX_KIND + 1):
         assert kinds.is_replaceable(kind) == (row_of(kind).name in ("replaceable", "profiles"))
-        assert kinds.is_addressable(kind) == (row_of(kind).name in ("addressable", "knowledge"))
+        assert kinds.is_addressable(kind) == (row_of(kind).name in ADDRESSABLE)
         assert kinds.is_ephemeral(kind) == (row_of(kind).name == "ephemeral" or kind in SPENT)
 
 

@@ -14,6 +14,8 @@ from relay.protocol.filter import Filter, matches
 from relay.roles.page import SharedPage
 from relay.server.follow import Follower
 from relay.server.limits import OpenConnections
+from relay.server.livekit import Rooms
+from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import Counted, Found, Limits, Readers, StorageError, StoredEvent
 from storage.feed import CommentRow, PostRow
@@ -117,6 +119,7 @@ class FakeHub:
         self.figures = Health()
         self.faults = Faults()
         self.fronts = 1
+        self.rooms = Rooms(self.reader, Settings(self.config, "ws://relay.example/"))  # type: ignore[arg-type]
         self.streams = OpenConnections(SharedPage(("front",), fronts=1, addresses=100), 0, "streams", "stream ")
         self.followers: list[Follower] = []
 

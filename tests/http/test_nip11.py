@@ -154,3 +154,18 @@ def test_tells_how_fast_a_client_may_go_as_far_as_that_is_limited():
         "burst": 3.0,
         "fronts": 4,
     }
+
+
+def test_tells_of_groups_and_their_bounds_where_the_relay_has_them():
+    assert "nip29" not in document(Config())
+    told = document(config(groups={"create": "members", "most": 7, "pins": 0}), nips=(11, 29))
+    assert told["nip29"] == {
+        "subgroups": True,
+        "create": "members",
+        "max_groups": 7,
+        "max_groups_per_key": 100,
+        "max_members": 100_000,
+        "max_invites": 1000,
+        "max_children": 500,
+        "late_publication": 604_800.0,
+    }

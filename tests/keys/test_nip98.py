@@ -66,6 +66,13 @@ def test_a_request_without_a_body_needs_no_payload() -> None:
     assert check(event, method="GET", body=b"") == keypair(1).pubkey
 
 
+def test_where_the_method_does_not_matter_none_is_needed() -> None:
+    event = make_event(1, 27235, tags=[["u", URL]])
+    assert nip98.authenticated_key(event, URL, None, None, NOW) == keypair(1).pubkey
+    with pytest.raises(Reject, match="exactly one method"):
+        nip98.authenticated_key(event, URL, "GET", None, NOW)
+
+
 @pytest.mark.parametrize(
     "given_url", ["http://localhost:7447/a?b", "http://[::1]:7447/a?b", "http://127.0.0.1:7447/a?b"]
 )

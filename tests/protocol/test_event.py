@@ -14,7 +14,7 @@ from pynostr.event import Event as PynostrEvent
 
 from relay.errors import Reject
 from relay.protocol import event as events
-from relay.protocol.event import Event, compute_id, parse, serialize, wire
+from relay.protocol.event import Event, compute_id, parse, parse_known, serialize, wire
 from tests.factories import NOW, keypair, make_event
 
 VECTORS: list[dict[str, Any]] = json.loads(
@@ -57,8 +57,26 @@ def test_agrees_with_other_implementations_on_the_id(vector: dict[str, Any]) -> 
 @given(content=st.text(), value=st.text())
 def test_the_wire_form_reads_back_as_the_same_event(content: str, value: str) -> None:
     event = Event("0" * 64, "1" * 64, NOW, 1, [["t", value]], content, "2" * 128)
-    assert parse(wire(event)) == event
+    assert parse(wire(event)) == parse_known(wire(event)) == event
     assert json.loads(wire(event)) == msgspec.structs.asdict(event)
+
+
+@given(
+    name=st.sampled_from(["id", "pubkey", "sig"]),
+    value=st.text("0123456789abcdefABCDEFg \n\u0660é", min_size=63, max_size=65)
+    | st.text("0a", min_size=63, max_size=129),
+)
+def test_takes_for_hex_what_the_patterns_of_the_fields_take(name: str, value: str) -> None:
+    data = changed(**{name: value})
+    try:
+        expected: Event | None = msgspec.json.decode(data, type=Event)
+    except msgspec.ValidationError:
+        expected = None
+    try:
+        found: Event | None = parse(data)
+    except Reject:
+        found = None
+    assert found == expected
 
 
 @given(content=st.text(), value=st.text())

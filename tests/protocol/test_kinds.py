@@ -58,6 +58,7 @@ def test_an_address_reads_back_as_what_it_was_made_from(kind: int, d: str) -> No
 
 def test_a_kind_is_in_one_range_at_most() -> None:
     for kind in range(kinds.MAX_KIND + 1):
+        assert kinds.has_address(kind) == (kinds.is_replaceable(kind) or kinds.is_addressable(kind))
         assert kinds.is_replaceable(kind) + kinds.is_ephemeral(kind) + kinds.is_addressable(kind) <= 1
 
 

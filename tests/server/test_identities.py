@@ -18,6 +18,7 @@ from relay.errors import Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse, wire
+from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
 from relay.server import signing
 from storage.base import PUBLIC, Incoming, Status
@@ -248,3 +249,38 @@ def _payload(text: str) -> list[str]:
 
 def _now() -> int:
     return int(time.time())
+
+
+async def test_what_a_user_does_is_signed_by_one_key_that_is_no_identitys(site: Site) -> None:
+    signing_ = site.identities.signing
+    drafts = [Draft(9007, [["h", name]], "", NOW) for name in ("a", "b", "c")]
+    made = await asyncio.gather(*(signing_.sign_for_user("nostr:alice", draft) for draft in drafts))
+    other = await signing_.sign_for_user("nostr:bob", drafts[0])
+    assert [fault(event) for event in (*made, other)] == [None] * 4
+    assert len({event.pubkey for event in made}) == 1
+    assert other.pubkey != made[0].pubkey
+    assert await site.identities.by_key([made[0].pubkey]) == {}
+    user = await site.reader.ask(lambda tables: tables.user("nostr:alice"))
+    assert user is not None
+
+
+async def test_a_key_of_a_user_outlasts_a_change_of_the_master_secret(site: Site) -> None:
+    draft = Draft(9, [["h", "room"]], "hi", NOW)
+    before = await site.identities.signing.sign_for_user("nostr:alice", draft)
+    await site.identities.signing.rotate("")
+    after = await site.identities.signing.sign_for_user("nostr:alice", draft)
+    assert before.pubkey == after.pubkey
+    assert fault(after) is None
+
+
+async def test_a_user_signs_nothing_that_proves_a_key_elsewhere(site: Site) -> None:
+    for kind in (1059, 22242, 27235, 28934, 62):
+        with pytest.raises(Reject, match="signs no kind"):
+            await site.identities.signing.sign_for_user("nostr:alice", Draft(kind, [], "", NOW))
+
+
+async def test_a_user_whose_token_has_ended_gets_no_key(site: Site) -> None:
+    ended = GivenToken("user", "0" * 32)
+    with pytest.raises(Reject, match="unknown"):
+        await site.identities.signing.sign_for_user("nostr:alice", Draft(9, [], "", NOW), ended)
+    assert await site.reader.ask(lambda tables: tables.user("nostr:alice")) is None

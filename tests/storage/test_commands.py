@@ -9,13 +9,13 @@ import pytest
 
 from relay.errors import Prefix, Reject
 from relay.protocol.filter import Filter
-from storage import commands, failures
+from storage import commands, failures, peers
 from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
 from storage.failures import CommandFailure
 from storage.identities import commands as identity_commands
 from storage.identities import webhooks
-from storage.identities.types import Avatar, ChangeRefused, NewIdentity, Resealed, StoredToken, User, Why
+from storage.identities.types import Avatar, ChangeRefused, Held, NewIdentity, Resealed, StoredToken, User, Why
 from storage.identities.webhooks import Webhook
 from storage.sqlite import maintenance
 from storage.sqlite.identities import writes
@@ -29,6 +29,7 @@ EXAMPLES: dict[Any, Any] = {
     bool: True,
     str | None: None,
     int | None: 5,
+    float | None: 0.5,
     Filter: Filter(ids=frozenset([HASH]), tags={"t": frozenset(["x", "y"])}, limit=3),
     Model: MODEL,
     list[tuple[bytes, int]]: [(b"\x00\xff", 1)],
@@ -36,18 +37,26 @@ EXAMPLES: dict[Any, Any] = {
     dict[str, str | None]: {"name": "x", "email": None},
     StoredToken: TOKEN,
     list[Resealed]: [Resealed("users", "github_access_token", ID, b"\x01", b"\x02")],
+    Held: Held(HASH, b"\xff", False),
     Avatar | None: Avatar("image/png", HASH, b"\xff"),
     User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
     Webhook: Webhook(ID, ID, "https://agent.example/", b"\xff", 1, 2, 3, 4, 5, 6, "the answer was 500", None),
     list[int]: [1, 2],
     list[str]: ["posts"],
     list[int | str]: [1, "x"],
+    list[peers.NotedPeer]: [peers.NotedPeer("wss://peer", peers.PeerPlace("s", 1, 2), peers.PeerStatus("in step"))],
+    list[bytes]: [b"\xff" * 32],
     commands.Rebuilt: commands.Rebuilt(7, commands.Rebuild(["posts"], 1, [2, "x"])),
 }
 
 
 def every_command() -> list[type[Command[Any]]]:
-    found = [*vars(commands).values(), *vars(identity_commands).values(), *vars(webhooks).values()]
+    found = [
+        *vars(commands).values(),
+        *vars(identity_commands).values(),
+        *vars(peers).values(),
+        *vars(webhooks).values(),
+    ]
     return [one for one in found if isinstance(one, type) and issubclass(one, Command) and one is not Command]
 
 
@@ -66,7 +75,10 @@ def test_every_command_and_what_it_gives_is_plain_data(kind: type[Command[Any]])
 
 
 def test_every_command_is_carried_out_by_somebody() -> None:
-    assert set(every_command()) - {commands.Compact, commands.ListMembers} <= writes.COMMANDS | maintenance.COMMANDS
+    assert (
+        set(every_command()) - {commands.Compact, commands.ContinueGroups, commands.ListMembers}
+        <= writes.COMMANDS | maintenance.COMMANDS
+    )
 
 
 @pytest.mark.parametrize(

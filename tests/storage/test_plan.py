@@ -1,7 +1,8 @@
-"""The tables of the plan that exist today: its fields, indexes and uniqueness against the database, and against the plan itself.
+"""The twenty-one tables of the plan: its fields, indexes and uniqueness against the database, and against the plan itself.
 
 `tests/plan.json` has what the plan fixes: the fields (`?`: may be missing) and, for each index and uniqueness, the table and
-columns that stand for it here. Rows that name each other by number have the index on the number. The plan stands beside a checkout
+columns that stand for it here. Rows that name each other by number have the index on the number, and what belongs to a group has it
+on the group: its thread, project or organization. The plan stands beside a checkout
 in `shared/`; where it does not, the file is compared with the database alone.
 """
 
@@ -62,6 +63,12 @@ def test_a_table_of_the_plan_has_what_is_unique_in_it(database: sqlite3.Connecti
     assert (columns, True) in indexes(database, place)
 
 
+NAMES = {"messageEmbeddings": "message_embeddings"}  # what the plan writes otherwise than all others
+SHARED = {
+    "organizations": ["by_owner"]
+}  # of a section that lists the indexes of its tables together, those of the first
+
+
 def planned() -> dict[str, tuple[list[str], list[str]]]:
     """Fields and indexes of every table that the plan describes in a section."""
     found: dict[str, tuple[list[str], list[str]]] = {}
@@ -72,13 +79,20 @@ def planned() -> dict[str, tuple[list[str], list[str]]]:
         for place, (name, fields) in enumerate(rows):
             plain = re.sub(r"\([^)]*\)", "", fields)
             names = re.findall(r"`(\w+\??)(?:\[\])?`", plain)
-            group = groups[place] if len(groups) == len(rows) else ""
-            found[name] = (names, re.findall(r"`(by_\w+)`", group.partition("Uniqueness")[0]))
+            together = len(groups) < len(rows) and bool(groups)
+            group = groups[0] if together else groups[place] if groups else ""
+            indexes = re.findall(r"`(by_\w+)`", group.partition("Uniqueness")[0])
+            if together:
+                own = SHARED[rows[0][0]]
+                indexes = own if place == 0 else [index for index in indexes if index not in own]
+            found[NAMES.get(name, name)] = (names, indexes)
     return found
 
 
 @pytest.mark.skipif(not PLAN.exists(), reason="the plan does not stand beside this checkout")
 def test_the_file_says_what_the_plan_says() -> None:
     plan = planned()
+    assert plan.keys() == TABLES.keys()
+    assert len(TABLES) == 21
     for name, table_ in TABLES.items():
         assert (name, (table_["fields"], list(table_["indexes"]))) == (name, plan[name])

@@ -339,4 +339,4 @@ def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> N
 
 def test_every_migration_has_a_number_of_its_own() -> None:
     numbers = [number for number, _ in migrations()]
-    assert len(numbers) == len(set(numbers))
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -8,8 +8,8 @@ from litestar.params import SkipValidation
 from relay.errors import Reject
 from relay.http import origin
 from relay.http.api import common, rates
-from relay.http.hub import GivenHub
-from relay.http.problems import of_reject
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import HttpProblem, of_reject
 from relay.server.users import Caller, Request
 
 
@@ -18,26 +18,44 @@ async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
 
     Who proves a key counts by address: keys cost nothing, so that a fresh one for each request would be no rate at all.
     """
-    scope: Any = request.scope
     key = request.headers.get("x-api-key", "")
-    authorization = request.headers.get("authorization", "") or (f"Bearer {key}" if key else "")
+    asked = await _request(request, hub, f"Bearer {key}" if key else "")
+    try:
+        caller = await hub.identities.users.identify(asked)
+    except Reject as refusal:
+        raise _refused(request, hub, refusal, "Bearer, Nostr") from None
+    rates.spend(request, hub, f"address {asked.address}" if caller.by_key else f"user {caller.user_id}")
+    return caller
+
+
+async def proven_key(request: common.AnyRequest, hub: RunningRelay) -> str:
+    """The key that a NIP-98 proof of this request names, which may leave the method out. Raises HttpProblem 401 or 429."""
+    asked = await _request(request, hub)
+    try:
+        pubkey = hub.identities.users.proven(asked)
+    except Reject as refusal:
+        raise _refused(request, hub, refusal, "Nostr") from None
+    rates.spend(request, hub, f"address {asked.address}")
+    return pubkey
+
+
+async def _request(request: common.AnyRequest, hub: RunningRelay, otherwise: str = "") -> Request:
+    """What a proof must cover. `otherwise` stands for an Authorization header where there is none."""
+    scope: Any = request.scope
     query = scope["query_string"].decode("latin-1")
     target = scope.get("raw_path", scope["path"].encode()).decode("latin-1") + (f"?{query}" if query else "")
-    client = common.client_address(request, hub)
-    address = f"address {client}"
     base = origin.base_url(origin.proven(request, hub))
-    try:
-        caller = await hub.identities.users.identify(
-            Request(authorization, request.method, base, target, await request.body(), client)
-        )
-    except Reject as refusal:
-        rates.spend(request, hub, address)
-        problem = of_reject(refusal)
-        if problem.status == 401:
-            problem.headers["www-authenticate"] = "Bearer, Nostr"
-        raise problem from None
-    rates.spend(request, hub, address if caller.by_key else f"user {caller.user_id}")
-    return caller
+    authorization = request.headers.get("authorization", "") or otherwise
+    client = common.client_address(request, hub)
+    return Request(authorization, request.method, base, target, await request.body(), client)
+
+
+def _refused(request: common.AnyRequest, hub: RunningRelay, refusal: Reject, schemes: str) -> HttpProblem:
+    rates.spend(request, hub, f"address {common.client_address(request, hub)}")
+    problem = of_reject(refusal)
+    if problem.status == 401:
+        problem.headers["www-authenticate"] = schemes
+    return problem
 
 
 GivenCaller = NamedDependency[SkipValidation[Caller]]  # the user that asks

@@ -43,9 +43,10 @@ Span = Annotated[
 ]
 SPANS: Final = {"hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400, "year": 365 * 86_400}
 FindAgents = Callable[[RunningRelay, str, int], Awaitable[list[Identity]]]
-_SINGULAR: Final[dict[KindOf, Literal["post", "comment", "knowledge", "event"]]] = {
+_SINGULAR: Final[dict[KindOf, Literal["post", "comment", "message", "knowledge", "event"]]] = {
     "posts": "post",
     "comments": "comment",
+    "messages": "message",
     "knowledge": "knowledge",
     "events": "event",
 }
@@ -68,7 +69,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: EventId
-    type: Literal["post", "comment", "knowledge", "event"]
+    type: Literal["post", "comment", "message", "knowledge", "event"]
     title: Annotated[str | None, Meta(examples=["Low water at noon"])] = None
     content: Content
     snippet: Snippet

@@ -40,12 +40,17 @@ ANSWERING: Final = frozenset(
         kinds.EDIT,
         POLL_RESPONSE,
         kinds.COMMENT,
+        *kinds.ISSUE_STATUSES,
         VOICE_COMMENT,
         REPORT,
         LABEL,
         ZAP,
     )
 )
+
+
+# Of these kinds an event is for everyone or for the members of its group, never for single keys: whoever reads needs no others.
+SHARED: Final = frozenset((kinds.DELETION, kinds.REACTION, kinds.CHAT, kinds.POST, kinds.COMMENT, GENERIC_REPOST))
 
 
 def answered(event: Event) -> tuple[str, ...]:

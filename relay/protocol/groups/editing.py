@@ -138,9 +138,9 @@ def end(case: Case) -> GroupDecision:
     return _done(case)
 
 
-def edit_draft(group_id: str, fields: Group | GroupFields, now: int, cause: str) -> Draft:
-    """The group is this from now on, said by the relay's key. `cause`: the id of the event that it follows from."""
-    return Draft(EDIT_METADATA, [["h", group_id], *metadata.write(fields), ["e", cause]], "", now)
+def edit_draft(group_id: str, fields: Group | GroupFields, now: int, *causes: str) -> Draft:
+    """The group is this from now on, said by the relay's key. `causes`: the id of the event that it follows from, and more."""
+    return Draft(EDIT_METADATA, [["h", group_id], *metadata.write(fields), ["e", *causes]], "", now)
 
 
 def _check_id(group_id: str) -> None:

@@ -193,9 +193,11 @@ def _put_user(group: Group, _author: str, tags: Tags, created_at: int, _view: Gr
 
 
 def _remove_user(group: Group, author: str, tags: Tags, created_at: int, view: GroupView) -> Iterator[GroupChange]:
-    asked = author == view.relay and value_of(tags, SELF_REMOVAL) is not None
+    """The relay's own word tells by a tag who asked for it, since it also repeats what others have done."""
+    is_relay = author == view.relay
+    asked = is_relay and value_of(tags, SELF_REMOVAL) is not None
     for pubkey in targets(tags):
-        left = asked or pubkey == author
+        left = asked or (pubkey == author and not is_relay)
         yield PutMember(group.id, pubkey, Member("left" if left else "removed", (), created_at))
 
 
@@ -211,7 +213,8 @@ def _edit(group: Group, _author: str, tags: Tags, _created_at: int, view: GroupV
 
 
 def _end(group: Group, _author: str, _tags: Tags, _created_at: int, view: GroupView) -> Iterator[GroupChange]:
-    yield PutGroup(msgspec.structs.replace(group, ended=True, parent=None, children=()))
+    kept = Group(group.id, group.creator, group.created_at, group.type, private=group.private, hidden=group.hidden)
+    yield PutGroup(msgspec.structs.replace(kept, ended=True))
     for child_id in group.children:
         child = view.live_group(child_id)
         if child is not None:

@@ -122,6 +122,7 @@ def invite(case: Case) -> GroupDecision:
         restricted("there is no such invite code in this group")
     if not is_end:
         _check_uses(value_of(event.tags, USES))
+        events.expiration(event)
         _check_invite_room(case, present)
     return GroupDecision(changes_of(event.kind, event.pubkey, event.tags, event.created_at, case.view))
 

@@ -17,7 +17,7 @@ MODERATOR: Final = "moderator"
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
-    """A group; `ended` by 9008: its id is never given out again and nothing of it is served.
+    """A group; `ended` by 9008: its id is never given out again, nothing of it is served, and it has no members or invites.
 
     `created_at` is when it began, unix seconds, `creator` a pubkey. `supported_kinds`: None for all, () for none (audio and
     video only). `children` are in the order that its admins gave them. `extra` are tags of the last 9002 that are not known here:

@@ -3,7 +3,7 @@
 A vanish removes all that the key has signed, moderation events among them, and the state of a group is their fold. So before
 they go the relay says, by its own key and in the same transaction, what holds now of everything that they changed: the fields,
 the pins, how each key that they named stands to the group, what their codes are good for, that the group has ended. The fold of
-what is left then ends in the same state.
+what is left then ends in the same state. Of a group that has ended nothing but that matters any more.
 
 The key itself leaves its groups. Where it was the last owner, the admin who has been one for longest becomes owner; a group
 without admins stays without owner, and the relay's operators look after it.
@@ -83,7 +83,7 @@ def _fields(group: Group, authored: Sequence[Event], view: GroupView, now: int, 
         yield edit_draft(group.id, group, now, cause)
         parent = view.live_group(group.parent)
         if parent is not None:
-            yield edit_draft(parent.id, parent, now, cause)
+            yield edit_draft(parent.id, parent, now, cause, group.id)  # one for each, so that the last word comes last
     if any(one.kind == UPDATE_PINS for one in authored):
         yield Draft(UPDATE_PINS, [["h", group.id], *map(list, group.pins), ["cause", cause]], "", now)
 

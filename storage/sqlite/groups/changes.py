@@ -76,7 +76,7 @@ class GroupChanges:
         number = None if before is None else before.number
         cursor = self._connection.execute(text, (number, began, *columns_of(group)))
         if before is None:
-            row = GroupRow(int(cursor.lastrowid or 0), 0, 0, 0, None, began, group)
+            row = GroupRow(int(cursor.lastrowid or 0), 0, 0, 0, None, began, False, group)
         else:
             row = msgspec.structs.replace(before, group=group)
             if before.group.private != group.private or before.group.ended != group.ended:
@@ -121,6 +121,28 @@ class GroupChanges:
         codes = _is_open(invite) - _is_open(before)
         self._resize(msgspec.structs.replace(row, codes=row.codes + codes), row)
         self._facts.group_invites[f"{code_hash} {group_id}"] = invite
+
+    def take_changed(self) -> list[str]:
+        """The groups of which something is to be told."""
+        changed = list(self.changed)
+        self.changed.clear()
+        return changed
+
+    def listings_due(self) -> list[str]:
+        """The groups of which something waits to be told."""
+        return [group_id for (group_id,) in self._connection.execute(sql("listings_due"))]
+
+    def set_listing_due(self, row: GroupRow, due: bool) -> None:
+        """Whether something of the group waits to be told; a mark that a crash does not lose."""
+        if due is not row.listing_due:
+            self._connection.execute(sql("set_listing_due"), (due, row.number))
+            self.known.put(msgspec.structs.replace(row, listing_due=due))
+        self.known.unfinished = self.known.unfinished or due
+
+    def set_sizes(self, group_id: str, members: int, owners: int, codes: int) -> None:
+        """How many members, owners and codes the group has, as counting gives it."""
+        row = self._row(group_id)
+        self._resize(msgspec.structs.replace(row, members=members, owners=owners, codes=codes), row)
 
     def set_moving(self, row: GroupRow, upto: int | None) -> GroupRow:
         """Up to which number events may still be entered for others; None: all are right."""

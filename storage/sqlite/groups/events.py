@@ -22,7 +22,7 @@ from storage.sqlite import entries
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import GroupRow, sql
 from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
-from storage.sqlite.sources import numbered
+from storage.sqlite.source_lookups import numbered
 from storage.sqlite.statements import SIZES, listed, named, padded, write_rows
 
 MOST: Final = 256  # answers that are taken in with what they answer
@@ -133,10 +133,10 @@ class GroupEvents:
                 after = set(entries.rows(live.event, audience, live.seq))
                 gone += before - after
                 new += after - before
-                self._touch(msgspec.structs.replace(live, audience=packed))
                 self._relabel(live.seq, audience)
             elif not joining:
                 continue
+            self._touch(msgspec.structs.replace(live, audience=packed, group=group.group.id))
             changed.append((live.seq, packed, group.number))
             self._forget(live.event.id)
             self._facts.group_of[live.event.id] = group.group.id

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from relay.protocol.groups.state import Member, member_key
 from storage.sqlite.groups.reads import GroupRow, member_of, parts, rows_of_groups, sql
@@ -23,6 +23,7 @@ class KnownGroups:
         self._ids: dict[int, str] = {}
         self._members: dict[str, Member | None] = {}
         self.any = False
+        self.folded: Any = None  # what a rebuild under way has made so far: folding.FoldedGroups
         self.moving = 0  # how many groups are
         self.unfinished = True  # whether something may remain to be done
         self.clear()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from relay.protocol.groups.belonging import ANSWERING
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
-from storage.sqlite.sources import numbered
+from storage.sqlite.source_lookups import numbered
 from storage.sqlite.statements import listed
 from storage.sqlite.transaction import Transaction
 
@@ -28,14 +28,8 @@ def begin(transaction: Transaction, connection: sqlite3.Connection) -> None:
     transaction.groups.begun_to_move.clear()
 
 
-def go_on(transaction: Transaction, connection: sqlite3.Connection) -> float | None:
-    """Do a part of what remains; in how many seconds to go on, None when nothing is left."""
-    more = _go_on(transaction, connection)
-    transaction.known.unfinished = more
-    return 0.0 if more else None
-
-
-def _go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
+def go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
+    """Do a part of what remains; whether there is more."""
     some = moving_groups(connection)
     if not some:
         return _take_answers_in(transaction, connection)

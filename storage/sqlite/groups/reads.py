@@ -34,6 +34,7 @@ class GroupRow(msgspec.Struct, frozen=True, gc=False):
     codes: int
     moving: int | None
     began: int
+    listing_due: bool
     group: Group
 
 
@@ -104,6 +105,23 @@ def moving_groups(connection: sqlite3.Connection) -> list[MovingGroup]:
     return [MovingGroup(number, one, bool(private), bool(ended), upto) for number, one, private, ended, upto in found]
 
 
+def every_group(connection: sqlite3.Connection) -> list[GroupRow]:
+    """All groups."""
+    return [_row(row) for row in connection.execute(sql("group"))]
+
+
+def every_member(connection: sqlite3.Connection) -> Iterator[tuple[str, Member]]:
+    """Everybody who ever was a member, by relay.protocol.groups.state.member_key."""
+    for key, *columns in connection.execute(sql("every_member")):
+        yield key, member_of(*columns)
+
+
+def every_invite(connection: sqlite3.Connection) -> Iterator[tuple[str, Invite]]:
+    """All codes, by relay.protocol.groups.state.invite_key."""
+    for key, *columns in connection.execute(sql("every_invite")):
+        yield key, _invite(*columns)
+
+
 def columns_of(group: Group) -> tuple[Any, ...]:
     """The values of COLUMNS."""
     return tuple(_stored(column, getattr(group, column)) for column in COLUMNS)
@@ -126,14 +144,14 @@ def _stored(column: str, value: Any) -> Any:
 
 
 def _row(row: tuple[Any, ...]) -> GroupRow:
-    fields = dict(zip(COLUMNS, row[6:], strict=True))
+    fields = dict(zip(COLUMNS, row[7:], strict=True))
     for column in _BOOLS:
         fields[column] = bool(fields[column])
     for column, type_ in _JSON.items():
         if fields[column] is not None:
             fields[column] = () if fields[column] == "[]" else msgspec.json.decode(fields[column], type=type_)
-    number, members, owners, codes, moving, began = row[:6]
-    return GroupRow(number, members, owners, codes, moving, began, Group(**fields))
+    number, members, owners, codes, moving, began, listing_due = row[:7]
+    return GroupRow(number, members, owners, codes, moving, began, bool(listing_due), Group(**fields))
 
 
 class SqliteGroupLookups:

@@ -161,6 +161,11 @@ class SqliteUserLookups(_Reads):
         row = self._one(sql("user_row"), row_id)
         return None if row is None else User(*row)
 
+    def user_key(self, user_id: str) -> Held | None:
+        """The key with which the relay signs for a user."""
+        row = self._one(sql("user_key"), user_id)
+        return None if row is None else Held(row[0], row[1], bool(row[2]))
+
 
 class SqliteAgentLookups(_Reads):
     """What is read of what agents keep beside their profile."""

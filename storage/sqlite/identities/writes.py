@@ -27,7 +27,17 @@ from relay.protocol.names import name_key
 from storage.identities import commands as given
 from storage.identities import decisions
 from storage.identities import webhooks as hooks
-from storage.identities.types import MAX_ENDED, MAX_READ_MARKS, ChangeRefused, Custody, Holder, StoredToken, User, Why
+from storage.identities.types import (
+    MAX_ENDED,
+    MAX_READ_MARKS,
+    ChangeRefused,
+    Custody,
+    Held,
+    Holder,
+    StoredToken,
+    User,
+    Why,
+)
 from storage.sqlite.identities.reads import SqliteLookups, sql
 from storage.sqlite.statements import named
 
@@ -318,6 +328,17 @@ def _edit_user(command: given.EditUser, work: IdentityChange) -> User:
     return _user(command.user_id, command.row_id, work)
 
 
+def _hold_user_key(command: given.HoldUserKey, work: IdentityChange) -> Held:
+    present = work.tables.user_key(command.user_id)
+    if present is not None:
+        return present
+    decisions.hold_user_key(command, work.tables)
+    user, key = _user(command.user_id, command.row_id, work), command.held
+    work.do("insert_custodial_key", key.pubkey, key.ciphertext, work.now)
+    work.do("insert_user_key", key.pubkey, user.id, work.now)
+    return key
+
+
 # what agents keep
 
 
@@ -407,6 +428,7 @@ _WRITES: Final[dict[type, Callable[[Any, IdentityChange], Any]]] = {
     given.RevokeToken: _revoke_token,
     given.UseToken: _use_token,
     given.EditUser: _edit_user,
+    given.HoldUserKey: _hold_user_key,
     given.SetMetadata: _set_metadata,
     given.SetAvatar: _set_avatar,
     given.MarkRead: _mark_read,

@@ -2,7 +2,7 @@
 
 -- name: group
 SELECT
-    number, members, owners, codes, moving, began, id, creator, created_at, type, name, about, picture, banner, private, restricted,
+    number, members, owners, codes, moving, began, listing_due, id, creator, created_at, type, name, about, picture, banner, private, restricted,
     hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended
 FROM groups
 
@@ -92,6 +92,19 @@ WHERE group_number = ? AND standing = 'member' AND roles <> '[]' ORDER BY since 
 -- name: since
 SELECT since FROM group_members WHERE group_number = ? AND pubkey = ?
 
+-- name: every_member
+SELECT m.pubkey || ' ' || g.id, m.standing, m.roles, m.since
+FROM group_members AS m CROSS JOIN groups AS g ON g.number = m.group_number
+
+-- name: every_invite
+SELECT i.code_hash || ' ' || g.id, i.by, i.expires_at, i.uses_left, i.revoked
+FROM group_invites AS i CROSS JOIN groups AS g ON g.number = i.group_number
+
+-- name: moderation_after
+-- The events of groups that change them, public and private ones.
+SELECT group_concat(e.seq) FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.seq > ? AND v.group_number IS NOT NULL
+
 -- name: sizes
 SELECT id, members FROM groups WHERE id IN ({values})
 
@@ -114,8 +127,8 @@ WHERE group_number = ? AND revoked = 0 LIMIT ?
 SELECT lower(hex(id)), group_number FROM events WHERE id IN ({ids}) AND group_number IS NOT NULL
 
 -- name: begins_so
--- The ids of events of a group between two ids; few, since they are random.
-SELECT lower(hex(id)) FROM events WHERE id BETWEEN ? AND ? AND group_number = ?
+-- The ids of events of a group between two ids; few, since they are random. The plus: by these, not by the group.
+SELECT lower(hex(id)) FROM events WHERE id BETWEEN ? AND ? AND +group_number = ?
 
 -- name: answers
 -- What answers these events and belongs to no group: under each key of `entries` what is of a kind that answers. The plus keeps

@@ -62,6 +62,14 @@ ORDER BY k.retired_at IS NOT NULL, k.created_at DESC, k.pubkey LIMIT 1
 -- name: held
 SELECT pubkey, ciphertext, retired_at IS NOT NULL FROM custodial_keys WHERE pubkey = ?
 
+-- name: user_key
+SELECT c.pubkey, c.ciphertext, c.retired_at IS NOT NULL
+FROM users AS u CROSS JOIN user_keys AS k ON k.user_id = u.id CROSS JOIN custodial_keys AS c ON c.pubkey = k.pubkey
+WHERE u.user_id = ? ORDER BY k.created_at, k.pubkey LIMIT 1
+
+-- name: insert_user_key
+INSERT INTO user_keys (pubkey, user_id, custody, created_at) VALUES (?, ?, 'relay', ?)
+
 -- name: count_keys
 SELECT count(*) FROM identity_keys WHERE posting_identity_id = ? AND revoked_at IS NULL
 

@@ -14,10 +14,10 @@ INSERT INTO {table} ({columns}) VALUES {{rows}} ON CONFLICT ({key}) DO UPDATE SE
 DELETE FROM {table} WHERE {places}
 
 -- name: delete_under
-DELETE FROM {table} WHERE {column} IN ({{seqs}})
+DELETE FROM {table} WHERE {column} IN ({{places}})
 
 -- name: delete_named_under
-DELETE FROM {table} WHERE {column} IN ({{seqs}}) RETURNING seq, id
+DELETE FROM {table} WHERE {column} IN ({{places}}) RETURNING seq, id
 
 -- name: add
 -- What a column of VALUES is called, only SQLite knows: column1 is the row's number.
@@ -27,13 +27,13 @@ UPDATE {table} SET
 FROM (VALUES {{rows}}) AS d WHERE {table}.seq = d.column1
 
 -- name: page
--- The next rows in the order of their key, each with the number of the event it is made of.
+-- The next rows in the order of their key, each with the number of the event it is made of, 0 where it is made of none alone.
 SELECT json_group_array(json_array({key}, seq)) FROM (
-    SELECT {key}, seq FROM {table} WHERE ({key}) > ({after}) ORDER BY {key} LIMIT ?
+    SELECT {key}, {seq} AS seq FROM {table} WHERE ({key}) > ({after}) ORDER BY {key} LIMIT ?
 )
 
 -- name: first_page
-SELECT json_group_array(json_array({key}, seq)) FROM (SELECT {key}, seq FROM {table} ORDER BY {key} LIMIT ?)
+SELECT json_group_array(json_array({key}, seq)) FROM (SELECT {key}, {seq} AS seq FROM {table} ORDER BY {key} LIMIT ?)
 
 -- name: number
 SELECT count(*) FROM {table}

@@ -3,7 +3,10 @@
 -- name: events_of_kind
 -- The next events under a key of `entries` and a kind, in the order of the index: columns as in sources.sql, and the place.
 SELECT
-    json_group_array(json_array(e.created_at, e.rank, v.seq, v.received_at, v.expires_at, hex(v.audience))),
+    json_group_array(json_array(
+        e.created_at, e.rank, v.seq, v.received_at, v.expires_at, hex(v.audience),
+        (SELECT g.id FROM groups AS g WHERE g.number = v.group_number)
+    )),
     CAST(group_concat(v.wire, char(10)) AS BLOB)
 FROM (
     SELECT created_at, rank, seq FROM entries
@@ -43,6 +46,9 @@ SELECT value FROM meta WHERE name = 'votes'
 
 -- name: set_whose_votes
 UPDATE meta SET value = ? WHERE name = 'votes'
+
+-- name: set_operators
+UPDATE meta SET value = ? WHERE name = 'operators'
 
 -- name: page_size
 PRAGMA page_size

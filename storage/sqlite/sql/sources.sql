@@ -1,17 +1,27 @@
 -- What rows are made of, each answer in one step. JSON is only how an answer is handed over.
 
 -- name: events
-SELECT json_group_array(json_array(seq, received_at, expires_at, hex(audience))), CAST(group_concat(wire, char(10)) AS BLOB)
+SELECT
+    json_group_array(json_array(
+        seq, received_at, expires_at, hex(audience), (SELECT g.id FROM groups AS g WHERE g.number = group_number)
+    )),
+    CAST(group_concat(wire, char(10)) AS BLOB)
 FROM events WHERE id IN ({ids})
 
 -- name: numbered
-SELECT json_group_array(json_array(seq, received_at, expires_at, hex(audience))), CAST(group_concat(wire, char(10)) AS BLOB)
+SELECT
+    json_group_array(json_array(
+        seq, received_at, expires_at, hex(audience), (SELECT g.id FROM groups AS g WHERE g.number = group_number)
+    )),
+    CAST(group_concat(wire, char(10)) AS BLOB)
 FROM events WHERE seq IN ({seqs})
 
 -- name: newest
 -- Of each key of `entries` and kind the newest event; of equal rank the lowest id.
 SELECT
-    json_group_array(json_array(w.column1, v.seq, v.received_at, v.expires_at, hex(v.audience))),
+    json_group_array(json_array(
+        w.column1, v.seq, v.received_at, v.expires_at, hex(v.audience), (SELECT g.id FROM groups AS g WHERE g.number = v.group_number)
+    )),
     CAST(group_concat(v.wire, char(10)) AS BLOB)
 FROM (VALUES {rows}) AS w CROSS JOIN events AS v ON v.seq = (
     SELECT x.seq FROM entries AS e CROSS JOIN events AS x ON x.seq = e.seq
@@ -26,6 +36,18 @@ SELECT json_group_array(json_array(
 ))
 FROM identity_keys AS k CROSS JOIN posting_identities AS i ON i.id = k.posting_identity_id
 WHERE k.pubkey IN ({pubkeys})
+
+-- name: children
+SELECT json_group_array(id) FROM groups WHERE parent IN ({ids})
+
+-- name: users
+SELECT json_group_array(json_array(pubkey, user_id)) FROM user_keys WHERE pubkey IN ({pubkeys})
+
+-- name: identifiers
+SELECT json_group_array(json_array(lower(hex(id)), identifier)) FROM issue_identifiers WHERE id IN ({ids})
+
+-- name: operators
+SELECT value FROM meta WHERE name = 'operators'
 
 -- name: standings
 SELECT json_group_array(json_array(

@@ -76,8 +76,8 @@ class Place:
         async def write(command: Command[Any]) -> Any:
             return self.writer.execute(command, NOW)
 
-        self.keeping = VectorSettings(self.path / "search", self.store, write, 256, self.trusted)
-        self.engine = SqliteSearch(self.keeping, self.embedder, self.reranker)
+        self.vector_settings = VectorSettings(self.path / "search", self.store, write, 256, self.trusted)
+        self.engine = SqliteSearch(self.vector_settings, self.embedder, self.reranker)
         try:
             await self.engine.open()
         except BaseException:
@@ -256,7 +256,7 @@ async def test_another_model_stops_the_start_and_reembed_takes_it_on(tmp_path):
     place = await Place(tmp_path).open()
     place.put(CAT, DOG)
     await place.embed()
-    other = SqliteSearch(place.keeping, Toy("other", 32))
+    other = SqliteSearch(place.vector_settings, Toy("other", 32))
     with pytest.raises(ModelMismatch, match="reembed"):
         await other.open()
     progress: list[tuple[int, int]] = []
@@ -466,7 +466,7 @@ async def test_a_search_that_was_not_opened_puts_nothing_over_what_was_saved(tmp
     place.put(*(make_event(1, 1, f"word{n}") for n in range(300)))
     await place.embed()
     place.put(*(make_event(2, 1, f"other{n}") for n in range(300)))
-    unopened = SqliteSearch(place.keeping, Toy())
+    unopened = SqliteSearch(place.vector_settings, Toy())
     assert await unopened.reembed() == 300
     await unopened.close()
     await place.close()

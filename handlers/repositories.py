@@ -1,0 +1,16 @@
+"""Git repositories (kinds 30617 and 30618, NIP-34): announced by anybody, each an address of its author and its `d` tag."""
+
+from handlers import addressable
+from handlers.authorship import is_strict
+from relay.errors import Prefix, Reject
+from relay.protocol.admission import Admission, Door
+from relay.protocol.event import Event, first_value
+from relay.protocol.facts import Facts
+
+
+def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
+    """Raises Reject(invalid) without a `d` tag, and for an older version."""
+    admission = addressable.admit(event, facts, now, door)
+    if is_strict(door) and not first_value(event, "d"):
+        raise Reject(Prefix.INVALID, "a repository needs a d tag that names it (NIP-34)")
+    return admission

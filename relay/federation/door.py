@@ -1,0 +1,100 @@
+"""The door by which peers hand events in: the operator's policies, then this process's pipeline, which checks ids and signatures.
+
+Each peer is one client among all others there, so that its events wait for those of nobody else, and nobody's for a flood of its.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from relay.config import PeerPolicy
+from relay.errors import Prefix, Reject
+from relay.federation.store import PublicEvents
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.server.ingest import Ingest
+from relay.server.publishing import Publisher
+from storage.base import Outcome, Reader, Status
+
+AT_ONCE: Final = 256  # events of one peer that are under way
+_AGAIN: Final = 0.05  # seconds until a full pipeline is looked at again
+
+
+class PeerQuota:
+    """So many events an hour, which may come at once; whoever takes more waits. 0 is no limit."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._most = 0
+        self._left = 0.0
+        self._when = clock()
+
+    def configure(self, most: int) -> None:
+        """Another limit from now on."""
+        if most != self._most:
+            self._most, self._left, self._when = most, float(most), self._clock()
+
+    async def take(self, number: int = 1) -> None:
+        """Returns when that many more are within the limit."""
+        wait = self.spend(number)
+        if wait:
+            await asyncio.sleep(wait)
+
+    def spend(self, number: int) -> float:
+        """Count them; in how many seconds they are within the limit."""
+        if not self._most:
+            return 0.0
+        now, a_second = self._clock(), self._most / 3600
+        self._left = min(float(self._most), self._left + (now - self._when) * a_second) - number
+        self._when = now
+        return max(0.0, -self._left / a_second)
+
+
+class PeerDoor(PublicEvents):
+    """relay.federation.store.LocalEvents of one peer in a running relay. `url` is the peer's, the origin of whom it brings."""
+
+    def __init__(self, url: str, reader: Reader, ingest: Ingest, publisher: Publisher, quota: PeerQuota) -> None:
+        super().__init__(reader)
+        self.policy = PeerPolicy()
+        self._url = url
+        self._ingest = ingest
+        self._publisher = publisher
+        self._quota = quota
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def take(self, events: Sequence[Event]) -> list[Outcome]:
+        """As LocalEvents.take."""
+        loop = asyncio.get_running_loop()
+        waiting = []
+        for event in events:
+            answered: asyncio.Future[Outcome] = loop.create_future()
+            await self.hand_in(event, lambda _event, outcome, answered=answered: answered.set_result(outcome))  # type: ignore[misc]
+            waiting.append(answered)
+        return [await answered for answered in waiting]
+
+    async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
+        """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
+        refusal = self._refusal(event)
+        if refusal is not None:
+            answer(event, Outcome(Status.REFUSED, refusal=refusal))
+            return
+        await self._quota.take()
+        await self._slots.acquire()
+        await self._room()
+
+        def answered(event: Event, outcome: Outcome) -> None:
+            self._slots.release()
+            answer(event, outcome)
+
+        self._ingest.submit(event, Door.PEER, int(time.time()), answered, self, origin=self._url)
+
+    async def _room(self) -> None:
+        """Returns when the pipeline has room. Nobody tells when: whoever waits for it looks again."""
+        while not self._ingest.room():  # noqa: ASYNC110
+            await asyncio.sleep(_AGAIN)
+
+    def _refusal(self, event: Event) -> Reject | None:
+        if event.pubkey in self.policy.denied_keys or event.kind in self.policy.denied_kinds:
+            return Reject(Prefix.BLOCKED, "the policy for this peer denies the key or kind")
+        return self._publisher.refuse(event, self._publisher.author(Door.PEER), int(time.time()))

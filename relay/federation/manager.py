@@ -1,0 +1,207 @@
+"""All peers of a running relay: those of the settings' file and those that a command added, started, changed and ended.
+
+A change touches only the peers that it is about. How far each is, is noted in the database about a second after it changed, for all
+together; what a relay that is killed did since is done again, which the peer answers with `duplicate:`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from keys import encoding
+from relay.client.signer import Key, Signer
+from relay.config import PeerSettings
+from relay.federation.addresses import by_url, normal_or_empty
+from relay.federation.door import PeerDoor, PeerQuota
+from relay.federation.peer import PeerRunner
+from relay.federation.peer_memory import PeerMemory
+from relay.federation.progress import PeerRecord
+from relay.federation.session import PeerParts
+from relay.protocol import kinds
+from relay.server.follow import Applied
+from relay.server.ingest import Ingest
+from relay.server.publishing import Publisher
+from relay.server.settings import Settings
+from relay.server.supervision import Faults, Tasks
+from storage.base import Logged, Reader, StorageError
+from storage.commands import Command
+from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow
+
+NOTED: Final = 1.0  # seconds between a change and its note
+CHANGED: Final = "peers"  # the kind of primary row that says which peers there are
+
+log = logging.getLogger("tidings.peers")
+
+_settings: Final = msgspec.json.Decoder(PeerSettings).decode
+
+
+class PeerStore(Reader, KnowsPeers, Protocol):
+    """A reader of the log that also knows the peers."""
+
+
+class FederatedRelay(msgspec.Struct, frozen=True):
+    """The relay that stays in step: where it reads, and the way in. `signer` has its own key."""
+
+    settings: Settings
+    store: PeerStore
+    ingest: Ingest
+    publisher: Publisher
+    execute: Callable[[Command[Any]], Awaitable[Any]]
+    signer: Signer
+    faults: Faults
+
+
+class _Source:
+    """relay.federation.session.LogSource."""
+
+    def __init__(self, relay: FederatedRelay) -> None:
+        self._relay = relay
+
+    @property
+    def upto(self) -> int:
+        """The highest committed seq."""
+        return self._relay.ingest.last_seq
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        """As storage.base.Reader.follow."""
+        return await self._relay.store.follow(after, upto, most)
+
+
+class PeerManager:
+    """Made on the running loop. `open` starts it, `close` ends it; `applied` is to follow the log."""
+
+    def __init__(self, relay: FederatedRelay) -> None:
+        self._relay = relay
+        self._runners: dict[str, PeerRunner] = {}
+        self._records: dict[str, PeerRecord] = {}
+        self._quotas: dict[str, PeerQuota] = {}
+        self._noticed = asyncio.Event()
+        self._look = asyncio.Event()
+        self._look.set()
+        self._looked = asyncio.Event()
+        self._tasks = Tasks(relay.faults)
+
+    async def open(self) -> None:
+        """Begin with the peers there are."""
+        self._tasks.repeat(self._keep, "the peers")
+        self._tasks.repeat(self._note_changes, "the notes of peers")
+        await self._looked.wait()
+
+    def applied(self, applied: Applied) -> None:
+        """A commit of this relay's log."""
+        if applied.anew or any(kind == CHANGED for kind, _ in applied.changes):
+            self._look.set()
+        if applied.events or applied.anew:
+            for runner in self._runners.values():
+                runner.commit(applied.events)
+
+    def reconfigured(self) -> None:
+        """The settings in force have changed."""
+        self._look.set()
+
+    def states(self) -> list[str]:
+        """The state of each peer."""
+        return [record.status.state for record in self._records.values()]
+
+    async def close(self) -> None:
+        """End all sessions and note how far they came. Idempotent."""
+        await self._tasks.close()
+        runners, self._runners = self._runners, {}
+        await asyncio.gather(*(runner.close("stopped") for runner in runners.values()))
+        try:
+            await self._note()
+            for runner in runners.values():
+                await runner.parts.memory.save()
+        except StorageError as error:
+            log.warning("how far the peers are could not be noted: %s", error)
+
+    # which peers there are
+
+    async def _keep(self) -> None:
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            try:
+                await self._apply()
+            except StorageError as error:
+                log.error("the peers could not be looked up: %s", error)
+                await asyncio.sleep(NOTED)
+                self._look.set()
+            self._looked.set()
+
+    async def _apply(self) -> None:
+        """Start, change and end what differs from what is wanted."""
+        listed = by_url(self._relay.settings.config.peers)
+        known = {row.url: row for row in await self._relay.store.peers.all()}
+        if missing := [url for url in listed if url not in known]:
+            await self._relay.execute(KnowPeers(missing))
+            known |= {row.url: row for row in await self._relay.store.peers.all()}
+        wanted = _wanted(listed, known)
+        for url in [url for url, runner in self._runners.items() if wanted.get(url) != runner.settings]:
+            row = known.get(url)
+            await self._runners.pop(url).close("paused" if row is not None and row.paused else "stopped")
+        for url in [url for url in self._records if url not in known]:
+            del self._records[url]
+        for url, row in known.items():
+            record = self._records.setdefault(url, PeerRecord(row, self._noticed.set))
+            self._quota(url).configure(self._relay.settings.config.federation.events_per_hour)
+            if url in wanted and url not in self._runners:
+                self._start(url, wanted[url], record)
+            elif url not in wanted:
+                record.tell(state="paused" if row.paused else "stopped")
+
+    def _quota(self, url: str) -> PeerQuota:
+        return self._quotas.setdefault(url, PeerQuota())
+
+    def _start(self, url: str, settings: PeerSettings, record: PeerRecord) -> None:
+        relay = self._relay
+        if url == normal_or_empty(relay.settings.relay_url):
+            record.tell(state="stopped", last_error="this is this relay itself")
+            return
+        door = PeerDoor(url, relay.store, relay.ingest, relay.publisher, self._quota(url))
+        door.policy = settings.policy
+        memory = PeerMemory(url, relay.store.peers, relay.execute)
+        parts = PeerParts(record, memory, door, _Source(relay))
+        signer = Key(_secret(settings.key)) if settings.key else relay.signer
+        runner = PeerRunner(settings, parts, signer, lambda: relay.settings.config.federation, relay.faults)
+        self._runners[url] = runner
+        runner.start()
+
+    # notes
+
+    async def _note_changes(self) -> None:
+        while True:
+            await self._noticed.wait()
+            await asyncio.sleep(NOTED)
+            self._noticed.clear()
+            try:
+                await self._note()
+            except StorageError as error:
+                log.warning("how far the peers are could not be noted: %s", error)
+                self._noticed.set()
+
+    async def _note(self) -> None:
+        due = [(record, noted) for record in self._records.values() if (noted := record.due()) is not None]
+        if due:
+            await self._relay.execute(NotePeers([noted for _, noted in due]))
+        for record, noted in due:
+            record.noted(noted)
+
+
+def _wanted(listed: dict[str, PeerSettings], known: dict[str, PeerRow]) -> dict[str, PeerSettings]:
+    """The peers to be in step with, by URL: the file's settings hold where both name one; none that is paused."""
+    added = {}
+    for url, row in known.items():
+        if row.settings:
+            try:
+                added[url] = _settings(row.settings)
+            except msgspec.DecodeError as error:
+                log.error("the settings of %s make no sense: %s", url, error)
+    return {url: one for url, one in (added | listed).items() if not (url in known and known[url].paused)}
+
+
+def _secret(text: str) -> bytes:
+    return bytes.fromhex(text if kinds.is_hex(text, 64) else encoding.decode("nsec", text))

@@ -1,0 +1,140 @@
+"""One peer: session after session, with a pause between that grows while nothing comes of them."""
+
+import asyncio
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from relay.client.errors import MAX_WORDS, ClientError
+from relay.client.signer import Signer
+from relay.config import Federation, PeerSettings
+from relay.federation.connection import PeerConnection
+from relay.federation.session import PeerParts, PeerSession, SessionPlan
+from relay.federation.sync import Direction
+from relay.protocol import filter as filters
+from relay.server.follow import LiveEvent
+from relay.server.supervision import Faults
+from storage.base import StorageError
+
+FIRST_PAUSE: Final = 1.0  # seconds
+LAST_PAUSE: Final = 300.0
+
+log = logging.getLogger("tidings.peers")
+
+
+class Pauses:
+    """Pauses that double from one second to five minutes, each cut by up to a half by chance."""
+
+    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+        self._chance = chance
+        self._bound = FIRST_PAUSE
+
+    def next(self) -> float:
+        """Seconds until the next try."""
+        pause = self._bound * (0.5 + self._chance() / 2)
+        self._bound = min(2 * self._bound, LAST_PAUSE)
+        return pause
+
+    def reset(self) -> None:
+        """A session was useful."""
+        self._bound = FIRST_PAUSE
+
+
+def plan_of(settings: PeerSettings) -> SessionPlan:
+    """What is synchronized, by the settings, which were checked."""
+    wanted = tuple(filters.parse(one) for one in settings.filters)
+    return SessionPlan(Direction(settings.direction), wanted, settings.since, settings.backfill)
+
+
+def scope_of(plan: SessionPlan) -> str:
+    """What names the events that a plan is about: for others, what was noted of the peer's place says nothing."""
+    wanted = [filters.to_json(one).decode() for one in plan.filters]
+    parts = (plan.direction.value, plan.since, plan.backfill, wanted)
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+
+
+class PeerRunner:
+    """Made for a peer with these settings, which do not change; `start` and `close` are its life."""
+
+    def __init__(
+        self,
+        settings: PeerSettings,
+        parts: PeerParts,
+        signer: Signer,
+        federation: Callable[[], Federation],
+        faults: Faults,
+    ) -> None:
+        self.settings = settings
+        self.parts = parts
+        self._plan = plan_of(settings)
+        self._signer = signer
+        self._federation = federation
+        self._faults = faults
+        self._session: PeerSession | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; what was noted for other events than these is forgotten."""
+        parts, plan = self.parts, self._plan
+        scope = scope_of(plan)
+        if parts.record.place.scope != scope:
+            from_the_start = plan.backfill and plan.direction is Direction.UP
+            parts.record.begin_anew(scope, 0 if from_the_start else parts.source.upto)
+        self._task = asyncio.create_task(self._run(), name=f"peer {parts.record.url}")
+
+    def commit(self, events: list[LiveEvent]) -> None:
+        """This relay's log took these in."""
+        if self._session is not None:
+            self._session.commit(events)
+
+    async def close(self, state: str) -> None:
+        """End the session; how it stands from now on."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self.parts.record.tell(state=state)
+
+    async def _run(self) -> None:
+        pauses = Pauses()
+        record = self.parts.record
+        while True:
+            record.tell(state="connecting")
+            try:
+                await self.parts.memory.load()
+                reason = await self._meet(pauses)
+            except (ClientError, StorageError) as error:
+                reason = str(error)
+            except Exception as error:
+                self._faults.report(f"the session with {record.url}", error)
+                reason = f"internal error ({type(error).__name__}); the log says more"
+            record.tell(state="waiting", last_error=reason[:MAX_WORDS], last_error_at=int(time.time()))
+            pause = pauses.next()
+            log.info("%s: %s; again in %.0f s", record.url, reason, pause)
+            await asyncio.sleep(pause)
+
+    async def _meet(self, pauses: Pauses) -> str:
+        """One session; why it ended."""
+        record = self.parts.record
+        connection = await PeerConnection.open(record.url, self._signer, allow_private=self.settings.allow_private)
+        session = self._session = PeerSession(connection, self._plan, self.parts, self._federation())
+        try:
+            await session.run()
+        except (ClientError, StorageError) as error:
+            return _reason(connection, str(error))
+        finally:
+            self._session = None
+            record.wasted += connection.wasted
+            if session.was_useful:
+                pauses.reset()
+            await connection.close()
+        return "the session ended"
+
+
+def _reason(connection: PeerConnection, said: str) -> str:
+    """The error, with what the peer told a person where that may explain it."""
+    return f"{said} (it says: {connection.notice})" if connection.notice and connection.notice not in said else said

@@ -1,0 +1,350 @@
+"""One session with a peer, from the open connection to its end.
+
+Down: the live subscription is opened first, so that nothing can fall between; then what was missed since the last contact is
+compared and fetched, with an overlap, and then, now and then, everything is compared at leisure. Up: a place in the log moves on as
+the peer answers; what it cannot take yet waits there. What came from a peer is not offered to it, nor is what it refused before.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from relay.client.errors import Disconnected, Refused
+from relay.client.messages import Closed
+from relay.config import Federation
+from relay.errors import Prefix
+from relay.federation.connection import PeerConnection, PeerSubscription
+from relay.federation.door import PeerDoor
+from relay.federation.peer_memory import PeerMemory
+from relay.federation.progress import PeerRecord
+from relay.federation.sync import Direction, Synchronization, SyncPlan
+from relay.federation.transfers import Downloads, Uploads
+from relay.federation.verdicts import FIRST, Fate, Verdict
+from relay.federation.windows import FAR, WindowDifference
+from relay.protocol.event import Event, parse
+from relay.protocol.filter import Filter, matches
+from relay.server.follow import LiveEvent
+from storage.base import Logged, Outcome, Status
+from storage.peers import DOWN, UP
+
+LOG_PAGE: Final = 200  # events of the log read at once
+MOST_EPHEMERAL: Final = 100  # that wait to be sent
+FRESH: Final = 60  # seconds after which an ephemeral event is not sent any more
+STEADY: Final = 30.0  # seconds between two notes that a live session is in step
+LEISURE: Final = 2.0  # a walk in the background rests that many times as long as it works
+MOST_REST: Final = 5.0  # seconds
+WALK_AGAIN: Final = 600.0  # seconds until a first walk is repeated in which something could not be taken
+
+_TEMPORARY: Final = frozenset((Prefix.ERROR, Prefix.RATE_LIMITED, Prefix.AUTH_REQUIRED))
+
+
+class LogSource(Protocol):
+    """The log of this relay, as far as sessions read it."""
+
+    @property
+    def upto(self) -> int:
+        """The highest committed seq."""
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        """As storage.base.Reader.follow."""
+
+
+class SessionPlan(msgspec.Struct, frozen=True):
+    """What is synchronized with a peer. `since`: nothing older; `backfill`: also what was there before the first contact."""
+
+    direction: Direction
+    filters: tuple[Filter, ...]
+    since: int
+    backfill: bool
+
+
+class PeerParts(msgspec.Struct, frozen=True):
+    """What a peer keeps between its sessions."""
+
+    record: PeerRecord
+    memory: PeerMemory
+    door: PeerDoor
+    source: LogSource
+
+
+class PeerSession:
+    """Made for an open connection; `run` is its whole life, `commit` is called with what this relay's log takes in meanwhile."""
+
+    def __init__(self, connection: PeerConnection, plan: SessionPlan, parts: PeerParts, federation: Federation) -> None:
+        self.was_useful = False  # it came as far as being in step, or moved something
+        self._connection = connection
+        self._plan = plan
+        self._record = record = parts.record
+        self._memory = parts.memory
+        self._door = parts.door
+        self._source = parts.source
+        self._federation = federation
+        self._downloads = Downloads(
+            connection, parts.door, record.counts, received=self._received, not_given=self._not_given
+        )
+        self._ephemeral: deque[LiveEvent] = deque(maxlen=MOST_EPHEMERAL)
+        self._committed = asyncio.Event()
+        self._unsettled: dict[str, int] = {}  # seq of what was offered, by id
+        self._read_upto = record.place.up_seq
+        self._missed = False  # something could not be taken for now
+
+    async def run(self) -> None:
+        """Until the connection ends. Raises Disconnected, Refused, TimedOut, StorageError with the reason; never returns."""
+        work: list[Coroutine[Any, Any, None]] = [self._watch()]
+        if self._plan.direction.is_down:
+            await self._listen()
+            work.append(self._stay_in_step())
+        else:
+            work.append(self._walk_now_and_then())
+        if self._plan.direction.is_up:
+            work.append(self._send_log())
+        tasks = [asyncio.create_task(one) for one in work]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+        raise Disconnected(f"the session with {self._connection.url} ended")
+
+    def commit(self, events: list[LiveEvent]) -> None:
+        """This relay's log took these in."""
+        if self._plan.direction.is_up:
+            self._ephemeral.extend(one for one in events if not one.seq)
+            self._committed.set()
+
+    async def _watch(self) -> None:
+        raise await self._connection.lost()
+
+    # down
+
+    async def _listen(self) -> None:
+        """Open the live subscription."""
+        live = tuple(msgspec.structs.replace(one, limit=0) for one in self._plan.filters)
+        self._live = await self._connection.subscribe(live, self._take_live)
+        end = await self._connection.ended(self._live)
+        if isinstance(end, Closed):
+            refusal = Refused.of(end.words)
+            if refusal.prefix is not Prefix.AUTH_REQUIRED or not await self._connection.authenticated():
+                raise refusal
+            self._live = await self._connection.subscribe(live, self._take_live)
+            end = await self._connection.ended(self._live)
+            if isinstance(end, Closed):
+                raise Refused.of(end.words)
+
+    async def _take_live(self, event: Event) -> None:
+        if self._memory.is_theirs(event.id) or self._memory.is_refused(DOWN, event.id):
+            return
+        self._memory.note_theirs(event.id)
+
+        def answered(event: Event, outcome: Outcome) -> None:
+            self._record.counts.count(outcome)
+            self._received(event, outcome)
+
+        await self._door.hand_in(event, answered)
+
+    def _received(self, event: Event, outcome: Outcome) -> None:
+        """One event of the peer's has its outcome here."""
+        self._memory.note_theirs(event.id)
+        refusal = outcome.refusal
+        if refusal is not None and refusal.prefix in _TEMPORARY:
+            self._missed = True
+        elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
+            self._memory.refuse(DOWN, event.id)
+        if outcome.status is Status.STORED:
+            self.was_useful = True
+            self._record.tell(last_event_at=int(time.time()))
+        self._record.count()
+
+    def _not_given(self, event_id: str) -> None:
+        self._memory.refuse(DOWN, event_id, for_good=False)
+        self._record.count()
+
+    async def _stay_in_step(self) -> None:
+        """Fetch what was missed, then see that the live subscription goes on, and compare everything now and then."""
+        await self._catch_up()
+        walk = asyncio.create_task(self._walk_now_and_then())
+        try:
+            while not walk.done():
+                await asyncio.wait((walk,), timeout=STEADY)
+                self._check_live(self._live)
+                if self._missed and self._record.place.walked_at:
+                    await self._catch_up()
+                elif not self._missed:
+                    self._in_step(int(time.time()))
+            await walk
+        finally:
+            walk.cancel()
+
+    async def _catch_up(self) -> None:
+        begun = int(time.time())
+        self._record.tell(state="catching up")
+        since = max(self._plan.since, (self._record.place.down_at or begun) - self._federation.overlap)
+        self._missed = False
+        for wanted in self._plan.filters:
+            await self._synchronize(wanted, Direction.DOWN, since)
+        if not self._missed:
+            self._in_step(begun)
+
+    def _in_step(self, at: int) -> None:
+        self.was_useful = True
+        self._record.move(down_at=at)
+        self._record.tell(state="in step", in_step_at=at, last_error="")
+
+    def _check_live(self, live: PeerSubscription) -> None:
+        """Raises Refused where the peer has ended the live subscription."""
+        if live.closed is not None:
+            raise Refused.of(live.closed.words)
+
+    # comparing
+
+    async def _walk_now_and_then(self) -> None:
+        """Compare everything, in the background."""
+        if self._plan.direction is Direction.UP:
+            self._record.tell(state="in step", in_step_at=int(time.time()), last_error="")
+        if not self._plan.backfill and not self._record.place.walked_at:
+            self._record.move(walked_at=int(time.time()))
+        gap = self._federation.walk_pause  # at first: what came while there was no connection may be of any time
+        while True:
+            walked_at = self._record.place.walked_at
+            if walked_at:
+                await asyncio.sleep(max(0.0, walked_at + gap - time.time()))
+            await self._walk(at_leisure=bool(walked_at))
+            gap = self._federation.walk_interval or math.inf
+            if not self._record.place.walked_at:
+                await asyncio.sleep(WALK_AGAIN)
+            elif math.isinf(gap):
+                await asyncio.Event().wait()
+
+    async def _walk(self, *, at_leisure: bool) -> None:
+        """Where something could not be taken for now, the first walk is not done: it begins again a while later."""
+        begun = int(time.time())
+        for number in range(self._record.place.walk_filter, len(self._plan.filters)):
+            until = self._record.place.walk_until
+            await self._synchronize(
+                self._plan.filters[number],
+                self._plan.direction,
+                self._plan.since,
+                FAR if until is None else until,
+                walk_filter=number,
+                at_leisure=at_leisure,
+            )
+            self._record.move(walk_filter=number + 1, walk_until=None)
+        is_done = at_leisure or not self._missed
+        self._record.move(walked_at=begun if is_done else 0, walk_filter=0, walk_until=None)
+
+    async def _synchronize(
+        self,
+        wanted: Filter,
+        direction: Direction,
+        since: int,
+        until: int = FAR,
+        *,
+        walk_filter: int | None = None,
+        at_leisure: bool = False,
+    ) -> None:
+        """Compare and move what differs. A walk notes its place, and one `at_leisure` rests between windows."""
+
+        def done(difference: WindowDifference) -> None:
+            if walk_filter is not None and difference.since > since:
+                self._record.move(walk_filter=walk_filter, walk_until=difference.since - 1)
+
+        plan = SyncPlan(
+            wanted,
+            direction,
+            since,
+            until,
+            pages_only=not self._record.status.compares,
+            never_pages=direction is Direction.UP,
+            skip_down=lambda one: self._memory.is_refused(DOWN, one),
+            skip_up=lambda one: self._memory.is_refused(UP, one),
+            rest=_rested if at_leisure else _unrested,
+            done=done,
+        )
+        uploads = Uploads(self._connection, self._record.counts, self._settled)
+        work = Synchronization(self._connection, self._door, plan, self._downloads, uploads)
+        await work.run()
+        if work.found.compares is not self._record.status.compares:
+            self._record.tell(compares=work.found.compares)
+        await self._memory.save()
+
+    # up
+
+    async def _send_log(self) -> None:
+        """Offer what is in the log after the place where the peer is, and what comes."""
+        uploads = Uploads(self._connection, self._record.counts, self._settled)
+        settling = asyncio.create_task(uploads.settle_on())
+        try:
+            sending = asyncio.create_task(self._send(uploads))
+            await asyncio.wait((settling, sending), return_when=asyncio.FIRST_EXCEPTION)
+            for task in (settling, sending):
+                if task.done():
+                    task.result()
+        finally:
+            settling.cancel()
+            sending.cancel()
+            await asyncio.gather(settling, sending, return_exceptions=True)
+
+    async def _send(self, uploads: Uploads) -> None:
+        while True:
+            self._committed.clear()
+            while self._ephemeral:
+                live = self._ephemeral.popleft()
+                if live.audience is None and live.event.created_at >= time.time() - FRESH:
+                    await self._offer(uploads, live.event, live.wire)
+            upto = self._source.upto
+            rows = await self._source.follow(self._read_upto, upto, LOG_PAGE)
+            events = [(row, parse(row.wire)) for row in rows if row.audience is None]
+            for row, event in events:
+                if self._wants(event):
+                    self._unsettled[event.id] = row.seq
+            last = rows[-1].seq if len(rows) == LOG_PAGE else upto
+            self._read_upto = max(self._read_upto, last)
+            for row, event in sorted(events, key=lambda one: one[1].kind not in FIRST):
+                if event.id in self._unsettled:
+                    await self._offer(uploads, event, row.wire)
+            self._move_up()
+            if len(rows) < LOG_PAGE:
+                await self._committed.wait()
+
+    def _wants(self, event: Event) -> bool:
+        if event.created_at < self._plan.since or not any(matches(one, event) for one in self._plan.filters):
+            return False
+        return not self._memory.is_theirs(event.id) and not self._memory.is_refused(UP, event.id)
+
+    async def _offer(self, uploads: Uploads, event: Event, wire: bytes) -> None:
+        await uploads.offer(event, wire)
+
+    def _settled(self, event_id: str, said: Verdict) -> None:
+        """The peer has answered an event for good, or after some tries."""
+        if said.fate is Fate.REFUSED:
+            self._memory.refuse(UP, event_id)
+        elif said.fate in (Fate.TAKEN, Fate.KNOWN):
+            self._memory.note_theirs(event_id)
+            self.was_useful = True
+        if self._unsettled.pop(event_id, None) is not None:
+            self._move_up()
+        self._record.count()
+
+    def _move_up(self) -> None:
+        """The place in the log is before the first event that is not settled."""
+        first = min(self._unsettled.values(), default=self._read_upto + 1)
+        if first - 1 > self._record.place.up_seq:
+            self._record.move(up_seq=first - 1)
+        self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
+
+
+async def _rested(worked: float) -> None:
+    await asyncio.sleep(min(MOST_REST, LEISURE * worked))
+
+
+async def _unrested(_worked: float) -> None:
+    """A first walk is in a hurry."""

@@ -1,0 +1,1 @@
+"""What the events of the control plane say: records of groups, chat messages, issues, repositories."""

@@ -1,0 +1,83 @@
+"""What the relay tells of groups by its own key (39000-39003, 39005), in the transaction that changes them.
+
+Rule: a group has one live announcement of each kind, with the tags that its state gives and for those who may read them now; one
+is said again only where that differs, and each lies after the one before, however fast they follow. The list of members of a
+large group is told at most once a second: until then a mark in the tables says that it is due, which a crash does not lose.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from relay.protocol import kinds
+from relay.protocol.event import Draft
+from relay.protocol.groups import announce
+from relay.protocol.membership import MOST_AHEAD
+from storage.groups import GroupLookups
+from storage.sqlite.groups.reads import GroupRow
+from storage.sqlite.log_rows import Audience, LogRow
+from storage.sqlite.transaction import Transaction
+
+LARGE: Final = announce.MOST_LISTED  # members above which the list may wait
+
+Store = Callable[[Draft, Audience, int], None]  # sign and store it for these, at `now`
+
+
+class Announcements:
+    """Those of one transaction, by the relay's own key."""
+
+    def __init__(self, transaction: Transaction, tables: GroupLookups, pubkey: str, store: Store) -> None:
+        self._transaction = transaction
+        self._tables = tables
+        self._pubkey = pubkey
+        self._store = store
+
+    def follow(self, now: int) -> None:
+        """Announce what the transaction has changed."""
+        for group_id in self._transaction.groups.take_changed():
+            self._announce(group_id, now)
+
+    def go_on(self, now: int) -> bool:
+        """Announce one of the groups that wait, if its time has come; whether any still wait."""
+        waiting = self._transaction.groups.listings_due()
+        for group_id in waiting:
+            if self._announce(group_id, now):
+                return len(waiting) > 1
+        return bool(waiting)
+
+    def _announce(self, group_id: str, now: int) -> bool:
+        """Say what is to be said of a group; whether that was all of it."""
+        row = self._transaction.known.get(group_id)
+        assert row is not None
+        addresses = {kind: kinds.address(kind, self._pubkey, group_id) for kind in announce.ANNOUNCED}
+        versions = self._transaction.require(*(("closed", address) for address in addresses.values())).versions
+        done = True
+        for kind, address in addresses.items():
+            version = versions[address]
+            present = None if version is None else self._transaction.row(version.id)
+            if row.group.ended:
+                if present is not None:
+                    self._transaction.take_row(present)
+            elif self._may_say(kind, row, present, now):
+                self._say(kind, row, present, now)
+            else:
+                done = False
+        self._transaction.groups.set_listing_due(row, not done)
+        return done
+
+    def _may_say(self, kind: int, row: GroupRow, present: LogRow | None, now: int) -> bool:
+        ahead = 0 if kind == announce.MEMBERS and row.members > LARGE else MOST_AHEAD
+        return present is None or present.event.created_at < now + ahead
+
+    def _say(self, kind: int, row: GroupRow, present: LogRow | None, now: int) -> None:
+        members = []
+        if kind == announce.MEMBERS:
+            members = self._tables.members_of(row.group.id, limit=announce.MOST_LISTED)
+        elif kind == announce.ADMINS:
+            members = self._tables.admins_of(row.group.id, limit=announce.MOST_LISTED)
+        created_at = now if present is None else max(now, present.event.created_at + 1)
+        draft = announce.draft(kind, row.group, members, created_at)
+        audience = announce.audience(kind, row.group)
+        if present is None or present.event.tags != draft.tags or present.audience != audience:
+            if present is not None:
+                self._transaction.take_row(present)
+            self._store(draft, audience, now)

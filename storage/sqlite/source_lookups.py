@@ -1,0 +1,155 @@
+"""What derived rows are made of, looked up in SQLite: each function many keys at once, all of which are in what it gives."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any, Final
+
+import msgspec
+
+from relay.protocol.event import parse_known
+from relay.protocol.groups.state import Group, Member
+from relay.protocol.rows import FeedPlace, Live, Owner
+from storage.sqlite import entries
+from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.statements import SIZES, listed, named, padded
+
+Newest = tuple[int, str, str]  # kind, pubkey, about
+_Columns = tuple[int, int, int | None, str, str | None]  # number, received_at, expires_at, audience in hex, group
+_lives: Final = msgspec.json.Decoder(list[_Columns])
+_numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str, str | None]])
+_owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
+_names: Final = msgspec.json.Decoder(tuple[str, ...])
+_pairs: Final = msgspec.json.Decoder(list[tuple[str, str]])
+_standings: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]])
+
+
+def operators(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The keys of those who run this relay."""
+    return _names.decode(connection.execute(named("sources")["operators"]).fetchone()[0])
+
+
+def events(connection: sqlite3.Connection, ids: list[str]) -> dict[str, Live | None]:
+    """The live events with these ids."""
+    known: dict[str, Live | None] = dict.fromkeys(ids)
+    for part in parts(ids):
+        columns, wires = _one(connection, "events", [bytes.fromhex(one) for one in part], "ids")
+        known.update((live.event.id, live) for live in lives_of(_lives.decode(columns), wires))
+    return known
+
+
+def newest(connection: sqlite3.Connection, wanted: list[Newest]) -> dict[Newest, Live | None]:
+    """The newest live event of each kind, key and event that it is about."""
+    known: dict[Newest, Live | None] = dict.fromkeys(wanted)
+    places = [
+        (entries.about(about, pubkey) if about else entries.author(pubkey), kind) for kind, pubkey, about in wanted
+    ]
+    for number, live in _newest_at(connection, places):
+        known[wanted[number]] = live
+    return known
+
+
+def versions(connection: sqlite3.Connection, addresses: list[str]) -> dict[str, Live | None]:
+    """The live event at each address."""
+    known: dict[str, Live | None] = dict.fromkeys(addresses)
+    places = [(entries.address_key(address), int(address.partition(":")[0])) for address in addresses]
+    for number, live in _newest_at(connection, places):
+        known[addresses[number]] = live
+    return known
+
+
+def owners(connection: sqlite3.Connection, pubkeys: list[str]) -> dict[str, Owner | None]:
+    """Whose each key is."""
+    known: dict[str, Owner | None] = dict.fromkeys(pubkeys)
+    for part in parts(pubkeys):
+        (found,) = _one(connection, "owners", part, "pubkeys")
+        for pubkey, identity, number, local, keys in _owners.decode(found):
+            known[pubkey] = Owner(identity, number, bool(local), tuple(keys.split(",")))
+    return known
+
+
+def users(connection: sqlite3.Connection, pubkeys: list[str]) -> dict[str, str]:
+    """The id of the user that each key signs for."""
+    known = {pubkey: f"nostr:{pubkey}" for pubkey in pubkeys}
+    for part in parts(pubkeys):
+        (found,) = _one(connection, "users", part, "pubkeys")
+        known.update(_pairs.decode(found))
+    return known
+
+
+def groups(connection: sqlite3.Connection, ids: list[str]) -> dict[str, Group | None]:
+    """The groups with these ids."""
+    found = KnownGroups(connection).find(ids)
+    return {group_id: None if row is None else row.group for group_id, row in found.items()}
+
+
+def members(connection: sqlite3.Connection, keys: list[str]) -> dict[str, Member | None]:
+    """How a key stands to a group, by `member_key`."""
+    return KnownGroups(connection).members(keys)
+
+
+def identifiers(connection: sqlite3.Connection, ids: list[str]) -> dict[str, str | None]:
+    """What each issue is called."""
+    known: dict[str, str | None] = dict.fromkeys(ids)
+    for part in parts(ids):
+        (found,) = _one(connection, "identifiers", [bytes.fromhex(one) for one in part], "ids")
+        known.update(_pairs.decode(found))
+    return known
+
+
+def standings(connection: sqlite3.Connection, ids: list[str]) -> dict[str, FeedPlace | None]:
+    """The row of the feed that each event has."""
+    known: dict[str, FeedPlace | None] = dict.fromkeys(ids)
+    for part in parts(ids):
+        (found,) = _one(connection, "standings", [bytes.fromhex(one) for one in part], "ids")
+        for event_id, seq, table in _standings.decode(found):
+            known[event_id] = None if table is None else FeedPlace(table, seq)
+    return known
+
+
+def children(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterator[str]:
+    """The events that stand under these."""
+    for part in parts(list(ids)):
+        (found,) = _one(connection, "children", part, "ids")
+        yield from _names.decode(found)
+
+
+def _newest_at(connection: sqlite3.Connection, places: Sequence[tuple[bytes, int]]) -> Iterator[tuple[int, Live]]:
+    """The newest event under each key of `entries` and kind, by its number among them."""
+    for start, part in zip(count(0, SIZES[-1]), parts(list(places)), strict=False):
+        values = [(start + n, key, kind) for n, (key, kind) in enumerate(part)]
+        columns, wires = _one(connection, "newest", values, "rows", "(?, ?, ?)")
+        found = _numbered.decode(columns)
+        lives = lives_of([fields[1:] for fields in found], wires)
+        yield from zip((fields[0] for fields in found), lives, strict=True)
+
+
+def _one(connection: sqlite3.Connection, name: str, values: Sequence[Any], field: str, group: str = "?") -> Any:
+    """The one row of a statement over a list of values, tuples where `group` holds several."""
+    some = padded(list(values))
+    sql = listed(named("sources")[name], (field, len(some)), group=group)
+    flat = some if group == "?" else [value for row in some for value in row]
+    return connection.execute(sql, flat).fetchone()
+
+
+def numbered(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[Live]:
+    """The live events with these numbers."""
+    for part in parts(list(seqs)):
+        some = padded(part)
+        columns, wires = connection.execute(listed(named("sources")["numbered"], ("seqs", len(some))), some).fetchone()
+        yield from lives_of(_lives.decode(columns), wires)
+
+
+def lives_of(columns: Iterable[_Columns], wires: bytes | None) -> list[Live]:
+    """Events as an answer has them: the columns of each, and their JSON by lines."""
+    bodies = [] if wires is None else wires.split(b"\n")
+    return [
+        Live(seq, parse_known(wire), received_at, expires_at, bytes.fromhex(audience) or None, group)
+        for (seq, received_at, expires_at, audience, group), wire in zip(columns, bodies, strict=True)
+    ]
+
+
+def parts(values: list[Any]) -> Iterator[list[Any]]:
+    """A list in parts that a statement takes."""
+    most = SIZES[-1]
+    return (values[start : start + most] for start in range(0, len(values), most))

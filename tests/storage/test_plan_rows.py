@@ -1,0 +1,230 @@
+"""The rows of the control plane are a function of the live events and of the primary tables, whatever came in whatever order."""
+
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from handlers.rows import PROJECTIONS
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from storage.commands import Sweep
+from storage.sqlite import projections, rebuilding
+from tests.factories import keypair, make_event
+from tests.storage.feed_logs import rebuild, write
+from tests.storage.plan_logs import OPERATOR, open_log
+from tests.storage.plan_model import TABLES, ordered, plane, rows, tables
+
+START = 1000
+NOW = START + 9
+RELAXED = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+GROUPS = ("org", "other", "proj", "side", "room", "chat")
+TYPES = {"org": "organization", "other": "organization", "proj": "project", "side": "project"}
+PUBKEYS = [keypair(n).pubkey for n in range(1, 5)]
+ADDRESSES = [f"30617:{PUBKEYS[0]}:tides", f"30617:{PUBKEYS[1]}:sand"]
+CONTENTS = [
+    "",
+    "[]",
+    '{"plan":"pro","credits":5,"system_prompt":"s","default_tools":["a"],"is_archived":true,"agent_slug":"x","is_shared":true}',
+    '{"plan":7,"credits":-1,"default_model":"m","autopilot_plan":"p","autopilot_plan_updated_at":9,"metadata":{"a":[1]}}',
+    '{"name":"Pilot","sort_order":3,"is_default":true,"supports_tools":false,"agent_type":"coder","created_at":3}',
+]
+ISSUE_TAGS: list[tuple[tuple[str, ...], ...]] = [
+    (("subject", "A title"),),
+    (("subject", "Other"), ("t", "bug"), ("t", "bug"), ("t", "ui"), ("priority", "high"), ("due", "77")),
+    (("rank", "0a"), ("priority", "whatever")),
+    (("p", PUBKEYS[1], "", "assignee"),),
+    (("p", PUBKEYS[2]),),
+]
+MESSAGE_TAGS: list[tuple[tuple[str, ...], ...]] = [
+    (),
+    (),
+    (("role", "assistant"), ("finish_reason", "stop"), ("usage", "10", "2", "0.25")),
+    (("tool_invocations", '[{"a":1}]'), ("parts", "[]"), ("annotations", "[1,2]"), ("usage", "", "3")),
+    (("expiration", str(NOW + 2)),),
+]
+
+_keys = st.integers(1, 4)
+_times = st.integers(START, NOW)
+_groups = st.sampled_from(GROUPS)
+
+
+def begin(group: str, *tags: tuple[str, ...], key: int = 1) -> Event:
+    """The event that begins a group."""
+    return make_event(key, 9007, "", [("h", group), ("type", TYPES.get(group, "thread")), *tags], START)
+
+
+FOUNDING = [begin(group, *([("private",)] if group == "chat" else []), key=n % 3 + 1) for n, group in enumerate(GROUPS)]
+
+
+@st.composite
+def moderation(draw: st.DrawFn) -> list[Event]:
+    """What changes groups: these stay in their order."""
+    some = []
+    for _ in range(draw(st.integers(0, 8))):
+        group, kind = draw(_groups), draw(st.sampled_from([9000, 9000, 9001, 9002, 9002, 9002, 9008]))
+        tags: list[tuple[str, ...]] = [("h", group)]
+        if kind in (9000, 9001):
+            tags.append(("p", draw(st.sampled_from(PUBKEYS)), *draw(st.sampled_from([(), ("owner",), ("admin",)]))))
+        elif kind == 9002:
+            tags += draw(
+                st.sampled_from([[], [("name", "N"), ("about", "a")], [("picture", "https://a.example/x.png")]])
+            )
+            tags += draw(st.sampled_from([[], [("private",)]]))
+            parents = [one for one in GROUPS[:4] if one != group and (TYPES.get(group) != TYPES[one])]
+            tags += draw(
+                st.sampled_from([[], *([("parent", one)] for one in parents if TYPES.get(group) != "organization")])
+            )
+        some.append(make_event(draw(_keys), kind, "", tags, draw(_times)))
+    return some
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> list[Event]:
+    """Events that belong together, in groups and outside, and what removes them."""
+
+    def where() -> list[tuple[str, ...]]:
+        return draw(st.sampled_from([[], *([("h", group)] for group in GROUPS)]))
+
+    issues = [
+        make_event(
+            draw(_keys),
+            1621,
+            draw(st.sampled_from(["text", "line\nmore"])),
+            [
+                *where(),
+                *draw(st.sampled_from([[], *([("a", one)] for one in ADDRESSES)])),
+                *draw(st.sampled_from(ISSUE_TAGS)),
+            ],
+            draw(_times),
+        )
+        for _ in range(draw(st.integers(1, 3)))
+    ]
+    pool = list(issues)
+    for _ in range(draw(st.integers(0, 8))):
+        kind = draw(st.sampled_from([1010, 1010, 1630, 1631, 1632, 1633]))
+        issue = draw(st.sampled_from(issues))
+        place = draw(st.sampled_from([[tag for tag in issue.tags if tag[0] == "h"], where()]))
+        named = [("e", one.id, "", "root") for one in draw(st.permutations([issue, draw(st.sampled_from(issues))]))]
+        tags = draw(st.sampled_from(ISSUE_TAGS)) if kind == 1010 else ()
+        pool.append(make_event(draw(_keys), kind, "edited", [*place, *named, *tags], draw(_times)))
+    for _ in range(draw(st.integers(0, 6))):
+        tags = [*where(), *draw(st.sampled_from(MESSAGE_TAGS))]
+        pool.append(make_event(draw(_keys), 9, draw(st.sampled_from(["hi", ""])), tags, draw(_times)))
+    for _ in range(draw(st.integers(0, 6))):
+        group = draw(_groups)
+        links = [("a", one) for one in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2))]
+        links += [("e", one.id, "", "issue") for one in draw(st.lists(st.sampled_from(issues), max_size=2))]
+        names = [
+            [("d", group), ("h", group)],
+            [("d", "agent:pilot"), ("h", group)],
+            [("d", "agent:pilot")],
+            [("d", group)],
+        ]
+        content = draw(st.sampled_from(CONTENTS))
+        pool.append(make_event(draw(_keys), 30078, content, [*draw(st.sampled_from(names)), *links], draw(_times)))
+    for _ in range(draw(st.integers(0, 4))):
+        kind, name = draw(st.sampled_from([30617, 30617, 30618])), draw(st.sampled_from(["tides", "sand", ""]))
+        tags = [
+            ("web", "ftp://x.example", "https://github.com/alice/tides.git"),
+            ("clone", "https://a.example/x", "https://gitlab.com/a/b"),
+            ("maintainers", PUBKEYS[2], PUBKEYS[3]),
+            ("HEAD", "ref: refs/heads/main"),
+            ("HEAD", "main"),
+        ]
+        some = draw(st.lists(st.sampled_from(tags), max_size=3, unique=True))
+        pool.append(make_event(draw(_keys), kind, "", [("d", name), *where(), *some], draw(_times)))
+    for _ in range(draw(st.integers(0, 4))):
+        doomed = draw(st.sampled_from(pool))
+        key = next(n for n in range(1, 5) if keypair(n).pubkey == doomed.pubkey)
+        pool.append(make_event(key, 5, "", [("e", doomed.id)], draw(_times)))
+    return pool
+
+
+@RELAXED
+@given(pools(), moderation(), st.data())
+def test_rows_are_what_the_obvious_model_makes_of_the_live_events(
+    pool: list[Event], changes: list[Event], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        writer = open_log(directory)
+        try:
+            write(writer, FOUNDING, Door.IMPORT, NOW)
+            left = {"pool": list(data.draw(st.permutations(pool))), "changes": list(changes)}
+            while left["pool"] or left["changes"]:
+                way = data.draw(st.sampled_from([one for one, some in left.items() if some]))
+                size = data.draw(st.integers(1, len(left[way])))
+                batch, left[way] = left[way][:size], left[way][size:]
+                with mock.patch.object(projections, "AT_ONCE", data.draw(st.sampled_from([1, 2, 1000]))):
+                    write(writer, batch, Door.IMPORT, NOW)
+                assert ordered(tables(directory)) == ordered(rows(plane(directory)))
+            writer.execute(Sweep(100), NOW + 2)
+            right = ordered(tables(directory))
+            assert right == ordered(rows(plane(directory)))
+            assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+            for wrong in data.draw(st.lists(st.sampled_from(WRONG), max_size=3, unique=True)):
+                writer.connection.execute(wrong)
+            damaged = ordered(tables(directory)) != right
+            assert bool(list(rebuilding.problems(writer.connection, PROJECTIONS))) or not damaged
+            with mock.patch.object(rebuilding, "AT_ONCE", data.draw(st.integers(1, 4))):
+                rebuild(writer)
+            assert ordered(tables(directory)) == right
+            assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+        finally:
+            writer.close()
+
+
+WRONG = [
+    "DELETE FROM organizations",
+    "UPDATE organizations SET plan = 'forged'",
+    "INSERT INTO organizations VALUES ('x', 'x', NULL, 'x', 1, 1, 1, 'x')",
+    "DELETE FROM organization_members",
+    "INSERT INTO organization_members VALUES ('x', 'y', 'z', 'owner', '[]', 1)",
+    "UPDATE projects SET organization_id = 'x'",
+    "DELETE FROM projects",
+    "UPDATE threads SET updated_at = updated_at + 1",
+    "INSERT INTO threads SELECT 'x', user_id, NULL, NULL, NULL, NULL, 0, 1, 1, 0, '' FROM threads LIMIT 1",
+    "DELETE FROM repos",
+    "UPDATE repos SET name = 'forged'",
+    "DELETE FROM project_repos",
+    "INSERT INTO project_repos VALUES ('proj', 'x', 1)",
+    "DELETE FROM issue_threads",
+    "INSERT INTO issue_threads VALUES ('room', 'x', 1)",
+    "DELETE FROM message_rows WHERE seq % 2",
+    "UPDATE message_rows SET content = 'forged'",
+    "INSERT INTO message_rows SELECT seq + 1000, id, group_id, pubkey, 1, NULL, '', NULL, 1, 1, 1.5, NULL, NULL, NULL, '' "
+    "FROM message_rows",
+    "UPDATE issue_rows SET status_id = 'forged'",
+    "DELETE FROM issue_rows",
+    "DELETE FROM agents",
+    "INSERT OR IGNORE INTO agents VALUES ('x', '', 1, '', '', '', NULL, 1, 1, 1, 1, 1, 1, 1, NULL)",
+]
+
+
+@RELAXED
+@given(pools(), st.data())
+def test_two_orders_of_arrival_end_in_the_same_rows(pool: list[Event], data: st.DataObject) -> None:
+    found = []
+    for order in (pool, data.draw(st.permutations(pool))):
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            writer = open_log(directory)
+            write(writer, FOUNDING, Door.IMPORT, NOW)
+            for event in order:
+                write(writer, [event], Door.IMPORT, NOW)
+            writer.close()
+            made = tables(directory)
+            for row in (row for table in TABLES for row in made[table]):
+                row.pop("seq", None)
+                row.pop("identifier", None)  # given out in the order of arrival
+            found.append(ordered(made))
+    assert found[0] == found[1]
+
+
+def test_the_operator_is_among_the_test_keys() -> None:
+    assert keypair(OPERATOR).pubkey in PUBKEYS
