@@ -288,6 +288,19 @@ class IdentitySettings(Section, frozen=True):
     ] = ""
 
 
+class WebhookSettings(Section, frozen=True):
+    """Webhooks: where identities are told of what is new for them, by requests that the relay makes."""
+
+    per_identity: Annotated[Count, Meta(description="webhooks of one identity; 0: none are taken", extra=LIVE)] = 5
+    private_addresses: Annotated[
+        bool,
+        Meta(
+            description="deliver also over http, and to addresses that are not public, such as this machine's own network",
+            extra=LIVE,
+        ),
+    ] = False
+
+
 class Search(Section, frozen=True):
     """Knowledge and search: what is searched, how texts are cut, which model makes the vectors."""
 
@@ -361,8 +374,8 @@ class GroupSettings(Section, frozen=True):
     late_publication: Annotated[
         Seconds,
         Meta(
-            description="seconds that an event of a group may lie in the past when it comes; clients edit a message by publishing "
-            "it again with its old time; 0: any"
+            description="seconds that an event of a group may lie in the past when a client brings it; who has deleted one of the "
+            "same kind and time may publish that time again, as clients do to edit; 0: any"
         ),
     ] = 7 * 86_400.0
     livekit_url: Annotated[
@@ -454,6 +467,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rates: Rates = msgspec.field(default_factory=Rates)
     identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
     groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
+    webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     search: Search = msgspec.field(default_factory=Search)
     federation: Federation = msgspec.field(default_factory=Federation)
     peers: list[PeerSettings] = []

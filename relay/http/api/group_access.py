@@ -100,14 +100,15 @@ async def act(
     there: GroupStanding,
     kind: int,
     tags: list[list[str]],
-    content: str = "",
     *,
+    content: str = "",
     by: str | None = None,
     message: str = "",
 ) -> GroupActAnswer:
     """Sign and publish something in a group, with the key `by` or the one that is a member.
 
-    Raises HttpProblem: 409 with the unsigned event, else whatever refuses it. `message` is for where the relay says nothing of its own. What is so already is no failure, and `event` null then.
+    Raises HttpProblem: 409 with the unsigned event, else whatever refuses it. `message` is for where the relay says nothing
+    of its own. What is so already is no failure, and `event` null then.
     """
     draft = Draft(kind, [["h", there.group.id], *tags], content, common.now())
     event, outcome = await publishing.act_and_hear(hub, principal, draft, by=by or there.key)

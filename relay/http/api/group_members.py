@@ -55,7 +55,7 @@ class MemberPage(msgspec.Struct, frozen=True, kw_only=True):
 class PutMemberBody(Body, WhoBody, frozen=True):
     """Somebody to take in, or whose roles to set: these and no others."""
 
-    roles: Annotated[list[str], Meta(examples=[["moderator"]])] = []
+    roles: Annotated[list[str], Meta(examples=[["moderator"]])] = msgspec.field(default_factory=list)
 
 
 class InviteInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What is said in a group: messages (kind 9, NIP-C7), threads (kind 11, NIP-7D) and answers to them (kind 1111), reactions (kind 7).
+"""What is said in a group: messages (kind 9, NIP-C7), threads (kind 11, NIP-7D), answers to them (kind 1111), reactions (kind 7).
 
 What a private group holds is read by its members only, on every route; a group's threads that everybody reads are also posts.
 """
@@ -165,7 +165,7 @@ async def create_message(
         kind, tags = _answering(above)
     named = {tag[1] for tag in tags if tag[0] == "p"}
     tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in named]
-    done = await group_access.act(hub, principal, there, kind, tags, data.content)
+    done = await group_access.act(hub, principal, there, kind, tags, content=data.content)
     assert done.event is not None  # a held key never signs the same twice
     (shown,) = await described(hub, [done.event], there)
     return GroupMessageAnswer(message=shown)
@@ -201,7 +201,7 @@ async def react(
     there = await group_access.read(hub, group_id, principal)
     target = await find(hub, there, message_id)
     tags = [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", str(target.kind)]]
-    return await group_access.act(hub, principal, there, kinds.REACTION, tags, content, message="Reacted")
+    return await group_access.act(hub, principal, there, kinds.REACTION, tags, content=content, message="Reacted")
 
 
 @delete(

@@ -280,7 +280,7 @@ async def join(hub: RunningRelay, principal: Principal, there: GroupStanding, as
     if there.is_member:
         return GroupActAnswer(message="already a member of this group")
     tags = [["code", asked.code]] if asked.code else []
-    return await group_access.act(hub, principal, there, JOIN_REQUEST, tags, asked.reason)
+    return await group_access.act(hub, principal, there, JOIN_REQUEST, tags, content=asked.reason)
 
 
 @post(f"{GROUP}/leave", tags=TAGS, summary="Leave a group", status_code=200)
