@@ -189,7 +189,7 @@ async def list_invites(group_id: GroupPath, principal: GivenPrincipal, hub: Give
 
 @post(f"{GROUP}/invites", tags=TAGS, summary="Make an invite code")
 async def create_invite(
-    group_id: GroupPath, data: JSONBody[NewInvite | None], principal: GivenPrincipal, hub: GivenHub
+    group_id: GroupPath, principal: GivenPrincipal, hub: GivenHub, data: JSONBody[NewInvite | None] = None
 ) -> InviteAnswer:
     """Make a code with which one joins, however closed the group is."""
     asked = data or NewInvite()

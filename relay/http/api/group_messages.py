@@ -188,11 +188,12 @@ async def delete_message(
 
 @post(f"{GROUP}/messages/{{message_id:str}}/reactions", tags=TAGS, summary="React to a message of a group")
 async def react(
+    *,
     group_id: GroupPath,
     message_id: MessagePath,
-    data: JSONBody[NewReaction | None],
     principal: GivenPrincipal,
     hub: GivenHub,
+    data: JSONBody[NewReaction | None] = None,
 ) -> GroupActAnswer:
     """React to a message; the same from you twice counts once."""
     content = (data or NewReaction()).content

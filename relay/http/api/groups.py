@@ -259,7 +259,7 @@ async def delete_group(group_id: GroupPath, principal: GivenPrincipal, hub: Give
 
 @post(f"{GROUP}/join", tags=TAGS, summary="Join a group", status_code=200)
 async def join_group(
-    group_id: GroupPath, data: JSONBody[GroupJoin | None], principal: GivenPrincipal, hub: GivenHub
+    group_id: GroupPath, principal: GivenPrincipal, hub: GivenHub, data: JSONBody[GroupJoin | None] = None
 ) -> GroupActAnswer:
     """Become a member; where the group is closed, or somebody removed you, by an invite `code`. A member stays one."""
     asked = data or GroupJoin()
