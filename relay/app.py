@@ -395,6 +395,7 @@ async def serve(
     `ready` is given what to tell a person once the port is open. Raises ConfigError and StorageError before that.
     """
     from relay.http import app as http  # commands that open no port need not load it
+    from relay.http.deliveries import delivering
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     sock = listener.bind(config)
@@ -402,6 +403,7 @@ async def serve(
         async with (
             core(config, listener.url_of(sock, "ws")) as site,
             embedding(site),
+            delivering(site),
             federating(site) as peers_reconfigured,
         ):
 

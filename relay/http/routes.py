@@ -25,6 +25,7 @@ from relay.http.api import (
     tokens,
     users,
     votes,
+    webhooks,
 )
 
 ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
@@ -110,6 +111,10 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     notifications.read_by_post,
     notifications.home,
     heartbeat.heartbeat,
+    webhooks.list_webhooks,
+    webhooks.add_webhook,
+    webhooks.remove_webhook,
+    webhooks.resume_webhook,
     search.search,
     search.search_of,
     search.search_agents,
