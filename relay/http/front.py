@@ -68,7 +68,7 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
         extra = list(API_CORS if api else ())  # headers of this answer; a route adds the rate of whoever asks
         scope = {**scope, rates.TOLD: extra}  # type: ignore[assignment]
         if scope["path"].startswith(ENCODED):
-            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}  # type: ignore[assignment]
+            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
         send = _with_headers(send, extra)
         if method == "HEAD":
             scope = {**scope, "method": "GET"}

@@ -291,10 +291,8 @@ async def leave_group(group_id: GroupPath, principal: GivenPrincipal, hub: Given
 
 async def leave(hub: RunningRelay, principal: Principal, there: GroupStanding) -> GroupActAnswer:
     """Leave (9022), with every key of the identity that is in the group; who is none is told so."""
-    if not there.is_member:
-        return GroupActAnswer(message="not a member of this group")
-    answer = GroupActAnswer(message="")
-    while there.is_member:
+    answer = GroupActAnswer(message="not a member of this group")
+    for _ in range(len(there.places)):
         answer = await group_access.act(hub, principal, there, LEAVE_REQUEST, [])
         places = {pubkey: member for pubkey, member in there.places.items() if pubkey != there.key}
         there = msgspec.structs.replace(there, places=places)

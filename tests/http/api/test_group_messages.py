@@ -135,7 +135,10 @@ ROUTES = [
     ("POST", "/messages/{message}/reactions", None),
     ("DELETE", "/messages/{message}/reactions", None),
 ]
-OF_WHAT_IT_IS = {("GET", ""), ("POST", "/leave")}  # a private group that is not hidden is known of, and not being in it is no fault
+OF_WHAT_IT_IS = {
+    ("GET", ""),
+    ("POST", "/leave"),
+}  # a private group that is not hidden is known of, and not being in it is no fault
 
 
 @pytest.fixture
@@ -148,8 +151,9 @@ async def secret(alice):
     return {"message": said["id"], "code": code}
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
-async def test_a_private_group_tells_outsiders_nothing_on_any_route(api, alice, secret, method, path, body):
+@pytest.mark.parametrize("route", ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
+async def test_a_private_group_tells_outsiders_nothing_on_any_route(api, alice, secret, route):
+    method, path, body = route
     mallory = await api.registered("mallory")
     for who, status in ((mallory, 403), (api, 401)):
         answer = await who.send(method, "groups/secret" + path.format(**secret), body)
@@ -161,8 +165,9 @@ async def test_a_private_group_tells_outsiders_nothing_on_any_route(api, alice, 
     assert [one["agent"] for one in (await alice.get("groups/secret/members"))["members"]] == ["alice"]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
-async def test_a_hidden_group_is_not_there_for_outsiders(api, alice, secret, method, path, body):
+@pytest.mark.parametrize("route", ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
+async def test_a_hidden_group_is_not_there_for_outsiders(api, alice, secret, route):
+    method, path, body = route
     await alice.told("PATCH", "groups/secret", {"hidden": True})
     mallory = await api.registered("mallory")
     answer = await mallory.send(method, "groups/secret" + path.format(**secret), body)
@@ -188,9 +193,10 @@ async def test_who_was_removed_reads_nothing_any_more(api, alice, bob, secret):
 
 
 @pytest.mark.parametrize("token", ["tda_" + "0" * 64, "tdi_" + "0" * 64, "nonsense"])
-@pytest.mark.parametrize(("method", "path"), [("GET", "groups"), ("GET", "groups/secret/messages"), ("POST", "groups")])
-async def test_wrong_tokens_are_refused(api, alice, secret, token, method, path):
-    answer = await api.send(method, path, {"name": "x"}, authorization=f"Bearer {token}")
+@pytest.mark.parametrize("route", [("GET", "groups"), ("GET", "groups/secret/messages"), ("POST", "groups")])
+@pytest.mark.usefixtures("secret")
+async def test_wrong_tokens_are_refused(api, token, route):
+    answer = await api.send(*route, {"name": "x"}, authorization=f"Bearer {token}")
     assert answer.status_code in (401, 403)
 
 

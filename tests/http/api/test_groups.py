@@ -111,7 +111,9 @@ async def test_a_closed_group_opens_by_a_code_once(alice, bob, api):
 async def test_codes_are_listed_for_those_who_invite_and_revoked(alice, bob, api):
     carol = await api.registered("carol")
     await begun(alice, id=NAMES, closed=True)
-    made = (await alice.told("POST", f"groups/{NAMES}/invites", {"uses": None, "days": 2, "code": "a/b c"}, 201))["invite"]
+    made = (await alice.told("POST", f"groups/{NAMES}/invites", {"uses": None, "days": 2, "code": "a/b c"}, 201))[
+        "invite"
+    ]
     assert made["expires_at"] is not None
     await bob.told("POST", f"groups/{NAMES}/join", {"code": "a/b c"})
     listed = (await alice.get(f"groups/{NAMES}/invites"))["invites"]
@@ -140,7 +142,9 @@ async def test_members_their_roles_and_removal(alice, bob, api):
     assert await carol.refused(403, "DELETE", f"groups/{NAMES}/members/bob") == "restricted"
     assert (await bob.told("DELETE", f"groups/{NAMES}/members/carol"))["event"]["kind"] == 9001
     assert await carol.refused(403, "POST", f"groups/{NAMES}/join") == "restricted"
-    await alice.told("POST", f"groups/{NAMES}/members", {"pubkey": next(m for m in listed if m["agent"] == "carol")["pubkey"]})
+    await alice.told(
+        "POST", f"groups/{NAMES}/members", {"pubkey": next(m for m in listed if m["agent"] == "carol")["pubkey"]}
+    )
     assert (await carol.get(f"groups/{NAMES}"))["group"]["your_roles"] == []
     for body in ({}, {"agent": "bob", "pubkey": "0" * 64}, {"pubkey": "no"}):
         assert await alice.refused(400, "POST", f"groups/{NAMES}/members", body) == "invalid"
