@@ -21,7 +21,7 @@ from relay.server.follow import Applied
 from relay.server.memberships import Known, Memberships, SessionHolder, readers_of
 from relay.server.private_groups import PrivateGroups, named, private_among
 from relay.server.supervision import Faults
-from storage.base import PrimaryTables, Readers
+from storage.base import PrimaryTables, Readers, StorageError
 from storage.groups import GroupLookups
 from storage.identities.types import Lookups
 
@@ -155,9 +155,12 @@ class ReadAccess:
 
     def try_begin_anew(self) -> bool:
         """As `begin_anew`, at once where that takes but a moment; whether that was done."""
-        done = self._memberships.try_begin_anew()
-        if done:
-            self._end(self._groups.all_named())
+        try:
+            done = self._memberships.try_begin_anew()
+            if done:
+                self._end(self._groups.all_named())
+        except StorageError:
+            return False
         return done
 
     async def begin_anew(self) -> None:

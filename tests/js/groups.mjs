@@ -72,7 +72,7 @@ const libraries = {
                 done(found); // when a subscription is refused, this comes first, and the reason at once after it
                 subscription.close();
               }, 0),
-            onclose: (reasons) => done({ closed: [reasons].flat().join(" ") }),
+            onclose: (reasons) => done({ closed: [reasons].flat().map((each) => each?.reason ?? each).join(" ") }),
           });
         }),
       watch: (filter, { event, closed }) =>
@@ -81,7 +81,7 @@ const libraries = {
             onauth,
             onevent: event,
             oneose: () => ready(true),
-            onclose: (reasons) => closed([reasons].flat().join(" ")),
+            onclose: (reasons) => closed([reasons].flat().map((each) => each?.reason ?? each).join(" ")),
           });
         }),
     };

@@ -12,7 +12,7 @@ from relay.config import Config
 from relay.protocol.event import Event
 from relay.protocol.negentropy import ItemSet, Reconciliation
 from relay.roles.messages import Behind
-from relay.server import memberships, private_groups, queries
+from relay.server import follow, memberships, private_groups, queries
 from relay.server.hub import Hub
 from storage.base import StorageError
 from storage.commands import CountRows
@@ -463,6 +463,7 @@ async def test_a_change_that_cannot_be_read_shuts_and_is_read_later(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memberships, "AGAIN", 0)
+    await place.write()
     bob = await known(place.hub, BOB)
     look = place.log.ask_here
 
@@ -491,6 +492,23 @@ async def test_after_commits_were_missed_everything_is_looked_up_before_what_cam
     closed = await alice.next()
     assert closed[:2] == ["CLOSED", "named"]
     assert alice.pending() == []
+
+
+async def test_a_database_that_fails_when_everything_is_looked_up_is_asked_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_AGAIN", 0)
+    bob = await known(place.hub, BOB)
+    await ask(bob, {"kinds": [9]}, name="broad")
+    await place.write()
+    place.log.put_member(BOB.pubkey, PRIVATE)
+    place.log.written.changes.clear()
+    place.log.failure = StorageError("the disk is away")
+    place.hub.log.behind(Behind())
+    await asyncio.sleep(0)
+    place.log.failure = None
+    await place.say("to Bob")
+    assert (await bob.next())[2]["content"] == "to Bob"
 
 
 # fronts
