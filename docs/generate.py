@@ -22,7 +22,7 @@ A setting has one name, `section.field`, and four places; the later wins:
 
 An unknown name or a value that cannot be used stops the start and is named. `tidings config` prints the values in force.
 Settings marked *live* change on SIGHUP; the others at the next start. What a limit does to clients is advertised in NIP-11
-and on the relay's page.
+and on the relay's page. Peers stand in `[[peers]]`, see [federation.md](federation.md).
 """
 
 NIPS_HEAD = """\

@@ -43,9 +43,10 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import PrimaryWriter, Reader, StorageError
 from storage.command_codec import decode as decode_command
-from storage.commands import DropForeign
+from storage.commands import Command, DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
+from storage.peers import PeerChange
 from storage.search.engine import Progress
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
@@ -245,6 +246,10 @@ class Site:
     async def backup(self, target: Path) -> int:
         """As `storage.tools.Tools.backup`."""
         return await self.reader.backup(target)
+
+    async def change_peer(self, change: PeerChange) -> bool:
+        """Carry out a change of which peers there are; whether there was something to change."""
+        return await self.hub.ingest.execute(cast(Command[bool | None], change)) is not False
 
     async def info(self) -> Info:
         """As `storage.tools.Tools.info`."""

@@ -401,10 +401,18 @@ class Federation(Section, frozen=True):
     walk_interval: Annotated[
         Seconds,
         Meta(
-            description="seconds between two comparisons of everything with a peer, in the background; 0: only the first",
+            description="seconds between two comparisons of everything with a peer, in the background, while the connection lasts; "
+            "0: only after it was made",
             extra=LIVE,
         ),
     ] = 86_400.0
+    walk_pause: Annotated[
+        Seconds,
+        Meta(
+            description="seconds that lie between two comparisons of everything with a peer, however often it is lost and found",
+            extra=LIVE,
+        ),
+    ] = 600.0
     events_per_hour: Annotated[
         Count,
         Meta(

@@ -92,7 +92,8 @@ def _peers(given: Any, file: Path) -> list[PeerSettings]:
 
 def check_peer(peer: PeerSettings) -> None:
     """Raises ConfigError for what its fields' types alone cannot tell."""
-    if urls.parse(peer.url, urls.WEBSOCKET) is None:
+    place = urls.parse(peer.url, urls.WEBSOCKET)
+    if place is None or place.names_user:
         raise ConfigError(f"[[peers]]: {peer.url!r} is no relay's URL; write it like wss://relay.example.org")
     for number, wanted in enumerate(peer.filters):
         try:

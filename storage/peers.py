@@ -119,6 +119,17 @@ class RememberRefused(Command[None], frozen=True):
     until: int
 
 
+PeerChange = AddPeer | RemovePeer | PausePeer
+
+
+class KnowsPeers(Protocol):
+    """A reader that knows the peers."""
+
+    @property
+    def peers(self) -> "Peers":
+        """What is known of them."""
+
+
 class Peers(Protocol):
     """What is known of peers; raises StorageError."""
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar, cast
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -32,7 +32,8 @@ from relay.protocol.filter import Filter
 from relay.server import policies
 from relay.server.control_messages import ControlError
 from storage.base import Incoming, LogWriter, Outcome, Reader, Status, StorageError
-from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
+from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching
+from storage.peers import KnowsPeers, PeerChange
 from storage.tools import Tools
 
 T = TypeVar("T")
@@ -147,7 +148,7 @@ def filter_argument(value: str) -> Filter:
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-class Database(Reader, Tools, Protocol):
+class Database(Reader, Tools, KnowsPeers, Protocol):
     """What reads a database from the command line."""
 
 
@@ -191,6 +192,9 @@ class WriteTarget(Protocol):
     def remove(self, wanted: Filter, limit: int) -> int:
         """As storage.commands.RemoveMatching."""
 
+    def change_peer(self, change: PeerChange) -> bool:
+        """Carry it out; whether there was something to change."""
+
     def compact(self) -> None:
         """As storage.commands.Compact."""
 
@@ -213,6 +217,10 @@ class Direct:
     def remove(self, wanted: Filter, limit: int) -> int:
         """As WriteTarget.remove."""
         return self._writer.execute(RemoveMatching(wanted, limit), int(time.time()))
+
+    def change_peer(self, change: PeerChange) -> bool:
+        """As WriteTarget.change_peer."""
+        return self._writer.execute(cast(Command[bool | None], change), int(time.time())) is not False
 
     def compact(self) -> None:
         """As WriteTarget.compact."""

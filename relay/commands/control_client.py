@@ -39,6 +39,7 @@ from relay.server.control_messages import (
 )
 from storage.base import Outcome
 from storage.commands import Compact, Rebuild
+from storage.peers import PeerChange
 from storage.tools import Info
 
 SILENCE: Final = 60.0  # seconds without one after which a client gives up
@@ -87,6 +88,10 @@ class Client:
     def reembed(self, settings: Search) -> int:
         """Go over to the model that these settings name; how many vectors were made."""
         return self._number(Reembed(settings))
+
+    def change_peer(self, change: PeerChange) -> bool:
+        """Carry it out; whether there was something to change."""
+        return bool(self._number(change))
 
     def backup(self, target: Path) -> int:
         """Copy the database to `target`; bytes written."""

@@ -8,10 +8,12 @@ the very address that was looked at.
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Iterable
 from typing import Final
 
 from relay.client import urls as client_urls
 from relay.client.errors import BadUrl, Disconnected
+from relay.config import PeerSettings
 from relay.protocol import urls
 
 MOST_TRIED: Final = 4  # addresses of a host
@@ -27,6 +29,19 @@ def normal(url: str) -> str:
     if found is None or found.names_user:
         raise BadUrl(f"{url} is no relay's URL: it starts with ws:// or wss:// and names a host, and no user")
     return f"{found.origin}{found.path}{found.query}".removesuffix("/")
+
+
+def normal_or_empty(url: str) -> str:
+    """As `normal`, "" for what is no such URL."""
+    try:
+        return normal(url)
+    except BadUrl:
+        return ""
+
+
+def by_url(peers: Iterable[PeerSettings]) -> dict[str, PeerSettings]:
+    """Peers by the one spelling of their URL; one that has none is passed over."""
+    return {url: one for one in peers if (url := normal_or_empty(one.url))}
 
 
 def is_public(text: str) -> bool:

@@ -12,10 +12,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from keys import encoding
-from relay.client.errors import BadUrl
 from relay.client.signer import Key, Signer
-from relay.config import ConfigError, PeerSettings
-from relay.federation.addresses import normal
+from relay.config import PeerSettings
+from relay.federation.addresses import by_url, normal_or_empty
 from relay.federation.door import PeerDoor, PeerQuota
 from relay.federation.peer import PeerRunner
 from relay.federation.peer_memory import PeerMemory
@@ -29,7 +28,7 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
 from storage.base import Logged, Reader, StorageError
 from storage.commands import Command
-from storage.peers import KnowPeers, NotePeers, PeerRow, Peers
+from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow
 
 NOTED: Final = 1.0  # seconds between a change and its note
 CHANGED: Final = "peers"  # the kind of primary row that says which peers there are
@@ -39,12 +38,8 @@ log = logging.getLogger("tidings.peers")
 _settings: Final = msgspec.json.Decoder(PeerSettings).decode
 
 
-class PeerStore(Reader, Protocol):
-    """A reader that also knows the peers."""
-
-    @property
-    def peers(self) -> Peers:
-        """What is known of peers."""
+class PeerStore(Reader, KnowsPeers, Protocol):
+    """A reader of the log that also knows the peers."""
 
 
 class FederatedRelay(msgspec.Struct, frozen=True):
@@ -139,7 +134,7 @@ class PeerManager:
 
     async def _apply(self) -> None:
         """Start, change and end what differs from what is wanted."""
-        listed = _by_url(self._relay.settings.config.peers)
+        listed = by_url(self._relay.settings.config.peers)
         known = {row.url: row for row in await self._relay.store.peers.all()}
         if missing := [url for url in listed if url not in known]:
             await self._relay.execute(KnowPeers(missing))
@@ -163,7 +158,7 @@ class PeerManager:
 
     def _start(self, url: str, settings: PeerSettings, record: PeerRecord) -> None:
         relay = self._relay
-        if url == _normal_or_empty(relay.settings.relay_url):
+        if url == normal_or_empty(relay.settings.relay_url):
             record.tell(state="stopped", last_error="this is this relay itself")
             return
         door = PeerDoor(url, relay.store, relay.ingest, relay.publisher, self._quota(url))
@@ -203,27 +198,9 @@ def _wanted(listed: dict[str, PeerSettings], known: dict[str, PeerRow]) -> dict[
         if row.settings:
             try:
                 added[url] = _settings(row.settings)
-            except (msgspec.DecodeError, ConfigError) as error:
+            except msgspec.DecodeError as error:
                 log.error("the settings of %s make no sense: %s", url, error)
     return {url: one for url, one in (added | listed).items() if not (url in known and known[url].paused)}
-
-
-def _by_url(peers: list[PeerSettings]) -> dict[str, PeerSettings]:
-    found = {}
-    for one in peers:
-        url = _normal_or_empty(one.url)
-        if url:
-            found[url] = one
-        else:
-            log.error("[[peers]]: %s is no relay's URL", one.url)
-    return found
-
-
-def _normal_or_empty(url: str) -> str:
-    try:
-        return normal(url)
-    except BadUrl:
-        return ""
 
 
 def _secret(text: str) -> bytes:

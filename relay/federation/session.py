@@ -6,6 +6,7 @@ the peer answers; what it cannot take yet waits there. What came from a peer is 
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Coroutine
@@ -211,15 +212,17 @@ class PeerSession:
             self._record.tell(state="in step", in_step_at=int(time.time()), last_error="")
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))
+        gap = self._federation.walk_pause  # at first: what came while there was no connection may be of any time
         while True:
-            walked_at, interval = self._record.place.walked_at, self._federation.walk_interval
-            if walked_at and not interval:
-                await asyncio.Event().wait()
+            walked_at = self._record.place.walked_at
             if walked_at:
-                await asyncio.sleep(max(0.0, walked_at + interval - time.time()))
+                await asyncio.sleep(max(0.0, walked_at + gap - time.time()))
             await self._walk(at_leisure=bool(walked_at))
+            gap = self._federation.walk_interval or math.inf
             if not self._record.place.walked_at:
                 await asyncio.sleep(WALK_AGAIN)
+            elif math.isinf(gap):
+                await asyncio.Event().wait()
 
     async def _walk(self, *, at_leisure: bool) -> None:
         """Where something could not be taken for now, the first walk is not done: it begins again a while later."""

@@ -189,7 +189,7 @@ class Matcher(Generic[S]):
 
 def _identity(wanted: Filter) -> Hashable:
     """What equal filters have in common; the limit is about stored events only."""
-    tags = frozenset(wanted.tags.items())
+    tags = frozenset(wanted.tags.items()) if wanted.tags else None  # an empty set is 216 bytes of every filter
     return wanted.ids, wanted.authors, wanted.kinds, tags, wanted.since, wanted.until, wanted.search
 
 

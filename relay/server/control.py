@@ -54,6 +54,7 @@ from relay.server.control_messages import (
 )
 from storage.base import Incoming, Outcome, StorageError
 from storage.commands import Compact, Rebuild
+from storage.peers import AddPeer, PausePeer, PeerChange, RemovePeer
 from storage.search.engine import Progress
 from storage.tools import Info
 
@@ -82,6 +83,9 @@ class Service(Protocol):
 
     async def reembed(self, settings: Search, progress: Progress) -> int:
         """Go over to the model that these settings name; how many vectors were made. May raise ConfigError as well."""
+
+    async def change_peer(self, change: PeerChange) -> bool:
+        """Carry it out; whether there was something to change."""
 
     async def backup(self, target: Path) -> int:
         """As `storage.tools.Tools.backup`; `target` is absolute."""
@@ -212,6 +216,8 @@ class Control:
                     return CommandDone(await self._service.rotate_master(request.following))
                 case Reembed():
                     return CommandDone(await self._service.reembed(request.settings, progress))
+                case AddPeer() | RemovePeer() | PausePeer():
+                    return CommandDone(int(await self._service.change_peer(request)))
                 case Backup():
                     return CommandDone(await self._service.backup(Path(request.target)))
                 case Describe():

@@ -17,6 +17,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from storage.base import Outcome, Status
 from storage.commands import Compact, Rebuild
+from storage.peers import AddPeer, PausePeer, RemovePeer
 from storage.tools import Info
 
 SOCKET_NAME: Final = "control.sock"
@@ -67,7 +68,19 @@ class Describe(msgspec.Struct, tag=True, frozen=True):
     """Ask for figures about the database."""
 
 
-Request = SubmitEvents | Remove | Compact | Rebuild | RotateMaster | Reembed | Backup | Describe
+Request = (
+    SubmitEvents
+    | Remove
+    | Compact
+    | Rebuild
+    | RotateMaster
+    | Reembed
+    | Backup
+    | Describe
+    | AddPeer
+    | RemovePeer
+    | PausePeer
+)
 
 
 class EventOutcome(msgspec.Struct, array_like=True, frozen=True):

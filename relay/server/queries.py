@@ -70,9 +70,9 @@ class AskingConnection(Receiver, Protocol):
     """A connection as its queries are answered."""
 
     address: str
-    asked: deque[LiveSubscription]  # REQs that were not tried on the loop yet
+    asked: list[LiveSubscription]  # REQs that were not tried on the loop yet
     asking: bool  # set here: it waits for a turn of the loop to try them
-    jobs: deque[Job]  # for the workers
+    jobs: list[Job]  # for the workers
     lined_up: bool  # set here: it waits for a worker, or has one
     writable: bool
 
@@ -187,7 +187,7 @@ class Queries:
             connection = line.popleft()
             served[connection] = None
             if connection.asked and connection.writable:
-                self._guard(connection, partial(self._try, connection, connection.asked.popleft()))
+                self._guard(connection, partial(self._try, connection, connection.asked.pop(0)))
             if connection.asked and connection.writable:
                 line.append(connection)
             else:
@@ -286,7 +286,7 @@ class Queries:
         """Do the first job of a connection, and line it up again for the next."""
         try:
             if connection.jobs:
-                await self._run(connection, connection.jobs.popleft())
+                await self._run(connection, connection.jobs.pop(0))
             connection.lined_up = False
             connection.flush()
             connection.consider_reading()
@@ -342,7 +342,7 @@ class Queries:
             return
         if job.rest:
             connection.queue(data)
-            connection.jobs.appendleft(job)
+            connection.jobs.insert(0, job)
         else:
             self._end(connection, subscription, data, job)
 

@@ -7,7 +7,7 @@ too much unread is disconnected.
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from typing import cast
+from typing import Final, cast
 
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -21,6 +21,7 @@ log = logging.getLogger("tidings.websocket")
 # websockets logs every frame at DEBUG through its logger; a shared silent one keeps that off the hot path.
 _silent = logging.getLogger("tidings.websocket.frames")
 _silent.setLevel(logging.CRITICAL)
+_EXTENSIONS: Final = (DEFLATE,)
 
 
 class SendingConnection(asyncio.Protocol, ABC):
@@ -44,7 +45,7 @@ class SendingConnection(asyncio.Protocol, ABC):
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         settings = shared.settings.config
         self.protocol = ServerProtocol(
-            extensions=[DEFLATE] if settings.server.compression else None,
+            extensions=_EXTENSIONS if settings.server.compression else None,
             max_size=settings.limits.max_message_bytes,
             logger=_silent,
         )

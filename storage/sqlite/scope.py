@@ -13,20 +13,29 @@ import msgspec
 
 from relay.protocol.filter import Filter
 from relay.protocol.groups import state
+from relay.protocol.groups.belonging import SHARED
 from storage.base import Readers
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import MovingGroup, moving_groups
 from storage.sqlite.query import FOR_EVER, Place
 
+_MEMBERS: Final = state.members("")
+_MODERATORS: Final = state.moderators("")
+
 T = TypeVar("T")
 
 
 class Visible(msgspec.Struct, frozen=True):
-    """The prefixes of some readers: all, those that are no group's, and those of each group. The public one is first."""
+    """The prefixes of some readers: all; those that are no group's; those of the members and the moderators of each group.
+
+    `shared` are the public one and those of members: each event of the kinds belonging.SHARED stands under one of them.
+    """
 
     all: tuple[bytes, ...]
     own: tuple[bytes, ...]
-    groups: Mapping[str, tuple[bytes, ...]]
+    members: Mapping[str, bytes]
+    moderators: Mapping[str, bytes]
+    shared: tuple[bytes, ...]
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -45,10 +54,22 @@ class Scope(msgspec.Struct, frozen=True):
 
     def prefixes_for(self, wanted: Filter) -> tuple[bytes, ...]:
         """Those under which what a filter matches may stand."""
-        if self.visible is None or "h" not in wanted.tags or not self.visible.groups:
+        visible = self.visible
+        if visible is None:
             return self.prefixes
-        named = [self.visible.groups.get(group_id, ()) for group_id in sorted(wanted.tags["h"])]
-        return (*self.visible.own, *(prefix for some in named for prefix in some))
+        is_shared = self.is_shared(wanted)
+        if "h" not in wanted.tags:
+            return visible.shared if is_shared else visible.all
+        named = sorted(wanted.tags["h"])
+        members = [visible.members[group_id] for group_id in named if group_id in visible.members]
+        if is_shared:
+            return (entries.PUBLIC_PREFIX, *members)
+        moderators = [visible.moderators[group_id] for group_id in named if group_id in visible.moderators]
+        return (*visible.own, *members, *moderators)
+
+    def is_shared(self, wanted: Filter) -> bool:
+        """Whether an event that the filter matches stands under one prefix only."""
+        return self.visible is not None and wanted.kinds is not None and wanted.kinds <= SHARED
 
 
 EVERYTHING: Final = Scope((entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX), now=-1)  # expired or not
@@ -67,6 +88,11 @@ def of_readers(
         readers = opened(readers, moving)
     visible = _visible(readers)
     return Scope(visible.all, now, FOR_EVER if upto is None else upto, after, excluded, visible)
+
+
+def group_ids(readers: Readers) -> list[str]:
+    """The groups whose members' events these readers may see."""
+    return sorted(_visible(readers).members)
 
 
 def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
@@ -105,12 +131,14 @@ def scoped(
 
 @lru_cache(maxsize=256)
 def _visible(readers: Readers) -> Visible:
-    own = [entries.PUBLIC_PREFIX]
-    groups: dict[str, tuple[bytes, ...]] = {}
+    own, members, moderators = [entries.PUBLIC_PREFIX], dict[str, bytes](), dict[str, bytes]()
     for reader in sorted(readers):
         prefix = entries.reader_prefix(reader)
-        if reader[1:2] == ":":  # a group's members or moderators: no pubkey reads so
-            groups[reader[2:]] = (*groups.get(reader[2:], ()), prefix)
+        if reader.startswith(_MEMBERS):
+            members[reader.removeprefix(_MEMBERS)] = prefix
+        elif reader.startswith(_MODERATORS):
+            moderators[reader.removeprefix(_MODERATORS)] = prefix
         else:
             own.append(prefix)
-    return Visible(entries.visible_prefixes(readers), tuple(own), groups)
+    shared = (entries.PUBLIC_PREFIX, *members.values())
+    return Visible(entries.visible_prefixes(readers), tuple(own), members, moderators, shared)

@@ -43,7 +43,7 @@ def answer(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limits:
     since, until = wanted.since, wanted.until
     shared = (0 if since is None or since < 0 else since, FOR_EVER if until is None else until, scope.upto, scope.now)
     if wanted.ids is None:
-        wires = _by_arms(connection, wanted, scope.prefixes_for(wanted), shared, most + 1)
+        wires = _by_arms(connection, wanted, scope, shared, most + 1)
     else:
         wires = _by_ids(connection, wanted, len(scope.prefixes) > 1, shared)
     if wires is None or None in wires:
@@ -80,17 +80,18 @@ def _newest_first(row: tuple[bytes | None, int]) -> tuple[int, bytes]:
 
 
 def _by_arms(
-    connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes], shared: Sequence[object], limit: int
+    connection: sqlite3.Connection, wanted: Filter, scope: Scope, shared: Sequence[object], limit: int
 ) -> list[bytes | None] | None:
     """The first `limit` events under the keys and kinds of the filter; None as an event where it takes the general way."""
     kinds, authors, tags = wanted.kinds, wanted.authors, wanted.tags
+    prefixes = scope.prefixes_for(wanted)
     if kinds is None:
         if authors is not None or tags or len(prefixes) > 1:
             return None
         rows = connection.execute(text(1, False), (*shared, limit, entries.ANY, entries.ANY_KIND)).fetchall()
         return [wire for (wire,) in rows]
     arms = len(prefixes) * len(kinds)
-    overlapping = len(prefixes) > 1
+    overlapping = len(prefixes) > 1 and not scope.is_shared(wanted)
     if authors is not None:
         arms *= len(authors)
         if tags or arms > MOST_ARMS:

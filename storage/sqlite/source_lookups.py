@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.protocol import event as events_
+from relay.protocol.event import parse_known
 from relay.protocol.groups.state import Group, Member
 from relay.protocol.rows import FeedPlace, Live, Owner
 from storage.sqlite import entries
@@ -144,7 +144,7 @@ def lives_of(columns: Iterable[_Columns], wires: bytes | None) -> list[Live]:
     """Events as an answer has them: the columns of each, and their JSON by lines."""
     bodies = [] if wires is None else wires.split(b"\n")
     return [
-        Live(seq, events_.parse(wire), received_at, expires_at, bytes.fromhex(audience) or None, group)
+        Live(seq, parse_known(wire), received_at, expires_at, bytes.fromhex(audience) or None, group)
         for (seq, received_at, expires_at, audience, group), wire in zip(columns, bodies, strict=True)
     ]
 

@@ -1,16 +1,20 @@
 """Relays that stay in step by their settings: `[[peers]]`."""
 
 import asyncio
+import json
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import PATIENCE, Server, fresh_key, now, serving
+from tests.e2e.harness import PATIENCE, Server, command, fresh_key, now, serving
 from tests.factories import make_event
 from tests.federation.test_sync import ids, notes, store
 
+SOON = "[federation]\nwalk_pause = 0\n"
 PEERS = """
 [[peers]]
 url = "{url}"
@@ -19,7 +23,7 @@ allow_private = true
 """
 
 
-def settings(path: Path, *peers: str, direction: str = "both", more: str = "") -> Path:
+def settings(path: Path, *peers: str, direction: str = "both", more: str = SOON) -> Path:
     """A file of settings with these peers, by URL."""
     path.write_text(more + "".join(PEERS.format(url=url, direction=direction) for url in peers))
     return path
@@ -60,3 +64,101 @@ async def test_two_relays_come_in_step_and_stay_so(tmp_path: Path, processes: st
             await store(there, live[0])
             await store(here, live[1])
             await same(here, there, everything | {event.id for event in live})
+
+
+def told(server: Server) -> dict[str, dict[str, object]]:
+    """What `tidings peers` tells of each, by URL."""
+    done = command("peers", "--json", data=server.data)
+    assert done.returncode == 0, done.stderr
+    return {one["url"]: one for one in map(json.loads, done.stdout.splitlines())}
+
+
+async def in_state(server: Server, url: str, state: str, **counts: int) -> None:
+    """Returns when the peer is so, and has these counts."""
+
+    async def is_so() -> bool:
+        status = (await asyncio.to_thread(told, server))[url]["status"]
+        assert isinstance(status, dict)
+        return status["state"] == state and counts.items() <= status.items()
+
+    await until(is_so)
+
+
+def run(*arguments: str, server: Server) -> None:
+    done = command(*arguments, data=server.data)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_peer_is_added_paused_resumed_and_removed_while_the_relay_runs(tmp_path: Path) -> None:
+    key = fresh_key()
+    events = notes(key, 40)
+    with serving(tmp_path / "there") as there, serving(tmp_path / "here", "federation.walk_pause=0") as here:
+        await store(there, *events[:10])
+        run("peer", "add", there.url, "--allow-private", "--filter", '{"kinds":[1]}', server=here)
+        await same(here, there, {event.id for event in events[:10]})
+        await in_state(here, there.url, "in step")
+        run("peer", "pause", there.url, server=here)
+        await in_state(here, there.url, "paused")
+        await store(there, *events[10:20])
+        await store(here, *events[20:30])
+        assert await ids(here, 1) == {event.id for event in [*events[:10], *events[20:30]]}
+        run("peer", "resume", there.url, server=here)
+        await same(here, there, {event.id for event in events[:30]})
+        await in_state(here, there.url, "in step", stored=20, taken=10)
+        run("peer", "remove", there.url, server=here)
+        assert told(here) == {}
+        await store(there, *events[30:])
+        assert await ids(here, 1) == {event.id for event in events[:30]}
+
+
+async def test_a_private_address_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+    with serving(tmp_path / "there") as there, serving(tmp_path / "here") as here:
+        run("peer", "add", there.url, server=here)
+        await in_state(here, there.url, "waiting")
+        status = told(here)[there.url]["status"]
+        assert isinstance(status, dict)
+        assert "127.0.0.1, a private address; allow_private = true" in status["last_error"]
+
+
+async def test_nothing_is_lost_where_relays_are_killed_at_any_moment(tmp_path: Path) -> None:
+    key = fresh_key()
+    events = notes(key, 400)
+    with serving(tmp_path / "there") as there:
+        file = settings(tmp_path / "here.toml", there.url)
+        for at in range(0, 400, 100):
+            server = Server(tmp_path / "here", file=file)
+            await asyncio.gather(store(server, *events[at : at + 50]), store(there, *events[at + 50 : at + 100]))
+            server.kill()
+        with serving(tmp_path / "here", file=file) as here:
+            await same(here, there, {event.id for event in events})
+
+
+async def test_the_role_that_dies_begins_again(tmp_path: Path) -> None:
+    key = fresh_key()
+    events = notes(key, 60)
+    with serving(tmp_path / "there") as there:
+        file = settings(tmp_path / "here.toml", there.url)
+        with serving(tmp_path / "here", "server.processes=on", file=file) as here:
+            await store(here, *events[:20])
+            await same(here, there, {event.id for event in events[:20]})
+            os.kill(sorted(here.children())[2], signal.SIGKILL)  # they start in this order: writer, search, peers
+            await store(there, *events[20:40])
+            await store(here, *events[40:])
+            await same(here, there, {event.id for event in events})
+
+
+async def test_a_reload_touches_only_the_peers_that_changed(tmp_path: Path) -> None:
+    with serving(tmp_path / "one") as one, serving(tmp_path / "two") as two, serving(tmp_path / "three") as three:
+        file = settings(tmp_path / "here.toml", one.url, two.url)
+        with serving(tmp_path / "here", file=file) as here:
+            await in_state(here, one.url, "in step")
+            await in_state(here, two.url, "in step")
+            before = told(here)[one.url]["status"]
+            settings(file, one.url, three.url)
+            here.reload()
+            await in_state(here, three.url, "in step")
+            await in_state(here, two.url, "stopped")
+            after = told(here)[one.url]["status"]
+            assert isinstance(before, dict)
+            assert isinstance(after, dict)
+            assert after["since"] == before["since"]

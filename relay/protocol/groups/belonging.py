@@ -49,6 +49,10 @@ ANSWERING: Final = frozenset(
 )
 
 
+# Of these kinds an event is for everyone or for the members of its group, never for single keys: whoever reads needs no others.
+SHARED: Final = frozenset((kinds.DELETION, kinds.REACTION, kinds.CHAT, kinds.POST, kinds.COMMENT, GENERIC_REPOST))
+
+
 def answered(event: Event) -> tuple[str, ...]:
     """The ids of the events whose group it inherits: that of the first of them which has one.
 

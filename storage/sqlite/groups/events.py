@@ -133,10 +133,10 @@ class GroupEvents:
                 after = set(entries.rows(live.event, audience, live.seq))
                 gone += before - after
                 new += after - before
-                self._touch(msgspec.structs.replace(live, audience=packed))
                 self._relabel(live.seq, audience)
             elif not joining:
                 continue
+            self._touch(msgspec.structs.replace(live, audience=packed, group=group.group.id))
             changed.append((live.seq, packed, group.number))
             self._forget(live.event.id)
             self._facts.group_of[live.event.id] = group.group.id

@@ -230,7 +230,7 @@ def _index_keys(query: SearchQuery) -> tuple[list[bytes], SearchQuery]:
         rest = msgspec.structs.replace(query, tags=query.tags - {first})
     elif wanted.authors:
         authors = [entries.author(pubkey) for pubkey in sorted(wanted.authors)]
-        keys = under(entries.visible_prefixes(query.readers), authors)
+        keys = under(fts.prefixes(query), authors)
         rest = msgspec.structs.replace(query, wanted=msgspec.structs.replace(wanted, authors=None))
     else:
         return [], query

@@ -12,14 +12,18 @@ from typing import Final
 import msgspec
 
 from relay.protocol.filter import Filter
+from relay.protocol.groups import state
 from relay.protocol.search import Term
 from storage.search.engine import SearchQuery
 from storage.sqlite import entries, query
+from storage.sqlite.log_rows import pack_audience
+from storage.sqlite.scope import group_ids, of_readers
 from storage.sqlite.statements import listed, named, padded
 
 MAX_SPLIT: Final = 48  # terms of a question whose runs were taken apart
 MOST_READ: Final = 2500  # passages that the words of a hybrid question are looked for in, about
 
+_NO_KEY: Final = b""  # no entry stands under it
 _UNSPACED: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]")  # kana, Han, Hangul
 
 
@@ -76,7 +80,7 @@ def conditions(asked: SearchQuery) -> Conditions:
     """What the passages of a hit must be beside relevant: readable, alive and what the filter wants."""
     sql = named("search")
     wanted = asked.wanted
-    parts: list[tuple[str, Sequence[object]]] = [(sql["unexpired"], [asked.now]), _readable(asked)]
+    parts: list[tuple[str, Sequence[object]]] = [(sql["unexpired"], [asked.now]), *_readable(asked)]
     parts += [(sql[name], [value]) for name, value in _plain(asked, wanted) if value is not None]
     parts += [(sql[name], [_json(value)]) for name, value in _sets(asked, wanted) if value is not None]
     if wanted.ids is not None:
@@ -103,15 +107,27 @@ def _sets(asked: SearchQuery, wanted: Filter) -> list[tuple[str, frozenset[str] 
     return [("authors", wanted.authors), ("kinds", wanted.kinds), ("types", types)]
 
 
-def _readable(asked: SearchQuery) -> tuple[str, list[object]]:
+def _readable(asked: SearchQuery) -> list[tuple[str, Sequence[object]]]:
+    """What is public, what is for the members of groups alone, by its audience, and what is for the asker, by the index."""
+    sql, members = named("search"), group_ids(asked.readers)
+    kept: tuple[str, Sequence[object]] = (sql["not_kept"], [msgspec.json.encode(members).decode()])
     if not asked.readers:
-        return named("search")["public"], []
-    return _among("readable", [entries.reader_prefix(reader) + entries.ALL for reader in sorted(asked.readers)])
+        return [(sql["public"], []), kept]
+    packed = [pack_audience((state.members(group_id),)) or b"" for group_id in members]
+    others = sorted(asked.readers.difference(map(state.members, members)))
+    keys = padded([entries.reader_prefix(reader) + entries.ALL for reader in others] or [_NO_KEY])
+    values = [msgspec.json.encode([one.hex().upper() for one in packed]).decode(), *keys]
+    return [(listed(sql["readable"], ("keys", len(keys))), values), kept]
 
 
 def tag_keys(asked: SearchQuery, name: str, values: frozenset[str]) -> list[bytes]:
     """The keys of `entries` under which the asker sees events with one of these tags."""
-    return query.under(entries.visible_prefixes(asked.readers), [entries.tag(name, value) for value in sorted(values)])
+    return query.under(prefixes(asked), [entries.tag(name, value) for value in sorted(values)])
+
+
+def prefixes(asked: SearchQuery) -> tuple[bytes, ...]:
+    """The prefixes of `entries` under which the asker may find something."""
+    return of_readers(asked.readers, asked.now).prefixes_for(asked.wanted)
 
 
 def _tagged(asked: SearchQuery, name: str, values: frozenset[str]) -> tuple[str, list[object]]:

@@ -127,8 +127,8 @@ WHERE group_number = ? AND revoked = 0 LIMIT ?
 SELECT lower(hex(id)), group_number FROM events WHERE id IN ({ids}) AND group_number IS NOT NULL
 
 -- name: begins_so
--- The ids of events of a group between two ids; few, since they are random.
-SELECT lower(hex(id)) FROM events WHERE id BETWEEN ? AND ? AND group_number = ?
+-- The ids of events of a group between two ids; few, since they are random. The plus: by these, not by the group.
+SELECT lower(hex(id)) FROM events WHERE id BETWEEN ? AND ? AND +group_number = ?
 
 -- name: answers
 -- What answers these events and belongs to no group: under each key of `entries` what is of a kind that answers. The plus keeps

@@ -161,8 +161,18 @@ AND (p.expires_at IS NULL OR p.expires_at > ?)
 -- name: public
 AND p.audience IS NULL
 
+-- name: not_kept
+-- Of groups whose settings have changed who may read them: what is not entered anew yet is for members alone, and for nobody
+-- where the group has ended.
+AND NOT EXISTS (
+    SELECT 1 FROM groups AS g INDEXED BY groups_moving CROSS JOIN events AS v INDEXED BY events_by_group
+    WHERE g.moving IS NOT NULL AND v.group_number = g.number AND v.seq = p.seq AND v.seq <= g.moving
+        AND (g.ended OR (g.private AND g.id NOT IN (SELECT value FROM json_each(?))))
+)
+
 -- name: readable
-AND (p.audience IS NULL OR EXISTS (
+-- Whom all of a group's events are for is told by what is stored, of others the index tells.
+AND (p.audience IS NULL OR hex(p.audience) IN (SELECT value FROM json_each(?)) OR EXISTS (
     SELECT 1 FROM entries AS x
     WHERE x.key IN ({keys}) AND x.kind = p.kind AND x.created_at = p.created_at AND x.rank = p.rank AND x.seq = p.seq
 ))

@@ -73,7 +73,7 @@ async def test_damage_is_found_and_mended(world: World, damage: str) -> None:
     world.writer.connection.execute(damage)
     await world.close()
     again = World(world.directory)
-    assert {table for table, _ in problems(again)} == {"groups"}
+    assert "groups" in {table for table, _ in problems(again)}
     rebuild(again)
     assert problems(again) == []
     assert tables(again) == before

@@ -10,6 +10,7 @@ from keys.custody import unsigned
 from keys.schnorr import signed
 from relay.protocol import event as events
 from relay.protocol.admission import Admission, Door, Key, Meaning
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import Facts, Need
 from relay.protocol.filter import Filter
@@ -93,7 +94,8 @@ class GroupMeaning:
         return self._base.projections
 
 
-MEANING = GroupMeaning(table.meaning(RELAY, searched=frozenset([9])), GroupRules())
+CUTTING = Cutting((9,), (), 1000, 100)
+MEANING = GroupMeaning(table.meaning(RELAY, searched=CUTTING.searched), GroupRules())
 
 
 class World:
@@ -103,7 +105,9 @@ class World:
         self.directory = directory
         self.now = NOW
         self._edits = 0  # each is an event of its own
-        self.writer: SqliteWriter = backend.open_writer(directory, meaning, synchronous="normal", cache_mib=4)
+        self.writer: SqliteWriter = backend.open_writer(
+            directory, meaning, synchronous="normal", cache_mib=4, cutting=CUTTING
+        )
         self.writer.hand_signer(Own())
         self.store: SqliteStore | None = None
 

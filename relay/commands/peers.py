@@ -1,0 +1,233 @@
+"""`peers` and `peer`: which relays this one stays in step with, and how it goes."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import msgspec
+
+from relay.commands.common import (
+    CommandSettings,
+    Complaint,
+    Misuse,
+    Verbs,
+    as_json,
+    filter_argument,
+    printable,
+    reading,
+    run,
+    say,
+    with_settings,
+    writing,
+)
+from relay.config import Config, PeerSettings
+from relay.protocol import filter as filters
+from relay.protocol.filter import Filter
+from storage.peers import AddPeer, PausePeer, PeerRow, RemovePeer
+
+if TYPE_CHECKING:
+    from storage.peers import PeerChange
+
+_FILE, _COMMAND, _NOWHERE = "file", "command", ""
+
+
+class ShownPeer(msgspec.Struct, frozen=True):
+    """A line of `tidings peers --json`. `origin` is where its settings stand: file, command, or nowhere any more."""
+
+    url: str
+    origin: str
+    direction: str
+    paused: bool
+    status: dict[str, Any]
+    place: dict[str, Any]
+
+
+@click.command("peers")
+@as_json
+@with_settings
+def show_peers(settings: CommandSettings, as_json: bool) -> None:
+    """Print the relays that this one stays in step with.
+
+    Of each: its state and since when, how many events wait to be sent (lag), what was received and sent and became of it,
+    and the last error. Figures are a second or two old. Works while the relay runs, and after.
+
+    \b
+    Examples:
+      tidings peers
+      tidings peers --json
+    """
+    config = settings.load()
+    rows = run(_rows(config))
+    shown = [_shown(row, config) for row in rows]
+    if as_json:
+        for one in shown:
+            click.echo(msgspec.json.encode(one))
+        return
+    if not shown:
+        say("no peers; `tidings peer add URL` adds one, [[peers]] in the settings' file does too")
+    for one, row in zip(shown, rows, strict=True):
+        for line in _lines(one, row):
+            click.echo(line)
+
+
+async def _rows(config: Config) -> list[PeerRow]:
+    async with reading(config) as database:
+        return await database.peers.all()
+
+
+def _shown(row: PeerRow, config: Config) -> ShownPeer:
+    from relay.federation.addresses import by_url
+
+    chosen = by_url(config.peers).get(row.url)
+    origin = _FILE if chosen is not None else _COMMAND if row.settings else _NOWHERE
+    if chosen is None and row.settings:
+        chosen = msgspec.json.decode(row.settings, type=PeerSettings)
+    direction = "" if chosen is None else chosen.direction
+    status, place = msgspec.to_builtins(row.status), msgspec.to_builtins(row.place)
+    return ShownPeer(row.url, origin, direction, row.paused, status, place)
+
+
+def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
+    status = row.status
+    how = "" if status.compares else ", read page by page"
+    lines = [
+        f"{shown.url}  {shown.direction or 'no settings'}  {status.state} for {_ago(status.since)}{how}",
+        f"    in step {_ago(status.in_step_at)} ago, last event {_ago(status.last_event_at)} ago, {status.lag:,} wait to be sent",
+        f"    got {status.received:,}: {status.stored:,} stored, {status.duplicates:,} already here, {status.refused:,} refused, "
+        f"{status.not_given:,} claimed but not given",
+        f"    sent {status.sent:,}: {status.taken:,} taken, {status.known:,} already there, {status.rejected:,} refused",
+    ]
+    if status.wasted:
+        lines.append(f"    {status.wasted:,} messages that should not have come")
+    if status.last_error:
+        lines.append(f"    {_ago(status.last_error_at)} ago: {printable(status.last_error)}")
+    return lines
+
+
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def _ago(moment: int) -> str:
+    if not moment:
+        return "never"
+    seconds = max(0, int(time.time()) - moment)
+    size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
+    return f"{seconds // size} {unit}"
+
+
+@click.group(cls=Verbs)
+def peer() -> None:
+    """Add, remove and pause peers while the relay runs or not."""
+
+
+@peer.command()
+@click.argument("url")
+@click.option("--dir", "direction", type=click.Choice(["down", "up", "both"]), default="both", help="Which way; both.")
+@click.option(
+    "--filter",
+    "wanted",
+    type=filter_argument,
+    multiple=True,
+    metavar="FILTER",
+    help="Only events matching this; may be repeated.",
+)
+@click.option("--since", type=click.IntRange(min=0), default=0, metavar="SECONDS", help="Nothing older (unix seconds).")
+@click.option("--no-backfill", is_flag=True, help="Nothing that was there before the first contact.")
+@click.option("--allow-private", is_flag=True, help="It may be at an address that is not of the public Internet.")
+@with_settings
+def add(*, settings: CommandSettings, url: str, wanted: tuple[Filter, ...], **given: Any) -> None:
+    """Stay in step with the relay at URL from now on.
+
+    A running relay begins at once. What a peer's `key` or `policy` is to be stands in the settings' file, in [[peers]].
+
+    \b
+    Examples:
+      tidings peer add wss://relay.example
+      tidings peer add wss://relay.example --dir down --filter '{"kinds":[0,1,7]}'
+    """
+    from relay.commands.client import complaining
+    from relay.federation.addresses import normal
+
+    with complaining(url):
+        place = normal(url)
+    config = settings.load()
+    if _is_listed(place, config):
+        raise Misuse(f"{place} stands in {settings.file}; change it there")
+    chosen = PeerSettings(
+        url=place,
+        direction=given["direction"],
+        filters=[msgspec.json.decode(filters.to_json(one)) for one in wanted] or [{}],
+        since=given["since"],
+        backfill=not given["no_backfill"],
+        allow_private=given["allow_private"],
+    )
+    _change(config, AddPeer(place, msgspec.json.encode(chosen).decode()))
+
+
+@peer.command()
+@click.argument("url")
+@with_settings
+def remove(settings: CommandSettings, url: str) -> None:
+    """Stay in step with a relay no more, and forget how far that was.
+
+    \b
+    Examples:
+      tidings peer remove wss://relay.example
+    """
+    config = settings.load()
+    if _is_listed(_known(config, url), config):
+        raise Misuse(f"{url} stands in {settings.file}; take it out there and send the relay SIGHUP")
+    _change(config, RemovePeer(_known(config, url)))
+
+
+@peer.command()
+@click.argument("url")
+@with_settings
+def pause(settings: CommandSettings, url: str) -> None:
+    """Leave a peer alone until `tidings peer resume`.
+
+    \b
+    Examples:
+      tidings peer pause wss://relay.example
+    """
+    config = settings.load()
+    _change(config, PausePeer(_known(config, url), paused=True))
+
+
+@peer.command()
+@click.argument("url")
+@with_settings
+def resume(settings: CommandSettings, url: str) -> None:
+    """Go on with a peer that was paused; what was missed meanwhile is got and sent.
+
+    \b
+    Examples:
+      tidings peer resume wss://relay.example
+    """
+    config = settings.load()
+    _change(config, PausePeer(_known(config, url), paused=False))
+
+
+def _is_listed(url: str, config: Config) -> bool:
+    from relay.federation.addresses import by_url
+
+    return url in by_url(config.peers)
+
+
+def _known(config: Config, url: str) -> str:
+    """The URL as the peer's row has it. Raises Complaint for one that is no peer."""
+    from relay.commands.client import complaining
+    from relay.federation.addresses import normal
+
+    with complaining(url):
+        place = normal(url)
+    if not any(row.url == place for row in run(_rows(config))):
+        raise Complaint(f"{place} is no peer; `tidings peers` lists them")
+    return place
+
+
+def _change(config: Config, change: "PeerChange") -> None:
+    Path(config.server.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+    with writing(config) as target:
+        target.change_peer(change)
