@@ -154,6 +154,43 @@ async def test_anybody_may_ask_how_they_stand_to_a_group(place: Place) -> None:
     assert (await ask(Client(place.hub), own))[0][1].startswith("auth-required: ")
 
 
+def about(*group_ids: str, kinds: tuple[int, ...] = (39000, 39002)) -> dict[str, Any]:
+    return {"kinds": list(kinds), "#d": list(group_ids)}
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+async def test_who_could_be_told_more_of_a_group_is_challenged_before_the_answer(place: Place, verb: str) -> None:
+    place.log.put_group("hidden", hidden=True)
+    for secret in (PRIVATE, "hidden", "none"):
+        client = Client(place.hub)
+        client.send(verb, "s", about(OPEN, secret))
+        challenge, answer = await client.gather(2)
+        assert (challenge[0], answer[0]) == ("AUTH", "EOSE" if verb == "REQ" else "COUNT")
+        await prove(client, BOB)
+        client.send(verb, "s", about(OPEN, secret))
+        assert (await client.next())[0] == answer[0]
+    client = Client(place.hub)
+    for asked in (about(OPEN), about(PRIVATE, kinds=(30023,)), {"kinds": [39000, 39002]}):
+        client.send(verb, "s", asked)
+        assert (await client.next())[0] == answer[0]
+
+
+async def test_who_asks_only_who_is_in_a_group_is_asked_for_a_key_unless_that_is_public(place: Place) -> None:
+    place.log.put_group("hidden", hidden=True)
+    refusals = set()
+    for secret in (PRIVATE, "hidden", "none"):
+        client = Client(place.hub)
+        client.send("REQ", "s", about(secret, kinds=(39002,)))
+        challenge, (kind, _, reason) = await client.gather(2)
+        assert (challenge[0], kind) == ("AUTH", "CLOSED")
+        refusals.add(reason)
+        await prove(client, BOB)
+        assert await ask(client, about(secret, kinds=(39002,))) == [("EOSE",)]
+    (reason,) = refusals
+    assert reason.startswith("auth-required: ")
+    assert await ask(Client(place.hub), about(OPEN, kinds=(39002,))) == [("EOSE",)]
+
+
 async def test_a_comparison_is_refused_and_answered_as_a_question_is(place: Place) -> None:
     event = await place.say("mine")
     initial = Reconciliation(ItemSet([])).begin().hex()
