@@ -28,8 +28,8 @@ const libraries = {
     const { useWebSocketImplementation: use } = await import("nostr-tools/relay");
     useWebSocketImplementation(WebSocket);
     use(WebSocket);
-    const pool = new SimplePool();
     const onauth = async (template) => finalizeEvent(template, bytes);
+    const pool = new SimplePool({ automaticallyAuth: () => onauth });
     const reference = (id) => ({ id, host: url });
     async function publish(kind, content, tags) {
       const event = finalizeEvent({ kind, content, tags, created_at: now() }, bytes);
@@ -97,6 +97,7 @@ const libraries = {
     const relays = NDKRelaySet.fromRelayUrls([url], ndk);
     const group = (id) => new NDKSimpleGroup(ndk, relays, id);
     const reason = (error) => [error.message, ...[...(error.errors ?? new Map()).values()].map((each) => each.message)].join(" ");
+    const isFinal = (why) => !why?.startsWith("auth-required:"); // then it authenticates and asks again
     const tried = async (work) => {
       try {
         await work();
@@ -116,7 +117,7 @@ const libraries = {
       edit: (id, fields) => publish(9002, "", [["h", id], ...fields]),
       join: (id, code) =>
         code ? publish(9021, "", [["h", id], ["code", code]]) : tried(() => group(id).requestToJoin(pubkey)),
-      add: (id, key) => tried(() => group(id).addUser(ndk.getUser({ pubkey: key }))),
+      add: (id, key) => tried(async () => (await group(id).addUser(ndk.getUser({ pubkey: key }))).publish(relays)),
       remove: (id, key) => publish(9001, "", [["h", id], ["p", key]]),
       async look(id) {
         const here = group(id);
@@ -137,14 +138,14 @@ const libraries = {
           const subscription = ndk.subscribe(filter, { closeOnEose: true, groupable: false, relaySet: relays });
           subscription.on("event", (event) => found.push(event.rawEvent()));
           subscription.on("eose", () => done(found));
-          subscription.on("closed", (_relay, why) => done({ closed: why ?? "" }));
+          subscription.on("closed", (_relay, why) => isFinal(why) && done({ closed: why ?? "" }));
         }),
       watch: (filter, { event, closed }) =>
         new Promise((ready) => {
           const subscription = ndk.subscribe(filter, { closeOnEose: false, groupable: false, relaySet: relays });
           subscription.on("event", (each) => event(each.rawEvent()));
           subscription.on("eose", () => ready(true));
-          subscription.on("closed", (_relay, why) => closed(why ?? ""));
+          subscription.on("closed", (_relay, why) => isFinal(why) && closed(why ?? ""));
         }),
     };
   },
