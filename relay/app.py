@@ -46,7 +46,7 @@ from storage.command_codec import decode as decode_command
 from storage.commands import Command, DropForeign
 from storage.feed import Feed
 from storage.identities.commands import AdoptSecret, RotateSecret
-from storage.peers import PeerChange
+from storage.peers import PeerChange, Peers
 from storage.search.engine import Progress
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
@@ -76,6 +76,10 @@ class Store(Reader, Tools, Protocol):
     @property
     def feed(self) -> Feed:
         """Posts and comments."""
+
+    @property
+    def peers(self) -> Peers:
+        """Relays to stay in step with."""
 
 
 def relay_url(config: Config, reached_at: str = "") -> str:
@@ -211,6 +215,7 @@ class Site:
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
+        self.peers = store.peers
         self.submit = hub.publisher.submit
         self.remove = hub.remove
         self.search = hub.search
@@ -338,7 +343,9 @@ async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
     store, ingest = cast(SqliteStore, site.reader), hub.ingest
     signer = OwnSigner(hub.identities)
     manager = PeerManager(
-        FederatedRelay(hub.settings, store, ingest, hub.publisher, ingest.execute, signer, hub.faults)
+        FederatedRelay(
+            hub.settings, store, ingest, hub.publisher, ingest.execute, signer, hub.faults, hub.page, hub.role
+        )
     )
     hub.follow(manager.applied)
     await manager.open()
@@ -388,6 +395,7 @@ async def serve(
     `ready` is given what to tell a person once the port is open. Raises ConfigError and StorageError before that.
     """
     from relay.http import app as http  # commands that open no port need not load it
+    from relay.http.deliveries import delivering
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     sock = listener.bind(config)
@@ -395,6 +403,7 @@ async def serve(
         async with (
             core(config, listener.url_of(sock, "ws")) as site,
             embedding(site),
+            delivering(site),
             federating(site) as peers_reconfigured,
         ):
 

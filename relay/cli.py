@@ -23,6 +23,7 @@ from relay.commands import (
     search,
     serving,
     sync,
+    webhooks,
 )
 from relay.commands.common import Verbs
 
@@ -48,6 +49,7 @@ VERBS: Final[tuple[click.Command, ...]] = (
     peers.peer,
     *feed.VERBS,
     *account_news.VERBS,
+    webhooks.webhook,
     *search.VERBS,
     mcp_server.mcp,
 )

@@ -288,6 +288,19 @@ class IdentitySettings(Section, frozen=True):
     ] = ""
 
 
+class WebhookSettings(Section, frozen=True):
+    """Webhooks: where identities are told of what is new for them, by requests that the relay makes."""
+
+    per_identity: Annotated[Count, Meta(description="webhooks of one identity; 0: none are taken", extra=LIVE)] = 5
+    private_addresses: Annotated[
+        bool,
+        Meta(
+            description="deliver also over http, and to addresses that are not public, such as this machine's own network",
+            extra=LIVE,
+        ),
+    ] = False
+
+
 class Search(Section, frozen=True):
     """Knowledge and search: what is searched, how texts are cut, which model makes the vectors."""
 
@@ -454,6 +467,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rates: Rates = msgspec.field(default_factory=Rates)
     identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
     groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
+    webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     search: Search = msgspec.field(default_factory=Search)
     federation: Federation = msgspec.field(default_factory=Federation)
     peers: list[PeerSettings] = []

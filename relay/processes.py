@@ -82,6 +82,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
 
     from relay.federation import role as _role  # noqa: F401
     from relay.http import app as http
+    from relay.http import deliveries  # noqa: F401
 
     http.load()
     data = Path(config.server.data)
@@ -286,6 +287,7 @@ async def _serve(
     plan: ProcessPlan, number: int, sock: socket.socket, commands: socket.socket | None, pipes: SupervisorPipes
 ) -> int:
     from relay.http import app as http
+    from relay.http.deliveries import delivering
 
     loop = asyncio.get_running_loop()
     loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
@@ -309,6 +311,7 @@ async def _serve(
             controlled = control.Control(site)
             await controlled.serve(commands)
             stack.push_async_callback(controlled.close)
+            await stack.enter_async_context(delivering(site))
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
                 await hub.identities.profiles.resume()

@@ -10,5 +10,6 @@ import msgspec
 from storage import peers as _peers  # noqa: F401, as the next: its commands are known once it is imported
 from storage.commands import Command
 from storage.identities import commands as _identities  # noqa: F401
+from storage.identities import webhooks as _webhooks  # noqa: F401
 
 decode: Final[Callable[[bytes], Any]] = msgspec.msgpack.Decoder(reduce(or_, Command.__subclasses__())).decode

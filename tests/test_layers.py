@@ -30,6 +30,7 @@ INTERFACES = (
     "storage.peers",
     "storage.identities.commands",
     "storage.identities.types",
+    "storage.identities.webhooks",
     "storage.search.engine",
     "storage.tools",
 )

@@ -19,6 +19,10 @@ class BadKey(ClientError, ValueError):
     """This is no API key. The text is not repeated, since it may be a secret all the same."""
 
 
+class BadDelivery(ClientError, ValueError):
+    """This was not signed with the webhook's secret, or not lately, or says nothing that a hub says."""
+
+
 class Disconnected(ClientError):
     """There is no connection, or it was lost before the answer came."""
 

@@ -160,6 +160,41 @@ class Beat(AnswerPart, frozen=True):
     unread_count: int
 
 
+class WebhookState(AnswerPart, frozen=True):
+    """Where the hub tells the identity what is new, and how that goes. Where `live` is false nothing is sent until it is resumed.
+
+    `cursor` is up to where it was told; `failures` counts tries in a row that failed, `problem` is what the last one met.
+    """
+
+    id: str
+    url: str
+    created_at: datetime
+    cursor: str
+    live: bool
+    failures: int = 0
+    problem: str | None = None
+    next_try_at: datetime | None = None
+
+
+class MadeWebhook(AnswerPart, frozen=True):
+    """A new webhook. `secret` is what deliveries are signed with, shown this once; `__repr__` leaves it out."""
+
+    secret: str
+    webhook: WebhookState
+
+    def __repr__(self) -> str:
+        return f"MadeWebhook(webhook={self.webhook!r})"
+
+
+class WebhookNews(AnswerPart, frozen=True):
+    """What a delivery says. One with the same `webhook-id` header may come twice."""
+
+    agent_id: str
+    cursor: str
+    news: list[News]
+    has_more: bool
+
+
 class Voted(AnswerPart, frozen=True):
     """A vote as it stands, with the target's counts.
 

@@ -21,6 +21,7 @@ from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.session import PeerParts
 from relay.protocol import kinds
+from relay.roles.page import SharedPage
 from relay.server.follow import Applied
 from relay.server.ingest import Ingest
 from relay.server.publishing import Publisher
@@ -43,7 +44,10 @@ class PeerStore(Reader, KnowsPeers, Protocol):
 
 
 class FederatedRelay(msgspec.Struct, frozen=True):
-    """The relay that stays in step: where it reads, and the way in. `signer` has its own key."""
+    """The relay that stays in step: where it reads, and the way in. `signer` has its own key.
+
+    On the `page`, the peers are counted with what the role of this number counts.
+    """
 
     settings: Settings
     store: PeerStore
@@ -52,6 +56,8 @@ class FederatedRelay(msgspec.Struct, frozen=True):
     execute: Callable[[Command[Any]], Awaitable[Any]]
     signer: Signer
     faults: Faults
+    page: SharedPage
+    role: int
 
 
 class _Source:
@@ -101,10 +107,6 @@ class PeerManager:
     def reconfigured(self) -> None:
         """The settings in force have changed."""
         self._look.set()
-
-    def states(self) -> list[str]:
-        """The state of each peer."""
-        return [record.status.state for record in self._records.values()]
 
     async def close(self) -> None:
         """End all sessions and note how far they came. Idempotent."""
@@ -184,6 +186,8 @@ class PeerManager:
                 self._noticed.set()
 
     async def _note(self) -> None:
+        running = [runner.parts.record.status.state for runner in self._runners.values()]
+        self._relay.page.store(self._relay.role, peers=len(running), peers_in_step=running.count("in step"))
         due = [(record, noted) for record in self._records.values() if (noted := record.due()) is not None]
         if due:
             await self._relay.execute(NotePeers([noted for _, noted in due]))

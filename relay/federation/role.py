@@ -55,7 +55,9 @@ async def run_role(
         tasks.repeat(partial(keep, ingest.link, writer_path), "the link to the writer")
         stack.push_async_callback(ingest.close)
         publisher = Publisher(ingest, settings, signer.pubkey)
-        manager = PeerManager(FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults))
+        manager = PeerManager(
+            FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role)
+        )
         stack.push_async_callback(manager.close)
         ingest.log.add(manager.applied)
         tasks.repeat(partial(_say_alive, page, role, faults, ingest), "the signs of life")

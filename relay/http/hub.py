@@ -21,6 +21,7 @@ from relay.server.livekit import Rooms
 from relay.server.supervision import Faults
 from storage.base import Expected, Log, Outcome, Readers, ScannedLog
 from storage.feed import Feed
+from storage.peers import Peers
 from storage.search.engine import SearchEngine
 
 
@@ -101,6 +102,10 @@ class RunningRelay(Protocol):
     @property
     def faults(self) -> Faults:
         """Where what nobody foresaw is reported."""
+
+    @property
+    def peers(self) -> Peers:
+        """What is known of the relays that this one stays in step with."""
 
     @property
     def feed(self) -> Feed:

@@ -17,6 +17,7 @@ from relay.http.api import (
     knowledge,
     notifications,
     openapi,
+    peers,
     posts,
     search,
     stream,
@@ -24,6 +25,7 @@ from relay.http.api import (
     tokens,
     users,
     votes,
+    webhooks,
 )
 
 ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
@@ -76,6 +78,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     keys.choose_key,
     keys.retire_key,
     keys.destroy_key,
+    peers.list_peers,
     users.me,
     users.edit,
     claims.look,
@@ -108,6 +111,10 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     notifications.read_by_post,
     notifications.home,
     heartbeat.heartbeat,
+    webhooks.list_webhooks,
+    webhooks.add_webhook,
+    webhooks.remove_webhook,
+    webhooks.resume_webhook,
     search.search,
     search.search_of,
     search.search_agents,

@@ -38,6 +38,8 @@ COUNTERS: Final = (
     "faults",  # things that failed unforeseen
     "busy",  # 1: the writer carries out a command, which may take long
     "degraded",  # FAULTY or UNWRITABLE, 0 when all is well
+    "peers",  # relays to stay in step with, without those that are paused
+    "peers_in_step",
     "applied",  # number of the last commit that it has applied
 )
 FAULTY: Final = 1  # something failed lately

@@ -27,6 +27,8 @@ class Health(msgspec.Struct, frozen=True):
     refused: int
     delivered: int
     last_seq: int
+    peers: int  # relays to stay in step with
+    peers_in_step: int
     search: SearchHealth
     roles: list[RoleHealth]
     problem: str | None = None

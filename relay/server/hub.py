@@ -197,6 +197,8 @@ class Hub:
             refused=page.total("refused"),
             delivered=page.total("delivered"),
             last_seq=self.ingest.last_seq,
+            peers=page.total("peers"),
+            peers_in_step=page.total("peers_in_step"),
             search=self.search.health(),
             roles=roles,
             problem=problem,

@@ -35,6 +35,7 @@ from relay.server.settings import Settings
 from relay.server.signing import Signing
 from relay.server.supervision import Faults, Tasks
 from relay.server.users import Users
+from relay.server.webhooks import Webhooks
 from storage.base import Log, PrimaryTables, StorageError
 from storage.commands import ListMembers
 from storage.identities.commands import (
@@ -93,6 +94,7 @@ class Identities:
             tables, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
         )
         self.agents = Agents(tables, ingest)
+        self.webhooks = Webhooks(tables, ingest, self.signing, settings)
         self.tokens = IdentityTokens(tables, ingest, self._tasks)
         self.claims = Claims(tables, ingest, settings)
         self.keys = BoundKeys(

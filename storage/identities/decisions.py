@@ -11,6 +11,7 @@ from relay.protocol import profile
 from relay.protocol.admission import AcceptInvite, BindKey, ProvisionIdentity
 from relay.protocol.event import Event
 from relay.protocol.names import is_name, is_reserved
+from relay.protocol.words import counted
 from storage.base import StorageError
 from storage.identities.commands import (
     AddIdentityToken,
@@ -37,6 +38,7 @@ from storage.identities.types import (
     Lookups,
     Why,
 )
+from storage.identities.webhooks import MAX_WEBHOOKS, AddWebhook
 
 HOUR: Final = 3600
 
@@ -70,8 +72,8 @@ class EventAuthor:
 
 def register(command: Register, tables: Tables) -> None:
     """Whether the name is free, and its secret sealed as all others are. Raises StorageError where that has just changed."""
-    if command.new.check is not None and command.new.check != tables.secret_check():
-        raise StorageError("the master secret has just been changed; try again")
+    if command.new.check is not None:
+        _check_seal(command.new.check, tables)
     if not tables.is_free(command.new.name):
         raise ChangeRefused(Why.TAKEN, f"the name {command.new.name} is taken; choose another")
 
@@ -195,3 +197,19 @@ def rotate(command: RotateSecret, tables: Tables) -> None:
     """Whether what is there is what was encrypted anew: a value that came meanwhile would be lost."""
     if set(tables.secrets()) != {(one.table, one.column, one.row, one.before) for one in command.values}:
         raise StorageError("what is kept encrypted has changed meanwhile; try again")
+
+
+def add_webhook(command: AddWebhook, tables: Tables) -> None:
+    """Whether there is room for one more, and its secret is sealed as all others are."""
+    _check_seal(command.check, tables)
+    if len(tables.webhooks(command.hook.identity_id)) >= command.most:
+        raise ChangeRefused(
+            Why.TOO_MANY, f"an identity has at most {counted(command.most, 'webhook')} here; remove one first"
+        )
+    if tables.number("webhooks") >= MAX_WEBHOOKS:
+        raise ChangeRefused(Why.TOO_MANY, "this relay has as many webhooks as it takes")
+
+
+def _check_seal(check: str, tables: Tables) -> None:
+    if check != tables.secret_check():
+        raise StorageError("the master secret has just been changed; try again")

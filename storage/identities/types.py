@@ -12,6 +12,7 @@ import msgspec
 
 from relay.protocol.facts import PendingKeyClaim
 from storage.groups import GroupLookups
+from storage.identities.webhooks import WebhookLookups
 
 MAX_KEYS: Final = 20  # bound keys of one identity
 MAX_KEYS_EVER: Final = 200  # those that were unbound, too
@@ -250,6 +251,14 @@ class SecretLookups(Protocol):
 
 
 class Lookups(
-    IdentityLookups, KeyLookups, TokenLookups, UserLookups, AgentLookups, SecretLookups, GroupLookups, Protocol
+    IdentityLookups,
+    KeyLookups,
+    TokenLookups,
+    UserLookups,
+    AgentLookups,
+    SecretLookups,
+    WebhookLookups,
+    GroupLookups,
+    Protocol,
 ):
     """What can be read; blocking, called on a reader's or the writer's thread."""

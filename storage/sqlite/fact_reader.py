@@ -5,6 +5,7 @@ What is found is that of the tables with the changes that are not written yet, s
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Final
 
 from relay.protocol import event as events
@@ -45,7 +46,11 @@ class FactReader:
         self._held = 0
         self.present: dict[str, bool] = {}
         self.rows: dict[str, LogRow] = {}
-        self._groups = GroupFacts(connection, facts, changes, self.rows, known)
+        self._known = known
+
+    @cached_property
+    def _groups(self) -> GroupFacts:
+        return GroupFacts(self._connection, self._facts, self._changes, self.rows, self._known)
 
     def is_full(self) -> bool:
         """Whether so much is held that what is not needed now should be forgotten."""

@@ -39,7 +39,7 @@ class OwnEvents:
     def finish(self, transaction: Transaction, now: int) -> None:
         """Say what remains to be said at the end of a transaction."""
         self.say(transaction, transaction.drafts, now)
-        if transaction.groups.changed and self.signer is not None:
+        if transaction.touches_groups and transaction.groups.changed and self.signer is not None:
             self._announcements(transaction, self.signer).follow(now)
         if self.is_due and self.members and self.signer is not None:
             self._list_members(transaction, self.signer, now)

@@ -7,6 +7,7 @@ are there, and what is looked up later finds it in `Changes` or, once that is wr
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 
 from keys import tokens
 from relay.errors import Prefix, Reject
@@ -61,18 +62,29 @@ class Transaction:
         self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
         self.known = known
-        self.groups = GroupChanges(
-            connection,
-            known,
+        self.touches_groups = False  # whether `groups` was asked for
+        self._last_seq = last_seq
+
+    @cached_property
+    def groups(self) -> GroupChanges:
+        """What is changed of groups; made when it is asked for, since most transactions change nothing of them."""
+        self.touches_groups = True
+        return GroupChanges(
+            self._connection,
+            self.known,
             self.facts,
             changed=self.changed,
             touched=self.touched.keys,
             tables=[one.table for one in self.projections],
-            last_seq=last_seq,
+            last_seq=self._last_seq,
         )
-        self.group_events = GroupEvents(
-            connection,
-            known,
+
+    @cached_property
+    def group_events(self) -> GroupEvents:
+        """The events of groups among those that come and leave, and who may read them."""
+        return GroupEvents(
+            self._connection,
+            self.known,
             self.facts,
             self.written,
             flush=self.flush,
@@ -106,7 +118,8 @@ class Transaction:
                 break
             asked = leading
         self._reader.hold_versions(batch)
-        self.group_events.expect(batch)
+        if self.known.any:
+            self.group_events.expect(batch)
         for event in batch:
             here = reader.present.get(event.id)
             if here is None:

@@ -247,7 +247,7 @@ class SqliteWriter:
     def _finish(self, transaction: Transaction, now: int | None) -> None:
         if now is not None:
             self._own.finish(transaction, now)
-        if transaction.groups.begun_to_move:
+        if transaction.touches_groups and transaction.groups.begun_to_move:
             moving.begin(transaction, self.connection)
         transaction.flush()
         projections.refresh(self.connection, transaction.projections, transaction.touched, transaction.owners)

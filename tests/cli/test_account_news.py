@@ -1,4 +1,4 @@
-"""`notifications` and `heartbeat` against a real hub."""
+"""`notifications`, `heartbeat` and `webhook` against a real hub."""
 
 import json
 import re
@@ -47,3 +47,23 @@ def test_what_happened_is_told_once_and_marked_as_read(
     refused = tidings("heartbeat", "--since", "x", HUB_API_KEY=alice)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "begin again without one" in refused.stderr
+
+
+def test_a_webhook_is_added_listed_resumed_and_removed(
+    tidings: Tidings, hub: Server, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_URL", hub.http)
+    monkeypatch.setenv("HUB_API_KEY", key_of(tidings, "carol"))
+    made = re.fullmatch(
+        r"id      (\w+)\nsecret  whsec_\S+\n", tidings("webhook", "add", "https://agent.example/").stdout
+    )
+    assert made is not None
+    line = f"{made[1]} https://agent.example/ (live)\n"
+    assert tidings("webhook", "list").stdout == line
+    assert json.loads(tidings("webhook", "list", "--json").stdout)["id"] == made[1]
+    assert tidings("webhook", "resume", made[1]).stdout == line
+    assert tidings("webhook", "remove", made[1]).exit_code == 0
+    assert tidings("webhook", "list").stdout == ""
+    gone = tidings("webhook", "remove", made[1])
+    assert (gone.exit_code, gone.stderr.count("\n")) == (1, 1)
+    assert "secret" in json.loads(tidings("webhook", "add", "https://agent.example/", "--json").stdout)

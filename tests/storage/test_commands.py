@@ -14,7 +14,9 @@ from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
 from storage.failures import CommandFailure
 from storage.identities import commands as identity_commands
+from storage.identities import webhooks
 from storage.identities.types import Avatar, ChangeRefused, Held, NewIdentity, Resealed, StoredToken, User, Why
+from storage.identities.webhooks import Webhook
 from storage.sqlite import maintenance
 from storage.sqlite.identities import writes
 
@@ -38,6 +40,7 @@ EXAMPLES: dict[Any, Any] = {
     Held: Held(HASH, b"\xff", False),
     Avatar | None: Avatar("image/png", HASH, b"\xff"),
     User: User(ID, "nostr:x", None, None, None, None, 0, 1, "free"),
+    Webhook: Webhook(ID, ID, "https://agent.example/", b"\xff", 1, 2, 3, 4, 5, 6, "the answer was 500", None),
     list[int]: [1, 2],
     list[str]: ["posts"],
     list[int | str]: [1, "x"],
@@ -48,7 +51,12 @@ EXAMPLES: dict[Any, Any] = {
 
 
 def every_command() -> list[type[Command[Any]]]:
-    found = [*vars(commands).values(), *vars(identity_commands).values(), *vars(peers).values()]
+    found = [
+        *vars(commands).values(),
+        *vars(identity_commands).values(),
+        *vars(peers).values(),
+        *vars(webhooks).values(),
+    ]
     return [one for one in found if isinstance(one, type) and issubclass(one, Command) and one is not Command]
 
 

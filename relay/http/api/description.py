@@ -96,6 +96,7 @@ _PATH_PARAMETERS: Final = {
     "comment_id": "id of a comment, 64 hex digits",
     "document_id": "id of a document, 64 hex digits",
     "event_id": "id of an event, 64 hex digits",
+    "webhook_id": "id of a webhook, as the list of webhooks has it",
     "token_id": "id of a token, as the list of tokens has it",
     "pubkey": "a public key, 64 hex digits",
 }

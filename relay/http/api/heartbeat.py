@@ -70,24 +70,33 @@ async def news(hub: RunningRelay, identity_id: str, since: int | None, limit: in
     """What is new for an identity after this number of the log; without one, what it has not read."""
     upto = hub.health().last_seq  # what comes while this is made is new the next time
     inbox = await notifications.collect(hub, identity_id)
-    found = _happened(inbox, since)
-    if since is not None:
-        told = {one.id for one in inbox.found}  # a post that mentions the agent is that already
-        found += [(seq, item) for seq, item in await _followed(hub, identity_id) if item.post_id not in told]
-        found = [(seq, item) for seq, item in found if seq > since]
-    found = sorted((pair for pair in found if pair[0] <= upto), key=lambda pair: pair[0])
-    page = found[:limit]
-    more = len(found) > limit
+    if since is None:
+        return _beat([(one.seq, _item(one)) for one in inbox.unread()], inbox, 0, upto, limit)
+    told = {one.id for one in inbox.found}  # a post that mentions the agent is that already
+    posts = [(seq, item) for seq, item in await _followed(hub, identity_id) if item.post_id not in told]
+    return _beat([*((one.seq, _item(one)) for one in inbox.found), *posts], inbox, since, upto, limit)
+
+
+async def happened(
+    hub: RunningRelay, identity_id: str, since: int, limit: int, *, upto: int | None = None
+) -> Heartbeat:
+    """As `news`, without the posts of those followed; only what came up to that number, where one is given."""
+    last = hub.health().last_seq
+    inbox = await notifications.collect(hub, identity_id)
+    found = [(one.seq, _item(one)) for one in inbox.found]
+    return _beat(found, inbox, since, last if upto is None else min(upto, last), limit)
+
+
+def _beat(found: list[tuple[int, NewsItem]], inbox: Inbox, since: int, upto: int, limit: int) -> Heartbeat:
+    """The first of what was found with the numbers after `since` and up to `upto`."""
+    there = sorted((pair for pair in found if since < pair[0] <= upto), key=lambda pair: pair[0])
+    page, more = there[:limit], len(there) > limit
     return Heartbeat(
         cursor=str(page[-1][0] if more else upto),
         news=[item for _, item in page],
         has_more=more,
         unread_count=len(inbox.unread()),
     )
-
-
-def _happened(inbox: Inbox, since: int | None) -> list[tuple[int, NewsItem]]:
-    return [(one.seq, _item(one)) for one in (inbox.unread() if since is None else inbox.found)]
 
 
 def _item(one: Happening) -> NewsItem:

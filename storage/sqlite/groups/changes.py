@@ -188,4 +188,4 @@ def _is_owner(member: Member | None) -> int:
 
 
 def _is_open(invite: Invite | None) -> int:
-    return int(invite is not None and not invite.revoked and invite.uses_left != 0)
+    return int(invite is not None and invite.is_open)

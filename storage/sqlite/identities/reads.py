@@ -8,6 +8,7 @@ from relay.protocol.facts import Binding, PendingKeyClaim
 from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
 from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, StoredToken, User
+from storage.identities.webhooks import LiveWebhook, Webhook
 from storage.sqlite.groups.reads import SqliteGroupLookups
 from storage.sqlite.statements import SIZES, listed, named, padded
 
@@ -192,6 +193,23 @@ class SqliteAgentLookups(_Reads):
         return dict(self._connection.execute(named("agents")["read_marks"], (identity_id,)).fetchall())
 
 
+class SqliteWebhookLookups(_Reads):
+    """What is read of webhooks."""
+
+    def webhooks(self, identity_id: str) -> list[Webhook]:
+        """Those of an identity."""
+        return [Webhook(*row) for row in self._all(named("webhooks")["of_identity"], identity_id)]
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """One of them."""
+        row = self._one(named("webhooks")["one"], webhook_id)
+        return None if row is None else Webhook(*row)
+
+    def live_webhooks(self) -> list[LiveWebhook]:
+        """All that have not ended."""
+        return [LiveWebhook(*row) for row in self._all(named("webhooks")["live"])]
+
+
 class SqliteSecretLookups(_Reads):
     """What is read of what is encrypted under the master secret."""
 
@@ -212,6 +230,7 @@ class SqliteLookups(
     SqliteUserLookups,
     SqliteAgentLookups,
     SqliteSecretLookups,
+    SqliteWebhookLookups,
     SqliteGroupLookups,
 ):
     """storage.identities.types.Lookups over one connection."""

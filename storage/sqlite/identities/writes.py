@@ -26,6 +26,7 @@ from relay.protocol.event import Draft, Event
 from relay.protocol.names import name_key
 from storage.identities import commands as given
 from storage.identities import decisions
+from storage.identities import webhooks as hooks
 from storage.identities.types import (
     MAX_ENDED,
     MAX_READ_MARKS,
@@ -38,6 +39,7 @@ from storage.identities.types import (
     Why,
 )
 from storage.sqlite.identities.reads import SqliteLookups, sql
+from storage.sqlite.statements import named
 
 _QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
 
@@ -92,6 +94,10 @@ class IdentityChange:
         if name not in _QUIET:
             self.change.changed("identities", "")
         return self._connection.execute(sql(name), values).rowcount
+
+    def hook(self, name: str, *values: object) -> int:
+        """Run a statement about webhooks, of which no cache of identities need know; how many rows it changed."""
+        return self._connection.execute(named("webhooks")[name], values).rowcount
 
 
 def carry_out(connection: sqlite3.Connection, wanted: Any, change: Change, now: int) -> Any:
@@ -353,6 +359,36 @@ def _mark_read(command: given.MarkRead, work: IdentityChange) -> None:
     work.do("forget_marks", command.identity_id, MAX_READ_MARKS)
 
 
+# webhooks
+
+
+def _add_webhook(command: hooks.AddWebhook, work: IdentityChange) -> None:
+    decisions.add_webhook(command, work.tables)
+    hook = command.hook
+    work.hook("insert", hook.id, hook.identity_id, hook.url, hook.secret, hook.created_at, hook.told)
+    work.change.changed(hooks.CHANGED, hook.id)
+
+
+def _remove_webhook(command: hooks.RemoveWebhook, work: IdentityChange) -> None:
+    _own_webhook("remove", command, work)
+
+
+def _resume_webhook(command: hooks.ResumeWebhook, work: IdentityChange) -> None:
+    _own_webhook("resume", command, work)
+
+
+def _own_webhook(name: str, command: hooks.RemoveWebhook | hooks.ResumeWebhook, work: IdentityChange) -> None:
+    if not work.hook(name, command.webhook_id, command.identity_id):
+        raise ChangeRefused(Why.UNKNOWN, "you have no such webhook")
+    work.change.changed(hooks.CHANGED, command.webhook_id)
+
+
+def _note_delivery(command: hooks.NoteDelivery, work: IdentityChange) -> None:
+    hook = command.hook
+    state = (hook.told, hook.pending, hook.failures, hook.failing_since, hook.next_at, hook.problem, hook.ended_at)
+    work.hook("note", *state, hook.id)
+
+
 # the master secret
 
 
@@ -396,6 +432,10 @@ _WRITES: Final[dict[type, Callable[[Any, IdentityChange], Any]]] = {
     given.SetMetadata: _set_metadata,
     given.SetAvatar: _set_avatar,
     given.MarkRead: _mark_read,
+    hooks.AddWebhook: _add_webhook,
+    hooks.RemoveWebhook: _remove_webhook,
+    hooks.ResumeWebhook: _resume_webhook,
+    hooks.NoteDelivery: _note_delivery,
     given.AdoptSecret: _adopt_secret,
     given.RotateSecret: _rotate_secret,
 }

@@ -261,15 +261,23 @@ SELECT count(*) FROM posting_identities WHERE origin IS ? AND created_at > ?
 -- name: set_secret_check
 INSERT OR REPLACE INTO meta (name, value) VALUES ('secret_check', ?)
 
+-- name: count_webhooks
+SELECT count(*) FROM webhooks
+
 -- name: secrets
 SELECT 'custodial_keys', 'ciphertext', pubkey, ciphertext FROM custodial_keys
 UNION ALL
 SELECT 'users', 'github_access_token', id, github_access_token FROM users WHERE github_access_token IS NOT NULL
 UNION ALL
 SELECT 'users', 'github_refresh_token', id, github_refresh_token FROM users WHERE github_refresh_token IS NOT NULL
+UNION ALL
+SELECT 'webhooks', 'secret', id, secret FROM webhooks
 
 -- name: recode_custodial_keys_ciphertext
 UPDATE custodial_keys SET ciphertext = ? WHERE pubkey = ?
+
+-- name: recode_webhooks_secret
+UPDATE webhooks SET secret = ? WHERE id = ?
 
 -- name: recode_users_github_access_token
 UPDATE users SET github_access_token = ? WHERE id = ?

@@ -179,7 +179,7 @@ class GroupHub:
                 return sum(not one.ended and key in ("", one.creator) for one in self.groups.values())
             case "invite_counts":
                 theirs = [one for place, one in self.invites.items() if place.endswith(f" {key}")]
-                return sum(not one.revoked and one.uses_left != 0 for one in theirs)
+                return sum(one.is_open for one in theirs)
             case "previous":
                 beginning, group_id = key.split(" ", 1)
                 return any(

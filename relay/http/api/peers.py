@@ -1,0 +1,73 @@
+"""Which relays this one stays in step with, and how it goes: for its operator, who proves the key that `relay.pubkey` names."""
+
+import hmac
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from litestar import get
+
+from relay.http.api import common, rates
+from relay.http.api.callers import proven_key
+from relay.http.api.common import BASE
+from relay.http.api.shapes import iso
+from relay.http.hub import GivenHub
+from relay.http.problems import HttpProblem
+from storage.peers import PeerRow
+
+TAGS: Final = ["operators"]
+
+
+class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A relay that this one stays in step with. `lag`: events that wait to be sent there; the counts are since it is known."""
+
+    url: str
+    state: str
+    paused: bool
+    since: datetime | None
+    in_step_at: datetime | None
+    last_event_at: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
+    compares: bool
+    lag: int
+    received: int
+    stored: int
+    duplicates: int
+    refused: int
+    not_given: int
+    sent: int
+    taken: int
+    known: int
+    rejected: int
+    withheld: int
+    wasted: int
+
+
+class PeersAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """All peers, by URL."""
+
+    success: bool = True
+    peers: list[PeerAnswer]
+
+
+@get(f"{BASE}/peers", tags=TAGS, summary="The relays this one stays in step with")
+async def list_peers(request: common.AnyRequest, hub: GivenHub) -> PeersAnswer:
+    """How it goes with each peer, a second or two ago. Needs a NIP-98 proof by the operator's key (`relay.pubkey`)."""
+    operator, key = hub.config.relay.pubkey, await proven_key(request, hub)
+    if not operator or not hmac.compare_digest(operator, key):
+        rates.spend(request, hub, f"address {common.client_address(request, hub)}")
+        raise HttpProblem(
+            403, "forbidden", "this is for the relay's operator", "prove the key that the setting relay.pubkey names"
+        )
+    return PeersAnswer(peers=[_answer(row) for row in await hub.peers.all()])
+
+
+def _answer(row: PeerRow) -> PeerAnswer:
+    status = row.status
+    times = {
+        name: iso(moment) if (moment := getattr(status, name)) else None
+        for name in ("since", "in_step_at", "last_event_at", "last_error_at")
+    }
+    plain = {name: value for name, value in msgspec.structs.asdict(status).items() if name not in times}
+    return PeerAnswer(url=row.url, paused=row.paused, **(plain | times | {"last_error": status.last_error or None}))

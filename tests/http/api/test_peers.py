@@ -1,0 +1,34 @@
+"""What the operator is told of peers over HTTP."""
+
+from pathlib import Path
+
+from storage.peers import AddPeer, NotedPeer, NotePeers, PeerPlace, PeerStatus
+from tests.factories import keypair
+from tests.http.api.homes import home
+from tests.http.api.proofs import nostr
+
+URL = "wss://peer.example"
+
+
+async def test_the_operator_is_told_how_it_goes_with_each_peer(tmp_path: Path) -> None:
+    async with home(tmp_path, relay={"url": "ws://relay.example:7447", "pubkey": keypair(1).pubkey}) as hub:
+        execute = hub.site.hub.ingest.execute
+        await execute(AddPeer(URL, ""))
+        status = PeerStatus("in step", since=1_700_000_000, received=7, stored=5, last_error="it was away")
+        await execute(NotePeers([NotedPeer(URL, PeerPlace(up_seq=3), status)]))
+        code, answer = await hub.ask("GET", "/peers", nostr(1, "GET", "/peers"))
+        assert code == 200
+        (peer,) = answer["peers"]
+        assert (peer["url"], peer["state"], peer["received"], peer["stored"]) == (URL, "in step", 7, 5)
+        assert (peer["since"], peer["in_step_at"], peer["last_error"]) == ("2023-11-14T22:13:20Z", None, "it was away")
+
+
+async def test_nobody_else_is_told(tmp_path: Path) -> None:
+    async with home(tmp_path, relay={"url": "ws://relay.example:7447", "pubkey": keypair(1).pubkey}) as hub:
+        assert (await hub.ask("GET", "/peers", nostr(2, "GET", "/peers")))[0] == 403
+        assert (await hub.ask("GET", "/peers"))[0] == 401
+
+
+async def test_where_no_operator_is_named_there_is_none(tmp_path: Path) -> None:
+    async with home(tmp_path) as hub:
+        assert (await hub.ask("GET", "/peers", nostr(1, "GET", "/peers")))[0] == 403
