@@ -231,7 +231,7 @@ def is_about(wanted: Filter, keys: frozenset[str]) -> bool:
     return wanted.kinds <= BY and wanted.authors is not None and bool(wanted.authors & keys)
 
 
-class _Asked(NamedTuple):
+class _NamedGroups(NamedTuple):
     """The groups of a question: all that it names by `#h`, those of them that must be open to whoever asks, and those about which
     somebody unknown asks what they are (by `#d`); `listed`: nothing but who is in them, or what is pinned there.
     """
@@ -242,7 +242,7 @@ class _Asked(NamedTuple):
     listed: frozenset[str]
 
 
-def _asked(filters: Sequence[Filter], session: Session) -> _Asked | None:
+def _asked(filters: Sequence[Filter], session: Session) -> _NamedGroups | None:
     """None for a question about no group, as most are."""
     found = named(filters)
     described = listed = frozenset[str]()
@@ -253,10 +253,10 @@ def _asked(filters: Sequence[Filter], session: Session) -> _Asked | None:
     if not found and not described:
         return None
     refusable = named([wanted for wanted in filters if not is_about(wanted, session.keys)])
-    return _Asked(found, refusable, described, listed)
+    return _NamedGroups(found, refusable, described, listed)
 
 
-def _judge(asked: _Asked, session: Session, readers: Readers, groups: dict[str, Shown]) -> None:
+def _judge(asked: _NamedGroups, session: Session, readers: Readers, groups: dict[str, Shown]) -> None:
     """Refuse what may not be asked, and have a challenge made due where a key could find more. Raises Reject.
 
     One who is not known is told the same of a hidden group as of one that is not here.
