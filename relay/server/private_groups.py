@@ -15,13 +15,18 @@ MOST_KEPT: Final = 10_000  # groups
 AT_ONCE: Final = 500  # looked up in one statement
 TRIED: Final = 50  # groups looked up on the loop at most; more go to a reading thread
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 S = TypeVar("S")
 
 
 def named(filters: Sequence[Filter]) -> frozenset[str]:
     """The groups that filters name."""
-    chosen = [wanted.tags["h"] for wanted in filters if "h" in wanted.tags]
-    return frozenset().union(*chosen) if chosen else frozenset()
+    found = _NONE
+    for wanted in filters:
+        if "h" in wanted.tags:
+            found |= wanted.tags["h"]
+    return found
 
 
 class PrivateGroups(Generic[S]):

@@ -403,7 +403,10 @@ def _hint(complete: bool | None, cut: bool, wanted: str) -> str | None:
 
 def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     """Whether a REQ asks for invites (NIP-43) and nothing else."""
-    return all(wanted.kinds == _INVITES for wanted in filters)
+    for wanted in filters:  # a loop, since every REQ is asked  # noqa: SIM110
+        if wanted.kinds != _INVITES:
+            return False
+    return True
 
 
 def _asks_for_invite(job: Job) -> bool:
