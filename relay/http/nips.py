@@ -67,8 +67,9 @@ _ROWS: Final = (
     (
         42,
         "Authentication of clients",
-        "A challenge when something needs a key: a refused REQ, COUNT or EVENT, or a filter that names private kinds or a private group; on "
-        "connect where access.auth_to_read or access.challenge asks for it. Several keys may authenticate on one connection.",
+        "A challenge when something needs a key: a refused REQ, COUNT or EVENT, or a filter that names private kinds or a private "
+        "group; on connect where access.auth_to_read or access.challenge asks for it. Several keys may authenticate on one "
+        "connection.",
     ),
     (
         43,
