@@ -59,7 +59,7 @@ async def seen(hub: RunningRelay, segment: str, viewer: Principal | None, what: 
 async def standing(hub: RunningRelay, group_id: str, viewer: Principal | None, what: str = "group") -> GroupStanding:
     """As `seen`, by the id itself."""
     try:
-        found = await hub.identities.groups.standing(group_id, common.id_of(viewer))
+        found = await hub.identities.group_tables.standing(group_id, common.id_of(viewer))
     except StorageError as error:
         raise of_storage(error) from None
     if found is None or (found.group.hidden and not found.is_member):
@@ -132,7 +132,7 @@ async def keys_of(hub: RunningRelay, who: WhoBody, there: GroupStanding) -> tupl
 async def key_of_agent(hub: RunningRelay, name: str, there: GroupStanding) -> tuple[str, str]:
     """The key of the agent that is in the group, else its main key; and its name. Raises HttpProblem 404."""
     identity = await common.agent_named(hub, name)
-    theirs = await hub.identities.groups.standing(there.group.id, identity.id)
+    theirs = await hub.identities.group_tables.standing(there.group.id, identity.id)
     pubkey = identity.pubkey if theirs is None or theirs.key is None else theirs.key
     if pubkey is None:
         raise not_found("agent", f"{identity.name} has no key")

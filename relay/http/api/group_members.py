@@ -123,7 +123,7 @@ async def list_members(
         found = tables.members_of(there.group.id, cursor, most + 1)
         return found, tables.identities_of_keys([pubkey for pubkey, _ in found])
 
-    found, people = await hub.identities.groups.look(find)
+    found, people = await hub.identities.group_tables.look(find)
     page, more = found[:most], len(found) > most
     return MemberPage(
         members=[described(*one, people) for one in page],
@@ -176,7 +176,7 @@ async def list_invites(group_id: GroupPath, principal: GivenPrincipal, hub: Give
     found = await hub.reader.query([wanted], there.readers, now, limits=Limits(MOST_INVITES, MOST_INVITES))
     wires = [*found.wires, *await hub.reader.fetch(found.rest, now, there.readers)]
     codes = list(dict.fromkeys(code for wire in wires for code in values(parse(wire), "code")))
-    good = dict(await hub.identities.groups.look(lambda tables: tables.invites_of(there.group.id)))
+    good = dict(await hub.identities.group_tables.look(lambda tables: tables.invites_of(there.group.id)))
     told = []
     for code in codes:
         one = good.get(hash_of(code))

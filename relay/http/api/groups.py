@@ -146,7 +146,7 @@ async def list_groups(
             return _mine(tables, viewer, q, cursor, most + 1)
         return tables.groups_like(q, cursor, most + 1)
 
-    found = await hub.identities.groups.look(find)
+    found = await hub.identities.group_tables.look(find)
     page = found[:most]
     more = len(found) > most
     return GroupPage(
@@ -191,7 +191,7 @@ async def create_group(data: JSONBody[NewGroup], principal: GivenPrincipal, hub:
 
 async def begin(hub: RunningRelay, principal: Principal, group_id: str, fields: GroupFields) -> Event:
     """Begin a group of this id. Raises HttpProblem: 409 for an id that is or was another group's, else whatever refuses it."""
-    present = await hub.identities.groups.look(lambda tables: tables.group(group_id))
+    present = await hub.identities.group_tables.look(lambda tables: tables.group(group_id))
     if present is not None:
         raise taken()
     draft = Draft(CREATE_GROUP, [["h", group_id], *metadata.write(fields)], "", common.now())
@@ -264,7 +264,7 @@ async def join_group(
     """Become a member; where the group is closed, or somebody removed you, by an invite `code`. A member stays one."""
     asked = data or GroupJoin()
     identifier = group_access.written(group_id)
-    there = await hub.identities.groups.standing(identifier, principal.identity_id)
+    there = await hub.identities.group_tables.standing(identifier, principal.identity_id)
     if there is None:
         raise not_found("group")
     try:
@@ -304,7 +304,7 @@ async def leave(hub: RunningRelay, principal: Principal, there: GroupStanding) -
 
 async def info(hub: RunningRelay, there: GroupStanding) -> GroupInfo:
     """A group, for whoever stands to it so."""
-    sizes = await hub.identities.groups.look(lambda tables: tables.group_sizes([there.group.id]))
+    sizes = await hub.identities.group_tables.look(lambda tables: tables.group_sizes([there.group.id]))
     return described(there.group, sizes, there.roles if there.is_member else None)
 
 
@@ -317,7 +317,7 @@ async def infos(hub: RunningRelay, groups: list[Group], viewer: Principal | None
         own = [(one, tables.member(key, one)) for one in ids for key in reversed(keys)]
         return tables.group_sizes(ids), {one: member for one, member in own if member is not None and member.is_member}
 
-    sizes, own = await hub.identities.groups.look(find) if ids else ({}, {})
+    sizes, own = await hub.identities.group_tables.look(find) if ids else ({}, {})
     return [described(group, sizes, own[group.id].roles if group.id in own else None) for group in groups]
 
 
