@@ -9,7 +9,7 @@ import msgspec
 from coincurve import PrivateKey, PublicKeyXOnly
 
 from relay.errors import Prefix, Reject
-from relay.protocol.event import Event, compute_id
+from relay.protocol.event import Event, compute_digest, compute_id
 
 _WRONG_ID = "the id is not the hash of the event; check the serialization (NIP-01)"
 _WRONG_SIGNATURE = "the signature is not this key's signature of the id"
@@ -25,9 +25,10 @@ def verify(pubkey: bytes, message: bytes, signature: bytes) -> bool:
 
 def fault(event: Event) -> Reject | None:
     """What is wrong with the event's id or signature, None when both are right. Releases the GIL while it checks."""
-    if compute_id(event) != event.id:
+    digest = compute_digest(event)
+    if digest.hex() != event.id:
         return Reject(Prefix.INVALID, _WRONG_ID)
-    if not verify(bytes.fromhex(event.pubkey), bytes.fromhex(event.id), bytes.fromhex(event.sig)):
+    if not verify(bytes.fromhex(event.pubkey), digest, bytes.fromhex(event.sig)):
         return Reject(Prefix.INVALID, _WRONG_SIGNATURE)
     return None
 

@@ -45,6 +45,8 @@ VERBS: Final[tuple[click.Command, ...]] = (
     publish.event,
     publish.req,
     sync.sync,
+    sync.mirror,
+    sync.stream,
     peers.show_peers,
     peers.peer,
     *feed.VERBS,

@@ -47,12 +47,13 @@ class PeerStatus(msgspec.Struct, frozen=True):
 class PeerPlace(msgspec.Struct, frozen=True):
     """How far a peer is. `scope` tells what was synchronized: after another filter it begins anew.
 
-    `up_seq`: everything in the log up to there is settled with it. `down_at`: until then (unix seconds) nothing is missing
-    here that came to it. `walked_at`: when everything was compared last; a walk that is under way has done the filters before
-    `walk_filter` and of that one what is later than `walk_until`.
+    `begun_at` is the first contact. `up_seq`: everything in the log up to there is settled with it. `down_at`: until then (unix
+    seconds) nothing is missing here that came to it. `walked_at`: when everything was compared last; a walk that is under way has
+    done the filters before `walk_filter` and of that one what is later than `walk_until`.
     """
 
     scope: str = ""
+    begun_at: int = 0
     up_seq: int = 0
     down_at: int = 0
     walked_at: int = 0

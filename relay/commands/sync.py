@@ -1,4 +1,4 @@
-"""`sync`: bring this relay and another in step, once."""
+"""`sync`, `mirror` and `stream`: this relay and another, by hand."""
 
 from typing import TYPE_CHECKING
 
@@ -76,14 +76,80 @@ def sync(
         peer = normal(url)
     plan = SyncPlan(wanted, Direction(direction), dry=dry)
     summary = run(synchronized(settings.load(), peer, plan, secret_file))
+    _end(summary, as_json, dry)
+
+
+def _end(summary: "SyncSummary", as_json: bool, dry: bool = False) -> None:
+    """Say how it ended, and end with an exit code."""
     if as_json:
         click.echo(msgspec.json.encode(summary))
-    else:
+    elif summary.error is None or summary.counts.received or summary.counts.sent:
         _tell(summary, dry)
     if summary.error is not None:
         raise Complaint(summary.error)
     if summary.counts.refused or summary.counts.rejected or summary.counts.not_given:
         raise SystemExit(1)
+
+
+@click.command()
+@click.argument("url")
+@click.argument("wanted", type=filter_argument, metavar="[FILTER]", default="{}")
+@_secret_file
+@as_json
+@with_settings
+def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: str | None, as_json: bool) -> None:
+    """Get everything that the relay at URL has.
+
+    All public events that match FILTER, the newest first. The connection may break: it is made again, and when the command is
+    stopped, the next run goes on where it was. What came there meanwhile is got at the end. Works whether this relay runs or not.
+
+    Exit code 1 when the relay could not be reached for long, or something of it was refused here.
+
+    \b
+    Examples:
+      tidings mirror wss://relay.example
+      tidings mirror wss://relay.example '{"kinds":[0,1,3,5,7]}' --data ./copy
+    """
+    from relay.commands.client import complaining
+    from relay.commands.mirroring import mirrored
+    from relay.federation.addresses import normal
+
+    with complaining(url):
+        peer = normal(url)
+    try:
+        summary = run(mirrored(settings.load(), peer, wanted, secret_file))
+    except KeyboardInterrupt:
+        raise Complaint("interrupted; the same command goes on from here") from None
+    _end(summary, as_json)
+
+
+@click.command()
+@click.argument("url")
+@click.argument("wanted", type=filter_argument, metavar="[FILTER]", default="{}")
+@_direction
+@_secret_file
+@with_settings
+def stream(*, settings: CommandSettings, url: str, wanted: Filter, direction: str, secret_file: str | None) -> None:
+    """Pass on what happens from now on, until Ctrl-C.
+
+    New events that match FILTER are taken from the relay at URL, given to it, or both. The connection may break: what was
+    missed, from an hour before on, is compared when it is back. For good, see [[peers]] and `tidings peer add`.
+
+    \b
+    Examples:
+      tidings stream wss://relay.example --dir down
+      tidings stream ws://127.0.0.1:7448 '{"kinds":[1]}'
+    """
+    from relay.commands.client import complaining
+    from relay.commands.streaming import streamed
+    from relay.federation.addresses import normal
+
+    with complaining(url):
+        peer = normal(url)
+    try:
+        run(streamed(settings.load(), peer, wanted, direction, secret_file))
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
 
 
 def _tell(summary: "SyncSummary", dry: bool) -> None:

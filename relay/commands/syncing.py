@@ -14,7 +14,6 @@ from keys.vault import VaultError, relay_secret
 from relay.client import Key, Signer
 from relay.client.errors import ClientError
 from relay.commands.common import (
-    Complaint,
     Database,
     WriteTarget,
     reading,
@@ -75,18 +74,18 @@ class SyncSummary(msgspec.Struct, frozen=True):
 
 
 async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: str | None) -> SyncSummary:
-    """Do it; what happened, also where it broke off. Raises ConfigError, StorageError, Complaint."""
+    """Do it; what happened, also where it broke off or could not begin. Raises ConfigError, StorageError."""
     counts = SyncCounts()
     begun = time.monotonic()
     found, error = SyncFound(), None
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(writing(config)) if plan.direction.is_down and not plan.dry else None
-        signer = _signer(config, secret_file)
+        signer = signer_of(config, secret_file)
         async with reading(config) as database:
             try:
                 connection = await PeerConnection.open(url, signer, allow_private=True)
             except ClientError as failure:
-                raise Complaint(str(failure)) from None
+                return SyncSummary(url, plan.direction.value, False, True, 0, 0, 0.0, str(failure), counts)
             local = CommandEvents(database, target, url)
             meter = stack.enter_context(Meter(url, None, "events"))
 
@@ -109,7 +108,8 @@ async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: st
     )
 
 
-def _signer(config: Config, secret_file: str | None) -> Signer | None:
+def signer_of(config: Config, secret_file: str | None) -> Signer | None:
+    """Who proves who asks: the key in the file, else the relay's own, if there is one yet. Raises ConfigError."""
     if secret_file is not None:
         return Key(find_secret(secret_file))
     try:

@@ -9,7 +9,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,9 +19,9 @@ from relay.client.messages import Closed
 from relay.config import Federation
 from relay.errors import Prefix
 from relay.federation.connection import PeerConnection, PeerSubscription
-from relay.federation.door import PeerDoor
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
+from relay.federation.store import LocalEvents
 from relay.federation.sync import Direction, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, Uploads
 from relay.federation.verdicts import FIRST, Fate, Verdict
@@ -54,6 +54,13 @@ class LogSource(Protocol):
         """As storage.base.Reader.follow."""
 
 
+class WayIn(LocalEvents, Protocol):
+    """LocalEvents that also takes one event at a time."""
+
+    async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
+        """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
+
+
 class SessionPlan(msgspec.Struct, frozen=True):
     """What is synchronized with a peer. `since`: nothing older; `backfill`: also what was there before the first contact."""
 
@@ -68,7 +75,7 @@ class PeerParts(msgspec.Struct, frozen=True):
 
     record: PeerRecord
     memory: PeerMemory
-    door: PeerDoor
+    door: WayIn
     source: LogSource
 
 
@@ -92,6 +99,7 @@ class PeerSession:
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id
         self._read_upto = record.place.up_seq
         self._missed = False  # something could not be taken for now
+        self._since = plan.since if plan.backfill else max(plan.since, record.place.begun_at)
 
     async def run(self) -> None:
         """Until the connection ends. Raises Disconnected, Refused, TimedOut, StorageError with the reason; never returns."""
@@ -187,7 +195,7 @@ class PeerSession:
     async def _catch_up(self) -> None:
         begun = int(time.time())
         self._record.tell(state="catching up")
-        since = max(self._plan.since, (self._record.place.down_at or begun) - self._federation.overlap)
+        since = max(self._since, (self._record.place.down_at or begun) - self._federation.overlap)
         self._missed = False
         for wanted in self._plan.filters:
             await self._synchronize(wanted, Direction.DOWN, since)
@@ -232,7 +240,7 @@ class PeerSession:
             await self._synchronize(
                 self._plan.filters[number],
                 self._plan.direction,
-                self._plan.since,
+                self._since,
                 FAR if until is None else until,
                 walk_filter=number,
                 at_leisure=at_leisure,

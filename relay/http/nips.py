@@ -56,6 +56,13 @@ _ROWS: Final = (
         "git stuff",
         "Announced repositories and issues become rows of the control plane; issues are numbered when they come.",
     ),
+    (
+        29,
+        "Relay-based groups",
+        "Groups with members, roles, invites, pins and subgroups; private, restricted, hidden and closed are independent but for "
+        "this: only members write in a private group. What the relay tells of them (39000 to 39005) is signed by its own key, in "
+        "the transaction of what changed it.",
+    ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (
         42,

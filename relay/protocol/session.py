@@ -170,10 +170,12 @@ class Session:
         return self.subscriptions.pop(name, None)
 
     def _other(self, message: Message, rules: Rules) -> Effect:
-        if isinstance(message, Req | Count):
+        if isinstance(message, Req):  # apart from Count: asking for one of two classes takes as long as decoding
             return self._asked(message, rules)
         if isinstance(message, Close):
             return Cancel(message.subscription)
+        if isinstance(message, Count):
+            return self._asked(message, rules)
         if isinstance(message, NegOpen):
             refusal = self._refuses_comparison(message, rules)
             return message if refusal is None else messages.neg_error(message.subscription, refusal)
@@ -191,7 +193,7 @@ class Session:
             reply = messages.closed(message.subscription, refusal)
             return Refuse(message.subscription, reply) if isinstance(message, Req) else reply
         filters = message.filters
-        if any(wanted.search is not None for wanted in filters):
+        if _search(filters):
             filters = tuple([_searching(wanted, rules.searched) for wanted in filters])
         if isinstance(message, Count):
             return CountRequest(message.subscription, filters, message.offset)
@@ -235,9 +237,9 @@ class Session:
         return _private([wanted], self.keys)
 
     def _refuses_search(self, message: Req | Count) -> Reject | None:
-        searches = [wanted for wanted in message.filters if wanted.search is not None]
-        if not searches:
+        if not _search(message.filters):
             return None
+        searches = [wanted for wanted in message.filters if wanted.search is not None]
         if isinstance(message, Count) and len(message.filters) > 1:
             return Reject(Prefix.UNSUPPORTED, "a COUNT that searches (NIP-50) takes one filter")
         if not all(_terms([wanted]) for wanted in searches):
@@ -267,15 +269,30 @@ def _weight(filters: Sequence[Filter]) -> int:
     """How many values the filters hold, words of a search among them: what a live filter costs in memory."""
     total = 0
     for wanted in filters:
-        for values in (wanted.ids, wanted.authors, wanted.kinds, *wanted.tags.values()):
-            if values is not None:
-                total += len(values)
+        total += len(wanted.ids or ()) + len(wanted.authors or ()) + len(wanted.kinds or ())
+        for values in wanted.tags.values():
+            total += len(values)
     return total + _terms(filters)
+
+
+# Loops and no generators, here and below: every REQ is asked all of this.
+
+
+def _search(filters: Sequence[Filter]) -> bool:
+    """Whether any of them searches."""
+    for wanted in filters:  # noqa: SIM110
+        if wanted.search is not None:
+            return True
+    return False
 
 
 def _terms(filters: Sequence[Filter]) -> int:
     """How many words and phrases the filters search for: what every event may be compared with."""
-    return sum([len(search.parse(wanted.search).terms) for wanted in filters if wanted.search is not None])
+    total = 0
+    for wanted in filters:
+        if wanted.search is not None:
+            total += len(search.parse(wanted.search).terms)
+    return total
 
 
 def _check_values(data: bytes, rules: Rules) -> None:
@@ -288,7 +305,10 @@ def _check_values(data: bytes, rules: Rules) -> None:
 
 def _names_private(filters: Sequence[Filter]) -> bool:
     """Whether a filter names kinds of which a client without a key finds nothing."""
-    return any(wanted.kinds is not None and not wanted.kinds.isdisjoint(PRIVATE_KINDS) for wanted in filters)
+    for wanted in filters:  # noqa: SIM110
+        if wanted.kinds is not None and not wanted.kinds.isdisjoint(PRIVATE_KINDS):
+            return True
+    return False
 
 
 def _private(filters: Sequence[Filter], keys: frozenset[str]) -> Reject | None:

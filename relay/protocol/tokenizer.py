@@ -85,11 +85,15 @@ _FOLDING: Final = _Folding()
 
 def words(text: str, most: int | None = None) -> list[str]:
     """The words of a text in order, folded; the first `most` of them."""
-    if text.isascii():
-        found = _ASCII_WORD.finditer(text.lower())
-        return [match[0] for match in islice(found, most)]
-    found = _WORD.finditer(text.translate(_FOLDING))
-    joined = " ".join([match[0] for match in islice(found, most)])
+    is_ascii = text.isascii()
+    pattern, plain = (_ASCII_WORD, text.lower()) if is_ascii else (_WORD, text.translate(_FOLDING))
+    if most is None:
+        found: list[str] = pattern.findall(plain)
+    else:
+        found = [match[0] for match in islice(pattern.finditer(plain), most)]
+    if is_ascii:
+        return found
+    joined = " ".join(found)
     # Word by word no run of marks is long, so that this cannot take longer than the text deserves.
     return unicodedata.normalize("NFC", joined).split(" ") if joined else []
 

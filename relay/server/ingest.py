@@ -216,7 +216,7 @@ class Ingest:
                     token=submission.token,
                     origin=submission.origin,
                 )
-                self._send(incoming, submission.client, lambda outcome: self._settled(submission, outcome))
+                self._send(incoming, submission.client, partial(self._settled, submission))
                 return
         except BaseException as error:
             self._faults.report("the verifier", error)

@@ -91,6 +91,9 @@ class AskingConnection(Receiver, Protocol):
     def refuse(self, name: str, reason: Reject) -> None:
         """Say why a COUNT is not answered."""
 
+    def challenge(self) -> None:
+        """Send the challenge, if one is due."""
+
 
 Invite = Callable[
     [Sequence[Filter], str], Awaitable[Event | None]
@@ -237,6 +240,7 @@ class Queries:
         readers = self._access.try_readers(connection.session, filters)
         if readers is None:
             return None
+        connection.challenge()
         return self._reader.try_query(filters, readers, int(time.time()), subscription.after, self.limits)
 
     def _end(
@@ -320,6 +324,7 @@ class Queries:
 
     async def _count(self, connection: AskingConnection, job: CountRequest) -> None:
         readers, now = await self._access.readers(connection.session, job.filters), int(time.time())
+        connection.challenge()
         if searching.searches(job.filters):
             (wanted,) = job.filters  # the session lets no more through
             counted = Counted(await searching.count(self._search(), wanted, searching.SearchScope(readers, now)))
@@ -374,6 +379,7 @@ class Queries:
             return [] if invite is None else [wire(invite)]
         job.mark = self._access.mark(connection.session)
         readers = await self._access.readers(connection.session, filters)
+        connection.challenge()
         if searching.searches(filters):
             scope = searching.SearchScope(readers, now, subscription.after, self.limits)
             answered = await searching.history(self._search(), self._reader, filters, scope)
@@ -403,7 +409,10 @@ def _hint(complete: bool | None, cut: bool, wanted: str) -> str | None:
 
 def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     """Whether a REQ asks for invites (NIP-43) and nothing else."""
-    return all(wanted.kinds == _INVITES for wanted in filters)
+    for wanted in filters:  # a loop, since every REQ is asked  # noqa: SIM110
+        if wanted.kinds != _INVITES:
+            return False
+    return True
 
 
 def _asks_for_invite(job: Job) -> bool:

@@ -6,7 +6,6 @@ the prefixes that are theirs, and nothing is filtered afterwards.
 """
 
 import hashlib
-import re
 import string
 from collections.abc import Iterable
 from functools import lru_cache
@@ -28,7 +27,6 @@ ABOUT: Final = b"B"  # what an author says of an event
 MAX_PLAIN_VALUE: Final = 200  # bytes of a tag value; longer ones are entered by their hash
 
 _LETTERS: Final = frozenset(string.ascii_letters)
-_HEX64: Final = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
 @lru_cache(maxsize=32_768)
@@ -44,12 +42,21 @@ def author(pubkey: str) -> bytes:
 
 def tag(name: str, value: str) -> bytes:
     """The dimension of events with a tag: one letter and its first value; hex is halved, long values are hashed."""
-    if len(value) == 64 and _HEX64(value):
-        return b"T%b#%b" % (name.encode(), bytes.fromhex(value))
+    if len(value) == 64 and (halved := _halved(value)):
+        return b"T%b#%b" % (name.encode(), halved)
     data = value.encode()
     if len(data) <= MAX_PLAIN_VALUE:
         return b"T%b=%b" % (name.encode(), data)
     return b"T%b~%b" % (name.encode(), hashlib.sha256(data).digest())
+
+
+def _halved(value: str) -> bytes | None:
+    """The bytes of lower-case hex digits, None for anything else. Faster than a pattern: every tag of an event is looked at."""
+    try:
+        data = bytes.fromhex(value)
+    except ValueError:
+        return None
+    return data if data.hex() == value else None  # fromhex passes over blanks, and takes capitals
 
 
 def address_key(address: str) -> bytes:

@@ -1,0 +1,87 @@
+"""`tidings mirror` and `tidings stream`, as an operator runs them."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from websockets.asyncio.server import ServerConnection
+
+from relay.protocol.filter import Filter
+from tests.e2e.harness import PATIENCE, ROOT, command, environment, fresh_key, now, serving
+from tests.factories import make_event
+from tests.federation.fake_peer import FakePeer
+from tests.federation.test_peers import same, until
+from tests.federation.test_sync import ids, notes, store
+
+
+async def test_a_mirror_that_breaks_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    class Breaking(FakePeer):
+        """Hangs up after three pages of each connection."""
+
+        pages = 0
+
+        async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+            self.pages += 1
+            if self.pages % 4 == 0:
+                await connection.close()
+                return
+            await super().answer(connection, name, wanted)
+
+    events = notes(fresh_key(), 900)
+    async with Breaking(events).serving() as peer:
+        peer.compares, peer.page = "error", 100
+        done = await asyncio.to_thread(command, "mirror", peer.url, "--json", data=tmp_path / "copy")
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["complete"], told["counts"]["stored"]) == (0, True, 900), done.stderr
+        oldest = [one[2].get("until") for one in peer.said if one[0] == "REQ" and "kinds" not in one[2]]
+        again = [top for before, top in itertools.pairwise(oldest) if top == before]
+        assert len(again) <= peer.pages // 4 + 1  # a page is read again only where it broke off
+    assert not list((tmp_path / "copy" / "mirrors").iterdir())
+    counted = command("count", "{}", data=tmp_path / "copy")
+    assert counted.stdout.strip() == b"900"
+
+
+@contextlib.contextmanager
+def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`tidings stream …` until the block ends; it must end well by Ctrl-C."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "relay", "stream", *arguments, "--data", str(data)],
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment(),
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b" in step" in line:
+                break
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, b"Traceback" in said) == (0, False), said
+
+
+async def test_a_stream_passes_on_what_happens_on_either_side(tmp_path: Path) -> None:
+    key = fresh_key()
+    before = notes(key, 5)
+    live = [make_event(key, content=f"{n}", created_at=now()) for n in range(20)]
+    with serving(tmp_path / "here") as here, serving(tmp_path / "there") as there:
+        await store(there, *before)
+        with streaming(there.url, data=here.data):
+            await store(here, *live[:10])
+            await store(there, *live[10:])
+
+            async def arrived() -> bool:
+                expected = {event.id for event in live}
+                return await ids(here, 1) == expected and await ids(there, 1) == expected | {one.id for one in before}
+
+            await until(arrived)
+        assert command("sync", there.url, data=here.data).returncode == 0
+        await same(here, there, {event.id for event in before + live})
