@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Reject
 from relay.http.api import common
 from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, of_reject
@@ -22,6 +22,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
+from relay.server import policies
 from relay.server.identity_tokens import Principal
 from relay.server.signing import NoCustody
 from storage.base import PUBLIC, Expected, Outcome, Status
@@ -87,7 +88,7 @@ async def publish(
     refusal = outcome.refusal
     if isinstance(refusal, Changed):
         raise refusal
-    if outcome.status is Status.REFUSED and refusal is not None and refusal.prefix is not Prefix.DUPLICATE:
+    if outcome.status is Status.REFUSED and refusal is not None and not policies.is_so_already(event, refusal):
         raise of_reject(refusal)
     return outcome
 

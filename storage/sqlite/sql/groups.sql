@@ -22,6 +22,9 @@ SELECT number FROM groups WHERE id = ?
 -- name: any
 SELECT EXISTS (SELECT 1 FROM groups)
 
+-- name: groups_of_code
+SELECT id FROM group_invites JOIN groups ON number = group_number WHERE code_hash = ? AND ended = 0 LIMIT 2
+
 -- name: how_many
 SELECT count(*) FROM groups WHERE ended = 0
 
