@@ -95,9 +95,8 @@ class AskingConnection(Receiver, Protocol):
         """Send the challenge, if one is due."""
 
 
-Invite = Callable[
-    [Sequence[Filter], str], Awaitable[Event | None]
-]  # an invite for filters that ask for one, by address
+# An invite for filters that ask for one, by address and proven keys.
+Invite = Callable[[Sequence[Filter], str, frozenset[str]], Awaitable[Event | None]]
 
 
 class Queries:
@@ -354,6 +353,8 @@ class Queries:
     async def _read(self, connection: AskingConnection, job: History) -> list[bytes]:
         """The first part of an answer, or the next; again where the connection lost a part of what it may read meanwhile."""
         part = None if job.rest is None else job.rest[:PART]
+        if part is None and _asks_for_invite(job):
+            return await self._invited(connection, job)
         for _ in range(ATTEMPTS):
             before = connection.session.closings
             wires = await (self._first(connection, job) if part is None else self._next(connection, job, part))
@@ -370,13 +371,14 @@ class Queries:
             readers = await self._access.readers(session, job.subscription.filters)
         return await self._reader.fetch(part, int(time.time()), readers)
 
+    async def _invited(self, connection: AskingConnection, job: History) -> list[bytes]:
+        invite = await self._invite(job.subscription.filters, connection.address, connection.session.keys)
+        job.rest, job.complete = (), True
+        return [] if invite is None else [wire(invite)]
+
     async def _first(self, connection: AskingConnection, job: History) -> list[bytes]:
         subscription, now = job.subscription, int(time.time())
         filters = subscription.filters
-        if _asks_for_invites(filters):
-            invite = await self._invite(filters, connection.address)
-            job.rest, job.complete = (), True
-            return [] if invite is None else [wire(invite)]
         job.mark = self._access.mark(connection.session)
         readers = await self._access.readers(connection.session, filters)
         connection.challenge()

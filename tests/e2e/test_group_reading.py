@@ -260,6 +260,60 @@ async def test_that_a_group_has_ended_is_told_and_nothing_of_it_is_served(relay:
         assert await inside.stored({"kinds": [9], "authors": [group.owner.pubkey]}) == []
 
 
+async def test_who_may_invite_is_given_a_code_that_lets_one_key_in_by_either_door(relay: Server) -> None:
+    first, second = fresh_key(), fresh_key()
+    async with contextlib.AsyncExitStack() as stack:
+        group = await stack.enter_async_context(group_at(relay, "private", "closed"))
+        asked = {"kinds": [28935], "#h": [group.id]}
+        anybody = await stack.enter_async_context(client(relay))
+        assert (await anybody.request(asked))[1][2].startswith("auth-required: ")
+        await anybody.authenticate(first)
+        refusals = {(await anybody.request({**asked, "#h": [name]}))[1][2] for name in (group.id, "no-such-group")}
+        assert len(refusals) == 1
+        assert refusals.pop().startswith("restricted: ")
+        assert (await anybody.request({**asked, "#h": [group.id, "another"]}))[1][2].startswith("invalid: ")
+        owner = await stack.enter_async_context(reader(relay, group.owner))
+        assert (await owner.request({**asked, "authors": ["0" * 64]}))[0] == []
+        codes = []
+        for _ in range(2):
+            (invite,), _ = await owner.request(asked)
+            tags = dict(tag[:2] for tag in invite["tags"] if len(tag) > 1)
+            assert (invite["kind"], tags["h"]) == (28935, group.id)
+            codes.append(tags["claim"])
+        assert len(set(codes)) == 2
+        join = make_event(first, 28934, tags=[["-"], ["claim", codes[0]]], created_at=now())
+        answer = await anybody.publish(join)
+        assert (answer[2], answer[3].partition(":")[0]) == (True, "info")
+        await group.do(9021, ["code", codes[1]], key=second)
+        for key in (first, second):
+            assert await (await stack.enter_async_context(reader(relay, key))).stored(in_group(group)) == []
+        late = make_event(fresh_key(), 28934, tags=[["-"], ["claim", codes[0]]], created_at=now())
+        assert (await group.writer.refused(late)).startswith("restricted: ")
+
+
+async def test_a_space_is_opened_and_a_room_begun_as_flotilla_does(relay: Server) -> None:
+    key, name = fresh_key(), f"room-{next(_names)}"
+    async with client(relay) as space:
+        empty = make_event(key, 28934, tags=[["claim", ""]], created_at=now())
+        assert "invite code" in await space.refused(empty)
+
+        async def told(kind: int, *tags: list[str]) -> tuple[bool, str]:
+            answer = await space.publish(make_event(key, kind, tags=[["h", name], *tags], created_at=now()))
+            return answer[2], answer[3]
+
+        assert (await told(9007))[0] is True
+        assert (await told(9002, ["name", "Room"], ["private"]))[0] is True
+        accepted, reason = await told(9021)
+        assert not accepted
+        assert reason.startswith("duplicate: already a member of this group")
+        metadata, _ = await space.request({"kinds": [39000, 9008], "limit": 1000})
+        assert name in [tag[1] for event in metadata for tag in event["tags"] if tag[0] == "d"]
+        await space.authenticate(key)
+        lists, _ = await space.request({"kinds": [39001, 39002]})
+        mine = [event["kind"] for event in lists if ["d", name] in event["tags"]]
+        assert sorted(mine) == [39001, 39002]
+
+
 async def test_memberships_are_as_they_were_after_a_restart(tmp_path: Path) -> None:
     data, member = tmp_path / "data", fresh_key()
     with serving(data) as server:
