@@ -44,6 +44,7 @@ class MovingGroup(msgspec.Struct, frozen=True, gc=False):
     number: int
     id: str
     private: bool
+    hidden: bool
     ended: bool
     upto: int
 
@@ -102,7 +103,10 @@ def ids_that_begin(connection: sqlite3.Connection, beginning: str, number: int) 
 def moving_groups(connection: sqlite3.Connection) -> list[MovingGroup]:
     """The groups that are; mostly none."""
     found = connection.execute(sql("moving")).fetchall()
-    return [MovingGroup(number, one, bool(private), bool(ended), upto) for number, one, private, ended, upto in found]
+    return [
+        MovingGroup(number, one, bool(private), bool(hidden), bool(ended), upto)
+        for number, one, private, hidden, ended, upto in found
+    ]
 
 
 def every_group(connection: sqlite3.Connection) -> list[GroupRow]:

@@ -54,7 +54,7 @@ UPDATE groups SET members = ?, owners = ?, codes = ? WHERE number = ?
 UPDATE groups SET moving = ? WHERE number = ?
 
 -- name: moving
-SELECT number, id, private, ended, moving FROM groups INDEXED BY groups_moving WHERE moving IS NOT NULL ORDER BY number
+SELECT number, id, private, hidden, ended, moving FROM groups INDEXED BY groups_moving WHERE moving IS NOT NULL ORDER BY number
 
 -- name: how_many_moving
 SELECT count(*) FROM groups WHERE moving IS NOT NULL
