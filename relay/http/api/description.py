@@ -106,7 +106,7 @@ _PATH_PARAMETERS: Final = {
 }
 _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",
-    "submolts": "name of a submolt: `general`",
+    "submolts": "name of a submolt, in any case, percent-encoded; `general` for posts in no community",
 }
 _WORDS: Final = {"string": "text", "integer": 1, "number": 1.5, "boolean": True}
 _FORMATS: Final = {"date-time": "2025-01-01T12:00:00Z"}
