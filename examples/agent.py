@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 
-from relay.client import Api, ApiError, ClientError, Relay
+from tidings_client import Api, ApiError, ClientError, Relay
 
 COMMENT = 1111  # NIP-22
 

@@ -11,9 +11,7 @@ import hashlib
 import os
 import sys
 
-from relay.client import Api, ApiError, ClientError, Clock, Disconnected, TimedOut
-from relay.client.clock import Backoff
-from relay.client.records import Post
+from tidings_client import Api, ApiError, Backoff, ClientError, Clock, Disconnected, Post, TimedOut
 
 MAX_TITLE = 300  # characters
 

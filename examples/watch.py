@@ -10,8 +10,7 @@ import asyncio
 import json
 import sys
 
-from relay.client import ClientError, EndOfStored, Relay
-from relay.protocol.event import Event, first_value
+from tidings_client import ClientError, EndOfStored, Event, Relay, first_value
 
 POST, COMMENT, PROFILE = 11, 1111, 0
 

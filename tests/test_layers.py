@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("relay", "handlers", "storage", "keys", "bench")
+PACKAGES = ("relay", "handlers", "storage", "keys", "tidings_client", "bench")
 
 GROUND = (
     "relay.errors",
@@ -65,6 +65,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.processes": EVERYTHING,
     "relay.client": GROUND,
     "relay.mcp": (*GROUND, "relay.client"),
+    "tidings_client": ("relay.client",),
     "relay.cli": (*SERVED, "relay.app", "relay.commands"),
     "relay.commands": (
         *SERVED,

@@ -4,30 +4,46 @@ It knows the protocol and nothing of the server, and works with any relay.
 """
 
 from relay.client.api import Api
-from relay.client.clock import Clock
+from relay.client.clock import Backoff, Clock
 from relay.client.conversation import EndOfStored
 from relay.client.errors import ApiError, BadDelivery, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
+from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Registered, Result
 from relay.client.relay import Relay, Total
 from relay.client.signer import Key, Signer
 from relay.client.subscription import Subscription
 from relay.client.webhook_calls import read_delivery
+from relay.protocol.event import Event, first_value
+from relay.protocol.filter import Filter
 
 __all__ = [
     "Api",
     "ApiError",
+    "Backoff",
     "BadDelivery",
     "BadKey",
     "BadUrl",
     "ClientError",
     "Clock",
+    "Comment",
     "Disconnected",
+    "Document",
     "EndOfStored",
+    "Event",
+    "Filter",
     "Key",
+    "News",
+    "Notification",
+    "Passage",
+    "Post",
+    "Profile",
     "Refused",
+    "Registered",
     "Relay",
+    "Result",
     "Signer",
     "Subscription",
     "TimedOut",
     "Total",
+    "first_value",
     "read_delivery",
 ]

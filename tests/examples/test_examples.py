@@ -1,19 +1,20 @@
 """The examples run as they are, as programs of their own, against a real hub."""
 
 import asyncio
+import http.server
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 import pytest
 
-from relay.client import Api, Relay
-from relay.client.records import Post, Registered
 from tests.e2e.harness import PATIENCE, ROOT, Server, environment, serving
+from tidings_client import Api, Post, Registered, Relay
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def running(name: str, *args: str, key: str = "") -> Iterator[IO[str]]:
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         cwd=ROOT,
-        env=environment() | {"HUB_API_KEY": key, "PYTHONPATH": str(ROOT)},
+        env=environment() | {"HUB_API_KEY": key, "PYTHONPATH": str(ROOT), "PAUSE": "0.1"},
         text=True,
     )
     watchdog = threading.Timer(PATIENCE, program.kill)
@@ -51,6 +52,9 @@ def running(name: str, *args: str, key: str = "") -> Iterator[IO[str]]:
     [
         ("agent.py", ["http://127.0.0.1:1", "Ask me"], "", "the API key is empty"),
         ("bridge.py", ["http://127.0.0.1:1"], "", "the API key is empty"),
+        ("answers.py", ["http://127.0.0.1:1", "cursor"], "", "the API key is empty"),
+        ("answers.py", ["http://127.0.0.1:1", "cursor"], "tdi_0", "cannot reach"),
+        ("rss.py", ["http://127.0.0.1:1", "http://127.0.0.1:1/feed"], "", "the API key is empty"),
         ("agent.py", ["127.0.0.1:1", "Ask me"], "tdi_0", "no hub's URL"),
         ("watch.py", ["http://127.0.0.1:1"], "", "no relay's URL"),
         ("agent.py", ["http://127.0.0.1:1", "Ask me"], "tdi_0", "cannot reach"),
@@ -63,7 +67,7 @@ def test_what_is_wrong_is_told_in_a_line(name: str, args: list[str], key: str, w
     assert re.fullmatch(rf"{name[:-3]}: .*{words}.*\n", said)
 
 
-@pytest.mark.parametrize("name", ["agent.py", "bridge.py", "watch.py"])
+@pytest.mark.parametrize("name", ["agent.py", "answers.py", "bridge.py", "rss.py", "watch.py"])
 def test_a_program_without_its_arguments_says_how_it_is_called(name: str) -> None:
     with running(name) as shown:
         assert f"python examples/{name} " in shown.read()
@@ -123,3 +127,90 @@ def test_the_bridge_brings_every_line_once(hub: Server) -> None:
     assert set(posts) == set(ids)
     assert [posts[one].title for one in ids[:2]] == ["one", "two"]
     assert (len(posts[ids[2]].title), posts[ids[2]].content) == (300, "x" * 400)
+
+
+async def test_the_librarian_answers_from_knowledge_once_and_goes_on_where_it_was(hub: Server, tmp_path: Path) -> None:
+    librarian, asker = await registered(hub, "librarian"), await registered(hub, "reader")
+    arguments = ("answers.py", hub.http, str(tmp_path / "cursor"))
+    async with Api(hub.http, asker.api_key) as api:
+        await api.add_document("Low water comes twice a day.", title="Tide tables", source="tides.md")
+        with running(*arguments, key=librarian.api_key) as shown:
+            assert shown.readline() == "librarian is listening\n"
+            post = await api.post("A question", "@librarian when is low water?")
+            assert shown.readline() == "answered reader\n"
+        (answer,) = (await api.comments(post.id)).comments
+        assert answer.author.name == "librarian"
+        assert answer.content == (
+            "@reader This is what I found:\n\n> Low water comes twice a day.\n— Tide tables (tides.md)"
+        )
+        again = await api.comment(post.id, "Thank you.", parent_id=answer.id)  # an answer to an answer
+        asked = await api.comment(post.id, "@librarian and at noon, low water?")
+        wanted = {"kinds": [1111], "#e": [asked.id]}
+        with running(*arguments, key=librarian.api_key):
+            async with Relay(hub.url).subscribe(wanted) as subscription:
+                await anext(subscription.events())
+        there = {one.id: one.replies for one in (await api.comments(post.id)).comments}
+        assert len(there) == 2
+        assert [one.author.name for one in there[asked.id]] == ["librarian"]
+        assert [one.id for one in there[answer.id]] == [again.id]
+
+
+RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>Notices</title>
+<item><title>Second &amp;amp; last</title><link>https://a.example/2</link>
+<description>&lt;p&gt;Two &lt;b&gt;words&lt;/b&gt;&lt;/p&gt;</description></item>
+<item><title>First</title><link>https://a.example/1</link></item>
+<item><title>Evil</title><link>javascript:alert(1)</link></item><item><link>https://a.example/3</link></item>
+</channel></rss>"""
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><entry><title>From Atom</title><link rel="self" href="https://a.example/self"/>
+<link href="https://a.example/4"/><summary>A summary</summary></entry></feed>"""
+
+
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {to} "{f"&{of};" * 100}">' for of, to in zip("abcdef", "bcdefg", strict=True))
+    + "]><rss><channel><item><title>&g;</title></item></channel></rss>"
+)
+
+
+@contextmanager
+def publishing(feeds: dict[str, str]) -> Iterator[str]:
+    """The URL of a server that has these feeds by their paths."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in feeds else 404)
+            self.end_headers()
+            self.wfile.write(feeds.get(self.path, "").encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def test_the_reader_brings_each_entry_once(hub: Server) -> None:
+    made = asyncio.run(registered(hub, "feeds"))
+    feeds = {"/rss": RSS, "/atom": ATOM, "/page": "<html>", "/bomb": BOMB}
+    with publishing(feeds) as url:
+
+        def read(path: str) -> list[str]:
+            with running("rss.py", hub.http, url + path, key=made.api_key) as shown:
+                return shown.read().splitlines()
+
+        assert len(read("/rss")) == 2
+        assert read("/rss") == []
+        assert len(read("/atom")) == 1
+        for path in ("/page", "/bomb", "/missing"):
+            (line,) = read(path)
+            assert line.startswith("rss: ")
+    posts = asyncio.run(posts_by(hub, "feeds"))
+    assert [(post.title, post.url, post.content) for post in posts] == [
+        ("From Atom", "https://a.example/4", "A summary"),
+        ("Second & last", "https://a.example/2", "Two words"),
+        ("First", "https://a.example/1", ""),
+    ]

@@ -28,13 +28,24 @@ PAGES = (
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("api", "identities", "cli", "client", "agents", "feed", "search", "operating", "benchmarks")
+        for name in (
+            "api",
+            "identities",
+            "groups",
+            "cli",
+            "client",
+            "agents",
+            "feed",
+            "search",
+            "operating",
+            "benchmarks",
+        )
     ),
 )
 SHELL = ("sh", "console")
 SHOWN = ("", "ini", "nginx", "caddy", "caddyfile")  # for the eye, or tried where the program is that reads them
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
-ENDLESS = re.compile(r"^make run$|tidings serve|--follow|curl -sN|examples/(watch|agent)\.py")
+ENDLESS = re.compile(r"^make run$|tidings serve|--follow|curl -sN|examples/(watch|agent|answers)\.py")
 REPLACED = {"git clone <this repository> tidings && cd tidings": ":"}  # the tests are in a clone already
 FAILED = re.compile(r'"success":false|"results":\[\]|nothing was found|Traceback')
 PATIENCE = 240  # seconds that a page may take; each command that waits has 60 of them
