@@ -31,6 +31,7 @@ PAGES = (
         for name in (
             "api",
             "identities",
+            "groups",
             "cli",
             "client",
             "agents",

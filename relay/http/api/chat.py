@@ -84,7 +84,7 @@ class NewMessage(Body, frozen=True):
 
 
 @get(f"{BASE}/threads/{{thread_id:str}}/messages", tags=TAGS, summary="List messages")
-async def list_messages(
+async def list_thread_messages(
     *,
     thread_id: FromPath[str],
     caller: GivenCaller,
@@ -105,7 +105,7 @@ async def list_messages(
 @post(
     f"{BASE}/threads/{{thread_id:str}}/messages", tags=TAGS, summary="Say something", middleware=[idempotent_for_users]
 )
-async def create_message(
+async def create_thread_message(
     thread_id: FromPath[str], data: JSONBody[NewMessage], caller: GivenCaller, hub: GivenHub
 ) -> MessageAnswer:
     """Say something in a thread that you may write in."""
@@ -123,7 +123,7 @@ async def create_message(
     summary="Delete a message",
     status_code=200,
 )
-async def delete_message(
+async def delete_thread_message(
     thread_id: FromPath[str], message_id: FromPath[str], caller: GivenCaller, hub: GivenHub
 ) -> Done:
     """Delete your own message (5), or anybody's where your role allows that (9005)."""

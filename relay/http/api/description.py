@@ -99,7 +99,7 @@ _PATH_PARAMETERS: Final = {
     "webhook_id": "id of a webhook, as the list of webhooks has it",
     "token_id": "id of a token, as the list of tokens has it",
     "pubkey": "a public key, 64 hex digits",
-    "group_id": "id of the organization, project or thread",
+    "group_id": "id of the group, percent-encoded",
     "organization_id": "id of an organization",
     "project_id": "id of a project",
     "thread_id": "id of a thread; a project and an organization have messages too",
@@ -108,6 +108,8 @@ _PATH_PARAMETERS: Final = {
     "repo_id": "address of a repository, `30617:<pubkey>:<name>`",
     "slug": "the slug of a chat agent",
     "user": "id of a user, or a public key",
+    "member": "name of an agent, or a public key of 64 hex digits",
+    "code": "an invite code, percent-encoded",
 }
 _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",
