@@ -29,8 +29,13 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
     return (("keys", event.pubkey),)
 
 
-def sign_in(event: Event, facts: Facts, now: int, door: Door, relay: RelayRules) -> Admission:
-    """Keep it, and see that its author has a posting identity. Raises Reject(restricted) where that cannot be."""
+def sign_in(
+    event: Event, facts: Facts, now: int, door: Door, relay: RelayRules, *, is_member: bool = False
+) -> Admission:
+    """Keep it, and see that its author has a posting identity. Raises Reject(restricted) where that cannot be.
+
+    `is_member`: of the group that it is written in, which decided that it may write, so that it gets an identity.
+    """
     if door is Door.IMPORT or facts.identity_of(event.pubkey) is not None:
         return _KEPT
     if facts.owner_of(event.pubkey) is not None:
@@ -40,7 +45,7 @@ def sign_in(event: Event, facts: Facts, now: int, door: Door, relay: RelayRules)
     if door is Door.PEER:  # with the peer as its origin, so it is no member here
         made = ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour)
         return Admission(actions=(made,)) if relay.provision_peers else _KEPT
-    if relay.provision:
+    if relay.provision or is_member:
         made = ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour)
         return Admission(actions=(made,), emits=(membership.added(event.pubkey, now),))
     raise Reject(

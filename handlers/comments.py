@@ -7,6 +7,7 @@ own example.
 from collections.abc import Iterable
 from typing import Final
 
+from handlers import groups
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
@@ -14,6 +15,7 @@ from relay.protocol import feed, kinds
 from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts, Need
+from relay.protocol.groups.state import Group
 from relay.protocol.names import is_blank
 from relay.protocol.relay import RelayRules
 
@@ -38,14 +40,15 @@ def admit_comment(relay: RelayRules) -> Admit:
         post = None if root is None else facts.events[root]
         if is_strict(door):
             _check_root(event, post)
-        if post is None or post.kind != kinds.POST:
+        group = groups.home(event, facts)
+        if post is None or post.kind != kinds.POST or (group is not None and group.private):
             return Admission()
         if is_strict(door):
-            _check_parent(event, post, facts)
+            _check_parent(event, post, facts, group)
             check_text(event)
             if is_blank(event.content):
                 raise Reject(Prefix.INVALID, "a comment needs text")
-        return sign_in(event, facts, now, door, relay)
+        return sign_in(event, facts, now, door, relay, is_member=groups.is_member(event, facts, group))
 
     return admit
 
@@ -61,11 +64,13 @@ def _check_root(event: Event, root: Event | None) -> None:
         return
     if kind != str(root.kind) and _POST in (kind, str(root.kind)):
         raise Reject(Prefix.INVALID, f"a comment on a kind {root.kind} needs the tag K = {root.kind} (NIP-22)")
-    if root.kind == kinds.POST and feed.in_group(event) and not feed.in_group(root):
-        raise Reject(Prefix.INVALID, "the post belongs to no group; leave the h tag out")
+    group_id = first_value(event, "h")
+    if root.kind == kinds.POST and group_id is not None and group_id != first_value(root, "h"):
+        raise Reject(Prefix.INVALID, "the post does not belong to that group; leave the h tag out")
 
 
-def _check_parent(event: Event, post: Event, facts: Facts) -> None:
+def _check_parent(event: Event, post: Event, facts: Facts, group: Group | None) -> None:
+    """Clients of groups leave the kind of what they answer out."""
     named = first_value(event, "e")
     if named is None:
         return
@@ -74,5 +79,6 @@ def _check_parent(event: Event, post: Event, facts: Facts) -> None:
         parent = facts.events[named] if kinds.is_hex(named, 64) else None
         if parent is None or parent.kind != kinds.COMMENT or feed.root(parent) != post.id:
             raise Reject(Prefix.INVALID, "what it answers (its e tag) is no comment on that post")
-    if first_value(event, "k") != (_POST if answers_post else _COMMENT):
+    kind = first_value(event, "k")
+    if kind != (_POST if answers_post else _COMMENT) and (kind is not None or group is None):
         raise Reject(Prefix.INVALID, "a comment that answers something names its kind in a k tag (NIP-22)")

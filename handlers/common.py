@@ -10,11 +10,9 @@ from relay.protocol import kinds
 from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Admission, RemoveAddress
 from relay.protocol.event import Event, address_of, expiration, values
 from relay.protocol.facts import Facts, Need, Target
+from relay.protocol.groups.belonging import MODERATION
 
 PROOFS: Final = {kinds.CLIENT_AUTH: "NIP-42", kinds.HTTP_AUTH: "NIP-98"}
-MODERATION: Final = range(
-    9000, 9021
-)  # NIP-29: a group's history; 9021 and 9022 ask to join and leave, and are their author's
 _DELETED: Final = "this event was deleted"
 
 

@@ -8,12 +8,17 @@ is not here yet is marked, and `common.refusal` finds the mark when it comes. A 
 
 from collections.abc import Iterable, Iterator
 
-from handlers.common import MODERATION, may_delete
+from handlers import groups
+from handlers.base import Admit
+from handlers.common import may_delete
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door, RemoveAddress, RemoveEdits, RemoveEvent
-from relay.protocol.event import Event, values
+from relay.protocol.event import Event, has_tag, values
 from relay.protocol.facts import Facts, Need, Target
+from relay.protocol.groups import joining, timeline
+from relay.protocol.groups.belonging import MODERATION
+from relay.protocol.relay import RelayRules
 
 
 def needs(event: Event, _facts: Facts) -> Iterable[Need]:
@@ -24,12 +29,22 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
         yield "closed", address
 
 
-def admit(event: Event, facts: Facts, _now: int, _door: Door) -> Admission:
-    """Store the request and carry it out; its targets are as many as its tags, which the relay's limits bound."""
-    removals = (*_by_id(event, facts), *_by_address(event), *_edits(event, facts))
-    if not removals and any(_is_moderation(facts.targets[target]) for target in _ids(event)):
-        raise Reject(Prefix.BLOCKED, "what moderates a group is its history and cannot be deleted (NIP-29)")
-    return Admission(removals=tuple(dict.fromkeys(removals)))
+def admit_deletion(relay: RelayRules) -> Admit:
+    """Raises Reject: `blocked:` for moderation of groups, `restricted:` for invite codes (`code`) that are not its author's."""
+
+    def admit(event: Event, facts: Facts, now: int, _door: Door) -> Admission:
+        """Store the request and carry it out; its targets are as many as its tags, which the relay's limits bound."""
+        found = (*_by_id(event, facts), *_by_address(event), *_edits(event, facts), *_times(event, facts))
+        removals = tuple(dict.fromkeys(found))
+        group = groups.home(event, facts) if has_tag(event, "h") and has_tag(event, "code") else None
+        if group is not None and not group.ended:
+            decision = joining.revoke(event, group, facts, now, relay.groups)
+            return Admission(removals=removals, actions=decision.changes, emits=decision.emits)
+        if not removals and any(_is_moderation(facts.targets[target]) for target in _ids(event)):
+            raise Reject(Prefix.BLOCKED, "what moderates a group is its history and cannot be deleted (NIP-29)")
+        return Admission(removals=removals)
+
+    return admit
 
 
 def _by_id(event: Event, facts: Facts) -> Iterator[RemoveEvent | RemoveAddress]:
@@ -41,6 +56,16 @@ def _by_id(event: Event, facts: Facts) -> Iterator[RemoveEvent | RemoveAddress]:
         yield RemoveEvent(target_id, event.pubkey)
         if target is not None and target.address is not None:
             yield RemoveAddress(target.address, target.created_at, target_id)
+
+
+def _times(event: Event, facts: Facts) -> Iterator[RemoveEvent]:
+    """In a group: that its author may publish of these times again, which is how clients edit (`timeline.check_time`)."""
+    group = groups.home(event, facts) if has_tag(event, "h") else None
+    for target_id in _ids(event) if group is not None else ():
+        target = facts.targets[target_id]
+        if group is not None and target is not None and may_delete(event.pubkey, target):
+            mark = timeline.edit_mark(event.pubkey, target.kind, target.created_at, group.id)
+            yield RemoveEvent(mark, event.pubkey)
 
 
 def _is_moderation(target: Target | None) -> bool:

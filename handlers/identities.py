@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from handlers import replaceable
+from handlers.base import Admit
 from keys import tokens
 from keys.tokens import Kind
 from relay.errors import Prefix, Reject
@@ -17,6 +18,8 @@ from relay.protocol import membership, profile
 from relay.protocol.admission import AcceptInvite, Action, Admission, BindKey, Door, NameIdentity, UnbindKey
 from relay.protocol.event import Draft, Event, values
 from relay.protocol.facts import Facts, Need
+from relay.protocol.groups import joining
+from relay.protocol.relay import RelayRules
 
 WINDOW: Final = 600  # seconds a request may lie from now: NIP-43's few minutes
 NOBODY: Final[tuple[str, ...]] = ()
@@ -28,40 +31,63 @@ def needs_key(event: Event, _facts: Facts) -> Iterable[Need]:
     return (("keys", event.pubkey),)
 
 
-def needs_of_join(event: Event, _facts: Facts) -> Iterable[Need]:
+def needs_of_join(event: Event, facts: Facts) -> Iterable[Need]:
     """Whose key signed, and what the code that it shows is good for."""
     yield "keys", event.pubkey
     for code in values(event, "claim")[:1]:
-        yield ("invites" if tokens.kind_of(code) is Kind.INVITE else "key_claims"), tokens.digest(code)
+        kind = tokens.kind_of(code)
+        yield ("invites" if kind is Kind.INVITE else "key_claims"), tokens.digest(code)
+        if kind is None and code:
+            yield from joining.needs_of_claim(code, event.pubkey, facts)
 
 
-def admit_join(event: Event, facts: Facts, now: int, door: Door) -> Admission:
-    """Bind the key of whoever signed, by a claim code, or give it an identity of its own, by an invite.
+def admit_join(relay: RelayRules) -> Admit:
+    """Bind the key of whoever signed, by a claim code, give it an identity by an invite, or let it into the group of a code.
 
     Raises Reject: restricted for a code that is unknown, used, expired or no code, duplicate for a key that is bound so.
     """
-    _check_request(event, now, door)
+
+    def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
+        _check_request(event, now, door)
+        code = _claimed(event)
+        joined = joining.claim(event, code, facts, now, relay.groups) if tokens.kind_of(code) is None else None
+        if joined is None:
+            return _bind(event, facts, now, code)
+        decision = joined[1]
+        return Admission(
+            store=False, audience=NOBODY, actions=decision.changes, message=decision.message, emits=decision.emits
+        )
+
+    return admit
+
+
+def _claimed(event: Event) -> str:
+    """The one code that it shows."""
     claims = values(event, "claim")
     if len(claims) != 1:
         raise Reject(Prefix.INVALID, f"a join request needs exactly one claim tag, not {len(claims)} (NIP-43)")
     if not claims[0]:
         raise Reject(Prefix.RESTRICTED, "a key joins by an invite code or a claim code, and the claim is empty")
-    kind = tokens.kind_of(claims[0])
+    return claims[0]
+
+
+def _bind(event: Event, facts: Facts, now: int, code: str) -> Admission:
+    kind = tokens.kind_of(code)
     if kind is Kind.INVITE:
-        return _accept(event, facts, now, tokens.digest(claims[0]))
+        return _accept(event, facts, now, tokens.digest(code))
     if kind is not None and kind is not Kind.KEY_CLAIM:
         raise Reject(
             Prefix.RESTRICTED,
             "that is a token, not a claim code, and tokens do not belong in events: revoke it. Get a code from "
             "POST /api/v1/agents/me/keys/claims",
         )
-    code_hash = tokens.digest(claims[0])
+    code_hash = tokens.digest(code)
     claim = facts.key_claims[code_hash]
     bound = facts.identity_of(event.pubkey)
     if bound is not None and (claim is None or claim.identity_id == bound):
         raise Reject(Prefix.DUPLICATE, "this key is bound to an identity of this relay already")
     if claim is None:
-        raise Reject(Prefix.RESTRICTED, "that is no claim code of this relay")
+        raise Reject(Prefix.RESTRICTED, "that is no invite code and no claim code of this relay")
     if claim.used:
         raise Reject(Prefix.RESTRICTED, "that claim code was used already")
     if claim.expires_at <= now:

@@ -1,15 +1,15 @@
 """Knowledge (kind 30818, NIP-54): articles that are searched, each an address of its author and its `d` tag.
 
-They are written by posting identities, like the feed; what they say is found by the passages that storage makes of them.
+They are written by posting identities, like the feed, or by members of the group that they name. What they say is found by the
+passages that storage makes of them.
 """
 
 import msgspec
 
-from handlers import addressable
+from handlers import addressable, groups
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
-from relay.protocol import feed
 from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
@@ -24,6 +24,8 @@ def admit_article(relay: RelayRules) -> Admit:
         admission = addressable.admit(event, facts, now, door)
         if is_strict(door):
             _check(event)
+        if groups.is_member(event, facts, groups.home(event, facts)):
+            return admission
         return msgspec.structs.replace(sign_in(event, facts, now, door, relay), replaces=admission.replaces)
 
     return admit
@@ -34,6 +36,4 @@ def _check(event: Event) -> None:
         raise Reject(Prefix.INVALID, "an article needs a d tag that names its subject (NIP-54)")
     if is_blank(event.content):
         raise Reject(Prefix.INVALID, "an article needs text")
-    if feed.in_group(event):
-        raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")
     check_text(event)

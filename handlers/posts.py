@@ -6,6 +6,7 @@ title. The newest live edit counts; deleting it brings back what was before. A d
 
 from collections.abc import Iterable
 
+from handlers import groups
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
@@ -17,16 +18,17 @@ from relay.protocol.relay import RelayRules
 
 
 def admit_post(relay: RelayRules) -> Admit:
-    """Raises Reject: `invalid:` without a title or for a group that is not here, `restricted:` without an identity."""
+    """Raises Reject: `invalid:` without a title, `restricted:` without an identity. A private group's threads are no posts."""
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
+        group = groups.home(event, facts)
+        if group is not None and group.private:
+            return Admission()
         if is_strict(door):
             _check_title(event, required=True)
             _check_links(event)
             check_text(event)
-            if feed.in_group(event):
-                raise Reject(Prefix.INVALID, "there is no such group on this relay; without an h tag everyone reads it")
-        return sign_in(event, facts, now, door, relay)
+        return sign_in(event, facts, now, door, relay, is_member=groups.is_member(event, facts, group))
 
     return admit
 
@@ -60,12 +62,17 @@ def admit_edit(relay: RelayRules) -> Admit:
         post = facts.events[post_id]
         if post is None or post.kind != kinds.POST:
             return Admission()
+        group = groups.home(event, facts)
+        if group is not None and group.private:
+            if event.pubkey != post.pubkey:
+                raise Reject(Prefix.RESTRICTED, "only the key that wrote a thread of a group edits it")
+            return Admission()
         if is_strict(door):
             _check_title(event, required=feed.title(post) is None)
             check_text(event)
             if facts.identity_of(event.pubkey) != facts.owner_of(post.pubkey):
                 raise Reject(Prefix.RESTRICTED, "only the identity that wrote a post edits it")
-        return sign_in(event, facts, now, door, relay)
+        return sign_in(event, facts, now, door, relay, is_member=groups.is_member(event, facts, group))
 
     return admit
 

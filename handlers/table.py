@@ -16,6 +16,7 @@ from handlers import (
     common,
     deletion,
     ephemeral,
+    groups,
     identities,
     issues,
     knowledge,
@@ -68,7 +69,7 @@ _ADDRESSABLE = (range(30000, 40000),)
 _ALL = (range(kinds.MAX_KIND + 1),)
 
 HANDLERS: Final[tuple[KindRow, ...]] = (
-    KindRow("deletion", _DELETION, _anywhere(deletion.admit), needs=deletion.needs, nips=(9,)),
+    KindRow("deletion", _DELETION, deletion.admit_deletion, needs=deletion.needs, nips=(9,)),
     KindRow("vanish", _VANISH, lambda relay: vanish.admit_at(relay.url), identities.needs_key, nips=(62,)),
     KindRow("posts", _only(kinds.POST), posts.admit_post, authorship.needs),
     KindRow("edits", _only(kinds.EDIT), posts.admit_edit, posts.needs_of_edit),
@@ -81,7 +82,8 @@ HANDLERS: Final[tuple[KindRow, ...]] = (
     ),
     KindRow("repositories", _REPOSITORIES, _anywhere(repositories.admit), nips=(34,)),
     KindRow("records", _only(kinds.APP_DATA), records.admit_app_data, needs=records.needs, nips=(78,)),
-    KindRow("joining", _only(kinds.JOIN), _anywhere(identities.admit_join), needs=identities.needs_of_join, nips=(43,)),
+    KindRow("moderation", (groups.KINDS,), groups.admit_moderation, needs=groups.needs_of_moderation, nips=(29,)),
+    KindRow("joining", _only(kinds.JOIN), identities.admit_join, needs=identities.needs_of_join, nips=(43,)),
     KindRow("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
     KindRow("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), needs=identities.needs_key, nips=(43,)),
     KindRow(
@@ -141,18 +143,20 @@ def meaning(
 class _HandlerTable:
     """Meaning by look-up in HANDLERS."""
 
-    __slots__ = ("_admits", "_chunks", "_knowledge", "_passages", "_searched")
+    __slots__ = ("_admits", "_chunks", "_groups", "_knowledge", "_passages", "_searched")
 
     def __init__(self, relay: RelayRules, passages: Callable[[Event], int]) -> None:
         self._passages = passages
         self._searched = relay.searched
         self._knowledge = relay.knowledge if relay.chunks_per_key else frozenset[int]()
         self._chunks = relay.chunks_per_key
+        self._groups = relay.groups
         self._admits = tuple(row.admit(relay) for row in HANDLERS)
 
     def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
         found = common.needs(event)
         found += HANDLERS[_ROW_OF[event.kind]].needs(event, facts)
+        found += groups.needs(event, facts)
         if event.kind in self._knowledge:
             found += quota.needs(event, facts)
         return found
@@ -161,7 +165,8 @@ class _HandlerTable:
         refused = common.refusal(event, facts, now)
         if refused is not None:
             return refused
-        admission = self._admits[_ROW_OF[event.kind]](event, facts, now, door)
+        group = groups.enter(event, facts, now, door, self._groups)
+        admission = groups.settle(self._admits[_ROW_OF[event.kind]](event, facts, now, door), event, group)
         if event.kind in self._knowledge and door is not Door.IMPORT:
             quota.check(event, admission.replaces, facts, self._passages, self._chunks)
         return admission

@@ -6,6 +6,7 @@ anything else is an event like others.
 
 from collections.abc import Iterable
 
+from handlers import groups
 from handlers.authorship import sign_in
 from handlers.base import Admit
 from relay.protocol import feed, kinds
@@ -33,9 +34,10 @@ def admit_vote(relay: RelayRules) -> Admit:
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
         target = feed.voted(event)
-        if target is None or not _in_feed(facts.events[target], facts):
+        group = groups.home(event, facts)
+        if target is None or not _in_feed(facts.events[target], facts) or (group is not None and group.private):
             return Admission()
-        return sign_in(event, facts, now, door, relay)
+        return sign_in(event, facts, now, door, relay, is_member=groups.is_member(event, facts, group))
 
     return admit
 

@@ -374,8 +374,8 @@ class GroupSettings(Section, frozen=True):
     late_publication: Annotated[
         Seconds,
         Meta(
-            description="seconds that an event of a group may lie in the past when it comes; clients edit a message by publishing "
-            "it again with its old time; 0: any"
+            description="seconds that an event of a group may lie in the past when a client brings it; who has deleted one of the "
+            "same kind and time may publish that time again, as clients do to edit; 0: any"
         ),
     ] = 7 * 86_400.0
     livekit_url: Annotated[

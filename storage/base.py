@@ -90,7 +90,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     `refusal` stands `alone()`: raised where the outcome is at hand, it would make a circle that no collector looks at.
 
-    A refusal whose prefix is `duplicate` is answered `OK true`: what was asked for is so already (NIP-43).
+    One that is refused because what was asked for is so already has the prefix `duplicate`; NIP-43 has that answered `OK true`.
     """
 
     status: Status

@@ -46,7 +46,8 @@ class PeerStore(Reader, KnowsPeers, Protocol):
 class FederatedRelay(msgspec.Struct, frozen=True):
     """The relay that stays in step: where it reads, and the way in. `signer` has its own key.
 
-    On the `page`, the peers are counted with what the role of this number counts.
+    On the `page`, the peers are counted with what the role of this number counts. `hear` is told whether events of the log are
+    wanted at all: there may be no peer.
     """
 
     settings: Settings
@@ -58,6 +59,7 @@ class FederatedRelay(msgspec.Struct, frozen=True):
     faults: Faults
     page: SharedPage
     role: int
+    hear: Callable[[bool], None] = lambda _events: None
 
 
 class _Source:
@@ -154,6 +156,7 @@ class PeerManager:
                 self._start(url, wanted[url], record)
             elif url not in wanted:
                 record.tell(state="paused" if row.paused else "stopped")
+        self._relay.hear(bool(self._runners))
 
     def _quota(self, url: str) -> PeerQuota:
         return self._quotas.setdefault(url, PeerQuota())

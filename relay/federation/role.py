@@ -56,7 +56,7 @@ async def run_role(
         stack.push_async_callback(ingest.close)
         publisher = Publisher(ingest, settings, signer.pubkey)
         manager = PeerManager(
-            FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role)
+            FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role, ingest.hear)
         )
         stack.push_async_callback(manager.close)
         ingest.log.add(manager.applied)

@@ -100,7 +100,7 @@ def information(
         description=relay.description,
         banner=relay.banner,
         icon=relay.icon,
-        pubkey=relay.pubkey,
+        pubkey=relay.pubkey or (self_pubkey or "" if GROUPS in nips else ""),  # clients look there for who signs 39000
         self=self_pubkey or "",
         contact=relay.contact,
         terms_of_service=relay.terms_of_service,

@@ -56,18 +56,27 @@ _ROWS: Final = (
         "git stuff",
         "Announced repositories and issues become rows of the control plane; issues are numbered when they come.",
     ),
+    (
+        29,
+        "Relay-based groups",
+        "Groups with members, roles, invites, pins and subgroups; private, restricted, hidden and closed are independent but for "
+        "this: only members write in a private group, and read it, on every door. What the relay tells of them (39000 to 39005) is "
+        "signed by its own key, in the transaction of what changed it.",
+    ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (
         42,
         "Authentication of clients",
-        "A challenge when something needs a key: a refused REQ, COUNT or EVENT, or a filter that names private kinds; on connect "
-        "where access.auth_to_read or access.challenge asks for it. Several keys may authenticate on one connection.",
+        "A challenge when something needs a key: a refused REQ, COUNT or EVENT, or a filter that names private kinds or a private "
+        "group; on connect where access.auth_to_read or access.challenge asks for it. Several keys may authenticate on one "
+        "connection.",
     ),
     (
         43,
         "Relay access",
-        "A claim code binds a key to an identity, an invite (REQ for kind 28935) gives it one of its own; members are told of "
-        "by the relay's own key. There are no roles.",
+        "A claim code binds a key to an identity, an invite (REQ for kind 28935) gives it one of its own, the code of a group lets "
+        "it in there; who may invite to a group gets such a code by naming it (#h). Members are told of by the relay's own key. "
+        "There are no roles.",
     ),
     (
         45,

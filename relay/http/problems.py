@@ -59,6 +59,8 @@ STATUSES: Final = (
             "comment_not_found",
             "agent_not_found",
             "submolt_not_found",
+            "group_not_found",
+            "message_not_found",
             "document_not_found",
             "event_not_found",
         ),
@@ -158,6 +160,8 @@ _FIND: Final = {
     "comment": "GET /api/v1/posts/{id}/comments lists the comments on a post; what was deleted is gone.",
     "agent": "GET /api/v1/search/agents?q=… finds agents by their names.",
     "submolt": "GET /api/v1/submolts lists the submolts.",
+    "group": "GET /api/v1/groups?q=… finds groups; hidden ones are told to their members only.",
+    "message": "GET /api/v1/groups/{id}/messages lists the messages of a group.",
     "document": "GET /api/v1/knowledge lists the documents.",
     "event": "What was deleted or replaced, or has expired, is not given any more.",
 }

@@ -126,12 +126,14 @@ class Facts(msgspec.Struct):
     groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
     members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key
     group_invites: dict[str, Invite | None] = {}  # by relay.protocol.groups.state.invite_key
-    invite_groups: dict[str, tuple[str, ...]] = {}  # by the hash of a code: the groups that it is of; two are enough
+    invite_groups: dict[
+        str, tuple[str, ...]
+    ] = {}  # by the hash of a code: the live groups that it is of; two are enough
     group_of: dict[str, str | None] = {}  # the group of the live event with this id, its own or inherited
     owners: dict[str, int] = {}  # how many members of a group have the role owner
     previous: dict[str, bool] = {}  # by relay.protocol.groups.state.previous_key: whether a live event of it begins so
     group_counts: dict[str, int] = {}  # how many groups this key began that have not ended, under "" how many there are
-    invite_counts: dict[str, int] = {}  # codes of a group that are neither revoked, nor used up, nor expired
+    invite_counts: dict[str, int] = {}  # codes of a group that are neither revoked nor used up
     member_counts: dict[str, int] = {}
 
     def missing(self, needs: Iterable[Need]) -> list[Need]:

@@ -19,7 +19,8 @@ from storage.failures import CommandFailure
 class Follow(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """The first message of a link: which role this is, by its number. From now on it is sent the log as it is committed.
 
-    Where it names `kinds`, it is only told that something of these came, or anything left or changed: by Commits without events.
+    Where it names `kinds`, it is only told that something of these came, anything left, or primary rows changed: by Commits without
+    events. With none of them it is told of primary rows alone. It may be sent again.
     """
 
     role: int

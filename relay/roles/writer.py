@@ -311,7 +311,7 @@ class WriterRole:
 
 def _concerns(written: Written, wanted: frozenset[int]) -> bool:
     """Whether somebody who names these kinds is told."""
-    return written.removed != [] or bool(written.changes) or not wanted.isdisjoint(written.kinds)
+    return bool(written.changes) or (bool(wanted) and (written.removed != [] or not wanted.isdisjoint(written.kinds)))
 
 
 def internal(error: BaseException) -> Reject:

@@ -50,6 +50,9 @@ class ComparingConnection(Protocol):
     def flush(self) -> None:
         """Write what is queued."""
 
+    def challenge(self) -> None:
+        """Send the challenge, if one is due."""
+
     def end_comparison(self, name: str, reason: Reject) -> None:
         """Close a comparison and say why, after a challenge where that asks for a key."""
 
@@ -204,6 +207,7 @@ class Comparisons:
     async def _make(self, comparison: Comparison) -> ItemSet:
         """Look up what is compared. Raises Reject, StorageError."""
         readers = await self._access.readers(comparison.connection.session, [comparison.wanted])
+        comparison.connection.challenge()
         rows = await self._reader.items(comparison.wanted, readers, int(time()), self._most)
         self._make_room(len(rows))
         items = await self._thread.run(partial(ItemSet, rows))

@@ -96,8 +96,7 @@ def _answer(connection: ActingConnection, event: Event, outcome: Outcome) -> Non
         connection.send(messages.ok(event.id, True, "duplicate: already have this event"))
     else:
         refusal = outcome.refusal
-        so_already = refusal is not None and refusal.prefix is Prefix.DUPLICATE
-        connection.send(messages.ok(event.id, so_already, str(refusal)))
+        connection.send(messages.ok(event.id, policies.is_so_already(event, refusal), str(refusal)))
         if refusal is not None and refusal.prefix is Prefix.INVALID:
             connection.sent_in_vain(len(event.content), True)
 

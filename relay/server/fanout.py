@@ -121,6 +121,7 @@ class Fanout:
     def publish(self, live: LiveEvent) -> None:
         """Queue one event for everyone who wants it and may read it; the connections are flushed by the caller."""
         event, audience, seq = live.event, live.audience, live.seq
+        only = audience[0] if audience is not None and len(audience) == 1 else None  # a group's members, as a rule
         if self._new:
             self._register()
         found = self._matcher.match(event)
@@ -132,8 +133,10 @@ class Fanout:
         delivered = 0
         for subscription in found:
             connection = subscription.connection
-            if audience is not None and connection.session.readers.isdisjoint(audience):
-                continue
+            if audience is not None:
+                readers = connection.session.readers
+                if only not in readers if only is not None else readers.isdisjoint(audience):
+                    continue
             if 0 < seq <= subscription.after:
                 continue  # it is in the history
             if subscription.held is not None:

@@ -128,6 +128,11 @@ class LogFollower:
             self._held.clear()
             self.behind()
 
+    def skip(self) -> None:
+        """What is committed by now is told to nobody."""
+        if self._held is None:
+            self._upto = max(self._upto, self._page.upto)
+
     def behind(self, told: Behind = Behind()) -> None:  # noqa: B008
         """Commits are missing before the next one."""
         position = self._page.position()

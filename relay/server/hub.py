@@ -140,8 +140,8 @@ class Hub:
     def _has_room(self) -> bool:
         return self.ingest.room()
 
-    async def _invite(self, filters: Sequence[Filter], address: str) -> Event | None:
-        return await self.identities.invite(filters, address)
+    async def _invite(self, filters: Sequence[Filter], address: str, keys: frozenset[str]) -> Event | None:
+        return await self.identities.invite(filters, address, keys)
 
     async def connect(self, sock: socket.socket) -> None:
         """Use this socket as the link to the writer."""

@@ -25,6 +25,8 @@ from relay.server import validation
 from relay.server.agents import Agents
 from relay.server.bound_keys import BoundKeys
 from relay.server.claims import Claims
+from relay.server.group_invites import GroupInvites
+from relay.server.group_tables import GroupTables
 from relay.server.identity_tokens import IdentityTokens
 from relay.server.ingest import Ingest
 from relay.server.profiles import Profiles
@@ -93,7 +95,9 @@ class Identities:
         self.users = Users(
             tables, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
         )
+        self.groups = GroupInvites(tables, publisher, self.signing, settings)
         self.agents = Agents(tables, ingest)
+        self.group_tables = GroupTables(tables)
         self.webhooks = Webhooks(tables, ingest, self.signing, settings)
         self.tokens = IdentityTokens(tables, ingest, self._tasks)
         self.claims = Claims(tables, ingest, settings)
@@ -168,13 +172,20 @@ class Identities:
         most = self._settings.config.identities.registrations_per_hour
         return Quota(address, "registrations", most, HOUR) if most else None
 
-    async def invite(self, filters: Sequence[Filter], address: str) -> Event | None:
+    async def invite(self, filters: Sequence[Filter], address: str, keys: frozenset[str]) -> Event | None:
         """An invite (NIP-43, kind 28935), made for this request: by its claim a key gets an identity of its own, once.
 
+        Where the filters name a group (`#h`), one to that, if one of these `keys` may invite; see `GroupInvites.make`.
         None when the filters match no such event. Raises as `register`: an invite counts as a registration of the address,
         and where that asks for work there are none.
         """
         now = int(time.time())
+        asked = [wanted for wanted in filters if wanted.limit != 0]
+        named = frozenset[str]().union(*(wanted.tags.get("h", ()) for wanted in asked))
+        if len(named) > 1:
+            raise Reject(Prefix.INVALID, "one group at a time: a REQ for an invite names one in #h")
+        for group_id in named:
+            return await self.groups.make(group_id, keys, asked)
         code = tokens.make(Kind.INVITE)
         event = self.signing.by_relay(kinds.INVITE, [["-"], ["claim", code]], "", now)
         if not any(wanted.limit != 0 and matches(wanted, event) for wanted in filters):

@@ -25,7 +25,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, parse_known, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
-from relay.roles.messages import Quota
+from relay.roles.messages import Behind, Quota
 from relay.roles.page import SharedPage
 from relay.roles.writer import internal
 from relay.server.follow import Applied, LogFollower
@@ -80,6 +80,7 @@ class Ingest:
         self._faults = faults
         self._pace = pace
         self._flush = flush
+        self._hears_all = True
         self._capacity = capacity
         self._tasks = Tasks(faults)
         self._verifier: Verifier[Submission] = Verifier(self._check, self._push)
@@ -97,7 +98,7 @@ class Ingest:
         self.link = Link(
             role,
             committed=self.log.commit,
-            behind=self.log.behind,
+            behind=self._behind,
             failed=self._failed,
             turned=flush,
             report=faults.report,
@@ -199,6 +200,19 @@ class Ingest:
         self.pending_bytes -= size
         if not self.pending:
             self._idle.set()
+
+    def hear(self, everything: bool) -> None:
+        """From now on follow the log, or hear of primary rows that changed alone."""
+        if everything != self._hears_all:
+            self.log.skip()
+            self._recent.clear()  # nobody tells any more what leaves
+            self._hears_all = everything
+            self.link.hear(None if everything else [])
+
+    def _behind(self, told: Behind) -> None:
+        if not self._hears_all:
+            self.log.skip()
+        self.log.behind(told)
 
     # on the way to the writer
 

@@ -196,6 +196,12 @@ class Link(asyncio.Protocol):
                 asked.future.set_exception(Lost())
         self._gone.set()
 
+    def hear(self, kinds: list[int] | None) -> None:
+        """From now on be told of these kinds, everything where None; `behind` follows. See messages.Follow."""
+        self._kinds = kinds
+        if self._transport is not None:
+            self._transport.write(frame(encode(Follow(self._role, kinds))))
+
     async def gone(self) -> None:
         """Returns when the other side has hung up."""
         await self._gone.wait()

@@ -24,6 +24,14 @@ LEAVING: Final = frozenset((kinds.DELETION, kinds.VANISH, kinds.LEAVE))
 COMING: Final = LEAVING | {kinds.JOIN}
 
 
+def is_so_already(event: Event, refusal: Reject | None) -> bool:
+    """Whether what was refused counts as done: joining or leaving a relay where that is so already (NIP-43).
+
+    In groups it does not: a request to join is refused with `duplicate:` (NIP-29), and the id of another's group is taken.
+    """
+    return event.kind in SPENT_AT_ONCE and refusal is not None and refusal.prefix is Prefix.DUPLICATE
+
+
 class Sender(msgspec.Struct, frozen=True, gc=False):
     """Who hands an event in: by which door, and the keys they have proven to hold (NIP-42).
 

@@ -1,11 +1,11 @@
-"""Which groups are private, and which open subscriptions name them by `#h`.
+"""Which groups are private or hidden, and which open subscriptions name them by `#h`.
 
-What is kept of a group is one bit, and only of groups that there are; who asks must know that it is current.
+What is kept of a group are these two bits, and only of groups that there are; who asks must know that it is current.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from relay.protocol.filter import Filter
 from storage.base import PrimaryTables
@@ -29,52 +29,58 @@ def named(filters: Sequence[Filter]) -> frozenset[str]:
     return found
 
 
+class Shown(NamedTuple):
+    """What of a group is for its members only: what it holds, what it is."""
+
+    private: bool
+    hidden: bool
+
+
 class PrivateGroups(Generic[S]):
     """A cache, and an index of subscriptions (any hashable objects of the owner's). Used on the loop."""
 
     def __init__(self, reader: PrimaryTables, is_current: Callable[[], bool]) -> None:
         self._reader = reader
         self._is_current = is_current
-        self._private: OrderedDict[str, bool] = OrderedDict()
+        self._known: OrderedDict[str, Shown] = OrderedDict()
         self._naming: dict[str, dict[S, None]] = {}
 
-    def among(self, group_ids: Iterable[str]) -> list[str] | None:
-        """Those of these groups that are private; None where a reading thread is to look (`private_among`)."""
+    def look(self, group_ids: Iterable[str]) -> dict[str, Shown] | None:
+        """Those of these groups that there are; None where a reading thread is to look (`existing`)."""
         if not self._is_current():
             return None
-        found, unknown = [], []
+        found, unknown = dict[str, Shown](), []
         for group_id in group_ids:
-            private = self._private.get(group_id)
-            if private is None:
+            known = self._known.get(group_id)
+            if known is None:
                 unknown.append(group_id)
-            elif private:
-                found.append(group_id)
+            else:
+                found[group_id] = known
         if not unknown:
             return found
         if len(unknown) > TRIED:
             return None
-        looked_up = self._reader.try_ask(lambda tables: _existing(unknown, tables))
+        looked_up = self._reader.try_ask(lambda tables: existing(unknown, tables))
         if looked_up is None:
             return None
-        for group_id, private in looked_up.items():
-            self._private[group_id] = private
-        while len(self._private) > MOST_KEPT:
-            self._private.popitem(last=False)
-        return found + [group_id for group_id, private in looked_up.items() if private]
+        self._known.update(looked_up)
+        while len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)
+        return found | looked_up
 
     def closes(self, group_id: str) -> bool:
         """A group is not what it was; whether it is closed now to those who are no members and maybe were not before."""
-        before = self._private.pop(group_id, None)
+        before = self._known.pop(group_id, None)
         for group in self._reader.ask_here(lambda tables: tables.groups_named([group_id])):
             if group.ended:
                 return True
-            self._private[group_id] = group.private
-            return group.private and not before
+            self._known[group_id] = Shown(group.private, group.hidden)
+            return group.private and not (before and before.private)
         return False
 
     def forget(self) -> None:
         """Nothing is known any more."""
-        self._private.clear()
+        self._known.clear()
 
     def add(self, subscription: S, filters: Sequence[Filter]) -> None:
         """An open subscription, found from now on under the groups that it names."""
@@ -98,15 +104,15 @@ class PrivateGroups(Generic[S]):
         return list(self._naming)
 
 
-def private_among(group_ids: Iterable[str], tables: GroupLookups) -> list[str]:
-    """Those of these groups that are private, as the database has it."""
-    return [group_id for group_id, private in _existing(group_ids, tables).items() if private]
-
-
-def _existing(group_ids: Iterable[str], tables: GroupLookups) -> dict[str, bool]:
-    """Those of these groups that there are, and whether they are private."""
-    asked, found = list(group_ids), dict[str, bool]()
+def existing(group_ids: Iterable[str], tables: GroupLookups) -> dict[str, Shown]:
+    """Those of these groups that there are, as the database has them."""
+    asked, found = list(group_ids), dict[str, Shown]()
     for at in range(0, len(asked), AT_ONCE):
         groups = tables.groups_named(asked[at : at + AT_ONCE])
-        found |= {group.id: group.private for group in groups if not group.ended}
+        found |= {group.id: Shown(group.private, group.hidden) for group in groups if not group.ended}
     return found
+
+
+def private(groups: dict[str, Shown]) -> list[str]:
+    """Those that are private."""
+    return [group_id for group_id, shown in groups.items() if shown.private]

@@ -91,10 +91,12 @@ class AskingConnection(Receiver, Protocol):
     def refuse(self, name: str, reason: Reject) -> None:
         """Say why a COUNT is not answered."""
 
+    def challenge(self) -> None:
+        """Send the challenge, if one is due."""
 
-Invite = Callable[
-    [Sequence[Filter], str], Awaitable[Event | None]
-]  # an invite for filters that ask for one, by address
+
+# An invite for filters that ask for one, by address and proven keys.
+Invite = Callable[[Sequence[Filter], str, frozenset[str]], Awaitable[Event | None]]
 
 
 class Queries:
@@ -237,6 +239,7 @@ class Queries:
         readers = self._access.try_readers(connection.session, filters)
         if readers is None:
             return None
+        connection.challenge()
         return self._reader.try_query(filters, readers, int(time.time()), subscription.after, self.limits)
 
     def _end(
@@ -320,6 +323,7 @@ class Queries:
 
     async def _count(self, connection: AskingConnection, job: CountRequest) -> None:
         readers, now = await self._access.readers(connection.session, job.filters), int(time.time())
+        connection.challenge()
         if searching.searches(job.filters):
             (wanted,) = job.filters  # the session lets no more through
             counted = Counted(await searching.count(self._search(), wanted, searching.SearchScope(readers, now)))
@@ -349,6 +353,8 @@ class Queries:
     async def _read(self, connection: AskingConnection, job: History) -> list[bytes]:
         """The first part of an answer, or the next; again where the connection lost a part of what it may read meanwhile."""
         part = None if job.rest is None else job.rest[:PART]
+        if part is None and _asks_for_invite(job):
+            return await self._invited(connection, job)
         for _ in range(ATTEMPTS):
             before = connection.session.closings
             wires = await (self._first(connection, job) if part is None else self._next(connection, job, part))
@@ -365,15 +371,17 @@ class Queries:
             readers = await self._access.readers(session, job.subscription.filters)
         return await self._reader.fetch(part, int(time.time()), readers)
 
+    async def _invited(self, connection: AskingConnection, job: History) -> list[bytes]:
+        invite = await self._invite(job.subscription.filters, connection.address, connection.session.keys)
+        job.rest, job.complete = (), True
+        return [] if invite is None else [wire(invite)]
+
     async def _first(self, connection: AskingConnection, job: History) -> list[bytes]:
         subscription, now = job.subscription, int(time.time())
         filters = subscription.filters
-        if _asks_for_invites(filters):
-            invite = await self._invite(filters, connection.address)
-            job.rest, job.complete = (), True
-            return [] if invite is None else [wire(invite)]
         job.mark = self._access.mark(connection.session)
         readers = await self._access.readers(connection.session, filters)
+        connection.challenge()
         if searching.searches(filters):
             scope = searching.SearchScope(readers, now, subscription.after, self.limits)
             answered = await searching.history(self._search(), self._reader, filters, scope)

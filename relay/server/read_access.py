@@ -9,9 +9,10 @@ heard of it first. A group that ends is told of to its members, who then are non
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from relay.errors import Prefix, Reject
+from relay.protocol import kinds
 from relay.protocol.filter import Filter
 from relay.protocol.groups import state
 from relay.protocol.groups.state import Group
@@ -19,9 +20,9 @@ from relay.protocol.session import Session
 from relay.server.fanout import LiveSubscription
 from relay.server.follow import Applied
 from relay.server.memberships import Known, Memberships, SessionHolder, readers_of
-from relay.server.private_groups import PrivateGroups, named, private_among
+from relay.server.private_groups import PrivateGroups, Shown, existing, named, private
 from relay.server.supervision import Faults
-from storage.base import PrimaryTables, Readers
+from storage.base import PrimaryTables, Readers, StorageError
 from storage.groups import GroupLookups
 from storage.identities.types import Lookups
 
@@ -29,6 +30,10 @@ SHOWN: Final = 64  # characters of a group's id in a refusal
 # What a group tells of one key (NIP-29), by the tag or the field that names the key: put in or taken out, asked to come or go.
 ABOUT: Final = frozenset((9000, 9001))
 BY: Final = frozenset((9021, 9022))
+DESCRIPTIONS: Final = frozenset(kinds.GROUPS)
+LISTS: Final = frozenset((39002, 39005))  # those that a private group tells its members only
+_OPEN: Final = Shown(private=False, hidden=False)
+_NOT_HERE: Final = Shown(private=True, hidden=True)
 
 Mark = tuple[int, int]
 
@@ -84,35 +89,38 @@ class ReadAccess:
     # questions
 
     def try_readers(self, session: Session, filters: Sequence[Filter]) -> Readers | None:
-        """Under which names to answer; None where that must be looked up (`readers`). Raises Reject."""
+        """Under which names to answer; None where that must be looked up (`readers`). Raises Reject.
+
+        Where more could be told to somebody known, a challenge is due before the answer (`Session.challenge_due`).
+        """
         if session.keys and not (session.complete and self._is_current()):
             return None
-        groups = named(filters)
-        if not groups:
+        asked = _asked(filters, session)
+        if asked is None:
             return session.readers
-        outside = _outside(_refusable(filters, session.keys), session.readers)
-        private = self._groups.among(outside) if outside else []
-        if private is None:
+        needed = (*_outside(asked.refusable, session.readers), *asked.described)
+        groups = self._groups.look(needed) if needed else {}
+        if groups is None:
             return None
-        if private:
-            raise _refusal(session.keys, private)
-        return _narrowed(session.readers, session.keys, filters, groups)
+        _judge(asked, session, session.readers, groups)
+        return _narrowed(session.readers, session.keys, filters, asked.named)
 
     async def readers(self, session: Session, filters: Sequence[Filter]) -> Readers:
         """As `try_readers`, in any case. Raises StorageError too."""
         found = self.try_readers(session, filters)
         if found is not None:
             return found
-        keys, refusable = session.keys, _refusable(filters, session.keys)
+        keys, asked = session.keys, _asked(filters, session)
 
-        def look_up(tables: GroupLookups) -> tuple[Readers, list[str]]:
-            readers = readers_of(keys, tables)
-            return readers, private_among(_outside(refusable, readers), tables)
+        def look_up(tables: GroupLookups) -> tuple[Readers, dict[str, Shown]]:
+            groups = () if asked is None else (*asked.refusable, *asked.described)
+            return readers_of(keys, tables), existing(groups, tables)
 
-        readers, private = await self._reader.ask(look_up)
-        if private:
-            raise _refusal(keys, private)
-        return _narrowed(readers, keys, filters, named(filters))
+        readers, groups = await self._reader.ask(look_up)
+        if asked is None:
+            return readers
+        _judge(asked, session, readers, groups)
+        return _narrowed(readers, keys, filters, asked.named)
 
     async def readers_of_identity(self, identity_id: str) -> Readers:
         """Under which names a posting identity reads, as the database has it now: by its bound keys. Raises StorageError."""
@@ -155,9 +163,12 @@ class ReadAccess:
 
     def try_begin_anew(self) -> bool:
         """As `begin_anew`, at once where that takes but a moment; whether that was done."""
-        done = self._memberships.try_begin_anew()
-        if done:
-            self._end(self._groups.all_named())
+        try:
+            done = self._memberships.try_begin_anew()
+            if done:
+                self._end(self._groups.all_named())
+        except StorageError:
+            return False
         return done
 
     async def begin_anew(self) -> None:
@@ -191,12 +202,12 @@ class ReadAccess:
                 )
         if considered:
             groups = frozenset().union(*(named(one.filters) for one in considered))
-            private = frozenset(self._reader.ask_here(_look_up_private(sorted(groups))))
+            shut = frozenset(private(self._reader.ask_here(_look_up_existing(sorted(groups)))))
             for subscription in considered:
-                _end_closed(subscription, private)
+                _end_closed(subscription, shut)
 
 
-def _end_closed(subscription: LiveSubscription, private: frozenset[str]) -> None:
+def _end_closed(subscription: LiveSubscription, closed_groups: frozenset[str]) -> None:
     """End a subscription all of whose filters name only groups that are closed to it."""
     connection = cast(ClosableConnection, subscription.connection)
     session, closed = connection.session, frozenset[str]()
@@ -204,7 +215,7 @@ def _end_closed(subscription: LiveSubscription, private: frozenset[str]) -> None
         groups = wanted.tags.get("h")
         if groups is None or is_about(wanted, session.keys):
             return
-        shut = private.intersection(_outside(groups, session.readers))
+        shut = closed_groups.intersection(_outside(groups, session.readers))
         if len(shut) < len(groups):
             return
         closed |= shut
@@ -220,9 +231,46 @@ def is_about(wanted: Filter, keys: frozenset[str]) -> bool:
     return wanted.kinds <= BY and wanted.authors is not None and bool(wanted.authors & keys)
 
 
-def _refusable(filters: Sequence[Filter], keys: frozenset[str]) -> frozenset[str]:
-    """The groups that must be open to whoever asks."""
-    return named([wanted for wanted in filters if not is_about(wanted, keys)])
+class _NamedGroups(NamedTuple):
+    """The groups of a question: all that it names by `#h`, those of them that must be open to whoever asks, and those about which
+    somebody unknown asks what they are (by `#d`); `listed`: nothing but who is in them, or what is pinned there.
+    """
+
+    named: frozenset[str]
+    refusable: frozenset[str]
+    described: frozenset[str]
+    listed: frozenset[str]
+
+
+def _asked(filters: Sequence[Filter], session: Session) -> _NamedGroups | None:
+    """None for a question about no group, as most are."""
+    found = named(filters)
+    described = listed = frozenset[str]()
+    if not session.keys:
+        about = [wanted for wanted in filters if "d" in wanted.tags and wanted.kinds and wanted.kinds <= DESCRIPTIONS]
+        described = frozenset().union(*(wanted.tags["d"] for wanted in about)) if about else described
+        listed = frozenset().union(*(wanted.tags["d"] for wanted in about if (wanted.kinds or LISTS) <= LISTS))
+    if not found and not described:
+        return None
+    refusable = named([wanted for wanted in filters if not is_about(wanted, session.keys)])
+    return _NamedGroups(found, refusable, described, listed)
+
+
+def _judge(asked: _NamedGroups, session: Session, readers: Readers, groups: dict[str, Shown]) -> None:
+    """Refuse what may not be asked, and have a challenge made due where a key could find more. Raises Reject.
+
+    One who is not known is told the same of a hidden group as of one that is not here.
+    """
+    closed = [
+        group_id for group_id in _outside(asked.refusable, readers) if group_id in groups and groups[group_id].private
+    ]
+    if closed:
+        raise _refusal(session.keys, closed)
+    secret = [group_id for group_id in asked.described if (groups.get(group_id) or _NOT_HERE) != _OPEN]
+    if not asked.listed.isdisjoint(secret):
+        raise Reject(Prefix.AUTH_REQUIRED, "who is in a group may be for its members only: authenticate first (NIP-42)")
+    if secret:
+        session.need_challenge()
 
 
 def _outside(groups: Iterable[str], readers: Readers) -> list[str]:
@@ -238,8 +286,8 @@ def _narrowed(readers: Readers, keys: frozenset[str], filters: Sequence[Filter],
     return keys.union(readers.intersection(names))
 
 
-def _refusal(keys: frozenset[str], private: Sequence[str]) -> Reject:
-    shown = min(private)[:SHOWN]
+def _refusal(keys: frozenset[str], closed: Sequence[str]) -> Reject:
+    shown = min(closed)[:SHOWN]
     if not keys:
         return Reject(Prefix.AUTH_REQUIRED, f"the group {shown} is for its members: authenticate first (NIP-42)")
     return Reject(Prefix.RESTRICTED, f"the group {shown} is for its members, and you are none")
@@ -249,9 +297,5 @@ def _look_up_groups(group_ids: Sequence[str]) -> Callable[[GroupLookups], list[G
     return lambda tables: tables.groups_named(group_ids)
 
 
-def _look_up_private(group_ids: Sequence[str]) -> Callable[[GroupLookups], list[str]]:
-    return lambda tables: private_among(group_ids, tables)
-
-
-def _look_up_readers(keys: frozenset[str]) -> Callable[[GroupLookups], Readers]:
-    return lambda tables: readers_of(keys, tables)
+def _look_up_existing(group_ids: Sequence[str]) -> Callable[[GroupLookups], dict[str, Shown]]:
+    return lambda tables: existing(group_ids, tables)

@@ -250,6 +250,11 @@ class Connection(SendingConnection):
         effects.cancel(self, subscription.name)
         self.send(messages.closed(subscription.name, reason))
 
+    def challenge(self) -> None:
+        """Send the challenge (NIP-42), if one is due."""
+        if self.session.challenge_due:
+            effects.challenge(self)
+
     def refuse(self, name: str, reason: Reject) -> None:
         """Say why a COUNT is not answered (NIP-01 CLOSED)."""
         effects.prepare(self, reason)

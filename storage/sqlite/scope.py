@@ -101,8 +101,11 @@ def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
 
 
 def opened(readers: Readers, moving: Iterable[MovingGroup]) -> Readers:
-    """The readers, who may read like members what a group that is not private any more has not entered anew yet."""
-    return readers | {state.members(group.id) for group in moving if not (group.private or group.ended)}
+    """The readers, who may read like members what a group that is not private any more has not entered anew yet.
+
+    Not of a hidden group: what that is stands among it. There they get each event once it is entered anew.
+    """
+    return readers | {state.members(group.id) for group in moving if not (group.private or group.ended or group.hidden)}
 
 
 def scoped(

@@ -101,7 +101,7 @@ class Transaction:
         self.require(*(("tokens", one.token.key) for one in incoming if one.token is not None))
         facts.events.update({event.id: event for event in batch})
         if self.known.any:
-            facts.group_of.update({event.id: events.first_value(event, "h") for event in batch})
+            facts.group_of.update(self.group_events.assume(batch))
         asked: Sequence[Event] = batch
         for _ in range(ROUNDS):
             wanted: dict[Need, None] = {}

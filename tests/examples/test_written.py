@@ -28,7 +28,18 @@ PAGES = (
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("api", "identities", "cli", "client", "agents", "feed", "search", "operating", "benchmarks")
+        for name in (
+            "api",
+            "identities",
+            "groups",
+            "cli",
+            "client",
+            "agents",
+            "feed",
+            "search",
+            "operating",
+            "benchmarks",
+        )
     ),
 )
 SHELL = ("sh", "console")

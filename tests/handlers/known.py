@@ -6,12 +6,14 @@ from typing import Any
 from handlers import table
 from relay.errors import Reject
 from relay.protocol.admission import Admission, Door, Meaning
-from relay.protocol.event import Event, address_of
+from relay.protocol.event import Event, address_of, first_value
 from relay.protocol.facts import Binding, Facts, Need, PendingKeyClaim, Version, gather, target_of
-from relay.protocol.groups.state import Group, Member
-from tests.factories import NOW
+from relay.protocol.groups.belonging import answered
+from relay.protocol.groups.state import OWNER, Group, Invite, Member
+from tests.factories import NOW, keypair
 
 RELAY = "wss://relay.example.com"
+OWN = keypair(0).pubkey  # the relay's own key
 
 
 class FakeLog:
@@ -28,10 +30,11 @@ class FakeLog:
         self.invites: dict[str, int] = {}
         self.groups: dict[str, Group] = {}
         self.members: dict[str, Member] = {}
+        self.codes: dict[str, Invite] = {}  # of groups, by state.invite_key
 
     def facts(self, meaning: Meaning, event: Event) -> Facts:
         """What the handler of the event asks for, and nothing else."""
-        found = Facts()
+        found = Facts(relay=OWN)
         gather(lambda: meaning.needs(event, found), found, lambda needs: self._look_up(needs, found))
         return found
 
@@ -53,14 +56,28 @@ class FakeLog:
                 return None if owner is None else Binding(owner, key in self.bound)
             case "siblings":
                 owner = self._owner(key)
-                theirs = [
-                    one for one in {**self.owners, **self.bound} if owner is not None and self._owner(one) == owner
-                ]
-                return frozenset([key, *theirs])
+                keys = [one for one in {**self.owners, **self.bound} if owner is not None and self._owner(one) == owner]
+                return frozenset([key, *keys])
             case "passages":
                 return sum(lines(event) for event in self.live.values() if event.pubkey == key)
             case "events":
                 return live
+            case "group_of":
+                return None if live is None else self.group_of(live)
+            case "group_counts":
+                return sum(not group.ended and key in ("", group.creator) for group in self.groups.values())
+            case "owners" | "member_counts":
+                theirs = [one for place, one in self.members.items() if place.endswith(f" {key}") and one.is_member]
+                return sum(family != "owners" or OWNER in one.roles for one in theirs)
+            case "invite_counts":
+                return sum(place.endswith(f" {key}") for place in self.codes)
+            case "invite_groups":
+                return tuple(place.split(" ")[1] for place in self.codes if place.startswith(key))
+            case "previous":
+                beginning, group_id = key.split(" ", 1)
+                return any(
+                    one.id.startswith(beginning) and self.group_of(one) == group_id for one in self.live.values()
+                )
         kept: dict[str, dict[str, Any]] = {
             "closed": self.addresses,
             "vanished": self.vanished,
@@ -68,8 +85,17 @@ class FakeLog:
             "invites": self.invites,
             "groups": self.groups,
             "members": self.members,
+            "group_invites": self.codes,
         }
         return kept[family].get(key)
+
+    def group_of(self, event: Event) -> str | None:
+        """The group that a live event belongs to."""
+        named = first_value(event, "h")
+        if named is not None:
+            return named if named in self.groups else None
+        above = [self.group_of(self.live[one]) for one in answered(event) if one in self.live]
+        return next((group_id for group_id in above if group_id is not None), None)
 
     def _current(self, address: str) -> Version | None:
         return next((Version(e.created_at, e.id) for e in self.live.values() if address_of(e) == address), None)

@@ -5,6 +5,7 @@ import pytest
 from handlers import table
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.groups.state import Group
 from tests.factories import make_event
 from tests.handlers.known import RELAY, admit, refused
 from tests.handlers.test_posts import POST, TITLE, by, known
@@ -88,4 +89,7 @@ def test_a_comment_needs_text(content: str) -> None:
 
 
 def test_a_comment_for_a_group_on_a_post_of_none_is_refused() -> None:
-    assert refused(comment(*ROOT, ["h", "g"]), LOG).startswith("invalid: the post belongs to no group")
+    log = known(POST, OTHER, ABOVE, ELSEWHERE, NOTE, ARTICLE)
+    log.groups["g"] = Group("g", POST.pubkey, 1)
+    answer = "invalid: the post does not belong to that group; leave the h tag out"
+    assert refused(comment(*ROOT, ["h", "g"]), log) == answer

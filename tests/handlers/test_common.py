@@ -2,12 +2,13 @@
 
 import pytest
 
+from handlers import table
 from relay.protocol import kinds
-from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, RemoveAddress
+from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Door, RemoveAddress
 from relay.protocol.event import address_of
 from relay.protocol.facts import Version
 from tests.factories import NOW, keypair, make_event
-from tests.handlers.known import FakeLog, admit, refused
+from tests.handlers.known import RELAY, FakeLog, admit, decide, refused
 
 
 @pytest.mark.parametrize("kind", [kinds.CLIENT_AUTH, kinds.HTTP_AUTH])
@@ -62,7 +63,7 @@ def test_what_a_moderator_removed_from_its_group_stays_away() -> None:
 def test_a_deletion_mark_does_not_hold_for_kinds_that_cannot_be_deleted(kind: int) -> None:
     event, known = make_event(1, kind=kind, tags=[["relay", "ALL_RELAYS"]]), FakeLog()
     known.deleted.add((event.id, event.pubkey))
-    assert refused(event, known) == ""
+    assert decide(table.meaning(RELAY), event, known, door=Door.PEER).store
 
 
 def test_refuses_a_gift_wrap_that_any_of_its_recipients_deleted() -> None:

@@ -60,7 +60,7 @@ def test_a_record_that_is_refused_says_why(event: Event, roles: tuple[str, ...],
     "event",
     [
         record("not JSON", "app", key=2),
-        record("not JSON", "app", ["h", "nowhere"], key=2),
+        record("not JSON", "app", ["h", "room"], key=2),
         record("not JSON", "agent:pilot", key=2),
         record('{"name":"Pilot"}', "agent:pilot", IN_ORG),
         make_event(2, 30078, "no d"),
@@ -79,7 +79,8 @@ def test_an_issue_is_numbered_in_its_group_else_in_its_repository() -> None:
     other = make_event(2, 1621, "It leaks.", [["a", REPO]])
     assert admit(other, log()).actions == (NumberIssue(other.id, REPO, "TIDE"),)
     assert admit(make_event(2, 1621, "It leaks."), log()).actions == ()
-    assert admit(make_event(2, 1621, "It leaks.", [["h", "nowhere"], ["a", REPO]]), log()).actions == ()
+    elsewhere = make_event(2, 1621, "It leaks.", [["h", "nowhere"], ["a", REPO]])
+    assert decide(table.meaning(RELAY), elsewhere, log(), door=Door.PEER).actions == ()
 
 
 def test_tags_of_an_issue_are_looked_at_in_groups_of_this_relay_only() -> None:
@@ -93,7 +94,7 @@ def test_tags_of_an_issue_are_looked_at_in_groups_of_this_relay_only() -> None:
     [
         ([["h", "proj"], ["e", ISSUE.id]], ""),
         ([["e", "f" * 64]], ""),
-        ([["h", "nowhere"]], ""),
+        ([["h", "nowhere"]], "no group 'nowhere'"),
         ([["h", "proj"]], "must name an issue"),
         ([["h", "proj"], ["e", "f" * 64]], "must name an issue"),
         ([["h", "room"], ["e", ISSUE.id]], "must name an issue"),
@@ -113,5 +114,6 @@ def test_a_repository_has_a_name() -> None:
 def test_what_a_message_says_in_tags_is_looked_at_in_groups_of_this_relay_only() -> None:
     tags = [["role", "boss"]]
     assert "invalid: its role tag" in refused(make_event(1, 9, "hi", [["h", "room"], *tags]), log())
-    assert refused(make_event(1, 9, "hi", [["h", "nowhere"], *tags]), log()) == ""
+    elsewhere = make_event(1, 9, "hi", [["h", "nowhere"], *tags])
+    assert decide(table.meaning(RELAY), elsewhere, log(), door=Door.PEER).store
     assert refused(make_event(1, 9, "hi", tags), log()) == ""

@@ -14,18 +14,30 @@ from relay.protocol import kinds
 from relay.protocol.admission import OPERATOR, Door, Meaning
 from relay.protocol.event import Event, address_of, compute_id
 from relay.protocol.facts import PendingKeyClaim
+from relay.protocol.groups.fold import hash_of
+from relay.protocol.groups.state import Group, Invite, Member, invite_key, member_key
 from tests.factories import NOW, keypair, make_event
 from tests.handlers.known import RELAY, FakeLog, lines
 
 KEYS = [keypair(n).pubkey for n in range(1, 5)]
+GROUPS = {
+    "x": Group("x", KEYS[0], NOW - 9, parent="y"),
+    "y": Group("y", KEYS[0], NOW - 9, private=True, children=("x",)),
+    "": Group("", KEYS[0], NOW - 9, ended=True),
+}
+IN_GROUP = make_event(2, 9, "chat", [["h", "x"]], NOW - 5)
 CODES = [f"{Kind.KEY_CLAIM.value}{'1' * 64}", f"{Kind.INVITE.value}{'2' * 64}", "neither"]
 POST = make_event(1, kinds.POST, "text", [["title", "x"]], NOW - 9)
 COMMENT = make_event(2, kinds.COMMENT, "y", [["E", POST.id], ["K", "11"]], NOW - 8)
 ARTICLE = make_event(1, kinds.WIKI, "a\nb\nc", [["d", "x"]], NOW - 7)
 PROFILE = make_event(2, kinds.METADATA, '{"name":"n"}', [], NOW - 7)
-LIVE = [POST, COMMENT, ARTICLE, PROFILE]
+LIVE = [POST, COMMENT, ARTICLE, PROFILE, IN_GROUP]
 IDS = [*(event.id for event in LIVE), "f" * 64, "", "no id"]
-SAMPLES = sorted({covered.start for row in HANDLERS for covered in row.kinds} | {1, 4, 30_023, 20_001, 65_535})
+SAMPLES = sorted(
+    {covered.start for row in HANDLERS for covered in row.kinds}
+    | {*range(9000, 9011), 9021, 9022}
+    | {1, 4, 30_023, 20_001, 65_535}
+)
 MEANINGS = [
     table.meaning(RELAY),
     table.meaning(RELAY, provision=True, provisions_per_hour=1),
@@ -41,7 +53,11 @@ _tags = st.one_of(
     st.tuples(
         st.sampled_from(["d", "title", "relay", "h", "expiration"]), st.sampled_from(["", "x", "ALL_RELAYS", "5"])
     ),
-    st.tuples(st.sampled_from(["-", "e", "E", "d", "claim"])),
+    st.tuples(st.sampled_from(["h", "parent", "child"]), st.sampled_from(["x", "y", "z"])),
+    st.tuples(st.just("code"), st.sampled_from(CODES)),
+    st.tuples(st.just("previous"), st.sampled_from([IN_GROUP.id[:8], "0" * 8, "x"])),
+    st.tuples(st.sampled_from(["type", "private", "revoked", "uses"])),
+    st.tuples(st.sampled_from(["-", "e", "E", "d", "claim", "h", "code", "p"])),
 )
 
 
@@ -69,6 +85,14 @@ def any_log(draw: st.DrawFn, event: Event) -> FakeLog:
     log.claims = {
         key: PendingKeyClaim("a", NOW + 5, draw(st.booleans())) for key in draw(st.sets(st.sampled_from(CODES)))
     }
+    log.groups = {name: GROUPS[name] for name in draw(st.sets(st.sampled_from(list(GROUPS))))}
+    roles = st.sampled_from([(), ("owner",), ("admin", "x"), ("moderator",)])
+    for name in log.groups:
+        for key in draw(st.sets(st.sampled_from(KEYS))):
+            standing = draw(st.sampled_from(["member", "removed", "left"]))
+            log.members[member_key(key, name)] = Member(standing, draw(roles), NOW)
+        for code in draw(st.sets(st.sampled_from(CODES))):
+            log.codes[invite_key(hash_of(code), name)] = Invite(KEYS[0], None, 1)
     return log
 
 

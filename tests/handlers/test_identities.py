@@ -57,9 +57,9 @@ def test_a_join_with_a_claim_code_binds_the_key_and_goes_nowhere() -> None:
 @pytest.mark.parametrize(
     ("event", "known", "reason"),
     [
-        (join(CODE), FakeLog(), "restricted: that is no claim code"),
+        (join(CODE), FakeLog(), "restricted: that is no invite code and no claim code"),
         (join(""), FakeLog(), "restricted: a key joins by an invite code"),
-        (join("guess"), holding(), "restricted: that is no claim code"),
+        (join("guess"), holding(), "restricted: that is no invite code and no claim code"),
         (join(CODE), holding(used=True), "restricted: that claim code was used"),
         (join(CODE), holding(expires_at=NOW), "restricted: that claim code has expired"),
         (join(tokens.make(Kind.IDENTITY)), holding(), "restricted: that is a token, not a claim code"),

@@ -133,7 +133,7 @@ def test_a_text_with_a_nul_character_is_refused() -> None:
 
 
 def test_a_post_to_a_group_that_is_not_here_is_refused() -> None:
-    assert refused(make_event(1, 11, "", [TITLE, ["h", "g"]]), known()).startswith("invalid: there is no such group")
+    assert refused(make_event(1, 11, "", [TITLE, ["h", "g"]]), known()).startswith("invalid: there is no group 'g'")
 
 
 @pytest.mark.parametrize("door", [Door.PEER, Door.IMPORT])

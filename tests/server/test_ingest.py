@@ -281,6 +281,15 @@ async def test_a_command_that_failed_leaves_nothing_in_memory(make: Make) -> Non
     assert left() is None
 
 
+async def test_whoever_wants_no_events_hears_of_none_until_it_does(make: Make) -> None:
+    bench = await make()
+    bench.ingest.hear(False)
+    assert (await bench.outcome(EVENTS[0])).status is Status.STORED
+    bench.ingest.hear(True)
+    assert (await bench.outcome(EVENTS[1])).status is Status.STORED
+    assert bench.published == [wire(EVENTS[1])]
+
+
 async def test_imported_events_are_published_too(make: Make) -> None:
     bench = await make()
     batch = [Incoming(event, wire(event), Door.IMPORT, NOW) for event in EVENTS[:3]]

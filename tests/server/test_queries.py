@@ -49,7 +49,7 @@ async def test_invites_that_wait_for_the_writer_hold_no_worker(relay: Relay, com
     answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     waiting: list[str] = []
 
-    async def invite(_filters: object, address: str) -> Event:
+    async def invite(_filters: object, address: str, _keys: object) -> Event:
         waiting.append(address)
         await asyncio.shield(answered)
         return make_event(kind=28935)

@@ -12,7 +12,7 @@ from relay.config import Config
 from relay.protocol.event import Event
 from relay.protocol.negentropy import ItemSet, Reconciliation
 from relay.roles.messages import Behind
-from relay.server import memberships, private_groups, queries
+from relay.server import follow, memberships, private_groups, queries
 from relay.server.hub import Hub
 from storage.base import StorageError
 from storage.commands import CountRows
@@ -152,6 +152,43 @@ async def test_anybody_may_ask_how_they_stand_to_a_group(place: Place) -> None:
     for other in (own | {"#p": [ALICE.pubkey]}, own | {"kinds": [9000, 9]}, {"kinds": [9021], "#h": [PRIVATE]}):
         assert (await ask(bob, other))[0][0] == "CLOSED"
     assert (await ask(Client(place.hub), own))[0][1].startswith("auth-required: ")
+
+
+def about(*group_ids: str, kinds: tuple[int, ...] = (39000, 39002)) -> dict[str, Any]:
+    return {"kinds": list(kinds), "#d": list(group_ids)}
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
+async def test_who_could_be_told_more_of_a_group_is_challenged_before_the_answer(place: Place, verb: str) -> None:
+    place.log.put_group("hidden", hidden=True)
+    for secret in (PRIVATE, "hidden", "none"):
+        client = Client(place.hub)
+        client.send(verb, "s", about(OPEN, secret))
+        challenge, answer = await client.gather(2)
+        assert (challenge[0], answer[0]) == ("AUTH", "EOSE" if verb == "REQ" else "COUNT")
+        await prove(client, BOB)
+        client.send(verb, "s", about(OPEN, secret))
+        assert (await client.next())[0] == answer[0]
+    client = Client(place.hub)
+    for asked in (about(OPEN), about(PRIVATE, kinds=(30023,)), {"kinds": [39000, 39002]}):
+        client.send(verb, "s", asked)
+        assert (await client.next())[0] == answer[0]
+
+
+async def test_who_asks_only_who_is_in_a_group_is_asked_for_a_key_unless_that_is_public(place: Place) -> None:
+    place.log.put_group("hidden", hidden=True)
+    refusals = set()
+    for secret in (PRIVATE, "hidden", "none"):
+        client = Client(place.hub)
+        client.send("REQ", "s", about(secret, kinds=(39002,)))
+        challenge, (kind, _, reason) = await client.gather(2)
+        assert (challenge[0], kind) == ("AUTH", "CLOSED")
+        refusals.add(reason)
+        await prove(client, BOB)
+        assert await ask(client, about(secret, kinds=(39002,))) == [("EOSE",)]
+    (reason,) = refusals
+    assert reason.startswith("auth-required: ")
+    assert await ask(Client(place.hub), about(OPEN, kinds=(39002,))) == [("EOSE",)]
 
 
 async def test_a_comparison_is_refused_and_answered_as_a_question_is(place: Place) -> None:
@@ -463,6 +500,7 @@ async def test_a_change_that_cannot_be_read_shuts_and_is_read_later(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memberships, "AGAIN", 0)
+    await place.write()
     bob = await known(place.hub, BOB)
     look = place.log.ask_here
 
@@ -491,6 +529,23 @@ async def test_after_commits_were_missed_everything_is_looked_up_before_what_cam
     closed = await alice.next()
     assert closed[:2] == ["CLOSED", "named"]
     assert alice.pending() == []
+
+
+async def test_a_database_that_fails_when_everything_is_looked_up_is_asked_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_AGAIN", 0)
+    bob = await known(place.hub, BOB)
+    await ask(bob, {"kinds": [9]}, name="broad")
+    await place.write()
+    place.log.put_member(BOB.pubkey, PRIVATE)
+    place.log.written.changes.clear()
+    place.log.failure = StorageError("the disk is away")
+    place.hub.log.behind(Behind())
+    await asyncio.sleep(0)
+    place.log.failure = None
+    await place.say("to Bob")
+    assert (await bob.next())[2]["content"] == "to Bob"
 
 
 # fronts

@@ -154,7 +154,7 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(
         directory = Path(name)
         writer = open_log(directory)
         try:
-            write(writer, FOUNDING, Door.IMPORT, NOW)
+            write(writer, FOUNDING, Door.CLIENT, NOW)
             left = {"pool": list(data.draw(st.permutations(pool))), "changes": list(changes)}
             while left["pool"] or left["changes"]:
                 way = data.draw(st.sampled_from([one for one, some in left.items() if some]))
@@ -214,7 +214,7 @@ def test_two_orders_of_arrival_end_in_the_same_rows(pool: list[Event], data: st.
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name)
             writer = open_log(directory)
-            write(writer, FOUNDING, Door.IMPORT, NOW)
+            write(writer, FOUNDING, Door.CLIENT, NOW)
             for event in order:
                 write(writer, [event], Door.IMPORT, NOW)
             writer.close()

@@ -99,6 +99,10 @@ _PATH_PARAMETERS: Final = {
     "webhook_id": "id of a webhook, as the list of webhooks has it",
     "token_id": "id of a token, as the list of tokens has it",
     "pubkey": "a public key, 64 hex digits",
+    "group_id": "id of a group, percent-encoded",
+    "message_id": "id of a message, 64 hex digits",
+    "member": "name of an agent, or a public key of 64 hex digits",
+    "code": "an invite code, percent-encoded",
 }
 _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",

@@ -68,14 +68,16 @@ def answered(event: Event) -> tuple[str, ...]:
 def audience(event: Event, group: Group) -> tuple[str, ...] | None:
     """Who may read an event that belongs to the group as it stands: None is everyone, () nobody.
 
-    Codes, and their use, are for those who moderate, whatever the group's settings. Of an ended group nothing is served but
-    that it has ended.
+    Codes, and their use, are for those who moderate, whatever the group's settings; what a hidden group is, is for members. Of an
+    ended group nothing is served but that it has ended.
     """
     kind = event.kind
     if group.ended and kind != DELETE_GROUP:
         return ()
     if kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code")):
         return state.moderators(group.id), event.pubkey
+    if group.hidden and kind in (CREATE_GROUP, EDIT_METADATA):
+        return tuple(dict.fromkeys((state.members(group.id), event.pubkey)))
     if not group.private:
         return None
     if kind in (PUT_USER, REMOVE_USER):

@@ -83,6 +83,8 @@ def decide(event: Event, facts: Facts, now: int, rules: GroupRules, *, trusted: 
     group_id = events.first_value(event, "h")
     if group_id is None:
         invalid("missing group (`h`) tag")
+    if any(other != group_id for other in events.values(event, "h")):
+        invalid("what moderates a group names one group: leave all h tags but one out")
     if events.has_tag(event, "expiration") and event.kind != CREATE_INVITE:
         invalid("what moderates a group is its history and cannot expire")
     if not trusted and abs(now - event.created_at) > MAX_SKEW:

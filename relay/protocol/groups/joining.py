@@ -226,9 +226,7 @@ def _check_uses(value: str | None) -> None:
 
 
 def _check_invite_room(case: Case, present: Sequence[Invite | None]) -> None:
-    new = sum(fault_of(one, case.now) is not None for one in present)
+    new = sum(one is None or not one.is_open for one in present)
     most = case.rules.invites
     if most and not case.trusted and case.facts.invite_counts[case.group.id] + new > most:
-        restricted(
-            f"this group has {most:,} invite codes that may still be used: revoke some, or wait until they expire"
-        )
+        restricted(f"this group has {most:,} invite codes that are neither used up nor revoked: revoke some")

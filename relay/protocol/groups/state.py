@@ -69,6 +69,11 @@ class Invite(msgspec.Struct, frozen=True, gc=False):
     uses_left: int | None
     revoked: bool = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither revoked nor used up; it may have expired."""
+        return not self.revoked and self.uses_left != 0
+
 
 class PutGroup(msgspec.Struct, frozen=True, gc=False):
     """The group is this from now on; the first one begins it."""

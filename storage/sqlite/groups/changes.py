@@ -121,6 +121,9 @@ class GroupChanges:
         codes = _is_open(invite) - _is_open(before)
         self._resize(msgspec.structs.replace(row, codes=row.codes + codes), row)
         self._facts.group_invites[f"{code_hash} {group_id}"] = invite
+        known = self._facts.invite_groups.get(code_hash)
+        if known is not None and group_id not in known:
+            self._facts.invite_groups[code_hash] = (*known, group_id)
 
     def take_changed(self) -> list[str]:
         """The groups of which something is to be told."""
@@ -185,4 +188,4 @@ def _is_owner(member: Member | None) -> int:
 
 
 def _is_open(invite: Invite | None) -> int:
-    return int(invite is not None and not invite.revoked)
+    return int(invite is not None and invite.is_open)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.protocol.event import Event, has_tag
+from relay.protocol.event import Event, first_value, has_tag
 from relay.protocol.facts import Facts
 from relay.protocol.groups import belonging
 from relay.protocol.groups.belonging import ANSWERING
@@ -51,8 +51,18 @@ class GroupEvents:
         self._flush = flush
         self._touch = touch
         self._forget = forget
+        self._assumed: dict[str, str | None] = {}
         self._unanswered: set[str] = set()  # nothing in the tables answers these
         self._answered: set[str] = set()  # events of no group that came in this transaction answer these
+
+    def assume(self, batch: Iterable[Event]) -> dict[str, str | None]:
+        """The group of each of these events if all are taken, by its `h`: what is looked up for others counts on that."""
+        named = {event.id: first_value(event, "h") for event in batch}
+        here = self._known.find([group_id for group_id in dict.fromkeys(named.values()) if group_id is not None])
+        self._assumed = {
+            one: None if group_id is None or here[group_id] is None else group_id for one, group_id in named.items()
+        }
+        return self._assumed
 
     def expect(self, batch: Iterable[Event]) -> None:
         """Look up at once which events of a batch, of those that may belong to a group, something stored answers."""
@@ -67,8 +77,9 @@ class GroupEvents:
     def came(self, event: Event, group: GroupRow | None) -> bool:
         """An event is stored; whether others, which may need to know, were told something else before."""
         facts = self._facts
-        changed = group is not None and event.id in facts.group_of
-        facts.group_of[event.id] = None if group is None else group.group.id
+        group_id = None if group is None else group.group.id
+        changed = self._assumed.get(event.id, group_id) != group_id
+        facts.group_of[event.id] = group_id
         if group is not None:
             begins_so = f"{event.id[:8]} {group.group.id}"
             if begins_so in facts.previous:

@@ -8,7 +8,7 @@ from relay.protocol import kinds
 from relay.protocol.facts import Facts
 from storage.sqlite.changes import Changes
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.reads import groups_of_events, how_many, ids_that_begin, invite
+from storage.sqlite.groups.reads import groups_of_events, how_many, ids_that_begin, invite, sql
 from storage.sqlite.log_rows import LogRow
 
 _UNKNOWN: Final = object()
@@ -47,6 +47,12 @@ class GroupFacts:
             code_hash, _, group_id = key.partition(" ")
             row = self._known.get(group_id)
             self._facts.group_invites[key] = None if row is None else invite(self._connection, code_hash, row.number)
+
+    def _groups_of_codes(self, hashes: list[str]) -> None:
+        """Two are enough: a code of several groups joins none by itself."""
+        for code_hash in hashes:
+            rows = self._connection.execute(sql("groups_of_code"), (code_hash,)).fetchall()
+            self._facts.invite_groups[code_hash] = tuple(group_id for (group_id,) in rows)
 
     def _group_of(self, ids: list[str]) -> None:
         """Free where the event itself was looked up before."""
@@ -93,6 +99,7 @@ _FAMILIES: Final[dict[str, Callable[[GroupFacts, list[str]], None]]] = {
     "groups": GroupFacts._groups,
     "members": GroupFacts._members,
     "group_invites": GroupFacts._invites,
+    "invite_groups": GroupFacts._groups_of_codes,
     "group_of": GroupFacts._group_of,
     "owners": GroupFacts._sizes,
     "invite_counts": GroupFacts._sizes,

@@ -113,7 +113,7 @@ class FoldedGroups:
                 sizes[0] += 1
                 sizes[1] += OWNER in member.roles
         for key, invite in self._invites.items():
-            found[key[_KEY + 1 :]][2] += invite is not None and not invite.revoked
+            found[key[_KEY + 1 :]][2] += invite is not None and invite.is_open
         return found
 
     def _fold(self, event: Event) -> None:

@@ -44,6 +44,7 @@ class MovingGroup(msgspec.Struct, frozen=True, gc=False):
     number: int
     id: str
     private: bool
+    hidden: bool
     ended: bool
     upto: int
 
@@ -102,7 +103,10 @@ def ids_that_begin(connection: sqlite3.Connection, beginning: str, number: int) 
 def moving_groups(connection: sqlite3.Connection) -> list[MovingGroup]:
     """The groups that are; mostly none."""
     found = connection.execute(sql("moving")).fetchall()
-    return [MovingGroup(number, one, bool(private), bool(ended), upto) for number, one, private, ended, upto in found]
+    return [
+        MovingGroup(number, one, bool(private), bool(hidden), bool(ended), upto)
+        for number, one, private, hidden, ended, upto in found
+    ]
 
 
 def every_group(connection: sqlite3.Connection) -> list[GroupRow]:
@@ -182,6 +186,12 @@ class SqliteGroupLookups:
         start = self._number(after) if after else _FIRST
         text = f"{sql('group')} {sql('newest_first')}"
         found = self._connection.execute(text, (start, hidden, of_type, parent, limit))
+        return [_row(row).group for row in found]
+
+    def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
+        """Those with this text in their name or id, the newest first."""
+        start = self._number(after) if after else _FIRST
+        found = self._connection.execute(f"{sql('group')} {sql('like')}", (start, text.lower(), limit))
         return [_row(row).group for row in found]
 
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:

@@ -16,11 +16,18 @@ WHERE number IN ({values})
 WHERE ended = 0 AND number < ? AND (? OR hidden = 0) AND (?3 IS NULL OR type = ?3) AND (?4 IS NULL OR parent = ?4)
 ORDER BY number DESC LIMIT ?
 
+-- name: like
+WHERE ended = 0 AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+ORDER BY number DESC LIMIT ?3
+
 -- name: number
 SELECT number FROM groups WHERE id = ?
 
 -- name: any
 SELECT EXISTS (SELECT 1 FROM groups)
+
+-- name: groups_of_code
+SELECT id FROM group_invites JOIN groups ON number = group_number WHERE code_hash = ? AND ended = 0 LIMIT 2
 
 -- name: how_many
 SELECT count(*) FROM groups WHERE ended = 0
@@ -47,7 +54,7 @@ UPDATE groups SET members = ?, owners = ?, codes = ? WHERE number = ?
 UPDATE groups SET moving = ? WHERE number = ?
 
 -- name: moving
-SELECT number, id, private, ended, moving FROM groups INDEXED BY groups_moving WHERE moving IS NOT NULL ORDER BY number
+SELECT number, id, private, hidden, ended, moving FROM groups INDEXED BY groups_moving WHERE moving IS NOT NULL ORDER BY number
 
 -- name: how_many_moving
 SELECT count(*) FROM groups WHERE moving IS NOT NULL

@@ -169,7 +169,8 @@ class GroupHub:
             case "group_invites":
                 return self.invites.get(key)
             case "invite_groups":
-                return tuple(one.split(" ")[1] for one in self.invites if one.startswith(key))
+                found = [one.split(" ")[1] for one in self.invites if one.startswith(key)]
+                return tuple(group_id for group_id in found if not self.groups[group_id].ended)
             case "owners":
                 return len(self.owners(key))
             case "member_counts":
@@ -178,7 +179,7 @@ class GroupHub:
                 return sum(not one.ended and key in ("", one.creator) for one in self.groups.values())
             case "invite_counts":
                 theirs = [one for place, one in self.invites.items() if place.endswith(f" {key}")]
-                return sum(joining.fault_of(one, self.now) is None for one in theirs)
+                return sum(one.is_open for one in theirs)
             case "previous":
                 beginning, group_id = key.split(" ", 1)
                 return any(

@@ -274,7 +274,7 @@ class SlowGroups:
             "until": int(tags["expiration"][0]) if "expiration" in tags else None,
             "revoked": revoked,
         }
-        good = {code for code in self.codes(group) if self.opens(code, group, now)}
+        good = {code for code in self.codes(group) if self.opens(code, group, 0)}
         if not revoked and len(good | set(codes)) > self.rules.invites and not set(codes) <= good:
             raise Refused("restricted")
         for code in codes:

@@ -12,6 +12,7 @@ ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
 A, B, C, D = (char * 64 for char in "abcd")
 PUBLIC = Group("room", ALICE, 1)
 PRIVATE = Group("room", ALICE, 1, private=True)
+HIDDEN = Group("room", ALICE, 1, hidden=True)
 ENDED = Group("room", ALICE, 1, private=True, ended=True)
 
 
@@ -48,6 +49,10 @@ def test_others_inherit_from_nothing(event: object) -> None:
         (belonging.JOIN_REQUEST, [], PRIVATE, ("g:room",)),
         (belonging.DELETE_GROUP, [], ENDED, ("g:room",)),
         (belonging.CREATE_INVITE, [], ENDED, ()),
+        (belonging.EDIT_METADATA, [], PUBLIC, None),
+        (belonging.EDIT_METADATA, [], HIDDEN, ("g:room", ALICE)),
+        (belonging.CREATE_GROUP, [], HIDDEN, ("g:room", ALICE)),
+        (9, [], HIDDEN, None),
     ],
 )
 def test_who_may_read_follows_the_group(

@@ -4,6 +4,7 @@ import pytest
 
 from relay.protocol import event as events
 from relay.protocol import kinds
+from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.groups import announce, belonging
@@ -100,7 +101,8 @@ async def test_a_refused_change_leaves_nothing(world: World) -> None:
 
 
 async def test_what_came_before_the_group_began_is_not_its(world: World) -> None:
-    before = world.say(3, CHAT, text="of a group elsewhere")
+    before = world.make(3, CHAT, text="of a group elsewhere")
+    world.send(before, door=Door.PEER)
     world.begin()
     world.edit(["private"])
     after = world.say(1, CHAT, text="ours")
@@ -118,11 +120,12 @@ async def test_what_answers_a_message_is_its_groups_in_whatever_order_they_come(
     world: World, kind: int, before: bool, together: bool
 ) -> None:
     world.begin(1, ["private"])
+    world.put(3)
     message = world.make(1, CHAT, text="secret")
     tags = (
         [["E", message.id], ["K", "9"], ["e", message.id], ["k", "9"]] if kind == kinds.COMMENT else [["e", message.id]]
     )
-    answer = world.make(2, kind, *tags, group=None, text="+")
+    answer = world.make(3, kind, *tags, group=None, text="+")
     order = [answer, message] if before else [message, answer]
     world.writer.collect()
     outcomes = world.send(*order) if together else [world.send(one)[0] for one in order]
@@ -139,7 +142,7 @@ async def test_answers_of_answers_follow(world: World) -> None:
     comment = world.make(2, kinds.COMMENT, ["E", message.id], ["e", message.id], group=None)
     liked = world.make(3, kinds.REACTION, ["e", comment.id], group=None, text="+")
     other = world.make(3, kinds.REACTION, ["e", comment.id], group="elsewhere", text="+")
-    world.send(liked, other, comment)
+    world.send(liked, other, comment, door=Door.PEER)
     world.begin(1, ["private"])
     world.send(message)
     assert await world.ids(3, wanted=of_kind(kinds.COMMENT, kinds.REACTION)) == {other.id}
@@ -205,7 +208,10 @@ async def test_a_filter_that_names_groups_finds_theirs_and_what_is_public_or_one
     for name in ("a", "b"):
         world.begin(1, ["private"], group=name)
     world.begin(group="open")
-    said = {name: world.say(1, CHAT, text=name, group=name).id for name in ("a", "b", "open", "none")}
+    said = {name: world.say(1, CHAT, text=name, group=name).id for name in ("a", "b", "open")}
+    replica = world.make(1, CHAT, text="none", group="none")
+    world.send(replica, door=Door.PEER)
+    said["none"] = replica.id
     for wanted in (["a"], ["b", "open"], ["open"], ["none"], ["a", "b", "open", "none"]):
         assert await world.ids(1, wanted=in_group(*wanted)) == {said[name] for name in wanted}
         assert await world.ids(2, wanted=in_group(*wanted)) == {said[name] for name in wanted} - {said["a"], said["b"]}

@@ -1,6 +1,6 @@
 """Groups on a real SQLite log, for tests: who says what, and who can read it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,15 +9,12 @@ from handlers import table
 from keys.custody import unsigned
 from keys.schnorr import signed
 from relay.protocol import event as events
-from relay.protocol.admission import Admission, Door, Key, Meaning
+from relay.protocol.admission import Door, Meaning
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Draft, Event
-from relay.protocol.facts import Facts, Need
 from relay.protocol.filter import Filter
-from relay.protocol.groups import belonging, decide
-from relay.protocol.groups.state import Group, PutGroup, members, moderators
-from relay.protocol.relay import GroupRules
-from relay.protocol.rows import Projection
+from relay.protocol.groups import belonging
+from relay.protocol.groups.state import Group, members, moderators
 from storage.base import Incoming, Outcome, Status
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
@@ -39,63 +36,8 @@ class Own:
         return signed(unsigned(OWN.pubkey, draft), OWN.secret)
 
 
-class GroupMeaning:
-    """What the handlers mean, and groups by the pure rules: what belongs to one is for whom `belonging` says."""
-
-    def __init__(self, base: Meaning, rules: GroupRules) -> None:
-        self._base = base
-        self._rules = rules
-
-    def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
-        found = [*self._base.needs(event, facts)]
-        if event.kind in decide.KINDS:
-            return [*found, *decide.needs(event, facts)]
-        group_id = events.first_value(event, "h")
-        if group_id is not None:
-            return [*found, ("groups", group_id)]
-        for one in belonging.answered(event):
-            found.append(("group_of", one))
-            inherited = facts.group_of.get(one)
-            if inherited is not None:
-                found.append(("groups", inherited))
-        return found
-
-    def admit(self, event: Event, facts: Facts, now: int, door: Door) -> Admission:
-        admission = self._base.admit(event, facts, now, door)
-        if event.kind in decide.KINDS:
-            decided = decide.decide(event, facts, now, self._rules)
-            group_id = events.first_value(event, "h") or ""
-            puts = [one.group for one in decided.changes if isinstance(one, PutGroup) and one.group.id == group_id]
-            group = puts[-1] if puts else facts.groups[group_id]
-            assert group is not None
-            return Admission(
-                audience=belonging.audience(event, group),
-                actions=decided.changes,
-                emits=decided.emits,
-                removals=decided.removals,
-                message=decided.message,
-                group=group_id,
-            )
-        named = events.first_value(event, "h")
-        places = [named] if named is not None else [facts.group_of[one] for one in belonging.answered(event)]
-        here = next((facts.groups[one] for one in places if one is not None), None)
-        if here is None:
-            return admission
-        return msgspec.structs.replace(admission, audience=belonging.audience(event, here), group=here.id)
-
-    def passages(self, event: Event) -> int:
-        return self._base.passages(event)
-
-    def touches(self, event: Event) -> tuple[Key, ...]:
-        return self._base.touches(event)
-
-    @property
-    def projections(self) -> tuple[Projection, ...]:
-        return self._base.projections
-
-
 CUTTING = Cutting((9,), (), 1000, 100)
-MEANING = GroupMeaning(table.meaning(RELAY, searched=CUTTING.searched), GroupRules())
+MEANING = table.meaning(RELAY, searched=CUTTING.searched)
 
 
 class World:

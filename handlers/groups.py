@@ -1,0 +1,237 @@
+"""Groups (NIP-29) at the doors: what moderates one (9000 to 9022), and what holds for every event that belongs to one.
+
+The rules of moderation stand in `relay.protocol.groups.decide`; here is what comes from where. The doors of this relay refuse
+what names a group that is not here. What a peer brings of a group that is not ours is kept as it is, a replica; what moderates
+one of ours it cannot bring, since a group is moderated on its own relay. The operator's import makes groups again that began
+here: their first event that counts is signed by the relay's own key.
+
+Rule: who is a member writes. Others do in groups that are neither restricted nor private, unless they were removed. Whoever
+deletes something of their own always may.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from handlers.authorship import is_strict
+from handlers.base import Admit
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds
+from relay.protocol.admission import Admission, Door
+from relay.protocol.event import Event, first_value, has_tag, values
+from relay.protocol.facts import Facts, Need
+from relay.protocol.groups import belonging, decide, joining, timeline
+from relay.protocol.groups.belonging import CREATE_INVITE
+from relay.protocol.groups.case import GroupDecision, is_above
+from relay.protocol.groups.fold import fold, needs_of_fold
+from relay.protocol.groups.state import Group, GroupChange, Member, PutGroup, member_key
+from relay.protocol.relay import GroupRules, RelayRules
+
+KINDS: Final = decide.KINDS
+MAX_NAMED: Final = 20  # groups that one event from elsewhere names, looked at
+# What is for named readers, is spent at once, or is about the key as a whole, whatever group it names.
+_OUTSIDE: Final = frozenset(
+    (
+        *(kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP, kinds.VANISH),
+        *(kinds.JOIN, kinds.INVITE, kinds.LEAVE, *kinds.RELAY_ONLY, *KINDS),
+    )
+)
+
+
+# what moderates
+
+
+def needs_of_moderation(event: Event, facts: Facts) -> Iterable[Need]:
+    """What the rules must know, and what the fold must."""
+    yield from decide.needs(event, facts)
+    yield from needs_of_fold(event, facts)
+
+
+def admit_moderation(relay: RelayRules) -> Admit:
+    """Raises Reject: `duplicate:`, `restricted:` or `invalid:`, as `relay.protocol.groups.decide` says."""
+
+    def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
+        if not is_strict(door):
+            group_id = first_value(event, "h")
+            group = None if group_id is None else facts.groups[group_id]
+            is_ours = bool(facts.relay) and event.pubkey == facts.relay
+            if group is None and not (is_ours and door is Door.IMPORT):
+                _check_from_elsewhere(is_ours, door)
+                return Admission()
+            if group is None:
+                return _admission(event, GroupDecision(fold(event, facts)), None)
+            if door is Door.PEER:
+                raise Reject(Prefix.RESTRICTED, "this group is moderated on this relay only")
+        decision = decide.decide(event, facts, now, relay.groups, trusted=door is Door.IMPORT)
+        return _admission(event, decision, facts.groups[first_value(event, "h") or ""])
+
+    return admit
+
+
+def _check_from_elsewhere(is_ours: bool, door: Door) -> None:
+    if is_ours and door is Door.PEER:
+        raise Reject(Prefix.RESTRICTED, "what this relay's own key says about groups does not come from a peer")
+
+
+def _admission(event: Event, decision: GroupDecision, before: Group | None) -> Admission:
+    """It belongs to the group as it is after it."""
+    after = group_after(decision.changes, first_value(event, "h"), before)
+    return Admission(
+        audience=None if after is None else belonging.audience(event, after),
+        removals=decision.removals,
+        actions=decision.changes,
+        message=decision.message,
+        emits=decision.emits,
+        group=None if after is None else after.id,
+        expires=event.kind != CREATE_INVITE,
+    )
+
+
+def group_after(changes: Iterable[GroupChange], group_id: str | None, before: Group | None) -> Group | None:
+    """The group once these changes are made."""
+    for change in changes:
+        if isinstance(change, PutGroup) and change.group.id == group_id:
+            before = change.group
+    return before
+
+
+# what belongs
+
+
+def needs(event: Event, facts: Facts) -> Iterable[Need]:
+    """What `enter` must know; nothing for most events outside of groups."""
+    return _needs(event, facts) if _may_belong(event) else ()
+
+
+def _may_belong(event: Event) -> bool:
+    """Whether it is worth to look: every event is asked."""
+    return (event.kind in belonging.ANSWERING or has_tag(event, "h")) and event.kind not in _OUTSIDE
+
+
+def _needs(event: Event, facts: Facts) -> Iterable[Need]:
+    if has_tag(event, "h"):
+        named = _named(event)
+        for group_id in named:
+            yield "groups", group_id
+        if len(named) == 1:
+            yield from _needs_of_own(event, named[0], facts)
+        return
+    for target in belonging.answered(event):
+        yield "group_of", target
+    above = _inherited(event, facts.group_of.get)
+    if above is not None:
+        yield "groups", above
+        yield "members", member_key(event.pubkey, above)
+
+
+def _needs_of_own(event: Event, group_id: str, facts: Facts) -> Iterable[Need]:
+    yield "members", member_key(event.pubkey, group_id)
+    yield from timeline.needs(event, group_id)
+    if event.kind != kinds.DELETION:
+        yield "deleters", timeline.edit_mark(event.pubkey, event.kind, event.created_at, group_id)
+    elif has_tag(event, "code"):
+        yield from joining.needs(event, group_id, facts)
+
+
+def home(event: Event, facts: Facts) -> Group | None:
+    """The group of this relay that the event belongs to, ended ones among them; None without one."""
+    if not _may_belong(event):
+        return None
+    if has_tag(event, "h"):
+        named = _named(event)
+        return facts.groups[named[0]] if len(named) == 1 else None
+    group_id = _inherited(event, facts.group_of.__getitem__)
+    return None if group_id is None else facts.groups[group_id]
+
+
+def is_member(event: Event, facts: Facts, group: Group | None) -> bool:
+    """Whether its author is in the group."""
+    member = None if group is None else facts.members[member_key(event.pubkey, group.id)]
+    return member is not None and member.is_member
+
+
+def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -> Group | None:
+    """The group that the event comes into, None outside of groups.
+
+    Raises Reject: `invalid:` for a group that is not here (from this relay's doors), that has ended, or for what does not fit
+    it; `restricted:` for who may not write in it.
+    """
+    if not _may_belong(event):
+        return None
+    _check_named(event, facts, is_strict(door))
+    group = home(event, facts)
+    if group is None:
+        if is_strict(door) and has_tag(event, "h"):
+            decide.live(_named(event)[0], facts)
+        return None
+    deletes_own = event.kind == kinds.DELETION and _names_own(event, facts)
+    if not (deletes_own and group.ended):
+        decide.live(group.id, facts)
+    if door is Door.IMPORT or is_above(event.pubkey, facts, rules):
+        return group
+    if not deletes_own:
+        _check_author(facts.members[member_key(event.pubkey, group.id)], group)
+    if has_tag(event, "h"):
+        _check_fit(event, group)
+        timeline.check_previous(event, group.id, facts)
+        if is_strict(door):
+            timeline.check_time(event, group.id, facts, now, rules.late_publication)
+    return group
+
+
+def settle(admission: Admission, event: Event, group: Group | None) -> Admission:
+    """The admission of an event that belongs to the group: its readers are the group's."""
+    if group is None or admission.refusal is not None or admission.audience is not None:
+        return admission
+    return msgspec.structs.replace(admission, audience=belonging.audience(event, group), group=group.id)
+
+
+def _check_named(event: Event, facts: Facts, strict: bool) -> None:
+    """An event belongs to one group, so that nobody gets into one by the door of another."""
+    named = _named(event)
+    if len(named) > 1 and (strict or any(facts.groups[one] is not None for one in named)):
+        raise Reject(Prefix.INVALID, "an event belongs to one group: leave all h tags but one out (NIP-29)")
+
+
+def _check_author(member: Member | None, group: Group) -> None:
+    if member is not None and member.is_member:
+        return
+    if member is not None and member.standing == "removed":
+        raise Reject(Prefix.RESTRICTED, "you were removed from this group")
+    if group.restricted or group.private:
+        raise Reject(Prefix.RESTRICTED, "only members write in this group; ask to join it first (kind 9021)")
+
+
+def _check_fit(event: Event, group: Group) -> None:
+    """What answers something may be there wherever that is."""
+    supported = group.supported_kinds
+    if supported is None or event.kind in supported or event.kind in belonging.ANSWERING:
+        return
+    named = ", ".join(map(str, supported[:20])) or "none"
+    raise Reject(
+        Prefix.INVALID, f"this group takes no events of kind {event.kind}; its supported kinds: {named} (NIP-29)"
+    )
+
+
+def _names_own(event: Event, facts: Facts) -> bool:
+    """Whether a deletion names something of its author's that is here."""
+    found = (facts.targets.get(target_id) for target_id in values(event, "e"))
+    if any(target is not None and target.pubkey == event.pubkey for target in found):
+        return True
+    named = (address for address in values(event, "a") if facts.versions.get(address) is not None)
+    return any((kinds.parse_address(address) or (0, "", ""))[1] == event.pubkey for address in named)
+
+
+def _named(event: Event) -> list[str]:
+    """The groups that its h tags name; "" for one without a value."""
+    named = dict.fromkeys(tag[1] if len(tag) > 1 else "" for tag in event.tags if tag[0] == "h")
+    return list(named)[:MAX_NAMED]
+
+
+def _inherited(event: Event, group_of: Callable[[str], str | None]) -> str | None:
+    for target in belonging.answered(event):
+        found = group_of(target)
+        if found is not None:
+            return found
+    return None
