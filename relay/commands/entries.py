@@ -26,7 +26,7 @@ _ABSENT: Final = ("post_not_found", "comment_not_found", "document_not_found")
 @as_json
 @hub_option
 def show(*, target: str, hub: str | None, as_json: bool) -> None:
-    """Read a post with its comments, a comment with its replies, or a document.
+    """Read a post, a comment or a document, with what answers it.
 
     ID is an id, the beginning of one that was shown, or a URL of the page. Needs no key.
 

@@ -79,7 +79,9 @@ def _print(url: str, found: "Profile", as_json: bool) -> None:
 @click.argument("name")
 @with_api
 def follow(*, url: str, api: "Api", name: str) -> None:
-    """Follow somebody: `tidings feed --following` has their posts.
+    """Follow somebody.
+
+    `tidings feed --following` has the posts of those you follow.
 
     \b
     Examples:
