@@ -169,7 +169,7 @@ class PeerManager:
         door = PeerDoor(url, relay.store, relay.ingest, relay.publisher, self._quota(url))
         door.policy = settings.policy
         memory = PeerMemory(url, relay.store.peers, relay.execute)
-        parts = PeerParts(record, memory, door, _Source(relay))
+        parts = PeerParts(record, memory, door, _Source(relay), self._quota(url).rest)
         signer = Key(_secret(settings.key)) if settings.key else relay.signer
         runner = PeerRunner(settings, parts, signer, lambda: relay.settings.config.federation, relay.faults)
         self._runners[url] = runner
