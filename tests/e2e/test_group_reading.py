@@ -2,7 +2,9 @@
 
 import contextlib
 import itertools
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from relay.protocol.event import Event
 from tests.e2e.harness import Client, Server, client, fresh_key, now, serving
+from tests.e2e.test_processes import writer_of
 from tests.factories import Keypair, make_event
 
 SETTINGS = ("server.processes=on", "server.fronts=2")
@@ -312,6 +315,27 @@ async def test_a_space_is_opened_and_a_room_begun_as_flotilla_does(relay: Server
         lists, _ = await space.request({"kinds": [39001, 39002]})
         mine = [event["kind"] for event in lists if ["d", name] in event["tags"]]
         assert sorted(mine) == [39001, 39002]
+
+
+async def test_what_changes_around_the_death_of_the_writer_is_known_on_every_front(relay: Server) -> None:
+    leaver, comer = fresh_key(), fresh_key()
+    async with contextlib.AsyncExitStack() as stack:
+        group = await stack.enter_async_context(group_at(relay, "private"))
+        await group.put(leaver.pubkey)
+        live = {"kinds": [9], "authors": [group.owner.pubkey], "limit": 0}
+        leaving = [await stack.enter_async_context(reader(relay, leaver)) for _ in range(4)]
+        coming = [await stack.enter_async_context(reader(relay, comer)) for _ in range(4)]
+        for one in (*leaving, *coming):
+            await one.request(live, name="live")
+        os.kill(writer_of(relay), signal.SIGKILL)
+        await group.remove(leaver.pubkey)
+        await group.put(comer.pubkey)
+        said = await group.say()
+        for one in coming:
+            assert (await one.next())[2]["id"] == said.id
+        for one in leaving:
+            assert await one.quiet()
+            assert (await one.request(in_group(group)))[1][2].startswith("restricted: ")
 
 
 async def test_memberships_are_as_they_were_after_a_restart(tmp_path: Path) -> None:
