@@ -43,6 +43,9 @@ class GroupLookups(Protocol):
     ) -> list[Group]:
         """The groups that have not ended, the newest first, from the one after `after` on; hidden ones where asked for."""
 
+    def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
+        """Those with this text in their name or id, in any (ASCII) case, the newest first; none that is hidden or has ended."""
+
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """How many members each of these groups (at most MAX_ASKED) has."""
 

@@ -19,7 +19,7 @@ from litestar.types import (
 )
 
 from relay.http import livekit, nip11, origin
-from relay.http.api import rates
+from relay.http.api import group_access, rates
 from relay.http.hub import RunningRelay
 from relay.http.negotiation import preferred
 
@@ -41,6 +41,8 @@ API_CORS: Final[Headers] = [
         b"idempotency-replayed, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
     ),
 ]
+# Below these a segment is the id of a group, which may hold slashes: it reaches its route as it was sent, percent-encoded.
+ENCODED: Final = (group_access.GROUPS + "/",)
 PROTECTION: Final[Headers] = [
     (
         b"content-security-policy",
@@ -65,6 +67,8 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
         api = scope["path"].startswith(API)
         extra = list(API_CORS if api else ())  # headers of this answer; a route adds the rate of whoever asks
         scope = {**scope, rates.TOLD: extra}  # type: ignore[assignment]
+        if scope["path"].startswith(ENCODED):
+            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
         send = _with_headers(send, extra)
         if method == "HEAD":
             scope = {**scope, "method": "GET"}

@@ -26,6 +26,7 @@ from relay.server.agents import Agents
 from relay.server.bound_keys import BoundKeys
 from relay.server.claims import Claims
 from relay.server.group_invites import GroupInvites
+from relay.server.group_tables import GroupTables
 from relay.server.identity_tokens import IdentityTokens
 from relay.server.ingest import Ingest
 from relay.server.profiles import Profiles
@@ -37,6 +38,7 @@ from relay.server.signing import Signing
 from relay.server.supervision import Faults, Tasks
 from relay.server.users import Users
 from relay.server.webhooks import Webhooks
+from relay.server.workspaces import Workspaces
 from storage.base import Log, PrimaryTables, StorageError
 from storage.commands import ListMembers
 from storage.identities.commands import (
@@ -94,8 +96,10 @@ class Identities:
         self.users = Users(
             tables, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
         )
+        self.workspaces = Workspaces(tables, self.signing)
         self.groups = GroupInvites(tables, publisher, self.signing, settings)
         self.agents = Agents(tables, ingest)
+        self.group_tables = GroupTables(tables)
         self.webhooks = Webhooks(tables, ingest, self.signing, settings)
         self.tokens = IdentityTokens(tables, ingest, self._tasks)
         self.claims = Claims(tables, ingest, settings)

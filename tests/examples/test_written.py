@@ -28,7 +28,19 @@ PAGES = (
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("api", "identities", "cli", "client", "agents", "feed", "search", "operating", "benchmarks")
+        for name in (
+            "api",
+            "identities",
+            "groups",
+            "cli",
+            "client",
+            "agents",
+            "feed",
+            "search",
+            "control-plane",
+            "operating",
+            "benchmarks",
+        )
     ),
 )
 SHELL = ("sh", "console")

@@ -25,7 +25,7 @@ from relay.protocol.filter import Filter
 from relay.server import policies
 from relay.server.identity_tokens import Principal
 from relay.server.signing import NoCustody
-from storage.base import PUBLIC, Expected, Outcome, Status
+from storage.base import PUBLIC, Expected, Outcome, Readers, Status
 
 MAX_SAID: Final = 100  # events of one identity on one target, looked at once
 MAX_MENTIONS: Final = 10  # names in one text that are looked up
@@ -43,11 +43,11 @@ class Newest(msgspec.Struct, frozen=True):
     expected: Expected
 
 
-async def newest(hub: RunningRelay, wanted: Filter) -> Newest:
-    """The public events that match, by the filter's own limit."""
+async def newest(hub: RunningRelay, wanted: Filter, readers: Readers = PUBLIC) -> Newest:
+    """The events that match and that these readers may read, by the filter's own limit; expected are public ones."""
     now = common.now()
-    found = await hub.reader.query([wanted], PUBLIC, now)
-    events = [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
+    found = await hub.reader.query([wanted], readers, now)
+    events = [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now, readers)]]
     return Newest(events, Expected(wanted, events[0].id if events else None))
 
 
@@ -101,14 +101,21 @@ async def act(
     Raises HttpProblem: 409 with the unsigned event when the relay does not hold that key, else whatever refuses the event; and
     Changed where what is `expected` does not hold, for `change`.
     """
+    return (await act_and_hear(hub, principal, draft, by, expected))[0]
+
+
+async def act_and_hear(
+    hub: RunningRelay, principal: Principal, draft: Draft, by: str | None = None, expected: Expected | None = None
+) -> tuple[Event, Outcome]:
+    """As `act`, with what the relay said of the event."""
     try:
         event = await hub.identities.sign(principal.identity_id, draft, by)
     except NoCustody as missing:
         raise _to_sign(missing.event) from None
     except Reject as refusal:
         raise of_reject(refusal) from None
-    await publish(hub, event, trusted=True, expected=expected, token=principal.token)
-    return event
+    outcome = await publish(hub, event, trusted=True, expected=expected, token=principal.token)
+    return event, outcome
 
 
 async def keys_of(hub: RunningRelay, identity_id: str) -> frozenset[str]:

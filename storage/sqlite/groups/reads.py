@@ -188,6 +188,12 @@ class SqliteGroupLookups:
         found = self._connection.execute(text, (start, hidden, of_type, parent, limit))
         return [_row(row).group for row in found]
 
+    def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
+        """Those with this text in their name or id, the newest first."""
+        start = self._number(after) if after else _FIRST
+        found = self._connection.execute(f"{sql('group')} {sql('like')}", (start, text.lower(), limit))
+        return [_row(row).group for row in found]
+
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """How many members each of these groups has."""
         found: dict[str, int] = {}

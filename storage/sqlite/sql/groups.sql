@@ -16,6 +16,10 @@ WHERE number IN ({values})
 WHERE ended = 0 AND number < ? AND (? OR hidden = 0) AND (?3 IS NULL OR type = ?3) AND (?4 IS NULL OR parent = ?4)
 ORDER BY number DESC LIMIT ?
 
+-- name: like
+WHERE ended = 0 AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+ORDER BY number DESC LIMIT ?3
+
 -- name: number
 SELECT number FROM groups WHERE id = ?
 

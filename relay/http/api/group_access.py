@@ -1,0 +1,144 @@
+"""What the routes of groups share: which group is meant, who may see and read it, and how an identity acts in one.
+
+Whether a change may be made is decided where all events are (`relay.protocol.groups.decide`); here is only looked at who sees what.
+A hidden group is there for its members only, and what a private one holds is read by its members only.
+"""
+
+from typing import Annotated, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from litestar.params import PathParameter
+from msgspec import Meta
+
+from relay.api_types import Pubkey
+from relay.errors import Prefix
+from relay.http.api import common, publishing
+from relay.http.hub import RunningRelay
+from relay.http.problems import HttpProblem, invalid, not_found, of_storage
+from relay.protocol import kinds
+from relay.protocol.event import Draft, Event
+from relay.server.group_tables import GroupStanding
+from relay.server.identity_tokens import Principal
+from storage.base import StorageError
+from storage.identities.types import Identity
+
+TAGS: Final = ["groups"]
+GROUPS: Final = f"{common.BASE}/groups"
+GROUP: Final = GROUPS + "/{group_id:str}"
+GroupPath = Annotated[str, PathParameter(description="id of a group, percent-encoded where it has other characters")]
+GroupId = Annotated[str, Meta(description="id of a group", examples=["tide-watchers"])]
+EXAMPLE: Final = "tide-watchers"
+
+
+class GroupActAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Something was done in a group; `event` is the signed event that did it, null where it was so already."""
+
+    success: bool = True
+    message: Annotated[str, Meta(examples=["You are a member of tide-watchers"])]
+    event: Event | None = None
+
+
+class WhoBody(msgspec.Struct, frozen=True):
+    """Whom something is about: an agent of this hub by its name, or any key."""
+
+    agent: Annotated[str | None, Meta(description="name of an agent", examples=["heron"])] = None
+    pubkey: Pubkey | None = None
+
+
+def written(segment: str) -> str:
+    """A segment of a path, as `front` leaves those of groups: percent-encoded, so that an id may have slashes."""
+    return unquote_to_bytes(segment.encode("latin-1", "replace")).decode("utf-8", "replace")
+
+
+async def seen(hub: RunningRelay, segment: str, viewer: Principal | None, what: str = "group") -> GroupStanding:
+    """The group, as whoever asks stands to it. Raises HttpProblem 404 where there is none that they may know of."""
+    return await standing(hub, written(segment), viewer, what)
+
+
+async def standing(hub: RunningRelay, group_id: str, viewer: Principal | None, what: str = "group") -> GroupStanding:
+    """As `seen`, by the id itself."""
+    try:
+        found = await hub.identities.group_tables.standing(group_id, common.id_of(viewer))
+    except StorageError as error:
+        raise of_storage(error) from None
+    if found is None or (found.group.hidden and not found.is_member):
+        raise not_found(what)
+    return found
+
+
+async def read(hub: RunningRelay, segment: str, viewer: Principal | None) -> GroupStanding:
+    """As `seen`, for what the group holds. Raises HttpProblem 401 or 403 where that is for its members only, too."""
+    found = await seen(hub, segment, viewer)
+    check_reader(found, viewer)
+    return found
+
+
+def check_reader(found: GroupStanding, viewer: Principal | None) -> None:
+    """Raises HttpProblem 401 or 403 where what the group holds is for its members only."""
+    if not found.group.private or found.is_member:
+        return
+    if viewer is None:
+        raise HttpProblem(
+            401,
+            "auth_required",
+            "this group is for its members",
+            "Send `Authorization: Bearer <token>` of a member.",
+            headers={"www-authenticate": "Bearer"},
+        )
+    raise HttpProblem(
+        403,
+        "restricted",
+        "this group is for its members, and you are none",
+        "Join it (POST /api/v1/groups/{id}/join), or ask one of its admins to add you.",
+    )
+
+
+async def act(
+    hub: RunningRelay,
+    principal: Principal,
+    there: GroupStanding,
+    kind: int,
+    tags: list[list[str]],
+    *,
+    content: str = "",
+    by: str | None = None,
+    message: str = "",
+) -> GroupActAnswer:
+    """Sign and publish something in a group, with the key `by` or the one that is a member.
+
+    Raises HttpProblem: 409 with the unsigned event, else whatever refuses it. `message` is for where the relay says nothing
+    of its own. What is so already is no failure, and `event` null then.
+    """
+    draft = Draft(kind, [["h", there.group.id], *tags], content, common.now())
+    event, outcome = await publishing.act_and_hear(hub, principal, draft, by=by or there.key)
+    if outcome.refusal is not None and outcome.refusal.prefix is Prefix.DUPLICATE:
+        return GroupActAnswer(message=outcome.refusal.message)
+    said = outcome.message.partition(": ")[2] if outcome.message else ""
+    return GroupActAnswer(message=message or said, event=event)
+
+
+async def keys_of(hub: RunningRelay, who: WhoBody, there: GroupStanding) -> tuple[str, str]:
+    """The key that is meant, of an agent the one that is in the group already, and how to name it. Raises HttpProblem."""
+    if (who.agent is None) == (who.pubkey is None):
+        raise invalid("say whom: either agent, a name, or pubkey, 64 hex digits")
+    if who.pubkey is not None:
+        if not kinds.is_hex(who.pubkey, 64):
+            raise invalid("a pubkey has 64 hex digits, in lower case")
+        return who.pubkey, who.pubkey
+    return await key_of_agent(hub, who.agent or "", there)
+
+
+async def key_of_agent(hub: RunningRelay, name: str, there: GroupStanding) -> tuple[str, str]:
+    """The key of the agent that is in the group, else its main key; and its name. Raises HttpProblem 404."""
+    identity = await common.agent_named(hub, name)
+    theirs = await hub.identities.group_tables.standing(there.group.id, identity.id)
+    pubkey = identity.pubkey if theirs is None or theirs.key is None else theirs.key
+    if pubkey is None:
+        raise not_found("agent", f"{identity.name} has no key")
+    return pubkey, identity.name
+
+
+def agent_of(identity: Identity | None) -> str | None:
+    """The name of whoever it is, None for keys that are no agent's."""
+    return None if identity is None or identity.anonymised_at is not None else identity.name

@@ -1,0 +1,341 @@
+"""What is said in a group: messages (kind 9, NIP-C7), threads (kind 11, NIP-7D), answers to them (kind 1111), reactions (kind 7).
+
+What a private group holds is read by its members only, on every route; a group's threads that everybody reads are also posts.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final, Literal
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import JSONBody, PathParameter, QueryParameter
+from msgspec import UNSET, Meta
+
+from relay.api_types import EventId, Name, Pubkey, When, Writer
+from relay.http.api import common, group_access, publishing
+from relay.http.api.common import DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
+from relay.http.api.group_access import GROUP, TAGS, GroupActAnswer, GroupId, GroupPath
+from relay.http.api.idempotency import idempotent
+from relay.http.api.shapes import Body, Content, SignedEvent, Title, iso
+from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import invalid, not_found
+from relay.protocol import feed, kinds
+from relay.protocol.event import Event, first_value, parse, values
+from relay.protocol.filter import Filter
+from relay.protocol.groups.belonging import DELETE_EVENT
+from relay.server.group_tables import GroupStanding
+from storage.base import Limits
+from storage.identities.types import Identity
+
+MOST_REACTIONS: Final = 1_000  # to the messages of one page, counted
+MAX_REACTION: Final = 64  # characters
+SAID: Final = {"messages": (kinds.CHAT,), "threads": (kinds.POST,), "all": (kinds.CHAT, kinds.POST, kinds.COMMENT)}
+MessagePath = Annotated[str, PathParameter(description="id of a message, 64 hex digits")]
+
+
+class GroupMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message (`kind` 9), a thread (11) or an answer in one (1111). `reply_to` is the id of what it answers.
+
+    `reactions` counts them by what they say, `+` is a like; of one with very many reactions the newest are counted.
+    """
+
+    id: EventId
+    group_id: GroupId
+    kind: Annotated[int, Meta(examples=[9])]
+    title: Title | None
+    content: Content
+    author: Writer
+    reply_to: EventId | None
+    created_at: When
+    reactions: Annotated[dict[str, int], Meta(examples=[{"+": 2}])]
+    event: SignedEvent = UNSET
+
+
+class GroupMessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One message."""
+
+    success: bool = True
+    message: GroupMessage
+
+
+class GroupMessagePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of messages, the newest first."""
+
+    success: bool = True
+    messages: list[GroupMessage]
+    has_more: bool
+    next_cursor: NextCursor = None
+
+
+class NewGroupMessage(Body, frozen=True):
+    """A message; with `reply_to` an answer to a message, a thread or an answer in one; with a `title` a thread of its own."""
+
+    content: Content
+    reply_to: EventId | None = None
+    title: Title | None = None
+
+
+class NewReaction(Body, frozen=True):
+    """A reaction: `+`, `-` or an emoji."""
+
+    content: Annotated[str, Meta(examples=["+"])] = "+"
+
+
+@get(f"{GROUP}/messages", tags=TAGS, summary="Read the messages of a group")
+async def list_messages(
+    *,
+    group_id: GroupPath,
+    hub: GivenHub,
+    viewer: GivenViewer,
+    type: Annotated[  # noqa: A002
+        Literal["messages", "threads", "all"], QueryParameter(description="chat messages, threads, or all with answers")
+    ] = "messages",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    events: Events = True,
+) -> GroupMessagePage:
+    """What was said, the newest first."""
+    there = await group_access.read(hub, group_id, viewer)
+    most = common.at_most(limit)
+    wanted = Filter(kinds=frozenset(SAID[type]), tags={"h": frozenset([there.group.id])}, limit=most + 1)
+    found = await _query(hub, wanted, there, after=_place(cursor))
+    page, more = found[:most], len(found) > most
+    return GroupMessagePage(
+        messages=await described(hub, page, there, events),
+        has_more=more,
+        next_cursor=f"{page[-1].created_at}-{page[-1].id}" if more else None,
+    )
+
+
+@get(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Get a message of a group")
+async def get_message(
+    group_id: GroupPath, message_id: MessagePath, viewer: GivenViewer, hub: GivenHub
+) -> GroupMessageAnswer:
+    """One message."""
+    there = await group_access.read(hub, group_id, viewer)
+    (shown,) = await described(hub, [await find(hub, there, message_id)], there)
+    return GroupMessageAnswer(message=shown)
+
+
+@get(f"{GROUP}/messages/{{message_id:str}}/replies", tags=TAGS, summary="Read the answers to a message of a group")
+async def list_replies(
+    *,
+    group_id: GroupPath,
+    message_id: MessagePath,
+    hub: GivenHub,
+    viewer: GivenViewer,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    events: Events = True,
+) -> GroupMessagePage:
+    """Of a message the messages that quote it, of a thread all answers in it; the newest first."""
+    there = await group_access.read(hub, group_id, viewer)
+    above = await find(hub, there, message_id)
+    by = {kinds.CHAT: (kinds.CHAT, "q"), kinds.POST: (kinds.COMMENT, "E")}.get(above.kind, (kinds.COMMENT, "e"))
+    most = common.at_most(limit)
+    wanted = Filter(kinds=frozenset([by[0]]), tags={by[1]: frozenset([above.id])}, limit=most + 1)
+    found = await _query(hub, wanted, there, after=_place(cursor))
+    page, more = found[:most], len(found) > most
+    return GroupMessagePage(
+        messages=await described(hub, page, there, events),
+        has_more=more,
+        next_cursor=f"{page[-1].created_at}-{page[-1].id}" if more else None,
+    )
+
+
+@post(f"{GROUP}/messages", tags=TAGS, summary="Write in a group", middleware=[idempotent])
+async def create_message(
+    group_id: GroupPath, data: JSONBody[NewGroupMessage], principal: GivenPrincipal, hub: GivenHub
+) -> GroupMessageAnswer:
+    """Write a message, answer one, or begin a thread. `@name` names an agent, who is told."""
+    there = await group_access.read(hub, group_id, principal)
+    if not data.content.strip():
+        raise invalid("a message needs text")
+    kind, tags = kinds.CHAT, list[list[str]]()
+    if data.title is not None:
+        if data.reply_to is not None:
+            raise invalid("a thread of its own answers nothing: leave title or reply_to out")
+        wrong = feed.title_fault(data.title)
+        if wrong is not None:
+            raise invalid(wrong)
+        kind, tags = kinds.POST, [["title", data.title]]
+    elif data.reply_to is not None:
+        above = await find(hub, there, data.reply_to)
+        kind, tags = _answering(above)
+    named = {tag[1] for tag in tags if tag[0] == "p"}
+    tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in named]
+    done = await group_access.act(hub, principal, there, kind, tags, content=data.content)
+    assert done.event is not None  # a held key never signs the same twice
+    (shown,) = await described(hub, [done.event], there)
+    return GroupMessageAnswer(message=shown)
+
+
+@delete(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Delete a message of a group", status_code=200)
+async def delete_message(
+    group_id: GroupPath, message_id: MessagePath, principal: GivenPrincipal, hub: GivenHub
+) -> GroupActAnswer:
+    """Delete what you wrote (5), or what anybody wrote where your role allows it (9005)."""
+    there = await group_access.read(hub, group_id, principal)
+    target = await find(hub, there, message_id)
+    own = target.pubkey in there.keys
+    kind, tags = DELETE_EVENT, [["e", target.id]]
+    if own:
+        kind, tags = kinds.DELETION, [["e", target.id], ["k", str(target.kind)]]
+    by = target.pubkey if own else None
+    return await group_access.act(hub, principal, there, kind, tags, by=by, message="Message deleted")
+
+
+@post(f"{GROUP}/messages/{{message_id:str}}/reactions", tags=TAGS, summary="React to a message of a group")
+async def react(
+    *,
+    group_id: GroupPath,
+    message_id: MessagePath,
+    principal: GivenPrincipal,
+    hub: GivenHub,
+    data: JSONBody[NewReaction | None] = None,
+) -> GroupActAnswer:
+    """React to a message; the same from you twice counts once."""
+    content = (data or NewReaction()).content
+    if len(content) > MAX_REACTION:
+        raise invalid(f"a reaction has at most {MAX_REACTION} characters")
+    there = await group_access.read(hub, group_id, principal)
+    target = await find(hub, there, message_id)
+    tags = [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", str(target.kind)]]
+    return await group_access.act(hub, principal, there, kinds.REACTION, tags, content=content, message="Reacted")
+
+
+@delete(
+    f"{GROUP}/messages/{{message_id:str}}/reactions", tags=TAGS, summary="Take your reactions back", status_code=200
+)
+async def take_back(
+    group_id: GroupPath, message_id: MessagePath, principal: GivenPrincipal, hub: GivenHub
+) -> GroupActAnswer:
+    """Take all your reactions to a message back; without one, nothing changes."""
+    there = await group_access.read(hub, group_id, principal)
+    target = await find(hub, there, message_id)
+    wanted = Filter(
+        kinds=frozenset([kinds.REACTION]),
+        authors=frozenset(there.keys),
+        tags={"e": frozenset([target.id])},
+        limit=publishing.MAX_SAID,
+    )
+    answer = GroupActAnswer(message="You have not reacted to it")
+    found = await _query(hub, wanted, there) if there.keys else []
+    for pubkey in sorted({event.pubkey for event in found}):
+        named = [["e", event.id] for event in found if event.pubkey == pubkey]
+        tags = [*named, ["k", str(kinds.REACTION)]]
+        answer = await group_access.act(hub, principal, there, kinds.DELETION, tags, by=pubkey, message="Taken back")
+    return answer
+
+
+def _answering(above: Event) -> tuple[int, list[list[str]]]:
+    """The kind of an answer, and the tags that say what it answers: NIP-C7 for messages, NIP-22 for threads."""
+    if above.kind == kinds.CHAT:
+        return kinds.CHAT, [["q", above.id, "", above.pubkey], ["p", above.pubkey]]
+    own = [["e", above.id, "", above.pubkey], ["k", str(above.kind)], ["p", above.pubkey]]
+    if above.kind == kinds.POST:
+        return kinds.COMMENT, [["E", above.id, "", above.pubkey], ["K", str(above.kind)], ["P", above.pubkey], *own]
+    return kinds.COMMENT, [*(list(tag) for tag in above.tags if tag[0] in ("E", "K", "P")), *own]
+
+
+async def find(hub: RunningRelay, there: GroupStanding, message_id: str) -> Event:
+    """What was said in the group under this id. Raises HttpProblem 404."""
+    wanted = common.event_id(message_id, "message")
+    record = await hub.reader.get(wanted, there.readers, common.now())
+    if record is not None:
+        event = parse(record.wire)
+        if event.kind in SAID["all"] and await _belongs(hub, event, there):
+            return event
+    raise not_found("message")
+
+
+async def _belongs(hub: RunningRelay, event: Event, there: GroupStanding) -> bool:
+    """Whether it is of this group: by its `h` tag, or by that of the thread that it stands in."""
+    group_id = first_value(event, "h")
+    root = feed.root(event) if event.kind == kinds.COMMENT and group_id is None else None
+    if root is not None:
+        above = await hub.reader.get(root, there.readers, common.now())
+        group_id = None if above is None else first_value(parse(above.wire), "h")
+    return group_id == there.group.id
+
+
+async def _query(
+    hub: RunningRelay, wanted: Filter, there: GroupStanding, after: tuple[int, str] | None = None
+) -> list[Event]:
+    now, most = common.now(), wanted.limit or 1
+    found = await hub.reader.query([wanted], there.readers, now, limits=Limits(most, most), after=after)
+    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now, there.readers)]][:most]
+
+
+def _place(cursor: str) -> tuple[int, str] | None:
+    """Where a page goes on: created_at and id of the last one of the page before. Raises HttpProblem 400."""
+    if not cursor:
+        return None
+    at, _, event_id = cursor.partition("-")
+    if not (at.isascii() and at.isdigit() and len(at) <= 18 and kinds.is_hex(event_id, 64)):
+        raise invalid("this cursor is none of this list; begin again without one")
+    return int(at), event_id
+
+
+# what is shown
+
+
+async def described(
+    hub: RunningRelay, found: Sequence[Event], there: GroupStanding, events: bool = True
+) -> list[GroupMessage]:
+    """Messages as the API shows them, with their authors and the reactions to them."""
+    if not found:
+        return []
+    people = await hub.identities.by_key(list({event.pubkey for event in found}))
+    ids = frozenset(event.id for event in found)
+    wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
+    counted = _counted(await _query(hub, wanted, there))
+    return [shown(event, there.group.id, people, counted.get(event.id, {}), events) for event in found]
+
+
+def _counted(reactions: Iterable[Event]) -> dict[str, dict[str, int]]:
+    """By message: how many keys said what; each what it says once."""
+    seen: set[tuple[str, str, str]] = set()
+    counted: dict[str, dict[str, int]] = {}
+    for event in reactions:
+        target = values(event, "e")[-1]
+        said = event.content or "+"
+        if (target, event.pubkey, said) not in seen and len(said) <= MAX_REACTION:
+            seen.add((target, event.pubkey, said))
+            of_it = counted.setdefault(target, {})
+            of_it[said] = of_it.get(said, 0) + 1
+    return counted
+
+
+def shown(
+    event: Event, group_id: str, people: dict[str, Identity], reactions: dict[str, int], events: bool = True
+) -> GroupMessage:
+    """One message as the API shows it."""
+    return GroupMessage(
+        id=event.id,
+        group_id=group_id,
+        kind=event.kind,
+        title=first_value(event, "title") if event.kind == kinds.POST else None,
+        content=event.content,
+        author=writer(event.pubkey, people),
+        reply_to=answered(event),
+        created_at=iso(event.created_at),
+        reactions=reactions,
+        event=event if events else UNSET,
+    )
+
+
+def answered(event: Event) -> str | None:
+    """The id of what a message or an answer answers."""
+    named = first_value(event, "q") if event.kind == kinds.CHAT else first_value(event, "e") or first_value(event, "E")
+    return named if event.kind != kinds.POST and named is not None and kinds.is_hex(named, 64) else None
+
+
+def writer(pubkey: Pubkey, people: dict[str, Identity]) -> Writer:
+    """Who wrote something."""
+    identity = people.get(pubkey)
+    name: Name | None = group_access.agent_of(identity)
+    if identity is None or name is None:
+        return Writer(pubkey=pubkey)
+    return Writer(id=identity.id, name=name, display_name=identity.display_name, pubkey=pubkey)
