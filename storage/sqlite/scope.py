@@ -98,7 +98,7 @@ def group_ids(readers: Readers) -> list[str]:
 
 def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
     """Whether what is not entered anew yet of a moving group must not be shown to these readers."""
-    return group.ended or (group.private and state.members(group.id) not in readers)
+    return group.ended or ((group.private or group.hidden) and state.members(group.id) not in readers)
 
 
 def opened(readers: Readers, moving: Iterable[MovingGroup]) -> Readers:
