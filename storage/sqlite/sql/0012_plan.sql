@@ -195,7 +195,10 @@ SELECT
     coalesce(t.organization_id, p.organization_id, o.id) AS organization_id, coalesce(t.project_id, p.id) AS project_id,
     m.id, m.role, m.content, m.created_at, m.tool_invocations, m.parts_json, m.annotations_json, m.finish_reason,
     m.prompt_tokens, m.completion_tokens, m.cost,
-    (SELECT q.id FROM passages AS q WHERE q.seq = m.seq AND q.chunk = 0) AS embedding_id,
+    (
+        SELECT q.id FROM passages AS q JOIN spaces AS s ON s.state = 'serving'
+        JOIN vectors AS v ON v.key = s.slot * 1099511627776 + q.id WHERE q.seq = m.seq AND q.chunk = 0
+    ) AS embedding_id,
     m.seq, m.pubkey, m.group_id, m.expires_at
 FROM message_rows AS m
 LEFT JOIN threads AS t ON t.chat_id = m.group_id

@@ -314,6 +314,29 @@ async def test_of_an_ended_group_nothing_is_served_but_its_end(world: World, mon
     assert world.writer.tables.memberships([ALICE, BOB]) == []
 
 
+async def test_what_a_hidden_group_is_is_told_to_members_alone_from_that_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for most in (100, 1):
+        monkeypatch.setattr(moving, "MOST_AT_ONCE", most)
+        name = f"room{most}"
+        begun = world.begin(group=name)
+        world.put(2, group=name)
+        edits = [world.edit(["name", f"{n}"], group=name) for n in range(3)]
+        said = {event.id for event in [begun, *edits]}
+        message = world.say(1, CHAT, group=name)
+        assert said <= await world.ids(3)
+        said.add(world.edit(["hidden"], group=name).id)
+        assert not said & await world.ids(3)
+        assert said <= await world.ids(2)
+        while world.writer.unfinished:
+            world.writer.execute(ContinueGroups(), world.now)
+        assert message.id in await world.ids(3)
+        assert not said & await world.ids(3)
+        said.add(world.edit(group=name).id)
+        assert said <= await world.ids(3)
+
+
 # what the relay tells
 
 
