@@ -10,7 +10,10 @@ import click
 import relay
 from relay.commands import (
     account_news,
+    accounts,
     bound_keys,
+    completion,
+    entries,
     feed,
     import_export,
     key_tools,
@@ -18,6 +21,7 @@ from relay.commands import (
     master_secret,
     mcp_server,
     peers,
+    people,
     publish,
     scan,
     search,
@@ -27,37 +31,41 @@ from relay.commands import (
 )
 from relay.commands.common import Verbs
 
-VERBS: Final[tuple[click.Command, ...]] = (
-    serving.serve,
-    serving.show_config,
-    import_export.import_events,
-    import_export.export_events,
-    scan.scan,
-    scan.count,
-    scan.delete,
-    maintenance.info,
-    maintenance.check,
-    maintenance.backup,
-    maintenance.compact,
-    maintenance.rebuild,
-    key_tools.key,
-    master_secret.keys,
-    publish.event,
-    publish.req,
-    sync.sync,
-    sync.mirror,
-    sync.stream,
-    peers.show_peers,
-    peers.peer,
-    *feed.VERBS,
-    *account_news.VERBS,
-    webhooks.webhook,
-    *search.VERBS,
-    mcp_server.mcp,
-)
+SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
+    "Run a relay": (serving.serve, serving.show_config),
+    "Its database": (
+        import_export.import_events,
+        import_export.export_events,
+        scan.scan,
+        scan.count,
+        scan.delete,
+        maintenance.info,
+        maintenance.check,
+        maintenance.backup,
+        maintenance.compact,
+        maintenance.rebuild,
+    ),
+    "Other relays": (sync.sync, sync.mirror, sync.stream, peers.show_peers, peers.peer),
+    "Keys and events": (key_tools.key, master_secret.keys, publish.event, publish.req),
+    "Take part in a hub": (*feed.VERBS, *entries.VERBS, *search.VERBS),
+    "You on a hub": (*people.VERBS, *account_news.VERBS, accounts.account, webhooks.webhook),
+    "Models and shells": (mcp_server.mcp, completion.completion),
+}
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class Tidings(Verbs):
+    """All verbs; the help shows them by what they are for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        longest = max(len(name) for name in self.commands)
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                room = formatter.width - 6 - longest
+                rows = [((verb.name or "").ljust(longest), verb.get_short_help_str(room)) for verb in verbs]
+                formatter.write_dl(rows)
+
+
+@click.group(cls=Tidings, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(relay.__version__, prog_name="tidings")
 def main() -> None:
     """Tidings: a Nostr relay that is also a hub of signed events.
@@ -67,7 +75,7 @@ def main() -> None:
     """
 
 
-for _verb in VERBS:
+for _verb in (verb for verbs in SECTIONS.values() for verb in verbs):
     main.add_command(_verb)
 for _verb in bound_keys.VERBS:
     master_secret.keys.add_command(_verb)

@@ -119,12 +119,18 @@ class FeedCalls:
         return (await self._http.call("GET", f"/posts/{segment(post_id)}", _Post)).post
 
     async def get_comment(self, comment_id: str) -> Comment:
-        """One comment, with its replies."""
+        """One comment, without the replies to it: `comments(post_id, parent_id=…)` has those."""
         return (await self._http.call("GET", f"/comments/{segment(comment_id)}", _Comment)).comment
 
     async def comments(
-        self, post_id: str, sort: CommentSort = "top", *, limit: int = PAGE, cursor: str | None = None
+        self,
+        post_id: str,
+        sort: CommentSort = "top",
+        *,
+        parent_id: str | None = None,
+        limit: int = PAGE,
+        cursor: str | None = None,
     ) -> Comments:
-        """A page of the comments on a post, each with its replies."""
-        params = {"sort": sort, "limit": limit, "cursor": cursor}
+        """A page of the comments on a post, or of those that answer the comment `parent_id`, each with its replies."""
+        params = {"sort": sort, "parent_id": parent_id, "limit": limit, "cursor": cursor}
         return await self._http.call("GET", f"/posts/{segment(post_id)}/comments", Comments, params=params)

@@ -7,6 +7,7 @@ import msgspec
 
 from relay.commands.common import as_json, printable, say
 from relay.commands.feed import MAX_PAGE, closing, with_api
+from relay.commands.shown import shown
 
 if TYPE_CHECKING:
     from relay.client import Api
@@ -47,7 +48,10 @@ async def _notifications(api: "Api", limit: int, mark: bool) -> "Notifications":
 def _notification(one: "Notification") -> str:
     new = " " if one.is_read else "*"
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
-    return printable(f"{new} {when}  {one.content}") + f"\n  {printable(one.related_comment_id or one.related_post_id)}"
+    return (
+        printable(f"{new} {when}  {one.content}")
+        + f"\n  {printable(shown(one.related_comment_id or one.related_post_id))}"
+    )
 
 
 @click.command()
@@ -80,7 +84,7 @@ def heartbeat(*, url: str, api: "Api", since: str | None, limit: int, as_json: b
 
 def _news(one: "News") -> str:
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
-    lines = [f"{when}  {one.text}", f"  {one.comment_id or one.post_id}"]
+    lines = [f"{when}  {one.text}", f"  {shown(one.comment_id or one.post_id)}"]
     if one.excerpt:
         lines.insert(1, f"  {' '.join(one.excerpt.split())}")
     return "\n".join(map(printable, lines))

@@ -1,6 +1,7 @@
 """Which hub, and the API key for it: from an option, the environment, or the file that `tidings register --save` writes.
 
-A key is a secret: it is never an argument, is kept in a file that its owner alone can read, and no error repeats it.
+A hub may have several accounts there; one of them is used unless another is named. A key is a secret: it is never an argument,
+is kept in a file that its owner alone can read, and no error repeats it.
 """
 
 import os
@@ -15,6 +16,7 @@ from relay.commands.common import Complaint, Misuse
 
 URL_VARIABLE: Final = "HUB_URL"
 KEY_VARIABLE: Final = "HUB_API_KEY"
+ACCOUNT_VARIABLE: Final = "HUB_ACCOUNT"
 _MAX_FILE: Final = 1024 * 1024  # bytes
 _NOTE: Final = "# API keys of hubs, by the hub's URL. Whoever reads this file can post in your name."
 
@@ -30,10 +32,25 @@ class SavedAccount(msgspec.Struct, frozen=True):
 
 
 class Credentials(msgspec.Struct):
-    """What is saved: the hub that is meant when none is named, and an account for each hub."""
+    """What is saved: the hub that is meant when none is named, for each hub the account that is used, and the others there."""
 
     hub: str | None = None
     accounts: dict[str, SavedAccount] = {}
+    others: dict[str, list[SavedAccount]] = {}
+
+    def of(self, url: str) -> list[SavedAccount]:
+        """The accounts of a hub, the one that is used first."""
+        used = self.accounts.get(url)
+        return [*([] if used is None else [used]), *self.others.get(url, [])]
+
+    def keep(self, url: str, accounts: list[SavedAccount]) -> None:
+        """These are the accounts of a hub, the first one is used."""
+        for table in (self.accounts, self.others):
+            table.pop(url, None)
+        if accounts:
+            self.accounts[url] = accounts[0]
+        if accounts[1:]:
+            self.others[url] = accounts[1:]
 
 
 def saved_file() -> Path:
@@ -60,11 +77,31 @@ def load() -> Credentials:
 
 
 def save(url: str, account: SavedAccount) -> None:
-    """Keep an account, and make its hub the one that is meant when none is named."""
+    """Keep an account and use it, and make its hub the one that is meant when none is named."""
     kept = load()
-    lines = [_NOTE, f"hub = {_toml(url)}"]
-    for place, one in (kept.accounts | {url: account}).items():
-        lines += ["", f"[accounts.{_toml(place)}]", f"name = {_toml(one.name)}", f"api_key = {_toml(one.api_key)}"]
+    kept.hub = url
+    kept.keep(url, [account, *(one for one in kept.of(url) if one.name.lower() != account.name.lower())])
+    write(kept)
+
+
+def named(url: str, name: str) -> SavedAccount:
+    """The saved account of this name, in any case. Raises Misuse."""
+    accounts = load().of(url)
+    found = next((one for one in accounts if one.name.lower() == name.lower()), None)
+    if found is None:
+        there = ", ".join(one.name for one in accounts) or "none"
+        raise Misuse(f"{saved_file()} has no account {name} of {url}; there: {there}")
+    return found
+
+
+def write(kept: Credentials) -> None:
+    """Keep all of this in place of what is saved."""
+    lines = [_NOTE, *([] if kept.hub is None else [f"hub = {_toml(kept.hub)}"])]
+    for place, one in kept.accounts.items():
+        lines += ["", f"[accounts.{_toml(place)}]", *_fields(one)]
+    for place, some in kept.others.items():
+        for one in some:
+            lines += ["", f"[[others.{_toml(place)}]]", *_fields(one)]
     file = saved_file()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = file.with_suffix(".new")
@@ -75,6 +112,10 @@ def save(url: str, account: SavedAccount) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     fresh.replace(file)
+
+
+def _fields(account: SavedAccount) -> list[str]:
+    return [f"name = {_toml(account.name)}", f"api_key = {_toml(account.api_key)}"]
 
 
 def _toml(text: str) -> str:
@@ -97,9 +138,9 @@ def hub_url(given: str | None) -> str:
     return url.rstrip("/")
 
 
-def api_key(url: str, file: str | None) -> str:
-    """The key for a hub: from the file, the environment, the saved ones. Raises Misuse, Complaint."""
-    key = find_key(url, file)
+def api_key(url: str, file: str | None, account: str | None = None) -> str:
+    """The key for a hub: of the named account, from the file, the environment, the saved ones. Raises Misuse, Complaint."""
+    key = find_key(url, file, account)
     if key is None:
         raise Misuse(
             f"no API key for {url}: `tidings register NAME --save` gets one, --key-file or {KEY_VARIABLE} gives one"
@@ -107,14 +148,25 @@ def api_key(url: str, file: str | None) -> str:
     return key
 
 
-def find_key(url: str, file: str | None) -> str | None:
+def find_key(url: str, file: str | None, account: str | None = None) -> str | None:
     """The key for a hub, None where there is none. Raises Misuse for what is no key, Complaint."""
+    if file is not None and account is not None:
+        raise Misuse("--key-file and --account name two keys: give one of them")
+    if account is not None:
+        return named(url, account).api_key
     if file is not None:
-        return _checked(_first_line(file), file)
+        return read_key(file)
     if KEY_VARIABLE in os.environ:
         return _checked(os.environ[KEY_VARIABLE].strip(), KEY_VARIABLE)
-    account = load().accounts.get(url)
-    return None if account is None else account.api_key
+    if ACCOUNT_VARIABLE in os.environ:
+        return named(url, os.environ[ACCOUNT_VARIABLE]).api_key
+    found = load().accounts.get(url)
+    return None if found is None else found.api_key
+
+
+def read_key(file: str) -> str:
+    """The key in the first line of a file; `-` is stdin. Raises Misuse for what is no key."""
+    return _checked(_first_line(file), file)
 
 
 def _first_line(file: str) -> str:

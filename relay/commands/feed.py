@@ -11,7 +11,9 @@ import msgspec
 
 from relay.commands import credentials
 from relay.commands.common import Complaint, Misuse, as_json, output, printable, say
-from relay.commands.credentials import KEY_VARIABLE, URL_VARIABLE, SavedAccount
+from relay.commands.credentials import ACCOUNT_VARIABLE, KEY_VARIABLE, URL_VARIABLE, SavedAccount
+from relay.commands.shown import entry_id, shown, styled
+from relay.commands.shown import post_id as post_id_of
 from relay.protocol.words import counted
 
 if TYPE_CHECKING:
@@ -31,19 +33,27 @@ key_option = click.option(
 )
 
 
+account_option = click.option(
+    "--account",
+    metavar="NAME",
+    help=f"Of several saved accounts, this one. Else {ACCOUNT_VARIABLE}, else the one in use.",
+)
+
+
 def with_api(verb: Callable[..., T]) -> Callable[..., T]:
-    """Give a verb --hub and --key-file; it gets the Api with the key for that hub as `api`."""
+    """Give a verb --hub, --key-file and --account; it gets the Api with the key for that hub as `api`."""
 
     @hub_option
     @key_option
+    @account_option
     @functools.wraps(verb)
-    def command(*args: Any, hub: str | None, key_file: str | None, **kwargs: Any) -> T:
+    def command(*args: Any, hub: str | None, key_file: str | None, account: str | None, **kwargs: Any) -> T:
         from relay.client import Api
         from relay.commands.client import complaining
 
         url = credentials.hub_url(hub)
         with complaining(url):
-            api = Api(url, credentials.api_key(url, key_file))
+            api = Api(url, credentials.api_key(url, key_file, account))
         return verb(*args, url=url, api=api, **kwargs)
 
     return command
@@ -73,14 +83,15 @@ def register(*, name: str, hub: str | None, description: str | None, save: bool,
     if not (save or show_key):
         raise Misuse("say where the key goes: --save or --show-key")
     url = credentials.hub_url(hub)
-    if save and url in credentials.load().accounts:
-        raise Misuse(f"{credentials.saved_file()} holds a key for {url} already; use --show-key, or move that one away")
+    before = credentials.load().of(url) if save else []
     with complaining(url):
         api = Api(url)
     made = talk(url, closing(api, api.register(name, description)))
     if save:
         credentials.save(url, SavedAccount(made.name, made.api_key))
         say(f"the key is in {credentials.saved_file()}; keep a copy, nobody can restore it")
+        if before:
+            say(f"{made.name} is used from now on; `tidings account use {before[0].name}` goes back")
     shown = {"id": made.id, "name": made.name, "claim_url": made.claim_url}
     shown |= {"api_key": made.api_key} if show_key else {}
     if as_json:
@@ -99,7 +110,7 @@ def register(*, name: str, hub: str | None, description: str | None, save: bool,
 def post(*, url: str, api: "Api", title: str, content: str, link: str | None, as_json: bool) -> None:
     """Write a post.
 
-    Prints its id. CONTENT - means stdin.
+    Prints its id, and on stderr its URL. CONTENT - means stdin.
 
     \b
     Examples:
@@ -108,20 +119,22 @@ def post(*, url: str, api: "Api", title: str, content: str, link: str | None, as
     """
     from relay.commands.client import talk
 
-    written = talk(url, closing(api, api.post(title, _content(content), url=link)))
-    click.echo(msgspec.json.encode(written) if as_json else written.id)
+    written = talk(url, closing(api, api.post(title, content_of(content), url=link)))
+    click.echo(msgspec.json.encode(written) if as_json else shown(written.id))
+    say(post_url(url, written.id))
 
 
 @click.command()
-@click.argument("post_id", metavar="POST")
+@click.argument("post_id", metavar="POST", type=post_id_of)
 @click.argument("content", metavar="CONTENT|-")
-@click.option("--reply-to", metavar="COMMENT", help="The comment that this answers.")
+@click.option("--reply-to", metavar="COMMENT", type=entry_id, help="The comment that this answers.")
 @as_json
 @with_api
 def comment(*, url: str, api: "Api", post_id: str, content: str, reply_to: str | None, as_json: bool) -> None:
     """Comment on a post.
 
-    Prints the comment's id. POST and COMMENT are ids; CONTENT - means stdin.
+    Prints the comment's id. POST and COMMENT are ids, the beginnings of ids that were shown, or URLs of the page; CONTENT - means
+    stdin.
 
     \b
     Examples:
@@ -130,12 +143,13 @@ def comment(*, url: str, api: "Api", post_id: str, content: str, reply_to: str |
     """
     from relay.commands.client import talk
 
-    written = talk(url, closing(api, api.comment(post_id, _content(content), parent_id=reply_to)))
-    click.echo(msgspec.json.encode(written) if as_json else written.id)
+    written = talk(url, closing(api, api.comment(post_id, content_of(content), parent_id=reply_to)))
+    click.echo(msgspec.json.encode(written) if as_json else shown(written.id))
+    say(f"{post_url(url, post_id)}#c-{printable(written.id)}")
 
 
 @click.command()
-@click.argument("target", metavar="ID")
+@click.argument("target", metavar="ID", type=entry_id)
 @click.argument("choice", metavar="up|down|none", type=click.Choice(["up", "down", "none"]))
 @as_json
 @with_api
@@ -171,14 +185,17 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
 @click.option("--sort", type=click.Choice(["hot", "new", "top", "rising"]), help="Order; hot, with --follow new.")
 @click.option("--limit", type=click.IntRange(0, MAX_PAGE), metavar="N", default=25, help="How many posts; 25.")
 @click.option("--author", metavar="NAME", help="Only the posts of this identity.")
+@click.option("--following", is_flag=True, help="Only posts of those you follow; needs a key.")
 @click.option("--follow", is_flag=True, help="Oldest first, then posts and comments as they come, until Ctrl-C.")
 @as_json
 @hub_option
-def feed(*, hub: str | None, sort: str | None, limit: int, author: str | None, follow: bool, as_json: bool) -> None:
+@key_option
+@account_option
+def feed(*, hub: str | None, key_file: str | None, account: str | None, as_json: bool, **wanted: Any) -> None:
     """Read a hub's feed.
 
     --follow connects again when the connection is lost, and misses nothing. --json prints a post or a comment a line.
-    Needs no key.
+    Needs no key, but for --following. On a terminal ids are short; other verbs take them so.
 
     \b
     Examples:
@@ -189,14 +206,26 @@ def feed(*, hub: str | None, sort: str | None, limit: int, author: str | None, f
     from relay.client import Api, Relay
     from relay.commands.client import complaining, report, talk
 
-    if follow and (sort not in (None, "new") or author):
-        raise Misuse("--follow shows what is new, of everybody: it goes without --sort and --author")
+    asked = AskedFeed(**wanted)
+    if asked.follow and (asked.sort not in (None, "new") or asked.author or asked.following):
+        raise Misuse("--follow shows what is new, of everybody: it goes without --sort, --author and --following")
+    if asked.author and asked.following:
+        raise Misuse("--author and --following name different posts: give one of them")
     url = credentials.hub_url(hub)
     with complaining(url):
-        api = Api(url)
-    order = sort or ("new" if follow else "hot")
-    relay = Relay(url.replace("http", "ws", 1), report=report) if follow else None
-    talk(url, closing(api, _show(_entries(api, relay, order, limit, author), as_json)))
+        api = Api(url, credentials.api_key(url, key_file, account) if asked.following else None)
+    relay = Relay(url.replace("http", "ws", 1), report=report) if asked.follow else None
+    talk(url, closing(api, _show(_entries(api, relay, asked), as_json)))
+
+
+class AskedFeed(msgspec.Struct, frozen=True):
+    """What of the feed is to be shown."""
+
+    sort: Any
+    limit: int
+    author: str | None
+    following: bool
+    follow: bool
 
 
 async def _show(entries: "AsyncGenerator[Post | Comment]", as_json: bool) -> None:
@@ -207,12 +236,16 @@ async def _show(entries: "AsyncGenerator[Post | Comment]", as_json: bool) -> Non
             stream.flush()
 
 
-async def _entries(
-    api: "Api", relay: "Relay | None", sort: Any, limit: int, author: str | None
-) -> "AsyncGenerator[Post | Comment]":
+async def _entries(api: "Api", relay: "Relay | None", asked: AskedFeed) -> "AsyncGenerator[Post | Comment]":
     """A page of the feed; with a relay, that page upside down and then what comes, each entry once."""
+    limit = asked.limit
     if relay is None:
-        for one in (await api.feed(sort, limit=limit, author=author)).posts[:limit] if limit else []:
+        sort: Any = asked.sort or "hot"
+        if asked.following:
+            page = (await api.followed(sort, limit=limit)).posts if limit else []
+        else:
+            page = (await api.feed(sort, limit=limit, author=asked.author)).posts if limit else []
+        for one in page[:limit]:
             yield one
         return
     from relay.client import EndOfStored
@@ -220,7 +253,7 @@ async def _entries(
     async with relay.subscribe({"kinds": [POST, COMMENT], "limit": 0}) as subscription:
         while not isinstance(await anext(subscription), EndOfStored):
             pass
-        page = (await api.feed(sort, limit=limit)).posts if limit else []
+        page = (await api.feed("new", limit=limit)).posts if limit else []
         for one in reversed(page):
             yield one
         known = {one.id for one in page}
@@ -256,15 +289,21 @@ def _text(entry: "Post | Comment") -> str:
     from relay.client.records import Post
 
     when = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}"
+    about = [entry.author.name, when]
     if isinstance(entry, Post):
         first = entry.title if entry.url is None else f"{entry.title}  {entry.url}"
-        about = f"{entry.author.name} · {when} · {counted(entry.score, 'point')} · {counted(entry.comment_count, 'comment')}"
-        lines = [first, f"  {about}", f"  {entry.id}"]
+        about += [counted(entry.score, "point"), counted(entry.comment_count, "comment")]
+        lines = [styled(printable(first), bold=True)]
     else:
-        answered = entry.parent_id or entry.post_id
-        about = f"{entry.author.name} · {when} · comment on {answered}"
-        lines = ["  " + line for line in entry.content.splitlines()] + [f"  {about}", f"  {entry.id}"]
-    return "".join(f"{printable(line)}\n" for line in lines) + "\n"
+        about.append(f"comment on {shown(entry.parent_id or entry.post_id)}")
+        lines = [printable(f"  {line}") for line in entry.content.splitlines()]
+    lines += [styled(printable(f"  {' · '.join(about)}"), dim=True), printable(f"  {shown(entry.id)}")]
+    return "".join(f"{line}\n" for line in lines) + "\n"
+
+
+def post_url(url: str, post_id: str) -> str:
+    """Where people read a post."""
+    return printable(f"{url}/post/{post_id}")
 
 
 async def closing(api: "Api", work: Any) -> Any:
@@ -273,7 +312,8 @@ async def closing(api: "Api", work: Any) -> Any:
         return await work
 
 
-def _content(given: str) -> str:
+def content_of(given: str) -> str:
+    """A text given as an argument; `-` is stdin. Raises Complaint."""
     if given != "-":
         return given
     data = sys.stdin.buffer.read(MAX_CONTENT + 1)

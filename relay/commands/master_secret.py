@@ -16,7 +16,7 @@ _MAX_FILE = 4096  # bytes read in search of a secret
 
 @click.group(cls=Verbs)
 def keys() -> None:
-    """The keys of your identity; for operators, those held for others."""
+    """Your identity's keys; for operators, those held for others."""
 
 
 @keys.command("rotate-master")

@@ -8,7 +8,7 @@ import click
 from relay.commands import credentials
 from relay.commands.common import Misuse, say
 from relay.commands.credentials import SavedAccount
-from relay.commands.feed import hub_option, key_option
+from relay.commands.feed import account_option, hub_option, key_option
 from relay.config import ConfigError, split_listen
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @hub_option
 @key_option
+@account_option
 @click.option("--http", "listen", metavar="HOST:PORT", help="Serve over HTTP there instead of stdin and stdout.")
-def mcp(*, hub: str | None, key_file: str | None, listen: str | None) -> None:
+def mcp(*, hub: str | None, key_file: str | None, account: str | None, listen: str | None) -> None:
     """Give a model the hub as tools (MCP).
 
     A program that uses models starts this and speaks to it over stdin and stdout; what is written is written with the API
@@ -41,8 +42,8 @@ def mcp(*, hub: str | None, key_file: str | None, listen: str | None) -> None:
 
     url = credentials.hub_url(hub)
     if listen is not None:
-        if key_file is not None:
-            raise Misuse("over HTTP each request brings its own key: leave --key-file out")
+        if key_file is not None or account is not None:
+            raise Misuse("over HTTP each request brings its own key: leave --key-file and --account out")
         try:
             host, port = split_listen(listen)
         except ConfigError:
@@ -62,4 +63,4 @@ def mcp(*, hub: str | None, key_file: str | None, listen: str | None) -> None:
         credentials.save(url, SavedAccount(made.name, made.api_key))
         return str(credentials.saved_file())
 
-    asyncio.run(server.serve_stdio(accounts.OwnAccount(url, credentials.find_key(url, key_file), save)))
+    asyncio.run(server.serve_stdio(accounts.OwnAccount(url, credentials.find_key(url, key_file, account), save)))

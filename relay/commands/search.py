@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +24,7 @@ from relay.commands.common import (
 )
 from relay.commands.feed import hub_option, with_api
 from relay.commands.progress import Meter
+from relay.commands.shown import colours, shown
 from relay.config import Config
 from relay.protocol import wiki
 from relay.protocol.words import counted
@@ -97,13 +97,13 @@ def _text(result: "Result") -> str:
     lines = [printable(result.title)] if result.title else []
     lines.append(f"  {_marked(result.snippet.text, result.snippet.marks)}")
     lines.append(printable(f"  {author} · {when} · {result.type}"))
-    return "".join(f"{line}\n" for line in [*lines, f"  {printable(result.id)}", ""])
+    return "".join(f"{line}\n" for line in [*lines, f"  {printable(shown(result.id))}", ""])
 
 
 def _marked(text: str, marks: Sequence[tuple[int, int]]) -> str:
     """The text on one line with its marks shown, where stdout is a terminal."""
     shown, place = [], 0
-    colour = sys.stdout.isatty()
+    colour = colours()
     for start, end in marks if colour else ():
         if place <= start <= end <= len(text):
             shown += [_line(text[place:start]), click.style(_line(text[start:end]), **_MARK)]  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
@@ -16,7 +17,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from relay.client import messages
-from relay.client.errors import MAX_WORDS, Disconnected, TimedOut
+from relay.client.errors import MAX_WORDS, ClientError, Disconnected, TimedOut
 from relay.client.messages import (
     Challenge,
     Closed,
@@ -37,6 +38,8 @@ from relay.protocol.filter import Filter, matches
 
 CHALLENGE_WITHIN: Final = 5.0  # seconds that a challenge may come after a refusal that asks for a proof
 MOST_CLOSED: Final = 1000  # names of subscriptions whose late events are no fault
+LATE: Final = 10.0  # seconds in which what comes for a closed one is no fault
+MOST_SEEN: Final = 5000  # events of a subscription that are not to come twice
 
 _log: Final = logging.getLogger("tidings.peers")
 
@@ -53,7 +56,17 @@ class PeerSubscription:
         self.ended: asyncio.Future[Eose | Closed] = asyncio.get_running_loop().create_future()
         self.closed: Closed | None = None
         self.heard = time.monotonic()  # when something came last
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self.size = 0  # bytes of what came
+
+    def repeats(self, event_id: str) -> bool:
+        """Whether this event came before on this subscription, among the last so many."""
+        if event_id in self._seen:
+            return True
+        self._seen[event_id] = None
+        if len(self._seen) > MOST_SEEN:
+            self._seen.popitem(last=False)
+        return False
 
 
 class PeerConnection(PeerLink):
@@ -68,7 +81,7 @@ class PeerConnection(PeerLink):
         self._comparisons: dict[str, asyncio.Queue[Compared | NotCompared]] = {}
         self._silent: set[str] = set()  # comparisons that the peer has not answered yet
         self._answers: dict[str, list[asyncio.Future[Ok]]] = {}
-        self._closed: dict[str, None] = {}
+        self._closed: dict[str, float] = {}  # when
         loop = asyncio.get_running_loop()
         self._challenged: asyncio.Future[None] = loop.create_future()
         self._proven: asyncio.Future[bool] = loop.create_future()
@@ -98,9 +111,12 @@ class PeerConnection(PeerLink):
             if self.is_open and subscription.closed is None:
                 await self._send(messages.close(subscription.name))
 
-    async def ended(self, subscription: PeerSubscription) -> Eose | Closed:
-        """The end of what is stored. Raises TimedOut where nothing comes for ANSWER_WITHIN, Disconnected."""
-        return await self._wait_for(subscription.ended, heard=lambda: subscription.heard)
+    async def ended(self, subscription: PeerSubscription, *, is_live: bool = False) -> Eose | Closed:
+        """The end of what is stored. Raises TimedOut where nothing comes for ANSWER_WITHIN, Disconnected.
+
+        `is_live`: nothing stored was asked for, so that the end must come within that time whatever else does.
+        """
+        return await self._wait_for(subscription.ended, heard=None if is_live else lambda: subscription.heard)
 
     async def offer(self, event_id: str, wire: bytes) -> "asyncio.Future[Ok]":
         """Send an event in its wire form; the peer's OK to it, for `answered`. Raises Disconnected."""
@@ -159,7 +175,7 @@ class PeerConnection(PeerLink):
         await asyncio.gather(self._reader, return_exceptions=True)
 
     def _note_closed(self, name: str) -> None:
-        self._closed[name] = None
+        self._closed[name] = time.monotonic()
         if len(self._closed) > MOST_CLOSED:
             del self._closed[next(iter(self._closed))]
 
@@ -177,6 +193,9 @@ class PeerConnection(PeerLink):
                 await self._take(word, len(data))
         except ConnectionClosed as error:
             self._ended(error)
+        except ClientError as error:  # of whoever takes what comes
+            self._end(Disconnected(str(error)))
+            self._socket.transport.abort()
         except Exception as error:
             _log.exception("reading from %s", self.url)
             self._end(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
@@ -203,14 +222,22 @@ class PeerConnection(PeerLink):
             case CountAnswer():
                 self.waste("answered what nobody asked", size)
 
+    def _is_late(self, name: str) -> bool:
+        """Whether what comes for this subscription or comparison was under way when it was closed."""
+        closed = self._closed.get(name)
+        return closed is not None and time.monotonic() - closed < LATE
+
     async def _take_event(self, name: str, event: Event, size: int) -> None:
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            if name not in self._closed:
+            if not self._is_late(name):
                 self.waste("sent an event for a subscription that is not open", size)
             return
         if not any(matches(one, event) for one in subscription.wanted):
             self.waste("sent an event that was not asked for", size)
+            return
+        if subscription.repeats(event.id):
+            self.waste("sent an event twice", size)
             return
         subscription.heard = time.monotonic()
         subscription.size += size
@@ -219,7 +246,7 @@ class PeerConnection(PeerLink):
     def _take_end(self, name: str, word: Eose | Closed) -> None:
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            if name not in self._closed:
+            if not self._is_late(name):
                 self.waste("ended a subscription that is not open")
             return
         if isinstance(word, Closed):
@@ -241,7 +268,7 @@ class PeerConnection(PeerLink):
     def _take_comparison(self, name: str, word: Compared | NotCompared, size: int) -> None:
         waiting = self._comparisons.get(name)
         if waiting is None:
-            if name not in self._closed:
+            if not self._is_late(name):
                 self.waste("sent a message of a comparison that is not open", size)
         elif not waiting.empty():
             self.waste("sent two messages of a comparison where one was due", size)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from relay.client.errors import ClientError
 from relay.config import PeerPolicy
 from relay.errors import Prefix, Reject
 from relay.federation.store import PublicEvents
@@ -18,7 +19,13 @@ from relay.server.publishing import Publisher
 from storage.base import Outcome, Reader, Status
 
 AT_ONCE: Final = 256  # events of one peer that are under way
+MOST_WAIT: Final = 5.0  # seconds that a connection is held up by its quota; then it is ended
+WORTHWHILE: Final = 0.05  # the part of an hour's events that must be left before a peer is heard again
 _AGAIN: Final = 0.05  # seconds until a full pipeline is looked at again
+
+
+class OverQuota(ClientError):
+    """A peer has sent as much as it may for now."""
 
 
 class PeerQuota:
@@ -36,10 +43,16 @@ class PeerQuota:
             self._most, self._left, self._when = most, float(most), self._clock()
 
     async def take(self, number: int = 1) -> None:
-        """Returns when that many more are within the limit."""
+        """Returns when that many more are within the limit. Raises OverQuota where that is long."""
         wait = self.spend(number)
+        if wait > MOST_WAIT:
+            raise OverQuota(f"it has sent {self._most:,} events within an hour (federation.events_per_hour)")
         if wait:
             await asyncio.sleep(wait)
+
+    def rest(self) -> float:
+        """Seconds until the peer is to be heard again: none, or until a part of what it may send is left."""
+        return self.spend(0) and (WORTHWHILE * self._most - self._left) / (self._most / 3600)
 
     def spend(self, number: int) -> float:
         """Count them; in how many seconds they are within the limit."""

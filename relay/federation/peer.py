@@ -113,7 +113,7 @@ class PeerRunner:
                 self._faults.report(f"the session with {record.url}", error)
                 reason = f"internal error ({type(error).__name__}); the log says more"
             record.tell(state="waiting", last_error=reason[:MAX_WORDS], last_error_at=int(time.time()))
-            pause = pauses.next()
+            pause = max(pauses.next(), self.parts.rest())
             log.info("%s: %s; again in %.0f s", record.url, reason, pause)
             await asyncio.sleep(pause)
 

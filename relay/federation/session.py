@@ -77,6 +77,7 @@ class PeerParts(msgspec.Struct, frozen=True):
     memory: PeerMemory
     door: WayIn
     source: LogSource
+    rest: Callable[[], float] = lambda: 0.0  # seconds until the peer is to be heard again
 
 
 class PeerSession:
@@ -138,13 +139,13 @@ class PeerSession:
         """Open the live subscription."""
         live = tuple(msgspec.structs.replace(one, limit=0) for one in self._plan.filters)
         self._live = await self._connection.subscribe(live, self._take_live)
-        end = await self._connection.ended(self._live)
+        end = await self._connection.ended(self._live, is_live=True)
         if isinstance(end, Closed):
             refusal = Refused.of(end.words)
             if refusal.prefix is not Prefix.AUTH_REQUIRED or not await self._connection.authenticated():
                 raise refusal
             self._live = await self._connection.subscribe(live, self._take_live)
-            end = await self._connection.ended(self._live)
+            end = await self._connection.ended(self._live, is_live=True)
             if isinstance(end, Closed):
                 raise Refused.of(end.words)
 

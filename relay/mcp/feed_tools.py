@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final, Literal
 
+import msgspec
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
@@ -64,7 +65,7 @@ class FeedTools:
                 if error.code not in _GONE:
                     raise
             try:
-                return "\n".join(words.comments(self._ids, [await api.get_comment(whole_id)]))
+                return await self._comment(api, whole_id, cursor)
             except ApiError as error:
                 if error.code not in _GONE:
                     raise
@@ -80,6 +81,13 @@ class FeedTools:
         if cursor is None and post.content:
             parts.append(words.quoted(post.content, most))
         parts += ["Comments:", *words.comments(self._ids, page.comments)] if page.comments else ["No comments."]
+        return words.page(parts, page.next_cursor, "")
+
+    async def _comment(self, api: Api, comment_id: str, cursor: str | None) -> str:
+        one = await api.get_comment(comment_id)
+        page = await api.comments(one.post_id, parent_id=comment_id, limit=15, cursor=cursor)
+        shown = [msgspec.structs.replace(one, replies=page.comments, comment_count=len(page.comments))]
+        parts = [f"On post {self._ids.short(one.post_id)}:", *words.comments(self._ids, shown)]
         return words.page(parts, page.next_cursor, "")
 
     async def post(

@@ -1,64 +1,29 @@
-"""What the tools say: few words, short ids, and strangers' texts marked as such.
+"""What the tools say: few words, short ids, and strangers' texts marked as such."""
 
-An id has 64 hex digits, which a model reads as some forty tokens. So the first 12 are shown, and the whole ids of what was
-shown are remembered; where two begin alike, the short form is refused and never guessed.
-"""
-
-import re
-from bisect import bisect_left, insort
-from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
 
+from relay.client.ids import SHORT, ShownIds
 from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Result
 from relay.protocol.words import counted
 
-SHORT: Final = 12  # hex digits
-REMEMBERED: Final = 20_000  # ids
 GLIMPSE: Final = 200  # characters of a text in a list
 WHOLE: Final = 8_000  # characters of a text that is read
 REPLY: Final = 1_500  # characters of a comment
-_ID: Final = re.compile(r"[0-9a-f]{4,64}")
-_FULL: Final = 64
 
 
-class Ids:
-    """The ids that were shown, the newest so many."""
-
-    def __init__(self, most: int = REMEMBERED) -> None:
-        self._most = most
-        self._order: deque[str] = deque()
-        self._sorted: list[str] = []
-
-    def short(self, event_id: str) -> str:
-        """The id as it is shown."""
-        place = bisect_left(self._sorted, event_id)
-        if place == len(self._sorted) or self._sorted[place] != event_id:
-            insort(self._sorted, event_id)
-            self._order.append(event_id)
-            if len(self._order) > self._most:
-                del self._sorted[bisect_left(self._sorted, self._order.popleft())]
-        return event_id[:SHORT]
+class Ids(ShownIds):
+    """The ids that a server has shown to models."""
 
     def whole(self, said: str) -> str:
-        """The id that is meant by the whole of it or by its beginning. Raises ToolError."""
-        said = said.strip().strip("[]").lower()
-        if not _ID.fullmatch(said):
-            raise ToolError(
-                f"{said[:100]!r} is no id: an id is the hex digits that stand in [brackets] in other answers"
-            )
-        if len(said) == _FULL:
-            return said
-        place = bisect_left(self._sorted, said)
-        found = [one for one in self._sorted[place : place + 2] if one.startswith(said)]
-        if not found:
-            raise ToolError(f"no id beginning with {said} was shown lately: read the list again, or give all 64 digits")
-        if len(found) > 1:
-            raise ToolError(f"several ids begin with {said}: give more digits, up to all 64")
-        return found[0]
+        """As ShownIds.whole. Raises ToolError."""
+        try:
+            return super().whole(said)
+        except ValueError as error:
+            raise ToolError(str(error)) from None
 
 
 def ago(then: datetime, now: datetime | None = None) -> str:

@@ -150,13 +150,18 @@ async def test_connections_of_other_fronts_notice_nothing_when_the_writer_or_a_f
     async with everywhere(relay) as clients:
         for one in clients:
             await one.request({"authors": [key.pubkey], "limit": 0})
-        (writer,) = [pid for pid in relay.children() if _has_open(pid, "tidings.lock") and not _listens(pid, relay)]
-        os.kill(writer, signal.SIGKILL)
+        os.kill(writer_of(relay), signal.SIGKILL)
         event = make_event(key, content="while the writer is away")
         async with client(relay) as publisher:
             await publisher.store(event)
         for one in clients:
             assert (await one.next())[2]["id"] == event.id
+
+
+def writer_of(server: Server) -> int:
+    """The process that writes."""
+    (writer,) = [pid for pid in server.children() if _has_open(pid, "tidings.lock") and not _listens(pid, server)]
+    return writer
 
 
 def _has_open(pid: int, name: str) -> bool:
@@ -204,7 +209,7 @@ async def test_the_writer_may_be_stopped_for_a_while(relay: Server) -> None:
     before, after = make_event(key, content="before"), make_event(key, content="after")
     async with client(relay) as writer, client(relay) as reader:
         await writer.store(before)
-        (pid,) = [pid for pid in relay.children() if _has_open(pid, "tidings.lock") and not _listens(pid, relay)]
+        pid = writer_of(relay)
         os.kill(pid, signal.SIGSTOP)
         try:
             await writer.post(after)

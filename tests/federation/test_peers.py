@@ -4,15 +4,22 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
+import msgspec
 import pytest
+from websockets.asyncio.server import ServerConnection
 
+from relay.protocol.event import Event
 from tests.e2e.harness import PATIENCE, Server, command, fresh_key, now, serving
 from tests.factories import make_event
+from tests.federation.fake_peer import FakePeer
 from tests.federation.test_sync import ids, notes, store
+from tests.federation.test_synchronization import Shouting, Unasked
 
 SOON = "[federation]\nwalk_pause = 0\n"
 PEERS = """
@@ -162,3 +169,52 @@ async def test_a_reload_touches_only_the_peers_that_changed(tmp_path: Path) -> N
             assert isinstance(before, dict)
             assert isinstance(after, dict)
             assert after["since"] == before["since"]
+
+
+async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> None:
+    key = fresh_key()
+    events = notes(key, 60)
+    async with (
+        Shouting().serving() as shouting,
+        Unasked().serving() as unasked,
+        Forging(events[:5]).serving() as forging,
+        FakePeer(events[5:50]).serving() as honest,
+    ):
+        urls = (shouting.url, unasked.url, forging.url, honest.url)
+        with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", *urls)) as here:
+            await store(here, *events[50:])
+
+            async def arrived() -> bool:
+                return await ids(here, 1) == {event.id for event in events[5:]}
+
+            await until(arrived)
+            await in_state(here, honest.url, "in step", stored=45)
+            told_of = {url: one["status"] for url, one in (await asyncio.to_thread(told, here)).items()}
+            assert "a message of a comparison that is not open" in str(told_of[shouting.url])
+            assert "it sent an event twice" in str(told_of[unasked.url])
+            forged = told_of[forging.url]
+            assert isinstance(forged, dict)
+            assert forged["refused"] >= 5
+            assert forged["stored"] == 0
+
+
+class Forging(FakePeer):
+    """Signs nothing of what it gives."""
+
+    async def give(self, connection: ServerConnection, name: str, event: Event) -> None:
+        await super().give(connection, name, msgspec.structs.replace(event, sig="0" * 128))
+
+
+async def test_what_a_peer_brings_has_an_author_with_that_peer_as_origin(tmp_path: Path) -> None:
+    post = make_event(fresh_key(), 11, "text", tags=[["title", "from elsewhere"]], created_at=now())
+    async with FakePeer([post]).serving() as peer:
+        with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", peer.url)) as here:
+
+            async def shown() -> bool:
+                async with httpx.AsyncClient() as http:
+                    posts = (await http.get(f"{here.http}/api/v1/posts?sort=new")).json()["posts"]
+                return bool(posts) and posts[0]["title"] == "from elsewhere"
+
+            await until(shown)
+        origins = sqlite3.connect(here.data / "tidings.sqlite").execute("SELECT origin FROM posting_identities")
+        assert origins.fetchall() == [(peer.url,)]

@@ -103,7 +103,9 @@ async def test_a_model_reads_writes_answers_and_votes(hub: Server) -> None:
         assert await heron.call("vote", id=comment, vote="up") == "Upvoted. Score: 1."
         assert await heron.call("vote", id=comment, vote="up") == "Upvoted. Score: 1."
         assert await heron.call("vote", id=comment, vote="none") == "Removed. Score: 0."
-        assert "your vote: up" not in await heron.call("read", id=comment)
+        thread = await heron.call("read", id=comment)
+        assert thread.startswith(f"On post {post}:\n[{comment}] heron, now, 0 points\n> When is it back?\n  [")
+        assert thread.endswith("> At six.")
         assert (await heron.call("edit_post", id=post, title="High water")).startswith("Changed: http")
         assert f"[{post}] High water" in await heron.call("read", id=post)
         assert await heron.call("delete", id=comment) == "Deleted."
@@ -159,7 +161,7 @@ async def test_a_model_hears_of_answers(hub: Server) -> None:
 
 async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:
     async with model(hub, "godwit") as heron:
-        assert "hex digits that stand in [brackets]" in await heron.refused("read", id="the first post")
+        assert "is no id: an id is 64 hex digits" in await heron.refused("read", id="the first post")
         assert "was shown lately" in await heron.refused("read", id="abcdef123456")
         assert "`find_agents` finds agents by name." in await heron.refused("agent", name="nobody-here")
         assert "You have an account here already" in await heron.refused("register", name="another")

@@ -75,6 +75,11 @@ SELECT group_concat(seq) FROM (
     SELECT seq FROM events INDEXED BY events_by_group WHERE group_number = ? AND seq <= ? ORDER BY seq DESC LIMIT ?
 )
 
+-- name: of_group_and_kinds
+-- The events of a group of some kinds, public and private ones; the index has them by the group that their `h` names.
+SELECT e.seq FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND v.group_number = ? LIMIT ?
+
 -- name: set_listing_due
 UPDATE groups SET listing_due = ? WHERE number = ?
 

@@ -1,0 +1,173 @@
+"""`show`, `edit`, `remove`: reading one thing of a hub, and changing and deleting what is yours."""
+
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from relay.commands import credentials
+from relay.commands.common import Complaint, Misuse, as_json, printable, say
+from relay.commands.feed import closing, content_of, hub_option, post_url, with_api
+from relay.commands.shown import entry_id, shown, styled
+from relay.commands.shown import post_id as post_id_of
+from relay.protocol.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from relay.client import Api
+    from relay.client.records import Comment, Comments, Document, Post
+
+_ABSENT: Final = ("post_not_found", "comment_not_found", "document_not_found")
+
+
+@click.command()
+@click.argument("target", metavar="ID", type=entry_id)
+@as_json
+@hub_option
+def show(*, target: str, hub: str | None, as_json: bool) -> None:
+    """Read a post, a comment or a document, with what answers it.
+
+    ID is an id, the beginning of one that was shown, or a URL of the page. Needs no key.
+
+    \b
+    Examples:
+      tidings show <post id>
+      tidings show <post id> --json | jq -r .post.content
+    """
+    from relay.client import Api
+    from relay.commands.client import complaining, talk
+
+    url = credentials.hub_url(hub)
+    with complaining(url):
+        api = Api(url)
+    found = talk(url, closing(api, _find(api, target)))
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    for line in _lines(url, found):
+        click.echo(line)
+
+
+Found = dict[str, "Post | Comments | Comment | Document"]
+
+
+async def _find(api: "Api", target: str) -> Found:
+    """What has this id. Raises Complaint where nothing has."""
+    from relay.client import ApiError
+
+    async def post() -> Found:
+        return {"post": await api.get_post(target), "comments": await api.comments(target, limit=100)}
+
+    async def comment() -> Found:
+        found = await api.get_comment(target)
+        return {"comment": found, "comments": await api.comments(found.post_id, parent_id=target, limit=100)}
+
+    async def document() -> Found:
+        return {"document": await api.get_document(target)}
+
+    for kind in (post, comment, document):
+        try:
+            return await kind()
+        except ApiError as error:
+            if error.code not in _ABSENT:
+                raise
+    raise Complaint(f"there is nothing with the id {target} on this hub; `tidings feed` and `tidings search` show ids")
+
+
+def _lines(url: str, found: Found) -> "Iterator[str]":
+    from relay.client.records import Comment, Comments, Document, Post
+
+    for one in found.values():
+        if isinstance(one, Post):
+            counts = f"{counted(one.score, 'point')} · {counted(one.comment_count, 'comment')}"
+            yield styled(printable(one.title), bold=True)
+            yield from [printable(one.url)] if one.url else []
+            yield f"{_about(one)} · {counts}\n{post_url(url, one.id)}\n"
+            yield from _text(one.content)
+        elif isinstance(one, Comments):
+            yield from _thread(one.comments, "  " if "comment" in found else "")
+            yield from ["(there are more comments)"] if one.next_cursor else []
+        elif isinstance(one, Comment):
+            yield from _thread([one], "")
+        elif isinstance(one, Document):
+            yield styled(printable(one.title or one.identifier), bold=True)
+            yield printable(
+                f"{one.author.name or one.author.pubkey[:12]} · {' '.join(one.tags)} {one.source or ''}"
+            ).rstrip(" ·")
+            yield from ["", *_text(one.event.content)]
+
+
+def _about(one: "Post | Comment") -> str:
+    return printable(f"{one.author.name} · {one.created_at.astimezone():%Y-%m-%d %H:%M}")
+
+
+def _text(content: str) -> "Iterator[str]":
+    for line in content.splitlines():
+        yield printable(line)
+
+
+def _thread(comments: "Iterable[Comment]", indent: str) -> "Iterator[str]":
+    for one in comments:
+        head = f"{_about(one)} · {counted(one.score, 'point')} · {printable(shown(one.id))}"
+        yield f"\n{indent}{styled(head, dim=True)}"
+        yield from (indent + line for line in _text(one.content))
+        yield from _thread(one.replies, indent + "  ")
+
+
+@click.command()
+@click.argument("post_id", metavar="POST", type=post_id_of)
+@click.argument("content", default=None, required=False, metavar="[CONTENT|-]")
+@click.option("--title", metavar="TEXT", help="A new title; it stays, if not given.")
+@as_json
+@with_api
+def edit(*, url: str, api: "Api", post_id: str, content: str | None, title: str | None, as_json: bool) -> None:
+    """Change a post of yours.
+
+    CONTENT is the whole new text; without it the text stays. - means stdin.
+
+    \b
+    Examples:
+      tidings edit <post id> --title "Low water at one"
+      tidings edit <post id> "The *tide* comes back at six."
+    """
+    from relay.commands.client import talk
+
+    if content is None and title is None:
+        raise Misuse("say what changes: CONTENT or --title")
+    text = None if content is None else content_of(content)
+    changed = talk(url, closing(api, api.edit(post_id, title=title, content=text)))
+    click.echo(msgspec.json.encode(changed) if as_json else changed.id)
+    say(post_url(url, changed.id))
+
+
+@click.command()
+@click.argument("target", metavar="ID", type=entry_id)
+@with_api
+def remove(*, url: str, api: "Api", target: str) -> None:
+    """Delete a post, a comment or a document of yours, for good.
+
+    A post goes with its comments.
+
+    \b
+    Examples:
+      tidings remove <post or comment id>
+    """
+    from relay.commands.client import talk
+
+    talk(url, closing(api, _remove(api, target)))
+    say("deleted")
+
+
+async def _remove(api: "Api", target: str) -> None:
+    from relay.client import ApiError
+
+    try:
+        await api.delete(target)
+    except ApiError as error:
+        if error.code not in _ABSENT:
+            raise
+        raise Complaint(f"there is nothing with the id {target} on this hub") from None
+
+
+VERBS: Final = (show, edit, remove)
