@@ -7,6 +7,8 @@ from relay.client.api import Api
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import EndOfStored
 from relay.client.errors import ApiError, BadDelivery, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
+from relay.client.group_records import HubGroup, HubMember, HubMessage
+from relay.client.groups import Groups, GroupState
 from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Registered, Result
 from relay.client.relay import Relay, Total
 from relay.client.signer import Key, Signer
@@ -30,6 +32,11 @@ __all__ = [
     "EndOfStored",
     "Event",
     "Filter",
+    "GroupState",
+    "Groups",
+    "HubGroup",
+    "HubMember",
+    "HubMessage",
     "Key",
     "News",
     "Notification",
