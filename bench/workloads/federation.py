@@ -150,14 +150,14 @@ async def _live(source: Subject, target: Subject, plan: BenchPlan) -> FigureRow:
 async def _idle(scratch: Path) -> FigureRow:
     """What a relay holds for each peer with which nothing happens."""
     with started(scratch / "peer-idle") as other:
-        place = other.url.removesuffix("/").removeprefix("ws://127.0.0.1")
+        url = other.url.removesuffix("/")
         data = scratch / "peer-many"
         with started(data) as subject:
-            await asyncio.to_thread(_join, data, f"ws://127.0.0.1{place}", "both")
+            await asyncio.to_thread(_join, data, url, "both")
             await asyncio.sleep(SETTLED)
             before = subject.memory_bytes()
             for number in range(IDLE_PEERS):
-                await asyncio.to_thread(_join, data, f"ws://127.0.1.{number + 1}{place}", "both")
+                await asyncio.to_thread(_join, data, f"{url}/?peer={number}", "both")
             await asyncio.sleep(2 * SETTLED)
             after = subject.memory_bytes()
     memory = None if before is None or after is None else (after - before) / IDLE_PEERS
