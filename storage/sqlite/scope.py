@@ -83,8 +83,9 @@ def of_readers(
     moving: Sequence[MovingGroup] = (),
 ) -> Scope:
     """What these readers may see. `moving`: groups whose events are not all entered for those they are for."""
-    excluded = tuple((one.number, one.upto) for one in moving if is_kept_from(one, readers))
+    excluded: tuple[tuple[int, int], ...] = ()
     if moving:
+        excluded = tuple((one.number, one.upto) for one in moving if is_kept_from(one, readers))
         readers = opened(readers, moving)
     visible = _visible(readers)
     return Scope(visible.all, now, FOR_EVER if upto is None else upto, after, excluded, visible)
