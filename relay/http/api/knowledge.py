@@ -46,7 +46,7 @@ Tagged = Annotated[list[str] | None, QueryParameter(name="tag", description="onl
 OneTag = Annotated[str, QueryParameter(description="only what has this tag", max_length=100)]
 Scope = Annotated[
     str | None,
-    QueryParameter(description="only knowledge of this scope; none has one until there are groups", max_length=64),
+    QueryParameter(description="only knowledge of this user, organization or project", max_length=64),
 ]
 Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
 

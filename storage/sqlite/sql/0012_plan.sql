@@ -229,14 +229,6 @@ JOIN vectors AS v ON v.key = s.slot * 1099511627776 + q.id
 JOIN messages AS m ON m.seq = q.seq
 WHERE q.kind_of = 'messages';
 
--- What states of issues (1630 to 1633, NIP-34) are about, for those that came before.
-INSERT OR IGNORE INTO entries (key, kind, created_at, rank, seq)
-SELECT DISTINCT X'42' || substr(e.key, 4) || v.pubkey, e.kind, e.created_at, e.rank, e.seq
-FROM entries AS e JOIN events AS v ON v.seq = e.seq
-WHERE e.key >= X'546523' AND e.key < X'546524' AND e.kind BETWEEN 1630 AND 1633 AND e.seq NOT IN (
-    SELECT h.seq FROM entries AS h WHERE h.key >= X'546823' AND h.key < X'54687F' AND h.kind BETWEEN 1630 AND 1633
-);
-
 -- The tables that may have rows already are made at the next start.
 INSERT INTO meta (name, value) VALUES ('rebuild', '["repos","issue_rows"]') ON CONFLICT DO UPDATE SET value = iif(
     value = '[]', excluded.value, substr(value, 1, length(value) - 1) || ',' || substr(excluded.value, 2)

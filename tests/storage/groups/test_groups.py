@@ -2,6 +2,7 @@
 
 import pytest
 
+from handlers.rows import PROJECTIONS
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Door
@@ -11,8 +12,9 @@ from relay.protocol.groups import announce, belonging
 from relay.protocol.groups.fold import hash_of
 from relay.protocol.groups.state import Invite, Member
 from storage.base import Logged, Status
-from storage.commands import ContinueGroups
+from storage.commands import ContinueGroups, RemoveMatching
 from storage.groups import Membership
+from storage.sqlite import rebuilding
 from storage.sqlite.groups import announcing, moving
 from tests.factories import keypair
 from tests.storage.groups.world import ALICE, BOB, CAROL, NOW, OWN, World
@@ -426,6 +428,19 @@ async def test_what_the_relay_says_in_a_group_is_its_groups(world: World) -> Non
 
 
 # vanishing
+
+
+async def test_what_moderation_that_the_operator_removes_did_holds(world: World) -> None:
+    world.begin()
+    world.put(2, roles=["admin"])
+    world.edit(["name", "Bobs"], by=2)
+    world.put(3, by=2)
+    world.now += 1
+    assert world.writer.execute(RemoveMatching(Filter(authors=frozenset([BOB])), 100), world.now) == 2
+    assert await world.ids(1, wanted=Filter(authors=frozenset([BOB]))) == set()
+    assert list(rebuilding.problems(world.writer.connection, PROJECTIONS)) == []
+    assert world.group().name == "Bobs"
+    assert {pubkey for pubkey, _ in world.writer.tables.members_of("room")} == {ALICE, BOB, CAROL}
 
 
 async def test_what_a_key_did_in_groups_holds_after_it_vanished(world: World) -> None:
