@@ -8,7 +8,7 @@ DATA ?= ./data
 # hnswlib is built from source; without this it would only run on processors like the one it was built on.
 export HNSWLIB_NO_NATIVE := 1
 
-.PHONY: run test lint bench setup lock clean
+.PHONY: run test lint bench setup lock typescript clean
 
 run: $(VENV)/.ready
 	$(BIN)/tidings serve --listen $(LISTEN) --data $(DATA)
@@ -38,6 +38,11 @@ $(VENV)/.ready: pyproject.toml requirements.lock | $(VENV)/bin/python
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@$(BIN)/python .ci/install.py requirements-dev.lock
 	@touch $@
+
+# Build the npm package in typescript/: its types come from the API as this tree describes it.
+typescript: $(VENV)/.ready
+	$(BIN)/python typescript/openapi.py
+	cd typescript && npm ci --no-audit --no-fund --ignore-scripts && npm run build
 
 # Refresh the lock files from pyproject.toml.
 lock: $(VENV)/.ready-dev

@@ -109,12 +109,13 @@ def group_after(changes: Iterable[GroupChange], group_id: str | None, before: Gr
 
 def needs(event: Event, facts: Facts) -> Iterable[Need]:
     """What `enter` must know; nothing for most events outside of groups."""
-    return _needs(event, facts) if _may_belong(event) else ()
+    return _needs(event, facts) if _may_belong(event, facts) else ()
 
 
-def _may_belong(event: Event) -> bool:
-    """Whether it is worth to look: every event is asked."""
-    return (event.kind in belonging.ANSWERING or has_tag(event, "h")) and event.kind not in _OUTSIDE
+def _may_belong(event: Event, facts: Facts) -> bool:
+    """Whether it is worth to look: every event is asked, and where there is no group, only who names one need hear of it."""
+    answers = event.kind in belonging.ANSWERING and facts.any_groups
+    return (answers or has_tag(event, "h")) and event.kind not in _OUTSIDE
 
 
 def _needs(event: Event, facts: Facts) -> Iterable[Need]:
@@ -144,7 +145,7 @@ def _needs_of_own(event: Event, group_id: str, facts: Facts) -> Iterable[Need]:
 
 def home(event: Event, facts: Facts) -> Group | None:
     """The group of this relay that the event belongs to, ended ones among them; None without one."""
-    if not _may_belong(event):
+    if not _may_belong(event, facts):
         return None
     if has_tag(event, "h"):
         named = _named(event)
@@ -165,7 +166,7 @@ def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -
     Raises Reject: `invalid:` for a group that is not here (from this relay's doors), that has ended, or for what does not fit
     it; `restricted:` for who may not write in it.
     """
-    if not _may_belong(event):
+    if not _may_belong(event, facts):
         return None
     _check_named(event, facts, is_strict(door))
     group = home(event, facts)

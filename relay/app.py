@@ -110,6 +110,7 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
         is_locked=is_locked,
         votes=config.identities.votes,
         cutting=cutting(config),
+        operators=group_rules(config).operators,
     )
 
 

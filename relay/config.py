@@ -426,6 +426,25 @@ class Federation(Section, frozen=True):
             extra=LIVE,
         ),
     ] = 600.0
+    follow: Annotated[
+        list[Annotated[str, Meta(pattern="^(members|npub1[0-9a-z]+|list:naddr1[0-9a-z]+)$", max_length=2000)]],
+        Meta(
+            description="whose events are kept here, from the relays they write to (NIP-65): npub1…, list:naddr1… (the people of a "
+            "list that is here, NIP-51), members (those who have an identity here)",
+            extra=LIVE,
+        ),
+    ] = []
+    follow_relays: Annotated[
+        int, Meta(ge=1, le=100, description="relays that are joined at most because of who is followed", extra=LIVE)
+    ] = 20
+    follow_private: Annotated[
+        bool,
+        Meta(description="those relays may be at addresses that are not of the public Internet", extra=LIVE),
+    ] = False
+    lookup: Annotated[
+        list[Annotated[str, Meta(pattern="^wss?://.+", max_length=2048)]],
+        Meta(description="relays that are asked for the relay lists (kind 10002) of who is followed", extra=LIVE),
+    ] = []
     events_per_hour: Annotated[
         Count,
         Meta(

@@ -150,11 +150,23 @@ def _check(config: Config) -> None:
         )
     if config.search.embedder == "endpoint" and not (config.search.endpoint_url and config.search.endpoint_model):
         raise ConfigError("search.embedder = endpoint needs search.endpoint_url and search.endpoint_model")
+    for one in config.federation.follow:
+        _check_followed(one)
     for network in config.server.trusted_proxies:
         try:
             ip_network(network)
         except ValueError as error:
             raise ConfigError(f"server.trusted_proxies: {error}; write networks like 10.0.0.0/8") from None
+
+
+def _check_followed(one: str) -> None:
+    try:
+        if one.startswith("npub"):
+            encoding.decode("npub", one)
+        elif one != "members":
+            encoding.decode_pointer(one.removeprefix("list:"))
+    except ValueError as error:
+        raise ConfigError(f"federation.follow: {one}: {error}") from None
 
 
 def reload(current: Config, fresh: Config) -> tuple[Config, list[str]]:

@@ -24,6 +24,7 @@ GROUND = (
 INTERFACES = (
     "storage.base",
     "storage.commands",
+    "storage.control_plane",
     "storage.failures",
     "storage.feed",
     "storage.groups",

@@ -87,7 +87,8 @@ def _said(live: Live, repo: str | None, sources: Sources, some: tuple[int, ...])
         about, by = subjects.of_issue(live.event.id, live.group)
         found = [sources.newest(kind, one, about=about) for kind in some for one in (by, live.event.pubkey)]
         return newest_of([one for one in found if one is not None and one.group == live.group])
-    authors = {live.event.pubkey: None}
+    owner = kinds.parse_address(repo or "")
+    authors = dict.fromkeys([live.event.pubkey, *([] if owner is None else [owner[1]])])
     announced = None if repo is None else sources.version(repo)
     if announced is not None and announced.audience is None:
         authors |= dict.fromkeys(repositories.maintainers(announced.event))

@@ -16,6 +16,7 @@ from relay.client.signer import Key, Signer
 from relay.config import PeerSettings
 from relay.federation.addresses import by_url, normal_or_empty
 from relay.federation.door import PeerDoor, PeerQuota
+from relay.federation.follow import followed
 from relay.federation.peer import PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
@@ -31,6 +32,7 @@ from storage.base import Logged, Reader, StorageError
 from storage.commands import Command
 from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow
 
+GATHERED: Final = 5.0  # seconds in which further relay lists are gathered before relays are joined
 NOTED: Final = 1.0  # seconds between a change and its note
 CHANGED: Final = "peers"  # the kind of primary row that says which peers there are
 
@@ -91,6 +93,7 @@ class PeerManager:
         self._look.set()
         self._looked = asyncio.Event()
         self._tasks = Tasks(relay.faults)
+        self._timer: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Begin with the peers there are."""
@@ -102,9 +105,22 @@ class PeerManager:
         """A commit of this relay's log."""
         if applied.anew or any(kind == CHANGED for kind, _ in applied.changes):
             self._look.set()
+        elif self._relay.settings.config.federation.follow and (
+            applied.changes or any(live.event.kind == kinds.RELAY_LIST for live in applied.events)
+        ):
+            self._look_later()
         if applied.events or applied.anew:
             for runner in self._runners.values():
                 runner.commit(applied.events)
+
+    def _look_later(self) -> None:
+        """Somebody's relay list came, or somebody is at home here: other relays may have to be joined."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHERED, self._look_now)
+
+    def _look_now(self) -> None:
+        self._timer = None
+        self._look.set()
 
     def reconfigured(self) -> None:
         """The settings in force have changed."""
@@ -112,6 +128,8 @@ class PeerManager:
 
     async def close(self) -> None:
         """End all sessions and note how far they came. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self._tasks.close()
         runners, self._runners = self._runners, {}
         await asyncio.gather(*(runner.close("stopped") for runner in runners.values()))
@@ -140,6 +158,11 @@ class PeerManager:
         """Start, change and end what differs from what is wanted."""
         listed = by_url(self._relay.settings.config.peers)
         known = {row.url: row for row in await self._relay.store.peers.all()}
+        settings = self._relay.settings
+        own_url = normal_or_empty(settings.relay_url)
+        added = {url for url, row in known.items() if row.settings}
+        joined = await followed(settings.config.federation, self._relay.store, own_url)
+        listed = {url: one for url, one in joined.items() if url not in added} | listed
         if missing := [url for url in listed if url not in known]:
             await self._relay.execute(KnowPeers(missing))
             known |= {row.url: row for row in await self._relay.store.peers.all()}

@@ -15,6 +15,7 @@ from relay.http.api import callers, common, entries
 from relay.http.api.description import Description
 from relay.http.api.submolts import Counts
 from relay.http.api.watchers import Watchers
+from relay.http.api.workspace_stream import GroupStreams
 from relay.http.front import front
 from relay.http.hub import RunningRelay
 from relay.http.routes import ROUTES
@@ -56,6 +57,7 @@ def _state(hub: RunningRelay, routes: Sequence[HTTPRouteHandler]) -> dict[str, A
         "buckets": Buckets(),
         "renderers": Pool("render", RENDERERS, MAX_PAGES),
         "watchers": watchers,
+        "group_streams": GroupStreams(hub),
         "counts": Counts(),
         "description": Description(routes, DEPENDENCIES),
     }

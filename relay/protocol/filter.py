@@ -4,7 +4,7 @@ Whatever else answers a filter (SQL, the live matcher) is tested against `matche
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -72,14 +72,9 @@ def parse(value: object) -> Filter:
     fields: dict[str, Any] = {}
     tags: dict[str, frozenset[str]] = {}
     for name, given in value.items():
-        if name in ("ids", "authors"):
-            fields[name] = _hex_set(name, given)
-        elif name == "kinds":
-            fields[name] = _kind_set(given)
-        elif name in ("since", "until", "limit"):
-            fields[name] = _integer(name, given)
-        elif name == "search":
-            fields[name] = _search(given)
+        read = _FIELDS.get(name)
+        if read is not None:
+            fields[name] = read(name, given)
         elif len(name) == 2 and name[0] == "#" and name[1].isascii() and name[1].isalpha():
             tags[name[1]] = _hex_set(name, given) if name[1] in _HEX_TAGS else _string_set(name, given)
         else:
@@ -127,10 +122,11 @@ def _string_set(name: str, given: object) -> frozenset[str]:
     return frozenset(items)  # type: ignore[arg-type]
 
 
-def _kind_set(given: object) -> frozenset[int]:
-    items = _list("kinds", given)
-    if not all(type(item) is int and 0 <= item <= kinds.MAX_KIND for item in items):
-        raise Reject(Prefix.INVALID, "filter field kinds must hold integers from 0 to 65535")
+def _kind_set(name: str, given: object) -> frozenset[int]:
+    items = _list(name, given)
+    for item in items:
+        if type(item) is not int or not 0 <= item <= kinds.MAX_KIND:
+            raise Reject(Prefix.INVALID, f"filter field {name} must hold integers from 0 to 65535")
     return frozenset(items)  # type: ignore[arg-type]
 
 
@@ -141,9 +137,21 @@ def _integer(name: str, given: object) -> int:
     return given
 
 
-def _search(given: object) -> str:
+def _search(_name: str, given: object) -> str:
     if not isinstance(given, str):
         raise Reject(Prefix.INVALID, "filter field search must be a string (NIP-50)")
     if len(given) > search.MAX_SEARCH:
         raise Reject(Prefix.INVALID, f"filter field search has at most {search.MAX_SEARCH} characters")
     return given
+
+
+# What reads each field but those of tags; it raises Reject(invalid) for what the field may not hold.
+_FIELDS: Final[dict[str, Callable[[str, object], object]]] = {
+    "ids": _hex_set,
+    "authors": _hex_set,
+    "kinds": _kind_set,
+    "since": _integer,
+    "until": _integer,
+    "limit": _integer,
+    "search": _search,
+}

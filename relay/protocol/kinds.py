@@ -20,6 +20,7 @@ ISSUE_STATUSES: Final = range(1630, 1634)  # NIP-34: open, resolved, closed, dra
 MEMBER_ADDED: Final = 8000  # NIP-43, as the next
 MEMBER_REMOVED: Final = 8001
 RELAY_LIST: Final = 10002  # NIP-65
+MESSAGE_RELAYS: Final = 10050  # NIP-17
 MEMBERS: Final = 13534  # NIP-43
 EPHEMERAL_GIFT_WRAP: Final = 21059  # NIP-59
 CLIENT_AUTH: Final = 22242  # NIP-42

@@ -38,6 +38,7 @@ from relay.server.signing import Signing
 from relay.server.supervision import Faults, Tasks
 from relay.server.users import Users
 from relay.server.webhooks import Webhooks
+from relay.server.workspaces import Workspaces
 from storage.base import Log, PrimaryTables, StorageError
 from storage.commands import ListMembers
 from storage.identities.commands import (
@@ -95,6 +96,7 @@ class Identities:
         self.users = Users(
             tables, ingest, settings=settings, checks=checks, replay_guard=replay_guard, tasks=self._tasks
         )
+        self.workspaces = Workspaces(tables, self.signing)
         self.groups = GroupInvites(tables, publisher, self.signing, settings)
         self.agents = Agents(tables, ingest)
         self.group_tables = GroupTables(tables)

@@ -11,6 +11,7 @@ again, so that nothing older than what was told is ever kept.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from sys import intern
 from typing import Final, Protocol
 
 from relay.protocol.groups import state
@@ -40,11 +41,15 @@ class SessionHolder(Protocol):
 class Memberships:
     """Keeps `Session.readers` of all connections with a key. All methods are called on the loop.
 
-    `less` is told of a connection that may not read any more what it could, and under which names.
+    `less` is told of a connection that may not read any more what it could: under which names, and which of these are of groups
+    that its owner left without being sent away.
     """
 
     def __init__(
-        self, reader: PrimaryTables, faults: Faults, less: Callable[[SessionHolder, frozenset[str]], None]
+        self,
+        reader: PrimaryTables,
+        faults: Faults,
+        less: Callable[[SessionHolder, frozenset[str], frozenset[str]], None],
     ) -> None:
         self._reader = reader
         self._tasks = Tasks(faults)
@@ -122,14 +127,16 @@ class Memberships:
         await self._tasks.close()
 
     def _refresh(self, pubkey: str, group_ids: Sequence[str]) -> None:
-        names = set(self._names[pubkey])
+        names, left = set(self._names[pubkey]), set[str]()
         try:
             places = self._reader.ask_here(lambda tables: [(one, tables.member(pubkey, one)) for one in group_ids])
             for group_id, member in places:
                 names -= _names_in(group_id, privileged=True)
                 if member is not None and member.is_member:
                     names |= _names_in(group_id, is_privileged(member))
-            self._keep(pubkey, frozenset(names))
+                elif member is not None and member.standing == "left":
+                    left |= _names_in(group_id, privileged=True)
+            self._keep(pubkey, frozenset(names), frozenset(left))
         except StorageError as error:
             log.error("the groups of a key could not be read: %s", error)
             self._names.pop(pubkey, None)
@@ -167,22 +174,22 @@ class Memberships:
         for known in waiting:
             known(error)
 
-    def _keep(self, pubkey: str, names: frozenset[str]) -> None:
+    def _keep(self, pubkey: str, names: frozenset[str], left: frozenset[str] = frozenset()) -> None:
         if pubkey in self._connections:
             self._names[pubkey] = names
-            self._tell_all(pubkey)
+            self._tell_all(pubkey, left)
 
-    def _tell_all(self, pubkey: str) -> None:
+    def _tell_all(self, pubkey: str, left: frozenset[str] = frozenset()) -> None:
         for connection in list(self._connections[pubkey]):
-            self._tell(connection)
+            self._tell(connection, left)
 
-    def _tell(self, connection: SessionHolder) -> None:
+    def _tell(self, connection: SessionHolder, left: frozenset[str] = frozenset()) -> None:
         """Have the session know its readers, as far as they are known."""
         session = connection.session
         known = [self._names[pubkey] for pubkey in session.keys if pubkey in self._names]
         gone = session.read_as(session.keys.union(*known), complete=len(known) == len(session.keys))
         if gone:
-            self._less(connection, gone)
+            self._less(connection, gone, gone & left)
 
 
 def names_of(pubkeys: Sequence[str], tables: GroupLookups) -> Mapping[str, frozenset[str]]:
@@ -194,8 +201,9 @@ def names_of(pubkeys: Sequence[str], tables: GroupLookups) -> Mapping[str, froze
 
 
 def _names_in(group_id: str, privileged: bool) -> set[str]:
-    """What audiences call a member of this group."""
-    return {state.members(group_id), state.moderators(group_id)} if privileged else {state.members(group_id)}
+    """What audiences call a member of this group; interned, since many keys are in the same groups."""
+    members = intern(state.members(group_id))
+    return {members, intern(state.moderators(group_id))} if privileged else {members}
 
 
 def readers_of(pubkeys: frozenset[str], tables: GroupLookups) -> Readers:

@@ -33,6 +33,8 @@ QUIET: Final = 1.0  # seconds in which further profiles are gathered before the 
 MAX_WAITING: Final = 1000  # keys whose profile has changed; of more at once, the held keys follow at the next change
 RECENT: Final = 600  # seconds of `created_at` in which a profile may not have been followed when a front starts
 ATTEMPTS: Final = 20  # at a profile before it is given up: each failure means that another one succeeded
+# What tells where a key is found: its own events, and messages to it; with the name of the tag that has the URL.
+LISTED: Final = ((kinds.RELAY_LIST, "r"), (kinds.MESSAGE_RELAYS, "relay"))
 FOLLOWED: Final = ("picture", "banner")  # of an own key's profile, beside what the identity has
 
 log = logging.getLogger("tidings.profiles")
@@ -125,8 +127,8 @@ class Profiles:
 
         None where the relay signs with no key of the identity. What else stood in the one before stays; `more` is added, and
         `shown` (display_name, description) stands in place of what the identity has, which the event then changes. Where the
-        relay has a public URL, the key's relay list (NIP-65) names it. Made again when another profile of the identity comes
-        between, so that of two changes at once neither is lost.
+        relay has a public URL, the key's relay lists (NIP-65, NIP-17) name it. Made again when another profile of the identity
+        comes between, so that of two changes at once neither is lost.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -157,13 +159,12 @@ class Profiles:
         return await self._publish(identity_id, held.pubkey, draft, expected, given)
 
     async def _list_relay(self, identity_id: str, pubkey: str) -> None:
-        present = await self._signing.newest(pubkey, kinds.RELAY_LIST)
-        if present is not None and self._settings.relay_url in values(present, "r"):
-            return
-        created_at = max(int(time.time()), 0 if present is None else present.created_at + 1)
-        await self._publish(
-            identity_id, pubkey, Draft(kinds.RELAY_LIST, [["r", self._settings.relay_url]], "", created_at)
-        )
+        for kind, name in LISTED:
+            present = await self._signing.newest(pubkey, kind)
+            if present is None or self._settings.relay_url not in values(present, name):
+                created_at = max(int(time.time()), 0 if present is None else present.created_at + 1)
+                draft = Draft(kind, [[name, self._settings.relay_url]], "", created_at)
+                await self._publish(identity_id, pubkey, draft)
 
     async def _publish(
         self,

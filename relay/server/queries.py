@@ -251,9 +251,9 @@ class Queries:
         if not (isinstance(found, History) and found.is_past):
             self.answered += 1
             connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
-        now, before = self._access.mark(connection.session), subscription.mark
-        if subscription.held and now != before:  # it could read more when this came: the log gives what it may read now
-            subscription.mark = now
+        before = subscription.mark
+        if subscription.held and (now := self._access.mark(connection.session)) != before:
+            subscription.mark = now  # it could read more when this came: the log gives what it may read now
             connection.jobs.append(History(subscription, subscription.take_held(), mark=before, is_past=True))
             self.wake(connection)
         else:

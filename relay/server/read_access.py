@@ -5,7 +5,8 @@ take silence for an empty group. Broad questions leave private groups out.
 
 As followers of the log: `before` a commit's events are delivered its changes hold, so that who has joined gets them and who was
 removed does not; `after` that, what cannot bring anything any more is closed, so that a client that was removed from a group has
-heard of it first. A group that ends is told of to its members, who then are none.
+heard of it first. Who leaves by themselves is told nothing: clients keep a refusal in mind, also when they join again. A group that
+ends is told of to its members, who then are none.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -185,9 +186,10 @@ class ReadAccess:
         """Look nothing up any more."""
         await self._memberships.close()
 
-    def _lost(self, connection: SessionHolder, gone: frozenset[str]) -> None:
+    def _lost(self, connection: SessionHolder, gone: frozenset[str], left: frozenset[str]) -> None:
+        """What somebody left stays open: nothing comes there, until they join again."""
         one = cast(ClosableConnection, connection)
-        self._shrunk[one] = self._shrunk.get(one, frozenset()) | gone
+        self._shrunk[one] = self._shrunk.get(one, frozenset()) | (gone - left)
         if not self._delivering:
             self._end([])
             one.flush()

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from keys import vault as vaults
-from keys.custody import AFTER_RETIREMENT, Custody, CustodyError, salted, unsigned
+from keys.custody import AFTER_RETIREMENT, SIGNED, Custody, CustodyError, salted, unsigned
 from keys.vault import Vault, VaultError
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
@@ -132,15 +132,23 @@ class Signing:
         It is no identity's, so that nothing ties what somebody posts to the user they are. `token` is what the user came with.
         Raises Reject: restricted for a kind that is never signed, auth-required where the token has ended.
         """
+        if draft.kind not in SIGNED:
+            raise Reject(Prefix.RESTRICTED, f"the relay signs no kind {draft.kind} with a key it holds")
         async with self.custody() as custody:
-            held = await self._tables.ask(lambda tables: tables.user_key(user_id))
-            if held is None:
-                wanted = HoldUserKey(user_id, secrets.token_hex(16), custody.new_key(), custody.check)
-                held = await self._ingest.execute(wanted, token)
-            try:
-                return custody.sign(held, self.pubkey, draft)
-            except CustodyError as error:
-                raise Reject(Prefix.RESTRICTED, str(error)) from None
+            held = await self._user_key(custody, user_id, token)
+            return custody.sign(held, self.pubkey, draft)
+
+    async def user_key(self, user_id: str) -> str:
+        """The public key with which `sign_for_user` signs."""
+        async with self.custody() as custody:
+            return (await self._user_key(custody, user_id, None)).pubkey
+
+    async def _user_key(self, custody: Custody, user_id: str, token: GivenToken | None) -> Held:
+        held = await self._tables.ask(lambda tables: tables.user_key(user_id))
+        if held is not None:
+            return held
+        wanted = HoldUserKey(user_id, secrets.token_hex(16), custody.new_key(), custody.check)
+        return await self._ingest.execute(wanted, token)
 
     async def sign_vanish(self, held: Held, reason: str, url: str) -> Event:
         """A request to vanish by a held key, for this relay, known as `url`. Its owner has confirmed that."""

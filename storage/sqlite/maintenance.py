@@ -8,9 +8,11 @@ from relay.protocol import event as events
 from relay.protocol.admission import OPERATOR
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
+from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
 from storage.base import StorageError
 from storage.sqlite import database_file, entries, lookup, peers, rebuilding
+from storage.sqlite.groups.succeeding import stand_in
 from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
@@ -41,12 +43,16 @@ def _sweep(connection: sqlite3.Connection, command: given.Sweep, transaction: Tr
     return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
 
 
-def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, _now: int) -> int:
+def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, now: int) -> int:
     """Ids are marked, and addresses stay closed to older versions."""
     removed = 0
+    moderation = []
     for event in transaction.take_seqs(lookup.seqs_of(connection, command.wanted, EVERYTHING, command.limit)):
         transaction.mark(event.id, OPERATOR)
         removed += _close_address(transaction, event)
+        if event.kind in MODERATION:
+            moderation.append(event)
+    stand_in(transaction, moderation, now)
     return removed
 
 

@@ -45,7 +45,7 @@ def finish_rebuild(writer: SqliteWriter) -> None:
     if writer.last_seq():
         rebuilding.check_room(writer.connection, writer.directory, tables)
         if "issue_rows" in tables:
-            writer.transact(lambda _: numbers.give_to_all(writer.connection))
+            writer.transact(lambda _: numbers.bring_up_to_date(writer.connection))
         _log.info("making derived rows again, once: %s", ", ".join(dict.fromkeys(tables)))
         _rebuild(writer, tables)
     writer.transact(lambda _: rebuilding.set_pending(writer.connection, ()))

@@ -314,7 +314,7 @@ def _as_it_will_be(audience: Audience, seq: int, group: MovingGroup | None) -> A
         return audience
     if group.ended:
         return ()
-    return (state.members(group.id),) if group.private and audience is None else audience
+    return (state.members(group.id),) if (group.private or group.hidden) and audience is None else audience
 
 
 def _is_indexed(wanted: Filter) -> bool:

@@ -83,8 +83,9 @@ def of_readers(
     moving: Sequence[MovingGroup] = (),
 ) -> Scope:
     """What these readers may see. `moving`: groups whose events are not all entered for those they are for."""
-    excluded = tuple((one.number, one.upto) for one in moving if is_kept_from(one, readers))
+    excluded: tuple[tuple[int, int], ...] = ()
     if moving:
+        excluded = tuple((one.number, one.upto) for one in moving if is_kept_from(one, readers))
         readers = opened(readers, moving)
     visible = _visible(readers)
     return Scope(visible.all, now, FOR_EVER if upto is None else upto, after, excluded, visible)
@@ -97,7 +98,7 @@ def group_ids(readers: Readers) -> list[str]:
 
 def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
     """Whether what is not entered anew yet of a moving group must not be shown to these readers."""
-    return group.ended or (group.private and state.members(group.id) not in readers)
+    return group.ended or ((group.private or group.hidden) and state.members(group.id) not in readers)
 
 
 def opened(readers: Readers, moving: Iterable[MovingGroup]) -> Readers:

@@ -20,9 +20,11 @@ from keys import schnorr
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
+from relay.protocol.groups import belonging
 from relay.protocol.rows import Projection
 from storage.base import Missing, StorageError
 from storage.sqlite import committed, database_file, entries, reader, rebuilding
+from storage.sqlite.groups.reads import GroupRow, every_group
 from storage.sqlite.log_rows import unpack_audience
 from storage.sqlite.reader import ReadingConnection, SqliteReader
 from storage.sqlite.statements import listed, named, padded
@@ -119,10 +121,13 @@ async def _check(
     for problem in await connection.run(_integrity):
         yield problem
     implied, after = 0, 0
+    groups = {row.number: row for row in await connection.run(every_group)}
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="check") as pool:
         while page := await connection.run(partial(_page, after=after)):
             after = page[-1].seq
             for problem in await connection.run(partial(_rows_problems, page=page)):
+                yield problem
+            for problem in _group_problems(page, groups):
                 yield problem
             implied += sum(len(stored.rows()) for stored in page)
             parts = [page[start : start + 32] for start in range(0, len(page), 32)] if verify else []
@@ -140,6 +145,7 @@ class _Stored(msgspec.Struct, frozen=True):
     seq: int
     columns: tuple[Any, ...]
     audience: tuple[str, ...] | None
+    group: int | None
     event: Event | None
 
     def rows(self) -> list[entries.Row]:
@@ -149,11 +155,11 @@ class _Stored(msgspec.Struct, frozen=True):
 
 def _page(connection: sqlite3.Connection, after: int) -> list[_Stored]:
     found = []
-    for seq, *columns, audience, wire in connection.execute(named("tools")["page"], (after, _PAGE)).fetchall():
+    for seq, *columns, audience, group, wire in connection.execute(named("tools")["page"], (after, _PAGE)).fetchall():
         try:
-            found.append(_Stored(seq, tuple(columns), unpack_audience(audience), events.parse(wire)))
+            found.append(_Stored(seq, tuple(columns), unpack_audience(audience), group, events.parse(wire)))
         except (Reject, msgspec.DecodeError):
-            found.append(_Stored(seq, tuple(columns), None, None))
+            found.append(_Stored(seq, tuple(columns), None, group, None))
     return found
 
 
@@ -182,6 +188,21 @@ def _rows_problems(connection: sqlite3.Connection, page: list[_Stored]) -> list[
             problems.append(
                 Inconsistency(stored.seq, f"event {event.id}: {len(rows) - here} of its index rows are missing")
             )
+    return problems
+
+
+def _group_problems(page: list[_Stored], groups: dict[int, GroupRow]) -> list[Inconsistency]:
+    """Events that cannot belong to the group that they are said to belong to, or are not for those whom its events are for."""
+    problems = []
+    for stored in page:
+        if stored.group is None or stored.event is None:
+            continue
+        row, named = groups.get(stored.group), events.first_value(stored.event, "h")
+        if row is None or named not in (None, row.group.id):
+            problems.append(Inconsistency(stored.seq, f"event {stored.event.id}: it is not of the group it stands in"))
+        elif stored.seq > (row.moving or 0) and stored.audience != belonging.audience(stored.event, row.group):
+            text = "it is not entered for those who may read it in its group"
+            problems.append(Inconsistency(stored.seq, f"event {stored.event.id}: {text}"))
     return problems
 
 

@@ -249,6 +249,61 @@ async def test_a_search_finds_what_its_reader_may_read(relay: Server) -> None:
         assert await inside.stored(asked) == []
 
 
+async def test_no_page_list_stream_or_notification_shows_what_a_private_group_holds(relay: Server) -> None:
+    word = f"undertow{next(_names)}"
+    async with contextlib.AsyncExitStack() as stack:
+        group = await stack.enter_async_context(group_at(relay, "private"))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=relay.http, timeout=30))
+        reader_of_it = (await http.post("/api/v1/agents/register", json={"name": f"curious{next(_names)}"})).json()[
+            "agent"
+        ]
+        mentioned = (await http.get("/api/v1/agents/me", headers={"x-api-key": reader_of_it["api_key"]})).json()[
+            "agent"
+        ]
+        writer = (await http.post("/api/v1/agents/register", json={"name": f"writer{next(_names)}"})).json()["agent"]
+        code = (await http.post("/api/v1/agents/me/keys/claims", headers={"x-api-key": writer["api_key"]})).json()[
+            "code"
+        ]
+        join = make_event(group.owner, 28934, tags=[["-"], ["claim", code]], created_at=now())
+        assert (await group.writer.publish(join))[2] is True  # whose posts the feed would show
+
+        stream = await stack.enter_async_context(http.stream("GET", "/api/v1/stream"))
+        lines = stream.aiter_lines()
+        assert (await anext(lines)).startswith("retry")
+        thread = await group.say(
+            11, f"{word} driftglass {mentioned['name']}", ["title", "driftglass"], ["p", mentioned["pubkey"]]
+        )
+        answering = [["E", thread.id], ["K", "11"], ["e", thread.id], ["k", "11"], ["p", mentioned["pubkey"]]]
+        await group.do(1111, *answering, content=f"{word} driftglass")
+        await group.do(7, ["e", thread.id], ["k", "11"], ["p", mentioned["pubkey"]], content="+")
+        public = make_event(group.owner, 11, "a lighthouse", [["title", "Seen by all"]], now())
+        assert (await group.writer.publish(public))[2] is True
+
+        while "Seen by all" not in (line := await anext(lines)):
+            assert "driftglass" not in line
+        token = {"x-api-key": reader_of_it["api_key"]}
+        for path in (
+            *("/", f"/u/{writer['name']}", f"/search?q={word}", f"/found?q={word}", f"/pieces?ids={public.id}"),
+            *(f"/api/v1/posts?sort={sort}" for sort in ("new", "hot", "top")),
+            *(f"/api/v1/{name}" for name in ("feed", "home", "notifications", f"search?q={word}", "submolts")),
+            f"/api/v1/agents/profile?name={writer['name']}",
+        ):
+            answer = await http.get(path, headers=token)
+            assert answer.status_code == 200, path
+            assert "driftglass" not in answer.text, path
+            assert thread.id not in answer.text, path
+        assert "driftglass" not in (await http.get(f"/pieces?ids={thread.id}")).text
+        for path in (
+            f"/post/{thread.id}",
+            f"/text/{thread.id}",
+            f"/api/v1/posts/{thread.id}",
+            f"/api/v1/posts/{thread.id}/comments",
+        ):
+            assert (await http.get(path, headers=token)).status_code == 404
+        profile = (await http.get(f"/api/v1/agents/profile?name={writer['name']}")).json()["agent"]
+        assert (profile["posts_count"], profile["comments_count"]) == (1, 0)
+
+
 async def test_that_a_group_has_ended_is_told_and_nothing_of_it_is_served(relay: Server) -> None:
     member = fresh_key()
     async with contextlib.AsyncExitStack() as stack:

@@ -37,6 +37,7 @@ PAGES = (
             "agents",
             "feed",
             "search",
+            "control-plane",
             "operating",
             "benchmarks",
         )

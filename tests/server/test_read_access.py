@@ -306,6 +306,36 @@ async def test_who_is_removed_hears_of_it_before_what_named_the_group_is_closed(
     assert sorted(one[:2] for one in bob.pending()) == [["EVENT", name] for name in ("broad", "named", "two")]
 
 
+async def test_who_leaves_hears_nothing_more_and_hears_on_when_they_come_back(place: Place) -> None:
+    await place.write()
+    alice = await known(place.hub, ALICE)
+    await ask(alice, in_group())
+    place.leave()
+    await place.say("while they are away")
+    assert alice.pending() == []
+    place.log.put_member(ALICE.pubkey, PRIVATE)
+    await place.say("welcome back")
+    assert [one[2]["content"] for one in alice.pending()] == ["welcome back"]
+
+
+async def test_who_loses_what_they_may_read_again_and_again_gets_an_error(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await known(place.hub, ALICE)
+    query = place.log.query
+
+    async def changing(*given: Any, **more: Any) -> Any:
+        for standing in ("member", "left"):
+            place.log.put_member(ALICE.pubkey, PRIVATE, standing)
+            await place.write()
+        return await query(*given, **more)
+
+    monkeypatch.setattr(place.log, "query", changing)
+    [(kind, reason)] = await ask(alice, {"kinds": [9]})
+    assert kind == "CLOSED"
+    assert reason.startswith("error: ")
+
+
 async def test_a_group_that_becomes_private_is_closed_to_those_who_are_no_members(place: Place) -> None:
     alice, nobody = await known(place.hub, ALICE), Client(place.hub)
     place.log.put_member(ALICE.pubkey, OPEN)

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from handlers import table
+from relay.protocol.admission import Meaning
+from relay.protocol.chunks import Cutting
 from relay.protocol.relay import GroupRules
 from storage.sqlite import backend
 from storage.sqlite.writer import SqliteWriter
@@ -11,15 +13,23 @@ from tests.factories import keypair
 from tests.storage.groups.world import Own
 
 OPERATOR: Final = 4
-MEANING: Final = table.meaning(
-    "ws://relay.test", groups=GroupRules(operators=frozenset(keypair(key).pubkey for key in range(1, 5)))
-)
 
 
-def open_log(directory: Path) -> SqliteWriter:
+def meaning_of(searched: frozenset[int] = frozenset()) -> Meaning:
+    """What events mean where the first four keys may do everything."""
+    rules = GroupRules(operators=frozenset(keypair(key).pubkey for key in range(1, 5)))
+    return table.meaning("ws://relay.test", groups=rules, searched=searched)
+
+
+MEANING: Final = meaning_of()
+
+
+def open_log(directory: Path, cutting: Cutting | None = None) -> SqliteWriter:
     """A log with one operator."""
+    pubkey = keypair(OPERATOR).pubkey
+    meaning = MEANING if cutting is None else meaning_of(cutting.searched)
     writer = backend.open_writer(
-        directory, MEANING, synchronous="normal", cache_mib=1, operators=[keypair(OPERATOR).pubkey]
+        directory, meaning, synchronous="normal", cache_mib=1, operators=[pubkey], cutting=cutting
     )
     writer.hand_signer(Own())
     return writer

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
+from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
-from storage.commands import Sweep
+from storage.commands import Model, StoreVectors, Sweep
 from storage.sqlite import projections, rebuilding
 from tests.factories import keypair, make_event
 from tests.storage.feed_logs import rebuild, write
@@ -224,6 +225,23 @@ def test_two_orders_of_arrival_end_in_the_same_rows(pool: list[Event], data: st.
                 row.pop("identifier", None)  # given out in the order of arrival
             found.append(ordered(made))
     assert found[0] == found[1]
+
+
+def test_the_vectors_of_messages_are_a_table_of_the_plan(tmp_path: Path) -> None:
+    writer = open_log(tmp_path, Cutting(kinds=(9,)))
+    try:
+        said = make_event(2, 9, "The sandpiper runs along the shore.", [("h", "room")], NOW)
+        write(writer, FOUNDING, Door.CLIENT, NOW)
+        write(writer, [said, make_event(2, 9, "outside", [], NOW)], Door.IMPORT, NOW)
+        look = writer.connection.execute
+        (passage,) = look("SELECT id FROM passages WHERE kind_of = 'messages'").fetchone()
+        assert look("SELECT embedding_id FROM messages").fetchall() == [(None,)]
+        writer.execute(StoreVectors(Model("test", 1), [(b"\x00\x00\x80\x3f", passage)]), NOW)
+        found = look("SELECT message_id, content_embedding, thread_id, user_id, id FROM message_embeddings").fetchall()
+        assert found == [(said.id, b"\x00\x00\x80\x3f", "room", f"nostr:{said.pubkey}", passage)]
+        assert look("SELECT embedding_id FROM messages").fetchall() == [(passage,)]
+    finally:
+        writer.close()
 
 
 def test_the_operator_is_among_the_test_keys() -> None:

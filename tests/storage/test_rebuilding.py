@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -15,6 +16,7 @@ from handlers import table
 from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
+from relay.protocol.control_plane import subjects
 from relay.protocol.event import Event, wire
 from storage.base import StorageError
 from storage.commands import Rebuild
@@ -159,7 +161,7 @@ LOG = [
 ]
 
 
-def older(directory: Path, version: int) -> None:
+def older(directory: Path, version: int, log: Sequence[Event] = LOG) -> None:
     """A data directory as an older version left it: two identities, and a log whose rows are yet to be made."""
     directory.mkdir()
     connection = sqlite3.connect(directory / FILE, isolation_level=None)
@@ -168,7 +170,7 @@ def older(directory: Path, version: int) -> None:
             for statement in split(script):
                 connection.execute(statement)
     connection.execute("INSERT INTO meta (name, value) VALUES ('schema_version', ?)", (version,))
-    connection.execute("UPDATE meta SET value = ? WHERE name = 'last_seq'", (len(LOG),))
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'last_seq'", (len(log),))
     for n in (1, 2):
         values = (identity(n), f"name{n}", f"name{n}", NOW)
         connection.execute(
@@ -178,13 +180,19 @@ def older(directory: Path, version: int) -> None:
             "INSERT INTO identity_keys (pubkey, posting_identity_id, custody, created_at) VALUES (?, ?, 'own', ?)",
             (keypair(n).pubkey, values[0], NOW),
         )
-    for seq, event in enumerate(LOG, 1):
+    for seq, event in enumerate(log, 1):
         connection.execute(
             "INSERT INTO events (seq, id, pubkey, kind, created_at, door, received_at, wire) VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
             (seq, bytes.fromhex(event.id), bytes.fromhex(event.pubkey), event.kind, event.created_at, NOW, wire(event)),
         )
-        connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", entries.rows(event, None, seq))
+        known = [row for row in entries.rows(event, None, seq) if not is_later(event, row, version)]
+        connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", known)
     connection.close()
+
+
+def is_later(event: Event, row: entries.Row, version: int) -> bool:
+    """Whether earlier versions did not enter it: what events of the control plane are about."""
+    return version < 12 and row[0] in {entries.about(*one) for one in subjects.subjects(event)}
 
 
 @pytest.mark.parametrize("version", [6, 9])
@@ -198,6 +206,42 @@ def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Pa
     assert ordered(found) == ordered(feed(world(tmp_path / "data")))
     assert [len(rows) for rows in found.values()] == [1, 2, 1, 0, 0, 1]
     assert len(profiles(tmp_path / "data")) == 1
+
+
+def test_issues_and_repositories_of_an_older_data_directory_have_rows_and_numbers(tmp_path: Path) -> None:
+    repo = f"30617:{keypair(1).pubkey}:tides"
+    issues = [make_event(2, 1621, f"leak {n}", [("a", repo)], NOW - n) for n in range(3)]
+    states = [
+        make_event(1, 1631, "", [("e", issues[0].id, "", "root"), ("e", issues[1].id)]),
+        make_event(3, 1632, "", [("e", issues[2].id)]),
+        make_event(1, 1632, "", [("e", issues[0].id), ("h", "nowhere")], NOW + 1),
+    ]
+    announced = make_event(1, 30617, "", [("d", "tides"), ("web", "https://github.com/sea/tides")])
+    log = [
+        *(*issues, *states, announced, make_event(2, 1621, "of nothing")),
+        make_event(2, 1010, "edit", [("e", issues[0].id), ("h", "nowhere")]),
+        make_event(2, 9002, "", [("h", "nowhere")]),
+        make_event(1, 30078, "{}", [("d", "agent:pilot")]),
+    ]
+    older(tmp_path / "data", 10, log)
+    writer = backend.open_writer(tmp_path / "data", MEANING)
+    try:
+        look = writer.connection.execute
+        found = look("SELECT identifier, description, status_id FROM issues ORDER BY seq").fetchall()
+        assert found == [
+            ("TIDE-1", "leak 0", "resolved"),
+            ("TIDE-2", "leak 1", "resolved"),
+            ("TIDE-3", "leak 2", "open"),
+        ]
+        assert look("SELECT id, provider, owner FROM repos").fetchall() == [(repo, "github", "sea")]
+        assert look("SELECT value FROM numbers").fetchall() == [(3,)]
+        assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+        rows = [row for seq, event in enumerate(log, 1) for row in entries.rows(event, None, seq)]
+        assert sorted(look("SELECT key, kind, created_at, rank, seq FROM entries").fetchall()) == sorted(rows)
+        write(writer, [make_event(2, 1621, "one more", [("a", repo)])], Door.IMPORT)
+        assert look("SELECT identifier FROM issues WHERE description = 'one more'").fetchall() == [("TIDE-4",)]
+    finally:
+        writer.close()
 
 
 def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(tmp_path: Path) -> None:

@@ -12,20 +12,36 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, of_reject
 from relay.server.users import Caller, Request
 
+_MEMO: Final = "tidings.caller"  # in the request's scope: the user, once known
 
-async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
-    """The user whose credentials came with the request; counted against its rate. Raises HttpProblem 401, 403 or 429.
+
+async def identify(request: common.AnyRequest, hub: RunningRelay) -> Caller:
+    """The user whose credentials came with the request; counted against its rate, once. Raises HttpProblem 401, 403 or 429.
 
     Who proves a key counts by address: keys cost nothing, so that a fresh one for each request would be no rate at all.
     """
-    key = request.headers.get("x-api-key", "")
-    asked = await _request(request, hub, f"Bearer {key}" if key else "")
+    scope: Any = request.scope
+    if _MEMO in scope:
+        known: Caller = scope[_MEMO]
+        return known
+    asked = await asked_with(request, hub)
     try:
         caller = await hub.identities.users.identify(asked)
     except Reject as refusal:
         raise _refused(request, hub, refusal, "Bearer, Nostr") from None
     rates.spend(request, hub, f"address {asked.address}" if caller.by_key else f"user {caller.user_id}")
+    scope[_MEMO] = caller
     return caller
+
+
+async def asked_with(request: common.AnyRequest, hub: RunningRelay) -> Request:
+    """What the request says of who asks."""
+    key = request.headers.get("x-api-key", "")
+    return await _request(request, hub, f"Bearer {key}" if key else "")
+
+
+async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
+    return await identify(request, hub)
 
 
 async def proven_key(request: common.AnyRequest, hub: RunningRelay) -> str:

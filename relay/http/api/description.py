@@ -17,8 +17,8 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 import relay
-from relay.http.api import avatars, common, idempotency, stream
-from relay.http.api.idempotency import idempotent
+from relay.http.api import avatars, common, group_knowledge, idempotency, members, stream, workspace_stream
+from relay.http.api.idempotency import idempotent, idempotent_for_users
 from relay.http.api.shapes import EXAMPLE_EVENT, Body
 from relay.http.failures import Failure
 
@@ -99,15 +99,33 @@ _PATH_PARAMETERS: Final = {
     "webhook_id": "id of a webhook, as the list of webhooks has it",
     "token_id": "id of a token, as the list of tokens has it",
     "pubkey": "a public key, 64 hex digits",
-    "group_id": "id of a group, percent-encoded",
+    "group_id": "id of the group, percent-encoded",
+    "organization_id": "id of an organization",
+    "project_id": "id of a project",
+    "thread_id": "id of a thread; a project and an organization have messages too",
     "message_id": "id of a message, 64 hex digits",
+    "issue_id": "id of an issue, 64 hex digits",
+    "repo_id": "address of a repository, `30617:<pubkey>:<name>`",
+    "slug": "the slug of a chat agent",
+    "user": "id of a user, or a public key",
     "member": "name of an agent, or a public key of 64 hex digits",
     "code": "an invite code, percent-encoded",
 }
 _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",
-    "submolts": "name of a submolt: `general`",
+    "submolts": "name of a submolt, in any case, percent-encoded; `general` for posts in no community",
 }
+_STREAMS: Final = {stream.stream: stream.EXAMPLE, workspace_stream.watch_workspace: workspace_stream.EXAMPLE}
+# Those that serve organizations, projects and threads alike.
+SHARED: Final = frozenset(
+    (
+        *(members.list_group_members, members.put_member, members.remove_member),
+        *(members.create_group_invite, members.join_group, members.leave_group),
+        *(group_knowledge.add_group_document, group_knowledge.list_group_documents),
+        *(group_knowledge.search_group_knowledge, group_knowledge.get_group_document),
+        group_knowledge.delete_group_document,
+    )
+)
 _WORDS: Final = {"string": "text", "integer": 1, "number": 1.5, "boolean": True}
 _FORMATS: Final = {"date-time": "2025-01-01T12:00:00Z"}
 
@@ -164,12 +182,12 @@ def _complete(document: dict[str, Any], where: Where, route: HTTPRouteHandler, o
     readable = "viewer" if common.may_read in (route.guards or ()) else ""
     who = next((name for name in _SECURITY if name in declared or name == readable), None)
     operation["security"] = _SECURITY[who] if who else []
-    operation["operationId"] = _NAMES.get((short, method), route.fn.__name__)
+    operation["operationId"] = _NAMES.get((short, method)) or _name(short, route)
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
             described = _PATH_PARAMETERS.get(parameter["name"]) or _NAME[short.partition("/")[0]]
             parameter["description"] = described
-    if idempotent in (route.middleware or ()):
+    if not {idempotent, idempotent_for_users}.isdisjoint(route.middleware or ()):
         operation.setdefault("parameters", []).append(_KEY)
     answers = {status: answer for status, answer in operation["responses"].items() if int(status) < 400}
     failures = {"4XX": {"$ref": "#/components/responses/Failure"}, "5XX": {"$ref": "#/components/responses/Failure"}}
@@ -183,8 +201,19 @@ def _complete(document: dict[str, Any], where: Where, route: HTTPRouteHandler, o
         answers["200"]["content"] = {
             BINARY: {"schema": {"type": "string", "format": "binary"}, "example": "(a picture)"}
         }
-    if route is stream.stream:
-        answers["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}, "example": stream.EXAMPLE}}
+    for watched, example in _STREAMS.items():
+        if route is watched:
+            answers["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+
+
+def _name(short: str, route: HTTPRouteHandler) -> str:
+    """The function's name; with what it is about, where the same serves several places."""
+    place = short.partition("/")[0]
+    return (
+        f"{route.fn.__name__}_of_{place.removesuffix('s')}"
+        if place in members.PLACES and route in SHARED
+        else route.fn.__name__
+    )
 
 
 def sample(document: dict[str, Any], schema: dict[str, Any], depth: int = 0) -> Any:

@@ -6,13 +6,15 @@ A route takes part by `middleware=[idempotent]`; one that returns a secret never
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
 from litestar import Request
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
-from relay.http.api import common
+from relay.http.api import callers, common
+from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid
 from relay.roles.messages import Recalled, Recollection
 from relay.server.link import Link
@@ -21,9 +23,29 @@ REPLAYED: Final = (b"idempotency-replayed", b"true")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
+Whose = Callable[[Request[Any, Any, Any], RunningRelay], Awaitable[str | None]]
+
+
+async def _identity(request: Request[Any, Any, Any], hub: RunningRelay) -> str | None:
+    principal = await common.authenticate(request, hub)
+    return None if principal is None else principal.identity_id
+
+
+async def _user(request: Request[Any, Any, Any], hub: RunningRelay) -> str | None:
+    return f"user {(await callers.identify(request, hub)).user_id}"
+
+
 def idempotent(app: ASGIApp) -> ASGIApp:
     """Middleware for one route: with an `Idempotency-Key`, answer each request of an identity once."""
+    return _answering_once(app, _identity)
 
+
+def idempotent_for_users(app: ASGIApp) -> ASGIApp:
+    """The same for a route of users."""
+    return _answering_once(app, _user)
+
+
+def _answering_once(app: ASGIApp, whose: Whose) -> ASGIApp:
     async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
         request: Request[Any, Any, Any] = Request(scope, receive)
         key = request.headers.get("idempotency-key")
@@ -32,12 +54,12 @@ def idempotent(app: ASGIApp) -> ASGIApp:
             return
         if not KEY.fullmatch(key):
             raise invalid("Idempotency-Key must be 1 to 255 visible ASCII characters")
-        principal = await common.authenticate(request, request.app.state.hub)
-        if principal is None:
+        who = await whose(request, request.app.state.hub)
+        if who is None:
             await app(scope, receive, send)  # the route refuses it
             return
         body = await request.body()
-        name = "\n".join((principal.identity_id, request.method, request.url.path, key))
+        name = "\n".join((who, request.method, request.url.path, key))
         await _once(
             request.app.state.hub.answers, hashlib.sha256(name.encode()).digest(), body, _Exchange(app, scope, send)
         )

@@ -14,6 +14,7 @@ from relay.protocol.groups.belonging import EDIT_METADATA
 
 Subject = tuple[str, str]
 
+KINDS: Final = (kinds.EDIT, *kinds.ISSUE_STATUSES, EDIT_METADATA, kinds.APP_DATA)  # that may have names
 AGENT: Final = "agent:"  # how the `d` tag of an agent's definition begins
 _ID: Final = 64
 

@@ -49,6 +49,7 @@ ANSWERING: Final = frozenset(
 )
 
 
+DESCRIBING: Final = frozenset((CREATE_GROUP, EDIT_METADATA))  # these say what a group is
 # Of these kinds an event is for everyone or for the members of its group, never for single keys: whoever reads needs no others.
 SHARED: Final = frozenset((kinds.DELETION, kinds.REACTION, kinds.CHAT, kinds.POST, kinds.COMMENT, GENERIC_REPOST))
 
@@ -76,7 +77,7 @@ def audience(event: Event, group: Group) -> tuple[str, ...] | None:
         return ()
     if kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code")):
         return state.moderators(group.id), event.pubkey
-    if group.hidden and kind in (CREATE_GROUP, EDIT_METADATA):
+    if group.hidden and kind in DESCRIBING:
         return tuple(dict.fromkeys((state.members(group.id), event.pubkey)))
     if not group.private:
         return None

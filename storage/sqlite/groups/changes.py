@@ -55,7 +55,7 @@ class GroupChanges:
         self._changed = changed
         self._touched = touched
         self._tables = tables
-        self._last_seq = last_seq
+        self.last_seq = last_seq
         self.changed: dict[str, None] = {}  # groups of which something is to be told
         self.begun_to_move: dict[str, None] = {}
 
@@ -71,7 +71,7 @@ class GroupChanges:
 
     def put_group(self, group: Group) -> None:
         """The group is this from now on."""
-        before, began = self.known.get(group.id), self._last_seq()
+        before, began = self.known.get(group.id), self.last_seq()
         text = listed(sql("put_group"), ("values", len(COLUMNS) + 1))
         number = None if before is None else before.number
         cursor = self._connection.execute(text, (number, began, *columns_of(group)))
@@ -81,6 +81,9 @@ class GroupChanges:
             row = msgspec.structs.replace(before, group=group)
             if before.group.private != group.private or before.group.ended != group.ended:
                 row = self._begin_to_move(row, began)
+            elif before.group.hidden != group.hidden:
+                self.begun_to_move[group.id] = None
+                row = row if row.moving is None else self._begin_to_move(row, began)
         self.known.put(row)
         self.changed[group.id] = None
         self._changed("group", group.id)

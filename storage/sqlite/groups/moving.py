@@ -8,7 +8,7 @@ it is committed, however many events there are, and a change back begins again f
 import sqlite3
 from typing import Any, Final
 
-from relay.protocol.groups.belonging import ANSWERING
+from relay.protocol.groups.belonging import ANSWERING, DESCRIBING
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
 from storage.sqlite.source_lookups import numbered
@@ -16,6 +16,7 @@ from storage.sqlite.statements import listed
 from storage.sqlite.transaction import Transaction
 
 AT_ONCE: Final = 128  # events of a part
+MOST_AT_ONCE: Final = 256  # events that say what a group is, entered anew with the change itself
 _NEXT: Final = {"e": "E", "E": ""}
 
 
@@ -23,7 +24,10 @@ def begin(transaction: Transaction, connection: sqlite3.Connection) -> None:
     """Do the first part of what has just begun to move: for small groups that is all."""
     for group_id in transaction.groups.begun_to_move:
         row = transaction.known.get(group_id)
-        if row is not None and row.moving is not None:
+        assert row is not None
+        if row.moving is None:
+            row = _enter_descriptions(transaction, connection, row)
+        if row.moving is not None:
             _enter_next(transaction, connection, row, row.moving)
     transaction.groups.begun_to_move.clear()
 
@@ -36,6 +40,19 @@ def go_on(transaction: Transaction, connection: sqlite3.Connection) -> bool:
     row = transaction.known.get(some[0].id)
     assert row is not None
     return _enter_next(transaction, connection, row, some[0].upto) or len(some) > 1 or _any_answers(connection)
+
+
+def _enter_descriptions(transaction: Transaction, connection: sqlite3.Connection, row: GroupRow) -> GroupRow:
+    """A group was hidden or shown: enter anew what says what it is. Where that is more than a part, the group is moving."""
+    transaction.flush()
+    dimension = entries.tag("h", row.group.id)
+    keys = (entries.PUBLIC_PREFIX + dimension, entries.OPERATOR_PREFIX + dimension)
+    text = listed(sql("of_group_and_kinds"), ("kinds", len(DESCRIBING)))
+    found = connection.execute(text, (*keys, *sorted(DESCRIBING), row.number, MOST_AT_ONCE + 1)).fetchall()
+    if len(found) > MOST_AT_ONCE:
+        return transaction.groups.set_moving(row, transaction.groups.last_seq())
+    transaction.group_events.readdress(list(numbered(connection, sorted(seq for (seq,) in found))), row)
+    return row
 
 
 def _enter_next(transaction: Transaction, connection: sqlite3.Connection, row: GroupRow, upto: int) -> bool:

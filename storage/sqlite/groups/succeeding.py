@@ -1,9 +1,13 @@
-"""A key asks to vanish: what the relay says in its place in groups, before its events go (relay.protocol.groups.succession)."""
+"""Moderation events leave the log, with a key that vanishes or by the operator: what the relay says in their place, so that the log
+still makes the groups what they are (relay.protocol.groups.succession).
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from relay.protocol.event import Draft, Event
+import msgspec
+
+from relay.protocol.event import Draft, Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.groups import succession
 from storage.groups import GroupLookups
@@ -31,6 +35,25 @@ def succeed(
         for change in decided.changes:
             transaction.act_on_group(change)
         say(transaction, decided.emits, now)
+
+
+def stand_in(transaction: Transaction, removed: Iterable[Event], now: int) -> None:
+    """Say what holds of what these events changed, which the operator removed; their authors stay where they are."""
+    by_group: dict[str, list[Event]] = {}
+    for event in removed:
+        if event.kind in succession.KINDS and transaction.known.any:
+            by_group.setdefault(first_value(event, "h") or "", []).append(event)
+    for group_id, some in by_group.items():
+        cause = msgspec.structs.replace(some[-1], pubkey=transaction.facts.relay)
+        facts = transaction.gather(
+            lambda facts, group_id=group_id, some=some, cause=cause: succession.needs(
+                cause.pubkey, group_id, some, facts
+            )  # type: ignore[misc]
+        )
+        decided = succession.succeed(cause, group_id, some, (), facts, now=now)
+        for change in decided.changes:
+            transaction.act_on_group(change)
+        transaction.drafts.extend(decided.emits)
 
 
 def _moderation_of(connection: sqlite3.Connection, transaction: Transaction, event: Event) -> dict[str, list[Event]]:

@@ -9,6 +9,7 @@ from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
 from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, StoredToken, User
 from storage.identities.webhooks import LiveWebhook, Webhook
+from storage.sqlite.control_plane import SqlitePlaneLookups
 from storage.sqlite.groups.reads import SqliteGroupLookups
 from storage.sqlite.statements import SIZES, listed, named, padded
 
@@ -232,6 +233,7 @@ class SqliteLookups(
     SqliteSecretLookups,
     SqliteWebhookLookups,
     SqliteGroupLookups,
+    SqlitePlaneLookups,
 ):
     """storage.identities.types.Lookups over one connection."""
 

@@ -195,7 +195,10 @@ SELECT
     coalesce(t.organization_id, p.organization_id, o.id) AS organization_id, coalesce(t.project_id, p.id) AS project_id,
     m.id, m.role, m.content, m.created_at, m.tool_invocations, m.parts_json, m.annotations_json, m.finish_reason,
     m.prompt_tokens, m.completion_tokens, m.cost,
-    (SELECT q.id FROM passages AS q WHERE q.seq = m.seq AND q.chunk = 0) AS embedding_id,
+    (
+        SELECT q.id FROM passages AS q JOIN spaces AS s ON s.state = 'serving'
+        JOIN vectors AS v ON v.key = s.slot * 1099511627776 + q.id WHERE q.seq = m.seq AND q.chunk = 0
+    ) AS embedding_id,
     m.seq, m.pubkey, m.group_id, m.expires_at
 FROM message_rows AS m
 LEFT JOIN threads AS t ON t.chat_id = m.group_id
@@ -225,14 +228,6 @@ JOIN spaces AS s ON s.state = 'serving'
 JOIN vectors AS v ON v.key = s.slot * 1099511627776 + q.id
 JOIN messages AS m ON m.seq = q.seq
 WHERE q.kind_of = 'messages';
-
--- What states of issues (1630 to 1633, NIP-34) are about, for those that came before.
-INSERT OR IGNORE INTO entries (key, kind, created_at, rank, seq)
-SELECT DISTINCT X'42' || substr(e.key, 4) || v.pubkey, e.kind, e.created_at, e.rank, e.seq
-FROM entries AS e JOIN events AS v ON v.seq = e.seq
-WHERE e.key >= X'546523' AND e.key < X'546524' AND e.kind BETWEEN 1630 AND 1633 AND e.seq NOT IN (
-    SELECT h.seq FROM entries AS h WHERE h.key >= X'546823' AND h.key < X'54687F' AND h.kind BETWEEN 1630 AND 1633
-);
 
 -- The tables that may have rows already are made at the next start.
 INSERT INTO meta (name, value) VALUES ('rebuild', '["repos","issue_rows"]') ON CONFLICT DO UPDATE SET value = iif(

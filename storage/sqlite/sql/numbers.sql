@@ -9,6 +9,8 @@ INSERT INTO numbers (name, value) VALUES (?, 1) ON CONFLICT DO UPDATE SET value 
 -- name: call
 INSERT INTO issue_identifiers (id, identifier) VALUES (?, ?)
 
--- name: issues_after
-SELECT v.seq, v.wire FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
-WHERE e.key = ? AND e.kind = ? AND e.seq > ? ORDER BY v.seq LIMIT ?
+-- name: enter
+INSERT OR IGNORE INTO entries (key, kind, created_at, rank, seq) VALUES {rows}
+
+-- name: seqs_of_kind
+SELECT seq FROM entries WHERE key = ? AND kind = ? ORDER BY seq

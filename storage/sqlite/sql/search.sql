@@ -167,7 +167,7 @@ AND p.audience IS NULL
 AND NOT EXISTS (
     SELECT 1 FROM groups AS g INDEXED BY groups_moving CROSS JOIN events AS v INDEXED BY events_by_group
     WHERE g.moving IS NOT NULL AND v.group_number = g.number AND v.seq = p.seq AND v.seq <= g.moving
-        AND (g.ended OR (g.private AND g.id NOT IN (SELECT value FROM json_each(?))))
+        AND (g.ended OR ((g.private OR g.hidden) AND g.id NOT IN (SELECT value FROM json_each(?))))
 )
 
 -- name: readable

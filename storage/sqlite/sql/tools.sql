@@ -23,7 +23,7 @@ SELECT kind, count(*) AS n FROM entries WHERE key IN (x'4b', x'4f4b') GROUP BY k
 PRAGMA integrity_check(20)
 
 -- name: page
-SELECT seq, id, pubkey, kind, created_at, expires_at, audience, wire FROM events WHERE seq > ? ORDER BY seq LIMIT ?
+SELECT seq, id, pubkey, kind, created_at, expires_at, audience, group_number, wire FROM events WHERE seq > ? ORDER BY seq LIMIT ?
 
 -- name: present
 SELECT count(*) FROM entries

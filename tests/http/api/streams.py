@@ -61,7 +61,9 @@ class Frames:
 
 
 @asynccontextmanager
-async def streaming(application: ASGIApp, query: str = "", **headers: str) -> AsyncIterator[Frames]:
+async def streaming(
+    application: ASGIApp, query: str = "", path: str = "/stream", **headers: str
+) -> AsyncIterator[Frames]:
     """A stream that is read until the block ends."""
     frames, gone = Frames(), asyncio.Event()
     scope: Any = {
@@ -70,8 +72,8 @@ async def streaming(application: ASGIApp, query: str = "", **headers: str) -> As
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",
-        "path": f"{BASE}/stream",
-        "raw_path": f"{BASE}/stream".encode(),
+        "path": BASE + path,
+        "raw_path": (BASE + path).encode(),
         "root_path": "",
         "query_string": query.encode(),
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],

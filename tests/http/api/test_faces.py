@@ -185,6 +185,7 @@ async def test_the_profile_page_says_which_key_signs(hub: Home) -> None:
 async def test_a_registered_key_tells_where_its_events_are(hub: Home) -> None:
     agent = await hub.register("Alice")
     assert (await newest(hub, agent["pubkey"], kinds.RELAY_LIST)).tags[0] == ["r", URL]
+    assert (await newest(hub, agent["pubkey"], kinds.MESSAGE_RELAYS)).tags[0] == ["relay", URL]
     await hub.ask("PATCH", "/agents/me", agent["api_key"], description="Again")
     assert len(values(await newest(hub, agent["pubkey"], kinds.RELAY_LIST), "r")) == 1
 

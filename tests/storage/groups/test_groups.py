@@ -2,6 +2,7 @@
 
 import pytest
 
+from handlers.rows import PROJECTIONS
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Door
@@ -11,8 +12,9 @@ from relay.protocol.groups import announce, belonging
 from relay.protocol.groups.fold import hash_of
 from relay.protocol.groups.state import Invite, Member
 from storage.base import Logged, Status
-from storage.commands import ContinueGroups
+from storage.commands import ContinueGroups, RemoveMatching
 from storage.groups import Membership
+from storage.sqlite import rebuilding
 from storage.sqlite.groups import announcing, moving
 from tests.factories import keypair
 from tests.storage.groups.world import ALICE, BOB, CAROL, NOW, OWN, World
@@ -314,6 +316,29 @@ async def test_of_an_ended_group_nothing_is_served_but_its_end(world: World, mon
     assert world.writer.tables.memberships([ALICE, BOB]) == []
 
 
+async def test_what_a_hidden_group_is_is_told_to_members_alone_from_that_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for most in (100, 1):
+        monkeypatch.setattr(moving, "MOST_AT_ONCE", most)
+        name = f"room{most}"
+        begun = world.begin(group=name)
+        world.put(2, group=name)
+        edits = [world.edit(["name", f"{n}"], group=name) for n in range(3)]
+        said = {event.id for event in [begun, *edits]}
+        message = world.say(1, CHAT, group=name)
+        assert said <= await world.ids(3)
+        said.add(world.edit(["hidden"], group=name).id)
+        assert not said & await world.ids(3)
+        assert said <= await world.ids(2)
+        while world.writer.unfinished:
+            world.writer.execute(ContinueGroups(), world.now)
+        assert message.id in await world.ids(3)
+        assert not said & await world.ids(3)
+        said.add(world.edit(group=name).id)
+        assert said <= await world.ids(3)
+
+
 # what the relay tells
 
 
@@ -403,6 +428,19 @@ async def test_what_the_relay_says_in_a_group_is_its_groups(world: World) -> Non
 
 
 # vanishing
+
+
+async def test_what_moderation_that_the_operator_removes_did_holds(world: World) -> None:
+    world.begin()
+    world.put(2, roles=["admin"])
+    world.edit(["name", "Bobs"], by=2)
+    world.put(3, by=2)
+    world.now += 1
+    assert world.writer.execute(RemoveMatching(Filter(authors=frozenset([BOB])), 100), world.now) == 2
+    assert await world.ids(1, wanted=Filter(authors=frozenset([BOB]))) == set()
+    assert list(rebuilding.problems(world.writer.connection, PROJECTIONS)) == []
+    assert world.group().name == "Bobs"
+    assert {pubkey for pubkey, _ in world.writer.tables.members_of("room")} == {ALICE, BOB, CAROL}
 
 
 async def test_what_a_key_did_in_groups_holds_after_it_vanished(world: World) -> None:

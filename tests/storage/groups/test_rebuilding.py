@@ -80,6 +80,24 @@ async def test_damage_is_found_and_mended(world: World, damage: str) -> None:
     await again.close()
 
 
+async def test_a_check_finds_events_that_stand_in_the_wrong_group_or_are_for_others(world: World) -> None:
+    history(world)
+    assert world.store is not None
+
+    async def found() -> set[str]:
+        assert world.store is not None
+        return {one.message.split(": ")[-1] for one in [one async for one in world.store.check(PROJECTIONS, False)]}
+
+    assert await found() == set()
+    message = world.say(1, 9)
+    seq = world.writer.last_seq()
+    world.writer.connection.execute("UPDATE events SET group_number = 2 WHERE seq = ?", (seq,))
+    assert "it is not of the group it stands in" in await found()
+    world.writer.connection.execute("UPDATE events SET group_number = 1, audience = NULL WHERE seq = ?", (seq,))
+    assert "it is not entered for those who may read it in its group" in await found()
+    assert message.id in await world.ids(1)
+
+
 async def test_events_go_on_while_groups_are_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storage.sqlite.groups.folding.AT_ONCE", 2)
     history(world)

@@ -1,0 +1,214 @@
+"""What the routes of the control plane share: signing as the user that asks, who may read a group, and pages.
+
+Every change is a signed event; whether it may be made is decided where all events are. Here is only looked at who reads what.
+"""
+
+import base64
+import binascii
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from litestar.params import QueryParameter
+from msgspec import Meta
+
+from relay.errors import Reject
+from relay.http.api import common, publishing
+from relay.http.hub import RunningRelay
+from relay.http.problems import HttpProblem, invalid, not_found, of_reject
+from relay.protocol import kinds
+from relay.protocol.event import Draft, Event, address_of, parse
+from relay.protocol.filter import Filter
+from relay.protocol.groups import metadata
+from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_EVENT, EDIT_METADATA
+from relay.protocol.groups.state import Group, GroupType, Member, members
+from relay.server.users import Caller
+from storage.control_plane import Place
+from storage.identities.types import Lookups
+
+ID_BYTES: Final = 16  # of a group that is made here
+Archived = Annotated[bool | None, QueryParameter(description="only archived ones, or only others")]
+OfGroup = Annotated[str | None, QueryParameter(description="only of this one, by its id", max_length=128)]
+GroupId = Annotated[str, Meta(description="id of the group behind it", examples=["6f1d3c5b7a9e0f2d4c6b8a0e1f3d5c7b"])]
+UserId = Annotated[
+    str,
+    Meta(
+        description="id of a user, or `nostr:` and a key that is no user's",
+        examples=["0b6d2c4f9c1e4a7f8d3b5a6c7e8f9012"],
+    ),
+]
+
+_place: Final = msgspec.json.Decoder(tuple[int | str, int | str])
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class GroupAccess(msgspec.Struct, frozen=True):
+    """A group that the user may read, and how they stand to it; `key` is their key, "" before there is one."""
+
+    group: Group
+    member: Member | None
+    key: str
+
+    @property
+    def readers(self) -> frozenset[str]:
+        """Under which names they read what the group holds."""
+        own = {self.key} if self.key else set()
+        return frozenset(own | ({members(self.group.id)} if self.member is not None else set()))
+
+
+async def look(hub: RunningRelay, caller: Caller, work: Callable[[Lookups, str], T]) -> T:
+    """What `work` finds for the user's key, which is "" before there is one."""
+    key = await hub.identities.workspaces.key(caller)
+    return await hub.identities.workspaces.look(lambda tables: work(tables, key))
+
+
+async def access(
+    hub: RunningRelay, caller: Caller, group_id: str, what: str, of_type: GroupType | None = None
+) -> GroupAccess:
+    """The group, if the user may read it. Raises HttpProblem: 404 where there is none (or it is hidden), 403 for others."""
+
+    def find(tables: Lookups, key: str) -> GroupAccess | None:
+        group = tables.group(group_id)
+        if group is None or group.ended or of_type not in (None, group.type):
+            return None
+        member = tables.member(key, group_id) if key else None
+        return GroupAccess(group, member if member is not None and member.is_member else None, key)
+
+    found = await look(hub, caller, find)
+    if found is None or (found.group.hidden and found.member is None):
+        raise not_found(what)
+    if found.group.private and found.member is None:
+        raise HttpProblem(
+            403,
+            "restricted",
+            f"only members read this {what}",
+            "Ask one of its admins to add you, or for an invite code.",
+        )
+    return found
+
+
+async def act(
+    hub: RunningRelay,
+    caller: Caller,
+    kind: int,
+    tags: Sequence[Sequence[str]],
+    content: str = "",
+    *,
+    at: int | None = None,
+) -> Event:
+    """Sign as the user and publish. Raises HttpProblem for whatever refuses the event."""
+    draft = Draft(kind, [list(tag) for tag in tags], content, common.now() if at is None else at)
+    try:
+        event = await hub.identities.workspaces.sign(caller, draft)
+    except Reject as refusal:
+        raise of_reject(refusal) from None
+    await publishing.publish(hub, event, trusted=True, token=caller.token)
+    return event
+
+
+async def remove(hub: RunningRelay, caller: Caller, there: GroupAccess, event: Event) -> Event:
+    """Delete an event of a group: one's own (5), or anybody's where the role allows that (9005)."""
+    mine = event.pubkey == there.key
+    tags = [["h", there.group.id], ["e", event.id]]
+    if mine:
+        address = address_of(event)
+        tags += [["k", str(event.kind)], *([["a", address]] if address is not None else [])]
+    at = max(common.now(), event.created_at) if mine else None
+    return await act(hub, caller, kinds.DELETION if mine else DELETE_EVENT, tags, "", at=at)
+
+
+async def begin(
+    hub: RunningRelay, caller: Caller, of_type: GroupType, tags: Sequence[Sequence[str]], *, public: bool
+) -> Event:
+    """Begin a group of a fresh id with these fields: for its members alone, unless it is public."""
+    group_id = secrets.token_hex(ID_BYTES)
+    flags = metadata.ANTONYMS if public else metadata.ANTONYMS.values()
+    fields = [["h", group_id], ["type", of_type], *tags, *([flag] for flag in flags)]
+    return await act(hub, caller, CREATE_GROUP, fields)
+
+
+async def edit(
+    hub: RunningRelay, caller: Caller, group: Group, fields: dict[str, str | None], public: bool | None = None
+) -> Event:
+    """Say all fields of a group anew (9002), these changed; None leaves one as it is."""
+    changed = {name: value for name, value in fields.items() if value is not None}
+    if public is not None:
+        changed |= dict.fromkeys(metadata.ANTONYMS.values(), not public)  # type: ignore[arg-type]
+    after = msgspec.structs.replace(group, **changed)
+    return await act(hub, caller, EDIT_METADATA, [["h", group.id], *metadata.write(after)])
+
+
+async def record(hub: RunningRelay, there: GroupAccess) -> Event | None:
+    """The newest record of a group."""
+    group_id, now = there.group.id, common.now()
+    tags = {"d": frozenset([group_id]), "h": frozenset([group_id])}
+    wanted = Filter(kinds=frozenset([kinds.APP_DATA]), tags=tags, limit=1)
+    found = await hub.reader.query([wanted], there.readers, now)
+    wires = [*found.wires, *await hub.reader.fetch(found.rest, now, there.readers)]
+    return parse(wires[0]) if wires else None
+
+
+async def write_record(
+    hub: RunningRelay,
+    caller: Caller,
+    there: GroupAccess,
+    fields: dict[str, object],
+    links: Callable[[list[list[str]]], list[list[str]]] = lambda tags: tags,
+) -> Event:
+    """Write a group's record anew: these fields changed, None taking one out, and its links as `links` says."""
+
+    async def once() -> Event:
+        present = await record(hub, there)
+        held = {} if present is None else _object(present.content)
+        merged = {**held, **fields}
+        content = msgspec.json.encode({name: value for name, value in merged.items() if value is not None}).decode()
+        tags = [tag for tag in present.tags if tag[0] in ("a", "e")] if present is not None else []
+        group_id = there.group.id
+        at = common.now() if present is None else max(common.now(), present.created_at + 1)
+        return await act(hub, caller, kinds.APP_DATA, [["d", group_id], ["h", group_id], *links(tags)], content, at=at)
+
+    return await publishing.change(f"record {there.group.id}", once)
+
+
+def _object(content: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(content, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+
+
+def given(body: msgspec.Struct, *names: str) -> dict[str, object]:
+    """Those of these fields that a request gives; null is among them."""
+    values = {name: getattr(body, name) for name in names}
+    return {name: value for name, value in values.items() if value is not msgspec.UNSET}
+
+
+# pages
+
+
+def place(cursor: str) -> Place | None:
+    """Where a page goes on. Raises HttpProblem 400."""
+    if not cursor:
+        return None
+    try:
+        return _place.decode(base64.urlsafe_b64decode(cursor.encode()))
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise invalid("this cursor is none of this list; begin again without one") from None
+
+
+def page(rows: Sequence[R], most: int, where: Callable[[R], Place]) -> tuple[Sequence[R], str | None]:
+    """The rows of a page, of which one more was looked up, and where the next one begins."""
+    if len(rows) <= most:
+        return rows, None
+    return rows[:most], base64.urlsafe_b64encode(msgspec.json.encode(where(rows[most - 1]))).decode()
+
+
+def role_of(roles: str | None) -> str | None:
+    """`owner`, `admin`, `moderator` or `member`, None for who is in no such group; `roles` as rows have them."""
+    if roles is None:
+        return None
+    held = msgspec.json.decode(roles, type=list[str])
+    return next((role for role in ("owner", "admin", "moderator") if role in held), "member")

@@ -1,0 +1,196 @@
+"""`GET /api/v1/workspace/stream`: what happens in one's groups, as server-sent events.
+
+Rule: what may be read is looked up again whenever a membership has changed, and before anything is sent that came after; so
+joining opens a stream that is open, and leaving shuts it for what is not sent yet. Nothing is sent again: who comes back reads
+the lists.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import msgspec
+from litestar import get
+from litestar.response import Stream
+
+from relay.errors import Reject
+from relay.http.api import callers, common
+from relay.http.api.callers import GivenCaller
+from relay.http.api.stream import RETRY
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import too_fast
+from relay.protocol import kinds
+from relay.protocol.event import Event, first_value, values
+from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
+from relay.server.follow import Applied, LiveEvent
+from relay.server.users import Caller, Request
+from storage.base import PUBLIC, Readers, StorageError
+
+MAX_STREAMS: Final = 10_000
+MAX_HELD: Final = 1_000  # events waiting for one stream, as is the next
+MAX_HELD_BYTES: Final = 4 * 1024 * 1024
+TICK: Final = 1.0  # seconds between looks at whether the relay is draining
+HEARTBEAT: Final = 15  # ticks between frames that keep proxies awake
+NAMES: Final = {kinds.CHAT: "message", kinds.ISSUE: "issue", PUT_USER: "member", REMOVE_USER: "member"}
+OTHER: Final = "event"
+EXAMPLE: Final = 'event: message\ndata: {"group_id":"6f1d…","event":{"id":"63f3…","kind":9, …}}\n\n'
+
+log = logging.getLogger("tidings.workspace")
+
+
+class InGroup(msgspec.Struct, frozen=True):
+    """What a frame says: an event of a group."""
+
+    group_id: str
+    event: Event
+
+
+class GroupStream:
+    """One open stream of the user whose key this is. What waits is looked through when it is taken."""
+
+    __slots__ = ("_bytes", "_held", "_wake", "is_over", "is_stale", "key", "readers")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.readers: Readers = PUBLIC
+        self.is_stale = True  # whether what may be read is to be looked up
+        self.is_over = False
+        self._held: deque[tuple[str, LiveEvent]] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+
+    def offer(self, group_id: str, live: LiveEvent) -> None:
+        """An event of a group was committed; one too many ends the stream."""
+        if not (self.is_stale or self.takes(group_id, live)):
+            return
+        self._held.append((group_id, live))
+        self._bytes += len(live.wire)
+        self.is_over = self.is_over or len(self._held) > MAX_HELD or self._bytes > MAX_HELD_BYTES
+        self._wake.set()
+
+    def end(self) -> None:
+        """Nothing more is sent."""
+        self.is_over = True
+        self._wake.set()
+
+    def takes(self, group_id: str, live: LiveEvent) -> bool:
+        """Whether it is of a group that the user is in, or about the user's own membership, and theirs to read."""
+        if live.audience is not None:
+            return not self.readers.isdisjoint(live.audience)
+        is_own = live.event.kind in (PUT_USER, REMOVE_USER) and self.key in values(live.event, "p")
+        return is_own or f"g:{group_id}" in self.readers
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether something came within this time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
+
+    def take(self) -> list[tuple[str, LiveEvent]]:
+        """What waits, as far as it may be sent."""
+        held = [one for one in self._held if self.takes(*one)]
+        self._held.clear()
+        self._bytes = 0
+        return held
+
+
+class GroupStreams:
+    """All open streams of one front. Made and used on its loop."""
+
+    def __init__(self, hub: RunningRelay) -> None:
+        self._streams: set[GroupStream] = set()
+        hub.follow(self._applied)
+
+    def enter(self, stream: GroupStream) -> None:
+        """From now on the stream is told."""
+        self._streams.add(stream)
+
+    def leave(self, stream: GroupStream) -> None:
+        """Not any more."""
+        self._streams.discard(stream)
+
+    def _applied(self, applied: Applied) -> None:
+        if not self._streams:
+            return
+        changed = {key[:64] for kind, key in applied.changes if kind == "member"}
+        anything = applied.anew or any(kind == "group" for kind, _ in applied.changes)
+        for stream in self._streams:
+            if anything or stream.key in changed or not stream.key:
+                stream.is_stale = True
+        for live in applied.events:
+            group_id = first_value(live.event, "h") if live.seq else None
+            if group_id is not None:
+                for stream in self._streams:
+                    stream.offer(group_id, live)
+
+
+@get(
+    f"{common.BASE}/workspace/stream",
+    tags=["workspace"],
+    summary="Watch your groups live",
+    media_type="text/event-stream",
+)
+async def watch_workspace(request: common.AnyRequest, caller: GivenCaller, hub: GivenHub) -> Stream:
+    """Server-sent events `message`, `issue`, `member` and, for all else in the organizations, projects, threads and other groups
+    that you are in, `event`; each holds the signed event.
+
+    The stream begins with now, and tells of groups that you join from then on. A client that comes back reads the lists.
+    """
+    streams: GroupStreams = request.app.state.group_streams
+    address, most = common.client_address(request, hub), hub.config.rates.connections_per_address
+    full = hub.streams.full(address, most, MAX_STREAMS)
+    if full is not None:
+        raise too_fast(full, 10)
+    stream = GroupStream(await hub.identities.workspaces.key(caller))
+    asked = await callers.asked_with(request, hub)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return Stream(_frames(hub, streams, stream, caller, asked), headers=headers, media_type="text/event-stream")
+
+
+async def _frames(
+    hub: RunningRelay, streams: GroupStreams, stream: GroupStream, caller: Caller, asked: Request
+) -> AsyncGenerator[bytes, None]:
+    address, most = asked.address, hub.config.rates.connections_per_address
+    if hub.streams.enter(address, most, MAX_STREAMS) is not None:
+        return
+    streams.enter(stream)
+    try:
+        await _look_up(hub, stream, caller)
+        yield RETRY
+        ticks = 0
+        while not stream.is_over and hub.health().status != "draining":
+            came = await stream.wait(TICK)
+            ticks += 1
+            if not came and ticks % HEARTBEAT:
+                continue
+            if asked.authorization.lower().startswith("bearer"):
+                await hub.identities.users.identify(asked)  # the token may have ended meanwhile
+            await _look_up(hub, stream, caller)
+            yield b"".join(_frame(*one) for one in stream.take()) or b": \n\n"
+    except Reject:
+        return
+    except StorageError as error:  # the head of the answer is sent: its reader comes again
+        log.warning("a stream of groups ends: %s", error)
+    finally:
+        streams.leave(stream)
+        hub.streams.leave(address)
+
+
+async def _look_up(hub: RunningRelay, stream: GroupStream, caller: Caller) -> None:
+    """See that `readers` are those of a moment after the last change of a membership that was told."""
+    while stream.is_stale:
+        stream.is_stale = False
+        if not stream.key:
+            stream.key = await hub.identities.workspaces.key(caller)
+        stream.readers = await hub.identities.workspaces.readers(stream.key)
+
+
+def _frame(group_id: str, live: LiveEvent) -> bytes:
+    name = NAMES.get(live.event.kind, OTHER)
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(InGroup(group_id, live.event)))

@@ -1,0 +1,92 @@
+"""Following people to the relays they write to (NIP-65)."""
+
+from pathlib import Path
+
+import pytest
+
+from keys import encoding
+from keys.encoding import AddressPointer
+from relay.config import ConfigError, Federation
+from relay.federation.follow import MOST_OF_ONE, choose, followed, write_relays
+from relay.loading import load
+from relay.protocol.event import Event
+from tests.e2e.harness import fresh_key, now, serving
+from tests.factories import NOW, Keypair, keypair, make_event
+from tests.federation.fake_peer import FakePeer
+from tests.federation.test_peers import settings, until
+from tests.federation.test_sync import ids, notes, store
+from tests.server.fakes import MemoryLog
+
+HERE = "wss://here.example"
+
+
+def relay_list(key: Keypair | int, *urls: str, created_at: int = NOW) -> Event:
+    return make_event(key, 10002, tags=[["r", url] for url in urls], created_at=created_at)
+
+
+def npub(key: Keypair) -> str:
+    return encoding.encode("npub", key.pubkey)
+
+
+def log_of(*events: Event) -> MemoryLog:
+    log = MemoryLog()
+    log.rows = [(seq, event, None) for seq, event in enumerate(events, 1)]
+    return log
+
+
+def test_a_relay_is_written_to_unless_it_is_only_read() -> None:
+    event = make_event(
+        1,
+        10002,
+        tags=[["r", "wss://a.example/"], ["r", "wss://b.example", "write"], ["r", "wss://c.example", "read"], ["r"]]
+        + [["r", "http://no.example"], ["r", "wss://a.example"]]
+        + [["r", f"wss://{n}.example"] for n in range(9)],
+    )
+    found = write_relays(event)
+    assert found[:2] == ["wss://a.example", "wss://b.example"]
+    assert len(found) == MOST_OF_ONE
+
+
+def test_the_relays_that_reach_most_people_are_joined_first() -> None:
+    named = {"a": ["big", "one"], "b": ["big"], "c": ["big", "two"], "d": ["one"], "e": ["far"]}
+    chosen = choose(named, 3)
+    assert list(chosen) == ["big", "one", "far"]
+    assert chosen["one"] == ["a", "d"]
+
+
+async def test_whose_lists_are_here_are_followed_to_their_relays() -> None:
+    ann, ben = keypair(1), keypair(2)
+    people = make_event(3, 30000, tags=[["d", "friends"], ["p", ben.pubkey]])
+    address = encoding.encode_pointer(AddressPointer(30000, keypair(3).pubkey, "friends"))
+    log = log_of(people, relay_list(1, "wss://a.example", HERE), relay_list(2, "wss://a.example", "wss://b.example"))
+    federation = Federation(follow=[npub(ann), f"list:{address}"], lookup=["wss://lists.example"])
+    joined = await followed(federation, log, HERE)  # type: ignore[arg-type]
+    assert set(joined) == {"wss://a.example", "wss://b.example", "wss://lists.example"}
+    assert joined["wss://a.example"].filters == [{"authors": sorted([ann.pubkey, ben.pubkey])}]
+    assert joined["wss://b.example"].filters == [{"authors": [ben.pubkey]}]
+    assert joined["wss://lists.example"].filters == [{"kinds": [10002], "authors": sorted([ann.pubkey, ben.pubkey])}]
+    assert {one.direction for one in joined.values()} == {"down"}
+    assert await followed(Federation(), log, HERE) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("one", ["npub1xyz", "list:naddr1xyz", "everybody", "nsec1abc"])
+def test_whom_nobody_can_follow_stops_the_start(one: str) -> None:
+    with pytest.raises(ConfigError, match=r"federation\.follow"):
+        load(None, {}, {"federation.follow": one})
+
+
+async def test_what_somebody_writes_elsewhere_comes_here(tmp_path: Path) -> None:
+    ann, stranger = fresh_key(), fresh_key()
+    theirs = notes(ann, 20)
+    async with FakePeer([*theirs, *notes(stranger, 20)]).serving() as elsewhere:
+        listed = relay_list(ann, elsewhere.url, created_at=now())
+        async with FakePeer([listed]).serving() as lookup:
+            more = f'[federation]\nfollow = ["{npub(ann)}"]\nlookup = ["{lookup.url}"]\nfollow_private = true\n'
+            with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", more=more)) as here:
+
+                async def arrived() -> bool:
+                    return await ids(here, 1) == {event.id for event in theirs}
+
+                await until(arrived)
+                await store(here, make_event(stranger, content="here", created_at=now()))
+                assert len(await ids(here, 1)) == 21

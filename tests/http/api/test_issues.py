@@ -1,0 +1,146 @@
+"""Issues over HTTP: numbered, listed, changed and moved."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.factories import keypair, make_event
+from tests.http.api.conftest import Api
+from tests.http.api.homes import Home
+from tests.http.api.workers import add, project, thread, user
+
+
+@pytest.fixture
+async def ann(relay: Home) -> Api:
+    return await user(relay, 11)
+
+
+@pytest.fixture
+async def ben(relay: Home) -> Api:
+    return await user(relay, 12)
+
+
+async def write(api: Api, group: str, title: str = "It leaks", **fields: Any) -> Any:
+    return (await api.told("POST", "issues", {"project_id": group, "title": title, **fields}, 201))["issue"]
+
+
+async def test_issues_are_numbered_in_their_project_and_numbers_are_never_given_again(ann: Api) -> None:
+    tides, sand = await project(ann), await project(ann, name="Sand", issue_prefix="SEA")
+    names = [(await write(ann, group))["identifier"] for group in (tides, sand, tides)]
+    assert names == ["TIDE-1", "SEA-1", "TIDE-2"]
+    last = (await ann.get(f"issues?project_id={tides}"))["issues"][-1]
+    await ann.told("DELETE", f"issues/{last['id']}")
+    assert (await write(ann, tides))["identifier"] == "TIDE-3"
+    await ann.told("PATCH", f"projects/{tides}", {"issue_prefix": "WAVE"})
+    assert (await write(ann, tides))["identifier"] == "WAVE-4"
+    kept = {one["identifier"] for one in (await ann.get(f"issues?project_id={tides}"))["issues"]}
+    assert kept == {"TIDE-1", "TIDE-2", "TIDE-3", "WAVE-4"} - {last["identifier"]}
+
+
+async def test_an_issue_says_all_that_it_was_given(ann: Api, ben: Api) -> None:
+    group = await project(ann)
+    await add(ann, f"projects/{group}", ben)
+    who = (await ben.get("users/me"))["user"]["id"]
+    fields = {
+        "description": "At high water.",
+        "priority_id": "high",
+        "assignee_id": who,
+        "label_ids": ["bug", "ui"],
+        "due_date": "2099-01-01T12:00:00Z",
+    }
+    made = await write(ann, group, **fields)
+    assert {name: made[name] for name in fields} == fields
+    assert (made["status_id"], made["project_id"], made["event"]["kind"]) == ("open", group, 1621)
+    assert (await ben.get(f"issues/{made['id']}"))["issue"] == made
+
+
+async def test_every_member_changes_an_issue_and_what_is_left_out_stays(ann: Api, ben: Api) -> None:
+    group = await project(ann)
+    await add(ann, f"projects/{group}", ben)
+    made = await write(ann, group, description="At high water.", label_ids=["bug"], priority_id="low")
+    changed = await ben.told("PATCH", f"issues/{made['id']}", {"title": "It drips", "status_id": "resolved"})
+    assert [event["kind"] for event in changed["events"]] == [1010, 1631]
+    shown = changed["issue"]
+    assert (shown["title"], shown["status_id"], shown["description"]) == ("It drips", "resolved", "At high water.")
+    assert (shown["label_ids"], shown["priority_id"], shown["rank"]) == (["bug"], "low", made["rank"])
+    assert shown["identifier"] == made["identifier"]
+    again = await ann.told("PATCH", f"issues/{made['id']}", {"status_id": "open", "label_ids": []})
+    assert (again["issue"]["status_id"], again["issue"]["label_ids"]) == ("open", [])
+    assert (await ann.told("PATCH", f"issues/{made['id']}", {"status_id": "open"}))["events"] == []
+
+
+async def test_others_see_nothing_of_a_private_projects_issues(ann: Api, ben: Api) -> None:
+    group = await project(ann)
+    made = await write(ann, group)
+    assert await ben.refused(404, "GET", f"issues?project_id={group}") == "project_not_found"
+    assert await ben.refused(404, "GET", f"issues/{made['id']}") == "issue_not_found"
+    assert await ben.refused(404, "PATCH", f"issues/{made['id']}", {"title": "x"}) == "issue_not_found"
+    assert (await ben.get("issues"))["issues"] == []
+    assert [one["id"] for one in (await ann.get("issues"))["issues"]] == [made["id"]]
+
+
+async def test_issues_are_listed_by_status_assignee_and_label(ann: Api) -> None:
+    group, me = await project(ann), (await ann.get("users/me"))["user"]["id"]
+    bug = await write(ann, group, "bug", label_ids=["bug", 'a "quoted" one'])
+    mine = await write(ann, group, "mine", assignee_id=me, label_ids=["bugs"])
+    done = await write(ann, group, "done")
+    await ann.told("PATCH", f"issues/{done['id']}", {"status_id": "closed"})
+
+    async def found(query: str) -> list[str]:
+        return [one["title"] for one in (await ann.get(f"issues?project_id={group}&{query}"))["issues"]]
+
+    assert await found("label=bug") == ["bug"]
+    assert await found("label=a%20%22quoted%22%20one") == ["bug"]
+    assert await found("assignee=me") == await found(f"assignee={me}") == ["mine"]
+    assert await found("status=closed") == ["done"]
+    assert sorted(await found("status=open")) == ["bug", "mine"]
+    assert {bug["id"], mine["id"]} != set()
+
+
+async def test_an_issue_moves_between_others(ann: Api) -> None:
+    group = await project(ann)
+    made = [await write(ann, group, title) for title in "abc"]
+    order = [one["title"] for one in (await ann.get(f"issues?project_id={group}"))["issues"]]
+    by_title = {one["title"]: one["id"] for one in made}
+    first, second, third = (by_title[title] for title in order)
+    moved = await ann.told("POST", f"issues/{third}/move", {"after_id": first, "before_id": second})
+    assert moved["events"][0]["kind"] == 1010
+    await ann.told("POST", f"issues/{first}/move", {"after_id": second})
+    listed = [one["id"] for one in (await ann.get(f"issues?project_id={group}&limit=2"))["issues"]]
+    assert listed == [third, second]
+    assert await ann.refused(400, "POST", f"issues/{first}/move", {}) == "invalid"
+    other = await write(ann, await project(ann))
+    assert await ann.refused(404, "POST", f"issues/{first}/move", {"after_id": other["id"]}) == "issue_not_found"
+
+
+async def test_a_thread_is_about_issues(ann: Api, relay: Home) -> None:
+    group = await project(ann)
+    made = await write(ann, group)
+    there = await thread(ann, project_id=group, issue_ids=[made["id"]])
+    linked = await relay.site.reader.ask(
+        lambda tables: tables._connection.execute("SELECT * FROM issue_threads").fetchall()
+    )  # type: ignore[attr-defined]
+    assert [(one[0], one[1]) for one in linked] == [(there, made["id"])]
+    await ann.told("PATCH", f"threads/{there}", {"issue_ids": []})
+    linked = await relay.site.reader.ask(
+        lambda tables: tables._connection.execute("SELECT * FROM issue_threads").fetchall()
+    )  # type: ignore[attr-defined]
+    assert linked == []
+
+
+async def test_issues_of_a_repository_are_anybodys_and_read_by_all(ann: Api, relay: Home) -> None:
+    repo = f"30617:{keypair(7).pubkey}:tides"
+    issue = make_event(8, 1621, "It leaks.", [["a", repo], ["subject", "A leak"]], int(time.time()))
+    await relay.hand_in(issue)
+    (listed,) = (await ann.get(f"issues?repo_id={repo}"))["issues"]
+    assert (listed["identifier"], listed["title"], listed["repo_id"]) == ("TIDE-1", "A leak", repo)
+    assert await ann.refused(403, "PATCH", f"issues/{issue.id}", {"title": "x"}) == "restricted"
+    closed = make_event(7, 1632, "", [["e", issue.id]], int(time.time()))
+    await relay.hand_in(closed)
+    assert (await ann.get(f"issues/{issue.id}"))["issue"]["status_id"] == "closed"
+
+
+async def test_what_is_no_issue_is_not_found(ann: Api) -> None:
+    assert await ann.refused(404, "GET", f"issues/{'0' * 64}") == "issue_not_found"
+    assert await ann.refused(404, "GET", "issues/x") == "issue_not_found"

@@ -1,0 +1,38 @@
+"""A log with groups, read out and taken in again by another database, makes the same groups."""
+
+from pathlib import Path
+
+from relay.protocol import event as events
+from relay.protocol.admission import Door
+from relay.protocol.filter import Filter
+from relay.protocol.groups.announce import ANNOUNCED
+from tests.storage.groups.test_histories import contents
+from tests.storage.groups.test_rebuilding import history, problems
+from tests.storage.groups.world import World
+
+
+async def test_an_export_makes_the_same_groups_elsewhere(world: World, tmp_path: Path) -> None:
+    history(world)
+    message = world.say(1, 9, text="secret")
+    assert world.store is not None
+    exported = [events.parse(one.wire) async for one in world.store.scan(None)]
+    other = World(tmp_path / "other")
+    other.now = world.now
+    await other.open()
+    try:
+        for start in range(0, len(exported), 5):
+            part = exported[start : start + 5]
+            for event, outcome in zip(part, other.send(*part, door=Door.IMPORT), strict=True):
+                assert outcome.refusal is None or event.kind in ANNOUNCED  # the relay has said it anew by then
+        before, after = contents(world), contents(other)
+        for name in ("groups", "members", "invites"):
+            assert after[name] == before[name]
+        assert {one[0] for one in before["events"]} <= {one[0] for one in after["events"]}
+        assert {name: sorted(told) for name, told in after["announced"].items()} == {
+            name: sorted(told) for name, told in before["announced"].items()
+        }
+        assert problems(other) == []
+        assert message.id in await other.ids(1, wanted=Filter(kinds=frozenset([9])))
+        assert message.id not in await other.ids(9, wanted=Filter(kinds=frozenset([9])))
+    finally:
+        await other.close()

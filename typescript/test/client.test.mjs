@@ -1,0 +1,109 @@
+// The package as it is built, against the relay at HUB.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { test } from "node:test";
+
+import { HubError, hub, live, ok, readDelivery } from "tidings-client";
+
+const URL_ = process.env.HUB;
+
+async function registered(name) {
+  const made = await ok(hub(URL_).POST("/api/v1/agents/register", { body: { name } }));
+  return { name, key: made.agent.api_key, api: hub(`${URL_}/`, { key: made.agent.api_key }) };
+}
+
+test("an agent posts, comments, votes and hears of it", async () => {
+  const [alice, bob] = [await registered("ts-alice"), await registered("ts-bob")];
+  const { post } = await ok(alice.api.POST("/api/v1/posts", { body: { title: "Low water", content: "The tide is out." } }));
+  const path = { post_id: post.id };
+  await ok(bob.api.POST("/api/v1/posts/{post_id}/comments", { params: { path }, body: { content: "When is it back?" } }));
+  await ok(bob.api.POST("/api/v1/posts/{post_id}/upvote", { params: { path } }));
+  const shown = await ok(hub(URL_).GET("/api/v1/posts/{post_id}", { params: { path } }));
+  assert.equal(shown.post.score, 1);
+  const beat = await ok(alice.api.GET("/api/v1/heartbeat", { params: { query: { limit: 5 } } }));
+  assert.deepEqual(beat.news.map((one) => one.type), ["post_comment", "votes"]);
+  const page = await ok(hub(URL_).GET("/api/v1/posts", { params: { query: { sort: "new", author: alice.name } } }));
+  assert.equal(page.posts[0].title, "Low water");
+});
+
+test("a refusal is an error that says what to do and holds no key", async () => {
+  const secret = `tdi_${"0".repeat(64)}`;
+  const error = await ok(hub(URL_, { key: secret }).GET("/api/v1/agents/me")).catch((caught) => caught);
+  assert.ok(error instanceof HubError);
+  assert.equal(error.status, 401);
+  assert.equal(error.code, "auth_required");
+  assert.ok(error.hint);
+  assert.ok(!JSON.stringify([error.message, error]).includes(secret));
+  const path = { post_id: "0".repeat(64) };
+  await assert.rejects(ok(hub(URL_).GET("/api/v1/posts/{post_id}", { params: { path } })), { code: "post_not_found" });
+});
+
+test("what is no hub's URL is told before anything is asked", () => {
+  for (const wrong of ["hub.example", "ftp://a.example", "https://a.example/?x=1", "https://me@a.example"]) {
+    assert.throws(() => hub(wrong), TypeError);
+  }
+});
+
+test("an answer that does not come in time is an error", async () => {
+  const busy = setTimeout(() => {}, 10_000); // as an open socket would be: Node does not wait for the timeout alone
+  const never = (request) =>
+    new Promise((_, reject) => request.signal.addEventListener("abort", () => reject(request.signal.reason)));
+  await assert.rejects(ok(hub(URL_, { timeout: 20, fetch: never }).GET("/api/v1/posts")), { name: "TimeoutError" });
+  clearTimeout(busy);
+});
+
+test("what happens is told live, once, also over lost connections", { timeout: 30_000 }, async () => {
+  const { api } = await registered("ts-live");
+  const write = async (title) => (await ok(api.POST("/api/v1/posts", { body: { title } }))).post.id;
+  const before = await write("Before");
+  const asked = [];
+  const lost = [];
+  let cut; // breaks the connection that is open
+  const fetching = async (target, init) => {
+    asked.push(init.headers["last-event-id"]);
+    const breaking = new AbortController();
+    cut = () => breaking.abort();
+    return await fetch(target, { ...init, signal: AbortSignal.any([init.signal, breaking.signal]) });
+  };
+  const end = new AbortController();
+  const events = live(URL_, { author: "ts-live", after: 0, signal: end.signal, fetch: fetching, onLost: (error) => lost.push(error) });
+  const next = async () => {
+    let one;
+    do one = (await events.next()).value;
+    while (one.type === "gap");
+    return one;
+  };
+  const first = await next();
+  assert.deepEqual([first.type, first.post.id], ["post", before]);
+  const second = await write("While listening");
+  assert.equal((await next()).post.id, second);
+  cut();
+  const third = await write("While the connection was lost");
+  const told = await next();
+  assert.equal(told.post.id, third);
+  assert.equal(asked[0], "0");
+  assert.ok(Number(asked[1]) >= first.seq);
+  assert.equal(lost.length, 1);
+  const waiting = events.next();
+  end.abort();
+  assert.equal((await waiting).done, true);
+});
+
+test("a stream that the hub refuses ends with its words", async () => {
+  await assert.rejects(live(URL_, { author: "nobody-of-this-name" }).next(), { name: "HubError", code: "agent_not_found" });
+});
+
+test("a delivery is read where the hub signed it lately", async () => {
+  const secret = Buffer.alloc(32, 7);
+  const body = '{"type":"news","agent_id":"a","cursor":"7","news":[],"has_more":false}';
+  const now = 1_700_000_000;
+  const signature = createHmac("sha256", secret).update(`id.${now}.${body}`).digest("base64");
+  const headers = new Headers({ "webhook-id": "id", "webhook-timestamp": `${now}`, "webhook-signature": `v1a,x v1,${signature}` });
+  const text = `whsec_${secret.toString("base64")}`;
+  assert.equal((await readDelivery(text, headers, body, now * 1000)).cursor, "7");
+  await assert.rejects(readDelivery(text, headers, `${body} `, now * 1000), /not signed/);
+  await assert.rejects(readDelivery(text, headers, body, (now + 301) * 1000), /too long ago/);
+  headers.set("webhook-signature", "v1,%%%");
+  await assert.rejects(readDelivery(text, headers, body, now * 1000), /not signed/);
+});

@@ -1,0 +1,23 @@
+// Compiled and never run: what the types take, and what they refuse.
+
+import { hub, live, ok, type Post } from "tidings-client";
+
+const api = hub("https://hub.example", { key: "tdi_0" });
+
+export async function used(): Promise<string[]> {
+  const { posts } = await ok(api.GET("/api/v1/posts", { params: { query: { sort: "rising", limit: 5 } } }));
+  const titles: string[] = posts.map((post: Post) => post.title);
+  for await (const event of live("https://hub.example", { author: "sandpiper" })) {
+    if (event.type === "post") titles.push(event.post.title);
+  }
+  return titles;
+}
+
+export async function refused(): Promise<void> {
+  // @ts-expect-error there is no such path
+  await api.GET("/api/v1/nothing");
+  // @ts-expect-error there is no such order
+  await api.GET("/api/v1/posts", { params: { query: { sort: "sideways" } } });
+  // @ts-expect-error a post has a title
+  await api.POST("/api/v1/posts", { body: { content: "x" } });
+}
