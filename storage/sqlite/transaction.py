@@ -53,7 +53,7 @@ class Transaction:
         self._bindings = bindings
         self._changes = Changes()
         self._passages: dict[str, int] = {}
-        self.facts = Facts(relay=relay)
+        self.facts = Facts(relay=relay, any_groups=known.any)
         self.written = Written()
         self.touched = Touched()
         self.drafts: list[Draft] = []  # what the relay itself is to say
@@ -62,6 +62,7 @@ class Transaction:
         self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
         self.known = known
+        self._told: set[tuple[str, str]] = set()
         self.touches_groups = False  # whether `groups` was asked for
         self._last_seq = last_seq
 
@@ -262,6 +263,7 @@ class Transaction:
         """What a decision changes of a group."""
         self._is_complete = False
         self.groups.carry_out(change)
+        self.facts.any_groups = self.known.any
 
     def vanish(self, pubkey: str, until: int) -> None:
         """Refuse this author's events up to this second, inclusive, from now on."""
@@ -273,7 +275,8 @@ class Transaction:
 
     def changed(self, kind: str, key: str) -> None:
         """A primary row that followers keep has changed."""
-        if (kind, key) not in self.written.changes:
+        if (kind, key) not in self._told:
+            self._told.add((kind, key))
             self.written.changes.append((kind, key))
 
     def forget_key(self, pubkey: str) -> None:
