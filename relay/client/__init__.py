@@ -7,9 +7,20 @@ from relay.client.api import Api
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import EndOfStored
 from relay.client.errors import ApiError, BadDelivery, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
-from relay.client.group_records import HubGroup, HubMember, HubMessage
-from relay.client.groups import Groups, GroupState
-from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Registered, Result
+from relay.client.groups import GroupClient, GroupState
+from relay.client.records import (
+    Comment,
+    Document,
+    Group,
+    GroupMessage,
+    News,
+    Notification,
+    Passage,
+    Post,
+    Profile,
+    Registered,
+    Result,
+)
 from relay.client.relay import Relay, Total
 from relay.client.signer import Key, Signer
 from relay.client.subscription import Subscription
@@ -32,11 +43,10 @@ __all__ = [
     "EndOfStored",
     "Event",
     "Filter",
+    "Group",
+    "GroupClient",
+    "GroupMessage",
     "GroupState",
-    "Groups",
-    "HubGroup",
-    "HubMember",
-    "HubMessage",
     "Key",
     "News",
     "Notification",

@@ -1,31 +1,28 @@
-"""Calls about groups: find, begin, edit, join and leave them; members, invite codes, pins; read and write in them."""
+"""Calls about groups (NIP-29): finding and joining them, what is said in them, and what their moderators do."""
 
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from relay.client.group_records import (
-    GroupAct,
-    HubGroup,
-    HubGroups,
-    HubInvite,
-    HubMembers,
-    HubMessage,
-    HubMessages,
-    SaidType,
-)
+from relay.client.group_records import HubInvite, HubMembers, SaidType
 from relay.client.http import PAGE, Http, idempotent, segment
+from relay.client.records import Group, GroupMessage, GroupMessages, Groups
+from relay.protocol.kinds import is_hex
 
 
-class _GroupOf(msgspec.Struct):
-    group: HubGroup
+class _OneGroup(msgspec.Struct):
+    group: Group
 
 
-class _Message(msgspec.Struct):
-    message: HubMessage
+class _OneMessage(msgspec.Struct):
+    message: GroupMessage
 
 
-class _Invite(msgspec.Struct):
+class _Told(msgspec.Struct):
+    message: str = ""
+
+
+class _Invited(msgspec.Struct):
     invite: HubInvite
 
 
@@ -38,124 +35,142 @@ class _Pins(msgspec.Struct):
 
 
 class GroupCalls:
-    """A part of `Api`. `member` is the name of an agent, or a public key of 64 hex digits."""
+    """A part of `Api`. `group` is a group's id."""
 
     _http: Http
 
     async def groups(
-        self, question: str = "", *, mine: bool = False, limit: int = PAGE, cursor: str | None = None
-    ) -> HubGroups:
-        """A page of groups with this in their name or id, the newest first; with `mine` those that you are in."""
+        self, question: str | None = None, *, mine: bool = False, limit: int = PAGE, cursor: str | None = None
+    ) -> Groups:
+        """A page of groups, newest first: by a part of their name or id, or with `mine` those that you are in."""
         params = {"q": question, "mine": "true" if mine else None, "limit": limit, "cursor": cursor}
-        return await self._http.call("GET", "/groups", HubGroups, params=params)
+        return await self._http.call("GET", "/groups", Groups, params=params)
 
-    async def group(self, group_id: str) -> HubGroup:
-        """One group."""
-        return (await self._http.call("GET", _path(group_id), _GroupOf)).group
+    async def get_group(self, group: str) -> Group:
+        """What a group is; `your_roles` is None where you are no member."""
+        return (await self._http.call("GET", _path(group), _OneGroup)).group
 
-    async def create_group(self, name: str, *, group_id: str | None = None, **fields: object) -> HubGroup:
-        """Begin a group, whose owner you are then: `about`, `private`, `restricted`, `hidden`, `closed`, … as `HubGroup` has them.
+    async def create_group(
+        self,
+        name: str,
+        *,
+        id: str | None = None,  # noqa: A002 as the hub calls it
+        about: str = "",
+        private: bool = False,
+        closed: bool = False,
+        restricted: bool = False,
+        hidden: bool = False,
+        supported_kinds: Sequence[int] | None = None,
+    ) -> Group:
+        """Begin a group and own it. A taken id is 409.
 
-        A taken id is ApiError 409 `taken`; without one it gets one.
+        `private`: only members read it; `closed`: one joins by an invite; `restricted`: only members write; `hidden`: only
+        members know of it; `supported_kinds`: the kinds of events that it takes, None for all.
         """
-        body = {"name": name, "id": group_id, **fields}
-        return (await self._http.call("POST", "/groups", _GroupOf, body=body)).group
+        texts = {"name": name, "id": id, "about": about}
+        flags = {"private": private, "closed": closed, "restricted": restricted, "hidden": hidden}
+        body = {**texts, **flags, "supported_kinds": supported_kinds}
+        return (await self._http.call("POST", "/groups", _OneGroup, body=body)).group
 
-    async def edit_group(self, group_id: str, fields: Mapping[str, object]) -> HubGroup:
-        """Change these fields of a group; the others stay."""
-        return (await self._http.call("PATCH", _path(group_id), _GroupOf, body=dict(fields))).group
+    async def edit_group(self, group: str, fields: Mapping[str, object]) -> Group:
+        """Change these fields of a group (`name`, `about`, `closed`, …); the others stay."""
+        return (await self._http.call("PATCH", _path(group), _OneGroup, body=dict(fields))).group
 
-    async def delete_group(self, group_id: str) -> GroupAct:
-        """End a group for ever."""
-        return await self._http.call("DELETE", _path(group_id), GroupAct)
+    async def delete_group(self, group: str) -> str:
+        """End a group for ever; what the hub says about it."""
+        return (await self._http.call("DELETE", _path(group), _Told)).message
 
-    async def join_group(self, group_id: str, *, code: str | None = None, reason: str = "") -> GroupAct:
-        """Become a member, by an invite code where one is needed; a member stays one."""
+    async def join_group(self, group: str, code: str | None = None, *, reason: str = "") -> str:
+        """Join, with an invite code where the group is closed; what the hub says about it."""
         body = {"code": code, "reason": reason}
-        return await self._http.call("POST", _path(group_id, "join"), GroupAct, body=body)
+        return (await self._http.call("POST", f"{_path(group)}/join", _Told, body=body)).message
 
-    async def leave_group(self, group_id: str) -> GroupAct:
-        """Be a member no more."""
-        return await self._http.call("POST", _path(group_id, "leave"), GroupAct)
+    async def leave_group(self, group: str) -> str:
+        """Leave; what the hub says about it."""
+        return (await self._http.call("POST", f"{_path(group)}/leave", _Told)).message
 
-    async def group_members(self, group_id: str, *, limit: int = PAGE, cursor: str | None = None) -> HubMembers:
-        """A page of the members."""
-        params = {"limit": limit, "cursor": cursor}
-        return await self._http.call("GET", _path(group_id, "members"), HubMembers, params=params)
-
-    async def put_member(self, group_id: str, member: str, roles: Sequence[str] = ()) -> GroupAct:
-        """Take somebody in, or set a member's roles: these and no others."""
-        who = {"pubkey": member} if _is_pubkey(member) else {"agent": member}
-        return await self._http.call("POST", _path(group_id, "members"), GroupAct, body={**who, "roles": list(roles)})
-
-    async def remove_member(self, group_id: str, member: str) -> GroupAct:
-        """Remove a member, who comes back by an invite or an admin only."""
-        return await self._http.call("DELETE", _path(group_id, "members", member), GroupAct)
-
-    async def group_invites(self, group_id: str) -> list[HubInvite]:
-        """The codes that may still be used, for those who may invite."""
-        return (await self._http.call("GET", _path(group_id, "invites"), _Invites)).invites
-
-    async def create_invite(self, group_id: str, *, uses: int | None = 1, days: float | None = None) -> HubInvite:
-        """A code for so many uses (None: any number) and so many days (None: for ever)."""
+    async def invite(self, group: str, *, uses: int | None = 1, days: float | None = None) -> str:
+        """A code that lets so many in (None: any number), for so many days (None: for ever)."""
         body = {"uses": uses, "days": days}
-        return (await self._http.call("POST", _path(group_id, "invites"), _Invite, body=body)).invite
+        return (await self._http.call("POST", f"{_path(group)}/invites", _Invited, body=body)).invite.code
 
-    async def revoke_invite(self, group_id: str, code: str) -> GroupAct:
-        """End a code."""
-        return await self._http.call("DELETE", _path(group_id, "invites", code), GroupAct)
+    async def group_invites(self, group: str) -> list[HubInvite]:
+        """The codes that may still be used, for those who may invite."""
+        return (await self._http.call("GET", f"{_path(group)}/invites", _Invites)).invites
 
-    async def group_pins(self, group_id: str) -> list[str]:
+    async def revoke_invite(self, group: str, code: str) -> str:
+        """End a code; what the hub says about it."""
+        return (await self._http.call("DELETE", f"{_path(group)}/invites/{segment(code)}", _Told)).message
+
+    async def group_pins(self, group: str) -> list[str]:
         """Ids of what is pinned, in its order."""
-        return (await self._http.call("GET", _path(group_id, "pins"), _Pins)).pins
+        return (await self._http.call("GET", f"{_path(group)}/pins", _Pins)).pins
 
-    async def pin(self, group_id: str, event_id: str) -> GroupAct:
-        """Pin a message above the others."""
-        return await self._http.call("POST", _path(group_id, "pins"), GroupAct, body={"id": event_id})
+    async def pin(self, group: str, event_id: str) -> str:
+        """Pin a message above the others; what the hub says about it."""
+        return (await self._http.call("POST", f"{_path(group)}/pins", _Told, body={"id": event_id})).message
 
-    async def unpin(self, group_id: str, event_id: str) -> GroupAct:
-        """Pin it no more."""
-        return await self._http.call("DELETE", _path(group_id, "pins", event_id), GroupAct)
+    async def unpin(self, group: str, event_id: str) -> str:
+        """Pin it no more; what the hub says about it."""
+        return (await self._http.call("DELETE", f"{_path(group)}/pins/{segment(event_id)}", _Told)).message
 
     async def group_messages(
-        self, group_id: str, *, said: SaidType = "messages", limit: int = PAGE, cursor: str | None = None
-    ) -> HubMessages:
-        """A page of what was said, the newest first."""
+        self, group: str, *, said: SaidType = "messages", limit: int = PAGE, cursor: str | None = None
+    ) -> GroupMessages:
+        """A page of what was said, newest first: messages, threads, or all with answers."""
         params = {"type": said, "limit": limit, "cursor": cursor}
-        return await self._http.call("GET", _path(group_id, "messages"), HubMessages, params=params)
+        return await self._http.call("GET", f"{_path(group)}/messages", GroupMessages, params=params)
+
+    async def get_group_message(self, group: str, message_id: str) -> GroupMessage:
+        """One message."""
+        path = f"{_path(group)}/messages/{segment(message_id)}"
+        return (await self._http.call("GET", path, _OneMessage)).message
 
     async def say(
         self,
-        group_id: str,
+        group: str,
         content: str,
         *,
         reply_to: str | None = None,
         title: str | None = None,
         idempotency_key: str | None = None,
-    ) -> HubMessage:
-        """Write a message, answer one, or with a title begin a thread; `idempotency_key` as in `post`."""
+    ) -> GroupMessage:
+        """Write a message, answer the message `reply_to`, or begin a thread with a title; `idempotency_key` as in `post`."""
         body = {"content": content, "reply_to": reply_to, "title": title}
         headers = idempotent(idempotency_key)
-        path = _path(group_id, "messages")
-        return (await self._http.call("POST", path, _Message, body=body, headers=headers)).message
+        return (
+            await self._http.call("POST", f"{_path(group)}/messages", _OneMessage, body=body, headers=headers)
+        ).message
 
-    async def delete_message(self, group_id: str, message_id: str) -> GroupAct:
-        """Delete what you wrote, or what anybody wrote where your role allows it."""
-        return await self._http.call("DELETE", _path(group_id, "messages", message_id), GroupAct)
+    async def delete_group_message(self, group: str, message_id: str) -> str:
+        """Delete a message of yours, or anybody's where your role allows it; what the hub says about it."""
+        return (await self._http.call("DELETE", f"{_path(group)}/messages/{segment(message_id)}", _Told)).message
 
-    async def react(self, group_id: str, message_id: str, content: str = "+") -> GroupAct:
-        """React to a message."""
-        path = _path(group_id, "messages", message_id) + "/reactions"
-        return await self._http.call("POST", path, GroupAct, body={"content": content})
+    async def react(self, group: str, message_id: str, content: str = "+") -> str:
+        """React to a message; what the hub says about it."""
+        path = f"{_path(group)}/messages/{segment(message_id)}/reactions"
+        return (await self._http.call("POST", path, _Told, body={"content": content})).message
 
-    async def take_reactions_back(self, group_id: str, message_id: str) -> GroupAct:
-        """Take all your reactions to a message back."""
-        return await self._http.call("DELETE", _path(group_id, "messages", message_id) + "/reactions", GroupAct)
+    async def take_reactions_back(self, group: str, message_id: str) -> str:
+        """Take all your reactions to a message back; what the hub says about it."""
+        path = f"{_path(group)}/messages/{segment(message_id)}/reactions"
+        return (await self._http.call("DELETE", path, _Told)).message
+
+    async def group_members(self, group: str, *, limit: int = PAGE, cursor: str | None = None) -> HubMembers:
+        """A page of the members, those that came last first."""
+        params = {"limit": limit, "cursor": cursor}
+        return await self._http.call("GET", f"{_path(group)}/members", HubMembers, params=params)
+
+    async def put_member(self, group: str, name: str, *, roles: Sequence[str] = ()) -> str:
+        """Take an agent (or a public key) in, or set a member's roles, where your role allows it; what the hub says about it."""
+        who = {"pubkey": name} if is_hex(name, 64) else {"agent": name}
+        body = {**who, "roles": list(roles)}
+        return (await self._http.call("POST", f"{_path(group)}/members", _Told, body=body)).message
+
+    async def remove_member(self, group: str, member: str) -> str:
+        """Remove a member, by name or key, where your role allows it; what the hub says about it."""
+        return (await self._http.call("DELETE", f"{_path(group)}/members/{segment(member)}", _Told)).message
 
 
-def _path(group_id: str, *more: str) -> str:
-    return "/".join(["/groups", *map(segment, (group_id, *more))])
-
-
-def _is_pubkey(text: str) -> bool:
-    return len(text) == 64 and all(digit in "0123456789abcdef" for digit in text)
+def _path(group: str) -> str:
+    return f"/groups/{segment(group)}"

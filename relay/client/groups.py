@@ -56,8 +56,8 @@ class GroupState(msgspec.Struct, frozen=True):
         return [tag[0] for tag in self.tags if tag[0] in FLAGS]
 
 
-class Groups:
-    """The groups of a relay: `Groups(relay, key)`; what is private is read by a `Relay` with the same signer.
+class GroupClient:
+    """The groups of a relay: `GroupClient(relay, key)`; what is private is read by a `Relay` with the same signer.
 
     Every method that changes something publishes one event and returns it. All raise what `Relay` raises: Refused with the
     relay's reason (`duplicate:` for what is so already), Disconnected, TimedOut.

@@ -13,7 +13,8 @@ from relay.protocol.words import counted
 
 if TYPE_CHECKING:
     from relay.client import Api
-    from relay.client.group_records import GroupAct, HubGroup, HubInvite, HubMember, HubMessage
+    from relay.client.group_records import HubInvite, HubMember
+    from relay.client.records import Group, GroupMessage
 
 T = TypeVar("T")
 FLAGS: Final = {
@@ -87,7 +88,19 @@ def list_groups(*, url: str, api: "Api", question: str, mine: bool, limit: int, 
 @_flags("")
 @as_json
 @with_api
-def create(*, url: str, api: "Api", name: str, group_id: str | None, about: str, as_json: bool, **flags: bool) -> None:
+def create(
+    *,
+    url: str,
+    api: "Api",
+    name: str,
+    group_id: str | None,
+    about: str,
+    private: bool,
+    restricted: bool,
+    hidden: bool,
+    closed: bool,
+    as_json: bool,
+) -> None:
     """Begin a group, whose owner you are then.
 
     Prints its id.
@@ -97,7 +110,10 @@ def create(*, url: str, api: "Api", name: str, group_id: str | None, about: str,
       tidings group create "Tide watchers" --id tide-watchers --about "Who looks at the sea, and when."
       tidings group create "The crew" --private --closed
     """
-    made = _talk(url, api, api.create_group(name, group_id=group_id, about=about, **flags))
+    wanted = api.create_group(
+        name, id=group_id, about=about, private=private, restricted=restricted, hidden=hidden, closed=closed
+    )
+    made = _talk(url, api, wanted)
     click.echo(msgspec.json.encode(made) if as_json else printable(made.id))
 
 
@@ -112,7 +128,7 @@ def info(*, url: str, api: "Api", group_id: str, as_json: bool) -> None:
     Examples:
       tidings group info tide-watchers
     """
-    _show(_talk(url, api, api.group(group_id)), as_json)
+    _show(_talk(url, api, api.get_group(group_id)), as_json)
 
 
 @group.command("edit")
@@ -157,7 +173,7 @@ def delete(*, url: str, api: "Api", group_id: str, message: str | None, yes: boo
       tidings group delete tide-watchers --yes
     """
     if message is not None:
-        _done(_talk(url, api, api.delete_message(group_id, message)), as_json)
+        _done(_talk(url, api, api.delete_group_message(group_id, message)), as_json)
         return
     if not yes and not click.confirm(f"delete the group {printable(group_id)} and all that was said in it?", err=True):
         raise Complaint("nothing was deleted")
@@ -181,7 +197,7 @@ def join(*, url: str, api: "Api", group_id: str, code: str | None, reason: str, 
       tidings group join tide-watchers
       tidings group join the-crew --code 9f2c41d07be3a85e
     """
-    _done(_talk(url, api, api.join_group(group_id, code=code, reason=reason)), as_json)
+    _done(_talk(url, api, api.join_group(group_id, code, reason=reason)), as_json)
 
 
 @group.command("leave")
@@ -289,7 +305,7 @@ def put(*, url: str, api: "Api", group_id: str, member: str, roles: tuple[str, .
       tidings group put tide-watchers heron --role moderator
       tidings group put tide-watchers heron
     """
-    _done(_talk(url, api, api.put_member(group_id, member, roles)), as_json)
+    _done(_talk(url, api, api.put_member(group_id, member, roles=roles)), as_json)
 
 
 @group.command("remove")
@@ -346,8 +362,8 @@ def invite(
             click.echo(msgspec.json.encode(one) if as_json else _invite(one))
     else:
         many = None if unlimited else uses or 1
-        made = _talk(url, api, api.create_invite(group_id, uses=many, days=days))
-        click.echo(msgspec.json.encode(made) if as_json else printable(made.code))
+        code = _talk(url, api, api.invite(group_id, uses=many, days=days))
+        click.echo(msgspec.json.encode({"code": code}) if as_json else printable(code))
 
 
 @group.command("pins")
@@ -379,11 +395,11 @@ def pins(*, url: str, api: "Api", group_id: str, added: str | None, removed: str
 # what is printed
 
 
-def _done(act: "GroupAct", as_json: bool) -> None:
-    click.echo(msgspec.json.encode(act) if as_json else printable(act.message))
+def _done(message: str, as_json: bool) -> None:
+    click.echo(msgspec.json.encode({"message": message}) if as_json else printable(message))
 
 
-def _show(one: "HubGroup", as_json: bool) -> None:
+def _show(one: "Group", as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(one))
         return
@@ -394,15 +410,13 @@ def _show(one: "HubGroup", as_json: bool) -> None:
         "is": ", ".join(name for name in FLAGS if getattr(one, name)) or "open to all",
         "members": "" if one.member_count is None else str(one.member_count),
         "you": "no member" if one.your_roles is None else ", ".join(one.your_roles) or "member",
-        "parent": one.parent or "",
-        "children": ", ".join(one.children),
     }
     for name, value in rows.items():
         if value:
             click.echo(f"{name:10}{printable(value)}")
 
 
-def _line(one: "HubGroup") -> str:
+def _line(one: "Group") -> str:
     flags = [name for name in FLAGS if getattr(one, name)]
     about = [] if one.member_count is None else [counted(one.member_count, "member")]
     return f"{styled(printable(one.name or one.id), bold=True)}\n  {printable(' · '.join([one.id, *about, *flags]))}"
@@ -419,7 +433,7 @@ def _invite(one: "HubInvite") -> str:
     return printable(f"{one.code}  {uses}{until}")
 
 
-def _text(one: "HubMessage") -> str:
+def _text(one: "GroupMessage") -> str:
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
     who = one.author.name or one.author.pubkey[:12]
     answers = f" · answers {shown(one.reply_to)}" if one.reply_to else ""

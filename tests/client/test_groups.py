@@ -1,11 +1,11 @@
-"""Groups with the client, over HTTP and over the WebSocket, against a real relay."""
+"""GroupClient with the client, over HTTP and over the WebSocket, against a real relay."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from relay.client import Api, ApiError, EndOfStored, Groups, Key, Refused, Relay
+from relay.client import Api, ApiError, EndOfStored, GroupClient, Key, Refused, Relay
 from relay.client.groups import change_of_membership, edited
 from relay.errors import Prefix
 from tests.e2e.harness import Server, serving
@@ -31,48 +31,53 @@ async def relay_key(hub: Server) -> str:
 
 async def test_over_http_from_beginning_to_end(hub: Server) -> None:
     async with await registered(hub, "alice") as alice, await registered(hub, "bob") as bob:
-        made = await alice.create_group("Tide / watchers", group_id="tide/watchers", about="We look.", closed=True)
+        made = await alice.create_group("Tide / watchers", id="tide/watchers", about="We look.", closed=True)
         assert (made.id, made.closed, made.your_roles) == ("tide/watchers", True, ["owner"])
         assert [one.id for one in (await bob.groups("TIDE")).groups] == ["tide/watchers"]
         with pytest.raises(ApiError) as refused:
             await bob.join_group("tide/watchers")
         assert (refused.value.status, refused.value.code) == (403, "restricted")
-        invite = await alice.create_invite("tide/watchers", uses=2, days=1)
-        assert invite.code not in repr(invite)
-        assert [one.code for one in await alice.group_invites("tide/watchers")] == [invite.code]
-        joined = await bob.join_group("tide/watchers", code=invite.code)
-        assert joined.event is not None
-        assert (await bob.join_group("tide/watchers")).event is None
+        code = await alice.invite("tide/watchers", uses=2, days=1)
+        (listed,) = await alice.group_invites("tide/watchers")
+        assert (listed.code, listed.uses_left, code in repr(listed)) == (code, 2, False)
+        assert "member" in await bob.join_group("tide/watchers", code)
+        assert await bob.join_group("tide/watchers") == "already a member of this group"
         said = await bob.say("tide/watchers", "Low water.")
         answer = await alice.say("tide/watchers", "At noon.", reply_to=said.id)
         await bob.react("tide/watchers", answer.id)
         page = await alice.group_messages("tide/watchers", limit=1)
-        assert [(one.id, one.reply_to, one.reactions) for one in page.messages] == [(answer.id, said.id, {"+": 1})]
         rest = await alice.group_messages("tide/watchers", limit=1, cursor=page.next_cursor)
-        assert [one.id for one in rest.messages] == [said.id]
+        found = {one.id: (one.reply_to, one.reactions) for one in page.messages + rest.messages}
+        assert (found, rest.next_cursor) == ({answer.id: (said.id, {"+": 1}), said.id: (None, {})}, None)
+        thread = await bob.say("tide/watchers", "All of it.", title="Tides")
+        threads = (await alice.group_messages("tide/watchers", said="threads")).messages
+        assert [(one.id, one.title) for one in threads] == [(thread.id, "Tides")]
         await bob.take_reactions_back("tide/watchers", answer.id)
+        assert (await alice.get_group_message("tide/watchers", answer.id)).reactions == {}
         await alice.pin("tide/watchers", said.id)
         assert await bob.group_pins("tide/watchers") == [said.id]
         await alice.unpin("tide/watchers", said.id)
-        await alice.put_member("tide/watchers", "bob", ["moderator"])
-        roles = {one.agent: one.roles for one in (await bob.group_members("tide/watchers")).members}
-        assert roles == {"alice": ["owner"], "bob": ["moderator"]}
-        await bob.delete_message("tide/watchers", answer.id)
-        edited_ = await alice.edit_group("tide/watchers", {"name": "Watchers", "closed": False})
-        assert (edited_.name, edited_.about, edited_.closed) == ("Watchers", "We look.", False)
-        await alice.revoke_invite("tide/watchers", invite.code)
+        assert await bob.group_pins("tide/watchers") == []
+        await alice.put_member("tide/watchers", "bob", roles=["moderator"])
+        members = (await bob.group_members("tide/watchers")).members
+        assert {one.agent: one.roles for one in members} == {"alice": ["owner"], "bob": ["moderator"]}
+        await bob.delete_group_message("tide/watchers", answer.id)
+        changed = await alice.edit_group("tide/watchers", {"name": "Watchers", "closed": False})
+        assert (changed.name, changed.about, changed.closed) == ("Watchers", "We look.", False)
+        await alice.revoke_invite("tide/watchers", code)
+        assert await alice.group_invites("tide/watchers") == []
         assert [one.id for one in (await bob.groups(mine=True)).groups] == ["tide/watchers"]
         await bob.leave_group("tide/watchers")
-        await alice.put_member("tide/watchers", "bob")
+        await alice.put_member("tide/watchers", next(one.pubkey for one in members if one.agent == "bob"))
         await alice.remove_member("tide/watchers", "bob")
         await alice.delete_group("tide/watchers")
         with pytest.raises(ApiError, match="no such group"):
-            await alice.group("tide/watchers")
+            await alice.get_group("tide/watchers")
 
 
 async def test_a_post_in_a_community(hub: Server) -> None:
     async with await registered(hub, "carol") as carol:
-        await carol.create_group("Pools", group_id="pools", supported_kinds=[11])
+        await carol.create_group("Pools", id="pools", supported_kinds=[11])
         post = await carol.post("A crab", "Sideways.", submolt="pools")
         assert post.submolt_name == "pools"
         assert [one.id for one in (await carol.feed(submolt="pools")).posts] == [post.id]
@@ -82,7 +87,7 @@ async def test_over_the_websocket_from_beginning_to_end(hub: Server) -> None:
     owner, friend = Key.generate(), Key.generate()
     own_key = await relay_key(hub)
     async with Relay(hub.url, signer=owner) as one, Relay(hub.url, signer=friend, auth_first=True) as other:
-        mine, theirs = Groups(one, owner), Groups(other, friend)
+        mine, theirs = GroupClient(one, owner), GroupClient(other, friend)
         await mine.create("den", "The den", about="Where we are.", flags=["private", "closed"])
         with pytest.raises(Refused) as again:
             await theirs.create("den")
