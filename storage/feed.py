@@ -13,6 +13,11 @@ MAX_PAGE: Final = 100
 MAX_OFFSET: Final = 10_000
 MAX_AUTHORS: Final = 1000  # of one page; further ones are passed over
 MAX_IDS: Final = 1000
+MAX_COUNTED: Final = 10_000
+FEED_OFF: Final = (
+    "feed",
+    "off",
+)  # the tag of a group's metadata (9002) with which its posts are in no feed but its own
 RANKED: Final = 1000  # newest posts among which `rising`, and `hot` and `top` of some authors, are ranked
 DEPTH: Final = 8  # levels of replies given with a comment; deeper ones are asked for by their parent
 REPLIES: Final = 25  # given of one comment
@@ -27,7 +32,7 @@ class PostRow(msgspec.Struct, frozen=True, array_like=True):
     """A post. `wire` is the event that made it; after an edit, `title` and `content` are the edit's.
 
     `upvotes`, `downvotes`, `score` are the votes that count, `uncounted` those of identities that other relays brought
-    where only local ones count.
+    where only local ones count. `group_id` is the community that it stands in, `group_name` what that is called; None outside.
     """
 
     seq: int
@@ -48,6 +53,8 @@ class PostRow(msgspec.Struct, frozen=True, array_like=True):
     score: int
     comment_count: int
     your_vote: Vote | None
+    group_id: str | None = None
+    group_name: str | None = None
     wire: bytes = b""
 
 
@@ -99,11 +106,17 @@ class Feed(Protocol):
         offset: int = 0,
         viewer: str | None = None,
         authors: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        group: str | None = None,
     ) -> Page[PostRow]:
-        """A page of posts by `sort`: new, hot, top, rising; where `authors` is given, only by these identities.
+        """A page of posts by `sort`: new, hot, top, rising.
+
+        Where `authors` or `groups` is given, only those by these identities and those in these groups (at most MAX_AUTHORS each).
+        Where `group` is, only those in that one, or with "" those in none. Otherwise all posts but those of communities that are
+        hidden, or that say by `FEED_OFF` that theirs stay with them.
 
         `rising` is score / (age in hours + 2)^1.5 at the time of the first page, over the last 48 hours; it, and hot and
-        top of some authors, rank the newest RANKED posts.
+        top of some authors and groups, rank the newest RANKED posts.
         """
 
     async def posts_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[PostRow]:
@@ -135,7 +148,10 @@ class Feed(Protocol):
         """Of those of these events (at most MAX_IDS) that are here: the number in the log and when they came."""
 
     async def how_many_posts(self) -> int:
-        """All posts."""
+        """All posts that stand in no community."""
+
+    async def how_many_in(self, group_ids: Sequence[str]) -> dict[str, int]:
+        """How many posts stand in each of these communities (at most MAX_IDS), counted up to MAX_COUNTED."""
 
     async def comments_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[CommentRow]:
         """Those of these comments (at most MAX_IDS) that are here, without their replies; `depth` is not told."""

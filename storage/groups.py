@@ -46,6 +46,12 @@ class GroupLookups(Protocol):
     def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
         """Those with this text in their name or id, in any (ASCII) case, the newest first; none that is hidden or has ended."""
 
+    def communities(self, after: str = "", limit: int = 100) -> list[Group]:
+        """Groups that everybody reads and knows of and that take posts (kind 11) by name, or hold some; the newest first."""
+
+    def is_taken(self, group_id: str) -> bool:
+        """Whether a group, ended or not, has this id in any (ASCII) case."""
+
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """How many members each of these groups (at most MAX_ASKED) has."""
 

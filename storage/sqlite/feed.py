@@ -17,6 +17,7 @@ from relay.protocol import kinds
 from storage.feed import (
     DEPTH,
     MAX_AUTHORS,
+    MAX_COUNTED,
     MAX_IDS,
     MAX_OFFSET,
     MAX_PAGE,
@@ -66,6 +67,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 _posts: Final = msgspec.json.Decoder(list[PostRow])
 _comments: Final = msgspec.json.Decoder(list[CommentRow])
 _arrivals: Final = msgspec.json.Decoder(list[tuple[str, int, int]])
+_counts: Final = msgspec.json.Decoder(list[tuple[str, int]])
 _cursor: Final = msgspec.msgpack.Decoder(Cursor)
 _MAX_CURSOR: Final = 200  # characters
 _WRONG_CURSOR: Final = Reject(Prefix.INVALID, "this cursor is none of this list; begin again without one")
@@ -94,13 +96,16 @@ class SqliteFeed:
         offset: int = 0,
         viewer: str | None = None,
         authors: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        group: str | None = None,
     ) -> Page[PostRow]:
         """A page of posts."""
         if sort not in _COLUMNS and sort not in _RANKS:
             raise Reject(Prefix.INVALID, f"there is no order {sort[:20]!r}; choose from new, hot, top, rising")
-        name = f"posts {sort}" if authors is None else f"posts {sort} of some"
+        some = None if authors is None and groups is None else (authors or (), groups or ())
+        name = f"posts {sort}" + (" of some" if some is not None else "" if group is None else " in one")
         start = _parse(cursor, name, now, _FIRST)
-        page, values = _post_page(sort, start, now, authors)
+        page, values = _post_page(sort, start, now, some, group)
         values.update(viewer=viewer, limit=_bounded(limit) + 1, offset=min(max(offset, 0), MAX_OFFSET))
         values["each"] = values.get("each", values["limit"] + values["offset"])
         rows, last, fitting = await self._run(
@@ -154,22 +159,33 @@ class SqliteFeed:
         return {event_id: (seq, at) for event_id, seq, at in _arrivals.decode(text)}
 
     async def how_many_posts(self) -> int:
-        """All posts."""
+        """All posts that stand in no community."""
         return int(await self._run(lambda connection: connection.execute(named("feed")["how_many"]).fetchone()[0]))
 
+    async def how_many_in(self, group_ids: Sequence[str]) -> dict[str, int]:
+        """How many posts stand in each of these communities."""
+        values = {"groups": _json(list(group_ids)[:MAX_IDS]), "most": MAX_COUNTED}
+        text = await self._run(
+            lambda connection: connection.execute(named("feed")["how_many_in"], values).fetchone()[0]
+        )
+        return dict(_counts.decode(text))
 
-def _post_page(sort: str, start: Cursor, now: int, authors: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
-    """The selection of a page of posts and its values."""
-    values: dict[str, Any] = {"value": start.value, "seq": start.seq, "now": now}
-    if authors is not None:
-        some = list(dict.fromkeys(authors))[:MAX_AUTHORS]
-        values["authors"] = _json(some)
+
+def _post_page(
+    sort: str, start: Cursor, now: int, some: tuple[Sequence[str], Sequence[str]] | None, group: str | None
+) -> tuple[str, dict[str, Any]]:
+    """The selection of a page of posts and its values; `some` are authors and groups."""
+    values: dict[str, Any] = {"value": start.value, "seq": start.seq, "now": now, "group": group}
+    place = named("feed")["listed" if group is None else "in_group" if group else "in_none"]
+    if some is not None:
+        authors, groups = (list(dict.fromkeys(part))[:MAX_AUTHORS] for part in some)
+        values.update(authors=_json(authors), groups=_json(groups))
         if sort == "new":
             return named("feed")["posts_of"], values
-        values["each"] = max(10, 2 * RANKED // max(len(some), 1))
+        values["each"] = max(10, 2 * RANKED // max(len(authors) + len(groups), 1))
     elif sort in _COLUMNS:
-        return named("feed")["posts_by"].format(column=_COLUMNS[sort]), values
-    newest = named("feed")["newest" if authors is None else "newest_of"]
+        return named("feed")["posts_by"].format(column=_COLUMNS[sort], place=place), values
+    newest = named("feed")["newest"].format(place=place) if some is None else named("feed")["newest_of"]
     values.update(now=start.now, most=RANKED, since=start.now - RISING_SECONDS if sort == "rising" else -1)
     return named("feed")["posts_ranked"].format(rank=_RANKS[sort], newest=newest), values
 

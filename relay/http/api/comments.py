@@ -104,8 +104,14 @@ async def get_comment(
 
 @delete(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Delete a comment", status_code=200)
 async def delete_comment(comment_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
-    """Delete your own comment; answers to it stay."""
+    """Delete your own comment, or anybody's in a community that you moderate; answers to it stay."""
     present = await find(hub, comment_id, principal)
+    if present.posting_identity_id != principal.identity_id:
+        root = await posts.find(hub, present.post_id, principal)
+        if root.group_id is not None:
+            return Done(
+                message="Comment deleted", event=await posts.moderate(hub, principal, root.group_id, present.id)
+            )
     posts.check_author(present.posting_identity_id, principal)
     draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.COMMENT)]], "", common.now())
     event = await publishing.act(hub, principal, draft, by=present.pubkey)

@@ -120,7 +120,10 @@ Events = Annotated[
     bool, QueryParameter(description="false leaves the signed `event` of each out: a list of a third of the size")
 ]
 SubmoltName = Annotated[
-    str, QueryParameter(description="only this submolt: `general`, or `m/general`; others are 404", max_length=100)
+    str,
+    QueryParameter(
+        description="only this submolt: a community by its name, or `general`; `m/` may stand before it", max_length=130
+    ),
 ]
 
 # Clients that read the author of a comment as a text where all others read an object; told by their User-Agent.

@@ -113,7 +113,7 @@ _PATH_PARAMETERS: Final = {
 }
 _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",
-    "submolts": "name of a submolt: `general`",
+    "submolts": "name of a submolt, in any case, percent-encoded; `general` for posts in no community",
 }
 _STREAMS: Final = {stream.stream: stream.EXAMPLE, workspace_stream.watch_workspace: workspace_stream.EXAMPLE}
 # Those that serve organizations, projects and threads alike.

@@ -1,4 +1,4 @@
-"""Following: the contact list (kind 3, NIP-02) of the key that the relay holds, and the feed of those in it.
+"""Following: the contact list (kind 3, NIP-02) of the key that the relay holds; the feed of those in it and of one's communities.
 
 Lists that own keys have published count as well; where one of those must change, its owner is asked to sign.
 """
@@ -10,7 +10,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
-from relay.http.api import common, posts, publishing
+from relay.http.api import common, communities, posts, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import PostPage
@@ -19,9 +19,11 @@ from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event, values
 from relay.protocol.filter import Filter
+from relay.server.group_tables import bound_keys
 from relay.server.identity_tokens import Principal
 from storage.base import Expected
-from storage.identities.types import BoundKey, Identity
+from storage.groups import Membership
+from storage.identities.types import BoundKey, Identity, Lookups
 
 TAGS: Final = ["following"]
 MAX_FOLLOWED: Final = 1000  # keys whose posts a feed looks for
@@ -38,7 +40,9 @@ class FollowAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Following(PostPage, frozen=True, kw_only=True):
     """A page of the posts of those whom the asking identity follows."""
 
-    following: Annotated[int, Meta(description="how many identities; 0 shows all posts", examples=[3])]
+    following: Annotated[
+        int, Meta(description="how many identities; 0, in no community, shows all posts", examples=[3])
+    ]
 
 
 @get(f"{BASE}/feed", tags=TAGS, summary="Your feed")
@@ -53,11 +57,25 @@ async def feed(
     submolt: common.SubmoltName = "",
     events: Events = True,
 ) -> Following:
-    """The posts of those you follow; all posts, as long as you follow nobody."""
-    posts.check_submolt(submolt)
+    """The posts of those you follow and of the communities that you are in; all posts, as long as there are neither.
+
+    With `submolt` the posts of that community; with `general` those of whom you follow.
+    """
     authors = await followed_by(hub, principal.identity_id)
+    joined = [] if submolt else await joined_by(hub, principal.identity_id)
+    group = await communities.group_of(hub, submolt, principal) if submolt else None
+    mine = not group and bool(authors or joined)
     page = await posts.page(
-        hub, principal, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors or None, events=events
+        hub,
+        principal,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
+        offset=offset,
+        authors=authors if mine else None,
+        groups=joined if mine else None,
+        group=None if mine else group,
+        events=events,
     )
     return Following(**msgspec.structs.asdict(page), following=len(authors))
 
@@ -68,6 +86,17 @@ async def followed_by(hub: RunningRelay, identity_id: str) -> list[str]:
     followed = list(dict.fromkeys(key for event in lists for key in values(event, "p")))[:MAX_FOLLOWED]
     people = await hub.identities.by_key(followed) if followed else {}
     return list({identity.id for identity in people.values()})
+
+
+async def joined_by(hub: RunningRelay, identity_id: str) -> list[str]:
+    """The ids of the groups that one of its keys is in, those that it joined last first."""
+
+    def find(tables: Lookups) -> list[Membership]:
+        return tables.memberships(bound_keys(tables, identity_id))
+
+    found = await hub.identities.group_tables.look(find)
+    newest = sorted(found, key=lambda one: (-one.member.since, one.group_id))
+    return list(dict.fromkeys(one.group_id for one in newest))[:MAX_FOLLOWED]
 
 
 @post(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Follow", status_code=200, middleware=[idempotent])

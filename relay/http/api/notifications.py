@@ -306,7 +306,7 @@ def _activity(unread: list[Happening]) -> list[Activity]:
         Activity(
             post_id=some[0].post.id,
             post_title=some[0].post.title,
-            submolt_name=GENERAL,
+            submolt_name=some[0].post.group_id or GENERAL,
             new_notification_count=len(some),
             latest_at=iso(some[0].at),
             latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],

@@ -6,7 +6,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from relay.http.api import common, publishing, rows
+from relay.http.api import common, communities, group_access, publishing, rows
 from relay.http.api.common import (
     BASE,
     DEFAULT_LIMIT,
@@ -36,6 +36,7 @@ from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Draft, Event, expiration, parse
 from relay.protocol.filter import Filter
+from relay.protocol.groups.belonging import DELETE_EVENT
 from relay.server.identity_tokens import Principal
 from storage.feed import PostRow
 
@@ -77,12 +78,17 @@ async def list_posts(
     author: Annotated[str, QueryParameter(description="only this identity's, by name", max_length=65)] = "",
     events: Events = True,
 ) -> PostPage:
-    """All posts, best or newest first; `rising` is the best of the last 48 hours."""
-    check_submolt(submolt)
-    authors = None
-    if author:
-        authors = [(await common.agent_named(hub, author)).id]
-    return await page(hub, viewer, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors, events=events)
+    """All posts, best or newest first; `rising` is the best of the last 48 hours.
+
+    With `submolt` those of one community, or of none (`general`); with `author` one identity's, wherever they stand.
+    """
+    if author and not communities.is_general(submolt):
+        raise invalid("ask for the posts of a submolt or for those of an author, not for both")
+    group = await communities.group_of(hub, submolt, viewer) if submolt and not author else None
+    authors = [(await common.agent_named(hub, author)).id] if author else None
+    return await page(
+        hub, viewer, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors, group=group, events=events
+    )
 
 
 async def page(
@@ -94,9 +100,11 @@ async def page(
     cursor: str,
     offset: int,
     authors: list[str] | None = None,
+    groups: list[str] | None = None,
+    group: str | None = None,
     events: bool = True,
 ) -> PostPage:
-    """One page of posts, of these identities only where `authors` is given. Raises Reject(invalid) for a wrong cursor."""
+    """One page of posts: `authors`, `groups` and `group` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
     found = await hub.feed.posts(
         sort,
         common.at_most(limit),
@@ -105,6 +113,8 @@ async def page(
         offset=offset,
         viewer=common.id_of(viewer),
         authors=authors,
+        groups=groups,
+        group=group,
     )
     return PostPage(
         posts=rows.posts(found.rows, events), has_more=found.next_cursor is not None, next_cursor=found.next_cursor
@@ -113,14 +123,15 @@ async def page(
 
 @post(f"{BASE}/posts", tags=TAGS, summary="Write a post", middleware=[idempotent])
 async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: GivenHub) -> PostAnswer:
-    """Write a post; the relay signs it with the key it holds for you."""
-    check_submolt(data.submolt or data.submolt_name or "")
+    """Write a post, in a community with `submolt`; the relay signs it with the key it holds for you."""
+    there = await communities.named(hub, data.submolt or data.submolt_name or "", principal)
     tags = [["title", _title(data.title)]]
+    tags += [] if there is None else [["h", there.group.id]]
     if data.url:
         tags.append(["r", _link(data.url)])
     tags += await publishing.mentioned(hub, data.content or "")
     draft = Draft(kinds.POST, tags, data.content or "", common.now())
-    event = await publishing.act(hub, principal, draft)
+    event = await publishing.act(hub, principal, draft, by=None if there is None else there.key)
     written = await find(hub, event.id, principal)
     return PostAnswer(message="Post created", post=rows.post(written))
 
@@ -173,12 +184,23 @@ async def _edit(hub: RunningRelay, post_id: str, data: Edit, principal: Principa
 
 @delete(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Delete a post", status_code=200)
 async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
-    """Delete your own post with its edits; what stands under it leaves the feed too."""
+    """Delete your own post with its edits, or one in a community that you moderate; what stands under it leaves the feed too."""
     present = await find(hub, post_id, principal)
+    if present.posting_identity_id != principal.identity_id and present.group_id is not None:
+        return Done(message="Post deleted", event=await moderate(hub, principal, present.group_id, present.id))
     check_author(present.posting_identity_id, principal)
     draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.POST)]], "", common.now())
     event = await publishing.act(hub, principal, draft, by=present.pubkey)
     return Done(message="Post deleted", event=event)
+
+
+async def moderate(hub: RunningRelay, principal: Principal, group_id: str, event_id: str) -> Event:
+    """Delete what somebody else wrote in a community (9005). Raises HttpProblem 403 where the role does not allow it."""
+    there = await group_access.standing(hub, group_id, principal, "submolt")
+    if not there.is_privileged:
+        raise HttpProblem(403, "not_yours", "this was written by another identity, and you moderate nothing there")
+    draft = Draft(DELETE_EVENT, [["h", group_id], ["e", event_id]], "", common.now())
+    return await publishing.act(hub, principal, draft, by=there.key)
 
 
 async def find(hub: RunningRelay, post_id: str, viewer: Principal | None) -> PostRow:
@@ -194,12 +216,6 @@ def check_author(identity_id: str, principal: Principal) -> None:
     """Raises HttpProblem 403 unless the identity is the one that asks."""
     if identity_id != principal.identity_id:
         raise HttpProblem(403, "not_yours", "this was written by another identity")
-
-
-def check_submolt(name: str) -> None:
-    """Raises HttpProblem 404 for a submolt that is not here; "" is `general`, and so is `m/general`."""
-    if name.removeprefix("m/") not in ("", GENERAL):
-        raise not_found("submolt", "there is no such submolt here; `general` holds every post")
 
 
 def _title(text: str) -> str:

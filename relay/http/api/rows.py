@@ -21,8 +21,8 @@ def post(row: PostRow, events: bool = True) -> Post:
         title=row.title,
         content=row.content,
         url=row.url if row.url and urls.link(row.url) else None,
-        submolt=SubmoltOfPost(),
-        submolt_name=GENERAL,
+        submolt=submolt_of(row),
+        submolt_name=row.group_id or GENERAL,
         author=_author(row),
         author_id=row.posting_identity_id,
         upvotes=row.upvotes,
@@ -34,6 +34,13 @@ def post(row: PostRow, events: bool = True) -> Post:
         your_vote=row.your_vote,
         event=_event(row.wire) if events else UNSET,
     )
+
+
+def submolt_of(row: PostRow | None) -> SubmoltOfPost:
+    """Where a post stands."""
+    if row is None or row.group_id is None:
+        return SubmoltOfPost()
+    return SubmoltOfPost(row.group_id, row.group_id, row.group_name or row.group_id)
 
 
 def posts(rows: Sequence[PostRow], events: bool = True) -> list[Post]:

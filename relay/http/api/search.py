@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from msgspec import UNSET, Meta
 
 from relay.api_types import EventId, Snippet, When, Writer
-from relay.http.api import common, finding, posts, profiles, rows, submolts
+from relay.http.api import common, communities, finding, profiles, rows, submolts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenViewer, Limit
 from relay.http.api.finding import HowToLook, Language, Mode, Question
 from relay.http.api.profiles import Agent
@@ -36,6 +36,7 @@ TYPES: Final[dict[str, frozenset[KindOf] | None]] = {
 SearchType = Literal["posts", "comments", "knowledge", "agents", "users", "submolts", "all"]
 NAMES: Final = ("agents", "users", "submolts")  # are found by name alone
 IN_SUBMOLTS: Final[frozenset[KindOf]] = frozenset(("posts", "comments"))
+MAX_NAME: Final = 100  # characters of the name of a submolt, or a part of it
 BESIDE: Final = 10  # agents told beside what was found
 Span = Annotated[
     Literal["hour", "day", "week", "month", "year", "all"],
@@ -208,18 +209,19 @@ async def search_agents(
 async def _answer(
     request: common.AnyRequest, hub: RunningRelay, viewer: Principal | None, asked: AskedSearch
 ) -> SearchAnswer:
-    posts.check_submolt(asked.submolt)
+    there = await communities.named(hub, asked.submolt, viewer)
     if asked.type in NAMES:
-        return await _names(request, hub, asked)
+        return await _names(request, hub, viewer, asked)
     types = TYPES[asked.type]
     if asked.submolt:  # which holds posts and their comments alone
         types = IN_SUBMOLTS if types is None else types & IN_SUBMOLTS
+    tags = {"h": frozenset([there.group.id])} if there is not None else {}
     since = None if asked.time == "all" else common.now() - SPANS[asked.time]
     wanted = finding.HitConditions(
         types=types,
         mode=asked.mode,
         language=asked.language,
-        filter=Filter(since=since),
+        filter=Filter(since=since, tags=tags),
         readers=await common.readers(hub, viewer),
     )
     page = await finding.find(hub, asked.q, wanted, asked.limit, asked.cursor)
@@ -234,16 +236,18 @@ async def _answer(
         posts=found.posts,
         comments=rows.with_names(found.comments) if common.reads_names(request) else found.comments,
         agents=await _agents(hub, asked.q, BESIDE) if beside else [],
-        submolts=await _submolts(request, hub, asked.q) if beside else [],
+        submolts=await _submolts(request, hub, asked.q, viewer) if beside else [],
         count=len(found.results),
         has_more=more,
         next_cursor=page.next_cursor,
     )
 
 
-async def _names(request: common.AnyRequest, hub: RunningRelay, asked: AskedSearch) -> SearchAnswer:
+async def _names(
+    request: common.AnyRequest, hub: RunningRelay, viewer: Principal | None, asked: AskedSearch
+) -> SearchAnswer:
     agents = [] if asked.type == "submolts" else await _agents(hub, asked.q, asked.limit, profiles.search)
-    submolts = await _submolts(request, hub, asked.q) if asked.type == "submolts" else []
+    submolts = await _submolts(request, hub, asked.q, viewer) if asked.type == "submolts" else []
     return SearchAnswer(
         query=asked.q,
         type=asked.type,
@@ -262,10 +266,14 @@ async def _agents(hub: RunningRelay, question: str, limit: int, find: FindAgents
     return await profiles.describe(hub, await find(hub, question, min(limit, profiles.MAX_FOUND)))
 
 
-async def _submolts(request: common.AnyRequest, hub: RunningRelay, question: str) -> list[Submolt]:
+async def _submolts(
+    request: common.AnyRequest, hub: RunningRelay, question: str, viewer: Principal | None
+) -> list[Submolt]:
     words = [word.removeprefix("m/") for word in question.lower().split()[:5]]
-    found = any(word and GENERAL.startswith(word) for word in words)
-    return [await submolts.general(request, hub)] if found else []
+    first = [await submolts.general(request, hub)] if any(word and GENERAL.startswith(word) for word in words) else []
+    text = question.strip().removeprefix("m/")[:MAX_NAME]
+    found = await hub.identities.group_tables.look(lambda tables: tables.groups_like(text, "", BESIDE))
+    return [*first, *await submolts.described(hub, [one for one in found if communities.is_community(one)], viewer)]
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -318,7 +326,7 @@ def _result(
         author=author,
         post_id=comment.post_id if comment is not None else None if post is None else post.id,
         post=None if comment is None or post is None else PostOf(post.id, post.title),
-        submolt=None if row is None else SubmoltOfPost(),
+        submolt=None if row is None else rows.submolt_of(post),
         upvotes=None if row is None else row.upvotes,
         downvotes=None if row is None else row.downvotes,
         created_at=iso(hit.created_at),

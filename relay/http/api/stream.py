@@ -13,7 +13,7 @@ from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from relay.errors import Reject
-from relay.http.api import common, entries
+from relay.http.api import common, communities, entries
 from relay.http.api.watchers import KINDS, Pending, Selection, Watcher, Watchers, heartbeat
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found, too_fast
@@ -57,8 +57,8 @@ async def stream(
     stream begins with an event `gap`: read the lists again. What reaches the feed only later than it came (a comment whose
     post was not here yet) is not told.
     """
-    if submolt not in ("", "general"):
-        raise not_found("submolt")
+    if await communities.named(hub, submolt, None) is not None:
+        raise invalid("a stream tells of all communities, or of one post or author: leave submolt out")
     wanted = Selection(await _author(hub, author), common.event_id(post, "post") if post else None)
     after = _number(last_event_id)
     watchers: Watchers = request.app.state.watchers

@@ -194,6 +194,16 @@ class SqliteGroupLookups:
         found = self._connection.execute(f"{sql('group')} {sql('like')}", (start, text.lower(), limit))
         return [_row(row).group for row in found]
 
+    def communities(self, after: str = "", limit: int = 100) -> list[Group]:
+        """Groups that everybody reads and that take posts or hold some, the newest first."""
+        start = self._number(after) if after else _FIRST
+        found = self._connection.execute(f"{sql('group')} {sql('communities')}", (start, limit))
+        return [_row(row).group for row in found]
+
+    def is_taken(self, group_id: str) -> bool:
+        """Whether a group has this id in any case."""
+        return bool(self._connection.execute(sql("taken"), (group_id.lower(),)).fetchone()[0])
+
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """How many members each of these groups has."""
         found: dict[str, int] = {}

@@ -5,27 +5,49 @@
 -- Two arms, as SQLite does not go on from a pair within an index: however many rows share a value, none is passed over.
 SELECT seq, value FROM (
     SELECT p.seq, p.{column} AS value FROM posts AS p
-    WHERE p.{column} = :value AND p.seq <= :seq AND (p.expires_at IS NULL OR p.expires_at > :now)
+    WHERE p.{column} = :value AND p.seq <= :seq AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
     ORDER BY p.seq DESC LIMIT :limit + :offset
 )
 UNION ALL
 SELECT seq, value FROM (
     SELECT p.seq, p.{column} AS value FROM posts AS p
-    WHERE p.{column} < :value AND (p.expires_at IS NULL OR p.expires_at > :now)
+    WHERE p.{column} < :value AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
     ORDER BY p.{column} DESC, p.seq DESC LIMIT :limit + :offset
 )
 ORDER BY 2 DESC, 1 DESC LIMIT :limit OFFSET :offset
 
+-- name: listed
+-- What is in the feed of all: not what stands in a community that is hidden, or whose metadata has the tag ["feed","off"].
+AND (p.group_id IS NULL OR NOT EXISTS (
+    SELECT 1 FROM groups AS o WHERE o.id = p.group_id AND (o.hidden = 1 OR instr(o.extra, '["feed","off"]') > 0)
+))
+
+-- name: in_none
+AND p.group_id IS NULL
+
+-- name: in_group
+AND p.group_id = :group
+
 -- name: posts_of
--- The newest of each author, merged.
-SELECT p.seq, p.created_at AS value
-FROM json_each(:authors) AS a CROSS JOIN posts AS p ON p.seq IN (
-    SELECT q.seq FROM posts AS q
-    WHERE q.posting_identity_id = a.value AND (q.created_at, q.seq) <= (:value, :seq)
-        AND (q.expires_at IS NULL OR q.expires_at > :now)
-    ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+-- The newest of each author and of each community, merged.
+SELECT seq, value FROM (
+    SELECT p.seq, p.created_at AS value
+    FROM json_each(:authors) AS a CROSS JOIN posts AS p ON p.seq IN (
+        SELECT q.seq FROM posts AS q
+        WHERE q.posting_identity_id = a.value AND (q.created_at, q.seq) <= (:value, :seq)
+            AND (q.expires_at IS NULL OR q.expires_at > :now)
+        ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+    )
+    UNION
+    SELECT p.seq, p.created_at AS value
+    FROM json_each(:groups) AS a CROSS JOIN posts AS p ON p.seq IN (
+        SELECT q.seq FROM posts AS q
+        WHERE q.group_id = a.value AND (q.created_at, q.seq) <= (:value, :seq)
+            AND (q.expires_at IS NULL OR q.expires_at > :now)
+        ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+    )
 )
-ORDER BY p.created_at DESC, p.seq DESC LIMIT :limit OFFSET :offset
+ORDER BY value DESC, seq DESC LIMIT :limit OFFSET :offset
 
 -- name: posts_ranked
 -- Of a bounded number of newest posts, the best first.
@@ -35,18 +57,27 @@ SELECT r.seq, r.value FROM (
 WHERE (r.value, r.seq) <= (:value, :seq) ORDER BY r.value DESC, r.seq DESC LIMIT :limit OFFSET :offset
 
 -- name: newest
-SELECT q.seq FROM posts AS q
-WHERE q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
-ORDER BY q.created_at DESC, q.seq DESC LIMIT :most
+SELECT p.seq FROM posts AS p
+WHERE p.created_at > :since AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
+ORDER BY p.created_at DESC, p.seq DESC LIMIT :most
 
 -- name: newest_of
-SELECT b.seq
-FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
-    SELECT q.seq FROM posts AS q
-    WHERE q.posting_identity_id = a.value AND q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
-    ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+SELECT seq FROM (
+    SELECT b.seq, b.created_at
+    FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
+        SELECT q.seq FROM posts AS q
+        WHERE q.posting_identity_id = a.value AND q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
+        ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+    )
+    UNION
+    SELECT b.seq, b.created_at
+    FROM json_each(:groups) AS a CROSS JOIN posts AS b ON b.seq IN (
+        SELECT q.seq FROM posts AS q
+        WHERE q.group_id = a.value AND q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
+        ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+    )
 )
-ORDER BY b.created_at DESC, b.seq DESC LIMIT :most
+ORDER BY created_at DESC, seq DESC LIMIT :most
 
 -- name: ids
 -- The ids (or pubkeys) in one value, 32 bytes each.
@@ -69,7 +100,8 @@ SELECT
         (
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = p.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
-        )
+        ),
+        p.group_id, (SELECT o.name FROM groups AS o WHERE o.id = p.group_id AND o.hidden = 0)
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), min(g.value)
 FROM ({page}) AS g
@@ -178,4 +210,11 @@ SELECT json_group_array(json_array(lower(hex(v.id)), v.seq, v.received_at))
 FROM ({ids}) AS j CROSS JOIN events AS v ON v.id = j.id
 
 -- name: how_many
-SELECT count(*) FROM posts
+-- Those in no community; the others have an index of their own.
+SELECT (SELECT count(*) FROM posts) - (SELECT count(*) FROM posts WHERE group_id IS NOT NULL)
+
+-- name: how_many_in
+SELECT json_group_array(json_array(a.value, (
+    SELECT count(*) FROM (SELECT 1 FROM posts AS q WHERE q.group_id = a.value LIMIT :most)
+)))
+FROM json_each(:groups) AS a

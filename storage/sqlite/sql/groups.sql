@@ -20,6 +20,16 @@ ORDER BY number DESC LIMIT ?
 WHERE ended = 0 AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
 ORDER BY number DESC LIMIT ?3
 
+-- name: communities
+WHERE ended = 0 AND hidden = 0 AND private = 0 AND number < ? AND (
+    instr(replace(replace(supported_kinds, '[', ','), ']', ','), ',11,') > 0
+    OR EXISTS (SELECT 1 FROM posts AS p WHERE p.group_id = groups.id)
+)
+ORDER BY number DESC LIMIT ?
+
+-- name: taken
+SELECT EXISTS (SELECT 1 FROM groups WHERE lower(id) = ?)
+
 -- name: number
 SELECT number FROM groups WHERE id = ?
 

@@ -63,6 +63,23 @@ WRITES: Final = frozenset(
         "POST /api/v1/notifications/read-by-post/{post_id:str}",
         "PUT /api/v1/agents/me",
         "PUT /api/v1/me",
+        "POST /api/v1/submolts",
+        "PATCH /api/v1/submolts/{name:str}/settings",
+        "POST /api/v1/submolts/{name:str}/moderators",
+        "DELETE /api/v1/submolts/{name:str}/moderators",
+        "DELETE /api/v1/submolts/{name:str}/subscribe",
+        "POST /api/v1/groups",
+        "PATCH /api/v1/groups/{group_id:str}",
+        "DELETE /api/v1/groups/{group_id:str}",
+        "POST /api/v1/groups/{group_id:str}/leave",
+        "POST /api/v1/groups/{group_id:str}/members",
+        "DELETE /api/v1/groups/{group_id:str}/members/{member:str}",
+        "POST /api/v1/groups/{group_id:str}/invites",
+        "DELETE /api/v1/groups/{group_id:str}/invites/{code:str}",
+        "POST /api/v1/groups/{group_id:str}/pins",
+        "POST /api/v1/groups/{group_id:str}/messages",
+        "DELETE /api/v1/groups/{group_id:str}/messages/{message_id:str}",
+        "POST /api/v1/groups/{group_id:str}/messages/{message_id:str}/reactions",
     ]
 )
 READS: Final = frozenset(
@@ -105,7 +122,15 @@ READS: Final = frozenset(
         "GET /api/v1/submolts/trending",
         "GET /api/v1/submolts/{name:str}",
         "POST /api/v1/submolts/{name:str}/subscribe",
-        "DELETE /api/v1/submolts/{name:str}/subscribe",
+        "GET /api/v1/submolts/{name:str}/moderators",
+        "GET /api/v1/groups",
+        "GET /api/v1/groups/{group_id:str}",
+        "GET /api/v1/groups/{group_id:str}/members",
+        "GET /api/v1/groups/{group_id:str}/invites",
+        "GET /api/v1/groups/{group_id:str}/pins",
+        "GET /api/v1/groups/{group_id:str}/messages",
+        "GET /api/v1/groups/{group_id:str}/messages/{message_id:str}",
+        "GET /api/v1/groups/{group_id:str}/messages/{message_id:str}/replies",
     ]
 )
 # A page is whole, with a sentence where the rows would be.
@@ -153,6 +178,7 @@ class World:
         }
         world.app_token_id = app_id
         await world._have_something_to_take_back()
+        await world._have_groups()
         _, code = await client.ask("GET", "/agents/me", world.token)
         me = (code.get("agent") or code)["id"]
         world.bodies = {
@@ -174,6 +200,14 @@ class World:
             "/api/v1/posts/{post_id:str}": {"title": "A better title"},
             "/api/v1/posts/{post_id:str}/comments": {"content": "Another comment"},
             "/api/v1/knowledge": {"content": "High water.", "title": "More tides"},
+            "/api/v1/submolts": {"name": "winds"},
+            "/api/v1/submolts/{name:str}/settings": {"description": "changed"},
+            "/api/v1/submolts/{name:str}/moderators": {"agent_name": "bob"},
+            "/api/v1/groups": {"name": "Winds"},
+            "/api/v1/groups/{group_id:str}": {"name": "changed"},
+            "/api/v1/groups/{group_id:str}/members": {"agent": "dave"},
+            "/api/v1/groups/{group_id:str}/pins": {"id": post},
+            "/api/v1/groups/{group_id:str}/messages": {"content": "Another message"},
             "/api/v1/events": msgspec.to_builtins(make_event(7, created_at=int(time.time()))),
         }
         return world
@@ -196,6 +230,25 @@ class World:
             "/api/v1/comments/{comment_id:str}/vote": {"comment_id": said},
         }
 
+    async def _have_groups(self) -> None:
+        """A community of the same name as `name`, and a group with a member, a code and a message."""
+        for path, body in (
+            ("/submolts", {"name": "bob"}),
+            ("/submolts/bob/moderators", {"agent_name": "bob"}),
+            ("/groups", {"name": "Tides", "id": "tides"}),
+            ("/groups/tides/members", {"agent": "bob"}),
+            ("/groups/tides/invites", {"code": "sesame"}),
+        ):
+            status, answer = await self.client.ask("POST", path, self.token, **body)
+            assert status in (200, 201), answer
+        _, said = await self.client.ask("POST", "/groups/tides/messages", self.token, content="Low water.")
+        self.values |= {
+            "group_id": "tides",
+            "member": "bob",
+            "code": "sesame",
+            "message_id": said["message"]["id"],
+        }
+
     async def send(self, route: HTTPRouteHandler, method: str, path: str) -> httpx.Response:
         """A request for this route that is right in itself."""
         values = self.values | (self.taken_back.get(path, {}) if method == "DELETE" else {})
@@ -214,7 +267,7 @@ class World:
         content = None
         if method == "POST" and path == AVATAR:
             return await self.client.post(AVATAR, files={"file": ("a.png", PNG)}, headers=headers)
-        if method in ("POST", "PATCH", "PUT"):
+        if method in ("POST", "PATCH", "PUT") or path.endswith("/moderators"):
             headers["content-type"] = "application/json"
             content = msgspec.json.encode(self.bodies.get(path, {}))
         params = query if method == "GET" else None
@@ -237,7 +290,7 @@ class World:
 
 
 def _is_clear(answer: httpx.Response, path: str) -> bool:
-    if not path.startswith("/api/"):
+    if not path.startswith(("/api/", "/.well-known/")):
         return "Service Unavailable" in answer.text and "Traceback" not in answer.text
     told = answer.json()
     return told["success"] is False and bool(told["message"]) and bool(told["hint"]) and "Traceback" not in answer.text

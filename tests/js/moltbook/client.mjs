@@ -51,6 +51,20 @@ await step("following", async () => {
   assert.equal((await use("submolt_unsubscribe", { name: "general" })).success, true);
 });
 
+await step("submolts", async () => {
+  const made = await use("submolt_create", { name: "Estuaries", display_name: "Estuaries", description: "Where rivers end." });
+  assert.deepEqual([made.submolt.name, made.submolt.your_role], ["estuaries", "owner"]);
+  const { post } = await use("post_create", { submolt: "estuaries", title: "Brackish", content: "Half and half." });
+  assert.equal(post.submolt.display_name, "Estuaries");
+  assert.equal((await use("post_pin", { post_id: post.id })).success, true);
+  assert.equal((await use("post_unpin", { post_id: post.id })).success, true);
+  assert.equal((await use("submolt_settings", { name: "estuaries", theme_color: "#335544" })).submolt.theme_color, "#335544");
+  assert.equal((await use("submolt_moderator_add", { name: "estuaries", agent_name: other, role: "moderator" })).success, true);
+  assert.equal((await use("submolt_moderators_list", { name: "estuaries" })).moderators.length, 2);
+  assert.equal((await use("submolt_moderator_remove", { name: "estuaries", agent_name: other })).success, true);
+  assert.equal((await use("submolt_get", { name: "estuaries" })).submolt.subscriber_count, 2);
+});
+
 await step("refusals", async () => {
   await assert.rejects(use("post_get", { post_id: "0".repeat(64) }), (error) => {
     assert.equal(error.status, 404);
