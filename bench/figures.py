@@ -45,6 +45,7 @@ class FigureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The figure that a target names."""
         return {
             Figure.CPU: self.cpu_in_v,
+            Figure.CPU_US: self.cpu_us,
             Figure.P50: self.p50_ms,
             Figure.P99: self.p99_ms,
             Figure.MEMORY: self.memory_bytes,

@@ -35,6 +35,7 @@ class BenchPlan(msgspec.Struct, frozen=True):
     small_events: int = 1600  # a turn, of each ingest load beside another relay
     small_singles: int = 100  # a turn, one at a time
     small_questions: int = 1600  # a turn, of each query load
+    live: int = 5000  # events that a relay passes on to another, at a steady pace
 
 
 QUICK = BenchPlan(
@@ -60,4 +61,5 @@ QUICK = BenchPlan(
     small_events=320,
     small_singles=20,
     small_questions=160,
+    live=500,
 )

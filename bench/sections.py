@@ -17,7 +17,20 @@ from bench.floor import floor_us, sync
 from bench.peer import sketch
 from bench.plan import BenchPlan
 from bench.process import Subject, started
-from bench.workloads import api, fanout, feed, idle, ingest, query, rebuild, search, searched, small, transfer
+from bench.workloads import (
+    api,
+    fanout,
+    federation,
+    feed,
+    idle,
+    ingest,
+    query,
+    rebuild,
+    search,
+    searched,
+    small,
+    transfer,
+)
 
 Section = Callable[[Subject, BenchPlan], Awaitable[list[FigureRow]]]
 Say = Callable[[str], None]
@@ -33,7 +46,7 @@ LIVE: Final[dict[str, Section]] = {
     "fanout": fanout.rows,
 }  # each on an empty relay
 OURS: Final[dict[str, Section]] = {"api": api.rows}  # the same, for what only a Tidings relay offers
-NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "transfer", "query", "search")
+NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "transfer", "query", "search", "federation")
 
 
 class Floor:
@@ -91,6 +104,9 @@ async def own(
             say("search")
             rows += await floor.under(partial(searched.rows, Path(scratch), plan))
             rows += await floor.under(partial(search.rows, Path(scratch), plan, say))
+        if "federation" in only:
+            say("federation")
+            rows += await floor.under(partial(federation.rows, Path(scratch), plan))
     return rows
 
 

@@ -13,6 +13,7 @@ class Figure(enum.StrEnum):
     """The figure of a row that a target is about."""
 
     CPU = "V"  # server CPU per unit as a multiple of V
+    CPU_US = "µs CPU"  # server CPU per unit
     P50 = "ms p50"  # median time
     P99 = "ms p99"  # 99th percentile of it
     MEMORY = "B"  # server memory per unit
@@ -61,5 +62,10 @@ TARGETS: Final[dict[str, tuple[FigureTarget, ...]]] = {
     "small query ids": (FigureTarget(Figure.MORE_US, 40),),
     "small query thread": (FigureTarget(Figure.MORE_US, 40),),
     "small query feed page": (FigureTarget(Figure.RATIO, 1.15),),
+    "federation compare": (FigureTarget(Figure.CPU_US, 4.0),),  # a million on each side within 4 s
+    "federation down": (FigureTarget(Figure.WAIT_RATIO, 1.25),),  # beside what clients take to publish as many
+    "federation up": (FigureTarget(Figure.WAIT_RATIO, 1.25),),
+    "federation live": (FigureTarget(Figure.P50, 10.0), FigureTarget(Figure.P99, 60.0)),
+    "federation idle peer": (FigureTarget(Figure.MEMORY, 100_000),),
     "small query one in flight": (FigureTarget(Figure.WAIT_RATIO, 2.5),),
 }

@@ -42,17 +42,19 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     passages.PROJECTION,
 )
 
-_KINDS: Final = frozenset(kind for projection in PROJECTIONS for kind in projection.kinds or ())
+_ALL_KINDS: Final = {kind for projection in PROJECTIONS for kind in projection.kinds or ()}
+_BY_KIND: Final = {
+    kind: tuple(projection for projection in PROJECTIONS if kind in (projection.kinds or ())) for kind in _ALL_KINDS
+}
+_SEARCHED: Final = tuple(projection for projection in PROJECTIONS if projection.kinds is None)
 
 
 def keys_of(event: Event, searched: frozenset[int]) -> tuple[Key, ...]:
     """The derived rows that an event may change; `searched` are the kinds whose text is searched."""
     kind = event.kind
-    if kind not in _KINDS and kind not in searched:
+    concerned = _BY_KIND.get(kind, ())
+    if kind in searched:
+        concerned += _SEARCHED
+    if not concerned:
         return ()
-    return tuple(
-        (projection.table, key)
-        for projection in PROJECTIONS
-        if kind in (searched if projection.kinds is None else projection.kinds)
-        for key in projection.keys(event)
-    )
+    return tuple([(projection.table, key) for projection in concerned for key in projection.keys(event)])

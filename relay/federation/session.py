@@ -32,7 +32,7 @@ from relay.server.follow import LiveEvent
 from storage.base import Logged, Outcome, Status
 from storage.peers import DOWN, UP
 
-LOG_PAGE: Final = 200  # events of the log read at once
+LOG_PAGE: Final = 500  # events of the log read at once
 MOST_EPHEMERAL: Final = 100  # that wait to be sent
 FRESH: Final = 60  # seconds after which an ephemeral event is not sent any more
 STEADY: Final = 30.0  # seconds between two notes that a live session is in step
@@ -339,7 +339,8 @@ class PeerSession:
         elif said.fate in (Fate.TAKEN, Fate.KNOWN):
             self._memory.note_theirs(event_id)
             self.was_useful = True
-        if self._unsettled.pop(event_id, None) is not None:
+        seq = self._unsettled.pop(event_id, None)
+        if seq is not None and (seq - 1 <= self._record.place.up_seq or not self._unsettled):
             self._move_up()
         self._record.count()
 

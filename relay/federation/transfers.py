@@ -20,7 +20,7 @@ from storage.base import Outcome, Status
 
 ASKED: Final = 250  # ids asked for at once
 ASKING: Final = 3  # questions at once
-OFFERED: Final = 100  # events without an answer
+OFFERED: Final = 500  # events without an answer
 SENT: Final = 200  # events read from the database at once
 PAUSES: Final = (1.0, 5.0, 20.0, 60.0)  # seconds until an event is offered again that the peer could not take
 MOST_REASONS: Final = 50  # told apart

@@ -11,6 +11,7 @@ again, so that nothing older than what was told is ever kept.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from sys import intern
 from typing import Final, Protocol
 
 from relay.protocol.groups import state
@@ -200,8 +201,9 @@ def names_of(pubkeys: Sequence[str], tables: GroupLookups) -> Mapping[str, froze
 
 
 def _names_in(group_id: str, privileged: bool) -> set[str]:
-    """What audiences call a member of this group."""
-    return {state.members(group_id), state.moderators(group_id)} if privileged else {state.members(group_id)}
+    """What audiences call a member of this group; interned, since many keys are in the same groups."""
+    members = intern(state.members(group_id))
+    return {members, intern(state.moderators(group_id))} if privileged else {members}
 
 
 def readers_of(pubkeys: frozenset[str], tables: GroupLookups) -> Readers:

@@ -1,6 +1,7 @@
 """Synchronizing with peers of every kind: those that compare, those that refuse in every way there is, and those that lie."""
 
 import asyncio
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,7 @@ from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPla
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.protocol.negentropy import ItemSet
 from tests.factories import keypair, make_event
 from tests.federation.fake_peer import FakePeer, MemoryEvents
 
@@ -183,6 +185,18 @@ async def test_a_refusal_for_now_is_offered_again_and_one_for_good_is_not(monkey
     assert [fate for _, fate in settled] == ["refused", "known", "taken"]
     assert (counts.sent, counts.taken, counts.known, counts.rejected) == (3, 1, 1, 1)
     assert counts.rejections == {"blocked: no": 1}
+
+
+async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so() -> None:
+    events = notes(2000)
+    async with FakePeer(events).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        items = ItemSet((event.created_at, bytes.fromhex(event.id)) for event in events)
+        found = await comparison.compare(link, EVERYTHING, items)
+        await link.close()
+        opened = next(message for message in peer.said if message[0] == "NEG-OPEN")
+    assert (found.have, found.need, found.rounds) == (set(), set(), 1)
+    assert len(json.dumps(opened)) < 1000
 
 
 # peers that lie

@@ -45,10 +45,7 @@ _TAGS: Final = frozenset(("role", "finish_reason", "usage", *_ARRAYS))
 
 def read(event: Event) -> Saying:
     """Whatever of the tags is as it should be."""
-    for tag in event.tags:
-        if tag[0] in _TAGS:
-            break
-    else:
+    if _is_plain(event):
         return _PLAIN
     role, reason = first_value(event, "role"), first_value(event, "finish_reason")
     return Saying(
@@ -61,6 +58,8 @@ def read(event: Event) -> Saying:
 
 def fault(event: Event) -> str | None:
     """Why these tags are not as they should be, None where they are."""
+    if _is_plain(event):
+        return None
     role, reason = first_value(event, "role"), first_value(event, "finish_reason")
     if role is not None and role not in ROLES:
         return f"its role tag must be one of {', '.join(ROLES)}"
@@ -73,6 +72,14 @@ def fault(event: Event) -> str | None:
         if text is not None and not _is_array(text):
             return f"its {name} tag must hold a JSON array"
     return None
+
+
+def _is_plain(event: Event) -> bool:
+    """Whether it has none of these tags. A loop, since every message is asked twice."""
+    for tag in event.tags:  # noqa: SIM110
+        if tag[0] in _TAGS:
+            return False
+    return True
 
 
 def _arrays(event: Event) -> list[str | None]:

@@ -87,8 +87,9 @@ UPDATE groups SET listing_due = ? WHERE number = ?
 SELECT id FROM groups INDEXED BY groups_listing_due WHERE listing_due = 1
 
 -- name: members
-SELECT group_number, pubkey, standing, roles, since FROM group_members
-WHERE (group_number, pubkey) IN (SELECT column1, column2 FROM (VALUES {rows}))
+-- A join, since SQLite would look up the group alone for a pair, and go through its members.
+SELECT m.group_number, m.pubkey, m.standing, m.roles, m.since
+FROM (VALUES {rows}) AS w CROSS JOIN group_members AS m ON m.group_number = w.column1 AND m.pubkey = w.column2
 
 -- name: put_member
 INSERT INTO group_members (group_number, pubkey, standing, roles, since) VALUES (?, ?, ?, ?, ?)

@@ -1,8 +1,11 @@
 """Repositories and chat agents over HTTP."""
 
+import time
+
 import pytest
 
-from tests.http.api.conftest import Api
+from tests.factories import keypair, make_event
+from tests.http.api.conftest import Api, Start
 from tests.http.api.homes import Home
 from tests.http.api.workers import add, organization, project, user
 
@@ -94,3 +97,17 @@ async def test_the_system_prompt_of_an_organizations_agent_stays_among_its_membe
     await ann.told("PUT", f"organizations/{org}/chat-agents/pilot", {"name": "Pilot", "system_prompt": "Secret."})
     assert await ben.refused(404, "GET", f"chat-agents?organization_id={org}") == "organization_not_found"
     assert (await ben.get("chat-agents"))["agents"] == []
+
+
+async def test_the_operator_defines_agents_for_everybody_and_nobody_else_does(start: Start) -> None:
+    relay: Home = await start(groups={"operators": [keypair(31).pubkey]})
+    for key, slug in ((31, "helper"), (32, "intruder")):
+        definition = make_event(
+            key, 30078, '{"name":"One","is_default":true}', [["d", f"agent:{slug}"]], int(time.time())
+        )
+        assert (await relay.hand_in(definition))[0] == 201
+    ann = await user(relay, 11)
+    (listed,) = (await ann.get("chat-agents"))["agents"]
+    assert (listed["slug"], listed["organization_id"], listed["is_default"]) == ("helper", None, True)
+    assert (await ann.get("chat-agents/helper"))["agent"] == listed
+    assert await ann.refused(404, "GET", "chat-agents/intruder") == "chat_agent_not_found"
