@@ -22,7 +22,7 @@ from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value, has_tag, values
 from relay.protocol.facts import Facts, Need
 from relay.protocol.groups import belonging, decide, joining, timeline
-from relay.protocol.groups.belonging import CREATE_INVITE
+from relay.protocol.groups.belonging import CREATE_GROUP, CREATE_INVITE
 from relay.protocol.groups.case import GroupDecision, is_above
 from relay.protocol.groups.fold import fold, needs_of_fold
 from relay.protocol.groups.state import Group, GroupChange, Member, PutGroup, member_key
@@ -58,7 +58,7 @@ def admit_moderation(relay: RelayRules) -> Admit:
             is_ours = bool(facts.relay) and event.pubkey == facts.relay
             if group is None and not (is_ours and door is Door.IMPORT):
                 _check_from_elsewhere(is_ours, door)
-                return Admission()
+                return Admission(audience=_readers_of_beginning(event, door))
             if group is None:
                 return _admission(event, GroupDecision(fold(event, facts)), None)
             if door is Door.PEER:
@@ -72,6 +72,14 @@ def admit_moderation(relay: RelayRules) -> Admit:
 def _check_from_elsewhere(is_ours: bool, door: Door) -> None:
     if is_ours and door is Door.PEER:
         raise Reject(Prefix.RESTRICTED, "what this relay's own key says about groups does not come from a peer")
+
+
+def _readers_of_beginning(event: Event, door: Door) -> tuple[str, ...] | None:
+    """What begins a group comes before the relay's word that it began: in an import what is not for everyone stays its author's."""
+    if door is not Door.IMPORT or event.kind != CREATE_GROUP:
+        return None
+    closed = has_tag(event, "private") or has_tag(event, "hidden") or first_value(event, "type") == "project"
+    return (event.pubkey,) if closed else None
 
 
 def _admission(event: Event, decision: GroupDecision, before: Group | None) -> Admission:
@@ -101,12 +109,13 @@ def group_after(changes: Iterable[GroupChange], group_id: str | None, before: Gr
 
 def needs(event: Event, facts: Facts) -> Iterable[Need]:
     """What `enter` must know; nothing for most events outside of groups."""
-    return _needs(event, facts) if _may_belong(event) else ()
+    return _needs(event, facts) if _may_belong(event, facts) else ()
 
 
-def _may_belong(event: Event) -> bool:
-    """Whether it is worth to look: every event is asked."""
-    return (event.kind in belonging.ANSWERING or has_tag(event, "h")) and event.kind not in _OUTSIDE
+def _may_belong(event: Event, facts: Facts) -> bool:
+    """Whether it is worth to look: every event is asked, and where there is no group, only who names one need hear of it."""
+    answers = event.kind in belonging.ANSWERING and facts.any_groups
+    return (answers or has_tag(event, "h")) and event.kind not in _OUTSIDE
 
 
 def _needs(event: Event, facts: Facts) -> Iterable[Need]:
@@ -136,7 +145,7 @@ def _needs_of_own(event: Event, group_id: str, facts: Facts) -> Iterable[Need]:
 
 def home(event: Event, facts: Facts) -> Group | None:
     """The group of this relay that the event belongs to, ended ones among them; None without one."""
-    if not _may_belong(event):
+    if not _may_belong(event, facts):
         return None
     if has_tag(event, "h"):
         named = _named(event)
@@ -157,7 +166,7 @@ def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -
     Raises Reject: `invalid:` for a group that is not here (from this relay's doors), that has ended, or for what does not fit
     it; `restricted:` for who may not write in it.
     """
-    if not _may_belong(event):
+    if not _may_belong(event, facts):
         return None
     _check_named(event, facts, is_strict(door))
     group = home(event, facts)

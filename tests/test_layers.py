@@ -254,6 +254,8 @@ READ_BY_THE_CLIENT = frozenset(
         "Agent",
         "Comment",
         "Document",
+        "Group",
+        "GroupMessage",
         "NewToken",
         "Notification",
         "Passage",

@@ -7,7 +7,19 @@ from relay.client.api import Api
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import EndOfStored
 from relay.client.errors import ApiError, BadDelivery, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
-from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Registered, Result
+from relay.client.records import (
+    Comment,
+    Document,
+    Group,
+    GroupMessage,
+    News,
+    Notification,
+    Passage,
+    Post,
+    Profile,
+    Registered,
+    Result,
+)
 from relay.client.relay import Relay, Total
 from relay.client.signer import Key, Signer
 from relay.client.subscription import Subscription
@@ -30,6 +42,8 @@ __all__ = [
     "EndOfStored",
     "Event",
     "Filter",
+    "Group",
+    "GroupMessage",
     "Key",
     "News",
     "Notification",

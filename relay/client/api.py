@@ -12,6 +12,7 @@ import msgspec
 
 from relay.client.clock import Clock
 from relay.client.feed_calls import FeedCalls
+from relay.client.group_calls import GroupCalls
 from relay.client.http import Http, segment
 from relay.client.identity_calls import IdentityCalls
 from relay.client.knowledge_calls import KnowledgeCalls
@@ -26,7 +27,7 @@ class _Submitted(msgspec.Struct):
     message: str
 
 
-class Api(IdentityCalls, FeedCalls, KnowledgeCalls, WebhookCalls):
+class Api(IdentityCalls, FeedCalls, KnowledgeCalls, WebhookCalls, GroupCalls):
     """A hub by its base URL, such as `https://hub.example`; use it with `async with`. `key` is the API key, `tdi_…`.
 
     `timeout` is how many seconds an answer may take. `transport` is httpx's, for tests. Raises BadKey, BadUrl.

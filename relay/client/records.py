@@ -308,6 +308,49 @@ class Passages(AnswerPart, frozen=True):
     next_cursor: str | None = None
 
 
+class Group(AnswerPart, frozen=True):
+    """A group. `private`: only members read it, `closed`: one joins by an invite; `your_roles` is None where you are no member."""
+
+    id: str
+    name: str
+    created_at: datetime
+    about: str = ""
+    private: bool = False
+    restricted: bool = False
+    hidden: bool = False
+    closed: bool = False
+    member_count: int | None = None
+    your_roles: list[str] | None = None
+    pins: list[str] = []
+
+
+class Groups(AnswerPart, frozen=True):
+    """A page of groups, newest first."""
+
+    groups: list[Group]
+    next_cursor: str | None = None
+
+
+class GroupMessage(AnswerPart, frozen=True):
+    """What was said in a group."""
+
+    id: str
+    group_id: str
+    content: str
+    author: Writer
+    created_at: datetime
+    title: str | None = None
+    reply_to: str | None = None
+    reactions: dict[str, int] = {}
+
+
+class GroupMessages(AnswerPart, frozen=True):
+    """A page of what was said, newest first."""
+
+    messages: list[GroupMessage]
+    next_cursor: str | None = None
+
+
 class WithEvent(AnswerPart, frozen=True):
     """An answer with the signed event that did it, or that was asked for."""
 

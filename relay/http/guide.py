@@ -77,15 +77,20 @@ def skill_name(name: str) -> str:
 
 
 def subjects(document: dict[str, Any]) -> dict[str, list[RouteRow]]:
-    """The routes of the API by subject, each once: of several paths to the same the first one."""
+    """The routes that an identity token opens, by subject, each once: of several paths to the same the first one."""
     found: dict[str, list[RouteRow]] = {}
     told: set[tuple[str, ...]] = set()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             subject, summary = operation["tags"][0], operation["summary"]
             what = (subject, summary, *re.findall("{.*?}", path))
-            if method in _LEFT_OUT or what in told:
+            if method in _LEFT_OUT or what in told or not for_agents(subject, operation):
                 continue
             told.add(what)
             found.setdefault(subject, []).append(RouteRow(method.upper(), path.removeprefix(BASE), summary))
     return found
+
+
+def for_agents(subject: str, operation: dict[str, Any]) -> bool:
+    """Whether this is for those who have an identity token, rather than for users with an app token, or operators."""
+    return subject != "operators" and not any("app" in one for one in operation["security"])

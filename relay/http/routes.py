@@ -4,7 +4,20 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import about, claim, documentation, guide, health, livekit, metrics, page, searching, static, wellknown
+from relay.http import (
+    about,
+    claim,
+    communities,
+    documentation,
+    guide,
+    health,
+    livekit,
+    metrics,
+    page,
+    searching,
+    static,
+    wellknown,
+)
 from relay.http.api import (
     agents,
     avatars,
@@ -14,6 +27,7 @@ from relay.http.api import (
     comments,
     events,
     follows,
+    group_knowledge,
     group_members,
     group_messages,
     groups,
@@ -46,6 +60,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.profile,
     page.post,
     page.pieces,
+    communities.community_list,
+    communities.community,
     searching.search,
     searching.found,
     searching.text,
@@ -166,6 +182,11 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     knowledge.search_knowledge,
     knowledge.get_document,
     knowledge.delete_document,
+    group_knowledge.add_group_document,
+    group_knowledge.list_group_documents,
+    group_knowledge.search_group_knowledge,
+    group_knowledge.get_group_document,
+    group_knowledge.delete_group_document,
     organizations.list_organizations,
     organizations.create_organization,
     organizations.get_organization,

@@ -19,6 +19,7 @@ from relay.mcp.accounts import Accounts
 from relay.mcp.desk import Desk
 from relay.mcp.feed_tools import FeedTools
 from relay.mcp.finding_tools import FindingTools
+from relay.mcp.group_tools import GroupTools
 
 PATH: Final = "/mcp"
 MAX_BODY: Final = 1024 * 1024  # bytes of a request
@@ -54,7 +55,7 @@ def build(accounts: Accounts) -> MCPServer[None]:
         lifespan=lifespan,
     )
     desk = Desk(accounts)
-    account, feed, finding = AccountTools(desk), FeedTools(desk), FindingTools(desk)
+    account, feed, finding, group = AccountTools(desk), FeedTools(desk), FindingTools(desk), GroupTools(desk)
     for tool, kind in (
         (account.guide, READS),
         (account.register, WRITES),
@@ -71,6 +72,11 @@ def build(accounts: Accounts) -> MCPServer[None]:
         (finding.search_knowledge, READS),
         (finding.write_knowledge, SETS),
         (finding.find_agents, READS),
+        (group.groups, READS),
+        (group.read_group, READS),
+        (group.join_group, SETS),
+        (group.create_group, WRITES),
+        (group.say, WRITES),
         (account.agent, READS),
         (account.follow, SETS),
         (account.notifications, WRITES),

@@ -7,7 +7,18 @@ from typing import Final
 from mcp.server.mcpserver.exceptions import ToolError
 
 from relay.client.ids import SHORT, ShownIds
-from relay.client.records import Comment, Document, News, Notification, Passage, Post, Profile, Result
+from relay.client.records import (
+    Comment,
+    Document,
+    Group,
+    GroupMessage,
+    News,
+    Notification,
+    Passage,
+    Post,
+    Profile,
+    Result,
+)
 from relay.protocol.words import counted
 
 GLIMPSE: Final = 200  # characters of a text in a list
@@ -103,6 +114,26 @@ def notification(ids: Ids, one: Notification) -> str:
     new = "" if one.is_read else "new: "
     where = ids.short(one.related_comment_id or one.related_post_id)
     return f"{new}{line(one.content)} ({ago(one.created_at)}) [{where}]"
+
+
+def group(one: Group) -> str:
+    """A group in a list: its id first."""
+    kind = [
+        word
+        for word, holds in (("private", one.private), ("closed", one.closed), ("restricted", one.restricted))
+        if holds
+    ]
+    about = [*kind, *([] if one.member_count is None else [counted(one.member_count, "member")])]
+    about += [f"you: {' '.join(one.your_roles) or 'member'}"] if one.your_roles is not None else []
+    head = f"{one.id}: {line(one.name)} ({', '.join(about)})" if about else f"{one.id}: {line(one.name)}"
+    return f"{head}\n  > {line(one.about)}" if one.about else head
+
+
+def message(ids: Ids, one: GroupMessage) -> str:
+    """What was said in a group."""
+    answers = f", answers {ids.short(one.reply_to)}" if one.reply_to else ""
+    who = one.author.name or one.author.pubkey[:SHORT]
+    return f"[{ids.short(one.id)}] {who}, {ago(one.created_at)}{answers}\n{quoted(one.content, REPLY)}"
 
 
 def news(ids: Ids, one: News) -> str:

@@ -123,6 +123,7 @@ class Facts(msgspec.Struct):
     tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has
     relay: str = ""  # the relay's own pubkey (NIP-11 `self`), "" where there is none; known without being asked for
+    any_groups: bool = True  # whether there is any group; where there is none, nothing need be asked about one
     groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
     members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key
     group_invites: dict[str, Invite | None] = {}  # by relay.protocol.groups.state.invite_key

@@ -55,6 +55,8 @@ def running(name: str, *args: str, key: str = "") -> Iterator[IO[str]]:
         ("answers.py", ["http://127.0.0.1:1", "cursor"], "", "the API key is empty"),
         ("answers.py", ["http://127.0.0.1:1", "cursor"], "tdi_0", "cannot reach"),
         ("rss.py", ["http://127.0.0.1:1", "http://127.0.0.1:1/feed"], "", "the API key is empty"),
+        ("groupbot.py", ["http://127.0.0.1:1", "group"], "tdi_0", "cannot reach"),
+        ("moderator.py", ["http://127.0.0.1:1", "group", "word"], "tdi_0", "cannot reach"),
         ("agent.py", ["127.0.0.1:1", "Ask me"], "tdi_0", "no hub's URL"),
         ("watch.py", ["http://127.0.0.1:1"], "", "no relay's URL"),
         ("agent.py", ["http://127.0.0.1:1", "Ask me"], "tdi_0", "cannot reach"),
@@ -67,7 +69,9 @@ def test_what_is_wrong_is_told_in_a_line(name: str, args: list[str], key: str, w
     assert re.fullmatch(rf"{name[:-3]}: .*{words}.*\n", said)
 
 
-@pytest.mark.parametrize("name", ["agent.py", "answers.py", "bridge.py", "rss.py", "watch.py"])
+@pytest.mark.parametrize(
+    "name", ["agent.py", "answers.py", "bridge.py", "groupbot.py", "moderator.py", "rss.py", "watch.py"]
+)
 def test_a_program_without_its_arguments_says_how_it_is_called(name: str) -> None:
     with running(name) as shown:
         assert f"python examples/{name} " in shown.read()
@@ -214,3 +218,39 @@ def test_the_reader_brings_each_entry_once(hub: Server) -> None:
         ("Second & last", "https://a.example/2", "Two words"),
         ("First", "https://a.example/1", ""),
     ]
+
+
+async def test_the_bot_answers_who_names_it_in_a_group(hub: Server) -> None:
+    bot, owner = await registered(hub, "chatbot"), await registered(hub, "host")
+    async with Api(hub.http, owner.api_key) as api:
+        group = (await api.create_group("Chat")).id
+        with running("groupbot.py", hub.http, group, key=bot.api_key) as shown:
+            assert shown.readline() == f"chatbot listens in {group}\n"
+            await api.say(group, "Nobody in particular.")
+            asked = await api.say(group, "@ChatBot, when is low water?")
+            async with Relay(hub.url).subscribe({"kinds": [9], "#h": [group], "#q": [asked.id]}) as subscription:
+                await anext(subscription.events())
+        said = (await api.group_messages(group)).messages
+    (answer,) = [one for one in said if one.author.name == "chatbot"]
+    assert (answer.content, answer.reply_to, len(said)) == ("You said: when is low water?", asked.id, 3)
+
+
+async def test_the_moderator_deletes_what_holds_a_word_and_removes_who_goes_on(hub: Server) -> None:
+    made = {name: await registered(hub, name) for name in ("warden", "keeper", "spammer")}
+    async with Api(hub.http, made["keeper"].api_key) as api, Api(hub.http, made["spammer"].api_key) as spammer:
+        group = (await api.create_group("Quiet")).id
+        with running("moderator.py", hub.http, group, "casino", key=made["warden"].api_key) as shown:
+            assert shown.read() == f"moderator: nobody has made warden a moderator of {group}\n"
+        await api.put_member(group, "warden", roles=["moderator"])
+        await spammer.join_group(group)
+        first = await spammer.say(group, "The CASINO is open")
+        with running("moderator.py", hub.http, group, "casino", "free money", key=made["warden"].api_key) as shown:
+            assert shown.readline() == f"deleted {first.id}\n"
+            assert shown.readline() == f"watching {group}\n"
+            kept = await api.say(group, "The tide is out.")
+            for text in ("Free money!", "More casino"):
+                spam = await spammer.say(group, text)
+                assert shown.readline() == f"deleted {spam.id}\n"
+            assert shown.readline().startswith("removed ")
+        assert [one.id for one in (await api.group_messages(group)).messages] == [kept.id]
+        assert (await spammer.get_group(group)).your_roles is None

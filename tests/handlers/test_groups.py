@@ -347,6 +347,17 @@ def test_the_operators_import_begins_groups_again_by_our_own_word_only() -> None
         assert (admission.group == "new") is began
 
 
+def test_what_began_a_closed_group_elsewhere_stays_its_authors_in_an_import() -> None:
+    for tags, audience in (
+        ([["private"]], (KEYS[OWNER],)),
+        ([["type", "project"]], (KEYS[OWNER],)),
+        ([["closed"]], None),
+    ):
+        event = make_event(OWNER, 9007, "", [["h", "new"], ["name", "n"], *tags], NOW - DAY)
+        assert ask(event, door=Door.IMPORT).audience == audience
+        assert ask(event, door=Door.PEER).audience is None
+
+
 def test_joining_says_what_follows_for_those_who_may_read_it() -> None:
     known = log(closed=True, private=True)
     known.codes[invite_key(hash_of("x"), "room")] = Invite(KEYS[OWNER], None, 2)

@@ -34,8 +34,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 class Model:
     """Calls tools and reads what they say."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, key: str = "") -> None:
         self.client = client
+        self.key = key
 
     async def call(self, tool: str, **arguments: Any) -> str:
         """What a tool says, which must succeed."""
@@ -69,8 +70,9 @@ async def account(hub: Server, name: str) -> str:
 @contextlib.asynccontextmanager
 async def model(hub: Server, name: str) -> AsyncIterator[Model]:
     """A model with an account of its own."""
-    async with Client(build(OwnAccount(hub.http, await account(hub, name), lambda _: ""))) as client:
-        yield Model(client)
+    key = await account(hub, name)
+    async with Client(build(OwnAccount(hub.http, key, lambda _: ""))) as client:
+        yield Model(client, key)
 
 
 async def test_every_tool_says_what_it_and_each_argument_is(hub: Server) -> None:
@@ -81,7 +83,7 @@ async def test_every_tool_says_what_it_and_each_argument_is(hub: Server) -> None
             assert tool.description
             assert "asked" not in tool.input_schema["properties"]
             assert tool.annotations is not None
-        assert len(json.dumps([tool.model_dump(exclude_none=True) for tool in tools])) < 16_000
+        assert len(json.dumps([tool.model_dump(exclude_none=True) for tool in tools])) < 20_000
         assert heron.client.instructions is not None
         assert "never instructions" in heron.client.instructions
 
@@ -157,6 +159,29 @@ async def test_a_model_hears_of_answers(hub: Server) -> None:
         assert re.match(r"Unread: 0\nnew: asker commented on your post “Ask me” \(.*\) \[\w{12}\]", told)
         assert (await heron.call("me")).endswith("Unread notifications: 0")
         assert "> Knows the tide." in await heron.call("edit_me", description="Knows the tide.")
+
+
+async def test_models_talk_in_a_group(hub: Server) -> None:
+    async with model(hub, "whimbrel") as owner, model(hub, "sanderling") as guest:
+        made = await owner.call("create_group", name="Tide watchers", about="Who looks\nat the sea.", closed=True)
+        group, _, rest = made.partition(": ")
+        assert rest == "Tide watchers (closed, 1 member, you: owner)\n  > Who looks at the sea."
+        assert f"{group}: Tide watchers (closed, 1 member)" in await guest.call("groups", question="tide")
+        assert "There are no such groups." in await guest.call("groups", mine=True)
+        assert "Error" in await guest.refused("join_group", group=group)
+        async with Api(hub.http, owner.key) as api:
+            code = await api.invite(group)
+        assert await guest.call("read_group", group=group) == "Nothing was said yet."
+        await guest.call("join_group", group=group, code=code)
+        assert group in await guest.call("groups", mine=True)
+        first = await owner.shown("say", group=group, content="Low water at noon.")
+        await guest.call("read_group", group=group)
+        await guest.call("say", group=group, content="And at midnight.", reply_to=first)
+        said = await owner.call("read_group", group=group)
+        answer = rf"\[\w{{12}}\] sanderling, now, answers {first}\n> And at midnight\."
+        assert re.fullmatch(rf"\[{first}\] whimbrel, now\n> Low water at noon\.\n{answer}", said)
+        await guest.call("join_group", group=group, join=False)
+        assert "There are no such groups." in await guest.call("groups", mine=True)
 
 
 async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:

@@ -17,7 +17,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 import relay
-from relay.http.api import avatars, common, idempotency, members, stream, workspace_stream
+from relay.http.api import avatars, common, group_knowledge, idempotency, members, stream, workspace_stream
 from relay.http.api.idempotency import idempotent, idempotent_for_users
 from relay.http.api.shapes import EXAMPLE_EVENT, Body
 from relay.http.failures import Failure
@@ -121,6 +121,9 @@ SHARED: Final = frozenset(
     (
         *(members.list_group_members, members.put_member, members.remove_member),
         *(members.create_group_invite, members.join_group, members.leave_group),
+        *(group_knowledge.add_group_document, group_knowledge.list_group_documents),
+        *(group_knowledge.search_group_knowledge, group_knowledge.get_group_document),
+        group_knowledge.delete_group_document,
     )
 )
 _WORDS: Final = {"string": "text", "integer": 1, "number": 1.5, "boolean": True}

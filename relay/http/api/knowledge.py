@@ -123,14 +123,7 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
     What you have under the same name is replaced where `identifier` is that name or the title is the same; else it is 409:
     `C`, `C++` and `C#` have one name (NIP-54) and are three documents.
     """
-    if is_blank(data.content):
-        raise invalid("a document needs a text")
-    given = " ".join((data.identifier or data.title or "").split())
-    title = " ".join((data.title or "").split()) or (given if wiki.normalized(given) != given else "")
-    name = wiki.normalized(given) or hashlib.sha256((given or data.content).encode()).hexdigest()[:16]
-    tags = [["title", title]] if title else []
-    tags += [["t", tag] for tag in dict.fromkeys(data.tags)]
-    tags += [["source", data.source]] if data.source else []
+    name, title, tags = said(data)
 
     async def once() -> Event:
         """In place of what the identity has under this name, and never beside it in the same second."""
@@ -146,7 +139,7 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
         return await publishing.act(hub, principal, draft, expected=present.expected)
 
     event = await publishing.change(f"document {principal.identity_id} {name}", once)
-    return DocumentAnswer(message="Document kept", document=await _document(hub, event, PUBLIC))
+    return DocumentAnswer(message="Document kept", document=await document_of(hub, event, PUBLIC))
 
 
 @get(f"{BASE}/knowledge", tags=TAGS, summary="List documents")
@@ -163,12 +156,12 @@ async def list_documents(
     """Documents, newest first; those of private groups for their members."""
     most = common.at_most(limit)
     tags = {"t": frozenset([tag])} if tag else {}
-    wanted = Filter(kinds=_kinds(hub), authors=await _authors(hub, author), tags=tags, limit=most + 1)
-    found = await _events(hub, wanted, _place(cursor), await common.readers(hub, viewer))
+    wanted = Filter(kinds=kinds_of(hub), authors=await _authors(hub, author), tags=tags, limit=most + 1)
+    found = await query_events(hub, wanted, place_of(cursor), await common.readers(hub, viewer))
     page = found[:most]
     following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
     people = await writers(hub, [event.pubkey for event in page])
-    documents = [_described(event, people[event.pubkey], events) for event in page]
+    documents = [described(event, people[event.pubkey], events) for event in page]
     return DocumentPage(documents=documents, has_more=following is not None, next_cursor=following)
 
 
@@ -204,7 +197,7 @@ async def search_knowledge(
         readers=await common.readers(hub, viewer),
     )
     page = await finding.find(hub, q, wanted, limit, cursor)
-    results = await _passages(hub, page.hits, events, wanted.readers)
+    results = await passages_of(hub, page.hits, events, wanted.readers)
     more = page.next_cursor is not None
     return PassagePage(query=q, mode=page.mode, results=results, has_more=more, next_cursor=page.next_cursor)
 
@@ -213,7 +206,7 @@ async def search_knowledge(
 async def get_document(document_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> DocumentAnswer:
     """One document with its passages; one of a private group for its members."""
     readers = await common.readers(hub, viewer)
-    return DocumentAnswer(document=await _document(hub, await _find(hub, document_id, readers), readers))
+    return DocumentAnswer(document=await document_of(hub, await find_document(hub, document_id, readers), readers))
 
 
 @delete(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Delete a document", status_code=200)
@@ -228,7 +221,7 @@ async def delete_document(document_id: FromPath[str], principal: GivenPrincipal,
 
 async def _delete(hub: RunningRelay, document_id: str, principal: Principal) -> Event:
     """The deletion. Raises Changed when the document is replaced meanwhile: what took its place is not to go with it."""
-    present = await _find(hub, document_id, await common.readers(hub, principal))
+    present = await find_document(hub, document_id, await common.readers(hub, principal))
     owner = (await hub.identities.by_key([present.pubkey])).get(present.pubkey)
     if owner is None or owner.id != principal.identity_id:
         raise HttpProblem(403, "not_yours", "this was written by another identity")
@@ -257,15 +250,28 @@ def _check_same(present: Event, name: str, title: str) -> None:
         )
 
 
-def _kinds(hub: RunningRelay) -> frozenset[int]:
+def said(data: NewDocument) -> tuple[str, str, list[list[str]]]:
+    """The name that a document is to have, its title, and its tags but `d`. Raises HttpProblem 400."""
+    if is_blank(data.content):
+        raise invalid("a document needs a text")
+    given = " ".join((data.identifier or data.title or "").split())
+    title = " ".join((data.title or "").split()) or (given if wiki.normalized(given) != given else "")
+    name = wiki.normalized(given) or hashlib.sha256((given or data.content).encode()).hexdigest()[:16]
+    tags = [["title", title]] if title else []
+    tags += [["t", tag] for tag in dict.fromkeys(data.tags)]
+    return name, title, tags + ([["source", data.source]] if data.source else [])
+
+
+def kinds_of(hub: RunningRelay) -> frozenset[int]:
+    """The kinds that are knowledge here."""
     return frozenset(hub.config.search.knowledge_kinds)
 
 
-async def _find(hub: RunningRelay, document_id: str, readers: Readers) -> Event:
+async def find_document(hub: RunningRelay, document_id: str, readers: Readers) -> Event:
     """The document with this id, where these may read it. Raises HttpProblem 404."""
     record = await hub.reader.get(common.event_id(document_id, "document"), readers, common.now())
     event = None if record is None else parse(record.wire)
-    if event is None or event.kind not in _kinds(hub):
+    if event is None or event.kind not in kinds_of(hub):
         raise not_found("document")
     return event
 
@@ -280,13 +286,16 @@ async def _authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
     return frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
 
 
-async def _events(hub: RunningRelay, wanted: Filter, after: tuple[int, str] | None, readers: Readers) -> list[Event]:
+async def query_events(
+    hub: RunningRelay, wanted: Filter, after: tuple[int, str] | None, readers: Readers
+) -> list[Event]:
+    """The events that match and that these may read, from a place on."""
     now = common.now()
     found = await hub.reader.query([wanted], readers, now, after=after)
     return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
 
 
-def _place(cursor: str) -> tuple[int, str] | None:
+def place_of(cursor: str) -> tuple[int, str] | None:
     """The document that a list goes on after: when it was made and its id."""
     if not cursor:
         return None
@@ -296,7 +305,8 @@ def _place(cursor: str) -> tuple[int, str] | None:
     return int(found.group(1)), found.group(2)
 
 
-async def _passages(hub: RunningRelay, hits: list[Hit], events: bool, readers: Readers) -> list[Passage]:
+async def passages_of(hub: RunningRelay, hits: list[Hit], events: bool, readers: Readers) -> list[Passage]:
+    """What was found as the API shows it."""
     people = await writers(hub, [parse(hit.wire).pubkey for hit in hits])
     passages = await asyncio.gather(*(hub.search.chunks(hit.event_id, readers, common.now()) for hit in hits))
     results = []
@@ -304,20 +314,22 @@ async def _passages(hub: RunningRelay, hits: list[Hit], events: bool, readers: R
         best = next((chunk for chunk in chunks if chunk.chunk == hit.chunk), None)
         if best is not None:  # else the document went between the two looks
             event = parse(hit.wire)
-            shown = _described(event, people[event.pubkey], events)
+            shown = described(event, people[event.pubkey], events)
             passage = Passage(score=hit.score, snippet=finding.snippet(hit), passage=_chunk(best), document=shown)
             results.append(passage)
     return results
 
 
-async def _document(hub: RunningRelay, event: Event, readers: Readers) -> Document:
+async def document_of(hub: RunningRelay, event: Event, readers: Readers) -> Document:
+    """A document with its passages."""
     people = await writers(hub, [event.pubkey])
     chunks = await hub.search.chunks(event.id, readers, common.now())
-    described = _described(event, people[event.pubkey])
-    return msgspec.structs.replace(described, chunks=[_chunk(chunk) for chunk in chunks])
+    shown = described(event, people[event.pubkey])
+    return msgspec.structs.replace(shown, chunks=[_chunk(chunk) for chunk in chunks])
 
 
-def _described(event: Event, author: Writer, events: bool = True) -> Document:
+def described(event: Event, author: Writer, events: bool = True) -> Document:
+    """A document without its passages."""
     return Document(
         id=event.id,
         identifier=first_value(event, "d") or "",

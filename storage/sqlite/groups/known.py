@@ -9,7 +9,7 @@ from storage.sqlite.groups.reads import GroupRow, member_of, parts, rows_of_grou
 from storage.sqlite.statements import listed
 
 MAX_GROUPS: Final = 20_000  # remembered, those that are not here too
-MAX_MEMBERS: Final = 200_000
+MAX_MEMBERS: Final = 50_000
 
 _KEY: Final = 64  # characters of a pubkey, see member_key
 

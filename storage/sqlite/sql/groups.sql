@@ -21,11 +21,11 @@ WHERE ended = 0 AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR 
 ORDER BY number DESC LIMIT ?3
 
 -- name: communities
-WHERE ended = 0 AND hidden = 0 AND private = 0 AND number < ? AND (
+WHERE ended = 0 AND hidden = 0 AND private = 0 AND number < ?1 AND (
     instr(replace(replace(supported_kinds, '[', ','), ']', ','), ',11,') > 0
     OR EXISTS (SELECT 1 FROM posts AS p WHERE p.group_id = groups.id)
-)
-ORDER BY number DESC LIMIT ?
+) AND (?2 = '' OR instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+ORDER BY number DESC LIMIT ?3
 
 -- name: taken
 SELECT EXISTS (SELECT 1 FROM groups WHERE lower(id) = ?)
@@ -87,8 +87,9 @@ UPDATE groups SET listing_due = ? WHERE number = ?
 SELECT id FROM groups INDEXED BY groups_listing_due WHERE listing_due = 1
 
 -- name: members
-SELECT group_number, pubkey, standing, roles, since FROM group_members
-WHERE (group_number, pubkey) IN (SELECT column1, column2 FROM (VALUES {rows}))
+-- A join, since SQLite would look up the group alone for a pair, and go through its members.
+SELECT m.group_number, m.pubkey, m.standing, m.roles, m.since
+FROM (VALUES {rows}) AS w CROSS JOIN group_members AS m ON m.group_number = w.column1 AND m.pubkey = w.column2
 
 -- name: put_member
 INSERT INTO group_members (group_number, pubkey, standing, roles, since) VALUES (?, ?, ?, ?, ?)
