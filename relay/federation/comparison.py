@@ -17,7 +17,7 @@ from relay.protocol.negentropy import ItemSet, MalformedNegentropy, Reconciliati
 
 FRAME: Final = 60_000  # bytes of a message of ours, in hex digits below the 131,072 that some relays take
 FIRST_WITHIN: Final = 15.0  # seconds until a peer that says nothing at all is taken not to compare
-MOST_NEEDED: Final = 1_000_000  # ids that a peer may claim in one comparison
+MOST_NEEDED: Final = 300_000  # ids that a peer may claim in one comparison; for more, the time is cut
 FREE_ROUNDS: Final = 200  # rounds without an account of what they brought
 LEAST_LEARNED: Final = 10  # ids that each further round must bring, on average
 
@@ -108,6 +108,8 @@ def _tells_too_many(words: str) -> bool:
 
 def _check(connection: PeerConnection, found: Differences) -> None:
     learned = len(found.have) + len(found.need)
-    if len(found.need) > MOST_NEEDED or found.rounds > FREE_ROUNDS + learned // LEAST_LEARNED:
+    if len(found.need) > MOST_NEEDED:
+        raise TooManyToCompare(f"it claims {len(found.need):,} events", None)
+    if found.rounds > FREE_ROUNDS + learned // LEAST_LEARNED:
         connection.fail(f"does not come to an end in a comparison ({found.rounds} rounds, {learned} ids)")
         raise Misbehaved(f"{connection.url} does not come to an end in a comparison")

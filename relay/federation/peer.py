@@ -112,7 +112,8 @@ class PeerRunner:
             except Exception as error:
                 self._faults.report(f"the session with {record.url}", error)
                 reason = f"internal error ({type(error).__name__}); the log says more"
-            record.tell(state="waiting", last_error=reason[:MAX_WORDS], last_error_at=int(time.time()))
+            reason = _plain(reason[:MAX_WORDS])
+            record.tell(state="waiting", last_error=reason, last_error_at=int(time.time()))
             pause = max(pauses.next(), self.parts.rest())
             log.info("%s: %s; again in %.0f s", record.url, reason, pause)
             await asyncio.sleep(pause)
@@ -133,6 +134,11 @@ class PeerRunner:
                 pauses.reset()
             await connection.close()
         return "the session ended"
+
+
+def _plain(text: str) -> str:
+    """A stranger's words in one line without what drives a terminal, for the log."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _reason(connection: PeerConnection, said: str) -> str:

@@ -5,6 +5,7 @@ we have some, else of its time. Where the peer does not compare, its events are 
 compared with those: dearer, but the answer is the same.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from typing import Final
@@ -99,7 +100,8 @@ class Walk:
         except TooCostly:
             return self._cut([], since, until)
         try:
-            outcome = await compare(self._connection, wanted, ItemSet(found))
+            items = await asyncio.to_thread(ItemSet, found)  # of many events it takes a part of a second
+            outcome = await compare(self._connection, wanted, items)
         except TooManyToCompare:
             return self._cut(found, since, until)
         except CannotCompare as error:

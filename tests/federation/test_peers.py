@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from relay.protocol.event import Event
-from tests.e2e.harness import PATIENCE, Server, command, fresh_key, now, serving
+from tests.e2e.harness import PATIENCE, Server, client, command, fresh_key, now, serving
 from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer
 from tests.federation.test_sync import ids, notes, store
@@ -51,6 +51,43 @@ async def same(one: Server, other: Server, expected: set[str]) -> None:
         return await ids(one, 1) == await ids(other, 1) == expected
 
     await until(have)
+
+
+async def test_a_peer_that_asks_who_reads_and_writes_is_told_by_the_relays_own_key(tmp_path: Path) -> None:
+    key = fresh_key()
+    ours, theirs = notes(key, 20), notes(key, 20, 20)
+    there_data = tmp_path / "there"
+    with serving(there_data) as there:
+        await store(there, *theirs)
+    with (
+        serving(there_data, "access.auth_to_read=true", "access.auth_to_write=true") as there,
+        serving(tmp_path / "here", file=settings(tmp_path / "here.toml", there.url)) as here,
+    ):
+        await store(here, *ours)
+
+        async def arrived() -> bool:
+            async with client(there) as asking:
+                await asking.authenticate(key)
+                found = set(await asking.stored({"kinds": [1], "limit": 500}))
+            return await ids(here, 1) == found == {event.id for event in ours + theirs}
+
+        await until(arrived)
+
+
+async def test_what_is_never_stored_is_passed_on_while_it_is_new(tmp_path: Path) -> None:
+    key = fresh_key()
+    with (
+        serving(tmp_path / "there") as there,
+        serving(tmp_path / "here", file=settings(tmp_path / "here.toml", there.url)) as here,
+    ):
+        await in_state(here, there.url, "in step")
+        async with client(there) as listening, client(here) as writing:
+            await listening.request({"kinds": [20_001]})
+            old = make_event(key, 20_001, "old", created_at=now() - 300)
+            new = make_event(key, 20_001, "new", created_at=now())
+            for event in (old, new):
+                assert (await writing.publish(event))[2] is True
+            assert (await listening.next())[2]["id"] == new.id
 
 
 @pytest.mark.parametrize("processes", ["on", "off"])
