@@ -46,8 +46,11 @@ class GroupLookups(Protocol):
     def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
         """Those with this text in their name or id, in any (ASCII) case, the newest first; none that is hidden or has ended."""
 
-    def communities(self, after: str = "", limit: int = 100) -> list[Group]:
-        """Groups that everybody reads and knows of and that take posts (kind 11) by name, or hold some; the newest first."""
+    def communities(self, after: str = "", limit: int = 100, text: str = "") -> list[Group]:
+        """Groups that everybody reads and knows of and that take posts (kind 11) by name, or hold some; the newest first.
+
+        With `text` those that have it in their name or id, in any (ASCII) case.
+        """
 
     def is_taken(self, group_id: str) -> bool:
         """Whether a group, ended or not, has this id in any (ASCII) case."""

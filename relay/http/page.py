@@ -23,7 +23,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
 from relay.server.pools import Pool, PoolFull
 from storage.base import StorageError
-from storage.feed import CommentRow, Page, PostRow
+from storage.feed import FEED_OFF, CommentRow, Page, PostRow
 
 PAGE: Final = 25
 COMMENTS: Final = 50  # on a page, beside their replies
@@ -47,7 +47,7 @@ async def feed(
     request: common.AnyRequest, hub: GivenHub, sort: FromQuery[Sort] = "hot", cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """The feed. It is whole even while the store fails: then it says so in the place of the posts."""
-    found, trouble = await _posts(request, hub, sort, cursor)
+    found, trouble = await posts(request, hub, sort, cursor)
     return await render(
         request,
         hub,
@@ -77,7 +77,7 @@ async def profile(
         identity = (await hub.identities.by_id([name])).get(name)
     if identity is None:
         raise NotFoundException
-    found, trouble = await _posts(request, hub, sort, cursor, [identity.id])
+    found, trouble = await posts(request, hub, sort, cursor, authors=[identity.id])
     return await render(
         request,
         hub,
@@ -166,9 +166,18 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
     rows = await hub.feed.posts_by_id(wanted, now)
     rest = set(wanted) - {row.id for row in rows}
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
+    apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
     return await in_pool(
-        request, partial(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, now=now)
+        request, partial(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, apart=apart, now=now)
     )
+
+
+async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
+    """Those of these groups whose posts are in no feed but their own: what arrives from there is not put into the feed."""
+    if not group_ids:
+        return set()
+    found = await hub.identities.group_tables.look(lambda tables: tables.groups_named(sorted(group_ids)))
+    return group_ids - {group.id for group in found if not group.hidden and FEED_OFF not in group.extra}
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
@@ -182,16 +191,22 @@ def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
     return found
 
 
-async def _posts(
-    request: common.AnyRequest, hub: RunningRelay, sort: Sort, cursor: str, authors: list[str] | None = None
+async def posts(
+    request: common.AnyRequest,
+    hub: RunningRelay,
+    sort: Sort,
+    cursor: str,
+    *,
+    authors: list[str] | None = None,
+    group: str | None = None,
 ) -> tuple[Page[PostRow], str]:
-    """A page of posts, or none and the reason for it. Raises Reject(invalid) for a wrong cursor."""
+    """A page of posts, of some authors or in a community; or none and the reason. Raises Reject(invalid) for a wrong cursor."""
     pace(request, hub)
     nothing: Page[PostRow] = Page([], None)
     if hub.config.access.auth_to_read:
         return nothing, CLOSED
     try:
-        return await hub.feed.posts(sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors), ""
+        return await hub.feed.posts(sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors, group=group), ""
     except StorageError as error:
         _log.warning("a page shows no posts: %s", error)
         return nothing, UNREADABLE

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -155,6 +156,11 @@ def hue(identity_id: str) -> int:
     return int(identity_id[:2], 16) % HUES
 
 
+def segment(text: str) -> str:
+    """Anything as one segment of a path: the id of a group may have slashes."""
+    return quote(text, safe="")
+
+
 def opens(url: str | None) -> str:
     """The host that a stranger's link opens, as people say it; "" for what is shown as no link (`urls.link`)."""
     found = urls.link(url) if url else None
@@ -222,4 +228,12 @@ def _make(tables: bool = True) -> MarkdownIt:
 
 _markdown: Final = _make()
 _without_tables: Final = _make(tables=False)
-FILTERS: Final = {"prose": prose, "shown": plain, "excerpt": excerpt, "ago": ago, "hue": hue, "opens": opens}
+FILTERS: Final = {
+    "prose": prose,
+    "shown": plain,
+    "excerpt": excerpt,
+    "ago": ago,
+    "hue": hue,
+    "segment": segment,
+    "opens": opens,
+}

@@ -4,7 +4,20 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import about, claim, documentation, guide, health, livekit, metrics, page, searching, static, wellknown
+from relay.http import (
+    about,
+    claim,
+    communities,
+    documentation,
+    guide,
+    health,
+    livekit,
+    metrics,
+    page,
+    searching,
+    static,
+    wellknown,
+)
 from relay.http.api import (
     agents,
     avatars,
@@ -47,6 +60,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.profile,
     page.post,
     page.pieces,
+    communities.community_list,
+    communities.community,
     searching.search,
     searching.found,
     searching.text,

@@ -18,6 +18,7 @@ from relay.protocol.admission import Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
+from relay.protocol.groups.belonging import ANSWERING
 from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Written
@@ -128,9 +129,9 @@ class Transaction:
             elif not here:
                 facts.events[event.id] = None
         if self.known.any:
-            present = [event.id for event in batch if reader.present.get(event.id) is not False]
-            facts.group_of.update((event.id, None) for event in batch)
-            reader.look_up([("group_of", one) for one in present])
+            told = [event.id for event in batch if event.id in facts.group_of]
+            facts.group_of.update(dict.fromkeys(told))
+            reader.look_up([("group_of", one) for one in told if reader.present.get(one) is not False])
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""
@@ -199,8 +200,8 @@ class Transaction:
             packed = log_rows.pack_audience(audience)
             group_id = None if its_group is None else its_group.group.id
             self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed, group_id)
-        if self.known.any and self.group_events.came(event, its_group):
-            self._is_complete = False
+        if self.known.any and (its_group is not None or event.kind in ANSWERING or event.id in facts.group_of):
+            self._is_complete &= not self.group_events.came(event, its_group)
 
     def row(self, event_id: str) -> LogRow | None:
         """An event that is here, or None."""

@@ -7,7 +7,7 @@ answers, if its kind is one that answers, in whatever order the two came. So an 
 from typing import Final
 
 from relay.protocol import kinds
-from relay.protocol.event import Event, first_value, has_tag, values
+from relay.protocol.event import Event, first_value, values
 from relay.protocol.groups import state
 from relay.protocol.groups.state import Group
 
@@ -59,11 +59,20 @@ def answered(event: Event) -> tuple[str, ...]:
 
     Its root (the first `E`), the first and the last `e`; none for an event with an `h` tag and for kinds that do not answer.
     """
-    if event.kind not in ANSWERING or has_tag(event, "h"):
+    if event.kind not in ANSWERING:
         return ()
-    named = values(event, "e")
-    found = (*values(event, "E")[:1], *named[:1], *named[-1:])
-    return tuple(dict.fromkeys(one for one in found if kinds.is_hex(one, 64)))
+    root = first = last = None
+    for tag in event.tags:  # one pass: every reaction is asked, several times
+        if len(tag) > 1 and tag[0] == "e":
+            last = tag[1]
+            first = first or last
+        elif len(tag) > 1 and tag[0] == "E":
+            root = root or tag[1]
+        elif tag[0] == "h":
+            return ()
+    if root is None and first == last:
+        return (first,) if first is not None and kinds.is_hex(first, 64) else ()
+    return tuple(dict.fromkeys([one for one in (root, first, last) if one is not None and kinds.is_hex(one, 64)]))
 
 
 def audience(event: Event, group: Group) -> tuple[str, ...] | None:

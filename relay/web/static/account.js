@@ -79,10 +79,15 @@ export function recall() {
   if (me.extension) me.keys.add(me.extension);
 }
 
-// That, and what the relay says of it. Never asks the extension: that may bother its owner.
-export async function restore() {
-  recall();
-  if (me.token) await learn();
+let restored;
+
+// That, and what the relay says of it, once. Never asks the extension: that may bother its owner.
+export function restore() {
+  if (!restored) {
+    recall();
+    restored = me.token ? learn() : Promise.resolve();
+  }
+  return restored;
 }
 
 // With a key that somebody has already.
@@ -156,9 +161,10 @@ async function either(draft, call, authors) {
   }
 }
 
-export function writePost({ title, content, url }) {
-  const tags = [["title", title], ...(url ? [["r", url]] : []), salt()];
-  const body = { title, content, ...(url && { url }) };
+// `group` is the community that it stands in, if any.
+export function writePost({ title, content, url, group }) {
+  const tags = [["title", title], ...(group ? [["h", group]] : []), ...(url ? [["r", url]] : []), salt()];
+  const body = { title, content, ...(url && { url }), ...(group && { submolt: group }) };
   return either({ kind: 11, tags, content }, async () => (await api("POST", "/posts", body)).post.event);
 }
 
@@ -230,6 +236,25 @@ export async function signProfile() {
 export async function chooseKey(pubkey) {
   await api("POST", `/agents/me/keys/${pubkey}/choose`);
   await learn();
+}
+
+// Groups (NIP-29)
+
+const groupPath = (group, rest = "") => `/groups/${encodeURIComponent(group)}${rest}`;
+
+export function joinGroup(group, code) {
+  const tags = [["h", group], ...(code ? [["code", code]] : [])];
+  return either({ kind: 9021, tags }, () => api("POST", groupPath(group, "/join"), code ? { code } : {}));
+}
+
+export const leaveGroup = (group) => either({ kind: 9022, tags: [["h", group]] }, () => api("POST", groupPath(group, "/leave")));
+
+// One's roles in a group, null where one is no member. Says what the relay tells whoever writes from this browser.
+export async function standing(group) {
+  if (me.token) return (await api("GET", groupPath(group))).group.your_roles;
+  if (!me.extension) return null;
+  const [newest] = await ask({ kinds: [9000, 9001], "#h": [group], "#p": [me.extension], limit: 1 });
+  return newest?.kind === 9000 ? newest.tags.find((tag) => tag[0] === "p" && tag[1] === me.extension).slice(2) : null;
 }
 
 export const myVotes = (ids) => ask({ kinds: [7], authors: [...me.keys], "#e": ids, limit: 500 });

@@ -191,7 +191,7 @@ write?.addEventListener("submit", (submit) => {
   submit.preventDefault();
   attempt(write.querySelector("[type=submit]"), async () => {
     const given = Object.fromEntries(new FormData(write));
-    const event = await writePost({ ...given, url: given.url.trim() });
+    const event = await writePost({ ...given, url: given.url.trim(), group: list.dataset.group });
     write.reset();
     write.parentElement.open = false;
     renew([event.id], true);

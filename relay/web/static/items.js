@@ -124,6 +124,8 @@ const rank = (item, sort) => RANK[sort](Number(item.querySelector(".score").text
 function arrivePost(item, mine) {
   if (!posts || posts.dataset.beginning !== "1") return false;
   if (posts.dataset.author && posts.dataset.author !== item.dataset.author) return false;
+  if (posts.dataset.group && posts.dataset.group !== item.dataset.group) return false;
+  if (!posts.dataset.author && !posts.dataset.group && "apart" in item.dataset) return false;
   const value = rank(item, posts.dataset.sort);
   const behind = (each) => rank(each, posts.dataset.sort) - value || each.dataset.seq - item.dataset.seq;
   const after = Array.from(posts.children).find((each) => behind(each) < 0);

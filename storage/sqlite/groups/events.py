@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.protocol.event import Event, first_value, has_tag
+from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
 from relay.protocol.groups import belonging
 from relay.protocol.groups.belonging import ANSWERING
@@ -56,29 +56,32 @@ class GroupEvents:
         self._answered: set[str] = set()  # events of no group that came in this transaction answer these
 
     def assume(self, batch: Iterable[Event]) -> dict[str, str | None]:
-        """The group of each of these events if all are taken, by its `h`: what is looked up for others counts on that."""
-        named = {event.id: first_value(event, "h") for event in batch}
-        here = self._known.find([group_id for group_id in dict.fromkeys(named.values()) if group_id is not None])
-        self._assumed = {
-            one: None if group_id is None or here[group_id] is None else group_id for one, group_id in named.items()
-        }
+        """The group that each of these events names by `h`, if it is taken: what is looked up for others counts on that."""
+        named = {event.id: group_id for event in batch if (group_id := first_value(event, "h")) is not None}
+        here = self._known.find(list(dict.fromkeys(named.values())))
+        self._assumed = {one: None if here[group_id] is None else group_id for one, group_id in named.items()}
         return self._assumed
 
     def expect(self, batch: Iterable[Event]) -> None:
-        """Look up at once which events of a batch, of those that may belong to a group, something stored answers."""
+        """Look up at once which events of a batch, of those that belong to a group as far as is known, something stored answers."""
         if not self._known.any:
             return
-        ids = [event.id for event in batch if event.kind in ANSWERING or has_tag(event, "h")]
+        ids = [event.id for event in batch if event.id in self._assumed or self._inherits(event)]
         for start in range(0, len(ids), SIZES[-1] // 2):
             part = ids[start : start + SIZES[-1] // 2]
             answered = {one for one, _ in self._answers(part, -1)}
             self._unanswered.update(one for one in part if one not in answered)
 
+    def _inherits(self, event: Event) -> bool:
+        """Whether what it answers is in a group, as far as that is known."""
+        group_of = self._facts.group_of
+        return any(group_of.get(one) is not None for one in belonging.answered(event))
+
     def came(self, event: Event, group: GroupRow | None) -> bool:
         """An event is stored; whether others, which may need to know, were told something else before."""
         facts = self._facts
         group_id = None if group is None else group.group.id
-        changed = self._assumed.get(event.id, group_id) != group_id
+        changed = self._assumed.get(event.id) != group_id
         facts.group_of[event.id] = group_id
         if group is not None:
             begins_so = f"{event.id[:8]} {group.group.id}"

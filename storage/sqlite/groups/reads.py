@@ -194,10 +194,10 @@ class SqliteGroupLookups:
         found = self._connection.execute(f"{sql('group')} {sql('like')}", (start, text.lower(), limit))
         return [_row(row).group for row in found]
 
-    def communities(self, after: str = "", limit: int = 100) -> list[Group]:
+    def communities(self, after: str = "", limit: int = 100, text: str = "") -> list[Group]:
         """Groups that everybody reads and that take posts or hold some, the newest first."""
         start = self._number(after) if after else _FIRST
-        found = self._connection.execute(f"{sql('group')} {sql('communities')}", (start, limit))
+        found = self._connection.execute(f"{sql('group')} {sql('communities')}", (start, text.lower(), limit))
         return [_row(row).group for row in found]
 
     def is_taken(self, group_id: str) -> bool:

@@ -21,11 +21,11 @@ WHERE ended = 0 AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR 
 ORDER BY number DESC LIMIT ?3
 
 -- name: communities
-WHERE ended = 0 AND hidden = 0 AND private = 0 AND number < ? AND (
+WHERE ended = 0 AND hidden = 0 AND private = 0 AND number < ?1 AND (
     instr(replace(replace(supported_kinds, '[', ','), ']', ','), ',11,') > 0
     OR EXISTS (SELECT 1 FROM posts AS p WHERE p.group_id = groups.id)
-)
-ORDER BY number DESC LIMIT ?
+) AND (?2 = '' OR instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+ORDER BY number DESC LIMIT ?3
 
 -- name: taken
 SELECT EXISTS (SELECT 1 FROM groups WHERE lower(id) = ?)

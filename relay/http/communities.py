@@ -1,0 +1,122 @@
+"""`/communities` and `/c/<id>` for people: the groups of this relay that hold posts, and one of them with its posts.
+
+Joining and writing need the scripts; reading does not. A hidden or private group is not here.
+"""
+
+from typing import Final
+
+import msgspec
+from litestar import Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
+
+from relay.http import page
+from relay.http.api import common, communities, group_access
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.page import CLOSED, SORTS, Sort
+from relay.protocol.groups import roles
+from relay.protocol.groups.state import Group, Member
+from storage.groups import GroupLookups
+from storage.identities.types import Identity, Lookups
+
+MAX_QUESTION: Final = 100  # characters
+MODERATORS: Final = 20  # that a page names
+
+
+class CommunityRow(msgspec.Struct, frozen=True):
+    """A community in a list; `posts` are counted up to `storage.feed.MAX_COUNTED`."""
+
+    group: Group
+    members: int
+    posts: int
+
+
+class Moderator(msgspec.Struct, frozen=True):
+    """Somebody with a role in a group; `identity` is None for a key that is no identity's."""
+
+    pubkey: str
+    role: str
+    identity: Identity | None
+
+
+@get("/communities")
+async def community_list(
+    request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "", cursor: FromQuery[str] = ""
+) -> Response[str]:
+    """Communities, the newest first; with `q` those that have it in their name."""
+    page.pace(request, hub)
+    closed = hub.config.access.auth_to_read
+    wanted, after = q.strip()[:MAX_QUESTION], cursor[:500]
+
+    def find(tables: GroupLookups) -> tuple[list[Group], dict[str, int]]:
+        found = [] if closed else tables.communities(after, page.PAGE + 1, wanted)
+        return found, tables.group_sizes([group.id for group in found])
+
+    found, sizes = await hub.identities.group_tables.look(find)
+    shown = found[: page.PAGE]
+    written = await hub.feed.how_many_in([group.id for group in shown]) if shown else {}
+    return await page.render(
+        request,
+        hub,
+        "communities.html",
+        rows=[CommunityRow(group, sizes.get(group.id, 0), written.get(group.id, 0)) for group in shown],
+        more=shown[-1].id if len(found) > page.PAGE else None,
+        asked=wanted,
+        trouble=CLOSED if closed else "",
+    )
+
+
+@get("/c/{group_id:str}")
+async def community(
+    request: common.AnyRequest,
+    hub: GivenHub,
+    group_id: FromPath[str],
+    sort: FromQuery[Sort] = "hot",
+    cursor: FromQuery[str] = "",
+) -> Response[str]:
+    """A community: what it is, who moderates it, its posts. Raises NotFoundException."""
+    group = await _public(hub, group_access.written(group_id))
+    found, trouble = await page.posts(request, hub, sort, cursor, group=group.id)
+
+    def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
+        admins = tables.admins_of(group.id, MODERATORS)
+        return (
+            tables.group_sizes([group.id]).get(group.id, 0),
+            admins,
+            tables.identities_of_keys([key for key, _ in admins]),
+        )
+
+    members, admins, people = await hub.identities.group_tables.look(find)
+    written = await hub.feed.how_many_in([group.id])
+    return await page.render(
+        request,
+        hub,
+        "community.html",
+        community=CommunityRow(group, members, written.get(group.id, 0)),
+        rules=next((tag[1:] for tag in group.extra if tag[0] == "rules"), ()),
+        moderators=[
+            _moderator(key, member, people) for key, member in sorted(admins, key=lambda one: -roles.rank(one[1].roles))
+        ],
+        rows=found.rows,
+        more=found.next_cursor,
+        trouble=trouble,
+        sort=sort,
+        sorts={each: words for each, words in SORTS.items() if each != "rising"},
+        beginning=not cursor,
+    )
+
+
+async def _public(hub: RunningRelay, group_id: str) -> Group:
+    """The community of this id, as strangers see it. Raises NotFoundException."""
+    if hub.config.access.auth_to_read:
+        raise NotFoundException
+    group = await hub.identities.group_tables.look(lambda tables: tables.group(group_id))
+    if group is None or group.hidden or not communities.is_community(group):
+        raise NotFoundException
+    return group
+
+
+def _moderator(pubkey: str, member: Member, people: dict[str, Identity]) -> Moderator:
+    identity = people.get(pubkey)
+    role = max(member.roles, key=lambda one: roles.rank((one,)))
+    return Moderator(pubkey, role, None if identity is None or identity.anonymised_at is not None else identity)
