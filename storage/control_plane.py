@@ -119,7 +119,7 @@ class IssueRow(NamedTuple):
 
 
 class RepoRow(NamedTuple):
-    """A row of `repos`, with its event as JSON."""
+    """A row of `repos`, with its event as JSON; `maintainers` are pubkeys, as JSON."""
 
     id: str
     name: str
@@ -129,6 +129,7 @@ class RepoRow(NamedTuple):
     url: str | None
     created_at: int
     group_id: str | None
+    maintainers: str
     wire: bytes
 
 

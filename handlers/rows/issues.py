@@ -1,7 +1,8 @@
 """`issue_rows`: live issues (kind 1621, NIP-34) of a group of this relay or, in public, of a repository.
 
-In a group every member may edit an issue and set its state, of a repository whoever wrote it and the maintainers: the newest
-live edit (kind 1010) gives the text, the newest live state (1630 to 1633) the status. Its identifier was given when it came.
+In a group every member may edit an issue and set its state, of a repository whoever wrote the issue and whose repository it is:
+the newest live edit (kind 1010) gives the text, the newest live state (1630 to 1633) the status. Other maintainers of a repository
+do not count: then each change of their list would make all its issues again. Its identifier was given when it came.
 """
 
 from typing import Final
@@ -9,9 +10,9 @@ from typing import Final
 import msgspec
 
 from relay.protocol import feed, kinds
-from relay.protocol.control_plane import issues, repositories, subjects
+from relay.protocol.control_plane import issues, subjects
 from relay.protocol.event import Event
-from relay.protocol.rows import Live, Projection, RowDependency, Sources, Tagged, newest_of
+from relay.protocol.rows import Live, Projection, Sources, newest_of
 
 
 class IssueFields(msgspec.Struct, frozen=True):
@@ -89,9 +90,6 @@ def _said(live: Live, repo: str | None, sources: Sources, some: tuple[int, ...])
         return newest_of([one for one in found if one is not None and one.group == live.group])
     owner = kinds.parse_address(repo or "")
     authors = dict.fromkeys([live.event.pubkey, *([] if owner is None else [owner[1]])])
-    announced = None if repo is None else sources.version(repo)
-    if announced is not None and announced.audience is None:
-        authors |= dict.fromkeys(repositories.maintainers(announced.event))
     said = [sources.newest(kind, by, about=live.event.id) for by in authors for kind in some]
     return newest_of([one for one in said if one is not None and one.group is None and not feed.in_group(one.event)])
 
@@ -103,5 +101,4 @@ PROJECTION: Final = Projection(
     frozenset({kinds.ISSUE, *kinds.ISSUE_STATUSES, kinds.EDIT}),
     _keys,
     _rows,
-    follows=(RowDependency("repos", ("came", "went", "changed"), Tagged(kinds.ISSUE, "a", private=True)),),
 )

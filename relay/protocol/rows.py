@@ -110,11 +110,10 @@ class Sources(Protocol):
 
 
 class Tagged(msgspec.Struct, frozen=True):
-    """Keys: the ids of live events of a kind with a tag of this name and the id at hand; private ones too where it says so."""
+    """Keys: the ids of live public events of a kind with a tag of this name and the id at hand."""
 
     kind: int
     name: str
-    private: bool = False
 
 
 class About(msgspec.Struct, frozen=True):

@@ -109,7 +109,7 @@ class ReadAccess:
         if groups is None:
             return None
         _judge(asked, session, session.readers, groups)
-        return _narrowed(session.readers, session.keys, filters, asked.named)
+        return session.readers
 
     async def readers(self, session: Session, filters: Sequence[Filter]) -> Readers:
         """As `try_readers`, in any case. Raises StorageError too."""
@@ -123,10 +123,9 @@ class ReadAccess:
             return readers_of(keys, tables), existing(groups, tables)
 
         readers, groups = await self._reader.ask(look_up)
-        if asked is None:
-            return readers
-        _judge(asked, session, readers, groups)
-        return _narrowed(readers, keys, filters, asked.named)
+        if asked is not None:
+            _judge(asked, session, readers, groups)
+        return readers
 
     async def readers_of_identity(self, identity_id: str) -> Readers:
         """Under which names a posting identity reads, as the database has it now: by its bound keys. Raises StorageError."""
@@ -239,11 +238,10 @@ def is_about(wanted: Filter, keys: frozenset[str]) -> bool:
 
 
 class _NamedGroups(NamedTuple):
-    """The groups of a question: all that it names by `#h`, those of them that must be open to whoever asks, and those about which
-    somebody unknown asks what they are (by `#d`); `listed`: nothing but who is in them, or what is pinned there.
+    """The groups of a question: those that must be open to whoever asks (`#h`), and those about which somebody unknown asks what
+    they are (`#d`); `listed`: nothing but who is in them, or what is pinned there.
     """
 
-    named: frozenset[str]
     refusable: frozenset[str]
     described: frozenset[str]
     listed: frozenset[str]
@@ -251,16 +249,15 @@ class _NamedGroups(NamedTuple):
 
 def _asked(filters: Sequence[Filter], session: Session) -> _NamedGroups | None:
     """None for a question about no group, as most are."""
-    found = named(filters)
+    refusable = named([wanted for wanted in filters if not is_about(wanted, session.keys)])
     described = listed = frozenset[str]()
     if not session.keys:
         about = [wanted for wanted in filters if "d" in wanted.tags and wanted.kinds and wanted.kinds <= DESCRIPTIONS]
         described = frozenset().union(*(wanted.tags["d"] for wanted in about)) if about else described
         listed = frozenset().union(*(wanted.tags["d"] for wanted in about if (wanted.kinds or LISTS) <= LISTS))
-    if not found and not described:
+    if not refusable and not described:
         return None
-    refusable = named([wanted for wanted in filters if not is_about(wanted, session.keys)])
-    return _NamedGroups(found, refusable, described, listed)
+    return _NamedGroups(refusable, described, listed)
 
 
 def _judge(asked: _NamedGroups, session: Session, readers: Readers, groups: dict[str, Shown]) -> None:
@@ -283,14 +280,6 @@ def _judge(asked: _NamedGroups, session: Session, readers: Readers, groups: dict
 def _outside(groups: Iterable[str], readers: Readers) -> list[str]:
     """Those of these groups of which nobody among the readers is a member."""
     return [group_id for group_id in groups if state.members(group_id) not in readers]
-
-
-def _narrowed(readers: Readers, keys: frozenset[str], filters: Sequence[Filter], groups: frozenset[str]) -> Readers:
-    """Of the readers those who can find something: where all filters name groups, the members of these and the keys."""
-    if len(readers) == len(keys) or not all("h" in wanted.tags for wanted in filters):
-        return readers
-    names = [name for group_id in groups for name in (state.members(group_id), state.moderators(group_id))]
-    return keys.union(readers.intersection(names))
 
 
 def _refusal(keys: frozenset[str], closed: Sequence[str]) -> Reject:

@@ -8,7 +8,7 @@ nothing is sorted afterwards. A filter with ids is answered from the events them
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final
 
@@ -38,8 +38,21 @@ _ENOUGH: Final = 1024  # rows at which an estimate stops
 Row = tuple[int, int, int, bytes | None]  # created_at, rank, seq and the event's JSON, None where it is fetched later
 
 
-def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[bytes]) -> QueryPlan:
-    """How to answer a filter without ids that is not empty. Raises TooCostly when it would take too many look-ups."""
+def plan_in(connection: sqlite3.Connection, wanted: Filter, scope: Scope) -> QueryPlan:
+    """As `plan`, for what a scope shows."""
+    return plan(connection, wanted, scope.prefixes_for(wanted), scope.groups_for(wanted))
+
+
+def plan(
+    connection: sqlite3.Connection,
+    wanted: Filter,
+    prefixes: Sequence[bytes],
+    groups: Mapping[bytes, bytes] = query.NO_GROUPS,
+) -> QueryPlan:
+    """How to answer a filter without ids that is not empty. Raises TooCostly when it would take too many look-ups.
+
+    `groups`: those of the prefixes that are groups', see `query.under`.
+    """
     conditions = query.dimensions(wanted)
     private = _private_kinds(connection, prefixes, wanted.kinds, min(map(len, conditions), default=1))
     seen = (entries.PUBLIC_PREFIX, *private)
@@ -49,10 +62,11 @@ def plan(connection: sqlite3.Connection, wanted: Filter, prefixes: Sequence[byte
     driver = conditions[0]
     if len(conditions) > 1:
         driver = min(
-            conditions, key=lambda chosen: (_estimate(connection, wanted, query.under(seen, chosen)), -len(chosen))
+            conditions,
+            key=lambda chosen: (_estimate(connection, wanted, query.under(seen, chosen, groups)), -len(chosen)),
         )
-    arms = _arms(connection, driver, wanted.kinds, private)
-    also = [query.under(seen, chosen) for chosen in conditions if chosen is not driver]
+    arms = _arms(connection, driver, wanted.kinds, private, groups)
+    also = [query.under(seen, chosen, groups) for chosen in conditions if chosen is not driver]
     overlapping = len(private) > 1 or (len(driver) > 1 and driver[0][:1] == b"T")
     return QueryPlan(wanted, arms=query.bounded(arms), also=also, overlapping=overlapping)
 
@@ -71,7 +85,11 @@ def _private_kinds(
 
 
 def _arms(
-    connection: sqlite3.Connection, chosen: list[bytes], wanted: frozenset[int] | None, private: dict[bytes, set[int]]
+    connection: sqlite3.Connection,
+    chosen: list[bytes],
+    wanted: frozenset[int] | None,
+    private: dict[bytes, set[int]],
+    groups: Mapping[bytes, bytes] = query.NO_GROUPS,
 ) -> list[Arm]:
     """The look-ups for these dimensions and kinds under the public prefix and the private ones."""
     arms: list[Arm] = []
@@ -83,7 +101,7 @@ def _arms(
         kinds = wanted
         if len(present) <= _KINDS:
             kinds = frozenset(present) if wanted is None else wanted & present
-        arms += _expand(connection, query.under([prefix], chosen), kinds)
+        arms += _expand(connection, query.under([prefix], chosen, groups), kinds)
     return arms
 
 
@@ -186,7 +204,7 @@ def page(
     until = wanted.until if scope.after is None else None  # who goes on after an event gets no further than its limit
     if wanted.ids is not None:
         return _cut(among(connection, wanted, scope), until, limit, finish=finish, most=most)
-    found = plan(connection, wanted, scope.prefixes_for(wanted))
+    found = plan_in(connection, wanted, scope)
     once = limit <= FIRST_EVENTS and len(found.arms) <= query.ARMS_A_STATEMENT
     some = rows(connection, found, "pages" if once else "heads", scope, limit + 1)
     if len(some) <= limit:
@@ -342,7 +360,7 @@ def seqs_of(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit:
         return []
     if wanted.ids is not None:
         return [row[2] for row in among(connection, wanted, scope)[:limit]]
-    found = set(_joined(connection, plan(connection, wanted, scope.prefixes_for(wanted)), "seqs", scope, limit))
+    found = set(_joined(connection, plan_in(connection, wanted, scope), "seqs", scope, limit))
     return sorted(int(seq) for seq in found)[-limit:]
 
 
@@ -369,7 +387,7 @@ def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scop
     """How many distinct events the filters match. Raises TooCostly when too many would have to be compared."""
     chosen = [wanted for wanted in filters if not wanted.is_empty()]
     if len(chosen) == 1 and chosen[0].ids is None:
-        single = plan(connection, chosen[0], scope.prefixes_for(chosen[0]))
+        single = plan_in(connection, chosen[0], scope)
         if not single.overlapping:
             return sum(int(row[0] or 0) for part in _fetch(connection, single, "total", scope, 0) for row in part)
     found: set[bytes] = set()
@@ -377,9 +395,7 @@ def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scop
         if wanted.ids is not None:
             found.update(b"%d" % row[2] for row in among(connection, wanted, scope))
             continue
-        found.update(
-            _joined(connection, plan(connection, wanted, scope.prefixes_for(wanted)), "seqs", scope, MOST_COUNTED + 1)
-        )
+        found.update(_joined(connection, plan_in(connection, wanted, scope), "seqs", scope, MOST_COUNTED + 1))
         if len(found) > MOST_COUNTED:
             raise TooCostly(f"more than {MOST_COUNTED} events match filters or values that overlap; ask for fewer")
     return len(found)
@@ -394,7 +410,7 @@ def pubkeys(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Sc
         if wanted.ids is not None:
             found.update(bytes.fromhex(author) for _, author in _among(connection, wanted, scope))
             continue
-        chosen = plan(connection, wanted, scope.prefixes_for(wanted))
+        chosen = plan_in(connection, wanted, scope)
         joined = _joined(connection, chosen, "pubkeys", scope, FOR_EVER)
         found.update(bytes.fromhex(pubkey.decode()) for pubkey in joined)
     return found

@@ -5,7 +5,7 @@ first as it goes, so that work grows with what is returned. What the arms are no
 primary key for each row. Texts have few shapes (lists are padded), so that prepared statements are used again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -21,6 +21,8 @@ ARMS_A_STATEMENT: Final = 480  # SQLite merges at most 500
 INLINE_EXPIRY: Final = 32  # up to so many arms each looks for expired events itself, which spares a statement
 FOR_EVER: Final = 2**63 - 1
 
+NO_GROUPS: Final[Mapping[bytes, bytes]] = {}
+_OF_GROUPS: Final = entries.tag("h", "")[:2]  # how the dimensions of `#h` begin
 _ARM_STEPS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, ARMS_A_STATEMENT)
 _SHARED: Final = 7  # parameters that every arm shares, see query.sql
 _NOWHERE: Final = (b"", 0)  # an arm that finds nothing
@@ -64,9 +66,13 @@ def dimensions(wanted: Filter) -> list[list[bytes]]:
     return found
 
 
-def under(prefixes: Iterable[bytes], chosen: Sequence[bytes]) -> list[bytes]:
-    """Every dimension under every prefix."""
-    return [prefix + dimension for prefix in prefixes for dimension in chosen]
+def under(prefixes: Iterable[bytes], chosen: Sequence[bytes], groups: Mapping[bytes, bytes] = NO_GROUPS) -> list[bytes]:
+    """Every dimension under every prefix; of those of `#h`, a prefix that is a group's needs its own only (`Scope.groups_for`)."""
+    if not groups or not chosen or not chosen[0].startswith(_OF_GROUPS):
+        return [prefix + dimension for prefix in prefixes for dimension in chosen]
+    return [
+        prefix + dimension for prefix in prefixes for dimension in ((groups[prefix],) if prefix in groups else chosen)
+    ]
 
 
 def statements(

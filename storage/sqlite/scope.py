@@ -67,6 +67,18 @@ class Scope(msgspec.Struct, frozen=True):
         moderators = [visible.moderators[group_id] for group_id in named if group_id in visible.moderators]
         return (*visible.own, *members, *moderators)
 
+    def groups_for(self, wanted: Filter) -> dict[bytes, bytes]:
+        """The prefixes of the groups that a filter names, each with the one dimension of `#h` that stands under it."""
+        if self.visible is None or "h" not in wanted.tags:
+            return {}
+        of_kind = (self.visible.members, self.visible.moderators)
+        return {
+            prefixes[group_id]: entries.tag("h", group_id)
+            for group_id in wanted.tags["h"]
+            for prefixes in of_kind
+            if group_id in prefixes
+        }
+
     def is_shared(self, wanted: Filter) -> bool:
         """Whether an event that the filter matches stands under one prefix only."""
         return self.visible is not None and wanted.kinds is not None and wanted.kinds <= SHARED

@@ -223,8 +223,7 @@ class SqliteSources:
             return
         for part in parts(list(ids)):
             if isinstance(asked, Tagged):
-                under = (entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX) if asked.private else (entries.PUBLIC_PREFIX,)
-                some: list[Any] = padded([prefix + entries.tag(asked.name, one) for one in part for prefix in under])
+                some: list[Any] = padded([entries.tag(asked.name, one) for one in part])
                 sql = listed(named("sources")["tagged"], ("keys", len(some)))
             else:
                 begins = padded([entries.ABOUT + bytes.fromhex(one) for one in part])

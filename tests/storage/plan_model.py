@@ -410,9 +410,6 @@ def about(world: Plane, issue: Stored, repo: str | None) -> list[Stored]:
     told = [one for one in world.of(1010, *STATUS) if said_of(issue.event.id, one)]
     found = [[one for one in told if issue.group and first(one.event, "h") == issue.group]]
     who = {issue.event.pubkey} | ({repo.split(":")[1]} if repo and not issue.group else set())
-    for one in world.of(30617) if not issue.group else []:
-        if f"30617:{one.event.pubkey}:{first(one.event, 'd')}" == repo and one.public:
-            who |= {one.event.pubkey, *(key for tag in one.event.tags if tag[0] == "maintainers" for key in tag[1:])}
     for pubkey in who:
         theirs = [one for one in told if one.event.pubkey == pubkey]
         found.append(

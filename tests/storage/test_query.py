@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from relay.protocol.filter import Filter
+from relay.protocol.groups import state
 from storage.base import PUBLIC, TooCostly
 from storage.sqlite import backend, lookup, query, reader
 from storage.sqlite.database_file import FILE
-from storage.sqlite.entries import visible_prefixes
+from storage.sqlite.entries import reader_prefix, tag, visible_prefixes
+from storage.sqlite.scope import of_readers
 from tests.factories import keypair, make_event
 from tests.storage.contract import ALICE, BOB, of
 from tests.storage.histories import KEYS, MEANING, NOW, incoming
@@ -56,6 +58,21 @@ def test_no_filter_reads_a_table_from_end_to_end(
         ] == []
         assert any("USING PRIMARY KEY (key=? AND kind=?" in step for step in steps)
         assert not any("SCAN x" in step or "SCAN v" in step for step in steps)
+
+
+@pytest.mark.parametrize(("kind", "keys"), [(9, 400), (1984, 2 * 200 + 200 + 50)])
+def test_a_member_of_many_groups_may_name_them_all_and_each_is_looked_for_where_its_events_are(
+    connection: sqlite3.Connection, kind: int, keys: int
+) -> None:
+    names = [f"group {number}" for number in range(200)]
+    scope = of_readers(frozenset([BOB, *map(state.members, names), *map(state.moderators, names[:50])]), NOW)
+    wanted = of(kinds=[kind], h=names)
+    [dimensions] = query.dimensions(wanted)
+    found = query.under(scope.prefixes_for(wanted), dimensions, scope.groups_for(wanted))
+    assert len(found) == len(set(found)) == keys
+    for name in names:
+        assert {tag("h", name), reader_prefix(state.members(name)) + tag("h", name)} <= set(found)
+    assert len(lookup.plan_in(connection, wanted, scope).arms) <= keys
 
 
 def test_what_is_asked_for_newest_first_is_merged_and_not_sorted(connection: sqlite3.Connection) -> None:

@@ -233,7 +233,7 @@ async def _grouped(hub: RunningRelay, caller: Caller, issue_id: str) -> IssueRow
             403,
             "restricted",
             "this issue belongs to no group",
-            "Its author and the repository's maintainers change it.",
+            "Its author and whose repository it is change it, with their own keys.",
         )
     return row
 

@@ -8,7 +8,7 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import When
+from relay.api_types import Pubkey, When
 from relay.http.api import acting, common
 from relay.http.api.acting import GroupId, OfGroup
 from relay.http.api.callers import GivenCaller
@@ -45,6 +45,7 @@ class Repo(msgspec.Struct, frozen=True, kw_only=True):
     default_branch: str | None
     url: RepoUrl | None
     group_id: GroupId | None
+    maintainers: Annotated[list[Pubkey], Meta(description="who announced it, and whom that names")]
     created_at: When
     event: SignedEvent = UNSET
 
@@ -181,5 +182,9 @@ async def _row(hub: RunningRelay, repo_id: str) -> RepoRow:
 def described(row: RepoRow, events: bool = True) -> Repo:
     """A row as the API shows it."""
     event: Event | UnsetType = parse(row.wire) if events else UNSET
-    shown: dict[str, Any] = row._asdict() | {"created_at": iso(row.created_at), "event": event}
+    shown: dict[str, Any] = row._asdict() | {
+        "maintainers": msgspec.json.decode(row.maintainers),
+        "created_at": iso(row.created_at),
+        "event": event,
+    }
     return Repo(**{name: shown[name] for name in Repo.__struct_fields__})

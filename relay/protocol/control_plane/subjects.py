@@ -16,6 +16,7 @@ Subject = tuple[str, str]
 
 KINDS: Final = (kinds.EDIT, *kinds.ISSUE_STATUSES, EDIT_METADATA, kinds.APP_DATA)  # that may have names
 AGENT: Final = "agent:"  # how the `d` tag of an agent's definition begins
+MAX_ABOUT: Final = 100  # issues, since each has its row made again
 _ID: Final = 64
 
 
@@ -67,8 +68,8 @@ def defined(event: Event) -> str | None:
 
 
 def issues(event: Event) -> list[str]:
-    """The issues that a status is about, by its `e` tags."""
-    return list(dict.fromkeys(value for value in values(event, "e") if kinds.is_hex(value, _ID)))
+    """The issues that a status is about, by its `e` tags: the first MAX_ABOUT of them."""
+    return list(dict.fromkeys(value for value in values(event, "e") if kinds.is_hex(value, _ID)))[:MAX_ABOUT]
 
 
 def _of_app_data(event: Event) -> list[Subject]:

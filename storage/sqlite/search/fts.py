@@ -122,7 +122,9 @@ def _readable(asked: SearchQuery) -> list[tuple[str, Sequence[object]]]:
 
 def tag_keys(asked: SearchQuery, name: str, values: frozenset[str]) -> list[bytes]:
     """The keys of `entries` under which the asker sees events with one of these tags."""
-    return query.under(prefixes(asked), [entries.tag(name, value) for value in sorted(values)])
+    scope = of_readers(asked.readers, asked.now)
+    dimensions = [entries.tag(name, value) for value in sorted(values)]
+    return query.under(scope.prefixes_for(asked.wanted), dimensions, scope.groups_for(asked.wanted))
 
 
 def prefixes(asked: SearchQuery) -> tuple[bytes, ...]:

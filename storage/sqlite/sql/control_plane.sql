@@ -90,7 +90,7 @@ WHERE m.pubkey = ?1 AND m.standing = 'member' AND g.ended = 0
 WHERE i.seq = (SELECT seq FROM events WHERE id = ?1)
 
 -- name: repo_columns
-SELECT r.id, r.name, r.provider, r.owner, r.default_branch, r.url, r.created_at, r.group_id, v.wire
+SELECT r.id, r.name, r.provider, r.owner, r.default_branch, r.url, r.created_at, r.group_id, r.maintainers, v.wire
 FROM repos AS r JOIN events AS v ON v.seq = r.seq
 
 -- name: repos

@@ -33,3 +33,5 @@ def test_what_is_said_of_issues_is_found_by_the_group_or_by_who_said_it() -> Non
     assert subjects.subjects(make_event(1, 1631, "", tags)) == [(ISSUE, ALICE), (OTHER, ALICE)]
     assert subjects.subjects(make_event(1, 1010, "", tags)) == []
     assert subjects.subjects(make_event(1, 1, "", [["h", "room"], *tags])) == []
+    many = make_event(1, 1631, "", [["e", f"{n:064x}"] for n in range(subjects.MAX_ABOUT + 5)])
+    assert subjects.issues(many) == [f"{n:064x}" for n in range(subjects.MAX_ABOUT)]
