@@ -50,7 +50,8 @@ _KEY: Final = {
     "schema": {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$", "examples": ["6c1f4a52"]},
 }
 _FAILURE: Final = {
-    "description": "What went wrong; 429 also has `retry_after_seconds`, 409 `signature_needed` the unsigned `event`.",
+    "description": "What went wrong; 429 also has `retry_after_seconds`, 409 `signature_needed` the unsigned `event`, "
+    "and 403 `pow` to a registration the `work`.",
     "content": {
         JSON: {
             "schema": {"$ref": "#/components/schemas/Failure"},
