@@ -152,7 +152,7 @@ async def create_message(
     there = await group_access.read(hub, group_id, principal)
     if not data.content.strip():
         raise invalid("a message needs text")
-    kind, tags = kinds.CHAT, list[list[str]]()
+    kind, tags, after = kinds.CHAT, list[list[str]](), None
     if data.title is not None:
         if data.reply_to is not None:
             raise invalid("a thread of its own answers nothing: leave title or reply_to out")
@@ -163,9 +163,10 @@ async def create_message(
     elif data.reply_to is not None:
         above = await find(hub, there, data.reply_to)
         kind, tags = _answering(above)
+        after = above.created_at
     named = {tag[1] for tag in tags if tag[0] == "p"}
     tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in named]
-    done = await group_access.act(hub, principal, there, kind, tags, content=data.content)
+    done = await group_access.act(hub, principal, there, kind, tags, content=data.content, after=after)
     assert done.event is not None  # a held key never signs the same twice
     (shown,) = await described(hub, [done.event], there)
     return GroupMessageAnswer(message=shown)
