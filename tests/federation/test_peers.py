@@ -250,7 +250,8 @@ async def test_what_a_peer_brings_has_an_author_with_that_peer_as_origin(tmp_pat
             async def shown() -> bool:
                 async with httpx.AsyncClient() as http:
                     posts = (await http.get(f"{here.http}/api/v1/posts?sort=new")).json()["posts"]
-                return bool(posts) and posts[0]["title"] == "from elsewhere"
+                    page = (await http.get(f"{here.http}/", headers={"accept": "text/html"})).text
+                return bool(posts) and posts[0]["author"]["origin"] == peer.url and f"via {peer.url[5:]}" in page
 
             await until(shown)
         origins = sqlite3.connect(here.data / "tidings.sqlite").execute("SELECT origin FROM posting_identities")

@@ -102,7 +102,7 @@ SELECT
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = p.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
         ),
-        p.group_id, (SELECT o.name FROM groups AS o WHERE o.id = p.group_id AND o.hidden = 0)
+        p.group_id, (SELECT o.name FROM groups AS o WHERE o.id = p.group_id AND o.hidden = 0), i.origin
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), min(g.value)
 FROM ({page}) AS g
@@ -176,7 +176,8 @@ SELECT
         (
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = c.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
-        )
+        ),
+        i.origin
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), {extreme}(g.value)
 FROM ({page}) AS g
