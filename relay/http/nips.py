@@ -59,9 +59,9 @@ _ROWS: Final = (
     (
         29,
         "Relay-based groups",
-        "Groups with members, roles, invites, pins and subgroups; private, restricted, hidden and closed are independent but for "
-        "this: only members write in a private group, and read it, on every door. What the relay tells of them (39000 to 39005) is "
-        "signed by its own key, in the transaction of what changed it.",
+        "Groups with members, roles, invites, pins and subgroups; private (only members read, on every "
+        "door), restricted (only members write), hidden and closed are independent of each other. What the relay tells of them "
+        "(39000 to 39005) is signed by its own key, in the transaction of what changed it.",
     ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (

@@ -17,7 +17,16 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 import relay
-from relay.http.api import avatars, common, group_knowledge, idempotency, members, stream, workspace_stream
+from relay.http.api import (
+    avatars,
+    common,
+    group_knowledge,
+    group_stream,
+    idempotency,
+    members,
+    stream,
+    workspace_stream,
+)
 from relay.http.api.idempotency import idempotent, idempotent_for_users
 from relay.http.api.shapes import EXAMPLE_EVENT, Body
 from relay.http.failures import Failure
@@ -116,7 +125,11 @@ _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",
     "submolts": "name of a submolt, in any case, percent-encoded; `general` for posts in no community",
 }
-_STREAMS: Final = {stream.stream: stream.EXAMPLE, workspace_stream.watch_workspace: workspace_stream.EXAMPLE}
+_STREAMS: Final = {
+    stream.stream: stream.EXAMPLE,
+    group_stream.watch_groups: group_stream.EXAMPLE,
+    workspace_stream.watch_workspace: workspace_stream.EXAMPLE,
+}
 # Those that serve organizations, projects and threads alike.
 SHARED: Final = frozenset(
     (
