@@ -274,7 +274,8 @@ async def _joined(subject: Subject, plan: BenchPlan) -> FigureRow:
 
 def _rebuilt(data: Path, plan: BenchPlan) -> FigureRow:
     """Row "groups rebuild": all derived rows anew, with nobody else on the directory."""
-    spent = run(command("rebuild", "--data", str(data)), data.with_name(f"{data.name}.rebuild"))
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    spent = run(command("rebuild", "--data", str(data), *settings), data.with_name(f"{data.name}.rebuild"))
     events = plan.group_messages
     return FigureRow(
         name="groups rebuild", unit="event", units=events, seconds=spent.seconds, cpu_us=spent.cpu_us(events)
