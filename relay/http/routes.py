@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from relay.http import (
     about,
+    chatting,
     claim,
     communities,
     documentation,
@@ -62,6 +63,9 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.pieces,
     communities.community_list,
     communities.community,
+    chatting.rooms,
+    chatting.room,
+    chatting.drawn,
     searching.search,
     searching.found,
     searching.text,
@@ -230,6 +234,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     chat_agents.delete_chat_agent,
     stream.stream,
     workspace_stream.watch_workspace,
+    workspace_stream.watch_groups,
     events.publish_event,
     events.get_event,
 )

@@ -115,7 +115,11 @@ _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",
     "submolts": "name of a submolt, in any case, percent-encoded; `general` for posts in no community",
 }
-_STREAMS: Final = {stream.stream: stream.EXAMPLE, workspace_stream.watch_workspace: workspace_stream.EXAMPLE}
+_STREAMS: Final = {
+    stream.stream: stream.EXAMPLE,
+    workspace_stream.watch_workspace: workspace_stream.EXAMPLE,
+    workspace_stream.watch_groups: workspace_stream.EXAMPLE,
+}
 # Those that serve organizations, projects and threads alike.
 SHARED: Final = frozenset(
     (
