@@ -5,8 +5,8 @@ what names a group that is not here. What a peer brings of a group that is not o
 one of ours it cannot bring, since a group is moderated on its own relay. The operator's import makes groups again that began
 here: their first event that counts is signed by the relay's own key.
 
-Rule: who is a member writes. Others do in groups that are neither restricted nor private, unless they were removed. Whoever
-deletes something of their own always may.
+Rule: who is a member writes. Others do in groups that are not restricted, private ones too, unless they were removed: the four
+settings are independent. Whoever deletes something of their own always may.
 """
 
 from collections.abc import Callable, Iterable
@@ -208,7 +208,7 @@ def _check_author(member: Member | None, group: Group) -> None:
         return
     if member is not None and member.standing == "removed":
         raise Reject(Prefix.RESTRICTED, "you were removed from this group")
-    if group.restricted or group.private:
+    if group.restricted:
         raise Reject(Prefix.RESTRICTED, "only members write in this group; ask to join it first (kind 9021)")
 
 

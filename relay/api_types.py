@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 EXAMPLE_ID = "63f35064265d91d318de533c13db30b0eca1831ae34618945c5de0d4bd8ea4c4"
 EXAMPLE_KEY = "c46ec4af9ac72b70929defa6b948f30355ab1beb56bab5a701267890cdf54571"
@@ -25,6 +25,12 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     display_name: Annotated[str | None, Meta(examples=["Sandpiper"])] = None
     pubkey: Pubkey
+    origin: Annotated[
+        str | UnsetType,
+        Meta(
+            description="the relay that brought them, absent for who is at home here", examples=["wss://relay.example"]
+        ),
+    ] = UNSET
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from relay.commands import (
     completion,
     entries,
     feed,
+    groups,
     import_export,
     key_tools,
     maintenance,
@@ -47,7 +48,7 @@ SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     ),
     "Other relays": (sync.sync, sync.mirror, sync.stream, peers.show_peers, peers.peer),
     "Keys and events": (key_tools.key, master_secret.keys, publish.event, publish.req),
-    "Take part in a hub": (*feed.VERBS, *entries.VERBS, *search.VERBS),
+    "Take part in a hub": (*feed.VERBS, *entries.VERBS, groups.group, *search.VERBS),
     "You on a hub": (*people.VERBS, *account_news.VERBS, accounts.account, webhooks.webhook),
     "Models and shells": (mcp_server.mcp, completion.completion),
 }

@@ -33,6 +33,7 @@ class PostRow(msgspec.Struct, frozen=True, array_like=True):
 
     `upvotes`, `downvotes`, `score` are the votes that count, `uncounted` those of identities that other relays brought
     where only local ones count. `group_id` is the community that it stands in, `group_name` what that is called; None outside.
+    `origin` is the peer that brought its author; None for one who is at home here.
     """
 
     seq: int
@@ -55,6 +56,7 @@ class PostRow(msgspec.Struct, frozen=True, array_like=True):
     your_vote: Vote | None
     group_id: str | None = None
     group_name: str | None = None
+    origin: str | None = None
     wire: bytes = b""
 
 
@@ -78,6 +80,7 @@ class CommentRow(msgspec.Struct, frozen=True, array_like=True):
     score: int
     comment_count: int
     your_vote: Vote | None
+    origin: str | None = None
     wire: bytes = b""
     depth: int = 0
     replies: list["CommentRow"] = []

@@ -7,6 +7,7 @@ from relay.client.api import Api
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import EndOfStored
 from relay.client.errors import ApiError, BadDelivery, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
+from relay.client.groups import GroupClient, GroupState
 from relay.client.records import (
     Comment,
     Document,
@@ -43,7 +44,9 @@ __all__ = [
     "Event",
     "Filter",
     "Group",
+    "GroupClient",
     "GroupMessage",
+    "GroupState",
     "Key",
     "News",
     "Notification",

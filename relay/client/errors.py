@@ -2,6 +2,7 @@
 
 from typing import Any, Final, Self
 
+from relay.client.work import Work
 from relay.errors import Prefix
 
 MAX_WORDS: Final = 500  # characters kept of what a stranger says
@@ -59,7 +60,8 @@ class ApiError(ClientError):
     """The hub's HTTP API said no. `status` is the HTTP status, `code` a word to test for, `hint` what to do about it.
 
     `retry_after` is in seconds, when the hub says how long to wait (429). `unsigned` is the event to sign and send with
-    `Api.submit` when the hub holds no key for it (409), as a NIP-01 object without `id` and `sig`.
+    `Api.submit` when the hub holds no key for it (409), as a NIP-01 object without `id` and `sig`. `work` is what a registration
+    must show (403 `pow`).
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class ApiError(ClientError):
         hint: str | None = None,
         retry_after: float | None = None,
         unsigned: dict[str, Any] | None = None,
+        work: Work | None = None,
     ) -> None:
         super().__init__(status, code, message)
         self.status = status
@@ -79,6 +82,7 @@ class ApiError(ClientError):
         self.hint = hint
         self.retry_after = retry_after
         self.unsigned = unsigned
+        self.work = work
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""

@@ -34,13 +34,19 @@ class FeedCalls:
     _http: Http
 
     async def post(
-        self, title: str, content: str = "", *, url: str | None = None, idempotency_key: str | None = None
+        self,
+        title: str,
+        content: str = "",
+        *,
+        url: str | None = None,
+        submolt: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Post:
-        """Write a post: a title of 1 to 300 characters, a text, an http or https link.
+        """Write a post: a title of 1 to 300 characters, a text, an http or https link; in the community `submolt`.
 
         With an `idempotency_key` (any fresh text) the same call may be made again after an error: it is done once.
         """
-        body = {"title": title, "content": content, "url": url}
+        body = {"title": title, "content": content, "url": url, "submolt": submolt}
         headers = idempotent(idempotency_key)
         return (await self._http.call("POST", "/posts", _Post, body=body, headers=headers)).post
 
@@ -103,10 +109,16 @@ class FeedCalls:
         return (await self._http.call("DELETE", f"/knowledge/{segment(target_id)}", WithEvent)).event
 
     async def feed(
-        self, sort: Sort = "hot", *, limit: int = PAGE, cursor: str | None = None, author: str | None = None
+        self,
+        sort: Sort = "hot",
+        *,
+        limit: int = PAGE,
+        cursor: str | None = None,
+        author: str | None = None,
+        submolt: str | None = None,
     ) -> Posts:
-        """A page of all posts, or of those by the identity named `author`; 100 at most."""
-        params = {"sort": sort, "limit": limit, "cursor": cursor, "author": author}
+        """A page of all posts, of those by the identity named `author`, or of those in the community `submolt`; 100 at most."""
+        params = {"sort": sort, "limit": limit, "cursor": cursor, "author": author, "submolt": submolt}
         return await self._http.call("GET", "/posts", Posts, params=params)
 
     async def followed(self, sort: Sort = "hot", *, limit: int = PAGE, cursor: str | None = None) -> Posts:

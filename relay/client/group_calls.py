@@ -1,11 +1,13 @@
 """Calls about groups (NIP-29): finding and joining them, what is said in them, and what their moderators do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from relay.client.group_records import HubInvite, HubMembers, SaidType
 from relay.client.http import PAGE, Http, idempotent, segment
 from relay.client.records import Group, GroupMessage, GroupMessages, Groups
+from relay.protocol.kinds import is_hex
 
 
 class _OneGroup(msgspec.Struct):
@@ -20,12 +22,16 @@ class _Told(msgspec.Struct):
     message: str = ""
 
 
-class _Invite(msgspec.Struct):
-    code: str
-
-
 class _Invited(msgspec.Struct):
-    invite: _Invite
+    invite: HubInvite
+
+
+class _Invites(msgspec.Struct):
+    invites: list[HubInvite]
+
+
+class _Pins(msgspec.Struct):
+    pins: list[str]
 
 
 class GroupCalls:
@@ -52,27 +58,67 @@ class GroupCalls:
         about: str = "",
         private: bool = False,
         closed: bool = False,
+        restricted: bool = False,
+        hidden: bool = False,
+        supported_kinds: Sequence[int] | None = None,
     ) -> Group:
-        """Begin a group and own it. `private`: only members read it; `closed`: one joins by an invite. A taken id is 409."""
-        body = {"name": name, "id": id, "about": about, "private": private, "closed": closed}
+        """Begin a group and own it. A taken id is 409.
+
+        `private`: only members read it; `closed`: one joins by an invite; `restricted`: only members write; `hidden`: only
+        members know of it; `supported_kinds`: the kinds of events that it takes, None for all.
+        """
+        texts = {"name": name, "id": id, "about": about}
+        flags = {"private": private, "closed": closed, "restricted": restricted, "hidden": hidden}
+        body = {**texts, **flags, "supported_kinds": supported_kinds}
         return (await self._http.call("POST", "/groups", _OneGroup, body=body)).group
 
-    async def join_group(self, group: str, code: str | None = None) -> str:
+    async def edit_group(self, group: str, fields: Mapping[str, object]) -> Group:
+        """Change these fields of a group (`name`, `about`, `closed`, …); the others stay."""
+        return (await self._http.call("PATCH", _path(group), _OneGroup, body=dict(fields))).group
+
+    async def delete_group(self, group: str) -> str:
+        """End a group for ever; what the hub says about it."""
+        return (await self._http.call("DELETE", _path(group), _Told)).message
+
+    async def join_group(self, group: str, code: str | None = None, *, reason: str = "") -> str:
         """Join, with an invite code where the group is closed; what the hub says about it."""
-        return (await self._http.call("POST", f"{_path(group)}/join", _Told, body={"code": code})).message
+        body = {"code": code, "reason": reason}
+        return (await self._http.call("POST", f"{_path(group)}/join", _Told, body=body)).message
 
     async def leave_group(self, group: str) -> str:
         """Leave; what the hub says about it."""
         return (await self._http.call("POST", f"{_path(group)}/leave", _Told)).message
 
-    async def invite(self, group: str, *, uses: int | None = 1) -> str:
-        """A code that lets so many in (None: any number)."""
-        made = await self._http.call("POST", f"{_path(group)}/invites", _Invited, body={"uses": uses})
-        return made.invite.code
+    async def invite(self, group: str, *, uses: int | None = 1, days: float | None = None) -> str:
+        """A code that lets so many in (None: any number), for so many days (None: for ever)."""
+        body = {"uses": uses, "days": days}
+        return (await self._http.call("POST", f"{_path(group)}/invites", _Invited, body=body)).invite.code
 
-    async def group_messages(self, group: str, *, limit: int = PAGE, cursor: str | None = None) -> GroupMessages:
-        """A page of what was said, newest first."""
-        params = {"limit": limit, "cursor": cursor}
+    async def group_invites(self, group: str) -> list[HubInvite]:
+        """The codes that may still be used, for those who may invite."""
+        return (await self._http.call("GET", f"{_path(group)}/invites", _Invites)).invites
+
+    async def revoke_invite(self, group: str, code: str) -> str:
+        """End a code; what the hub says about it."""
+        return (await self._http.call("DELETE", f"{_path(group)}/invites/{segment(code)}", _Told)).message
+
+    async def group_pins(self, group: str) -> list[str]:
+        """Ids of what is pinned, in its order."""
+        return (await self._http.call("GET", f"{_path(group)}/pins", _Pins)).pins
+
+    async def pin(self, group: str, event_id: str) -> str:
+        """Pin a message above the others; what the hub says about it."""
+        return (await self._http.call("POST", f"{_path(group)}/pins", _Told, body={"id": event_id})).message
+
+    async def unpin(self, group: str, event_id: str) -> str:
+        """Pin it no more; what the hub says about it."""
+        return (await self._http.call("DELETE", f"{_path(group)}/pins/{segment(event_id)}", _Told)).message
+
+    async def group_messages(
+        self, group: str, *, said: SaidType = "messages", limit: int = PAGE, cursor: str | None = None
+    ) -> GroupMessages:
+        """A page of what was said, newest first: messages, threads, or all with answers."""
+        params = {"type": said, "limit": limit, "cursor": cursor}
         return await self._http.call("GET", f"{_path(group)}/messages", GroupMessages, params=params)
 
     async def get_group_message(self, group: str, message_id: str) -> GroupMessage:
@@ -81,10 +127,16 @@ class GroupCalls:
         return (await self._http.call("GET", path, _OneMessage)).message
 
     async def say(
-        self, group: str, content: str, *, reply_to: str | None = None, idempotency_key: str | None = None
+        self,
+        group: str,
+        content: str,
+        *,
+        reply_to: str | None = None,
+        title: str | None = None,
+        idempotency_key: str | None = None,
     ) -> GroupMessage:
-        """Write a message, or answer the message `reply_to`; `idempotency_key` as in `post`."""
-        body = {"content": content, "reply_to": reply_to}
+        """Write a message, answer the message `reply_to`, or begin a thread with a title; `idempotency_key` as in `post`."""
+        body = {"content": content, "reply_to": reply_to, "title": title}
         headers = idempotent(idempotency_key)
         return (
             await self._http.call("POST", f"{_path(group)}/messages", _OneMessage, body=body, headers=headers)
@@ -94,9 +146,25 @@ class GroupCalls:
         """Delete a message of yours, or anybody's where your role allows it; what the hub says about it."""
         return (await self._http.call("DELETE", f"{_path(group)}/messages/{segment(message_id)}", _Told)).message
 
+    async def react(self, group: str, message_id: str, content: str = "+") -> str:
+        """React to a message; what the hub says about it."""
+        path = f"{_path(group)}/messages/{segment(message_id)}/reactions"
+        return (await self._http.call("POST", path, _Told, body={"content": content})).message
+
+    async def take_reactions_back(self, group: str, message_id: str) -> str:
+        """Take all your reactions to a message back; what the hub says about it."""
+        path = f"{_path(group)}/messages/{segment(message_id)}/reactions"
+        return (await self._http.call("DELETE", path, _Told)).message
+
+    async def group_members(self, group: str, *, limit: int = PAGE, cursor: str | None = None) -> HubMembers:
+        """A page of the members, those that came last first."""
+        params = {"limit": limit, "cursor": cursor}
+        return await self._http.call("GET", f"{_path(group)}/members", HubMembers, params=params)
+
     async def put_member(self, group: str, name: str, *, roles: Sequence[str] = ()) -> str:
-        """Take an agent in, or set a member's roles, where your role allows it; what the hub says about it."""
-        body = {"agent": name, "roles": list(roles)}
+        """Take an agent (or a public key) in, or set a member's roles, where your role allows it; what the hub says about it."""
+        who = {"pubkey": name} if is_hex(name, 64) else {"agent": name}
+        body = {**who, "roles": list(roles)}
         return (await self._http.call("POST", f"{_path(group)}/members", _Told, body=body)).message
 
     async def remove_member(self, group: str, member: str) -> str:

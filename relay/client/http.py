@@ -8,6 +8,7 @@ import msgspec
 
 from relay.client.errors import MAX_WORDS, ApiError, BadKey, Disconnected, TimedOut
 from relay.client.urls import check_hub
+from relay.client.work import Work
 from relay.protocol import event as events
 
 MAX_ANSWER: Final = 16 * 1024 * 1024  # bytes
@@ -25,6 +26,7 @@ class Refusal(msgspec.Struct, frozen=True):
     hint: str | None = None
     retry_after_seconds: float | None = None
     event: dict[str, Any] | None = None
+    work: Work | None = None
 
 
 def is_key(text: str) -> bool:
@@ -106,6 +108,7 @@ def _refusal(response: httpx.Response, data: bytes) -> ApiError:
         hint=refusal.hint and refusal.hint[:MAX_WORDS],
         retry_after=refusal.retry_after_seconds,
         unsigned=refusal.event,
+        work=refusal.work,
     )
 
 

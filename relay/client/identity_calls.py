@@ -1,5 +1,6 @@
 """Calls about identities: registering, profiles, notifications, API keys of theirs and keys that sign."""
 
+import asyncio
 import hashlib
 from datetime import datetime
 from typing import Any, Final
@@ -8,6 +9,7 @@ import msgspec
 
 from relay.api_types import KeyRow
 from relay.client.clock import Clock
+from relay.client.errors import ApiError
 from relay.client.http import BASE, PAGE, Http, segment
 from relay.client.records import (
     Agent,
@@ -20,6 +22,7 @@ from relay.client.records import (
     Token,
 )
 from relay.client.signer import Signer
+from relay.client.work import MAX_BITS, find
 from relay.protocol import kinds
 
 KEYS: Final = "/agents/me/keys"
@@ -71,8 +74,18 @@ class IdentityCalls:
     async def register(self, name: str, description: str | None = None, *, nonce: str = "") -> Registered:
         """A new identity and its API key, shown this once; needs no key. A taken name is 409.
 
-        `nonce` is the work that some hubs ask for; their refusal says which.
+        Where the hub asks for work with it (some seconds of this machine's), that is done, up to MAX_BITS; `nonce` is the work if
+        you have done it yourself.
         """
+        try:
+            return await self._register(name, description, nonce)
+        except ApiError as refusal:
+            if refusal.work is None or refusal.work.bits > MAX_BITS or nonce:
+                raise
+            wanted = refusal.work
+        return await self._register(name, description, await asyncio.to_thread(find, wanted))
+
+    async def _register(self, name: str, description: str | None, nonce: str) -> Registered:
         body = {"name": name, "description": description, "nonce": nonce}
         return (await self._http.call("POST", "/agents/register", _Registered, body=body)).agent
 

@@ -78,6 +78,7 @@ class Post(AnswerPart, frozen=True):
     url: str | None = None
     updated_at: datetime | None = None
     your_vote: Vote | None = None
+    submolt_name: str = "general"
 
 
 class Comment(AnswerPart, frozen=True):

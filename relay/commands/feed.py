@@ -105,9 +105,12 @@ def register(*, name: str, hub: str | None, description: str | None, save: bool,
 @click.argument("title")
 @click.argument("content", default="", metavar="[CONTENT|-]")
 @click.option("--url", "link", metavar="LINK", help="An http or https link that the post is about.")
+@click.option("--in", "submolt", metavar="NAME", help="The community that it stands in.")
 @as_json
 @with_api
-def post(*, url: str, api: "Api", title: str, content: str, link: str | None, as_json: bool) -> None:
+def post(
+    *, url: str, api: "Api", title: str, content: str, link: str | None, submolt: str | None, as_json: bool
+) -> None:
     """Write a post.
 
     Prints its id, and on stderr its URL. CONTENT - means stdin.
@@ -116,10 +119,11 @@ def post(*, url: str, api: "Api", title: str, content: str, link: str | None, as
     Examples:
       tidings post "Low water at noon" "The *tide* is out."
       tidings post "Tide tables" --url https://example.org/tides < /dev/null
+      tidings post "A crab" "Sideways." --in tide_pools
     """
     from relay.commands.client import talk
 
-    written = talk(url, closing(api, api.post(title, content_of(content), url=link)))
+    written = talk(url, closing(api, api.post(title, content_of(content), url=link, submolt=submolt)))
     click.echo(msgspec.json.encode(written) if as_json else shown(written.id))
     say(post_url(url, written.id))
 

@@ -85,6 +85,10 @@ class PeerRunner:
         if parts.record.place.scope != scope:
             from_the_start = plan.backfill and plan.direction is Direction.UP
             parts.record.begin_anew(scope, 0 if from_the_start else parts.source.upto)
+        elif (
+            parts.record.place.up_seq > parts.source.upto
+        ):  # the log is an older copy: its next numbers were given before
+            parts.record.move(up_seq=parts.source.upto, walked_at=0, walk_filter=0, walk_until=None)
         self._task = asyncio.create_task(self._run(), name=f"peer {parts.record.url}")
 
     def commit(self, events: list[LiveEvent]) -> None:

@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 from relay.http import failures
 from relay.http.api import callers, common, entries
 from relay.http.api.description import Description
+from relay.http.api.group_watchers import GroupWatchers
 from relay.http.api.submolts import Counts
 from relay.http.api.watchers import Watchers
 from relay.http.api.workspace_stream import GroupStreams
@@ -57,6 +58,7 @@ def _state(hub: RunningRelay, routes: Sequence[HTTPRouteHandler]) -> dict[str, A
         "buckets": Buckets(),
         "renderers": Pool("render", RENDERERS, MAX_PAGES),
         "watchers": watchers,
+        "group_watchers": GroupWatchers(hub),
         "group_streams": GroupStreams(hub),
         "counts": Counts(),
         "description": Description(routes, DEPENDENCIES),

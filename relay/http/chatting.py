@@ -52,7 +52,7 @@ class Quote(msgspec.Struct, frozen=True):
     text: str
 
 
-class ChatMessage(msgspec.Struct, frozen=True):
+class ShownMessage(msgspec.Struct, frozen=True):
     """A message as pages show it. `clock` and `day` are UTC; a browser tells its own."""
 
     event: Event
@@ -189,7 +189,7 @@ async def _quoted(hub: RunningRelay, found: Sequence[Event]) -> dict[str, Event]
 
 async def _described(
     hub: RunningRelay, found: Sequence[Event], above: Mapping[str, Event], reactions: bool = False
-) -> list[ChatMessage]:
+) -> list[ShownMessage]:
     """Messages, in their order; what each answers, where it is among those `above`."""
     keys = {event.pubkey for event in (*found, *above.values())}
     people = await hub.identities.by_key(list(keys)) if keys else {}
@@ -203,7 +203,7 @@ async def _described(
 
 def _message(
     event: Event, above: Mapping[str, Event], people: Mapping[str, Identity], reactions: Mapping[str, set[str]]
-) -> ChatMessage:
+) -> ShownMessage:
     at = datetime.fromtimestamp(min(event.created_at, 253_402_300_799), UTC)
     identity = people.get(event.pubkey)
     named = group_messages.answered(event)
@@ -212,7 +212,7 @@ def _message(
         other = above.get(named)
         author = "" if other is None else _speaker(other.pubkey, people.get(other.pubkey)).name
         quote = Quote(named, author, EARLIER if other is None else other.content)
-    return ChatMessage(
+    return ShownMessage(
         event=event,
         by=_speaker(event.pubkey, identity),
         author_id="" if identity is None else identity.id,

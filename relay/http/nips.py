@@ -59,9 +59,9 @@ _ROWS: Final = (
     (
         29,
         "Relay-based groups",
-        "Groups with members, roles, invites, pins and subgroups; private, restricted, hidden and closed are independent but for "
-        "this: only members write in a private group, and read it, on every door. What the relay tells of them (39000 to 39005) is "
-        "signed by its own key, in the transaction of what changed it.",
+        "Groups with members, roles, invites, pins and subgroups; private (only members read, on every "
+        "door), restricted (only members write), hidden and closed are independent of each other. What the relay tells of them "
+        "(39000 to 39005) is signed by its own key, in the transaction of what changed it.",
     ),
     (40, "Expiration timestamp", "Refused when expired on arrival, never served after, and then removed."),
     (
@@ -98,7 +98,12 @@ _ROWS: Final = (
         "Everything of the key up to the request goes, gift wraps to it too, and stays refused; the request itself, with its "
         "reason, is kept and can be read.",
     ),
-    (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),
+    (
+        65,
+        "Relay list metadata",
+        "The newest kind 10002 of a key replaces the one before. The keys held here list this relay; "
+        "federation.follow keeps what people write to the relays that they list.",
+    ),
     (
         67,
         "EOSE completeness hint",
@@ -110,7 +115,7 @@ _ROWS: Final = (
         77,
         "Negentropy syncing",
         "Clients and relays find out what the other lacks, of up to limits.max_compared events a filter; a larger one is "
-        "refused with that number.",
+        "refused with that number. This relay compares itself with its peers, and by tidings sync with any.",
     ),
     (
         78,

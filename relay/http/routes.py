@@ -31,6 +31,7 @@ from relay.http.api import (
     group_knowledge,
     group_members,
     group_messages,
+    group_stream,
     groups,
     heartbeat,
     issues,
@@ -233,8 +234,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     chat_agents.put_chat_agent,
     chat_agents.delete_chat_agent,
     stream.stream,
+    group_stream.watch_groups,
     workspace_stream.watch_workspace,
-    workspace_stream.watch_groups,
     events.publish_event,
     events.get_event,
 )

@@ -16,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 
 from relay.protocol.event import Event
 from tests.e2e.harness import PATIENCE, Server, client, command, fresh_key, now, serving
+from tests.e2e.test_group_reading import group_at
 from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer
 from tests.federation.test_sync import ids, notes, store
@@ -235,6 +236,28 @@ async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> 
             assert forged["stored"] == 0
 
 
+async def test_a_private_group_is_no_peers_to_read(tmp_path: Path) -> None:
+    key = fresh_key()
+    async with FakePeer().serving() as peer:
+        with serving(tmp_path / "here") as here:
+            async with group_at(here) as group:
+                before = await group.say(content="while it was open")
+                await group.edit("private")
+                after = await group.say(content="among members")
+                run("peer", "add", peer.url, "--dir", "up", "--allow-private", server=here)
+                public = make_event(key, content="for all", created_at=now())
+                await store(here, public)
+                await until(lambda: had(peer, public.id))
+                last = await group.say(content="among members, still")
+                await store(here, marker := make_event(key, content="the last", created_at=now()))
+                await until(lambda: had(peer, marker.id))
+                assert not peer.events.keys() & {before.id, after.id, last.id}
+
+
+async def had(peer: FakePeer, event_id: str) -> bool:
+    return event_id in peer.events
+
+
 class Forging(FakePeer):
     """Signs nothing of what it gives."""
 
@@ -250,7 +273,8 @@ async def test_what_a_peer_brings_has_an_author_with_that_peer_as_origin(tmp_pat
             async def shown() -> bool:
                 async with httpx.AsyncClient() as http:
                     posts = (await http.get(f"{here.http}/api/v1/posts?sort=new")).json()["posts"]
-                return bool(posts) and posts[0]["title"] == "from elsewhere"
+                    page = (await http.get(f"{here.http}/", headers={"accept": "text/html"})).text
+                return bool(posts) and posts[0]["author"]["origin"] == peer.url and f"via {peer.url[5:]}" in page
 
             await until(shown)
         origins = sqlite3.connect(here.data / "tidings.sqlite").execute("SELECT origin FROM posting_identities")

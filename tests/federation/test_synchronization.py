@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.utils import accept_key
 
 from relay.client import Key
 from relay.client.errors import ClientError, Disconnected
-from relay.federation import comparison, connection
+from relay.federation import comparison, connection, link
 from relay.federation.connection import PeerConnection
 from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
@@ -366,4 +367,27 @@ async def test_a_half_open_socket_is_left() -> None:
     with pytest.raises(Disconnected, match=r"did not answer within 0\.2 s"):
         await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True, within=0.2)
     await asyncio.wait_for(ended.wait(), 10)
+    server.close()
+
+
+async def test_a_peer_that_answers_no_ping_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "PING", 0.1)
+    monkeypatch.setattr(link, "PONG_WITHIN", 0.1)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line.split(": ")[1] for line in head.splitlines() if line.lower().startswith("sec-websocket-key"))
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
+        )
+        await reader.read(-1)  # and says nothing more
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    silent = await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
+    reason = await asyncio.wait_for(silent.lost(), 10)
+    assert "closed the connection" in str(reason)
+    await silent.close()
     server.close()

@@ -14,14 +14,16 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from relay.api_types import Name, Pubkey
+from relay.errors import Prefix, Reject
 from relay.http import origin
 from relay.http.api import common, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
 from relay.http.api.profiles import AgentAnswer, Description, DisplayName, EditedAgent, Metadata, ProfileAnswer
 from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import invalid
+from relay.http.problems import invalid, of_reject
 from relay.protocol.event import Event
+from relay.protocol.names import name_key
 
 TAGS: Final = ["agents"]
 RECENT: Final = 10  # posts shown with a profile
@@ -108,7 +110,17 @@ async def register(request: common.AnyRequest, data: JSONBody[NewAgent], hub: Gi
     """Make an identity, its token, and a key that the relay holds for it. A taken name is 409."""
     address = common.client_address(request, hub)
     base = origin.base_url(origin.shown(request, hub))
-    made = await hub.identities.register(data.name, data.description, address, data.nonce, base)
+    try:
+        made = await hub.identities.register(data.name, data.description, address, data.nonce, base)
+    except Reject as refusal:
+        if refusal.prefix is not Prefix.POW:
+            raise
+        problem = of_reject(refusal)
+        problem.more["work"] = {
+            "prefix": f"{hub.self_pubkey}:{name_key(data.name)}:",
+            "bits": hub.config.identities.register_pow,
+        }
+        raise problem from None
     identity = made.identity
     agent = RegisteredAgent(
         id=identity.id,

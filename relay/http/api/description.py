@@ -17,7 +17,16 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 import relay
-from relay.http.api import avatars, common, group_knowledge, idempotency, members, stream, workspace_stream
+from relay.http.api import (
+    avatars,
+    common,
+    group_knowledge,
+    group_stream,
+    idempotency,
+    members,
+    stream,
+    workspace_stream,
+)
 from relay.http.api.idempotency import idempotent, idempotent_for_users
 from relay.http.api.shapes import EXAMPLE_EVENT, Body
 from relay.http.failures import Failure
@@ -50,7 +59,8 @@ _KEY: Final = {
     "schema": {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$", "examples": ["6c1f4a52"]},
 }
 _FAILURE: Final = {
-    "description": "What went wrong; 429 also has `retry_after_seconds`, 409 `signature_needed` the unsigned `event`.",
+    "description": "What went wrong; 429 also has `retry_after_seconds`, 409 `signature_needed` the unsigned `event`, "
+    "and 403 `pow` to a registration the `work`.",
     "content": {
         JSON: {
             "schema": {"$ref": "#/components/schemas/Failure"},
@@ -117,8 +127,8 @@ _NAME: Final = {
 }
 _STREAMS: Final = {
     stream.stream: stream.EXAMPLE,
+    group_stream.watch_groups: group_stream.EXAMPLE,
     workspace_stream.watch_workspace: workspace_stream.EXAMPLE,
-    workspace_stream.watch_groups: workspace_stream.EXAMPLE,
 }
 # Those that serve organizations, projects and threads alike.
 SHARED: Final = frozenset(

@@ -29,6 +29,7 @@ GROUP: Final = GROUPS + "/{group_id:str}"
 GroupPath = Annotated[str, PathParameter(description="id of a group, percent-encoded where it has other characters")]
 GroupId = Annotated[str, Meta(description="id of a group", examples=["tide-watchers"])]
 EXAMPLE: Final = "tide-watchers"
+MOST_AHEAD: Final = 60  # seconds that an answer may lie ahead of the clock
 
 
 class GroupActAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,14 +104,18 @@ async def act(
     *,
     content: str = "",
     by: str | None = None,
+    after: int | None = None,
     message: str = "",
 ) -> GroupActAnswer:
     """Sign and publish something in a group, with the key `by` or the one that is a member.
 
     Raises HttpProblem: 409 with the unsigned event, else whatever refuses it. `message` is for where the relay says nothing
-    of its own. What is so already is no failure, and `event` null then.
+    of its own. What is so already is no failure, and `event` null then. `after`: the time of what this answers, which it is to
+    stand behind, unless that lies too far ahead.
     """
-    draft = Draft(kind, [["h", there.group.id], *tags], content, common.now())
+    now = common.now()
+    created_at = now if after is None else min(max(now, after + 1), now + MOST_AHEAD)
+    draft = Draft(kind, [["h", there.group.id], *tags], content, created_at)
     event, outcome = await publishing.act_and_hear(hub, principal, draft, by=by or there.key)
     if outcome.refusal is not None and outcome.refusal.prefix is Prefix.DUPLICATE:
         return GroupActAnswer(message=outcome.refusal.message)

@@ -154,7 +154,7 @@ async def create_message(
     there = await group_access.read(hub, group_id, principal)
     if not data.content.strip():
         raise invalid("a message needs text")
-    kind, tags = kinds.CHAT, list[list[str]]()
+    kind, tags, after = kinds.CHAT, list[list[str]](), None
     if data.title is not None:
         if data.reply_to is not None:
             raise invalid("a thread of its own answers nothing: leave title or reply_to out")
@@ -165,9 +165,10 @@ async def create_message(
     elif data.reply_to is not None:
         above = await find(hub, there, data.reply_to)
         kind, tags = _answering(above)
+        after = above.created_at
     named = {tag[1] for tag in tags if tag[0] == "p"}
     tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in named]
-    done = await group_access.act(hub, principal, there, kind, tags, content=data.content)
+    done = await group_access.act(hub, principal, there, kind, tags, content=data.content, after=after)
     assert done.event is not None  # a held key never signs the same twice
     (shown,) = await described(hub, [done.event], there)
     return GroupMessageAnswer(message=shown)
@@ -294,7 +295,9 @@ async def described(
     ids = frozenset(event.id for event in found)
     wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
     reactions = reacted(await query(hub, wanted, there.readers))
-    return [shown(event, there, people, reactions.get(event.id, {}), events) for event in found]
+    return [
+        shown(event, there.group.id, people, reactions.get(event.id, {}), events, keys=there.keys) for event in found
+    ]
 
 
 def reacted(reactions: Iterable[Event]) -> dict[str, dict[str, set[str]]]:
@@ -309,23 +312,25 @@ def reacted(reactions: Iterable[Event]) -> dict[str, dict[str, set[str]]]:
 
 def shown(
     event: Event,
-    there: GroupStanding,
+    group_id: str,
     people: dict[str, Identity],
     reactions: dict[str, set[str]],
     events: bool = True,
+    *,
+    keys: Sequence[str] = (),
 ) -> GroupMessage:
-    """One message as the API shows it."""
+    """One message as the API shows it to whom these keys belong."""
     return GroupMessage(
         id=event.id,
-        group_id=there.group.id,
+        group_id=group_id,
         kind=event.kind,
         title=first_value(event, "title") if event.kind == kinds.POST else None,
         content=event.content,
         author=writer(event.pubkey, people),
         reply_to=answered(event),
         created_at=iso(event.created_at),
-        reactions={said: len(keys) for said, keys in reactions.items()},
-        your_reactions=sorted(said for said, keys in reactions.items() if not keys.isdisjoint(there.keys)),
+        reactions={said: len(said_by) for said, said_by in reactions.items()},
+        your_reactions=sorted(said for said, said_by in reactions.items() if not said_by.isdisjoint(keys)),
         event=event if events else UNSET,
     )
 

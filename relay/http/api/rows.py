@@ -65,7 +65,11 @@ def with_names(comments: Sequence[Comment]) -> list[Comment]:
 
 def _author(row: PostRow | CommentRow) -> Author:
     return Author(
-        id=row.posting_identity_id, name=row.author_name, display_name=row.author_display_name, pubkey=row.pubkey
+        id=row.posting_identity_id,
+        name=row.author_name,
+        display_name=row.author_display_name,
+        pubkey=row.pubkey,
+        origin=row.origin or UNSET,
     )
 
 

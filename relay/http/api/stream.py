@@ -60,7 +60,7 @@ async def stream(
     if await communities.named(hub, submolt, None) is not None:
         raise invalid("a stream tells of all communities, or of one post or author: leave submolt out")
     wanted = Selection(await _author(hub, author), common.event_id(post, "post") if post else None)
-    after = _number(last_event_id)
+    after = number(last_event_id)
     watchers: Watchers = request.app.state.watchers
     address = common.client_address(request, hub)
     full = watchers.refusal(address, hub.config.rates.connections_per_address)
@@ -69,7 +69,7 @@ async def stream(
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     frames = _frames(hub, watchers, wanted, after, address)
     token = common.credentials(request)
-    return Stream(_allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
+    return Stream(allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
 
 
 async def _author(hub: RunningRelay, name: str) -> str | None:
@@ -81,7 +81,8 @@ async def _author(hub: RunningRelay, name: str) -> str | None:
     return identity.id
 
 
-def _number(text: str) -> int | None:
+def number(text: str) -> int | None:
+    """The number in a `Last-Event-ID`, None without one. Raises HttpProblem 400."""
     if text and not (text.isascii() and text.isdigit() and len(text) <= 16):
         raise invalid("Last-Event-ID must be a number that this stream gave")
     return int(text) if text else None
@@ -100,7 +101,7 @@ async def _frames(
             yield frames
 
 
-async def _allowed(hub: RunningRelay, token: str | None, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def allowed(hub: RunningRelay, token: str | None, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     """The frames, as long as the token that the stream was opened with is good, and the store can be read."""
     async with aclosing(frames):
         try:

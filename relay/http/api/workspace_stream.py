@@ -1,5 +1,4 @@
-"""What happens in one's groups, as server-sent events: `GET /api/v1/workspace/stream` for users, `…/agents/me/stream` for
-identities.
+"""`GET /api/v1/workspace/stream`: what happens in one's groups, as server-sent events.
 
 Rule: what may be read is looked up again whenever a membership has changed, and before anything is sent that came after; so
 joining opens a stream that is open, and leaving shuts it for what is not sent yet. Nothing is sent again: who comes back reads
@@ -9,8 +8,8 @@ the lists.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Final, NamedTuple
+from collections.abc import AsyncGenerator
+from typing import Final
 
 import msgspec
 from litestar import get
@@ -19,16 +18,14 @@ from litestar.response import Stream
 from relay.errors import Reject
 from relay.http.api import callers, common
 from relay.http.api.callers import GivenCaller
-from relay.http.api.common import GivenPrincipal
 from relay.http.api.stream import RETRY
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import too_fast
 from relay.protocol import kinds
 from relay.protocol.event import Event, first_value, values
-from relay.protocol.groups import state
 from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
 from relay.server.follow import Applied, LiveEvent
-from relay.server.group_tables import bound_keys
+from relay.server.users import Caller, Request
 from storage.base import PUBLIC, Readers, StorageError
 
 MAX_STREAMS: Final = 10_000
@@ -38,7 +35,6 @@ TICK: Final = 1.0  # seconds between looks at whether the relay is draining
 HEARTBEAT: Final = 15  # ticks between frames that keep proxies awake
 NAMES: Final = {kinds.CHAT: "message", kinds.ISSUE: "issue", PUT_USER: "member", REMOVE_USER: "member"}
 OTHER: Final = "event"
-_MEMBERS: Final = state.members("")  # how the names of a group's readers begin
 EXAMPLE: Final = 'event: message\ndata: {"group_id":"6f1d…","event":{"id":"63f3…","kind":9, …}}\n\n'
 
 log = logging.getLogger("tidings.workspace")
@@ -51,36 +47,19 @@ class InGroup(msgspec.Struct, frozen=True):
     event: Event
 
 
-class Standing(NamedTuple):
-    """Whose stream it is and under which names they read, as of now."""
-
-    keys: frozenset[str]
-    readers: Readers
-
-
-Find = Callable[[], Awaitable[Standing]]  # raises StorageError
-
-
 class GroupStream:
-    """One open stream of whom `find` tells. What waits is looked through when it is taken."""
+    """One open stream of the user whose key this is. What waits is looked through when it is taken."""
 
-    __slots__ = ("_bytes", "_find", "_held", "_wake", "is_over", "is_stale", "keys", "readers")
+    __slots__ = ("_bytes", "_held", "_wake", "is_over", "is_stale", "key", "readers")
 
-    def __init__(self, find: Find) -> None:
-        self.keys: frozenset[str] = frozenset()
+    def __init__(self, key: str) -> None:
+        self.key = key
         self.readers: Readers = PUBLIC
         self.is_stale = True  # whether what may be read is to be looked up
         self.is_over = False
-        self._find = find
         self._held: deque[tuple[str, LiveEvent]] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
-
-    async def look_up(self) -> None:
-        """See that `readers` are those of a moment after the last change of a membership that was told."""
-        while self.is_stale:
-            self.is_stale = False
-            self.keys, self.readers = await self._find()
 
     def offer(self, group_id: str, live: LiveEvent) -> None:
         """An event of a group was committed; one too many ends the stream."""
@@ -100,7 +79,7 @@ class GroupStream:
         """Whether it is of a group that the user is in, or about the user's own membership, and theirs to read."""
         if live.audience is not None:
             return not self.readers.isdisjoint(live.audience)
-        is_own = live.event.kind in (PUT_USER, REMOVE_USER) and not self.keys.isdisjoint(values(live.event, "p"))
+        is_own = live.event.kind in (PUT_USER, REMOVE_USER) and self.key in values(live.event, "p")
         return is_own or f"g:{group_id}" in self.readers
 
     async def wait(self, seconds: float) -> bool:
@@ -140,23 +119,15 @@ class GroupStreams:
         if not self._streams:
             return
         changed = {key[:64] for kind, key in applied.changes if kind == "member"}
-        anything = applied.anew or any(kind != "member" for kind, _ in applied.changes)
+        anything = applied.anew or any(kind == "group" for kind, _ in applied.changes)
         for stream in self._streams:
-            if anything or not stream.keys or not stream.keys.isdisjoint(changed):
+            if anything or stream.key in changed or not stream.key:
                 stream.is_stale = True
         for live in applied.events:
-            group_id = _group_of(live) if live.seq else None
+            group_id = first_value(live.event, "h") if live.seq else None
             if group_id is not None:
                 for stream in self._streams:
                     stream.offer(group_id, live)
-
-
-def _group_of(live: LiveEvent) -> str | None:
-    """The group of an event: what has no `h` but answers something in a private one is told by who may read it."""
-    named = first_value(live.event, "h")
-    if named is not None or live.audience is None:
-        return named
-    return next((name[len(_MEMBERS) :] for name in live.audience if name.startswith(_MEMBERS)), None)
 
 
 @get(
@@ -171,63 +142,26 @@ async def watch_workspace(request: common.AnyRequest, caller: GivenCaller, hub: 
 
     The stream begins with now, and tells of groups that you join from then on. A client that comes back reads the lists.
     """
-    asked = await callers.asked_with(request, hub)
-
-    async def find() -> Standing:
-        key = await hub.identities.workspaces.key(caller)
-        return Standing(frozenset([key] if key else []), await hub.identities.workspaces.readers(key))
-
-    async def check() -> None:
-        if asked.authorization.lower().startswith("bearer"):
-            await hub.identities.users.identify(asked)
-
-    return _answer(request, hub, find, check)
-
-
-@get(
-    f"{common.BASE}/agents/me/stream",
-    tags=["groups"],
-    summary="Watch the groups you are in live",
-    media_type="text/event-stream",
-)
-async def watch_groups(request: common.AnyRequest, principal: GivenPrincipal, hub: GivenHub) -> Stream:
-    """Server-sent events of the groups that you are in: `message`, `issue`, `member`, and `event` for all else (reactions,
-    deletions, threads); each holds the signed event.
-
-    The stream begins with now, and tells of groups that you join from then on. A client that comes back reads the lists.
-    """
-    token = common.credentials(request) or ""
-
-    async def find() -> Standing:
-        keys = await hub.identities.group_tables.look(lambda tables: bound_keys(tables, principal.identity_id))
-        return Standing(frozenset(keys), await hub.readers_of(principal.identity_id))
-
-    async def check() -> None:
-        await hub.identities.tokens.authenticate(token)
-
-    return _answer(request, hub, find, check)
-
-
-def _answer(request: common.AnyRequest, hub: RunningRelay, find: Find, check: Callable[[], Awaitable[None]]) -> Stream:
-    """The stream of whom `find` tells, as long as `check` raises no Reject. Raises HttpProblem 429."""
     streams: GroupStreams = request.app.state.group_streams
     address, most = common.client_address(request, hub), hub.config.rates.connections_per_address
     full = hub.streams.full(address, most, MAX_STREAMS)
     if full is not None:
         raise too_fast(full, 10)
+    stream = GroupStream(await hub.identities.workspaces.key(caller))
+    asked = await callers.asked_with(request, hub)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    frames = _frames(hub, streams, GroupStream(find), address, check)
-    return Stream(frames, headers=headers, media_type="text/event-stream")
+    return Stream(_frames(hub, streams, stream, caller, asked), headers=headers, media_type="text/event-stream")
 
 
 async def _frames(
-    hub: RunningRelay, streams: GroupStreams, stream: GroupStream, address: str, check: Callable[[], Awaitable[None]]
+    hub: RunningRelay, streams: GroupStreams, stream: GroupStream, caller: Caller, asked: Request
 ) -> AsyncGenerator[bytes, None]:
-    if hub.streams.enter(address, hub.config.rates.connections_per_address, MAX_STREAMS) is not None:
+    address, most = asked.address, hub.config.rates.connections_per_address
+    if hub.streams.enter(address, most, MAX_STREAMS) is not None:
         return
     streams.enter(stream)
     try:
-        await stream.look_up()
+        await _look_up(hub, stream, caller)
         yield RETRY
         ticks = 0
         while not stream.is_over and hub.health().status != "draining":
@@ -235,8 +169,9 @@ async def _frames(
             ticks += 1
             if not came and ticks % HEARTBEAT:
                 continue
-            await check()  # the token may have ended meanwhile
-            await stream.look_up()
+            if asked.authorization.lower().startswith("bearer"):
+                await hub.identities.users.identify(asked)  # the token may have ended meanwhile
+            await _look_up(hub, stream, caller)
             yield b"".join(_frame(*one) for one in stream.take()) or b": \n\n"
     except Reject:
         return
@@ -245,6 +180,15 @@ async def _frames(
     finally:
         streams.leave(stream)
         hub.streams.leave(address)
+
+
+async def _look_up(hub: RunningRelay, stream: GroupStream, caller: Caller) -> None:
+    """See that `readers` are those of a moment after the last change of a membership that was told."""
+    while stream.is_stale:
+        stream.is_stale = False
+        if not stream.key:
+            stream.key = await hub.identities.workspaces.key(caller)
+        stream.readers = await hub.identities.workspaces.readers(stream.key)
 
 
 def _frame(group_id: str, live: LiveEvent) -> bytes:

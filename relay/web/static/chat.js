@@ -133,7 +133,7 @@ function take(event) {
   else if (event.kind === 7) stale.add(event.tags.findLast((tag) => tag[0] === "e")?.[1]);
   else if (event.kind === 5 || event.kind === 9005) leave(event);
   else if (event.kind === 9008) return close("This room was deleted.");
-  else moved(event);
+  else if (event.kind === 9000 || event.kind === 9001) moved(event);
   if (!timer) timer = setTimeout(work, SPREAD);
 }
 
@@ -143,11 +143,20 @@ function leave(event) {
     const reaction = said.get(id);
     arriving.delete(id);
     if (item && (event.kind === 9005 || item.dataset.pubkey === event.pubkey)) item.remove();
+    else if (item && event.isUnsure) look(item);
     else if (reaction?.pubkey === event.pubkey) {
       stale.add(reaction.of);
       said.delete(id);
-    } else if (!item && value(event, "k") === "7") for (const each of items().slice(-100)) stale.add(each.dataset.id);
+    } else if (!item && (event.isUnsure || value(event, "k") === "7")) for (const each of items().slice(-100)) stale.add(each.dataset.id);
   }
+  settle();
+}
+
+// It goes if the relay has it no more.
+async function look(item) {
+  const found = await source.get([item.dataset.id]).catch(() => [null]);
+  if (found.length) return;
+  item.remove();
   settle();
 }
 

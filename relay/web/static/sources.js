@@ -104,12 +104,12 @@ export function overApi(group) {
   };
 }
 
-// Server-sent events, read by hand: an EventSource sends no token.
+// Server-sent events (`/stream/groups`), read by hand: an EventSource sends no token.
 async function stream(group, told) {
   for (let tries = 0; ; tries++) {
     try {
       const headers = { accept: "text/event-stream", authorization: `Bearer ${me.token}` };
-      const response = await fetch("/api/v1/agents/me/stream", { headers, cache: "no-store" });
+      const response = await fetch("/api/v1/stream/groups", { headers, cache: "no-store" });
       if (response.status === 401 || response.status === 403) return told.state("refused");
       if (!response.ok) throw new Error(`${response.status}`);
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -135,11 +135,24 @@ async function listen(reader, group, told, begun) {
     rest = frames.pop();
     for (const frame of frames) {
       const data = frame.split("\n").find((line) => line.startsWith("data: "));
-      if (!data) continue;
-      const { group_id, event } = JSON.parse(data.slice(6));
-      if (event.kind === 7) note(event);
-      if (group_id === group) told.event(event);
-      else if (event.kind === 9) told.elsewhere(group_id);
+      if (data) notice(JSON.parse(data.slice(6)), group, told);
     }
   }
+}
+
+const named = (name, ids) => ids.map((id) => [name, id]);
+
+// What a notice tells, as the events that the WebSocket would bring. Of a deletion only the relay knows whether it was allowed.
+const EVENTS = {
+  message: ({ message }) => message.event,
+  reaction: ({ message_id, pubkey }) => ({ kind: 7, pubkey, tags: [["e", message_id]] }),
+  deletion: ({ event_ids, pubkey }) => ({ kind: 5, pubkey, tags: named("e", event_ids), isUnsure: true }),
+  membership: ({ event }) => event,
+  group: ({ event }) => event,
+};
+
+function notice(about, group, told) {
+  const event = EVENTS[about.type]?.(about);
+  if (event && about.group_id === group) told.event(event);
+  else if (event?.kind === 9) told.elsewhere(about.group_id);
 }

@@ -17,9 +17,10 @@ SELECT seq, value FROM (
 ORDER BY 2 DESC, 1 DESC LIMIT :limit OFFSET :offset
 
 -- name: listed
--- What is in the feed of all: not what stands in a community that is hidden, or whose metadata has the tag ["feed","off"].
+-- What is in the feed of all: not what stands in a community that is hidden, or whose metadata has the tag ["feed","off"]; nor
+-- in one that has just ended or become private, whose rows go soon.
 AND (p.group_id IS NULL OR NOT EXISTS (
-    SELECT 1 FROM groups AS o WHERE o.id = p.group_id AND (o.hidden = 1 OR instr(o.extra, '["feed","off"]') > 0)
+    SELECT 1 FROM groups AS o WHERE o.id = p.group_id AND (o.hidden = 1 OR o.private = 1 OR o.ended = 1 OR instr(o.extra, '["feed","off"]') > 0)
 ))
 
 -- name: in_none
@@ -101,13 +102,15 @@ SELECT
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = p.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
         ),
-        p.group_id, (SELECT o.name FROM groups AS o WHERE o.id = p.group_id AND o.hidden = 0)
+        p.group_id, (SELECT o.name FROM groups AS o WHERE o.id = p.group_id AND o.hidden = 0), i.origin
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), min(g.value)
 FROM ({page}) AS g
 CROSS JOIN posts AS p ON p.seq = g.seq
 CROSS JOIN events AS v ON v.seq = g.seq
 CROSS JOIN posting_identities AS i ON i.id = p.posting_identity_id
+WHERE p.group_id IS NULL
+    OR EXISTS (SELECT 1 FROM groups AS o WHERE o.id = p.group_id AND o.private = 0 AND o.ended = 0)
 
 -- name: number
 -- An event's place in the log.
@@ -173,13 +176,17 @@ SELECT
         (
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = c.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
-        )
+        ),
+        i.origin
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), {extreme}(g.value)
 FROM ({page}) AS g
 CROSS JOIN comments AS c ON c.seq = g.seq
+CROSS JOIN posts AS t ON t.seq = c.post_seq
 CROSS JOIN events AS v ON v.seq = g.seq
 CROSS JOIN posting_identities AS i ON i.id = c.posting_identity_id
+WHERE t.group_id IS NULL
+    OR EXISTS (SELECT 1 FROM groups AS o WHERE o.id = t.group_id AND o.private = 0 AND o.ended = 0)
 
 -- name: karma
 -- The scores of the newest posts of an identity and of the newest comments by its keys; what has no row is no comment here.

@@ -138,7 +138,7 @@ SAYS_SO_IN_PLACE: Final = {"/", "/u/{name:str}", "/search", "/found"}
 # For a token that is remembered.
 ONLY_WRITES: Final = {f"POST /api/v1/agents/{what}" for what in ("register", "me/claims", "me/tokens")}
 AVATAR: Final = "/api/v1/agents/me/avatar"
-STREAMS: Final = {"/api/v1/stream"}
+STREAMS: Final = {"/api/v1/stream", "/api/v1/stream/groups"}
 
 
 class World:

@@ -8,7 +8,6 @@ import pytest
 
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home
-from tests.http.api.test_groups import begun, message
 from tests.http.api.streams import Frames, streaming
 from tests.http.api.workers import add, project, thread, user
 
@@ -24,8 +23,8 @@ async def ben(relay: Home) -> Api:
 
 
 @asynccontextmanager
-async def workspace(relay: Home, api: Api, path: str = "/workspace/stream") -> AsyncIterator[Frames]:
-    async with streaming(relay._transport.app, path=path, authorization=f"Bearer {api.token}") as frames:
+async def workspace(relay: Home, api: Api) -> AsyncIterator[Frames]:
+    async with streaming(relay._transport.app, path="/workspace/stream", authorization=f"Bearer {api.token}") as frames:
         assert (await frames.started)[0] == 200
         assert await frames.next() == {"retry": "2000"}
         yield frames
@@ -93,50 +92,3 @@ async def test_a_stream_ends_with_its_token(relay: Home, ann: Api) -> None:
 
 async def test_identity_tokens_watch_the_feed_and_no_groups(alice: Api) -> None:
     assert await alice.refused(403, "GET", "workspace/stream") == "restricted"
-
-
-OWN = "/agents/me/stream"
-
-
-async def test_an_identity_is_told_of_messages_reactions_and_deletions_in_its_groups(
-    relay: Home, alice: Api, bob: Api
-) -> None:
-    there, elsewhere = await begun(alice, id="shore", private=True), await begun(bob, id="reef")
-    async with workspace(relay, alice, OWN) as frames:
-        await message(bob, elsewhere, "not theirs")
-        said = await message(alice, there, "low water")
-        assert await told(frames) == ("message", "shore", "low water")
-        path = f"groups/shore/messages/{said['id']}"
-        await alice.told("POST", f"{path}/reactions", {"content": "+"}, 201)
-        assert await told(frames) == ("event", "shore", "+")
-        await alice.told("DELETE", path)
-        frame = await frames.told()
-        assert (frame["event"], frame["data"]["event"]["kind"]) == ("event", 5)
-
-
-async def test_an_identity_that_leaves_is_told_no_more(relay: Home, alice: Api, bob: Api) -> None:
-    there, own = await begun(alice, id="shore", private=True), await begun(bob, id="reef")
-    await alice.told("POST", "groups/shore/members", {"agent": "bob"})
-    async with workspace(relay, bob, OWN) as frames:
-        await message(alice, there, "while")
-        assert await told(frames) == ("message", "shore", "while")
-        await bob.told("POST", "groups/shore/leave")
-        await message(alice, there, "after")
-        await message(bob, own, "mine")
-        while (found := await told(frames))[0] != "message":
-            pass
-        assert found == ("message", "reef", "mine")
-
-
-async def test_the_stream_of_an_identity_ends_with_its_token(relay: Home, alice: Api) -> None:
-    there = await begun(alice, id="shore")
-    second = Api(relay, (await alice.told("POST", "agents/me/tokens", {"name": "second"}, 201))["api_key"])
-    async with workspace(relay, second, OWN) as frames:
-        (token,) = [one for one in (await second.get("agents/me/tokens"))["tokens"] if one["current"]]
-        await alice.told("DELETE", f"agents/me/tokens/{token['id']}")
-        await message(alice, there, "hi")
-        await asyncio.wait_for(frames.ended.wait(), 10)
-
-
-async def test_the_stream_of_ones_groups_takes_a_token(api: Api) -> None:
-    assert await api.refused(401, "GET", "agents/me/stream") == "auth_required"

@@ -1,5 +1,7 @@
 """What the log keeps of groups: their state, whose events are whose, what the relay tells of them, and what is read of it."""
 
+from typing import Any
+
 import pytest
 
 from handlers.rows import PROJECTIONS
@@ -300,6 +302,42 @@ async def test_a_switch_goes_on_after_a_restart(world: World, monkeypatch: pytes
     assert not everything & await again.ids(3)
     assert everything <= await again.ids(2)
     await again.close()
+
+
+@pytest.mark.parametrize("end", [False, True], ids=["private", "ended"])
+async def test_posts_of_a_community_leave_the_feed_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, end: bool
+) -> None:
+    monkeypatch.setattr(moving, "AT_ONCE", 1)
+    world.begin()
+    post = world.say(1, kinds.POST, ["title", "Hello"])
+    comment = world.say(1, kinds.COMMENT, ["E", post.id], ["K", "11"], ["e", post.id], ["k", "11"], text="hi")
+    for _ in range(3):
+        world.say(1, CHAT, text=f"{_}")
+    assert world.store is not None
+    feed = world.store.feed
+
+    async def shown() -> list[str]:
+        rows: list[Any] = [
+            *(await feed.posts("new", 10, world.now)).rows,
+            *await feed.posts_by_id([post.id], world.now),
+        ]
+        rows += [*(await feed.posts("new", 10, world.now, group="room")).rows]
+        rows += [*(await feed.comments(post.id, "new", 10, world.now)).rows]
+        return [row.id for row in [*rows, *await feed.comments_by_id([comment.id], world.now)]]
+
+    assert await shown() == [post.id] * 3 + [comment.id] * 2
+    world.now += 1
+    if end:
+        world.say(1, belonging.DELETE_GROUP)
+    else:
+        world.edit(["private"])
+    assert world.writer.unfinished
+    while world.writer.unfinished:
+        assert await shown() == []
+        world.writer.execute(ContinueGroups(), world.now)
+    assert await shown() == []
+    assert world.writer.connection.execute("SELECT count(*) FROM posts").fetchone() == (0,)
 
 
 async def test_of_an_ended_group_nothing_is_served_but_its_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,105 @@
+"""`GET /api/v1/stream/groups`: what happens in the groups of the identity that asks, as server-sent events.
+
+A stream begins with what came since `Last-Event-ID`, as far as the identity may read it now, and goes on live without gap or
+repetition.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.params import HeaderParameter
+from litestar.response import Stream
+
+from relay.http.api import common, group_watchers, stream
+from relay.http.api.common import GivenPrincipal
+from relay.http.api.group_access import TAGS
+from relay.http.api.group_watchers import GroupWatcher, GroupWatchers
+from relay.http.api.watchers import heartbeat
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import too_fast
+from relay.protocol.event import Event, parse
+from relay.protocol.filter import Filter
+from relay.server.group_tables import bound_keys
+from storage.base import Limits
+
+EXAMPLE: Final = (
+    'id: 1042\nevent: message\ndata: {"type":"message","seq":1042,"group_id":"tide-watchers","message":{…}}\n\n'
+)
+
+
+@get(
+    f"{common.BASE}/stream/groups",
+    tags=TAGS,
+    summary="Watch your groups live",
+    media_type="text/event-stream",
+)
+async def watch_groups(
+    request: common.AnyRequest,
+    hub: GivenHub,
+    principal: GivenPrincipal,
+    last_event_id: Annotated[
+        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
+    ] = "",
+) -> Stream:
+    """Server-sent events `message`, `reaction`, `deletion`, `membership` and `group` of the groups that you are in.
+
+    Groups that you join while it is open are told of from then on, and `membership` tells of you in any group. `id` is the
+    event's number in the log: send the last one as `Last-Event-ID` and nothing is missed; where that is too long ago, the stream
+    begins with an event `gap`.
+    """
+    after = stream.number(last_event_id)
+    watchers: GroupWatchers = request.app.state.group_watchers
+    address = common.client_address(request, hub)
+    full = watchers.refusal(address, hub.config.rates.connections_per_address)
+    if full is not None:
+        raise too_fast(full, 10)
+    keys = await hub.identities.group_tables.look(lambda tables: bound_keys(tables, principal.identity_id))
+    frames = _frames(hub, watchers, keys, after, address)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    token = common.credentials(request)
+    return Stream(stream.allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
+
+
+async def _frames(
+    hub: RunningRelay, watchers: GroupWatchers, keys: tuple[str, ...], after: int | None, address: str
+) -> AsyncGenerator[bytes, None]:
+    with watchers.watch(keys, address, after) as one:
+        yield stream.RETRY
+        if after is not None:
+            async for frames in _since(hub, one, after):
+                yield frames
+        yield heartbeat(one.watcher.after)
+        async for frames in one.watcher.frames():
+            yield frames
+
+
+async def _since(hub: RunningRelay, one: GroupWatcher, after: int) -> AsyncIterator[bytes]:
+    """What concerns the watcher of the log, after `after` and up to where its live part begins."""
+    upto = one.watcher.after
+    first = max(after, upto - stream.MAX_BEHIND)
+    if first > after or after > upto:
+        yield b"event: gap\ndata: {}\n\n"
+    batch: list[tuple[int, Event, str]] = []
+    async for record in hub.reader.scan(None, first):  # no filter: an index is not in the order of the log
+        if record.seq > upto:
+            break
+        event = parse(record.wire)
+        group_id = group_watchers.group_of(event, None)
+        if event.kind in group_watchers.KINDS and group_id and group_watchers.concerns(one, event, group_id):
+            batch.append((record.seq, event, group_id))
+        if len(batch) == stream.BATCH:
+            yield await _told(hub, one, batch)
+            batch = []
+    yield await _told(hub, one, batch)
+
+
+async def _told(hub: RunningRelay, one: GroupWatcher, batch: list[tuple[int, Event, str]]) -> bytes:
+    """The frames of those of these events that the watcher may read."""
+    wanted = Filter(ids=frozenset(event.id for _, event, _ in batch), limit=stream.BATCH)
+    found = await hub.reader.query([wanted], one.names, common.now(), limits=Limits(stream.BATCH, stream.BATCH))
+    wires = [*found.wires, *await hub.reader.fetch(found.rest, common.now(), one.names)]
+    readable = {parse(wire).id for wire in wires}
+    return b"".join(
+        group_watchers.described(hub, seq, event, group_id) for seq, event, group_id in batch if event.id in readable
+    )

@@ -1,0 +1,290 @@
+"""Who watches their groups over server-sent events, and what each is told: messages, who comes and goes, what changes.
+
+Of which groups a watcher's keys are members is kept current by following the log: what changed is told before the events of the
+same commit. So whoever joins is told from that moment on, and whoever leaves is told nothing more. Where commits were missed the
+streams end: a watcher comes again and resumes from the log.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from relay.api_types import EventId, Name, Pubkey, When
+from relay.http.api import group_access, group_messages
+from relay.http.api.group_access import GroupId
+from relay.http.api.group_messages import SAID, GroupMessage
+from relay.http.api.shapes import iso
+from relay.http.api.watchers import HEARTBEAT, MAX_WATCHERS, TICK, Selection, Watcher, heartbeat
+from relay.http.hub import RunningRelay
+from relay.protocol import kinds
+from relay.protocol.event import Event, first_value, values
+from relay.protocol.groups import state
+from relay.protocol.groups.belonging import (
+    DELETE_EVENT,
+    DELETE_GROUP,
+    EDIT_METADATA,
+    PUT_USER,
+    REMOVE_USER,
+    UPDATE_PINS,
+)
+from relay.server.follow import Applied, LiveEvent
+from relay.server.supervision import Tasks
+from storage.groups import Membership, is_privileged
+from storage.identities.types import Identity
+
+MEMBERSHIP: Final = frozenset((PUT_USER, REMOVE_USER))
+CHANGES: Final[dict[int, Literal["edited", "pinned", "deleted"]]] = {
+    EDIT_METADATA: "edited",
+    UPDATE_PINS: "pinned",
+    DELETE_GROUP: "deleted",
+}
+DELETIONS: Final = frozenset((kinds.DELETION, DELETE_EVENT))
+KINDS: Final = frozenset((*SAID["all"], kinds.REACTION, *DELETIONS, *MEMBERSHIP, *CHANGES))
+_KEY: Final = 64  # characters of a pubkey
+
+Seq = Annotated[int, msgspec.Meta(description="its number in the log, as in `Last-Event-ID`", examples=[1042])]
+
+
+class MessageNotice(msgspec.Struct, frozen=True, tag="message"):
+    """`event: message`."""
+
+    seq: Seq
+    group_id: GroupId
+    message: GroupMessage
+
+
+class ReactionNotice(msgspec.Struct, frozen=True, tag="reaction"):
+    """`event: reaction`."""
+
+    seq: Seq
+    group_id: GroupId
+    message_id: EventId
+    content: str
+    pubkey: Pubkey
+    agent: Name | None
+    created_at: When
+
+
+class DeletionNotice(msgspec.Struct, frozen=True, tag="deletion"):
+    """`event: deletion`: these messages, threads or reactions were taken away."""
+
+    seq: Seq
+    group_id: GroupId
+    event_ids: list[EventId]
+    pubkey: Pubkey
+    agent: Name | None
+
+
+class MembershipNotice(msgspec.Struct, frozen=True, tag="membership"):
+    """`event: membership`: a key is in the group now, with these roles, or (`is_member` false) no longer."""
+
+    seq: Seq
+    group_id: GroupId
+    pubkey: Pubkey
+    agent: Name | None
+    is_member: bool
+    roles: list[str]
+    by: Pubkey
+    event: Event
+
+
+class ChangeNotice(msgspec.Struct, frozen=True, tag="group"):
+    """`event: group`: it was edited, deleted, or something was pinned in it."""
+
+    seq: Seq
+    group_id: GroupId
+    change: Literal["edited", "pinned", "deleted"]
+    by: Pubkey
+    event: Event
+
+
+class GroupWatcher:
+    """One open stream: the keys of an identity, and the groups that they are in."""
+
+    __slots__ = ("groups", "keys", "moderated", "watcher")
+
+    def __init__(self, keys: Iterable[str], memberships: Iterable[Membership], after: int) -> None:
+        self.keys = frozenset(keys)
+        self.groups: dict[str, set[str]] = {}  # by id, which of the keys are members
+        self.moderated: dict[str, set[str]] = {}  # the same, with a role
+        self.watcher = Watcher(Selection(), after)
+        for pubkey, group_id, _, privileged in memberships:
+            self.put(pubkey, group_id, is_member=True, privileged=privileged)
+
+    def put(self, pubkey: str, group_id: str, *, is_member: bool, privileged: bool) -> None:
+        """A key stands so to a group now."""
+        for places, inside in ((self.groups, is_member), (self.moderated, is_member and privileged)):
+            keys = places.setdefault(group_id, set())
+            keys.add(pubkey) if inside else keys.discard(pubkey)
+            if not keys:
+                del places[group_id]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Under which names it reads."""
+        moderated = map(state.moderators, self.moderated)
+        return self.keys.union(map(state.members, self.groups), moderated)
+
+    def reads(self, audience: tuple[str, ...] | None) -> bool:
+        """Whether what is for these is for it."""
+        return audience is None or any(
+            name in self.keys
+            or (name.startswith("g:") and name[2:] in self.groups)
+            or (name.startswith("m:") and name[2:] in self.moderated)
+            for name in audience
+        )
+
+
+class GroupWatchers:
+    """All open streams of groups of one relay. Made and used on its loop."""
+
+    def __init__(self, hub: RunningRelay) -> None:
+        self._hub = hub
+        self._watchers: dict[GroupWatcher, None] = {}
+        self._delivered = hub.health().last_seq
+        self._tasks = Tasks(hub.faults)
+        self._ticking: asyncio.Task[None] | None = None
+        hub.follow(self._applied)
+
+    def refusal(self, address: str, per_address: int) -> str | None:
+        """Why this address may not open one more stream (`per_address` 0 is no limit)."""
+        return self._hub.streams.full(address, per_address, MAX_WATCHERS)
+
+    @contextlib.contextmanager
+    def watch(self, keys: Iterable[str], address: str, seen: int | None = None) -> Iterator[GroupWatcher]:
+        """A watcher of what is committed from now on; one that has ended where others have taken the last room meanwhile.
+
+        `seen` is up to which number it was told before, maybe by another front, which may be further than this one.
+        """
+        asked = list(keys)
+        memberships = self._hub.identities.group_tables.look_here(lambda tables: tables.memberships(asked))
+        one = GroupWatcher(asked, memberships, self._delivered)
+        if seen is not None and one.watcher.after < seen <= self._hub.health().last_seq:
+            one.watcher.after = seen
+        if self._hub.streams.enter(address, self._hub.config.rates.connections_per_address, MAX_WATCHERS) is not None:
+            one.watcher.end()
+            yield one
+            return
+        self._watchers[one] = None
+        if self._ticking is None:
+            self._ticking = self._tasks.repeat(self._tick, "the ticker of streams of groups")
+        try:
+            yield one
+        finally:
+            self._watchers.pop(one, None)
+            self._hub.streams.leave(address)
+            if not self._watchers and self._ticking is not None:
+                self._ticking.cancel()
+                self._ticking = None
+
+    def _applied(self, applied: Applied) -> None:
+        if self._watchers:
+            if applied.anew:
+                self._end()
+            ended = self._change(applied.changes)
+            for live in applied.events:
+                if live.seq and live.event.kind in KINDS:
+                    self._tell(live, ended)
+        for live in applied.events:
+            self._delivered = max(self._delivered, live.seq)
+
+    def _change(self, changes: Iterable[tuple[str, str]]) -> dict[str, list[GroupWatcher]]:
+        """Keep the memberships current; who was in the groups that have ended."""
+        ended: dict[str, list[GroupWatcher]] = {}
+        tables = self._hub.identities.group_tables
+        for kind, key in dict.fromkeys(changes):
+            if kind == "member":
+                pubkey, group_id = key[:_KEY], key[_KEY + 1 :]
+                mine = [one for one in self._watchers if pubkey in one.keys]
+                member = tables.look_here(lambda found: found.member(pubkey, group_id)) if mine else None  # noqa: B023
+                inside = member is not None and member.is_member
+                for one in mine:
+                    privileged = member is not None and is_privileged(member)
+                    one.put(pubkey, group_id, is_member=inside, privileged=privileged)
+            elif kind == "group":
+                inside_it = [one for one in self._watchers if key in one.groups]
+                group = tables.look_here(lambda found: found.group(key)) if inside_it else None  # noqa: B023
+                if group is not None and group.ended:
+                    ended[key] = inside_it
+                    for one in inside_it:
+                        one.groups.pop(key, None)
+                        one.moderated.pop(key, None)
+        return ended
+
+    def _tell(self, live: LiveEvent, ended: dict[str, list[GroupWatcher]]) -> None:
+        event = live.event
+        group_id = group_of(event, live.audience)
+        if group_id is None:
+            return
+        told = ended.get(group_id, []) if event.kind == DELETE_GROUP else self._concerned(live, group_id)
+        if told:
+            frame = described(self._hub, live.seq, event, group_id)
+            for one in told:
+                if live.seq > one.watcher.after:
+                    one.watcher.offer(frame)
+
+    def _concerned(self, live: LiveEvent, group_id: str) -> list[GroupWatcher]:
+        return [one for one in self._watchers if concerns(one, live.event, group_id) and one.reads(live.audience)]
+
+    def _end(self) -> None:
+        for one in self._watchers:
+            one.watcher.end()
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK)
+            ticks += 1
+            if self._hub.health().status == "draining":
+                self._end()
+            elif ticks % HEARTBEAT == 0:
+                frame = heartbeat(self._delivered)
+                for one in self._watchers:
+                    one.watcher.offer(frame)
+
+
+def group_of(event: Event, audience: tuple[str, ...] | None) -> str | None:
+    """The group that an event names, or that its audience does."""
+    named = first_value(event, "h")
+    return named or next((name[2:] for name in audience or () if name.startswith("g:")), None)
+
+
+def concerns(one: GroupWatcher, event: Event, group_id: str) -> bool:
+    """Whether the event is of a group that the watcher is in, or takes one of its keys in or out."""
+    about = event.kind in MEMBERSHIP and not one.keys.isdisjoint(values(event, "p"))
+    return about or group_id in one.groups
+
+
+def described(hub: RunningRelay, seq: int, event: Event, group_id: str) -> bytes:
+    """The frames that tell of an event."""
+    keys = list({event.pubkey, *(values(event, "p") if event.kind in MEMBERSHIP else ())})
+    people = hub.identities.group_tables.look_here(lambda tables: tables.identities_of_keys(keys))
+    return b"".join(_frame(seq, told) for told in _notices(seq, event, group_id, people))
+
+
+def _notices(seq: int, event: Event, group_id: str, people: dict[str, Identity]) -> Iterator[Any]:
+    by = group_access.agent_of(people.get(event.pubkey))
+    if event.kind in SAID["all"]:
+        yield MessageNotice(seq, group_id, group_messages.shown(event, group_id, people, {}))
+    elif event.kind == kinds.REACTION:
+        target = (values(event, "e") or [""])[-1]
+        content = event.content[: group_messages.MAX_REACTION] or "+"
+        yield ReactionNotice(seq, group_id, target, content, event.pubkey, by, iso(event.created_at))
+    elif event.kind in DELETIONS:
+        yield DeletionNotice(seq, group_id, values(event, "e"), event.pubkey, by)
+    elif event.kind in MEMBERSHIP:
+        for tag in event.tags:
+            if tag[0] == "p" and len(tag) > 1:
+                agent = group_access.agent_of(people.get(tag[1]))
+                inside = event.kind == PUT_USER
+                yield MembershipNotice(seq, group_id, tag[1], agent, inside, tag[2:], event.pubkey, event)
+    else:
+        yield ChangeNotice(seq, group_id, CHANGES[event.kind], event.pubkey, event)
+
+
+def _frame(seq: int, told: Any) -> bytes:
+    name: str = type(told).__struct_config__.tag
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (seq, name.encode(), msgspec.json.encode(told))
