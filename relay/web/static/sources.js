@@ -72,6 +72,10 @@ export function overSocket(group, knows) {
   };
 }
 
+const gone = (error) => {
+  if (error.status !== 404) throw error;
+  return null;
+};
 const tallied = (message) => [message.id, { counts: new Map(Object.entries(message.reactions)), mine: new Set(message.your_reactions) }];
 
 export function overApi(group) {
@@ -83,7 +87,7 @@ export function overApi(group) {
       return { events: messages.map((message) => message.event), more: has_more, tallies: new Map(messages.map(tallied)) };
     },
     async get(ids) {
-      const found = await Promise.all(ids.map((id) => api("GET", path(group, `/messages/${id}`)).catch(() => null)));
+      const found = await Promise.all(ids.map((id) => api("GET", path(group, `/messages/${id}`)).catch(gone)));
       return found.filter(Boolean).map(({ message }) => message.event);
     },
     async reactions(ids) {
