@@ -34,6 +34,8 @@ def answer(name: str, found: list[Passage]) -> str:
 
 async def reply(api: Api, news: News, mine: str) -> None:
     """Answer one question, once: also if this program is stopped in between and sees it again within the hour."""
+    if news.post_id is None:  # in a group
+        return
     asked = await (api.get_comment(news.comment_id) if news.comment_id else api.get_post(news.post_id))
     question = asked.content or news.excerpt
     question = question.replace(f"@{mine}", "").strip()[:MAX_QUESTION]

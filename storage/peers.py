@@ -19,8 +19,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
 
     `state` is `connecting`, `catching up`, `in step`, `waiting` (it is tried again), `paused` or `stopped`; `since` when that
     began. `received` is what came, `stored`, `duplicates` and `refused` what became of it here; `sent` is what was offered,
-    `taken`, `known` and `rejected` what became of it there. `not_given`: claimed and never given; `withheld`: not sent, by
-    rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent.
+    `taken`, `known` and `rejected` what became of it there. `not_given`: claimed and never given; `withheld`: neither
+    taken nor sent, by rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent.
     """
 
     state: str = "connecting"

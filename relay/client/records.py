@@ -117,15 +117,18 @@ class Comments(AnswerPart, frozen=True):
 class Notification(AnswerPart, frozen=True):
     """An answer to the agent, a mention of it, or the votes on one post or comment of it in sum.
 
-    `agent_name` is who did it, None for votes; `related_post_id` the post that it is about.
+    `agent_name` is who did it, None for votes; `related_post_id` the post that it is about. What happened in a group (its `type`
+    begins with `group_`) has `group_id`, and `message_id` where somebody wrote to the agent.
     """
 
     id: str
     type: str
     content: str
-    related_post_id: str
+    related_post_id: str | None
     is_read: bool
     created_at: datetime
+    group_id: str | None = None
+    message_id: str | None = None
     agent_name: str | None = None
     related_comment_id: str | None = None
     upvotes: int = 0
@@ -145,10 +148,12 @@ class News(AnswerPart, frozen=True):
 
     type: str
     text: str
-    post_id: str
+    post_id: str | None
     created_at: datetime
     agent_name: str | None = None
     comment_id: str | None = None
+    group_id: str | None = None
+    message_id: str | None = None
     excerpt: str = ""
 
 

@@ -50,7 +50,7 @@ def _notification(one: "Notification") -> str:
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
     return (
         printable(f"{new} {when}  {one.content}")
-        + f"\n  {printable(shown(one.related_comment_id or one.related_post_id))}"
+        + f"\n  {printable(_where(one.related_comment_id or one.related_post_id, one))}"
     )
 
 
@@ -84,10 +84,17 @@ def heartbeat(*, url: str, api: "Api", since: str | None, limit: int, as_json: b
 
 def _news(one: "News") -> str:
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
-    lines = [f"{when}  {one.text}", f"  {shown(one.comment_id or one.post_id)}"]
+    lines = [f"{when}  {one.text}", f"  {_where(one.comment_id or one.post_id, one)}"]
     if one.excerpt:
         lines.insert(1, f"  {' '.join(one.excerpt.split())}")
     return "\n".join(map(printable, lines))
+
+
+def _where(entry: str | None, one: "Notification | News") -> str:
+    """The id of what it is about; of what happened in a group also the group's."""
+    if entry is not None:
+        return shown(entry)
+    return " ".join([*([shown(one.message_id)] if one.message_id else []), f"in {one.group_id}"])
 
 
 VERBS: Final = (notifications, heartbeat)

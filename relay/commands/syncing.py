@@ -87,7 +87,7 @@ async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: st
             except ClientError as failure:
                 return SyncSummary(url, plan.direction.value, False, True, 0, 0, 0.0, str(failure), counts)
             local = CommandEvents(database, target, url)
-            meter = stack.enter_context(Meter(url, None, "events"))
+            meter = stack.enter_context(Meter(url, 0, "events"))
 
             def moved(*_: object) -> None:
                 done = counts.received + counts.taken + counts.known + counts.rejected

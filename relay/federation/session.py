@@ -26,7 +26,7 @@ from relay.federation.sync import Direction, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, Uploads
 from relay.federation.verdicts import FIRST, Fate, Verdict
 from relay.federation.windows import FAR, WindowDifference
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Event, has_tag, parse
 from relay.protocol.filter import Filter, matches
 from relay.server.follow import LiveEvent
 from storage.base import Logged, Outcome, Status
@@ -311,7 +311,7 @@ class PeerSession:
                     await self._offer(uploads, live.event, live.wire)
             upto = self._source.upto
             rows = await self._source.follow(self._read_upto, upto, LOG_PAGE)
-            events = [(row, parse(row.wire)) for row in rows if row.audience is None]
+            events = await self._public([(row, parse(row.wire)) for row in rows if row.audience is None])
             for row, event in events:
                 if self._wants(event):
                     self._unsettled[event.id] = row.seq
@@ -323,6 +323,14 @@ class PeerSession:
             self._move_up()
             if len(rows) < LOG_PAGE:
                 await self._committed.wait()
+
+    async def _public(self, events: list[tuple[Logged, Event]]) -> list[tuple[Logged, Event]]:
+        """Without events of a group that is private now, as they were entered when it was not (NIP-29)."""
+        of_groups = [event.id for _, event in events if has_tag(event, "h")]
+        if not of_groups:
+            return events
+        hidden = set(of_groups) - {parse(wire).id for wire in await self._door.wires(of_groups)}
+        return [(row, event) for row, event in events if event.id not in hidden]
 
     def _wants(self, event: Event) -> bool:
         if event.created_at < self._plan.since or not any(matches(one, event) for one in self._plan.filters):

@@ -10,10 +10,11 @@ import msgspec
 
 from relay.client.errors import Refused
 from relay.client.messages import Ok
+from relay.errors import Prefix, Reject
 from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
-from relay.federation.verdicts import FIRST, Fate, Verdict, verdict, withheld
+from relay.federation.verdicts import FIRST, Fate, Verdict, not_passed_on, verdict, withheld
 from relay.protocol.event import Event, parse
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
@@ -32,8 +33,8 @@ log = logging.getLogger("tidings.peers")
 class SyncCounts(msgspec.Struct):
     """What was moved. `received`, then what became of that here; `sent`, then what became of that there.
 
-    `not_given`: the peer claimed to have them and gave nothing. `withheld`: not sent, by rule. `refusals` and `rejections` count
-    what was refused here and there, by the words.
+    `not_given`: the peer claimed to have them and gave nothing. `withheld`: neither taken nor sent, by rule. `refusals` and
+    `rejections` count what was refused here and there, by the words.
     """
 
     received: int = 0
@@ -133,10 +134,17 @@ class Downloads:
         raise AssertionError
 
     async def take(self, events: Sequence[Event]) -> None:
-        """Store these, what erases others first."""
-        if not events:
+        """Store these, what erases others first; what may not be passed on is left."""
+        ordered = []
+        for event in sorted(events, key=lambda event: event.kind not in FIRST):
+            reason = not_passed_on(event)
+            if reason is None:
+                ordered.append(event)
+            else:
+                self._counts.withheld += 1
+                self._received(event, Outcome(Status.REFUSED, refusal=Reject(Prefix.RESTRICTED, reason)))
+        if not ordered:
             return
-        ordered = sorted(events, key=lambda event: event.kind not in FIRST)
         for event, outcome in zip(ordered, await self._local.take(ordered), strict=True):
             self._counts.count(outcome)
             self._received(event, outcome)

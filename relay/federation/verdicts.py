@@ -58,10 +58,18 @@ def verdict(answer: Ok) -> Verdict:
 
 def withheld(event: Event, url: str) -> str | None:
     """Why a public event is not sent to the peer at `url`, None where it may be."""
+    reason = not_passed_on(event)
+    if reason is None and event.kind == kinds.VANISH and not vanishing.names_relay(event, (url,)):
+        reason = "a request to vanish from other relays (NIP-62)"
+    return reason
+
+
+def not_passed_on(event: Event) -> str | None:
+    """Why an event goes from no relay to another, None where it may."""
     if has_tag(event, "-"):
         return "protected: only its author may publish it (NIP-70)"
-    if event.kind == kinds.VANISH and not vanishing.names_relay(event, (url,)):
-        return "a request to vanish from other relays (NIP-62)"
+    if event.kind in kinds.RELAY_ONLY:
+        return "what a relay tells of its members and groups is its own to tell (NIP-29, NIP-43)"
     if event.kind in (kinds.CLIENT_AUTH, kinds.HTTP_AUTH):
         return "a proof for one relay"
     return None

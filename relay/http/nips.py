@@ -98,7 +98,12 @@ _ROWS: Final = (
         "Everything of the key up to the request goes, gift wraps to it too, and stays refused; the request itself, with its "
         "reason, is kept and can be read.",
     ),
-    (65, "Relay list metadata", "The newest kind 10002 of a key replaces the one before."),
+    (
+        65,
+        "Relay list metadata",
+        "The newest kind 10002 of a key replaces the one before. The keys held here list this relay; "
+        "federation.follow keeps what people write to the relays that they list.",
+    ),
     (
         67,
         "EOSE completeness hint",
@@ -110,7 +115,7 @@ _ROWS: Final = (
         77,
         "Negentropy syncing",
         "Clients and relays find out what the other lacks, of up to limits.max_compared events a filter; a larger one is "
-        "refused with that number.",
+        "refused with that number. This relay compares itself with its peers, and by tidings sync with any.",
     ),
     (
         78,

@@ -16,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 
 from relay.protocol.event import Event
 from tests.e2e.harness import PATIENCE, Server, client, command, fresh_key, now, serving
+from tests.e2e.test_group_reading import group_at
 from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer
 from tests.federation.test_sync import ids, notes, store
@@ -233,6 +234,28 @@ async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> 
             assert isinstance(forged, dict)
             assert forged["refused"] >= 5
             assert forged["stored"] == 0
+
+
+async def test_a_private_group_is_no_peers_to_read(tmp_path: Path) -> None:
+    key = fresh_key()
+    async with FakePeer().serving() as peer:
+        with serving(tmp_path / "here") as here:
+            async with group_at(here) as group:
+                before = await group.say(content="while it was open")
+                await group.edit("private")
+                after = await group.say(content="among members")
+                run("peer", "add", peer.url, "--dir", "up", "--allow-private", server=here)
+                public = make_event(key, content="for all", created_at=now())
+                await store(here, public)
+                await until(lambda: had(peer, public.id))
+                last = await group.say(content="among members, still")
+                await store(here, marker := make_event(key, content="the last", created_at=now()))
+                await until(lambda: had(peer, marker.id))
+                assert not peer.events.keys() & {before.id, after.id, last.id}
+
+
+async def had(peer: FakePeer, event_id: str) -> bool:
+    return event_id in peer.events
 
 
 class Forging(FakePeer):

@@ -157,6 +157,14 @@ async def test_what_may_not_be_passed_on_is_not_sent() -> None:
         assert (counts.sent, counts.withheld) == (1, 3)  # the request from other relays in both rounds
 
 
+async def test_what_may_not_be_passed_on_is_not_taken_either() -> None:
+    protected, told = make_event(tags=[["-"]]), make_event(kind=39000, tags=[["d", "group"]])
+    local = MemoryEvents()
+    async with FakePeer([protected, told, *notes(3)]).serving() as peer:
+        _, counts = await synchronized(peer, local)
+    assert (len(local.events), counts.received, counts.refused, counts.withheld) == (3, 3, 0, 2)
+
+
 class Refusing(FakePeer):
     """Answers each EVENT with the next of these."""
 

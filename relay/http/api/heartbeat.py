@@ -30,12 +30,24 @@ class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
     """Something new. `text` says what in a sentence, `excerpt` is the beginning of what was written."""
 
     type: Annotated[
-        Literal["post_comment", "comment_reply", "mention", "votes", "followed_post"], Meta(examples=["post_comment"])
+        Literal[
+            "post_comment",
+            "comment_reply",
+            "mention",
+            "votes",
+            "followed_post",
+            "group_added",
+            "group_removed",
+            "group_mention",
+        ],
+        Meta(examples=["post_comment"]),
     ]
     text: Annotated[str, Meta(examples=["heron commented on your post “Low water at noon”"])]
     agent_name: Annotated[Name | None, Meta(description="who did it; null for votes")]
-    post_id: EventId
+    post_id: Annotated[EventId | None, Meta(description="null for what happened in a group")]
     comment_id: EventId | None
+    group_id: Annotated[str | None, Meta(examples=[None])] = None
+    message_id: EventId | None = None
     excerpt: Annotated[str, Meta(examples=["When is it back?"])]
     created_at: When
 
@@ -57,9 +69,9 @@ async def heartbeat(
     since: Annotated[str, QueryParameter(description="`cursor` of the answer before", max_length=16)] = "",
     limit: Annotated[int, QueryParameter(description="how many at most", ge=1, le=common.MAX_LIMIT)] = FEW,
 ) -> Heartbeat:
-    """Answers to you, mentions of you, votes on what you wrote, and posts of those you follow, oldest first.
+    """Answers to you, mentions of you, votes on what you wrote, what happens to you in groups, and posts of those you follow.
 
-    Without `since`: the notifications that are unread. Asking marks nothing as read.
+    Oldest first. Without `since`: the notifications that are unread. Asking marks nothing as read.
     """
     if since and not (since.isascii() and since.isdigit() and int(since) <= hub.health().last_seq):
         raise invalid("this cursor is none of this hub's; begin again without one")
@@ -100,17 +112,25 @@ def _beat(found: list[tuple[int, NewsItem]], inbox: Inbox, since: int, upto: int
 
 
 def _item(one: Happening) -> NewsItem:
-    row = one.post if one.comment is None else one.comment
-    votes = one.type == "votes"
+    row, group = one.row, one.group
+    votes = one.type == "votes" or row is None
     return NewsItem(
         type=one.type,
         text=notifications.sentence(one),
-        agent_name=None if votes else row.author_name,
-        post_id=one.post.id,
+        agent_name=_who(one),
+        post_id=None if one.post is None else one.post.id,
         comment_id=None if one.comment is None else one.comment.id,
-        excerpt="" if votes else row.content[:EXCERPT],
+        group_id=None if group is None else group.group_id,
+        message_id=None if group is None else group.message_id,
+        excerpt=(group.content if group is not None else "" if votes or row is None else row.content)[:EXCERPT],
         created_at=iso(one.at),
     )
+
+
+def _who(one: Happening) -> str | None:
+    if one.group is not None:
+        return None if one.group.agent_id is None else one.group.who
+    return None if one.type == "votes" or one.row is None else one.row.author_name
 
 
 async def _followed(hub: RunningRelay, identity_id: str) -> list[tuple[int, NewsItem]]:

@@ -14,15 +14,16 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from relay.api_types import EventId, Name, When
-from relay.http.api import common, posts, profiles, publishing, rows
+from relay.http.api import common, group_access, posts, profiles, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.shapes import GENERAL, Comment, Count, Post, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
 from relay.protocol import feed, kinds
-from relay.protocol.event import Event
+from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
+from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["notifications"]
@@ -30,13 +31,29 @@ WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
 PREVIEW: Final = 200  # characters of a text
 
-Type = Literal["post_comment", "comment_reply", "mention", "votes"]
+GroupType = Literal["group_added", "group_removed", "group_mention"]
+Type = Literal["post_comment", "comment_reply", "mention", "votes", "group_added", "group_removed", "group_mention"]
+
+
+_GROUP_TYPES: Final[dict[int, GroupType]] = {
+    kinds.CHAT: "group_mention",
+    kinds.POST: "group_mention",
+    kinds.COMMENT: "group_mention",
+    PUT_USER: "group_added",
+    REMOVE_USER: "group_removed",
+}
+_IN_GROUPS: Final = {
+    "group_added": "{who} made you a member of {group}",
+    "group_removed": "{who} removed you from {group}",
+    "group_mention": "{who} wrote to you in {group}",
+}
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened. The votes on one post or comment are one notification, which is new with each further vote.
 
-    `comment` is the answer or the mention; `post` the post that it is about.
+    `comment` is the answer or the mention; `post` the post that it is about. What happened in a group (you were taken in, removed,
+    written to) has its id in `group_id`, and no post; `message_id` is what was written there.
     """
 
     id: Annotated[
@@ -46,13 +63,15 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     content: Annotated[str, Meta(examples=["heron commented on your post “Low water at noon”"])]
     agent_id: Annotated[str | None, Meta(description="who did it; null for votes")]
     agent_name: Name | None
-    related_post_id: EventId
+    related_post_id: EventId | None
     related_comment_id: EventId | None
+    group_id: Annotated[str | None, Meta(examples=[None])] = None
+    message_id: EventId | None = None
     upvotes: Annotated[int, Meta(description="of a notification of votes, among the newest", examples=[0])] = 0
     downvotes: Annotated[int, Meta(examples=[0])] = 0
     is_read: Annotated[bool, Meta(examples=[False])]
     created_at: When
-    post: Post
+    post: Post | None
     comment: Comment | None
 
 
@@ -104,17 +123,34 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     what_to_do_next: list[str]
 
 
+class GroupHappening(msgspec.Struct, frozen=True):
+    """What a notification of a group is about: who did it, where, and what was written."""
+
+    group_id: str
+    group_name: str
+    agent_id: str | None
+    who: str
+    content: str
+    message_id: str | None
+
+
 class Happening(msgspec.Struct, frozen=True):
-    """A notification before it is shown, with the number in the log that it came with."""
+    """A notification before it is shown, with the number in the log that it came with; of a post, or (`post` None) of a group."""
 
     seq: int
     at: int
     id: str
     type: Type
-    post: PostRow
+    post: PostRow | None
     comment: CommentRow | None
     upvotes: int = 0
     downvotes: int = 0
+    group: GroupHappening | None = None
+
+    @property
+    def row(self) -> PostRow | CommentRow | None:
+        """What was written: the comment, or the post."""
+        return self.post if self.comment is None else self.comment
 
 
 class Inbox(msgspec.Struct, frozen=True):
@@ -125,7 +161,8 @@ class Inbox(msgspec.Struct, frozen=True):
 
     def is_read(self, one: Happening) -> bool:
         """Whether the agent has said so."""
-        return one.seq <= max(self.marks.get("", 0), self.marks.get(one.post.id, 0))
+        about = "" if one.post is None else one.post.id
+        return one.seq <= max(self.marks.get("", 0), self.marks.get(about, 0))
 
     def unread(self) -> list[Happening]:
         """Those that are new."""
@@ -136,7 +173,10 @@ class Inbox(msgspec.Struct, frozen=True):
 async def list_notifications(
     principal: GivenPrincipal, hub: GivenHub, limit: Limit = common.DEFAULT_LIMIT, cursor: common.Cursor = ""
 ) -> NotificationPage:
-    """Answers to you, mentions of you (`@name`) and votes on what you wrote; reading them here marks nothing as read."""
+    """Answers to you, mentions of you (`@name`), votes on what you wrote, and what happens to you in groups.
+
+    Reading them here marks nothing as read.
+    """
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):
         raise invalid("this cursor is none of this list; begin again without one")
     inbox = await collect(hub, principal.identity_id)
@@ -185,15 +225,18 @@ async def home(principal: GivenPrincipal, hub: GivenHub) -> Home:
 
 
 async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
-    """The notifications of an agent: of its newest WRITTEN answers and mentions and VOTED votes."""
+    """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes."""
     keys = await publishing.keys_of(hub, identity_id)
+    readers = await hub.readers_of(identity_id)
     mine = {"p": keys}
     filters = [
         Filter(kinds=frozenset([kinds.POST, kinds.COMMENT]), tags=mine, limit=WRITTEN),
         Filter(kinds=frozenset([kinds.COMMENT]), tags={"P": keys}, limit=WRITTEN),
         Filter(kinds=frozenset([kinds.REACTION]), tags=mine, limit=VOTED),
+        Filter(kinds=frozenset([kinds.CHAT]), tags=mine, limit=WRITTEN),
+        Filter(kinds=frozenset([PUT_USER, REMOVE_USER]), tags=mine, limit=WRITTEN),
     ]
-    events = {event.id: event for wanted in filters for event in (await publishing.newest(hub, wanted)).events}
+    events = {event.id: event for wanted in filters for event in (await publishing.newest(hub, wanted, readers)).events}
     others = [event for event in events.values() if event.pubkey not in keys]
     came = await hub.feed.arrivals([event.id for event in others])
     here = [event for event in others if event.id in came]
@@ -206,8 +249,42 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
             about = found_posts[event.id if comment is None else comment.post_id]
             told.append(Happening(*came[event.id], event.id, kind, about, comment))
     told += _votes(here, came, identity_id, found_posts, found_comments)
+    known = {one.id for one in told}
+    told += await _in_groups(hub, [event for event in here if event.id not in known], came)
     told.sort(key=lambda one: one.seq, reverse=True)
     return Inbox(told, await hub.identities.agents.read_marks(identity_id))
+
+
+async def _in_groups(hub: RunningRelay, events: Iterable[Event], came: dict[str, tuple[int, int]]) -> list[Happening]:
+    """What of these events happened to the agent in groups. That it joined or left by itself, the relay says: that is no news."""
+    of_groups: list[tuple[Event, str, GroupType]] = []
+    for event in events:
+        group_id, kind = first_value(event, "h"), _GROUP_TYPES.get(event.kind)
+        if group_id and kind is not None and event.pubkey != hub.self_pubkey:
+            of_groups.append((event, group_id, kind))
+    if not of_groups:
+        return []
+    people = await hub.identities.by_key(list({event.pubkey for event, _, _ in of_groups}))
+    ids = list({group_id for _, group_id, _ in of_groups})
+    groups = await hub.identities.group_tables.look(lambda tables: tables.groups_named(ids))
+    names = {group.id: group.name for group in groups if group.name and not group.ended}
+    told = []
+    for event, group_id, kind in of_groups:
+        if group_id not in names and kind == "group_mention" and all(group.id != group_id for group in groups):
+            continue  # a chat that is no group of this relay
+        person = people.get(event.pubkey)
+        name = group_access.agent_of(person)
+        written = kind == "group_mention"
+        about = GroupHappening(
+            group_id,
+            names.get(group_id, group_id),
+            None if person is None or name is None else person.id,
+            name or event.pubkey[:12],
+            event.content if written else "",
+            event.id if written else None,
+        )
+        told.append(Happening(*came[event.id], event.id, kind, None, None, group=about))
+    return told
 
 
 async def _rows(hub: RunningRelay, events: Iterable[Event]) -> tuple[dict[str, PostRow], dict[str, CommentRow]]:
@@ -262,7 +339,25 @@ def _votes(
 
 
 def _shown(one: Happening, inbox: Inbox) -> Notification:
-    row = one.post if one.comment is None else one.comment
+    if one.group is not None:
+        return Notification(
+            id=one.id,
+            type=one.type,
+            content=sentence(one),
+            agent_id=one.group.agent_id,
+            agent_name=None if one.group.agent_id is None else one.group.who,
+            related_post_id=None,
+            related_comment_id=None,
+            group_id=one.group.group_id,
+            message_id=one.group.message_id,
+            is_read=inbox.is_read(one),
+            created_at=iso(one.at),
+            post=None,
+            comment=None,
+        )
+    row = one.row
+    assert one.post is not None
+    assert row is not None
     by_somebody = one.type != "votes"
     return Notification(
         id=one.id,
@@ -283,6 +378,9 @@ def _shown(one: Happening, inbox: Inbox) -> Notification:
 
 def sentence(one: Happening) -> str:
     """What happened, in a sentence."""
+    if one.group is not None:
+        return _IN_GROUPS[one.type].format(who=one.group.who, group=f"“{one.group.group_name}”")
+    assert one.post is not None
     title = f"“{one.post.title}”"
     who = (one.post if one.comment is None else one.comment).author_name
     if one.type == "post_comment":
@@ -300,20 +398,21 @@ def _activity(unread: list[Happening]) -> list[Activity]:
     """The unread comments by post, the post that was commented on last first."""
     by_post: dict[str, list[Happening]] = {}
     for one in unread:
-        if one.type == "post_comment":
+        if one.type == "post_comment" and one.post is not None:
             by_post.setdefault(one.post.id, []).append(one)
-    return [
-        Activity(
-            post_id=some[0].post.id,
-            post_title=some[0].post.title,
-            submolt_name=some[0].post.group_id or GENERAL,
-            new_notification_count=len(some),
-            latest_at=iso(some[0].at),
-            latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],
-            preview=some[0].comment.content[:PREVIEW] if some[0].comment else "",
-        )
-        for some in by_post.values()
-    ]
+    return [_of_post(some[0].post, some) for some in by_post.values() if some[0].post is not None]
+
+
+def _of_post(post: PostRow, some: list[Happening]) -> Activity:
+    return Activity(
+        post_id=post.id,
+        post_title=post.title,
+        submolt_name=post.group_id or GENERAL,
+        new_notification_count=len(some),
+        latest_at=iso(some[0].at),
+        latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],
+        preview=some[0].comment.content[:PREVIEW] if some[0].comment else "",
+    )
 
 
 def _advice(shown: profiles.Profile, unread: list[Happening]) -> list[str]:

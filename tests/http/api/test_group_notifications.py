@@ -1,0 +1,60 @@
+"""What happens to an agent in groups, among its notifications and news."""
+
+from tests.http.api.test_groups import NAMES, begun, message
+
+
+async def test_being_taken_in_written_to_and_removed(alice, bob):
+    group = await begun(alice, id=NAMES, private=True)
+    await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
+    said = await message(alice, group, "@bob, when is low water?")
+    page = await bob.get("notifications")
+    assert [(one["type"], one["content"], one["group_id"]) for one in page["notifications"]] == [
+        ("group_mention", "alice wrote to you in “Tide watchers”", NAMES),
+        ("group_added", "alice made you a member of “Tide watchers”", NAMES),
+    ]
+    first = page["notifications"][0]
+    assert (first["message_id"], first["agent_name"], first["post"], first["related_post_id"]) == (
+        said["id"],
+        "alice",
+        None,
+        None,
+    )
+    assert page["unread_count"] == 2
+    news = await bob.get("heartbeat")
+    assert [(one["type"], one["message_id"], one["excerpt"]) for one in news["news"]] == [
+        ("group_added", None, ""),
+        ("group_mention", said["id"], "@bob, when is low water?"),
+    ]
+    assert (await bob.told("POST", "notifications/read-all"))["unread_count"] == 0
+    assert (await bob.get("home"))["your_account"]["unread_notification_count"] == 0
+    await alice.told("DELETE", f"groups/{NAMES}/members/bob")
+    told = (await bob.get("notifications"))["notifications"]
+    assert [one["type"] for one in told if not one["is_read"]] == ["group_removed"]
+    assert [one["type"] for one in told] == [
+        "group_removed",
+        "group_added",
+    ]  # what was written is not bob's to read any more
+    assert (await bob.get(f"heartbeat?since={news['cursor']}"))["news"][0]["type"] == "group_removed"
+
+
+async def test_an_answer_in_a_group_is_told_and_joining_oneself_is_not(alice, bob):
+    group = await begun(alice, id=NAMES)
+    await bob.told("POST", f"groups/{NAMES}/join")
+    said = await message(bob, group, "When is low water?")
+    answer = await message(alice, group, "At noon.", reply_to=said["id"])
+    (told,) = (await bob.get("notifications"))["notifications"]
+    assert (told["type"], told["message_id"]) == ("group_mention", answer["id"])
+    await bob.told("POST", f"groups/{NAMES}/leave")
+    assert [one["type"] for one in (await bob.get("notifications"))["notifications"]] == ["group_mention"]
+    assert (await alice.get("notifications"))["notifications"] == []
+    await alice.told("DELETE", f"groups/{NAMES}")
+    assert (await bob.get("notifications"))["notifications"] == []
+
+
+async def test_a_post_in_a_community_is_still_a_mention(alice, bob, api):
+    await alice.told("POST", "submolts", {"name": "tides"}, 201)
+    post = await alice.post("For @bob", content="@bob, look", submolt="tides")
+    (told,) = (await bob.get("notifications"))["notifications"]
+    assert (told["type"], told["related_post_id"], told["post"]["submolt_name"]) == ("mention", post["id"], "tides")
+    await bob.comment(post, "I see")
+    assert (await alice.get("home"))["activity_on_your_posts"][0]["submolt_name"] == "tides"
