@@ -32,6 +32,7 @@ from storage.identities.types import Lookups
 
 ID_BYTES: Final = 8  # of an id that is made here
 MAX_QUESTION: Final = 100  # characters
+WRONG_CURSOR: Final = "this cursor is none of this list; begin again without one"
 
 Flag = Annotated[bool, Meta(examples=[False])]
 GroupName = Annotated[str, Meta(examples=["Tide watchers"])]
@@ -141,17 +142,25 @@ async def list_groups(
         )
     most = common.at_most(limit)
 
-    def find(tables: Lookups) -> list[Group]:
+    def find(tables: Lookups) -> list[Group] | None:
         if mine and viewer is not None:
             return _mine(tables, viewer, q, cursor, most + 1)
-        return tables.groups_like(q, cursor, most + 1)
+        return tables.groups_like(q, cursor, most + 1) if is_place(tables, cursor) else None
 
     found = await hub.identities.group_tables.look(find)
+    if found is None:
+        raise invalid(WRONG_CURSOR)
     page = found[:most]
     more = len(found) > most
     return GroupPage(
         groups=await infos(hub, page, viewer), has_more=more, next_cursor=page[-1].id if more and page else None
     )
+
+
+def is_place(tables: Lookups, cursor: str) -> bool:
+    """Whether a list of groups that everybody may know of can go on after this one: a hidden one is as unknown as any other."""
+    group = tables.group(cursor) if cursor else None
+    return not cursor or (group is not None and not group.hidden)
 
 
 def _mine(tables: Lookups, viewer: Principal, question: str, after: str, most: int) -> list[Group]:

@@ -168,7 +168,13 @@ async def list_submolts(
     """`general`, then communities, the newest first."""
     most = common.at_most(limit)
     room = most if cursor else max(most - 1, 1)
-    found = await hub.identities.group_tables.look(lambda tables: tables.communities(cursor, room + 1))
+
+    def find(tables: Lookups) -> list[Group] | None:
+        return tables.communities(cursor, room + 1) if groups.is_place(tables, cursor) else None
+
+    found = await hub.identities.group_tables.look(find)
+    if found is None:
+        raise invalid(groups.WRONG_CURSOR)
     page, more = found[:room], len(found) > room
     first = [] if cursor else [await general(request, hub)]
     return SubmoltPage(

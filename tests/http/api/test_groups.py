@@ -62,6 +62,60 @@ async def test_groups_are_found_by_name_and_page_by_page(alice, api):
     assert await api.refused(401, "GET", "groups?mine=true") == "auth_required"
 
 
+async def test_a_cursor_tells_nothing_of_hidden_groups(alice, bob):
+    await begun(alice, id="shown")
+    await begun(alice, id="secret", hidden=True)
+    for path in ("groups?cursor=", "submolts?cursor="):
+        told = [(await bob.send("GET", path + one)).json() for one in ("secret", "nowhere")]
+        assert told[0] == told[1]
+        assert await bob.refused(400, "GET", f"{path}secret") == "invalid"
+    assert (await bob.get("groups?cursor=shown"))["groups"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x" * 10_000},
+        {"name": "a\nb"},
+        {"name": "x", "about": "y" * 1_000_000},
+        {"name": "x", "supported_kinds": [70_000]},
+        {"name": "x", "supported_kinds": list(range(2_000))},
+        {"name": "x", "parent": "nowhere"},
+        {"name": "x", "private": "yes"},
+        {"name": "x", "owner": "me"},
+        {"name": None},
+        {},
+    ],
+)
+async def test_what_can_be_no_group(alice, body):
+    answer = await alice.send("POST", "groups", body)
+    assert (answer.status_code, answer.json()["success"]) in ((400, False), (413, False)), answer.text
+    assert (await alice.get("groups"))["groups"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("members", {"agent": "bob", "roles": ["x" * 10_000]}),
+        ("members", {"agent": "bob", "roles": ["a\x00b"]}),
+        ("members", {"agent": "bob", "roles": [str(number) for number in range(10_000)]}),
+        ("invites", {"uses": 10**30}),
+        ("invites", {"code": ""}),
+        ("invites", {"code": "x" * 10_000}),
+        ("pins", {"id": "nope"}),
+        ("messages", {"content": "x" * 1_000_000}),
+        ("messages", {"content": "x", "reply_to": "nope"}),
+        ("join", {"code": ["a"]}),
+    ],
+)
+@pytest.mark.usefixtures("bob")
+async def test_what_cannot_be_asked_in_a_group(alice, path, body):
+    await begun(alice, id=NAMES)
+    answer = await alice.send("POST", f"groups/{NAMES}/{path}", body)
+    assert answer.status_code in (400, 404, 413), answer.text
+    assert (await alice.get(f"groups/{NAMES}"))["group"]["member_count"] == 1
+
+
 async def test_an_edit_leaves_what_it_does_not_name(alice, api):
     await begun(alice, id=NAMES, about="We look.", closed=True)
     told = await alice.told("PATCH", f"groups/{NAMES}", {"name": "Watchers", "restricted": True})
