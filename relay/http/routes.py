@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from relay.http import (
     about,
+    chatting,
     claim,
     communities,
     documentation,
@@ -63,6 +64,9 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.pieces,
     communities.community_list,
     communities.community,
+    chatting.rooms,
+    chatting.room,
+    chatting.drawn,
     searching.search,
     searching.found,
     searching.text,

@@ -77,7 +77,7 @@ def test_a_dialog_takes_the_keyboard_and_gives_it_back(relay, window):
     expect(opener).to_be_focused()
 
 
-@pytest.mark.parametrize("path", ["/", "/key", "/relay", "/claim", "/docs", "/communities"])
+@pytest.mark.parametrize("path", ["/", "/key", "/relay", "/claim", "/docs", "/communities", "/chat"])
 def test_every_control_has_a_name_and_a_visible_focus(relay, window, path):
     Agent(relay).post("For the looks")
     page = window(path).page

@@ -25,7 +25,7 @@ from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import DELETE_EVENT
 from relay.server.group_tables import GroupStanding
-from storage.base import Limits
+from storage.base import Limits, Readers
 from storage.identities.types import Identity
 
 MOST_REACTIONS: Final = 1_000  # to the messages of one page, counted
@@ -38,6 +38,7 @@ class GroupMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message (`kind` 9), a thread (11) or an answer in one (1111). `reply_to` is the id of what it answers.
 
     `reactions` counts them by what they say, `+` is a like; of one with very many reactions the newest are counted.
+    `your_reactions` are those of the identity that asks.
     """
 
     id: EventId
@@ -49,6 +50,7 @@ class GroupMessage(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: EventId | None
     created_at: When
     reactions: Annotated[dict[str, int], Meta(examples=[{"+": 2}])]
+    your_reactions: Annotated[list[str], Meta(examples=[["+"]])] = []
     event: SignedEvent = UNSET
 
 
@@ -99,7 +101,7 @@ async def list_messages(
     there = await group_access.read(hub, group_id, viewer)
     most = common.at_most(limit)
     wanted = Filter(kinds=frozenset(SAID[type]), tags={"h": frozenset([there.group.id])}, limit=most + 1)
-    found = await _query(hub, wanted, there, after=_place(cursor))
+    found = await query(hub, wanted, there.readers, after=place(cursor))
     page, more = found[:most], len(found) > most
     return GroupMessagePage(
         messages=await described(hub, page, there, events),
@@ -135,7 +137,7 @@ async def list_replies(
     by = {kinds.CHAT: (kinds.CHAT, "q"), kinds.POST: (kinds.COMMENT, "E")}.get(above.kind, (kinds.COMMENT, "e"))
     most = common.at_most(limit)
     wanted = Filter(kinds=frozenset([by[0]]), tags={by[1]: frozenset([above.id])}, limit=most + 1)
-    found = await _query(hub, wanted, there, after=_place(cursor))
+    found = await query(hub, wanted, there.readers, after=place(cursor))
     page, more = found[:most], len(found) > most
     return GroupMessagePage(
         messages=await described(hub, page, there, events),
@@ -222,7 +224,7 @@ async def take_back(
         limit=publishing.MAX_SAID,
     )
     answer = GroupActAnswer(message="You have not reacted to it")
-    found = await _query(hub, wanted, there) if there.keys else []
+    found = await query(hub, wanted, there.readers) if there.keys else []
     for pubkey in sorted({event.pubkey for event in found}):
         named = [["e", event.id] for event in found if event.pubkey == pubkey]
         tags = [*named, ["k", str(kinds.REACTION)]]
@@ -261,15 +263,16 @@ async def _belongs(hub: RunningRelay, event: Event, there: GroupStanding) -> boo
     return group_id == there.group.id
 
 
-async def _query(
-    hub: RunningRelay, wanted: Filter, there: GroupStanding, after: tuple[int, str] | None = None
+async def query(
+    hub: RunningRelay, wanted: Filter, readers: Readers, after: tuple[int, str] | None = None
 ) -> list[Event]:
+    """What these readers may read of it, at most `limit` (1 without one), from the one after `after` on."""
     now, most = common.now(), wanted.limit or 1
-    found = await hub.reader.query([wanted], there.readers, now, limits=Limits(most, most), after=after)
-    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now, there.readers)]][:most]
+    found = await hub.reader.query([wanted], readers, now, limits=Limits(most, most), after=after)
+    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now, readers)]][:most]
 
 
-def _place(cursor: str) -> tuple[int, str] | None:
+def place(cursor: str) -> tuple[int, str] | None:
     """Where a page goes on: created_at and id of the last one of the page before. Raises HttpProblem 400."""
     if not cursor:
         return None
@@ -291,28 +294,32 @@ async def described(
     people = await hub.identities.by_key(list({event.pubkey for event in found}))
     ids = frozenset(event.id for event in found)
     wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
-    counted = _counted(await _query(hub, wanted, there))
-    return [shown(event, there.group.id, people, counted.get(event.id, {}), events) for event in found]
+    reactions = reacted(await query(hub, wanted, there.readers))
+    return [
+        shown(event, there.group.id, people, reactions.get(event.id, {}), events, keys=there.keys) for event in found
+    ]
 
 
-def _counted(reactions: Iterable[Event]) -> dict[str, dict[str, int]]:
-    """By message: how many keys said what; each what it says once."""
-    seen: set[tuple[str, str, str]] = set()
-    counted: dict[str, dict[str, int]] = {}
+def reacted(reactions: Iterable[Event]) -> dict[str, dict[str, set[str]]]:
+    """By message: what was said to it, and the keys that said so; each what it says once."""
+    found: dict[str, dict[str, set[str]]] = {}
     for event in reactions:
-        target = values(event, "e")[-1]
         said = event.content or "+"
-        if (target, event.pubkey, said) not in seen and len(said) <= MAX_REACTION:
-            seen.add((target, event.pubkey, said))
-            of_it = counted.setdefault(target, {})
-            of_it[said] = of_it.get(said, 0) + 1
-    return counted
+        if len(said) <= MAX_REACTION:
+            found.setdefault(values(event, "e")[-1], {}).setdefault(said, set()).add(event.pubkey)
+    return found
 
 
 def shown(
-    event: Event, group_id: str, people: dict[str, Identity], reactions: dict[str, int], events: bool = True
+    event: Event,
+    group_id: str,
+    people: dict[str, Identity],
+    reactions: dict[str, set[str]],
+    events: bool = True,
+    *,
+    keys: Sequence[str] = (),
 ) -> GroupMessage:
-    """One message as the API shows it."""
+    """One message as the API shows it to whom these keys belong."""
     return GroupMessage(
         id=event.id,
         group_id=group_id,
@@ -322,7 +329,8 @@ def shown(
         author=writer(event.pubkey, people),
         reply_to=answered(event),
         created_at=iso(event.created_at),
-        reactions=reactions,
+        reactions={said: len(said_by) for said, said_by in reactions.items()},
+        your_reactions=sorted(said for said, said_by in reactions.items() if not said_by.isdisjoint(keys)),
         event=event if events else UNSET,
     )
 

@@ -3,7 +3,7 @@
 // The extension is used where there is one, unless this browser has an API key: then the identity's main key signs, and the
 // extension does if that is its key. The API key stays in this browser's storage and goes nowhere but to this relay.
 
-import { ask, now, publish } from "./wire.js";
+import { ask, begin, now, publish } from "./wire.js";
 
 const STORE = "tidings.account";
 const EXTENSION = "tidings.extension";
@@ -150,7 +150,11 @@ async function either(draft, call, authors) {
   const how = await signer(authors);
   if (how === "none" && authors) throw new Error("Another of your keys signed this: sign in with the API key of the same name.");
   if (how === "none") throw new Error("You need a name here first: get an API key.");
-  if (how === "extension") return sign(draft);
+  return how === "extension" ? sign(draft) : owing(call);
+}
+
+// What the relay signs itself, and what it says must be signed by the extension (409).
+async function owing(call) {
   try {
     return await call();
   } catch (error) {
@@ -238,21 +242,55 @@ export async function chooseKey(pubkey) {
   await learn();
 }
 
-// Groups (NIP-29)
+// Groups (NIP-29): with an API key the relay says which of one's keys signs, that which is in the group.
 
 const groupPath = (group, rest = "") => `/groups/${encodeURIComponent(group)}${rest}`;
 
-export function joinGroup(group, code) {
-  const tags = [["h", group], ...(code ? [["code", code]] : [])];
-  return either({ kind: 9021, tags }, () => api("POST", groupPath(group, "/join"), code ? { code } : {}));
+function inGroup(group, kind, tags, content, call) {
+  if (me.token) return owing(call);
+  if (!window.nostr) throw new Error("You need a name here first: get an API key.");
+  return sign({ kind, content, tags: [["h", group], ...tags] });
 }
 
-export const leaveGroup = (group) => either({ kind: 9022, tags: [["h", group]] }, () => api("POST", groupPath(group, "/leave")));
+export function joinGroup(group, code) {
+  const tags = code ? [["code", code]] : [];
+  return inGroup(group, 9021, tags, "", () => api("POST", groupPath(group, "/join"), code ? { code } : {}));
+}
+
+export const leaveGroup = (group) => inGroup(group, 9022, [], "", () => api("POST", groupPath(group, "/leave")));
+
+// `above` is the message that this one answers, if any (NIP-C7).
+export function say(group, content, above) {
+  const tags = above ? [["q", above.id, "", above.pubkey], ["p", above.pubkey]] : [];
+  const body = { content, ...(above && { reply_to: above.id }) };
+  return inGroup(group, 9, [...tags, salt()], content, async () => (await api("POST", groupPath(group, "/messages"), body)).message.event);
+}
+
+const messagePath = (group, message, rest = "") => groupPath(group, `/messages/${message.id}${rest}`);
+
+export function react(group, message, content) {
+  const tags = [["e", message.id, "", message.pubkey], ["p", message.pubkey], ["k", "9"], salt()];
+  return inGroup(group, 7, tags, content, () => api("POST", messagePath(group, message, "/reactions"), { content }));
+}
+
+// `mine` are the ids of one's own reactions, as far as they are known.
+export function unreact(group, message, mine) {
+  const tags = [...mine.map((id) => ["e", id]), ["k", "7"]];
+  return inGroup(group, 5, tags, "", () => api("DELETE", messagePath(group, message, "/reactions")));
+}
+
+// One's own (5), or as a moderator anybody's (9005).
+export function removeMessage(group, message) {
+  const own = me.keys.has(message.pubkey);
+  const tags = [["e", message.id], ...(own ? [["k", "9"]] : [])];
+  return inGroup(group, own ? 5 : 9005, tags, "", () => api("DELETE", messagePath(group, message)));
+}
 
 // One's roles in a group, null where one is no member. Says what the relay tells whoever writes from this browser.
 export async function standing(group) {
   if (me.token) return (await api("GET", groupPath(group))).group.your_roles;
   if (!me.extension) return null;
+  begin();
   const [newest] = await ask({ kinds: [9000, 9001], "#h": [group], "#p": [me.extension], limit: 1 });
   return newest?.kind === 9000 ? newest.tags.find((tag) => tag[0] === "p" && tag[1] === me.extension).slice(2) : null;
 }

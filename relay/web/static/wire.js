@@ -1,7 +1,7 @@
 // The relay over its WebSocket (NIP-01): one connection that comes back by itself.
 //
-// `listen` takes what is told of every event of the feed and of the connection's state; `ask` reads stored events; `publish`
-// sends one and answers with the relay's OK. What waits is bounded by what the page itself asks.
+// `follow` tells of every event of the feed, or of another filter, and of the connection's state; `ask` reads stored events;
+// `publish` sends one and answers with the relay's OK. What waits is bounded by what the page itself asks.
 
 export const FEED = [5, 7, 11, 62, 1010, 1111];
 
@@ -16,7 +16,8 @@ let number = 0;
 let challenge = "";
 let heard = 0; // when the connection was last known to be good, unix seconds
 let caughtUp = false;
-let following = null;
+let following = null; // {event, state, filter, knows}
+let proving = null; // that the extension's key is this connection's (NIP-42): a promise, once it was asked for
 const questions = new Map(); // subscription id -> {filters, found, resolve, reject}
 const publishing = new Map(); // event id -> {event, resolve, reject}
 const waiting = []; // messages for when the connection is open
@@ -57,29 +58,55 @@ export function publish(event) {
   return answer;
 }
 
-// NIP-42, where the relay wants to know who publishes before it takes an event.
-async function authenticate(id, message) {
-  try {
-    const entry = publishing.get(id);
-    if (!window.nostr || !challenge || entry.tried) throw new Error(message);
-    entry.tried = true;
+// NIP-42, where the relay wants to know who publishes, or who reads.
+function prove() {
+  proving ??= (async () => {
+    if (!window.nostr || !challenge) throw new Error("The relay wants to know who asks.");
     const proof = await window.nostr.signEvent({
       kind: 22242,
       created_at: now(),
       tags: [["relay", location.origin.replace("http", "ws")], ["challenge", challenge]],
       content: "",
     });
+    const answer = promised(publishing, proof.id, { event: proof, tried: true });
     send("AUTH", proof);
-    send("EVENT", entry.event);
+    return answer;
+  })();
+  return proving;
+}
+
+const plain = (message) => new Error(message.replace(/^[a-z-]+: /, ""));
+
+// What was refused for want of a proof is tried once more with one.
+async function again(entry, message, resend, fail) {
+  try {
+    if (entry.tried) throw plain(message);
+    entry.tried = true;
+    await prove();
+    resend();
   } catch (error) {
-    settle(publishing, id, "reject", error);
+    fail(error);
   }
 }
 
+const isOwed = (message) => message.startsWith("auth-required:");
+
 function told(id, accepted, message) {
+  const entry = publishing.get(id);
+  const fail = (error) => settle(publishing, id, "reject", error);
   if (accepted) settle(publishing, id, "resolve", message);
-  else if (message.startsWith("auth-required:")) authenticate(id, message);
-  else settle(publishing, id, "reject", new Error(message.replace(/^[a-z-]+: /, "")));
+  else if (entry && isOwed(message)) again(entry, message, () => send("EVENT", entry.event), fail);
+  else fail(plain(message));
+}
+
+function closed(name, message) {
+  const question = questions.get(name);
+  const fail = (error) => settle(questions, name, "reject", error);
+  if (name === LIVE && isOwed(message) && following?.knows) {
+    again(following, message, listen, () => following.state("refused"));
+  } else if (name === LIVE) following?.state("refused");
+  else if (question && isOwed(message)) again(question, message, () => send("REQ", name, ...question.filters), fail);
+  else fail(plain(message));
 }
 
 function hear([verb, name, payload, message]) {
@@ -95,21 +122,28 @@ function hear([verb, name, payload, message]) {
   } else if (verb === "EOSE" && question) {
     send("CLOSE", name);
     settle(questions, name, "resolve", question.found);
-  } else if (verb === "CLOSED" && name === LIVE) following?.state("refused");
-  else if (verb === "CLOSED") settle(questions, name, "reject", new Error(payload));
+  } else if (verb === "CLOSED") closed(name, payload);
+}
+
+// What came while nobody listened, and from now on whatever its author's clock says.
+function listen() {
+  const { filter } = following;
+  send("REQ", LIVE, { ...filter, since: heard - OVERLAP, limit: BEHIND }, { ...filter, limit: 0 });
 }
 
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/`);
   socket.onopen = () => {
-    // What came while nobody listened, and from now on whatever its author's clock says.
-    if (following) send("REQ", LIVE, { kinds: FEED, since: heard - OVERLAP, limit: BEHIND }, { kinds: FEED, limit: 0 });
+    if (following) listen();
     for (const message of waiting.splice(0)) send(...message);
   };
   socket.onmessage = ({ data }) => hear(JSON.parse(data));
   socket.onclose = () => {
     if (caughtUp) retries = 0;
     caughtUp = false;
+    challenge = "";
+    proving = null;
+    if (following) following.tried = false;
     for (const id of [...publishing.keys()]) settle(publishing, id, "reject", new Error("The connection was lost."));
     for (const name of [...questions.keys()]) settle(questions, name, "reject", new Error("The connection was lost."));
     waiting.length = 0;
@@ -118,15 +152,17 @@ function connect() {
   };
 }
 
-// `since`: when what the page shows was read. `told`: {event(event), state("live" | "lost" | "refused")}.
-export function follow(since, told) {
+// `since`: when what the page shows was read. `told`: {event(event), state("live" | "lost" | "refused")}. With `knows` the
+// relay may ask who listens.
+export function follow(since, told, filter = { kinds: FEED }, knows = false) {
   heard = since;
-  following = told;
-  connect();
+  following = { ...told, filter, knows };
+  if (!socket) connect();
+  else if (open()) listen();
 }
 
 export function begin() {
-  connect();
+  if (!socket) connect();
 }
 
 // After a sleep or a change of networks a connection may be dead without knowing: a question that nobody answers tells.

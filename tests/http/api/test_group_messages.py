@@ -74,6 +74,8 @@ async def test_reactions_are_counted_once_a_key_and_taken_back(alice, bob, api):
     await bob.told("POST", f"{path}/reactions", {"content": "🌊"}, 201)
     await alice.told("POST", f"{path}/reactions", {"content": "+"}, 201)
     assert (await api.get(path))["message"]["reactions"] == {"+": 2, "🌊": 1}
+    assert (await bob.get(path))["message"]["your_reactions"] == ["+", "🌊"]
+    assert [(await one.get(path))["message"]["your_reactions"] for one in (alice, api)] == [["+"], []]
     assert (await bob.told("DELETE", f"{path}/reactions"))["event"]["kind"] == 5
     assert (await bob.told("DELETE", f"{path}/reactions"))["event"] is None
     assert (await api.get(path))["message"]["reactions"] == {"+": 1}

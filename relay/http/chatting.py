@@ -1,0 +1,232 @@
+"""`/chat` and `/chat/<id>` for people: the rooms of this relay, and what is said in one of them (kind 9, NIP-C7).
+
+A room that everybody reads is whole without scripts. What is for members alone the browser gets by itself, with its API key or
+signing extension, and has it drawn here (`drawn`): the same templates for all, and nothing of a private room is in a page.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Response, get, post
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Meta
+
+from keys.encoding import encode
+from relay.http import page, templates
+from relay.http.api import common, group_access, group_messages
+from relay.http.api.group_messages import MOST_REACTIONS
+from relay.http.hub import GivenHub, RunningRelay
+from relay.protocol import kinds
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.protocol.groups.state import Group, Member
+from storage.base import PUBLIC
+from storage.groups import GroupLookups
+from storage.identities.types import Identity, Lookups
+
+MESSAGES: Final = 50  # on a page
+ROOMS: Final = 50  # on a page, or looked through for one
+MEMBERS: Final = 100  # that a page names
+DRAWN: Final = 100  # messages at once
+KEY_SHOWN: Final = 12  # characters of a key that is nobody's here
+EARLIER: Final = "an earlier message"
+
+
+class Speaker(msgspec.Struct, frozen=True):
+    """Who wrote something: `name` is that of an identity, or the beginning of a key. `hue` is that of the mark."""
+
+    name: str
+    link: str | None
+    hue: str
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """What a message answers; `author` is "" where it is not known here."""
+
+    id: str
+    author: str
+    text: str
+
+
+class ShownMessage(msgspec.Struct, frozen=True):
+    """A message as pages show it. `clock` and `day` are UTC; a browser tells its own."""
+
+    event: Event
+    by: Speaker
+    author_id: str
+    quote: Quote | None
+    clock: str
+    day: str
+    reactions: Mapping[str, int] = {}
+
+
+class RoomMember(msgspec.Struct, frozen=True):
+    """Who is in a room."""
+
+    by: Speaker
+    roles: Sequence[str]
+
+
+class ToDraw(msgspec.Struct, frozen=True):
+    """Messages that a browser was given, and what they answer; or keys in a room, each with its roles."""
+
+    events: Annotated[list[Event], Meta(max_length=DRAWN)] = []
+    above: Annotated[list[Event], Meta(max_length=DRAWN)] = []
+    members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = []
+
+
+@get("/chat")
+async def rooms(request: common.AnyRequest, hub: GivenHub, cursor: FromQuery[str] = "") -> Response[str]:
+    """The rooms that everybody reads, the newest first; a browser that knows who it is shows its own beside them."""
+    page.pace(request, hub)
+    after = cursor[:500]
+    closed = hub.config.access.auth_to_read
+
+    def find(tables: GroupLookups) -> list[Group]:
+        return [] if closed else tables.groups(after, ROOMS + 1, of_type="thread")
+
+    found = await hub.identities.group_tables.look(find)
+    return await page.render(
+        request,
+        hub,
+        "chat.html",
+        group=None,
+        rooms=[group for group in found[:ROOMS] if _is_open(group)],
+        more=found[ROOMS - 1].id if len(found) > ROOMS else None,
+        trouble=page.CLOSED if closed else "",
+    )
+
+
+@get("/chat/{group_id:str}")
+async def room(
+    request: common.AnyRequest, hub: GivenHub, group_id: FromPath[str], before: FromQuery[str] = ""
+) -> Response[str]:
+    """What was said in a room. One that strangers do not read, or that is not here, is the same empty page.
+
+    Raises NotFoundException where no group can be called so, or this one holds no messages.
+    """
+    page.pace(request, hub)
+    identifier = group_access.written(group_id)
+    group = await hub.identities.group_tables.look(lambda tables: tables.group(identifier))
+    if group is None or group.hidden or group.ended:
+        group = None
+    elif not _takes_messages(group):
+        raise NotFoundException
+    is_open = group is not None and _is_open(group) and not hub.config.access.auth_to_read
+    answer = await page.render(
+        request,
+        hub,
+        "room.html",
+        group=group or Group(identifier, "", 0, private=True),
+        is_known=group is not None,
+        is_open=is_open,
+        **(await _shown(hub, identifier, before) if is_open else _NOTHING),
+    )
+    answer.status_code = 200 if group is not None else 404
+    return answer
+
+
+_NOTHING: Final[dict[str, object]] = {"messages": [], "more": None, "members": [], "count": 0}
+
+
+async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, object]:
+    """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
+    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group_id])}, limit=MESSAGES + 1)
+    found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
+    shown, more = found[:MESSAGES], len(found) > MESSAGES
+
+    def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
+        members = tables.members_of(group_id, "", MEMBERS)
+        people = tables.identities_of_keys([key for key, _ in members])
+        return tables.group_sizes([group_id]).get(group_id, 0), members, people
+
+    count, members, people = await hub.identities.group_tables.look(find)
+    return {
+        "messages": await _described(hub, shown[::-1], await _quoted(hub, shown), reactions=True),
+        "more": f"{shown[-1].created_at}-{shown[-1].id}" if more else None,
+        "members": [RoomMember(_speaker(key, people.get(key)), member.roles) for key, member in members],
+        "count": count,
+    }
+
+
+@post("/chat-pieces", status_code=200)
+async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw]) -> Response[str]:
+    """Messages and members that a browser was given, as pages show them; nothing is looked up of them but who they are."""
+    page.pace(request, hub)
+    people = await hub.identities.by_key([key for key, *_ in data.members])
+    messages = await _described(hub, data.events, {event.id: event for event in data.above})
+    members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]
+    now = int(time.time())
+    return templates.answer(
+        await page.in_pool(
+            request, lambda: templates.html("chat_pieces.html", messages=messages, members=members, now=now)
+        )
+    )
+
+
+def _takes_messages(group: Group) -> bool:
+    return group.supported_kinds is None or kinds.CHAT in group.supported_kinds
+
+
+def _is_open(group: Group) -> bool:
+    """Whether everybody reads what is said in it."""
+    return not group.private and not group.hidden and _takes_messages(group)
+
+
+async def _quoted(hub: RunningRelay, found: Sequence[Event]) -> dict[str, Event]:
+    """What these messages answer, as far as everybody reads it."""
+    above = {event.id: event for event in found}
+    missing = frozenset(named for event in found if (named := group_messages.answered(event))) - above.keys()
+    if missing:
+        wanted = Filter(ids=missing, kinds=frozenset([kinds.CHAT]), limit=len(missing))
+        above |= {event.id: event for event in await group_messages.query(hub, wanted, PUBLIC)}
+    return above
+
+
+async def _described(
+    hub: RunningRelay, found: Sequence[Event], above: Mapping[str, Event], reactions: bool = False
+) -> list[ShownMessage]:
+    """Messages, in their order; what each answers, where it is among those `above`."""
+    keys = {event.pubkey for event in (*found, *above.values())}
+    people = await hub.identities.by_key(list(keys)) if keys else {}
+    said: dict[str, dict[str, set[str]]] = {}
+    if reactions and found:
+        ids = frozenset(event.id for event in found)
+        wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
+        said = group_messages.reacted(await group_messages.query(hub, wanted, PUBLIC))
+    return [_message(event, above, people, said.get(event.id, {})) for event in found]
+
+
+def _message(
+    event: Event, above: Mapping[str, Event], people: Mapping[str, Identity], reactions: Mapping[str, set[str]]
+) -> ShownMessage:
+    at = datetime.fromtimestamp(min(event.created_at, 253_402_300_799), UTC)
+    identity = people.get(event.pubkey)
+    named = group_messages.answered(event)
+    quote = None
+    if named is not None:
+        other = above.get(named)
+        author = "" if other is None else _speaker(other.pubkey, people.get(other.pubkey)).name
+        quote = Quote(named, author, EARLIER if other is None else other.content)
+    return ShownMessage(
+        event=event,
+        by=_speaker(event.pubkey, identity),
+        author_id="" if identity is None else identity.id,
+        quote=quote,
+        clock=f"{at:%H:%M}",
+        day=f"{at.day} {at:%B %Y}",
+        reactions={text: len(keys) for text, keys in reactions.items()},
+    )
+
+
+def _speaker(pubkey: str, identity: Identity | None) -> Speaker:
+    name = group_access.agent_of(identity)
+    if identity is not None and name is not None:
+        return Speaker(identity.display_name or name, name, identity.id)
+    if not kinds.is_hex(pubkey, 64):
+        return Speaker("somebody", None, "00")
+    return Speaker(f"{encode('npub', pubkey)[:KEY_SHOWN]}…", None, pubkey)

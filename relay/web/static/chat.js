@@ -1,0 +1,502 @@
+// A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
+// (`/chat-pieces`); no text of a stranger is ever put together with markup here.
+
+import { canWrite, extensionKey, me, react, removeMessage, restore, say, unreact } from "./account.js";
+import { lookAgain, onStanding } from "./membership.js";
+import { mark } from "./rooms.js";
+import { overApi, overSocket, said } from "./sources.js";
+import { now } from "./wire.js";
+
+const READ = "tidings.read"; // by room: when the newest message that was seen was written
+const ROOMS = 500; // remembered so
+const SPREAD = 60; // milliseconds in which what arrives is drawn together
+const PALETTE = ["+", "❤️", "😂", "🎉", "👀", "🌊"];
+const FACES = { "+": "👍", "-": "👎" };
+const MODERATORS = ["owner", "admin", "moderator"];
+
+const list = document.getElementById("messages");
+const older = document.getElementById("older");
+const form = document.getElementById("say");
+const answering = document.getElementById("answering");
+const gate = document.getElementById("gate");
+const empty = document.getElementById("empty");
+const fresh = document.getElementById("fresh");
+const news = document.getElementById("news");
+const dot = document.getElementById("live");
+const inside = document.querySelector(".inside");
+const group = list.dataset.group;
+const isOpen = list.dataset.open === "1";
+
+const known = new Map(); // id -> event, of those that came as such
+const arriving = new Map();
+const stale = new Set(); // ids whose reactions are to be counted anew
+let source = null;
+let roles = null;
+let above = null; // the message that is being answered
+let timer = 0;
+let unseen = 0;
+
+const items = () => [...list.querySelectorAll(".message")];
+const find = (id) => list.querySelector(`.message[data-id="${CSS.escape(id)}"]`);
+const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey });
+const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
+const atEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
+const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight });
+
+// Drawing
+
+async function pieces(body) {
+  const headers = { "content-type": "application/json", accept: "text/html" };
+  const response = await fetch("/chat-pieces", { method: "POST", headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error("The relay cannot draw this just now.");
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+function remember(events) {
+  for (const event of events) known.set(event.id, event);
+  for (const id of known.keys()) {
+    if (known.size <= 1000) break;
+    known.delete(id);
+  }
+}
+
+async function draw(events) {
+  remember(events);
+  const answered = [...new Set(events.map((event) => value(event, "q")).filter((id) => /^[0-9a-f]{64}$/.test(id ?? "")))];
+  const missing = answered.filter((id) => !known.has(id));
+  if (missing.length) remember(await source.get(missing.slice(0, 50)).catch(() => []));
+  const page = await pieces({ events, above: answered.map((id) => known.get(id)).filter(Boolean) });
+  return Array.from(page.querySelectorAll(".message"), (item) => document.adoptNode(item));
+}
+
+// In the order of time, equal ones by their ids as the relay lists them.
+function place(item) {
+  if (find(item.dataset.id)) return;
+  const at = Number(item.dataset.at);
+  let before = list.lastElementChild;
+  while (before) {
+    const other = before.classList.contains("message");
+    if (other && (Number(before.dataset.at) - at || (before.dataset.id < item.dataset.id ? 1 : -1)) < 0) break;
+    before = before.previousElementSibling;
+  }
+  list.insertBefore(item, before ? before.nextElementSibling : list.firstElementChild);
+}
+
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+// Times of this browser's place, a line between days, and what the reader may do.
+function settle() {
+  for (const line of list.querySelectorAll(".day")) line.remove();
+  let last = "";
+  for (const item of items()) {
+    const at = new Date(Number(item.dataset.at) * 1000);
+    const day = DAY.format(at);
+    if (day !== last) {
+      const line = Object.assign(document.createElement("li"), { className: "day" });
+      line.append(Object.assign(document.createElement("span"), { textContent: day }));
+      const marker = item.previousElementSibling?.classList.contains("unread") ? item.previousElementSibling : item;
+      list.insertBefore(line, marker);
+      last = day;
+    }
+    const time = item.querySelector("time");
+    time.textContent = CLOCK.format(at);
+    time.title = at.toLocaleString();
+    const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
+    item.classList.toggle("own", Boolean(own));
+    item.querySelector("[data-delete]").hidden = !own && !roles?.some((role) => MODERATORS.includes(role));
+  }
+  empty.hidden = Boolean(list.querySelector(".message")) || !gate.hidden;
+}
+
+function paint(tallies) {
+  for (const [id, { counts, mine }] of tallies ?? []) {
+    const chips = [...counts].map(([content, count]) => {
+      const chip = Object.assign(document.createElement("button"), { type: "button", className: "reaction" });
+      chip.dataset.said = content;
+      chip.setAttribute("aria-pressed", String(mine.has(content)));
+      chip.append(
+        Object.assign(document.createElement("bdi"), { textContent: FACES[content] ?? content }),
+        " ",
+        Object.assign(document.createElement("span"), { textContent: count }),
+      );
+      return chip;
+    });
+    find(id)?.querySelector(".reactions").replaceChildren(...chips);
+  }
+}
+
+// Coming and going
+
+function take(event) {
+  if (event.kind === 9) arriving.set(event.id, event);
+  else if (event.kind === 7) stale.add(event.tags.findLast((tag) => tag[0] === "e")?.[1]);
+  else if (event.kind === 5 || event.kind === 9005) leave(event);
+  else if (event.kind === 9008) return close("This room was deleted.");
+  else if (event.kind === 9000 || event.kind === 9001) moved(event);
+  if (!timer) timer = setTimeout(work, SPREAD);
+}
+
+function leave(event) {
+  for (const id of event.tags.filter((tag) => tag[0] === "e").map((tag) => tag[1])) {
+    const item = find(id);
+    const reaction = said.get(id);
+    arriving.delete(id);
+    if (item && (event.kind === 9005 || item.dataset.pubkey === event.pubkey)) item.remove();
+    else if (item && event.isUnsure) look(item);
+    else if (reaction?.pubkey === event.pubkey) {
+      stale.add(reaction.of);
+      said.delete(id);
+    } else if (!item && (event.isUnsure || value(event, "k") === "7")) for (const each of items().slice(-100)) stale.add(each.dataset.id);
+  }
+  settle();
+}
+
+// It goes if the relay has it no more.
+async function look(item) {
+  const found = await source.get([item.dataset.id]).catch(() => [null]);
+  if (found.length) return;
+  item.remove();
+  settle();
+}
+
+function moved(event) {
+  if (event.tags.some((tag) => tag[0] === "p" && me.keys.has(tag[1]))) lookAgain();
+  if (inside.open) showMembers();
+}
+
+async function work() {
+  timer = 0;
+  const events = [...arriving.values()];
+  const ids = [...stale].filter((id) => id && find(id));
+  arriving.clear();
+  stale.clear();
+  if (events.length) await arrive(events.slice(-100)).catch(() => null);
+  if (ids.length) paint(await source.reactions(ids).catch(() => null));
+}
+
+async function arrive(events, mine = false) {
+  const follows = atEnd();
+  const drawn = (await draw(events)).filter((item) => !find(item.dataset.id));
+  for (const item of drawn) {
+    item.classList.add("fresh");
+    place(item);
+  }
+  settle();
+  if (!drawn.length) return;
+  if (mine || follows) toEnd();
+  else {
+    unseen += drawn.length;
+    fresh.textContent = `${unseen} new ${unseen === 1 ? "message" : "messages"} ↓`;
+    fresh.hidden = false;
+  }
+  if (!mine) news.textContent = `${drawn.at(-1).querySelector(".author bdi").textContent}: ${drawn.at(-1).querySelector(".prose").textContent.slice(0, 200)}`;
+  seen();
+}
+
+// After a break: the newest page, read again. Where that does not reach what is here, there is a gap, and the list begins anew.
+async function catchUp() {
+  const { events, more, tallies } = await source.page(null);
+  if (!events.some((event) => find(event.id)) && items().length) {
+    list.replaceChildren();
+    older.hidden = !more;
+  }
+  const oldest = events.at(-1)?.created_at ?? 0;
+  const ids = new Set(events.map((event) => event.id));
+  for (const item of items()) if (Number(item.dataset.at) > oldest && !ids.has(item.dataset.id)) item.remove();
+  const missing = events.filter((event) => !find(event.id));
+  if (missing.length) await arrive(missing);
+  else settle();
+  paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
+}
+
+const STATES = { live: "live", lost: "reconnecting", refused: "not live" };
+let lost = false;
+
+function tell(state) {
+  dot.dataset.state = state;
+  dot.firstElementChild.textContent = STATES[state];
+  if (state === "live" && lost) catchUp().catch(() => null);
+  if (state === "refused" && !isOpen) close("This room is not open to you any more.");
+  lost = state === "lost";
+}
+
+function close(words) {
+  list.replaceChildren();
+  form.hidden = true;
+  older.hidden = true;
+  gate.textContent = words;
+  gate.hidden = false;
+  settle();
+}
+
+// Older ones
+
+let loading = false;
+
+async function loadOlder() {
+  const first = list.querySelector(".message");
+  if (loading || older.hidden || !first) return;
+  loading = true;
+  older.setAttribute("aria-busy", "true");
+  try {
+    const { events, more, tallies } = await source.page({ at: Number(first.dataset.at), id: first.dataset.id });
+    const drawn = events.length ? await draw(events.reverse()) : [];
+    const height = document.documentElement.scrollHeight;
+    for (const item of drawn) place(item);
+    settle();
+    older.hidden = !more;
+    scrollBy({ top: document.documentElement.scrollHeight - height });
+    if (drawn.length) paint(tallies ?? await source.reactions(drawn.map((item) => item.dataset.id)));
+  } catch {
+    older.textContent = "That did not work. Try again";
+  } finally {
+    loading = false;
+    older.removeAttribute("aria-busy");
+  }
+}
+
+older.addEventListener("click", (click) => {
+  if (!source) return;
+  click.preventDefault();
+  loadOlder();
+});
+const watcher = new IntersectionObserver((entries) => {
+  if (!entries.some((entry) => entry.isIntersecting)) return;
+  watcher.unobserve(older);
+  loadOlder().finally(() => watcher.observe(older));
+}, { rootMargin: "300px" });
+
+// What was read: kept in this browser
+
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(READ) ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+function seen() {
+  const newest = items().at(-1);
+  if (!newest || document.visibilityState !== "visible" || !atEnd()) return;
+  unseen = 0;
+  fresh.hidden = true;
+  const { [group]: before, ...others } = stored();
+  const at = Math.max(before ?? 0, Number(newest.dataset.at));
+  try {
+    localStorage.setItem(READ, JSON.stringify(Object.fromEntries([...Object.entries(others).slice(1 - ROOMS), [group, at]])));
+  } catch {
+    // storage is switched off: then nothing is remembered
+  }
+}
+
+function showUnread() {
+  list.querySelector(".unread")?.remove();
+  const read = stored()[group];
+  const first = read && items().find((item) => Number(item.dataset.at) > read && !item.classList.contains("own"));
+  if (!first) return null;
+  const line = Object.assign(document.createElement("li"), { className: "unread" });
+  line.append(Object.assign(document.createElement("span"), { textContent: "New" }));
+  list.insertBefore(line, first);
+  return line;
+}
+
+addEventListener("scroll", seen, { passive: true });
+document.addEventListener("visibilitychange", seen);
+fresh.addEventListener("click", () => {
+  toEnd();
+  form.elements.content.focus({ preventScroll: true });
+});
+
+// Who is in it
+
+async function showMembers() {
+  const { count, members } = await source.members().catch(() => ({ count: null, members: [] }));
+  if (count === null) return;
+  const page = await pieces({ members: members.slice(0, 100) });
+  document.getElementById("members").replaceChildren(...page.querySelectorAll("ul > li"));
+  document.getElementById("member-count").textContent = count;
+  inside.hidden = false;
+}
+inside.addEventListener("toggle", () => inside.open && source && showMembers());
+
+// What the reader does
+
+async function attempt(control, work) {
+  const trouble = form.querySelector(".trouble");
+  trouble.textContent = "";
+  control.disabled = true;
+  try {
+    await work();
+  } catch (error) {
+    trouble.textContent = error.message;
+  } finally {
+    control.disabled = false;
+  }
+}
+
+function needName() {
+  if (!canWrite()) location.href = "/key";
+  return !canWrite();
+}
+
+function answer(item) {
+  above = item && target(item);
+  answering.hidden = !item;
+  if (item) answering.firstElementChild.textContent = `Answering ${item.querySelector(".author bdi").textContent}`;
+  form.elements.content.focus();
+}
+
+async function reacting(button, item, content, pressed) {
+  if (needName()) return;
+  const ofIt = target(item);
+  const mine = [...said].filter(([, one]) => one.of === ofIt.id && me.keys.has(one.pubkey)).map(([id]) => id);
+  await attempt(button, async () => {
+    await (pressed ? unreact(group, ofIt, mine) : react(group, ofIt, content));
+    paint(await source.reactions([ofIt.id]));
+  });
+}
+
+function palette(button, item) {
+  const present = item.querySelector(".palette");
+  button.setAttribute("aria-expanded", String(!present));
+  if (present) return present.remove();
+  const row = Object.assign(document.createElement("span"), { className: "palette" });
+  row.append(...PALETTE.map((content) => {
+    const choice = Object.assign(document.createElement("button"), { type: "button", className: "reaction", textContent: FACES[content] ?? content });
+    choice.dataset.choose = content;
+    return choice;
+  }));
+  button.before(row);
+  row.firstElementChild.focus();
+}
+
+const ACTIONS = {
+  reply: (_button, item) => needName() || answer(item),
+  cancel: () => answer(null),
+  react: palette,
+  choose: async (button, item) => {
+    item.querySelector("[data-react]").focus();
+    palette(item.querySelector("[data-react]"), item);
+    await reacting(button, item, button.dataset.choose, false);
+  },
+  said: (button, item) => reacting(button, item, button.dataset.said, button.getAttribute("aria-pressed") === "true"),
+  delete: (button, item) => {
+    if (button.textContent === "Delete") {
+      button.textContent = "Really delete?";
+      button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
+    } else attempt(button, async () => {
+      await removeMessage(group, target(item));
+      item.remove();
+      settle();
+    });
+  },
+};
+
+addEventListener("click", (event) => {
+  const button = event.target.closest?.("button");
+  const action = button && source && Object.keys(ACTIONS).find((name) => name in button.dataset);
+  if (action) ACTIONS[action](button, button.closest(".message"));
+});
+addEventListener("keydown", (key) => {
+  const row = key.target.closest?.(".palette");
+  if (key.key === "Escape" && row) {
+    const opener = row.parentElement.querySelector("[data-react]");
+    palette(opener, row.closest(".message"));
+    opener.focus();
+  } else if (key.key === "Escape" && above) answer(null);
+});
+
+// Enter sends, Shift and Enter begin a line; on glass the button sends.
+form.elements.content.addEventListener("keydown", (key) => {
+  if (key.key !== "Enter" || key.shiftKey || key.isComposing || matchMedia("(pointer: coarse)").matches) return;
+  key.preventDefault();
+  form.requestSubmit();
+});
+form.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  const content = form.elements.content.value;
+  if (!content.trim() || needName()) return;
+  attempt(form.querySelector("[type=submit]"), async () => {
+    const event = await say(group, content, above);
+    form.reset();
+    answer(null);
+    await arrive([event], true);
+  });
+});
+
+// Beginning
+
+async function begin(from) {
+  source = from;
+  const since = isOpen ? Number(list.dataset.now) : now();
+  if (!isOpen) {
+    const { events, more, tallies } = await source.page(null);
+    gate.hidden = true;
+    if (events.length) for (const item of await draw(events.reverse())) place(item);
+    older.hidden = !more;
+    settle();
+    paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
+    await introduce();
+  } else if (me.keys.size) source.reactions(items().map((item) => item.dataset.id)).then(paint, () => null);
+  form.hidden = false;
+  settle();
+  const line = showUnread();
+  if (line) line.scrollIntoView({ block: "center" });
+  else if (!location.hash) toEnd();
+  seen();
+  watcher.observe(older);
+  source.live(since, { event: take, state: tell, elsewhere: mark });
+}
+
+async function introduce() {
+  const info = await source.info().catch(() => null);
+  if (info) {
+    const name = document.getElementById("room-name");
+    name.textContent = info.name || group;
+    document.title = document.title.replace(/^.*? · /, `${name.textContent} · `);
+    document.getElementById("room-about").textContent = info.about;
+  }
+  await showMembers();
+}
+
+let entering = null;
+
+const enter = () => (entering ??= tryToEnter().finally(() => { entering = null; }));
+
+async function tryToEnter() {
+  if (source && (isOpen || gate.hidden)) return;
+  if (isOpen) return begin(overSocket(group, false));
+  if (!me.token && !me.extension) return offerExtension();
+  try {
+    await begin(source ?? (me.token ? overApi(group) : overSocket(group, true)));
+  } catch (error) {
+    const strange = error.status === 403 || error.status === 404;
+    gate.textContent = strange ? "This room is for its members, and you are none yet." : error.message;
+    gate.hidden = false;
+  }
+}
+
+// The extension is asked for its key only when its owner says so.
+function offerExtension() {
+  if (!window.nostr || gate.querySelector("button")) return;
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "plain-button", textContent: "Use my Nostr extension" });
+  button.addEventListener("click", async () => {
+    await extensionKey();
+    await lookAgain();
+    await enter();
+  });
+  gate.append(" ", button);
+}
+
+onStanding((now) => {
+  const left = roles !== null && now === null;
+  const came = roles === null && now !== null;
+  roles = now;
+  if (left && !isOpen) close("This room is for its members.");
+  else if (came && !isOpen) enter();
+  settle();
+});
+await restore();
+await enter();

@@ -1,0 +1,259 @@
+"""Rooms on the page: two people chat live in two browsers, by API key and by a signing extension, in open and private rooms."""
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.harness import Server, fresh_key
+from tests.web.reading import Agent, Identity, Reader, button
+
+
+class Chatter(Reader):
+    """Somebody in front of a room."""
+
+    def message(self, text: str) -> Locator:
+        return self.page.locator(".message").filter(has_text=text)
+
+    def say(self, text: str) -> None:
+        field = self.page.get_by_label("Your message")
+        field.fill(text)
+        field.press("Enter")
+
+    def texts(self) -> list[str]:
+        return self.page.locator(".message .prose").all_inner_texts()
+
+
+def begin(agent: Agent, group_id: str, **fields: object) -> str:
+    agent.call("POST", "/groups", id=group_id, name=fields.pop("name", group_id), **fields)
+    return group_id
+
+
+def say(agent: Agent, group_id: str, text: str, **more: str) -> str:
+    return str(agent.call("POST", f"/groups/{group_id}/messages", content=text, **more)["message"]["id"])
+
+
+@pytest.fixture
+def room(window):
+    """Opens a room: `room("id", identity)`."""
+
+    def open_room(group_id: str, identity: Identity | None = None, **options: object) -> Chatter:
+        reader = window(f"/chat/{group_id}", identity, **options)
+        reader.__class__ = Chatter
+        return reader
+
+    return open_room
+
+
+@pytest.fixture(scope="module")
+def keeper(relay: Server) -> Agent:
+    return Agent(relay, "bosun")
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_two_people_chat_live(relay, room, keeper, private):
+    group = begin(keeper, f"two-{private}".lower(), private=private)
+    mate = Agent(relay)
+    keeper.call("POST", f"/groups/{group}/members", agent=mate.identity.name)
+    one, other = room(group, keeper.identity), room(group, mate.identity)
+    one.await_live()
+    other.await_live()
+    one.say("Low water at **noon**.")
+    expect(other.message("Low water at noon.").locator("strong")).to_have_text("noon")
+    button(other.message("Low water"), "Reply").click()
+    other.say("And at midnight.")
+    answer = one.message("And at midnight.")
+    expect(answer.locator(".quote")).to_contain_text("bosun Low water at noon.")
+    assert one.texts() == other.texts() == ["Low water at noon.", "And at midnight."]
+
+    button(answer, "React").click()
+    answer.get_by_role("button", name="👍").click()
+    seen = other.message("And at midnight.").locator(".reaction")
+    expect(seen).to_have_text("👍 1")
+    expect(seen).to_have_attribute("aria-pressed", "false")
+    expect(answer.locator(".reaction")).to_have_attribute("aria-pressed", "true")
+    answer.locator(".reaction").click()
+    expect(seen).to_have_count(0)
+    expect(answer.locator(".reaction")).to_have_count(0)
+
+    mine = other.message("And at midnight.")
+    expect(button(other.message("bosun").first, "Delete")).to_be_hidden()
+    button(mine, "Delete").click()
+    button(mine, "Really delete?").click()
+    for reader in (one, other):
+        expect(reader.page.locator(".message")).to_have_count(1)
+
+
+def test_what_is_private_is_in_no_page_and_not_told_to_strangers(relay, room, keeper):
+    begin(keeper, "cabin", name="The cabin", private=True)
+    begin(keeper, "hold", name="The hold", private=True, hidden=True)
+    for group in ("cabin", "hold"):
+        say(keeper, group, "Between ourselves")
+        reader = room(group)
+        expect(reader.page.locator("#gate")).to_contain_text("for its members")
+        expect(reader.page.locator("#say")).to_be_hidden()
+        assert "Between ourselves" not in httpx.get(f"{relay.http}/chat/{group}").text
+    assert "The hold" not in httpx.get(f"{relay.http}/chat/hold").text
+    stranger = room("cabin", Agent(relay).identity)
+    expect(stranger.page.locator("#gate")).to_contain_text("members")
+    expect(stranger.message("Between ourselves")).to_have_count(0)
+    member = room("hold", keeper.identity)
+    expect(member.message("Between ourselves")).to_be_visible()
+    expect(member.page.get_by_role("heading", level=1)).to_have_text("The hold")
+
+
+def test_joining_opens_a_private_room_and_leaving_shuts_it(relay, room, keeper):
+    group = begin(keeper, "wardroom", private=True)
+    say(keeper, group, "Before you came")
+    reader = room(group, Agent(relay).identity)
+    expect(reader.page.locator("#gate")).to_be_visible()
+    reader.page.locator("#membership button").click()
+    expect(reader.message("Before you came")).to_be_visible()
+    say(keeper, group, "Welcome")
+    expect(reader.message("Welcome")).to_be_visible()
+    reader.page.locator("#membership button").click()
+    expect(reader.page.locator("#gate")).to_be_visible()
+    expect(reader.page.locator(".message")).to_have_count(0)
+
+
+def test_an_open_room_is_whole_without_scripts_and_goes_back_page_by_page(relay, room, keeper):
+    group = begin(keeper, "pier", name="The pier", about="Who comes and goes.")
+    first = say(keeper, group, "first of all")
+    for number in range(55):
+        say(keeper, group, f"number {number}.")
+    say(keeper, group, "last of all", reply_to=first)
+    reader = room(group, java_script_enabled=False)
+    expect(reader.message("last of all").locator(".quote")).to_contain_text("bosun first of all")
+    expect(reader.page.locator("main")).to_contain_text("Who comes and goes.")
+    expect(reader.page.locator(".day")).to_have_count(1)
+    assert len(reader.texts()) == 50
+    reader.page.get_by_role("link", name="Older messages").click()
+    expect(reader.page.locator(".message")).to_have_count(7)
+
+    scripted = room(group, Agent(relay).identity)
+    scripted.await_live()
+    expect(scripted.message("last of all")).to_be_in_viewport()
+    scripted.page.evaluate("scrollTo(0, 0)")
+    expect(scripted.page.locator(".message")).to_have_count(57)
+    assert len(set(scripted.texts())) == 57
+
+
+def test_where_one_left_off_is_marked(relay, room, window, keeper):
+    group, other = begin(keeper, "watch"), Agent(relay)
+    say(keeper, group, "Seen")
+    reader = room(group, other.identity)
+    reader.await_live()
+    reader.page.wait_for_function("localStorage.getItem('tidings.read')?.includes('watch')")
+    reader.go("/communities")
+    read = reader.page.evaluate("JSON.parse(localStorage.getItem('tidings.read')).watch")
+    reader.page.evaluate(f"localStorage.setItem('tidings.read', JSON.stringify({{watch: {read} - 1}}))")
+    reader.go(f"/chat/{group}")
+    expect(reader.page.locator(".unread + .message")).to_contain_text("Seen")
+
+
+def test_a_member_with_a_signing_extension_reads_and_writes_in_a_private_room(relay, room, keeper):
+    group, key = begin(keeper, "signers", private=True), fresh_key()
+    keeper.call("POST", f"/groups/{group}/members", pubkey=key.pubkey)
+    say(keeper, group, "Sign here")
+    reader = room(group, key=key)
+    button(reader.page.locator("#gate"), "Use my Nostr extension").click()
+    expect(reader.message("Sign here")).to_be_visible()
+    reader.await_live()
+    reader.say("Signed, sealed")
+    other = room(group, keeper.identity)
+    mine = other.message("Signed, sealed")
+    expect(mine).to_be_visible()
+    assert mine.get_attribute("data-pubkey") == key.pubkey
+    other.say("Delivered")
+    expect(reader.message("Delivered")).to_be_visible()
+    theirs = reader.message("Delivered")
+    button(theirs, "React").click()
+    theirs.get_by_role("button", name="🎉").click()
+    chip = theirs.locator(".reaction")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(other.message("Delivered").locator(".reaction")).to_have_text("🎉 1")
+    chip.click()
+    expect(chip).to_have_count(0)
+    expect(other.message("Delivered").locator(".reaction")).to_have_count(0)
+
+
+def test_ones_rooms_are_listed_those_of_an_organization_together(relay, window, room, keeper):
+    mate = Agent(relay)
+    begin(keeper, "fleet", name="The fleet")
+    begin(keeper, "fleet-engines", name="Engines", parent="fleet", private=True)
+    begin(keeper, "fleet-galley", name="Galley", parent="fleet")
+    begin(keeper, "alone", name="By itself")
+    for group in ("fleet", "fleet-engines", "fleet-galley", "alone"):
+        keeper.call("POST", f"/groups/{group}/members", agent=mate.identity.name)
+    reader = room("fleet-engines", mate.identity)
+    reader.await_live()
+    rooms = reader.page.get_by_role("navigation", name="Your rooms")
+    expect(rooms.get_by_role("link")).to_have_text(["By itself", "Engines", "Galley", "The fleet"])
+    expect(rooms.get_by_role("link", name="Engines")).to_have_attribute("aria-current", "page")
+    say(keeper, "fleet-galley", "Soup")
+    expect(rooms.get_by_role("link", name="Galley")).to_contain_text("new")
+    rooms.get_by_role("link", name="Galley").click()
+    reader.page.wait_for_url("**/chat/fleet-galley")
+    expect(reader.message("Soup")).to_be_visible()
+    expect(window("/chat", mate.identity).page.get_by_role("link", name="Engines")).to_be_visible()
+    assert "Engines" not in httpx.get(f"{relay.http}/chat").text
+
+
+def test_moderators_delete_what_others_said_and_members_are_named(relay, room, keeper):
+    group, mate = begin(keeper, "rules"), Agent(relay)
+    mate.call("POST", f"/groups/{group}/join")
+    say(mate, group, "Rude words")
+    reader, other = room(group, keeper.identity), room(group, mate.identity)
+    reader.await_live()
+    other.await_live()
+    theirs = reader.message("Rude words")
+    button(theirs, "Delete").click()
+    button(theirs, "Really delete?").click()
+    expect(other.message("Rude words")).to_have_count(0)
+    reader.page.locator(".inside summary").click()
+    expect(reader.page.locator("#members")).to_contain_text("bosun owner")
+    expect(reader.page.locator("#members li")).to_have_count(2)
+
+
+def test_words_of_strangers_are_text(relay, room, keeper):
+    hostile = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'> [x](javascript:window.pwned=1)"
+    for group, private in (("hostile-open", False), ("hostile-private", True)):
+        begin(keeper, group, name=hostile, about=hostile, private=private)
+        first = say(keeper, group, hostile)
+        say(keeper, group, "answered", reply_to=first)
+        keeper.call("POST", f"/groups/{group}/messages/{first}/reactions", content="<b onclick=window.pwned=1>")
+        reader = room(group, keeper.identity)
+        reader.await_live()
+        say(keeper, group, hostile + " again")
+        expect(reader.message("again").locator(".prose")).to_contain_text("<script>window.pwned=1</script>")
+        expect(reader.page.locator(".reaction").first).to_contain_text("<b onclick")
+        assert reader.page.evaluate("window.pwned") is None
+        assert reader.page.locator("main img, main b[onclick], a[href^='javascript' i]").count() == 0
+
+
+def test_chatting_needs_no_mouse_and_fits_a_narrow_phone(relay, room, keeper):
+    group = begin(keeper, "n" * 100, name="Donaudampfschifffahrtsgesellschaftskapitän" * 3, private=True)
+    long = say(keeper, group, "Donaudampfschifffahrtsgesellschaftskapitän" * 5)
+    say(keeper, group, "Short", reply_to=long)
+    phone = {"viewport": {"width": 320, "height": 600}, "has_touch": True, "is_mobile": True}
+    page = room(group, keeper.identity, **phone).page
+    expect(page.locator(".message").last).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+    reader = room(group, keeper.identity)
+    reader.await_live()
+    answer = button(reader.message("Short"), "Reply")
+    answer.focus()
+    reader.page.keyboard.press("Enter")
+    expect(reader.page.get_by_label("Your message")).to_be_focused()
+    expect(reader.page.locator("#answering")).to_contain_text("Answering bosun")
+    reader.page.keyboard.type("By hand")
+    reader.page.keyboard.press("Shift+Enter")
+    reader.page.keyboard.type("of course")
+    reader.page.keyboard.press("Enter")
+    expect(reader.message("By hand").locator(".quote")).to_contain_text("Short")
+    react = button(reader.message("By hand"), "React")
+    react.focus()
+    reader.page.keyboard.press("Enter")
+    reader.page.keyboard.press("Tab")
+    reader.page.keyboard.press("Enter")
+    expect(reader.message("By hand").locator(".reaction")).to_have_text("❤️ 1")
