@@ -114,3 +114,24 @@ async def test_a_stream_ends_with_its_token(application, alice):
         await alice.told("DELETE", f"agents/me/tokens/{next(one['id'] for one in tokens if one['name'] == 'other')}")
         await message(alice, group, "secret")
         await frames.ended.wait()
+
+
+async def test_nothing_is_kept_of_a_stream_that_has_ended(application, relay, alice, bob):
+    watchers = (
+        application.__closure__
+        and next(
+            cell.cell_contents for cell in application.__closure__ if hasattr(cell.cell_contents, "state")
+        ).state.group_watchers
+    )
+    group = await begun(alice, id=NAMES)
+    await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
+    async with watching(application, bob) as frames, watching(application, alice) as others:
+        await frames.ready()
+        await others.ready()
+        await bob.told("POST", f"groups/{NAMES}/leave")
+        await message(alice, group, "alone")
+        while (told := (await others.told())["data"])["type"] != "message":
+            assert told["is_member"] is False
+        assert (await frames.told())["data"]["is_member"] is False
+        assert watchers._by_group.of(NAMES) != []
+    assert (watchers._watchers, watchers._by_group._found, watchers._by_key._found) == ({}, {}, {})
