@@ -117,13 +117,7 @@ async def test_a_stream_ends_with_its_token(application, alice):
         await frames.ended.wait()
 
 
-async def test_nothing_is_kept_of_a_stream_that_has_ended(application, relay, alice, bob):
-    watchers = (
-        application.__closure__
-        and next(
-            cell.cell_contents for cell in application.__closure__ if hasattr(cell.cell_contents, "state")
-        ).state.group_watchers
-    )
+async def test_two_streams_tell_of_one_group_each_what_is_its_own(application, alice, bob):
     group = await begun(alice, id=NAMES)
     await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
     async with watching(application, bob) as frames, watching(application, alice) as others:
