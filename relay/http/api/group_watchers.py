@@ -144,6 +144,11 @@ class WatcherIndex:
     def __init__(self) -> None:
         self._found: dict[str, dict[GroupWatcher, None]] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no names."""
+        return not self._found
+
     def of(self, name: str) -> list[GroupWatcher]:
         """Those under this name."""
         return list(self._found.get(name, ()))

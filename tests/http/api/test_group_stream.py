@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay.http.api.group_watchers import GroupWatcher, WatcherIndex
 from tests.http.api.streams import streaming
 from tests.http.api.test_groups import NAMES, begun, message
 
@@ -116,13 +117,7 @@ async def test_a_stream_ends_with_its_token(application, alice):
         await frames.ended.wait()
 
 
-async def test_nothing_is_kept_of_a_stream_that_has_ended(application, relay, alice, bob):
-    watchers = (
-        application.__closure__
-        and next(
-            cell.cell_contents for cell in application.__closure__ if hasattr(cell.cell_contents, "state")
-        ).state.group_watchers
-    )
+async def test_two_streams_tell_of_one_group_each_what_is_its_own(application, alice, bob):
     group = await begun(alice, id=NAMES)
     await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
     async with watching(application, bob) as frames, watching(application, alice) as others:
@@ -133,5 +128,21 @@ async def test_nothing_is_kept_of_a_stream_that_has_ended(application, relay, al
         while (told := (await others.told())["data"])["type"] != "message":
             assert told["is_member"] is False
         assert (await frames.told())["data"]["is_member"] is False
-        assert watchers._by_group.of(NAMES) != []
-    assert (watchers._watchers, watchers._by_group._found, watchers._by_key._found) == ({}, {}, {})
+        await message(bob, await begun(bob, id="mine"), "of bob")
+        while (told := (await frames.told())["data"])["type"] != "message":
+            assert told["group_id"] == "mine"
+        assert told["message"]["content"] == "of bob"
+        await message(alice, group, "alone again")
+        assert (await others.told())["data"]["message"]["content"] == "alone again"
+
+
+def test_an_index_keeps_nothing_of_a_watcher_that_has_gone():
+    index = WatcherIndex()
+    first, second = (GroupWatcher(["a" * 64], [], 0) for _ in range(2))
+    index.put(["x", "y"], first)
+    index.put(["x"], second)
+    assert (index.of("x"), index.of("y"), index.of("z")) == ([first, second], [first], [])
+    index.take(["x", "y", "z"], first)
+    assert (index.of("x"), index.of("y")) == ([second], [])
+    index.take(["x"], second)
+    assert index.is_empty
