@@ -130,7 +130,9 @@ class Facts(msgspec.Struct):
     invite_groups: dict[
         str, tuple[str, ...]
     ] = {}  # by the hash of a code: the live groups that it is of; two are enough
-    group_of: dict[str, str | None] = {}  # the group of the live event with this id, its own or inherited
+    group_of: dict[
+        str, str | None
+    ] = {}  # the group of the event with this id or of the live version of this address, or of the last of them that was here
     owners: dict[str, int] = {}  # how many members of a group have the role owner
     previous: dict[str, bool] = {}  # by relay.protocol.groups.state.previous_key: whether a live event of it begins so
     group_counts: dict[str, int] = {}  # how many groups this key began that have not ended, under "" how many there are

@@ -14,11 +14,11 @@ from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import facts as facts_
 from relay.protocol import kinds
-from relay.protocol.admission import Meaning
+from relay.protocol.admission import Door, Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
-from relay.protocol.groups.belonging import ANSWERING
+from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT
 from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Written
@@ -102,8 +102,8 @@ class Transaction:
         batch = [one.event for one in incoming]
         self.require(*(("tokens", one.token.key) for one in incoming if one.token is not None))
         facts.events.update({event.id: event for event in batch})
-        if self.known.any:
-            facts.group_of.update(self.group_events.assume(batch))
+        assumed = self.group_events.assume(batch) if self.known.any else {}
+        facts.group_of.update(assumed)
         asked: Sequence[Event] = batch
         for _ in range(ROUNDS):
             wanted: dict[Need, None] = {}
@@ -132,6 +132,9 @@ class Transaction:
             told = [event.id for event in batch if event.id in facts.group_of]
             facts.group_of.update(dict.fromkeys(told))
             reader.look_up([("group_of", one) for one in told if reader.present.get(one) is not False])
+            addresses = [one for one in assumed if ":" in one]
+            reader.look_up([("group_of", one) for one in addresses])
+            self._is_complete &= all(facts.group_of[one] == assumed[one] for one in addresses)
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""
@@ -193,15 +196,21 @@ class Transaction:
         if event.id in facts.targets:
             del facts.targets[event.id]
             self._is_complete = False
-        if kinds.has_address(event.kind):
-            facts.versions[events.address_of(event) or ""] = Version(event.created_at, event.id)
+        address = events.address_of(event)
+        if address is not None:
+            facts.versions[address] = Version(event.created_at, event.id)
         self._count(event, 1)
         if self._touch(event):
             packed = log_rows.pack_audience(audience)
             group_id = None if its_group is None else its_group.group.id
             self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed, group_id)
-        if self.known.any and (its_group is not None or event.kind in ANSWERING or event.id in facts.group_of):
+        asked = event.kind in ANSWERING or event.id in facts.group_of or address in facts.group_of
+        if self.known.any and (its_group is not None or asked):
             self._is_complete &= not self.group_events.came(event, its_group)
+
+        if its_group is not None and incoming.door is Door.IMPORT and event.kind in (kinds.DELETION, DELETE_EVENT):
+            named = [one for one in events.values(event, "e") if kinds.is_hex(one, 64) and self.row(one) is None]
+            self.group_events.was_here(list(dict.fromkeys(named)), its_group)
 
     def row(self, event_id: str) -> LogRow | None:
         """An event that is here, or None."""
@@ -228,7 +237,8 @@ class Transaction:
         live = None if address is None else facts.versions.get(address)
         if live is not None and live.id == event.id:
             facts.versions[address or ""] = None
-        if (row.group or event.id in facts.group_of) and self.group_events.went(row):
+        asked = event.id in facts.group_of or address in facts.group_of
+        if (row.group or asked) and self.group_events.went(row):
             self._is_complete = False
         self._count(event, -1)
         if self._touch(event):

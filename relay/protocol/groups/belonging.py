@@ -1,13 +1,14 @@
 """Which group an event belongs to, and who may read it there: one definition for those who admit events and those who keep them.
 
 Rule: an event with an `h` tag belongs to the group that the tag names or to none. One without belongs to the group of what it
-answers, if its kind is one that answers, in whatever order the two came. So an event of a group names it by `h` or not at all.
+answers, if its kind is one that answers, in whatever order the two came, and also when that is gone again. So an event of a group
+names it by `h` or not at all.
 """
 
 from typing import Final
 
 from relay.protocol import kinds
-from relay.protocol.event import Event, first_value, values
+from relay.protocol.event import Event, address_of, first_value, values
 from relay.protocol.groups import state
 from relay.protocol.groups.state import Group
 
@@ -49,19 +50,22 @@ ANSWERING: Final = frozenset(
 )
 
 
+_ADDRESSES: Final = frozenset(("a", "A"))
 DESCRIBING: Final = frozenset((CREATE_GROUP, EDIT_METADATA))  # these say what a group is
 # Of these kinds an event is for everyone or for the members of its group, never for single keys: whoever reads needs no others.
 SHARED: Final = frozenset((kinds.DELETION, kinds.REACTION, kinds.CHAT, kinds.POST, kinds.COMMENT, GENERIC_REPOST))
 
 
 def answered(event: Event) -> tuple[str, ...]:
-    """The ids of the events whose group it inherits: that of the first of them which has one.
+    """The ids and addresses of the events whose group it inherits: that of the first of them which has one.
 
-    Its root (the first `E`), the first and the last `e`; none for an event with an `h` tag and for kinds that do not answer.
+    Its root (the first `E`), the first and the last `e`, and the same of `A` and `a`; none for an event with an `h` tag and for
+    kinds that do not answer.
     """
     if event.kind not in ANSWERING:
         return ()
     root = first = last = None
+    addressed = False
     for tag in event.tags:  # one pass: every reaction is asked, several times
         if len(tag) > 1 and tag[0] == "e":
             last = tag[1]
@@ -70,9 +74,26 @@ def answered(event: Event) -> tuple[str, ...]:
             root = root or tag[1]
         elif tag[0] == "h":
             return ()
+        elif tag[0] in _ADDRESSES:
+            addressed = True
+    addresses = _addresses(event) if addressed else ()
     if root is None and first == last:
-        return (first,) if first is not None and kinds.is_hex(first, 64) else ()
-    return tuple(dict.fromkeys([one for one in (root, first, last) if one is not None and kinds.is_hex(one, 64)]))
+        return (first, *addresses) if first is not None and kinds.is_hex(first, 64) else addresses
+    ids = dict.fromkeys([one for one in (root, first, last) if one is not None and kinds.is_hex(one, 64)])
+    return (*ids, *addresses)
+
+
+def _addresses(event: Event) -> tuple[str, ...]:
+    """The addresses that it answers: its root, the first and the last."""
+    named = [one for one in values(event, "a") if kinds.parse_address(one)]
+    root = [one for one in values(event, "A") if kinds.parse_address(one)]
+    return tuple(dict.fromkeys((*root[:1], *named[:1], *named[-1:])))
+
+
+def names_of(event: Event) -> tuple[str, ...]:
+    """What an answer may call it by: its id, and the address where it has one."""
+    address = address_of(event)
+    return (event.id,) if address is None else (event.id, address)
 
 
 def audience(event: Event, group: Group) -> tuple[str, ...] | None:

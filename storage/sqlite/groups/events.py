@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from relay.protocol import event as events
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
 from relay.protocol.groups import belonging
@@ -20,13 +21,14 @@ from relay.protocol.rows import Live
 from storage.base import Logged, Written
 from storage.sqlite import entries
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.reads import GroupRow, sql
+from storage.sqlite.groups.reads import GroupRow, groups_of_addresses, sql
 from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
 from storage.sqlite.source_lookups import numbered
 from storage.sqlite.statements import SIZES, listed, named, padded, write_rows
 
 MOST: Final = 256  # answers that are taken in with what they answer
-_NAMES: Final = ("e", "E")
+_NAMES: Final = ("e", "E")  # of the tags that name what is answered by its id, and by its address
+_ADDRESS_NAMES: Final = ("a", "A")
 _KINDS: Final = tuple(sorted(ANSWERING))
 
 
@@ -60,17 +62,22 @@ class GroupEvents:
         named = {event.id: group_id for event in batch if (group_id := first_value(event, "h")) is not None}
         here = self._known.find(list(dict.fromkeys(named.values())))
         self._assumed = {one: None if here[group_id] is None else group_id for one, group_id in named.items()}
-        return self._assumed
+        addressed = {
+            address: self._assumed[event.id]
+            for event in batch
+            if event.id in self._assumed and (address := events.address_of(event)) is not None
+        }
+        return self._assumed | addressed
 
     def expect(self, batch: Iterable[Event]) -> None:
         """Look up at once which events of a batch, of those that belong to a group as far as is known, something stored answers."""
         if not self._known.any:
             return
-        ids = [event.id for event in batch if event.id in self._assumed or self._inherits(event)]
-        for start in range(0, len(ids), SIZES[-1] // 2):
-            part = ids[start : start + SIZES[-1] // 2]
-            answered = {one for one, _ in self._answers(part, -1)}
-            self._unanswered.update(one for one in part if one not in answered)
+        some = [event for event in batch if event.id in self._assumed or self._inherits(event)]
+        for start in range(0, len(some), SIZES[-1] // 4):
+            names = {event.id: belonging.names_of(event) for event in some[start : start + SIZES[-1] // 4]}
+            answered = {one for one, _ in self._answers([one for both in names.values() for one in both], -1)}
+            self._unanswered.update(one for one, both in names.items() if answered.isdisjoint(both))
 
     def _inherits(self, event: Event) -> bool:
         """Whether what it answers is in a group, as far as that is known."""
@@ -82,13 +89,14 @@ class GroupEvents:
         facts = self._facts
         group_id = None if group is None else group.group.id
         changed = self._assumed.get(event.id) != group_id
-        facts.group_of[event.id] = group_id
+        names = belonging.names_of(event)
+        facts.group_of.update(dict.fromkeys(names, group_id))
         if group is not None:
             begins_so = f"{event.id[:8]} {group.group.id}"
             if begins_so in facts.previous:
                 facts.previous[begins_so] = True
-            if event.id not in self._unanswered or event.id in self._answered:
-                self.take_in([event.id], group)
+            if event.id not in self._unanswered or not self._answered.isdisjoint(names):
+                self.take_in(names, group)
         elif event.kind in ANSWERING and self._known.any:
             self._answered.update(belonging.answered(event))
         return changed
@@ -96,16 +104,35 @@ class GroupEvents:
     def went(self, row: LogRow) -> bool:
         """An event left the log; whether something is to be looked up again that may be known otherwise."""
         event, facts = row.event, self._facts
-        facts.group_of[event.id] = None
-        return any(
-            facts.previous.pop(f"{event.id[:8]} {group_id}", None) is not None
-            for group_id in self._known.ids_of([row.group] if row.group else []).values()
-        )
+        group_id = self._known.ids_of([row.group])[row.group] if row.group else None
+        names = belonging.names_of(event)
+        if group_id is None:  # an earlier version may have been of a group
+            facts.group_of[event.id] = None
+            before = groups_of_addresses(self._connection, [one for one in names[1:] if one in facts.group_of], names)
+            facts.group_of.update(
+                (one, self._known.ids_of([number])[number]) for one, number in before.items() if number
+            )
+            return any(before.values())
+        facts.group_of.update(dict.fromkeys(names, group_id))
+        if event.pubkey != facts.relay:  # what the relay says of groups changes all the time, and nobody answers it
+            self._note_gone(names, row.group)
+        return facts.previous.pop(f"{event.id[:8]} {group_id}", None) is not None
 
-    def take_in(self, ids: Sequence[str], group: GroupRow) -> None:
-        """What answers these events of the group belongs to it from now on, and what answers that."""
+    def was_here(self, ids: Sequence[str], group: GroupRow) -> None:
+        """These events of the group were deleted where the log was made from which this one is made again."""
+        self._note_gone(ids, group.number)
+        self._facts.group_of.update(dict.fromkeys(ids, group.group.id))
+        for one in ids:
+            self.take_in([one], group)
+
+    def _note_gone(self, names: Sequence[str], number: int) -> None:
+        keys = [entries.address_key(one) if ":" in one else bytes.fromhex(one) for one in names]
+        write_rows(self._connection, sql("put_gone"), [(key, number) for key in keys])
+
+    def take_in(self, names: Sequence[str], group: GroupRow) -> None:
+        """What answers an event of the group, by the names that it has, belongs to it from now on, and what answers that."""
         self._flush()
-        room, waiting = MOST, list(ids)
+        room, waiting = MOST, list(names)
         while waiting and room > 0:
             part, waiting = waiting[: SIZES[-1] // 2], waiting[SIZES[-1] // 2 :]
             found = self._answers(part, room)
@@ -114,7 +141,7 @@ class GroupEvents:
             waiting += taken
             if room <= 0:
                 waiting += part
-        self.note_due(waiting)
+        self.note_due([names[0] if one in names else one for one in waiting])
 
     def note_due(self, ids: Sequence[str]) -> None:
         """What answers these events is to be taken in later."""
@@ -160,17 +187,17 @@ class GroupEvents:
 
     def _relabel(self, seq: int, audience: tuple[str, ...] | None) -> None:
         """Where the event came in this very transaction, followers are told whom it is for now."""
-        events = self._written.events
-        for place in range(len(events) - 1, -1, -1):
-            if events[place].seq == seq:
-                events[place] = Logged(seq, events[place].wire, audience)
+        told = self._written.events
+        for place in range(len(told) - 1, -1, -1):
+            if told[place].seq == seq:
+                told[place] = Logged(seq, told[place].wire, audience)
                 return
 
     def _answers(self, ids: Sequence[str], most: int) -> list[tuple[str, int]]:
-        """Which of these events is answered by the events of no group with which numbers, at most so many; -1 is all."""
+        """Which of these ids and addresses is answered by the events of no group with which numbers, at most so many; -1 is all."""
         if not ids:
             return []
-        keys = {entries.tag(name, one): one for one in ids for name in _NAMES}
+        keys = {entries.tag(name, one): one for one in ids for name in (_ADDRESS_NAMES if ":" in one else _NAMES)}
         some = padded(list(keys))
         text = listed(sql("answers"), ("keys", len(some)), ("kinds", len(_KINDS)))
         found = self._connection.execute(text, (*some, *_KINDS, most)).fetchall()

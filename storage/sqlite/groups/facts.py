@@ -8,10 +8,8 @@ from relay.protocol import kinds
 from relay.protocol.facts import Facts
 from storage.sqlite.changes import Changes
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.reads import groups_of_events, how_many, ids_that_begin, invite, sql
+from storage.sqlite.groups.reads import groups_of_addresses, groups_of_events, how_many, ids_that_begin, invite, sql
 from storage.sqlite.log_rows import LogRow
-
-_UNKNOWN: Final = object()
 
 
 class GroupFacts:
@@ -58,14 +56,15 @@ class GroupFacts:
         """Free where the event itself was looked up before."""
         found, changes = dict.fromkeys(ids, 0), self._changes
         if self._known.any:
-            unknown = []
+            unknown, addresses = list[str](), list[str]()
             for one in ids:
                 row = changes.coming.get(one) or (None if one in changes.leaving else self._rows.get(one))
                 if row is not None:
                     found[one] = row.group
-                elif one not in changes.leaving and self._facts.events.get(one, _UNKNOWN) is not None:
-                    unknown.append(one)
+                else:
+                    (addresses if ":" in one else unknown).append(one)
             found.update(groups_of_events(self._connection, unknown))
+            found.update(groups_of_addresses(self._connection, addresses, changes.leaving))
         names = self._known.ids_of(number for number in found.values() if number)
         self._facts.group_of.update((one, names.get(number)) for one, number in found.items())
 

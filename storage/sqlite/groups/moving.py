@@ -8,7 +8,7 @@ it is committed, however many events there are, and a change back begins again f
 import sqlite3
 from typing import Any, Final
 
-from relay.protocol.groups.belonging import ANSWERING, DESCRIBING
+from relay.protocol.groups.belonging import ANSWERING, DESCRIBING, names_of
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
 from storage.sqlite.source_lookups import numbered
@@ -17,7 +17,7 @@ from storage.sqlite.transaction import Transaction
 
 AT_ONCE: Final = 128  # events of a part
 MOST_AT_ONCE: Final = 256  # events that say what a group is, entered anew with the change itself
-_NEXT: Final = {"e": "E", "E": ""}
+_NEXT: Final = {"e": "E", "E": "a", "a": "A", "A": ""}  # "a" and "A": by its address
 
 
 def begin(transaction: Transaction, connection: sqlite3.Connection) -> None:
@@ -81,11 +81,19 @@ def _take_answers_in(transaction: Transaction, connection: sqlite3.Connection) -
         connection.execute(sql("drop_answers_due"), (seq,))
         return _any_answers(connection)
     text = listed(sql("answers_after"), ("kinds", len(ANSWERING)))
+    named = event_id if name in ("e", "E") else next(iter(_addresses(connection, seq)), None)
+    if named is None:
+        connection.execute(sql("drop_answers_due"), (seq,))
+        return _any_answers(connection)
     found: list[Any] = connection.execute(
-        text, (entries.tag(name, event_id), *sorted(ANSWERING), *place, AT_ONCE)
+        text, (entries.tag(name, named), *sorted(ANSWERING), *place, AT_ONCE)
     ).fetchall()
-    taken = transaction.group_events.enter([(event_id, row[3]) for row in found], group)
+    taken = transaction.group_events.enter([(named, row[3]) for row in found], group)
     transaction.group_events.note_due(taken)
     after = (name, *found[-1]) if len(found) == AT_ONCE else (_NEXT[name], -1, 0, 0, 0)
     connection.execute(sql("set_answers_due"), (*after, seq))
     return True
+
+
+def _addresses(connection: sqlite3.Connection, seq: int) -> tuple[str, ...]:
+    return tuple(one for live in numbered(connection, [seq]) for one in names_of(live.event)[1:])

@@ -1,13 +1,14 @@
 """Groups on SQLite, read: rows as the structs that everybody else knows."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from relay.protocol.groups.state import Group, GroupType, Invite, Member
 from storage.groups import MAX_ASKED, Membership, is_privileged
+from storage.sqlite import entries
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 _FIRST: Final = 2**63 - 1
@@ -86,11 +87,28 @@ def how_many(connection: sqlite3.Connection, creator: str) -> int:
 
 
 def groups_of_events(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    """The number of the group of each of these events that belongs to one."""
+    """The number of the group of each of these events that belongs to one, or did when it was here."""
     found: dict[str, int] = {}
     for part in parts([bytes.fromhex(one) for one in ids]):
-        text = listed(sql("groups_of_events"), ("ids", len(part)))
-        found.update(connection.execute(text, part).fetchall())
+        text = listed(sql("groups_of_events"), ("gone", len(part)), ("ids", len(part)))
+        found.update(connection.execute(text, (*part, *part)).fetchall())
+    return found
+
+
+def groups_of_addresses(
+    connection: sqlite3.Connection, addresses: Sequence[str], leaving: Container[str]
+) -> dict[str, int]:
+    """The number of the group of each address: of its live version (0 for none), or of the last one of a group that was here.
+
+    Versions with the ids `leaving` count as gone.
+    """
+    names = {entries.address_key(address): address for address in addresses}
+    found: dict[str, int] = {}
+    for part in parts(list(names)):
+        text = listed(sql("groups_of_addresses"), ("gone", len(part)), ("keys", len(part)))
+        for key, event_id, number in connection.execute(text, (*part, *part)):
+            if event_id is None or event_id not in leaving:
+                found[names[bytes.fromhex(key)]] = number
     return found
 
 

@@ -147,7 +147,19 @@ SELECT code_hash, by, expires_at, uses_left, revoked FROM group_invites
 WHERE group_number = ? AND revoked = 0 LIMIT ?
 
 -- name: groups_of_events
-SELECT lower(hex(id)), group_number FROM events WHERE id IN ({ids}) AND group_number IS NOT NULL
+-- Those that are gone come before those that are here: what is found last counts.
+SELECT lower(hex(key)), group_number FROM group_events_gone WHERE key IN ({gone})
+UNION ALL SELECT lower(hex(id)), group_number FROM events WHERE id IN ({ids}) AND group_number IS NOT NULL
+
+-- name: groups_of_addresses
+-- By the keys of addresses: the group of the version that was here last, and with its id that of the live one.
+SELECT lower(hex(key)), NULL, group_number FROM group_events_gone WHERE key IN ({gone})
+UNION ALL SELECT lower(hex(e.key)), lower(hex(v.id)), coalesce(v.group_number, 0)
+FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key IN ({keys})
+
+-- name: put_gone
+INSERT INTO group_events_gone (key, group_number) VALUES {rows}
+ON CONFLICT (key) DO UPDATE SET group_number = excluded.group_number
 
 -- name: begins_so
 -- The ids of events of a group between two ids; few, since they are random. The plus: by these, not by the group.

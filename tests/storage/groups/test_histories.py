@@ -73,6 +73,11 @@ def histories(draw: st.DrawFn) -> Steps:
             case "comment":
                 other = draw(st.sampled_from(made))
                 make(key, kinds.COMMENT, ["E", target.id], ["K", "9"], ["e", other.id], ["k", "9"])
+            case "article":
+                make(key, 30023, ["d", "article"], group=draw(st.sampled_from([name, None])))
+            case "remark":
+                address = kinds.address(30023, keypair(draw(st.sampled_from(KEYS))).pubkey, "article")
+                make(key, kinds.COMMENT, ["A", address], ["K", "30023"], ["a", address], ["k", "30023"])
             case "delete":
                 make(key, kinds.DELETION, ["e", target.id])
             case "moderate":
@@ -109,6 +114,7 @@ _ACTS = (
         "leave",
         "pin",
     ),
+    *("article", "article", "remark", "remark"),
     *("react", "react", "comment", "comment", "delete", "moderate", "vanish", "end"),
 )
 _flags = st.sets(st.sampled_from(FLAGS)).map(lambda flags: [[flag] for flag in sorted(flags)])
@@ -119,7 +125,8 @@ class Account:
 
     def __init__(self) -> None:
         self.live: dict[str, Event] = {}
-        self.group_of: dict[str, str] = {}
+        self.group_of: dict[str, str] = {}  # also of what is gone
+        self.left: dict[str, str] = {}  # the group of the last version of an address that left one
         self.begun: set[str] = set()
 
     def follow(self, world: World) -> None:
@@ -131,7 +138,7 @@ class Account:
             self._place(event)
         assert written.removed is not None
         for one in written.removed:
-            self.live.pop(one, None)
+            self._leave(one)
         here = {bytes(one).hex() for (one,) in world.writer.connection.execute("SELECT id FROM events")}
         assert self.live.keys() == here
 
@@ -139,9 +146,7 @@ class Account:
         named = events.first_value(event, "h")
         if event.kind == belonging.CREATE_GROUP:  # it was taken, so the group begins with it
             self.begun.add(named or "")
-        inherited = [
-            self.group_of[one] for one in belonging.answered(event) if one in self.live and one in self.group_of
-        ]
+        inherited = [place for one in belonging.answered(event) if (place := self._place_of(one)) is not None]
         if named in self.begun:
             self.group_of[event.id] = named or ""
         elif inherited:
@@ -151,13 +156,25 @@ class Account:
             changed = False
             for one in self.live.values():
                 if one.id not in self.group_of:
-                    places = [
-                        self.group_of.get(answered) for answered in belonging.answered(one) if answered in self.live
-                    ]
+                    places = map(self._place_of, belonging.answered(one))
                     joined = [place for place in places if place is not None]
                     if joined:
                         self.group_of[one.id] = joined[0]
                         changed = True
+
+    def _place_of(self, name: str) -> str | None:
+        """The group of an id or an address."""
+        if ":" not in name:
+            return self.group_of.get(name)
+        live = [one for one in self.live.values() if events.address_of(one) == name]
+        newest = min(live, key=lambda one: (-one.created_at, one.id), default=None)
+        return self.left.get(name) if newest is None else self.group_of.get(newest.id)
+
+    def _leave(self, event_id: str) -> None:
+        event = self.live.pop(event_id, None)
+        address = None if event is None else events.address_of(event)
+        if address is not None and event_id in self.group_of:
+            self.left[address] = self.group_of[event_id]
 
     def audience(self, event: Event, world: World) -> tuple[str, ...] | None:
         if event.kind in announce.ANNOUNCED:

@@ -4,11 +4,12 @@ import sqlite3
 from pathlib import Path
 
 from relay.protocol import event as events
+from storage.commands import ContinueGroups
 from storage.sqlite import entries
 from storage.sqlite.database_file import FILE, add_functions, split
 from storage.sqlite.statements import migrations
 from tests.factories import make_event
-from tests.storage.groups.world import NOW, World
+from tests.storage.groups.world import ALICE, NOW, World
 
 BEFORE = 10  # the last schema without groups
 
@@ -42,3 +43,30 @@ async def test_what_was_there_is_read_and_groups_begin(tmp_path: Path) -> None:
         assert world.writer.connection.execute("SELECT count(*) FROM events WHERE group_number = 1").fetchone()[0] >= 3
     finally:
         await world.close()
+
+
+async def test_what_answered_by_address_alone_is_taken_in(tmp_path: Path) -> None:
+    """As it was stored while addresses named no group: for everyone."""
+    world = World(tmp_path)
+    world.begin(1, ["private"])
+    world.say(1, 30023, ["d", "tides"])
+    answer = world.say(1, 7, ["a", f"30023:{ALICE}:tides"], group=None, text="+")
+    connection = world.writer.connection
+    connection.execute("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM events)")
+    connection.execute(
+        "UPDATE events SET audience = NULL, group_number = NULL WHERE seq = (SELECT max(seq) FROM events)"
+    )
+    connection.executemany(
+        "INSERT INTO entries VALUES (?, ?, ?, ?, ?)", entries.rows(answer, None, world.writer.last_seq())
+    )
+    connection.execute("DROP TABLE group_events_gone")
+    connection.execute("UPDATE meta SET value = 14 WHERE name = 'schema_version'")
+    world.writer.close()
+
+    again = World(tmp_path)
+    await again.open()
+    while again.writer.unfinished:
+        again.writer.execute(ContinueGroups(), again.now)
+    assert answer.id in await again.ids(1)
+    assert answer.id not in await again.ids(9)
+    await again.close()
