@@ -46,7 +46,9 @@ class BoardColumn(msgspec.Struct, frozen=True):
     more: bool
 
 
-class _Found(msgspec.Struct, frozen=True):
+class OpenedProject(msgspec.Struct, frozen=True):
+    """What a key reads of a project; `following` is where the next page of the list begins."""
+
     row: ProjectRow
     columns: list[BoardColumn]
     repos: list[RepoRow]
@@ -101,7 +103,7 @@ def _is_public(group: Group | None) -> bool:
 
 async def _found(
     hub: RunningRelay, project_id: str, key: str, *, view: View, status: Wanted, after: Place | None
-) -> _Found | None:
+) -> OpenedProject | None:
     """What this key reads of the project; None where it is not here yet."""
     wanted: list[Wanted] = [status] if view == "list" else [each for each in STATUSES if each != "all"]
 
@@ -122,7 +124,7 @@ async def _found(
         for each, issues in zip(wanted, found, strict=True)
     ]
     following = acting.page(found[0], ISSUES, lambda one: (one.rank, one.seq))[1] if view == "list" else None
-    return _Found(row, columns, repos, following)
+    return OpenedProject(row, columns, repos, following)
 
 
 def _shown(row: IssueRow) -> ShownIssue:
