@@ -40,8 +40,12 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("--stored", type=click.IntRange(corpus.CHUNK), help="Events that imports and queries run over.")
 @click.option("--posts", type=click.IntRange(corpus.CHUNK), help="Posts of the feed section.")
 @click.option("--votes", type=click.IntRange(corpus.CHUNK), help="Votes that one of those posts has.")
+@click.option("--groups", type=click.IntRange(200), help="Groups of the section groups, half of them private.")
+@click.option("--messages", type=click.IntRange(corpus.CHUNK), help="Messages in those; 100 in each are needed.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Directory to seed and keep, or use again; the feed's is beside it."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Directory to seed and keep, or use again; those of the feed and of groups are beside it.",
 )
 @click.option(
     "--seed",
@@ -67,6 +71,8 @@ def main(
     stored: int | None,
     posts: int | None,
     votes: int | None,
+    groups: int | None,
+    messages: int | None,
     data: Path | None,
     seed: int,
     quick: bool,
@@ -86,6 +92,8 @@ def main(
         "stored": stored or events,
         "feed_posts": posts,
         "feed_votes": votes,
+        "groups": groups,
+        "group_messages": messages,
     }
     plan = msgspec.structs.replace(QUICK if quick else BenchPlan(), **{k: v for k, v in given.items() if v is not None})
     _allow_many_files()

@@ -36,6 +36,13 @@ class BenchPlan(msgspec.Struct, frozen=True):
     small_singles: int = 100  # a turn, one at a time
     small_questions: int = 1600  # a turn, of each query load
     live: int = 5000  # events that a relay passes on to another, at a steady pace
+    groups: int = 2000  # half of them private
+    group_messages: int = 200_000  # in those
+    group_members: int = 10_000  # of the group that others join
+    group_written: int = 9000  # messages in a group of 1,000 members, and as many notes
+    group_burst: int = 900  # of each, that all subscribers see
+    group_questions: int = 720  # of each query row
+    group_joins: int = 200
 
 
 QUICK = BenchPlan(
@@ -62,4 +69,11 @@ QUICK = BenchPlan(
     small_singles=20,
     small_questions=160,
     live=500,
+    groups=200,
+    group_messages=20_000,
+    group_members=1000,
+    group_written=900,
+    group_burst=90,
+    group_questions=90,
+    group_joins=20,
 )

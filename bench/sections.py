@@ -22,6 +22,7 @@ from bench.workloads import (
     fanout,
     federation,
     feed,
+    groups,
     idle,
     ingest,
     query,
@@ -46,7 +47,7 @@ LIVE: Final[dict[str, Section]] = {
     "fanout": fanout.rows,
 }  # each on an empty relay
 OURS: Final[dict[str, Section]] = {"api": api.rows}  # the same, for what only a Tidings relay offers
-NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "transfer", "query", "search", "federation")
+NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "groups", "transfer", "query", "search", "federation")
 
 
 class Floor:
@@ -91,6 +92,10 @@ async def own(
             say("rebuild")
             with started(await _feed(data, Path(scratch), plan), *feed.UNSEARCHED) as subject:
                 rows += await floor.under(partial(rebuild.rows, subject, Path(scratch) / "feed", plan))
+        if "groups" in only:
+            say("groups")
+            filled = await _groups(data, Path(scratch), plan)
+            rows += await floor.under(partial(groups.rows, filled, plan))
         stored = data or Path(scratch) / "stored"
         if "transfer" in only:
             say("import and export")
@@ -124,8 +129,19 @@ async def _feed(data: Path | None, scratch: Path, plan: BenchPlan) -> Path:
     """A filled directory that may be written to: of one that is kept, a copy."""
     kept = scratch / "filled-feed" if data is None else data.with_name(f"{data.name}-feed")
     await feed.fill(kept, plan)
-    shutil.rmtree(scratch / "feed", ignore_errors=True)  # of a section before
-    return shutil.copytree(kept, scratch / "feed", ignore=shutil.ignore_patterns("*.sock"))
+    return _copied(kept, scratch / "feed")
+
+
+async def _groups(data: Path | None, scratch: Path, plan: BenchPlan) -> Path:
+    """The same with groups."""
+    kept = scratch / "filled-groups" if data is None else data.with_name(f"{data.name}-groups")
+    await groups.fill(kept, plan)
+    return _copied(kept, scratch / "groups")
+
+
+def _copied(kept: Path, copy: Path) -> Path:
+    shutil.rmtree(copy, ignore_errors=True)  # of a section before
+    return shutil.copytree(kept, copy, ignore=shutil.ignore_patterns("*.sock"))
 
 
 async def foreign(subject: Subject, plan: BenchPlan, only: Collection[str], say: Say) -> list[FigureRow]:

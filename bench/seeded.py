@@ -14,6 +14,9 @@ class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     stored: int = 0
     posts: int = 0
     votes: int = 0
+    groups: int = 0
+    messages: int = 0  # in groups
+    members: int = 0  # of the largest group
 
 
 def _note(data: Path) -> Path:

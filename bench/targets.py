@@ -67,5 +67,11 @@ TARGETS: Final[dict[str, tuple[FigureTarget, ...]]] = {
     "federation up": (FigureTarget(Figure.WAIT_RATIO, 1.25),),
     "federation live": (FigureTarget(Figure.P50, 10.0), FigureTarget(Figure.P99, 60.0)),
     "federation idle peer": (FigureTarget(Figure.MEMORY, 100_000),),
+    "groups message": (FigureTarget(Figure.RATIO, 1.3),),
+    "groups fan-out": (FigureTarget(Figure.RATIO, 1.3),),
+    "groups query": (FigureTarget(Figure.RATIO, 1.2),),
+    "groups query all": (FigureTarget(Figure.P99, 10.0),),
+    "groups join": (FigureTarget(Figure.P50, 5.0),),
+    "groups rebuild": (FigureTarget(Figure.EACH, 100),),  # 10,000 events a second
     "small query one in flight": (FigureTarget(Figure.WAIT_RATIO, 2.5),),
 }

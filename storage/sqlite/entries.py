@@ -7,7 +7,7 @@ the prefixes that are theirs, and nothing is filtered afterwards.
 
 import hashlib
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +15,7 @@ from relay.protocol import event as events
 from relay.protocol import feed, kinds
 from relay.protocol.control_plane import subjects
 from relay.protocol.event import Event
+from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
 
 Row = tuple[bytes, int, int, int, int]  # key, kind, created_at, rank, seq
 
@@ -89,8 +90,8 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
     else:
         found = [
             (prefix + dimension, kind, created_at, first, seq)
-            for prefix in private_prefixes(audience)
-            for dimension in dimensions
+            for prefix, mine in _private_dimensions(event, audience, dimensions)
+            for dimension in mine
         ]
     found += [(about(*one), kind, created_at, first, seq) for one in subjects.subjects(event)]
     if kinds.has_address(kind):
@@ -98,6 +99,24 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
         assert address is not None
         found.append((address_key(address), kind, created_at, first, seq))
     return found
+
+
+def _private_dimensions(
+    event: Event, audience: Iterable[str], dimensions: set[bytes]
+) -> Iterator[tuple[bytes, set[bytes]]]:
+    """Each prefix of a private event with the dimensions under it.
+
+    What puts members into a group or removes them may name hundreds, and each of them may read it: under its own prefix each
+    finds it by its own name, not by all the others', or one event would have as many rows as the square of its names.
+    """
+    if event.kind not in (PUT_USER, REMOVE_USER):
+        yield from ((prefix, dimensions) for prefix in private_prefixes(audience))
+        return
+    names = {value: tag("p", value) for value in events.values(event, "p")}
+    unnamed = dimensions.difference(names.values())
+    yield OPERATOR_PREFIX, dimensions
+    for reader in dict.fromkeys(audience):
+        yield reader_prefix(reader), unnamed | {names[reader]} if reader in names else dimensions
 
 
 def private_prefixes(audience: Iterable[str]) -> list[bytes]:

@@ -54,7 +54,7 @@ def plan(
     `groups`: those of the prefixes that are groups', see `query.under`.
     """
     conditions = query.dimensions(wanted)
-    private = _private_kinds(connection, prefixes, wanted.kinds, min(map(len, conditions), default=1))
+    private = _private_kinds(connection, prefixes, wanted.kinds, min(map(len, conditions), default=1), groups)
     seen = (entries.PUBLIC_PREFIX, *private)
     if not conditions:
         arms = _arms(connection, [entries.ALL], wanted.kinds, private)
@@ -72,16 +72,26 @@ def plan(
 
 
 def _private_kinds(
-    connection: sqlite3.Connection, prefixes: Sequence[bytes], wanted: frozenset[int] | None, each: int
+    connection: sqlite3.Connection,
+    prefixes: Sequence[bytes],
+    wanted: frozenset[int] | None,
+    each: int,
+    groups: Mapping[bytes, bytes],
 ) -> dict[bytes, set[int]]:
     """The kinds of private events under each prefix but the public one; prefixes without any are left out.
 
-    With `each` keys of a prefix and few wanted kinds it is cheaper to look for those.
+    With `each` keys of a prefix (one of a group that is named) and few wanted kinds it is cheaper to look for those, as long as
+    all together are not too many arms.
     """
-    if wanted is not None and each * len(wanted) <= _FEW_ARMS:
-        return {prefix: set(wanted) for prefix in prefixes if prefix}
-    keys = [prefix + entries.ALL for prefix in prefixes if prefix]
-    return {key[: -len(entries.ALL)]: found for key, found in _kinds(connection, keys).items()}
+    found: dict[bytes, set[int]] = {}
+    keys: list[bytes] = []
+    few = _FEW_ARMS if len(prefixes) <= _ENUMERATE else 0
+    for prefix in filter(None, prefixes):
+        if wanted is not None and (1 if prefix in groups else each) * len(wanted) <= few:
+            found[prefix] = set(wanted)
+        else:
+            keys.append(prefix + entries.ALL)
+    return found | {key[: -len(entries.ALL)]: present for key, present in _kinds(connection, keys).items()}
 
 
 def _arms(

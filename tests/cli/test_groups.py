@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import count
 
 import pytest
 
 from tests.cli.conftest import Tidings
 from tests.e2e.harness import Server, serving
+
+NUMBERS = count()
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +19,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def keys(tidings: Tidings, hub: Server, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, dict[str, str]]:
+def keys(tidings: Tidings, hub: Server) -> dict[str, dict[str, str]]:
     """The environments of two agents of this test's own."""
-    number = abs(hash(request.node.name)) % 10_000
+    number = next(NUMBERS)
     found = {}
     for name in ("alice", "bob"):
         made = tidings("register", f"{name}{number}", "--hub", hub.http, "--show-key", "--json")

@@ -38,6 +38,7 @@ PAGES = (
             "feed",
             "search",
             "control-plane",
+            "federation",
             "operating",
             "benchmarks",
         )

@@ -75,6 +75,22 @@ def test_a_member_of_many_groups_may_name_them_all_and_each_is_looked_for_where_
     assert len(lookup.plan_in(connection, wanted, scope).arms) <= keys
 
 
+def test_who_names_groups_and_few_kinds_is_answered_without_a_look_at_what_kinds_each_has(
+    connection: sqlite3.Connection,
+) -> None:
+    names = [f"group {number}" for number in range(100)]
+    scope = of_readers(frozenset([BOB, *map(state.members, names)]), NOW)
+    said: list[str] = []
+    connection.set_trace_callback(said.append)
+    assert len(lookup.plan_in(connection, of(kinds=[9], h=names), scope).arms) == 200  # public, and each in its group
+    assert said == []
+
+
+def test_a_member_of_very_many_groups_may_ask_for_several_kinds(connection: sqlite3.Connection) -> None:
+    scope = of_readers(frozenset([BOB, *(state.members(f"group {number}") for number in range(3000))]), NOW)
+    assert lookup.rows(connection, lookup.plan_in(connection, of(kinds=[7, 9], limit=9), scope), "heads", scope, 9)
+
+
 def test_what_is_asked_for_newest_first_is_merged_and_not_sorted(connection: sqlite3.Connection) -> None:
     plan = lookup.plan(connection, of(authors=KEYS, kinds=[1, 7]), visible_prefixes(PUBLIC))
     for sql, values in query.statements(plan, "pages", 10, upto=query.FOR_EVER, now=NOW, expired=False):

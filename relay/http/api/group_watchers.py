@@ -138,12 +138,43 @@ class GroupWatcher:
         )
 
 
+class WatcherIndex:
+    """Watchers by a name, of a group or a key: what happens in one group costs nothing for those who watch others."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[GroupWatcher, None]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no names."""
+        return not self._found
+
+    def of(self, name: str) -> list[GroupWatcher]:
+        """Those under this name."""
+        return list(self._found.get(name, ()))
+
+    def put(self, names: Iterable[str], one: GroupWatcher) -> None:
+        """It is found under these names."""
+        for name in names:
+            self._found.setdefault(name, {})[one] = None
+
+    def take(self, names: Iterable[str], one: GroupWatcher) -> None:
+        """It is found under these no more."""
+        for name in names:
+            others = self._found.get(name, {})
+            others.pop(one, None)
+            if not others:
+                self._found.pop(name, None)
+
+
 class GroupWatchers:
     """All open streams of groups of one relay. Made and used on its loop."""
 
     def __init__(self, hub: RunningRelay) -> None:
         self._hub = hub
         self._watchers: dict[GroupWatcher, None] = {}
+        self._by_group = WatcherIndex()
+        self._by_key = WatcherIndex()
         self._delivered = hub.health().last_seq
         self._tasks = Tasks(hub.faults)
         self._ticking: asyncio.Task[None] | None = None
@@ -169,12 +200,16 @@ class GroupWatchers:
             yield one
             return
         self._watchers[one] = None
+        self._by_group.put(one.groups, one)
+        self._by_key.put(one.keys, one)
         if self._ticking is None:
             self._ticking = self._tasks.repeat(self._tick, "the ticker of streams of groups")
         try:
             yield one
         finally:
             self._watchers.pop(one, None)
+            self._by_group.take(one.groups, one)
+            self._by_key.take(one.keys, one)
             self._hub.streams.leave(address)
             if not self._watchers and self._ticking is not None:
                 self._ticking.cancel()
@@ -198,18 +233,21 @@ class GroupWatchers:
         for kind, key in dict.fromkeys(changes):
             if kind == "member":
                 pubkey, group_id = key[:_KEY], key[_KEY + 1 :]
-                mine = [one for one in self._watchers if pubkey in one.keys]
+                mine = self._by_key.of(pubkey)
                 member = tables.look_here(lambda found: found.member(pubkey, group_id)) if mine else None  # noqa: B023
                 inside = member is not None and member.is_member
                 for one in mine:
                     privileged = member is not None and is_privileged(member)
                     one.put(pubkey, group_id, is_member=inside, privileged=privileged)
+                    move = self._by_group.put if group_id in one.groups else self._by_group.take
+                    move([group_id], one)
             elif kind == "group":
-                inside_it = [one for one in self._watchers if key in one.groups]
+                inside_it = self._by_group.of(key)
                 group = tables.look_here(lambda found: found.group(key)) if inside_it else None  # noqa: B023
                 if group is not None and group.ended:
                     ended[key] = inside_it
                     for one in inside_it:
+                        self._by_group.take([key], one)
                         one.groups.pop(key, None)
                         one.moderated.pop(key, None)
         return ended
@@ -227,7 +265,11 @@ class GroupWatchers:
                     one.watcher.offer(frame)
 
     def _concerned(self, live: LiveEvent, group_id: str) -> list[GroupWatcher]:
-        return [one for one in self._watchers if concerns(one, live.event, group_id) and one.reads(live.audience)]
+        found = dict.fromkeys(self._by_group.of(group_id))
+        if live.event.kind in MEMBERSHIP:
+            for pubkey in values(live.event, "p"):
+                found.update(dict.fromkeys(self._by_key.of(pubkey)))
+        return [one for one in found if one.reads(live.audience)]
 
     def _end(self) -> None:
         for one in self._watchers:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from relay.http.api.group_watchers import GroupWatcher, WatcherIndex
 from tests.http.api.streams import streaming
 from tests.http.api.test_groups import NAMES, begun, message
 
@@ -114,3 +115,34 @@ async def test_a_stream_ends_with_its_token(application, alice):
         await alice.told("DELETE", f"agents/me/tokens/{next(one['id'] for one in tokens if one['name'] == 'other')}")
         await message(alice, group, "secret")
         await frames.ended.wait()
+
+
+async def test_two_streams_tell_of_one_group_each_what_is_its_own(application, alice, bob):
+    group = await begun(alice, id=NAMES)
+    await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
+    async with watching(application, bob) as frames, watching(application, alice) as others:
+        await frames.ready()
+        await others.ready()
+        await bob.told("POST", f"groups/{NAMES}/leave")
+        await message(alice, group, "alone")
+        while (told := (await others.told())["data"])["type"] != "message":
+            assert told["is_member"] is False
+        assert (await frames.told())["data"]["is_member"] is False
+        await message(bob, await begun(bob, id="mine"), "of bob")
+        while (told := (await frames.told())["data"])["type"] != "message":
+            assert told["group_id"] == "mine"
+        assert told["message"]["content"] == "of bob"
+        await message(alice, group, "alone again")
+        assert (await others.told())["data"]["message"]["content"] == "alone again"
+
+
+def test_an_index_keeps_nothing_of_a_watcher_that_has_gone():
+    index = WatcherIndex()
+    first, second = (GroupWatcher(["a" * 64], [], 0) for _ in range(2))
+    index.put(["x", "y"], first)
+    index.put(["x"], second)
+    assert (index.of("x"), index.of("y"), index.of("z")) == ([first, second], [first], [])
+    index.take(["x", "y", "z"], first)
+    assert (index.of("x"), index.of("y")) == ([second], [])
+    index.take(["x"], second)
+    assert index.is_empty
