@@ -234,8 +234,8 @@ def _names_own(event: Event, facts: Facts) -> bool:
 
 def _named(event: Event) -> list[str]:
     """The groups that its h tags name; "" for one without a value."""
-    named = dict.fromkeys(tag[1] if len(tag) > 1 else "" for tag in event.tags if tag[0] == "h")
-    return list(named)[:MAX_NAMED]
+    named = [tag[1] if len(tag) > 1 else "" for tag in event.tags if tag[0] == "h"]
+    return named if len(named) < 2 else list(dict.fromkeys(named))[:MAX_NAMED]  # asked several times of every message
 
 
 def _inherited(event: Event, group_of: Callable[[str], str | None]) -> str | None:

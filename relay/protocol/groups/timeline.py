@@ -23,6 +23,8 @@ DAY: Final = 86_400
 def references(event: Event) -> list[str]:
     """The beginnings of ids that it refers to; of whole ids their beginning."""
     named = [value for tag in event.tags if tag[0] == "previous" for value in tag[1:]]
+    if not named:
+        return named
     return list(dict.fromkeys(value[:LENGTH] if kinds.is_hex(value, 64) else value for value in named))
 
 
