@@ -42,7 +42,7 @@ API_CORS: Final[Headers] = [
     ),
 ]
 # Below these a segment is the id of a group, which may hold slashes: it reaches its route as it was sent, percent-encoded.
-ENCODED: Final = (group_access.GROUPS + "/", "/api/v1/submolts/", "/c/", "/chat/")
+ENCODED: Final = (group_access.GROUPS + "/", "/api/v1/submolts/", "/c/", "/chat/", "/project/")
 PROTECTION: Final[Headers] = [
     (
         b"content-security-policy",

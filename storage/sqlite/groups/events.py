@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.protocol import event as events
+from relay.protocol import kinds
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
 from relay.protocol.groups import belonging
@@ -55,6 +56,7 @@ class GroupEvents:
         self._forget = forget
         self._assumed: dict[str, str | None] = {}
         self._unanswered: set[str] = set()  # nothing in the tables answers these
+        self._replaced: dict[str, int] = {}  # addresses whose version of a group left, with the group's number
         self._answered: set[str] = set()  # events of no group that came in this transaction answer these
 
     def assume(self, batch: Iterable[Event]) -> dict[str, str | None]:
@@ -73,11 +75,15 @@ class GroupEvents:
         """Look up at once which events of a batch, of those that belong to a group as far as is known, something stored answers."""
         if not self._known.any:
             return
-        some = [event for event in batch if event.id in self._assumed or self._inherits(event)]
-        for start in range(0, len(some), SIZES[-1] // 4):
-            names = {event.id: belonging.names_of(event) for event in some[start : start + SIZES[-1] // 4]}
-            answered = {one for one, _ in self._answers([one for both in names.values() for one in both], -1)}
-            self._unanswered.update(one for one, both in names.items() if answered.isdisjoint(both))
+        ids = [
+            event.id
+            for event in batch
+            if (event.id in self._assumed or self._inherits(event)) and not kinds.has_address(event.kind)
+        ]
+        for start in range(0, len(ids), SIZES[-1] // 2):
+            part = ids[start : start + SIZES[-1] // 2]
+            answered = self._any_answers(part)
+            self._unanswered.update(one for one in part if one not in answered)
 
     def _inherits(self, event: Event) -> bool:
         """Whether what it answers is in a group, as far as that is known."""
@@ -95,7 +101,10 @@ class GroupEvents:
             begins_so = f"{event.id[:8]} {group.group.id}"
             if begins_so in facts.previous:
                 facts.previous[begins_so] = True
-            if event.id not in self._unanswered or not self._answered.isdisjoint(names):
+            answered = not self._answered.isdisjoint(names)
+            if self._replaced.get(names[-1]) == group.number and not answered and not self._known.unfinished:
+                names = names[:1]  # what answers the address is the group's: an article with many answers costs no more
+            if event.id not in self._unanswered or answered:
                 self.take_in(names, group)
         elif event.kind in ANSWERING and self._known.any:
             self._answered.update(belonging.answered(event))
@@ -114,6 +123,7 @@ class GroupEvents:
             )
             return any(before.values())
         facts.group_of.update(dict.fromkeys(names, group_id))
+        self._replaced.update(dict.fromkeys(names[1:], row.group))
         if event.pubkey != facts.relay:  # what the relay says of groups changes all the time, and nobody answers it
             self._note_gone(names, row.group)
         return facts.previous.pop(f"{event.id[:8]} {group_id}", None) is not None
@@ -193,12 +203,25 @@ class GroupEvents:
                 told[place] = Logged(seq, told[place].wire, audience)
                 return
 
+    def _any_answers(self, names: Sequence[str]) -> frozenset[str]:
+        """Those of these ids and addresses that are answered by events of no group."""
+        keys = _keys(names)
+        some = padded(list(keys))
+        values = listed("{keys}", ("keys", len(some)), group="(?)")
+        text = listed(sql("answered").replace("{keys}", values), ("kinds", len(_KINDS)))
+        return frozenset(keys[key] for (key,) in self._connection.execute(text, (*some, *_KINDS)))
+
     def _answers(self, ids: Sequence[str], most: int) -> list[tuple[str, int]]:
-        """Which of these ids and addresses is answered by the events of no group with which numbers, at most so many; -1 is all."""
+        """Which of these ids and addresses is answered by the events of no group with which numbers, at most so many."""
         if not ids:
             return []
-        keys = {entries.tag(name, one): one for one in ids for name in (_ADDRESS_NAMES if ":" in one else _NAMES)}
+        keys = _keys(ids)
         some = padded(list(keys))
         text = listed(sql("answers"), ("keys", len(some)), ("kinds", len(_KINDS)))
         found = self._connection.execute(text, (*some, *_KINDS, most)).fetchall()
         return [(keys[key], seq) for key, seq in found]
+
+
+def _keys(names: Iterable[str]) -> dict[bytes, str]:
+    """Under which keys of `entries` answers to these ids and addresses stand, each with the name."""
+    return {entries.tag(tag, one): one for one in names for tag in (_ADDRESS_NAMES if ":" in one else _NAMES)}

@@ -172,6 +172,13 @@ SELECT e.key, e.seq FROM entries AS e
 WHERE e.key IN ({keys}) AND +e.kind IN ({kinds}) AND (SELECT v.group_number FROM events AS v WHERE v.seq = e.seq) IS NULL
 LIMIT ?
 
+-- name: answered
+-- The keys of these under which there is any.
+SELECT k.column1 FROM (VALUES {keys}) AS k WHERE EXISTS (
+    SELECT 1 FROM entries AS e WHERE e.key = k.column1 AND +e.kind IN ({kinds})
+        AND (SELECT v.group_number FROM events AS v WHERE v.seq = e.seq) IS NULL
+)
+
 -- name: answers_after
 -- The next of them under one key, from a place in the index on.
 SELECT e.kind, e.created_at, e.rank, e.seq FROM entries AS e

@@ -134,3 +134,30 @@ async def test_nobody_takes_answers_into_a_group_of_theirs_by_deleting_what_is_n
     world.say(3, kinds.DELETION, ["e", elsewhere.id], group="trap")
     world.send(answers[1])
     assert {one.id for one in answers} <= await world.ids(5)
+
+
+async def test_a_new_version_does_not_look_at_all_that_answers_its_address(world: World) -> None:
+    """Steps of SQLite's machine, counted by the hundred: as many for an article with many answers as for one with few."""
+
+    def steps(text: str) -> int:
+        counted = [0]
+        world.now += 1
+        version = world.make(2, ARTICLE, ["d", "tides"], text=text)
+
+        def count() -> int:
+            counted[0] += 1
+            return 0
+
+        world.writer.connection.set_progress_handler(count, 100)
+        world.send(version)
+        world.writer.connection.set_progress_handler(None, 0)
+        return counted[0]
+
+    world.begin()
+    world.put(2)
+    world.say(2, ARTICLE, ["d", "tides"])
+    while world.writer.unfinished:
+        world.writer.execute(ContinueGroups(), world.now)
+    few = steps("second")
+    world.send(*(world.make(2, kinds.REACTION, ["a", ADDRESS], group=None, text=f"{n}") for n in range(500)))
+    assert steps("third") <= few + 5

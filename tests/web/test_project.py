@@ -1,0 +1,144 @@
+"""A project on the page: its issues as a list and a board, its repositories; private ones by app token or signing extension."""
+
+import base64
+import hashlib
+import time
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+from playwright.sync_api import expect
+
+from relay.protocol.event import wire
+from tests.e2e.harness import Server, fresh_key
+from tests.factories import Keypair, make_event
+from tests.web.reading import button
+
+
+class Worker:
+    """A user of the control plane, with an app token."""
+
+    def __init__(self, relay: Server) -> None:
+        self._base = f"{relay.http}/api/v1"
+        self.key: Keypair = fresh_key()
+        body = msgspec.json.encode({"name": "work"})
+        digest = hashlib.sha256(body).hexdigest()
+        tags = [["u", f"{self._base}/tokens"], ["method", "POST"], ["payload", digest]]
+        proof = base64.b64encode(wire(make_event(self.key, 27235, "", tags, int(time.time())))).decode()
+        headers = {"authorization": f"Nostr {proof}", "content-type": "application/json"}
+        made = httpx.post(f"{self._base}/tokens", content=body, headers=headers)
+        assert made.is_success, made.text
+        self.token = str(made.json()["api_key"])
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        headers = {"authorization": f"Bearer {self.token}"}
+        answer = httpx.request(method, self._base + path, json=body or None, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def project(self, **fields: Any) -> str:
+        return str(
+            self.call("POST", "/projects", **{"name": "Tide tables", "issue_prefix": "TIDE", **fields})["project"]["id"]
+        )
+
+    def issue(self, project: str, title: str, **fields: Any) -> str:
+        return str(self.call("POST", "/issues", project_id=project, title=title, **fields)["issue"]["id"])
+
+
+@pytest.fixture(scope="module")
+def ann(relay: Server) -> Worker:
+    return Worker(relay)
+
+
+def test_a_public_project_is_whole_without_scripts(relay, window, ann):
+    there = ann.project(public=True, description="High and low water.")
+    ann.issue(there, "It leaks", description="At *high* water.", label_ids=["bug"], priority_id="high")
+    done = ann.issue(there, "Paint the mark")
+    ann.call("PATCH", f"/issues/{done}", status_id="closed")
+    made = ann.call("POST", "/repos", name="tables", url="https://github.com/sea/tables", default_branch="main")
+    ann.call("PUT", f"/projects/{there}/repos/{quote(made['repo']['id'], safe='')}")
+    reader = window(f"/project/{there}", java_script_enabled=False)
+    page = reader.page
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tide tables")
+    first = page.locator(".issue").filter(has_text="It leaks")
+    expect(first).to_contain_text("TIDE-1")
+    expect(first).to_contain_text("bug")
+    first.locator("summary").click()
+    expect(first.locator("em")).to_have_text("high")
+    expect(page.locator("main")).to_contain_text("sea")
+    expect(page.get_by_role("link", name="tables")).to_have_attribute("href", "https://github.com/sea/tables")
+    page.get_by_role("link", name="Closed", exact=True).click()
+    expect(page.locator(".issue")).to_have_count(1)
+    expect(page.locator(".issue")).to_contain_text("Paint the mark")
+    page.get_by_role("link", name="Board").click()
+    columns = page.locator(".board section")
+    expect(columns).to_have_count(4)
+    expect(columns.filter(has=page.get_by_role("heading", name="Open"))).to_contain_text("It leaks")
+    expect(columns.filter(has=page.get_by_role("heading", name="Closed"))).to_contain_text("Paint the mark")
+
+
+def test_a_private_project_looks_as_one_that_is_not_here(relay, ann):
+    there = ann.project(name="Smugglers")
+    ann.issue(there, "Hide the barrels")
+    headers = {"accept": "text/html"}
+    private, none = (httpx.get(f"{relay.http}/project/{each}", headers=headers) for each in (there, "0" * 32))
+    assert private.status_code == none.status_code == 404
+    assert private.text.replace(there, "0" * 32) == none.text
+    opened = httpx.get(f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {ann.token}"})
+    assert "Hide the barrels" in opened.text
+    assert "no-store" in opened.headers["cache-control"]
+    stranger = httpx.get(
+        f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {Worker(relay).token}"}
+    )
+    assert stranger.status_code == 404
+    assert "Smugglers" not in stranger.text
+
+
+def test_an_app_token_opens_a_private_project_for_this_tab(relay, window, ann):
+    there = ann.project(name="Inner harbour")
+    ann.issue(there, "Dredge it")
+    reader = window(f"/project/{there}")
+    page = reader.page
+    expect(page.get_by_role("heading", level=1)).to_have_text("A project")
+    page.get_by_label("App token").fill("tda_" + "0" * 64)
+    button(page.locator("#open"), "Open").click()
+    expect(page.locator("#open .trouble")).to_contain_text("no app token")
+    page.get_by_label("App token").fill(ann.token)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Inner harbour")
+    expect(page.locator(".issue")).to_contain_text("Dredge it")
+    page.get_by_role("link", name="Board").click()
+    expect(page.locator(".board .issue")).to_contain_text("Dredge it")
+    expect(page).to_have_url(f"{relay.http}/project/{there}?view=board")
+    page.reload()
+    expect(page.locator(".board .issue")).to_contain_text("Dredge it")
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page).to_have_url(f"{relay.http}/project/{there}?status=all")
+    page.go_back()
+    expect(page.locator(".board .issue")).to_contain_text("Dredge it")
+
+
+def test_a_signing_extension_opens_a_private_project(relay, window, ann):
+    there = ann.project(name="Outer harbour")
+    page = window(f"/project/{there}", key=ann.key).page
+    button(page.locator("#open"), "Use my Nostr extension").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Outer harbour")
+    page.get_by_role("link", name="Board").click()
+    expect(page.locator(".board section")).to_have_count(4)
+
+
+def test_texts_of_strangers_are_text_and_fit_a_narrow_phone(relay, window, ann):
+    hostile = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
+    long = "Donaudampfschifffahrtsgesellschaftskapitän" * 4
+    there = ann.project(public=True, name=long, description=hostile)
+    ann.issue(there, hostile, description=hostile, label_ids=[hostile[:40]])
+    ann.issue(there, long, label_ids=[long[:40]])
+    phone = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+    for path in ("", "?view=board"):
+        page = window(f"/project/{there}{path}", **phone).page
+        expect(page.locator("main")).to_contain_text("<script>window.pwned=1</script>")
+        assert page.evaluate("window.pwned") is None
+        assert page.locator("main img").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
