@@ -285,7 +285,7 @@ class SqliteWriter:
         if transaction.holds(event.id):
             return _DUPLICATE
         expected = incoming.expected
-        if expected is not None and transaction.newest(expected.filter, now) != expected.id:
+        if expected is not None and transaction.newest(expected.filter, expected.readers, now) != expected.id:
             return Outcome(Status.REFUSED, refusal=Changed())
         try:
             transaction.check_token(incoming.token, now)
