@@ -30,6 +30,10 @@ from storage.control_plane import Place
 from storage.identities.types import Lookups
 
 ID_BYTES: Final = 16  # of a group that is made here
+_MEMBERS_ALONE: Final = (
+    *metadata.ANTONYMS.values(),
+    "restricted",
+)  # flags: who may not read there does not write there
 Archived = Annotated[bool | None, QueryParameter(description="only archived ones, or only others")]
 OfGroup = Annotated[str | None, QueryParameter(description="only of this one, by its id", max_length=128)]
 GroupId = Annotated[str, Meta(description="id of the group behind it", examples=["6f1d3c5b7a9e0f2d4c6b8a0e1f3d5c7b"])]
@@ -128,7 +132,7 @@ async def begin(
 ) -> Event:
     """Begin a group of a fresh id with these fields: for its members alone, unless it is public."""
     group_id = secrets.token_hex(ID_BYTES)
-    flags = metadata.ANTONYMS if public else metadata.ANTONYMS.values()
+    flags = metadata.ANTONYMS if public else _MEMBERS_ALONE
     fields = [["h", group_id], ["type", of_type], *tags, *([flag] for flag in flags)]
     return await act(hub, caller, CREATE_GROUP, fields)
 
@@ -146,7 +150,7 @@ async def edit(
     group_id = there.group.id
     changed = {name: value for name, value in fields.items() if value is not None}
     if public is not None:
-        changed |= dict.fromkeys(metadata.ANTONYMS.values(), not public)  # type: ignore[arg-type]
+        changed |= dict.fromkeys(_MEMBERS_ALONE, not public)  # type: ignore[arg-type]
     wanted = Filter(kinds=frozenset([EDIT_METADATA]), tags={"h": frozenset([group_id])}, limit=1)
 
     async def once() -> Event:
