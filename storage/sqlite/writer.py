@@ -253,6 +253,7 @@ class SqliteWriter:
         projections.refresh(self.connection, transaction.projections, transaction.touched, transaction.owners)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        transaction.facts.now = now
         if len(batch) > 1:
             transaction.expect(batch)
         return [self._admit(transaction, incoming, now) for incoming in batch]
