@@ -76,9 +76,11 @@ class RoomMember(msgspec.Struct, frozen=True):
 class ToDraw(Body, frozen=True):
     """Messages that a browser was given, and what they answer; or keys in a room, each with its roles."""
 
-    events: Annotated[list[Event], Meta(max_length=DRAWN)] = []
-    above: Annotated[list[Event], Meta(max_length=DRAWN)] = []
-    members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = []
+    events: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
+    above: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
+    members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = (
+        msgspec.field(default_factory=list)
+    )
 
 
 @get("/chat")
