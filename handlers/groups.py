@@ -107,9 +107,9 @@ def group_after(changes: Iterable[GroupChange], group_id: str | None, before: Gr
 # what belongs
 
 
-def needs(event: Event, facts: Facts) -> Iterable[Need]:
+def needs(event: Event, facts: Facts, rules: GroupRules) -> Iterable[Need]:
     """What `enter` must know; nothing for most events outside of groups."""
-    return _needs(event, facts) if _may_belong(event, facts) else ()
+    return _needs(event, facts, rules) if _may_belong(event, facts) else ()
 
 
 def _may_belong(event: Event, facts: Facts) -> bool:
@@ -118,13 +118,13 @@ def _may_belong(event: Event, facts: Facts) -> bool:
     return (answers or has_tag(event, "h")) and event.kind not in _OUTSIDE
 
 
-def _needs(event: Event, facts: Facts) -> Iterable[Need]:
+def _needs(event: Event, facts: Facts, rules: GroupRules) -> Iterable[Need]:
     if has_tag(event, "h"):
         named = _named(event)
         for group_id in named:
             yield "groups", group_id
         if len(named) == 1:
-            yield from _needs_of_own(event, named[0], facts)
+            yield from _needs_of_own(event, named[0], facts, rules)
         return
     for target in belonging.answered(event):
         yield "group_of", target
@@ -134,12 +134,11 @@ def _needs(event: Event, facts: Facts) -> Iterable[Need]:
         yield "members", member_key(event.pubkey, above)
 
 
-def _needs_of_own(event: Event, group_id: str, facts: Facts) -> Iterable[Need]:
+def _needs_of_own(event: Event, group_id: str, facts: Facts, rules: GroupRules) -> Iterable[Need]:
     yield "members", member_key(event.pubkey, group_id)
     yield from timeline.needs(event, group_id)
-    if event.kind != kinds.DELETION:
-        yield "deleters", timeline.edit_mark(event.pubkey, event.kind, event.created_at, group_id)
-    elif has_tag(event, "code"):
+    yield from timeline.needs_of_time(event, group_id, facts.now, rules.late_publication)
+    if event.kind == kinds.DELETION and has_tag(event, "code"):
         yield from joining.needs(event, group_id, facts)
 
 

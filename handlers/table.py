@@ -156,7 +156,7 @@ class _HandlerTable:
     def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
         found = common.needs(event)
         found += HANDLERS[_ROW_OF[event.kind]].needs(event, facts)
-        found += groups.needs(event, facts)
+        found += groups.needs(event, facts, self._groups)
         if event.kind in self._knowledge:
             found += quota.needs(event, facts)
         return found

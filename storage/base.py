@@ -36,7 +36,7 @@ class TooCostly(StorageError):
 
 
 class Expected(msgspec.Struct, frozen=True, gc=False):
-    """What an event was made from: the newest live public event that `filter` matches has this id, None when there is none.
+    """What an event was made from: the newest live event that `filter` matches and `readers` may read has this id; None is none.
 
     It is looked at in the transaction that would store the event, so that of two changes made from the same state one is
     refused (with `Changed`) and neither is lost.
@@ -44,6 +44,7 @@ class Expected(msgspec.Struct, frozen=True, gc=False):
 
     filter: Filter
     id: str | None
+    readers: Readers = PUBLIC
 
 
 class Missing(msgspec.Struct, frozen=True, gc=False):

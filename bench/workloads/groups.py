@@ -188,10 +188,10 @@ async def _found(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     connections = [await authenticated(subject, groups.reader(number)) for number in range(groups.READERS)]
     chance = random.Random(f"{_SEED} {plan.seed}")
     asking = [number % groups.READERS for number in range(plan.group_questions)]
-    public = range(1, plan.groups, 2)
     mine = [groups.rooms_of(number, plan.groups) for number in range(groups.READERS)]
-    outside = [_question(who, groups.name(chance.choice(public))) for who in asking]
-    inside = [_question(who, groups.name(chance.choice(mine[who]))) for who in asking]
+    chosen = [(who, chance.choice(mine[who])) for who in asking]
+    inside = [_question(who, groups.name(room)) for who, room in chosen]
+    outside = [_question(who, groups.name(room + 1)) for who, room in chosen]  # the public one after each
     everything = [_question(who) for who in asking]
     ask = partial(_ask, connections=connections)
     for questions in (outside, inside, everything):

@@ -19,7 +19,9 @@ from keys.encoding import encode
 from relay.http import page, templates
 from relay.http.api import common, group_access, group_messages
 from relay.http.api.group_messages import MOST_REACTIONS
+from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import HttpProblem
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
@@ -71,12 +73,14 @@ class RoomMember(msgspec.Struct, frozen=True):
     roles: Sequence[str]
 
 
-class ToDraw(msgspec.Struct, frozen=True):
+class ToDraw(Body, frozen=True):
     """Messages that a browser was given, and what they answer; or keys in a room, each with its roles."""
 
-    events: Annotated[list[Event], Meta(max_length=DRAWN)] = []
-    above: Annotated[list[Event], Meta(max_length=DRAWN)] = []
-    members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = []
+    events: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
+    above: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
+    members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = (
+        msgspec.field(default_factory=list)
+    )
 
 
 @get("/chat")
@@ -155,8 +159,13 @@ async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, obj
 
 @post("/chat-pieces", status_code=200)
 async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw]) -> Response[str]:
-    """Messages and members that a browser was given, as pages show them; nothing is looked up of them but who they are."""
+    """Messages and members that a browser was given, as pages show them; nothing is looked up of them but who they are.
+
+    Raises HttpProblem 415 for what is not sent as JSON: forms of other sites cannot have anything drawn here.
+    """
     page.pace(request, hub)
+    if request.content_type[0] != "application/json":
+        raise HttpProblem(415, "invalid", "send JSON", "Set `Content-Type: application/json`.")
     people = await hub.identities.by_key([key for key, *_ in data.members])
     messages = await _described(hub, data.events, {event.id: event for event in data.above})
     members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]

@@ -123,6 +123,7 @@ class Facts(msgspec.Struct):
     tokens: dict[str, TokenState | None] = {}  # by GivenToken.key
     passages: dict[str, int] = {}  # how many passages of knowledge a key has
     relay: str = ""  # the relay's own pubkey (NIP-11 `self`), "" where there is none; known without being asked for
+    now: int | None = None  # the time at which is decided, unix seconds, where that is known beforehand
     any_groups: bool = True  # whether there is any group; where there is none, nothing need be asked about one
     groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
     members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key

@@ -21,18 +21,19 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT
 from relay.protocol.groups.state import GroupChange
 from relay.protocol.rows import Live
-from storage.base import Incoming, Logged, Written
-from storage.sqlite import entries, log_rows, lookup
+from storage.base import Incoming, Logged, Readers, Written
+from storage.sqlite import log_rows, lookup, scope
 from storage.sqlite.changes import Changes
 from storage.sqlite.fact_reader import FactReader, newest
 from storage.sqlite.groups.changes import GroupChanges
 from storage.sqlite.groups.events import GroupEvents
 from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.groups.reads import moving_groups
 from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING, Scope
+from storage.sqlite.scope import EVERYTHING
 
 
 class Transaction:
@@ -173,11 +174,12 @@ class Transaction:
             self._reader.look_up([("deleters", event_id)])
         return self._reader.present[event_id]
 
-    def newest(self, wanted: Filter, now: int) -> str | None:
-        """The id of the newest live public event that matches; None without one."""
+    def newest(self, wanted: Filter, readers: Readers, now: int) -> str | None:
+        """The id of the newest live event that matches and that these may read; None without one."""
         self.flush()
-        public = Scope((entries.PUBLIC_PREFIX,), now=now)
-        rows = log_rows.of_seqs(self._connection, lookup.seqs_of(self._connection, wanted, public, 1))
+        moving = moving_groups(self._connection) if readers else ()
+        seen = scope.of_readers(readers, now, moving=moving)
+        rows = log_rows.of_seqs(self._connection, lookup.seqs_of(self._connection, wanted, seen, 1))
         return rows[0].event.id if rows else None
 
     # changes

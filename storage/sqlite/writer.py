@@ -253,6 +253,7 @@ class SqliteWriter:
         projections.refresh(self.connection, transaction.projections, transaction.touched, transaction.owners)
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
+        transaction.facts.now = now
         if len(batch) > 1:
             transaction.expect(batch)
         return [self._admit(transaction, incoming, now) for incoming in batch]
@@ -285,7 +286,7 @@ class SqliteWriter:
         if transaction.holds(event.id):
             return _DUPLICATE
         expected = incoming.expected
-        if expected is not None and transaction.newest(expected.filter, now) != expected.id:
+        if expected is not None and transaction.newest(expected.filter, expected.readers, now) != expected.id:
             return Outcome(Status.REFUSED, refusal=Changed())
         try:
             transaction.check_token(incoming.token, now)

@@ -14,6 +14,7 @@ from relay.protocol.admission import (
     RemoveEvent,
 )
 from relay.protocol.event import Event
+from relay.protocol.facts import Facts
 from relay.protocol.groups import timeline
 from relay.protocol.groups.fold import hash_of
 from relay.protocol.groups.state import Group, Invite, Member, PutGroup, PutInvite, PutMember, invite_key, member_key
@@ -222,6 +223,13 @@ def test_an_edit_keeps_its_old_time() -> None:
         make_event(MEMBER, 9, "changed", [IN_ROOM], old.created_at - 1),
     ):
         assert answer(other, known).startswith("invalid: created_at")
+
+
+def test_whether_it_is_an_edit_is_looked_up_of_what_comes_late_only() -> None:
+    meaning = table.meaning(RELAY, groups=GroupRules(late_publication=7 * DAY))
+    for at, now, asked in ((NOW, NOW, 1), (NOW - 7 * DAY - 1, NOW, 2), (NOW, None, 2)):
+        needs = meaning.needs(chat(MEMBER, at=at), Facts(now=now))
+        assert [family for family, _ in needs].count("deleters") == asked  # its own id, and the mark of an edit
 
 
 def test_a_strangers_deletion_opens_no_old_times() -> None:

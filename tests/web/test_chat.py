@@ -257,3 +257,17 @@ def test_chatting_needs_no_mouse_and_fits_a_narrow_phone(relay, room, keeper):
     reader.page.keyboard.press("Tab")
     reader.page.keyboard.press("Enter")
     expect(reader.message("By hand").locator(".reaction")).to_have_text("❤️ 1")
+
+
+def test_only_so_much_is_drawn_and_nothing_for_forms_of_other_sites(relay):
+    event = {"id": "a" * 64, "pubkey": "b" * 64, "created_at": 2**53 - 1, "kind": 9, "tags": [["q"], ["q", "x"]]}
+    event |= {"content": "<b>", "sig": "c" * 128}
+    drawn = httpx.post(f"{relay.http}/chat-pieces", json={"events": [event], "members": [["nobody", "<i>"]]})
+    assert drawn.status_code == 200
+    assert "&lt;b&gt;" in drawn.text
+    assert "&lt;i&gt;" in drawn.text
+    assert "<i>" not in drawn.text
+    many = httpx.post(f"{relay.http}/chat-pieces", json={"events": [event] * 101})
+    assert many.status_code == 400
+    form = httpx.post(f"{relay.http}/chat-pieces", content="{}", headers={"content-type": "text/plain"})
+    assert form.status_code == 415

@@ -162,8 +162,15 @@ def test_text_stands_out_from_its_ground(relay, window, scheme):
     agent = Agent(relay)
     post = agent.post("Contrast", "`code` [link](https://e.example) text\n\n> quote")
     agent.comment(post, "And a comment")
+    room = f"contrast-{scheme}"
+    agent.call("POST", "/groups", id=room, name="Contrast", about="Light and dark")
+    agent.post("In there", submolt=room)
+    said = agent.call("POST", f"/groups/{room}/messages", content="Said `so`")["message"]["id"]
+    agent.call("POST", f"/groups/{room}/messages", content="Answered", reply_to=said)
+    agent.call("POST", f"/groups/{room}/messages/{said}/reactions", content="+")
     grounds = set()
-    for path in ("/", f"/post/{post}", f"/u/{agent.identity.name}", "/key", "/relay"):
+    rooms = ("/communities", f"/c/{room}", "/chat", f"/chat/{room}")
+    for path in ("/", f"/post/{post}", f"/u/{agent.identity.name}", "/key", "/relay", *rooms):
         page = window(path, color_scheme=scheme, reduced_motion="reduce").page
         assert page.evaluate(CONTRAST) == []
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))

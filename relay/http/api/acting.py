@@ -6,7 +6,8 @@ Every change is a signed event; whether it may be made is decided where all even
 import base64
 import binascii
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -18,16 +19,21 @@ from relay.http.api import common, publishing
 from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found, of_reject
 from relay.protocol import kinds
-from relay.protocol.event import Draft, Event, address_of, parse
+from relay.protocol.event import Draft, Event, address_of
 from relay.protocol.filter import Filter
 from relay.protocol.groups import metadata
 from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_EVENT, EDIT_METADATA
 from relay.protocol.groups.state import Group, GroupType, Member, members
 from relay.server.users import Caller
+from storage.base import Expected
 from storage.control_plane import Place
 from storage.identities.types import Lookups
 
 ID_BYTES: Final = 16  # of a group that is made here
+_MEMBERS_ALONE: Final = (
+    *metadata.ANTONYMS.values(),
+    "restricted",
+)  # flags: who may not read there does not write there
 Archived = Annotated[bool | None, QueryParameter(description="only archived ones, or only others")]
 OfGroup = Annotated[str | None, QueryParameter(description="only of this one, by its id", max_length=128)]
 GroupId = Annotated[str, Meta(description="id of the group behind it", examples=["6f1d3c5b7a9e0f2d4c6b8a0e1f3d5c7b"])]
@@ -98,14 +104,15 @@ async def act(
     content: str = "",
     *,
     at: int | None = None,
+    expected: Expected | None = None,
 ) -> Event:
-    """Sign as the user and publish. Raises HttpProblem for whatever refuses the event."""
+    """Sign as the user and publish. Raises HttpProblem for whatever refuses it, Changed where what is `expected` does not hold."""
     draft = Draft(kind, [list(tag) for tag in tags], content, common.now() if at is None else at)
     try:
         event = await hub.identities.workspaces.sign(caller, draft)
     except Reject as refusal:
         raise of_reject(refusal) from None
-    await publishing.publish(hub, event, trusted=True, token=caller.token)
+    await publishing.publish(hub, event, trusted=True, expected=expected, token=caller.token)
     return event
 
 
@@ -125,30 +132,43 @@ async def begin(
 ) -> Event:
     """Begin a group of a fresh id with these fields: for its members alone, unless it is public."""
     group_id = secrets.token_hex(ID_BYTES)
-    flags = metadata.ANTONYMS if public else metadata.ANTONYMS.values()
+    flags = metadata.ANTONYMS if public else _MEMBERS_ALONE
     fields = [["h", group_id], ["type", of_type], *tags, *([flag] for flag in flags)]
     return await act(hub, caller, CREATE_GROUP, fields)
 
 
 async def edit(
-    hub: RunningRelay, caller: Caller, group: Group, fields: dict[str, str | None], public: bool | None = None
+    hub: RunningRelay,
+    caller: Caller,
+    there: GroupAccess,
+    fields: dict[str, str | None],
+    *,
+    public: bool | None = None,
+    extra: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Event:
-    """Say all fields of a group anew (9002), these changed; None leaves one as it is."""
+    """Say all fields of a group anew (9002), these changed; None leaves one as it is. `extra` are further tags by name."""
+    group_id = there.group.id
     changed = {name: value for name, value in fields.items() if value is not None}
     if public is not None:
-        changed |= dict.fromkeys(metadata.ANTONYMS.values(), not public)  # type: ignore[arg-type]
-    after = msgspec.structs.replace(group, **changed)
-    return await act(hub, caller, EDIT_METADATA, [["h", group.id], *metadata.write(after)])
+        changed |= dict.fromkeys(_MEMBERS_ALONE, not public)  # type: ignore[arg-type]
+    wanted = Filter(kinds=frozenset([EDIT_METADATA]), tags={"h": frozenset([group_id])}, limit=1)
+
+    async def once() -> Event:
+        before = await publishing.newest(hub, wanted, there.readers)
+        group = await look(hub, caller, lambda tables, _key: tables.group(group_id)) or there.group
+        kept = [tag for tag in group.extra if tag[0] not in extra]
+        after = msgspec.structs.replace(group, **changed, extra=(*kept, *extra.values()))
+        tags = [["h", group_id], *metadata.write(after)]
+        return await act(hub, caller, EDIT_METADATA, tags, at=before.following(common.now()), expected=before.expected)
+
+    return await publishing.change(f"group {group_id}", once)
 
 
-async def record(hub: RunningRelay, there: GroupAccess) -> Event | None:
+async def record(hub: RunningRelay, there: GroupAccess) -> publishing.Newest:
     """The newest record of a group."""
-    group_id, now = there.group.id, common.now()
-    tags = {"d": frozenset([group_id]), "h": frozenset([group_id])}
+    tags = {"d": frozenset([there.group.id]), "h": frozenset([there.group.id])}
     wanted = Filter(kinds=frozenset([kinds.APP_DATA]), tags=tags, limit=1)
-    found = await hub.reader.query([wanted], there.readers, now)
-    wires = [*found.wires, *await hub.reader.fetch(found.rest, now, there.readers)]
-    return parse(wires[0]) if wires else None
+    return await publishing.newest(hub, wanted, there.readers)
 
 
 async def write_record(
@@ -161,14 +181,16 @@ async def write_record(
     """Write a group's record anew: these fields changed, None taking one out, and its links as `links` says."""
 
     async def once() -> Event:
-        present = await record(hub, there)
+        before = await record(hub, there)
+        present = before.events[0] if before.events else None
         held = {} if present is None else _object(present.content)
         merged = {**held, **fields}
         content = msgspec.json.encode({name: value for name, value in merged.items() if value is not None}).decode()
         tags = [tag for tag in present.tags if tag[0] in ("a", "e")] if present is not None else []
         group_id = there.group.id
-        at = common.now() if present is None else max(common.now(), present.created_at + 1)
-        return await act(hub, caller, kinds.APP_DATA, [["d", group_id], ["h", group_id], *links(tags)], content, at=at)
+        at = before.following(common.now())
+        said = [["d", group_id], ["h", group_id], *links(tags)]
+        return await act(hub, caller, kinds.APP_DATA, said, content, at=at, expected=before.expected)
 
     return await publishing.change(f"record {there.group.id}", once)
 

@@ -23,10 +23,9 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups import metadata
 from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_GROUP, EDIT_METADATA, JOIN_REQUEST, LEAVE_REQUEST
 from relay.protocol.groups.metadata import GroupFields
-from relay.protocol.groups.state import Group, Member
+from relay.protocol.groups.state import Group, Member, members
 from relay.server.group_tables import GroupStanding, bound_keys
 from relay.server.identity_tokens import Principal
-from storage.base import Expected
 from storage.groups import MAX_ASKED
 from storage.identities.types import Lookups
 
@@ -244,14 +243,14 @@ async def edit(
 
     async def once() -> tuple[GroupStanding, Event]:
         wanted = Filter(kinds=frozenset([EDIT_METADATA]), tags={"h": frozenset([group_id])}, limit=1)
-        before = await publishing.newest(hub, wanted)
+        before = await publishing.newest(hub, wanted, frozenset([members(group_id)]))
         there = await group_access.standing(hub, group_id, principal)
         kept = [tag for tag in there.group.extra if tag[0] not in {*fields, *(extra or {})}]
         added = [tag for tag in (extra or {}).values() if tag is not None]
         after = msgspec.structs.replace(there.group, **fields, extra=(*kept, *added))
-        draft = Draft(EDIT_METADATA, [["h", group_id], *metadata.write(after)], "", common.now())
-        expected: Expected | None = None if there.group.private else before.expected
-        event = await publishing.act(hub, principal, draft, by=there.key, expected=expected)
+        tags = [["h", group_id], *metadata.write(after)]
+        draft = Draft(EDIT_METADATA, tags, "", before.following(common.now()))
+        event = await publishing.act(hub, principal, draft, by=there.key, expected=before.expected)
         return there, event
 
     _, event = await publishing.change(f"group {group_id}", once)

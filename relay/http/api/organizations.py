@@ -114,7 +114,7 @@ async def edit_organization(
 ) -> OrganizationAnswer:
     """Change its name, its picture or who reads it; for owners and admins."""
     there = await acting.access(hub, caller, organization_id, "organization", "organization")
-    event = await acting.edit(hub, caller, there.group, {"name": data.name, "picture": data.logo}, data.public)
+    event = await acting.edit(hub, caller, there, {"name": data.name, "picture": data.logo}, public=data.public)
     return await _answer(hub, caller, organization_id, "Organization changed", event)
 
 

@@ -156,14 +156,12 @@ async def edit_project(
     project_id: FromPath[str], data: JSONBody[ProjectChange], caller: GivenCaller, hub: GivenHub
 ) -> ProjectAnswer:
     """Change what it is (9002) and its record (30078), as far as the request says; for owners and admins."""
-    group = (await acting.access(hub, caller, project_id, "project", "project")).group
+    there = await acting.access(hub, caller, project_id, "project", "project")
     events = []
-    if data.issue_prefix is not None:
-        extra = (*(tag for tag in group.extra if tag[0] != PREFIX), (PREFIX, data.issue_prefix))
-        group = msgspec.structs.replace(group, extra=extra)
     if any(value is not None for value in (data.name, data.description, data.public, data.issue_prefix)):
         fields = {"name": data.name, "about": data.description}
-        events.append(await acting.edit(hub, caller, group, fields, data.public))
+        extra = {} if data.issue_prefix is None else {PREFIX: (PREFIX, data.issue_prefix)}
+        events.append(await acting.edit(hub, caller, there, fields, public=data.public, extra=extra))
     events += await _record(hub, caller, project_id, data)
     return await _answer(hub, caller, project_id, "Project changed" if events else "Nothing changed", events)
 

@@ -42,13 +42,17 @@ class Newest(msgspec.Struct, frozen=True):
     events: list[Event]
     expected: Expected
 
+    def following(self, now: int) -> int:
+        """When to say what comes after the newest of them, unix seconds: within one second, which is newer is chance."""
+        return max(now, self.events[0].created_at + 1) if self.events else now
+
 
 async def newest(hub: RunningRelay, wanted: Filter, readers: Readers = PUBLIC) -> Newest:
-    """The events that match and that these readers may read, by the filter's own limit; expected are public ones."""
+    """The events that match and that these readers may read, by the filter's own limit."""
     now = common.now()
     found = await hub.reader.query([wanted], readers, now)
     events = [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now, readers)]]
-    return Newest(events, Expected(wanted, events[0].id if events else None))
+    return Newest(events, Expected(wanted, events[0].id if events else None, readers))
 
 
 async def change(name: str, once: Callable[[], Awaitable[T]]) -> T:

@@ -145,7 +145,7 @@ async def edit_thread(
     there = await acting.access(hub, caller, thread_id, "thread", "thread")
     events = []
     if data.title is not None or data.public is not None:
-        events.append(await acting.edit(hub, caller, there.group, {"name": data.title}, data.public))
+        events.append(await acting.edit(hub, caller, there, {"name": data.title}, public=data.public))
     events += await _record(hub, caller, thread_id, data)
     return await _answer(hub, caller, thread_id, "Thread changed" if events else "Nothing changed", events)
 

@@ -30,7 +30,9 @@ POLL_RESPONSE: Final = 1018  # NIP-88
 VOICE_COMMENT: Final = 1244  # NIP-A0
 REPORT: Final = 1984  # NIP-56
 LABEL: Final = 1985  # NIP-32
+NUTZAP: Final = 9321  # NIP-61
 ZAP: Final = 9735  # NIP-57
+HIGHLIGHT: Final = 9802  # NIP-84
 
 ANSWERING: Final = frozenset(
     (
@@ -45,7 +47,9 @@ ANSWERING: Final = frozenset(
         VOICE_COMMENT,
         REPORT,
         LABEL,
+        NUTZAP,
         ZAP,
+        HIGHLIGHT,
     )
 )
 

@@ -146,6 +146,8 @@ def edit_draft(group_id: str, fields: Group | GroupFields, now: int, *causes: st
 def _check_id(group_id: str) -> None:
     if not group_id or len(group_id) > MAX_ID or not names.is_plain(group_id):
         invalid(f"the id of a group has 1 to {MAX_ID} visible characters, without spaces")
+    if group_id in (".", ".."):
+        invalid("a group is not called . or ..: nothing on the web could name it in a path")
 
 
 def _check_creator(event: Event, group_id: str, facts: Facts, rules: GroupRules) -> None:

@@ -53,9 +53,19 @@ def edit_mark(pubkey: str, kind: int, created_at: int, group_id: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def needs_of_time(event: Event, group_id: str, now: int | None, most: float) -> Iterator[Need]:
+    """What `check_time` asks at that time, of which most events need nothing; `now` None: at any time."""
+    if event.kind != kinds.DELETION and (now is None or _is_late(event, now, most)):
+        yield "deleters", edit_mark(event.pubkey, event.kind, event.created_at, group_id)
+
+
+def _is_late(event: Event, now: int, most: float) -> bool:
+    return bool(most) and event.created_at < now - most and event.kind != kinds.DELETION
+
+
 def check_time(event: Event, group_id: str, facts: Facts, now: int, most: float) -> None:
     """Raises Reject(invalid) for what lies more than `most` seconds back and is no edit; 0 is no bound."""
-    if not most or event.created_at >= now - most or event.kind == kinds.DELETION:
+    if not _is_late(event, now, most):
         return
     mark = edit_mark(event.pubkey, event.kind, event.created_at, group_id)
     if event.pubkey not in facts.deleters[mark]:

@@ -1,13 +1,18 @@
 """Organizations and their members over HTTP: who makes, sees, changes, joins and leaves them."""
 
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import msgspec
 import pytest
 
 from keys.schnorr import fault
 from relay.protocol.event import Event
+from tests.factories import make_event
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home
-from tests.http.api.workers import add, organization, user
+from tests.http.api.workers import add, organization, project, thread, user
 
 
 @pytest.fixture
@@ -47,6 +52,26 @@ async def test_an_organization_is_its_members_alone_unless_it_is_public(ann: Api
     await add(ann, f"organizations/{closed}", ben)
     assert (await ben.get(f"organizations/{closed}"))["organization"]["role"] == "member"
     assert [one["id"] for one in (await ben.get("organizations"))["organizations"]] == [closed]
+
+
+@pytest.mark.parametrize("make", [organization, project, thread])
+async def test_nobody_writes_from_outside_what_is_its_members_alone(
+    ann: Api, api: Api, make: Callable[..., Awaitable[str]]
+) -> None:
+    """Who knows its id, as somebody does who has left, and signs with a key of their own."""
+
+    def event(place: str, kind: int = 9) -> dict[str, Any]:
+        return msgspec.structs.asdict(
+            make_event(5, kind, "psst", [["h", place], ["subject", "psst"]], int(time.time()))
+        )
+
+    closed, opened = await make(ann), await make(ann, public=True)
+    for kind in (9, 1621):
+        assert await api.refused(403, "POST", "events", event(closed, kind)) == "restricted"
+        await api.told("POST", "events", event(opened, kind), 201)
+    if make is organization:
+        await ann.told("PATCH", f"organizations/{opened}", {"public": False})
+        assert await api.refused(403, "POST", "events", event(opened, 11)) == "restricted"
 
 
 async def test_owners_and_admins_change_an_organization_and_nobody_else(ann: Api, ben: Api) -> None:

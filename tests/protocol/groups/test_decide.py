@@ -199,6 +199,11 @@ def test_an_id_is_given_out_once() -> None:
         assert again == "restricted: a group of this id was deleted, and no other one gets the id"
 
 
+@pytest.mark.parametrize("group", [".", ".."])
+def test_an_id_can_stand_in_a_path(group: str) -> None:
+    assert GroupHub().send(said(ALICE, 9007, group=group)).startswith("invalid: a group is not called")
+
+
 @pytest.mark.parametrize("group", ["", "a b", "a\nb", "a\x00", "\u200b", "x" * 129])
 def test_an_id_is_visible_and_bounded(group: str) -> None:
     hub = GroupHub()

@@ -34,6 +34,7 @@ def remarks(world: World, *keys: int) -> list[Event]:
             world.make(key, kinds.COMMENT, ["A", ADDRESS], ["K", str(ARTICLE)], *by_address, group=None),
             world.make(key, belonging.GENERIC_REPOST, *by_address, group=None, text="all of it"),
             world.make(key, kinds.REACTION, ["a", ADDRESS], group=None, text="+"),
+            world.make(key, belonging.HIGHLIGHT, ["a", ADDRESS], group=None, text="the words themselves"),
             world.make(key, belonging.LABEL, ["L", "x"], ["l", "y", "x"], ["a", ADDRESS], group=None),
         )
     ]
@@ -58,7 +59,7 @@ async def test_who_may_not_write_in_a_group_does_not_answer_there_by_address(wor
     world.say(2, ARTICLE, ["d", "tides"])
     assert [str(one.refusal) for one in world.send(*remarks(world, 3))] == [
         "restricted: only members write in this group; ask to join it first (kind 9021)"
-    ] * 4
+    ] * 5
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from handlers.rows import PROJECTIONS
+from relay.errors import Changed
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Door
@@ -13,7 +14,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups import announce, belonging
 from relay.protocol.groups.fold import hash_of
 from relay.protocol.groups.state import Invite, Member
-from storage.base import Logged, Status
+from storage.base import Expected, Incoming, Logged, Status
 from storage.commands import ContinueGroups, RemoveMatching
 from storage.groups import Membership
 from storage.sqlite import rebuilding
@@ -33,6 +34,20 @@ def in_group(*ids: str, kind: int = CHAT) -> Filter:
 
 
 # state
+
+
+async def test_of_two_changes_made_from_the_same_state_of_a_private_group_one_is_refused(world: World) -> None:
+    world.begin()
+    before = world.edit(["private"], ["name", "room"])
+    world.now += 1
+    wanted = Filter(kinds=frozenset([belonging.EDIT_METADATA]), tags={"h": frozenset(["room"])}, limit=1)
+    first, second = (world.make(1, belonging.EDIT_METADATA, ["private"], ["name", name]) for name in ("one", "two"))
+    from_it = Expected(wanted, before.id, world.readers(1))
+    batch = [Incoming(event, events.wire(event), Door.HTTP, world.now, expected=from_it) for event in (first, second)]
+    outcomes = world.writer.write(batch, world.now)
+    assert [one.status for one in outcomes] == [Status.STORED, Status.REFUSED]
+    assert isinstance(outcomes[1].refusal, Changed)
+    assert world.group().name == "one"
 
 
 async def test_members_and_their_roles_stand_as_they_were_put(world: World) -> None:
