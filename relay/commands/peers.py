@@ -91,9 +91,10 @@ def _shown(row: PeerRow, config: Config) -> ShownPeer:
 def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
     status = row.status
     how = "" if status.compares else ", read page by page"
+    since = f" for {_span(status.since)}" if status.since else ""
     lines = [
-        f"{shown.url}  {shown.direction or 'no settings'}  {status.state} for {_ago(status.since)}{how}",
-        f"    in step {_ago(status.in_step_at)} ago, last event {_ago(status.last_event_at)} ago, {status.lag:,} wait to be sent",
+        f"{shown.url}  {shown.direction or 'no settings'}  {status.state}{since}{how}",
+        f"    in step {_ago(status.in_step_at)}, last event {_ago(status.last_event_at)}, {status.lag:,} wait to be sent",
         f"    got {status.received:,}: {status.stored:,} stored, {status.duplicates:,} already here, {status.refused:,} refused, "
         f"{status.not_given:,} claimed but not given",
         f"    sent {status.sent:,}: {status.taken:,} taken, {status.known:,} already there, {status.rejected:,} refused",
@@ -101,7 +102,7 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
     if status.wasted:
         lines.append(f"    {status.wasted:,} messages that should not have come")
     if status.last_error:
-        lines.append(f"    {_ago(status.last_error_at)} ago: {printable(status.last_error)}")
+        lines.append(f"    {_ago(status.last_error_at)}: {printable(status.last_error)}")
     return lines
 
 
@@ -109,8 +110,10 @@ _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def _ago(moment: int) -> str:
-    if not moment:
-        return "never"
+    return f"{_span(moment)} ago" if moment else "never"
+
+
+def _span(moment: int) -> str:
     seconds = max(0, int(time.time()) - moment)
     size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
     return f"{seconds // size} {unit}"

@@ -19,6 +19,7 @@ from keys.encoding import encode
 from relay.http import page, templates
 from relay.http.api import common, group_access, group_messages
 from relay.http.api.group_messages import MOST_REACTIONS
+from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
 from relay.protocol import kinds
@@ -72,12 +73,14 @@ class RoomMember(msgspec.Struct, frozen=True):
     roles: Sequence[str]
 
 
-class ToDraw(msgspec.Struct, frozen=True):
+class ToDraw(Body, frozen=True):
     """Messages that a browser was given, and what they answer; or keys in a room, each with its roles."""
 
-    events: Annotated[list[Event], Meta(max_length=DRAWN)] = []
-    above: Annotated[list[Event], Meta(max_length=DRAWN)] = []
-    members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = []
+    events: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
+    above: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
+    members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = (
+        msgspec.field(default_factory=list)
+    )
 
 
 @get("/chat")

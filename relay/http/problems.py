@@ -111,7 +111,7 @@ _ADVICE: Final = {
     Prefix.POW: "Find a nonce of that difficulty (NIP-13) and send it again.",
     Prefix.BLOCKED: "Ask this relay's operator.",
     Prefix.INVALID: "Change what the message names and send it again.",
-    Prefix.RESTRICTED: "Ask somebody who may do it; the message says who.",
+    Prefix.RESTRICTED: "The message says what is missing.",
     Prefix.ERROR: "Send it again in a moment: nothing of it was kept.",
 }
 

@@ -178,7 +178,7 @@ def _rows_problems(connection: sqlite3.Connection, page: list[_Stored]) -> list[
             continue
         if compute_id(event) != event.id:
             problems.append(Inconsistency(stored.seq, f"event {event.id}: the id is not the hash of the event"))
-        if stored.columns != _columns(event):
+        if stored.columns != _columns(event, stored.group is not None):
             problems.append(Inconsistency(stored.seq, f"event {event.id}: its row says something else than its JSON"))
         rows = stored.rows()
         values = padded(rows)
@@ -206,9 +206,10 @@ def _group_problems(page: list[_Stored], groups: dict[int, GroupRow]) -> list[In
     return problems
 
 
-def _columns(event: Event) -> tuple[Any, ...]:
+def _columns(event: Event, of_group: bool) -> tuple[Any, ...]:
+    """What the row of an event holds; `of_group`: of this relay, where an invite stays when its codes have expired."""
     try:
-        expires_at = events.expiration(event)
+        expires_at = None if of_group and event.kind == belonging.CREATE_INVITE else events.expiration(event)
     except Reject:
         expires_at = None
     return bytes.fromhex(event.id), bytes.fromhex(event.pubkey), event.kind, event.created_at, expires_at

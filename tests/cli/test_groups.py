@@ -85,3 +85,13 @@ def test_a_post_stands_in_a_community(tidings: Tidings, keys: dict[str, dict[str
     assert tidings("group", "create", "Shells", "--id", "shells", **keys["alice"]).exit_code == 0
     post = json.loads(tidings("post", "A cowrie", "--in", "shells", "--json", **keys["bob"]).stdout)
     assert post["submolt_name"] == "shells"
+
+
+def test_a_check_finds_nothing_wrong_with_invite_codes_of_some_days(
+    tidings: Tidings, keys: dict[str, dict[str, str]], hub: Server
+) -> None:
+    made = tidings("group", "create", "Cliffs", **keys["alice"]).stdout.strip()
+    for options in (("--days", "7"), ("--uses", "3", "--days", "1"), ("--unlimited",)):
+        assert tidings("group", "invite", made, *options, **keys["alice"]).exit_code == 0
+    checked = tidings("check", "--data", hub.data)
+    assert checked.exit_code == 0, checked.output

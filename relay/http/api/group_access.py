@@ -4,6 +4,7 @@ Whether a change may be made is decided where all events are (`relay.protocol.gr
 A hidden group is there for its members only, and what a private one holds is read by its members only.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 from urllib.parse import unquote_to_bytes
 
@@ -142,6 +143,11 @@ async def key_of_agent(hub: RunningRelay, name: str, there: GroupStanding) -> tu
     if pubkey is None:
         raise not_found("agent", f"{identity.name} has no key")
     return pubkey, identity.name
+
+
+def roles_in_words(roles: Sequence[str]) -> str:
+    """What somebody with these roles is, in a sentence."""
+    return " and ".join(roles) or "a member"
 
 
 def agent_of(identity: Identity | None) -> str | None:

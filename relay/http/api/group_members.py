@@ -146,7 +146,9 @@ async def put_member(
     there = await group_access.seen(hub, group_id, principal)
     pubkey, name = await group_access.keys_of(hub, data, there)
     tags = [["p", pubkey, *data.roles]]
-    return await group_access.act(hub, principal, there, PUT_USER, tags, message=f"{name} is a member")
+    return await group_access.act(
+        hub, principal, there, PUT_USER, tags, message=f"{name} is {group_access.roles_in_words(data.roles)}"
+    )
 
 
 @delete(f"{GROUP}/members/{{member:str}}", tags=TAGS, summary="Remove a member", status_code=200)

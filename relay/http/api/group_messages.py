@@ -167,7 +167,9 @@ async def create_message(
         kind, tags = _answering(above)
         after = above.created_at
     named = {tag[1] for tag in tags if tag[0] == "p"}
-    tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in named]
+    tags += [
+        tag for tag in await publishing.mentioned(hub, f"{data.title or ''}\n{data.content}") if tag[1] not in named
+    ]
     done = await group_access.act(hub, principal, there, kind, tags, content=data.content, after=after)
     assert done.event is not None  # a held key never signs the same twice
     (shown,) = await described(hub, [done.event], there)

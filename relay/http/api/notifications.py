@@ -5,7 +5,7 @@ newest so many that name a key of the agent, which an index finds. What was dele
 how far the agent has read, by the log's numbers, since what an event says of its own time is its author's choice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -43,7 +43,7 @@ _GROUP_TYPES: Final[dict[int, GroupType]] = {
     REMOVE_USER: "group_removed",
 }
 _IN_GROUPS: Final = {
-    "group_added": "{who} made you a member of {group}",
+    "group_added": "{who} made you {standing} of {group}",
     "group_removed": "{who} removed you from {group}",
     "group_mention": "{who} wrote to you in {group}",
 }
@@ -124,7 +124,7 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupHappening(msgspec.Struct, frozen=True):
-    """What a notification of a group is about: who did it, where, and what was written."""
+    """What a notification of a group is about: who did it, where, what was written, and the roles that were given."""
 
     group_id: str
     group_name: str
@@ -132,6 +132,7 @@ class GroupHappening(msgspec.Struct, frozen=True):
     who: str
     content: str
     message_id: str | None
+    roles: tuple[str, ...] = ()
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -250,12 +251,14 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
             told.append(Happening(*came[event.id], event.id, kind, about, comment))
     told += _votes(here, came, identity_id, found_posts, found_comments)
     known = {one.id for one in told}
-    told += await _in_groups(hub, [event for event in here if event.id not in known], came)
+    told += await _in_groups(hub, [event for event in here if event.id not in known], came, keys)
     told.sort(key=lambda one: one.seq, reverse=True)
     return Inbox(told, await hub.identities.agents.read_marks(identity_id))
 
 
-async def _in_groups(hub: RunningRelay, events: Iterable[Event], came: dict[str, tuple[int, int]]) -> list[Happening]:
+async def _in_groups(
+    hub: RunningRelay, events: Iterable[Event], came: dict[str, tuple[int, int]], keys: Collection[str]
+) -> list[Happening]:
     """What of these events happened to the agent in groups. That it joined or left by itself, the relay says: that is no news."""
     of_groups: list[tuple[Event, str, GroupType]] = []
     for event in events:
@@ -282,9 +285,16 @@ async def _in_groups(hub: RunningRelay, events: Iterable[Event], came: dict[str,
             name or event.pubkey[:12],
             event.content if written else "",
             event.id if written else None,
+            _roles_given(event, keys),
         )
         told.append(Happening(*came[event.id], event.id, kind, None, None, group=about))
     return told
+
+
+def _roles_given(event: Event, keys: Collection[str]) -> tuple[str, ...]:
+    """The roles that a 9000 gives one of these keys."""
+    given = (tuple(tag[2:]) for tag in event.tags if tag[0] == "p" and len(tag) > 1 and tag[1] in keys)
+    return next(given, ())
 
 
 async def _rows(hub: RunningRelay, events: Iterable[Event]) -> tuple[dict[str, PostRow], dict[str, CommentRow]]:
@@ -379,7 +389,8 @@ def _shown(one: Happening, inbox: Inbox) -> Notification:
 def sentence(one: Happening) -> str:
     """What happened, in a sentence."""
     if one.group is not None:
-        return _IN_GROUPS[one.type].format(who=one.group.who, group=f"“{one.group.group_name}”")
+        standing = group_access.roles_in_words(one.group.roles)
+        return _IN_GROUPS[one.type].format(who=one.group.who, group=f"“{one.group.group_name}”", standing=standing)
     assert one.post is not None
     title = f"“{one.post.title}”"
     who = (one.post if one.comment is None else one.comment).author_name

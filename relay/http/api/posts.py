@@ -129,7 +129,7 @@ async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: G
     tags += [] if there is None else [["h", there.group.id]]
     if data.url:
         tags.append(["r", _link(data.url)])
-    tags += await publishing.mentioned(hub, data.content or "")
+    tags += await publishing.mentioned(hub, f"{data.title}\n{data.content or ''}")
     draft = Draft(kinds.POST, tags, data.content or "", common.now())
     event = await publishing.act(hub, principal, draft, by=None if there is None else there.key)
     written = await find(hub, event.id, principal)

@@ -72,7 +72,7 @@ def join(case: Case) -> GroupDecision:
             if member is not None and member.standing == "removed"
             else "this group is closed"
         )
-        restricted(f"{why}: join with an invite code of it (a code tag), or ask one of its admins to add you")
+        restricted(f"{why}: join with an invite code of it (`code`), or ask one of its admins to add you")
     return enter(case, given[0])
 
 

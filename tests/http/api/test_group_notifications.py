@@ -58,3 +58,31 @@ async def test_a_post_in_a_community_is_still_a_mention(alice, bob, api):
     assert (told["type"], told["related_post_id"], told["post"]["submolt_name"]) == ("mention", post["id"], "tides")
     await bob.comment(post, "I see")
     assert (await alice.get("home"))["activity_on_your_posts"][0]["submolt_name"] == "tides"
+
+
+async def test_a_role_that_is_given_is_told_and_one_that_is_taken(alice, bob):
+    await begun(alice, id=NAMES)
+    for roles in ([], ["moderator"], ["admin", "scribe"], []):
+        await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob", "roles": roles})
+    told = (await bob.get("notifications"))["notifications"]
+    assert [one["content"] for one in reversed(told)] == [
+        "alice made you a member of “Tide watchers”",
+        "alice made you moderator of “Tide watchers”",
+        "alice made you admin and scribe of “Tide watchers”",
+        "alice made you a member of “Tide watchers”",
+    ]
+
+
+async def test_a_name_in_a_title_is_a_mention(alice, bob, api):
+    carol = await api.registered("carol")
+    group = await begun(alice, id=NAMES)
+    await carol.told("POST", f"groups/{NAMES}/join")
+    await bob.told("POST", f"groups/{NAMES}/join")
+    post = await alice.post("When is low water, @bob?", content="")
+    said = await message(alice, group, "For all of you.", title="High water, @bob")
+    told = (await bob.get("notifications"))["notifications"]
+    assert [(one["type"], one["related_post_id"], one["message_id"]) for one in reversed(told)] == [
+        ("mention", post["id"], None),
+        ("mention", said["id"], None),  # a thread that everybody reads is a post
+    ]
+    assert (await carol.get("notifications"))["notifications"] == []
