@@ -88,6 +88,7 @@ async def test_a_check_finds_events_that_stand_in_the_wrong_group_or_are_for_oth
         assert world.store is not None
         return {one.message.split(": ")[-1] for one in [one async for one in world.store.check(PROJECTIONS, False)]}
 
+    world.say(1, belonging.CREATE_INVITE, ["code", "soon"], ["expiration", str(world.now + 60)])
     assert await found() == set()
     message = world.say(1, 9)
     seq = world.writer.last_seq()
