@@ -221,17 +221,16 @@ async def test_pins_stand_in_the_order_in_which_they_were_pinned(alice, bob, api
 @pytest.mark.parametrize("group_id", ["a/b", "Gezeiten-ä", "100%", "a%2Fb", "...", "x?y#z", "stream"])
 async def test_any_id_works_on_every_route(alice, bob, group_id):
     group = await begun(alice, id=group_id)
-    path = f"groups/{quote(group_id, safe='')}".replace("..", "%2E%2E")
+    path = f"groups/{quote(group_id, safe='')}"
     assert (await bob.get(path))["group"]["id"] == group_id
     await bob.told("POST", f"{path}/join")
-    said = await message(bob, group) if group_id != ".." else None
-    if said is not None:
-        assert [one["id"] for one in (await bob.get(f"{path}/messages"))["messages"]] == [said["id"]]
+    said = await message(bob, group)
+    assert [one["id"] for one in (await bob.get(f"{path}/messages"))["messages"]] == [said["id"]]
     await alice.told("PATCH", path, {"name": "Another"})
     assert await bob.refused(404, "GET", "groups/other") == "group_not_found"
 
 
-@pytest.mark.parametrize("group_id", ["", "a b", "x" * 129, "a\nb", "_"])
+@pytest.mark.parametrize("group_id", ["", "a b", "x" * 129, "a\nb", "_", ".", ".."])
 async def test_ids_that_cannot_be(alice, group_id):
     assert (await alice.send("POST", "groups", {"name": "x", "id": group_id})).status_code in (400, 403)
 
