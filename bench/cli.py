@@ -53,7 +53,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     default=1,
     help="Which events; a relay that keeps its data needs new ones.",
 )
-@click.option("--quick", is_flag=True, help="A smoke run of about 40 seconds; its figures are rough.")
+@click.option("--quick", is_flag=True, help="A smoke run of about a minute; its figures are rough.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Repetitions; the table shows each figure's median.")
 @click.option(
     "--save", type=click.Path(path_type=Path), help="JSON file for the figures; default: by time, in bench/results."
