@@ -250,9 +250,10 @@ class Direct:
 def _writer(settings: Config, *, has_key: bool) -> LogWriter:
     """The writer, with the relay's own key where there is one: groups begin again by what that has signed."""
     from relay import app
+    from storage.sqlite.writer import SqliteWriter
 
     writer = _backends().writer(settings)
-    if has_key and isinstance(writer, app.SqliteWriter):
+    if has_key and isinstance(writer, SqliteWriter):
         try:
             app.prepare_writer(settings, writer)
         except BaseException:
