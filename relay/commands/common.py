@@ -167,7 +167,7 @@ def _backends() -> Backends:
         return given
     from relay import app
 
-    return Backends(app.open_writer, app.open_reader)
+    return Backends(app.open_keyed_writer, app.open_reader)
 
 
 @asynccontextmanager
@@ -247,21 +247,6 @@ class Direct:
         return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
 
 
-def _writer(settings: Config, *, has_key: bool) -> LogWriter:
-    """The writer, with the relay's own key where there is one: groups begin again by what that has signed."""
-    from relay import app
-    from storage.sqlite.writer import SqliteWriter
-
-    writer = _backends().writer(settings)
-    if has_key and isinstance(writer, SqliteWriter):
-        try:
-            app.prepare_writer(settings, writer)
-        except BaseException:
-            writer.close()
-            raise
-    return writer
-
-
 @contextmanager
 def writing(settings: Config) -> Iterator[WriteTarget]:
     """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
@@ -272,7 +257,7 @@ def writing(settings: Config) -> Iterator[WriteTarget]:
             relay = relay_pubkey(data, settings.identities.relay_key)
         except VaultError as error:
             raise ConfigError(str(error)) from None
-        target = Direct(_writer(settings, has_key=bool(relay)), settings, relay)
+        target = Direct(_backends().writer(settings), settings, relay)
     try:
         yield target
     finally:
