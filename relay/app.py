@@ -179,6 +179,18 @@ def prepare_writer(config: Config, writer: SqliteWriter) -> Vault:
     return secrets
 
 
+def open_keyed_writer(config: Config) -> SqliteWriter:
+    """As `open_writer`, with the relay's own key where there is one already: without it no group begins. Raises ConfigError too."""
+    writer = open_writer(config)
+    try:
+        if vault.relay_pubkey(Path(config.server.data), config.identities.relay_key):
+            prepare_writer(config, writer)
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
 def rotate_master(config: Config, following: str) -> int:
     """Seal what is held for others under another master secret, where no server runs; how many values that were.
 

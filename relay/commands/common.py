@@ -167,7 +167,7 @@ def _backends() -> Backends:
         return given
     from relay import app
 
-    return Backends(app.open_writer, app.open_reader)
+    return Backends(app.open_keyed_writer, app.open_reader)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from relay.protocol import event as events
 from storage.base import Locked
 from tests.cli.conftest import Tidings
 from tests.factories import make_event
+from tests.storage.groups.world import OWN, World
 
 EVENTS = [
     make_event(number % 4, kind=(1, 7, 1059)[number % 3], content=f"event {number}", tags=[["p", f"{number:064x}"]])
@@ -272,3 +273,22 @@ def test_a_database_in_use_by_something_without_a_socket_is_told(
     result = tidings("import", file, "--data", data)
     assert result.exit_code == 1
     assert result.stderr == "tidings: process 1 writes this database; stop it first\n"
+
+
+def test_an_import_makes_private_groups_again_by_the_relays_own_key(
+    tidings: Tidings, tmp_path: Path, data: Path
+) -> None:
+    """Without a relay that runs; what they hold is for nobody else afterwards."""
+    world = World(tmp_path / "first")
+    world.begin(1, ["private"])
+    secret = world.say(1, 9, text="secret")
+    wires = world.writer.connection.execute("SELECT wire FROM events ORDER BY seq").fetchall()
+    world.writer.close()
+    file = tmp_path / "groups.jsonl"
+    file.write_bytes(b"".join(wire + b"\n" for (wire,) in wires))
+    tidings("import", file, "--data", data, TIDINGS_IDENTITIES_RELAY_KEY=OWN.secret.hex())
+    again = World(data)
+    audience = again.writer.connection.execute("SELECT audience FROM events WHERE id = ?", (bytes.fromhex(secret.id),))
+    assert audience.fetchone() != (None,)
+    assert again.group().private
+    again.writer.close()
