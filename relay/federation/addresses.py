@@ -69,7 +69,7 @@ async def find(url: str, *, allow_private: bool) -> list[Address]:
     allowed = [one for one in every if allow_private or is_public(one[1][0])]
     if not allowed:
         raise Disconnected(
-            f"{place.host} is at {every[0][1][0]}, a private address; allow_private = true (--allow-private) lets this peer have one"
+            f"{place.host} is at {every[0][1][0]}, a private address; allow_private = true (--allow-private) lets it have one"
             if every
             else f"{place.host} has no address"
         )
