@@ -8,9 +8,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
-import shlex
-import shutil
 import signal
 import sys
 import time
@@ -21,10 +18,10 @@ from typing import Protocol, TypeVar, cast
 
 import msgspec
 
-import relay
 from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
+from relay import __version__, greeting
 from relay.config import Config, ConfigError, Search
 from relay.loading import reload
 from relay.protocol import chunks, kinds
@@ -213,7 +210,7 @@ def rotate_master(config: Config, following: str) -> int:
 class Site:
     """One running relay as HTTP and the control socket see it."""
 
-    version = relay.__version__
+    version = __version__
     software = SOFTWARE
     nips = NIPS
 
@@ -441,7 +438,7 @@ async def serve(
             try:
                 serving = asyncio.create_task(server.serve(sockets=[sock]))
                 if ready is not None:
-                    ready(greeting(config, url))
+                    ready(greeting.text(config, url))
                 await serving
             finally:
                 await commands.close()
@@ -477,43 +474,3 @@ def reloaded(current: Config, load: Callable[[], Config]) -> Config:
         return reload(current, load())[0]
     except ConfigError:
         return current
-
-
-def invoked(script: Path) -> str:
-    """How to call this program again: by its name where the shell finds it, else by the shortest path that leads to it."""
-    found = shutil.which("tidings")
-    if found is not None and os.path.realpath(found) == os.path.realpath(script):
-        return "tidings"
-    is_module = script.name == "__main__.py"
-    program = Path(sys.executable) if is_module else script
-    here = Path.cwd()
-    path = program.relative_to(here) if program.is_relative_to(here) else program
-    return shlex.quote(str(path)) + (" -m relay" if is_module else "")
-
-
-def public(config: Config, websocket: str) -> str:
-    """Under which URL clients are taken to know this relay, and where that comes from."""
-    if config.relay.url:
-        return f"{config.relay.url} (relay.url)"
-    if config.server.trusted_proxies:
-        return f"what the trusted proxies say, {websocket} without them; relay.url sets it"
-    return f"{websocket}; relay.url sets another"
-
-
-def greeting(config: Config, page: str) -> str:
-    """What a person needs to know when the relay is up, in commands that work where it was started."""
-    websocket = config.relay.url or page.replace("http", "ws", 1)
-    command = invoked(Path(sys.argv[0]).absolute())
-    return f"""Tidings {relay.__version__} is up; the data is in {config.server.data}
-
-  page       {page}/
-  WebSocket  {websocket}
-  public     {public(config, websocket)}
-  docs       {page}/docs
-
-A first event:
-  {command} key generate --save
-  {command} event "Hello from Tidings" --publish {websocket}
-  {command} req {websocket} '{{"kinds":[1],"limit":10}}'
-
-Ctrl-C stops."""

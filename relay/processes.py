@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from keys.vault import VaultError
-from relay import app
+from relay import app, greeting
 from relay.config import Config, ConfigError
 from relay.loading import reload
 from relay.roles.page import SharedPage
@@ -119,7 +119,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
         supervisor = Supervisor(roles, config.server.drain_timeout + EXTRA_PATIENCE, page.clear, ending=sock.close)
         try:
-            supervisor.run(lambda: ready(app.greeting(config, listener.url_of(sock, "http"))))
+            supervisor.run(lambda: ready(greeting.text(config, listener.url_of(sock, "http"))))
         except CannotStart as error:
             kind, _, reason = str(error).partition("\n")
             raise (ConfigError if kind == ConfigError.__name__ else StorageError)(reason or kind) from None

@@ -57,6 +57,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "handlers": GROUND,
     "relay.config": GROUND,
     "relay.loading": (*GROUND, "relay.config"),
+    "relay.greeting": (*GROUND, "relay.config"),
     "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay import app
+from relay import greeting
 from relay.config import ConfigError
 from relay.loading import load
 from relay.server import listener
@@ -26,7 +26,7 @@ def program(directory: Path) -> Path:
 def greeted(script: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How its commands begin."""
     monkeypatch.setattr(sys, "argv", [str(script)])
-    text = app.greeting(load(None, {}, {}), "http://127.0.0.1:7447")
+    text = greeting.text(load(None, {}, {}), "http://127.0.0.1:7447")
     return [line.strip() for line in text.splitlines() if line.endswith(" key generate --save")]
 
 
@@ -93,4 +93,4 @@ def test_a_directory_without_a_database_is_told_with_what_to_do(tidings: Tidings
     ],
 )
 def test_it_says_which_public_url_is_assumed(settings: dict[str, str], told: str) -> None:
-    assert told in app.greeting(load(None, {}, settings), "http://127.0.0.1:7447")
+    assert told in greeting.text(load(None, {}, settings), "http://127.0.0.1:7447")
