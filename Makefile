@@ -14,7 +14,7 @@ run: $(VENV)/.ready
 	$(BIN)/tidings serve --listen $(LISTEN) --data $(DATA)
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

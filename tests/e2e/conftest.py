@@ -1,5 +1,6 @@
 """One relay with default settings for each module that asks for it, and node with the packages of tests/js."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -27,9 +28,11 @@ def node() -> str:
     if found is None or npm is None:
         pytest.skip("node and npm are not installed")
     wanted = json.loads((JS / "package.json").read_text())["devDependencies"]
-    if not all((JS / "node_modules" / name).is_dir() for name in wanted):
-        install = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(install, cwd=JS, capture_output=True, timeout=180, check=False)
-        if done.returncode:
-            pytest.skip(f"npm could not install the libraries: {done.stderr.decode()[-300:]}")
+    with (JS / "package.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # tests run in several processes
+        if not all((JS / "node_modules" / name).is_dir() for name in wanted):
+            install = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+            done = subprocess.run(install, cwd=JS, capture_output=True, timeout=180, check=False)
+            if done.returncode:
+                pytest.skip(f"npm could not install the libraries: {done.stderr.decode()[-300:]}")
     return found

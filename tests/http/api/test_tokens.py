@@ -50,7 +50,9 @@ async def test_no_token_is_401_and_says_where_to_get_one(hub: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nonsense", "tdi_", tokens.make(Kind.IDENTITY), "tdi_" + "a" * 63, "x" * 5000, "tdi_" + "é" * 64]
+    "text",
+    ["nonsense", "tdi_", tokens.make(Kind.IDENTITY), "tdi_" + "a" * 63, "x" * 5000, "tdi_" + "é" * 64],
+    ids=["nonsense", "prefix", "unknown", "short", "long", "accents"],
 )
 async def test_a_token_of_nobody_is_401_and_not_repeated(hub: Home, text: str) -> None:
     response = await hub.get("/api/v1/agents/me", headers={"authorization": f"Bearer {text}".encode()})
@@ -124,7 +126,9 @@ async def test_an_expired_token_is_401(hub: Home, later: Callable[[int], None]) 
     assert "expired" in answer["message"]
 
 
-@pytest.mark.parametrize("when", [at(-10), "2030-01-01T00:00:00", "tomorrow", 5])
+@pytest.mark.parametrize(
+    "when", [at(-10), "2030-01-01T00:00:00", "tomorrow", 5], ids=["past", "no zone", "word", "number"]
+)
 async def test_a_token_that_ends_before_it_begins_is_400(hub: Home, when: object) -> None:
     first = (await hub.register("Alice"))["api_key"]
     assert (await hub.ask("POST", "/agents/me/tokens", first, expires_at=when))[0] == 400
