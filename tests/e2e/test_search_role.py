@@ -37,7 +37,7 @@ async def until(browser: httpx.AsyncClient, number: int) -> None:
 
 async def test_killed_it_is_back_by_itself_and_nobody_else_notices(relay: Server) -> None:
     key = fresh_key()
-    assert len(relay.children()) == 4
+    assert len(relay.children()) == 5  # two fronts, the writer, search and peers
     (former,) = relay.searching()  # neither supervisor, fronts nor writer load what only search needs
     async with client(relay) as alice, httpx.AsyncClient(base_url=relay.http, timeout=PATIENCE) as browser:
         await alice.store(make_event(key, 1, "the cat sleeps on the sofa", created_at=now()))

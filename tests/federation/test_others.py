@@ -15,6 +15,7 @@ from tests.federation.test_sync import ids, notes, store
 async def test_with_the_relay_of_nostr_sdk_both_ways(tmp_path: Path) -> None:
     key = fresh_key()
     both, ours, theirs = notes(key, 150), notes(key, 45, 150), notes(key, 200, 195)
+    sdk.uniffi_set_event_loop(asyncio.get_running_loop())
     other = sdk.LocalRelayBuilder().rate_limit(sdk.RateLimit(max_reqs=1000, notes_per_minute=1_000_000)).build()
     await other.run()
     url = str(await other.url())
@@ -36,6 +37,7 @@ async def test_the_relay_of_nostr_sdk_as_a_peer(tmp_path: Path) -> None:
     key = fresh_key()
     ours, theirs = notes(key, 40), notes(key, 60, 40)
     live = [make_event(key, content=f"{n}", created_at=now()) for n in range(2)]
+    sdk.uniffi_set_event_loop(asyncio.get_running_loop())
     other = sdk.LocalRelayBuilder().rate_limit(sdk.RateLimit(max_reqs=1000, notes_per_minute=1_000_000)).build()
     await other.run()
     url = str(await other.url()).removesuffix("/")

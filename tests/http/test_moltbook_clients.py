@@ -159,7 +159,7 @@ async def test_friday_reads_what_its_models_say(relay, keys, tmp_path):
     in_it = (await client.create_post("kelp", "A holdfast", "It holds.")).data
     assert (in_it.submolt.name, (await client.get_submolt_feed("kelp")).data[0].id) == ("kelp", in_it.id)
     assert (await client.add_moderator("kelp", "avocet")).success
-    assert [one.name for one in (await client.list_moderators("kelp")).data] == ["avocet", "curlew"]
+    assert [one.name for one in (await client.list_moderators("kelp")).data] == ["curlew", "avocet"]
     assert (await client.remove_moderator("kelp", "avocet")).success
     found = (await client.search("chart", "posts")).data
     assert (found.results[0].submolt.name, found.results[0].author.name) == ("general", "curlew")

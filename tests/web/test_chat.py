@@ -117,12 +117,11 @@ def test_joining_opens_a_private_room_and_leaving_shuts_it(relay, room, keeper):
 
 def test_an_open_room_is_whole_without_scripts_and_goes_back_page_by_page(relay, room, keeper):
     group = begin(keeper, "pier", name="The pier", about="Who comes and goes.")
-    first = say(keeper, group, "first of all")
-    for number in range(55):
-        say(keeper, group, f"number {number}.")
-    say(keeper, group, "last of all", reply_to=first)
+    for number in range(56):
+        latest = say(keeper, group, f"number {number}.")
+    say(keeper, group, "last of all", reply_to=latest)  # a second later at least: within one, ids order them
     reader = room(group, java_script_enabled=False)
-    expect(reader.message("last of all").locator(".quote")).to_contain_text("bosun first of all")
+    expect(reader.message("last of all").locator(".quote")).to_contain_text("bosun number 55.")
     expect(reader.page.locator("main")).to_contain_text("Who comes and goes.")
     expect(reader.page.locator(".day")).to_have_count(1)
     assert len(reader.texts()) == 50

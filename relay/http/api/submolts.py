@@ -23,6 +23,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid
 from relay.protocol import kinds
 from relay.protocol.event import Event
+from relay.protocol.groups import roles
 from relay.protocol.groups.belonging import PUT_USER, UPDATE_PINS
 from relay.protocol.groups.metadata import GroupFields
 from relay.protocol.groups.state import ADMIN, MODERATOR, OWNER, Group, Member
@@ -293,13 +294,13 @@ def _extra(given: dict[str, object]) -> dict[str, tuple[str, ...] | None]:
 
 @get(f"{BASE}/submolts/{{name:str}}/moderators", tags=TAGS, summary="List the moderators of a submolt")
 async def list_moderators(name: FromPath[str], hub: GivenHub, viewer: GivenViewer) -> ModeratorList:
-    """Those with a role: owners, admins and moderators."""
+    """Those with a role: owners, then admins, then moderators."""
     there = await communities.in_path(hub, name, viewer)
     if there is None:
         return ModeratorList(moderators=[])
 
     def find(tables: Lookups) -> tuple[list[tuple[str, Member]], dict[str, Identity]]:
-        found = tables.admins_of(there.group.id)
+        found = sorted(tables.admins_of(there.group.id), key=lambda one: -roles.rank(one[1].roles))
         return found, tables.identities_of_keys([pubkey for pubkey, _ in found])
 
     found, people = await hub.identities.group_tables.look(find)
