@@ -19,7 +19,7 @@ from relay.federation.session import PeerParts
 from relay.protocol import filter as filters
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server.supervision import Faults
+from relay.server.supervision import Faults, ended
 from storage.base import Logged, Outcome
 from storage.commands import Command
 from storage.peers import PeerPlace, PeerRow, PeerStatus
@@ -115,8 +115,7 @@ async def streamed(config: Config, url: str, wanted: Filter, direction: str, sec
             try:
                 await asyncio.gather(*tasks)
             finally:
-                for task in tasks:
-                    task.cancel()
+                await ended(tasks)
                 with contextlib.suppress(Exception):
                     await runner.close("stopped")
 

@@ -18,7 +18,7 @@ from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
 from relay.protocol import filter as filters
 from relay.server.follow import LiveEvent
-from relay.server.supervision import Faults
+from relay.server.supervision import Faults, ended
 from storage.base import StorageError
 
 FIRST_PAUSE: Final = 1.0  # seconds
@@ -99,7 +99,7 @@ class PeerRunner:
     async def close(self, state: str) -> None:
         """End the session; how it stands from now on."""
         if self._task is not None:
-            self._task.cancel()
+            await ended([self._task])
             await asyncio.gather(self._task, return_exceptions=True)
         self.parts.record.tell(state=state)
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 TOLD: Final = 300.0  # seconds that `/health` tells of a fault after the last one
@@ -88,11 +88,8 @@ class Tasks:
     async def close(self) -> None:
         """End everything at once."""
         while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            # Once is not always enough: `asyncio.wait_for` of Python 3.11 forgets that it was cancelled where what it waits
-            # for is done at that moment.
-            await asyncio.wait(list(self._tasks), timeout=AGAIN)
+            await ended(tuple(self._tasks))
+            await asyncio.sleep(0)  # for those that came meanwhile
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -118,6 +115,18 @@ class Tasks:
                 pause = FIRST_PAUSE
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE)
+
+
+async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel these until all have ended.
+
+    Once is not always enough: `asyncio.wait_for` of Python 3.11 forgets that it was cancelled where what it waits for is done at
+    that moment.
+    """
+    while waiting := [task for task in tasks if not task.done()]:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=AGAIN)
 
 
 def plain(error: BaseException) -> Exception:
