@@ -65,10 +65,7 @@ class Hub:
         faults: Faults,
         role: int = 0,
     ) -> None:
-        """`self_pubkey` is the relay's own key, `role` the number of this front on the page.
-
-        The first front also does what one front alone must do: it sweeps what has expired.
-        """
+        """`self_pubkey` is the relay's own key, `role` the number of this front on the page; the first sweeps what has expired."""
         self.role = role
         self.settings = settings
         config, self.relay_url = settings.config, settings.relay_url
