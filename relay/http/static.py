@@ -2,12 +2,14 @@
 
 Each is linked with the digest of its content (`url`), so that a browser may keep it for ever; asked for without, it is
 checked again each time. A script's imports of other scripts are linked so too, hence in its content and its digest.
-What gets smaller by it is compressed once, at start (RFC 9110: gzip, which every browser takes).
+The style is one file made of the parts in `relay/web/style`, in the order of `STYLE`: a page asks once, a reader finds each
+subject in a file of its own. What gets smaller by it is compressed once, at start (RFC 9110: gzip, which every browser takes).
 """
 
 import gzip
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,26 @@ import relay
 from relay.http.negotiation import takes_gzip
 
 WEB: Final = Path(relay.__file__).parent / "web"
+STYLE: Final = (
+    "base",
+    "controls",
+    "bar",
+    "columns",
+    "tabs",
+    "writing",
+    "posts",
+    "post",
+    "comments",
+    "people",
+    "keys",
+    "documents",
+    "proof",
+    "communities",
+    "chat",
+    "project",
+    "search",
+    "small",  # what narrow windows, thumbs and calm readers ask for overrides all of the above
+)
 _TYPES: Final = {
     ".css": "text/css",
     ".ico": "image/x-icon",
@@ -47,6 +69,8 @@ def _assets() -> dict[str, Asset]:
     found: dict[str, Asset] = {}
     for path in sorted((WEB / "static").iterdir()):
         _read(path, found)
+    style = "\n".join((WEB / "style" / f"{part}.css").read_text() for part in STYLE).encode()
+    found["style.css"] = _asset(style, ".css")
     return found
 
 
@@ -65,12 +89,16 @@ def _read(path: Path, found: dict[str, Asset]) -> Asset:
 
     if path.suffix == ".js":
         content = _IMPORT.sub(link, content.decode()).encode()
+    found[path.name] = _asset(content, path.suffix, needs)
+    return found[path.name]
+
+
+def _asset(content: bytes, suffix: str, needs: Sequence[str] = ()) -> Asset:
     digest = hashlib.sha256(content).hexdigest()[:16]
     packed = gzip.compress(content, 9, mtime=0)
     if len(packed) >= len(content):
         packed = b""
-    found[path.name] = Asset(content, packed, _TYPES[path.suffix], digest, tuple(dict.fromkeys(needs)))
-    return found[path.name]
+    return Asset(content, packed, _TYPES[suffix], digest, tuple(dict.fromkeys(needs)))
 
 
 ASSETS: Final = _assets()

@@ -22,7 +22,7 @@ async def test_serves_each_file_with_its_type(name, media_type):
     async with Browser() as browser:
         answer = await browser.get(static.url(name))
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
-    assert answer.content == (static.WEB / "static" / name).read_bytes()
+    assert answer.content == static.ASSETS[name].content
 
 
 async def test_a_file_linked_by_its_digest_is_kept_for_ever():
@@ -127,3 +127,10 @@ async def test_pages_link_only_files_that_are_there_and_hold_no_script_or_style_
     assert "/static/style.css?v=" in html
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=\"/static/)", html)
     assert not re.search(r'(?:src|<link[^>]*href)="(?:https?:)?//', html)
+
+
+def test_every_part_of_the_style_is_in_it_once():
+    parts = sorted(path.stem for path in (static.WEB / "style").iterdir())
+    assert sorted(static.STYLE) == parts
+    for part in parts:
+        assert (static.WEB / "style" / f"{part}.css").read_bytes() in static.ASSETS["style.css"].content
