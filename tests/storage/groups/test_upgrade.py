@@ -59,6 +59,10 @@ async def test_what_answered_by_address_alone_is_taken_in(tmp_path: Path) -> Non
     connection.executemany(
         "INSERT INTO entries VALUES (?, ?, ?, ?, ?)", entries.rows(answer, None, world.writer.last_seq())
     )
+    for index in ("groups_of_others", "groups_by_home"):  # of schema 16
+        connection.execute(f"DROP INDEX {index}")
+    for column in ("home", "home_url", "apart"):
+        connection.execute(f"ALTER TABLE groups DROP COLUMN {column}")
     connection.execute("DROP TABLE group_events_gone")
     connection.execute("UPDATE meta SET value = 14 WHERE name = 'schema_version'")
     world.writer.close()
