@@ -219,6 +219,7 @@ def settle(admission: Admission, event: Event, group: Group | None, facts: Facts
         audience=belonging.audience(event, group),
         actions=(*replicas.begun(group, facts, rules), *admission.actions),
         group=group.id,
+        message=belonging.FOR_OPERATOR if group.home == UNKNOWN_HOME else admission.message,
     )
 
 

@@ -36,7 +36,6 @@ from relay.protocol.relay import GroupRules, RelayRules
 
 KINDS: Final = kinds.GROUPS
 MOST_LISTED: Final = 5_000  # members that one 39002 names, taken
-NOT_HERE_YET: Final = "what it answers is not here, and may be of a private group"
 _UNDELETABLE: Final = frozenset((kinds.DELETION, kinds.VANISH, *belonging.MODERATION))
 
 
@@ -90,7 +89,7 @@ def check_answer(event: Event, facts: Facts) -> None:
     if facts.home not in facts.private_homes or not belonging.answered(event):
         return
     if all(facts.group_of[one] is None and facts.events.get(one) is None for one in belonging.answered(event)):
-        raise Reject(Prefix.RESTRICTED, NOT_HERE_YET)
+        raise Reject(Prefix.RESTRICTED, belonging.NOT_HERE_YET)
 
 
 def begun(group: Group, facts: Facts, rules: GroupRules) -> tuple[Action, ...]:
@@ -123,7 +122,8 @@ def moderated(event: Event, group: Group, facts: Facts, rules: GroupRules) -> Ad
     check_live(group)
     actions, removals = list(begun(group, facts, rules)), tuple[RemoveEvent | RemoveAddress, ...]()
     if group.home == UNKNOWN_HOME:
-        return Admission(audience=(), actions=tuple(actions), group=group.id, expires=False)
+        message = belonging.FOR_OPERATOR
+        return Admission(audience=(), actions=tuple(actions), group=group.id, expires=False, message=message)
     if event.kind == belonging.DELETE_GROUP:
         group = msgspec.structs.replace(group, ended=True)
         actions = [PutGroup(group), PutListing(group.id, (), event.created_at)]

@@ -418,7 +418,7 @@ def _of_post(post: PostRow, some: list[Happening]) -> Activity:
     return Activity(
         post_id=post.id,
         post_title=post.title,
-        submolt_name=post.group_id or GENERAL,
+        submolt_name=rows.submolt_of(post).name,
         new_notification_count=len(some),
         latest_at=iso(some[0].at),
         latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],

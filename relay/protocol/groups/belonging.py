@@ -54,6 +54,8 @@ ANSWERING: Final = frozenset(
 )
 
 
+FOR_OPERATOR: Final = "info: it is of a group of another relay, and kept for the operator only"
+NOT_HERE_YET: Final = "what it answers is not here, and may be of a private group"
 _FOR_MEMBERS: Final = frozenset((39002, 39004, 39005))  # who is in it, who talks there now, what is pinned
 _ADDRESSES: Final = frozenset(("a", "A"))
 DESCRIBING: Final = frozenset((CREATE_GROUP, EDIT_METADATA))  # these say what a group is
