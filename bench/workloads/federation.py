@@ -20,7 +20,7 @@ from relay.federation.comparison import compare
 from relay.federation.connection import PeerConnection
 from relay.protocol.event import parse
 from relay.protocol.filter import Filter
-from relay.protocol.negentropy import ItemSet
+from relay.protocol.item_set import ItemSet
 
 DIFFERING: Final = 1000  # events of a comparison that one side lacks
 PACE: Final = 1000  # live events a second
