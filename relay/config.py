@@ -155,7 +155,7 @@ class LimitSettings(Section, frozen=True):
         int,
         Meta(
             ge=0,
-            le=1_000_000,
+            le=2_000_000,
             description="events that one comparison by negentropy (NIP-77) may cover; 0: none is made",
             extra=LIVE,
         ),

@@ -33,7 +33,7 @@ from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import ComparedLog, StorageError, TooCostly
 
-MOST_HELD: Final = 2_000_000  # events of all sets together, about 45 bytes each
+MOST_HELD: Final = 2_000_000  # events of all sets together, about 45 bytes each; the most that `limits.max_compared` may be
 MOST_COMPARISONS: Final = 10_000
 MOST_SETS: Final = 64  # that nobody compares and that are kept all the same
 KEPT: Final = 300.0  # seconds that such a set stays
@@ -107,7 +107,7 @@ class _Compared:
         self.follows = True
         self.comparisons: set[_Comparison] = set()
         self.used_at = 0.0
-        self.looked_at = 0  # unix seconds: what had expired by then is not in it
+        self.looked_at = 0  # unix seconds: what had expired by then is not in it; 0: it is not begun
 
     def taking_in(self) -> Callable[[], None]:
         """What takes in what was noted until now, to be called on the thread that answers."""
@@ -263,7 +263,8 @@ class ComparedSets:
             return
         if applied.anew or applied.removed is None or any(kind == "group" for kind, _ in applied.changes):
             for compared in list(self._sets.values()):
-                self._let_go(compared)
+                if compared.looked_at:
+                    self._let_go(compared)
             return
         gone = [bytes.fromhex(one) for one in applied.removed]
         came = [live for live in applied.events if live.seq]

@@ -1,5 +1,6 @@
 """The sets that are compared: one for all who compare the same, made once, and always with what was acknowledged."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import compared_sets
+from relay.server.follow import Applied
 from storage.commands import RemoveMatching
 from tests.factories import NOW, make_event
 from tests.server.conftest import Relay
@@ -62,6 +64,40 @@ async def test_a_set_is_made_once_and_follows_the_log(relay: Relay) -> None:
     await hub.ingest.execute(RemoveMatching(Filter(ids=frozenset([some[0].id])), 9))
     assert await told(client, {}) == {event.id for event in some[1:]}
     assert log.made == 1
+
+
+async def test_where_the_log_was_not_heard_a_set_is_read_once_it_is(relay: Relay) -> None:
+    log = CountedLog()
+    hub = relay(log)
+    sets, asked = hub.sets, []  # type: ignore[attr-defined]
+
+    def hear(wanted: bool) -> bool:
+        asked.append(wanted)
+        asyncio.get_running_loop().call_soon(sets.applied, Applied([], anew=True))
+        return wanted
+
+    sets._hear = hear
+    client = Client(hub)
+    await stored(client, *notes(3))
+    for _ in range(2):
+        assert len(await told(client, {})) == 3
+    assert (log.made, asked) == (1, [True])
+    sets._clock = lambda: float("inf")
+    sets._tidy()
+    assert asked == [True, False]
+
+
+async def test_a_set_is_made_anew_where_commits_were_missed(relay: Relay) -> None:
+    log = CountedLog()
+    hub = relay(log)
+    client = Client(hub)
+    some = notes(3)
+    await stored(client, *some)
+    await told(client, {})
+    log.rows = log.rows[1:]
+    hub.log.behind()
+    assert await told(client, {}) == {event.id for event in some[1:]}
+    assert log.made == 2
 
 
 async def test_sets_of_other_filters_and_readers_are_others(relay: Relay) -> None:

@@ -212,7 +212,7 @@ async def test_what_is_closed_before_its_answer_is_not_kept(relay: Relay) -> Non
     log.going_on.set()
     client.send("NEG-OPEN", "last", {}, BEGIN)
     assert (await client.next())[:2] == ["NEG-MSG", "last"]
-    assert len(log.begun) == 1  # in one set with the first
+    assert len(log.begun) <= 2  # the first, and the last where it came too late for that one
 
 
 @pytest.mark.parametrize("replaced", [False, True])
