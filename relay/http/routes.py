@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from relay.http import (
     about,
+    articles,
     chatting,
     claim,
     communities,
@@ -69,6 +70,9 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     chatting.room,
     chatting.drawn,
     project.project,
+    articles.article_list,
+    articles.articles_named,
+    articles.article,
     searching.search,
     searching.found,
     searching.text,
