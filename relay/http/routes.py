@@ -18,6 +18,7 @@ from relay.http import (
     project,
     searching,
     static,
+    topics,
     wellknown,
 )
 from relay.http.api import (
@@ -65,6 +66,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.pieces,
     communities.community_list,
     communities.community,
+    topics.tagged,
+    topics.linked,
     chatting.rooms,
     chatting.room,
     chatting.drawn,
