@@ -4,8 +4,8 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
-from relay.http import page
-from relay.http.api import common
+from relay.http import page, prose
+from relay.http.api import common, group_access
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import SORTS, Sort
 from relay.protocol import topics
@@ -20,7 +20,8 @@ async def tagged(
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
     """The posts with a tag, in a `t` tag or in their text. Raises NotFoundException for what can be none."""
-    return await _page(request, hub, topics.of_tag(tag), sort, cursor)
+    topic = topics.of_tag(group_access.written(tag))
+    return await _page(request, hub, topic, f"/t/{prose.segment(topic[1:])}", sort, cursor)
 
 
 @get("/d/{host:str}")
@@ -32,10 +33,13 @@ async def linked(
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
     """The posts that link to a host. Raises NotFoundException for what can be none."""
-    return await _page(request, hub, topics.of_host(host), sort, cursor)
+    topic = topics.of_host(host)
+    return await _page(request, hub, topic, f"/d/{prose.segment(topic)}", sort, cursor)
 
 
-async def _page(request: common.AnyRequest, hub: RunningRelay, topic: str, sort: Sort, cursor: str) -> Response[str]:
+async def _page(
+    request: common.AnyRequest, hub: RunningRelay, topic: str, path: str, sort: Sort, cursor: str
+) -> Response[str]:
     if not topic:
         raise NotFoundException
     found, trouble = await page.posts(request, hub, sort, cursor, topic=topic)
@@ -44,6 +48,7 @@ async def _page(request: common.AnyRequest, hub: RunningRelay, topic: str, sort:
         hub,
         "topic.html",
         topic=topic,
+        path=path,
         rows=found.rows,
         more=found.next_cursor,
         trouble=trouble,

@@ -60,4 +60,5 @@ def of_post(given: Iterable[str], title: str, content: str, url: str | None) -> 
     tags = [normal(tag) for tag in given] + hashtags(f"{title}\n\n{content}")
     found = [f"#{tag}" for tag in dict.fromkeys(tags) if tag][:MAX_TAGS]
     link = urls.link(url) if url else None
-    return [*found, link.host.removesuffix(".").removeprefix("www.")] if link else found
+    host = of_host(link.host) if link else ""
+    return [*found, host] if host else found
