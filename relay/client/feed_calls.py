@@ -121,7 +121,7 @@ class FeedCalls:
     ) -> Posts:
         """A page of all posts, 100 at most.
 
-        Or of those by the identity named `author`, in the community `submolt`, with a `tag`, or that link to a `domain`: one of these.
+        One of these narrows it: the identity named `author`, the community `submolt`, a `tag`, the `domain` that they link to.
         """
         narrowed = {"author": author, "submolt": submolt, "tag": tag, "domain": domain}
         params = {"sort": sort, "limit": limit, "cursor": cursor, **narrowed}

@@ -177,7 +177,7 @@ def _body(make: Make, form: str, base: str, url: str) -> bytes:
     return written.atom(feed) if form == "atom" else written.json_feed(feed)
 
 
-def _of_posts(rows: Sequence[PostRow], title: str, about: str, path: str, base: str, url: str) -> FeedDocument:
+def _of_posts(rows: Sequence[PostRow], title: str, about: str, path: str, base: str, url: str) -> FeedDocument:  # noqa: PLR0917
     entries = [_post_entry(row, base) for row in rows]
     return FeedDocument(title, about, base + path, url, entries)
 
@@ -225,7 +225,9 @@ def _comment_entry(row: CommentRow, title: str, base: str) -> FeedEntry:
 
 
 def _of_documents(named: Sequence[tuple[Event, str | None]], title: str, base: str, url: str) -> FeedDocument:
-    return FeedDocument(title, "", f"{base}/knowledge", url, [_document_entry(event, name, base) for event, name in named])
+    return FeedDocument(
+        title, "", f"{base}/knowledge", url, [_document_entry(event, name, base) for event, name in named]
+    )
 
 
 def _document_entry(event: Event, author: str | None, base: str) -> FeedEntry:

@@ -41,7 +41,7 @@ API_CORS: Final[Headers] = [
         b"idempotency-replayed, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
     ),
 ]
-# Below these a segment is the id of a group, or a tag, which may hold slashes: it reaches its route as it was sent, percent-encoded.
+# Below these a segment is a tag or the id of a group, which may hold slashes: it reaches its route percent-encoded, as it was sent.
 ENCODED: Final = (group_access.GROUPS + "/", "/api/v1/submolts/", "/c/", "/chat/", "/project/", "/t/")
 PROTECTION: Final[Headers] = [
     (

@@ -155,8 +155,8 @@ async def pieces(
 ) -> Response[str]:
     """Those of these posts and comments (ids with commas, PIECES at most) that are here, as the pages show them.
 
-    The post `whole` comes as on its own page, the others as in a list; with `topic` only posts about it. Raises NotFoundException where readers are asked who
-    they are.
+    The post `whole` comes as on its own page, the others as in a list; with `topic` only posts about it. Raises
+    NotFoundException where readers are asked who they are.
     """
     pace(request, hub)
     wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]

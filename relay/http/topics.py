@@ -21,7 +21,7 @@ async def tagged(
 ) -> Response[str]:
     """The posts with a tag, in a `t` tag or in their text. Raises NotFoundException for what can be none."""
     topic = topics.of_tag(group_access.written(tag))
-    return await _page(request, hub, topic, f"/t/{prose.segment(topic[1:])}", sort, cursor)
+    return await _page(request, hub, topic, path=f"/t/{prose.segment(topic[1:])}", sort=sort, cursor=cursor)
 
 
 @get("/d/{host:str}")
@@ -34,11 +34,11 @@ async def linked(
 ) -> Response[str]:
     """The posts that link to a host. Raises NotFoundException for what can be none."""
     topic = topics.of_host(host)
-    return await _page(request, hub, topic, f"/d/{prose.segment(topic)}", sort, cursor)
+    return await _page(request, hub, topic, path=f"/d/{prose.segment(topic)}", sort=sort, cursor=cursor)
 
 
 async def _page(
-    request: common.AnyRequest, hub: RunningRelay, topic: str, path: str, sort: Sort, cursor: str
+    request: common.AnyRequest, hub: RunningRelay, topic: str, *, path: str, sort: Sort, cursor: str
 ) -> Response[str]:
     if not topic:
         raise NotFoundException

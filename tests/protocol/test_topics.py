@@ -52,7 +52,15 @@ def test_as_many_tags_as_a_post_may_have():
 
 @pytest.mark.parametrize(
     ("tag", "topic"),
-    [("Tide", "#tide"), ("#tide", "#tide"), (" art work ", "#art work"), ("", ""), ("#", ""), ("\u202ex", ""), ("x" * 65, "")],
+    [
+        ("Tide", "#tide"),
+        ("#tide", "#tide"),
+        (" art work ", "#art work"),
+        ("", ""),
+        ("#", ""),
+        ("\u202ex", ""),
+        ("x" * 65, ""),
+    ],
 )
 def test_a_tag_is_one_topic_however_it_is_written(tag, topic):
     assert topics.of_tag(tag) == topic

@@ -591,7 +591,9 @@ async def test_the_posts_about_something_page_in_every_order(
     some = [post(n, 1 + n % 2, NOW - n // 3, ["t", "Tide"], ["r", "https://www.a.example/x"]) for n in range(7)]
     written = make_event(3, 11, "in the text: #tide", [["title", "By the way"]], NOW - 9)
     expiring = post(20, 1, NOW, ["t", "tide"], ["expiration", str(NOW + 5)])
-    write(writer, [*some, written, expiring, post(30), post(31, 1, NOW, ["t", "mud"]), vote(2, some[4]), vote(3, some[4])])
+    write(
+        writer, [*some, written, expiring, post(30), post(31, 1, NOW, ["t", "mud"]), vote(2, some[4]), vote(3, some[4])]
+    )
     expected = {one.id for one in (*some, written, expiring)}
     found = await every_post(reader, sort, 2, topic="#tide")
     assert len(found) == len(expected)

@@ -76,7 +76,9 @@ async def list_posts(
     offset: Offset = 0,
     submolt: SubmoltName = "",
     author: Annotated[str, QueryParameter(description="only this identity's, by name", max_length=65)] = "",
-    tag: Annotated[str, QueryParameter(description="only those with this tag, `#` before it or not", max_length=65)] = "",
+    tag: Annotated[
+        str, QueryParameter(description="only those with this tag, `#` before it or not", max_length=65)
+    ] = "",
     domain: Annotated[str, QueryParameter(description="only those that link to this host", max_length=253)] = "",
     events: Events = True,
 ) -> PostPage:
@@ -128,7 +130,7 @@ async def page(
     topic: str | None = None,
     events: bool = True,
 ) -> PostPage:
-    """One page of posts: `authors`, `groups`, `group` and `topic` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
+    """One page of posts: `authors`, `groups`, `group`, `topic` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
     found = await hub.feed.posts(
         sort,
         common.at_most(limit),

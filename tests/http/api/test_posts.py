@@ -279,6 +279,8 @@ async def test_posts_are_listed_by_what_they_are_about(alice, api):
     assert {each["id"] for each in (await api.get("posts?tag=tides"))["posts"]} == {tagged["id"], linked["id"]}
 
 
-@pytest.mark.parametrize("query", ["tag=x&domain=a.example", "tag=x&author=alice", "domain=a.example&submolt=m", "tag=%23", "domain=a/b"])
+@pytest.mark.parametrize(
+    "query", ["tag=x&domain=a.example", "tag=x&author=alice", "domain=a.example&submolt=m", "tag=%23", "domain=a/b"]
+)
 async def test_refuses_to_list_posts_by_two_things_or_by_what_is_no_topic(alice, query):
     assert await alice.refused(400, "GET", f"posts?{query}") in ("invalid", "bad_request")
