@@ -130,7 +130,7 @@ async def page(
     topic: str | None = None,
     events: bool = True,
 ) -> PostPage:
-    """One page of posts: `authors`, `groups`, `group`, `topic` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
+    """One page of posts: `authors` to `topic` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
     found = await hub.feed.posts(
         sort,
         common.at_most(limit),
