@@ -14,6 +14,7 @@ from relay.http import failures
 from relay.http.api import callers, common, entries
 from relay.http.api.description import Description
 from relay.http.api.group_watchers import GroupWatchers
+from relay.http.api.notification_stream import NotificationStreams
 from relay.http.api.submolts import Counts
 from relay.http.api.watchers import Watchers
 from relay.http.api.workspace_stream import GroupStreams
@@ -60,6 +61,7 @@ def _state(hub: RunningRelay, routes: Sequence[HTTPRouteHandler]) -> dict[str, A
         "watchers": watchers,
         "group_watchers": GroupWatchers(hub),
         "group_streams": GroupStreams(hub),
+        "notification_streams": NotificationStreams(hub),
         "counts": Counts(),
         "description": Description(routes, DEPENDENCIES),
     }
