@@ -33,6 +33,7 @@ STYLE: Final = (
     "posts",
     "post",
     "comments",
+    "menu",
     "people",
     "keys",
     "documents",
