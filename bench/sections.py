@@ -149,7 +149,7 @@ def _copied(kept: Path, copy: Path) -> Path:
 def _copy_by_pages(source: str, target: str) -> None:
     """A page at a time, as a relay writes its database: a file copied in large writes is cached in large pieces (folios of up to
     2 MiB), and then each page of a checkpoint costs the kernel several times as much."""
-    with open(source, "rb") as given, open(target, "wb", buffering=0) as copy:
+    with Path(source).open("rb") as given, Path(target).open("wb", buffering=0) as copy:
         while page := given.read(_PAGE):
             copy.write(page)
 
