@@ -72,7 +72,8 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
     people = await answers.writers(hub, [event.pubkey])
     title, content = text_of(event)
     shown = msgspec.structs.replace(event, content=content)
-    return await page.render(request, hub, "text.html", event=shown, title=title, author=people[event.pubkey])
+    author = people[event.pubkey]
+    return await page.render(request, hub, "text.html", event=shown, title=title, author=author, texts=[content])
 
 
 async def _find(
