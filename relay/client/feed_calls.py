@@ -13,7 +13,7 @@ from relay.client.records import (
     Post,
     Posts,
     Sort,
-    Version,
+    TextVersion,
     Vote,
     Voted,
     WithEvent,
@@ -30,7 +30,7 @@ class _Comment(msgspec.Struct):
 
 
 class _History(msgspec.Struct):
-    versions: list[Version]
+    versions: list[TextVersion]
 
 
 class FeedCalls:
@@ -74,7 +74,7 @@ class FeedCalls:
                 raise
         return await self.edit_comment(target_id, content)
 
-    async def history(self, target_id: str) -> list[Version]:
+    async def history(self, target_id: str) -> list[TextVersion]:
         """All that a post or a comment said, each version with its signed event, the oldest first. Raises ApiError 404."""
         try:
             return (await self._http.call("GET", f"/posts/{segment(target_id)}/history", _History)).versions
@@ -144,9 +144,15 @@ class FeedCalls:
         cursor: str | None = None,
         author: str | None = None,
         submolt: str | None = None,
+        tag: str | None = None,
+        domain: str | None = None,
     ) -> Posts:
-        """A page of all posts, of those by the identity named `author`, or of those in the community `submolt`; 100 at most."""
-        params = {"sort": sort, "limit": limit, "cursor": cursor, "author": author, "submolt": submolt}
+        """A page of all posts, 100 at most.
+
+        One of these narrows it: the identity named `author`, the community `submolt`, a `tag`, the `domain` that they link to.
+        """
+        narrowed = {"author": author, "submolt": submolt, "tag": tag, "domain": domain}
+        params = {"sort": sort, "limit": limit, "cursor": cursor, **narrowed}
         return await self._http.call("GET", "/posts", Posts, params=params)
 
     async def followed(self, sort: Sort = "hot", *, limit: int = PAGE, cursor: str | None = None) -> Posts:

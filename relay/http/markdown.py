@@ -22,11 +22,10 @@ from markupsafe import escape
 from mdit_py_plugins.footnote import footnote_plugin
 
 from relay.http.highlighting import highlight
-from relay.protocol import urls
+from relay.protocol import topics, urls
 
 MAX_CELLS: Final = 2_000  # of tables: a row of one character is filled up with as many cells as the first row has
 MAX_FOOTNOTES: Final = 50  # places in one text that refer to a footnote; further ones are text
-MAX_TAG: Final = 64  # characters of a tag
 MAX_REFERENCE: Final = 600  # characters of a `nostr:` text that is read
 NUL: Final = "\0"
 MARK: Final = "\0\0"  # the item that a text belongs to
@@ -41,9 +40,8 @@ NAME: Final = re.compile(r"(?<![A-Za-z0-9_./@-])@(?P<name>[A-Za-z0-9_.-]{1,64})"
 REFERENCE: Final = re.compile(
     rf"(?<!\w)nostr:(?P<reference>(?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{{20,{MAX_REFERENCE}}})(?!\w)"
 )
-TAG: Final = re.compile(rf"(?<![\w/&#?=.-])#(?P<tag>(?=[\w-]{{0,{MAX_TAG}}}[^\W\d_])[\w-]{{1,{MAX_TAG}}})(?![\w-])")
 _LINK: Final = re.compile(r"(?P<link>https?://[^\s<>\"'`\x00-\x1f]*[^\s<>\"'`\x00-\x1f.,;:!?)\]])")
-_WORDS: Final = re.compile("|".join(each.pattern for each in (_LINK, REFERENCE, NAME, TAG)))
+_WORDS: Final = re.compile("|".join(each.pattern for each in (_LINK, REFERENCE, NAME, topics.HASHTAG)))
 
 
 class TooMuch(Exception):
@@ -73,11 +71,6 @@ class _NoStepLeft(Exception):
 def clip(text: str, longest: int) -> str:
     """At most `longest` characters; an ellipsis stands for the rest."""
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
-
-
-def tag_path(tag: str) -> str:
-    """Where posts with a tag are listed: case does not count."""
-    return f"/t/{quote(tag.lower(), safe='')}"
 
 
 # What becomes of the tokens, before they are rendered
@@ -126,7 +119,9 @@ def _word(found: re.Match[str]) -> Iterator[Token]:
         case "link":
             yield from _anchor({"href": found[0], "rel": _REL}, clip(found[0], 80))
         case "tag":
-            yield from _anchor({"href": tag_path(found["tag"]), "class": "hashtag"}, found[0])
+            yield from _anchor(
+                {"href": f"/t/{quote(topics.normal(found['tag']), safe='')}", "class": "hashtag"}, found[0]
+            )
         case _:  # @name or nostr:…; neither has a character that HTML or a marker reads as its own
             yield Token("html_inline", "", 0, content=f"{NUL}{found[0]}{NUL}")
 

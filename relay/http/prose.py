@@ -34,6 +34,8 @@ NOTHING: Final = "(nothing to see)"  # in place of a title that nobody would see
 MAX_STEPS: Final = 4_000  # of one text: four times what prose of MAX_MARKDOWN characters takes, some 15 ms
 PAGE_STEPS: Final = 20_000  # of the texts of a page together
 CACHE_BYTES: Final = 16 * 1024 * 1024  # of texts and what was rendered of them
+MAX_ARTICLE: Final = 60_000  # characters of a text that has a page of its own; it may take all steps of that page
+ARTICLE_BYTES: Final = 8 * 1024 * 1024  # as CACHE_BYTES, of articles
 _OPEN: Final = re.compile(f"{NUL}([^{NUL}]*){NUL}")  # what a rendered text leaves open
 _ITEM: Final = re.compile(r"[^\w-]")
 _MARKS: Final = re.compile(
@@ -95,6 +97,7 @@ class _Page(threading.local):
 
 _page: Final = _Page()
 _cache: Final = _Cache(CACHE_BYTES)
+_articles: Final = _Cache(ARTICLE_BYTES)
 
 
 @contextmanager
@@ -109,15 +112,30 @@ def one_page(mentions: Mentions = NONE) -> Iterator[None]:
 
 def prose(text: str, item: str = "") -> Markup:
     """Markdown as HTML, safe to put into a page. `item` tells its footnotes from those of others on the page."""
-    found = _rendered(text)
-    if NUL not in found:
-        return found
+    return _closed(_rendered(text), item)
+
+
+def article(text: str) -> Markup:
+    """The same of a text that has a page of its own, and may be longer."""
+    if len(text) > MAX_ARTICLE:
+        return _verbatim(text)
+    found = _articles.get(text)
+    if found is None:
+        found, _ = _render(text, PAGE_STEPS)
+        _articles.put(text, found)
+    return _closed(found, "article")
+
+
+def _closed(rendered: Markup, item: str) -> Markup:
+    """With what it leaves open: whom it mentions, and which item its footnotes belong to."""
+    if NUL not in rendered:
+        return rendered
     anchor = _ITEM.sub("", item)
 
     def close(match: re.Match[str]) -> str:
         return _mention(match[1]) if match[1] else anchor
 
-    return Markup(_OPEN.sub(close, found))
+    return Markup(_OPEN.sub(close, rendered))
 
 
 def _rendered(text: str) -> Markup:
@@ -139,10 +157,10 @@ def _verbatim(text: str) -> Markup:
     return Markup('<p class="verbatim">%s</p>') % text.replace(NUL, "\ufffd")
 
 
-def _render(text: str) -> tuple[Markup, int]:
+def _render(text: str, most_steps: int = MAX_STEPS) -> tuple[Markup, int]:
     """The text rendered, and the steps that this took."""
     try:
-        made, steps = markdown.render(text, MAX_STEPS)
+        made, steps = markdown.render(text, most_steps)
     except TooMuch as error:  # show what was written
         return _verbatim(text), error.steps
     return Markup(made), steps

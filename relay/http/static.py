@@ -35,6 +35,7 @@ STYLE: Final = (
     "prose",
     "comments",
     "history",
+    "menu",
     "people",
     "keys",
     "documents",
@@ -42,6 +43,7 @@ STYLE: Final = (
     "communities",
     "chat",
     "project",
+    "articles",
     "search",
     "small",  # what narrow windows, thumbs and calm readers ask for overrides all of the above
 )

@@ -33,7 +33,7 @@ class Draw(msgspec.Struct, frozen=True):
     content: str
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class TextVersion(msgspec.Struct, frozen=True, kw_only=True):
     """What a post or a comment said, and the signed event that said it: the first is its own, the others are edits."""
 
     title: Title | None = None
@@ -46,7 +46,7 @@ class HistoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """All versions of a post or a comment, the oldest first."""
 
     success: bool = True
-    versions: list[Version]
+    versions: list[TextVersion]
     has_more: Annotated[
         bool, Meta(description=f"there are more than {MAX_VERSIONS} edits: the oldest are left out")
     ] = False
@@ -93,11 +93,11 @@ async def history(hub: RunningRelay, row: Row, readers: Readers) -> tuple[list[E
     return [parse(row.wire), *reversed(edits)], len(found) > MAX_VERSIONS
 
 
-def versions(events: list[Event]) -> list[Version]:
+def versions(events: list[Event]) -> list[TextVersion]:
     """What each of them said, given what those before it did: an edit without a title leaves the post's own."""
     own = feed.title(events[0]) if events[0].kind == kinds.POST else None
     return [
-        Version(
+        TextVersion(
             title=None if events[0].kind != kinds.POST else feed.title(event) or own,
             content=event.content,
             created_at=iso(event.created_at),

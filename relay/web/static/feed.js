@@ -2,6 +2,7 @@
 
 import { canWrite, me, myVotes, remove, restore, vote, writeComment, writePost } from "./account.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
+import { closeMenu } from "./menu.js";
 import { follow } from "./wire.js";
 
 const list = document.getElementById("posts") ?? document.getElementById("comments");
@@ -86,7 +87,8 @@ function press(id) {
 function markOwn(items) {
   for (const item of items) {
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
-    item.querySelector("[data-delete]").hidden = !own;
+    for (const row of item.querySelectorAll("[data-own]")) row.hidden = !own;
+    for (const row of item.querySelectorAll("[data-others]")) row.hidden = own;
   }
 }
 
@@ -126,6 +128,9 @@ async function attempt(control, work) {
   }
 }
 
+// What each button of an item does: the name of its `data-` attribute -> what is called with the button and the item. What is
+// not needed at once is loaded by its row. A row of the menu closes it, unless the function gives KEEP_OPEN.
+const KEEP_OPEN = Symbol("keep the menu open");
 const ACTIONS = {
   vote: (button, item) => attempt(button, async () => {
     const { id } = target(item);
@@ -139,12 +144,12 @@ const ACTIONS = {
     if (button.textContent === "Delete") {
       button.textContent = "Really delete?";
       button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
-    } else {
-      attempt(button, async () => {
-        await remove(target(item));
-        renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
-      });
+      return KEEP_OPEN;
     }
+    return attempt(button, async () => {
+      await remove(target(item));
+      renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
+    });
   },
   reply: (button, item) => {
     if (needName()) return;
@@ -153,7 +158,7 @@ const ACTIONS = {
     answer.elements.content.focus();
   },
   cancel: () => home(true),
-  proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id, button),
+  proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id),
 };
 
 // The one comment form stands under what it answers: the post, or some comment.
@@ -169,7 +174,7 @@ addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (!button) return;
   const action = Object.keys(ACTIONS).find((name) => name in button.dataset);
-  if (action) ACTIONS[action](button, button.closest(".item"));
+  if (action && ACTIONS[action](button, button.closest(".item")) !== KEEP_OPEN) closeMenu(button);
 });
 
 answer?.addEventListener("submit", (submit) => {

@@ -45,7 +45,7 @@ function place() {
   return dialog;
 }
 
-export async function show(id, opener) {
+export async function show(id) {
   const dialog = place();
   const close = element("button", "Close", { className: "quiet", type: "button", onclick: () => dialog.close() });
   const title = element("h2", "The signed event", { id: "proof-title" });
@@ -54,7 +54,6 @@ export async function show(id, opener) {
   const head = element("div", "", { className: "head" });
   head.append(title, close);
   dialog.replaceChildren(head, state);
-  dialog.onclose = () => opener.focus();
   dialog.showModal();
   try {
     const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
