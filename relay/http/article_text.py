@@ -40,7 +40,10 @@ class ArticleText(msgspec.Struct, frozen=True):
 
 
 def article(text: str, mentions: prose.Mentions = prose.NONE) -> ArticleText:
-    """Markdown for a page of its own, with links to those whom it mentions; a text beyond `prose.MAX_ARTICLE` is shown as it was written."""
+    """Markdown for a page of its own, with links to those whom it `mentions`.
+
+    A text beyond `prose.MAX_ARTICLE` is shown as it was written.
+    """
     with prose.one_page(mentions):
         rendered = "".join(_linked(prose.article(text)))
     headings: list[ArticleHeading] = []
