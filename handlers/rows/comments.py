@@ -47,7 +47,7 @@ def _rows(key: str, sources: Sources) -> tuple[CommentFields, ...]:
     comment = live.event
     owner, post, above = sources.owner(comment.pubkey), sources.standing(root), _above(comment, root, sources)
     edit = newest_edit(comment, sources)
-    if owner is None or post is None or post.table != "posts":
+    if owner is None or post is None or post.table != "posts" or sources.missed:
         return ()
     shown, updated_at = (comment, None) if edit is None else (edit.event, edit.event.created_at)
     return (

@@ -47,7 +47,7 @@ def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
         return ()
     post = live.event
     owner, edit = sources.owner(post.pubkey), newest_edit(post, sources)
-    if owner is None:
+    if owner is None or sources.missed:
         return ()
     title = (None if edit is None else feed.title(edit.event)) or feed.title(post)
     if title is None:
