@@ -33,7 +33,7 @@ from relay.server.pools import Pool
 from relay.server.supervision import Faults, Tasks
 from storage.base import ComparedLog, StorageError, TooCostly
 
-MOST_HELD: Final = 2_000_000  # events of all sets together, about 45 bytes each; the most that `limits.max_compared` may be
+MOST_HELD: Final = 2_000_000  # events of all sets, about 45 bytes each; the most that `limits.max_compared` may be
 MOST_COMPARISONS: Final = 10_000
 MOST_SETS: Final = 64  # that nobody compares and that are kept all the same
 KEPT: Final = 300.0  # seconds that such a set stays
