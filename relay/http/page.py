@@ -17,7 +17,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from keys.encoding import encode
-from relay.http import origin, templates
+from relay.http import badges, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
@@ -132,6 +132,7 @@ async def post(  # noqa: PLR0917, each is given by its name
         sort=sort,
         sorts=COMMENT_SORTS,
         parent=parent,
+        badges=await badges.of_post(hub, found[0]),
     )
 
 
@@ -174,8 +175,13 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
     rows = [row for row in rows if not topic or topic in topics_of(row)]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
+    root = (await hub.feed.posts_by_id([whole], now) if comments else [])[:1]
+    shown = {"badges": await badges.of_post(hub, root[0]) if root else badges.NONE}
     return await in_pool(
-        request, partial(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, apart=apart, now=now)
+        request,
+        partial(
+            templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, apart=apart, now=now, **shown
+        ),
     )
 
 

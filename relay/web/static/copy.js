@@ -3,7 +3,7 @@
 // What is copied of an element; a page that shows a secret masked puts the secret in.
 export const copied = { text: (source) => source.textContent };
 
-async function copy(text) {
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
