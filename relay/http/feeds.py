@@ -1,7 +1,7 @@
 """Feeds of everything: at the address of a page and `/feed.atom` or `/feed.json`.
 
 `/feed.atom` has the posts of all, `/c/<id>/feed.atom` those of a community, `/t/…`, `/d/…` and `/u/…` those of a tag, a host and
-an identity, `/post/<id>/feed.atom` the comments on a post, `/knowledge/feed.atom` the documents; each newest first, those of posts
+an identity, `/post/<id>/feed.atom` the comments on a post, `/knowledge/feed.atom` the articles; each newest first, those of posts
 by another `sort` too. Whoever has a feed already is told so (ETag, 304).
 """
 
@@ -17,17 +17,15 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from keys.encoding import encode
-from relay.http import communities, origin, page, prose
+from relay.http import article_text, articles, communities, origin, page, prose
 from relay.http import syndication as written
 from relay.http.api import common, group_access, knowledge
-from relay.http.api.search import writers
+from relay.http.articles import ShownArticle
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import PAGE, Sort
 from relay.http.syndication import FeedDocument, FeedEntry
 from relay.protocol import kinds, names, topics
-from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.protocol.search import text_of
 from storage.base import PUBLIC
 from storage.feed import CommentRow, PostRow
 
@@ -111,15 +109,12 @@ async def of_post(request: common.AnyRequest, hub: GivenHub, post_id: FromPath[s
 
 
 @get(at("/knowledge"))
-async def documents(request: common.AnyRequest, hub: GivenHub) -> Response[bytes]:
-    """The newest documents of knowledge."""
+async def of_knowledge(request: common.AnyRequest, hub: GivenHub) -> Response[bytes]:
+    """The newest articles."""
     page.pace(request, hub)
     _check_open(hub)
-    wanted = Filter(kinds=knowledge.kinds_of(hub), limit=PAGE)
-    events = await knowledge.query_events(hub, wanted, None, PUBLIC)
-    people = await writers(hub, [event.pubkey for event in events])
-    named = [(event, people[event.pubkey].display_name or people[event.pubkey].name) for event in events]
-    return await _answer(request, hub, partial(_of_documents, named, _titled(hub, "Knowledge")))
+    rows = await articles.newest(hub, PAGE)
+    return await _answer(request, hub, partial(_of_articles, rows, _titled(hub, "Knowledge")))
 
 
 async def _of_topic(
@@ -224,21 +219,21 @@ def _comment_entry(row: CommentRow, title: str, base: str) -> FeedEntry:
     )
 
 
-def _of_documents(named: Sequence[tuple[Event, str | None]], title: str, base: str, url: str) -> FeedDocument:
-    return FeedDocument(
-        title, "", f"{base}/knowledge", url, [_document_entry(event, name, base) for event, name in named]
-    )
+def _of_articles(rows: Sequence[ShownArticle], title: str, base: str, url: str) -> FeedDocument:
+    return FeedDocument(title, "", f"{base}/knowledge", url, [_article_entry(row, base) for row in rows])
 
 
-def _document_entry(event: Event, author: str | None, base: str) -> FeedEntry:
-    title, content = text_of(event)
-    url = f"{base}/text/{event.id}"
+def _article_entry(row: ShownArticle, base: str) -> FeedEntry:
+    url = base + row.path
+    author = row.author
     return FeedEntry(
-        f"nostr:{encode('note', event.id)}",
         url,
-        prose.plain(title),
-        written.absolute(prose.prose(content), base, url),
-        event.created_at,
-        event.created_at,
-        author or encode("npub", event.pubkey),
+        url,
+        prose.plain(row.title),
+        written.absolute(article_text.article(row.event.content).html, base, url),
+        row.since or row.event.created_at,
+        row.event.created_at,
+        names.shown(author.display_name or "", names.MAX_DISPLAY_NAME) or author.name or encode("npub", author.pubkey),
+        f"{base}/u/{quote(author.name)}" if author.name else None,
+        row.tags,
     )

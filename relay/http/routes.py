@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from relay.http import (
     about,
+    articles,
     chatting,
     claim,
     communities,
@@ -81,11 +82,14 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     feeds.of_host,
     feeds.of_identity,
     feeds.of_post,
-    feeds.documents,
+    feeds.of_knowledge,
     chatting.rooms,
     chatting.room,
     chatting.drawn,
     project.project,
+    articles.article_list,
+    articles.articles_named,
+    articles.article,
     searching.search,
     searching.found,
     searching.text,
