@@ -3,6 +3,7 @@
 import { canWrite, me, myVotes, remove, restore, vote, writeComment, writePost } from "./account.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { closeMenu } from "./menu.js";
+import { keepPlace } from "./place.js";
 import { follow } from "./wire.js";
 
 const list = document.getElementById("posts") ?? document.getElementById("comments");
@@ -158,8 +159,23 @@ const ACTIONS = {
     answer.elements.content.focus();
   },
   cancel: () => home(true),
-  proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id),
+  link: (button) => {
+    copyLink(button);
+    return KEEP_OPEN;
+  },
+  fold: async (_button, item) => (await import("./thread.js")).toggle(item),
+  proof: async (_button, item) => (await import("./proof.js")).show(item.dataset.id),
 };
+
+async function copyLink(button) {
+  const { copy } = await import("./copy.js");
+  const done = await copy(new URL(button.dataset.link, location.href).href);
+  button.textContent = done ? "Copied" : "Nothing was copied";
+  setTimeout(() => {
+    button.textContent = "Copy link";
+    closeMenu(button);
+  }, 900);
+}
 
 // The one comment form stands under what it answers: the post, or some comment.
 function home(focus) {
@@ -210,6 +226,16 @@ addEventListener("keydown", (key) => {
   if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) key.target.closest?.("form")?.requestSubmit();
 });
 
+// Another page than a post's own: whoever comes to a post from here visits it anew (thread.js).
+function endVisit() {
+  try {
+    sessionStorage.removeItem("tidings.last");
+  } catch {
+    // storage is switched off
+  }
+}
+
+const isBack = list.id === "posts" && keepPlace();
 const more = document.getElementById("more");
 if (more) {
   more.addEventListener("click", (click) => {
@@ -232,7 +258,9 @@ onChange((items) => {
 for (const hidden of [document.getElementById("compose"), answer]) if (hidden) hidden.hidden = false;
 tellTimes();
 setInterval(tellTimes, 30_000);
+if (isBack) renew(everything());
 follow(Number(list.dataset.now), { event: take, state: tell });
+if (!post) endVisit();
 restore().then(() => {
   sayAs();
   markOwn(all());

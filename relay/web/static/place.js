@@ -50,10 +50,10 @@ function comeBack({ list, more: href, id, at }) {
   if (href) more()?.setAttribute("href", href);
   else more()?.parentElement.remove();
   const top = [...posts.children].find((item) => item.dataset.id === id);
-  const scroll = () => scrollBy({ top: top.getBoundingClientRect().top - at, behavior: "instant" });
   if (!top) return;
-  scroll();
-  requestAnimationFrame(scroll); // what is drawn only in sight has its height by now
+  posts.classList.add("settling"); // draws what is out of sight too, for its height, which is remembered from then on
+  scrollBy({ top: top.getBoundingClientRect().top - at, behavior: "instant" });
+  requestAnimationFrame(() => requestAnimationFrame(() => posts.classList.remove("settling")));
 }
 
 // Puts the list back, if this is a way back to it; whether it was.

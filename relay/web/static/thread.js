@@ -3,8 +3,8 @@
 // Comments are one list; what stands under one follows it with a greater depth. So folding is one pass over the list. What is
 // folded is remembered for as long as the tab is open, what was seen for longer, both in this browser alone.
 
+import { me, restore as ready } from "./account.js";
 import { onChange, post } from "./items.js";
-import { me, ready } from "./who.js";
 
 const FOLDED = "tidings.folded";
 const SEEN = "tidings.seen";
@@ -142,18 +142,26 @@ function tellNew() {
 
 // Jumps
 
+let shown = null; // what the last jump went to
+
 function show(item) {
   for (let each = item; each; each = depth(each) ? above(each, depth(each) - 1) : null) folded.delete(each.dataset.id);
   layOut();
   item.scrollIntoView({ block: "start" });
   item.tabIndex = -1;
   item.focus({ preventScroll: true });
+  shown = item;
 }
 
-// The first of these below the one that has the focus or, before there was a jump, below the top of the window; from the last
-// one on to the first.
+function isInSight(item) {
+  const { top, bottom } = item.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
+
+// The first of these below the one that has the focus or was jumped to, as long as it is in sight, else below the top of the
+// window; after the last one comes the first.
 function next(some) {
-  const here = document.activeElement?.closest?.(".comment");
+  const here = document.activeElement?.closest?.(".comment") ?? (shown && isInSight(shown) ? shown : null);
   const after = here
     ? (item) => here.compareDocumentPosition(item) & Node.DOCUMENT_POSITION_FOLLOWING
     : (item) => item.getBoundingClientRect().top > 80;
