@@ -20,6 +20,7 @@ from relay.http import (
     project,
     searching,
     static,
+    theme,
     topics,
     wellknown,
 )
@@ -101,6 +102,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     health.health,
     metrics.metrics,
     static.asset,
+    theme.choose,
     wellknown.nostr_json,
     wellknown.robots,
     wellknown.favicon,

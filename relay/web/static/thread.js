@@ -3,8 +3,8 @@
 // Comments are one list; what stands under one follows it with a greater depth. So folding is one pass over the list. What is
 // folded is remembered for as long as the tab is open, what was seen for longer, both in this browser alone.
 
-import { me, restore as ready } from "./account.js";
 import { onChange, post } from "./items.js";
+import { me, ready } from "./who.js";
 
 const FOLDED = "tidings.folded";
 const SEEN = "tidings.seen";
