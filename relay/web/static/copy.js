@@ -18,6 +18,16 @@ export async function copy(text) {
   }
 }
 
+// Blocks of code in what people write, whenever they come: the button stands after its code.
+// What stands before the button, which is a block of code.
+export async function copyCode(button) {
+  const source = button.previousElementSibling;
+  if (!(await copy(source.textContent))) getSelection().selectAllChildren(source);
+  else button.textContent = "Copied";
+  button.focus();
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   const source = document.getElementById(button.dataset.copy);
   const label = button.textContent;

@@ -4,7 +4,6 @@ import { act, complain, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { signer } from "./me.js";
 import { closeMenu } from "./menu.js";
-import { keepPlace } from "./place.js";
 import { me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
 
@@ -241,7 +240,13 @@ function endVisit() {
   }
 }
 
-const isBack = list.id === "posts" && keepPlace();
+// A list is put back as it was left; where it begins anew, that is seen to once somebody scrolls.
+const place = () => import("./place.js");
+if (list.id === "posts" && history.state?.place) {
+  place().then(({ keepPlace }) => keepPlace() && renew(everything()));
+} else if (list.id === "posts") {
+  addEventListener("scroll", () => place().then(({ keepPlace }) => keepPlace()), { once: true, passive: true });
+}
 const more = document.getElementById("more");
 if (more) {
   more.addEventListener("click", (click) => {
@@ -264,7 +269,6 @@ onChange((items) => {
 for (const hidden of [document.getElementById("compose"), answer]) if (hidden) hidden.hidden = false;
 tellTimes();
 setInterval(tellTimes, 30_000);
-if (isBack) renew(everything());
 follow(Number(list.dataset.now), { event: take, state: tell });
 if (!post) endVisit();
 ready().then(() => {
