@@ -18,8 +18,7 @@ export async function copy(text) {
   }
 }
 
-// Blocks of code in what people write, whenever they come: the button stands after its code.
-// What stands before the button, which is a block of code.
+// The block of code that stands before the button.
 export async function copyCode(button) {
   const source = button.previousElementSibling;
   if (!(await copy(source.textContent))) getSelection().selectAllChildren(source);
