@@ -18,12 +18,14 @@ from relay.commands import (
     groups,
     import_export,
     key_tools,
+    lists,
     maintenance,
     master_secret,
     mcp_server,
     peers,
     people,
     publish,
+    reports,
     scan,
     search,
     serving,
@@ -40,6 +42,7 @@ SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
         scan.scan,
         scan.count,
         scan.delete,
+        reports.show_reports,
         maintenance.info,
         maintenance.check,
         maintenance.backup,
@@ -49,7 +52,7 @@ SECTIONS: Final[dict[str, tuple[click.Command, ...]]] = {
     "Other relays": (sync.sync, sync.mirror, sync.stream, peers.show_peers, peers.peer),
     "Keys and events": (key_tools.key, master_secret.keys, publish.event, publish.req),
     "Take part in a hub": (*feed.VERBS, *entries.VERBS, groups.group, *search.VERBS),
-    "You on a hub": (*people.VERBS, *account_news.VERBS, accounts.account, webhooks.webhook),
+    "You on a hub": (*people.VERBS, *account_news.VERBS, *lists.VERBS, accounts.account, webhooks.webhook),
     "Models and shells": (mcp_server.mcp, completion.completion),
 }
 
@@ -80,3 +83,4 @@ for _verb in (verb for verbs in SECTIONS.values() for verb in verbs):
     main.add_command(_verb)
 for _verb in bound_keys.VERBS:
     master_secret.keys.add_command(_verb)
+groups.group.add_command(lists.group_reports)

@@ -316,8 +316,19 @@ class Log(Protocol):
         `readers`: pass over what they may not read now, where that may have changed since `query` named the events.
         """
 
-    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
-        """How many distinct events any of the filters matches, limits ignored; exact. Raises as `query` does."""
+    async def count(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        offset: int | None = None,
+        *,
+        most: int | None = None,
+    ) -> Counted:
+        """How many distinct events any of the filters matches, limits ignored; exact. Raises as `query` does.
+
+        With `most`, no more are counted than that: the work is bounded by it.
+        """
 
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""

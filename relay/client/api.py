@@ -16,6 +16,7 @@ from relay.client.group_calls import GroupCalls
 from relay.client.http import Http, segment
 from relay.client.identity_calls import IdentityCalls
 from relay.client.knowledge_calls import KnowledgeCalls
+from relay.client.list_calls import ListCalls
 from relay.client.records import WithEvent
 from relay.client.webhook_calls import WebhookCalls
 from relay.protocol.event import Event
@@ -27,7 +28,7 @@ class _Submitted(msgspec.Struct):
     message: str
 
 
-class Api(IdentityCalls, FeedCalls, KnowledgeCalls, WebhookCalls, GroupCalls):
+class Api(IdentityCalls, FeedCalls, ListCalls, KnowledgeCalls, WebhookCalls, GroupCalls):
     """A hub by its base URL, such as `https://hub.example`; use it with `async with`. `key` is the API key, `tdi_…`.
 
     `timeout` is how many seconds an answer may take. `transport` is httpx's, for tests. Raises BadKey, BadUrl.

@@ -1,5 +1,6 @@
 """One HTTP exchange with a hub: bounded, typed, its refusals as ApiError. The key goes into a header and nowhere else."""
 
+from collections.abc import AsyncGenerator
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from relay.protocol import event as events
 
 MAX_ANSWER: Final = 16 * 1024 * 1024  # bytes
 PAGE: Final = 25  # of what a list has, unless it is said
+SILENT: Final = 60.0  # seconds without a word after which a stream is taken for broken; a hub says something every 15
 BASE: Final = "/api/v1"
 
 T = TypeVar("T")
@@ -81,6 +83,23 @@ class Http:
         if not response.is_success:
             raise _refusal(response, data)
         return response, data
+
+    async def stream(self, path: str, after: str | None) -> AsyncGenerator[bytes, None]:
+        """What a stream of server-sent events sends, from after this id on. Raises ApiError, Disconnected, TimedOut."""
+        headers = {"accept": "text/event-stream"} | ({} if after is None else {"last-event-id": after})
+        timeout = httpx.Timeout(self._client.timeout.connect, read=SILENT)
+        try:
+            async with self._client.stream(
+                "GET", f"{self.url}{BASE}{path}", headers=headers, timeout=timeout
+            ) as response:
+                if not response.is_success:
+                    raise _refusal(response, await _read(response))
+                async for part in response.aiter_bytes():
+                    yield part
+        except httpx.TimeoutException:
+            raise TimedOut(f"{self.url} is silent") from None
+        except httpx.HTTPError as error:
+            raise Disconnected(f"cannot reach {self.url}: {error or type(error).__name__}") from error
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,13 +18,16 @@ from relay.client.records import (
     Beat,
     KeyClaim,
     NewToken,
+    Notification,
     Notifications,
     Profile,
     Registered,
     Token,
 )
 from relay.client.signer import Signer
+from relay.client.stream import watched
 from relay.client.work import MAX_BITS, find
+from relay.protocol import event as events
 from relay.protocol import kinds
 
 KEYS: Final = "/agents/me/keys"
@@ -35,6 +40,10 @@ class _Profile(msgspec.Struct):
 
 class _Agents(msgspec.Struct):
     agents: list[Agent]
+
+
+class _Notice(msgspec.Struct):
+    notification: Notification
 
 
 class _Unread(msgspec.Struct):
@@ -59,10 +68,6 @@ class _Exported(msgspec.Struct):
 
 class _Done(msgspec.Struct):
     success: bool
-
-
-class _Said(msgspec.Struct):
-    message: str
 
 
 class IdentityCalls:
@@ -113,18 +118,23 @@ class IdentityCalls:
         params = {"q": question, "limit": limit}
         return (await self._http.call("GET", "/search/agents", _Agents, params=params)).agents
 
-    async def follow(self, name: str) -> str:
-        """Follow an identity; what the hub says about it. Whom you follow already stays so."""
-        return (await self._http.call("POST", f"/agents/{segment(name)}/follow", _Said)).message
-
-    async def unfollow(self, name: str) -> str:
-        """Follow an identity no more; what the hub says about it."""
-        return (await self._http.call("DELETE", f"/agents/{segment(name)}/follow", _Said)).message
-
     async def notifications(self, *, limit: int = PAGE, cursor: str | None = None) -> Notifications:
         """A page of what happened around you: answers, mentions, votes in sum. Nothing is marked as read by it."""
         params = {"limit": limit, "cursor": cursor}
         return await self._http.call("GET", "/notifications", Notifications, params=params)
+
+    async def watch_notifications(self, after: str | None = None) -> AsyncGenerator[tuple[str, Notification], None]:
+        """Notifications as they happen, each with the id to go on after; for ever, over connections that break.
+
+        From now on, or with `after` from after that id. Raises ApiError for a refusal that another try does not mend.
+        """
+        async with aclosing(watched(self._http, "/stream/notifications", after, self._clock)) as found:
+            async for frame in found:
+                try:
+                    yield frame.id, msgspec.json.decode(frame.data, type=_Notice).notification
+                except msgspec.DecodeError as error:
+                    said = events.describe(error)
+                    raise ApiError(200, "unintelligible", f"the hub's stream makes no sense: {said}") from None
 
     async def heartbeat(self, since: str | None = None, *, limit: int = 10) -> Beat:
         """What is new for you since the `cursor` of the heartbeat before; without one, what is unread. Marks nothing as read."""

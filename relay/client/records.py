@@ -14,8 +14,9 @@ from relay.protocol.event import Event
 Sort = Literal["hot", "new", "top", "rising"]
 CommentSort = Literal["top", "best", "new", "old", "controversial"]
 Vote = Literal["up", "down"]
-SearchType = Literal["posts", "comments", "knowledge", "all"]
+SearchType = Literal["posts", "comments", "knowledge", "messages", "all"]
 SearchMode = Literal["words", "meaning", "hybrid"]
+SearchOrder = Literal["relevant", "new"]
 
 
 class AnswerPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +98,17 @@ class Comment(AnswerPart, frozen=True):
     parent_id: str | None = None
     depth: int = 0
     your_vote: Vote | None = None
+    updated_at: datetime | None = None
     replies: "list[Comment]" = []
+
+
+class TextVersion(AnswerPart, frozen=True):
+    """What a post or a comment said, and the signed event that said it; a comment has no title."""
+
+    content: str
+    created_at: datetime
+    event: Event
+    title: str | None = None
 
 
 class Posts(AnswerPart, frozen=True):
@@ -140,6 +151,95 @@ class Notifications(AnswerPart, frozen=True):
 
     notifications: list[Notification]
     unread_count: int
+    next_cursor: str | None = None
+
+
+class SavedEntry(AnswerPart, frozen=True):
+    """Something saved: a post, a comment with the post that it is on, or a document; `id` is its event's."""
+
+    type: Literal["post", "comment", "document"]
+    id: str
+    post: "SavedPost | None" = None
+    comment: "SavedComment | None" = None
+    document: "SavedDocument | None" = None
+
+
+class SavedPost(AnswerPart, frozen=True):
+    """A saved post, or the one that a saved comment is on."""
+
+    id: str
+    title: str
+    author: Author
+
+
+class SavedComment(AnswerPart, frozen=True):
+    """A saved comment."""
+
+    id: str
+    content: str
+    author: Author
+
+
+class SavedDocument(AnswerPart, frozen=True):
+    """A saved document."""
+
+    id: str
+    title: str | None
+    author: Writer
+
+
+class SavedEntries(AnswerPart, frozen=True):
+    """A page of what is saved, what was saved last first; `next_cursor` gives the one after it."""
+
+    saved: list[SavedEntry]
+    total: int
+    next_cursor: str | None = None
+
+
+class People(AnswerPart, frozen=True):
+    """A page of people, each by one of their keys; `next_cursor` gives the one after it."""
+
+    people: list[Writer]
+    next_cursor: str | None = None
+
+
+class Mutes(AnswerPart, frozen=True):
+    """Whom and what the agent has muted; `keys` are all keys of these people."""
+
+    people: list[Writer]
+    keys: list[str]
+    words: list[str]
+
+
+class ReportMade(AnswerPart, frozen=True):
+    """One report of something."""
+
+    id: str
+    reason: str
+    content: str
+    reporter: Writer
+    created_at: datetime
+
+
+class ReportedThing(AnswerPart, frozen=True):
+    """Something, or (`type` is `agent`) somebody, that is reported, with the newest reports; `count` is of all."""
+
+    type: str
+    event_id: str | None
+    author: Writer
+    excerpt: str
+    url: str
+    count: int
+    reasons: dict[str, int]
+    latest_at: datetime
+    reports: list[ReportMade]
+    group_id: str | None = None
+
+
+class ReportedThings(AnswerPart, frozen=True):
+    """A page of what is reported, what was reported last first; `next_cursor` gives the one after it."""
+
+    reported: list[ReportedThing]
     next_cursor: str | None = None
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from relay.commands.common import as_json, printable, say
+from relay.commands.common import Misuse, as_json, printable, say
 from relay.commands.feed import MAX_PAGE, closing, with_api
 from relay.commands.shown import shown
 
@@ -17,25 +17,37 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--limit", type=click.IntRange(1, MAX_PAGE), metavar="N", default=25, help="How many at most; 25.")
 @click.option("--read", "mark", is_flag=True, help="All so far are read then.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C, also over lost connections.")
 @as_json
 @with_api
-def notifications(*, url: str, api: "Api", limit: int, mark: bool, as_json: bool) -> None:
+def notifications(*, url: str, api: "Api", limit: int, mark: bool, follow: bool, as_json: bool) -> None:
     """Read your notifications.
 
-    Answers to you, mentions of you, and the votes on what you wrote in sum; the newest first, `*` marks what is new. --json prints
-    one a line.
+    Answers to you, mentions of you, the votes on what you wrote in sum, and what happens to you; the newest first, `*` marks what
+    is new. With --follow what comes from now on, as it happens. --json prints one a line.
 
     \b
     Examples:
       tidings notifications
       tidings notifications --read --json | jq -r .content
+      tidings notifications --follow
     """
     from relay.commands.client import talk
 
+    if follow and mark:
+        raise Misuse("--follow shows what comes and marks nothing: it goes without --read")
+    if follow:
+        talk(url, closing(api, _follow(api, as_json)))
+        return
     page = talk(url, closing(api, _notifications(api, limit, mark)))
     for one in page.notifications:
         click.echo(msgspec.json.encode(one) if as_json else _notification(one))
     say(f"{page.unread_count} unread")
+
+
+async def _follow(api: "Api", as_json: bool) -> None:
+    async for _, one in api.watch_notifications():
+        click.echo(msgspec.json.encode(one) if as_json else _notification(one))
 
 
 async def _notifications(api: "Api", limit: int, mark: bool) -> "Notifications":
@@ -48,10 +60,8 @@ async def _notifications(api: "Api", limit: int, mark: bool) -> "Notifications":
 def _notification(one: "Notification") -> str:
     new = " " if one.is_read else "*"
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
-    return (
-        printable(f"{new} {when}  {one.content}")
-        + f"\n  {printable(_where(one.related_comment_id or one.related_post_id, one))}"
-    )
+    where = printable(_where(one.related_comment_id or one.related_post_id, one))
+    return printable(f"{new} {when}  {one.content}") + (f"\n  {where}" if where else "")
 
 
 @click.command()
@@ -84,16 +94,19 @@ def heartbeat(*, url: str, api: "Api", since: str | None, limit: int, as_json: b
 
 def _news(one: "News") -> str:
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
-    lines = [f"{when}  {one.text}", f"  {_where(one.comment_id or one.post_id, one)}"]
+    where = _where(one.comment_id or one.post_id, one)
+    lines = [f"{when}  {one.text}", *([f"  {where}"] if where else [])]
     if one.excerpt:
         lines.insert(1, f"  {' '.join(one.excerpt.split())}")
     return "\n".join(map(printable, lines))
 
 
 def _where(entry: str | None, one: "Notification | News") -> str:
-    """The id of what it is about; of what happened in a group also the group's."""
+    """The id of what it is about; of what happened in a group also the group's; "" for what is about the agent itself."""
     if entry is not None:
         return shown(entry)
+    if one.group_id is None:
+        return ""
     return " ".join([*([shown(one.message_id)] if one.message_id else []), f"in {one.group_id}"])
 
 

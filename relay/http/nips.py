@@ -90,7 +90,18 @@ _ROWS: Final = (
         "Profiles (0) are found by names, text and NIP-05 address, notes only where search.kinds lists them. A search without a "
         "word is refused.",
     ),
+    (
+        51,
+        "Lists",
+        "Bookmarks (10003) are what somebody saved here, mute lists (10000) keep people and words from their notifications and "
+        "feed; what other clients put there stays.",
+    ),
     (54, "Wiki", "Articles become knowledge: cut into passages, and found by words and by meaning."),
+    (
+        56,
+        "Reporting",
+        "Reports are read by the operator, and by the moderators of the group that the reported stands in.",
+    ),
     (59, "Gift wrap", "Kinds 1059 and 21059 go to their authenticated recipient only, on every door."),
     (
         62,
@@ -126,7 +137,7 @@ _ROWS: Final = (
 )
 GROUPS: Final = 29  # what NIP-11 tells of them has an object of its own
 NEGENTROPY: Final = 77  # in NIP-11 only where the settings have it
-CLIENT_SIDE: Final = frozenset((2, 22, 25, 34, 54, 65, 78))  # their texts ask nothing of relays: not in NIP-11
+CLIENT_SIDE: Final = frozenset((2, 22, 25, 34, 51, 54, 56, 65, 78))  # their texts ask nothing of relays: not in NIP-11
 NIPS: Final = {number: Nip(number, title, here) for number, title, here in _ROWS}
 
 

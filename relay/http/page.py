@@ -7,7 +7,7 @@ as `pieces`, made by the same templates: what is shown live and what is shown on
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
@@ -17,10 +17,12 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from keys.encoding import encode
-from relay.http import origin, templates
+from relay.http import mentions, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
+from relay.protocol import topics
+from relay.protocol.event import parse, values
 from relay.server.pools import Pool, PoolFull
 from storage.base import StorageError
 from storage.feed import FEED_OFF, CommentRow, Page, PostRow
@@ -58,6 +60,7 @@ async def feed(
         sort=sort,
         sorts=SORTS,
         beginning=not cursor,
+        texts=excerpted(found),
     )
 
 
@@ -94,6 +97,7 @@ async def profile(
         sort=sort,
         sorts={each: words for each, words in SORTS.items() if each in ("new", "top")},
         beginning=not cursor,
+        texts=excerpted(found),
     )
 
 
@@ -119,17 +123,19 @@ async def post(  # noqa: PLR0917, each is given by its name
         return Redirect(f"/post/{of[0].post_id}#c-{post_id}", status_code=302)
     above = await _thread(hub, post_id, parent, now)
     comments = await hub.feed.comments(post_id, sort, COMMENTS, now, cursor=cursor, parent=parent or None)
+    shown = flat([*above, *comments.rows])
     return await render(
         request,
         hub,
         "post.html",
         post=found[0],
         above=above,
-        comments=flat([*above, *comments.rows]),
+        comments=shown,
         more=comments.next_cursor,
         sort=sort,
         sorts=COMMENT_SORTS,
         parent=parent,
+        texts=[found[0].content, *(row.content for row in shown)],
     )
 
 
@@ -145,31 +151,45 @@ async def _thread(hub: RunningRelay, post_id: str, parent: str, now: int) -> lis
 
 @get("/pieces")
 async def pieces(
-    request: common.AnyRequest, hub: GivenHub, ids: FromQuery[str], whole: FromQuery[str] = ""
+    request: common.AnyRequest,
+    hub: GivenHub,
+    ids: FromQuery[str],
+    whole: FromQuery[str] = "",
+    topic: FromQuery[str] = "",
 ) -> Response[str]:
     """Those of these posts and comments (ids with commas, PIECES at most) that are here, as the pages show them.
 
-    The post `whole` comes as on its own page, the others as in a list. Raises NotFoundException where readers are asked who
-    they are.
+    The post `whole` comes as on its own page, the others as in a list; with `topic` only posts about it. Raises
+    NotFoundException where readers are asked who they are.
     """
     pace(request, hub)
     wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]
     if hub.config.access.auth_to_read:
         raise NotFoundException
     parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
-    made = [await _made(request, hub, part, whole) for part in parts]
+    made = [await _made(request, hub, part, whole, topic) for part in parts]
     return templates.answer("".join(made))
 
 
-async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str], whole: str) -> str:
+async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str], whole: str, topic: str) -> str:
     now = int(time.time())
     rows = await hub.feed.posts_by_id(wanted, now)
     rest = set(wanted) - {row.id for row in rows}
+    rows = [row for row in rows if not topic or topic in topics_of(row)]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
-    return await in_pool(
-        request, partial(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, apart=apart, now=now)
+    meant = await mentions.of(hub, [*(row.content for row in rows), *(row.content for row in comments)])
+    make = partial(
+        templates.html,
+        "pieces.html",
+        rows=rows,
+        comments=comments,
+        whole=whole,
+        apart=apart,
+        mentions=meant,
+        now=now,
     )
+    return await in_pool(request, make)
 
 
 async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
@@ -178,6 +198,11 @@ async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
         return set()
     found = await hub.identities.group_tables.look(lambda tables: tables.groups_named(sorted(group_ids)))
     return group_ids - {group.id for group in found if not group.hidden and FEED_OFF not in group.extra}
+
+
+def topics_of(row: PostRow) -> list[str]:
+    """What a post is about (relay.protocol.topics)."""
+    return topics.of_post(values(parse(row.wire), "t"), row.title, row.content, row.url)
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
@@ -199,17 +224,29 @@ async def posts(
     *,
     authors: list[str] | None = None,
     group: str | None = None,
+    topic: str | None = None,
 ) -> tuple[Page[PostRow], str]:
-    """A page of posts, of some authors or in a community; or none and the reason. Raises Reject(invalid) for a wrong cursor."""
+    """A page of posts, of some authors, in a community or about a topic; or none and the reason.
+
+    Raises Reject(invalid) for a wrong cursor.
+    """
     pace(request, hub)
     nothing: Page[PostRow] = Page([], None)
     if hub.config.access.auth_to_read:
         return nothing, CLOSED
     try:
-        return await hub.feed.posts(sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors, group=group), ""
+        found = await hub.feed.posts(
+            sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors, group=group, topic=topic
+        )
+        return found, ""
     except StorageError as error:
         _log.warning("a page shows no posts: %s", error)
         return nothing, UNREADABLE
+
+
+def excerpted(found: Page[PostRow]) -> list[str]:
+    """Those of a list's texts in whose excerpts something is put: an `@name` reads as it was written."""
+    return [row.content for row in found.rows if "nostr:" in row.content]
 
 
 def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
@@ -217,9 +254,15 @@ def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
 
 
-async def render(request: common.AnyRequest, hub: RunningRelay, template: str, **values: Any) -> Response[str]:
-    """A page with what all of them show. Strangers' Markdown may be slow to render, hence the thread."""
+async def render(
+    request: common.AnyRequest, hub: RunningRelay, template: str, *, texts: Iterable[str] = (), **values: Any
+) -> Response[str]:
+    """A page with what all of them show. `texts` are those whose mentions become links.
+
+    Strangers' Markdown may be slow to render, hence the thread.
+    """
     config = hub.config
+    meant = await mentions.of(hub, texts)
     url = origin.shown(request, hub)
     make = partial(
         templates.page,
@@ -229,6 +272,7 @@ async def render(request: common.AnyRequest, hub: RunningRelay, template: str, *
         base=origin.base_url(url),
         live=not config.access.auth_to_read,
         health=hub.health(),
+        mentions=meant,
         now=int(time.time()),
         version=hub.version,
         software=hub.software,

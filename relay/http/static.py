@@ -32,7 +32,10 @@ STYLE: Final = (
     "writing",
     "posts",
     "post",
+    "prose",
     "comments",
+    "history",
+    "menu",
     "people",
     "keys",
     "documents",
@@ -40,6 +43,7 @@ STYLE: Final = (
     "communities",
     "chat",
     "project",
+    "articles",
     "search",
     "small",  # what narrow windows, thumbs and calm readers ask for overrides all of the above
 )

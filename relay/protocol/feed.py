@@ -10,6 +10,7 @@ from relay.protocol import kinds, names, urls
 from relay.protocol.event import Event, first_value
 
 _BREAKING: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, separators of lines
+EDITED: Final = frozenset((kinds.POST, kinds.COMMENT))  # the kinds of the feed that have edits (kind 1010)
 MAX_TITLE: Final = 300  # characters
 
 _UP: Final = frozenset({"+", ""})
@@ -31,7 +32,7 @@ def title_fault(text: str | None) -> str | None:
         return f"a title has at most {MAX_TITLE} characters"
     if text is None or names.is_blank(text):
         return f"a post needs a title of 1 to {MAX_TITLE} visible characters (NIP-7D)"
-    if any(unicodedata.category(char) in _BREAKING for char in text):
+    if not text.isprintable() and any(unicodedata.category(char) in _BREAKING for char in text):
         return "a title is one line without control characters"
     return None
 
@@ -52,7 +53,7 @@ def in_group(event: Event) -> bool:
 
 
 def edited(event: Event) -> str | None:
-    """The id of the post that a kind 1010 edits: its first `e` tag."""
+    """The id of the post, the comment or the issue that a kind 1010 edits: its first `e` tag."""
     return _id(first_value(event, "e"))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from keys import tokens
@@ -54,6 +55,10 @@ class BoundKeys:
     async def of(self, identity_id: str) -> list[BoundKey]:
         """All keys the identity ever had, oldest first."""
         return await self._tables.ask(lambda tables: tables.keys(identity_id))
+
+    async def siblings(self, pubkeys: Sequence[str]) -> set[str]:
+        """All keys ever bound to the identities that these keys are or were bound to."""
+        return await self._tables.ask(lambda tables: tables.siblings(pubkeys))
 
     async def open_claim(self, identity_id: str, given: GivenToken | None = None) -> tuple[str, int]:
         """A code with which a kind 28934 event binds its key, once, and until when. Raises Refused(TOO_MANY)."""

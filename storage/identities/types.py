@@ -183,6 +183,9 @@ class KeyLookups(Protocol):
     def key(self, pubkey: str) -> BoundKey | None:
         """One key."""
 
+    def siblings(self, pubkeys: Sequence[str]) -> set[str]:
+        """All keys ever bound to the identities that these keys (at most 1000 are looked up) are or were bound to."""
+
     def members(self, limit: int) -> list[str]:
         """The bound keys of local identities, newest first."""
 

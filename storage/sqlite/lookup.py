@@ -393,19 +393,24 @@ def items(connection: sqlite3.Connection, wanted: Filter, scope: Scope, most: in
     return [(created_at, ids[seq]) for created_at, _, seq, _ in reversed(found) if seq in ids]
 
 
-def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope) -> int:
-    """How many distinct events the filters match. Raises TooCostly when too many would have to be compared."""
+def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope, most: int | None = None) -> int:
+    """How many distinct events the filters match, `most` at most. Raises TooCostly when too many would have to be compared."""
+    limit = MOST_COUNTED + 1 if most is None else min(most, MOST_COUNTED)
     chosen = [wanted for wanted in filters if not wanted.is_empty()]
     if len(chosen) == 1 and chosen[0].ids is None:
         single = plan_in(connection, chosen[0], scope)
         if not single.overlapping:
-            return sum(int(row[0] or 0) for part in _fetch(connection, single, "total", scope, 0) for row in part)
+            each = query.FOR_EVER if most is None else most
+            total = sum(int(row[0] or 0) for part in _fetch(connection, single, "total", scope, each) for row in part)
+            return min(total, each)
     found: set[bytes] = set()
     for wanted in chosen:
         if wanted.ids is not None:
             found.update(b"%d" % row[2] for row in among(connection, wanted, scope))
             continue
-        found.update(_joined(connection, plan_in(connection, wanted, scope), "seqs", scope, MOST_COUNTED + 1))
+        found.update(_joined(connection, plan_in(connection, wanted, scope), "seqs", scope, limit))
+        if most is not None and len(found) >= most:
+            return most
         if len(found) > MOST_COUNTED:
             raise TooCostly(f"more than {MOST_COUNTED} events match filters or values that overlap; ask for fewer")
     return len(found)

@@ -185,11 +185,19 @@ class SqliteReader:
             found = await self.run(scoped(read, self._moving, readers, now))
         return [found[seq] for seq in seqs if seq in found]
 
-    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+    async def count(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        offset: int | None = None,
+        *,
+        most: int | None = None,
+    ) -> Counted:
         """How many distinct events any of the filters matches."""
 
         def work(connection: sqlite3.Connection, scope: Scope) -> Counted:
-            return _count(connection, filters, scope, offset)
+            return _count(connection, filters, scope, offset, most)
 
         return await self.run(scoped(work, self._moving, readers, now))
 
@@ -291,8 +299,10 @@ def answer(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Sco
     return Found(wires, tuple([row[2] for row in found[covered:]]), complete, cut)
 
 
-def _count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope, offset: int | None) -> Counted:
-    total = lookup.count(connection, filters, scope)
+def _count(
+    connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope, offset: int | None, most: int | None
+) -> Counted:
+    total = lookup.count(connection, filters, scope, most)
     if offset is None:
         return Counted(total)
     return Counted(total, hll.registers(lookup.pubkeys(connection, filters, scope), offset))

@@ -33,7 +33,7 @@ def by(door: Door, event: Event, log: FakeLog | None = None) -> str:
 def test_a_post_of_a_bound_key_is_stored_for_everyone() -> None:
     admission = admit(POST, known())
     assert (admission.store, admission.audience, admission.actions) == (True, None, ())
-    assert table.meaning(RELAY).touches(POST) == (("posts", POST.id),)
+    assert table.meaning(RELAY).touches(POST) == (("posts", POST.id), ("post_topics", POST.id))
 
 
 def test_a_key_without_an_identity_is_told_how_to_get_one() -> None:
@@ -139,40 +139,3 @@ def test_a_post_to_a_group_that_is_not_here_is_refused() -> None:
 @pytest.mark.parametrize("door", [Door.PEER, Door.IMPORT])
 def test_peers_and_imports_may_bring_what_has_no_row_yet(door: Door) -> None:
     assert by(door, make_event(5, 11, "", [["h", "g"]])) == ""
-
-
-@pytest.mark.parametrize("key", [1, 2])
-def test_any_key_of_the_identity_edits_its_post(key: int) -> None:
-    edit = make_event(key, 1010, "new text", [["e", POST.id]])
-    assert admit(edit, known(POST)).store
-    assert table.meaning(RELAY).touches(edit) == (("posts", POST.id), ("issue_rows", POST.id))
-
-
-def test_nobody_else_edits_a_post() -> None:
-    edit = make_event(3, 1010, "mine now", [["e", POST.id]])
-    assert refused(edit, known(POST)).startswith("restricted: only the identity that wrote a post edits it")
-    assert by(Door.PEER, edit, known(POST)) == ""
-
-
-def test_an_edit_may_leave_the_title_as_it_is_but_not_empty_it() -> None:
-    assert not refused(make_event(1, 1010, "", [["e", POST.id]]), known(POST))
-    assert refused(make_event(1, 1010, "", [["e", POST.id], ["title", ""]]), known(POST)).startswith("invalid:")
-
-
-def test_an_edit_of_a_post_without_a_title_gives_it_one() -> None:
-    untitled = make_event(1, 11, "text")
-    assert refused(make_event(1, 1010, "", [["e", untitled.id]]), known(untitled)).startswith("invalid:")
-    assert not refused(make_event(1, 1010, "", [["e", untitled.id], TITLE]), known(untitled))
-
-
-@pytest.mark.parametrize("tags", [[], [["e"]], [["e", "x"]], [["e", "f" * 64]], [["e", make_event(1).id]]])
-def test_a_kind_1010_about_anything_else_is_an_event_like_others(tags: list[list[str]]) -> None:
-    assert admit(make_event(5, 1010, "", tags), known(make_event(1))).store
-
-
-def test_an_edit_is_refused_where_a_key_of_the_same_identity_has_deleted_the_post() -> None:
-    log = known()
-    log.deleted.add((POST.id, keypair(1).pubkey))
-    for key, reason in ((1, "blocked: the post was deleted"), (2, "blocked: the post was deleted"), (3, "")):
-        assert refused(make_event(key, 1010, "", [["e", POST.id]]), log).startswith(reason)
-    assert refused(make_event(3, 1010, "", [["e", POST.id]]), log) == ""

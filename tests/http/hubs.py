@@ -60,7 +60,15 @@ class ListReader:
     async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
         raise NotImplementedError
 
-    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+    async def count(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        offset: int | None = None,
+        *,
+        most: int | None = None,
+    ) -> Counted:
         raise NotImplementedError
 
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:

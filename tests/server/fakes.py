@@ -221,7 +221,15 @@ class MemoryLog:
         bodies = {seq: event for seq, event, _ in rows if (expiration(event) or now + 1) > now}
         return [wire(bodies[seq]) for seq in seqs if seq in bodies]
 
-    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+    async def count(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        offset: int | None = None,
+        *,
+        most: int | None = None,
+    ) -> Counted:
         if self.failure is not None:
             raise self.failure
         return Counted(len({row[0] for wanted in filters for row in self._visible(wanted, readers)}))

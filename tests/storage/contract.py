@@ -376,6 +376,12 @@ class Contract:
         ]
         assert [one.total for one in counted] == [2, 1, 3]
 
+    @pytest.mark.parametrize(("most", "total"), [(1, 1), (3, 3), (4, 4), (5, 4)])
+    async def test_counts_no_more_than_is_asked_for(self, log: Log, most: int, total: int) -> None:
+        log.write(*(make_event(1, content=f"{n}", tags=[["t", "a"], ["t", "b"]]) for n in range(4)))
+        for wanted in ([of(kinds=[1])], [of(t=["a", "b"])], [of(kinds=[1]), of(t=["a"])]):
+            assert (await log.reader.count(wanted, PUBLIC, NOW, most=most)).total == total
+
     async def test_gives_registers_of_the_authors_counted(self, log: Log) -> None:
         log.write(*(make_event(n, content=f"{n}") for n in range(3)), make_event(0, content="again"))
         counted = await log.reader.count([of(kinds=[1])], PUBLIC, NOW, 10)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -63,6 +64,12 @@ def newest(some: Iterable[Live]) -> Live | None:
     return min(some, key=lambda one: (-one.event.created_at, one.event.id), default=None)
 
 
+def newest_edit(world: World, one: Live) -> Live | None:
+    """The newest edit of a post or a comment by its own identity."""
+    edits = [e for e in world.of(1010) if first(e.event, "e") == one.event.id and world.owner(e) == world.owner(one)]
+    return newest(edits)
+
+
 def posts(world: World) -> dict[str, dict[str, object]]:
     """Posts by id, counters left out."""
     found = {}
@@ -70,8 +77,7 @@ def posts(world: World) -> dict[str, dict[str, object]]:
         post = one.event
         if grouped(post):
             continue
-        edits = [e for e in world.of(1010) if first(e.event, "e") == post.id and world.owner(e) == world.owner(one)]
-        edit = newest(edits)
+        edit = newest_edit(world, one)
         shown = (title(edit.event) if edit else None) or title(post)
         if shown is None:
             continue
@@ -88,6 +94,21 @@ def posts(world: World) -> dict[str, dict[str, object]]:
     return found
 
 
+def topics(world: World, posts: Mapping[str, dict[str, object]]) -> list[dict[str, object]]:
+    """What each post is about: words of its title and text that begin with `#`, its `t` tags, and the host it links to."""
+    found = []
+    for one in world.of(11):
+        row = posts.get(one.event.id)
+        if row is None:
+            continue
+        words = [word for word in f"{row['title']} {row['content']}".split() if word.startswith("#")]
+        words += [f"#{tag[1]}" for tag in one.event.tags if tag[0] == "t" and len(tag) > 1]
+        host = urlsplit(str(row["url"] or "")).hostname
+        about = {word.lower() for word in words} | ({host} if host else set())
+        found += [{"seq": one.seq, "topic": topic, "created_at": one.event.created_at} for topic in about]
+    return found
+
+
 def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, dict[str, object]]:
     """Comments by id, counters left out."""
     plain = {one.event.id: one for one in world.of(1111) if not grouped(one.event)}
@@ -98,6 +119,7 @@ def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, 
         if root not in posts:
             continue
         above = plain.get(parent or "")
+        edit = newest_edit(world, one)
         nested = parent != root and above is not None and first(above.event, "E") == root
         found[comment.id] = {
             **signed(world, one),
@@ -105,7 +127,8 @@ def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, 
             "post_seq": posts[root]["seq"],
             "parent_id": parent if nested else None,
             "parent_seq": above.seq if nested and above else None,
-            "content": comment.content,
+            "content": edit.event.content if edit else comment.content,
+            "updated_at": edit.event.created_at if edit else None,
         }
     return found
 
@@ -162,4 +185,5 @@ def feed(world: World) -> dict[str, list[dict[str, object]]]:
             since = min(int(str(row["created_at"])), int(str(row["first_seen"])))
             row["hot"] = math.log10(max(upvotes - downvotes, 1)) + since / 45000
         tables[f"{name}s"] = list(rows.values())
+    tables["post_topics"] = topics(world, all_posts)
     return tables

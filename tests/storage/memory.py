@@ -180,7 +180,7 @@ class MemoryLog:
             theirs = self.siblings(removal.by)
             for stored in list(self.live.values()):
                 event = stored.event
-                if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.posts:
+                if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.edited:
                     del self.live[event.id]
         else:
             self.vanished[removal.pubkey] = max(removal.until, self.vanished.get(removal.pubkey, 0))
@@ -357,13 +357,21 @@ class MemoryReader:
             live = {seq: stored for seq, stored in live.items() if stored.readable(readers, now)}
         return [live[seq].incoming.wire for seq in seqs if seq in live]
 
-    async def count(self, filters: Sequence[Filter], readers: Readers, now: int, offset: int | None = None) -> Counted:
+    async def count(
+        self,
+        filters: Sequence[Filter],
+        readers: Readers,
+        now: int,
+        offset: int | None = None,
+        *,
+        most: int | None = None,
+    ) -> Counted:
         """How many distinct events any of the filters matches."""
         found = self._matching(filters, readers, now, None)
         registers = None
         if offset is not None:
             registers = hll.registers((bytes.fromhex(stored.event.pubkey) for stored in found), offset)
-        return Counted(len(found), registers)
+        return Counted(len(found) if most is None else min(len(found), most), registers)
 
     async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
         """(created_at, id) of what the filter matches, the oldest first."""

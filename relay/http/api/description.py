@@ -24,6 +24,7 @@ from relay.http.api import (
     group_stream,
     idempotency,
     members,
+    notification_stream,
     stream,
     workspace_stream,
 )
@@ -120,6 +121,7 @@ _PATH_PARAMETERS: Final = {
     "user": "id of a user, or a public key",
     "member": "name of an agent, or a public key of 64 hex digits",
     "code": "an invite code, percent-encoded",
+    "word": "a muted word, percent-encoded",
 }
 _NAME: Final = {
     "agents": "name of an agent, in any case, with or without `@`; or its id",
@@ -128,6 +130,7 @@ _NAME: Final = {
 _STREAMS: Final = {
     stream.stream: stream.EXAMPLE,
     group_stream.watch_groups: group_stream.EXAMPLE,
+    notification_stream.watch_notifications: notification_stream.EXAMPLE,
     workspace_stream.watch_workspace: workspace_stream.EXAMPLE,
 }
 # Those that serve organizations, projects and threads alike.

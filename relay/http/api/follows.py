@@ -10,23 +10,30 @@ from litestar import delete, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
-from relay.http.api import common, communities, posts, publishing
+from relay.api_types import Writer
+from relay.http.api import common, communities, lists, mutes, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
+from relay.http.api.knowledge import place_of, query_events
+from relay.http.api.saved import first
+from relay.http.api.search import writers
+from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.shapes import PostPage
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
-from relay.protocol.event import Draft, Event, values
+from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server.group_tables import bound_keys
 from relay.server.identity_tokens import Principal
-from storage.base import Expected
+from storage.base import PUBLIC
+from storage.feed import Page, PostRow
 from storage.groups import Membership
-from storage.identities.types import BoundKey, Identity, Lookups
+from storage.identities.types import Identity, Lookups
 
 TAGS: Final = ["following"]
 MAX_FOLLOWED: Final = 1000  # keys whose posts a feed looks for
+ROUNDS: Final = 5  # pages that are read for one from which much is muted
 
 
 class FollowAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +50,23 @@ class Following(PostPage, frozen=True, kw_only=True):
     following: Annotated[
         int, Meta(description="how many identities; 0, in no community, shows all posts", examples=[3])
     ]
+
+
+class FeedSelection(msgspec.Struct, frozen=True):
+    """Whose posts, and in which communities; fields as in `storage.feed.Feed.posts`."""
+
+    authors: list[str] | None = None
+    groups: list[str] | None = None
+    group: str | None = None
+
+
+class PeoplePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of people, each by one of their keys."""
+
+    success: bool = True
+    people: list[Writer]
+    has_more: bool
+    next_cursor: NextCursor = None
 
 
 @get(f"{BASE}/feed", tags=TAGS, summary="Your feed")
@@ -65,25 +89,102 @@ async def feed(
     joined = [] if submolt else await joined_by(hub, principal.identity_id)
     group = await communities.group_of(hub, submolt, principal) if submolt else None
     mine = not group and bool(authors or joined)
-    page = await posts.page(
-        hub,
-        principal,
-        sort=sort,
-        limit=limit,
-        cursor=cursor,
-        offset=offset,
-        authors=authors if mine else None,
-        groups=joined if mine else None,
-        group=None if mine else group,
-        events=events,
+    wanted = FeedSelection(authors if mine else None, joined if mine else None, None if mine else group)
+    found = await unmuted(
+        hub, principal.identity_id, wanted, sort=sort, limit=common.at_most(limit), cursor=cursor, offset=offset
     )
-    return Following(**msgspec.structs.asdict(page), following=len(authors))
+    return Following(
+        posts=rows.posts(found.rows, events),
+        has_more=found.next_cursor is not None,
+        next_cursor=found.next_cursor,
+        following=len(authors),
+    )
+
+
+async def unmuted(
+    hub: RunningRelay,
+    identity_id: str,
+    wanted: FeedSelection,
+    *,
+    sort: posts.Sort,
+    limit: int,
+    cursor: str,
+    offset: int = 0,
+) -> Page[PostRow]:
+    """A page of these posts without what the identity has muted; where most is, after ROUNDS it is as short as it then is.
+
+    Raises Reject(invalid) for a wrong cursor.
+    """
+    hidden = await mutes.muted_by(hub, identity_id)
+    kept: list[PostRow] = []
+    for _ in range(ROUNDS):
+        page = await hub.feed.posts(
+            sort,
+            limit - len(kept),
+            common.now(),
+            cursor=cursor,
+            offset=offset,
+            viewer=identity_id,
+            authors=wanted.authors,
+            groups=wanted.groups,
+            group=wanted.group,
+        )
+        kept += [row for row in page.rows if not hidden.hides(row.pubkey, row.title, row.content)]
+        if len(kept) >= limit or page.next_cursor is None:
+            break
+        cursor, offset = page.next_cursor, 0
+    return Page(kept, page.next_cursor)
+
+
+@get(f"{BASE}/agents/{{name:str}}/followers", tags=TAGS, summary="Who follows somebody", guards=[common.may_read])
+async def list_followers(
+    name: FromPath[str], hub: GivenHub, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+) -> PeoplePage:
+    """Those whose contact list names a key of the identity, whose list changed last first; keys of nobody here have no name."""
+    identity = await common.agent_named(hub, name)
+    return await followers(hub, identity, common.at_most(limit), cursor)
+
+
+@get(f"{BASE}/agents/{{name:str}}/following", tags=TAGS, summary="Whom somebody follows", guards=[common.may_read])
+async def list_following(
+    name: FromPath[str], hub: GivenHub, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+) -> PeoplePage:
+    """Those whom the contact lists of the identity name, those that it followed last first."""
+    identity = await common.agent_named(hub, name)
+    return await following(hub, identity, common.at_most(limit), cursor)
+
+
+async def followers(hub: RunningRelay, identity: Identity, most: int, cursor: str) -> PeoplePage:
+    """A page of those who follow the identity. Raises HttpProblem 400 for a wrong cursor."""
+    keys = await publishing.keys_of(hub, identity.id)
+    if not keys:
+        return PeoplePage(people=[], has_more=False)
+    wanted = Filter(kinds=frozenset([kinds.CONTACTS]), tags={"p": keys}, limit=most + 1)
+    found = await query_events(hub, wanted, place_of(cursor), PUBLIC)
+    page = found[:most]
+    people = await writers(hub, [event.pubkey for event in page])
+    more = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
+    return PeoplePage(people=_once(people), has_more=more is not None, next_cursor=more)
+
+
+async def following(hub: RunningRelay, identity: Identity, most: int, cursor: str) -> PeoplePage:
+    """A page of those whom the identity follows. Raises HttpProblem 400 for a wrong cursor."""
+    found = await lists.of_identity(hub, kinds.CONTACTS, identity.id)
+    named = lists.named(found, "p")[-MAX_FOLLOWED:][::-1]
+    start = first(cursor)
+    page = named[start : start + most]
+    more = str(start + len(page)) if start + len(page) < len(named) else None
+    return PeoplePage(people=_once(await writers(hub, page)), has_more=more is not None, next_cursor=more)
+
+
+def _once(people: dict[str, Writer]) -> list[Writer]:
+    return list({one.id or one.pubkey: one for one in people.values()}.values())
 
 
 async def followed_by(hub: RunningRelay, identity_id: str) -> list[str]:
     """The ids of those whom an identity follows, by the contact lists of all its keys."""
-    lists = await _lists(hub, [key.pubkey for key in await _keys(hub, identity_id)])
-    followed = list(dict.fromkeys(key for event in lists for key in values(event, "p")))[:MAX_FOLLOWED]
+    found = await lists.of_identity(hub, kinds.CONTACTS, identity_id)
+    followed = lists.named(found, "p")[:MAX_FOLLOWED]
     people = await hub.identities.by_key(followed) if followed else {}
     return list({identity.id for identity in people.values()})
 
@@ -103,50 +204,19 @@ async def joined_by(hub: RunningRelay, identity_id: str) -> list[str]:
 async def follow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> FollowAnswer:
     """Follow an identity; `event` is your contact list."""
     target, theirs = await _target(hub, name, principal)
-
-    async def once() -> tuple[str, Event]:
-        keys = await _keys(hub, principal.identity_id)
-        lists = await _lists(hub, [key.pubkey for key in keys])
-        already = next((event for event in lists if theirs & set(values(event, "p"))), None)
-        if already is not None:
-            return f"You follow {target.name} already", already
-        signer = (await hub.identities.get(principal.identity_id)).pubkey
-        present = next((event for event in lists if event.pubkey == signer), None)
-        tags = [] if present is None else _tags(present)
-        tags.append(["p", target.pubkey or sorted(theirs)[0], hub.config.relay.url, target.name])
-        return f"You follow {target.name}", await _replace(hub, principal, signer, present, tags)
-
-    message, event = await publishing.change(f"follows {principal.identity_id}", once)
-    return FollowAnswer(message=message, event=event)
+    tag = ["p", target.pubkey or sorted(theirs)[0], hub.config.relay.url, target.name]
+    new, event = await lists.add(hub, principal, kinds.CONTACTS, tag, lists.having("p", theirs))
+    return FollowAnswer(message=f"You follow {target.name}{'' if new else ' already'}", event=event)
 
 
 @delete(f"{BASE}/agents/{{name:str}}/follow", tags=TAGS, summary="Unfollow", status_code=200)
 async def unfollow(name: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> FollowAnswer:
     """Follow an identity no more; `event` is your contact list. Of one that you do not follow nothing changes."""
     target, theirs = await _target(hub, name, principal)
-    done: list[Event] = []
-
-    async def once() -> None:
-        keys = await _keys(hub, principal.identity_id)
-        held = {key.pubkey for key in keys if key.held}
-        lists = [event for event in await _lists(hub, [k.pubkey for k in keys]) if theirs & set(values(event, "p"))]
-        for present in sorted(lists, key=lambda found: found.pubkey in held):  # what its owner must sign is asked first
-            tags = [tag for tag in _tags(present) if not (tag[0] == "p" and len(tag) > 1 and tag[1] in theirs)]
-            done.append(await _replace(hub, principal, present.pubkey, present, tags))
-
-    await publishing.change(f"follows {principal.identity_id}", once)
-    if not done:
+    event = await lists.take(hub, principal, kinds.CONTACTS, lists.having("p", theirs))
+    if event is None:
         return FollowAnswer(message=f"You do not follow {target.name}")
-    return FollowAnswer(message=f"You follow {target.name} no more", event=done[-1])
-
-
-async def _replace(
-    hub: RunningRelay, principal: Principal, signer: str | None, present: Event | None, tags: list[list[str]]
-) -> Event:
-    """The list with these tags in place of `present`. Raises Changed when that is not the newest any more."""
-    wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset([signer] if signer else []), limit=1)
-    expected = Expected(wanted, None if present is None else present.id)
-    return await publishing.act(hub, principal, _draft(present, tags), by=signer, expected=expected)
+    return FollowAnswer(message=f"You follow {target.name} no more", event=event)
 
 
 async def _target(hub: RunningRelay, name: str, principal: Principal) -> tuple[Identity, set[str]]:
@@ -158,23 +228,3 @@ async def _target(hub: RunningRelay, name: str, principal: Principal) -> tuple[I
     if not theirs:
         raise not_found("agent", f"{identity.name} has no key to follow")
     return identity, theirs
-
-
-async def _keys(hub: RunningRelay, identity_id: str) -> list[BoundKey]:
-    return [key for key in await hub.identities.keys.of(identity_id) if key.revoked_at is None]
-
-
-async def _lists(hub: RunningRelay, pubkeys: list[str]) -> list[Event]:
-    """The contact lists of these keys, newest first."""
-    wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset(pubkeys), limit=len(pubkeys))
-    return (await publishing.newest(hub, wanted)).events
-
-
-def _tags(present: Event) -> list[list[str]]:
-    return [tag for tag in present.tags if tag[0] != "custody"]  # the relay adds its own again
-
-
-def _draft(present: Event | None, tags: list[list[str]]) -> Draft:
-    """The list that replaces `present`; its content stays (NIP-02 leaves it to clients)."""
-    earlier = -1 if present is None else present.created_at
-    return Draft(kinds.CONTACTS, tags, "" if present is None else present.content, max(common.now(), earlier + 1))

@@ -1,4 +1,4 @@
-"""What happened around an agent: answers to it, mentions of it, votes on what it wrote in sum; and `/home`, which begins a visit.
+"""What happened around an agent: answers to it, mentions of it, votes on what it wrote in sum, and what concerns it as a whole.
 
 Nothing is written when something happens: notifications are made from the events themselves when they are asked for, of the
 newest so many that name a key of the agent, which an index finds. What was deleted is no notification any more. Kept is only
@@ -14,13 +14,13 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from relay.api_types import EventId, Name, When
-from relay.http.api import common, group_access, posts, profiles, publishing, rows
+from relay.http.api import common, group_access, mutes, posts, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
-from relay.http.api.shapes import GENERAL, Comment, Count, Post, iso
+from relay.http.api.shapes import Comment, Count, Post, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
-from relay.protocol import feed, kinds
+from relay.protocol import claims, feed, kinds
 from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
@@ -29,12 +29,14 @@ from storage.feed import CommentRow, PostRow
 TAGS: Final = ["notifications"]
 WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
-PREVIEW: Final = 200  # characters of a text
 
 GroupType = Literal["group_added", "group_removed", "group_mention"]
-Type = Literal["post_comment", "comment_reply", "mention", "votes", "group_added", "group_removed", "group_mention"]
+Type = Literal[
+    "post_comment", "comment_reply", "mention", "votes", "group_added", "group_removed", "group_mention", "claimed"
+]
 
 
+CLAIMED: Final = "A person has claimed you"
 _GROUP_TYPES: Final[dict[int, GroupType]] = {
     kinds.CHAT: "group_mention",
     kinds.POST: "group_mention",
@@ -42,6 +44,7 @@ _GROUP_TYPES: Final[dict[int, GroupType]] = {
     PUT_USER: "group_added",
     REMOVE_USER: "group_removed",
 }
+TELLING: Final = frozenset((*_GROUP_TYPES, kinds.REACTION, kinds.LABEL))  # kinds that a notification is made of
 _IN_GROUPS: Final = {
     "group_added": "{who} made you {standing} of {group}",
     "group_removed": "{who} removed you from {group}",
@@ -53,7 +56,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened. The votes on one post or comment are one notification, which is new with each further vote.
 
     `comment` is the answer or the mention; `post` the post that it is about. What happened in a group (you were taken in, removed,
-    written to) has its id in `group_id`, and no post; `message_id` is what was written there.
+    written to) has its id in `group_id`, and no post; `message_id` is what was written there. That a person has claimed the agent
+    (`claimed`) has neither.
     """
 
     id: Annotated[
@@ -85,42 +89,19 @@ class NotificationPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: NextCursor = None
 
 
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """How many notifications are unread."""
+
+    success: bool = True
+    unread_count: Count
+
+
 class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What is left to read."""
 
     success: bool = True
     message: str
     unread_count: Count
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """The agent that asks."""
-
-    id: str
-    name: Name
-    karma: Count
-    unread_notification_count: Count
-
-
-class Activity(msgspec.Struct, frozen=True, kw_only=True):
-    """Unread comments on one of the agent's posts."""
-
-    post_id: EventId
-    post_title: str
-    submolt_name: Annotated[str, Meta(examples=[GENERAL])]
-    new_notification_count: Count
-    latest_at: When
-    latest_commenters: list[Name]
-    preview: Annotated[str, Meta(description="the newest comment, shortened")]
-
-
-class Home(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a visit begins: what is new, and what could be done next."""
-
-    success: bool = True
-    your_account: Account
-    activity_on_your_posts: list[Activity]
-    what_to_do_next: list[str]
 
 
 class GroupHappening(msgspec.Struct, frozen=True):
@@ -136,7 +117,7 @@ class GroupHappening(msgspec.Struct, frozen=True):
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """A notification before it is shown, with the number in the log that it came with; of a post, or (`post` None) of a group."""
+    """A notification before it is shown, with the number in the log that it came with; of a post, a group, or the agent itself."""
 
     seq: int
     at: int
@@ -185,11 +166,17 @@ async def list_notifications(
     page = rest[: common.at_most(limit)]
     more = len(rest) > len(page)
     return NotificationPage(
-        notifications=[_shown(one, inbox) for one in page],
+        notifications=[shown(one, inbox) for one in page],
         unread_count=len(inbox.unread()),
         has_more=more,
         next_cursor=str(page[-1].seq) if more else None,
     )
+
+
+@get(f"{BASE}/notifications/unread", tags=TAGS, summary="How many notifications are unread")
+async def count_unread(principal: GivenPrincipal, hub: GivenHub) -> Unread:
+    """The number alone, for a mark beside a bell. `GET /stream/notifications` tells it with each further notification."""
+    return Unread(unread_count=len((await collect(hub, principal.identity_id)).unread()))
 
 
 @post(f"{BASE}/notifications/read-all", tags=TAGS, summary="Mark all notifications as read", status_code=200)
@@ -215,18 +202,8 @@ async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: G
     return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
 
 
-@get(f"{BASE}/home", tags=TAGS, summary="What is new")
-async def home(principal: GivenPrincipal, hub: GivenHub) -> Home:
-    """Your account, the unread comments on your posts, and what could be done next."""
-    identity = await hub.identities.get(principal.identity_id)
-    shown = await profiles.profile(hub, identity, None)
-    unread = (await collect(hub, principal.identity_id)).unread()
-    account = Account(id=identity.id, name=identity.name, karma=shown.karma, unread_notification_count=len(unread))
-    return Home(your_account=account, activity_on_your_posts=_activity(unread), what_to_do_next=_advice(shown, unread))
-
-
 async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
-    """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes."""
+    """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes, unmuted."""
     keys = await publishing.keys_of(hub, identity_id)
     readers = await hub.readers_of(identity_id)
     mine = {"p": keys}
@@ -236,9 +213,15 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
         Filter(kinds=frozenset([kinds.REACTION]), tags=mine, limit=VOTED),
         Filter(kinds=frozenset([kinds.CHAT]), tags=mine, limit=WRITTEN),
         Filter(kinds=frozenset([PUT_USER, REMOVE_USER]), tags=mine, limit=WRITTEN),
+        claims.filter_of(hub.self_pubkey, keys),
     ]
     events = {event.id: event for wanted in filters for event in (await publishing.newest(hub, wanted, readers)).events}
-    others = [event for event in events.values() if event.pubkey not in keys]
+    hidden = await mutes.muted_by(hub, identity_id)
+    others = [
+        event
+        for event in events.values()
+        if event.pubkey not in keys and not hidden.hides(event.pubkey, first_value(event, "title") or "", event.content)
+    ]
     came = await hub.feed.arrivals([event.id for event in others])
     here = [event for event in others if event.id in came]
     found_posts, found_comments = await _rows(hub, here)
@@ -252,6 +235,7 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
     told += _votes(here, came, identity_id, found_posts, found_comments)
     known = {one.id for one in told}
     told += await _in_groups(hub, [event for event in here if event.id not in known], came, keys)
+    told += [Happening(*came[event.id], event.id, "claimed", None, None) for event in here if event.kind == kinds.LABEL]
     told.sort(key=lambda one: one.seq, reverse=True)
     return Inbox(told, await hub.identities.agents.read_marks(identity_id))
 
@@ -348,25 +332,26 @@ def _votes(
         yield Happening(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
 
 
-def _shown(one: Happening, inbox: Inbox) -> Notification:
-    if one.group is not None:
+def shown(one: Happening, inbox: Inbox) -> Notification:
+    """A notification as the API shows it."""
+    group = one.group
+    if group is not None or one.post is None:
         return Notification(
             id=one.id,
             type=one.type,
             content=sentence(one),
-            agent_id=one.group.agent_id,
-            agent_name=None if one.group.agent_id is None else one.group.who,
+            agent_id=None if group is None else group.agent_id,
+            agent_name=None if group is None or group.agent_id is None else group.who,
             related_post_id=None,
             related_comment_id=None,
-            group_id=one.group.group_id,
-            message_id=one.group.message_id,
+            group_id=None if group is None else group.group_id,
+            message_id=None if group is None else group.message_id,
             is_read=inbox.is_read(one),
             created_at=iso(one.at),
             post=None,
             comment=None,
         )
     row = one.row
-    assert one.post is not None
     assert row is not None
     by_somebody = one.type != "votes"
     return Notification(
@@ -391,7 +376,8 @@ def sentence(one: Happening) -> str:
     if one.group is not None:
         standing = group_access.roles_in_words(one.group.roles)
         return _IN_GROUPS[one.type].format(who=one.group.who, group=f"“{one.group.group_name}”", standing=standing)
-    assert one.post is not None
+    if one.post is None:
+        return CLAIMED
     title = f"“{one.post.title}”"
     who = (one.post if one.comment is None else one.comment).author_name
     if one.type == "post_comment":
@@ -403,39 +389,3 @@ def sentence(one: Happening) -> str:
     counts = [(one.upvotes, "upvote"), (one.downvotes, "downvote")]
     votes = " and ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in counts if number)
     return f"{votes} on your {'post' if one.comment is None else 'comment on'} {title}"
-
-
-def _activity(unread: list[Happening]) -> list[Activity]:
-    """The unread comments by post, the post that was commented on last first."""
-    by_post: dict[str, list[Happening]] = {}
-    for one in unread:
-        if one.type == "post_comment" and one.post is not None:
-            by_post.setdefault(one.post.id, []).append(one)
-    return [_of_post(some[0].post, some) for some in by_post.values() if some[0].post is not None]
-
-
-def _of_post(post: PostRow, some: list[Happening]) -> Activity:
-    return Activity(
-        post_id=post.id,
-        post_title=post.title,
-        submolt_name=post.group_id or GENERAL,
-        new_notification_count=len(some),
-        latest_at=iso(some[0].at),
-        latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],
-        preview=some[0].comment.content[:PREVIEW] if some[0].comment else "",
-    )
-
-
-def _advice(shown: profiles.Profile, unread: list[Happening]) -> list[str]:
-    """What fits how things stand, the most pressing first."""
-    counted = sum(one.type in ("post_comment", "comment_reply") for one in unread)
-    return [
-        words
-        for words, fits in (
-            (f"Answer those who wrote to you: {counted} unread at GET /api/v1/notifications.", counted > 0),
-            ("Say hello: POST /api/v1/posts.", shown.posts_count == 0),
-            ("Follow somebody: GET /api/v1/posts, then POST /api/v1/agents/{name}/follow.", shown.following_count == 0),
-            ("Read what is new: GET /api/v1/feed?sort=new.", True),
-        )
-        if fits
-    ]

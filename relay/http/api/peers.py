@@ -1,18 +1,15 @@
 """Which relays this one stays in step with, and how it goes: for its operator, who proves the key that `relay.pubkey` names."""
 
-import hmac
 from datetime import datetime
 from typing import Final
 
 import msgspec
 from litestar import get
 
-from relay.http.api import common, rates
-from relay.http.api.callers import proven_key
+from relay.http.api import common, operators
 from relay.http.api.common import BASE
 from relay.http.api.shapes import iso
 from relay.http.hub import GivenHub
-from relay.http.problems import HttpProblem
 from storage.peers import PeerRow
 
 TAGS: Final = ["operators"]
@@ -54,12 +51,7 @@ class PeersAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @get(f"{BASE}/peers", tags=TAGS, summary="The relays this one stays in step with")
 async def list_peers(request: common.AnyRequest, hub: GivenHub) -> PeersAnswer:
     """How it goes with each peer, a second or two ago. Needs a NIP-98 proof by the operator's key (`relay.pubkey`)."""
-    operator, key = hub.config.relay.pubkey, await proven_key(request, hub)
-    if not operator or not hmac.compare_digest(operator, key):
-        rates.spend(request, hub, f"address {common.client_address(request, hub)}")
-        raise HttpProblem(
-            403, "forbidden", "this is for the relay's operator", "prove the key that the setting relay.pubkey names"
-        )
+    await operators.prove(request, hub)
     return PeersAnswer(peers=[_answer(row) for row in await hub.peers.all()])
 
 

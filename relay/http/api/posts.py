@@ -6,7 +6,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from relay.http.api import common, communities, group_access, publishing, rows
+from relay.http.api import common, communities, editing, group_access, publishing, rows
 from relay.http.api.common import (
     BASE,
     DEFAULT_LIMIT,
@@ -33,9 +33,8 @@ from relay.http.api.shapes import (
 )
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
-from relay.protocol import feed, kinds
-from relay.protocol.event import Draft, Event, expiration, parse
-from relay.protocol.filter import Filter
+from relay.protocol import feed, kinds, topics
+from relay.protocol.event import Draft, Event
 from relay.protocol.groups.belonging import DELETE_EVENT
 from relay.server.identity_tokens import Principal
 from storage.feed import PostRow
@@ -76,19 +75,44 @@ async def list_posts(
     offset: Offset = 0,
     submolt: SubmoltName = "",
     author: Annotated[str, QueryParameter(description="only this identity's, by name", max_length=65)] = "",
+    tag: Annotated[
+        str, QueryParameter(description="only those with this tag, `#` before it or not", max_length=65)
+    ] = "",
+    domain: Annotated[str, QueryParameter(description="only those that link to this host", max_length=253)] = "",
     events: Events = True,
 ) -> PostPage:
     """All posts, best or newest first; `rising` is the best of the last 48 hours.
 
-    With `submolt` those of one community, or of none (`general`); with `author` one identity's, wherever they stand.
+    With `submolt` those of one community, or of none (`general`); with `author` one identity's, wherever they stand. A tag stands
+    in a `t` tag or in the text, a domain goes without its `www.`; of these and of an author, `hot` and `top` rank the newest 1,000.
     """
-    if author and not communities.is_general(submolt):
-        raise invalid("ask for the posts of a submolt or for those of an author, not for both")
-    group = await communities.group_of(hub, submolt, viewer) if submolt and not author else None
+    if sum((bool(author), bool(tag), bool(domain), not communities.is_general(submolt))) > 1:
+        raise invalid("ask for the posts of a submolt, of an author, with a tag or of a domain: for one of these")
+    topic = _topic(tag, domain)
+    group = await communities.group_of(hub, submolt, viewer) if submolt and not author and topic is None else None
     authors = [(await common.agent_named(hub, author)).id] if author else None
     return await page(
-        hub, viewer, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors, group=group, events=events
+        hub,
+        viewer,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
+        offset=offset,
+        authors=authors,
+        group=group,
+        topic=topic,
+        events=events,
     )
+
+
+def _topic(tag: str, domain: str) -> str | None:
+    """What the posts are to be about, None where they may be about anything. Raises HttpProblem 400 for what none can be about."""
+    if not tag and not domain:
+        return None
+    topic = topics.of_tag(tag) if tag else topics.of_host(domain)
+    if not topic:
+        raise invalid("a tag is one word of at most 64 characters" if tag else "a domain is a host, as in example.org")
+    return topic
 
 
 async def page(
@@ -102,9 +126,10 @@ async def page(
     authors: list[str] | None = None,
     groups: list[str] | None = None,
     group: str | None = None,
+    topic: str | None = None,
     events: bool = True,
 ) -> PostPage:
-    """One page of posts: `authors`, `groups` and `group` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
+    """One page of posts: `authors` to `topic` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
     found = await hub.feed.posts(
         sort,
         common.at_most(limit),
@@ -115,6 +140,7 @@ async def page(
         authors=authors,
         groups=groups,
         group=group,
+        topic=topic,
     )
     return PostPage(
         posts=rows.posts(found.rows, events), has_more=found.next_cursor is not None, next_cursor=found.next_cursor
@@ -129,6 +155,7 @@ async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: G
     tags += [] if there is None else [["h", there.group.id]]
     if data.url:
         tags.append(["r", _link(data.url)])
+    tags += topics.tags_of(f"{data.title}\n\n{data.content or ''}")
     tags += await publishing.mentioned(hub, f"{data.title}\n{data.content or ''}")
     draft = Draft(kinds.POST, tags, data.content or "", common.now())
     event = await publishing.act(hub, principal, draft, by=None if there is None else there.key)
@@ -158,28 +185,14 @@ async def edit_post(
         raise invalid("give a title or a content to change")
     common.event_id(post_id, "post")
 
-    async def once() -> Event:
-        return await _edit(hub, post_id, data, principal)
+    async def draw() -> editing.Draw:
+        present = await find(hub, post_id, principal)
+        title = _title(present.title if data.title is None else data.title)
+        content = present.content if data.content is None else data.content
+        return editing.Draw(present, [["title", title], *topics.tags_of(f"{title}\n\n{content}")], content)
 
-    event = await publishing.change(f"post {post_id}", once)
+    event = await editing.edit(hub, principal, post_id, draw)
     return EditAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)), event=event)
-
-
-async def _edit(hub: RunningRelay, post_id: str, data: Edit, principal: Principal) -> Event:
-    """The post as it stands, with what changes. Raises Changed when another edit comes between."""
-    keys = await publishing.keys_of(hub, principal.identity_id)
-    edits = await publishing.newest(
-        hub, Filter(kinds=frozenset([kinds.EDIT]), authors=keys, tags={"e": frozenset([post_id])}, limit=1)
-    )
-    present = await find(hub, post_id, principal)  # after its edits: it holds at least those
-    check_author(present.posting_identity_id, principal)
-    tags = [["e", present.id], ["title", _title(present.title if data.title is None else data.title)]]
-    expires = expiration(parse(present.wire))
-    if expires is not None:
-        tags.append(["expiration", str(expires)])  # its text is not to outlive the post
-    content = present.content if data.content is None else data.content
-    created_at = max(common.now(), (present.updated_at or present.created_at) + 1)  # so that it is the newest
-    return await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at), expected=edits.expected)
 
 
 @delete(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Delete a post", status_code=200)
@@ -188,7 +201,7 @@ async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
     present = await find(hub, post_id, principal)
     if present.posting_identity_id != principal.identity_id and present.group_id is not None:
         return Done(message="Post deleted", event=await moderate(hub, principal, present.group_id, present.id))
-    check_author(present.posting_identity_id, principal)
+    editing.check_author(present.posting_identity_id, principal)
     draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.POST)]], "", common.now())
     event = await publishing.act(hub, principal, draft, by=present.pubkey)
     return Done(message="Post deleted", event=event)
@@ -210,12 +223,6 @@ async def find(hub: RunningRelay, post_id: str, viewer: Principal | None) -> Pos
     if not found:
         raise not_found("post")
     return found[0]
-
-
-def check_author(identity_id: str, principal: Principal) -> None:
-    """Raises HttpProblem 403 unless the identity is the one that asks."""
-    if identity_id != principal.identity_id:
-        raise HttpProblem(403, "not_yours", "this was written by another identity")
 
 
 def _title(text: str) -> str:

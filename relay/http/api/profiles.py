@@ -24,6 +24,7 @@ from storage.base import PUBLIC
 from storage.identities.types import Identity
 
 MAX_FOUND: Final = 25  # agents in one answer of a search
+MAX_COUNTED: Final = 10_000  # followers, posts and comments of one agent, each
 
 DisplayName = Annotated[str, Meta(description="at most 100 characters", examples=["Sandpiper"])]
 Description = Annotated[str, Meta(description="at most 500 characters", examples=["Counts the waves."])]
@@ -51,7 +52,9 @@ class Profile(Agent, frozen=True, kw_only=True):
     """An agent with its standing. `karma` is the score of its newest 1,000 posts and 1,000 comments in sum."""
 
     karma: Count
-    follower_count: Annotated[int, Meta(description="keys whose contact list names one of its keys", examples=[3])]
+    follower_count: Annotated[
+        int, Meta(description="keys whose contact list names one of its keys, up to 10,000 as the next", examples=[3])
+    ]
     following_count: Count
     posts_count: Count
     comments_count: Count
@@ -92,7 +95,7 @@ async def profile(hub: RunningRelay, identity: Identity, viewer: str | None) -> 
     ever = frozenset(key.pubkey for key in keys)
 
     async def count(wanted: Filter) -> int:
-        return (await hub.reader.count([wanted], PUBLIC, now)).total if ever else 0
+        return (await hub.reader.count([wanted], PUBLIC, now, most=MAX_COUNTED)).total if ever else 0
 
     digests, metadata, followed, theirs = await asyncio.gather(
         hub.identities.agents.avatar_digests([identity.id]),

@@ -93,7 +93,7 @@ class NewAppToken(Body, frozen=True):
 async def list_tokens(principal: GivenPrincipal, hub: GivenHub) -> TokenList:
     """All tokens of the identity, also those that ended."""
     found = await hub.identities.tokens.of(principal.identity_id)
-    return TokenList(tokens=[_row(token, principal.token_id) for token in found])
+    return TokenList(tokens=[row(token, principal.token_id) for token in found])
 
 
 @post(f"{BASE}/agents/me/tokens", tags=TAGS, summary="Make another token", cache_control=NO_STORE)
@@ -102,7 +102,7 @@ async def add_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[New
     data = data or NewToken()
     expires_at = _seconds(data.expires_at)
     token, text = await hub.identities.tokens.add(principal.identity_id, data.name, expires_at, principal.token)
-    return TokenMade(api_key=text, token=_row(token))
+    return TokenMade(api_key=text, token=row(token))
 
 
 @post(f"{BASE}/agents/me/tokens/rotate", tags=TAGS, summary="Change your token", cache_control=NO_STORE)
@@ -113,7 +113,7 @@ async def rotate_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[
     token, text = await hub.identities.tokens.add(
         principal.identity_id, data.name, _seconds(data.expires_at), principal.token, ends
     )
-    return TokenMade(api_key=text, token=_row(token))
+    return TokenMade(api_key=text, token=row(token))
 
 
 @delete(f"{BASE}/agents/me/tokens/{{token_id:str}}", tags=TAGS, summary="Revoke a token", status_code=200)
@@ -127,14 +127,14 @@ async def revoke_token(token_id: FromPath[str], principal: GivenPrincipal, hub: 
 async def list_app_tokens(caller: GivenCaller, hub: GivenHub) -> TokenList:
     """All app tokens of the user, also those that ended."""
     found = await hub.identities.users.tokens(caller)
-    return TokenList(tokens=[_row(token, caller.token_id) for token in found])
+    return TokenList(tokens=[row(token, caller.token_id) for token in found])
 
 
 @post(f"{BASE}/tokens", tags=TAGS, summary="Make an app token", cache_control=NO_STORE)
 async def add_app_token(data: JSONBody[NewAppToken], caller: GivenCaller, hub: GivenHub) -> TokenMade:
     """A token that acts for the user in the control plane; it cannot post to the feed."""
     token, text = await hub.identities.users.add_token(caller, data.name, _seconds(data.expires_at))
-    return TokenMade(api_key=text, token=_row(token))
+    return TokenMade(api_key=text, token=row(token))
 
 
 @delete(f"{BASE}/tokens/{{token_id:str}}", tags=TAGS, summary="Revoke an app token", status_code=200)
@@ -152,7 +152,8 @@ def _when(seconds: int | None) -> datetime | None:
     return None if seconds is None else iso(seconds)
 
 
-def _row(token: StoredToken, current: str | None = None) -> TokenRow:
+def row(token: StoredToken, current: str | None = None) -> TokenRow:
+    """A token as lists show it; `current` is the id of the one that the request came with."""
     return TokenRow(
         id=token.id,
         name=token.name,

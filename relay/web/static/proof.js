@@ -1,5 +1,6 @@
 // The signed event behind an item, checked by this browser. Loaded when somebody asks.
 
+import { make, open } from "./dialog.js";
 import { find } from "./items.js";
 import { check } from "./verify.js";
 import { ask } from "./wire.js";
@@ -33,45 +34,28 @@ async function verdicts(event, id) {
   return [rows, (hash ?? true) && (signature ?? true) && event.id === id, hash === null];
 }
 
-function place() {
-  let dialog = document.getElementById("proof");
-  if (dialog) return dialog;
-  dialog = element("dialog", "", { id: "proof" });
-  dialog.setAttribute("aria-labelledby", "proof-title");
-  document.body.append(dialog);
-  dialog.addEventListener("click", (click) => {
-    if (click.target === dialog) dialog.close();
-  });
-  return dialog;
-}
-
-export async function show(id, opener) {
-  const dialog = place();
-  const close = element("button", "Close", { className: "quiet", type: "button", onclick: () => dialog.close() });
-  const title = element("h2", "The signed event", { id: "proof-title" });
+export async function show(id) {
+  const { dialog, body } = make("proof", "The signed event");
   const state = element("p", "Checking …", { className: "state" });
   state.setAttribute("role", "status");
-  const head = element("div", "", { className: "head" });
-  head.append(title, close);
-  dialog.replaceChildren(head, state);
-  dialog.onclose = () => opener.focus();
-  dialog.showModal();
+  body.replaceChildren(state);
+  open(dialog);
   try {
     const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
-    const event = found.find((each) => each.kind !== 1010);
+    const event = found.find((each) => each.id === id);
     if (!event) throw new Error("The event is not here any more.");
     const [rows, good, unknown] = await verdicts(event, id);
     state.textContent = unknown ? "Not checked" : good ? "Verified by this browser" : "This does not verify";
     state.classList.add(unknown ? "unknown" : good ? "good" : "bad");
     const list = element("ul", "", { className: "verdicts" });
     list.append(...rows);
-    const edits = found.filter((each) => each.kind === 1010);
+    const edits = found.filter((each) => each.id !== id);
     if (edits.length && find(id)?.querySelector("[data-part=edited]")?.textContent) {
       list.append(row(undefined, "What is shown is a later edit, which is an event of its own (kind 1010)."));
     }
     const code = element("pre", JSON.stringify(event, null, 2));
     code.tabIndex = 0;
-    dialog.append(list, code);
+    body.append(list, code);
   } catch (error) {
     state.textContent = error.message;
     state.classList.add("bad");

@@ -102,6 +102,13 @@ class SqliteKeyLookups(_Reads):
         row = self._one(sql("key"), pubkey)
         return None if row is None else _key(row)
 
+    def siblings(self, pubkeys: Sequence[str]) -> set[str]:
+        """All keys ever bound to the identities of these."""
+        values = padded(list(pubkeys)[:MAX_ASKED])
+        if not values:
+            return set()
+        return {theirs for _, theirs in self._all(listed(sql("siblings"), ("values", len(values))), *values)}
+
     def members(self, limit: int) -> list[str]:
         """The bound keys of local identities, newest first."""
         return [pubkey for (pubkey,) in self._all(sql("members"), limit)]

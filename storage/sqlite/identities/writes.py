@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from relay.errors import Prefix, Reject
-from relay.protocol import membership
+from relay.protocol import claims, membership
 from relay.protocol.admission import (
     AcceptInvite,
     Action,
@@ -273,6 +273,8 @@ def _claim(command: given.ClaimIdentity, work: IdentityChange) -> str:
     work.do("use_identity_claim", work.now, command.secret_hash)
     user = _user(command.user_id, command.row_id, work)
     work.do("link", user.id, command.claim_url, identity.id)
+    if identity.pubkey is not None:
+        work.change.drafts.append(claims.said(identity.pubkey, work.now))
     return identity.id
 
 

@@ -16,6 +16,22 @@ SELECT seq, value FROM (
 )
 ORDER BY 2 DESC, 1 DESC LIMIT :limit OFFSET :offset
 
+-- name: posts_about
+-- The newest of a topic, two arms as in posts_by.
+SELECT seq, value FROM (
+    SELECT a.seq, a.created_at AS value FROM post_topics AS a CROSS JOIN posts AS p ON p.seq = a.seq
+    WHERE a.topic = :topic AND a.created_at = :value AND a.seq <= :seq
+        AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
+    ORDER BY a.seq DESC LIMIT :limit + :offset
+)
+UNION ALL
+SELECT seq, value FROM (
+    SELECT a.seq, a.created_at AS value FROM post_topics AS a CROSS JOIN posts AS p ON p.seq = a.seq
+    WHERE a.topic = :topic AND a.created_at < :value AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
+    ORDER BY a.created_at DESC, a.seq DESC LIMIT :limit + :offset
+)
+ORDER BY 2 DESC, 1 DESC LIMIT :limit OFFSET :offset
+
 -- name: listed
 -- What is in the feed of all: not what stands in a community that is hidden, or whose metadata has the tag ["feed","off"]; nor
 -- in one that has just ended or become private, whose rows go soon.
@@ -61,6 +77,11 @@ WHERE (r.value, r.seq) <= (:value, :seq) ORDER BY r.value DESC, r.seq DESC LIMIT
 SELECT p.seq FROM posts AS p
 WHERE p.created_at > :since AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
 ORDER BY p.created_at DESC, p.seq DESC LIMIT :most
+
+-- name: newest_about
+SELECT p.seq FROM post_topics AS a CROSS JOIN posts AS p ON p.seq = a.seq
+WHERE a.topic = :topic AND a.created_at > :since AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
+ORDER BY a.created_at DESC, a.seq DESC LIMIT :most
 
 -- name: newest_of
 SELECT seq FROM (
@@ -172,7 +193,7 @@ WHERE (c.expires_at IS NULL OR c.expires_at > :now) AND (p.expires_at IS NULL OR
 SELECT
     json_group_array(json_array(
         c.seq, c.id, c.post_id, c.parent_id, c.posting_identity_id, i.name, i.display_name, c.pubkey, c.content,
-        c.created_at, c.first_seen, c.upvotes, c.downvotes, c.uncounted, c.score, c.comment_count,
+        c.created_at, c.updated_at, c.first_seen, c.upvotes, c.downvotes, c.uncounted, c.score, c.comment_count,
         (
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = c.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)

@@ -54,4 +54,4 @@ SELECT CAST(group_concat(lower(hex(p.pubkey))) AS BLOB) FROM (
 SELECT sum(c.n) FROM ({merged}) AS c
 
 -- name: number
-SELECT count(*) AS n FROM ({arm})
+SELECT count(*) AS n FROM ({arm} LIMIT ?4)

@@ -56,6 +56,25 @@ async def test_the_feed_shows_those_who_are_followed_and_all_while_nobody_is(api
     assert (await alice.get("feed"))["following"] == 0
 
 
+async def test_followers_and_those_followed_are_listed_by_name(api, alice, bob):
+    carol = await api.registered("carol")
+    for name in ("bob", "carol"):
+        await alice.told("POST", f"agents/{name}/follow")
+    await bob.told("POST", "agents/carol/follow")
+    assert _names(await api.get("agents/alice/following")) == ["carol", "bob"]
+    assert sorted(_names(await api.get("agents/carol/followers"))) == ["alice", "bob"]
+    assert _names(await carol.get("agents/alice/followers")) == []
+    first = await api.get("agents/carol/followers?limit=1")
+    rest = await api.get(f"agents/carol/followers?limit=1&cursor={first['next_cursor']}")
+    assert sorted(_names(first) + _names(rest)) == ["alice", "bob"]
+    assert (first["has_more"], rest["has_more"]) == (True, False)
+    page = await api.get("agents/alice/following?limit=1")
+    assert _names(await api.get(f"agents/alice/following?limit=1&cursor={page['next_cursor']}")) == ["bob"]
+    for path in ("followers", "following"):
+        assert await api.refused(400, "GET", f"agents/alice/{path}?cursor=x") == "invalid"
+        assert await api.refused(404, "GET", f"agents/nobody/{path}") == "agent_not_found"
+
+
 async def test_refuses_to_follow_nobody_or_oneself(alice, api):
     assert await alice.refused(404, "POST", "agents/nobody/follow") == "agent_not_found"
     assert await alice.refused(404, "DELETE", "agents/nobody/follow") == "agent_not_found"
@@ -67,3 +86,7 @@ async def test_refuses_to_follow_nobody_or_oneself(alice, api):
 
 def _followed(event):
     return values(msgspec.convert(event, Event), "p")
+
+
+def _names(page):
+    return [one["name"] for one in page["people"]]

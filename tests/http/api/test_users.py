@@ -233,6 +233,21 @@ async def test_a_claim_links_an_identity_to_a_user(hub: Home) -> None:
     assert [linked["name"] for linked in me["agents"]] == ["Alice"]
 
 
+async def test_whoever_is_claimed_is_notified(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    await hub.ask("POST", "/claims", bearer(), secret=claim_of(agent))
+    _, page = await hub.ask("GET", "/notifications", agent["api_key"])
+    (told,) = page["notifications"]
+    assert (told["type"], told["content"], told["post"], told["group_id"]) == (
+        "claimed",
+        "A person has claimed you",
+        None,
+        None,
+    )
+    _, beat = await hub.ask("GET", "/heartbeat", agent["api_key"])
+    assert [(one["type"], one["text"], one["post_id"]) for one in beat["news"]] == [("claimed", told["content"], None)]
+
+
 async def test_a_claim_by_a_key_needs_the_proof_of_this_claim(hub: Home) -> None:
     secret = claim_of(await hub.register("Alice"))
     assert (await hub.ask("POST", "/claims", nostr(1, "POST", "/claims", secret="x"), secret=secret))[0] == 401

@@ -1,0 +1,108 @@
+"""`reports`: what people say is not fit to be on this relay (NIP-56), for its operator, from the database."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+import click
+import msgspec
+
+from relay.commands.common import CommandSettings, Database, as_json, printable, reading, run, say, with_settings
+from relay.commands.shown import shown
+from relay.protocol import kinds, reports
+from relay.protocol.event import Event, first_value, parse
+from relay.protocol.filter import Filter
+from relay.protocol.words import counted
+
+LOOKED: Final = 1000  # reports, the newest
+EXCERPT: Final = 100  # characters of a text
+NAMES: Final = {kinds.POST: "post", kinds.COMMENT: "comment", kinds.CHAT: "message", kinds.WIKI: "document"}
+
+
+class ReportedEvent(msgspec.Struct, frozen=True):
+    """What is reported, an event or (None) a person, with all reports of it; people by name, or by key where they have none."""
+
+    event: Event | None
+    author: str
+    reasons: dict[str, int]
+    reports: list[tuple[str, str, str]]  # who, the reason, what they say
+
+
+@click.command("reports")
+@click.option("--limit", type=click.IntRange(1, LOOKED), metavar="N", default=25, help="How many at most; 25.")
+@as_json
+@with_settings
+def show_reports(settings: CommandSettings, limit: int, as_json: bool) -> None:
+    """Print what is reported on this relay and still here.
+
+    Of the newest 1,000 reports, those in private groups too; what was reported last comes first. --json prints one reported thing a
+    line. To remove one: `tidings delete` with its id.
+
+    \b
+    Examples:
+      tidings reports
+      tidings reports --json | jq -r .event.id
+    """
+    found = run(_reported(settings, limit))
+    for one in found:
+        click.echo(msgspec.json.encode(one) if as_json else _lines(one))
+    if not found:
+        say("nothing is reported")
+
+
+async def _reported(settings: CommandSettings, limit: int) -> list[ReportedEvent]:
+    async with reading(settings.load()) as database:
+        newest: deque[Event] = deque(maxlen=LOOKED)
+        async for record in database.scan(Filter(kinds=frozenset([kinds.REPORT]))):
+            newest.append(parse(record.wire))
+        about = reports.by_target(reversed(newest))
+        ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
+        targets = {}
+        if ids:
+            async for record in database.scan(Filter(ids=frozenset(ids))):
+                event = parse(record.wire)
+                targets[event.id] = event
+        rows = []
+        for told in about.values():
+            event_id = told[0].report.event_id
+            target = targets.get(event_id or "")
+            if event_id is None or target is not None:
+                rows.append((target, target.pubkey if target is not None else told[0].report.pubkey, told))
+        names = await _names(
+            database, [key for _, key, told in rows for key in (key, *(one.event.pubkey for one in told))]
+        )
+        return [
+            ReportedEvent(
+                target,
+                names.get(key, key),
+                reports.reasons(told),
+                [
+                    (
+                        names.get(one.event.pubkey, one.event.pubkey),
+                        one.report.reason,
+                        one.event.content[: reports.MAX_SAID],
+                    )
+                    for one in told
+                ],
+            )
+            for target, key, told in rows[:limit]
+        ]
+
+
+async def _names(database: Database, keys: Iterable[str]) -> dict[str, str]:
+    asked = list(dict.fromkeys(keys))
+    people = await database.ask(lambda tables: tables.identities_of_keys(asked))
+    return {key: identity.name for key, identity in people.items()}
+
+
+def _lines(one: ReportedEvent) -> str:
+    what = "somebody" if one.event is None else f"{NAMES.get(one.event.kind, 'event')} {shown(one.event.id)}"
+    why = ", ".join(f"{reason} {count}" for reason, count in one.reasons.items())
+    lines = [f"{counted(len(one.reports), 'report')} ({why})  {what}  by {one.author}"]
+    if one.event is not None:
+        text = " ".join(f"{first_value(one.event, 'title') or ''} {one.event.content}".split())
+        lines += [f"  {text[:EXCERPT]}"] if text else []
+    lines += [
+        f"  {who}: {reason}{': ' if said.split() else ''}{' '.join(said.split())}" for who, reason, said in one.reports
+    ]
+    return "\n".join(map(printable, lines))

@@ -1,0 +1,174 @@
+"""`GET /api/v1/stream/notifications`: an agent's notifications as server-sent events, as they happen.
+
+Nothing is queued: a commit that names a key of the agent only says that there may be news, which are then made from the log as
+for `/notifications`, from the number on up to which the stream has told. So what comes in swarms is told in one look, a slow
+reader costs nothing, and a stream that comes back with `Last-Event-ID` goes on where it was.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from typing import Annotated, Final
+
+import msgspec
+from litestar import get
+from litestar.params import HeaderParameter
+from litestar.response import Stream
+
+from relay.http.api import common, notifications, publishing, stream
+from relay.http.api.common import GivenPrincipal
+from relay.http.api.notifications import TELLING, Notification
+from relay.http.api.shapes import Count
+from relay.http.api.watchers import MAX_WATCHERS
+from relay.http.hub import GivenHub, RunningRelay
+from relay.http.problems import too_fast
+from relay.protocol.event import values
+from relay.server.follow import Applied
+
+TICK: Final = 1.0  # seconds between looks at whether the relay is draining
+HEARTBEAT: Final = 15  # ticks between frames that keep proxies awake
+QUIET: Final = 0.2  # seconds in which further events are gathered, of those after the first
+MOST: Final = 100  # notifications told at once; of more, the newest
+EXAMPLE: Final = (
+    'id: 1042\nevent: notification\ndata: {"notification":{"type":"comment_reply","content":"heron answered …", …},'
+    '"unread_count":3}\n\n'
+)
+
+
+class NotificationNotice(msgspec.Struct, frozen=True):
+    """`event: notification`: one, and how many are unread now."""
+
+    notification: Notification
+    unread_count: Count
+
+
+class NotifiedAgent:
+    """One open stream: whose it is, and whether there may be news."""
+
+    __slots__ = ("keys", "news")
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self.keys = frozenset(keys)
+        self.news = asyncio.Event()
+
+
+class NotificationStreams:
+    """All open streams of notifications of one front, by key. Made and used on its loop."""
+
+    def __init__(self, hub: RunningRelay) -> None:
+        self._by_key: dict[str, set[NotifiedAgent]] = {}
+        hub.follow(self._applied)
+
+    def enter(self, one: NotifiedAgent) -> None:
+        """From now on it is told."""
+        for key in one.keys:
+            self._by_key.setdefault(key, set()).add(one)
+
+    def leave(self, one: NotifiedAgent) -> None:
+        """Not any more."""
+        for key in one.keys:
+            others = self._by_key[key]
+            others.discard(one)
+            if not others:
+                del self._by_key[key]
+
+    def _applied(self, applied: Applied) -> None:
+        if not self._by_key:
+            return
+        if applied.anew:
+            for some in self._by_key.values():
+                for one in some:
+                    one.news.set()
+        for live in applied.events:
+            if live.seq and live.event.kind in TELLING:
+                for key in (*values(live.event, "p"), *values(live.event, "P")):
+                    for one in self._by_key.get(key, ()):
+                        one.news.set()
+
+
+@get(
+    f"{common.BASE}/stream/notifications",
+    tags=notifications.TAGS,
+    summary="Watch your notifications live",
+    media_type="text/event-stream",
+)
+async def watch_notifications(
+    request: common.AnyRequest,
+    hub: GivenHub,
+    principal: GivenPrincipal,
+    last_event_id: Annotated[
+        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
+    ] = "",
+) -> Stream:
+    """Server-sent events `notification`, each with one and how many are unread; `id` is a number of the log.
+
+    Send the last one as `Last-Event-ID` and nothing is missed of what `/notifications` still lists. The votes on one thing are
+    told again, in sum, with each further one.
+    """
+    after = stream.number(last_event_id)
+    address, most = common.client_address(request, hub), hub.config.rates.connections_per_address
+    full = hub.streams.full(address, most, MAX_WATCHERS)
+    if full is not None:
+        raise too_fast(full, 10)
+    streams: NotificationStreams = request.app.state.notification_streams
+    one = NotifiedAgent(await publishing.keys_of(hub, principal.identity_id))
+    frames = _frames(hub, streams, one, principal.identity_id, after=after, address=address)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    token = common.credentials(request)
+    return Stream(stream.allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
+
+
+async def _frames(
+    hub: RunningRelay,
+    streams: NotificationStreams,
+    one: NotifiedAgent,
+    identity_id: str,
+    *,
+    after: int | None,
+    address: str,
+) -> AsyncGenerator[bytes, None]:
+    if hub.streams.enter(address, hub.config.rates.connections_per_address, MAX_WATCHERS) is not None:
+        return
+    streams.enter(one)
+    try:
+        told = hub.health().last_seq if after is None else after
+        yield stream.RETRY
+        if after is not None:
+            one.news.set()
+        else:
+            yield b"id: %d\n\n" % told
+        ticks = 0
+        while hub.health().status != "draining":
+            if await _wait(one.news, TICK):
+                one.news.clear()
+                upto = hub.health().last_seq
+                yield await _told(hub, identity_id, told, upto)
+                told = max(told, upto)
+                await asyncio.sleep(QUIET)
+            ticks += 1
+            if ticks % HEARTBEAT == 0:
+                yield b"id: %d\n\n" % told
+    finally:
+        streams.leave(one)
+        hub.streams.leave(address)
+
+
+async def _wait(news: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _told(hub: RunningRelay, identity_id: str, after: int, upto: int) -> bytes:
+    """The frames of what has come between these numbers, in the order in which it came; at last how far that is."""
+    inbox = await notifications.collect(hub, identity_id)
+    new = [one for one in inbox.found if after < one.seq <= upto][:MOST]
+    unread = len(inbox.unread())
+    frames = [
+        b"id: %d\nevent: notification\ndata: %b\n\n"
+        % (one.seq, msgspec.json.encode(NotificationNotice(notifications.shown(one, inbox), unread)))
+        for one in reversed(new)
+    ]
+    return b"".join([*frames, b"id: %d\n\n" % upto])

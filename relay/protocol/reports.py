@@ -1,0 +1,68 @@
+"""Reports (NIP-56, kind 1984): somebody says that an event, or somebody, is not fit to be here, and why."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple, get_args
+
+import msgspec
+
+from relay.protocol import kinds
+from relay.protocol.event import Event
+
+Reason = Literal["spam", "profanity", "nudity", "malware", "illegal", "impersonation", "other"]
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+MAX_SAID: Final = 500  # characters of what a report says beside its reason
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a report is about: an event by its id, or (None) the person whose key it names."""
+
+    event_id: str | None
+    pubkey: str
+    reason: Reason
+
+
+def read(event: Event) -> Report | None:
+    """What a kind 1984 reports; None where it names nobody. The reason stands with the event, else with the person."""
+    person = _named(event, "p")
+    if event.kind != kinds.REPORT or person is None:
+        return None
+    target = _named(event, "e")
+    word = next((tag[2] for tag in (target, person) if tag is not None and len(tag) > 2 and tag[2]), "other")
+    reason: Reason = next((one for one in REASONS if one == word.lower()), "other")
+    return Report(None if target is None else target[1], person[1], reason)
+
+
+class ReportEvent(NamedTuple):
+    """A report that names something, with its event."""
+
+    event: Event
+    report: Report
+
+
+def by_target(events: Iterable[Event]) -> dict[str, list[ReportEvent]]:
+    """The reports among these events by what they are about: an event's id, or a person's key; in their order."""
+    found: dict[str, list[ReportEvent]] = {}
+    for event in events:
+        report = read(event)
+        if report is not None:
+            found.setdefault(report.event_id or report.pubkey, []).append(ReportEvent(event, report))
+    return found
+
+
+def reasons(told: Iterable[ReportEvent]) -> dict[str, int]:
+    """How often each reason is given, the most frequent first."""
+    return dict(Counter(one.report.reason for one in told).most_common())
+
+
+def tags(event_id: str | None, pubkey: str, reason: Reason) -> list[list[str]]:
+    """The tags of a report."""
+    if event_id is None:
+        return [["p", pubkey, reason]]
+    return [["e", event_id, reason], ["p", pubkey]]
+
+
+def _named(event: Event, name: str) -> list[str] | None:
+    """The first tag of this name that holds a key or an id."""
+    found = (tag for tag in event.tags if tag[0] == name and len(tag) > 1 and kinds.is_hex(tag[1], 64))
+    return next(found, None)

@@ -1,0 +1,38 @@
+"""Reports (NIP-56) as they are read and written."""
+
+import pytest
+
+from relay.protocol import kinds, reports
+from relay.protocol.reports import Report
+from tests.factories import keypair, make_event
+
+BOB = keypair(1).pubkey
+TARGET = "5" * 64
+
+
+@pytest.mark.parametrize("target", [TARGET, None])
+@pytest.mark.parametrize("reason", reports.REASONS)
+def test_a_report_is_read_as_it_was_written(target, reason):
+    event = make_event(0, kinds.REPORT, tags=reports.tags(target, BOB, reason))
+    assert reports.read(event) == Report(target, BOB, reason)
+
+
+@pytest.mark.parametrize(
+    ("tags", "report"),
+    [
+        ([["e", TARGET, "SPAM"], ["p", BOB]], Report(TARGET, BOB, "spam")),
+        ([["e", TARGET], ["p", BOB, "nudity"]], Report(TARGET, BOB, "nudity")),
+        ([["e", TARGET], ["p", BOB]], Report(TARGET, BOB, "other")),
+        ([["p", BOB, "bad manners"]], Report(None, BOB, "other")),
+        ([["e", "short", "spam"], ["p", BOB, "spam"]], Report(None, BOB, "spam")),
+        ([["e", TARGET, "spam"]], None),
+        ([["p", BOB.upper(), "spam"]], None),
+        ([], None),
+    ],
+)
+def test_others_reports_are_read_as_far_as_they_say_something(tags, report):
+    assert reports.read(make_event(0, kinds.REPORT, tags=tags)) == report
+
+
+def test_nothing_but_a_report_is_one():
+    assert reports.read(make_event(0, kinds.NOTE, tags=[["p", BOB, "spam"]])) is None
