@@ -5,7 +5,8 @@ within bounds: a question that names many values is not tried, one that takes lo
 is a pause in proportion. What is not answered here is answered by the reading threads.
 
 Time is the thread's own CPU time: on a busy machine the thread also waits for a core, and a clock on the wall would break off
-nearly everything. Most questions are answered before the clocks are looked at for the first time. Waiting for a slow disk costs no CPU time, so that there is a bound on the wall as well, far above.
+nearly everything. Waiting for a slow disk costs no CPU time, so that there is a bound on the wall as well, far above. Most
+questions are answered before the clocks are looked at for the first time.
 """
 
 import math
