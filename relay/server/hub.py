@@ -87,7 +87,7 @@ class Hub:
         for follower in (self.access.before, self._publish, self.access.after):
             self.log.add(follower)
         self.rooms = Rooms(reader, settings)
-        self.comparisons = Comparisons(reader, self.access, self.clock, faults)
+        self.comparisons = Comparisons(self.access, self.clock, faults)
         turns = Turns(faults)
         self.queries = Queries(
             reader,
@@ -132,7 +132,7 @@ class Hub:
         self.gate.configure()
         self.shared.configure()
         self.queries.configure(_limits(config), config.server.eose_hints)
-        self.comparisons.configure(config.limits.max_compared, config.limits.max_message_bytes)
+        self.comparisons.configure(config.limits)
         if config.access.auth_to_read:
             reason = Reject(Prefix.AUTH_REQUIRED, "this relay now serves authenticated clients only (NIP-42)")
             self.connections.end_unauthenticated(reason)

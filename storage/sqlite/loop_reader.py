@@ -39,7 +39,7 @@ class LoopReader:
         self._connection = connection
         self._cpu = cpu
         self._wall = wall
-        self._end: float | None = None  # None until a question has taken so long that the clocks are looked at
+        self._end = 0.0  # of a question; 0 until it has taken so long that the clocks are looked at
         self._wall_end = 0.0
         self._resting_until = 0.0  # 0 where there is no pause
 
@@ -49,11 +49,11 @@ class LoopReader:
             if self._wall() < self._resting_until:
                 return None
             self._resting_until = 0.0
-        self._end = None
+        self._end = 0.0
         try:
             return work(self._connection)
         except sqlite3.Error:
-            if self._end is not None:
+            if self._end:
                 now, spent = self._wall(), self._cpu() - (self._end - _MOST)
                 pause = _PAUSE * spent if now < self._wall_end else _SLOW_PAUSE * (now - self._wall_end + _PATIENCE)
                 self._resting_until = now + pause
@@ -72,7 +72,7 @@ class LoopReader:
         self._connection.close()
 
     def _is_over(self) -> bool:
-        if self._end is None:
+        if not self._end:
             self._end, self._wall_end = self._cpu() + _MOST, self._wall() + _PATIENCE
             return False
         return self._cpu() > self._end or self._wall() > self._wall_end
