@@ -31,8 +31,8 @@ from relay.roles.comparison_messages import BeginComparison, ComparisonRefused
 from relay.server.answering import AppliedLog, Tell
 from relay.server.follow import Applied
 from relay.server.pools import Pool
+from relay.server.round_robin import RoundRobin
 from relay.server.supervision import Faults, Tasks
-from relay.server.turns import Turns
 from storage.base import ComparedLog, StorageError, TooCostly
 
 MOST_HELD: Final = 2_000_000  # events of all sets, about 45 bytes each; the most that `limits.max_compared` may be
@@ -130,8 +130,8 @@ class ComparedSets:
         self._clock = clock
         self._sets: dict[Hashable, _Compared] = {}  # those that follow the log, the longest unused first
         self._comparisons: dict[Hashable, _Comparison] = {}  # the longest silent first
-        self._to_make: Turns[_Compared] = Turns()
-        self._to_answer: Turns[_Compared | _Comparison] = Turns()
+        self._to_make: RoundRobin[_Compared] = RoundRobin()
+        self._to_answer: RoundRobin[_Compared | _Comparison] = RoundRobin()
         self._moved = asyncio.Event()  # a commit was applied
         self._heard = asyncio.Event()
         self._hears = False

@@ -1,40 +1,32 @@
-"""What waits to be done, served round-robin by whose it is; what is taken back is not kept."""
+"""What has a share of each turn of the event loop is told when the turn is over.
+
+A turn is what the loop does between two looks at its sockets. All that wants to know of its end is one callback of the loop: each
+costs as much as a small part of a question's answer.
+"""
 
 import asyncio
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable
 
-T = TypeVar("T")
+from relay.server.supervision import Faults
 
 
-class Turns(Generic[T]):
-    """Items that can be hashed, each once. Used on the loop; what it holds is bounded by whoever puts."""
+class Turns:
+    """Calls what waits for the next turn, in order. All methods are called on the event loop."""
 
-    def __init__(self) -> None:
-        self._waiting: dict[Hashable, dict[T, None]] = {}  # by whose turn is next; never an empty one
-        self._wake = asyncio.Event()
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._waiting: list[Callable[[], None]] = []
 
-    def put(self, client: Hashable, item: T) -> None:
-        """Put an item behind the others of its client."""
-        self._waiting.setdefault(client, {})[item] = None
-        self._wake.set()
+    def after(self, call: Callable[[], None]) -> None:
+        """Call this once, when the next turn begins."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting.append(call)
 
-    def take_back(self, client: Hashable, item: T) -> None:
-        """Take one out, if it is there."""
-        items = self._waiting.get(client, {})
-        items.pop(item, None)
-        if not items:
-            self._waiting.pop(client, None)
-
-    async def next(self) -> T:
-        """The next item, waiting for it."""
-        while not self._waiting:
-            self._wake.clear()
-            await self._wake.wait()
-        client = next(iter(self._waiting))
-        items = self._waiting.pop(client)
-        item = next(iter(items))
-        del items[item]
-        if items:
-            self._waiting[client] = items  # behind the others
-        return item
+    def _next(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            try:
+                call()
+            except Exception as error:
+                self._faults.report("a turn of the loop", error)
