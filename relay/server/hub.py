@@ -35,6 +35,7 @@ from relay.server.read_access import ReadAccess
 from relay.server.settings import Settings
 from relay.server.shared import Shared
 from relay.server.supervision import Faults, Tasks
+from relay.server.turns import Turns
 from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, PrimaryTables, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine
@@ -87,12 +88,14 @@ class Hub:
             self.log.add(follower)
         self.rooms = Rooms(reader, settings)
         self.comparisons = Comparisons(self.access, self.clock, faults)
+        turns = Turns(faults)
         self.queries = Queries(
             reader,
             self.fanout,
             self.access,
             config.storage.readers,
             faults,
+            turns=turns,
             search=lambda: self.search,
             invite=self._invite,
         )
@@ -100,7 +103,7 @@ class Hub:
             settings=settings,
             clock=self.clock,
             gate=self.gate,
-            intake=Intake(faults),
+            intake=Intake(faults, turns),
             connections=self.connections,
             ingest=self.ingest,
             publisher=self.publisher,
@@ -231,6 +234,7 @@ class Hub:
             self._tell_page()
             self.connections.look_after(now)
             self.comparisons.end_idle()
+            self.shared.long_messages.end_slow()
             interval = self.config.storage.sweep_interval
             due = not self.role and interval and now - self._swept_at >= interval
             if due and (self._sweeping is None or self._sweeping.done()):
