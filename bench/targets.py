@@ -21,6 +21,7 @@ class Figure(enum.StrEnum):
     MORE_US = "µs more"  # server CPU per unit above that of the row it is compared with
     MORE_V = "V more"  # the same as a multiple of V
     WAIT_RATIO = "× wait"  # time waited as a multiple of that of the row it is compared with
+    WIRE = "B sent"  # bytes over the network per unit
     EACH = "µs each"  # wall-clock time per unit
 
 
@@ -62,6 +63,8 @@ TARGETS: Final[dict[str, tuple[FigureTarget, ...]]] = {
     "small query ids": (FigureTarget(Figure.MORE_US, 40),),
     "small query thread": (FigureTarget(Figure.MORE_US, 40),),
     "small query feed page": (FigureTarget(Figure.RATIO, 1.15),),
+    "page warm": (FigureTarget(Figure.P50, 100.0),),  # an empty page takes 50 on the same machine
+    "page fresh": (FigureTarget(Figure.P50, 150.0), FigureTarget(Figure.WIRE, 60_000)),
     "federation compare": (FigureTarget(Figure.CPU_US, 4.0),),  # a million on each side within 4 s
     "federation down": (FigureTarget(Figure.WAIT_RATIO, 1.25),),  # beside what clients take to publish as many
     "federation up": (FigureTarget(Figure.WAIT_RATIO, 1.25),),
