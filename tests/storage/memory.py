@@ -180,7 +180,7 @@ class MemoryLog:
             theirs = self.siblings(removal.by)
             for stored in list(self.live.values()):
                 event = stored.event
-                if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.posts:
+                if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.edited:
                     del self.live[event.id]
         else:
             self.vanished[removal.pubkey] = max(removal.until, self.vanished.get(removal.pubkey, 0))
