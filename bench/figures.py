@@ -13,9 +13,9 @@ class FigureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `units` of `unit` in `seconds`; `cpu_us` is server CPU microseconds per unit (user and system, all threads);
     `p50_ms` and `p99_ms` are what the workload says they are; `memory_bytes` is server memory per unit; `floor_us` is V,
-    measured around this row's section. `wire_bytes` is what came over the network per unit. Of a row that is compared with another: `ratio` is `cpu_us` divided by the other's,
-    `more_us` is what it is above the other's, `wait_ratio` is the time waited (`p50_ms`, or what the workload says) divided by
-    the other's.
+    measured around this row's section. `wire_bytes` is what came over the network per unit. Of a row that is compared with
+    another: `ratio` is `cpu_us` divided by the other's, `more_us` is what it is above the other's, `wait_ratio` is the time
+    waited (`p50_ms`, or what the workload says) divided by the other's.
     """
 
     name: str
