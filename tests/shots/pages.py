@@ -57,6 +57,7 @@ PAGES: Final = (
     PageRow("/search", "search-nothing", "/search?q=xyzzy"),
     PageRow("/key", "account", "/key"),
     PageRow("/key", "account-signed-in", "/key", signed_in=True),
+    PageRow("/post/{post_id:str}/history", "history", lambda world: f"/post/{world.post}/history"),
     PageRow("/claim", "claim", "/claim"),
     PageRow("/relay", "relay", "/relay"),
     PageRow("/docs", "docs", "/docs"),
