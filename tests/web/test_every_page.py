@@ -24,16 +24,18 @@ RULES: Final[dict[tuple[Theme, int], dict[str, list[str]]]] = {
     ("dark", WIDE): {"runOnly": ["color-contrast"]},
     ("light", NARROWEST): {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]},
 }
+# What is shifted less than MOVES (a part of the window, of what the browser reports) is what rounding gives.
+MOVES: Final = 0.003
 SHIFTS: Final = """
 window.shifted = [];
 const html = (node) => node?.cloneNode?.(false).outerHTML ?? node?.nodeName;
 new PerformanceObserver((list) => {
   for (const one of list.getEntries()) {
-    window.shifted.push(`${one.value.toFixed(4)} ${one.sources.map((each) => html(each.node)).join(" ")}`);
+    window.shifted.push([one.value, one.sources.map((each) => html(each.node)).join(" ")]);
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
-LOOK: Final = """async (rules) => {
+LOOK: Final = """async ([rules, MOVES]) => {
   const found = await axe.run(document, rules);
   const wide = document.documentElement.scrollWidth > innerWidth
     ? [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
@@ -50,7 +52,7 @@ LOOK: Final = """async (rules) => {
       (node) => `${rule.id}: ${node.target.join(" ")} ${node.failureSummary.split("\\n")[1] ?? ""}`)).slice(0, 10),
     wide: wide.length || document.documentElement.scrollWidth <= innerWidth ? wide : ["something"],
     unfocused,
-    shifted: window.shifted,
+    shifted: window.shifted.filter(([value]) => value >= MOVES).map(([value, what]) => `${value.toFixed(4)} ${what}`),
   };
 }"""
 
@@ -87,7 +89,7 @@ def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
                 for row in (row for row in PAGES if row.signed_in == signed_in):
                     page.goto(row.at(there))
                     page.evaluate(axe)
-                    seen = page.evaluate(LOOK, rules)
+                    seen = page.evaluate(LOOK, [rules, MOVES])
                     found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found
 
@@ -111,5 +113,5 @@ def test_what_has_the_keyboard_is_marked_on_every_page(looked: dict[str, Looked]
 
 
 def test_nothing_moves_while_a_page_loads(looked: dict[str, Looked]) -> None:
-    come_later = ("rooms,", "account")  # what only a key opens is not there at once
+    come_later = "rooms,"  # what only a key opens is not there at once
     check({name: one for name, one in looked.items() if not name.startswith(come_later)}, "shifted")
