@@ -7,6 +7,7 @@ import { needWriter } from "./who.js";
 const PREFIX = "tidings.draft.";
 const KEPT = 40; // drafts in this browser; the oldest go first
 const PAUSE = 400; // milliseconds after the last key before a draft is kept
+const CTRL = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl+";
 const NEAR = 40; // characters left, from which on they are told
 
 function storage(work) {
@@ -63,7 +64,7 @@ export function attend(form, place) {
   const shown = element("div", { className: "prose preview", hidden: true, tabIndex: -1 });
   const button = element("button", { type: "button", className: "quiet", textContent: "Preview" });
   button.setAttribute("aria-pressed", "false");
-  const help = element("span", { className: "help", textContent: "Markdown. Ctrl+B bold, K link, E code" });
+  const help = element("span", { className: "help", textContent: `Markdown. ${CTRL}B bold, K link, E code, Enter sends` });
   const discard = element("button", { type: "button", className: "quiet", textContent: "Discard the draft", hidden: true });
   const count = element("span", { className: "help", role: "status" });
   field.after(shown, element("p", { className: "beneath" }, button, discard, help, count));
