@@ -17,7 +17,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from keys.encoding import encode
-from relay.http import mentions, origin, templates
+from relay.http import badges, mentions, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.mentions import NO_QUOTES, Quotes
@@ -136,6 +136,7 @@ async def post(  # noqa: PLR0917, each is given by its name
         sort=sort,
         sorts=COMMENT_SORTS,
         parent=parent,
+        badges=await badges.of_post(hub, found[0]),
         texts=[found[0].content, *(row.content for row in shown)],
         quotes=mentions.quotes([*found, *shown]),
     )
@@ -180,6 +181,7 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
     rows = [row for row in rows if not topic or topic in topics_of(row)]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
+    root = (await hub.feed.posts_by_id([whole], now) if comments else [])[:1]
     shown: list[PostRow | CommentRow] = [*rows, *comments]
     meant = await mentions.of(hub, [row.content for row in shown], mentions.quotes(shown))
     make = partial(
@@ -191,6 +193,7 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
         apart=apart,
         mentions=meant,
         now=now,
+        badges=await badges.of_post(hub, root[0]) if root else badges.NONE,
     )
     return await in_pool(request, make)
 
