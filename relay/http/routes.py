@@ -18,6 +18,7 @@ from relay.http import (
     project,
     searching,
     static,
+    theme,
     wellknown,
 )
 from relay.http.api import (
@@ -86,6 +87,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     health.health,
     metrics.metrics,
     static.asset,
+    theme.choose,
     wellknown.nostr_json,
     wellknown.robots,
     wellknown.favicon,

@@ -6,7 +6,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
-from relay.http import prose, static
+from relay.http import prose, static, theme
 
 _environment: Final = Environment(
     loader=FileSystemLoader(static.WEB / "templates"),
@@ -18,6 +18,8 @@ _environment: Final = Environment(
 )
 _environment.globals["static"] = static.url
 _environment.globals["modules"] = static.modules
+_environment.globals["theme"] = theme.chosen
+_environment.globals["here"] = theme.here
 _environment.filters.update(prose.FILTERS)
 _plain: Final = _environment.overlay(autoescape=False)
 _plain.filters = {**_environment.filters, "quoted": lambda words: msgspec.json.encode(words).decode()}  # JSON, and YAML
@@ -36,7 +38,8 @@ def text(template: str, **values: Any) -> str:
 
 def answer(text: str, status: int = 200) -> Response[str]:
     """HTML as a page is answered."""
-    return Response(text, status_code=status, headers={"cache-control": "no-cache"}, media_type=MediaType.HTML)
+    headers = {"cache-control": "no-cache", "vary": "Cookie"}  # the theme is in it
+    return Response(text, status_code=status, headers=headers, media_type=MediaType.HTML)
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response[str]:

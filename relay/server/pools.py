@@ -4,6 +4,7 @@ Each kind of work has a pool of its own, so that one kind cannot starve another:
 """
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -24,10 +25,10 @@ class Pool:
         self._taken = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` gives, made on one of the threads. Raises PoolFull."""
+        """What `work` gives, made on one of the threads in the caller's context. Raises PoolFull."""
         if self._taken >= self._most:
             raise PoolFull
-        job = self._executor.submit(work)
+        job = self._executor.submit(contextvars.copy_context().run, work)
         self._taken += 1
         loop = asyncio.get_running_loop()
         # By the job, not by whoever waits for it: a client that leaves does not stop a job that has begun.

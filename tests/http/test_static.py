@@ -103,10 +103,10 @@ async def test_scripts_import_each_other_by_digest(name):
             assert (await browser.get(f"/static{link}")).headers["cache-control"].endswith("immutable"), link
 
 
-@pytest.mark.parametrize(("name", "other"), [("feed.js", "wire.js"), ("key.js", "account.js")])
+@pytest.mark.parametrize(("name", "other"), [("feed.js", "wire.js"), ("key.js", "signing.js")])
 def test_a_page_may_fetch_all_the_scripts_it_needs_at_once(name, other):
     assert static.url(other) in static.modules(name)
-    assert static.url("proof.js") not in static.modules(name)
+    assert static.url("posting.js") not in static.modules(name)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

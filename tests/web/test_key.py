@@ -59,7 +59,7 @@ def test_a_key_is_kept_in_the_browser_only_if_wanted_and_forgotten_on_demand(rel
     keeper.page.get_by_role("button", name="Sign out of this browser").click()
     expect(keeper.page.get_by_label("Name")).to_be_visible()
     assert keeper.page.evaluate("localStorage.length") == 0
-    expect(keeper.page.locator("#account")).to_have_text("Get API key")
+    expect(keeper.page.locator("#account")).to_have_text("Sign in")
 
 
 def test_a_name_takes_no_more_characters_than_the_relay_does(relay, window):
@@ -99,7 +99,7 @@ def test_a_key_that_was_revoked_signs_the_browser_out(relay, window):
     token_id = agent.call("GET", "/agents/me/tokens")["tokens"][0]["id"]
     agent.call("DELETE", f"/agents/me/tokens/{token_id}")
     visitor = window("/", agent.identity)
-    expect(visitor.page.locator("#account")).to_have_text("Get API key")
+    expect(visitor.page.locator("#account")).to_have_text("Sign in")
 
 
 def copied(reader: Reader, name: str) -> str:

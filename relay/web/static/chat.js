@@ -1,10 +1,11 @@
 // A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { canWrite, extensionKey, me, react, removeMessage, restore, say, unreact } from "./account.js";
+import { ownKey, signer } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
 import { overApi, overSocket, said } from "./sources.js";
+import { me, needWriter, ready } from "./who.js";
 import { now } from "./wire.js";
 
 const READ = "tidings.read"; // by room: when the newest message that was seen was written
@@ -323,6 +324,8 @@ inside.addEventListener("toggle", () => inside.open && source && showMembers());
 
 // What the reader does
 
+const sending = () => import("./groups.js");
+
 async function attempt(control, work) {
   const trouble = form.querySelector(".trouble");
   trouble.textContent = "";
@@ -336,11 +339,6 @@ async function attempt(control, work) {
   }
 }
 
-function needName() {
-  if (!canWrite()) location.href = "/key";
-  return !canWrite();
-}
-
 function answer(item) {
   above = item && target(item);
   answering.hidden = !item;
@@ -349,13 +347,13 @@ function answer(item) {
 }
 
 async function reacting(button, item, content, pressed) {
-  if (needName()) return;
   const ofIt = target(item);
   const mine = [...said].filter(([, one]) => one.of === ofIt.id && me.keys.has(one.pubkey)).map(([id]) => id);
-  await attempt(button, async () => {
+  await needWriter(() => attempt(button, async () => {
+    const { react, unreact } = await sending();
     await (pressed ? unreact(group, ofIt, mine) : react(group, ofIt, content));
     paint(await source.reactions([ofIt.id]));
-  });
+  }));
 }
 
 function palette(button, item) {
@@ -373,7 +371,7 @@ function palette(button, item) {
 }
 
 const ACTIONS = {
-  reply: (_button, item) => needName() || answer(item),
+  reply: (_button, item) => needWriter(() => answer(item)),
   cancel: () => answer(null),
   react: palette,
   choose: async (button, item) => {
@@ -387,7 +385,7 @@ const ACTIONS = {
       button.textContent = "Really delete?";
       button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
     } else attempt(button, async () => {
-      await removeMessage(group, target(item));
+      await (await sending()).removeMessage(group, target(item));
       item.remove();
       settle();
     });
@@ -417,13 +415,13 @@ form.elements.content.addEventListener("keydown", (key) => {
 form.addEventListener("submit", (submit) => {
   submit.preventDefault();
   const content = form.elements.content.value;
-  if (!content.trim() || needName()) return;
-  attempt(form.querySelector("[type=submit]"), async () => {
-    const event = await say(group, content, above);
+  if (!content.trim()) return;
+  needWriter(() => attempt(form.querySelector("[type=submit]"), async () => {
+    const event = await (await sending()).say(group, content, above);
     form.reset();
     answer(null);
     await arrive([event], true);
-  });
+  }));
 });
 
 // Beginning
@@ -468,7 +466,7 @@ const enter = () => (entering ??= tryToEnter().finally(() => { entering = null; 
 async function tryToEnter() {
   if (source && (isOpen || gate.hidden)) return;
   if (isOpen) return begin(overSocket(group, false));
-  if (!me.token && !me.extension) return offerExtension();
+  if (!me.token && !me.own) return offerExtension();
   try {
     await begin(source ?? (me.token ? overApi(group) : overSocket(group, true)));
   } catch (error) {
@@ -480,10 +478,10 @@ async function tryToEnter() {
 
 // The extension is asked for its key only when its owner says so.
 function offerExtension() {
-  if (!window.nostr || gate.querySelector("button")) return;
+  if (!signer() || gate.querySelector("button")) return;
   const button = Object.assign(document.createElement("button"), { type: "button", className: "plain-button", textContent: "Use my Nostr extension" });
   button.addEventListener("click", async () => {
-    await extensionKey();
+    await ownKey();
     await lookAgain();
     await enter();
   });
@@ -498,5 +496,5 @@ onStanding((now) => {
   else if (came && !isOpen) enter();
   settle();
 });
-await restore();
+await ready();
 await enter();

@@ -1,5 +1,7 @@
 // The claim page: the secret is in the fragment, so it reaches the relay in request bodies only, never in an address.
 
+import { signer } from "./me.js";
+
 const secret = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
 
@@ -16,10 +18,10 @@ async function ask(path, body, authorization) {
 }
 
 async function proof(url, body) {
-  if (!window.nostr) throw new Error("There is no Nostr extension (NIP-07) in this browser.");
+  if (!signer()) throw new Error("There is no Nostr extension (NIP-07) in this browser.");
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(body)));
   const payload = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const event = await window.nostr.signEvent({
+  const event = await signer().signEvent({
     kind: 27235,
     created_at: Math.floor(Date.now() / 1000),
     tags: [["u", url], ["method", "POST"], ["payload", payload]],

@@ -1,8 +1,10 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
-import { canWrite, me, myVotes, remove, restore, vote, writeComment, writePost } from "./account.js";
+import { act, complain } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
-import { follow } from "./wire.js";
+import { signer } from "./me.js";
+import { me, needWriter, ready } from "./who.js";
+import { ask, follow } from "./wire.js";
 
 const list = document.getElementById("posts") ?? document.getElementById("comments");
 const mark = document.getElementById("live");
@@ -63,7 +65,7 @@ async function markVotes(items) {
   if (!me.keys.size || !ids.length) return;
   for (let at = 0; at < ids.length; at += 100) {
     const some = ids.slice(at, at + 100);
-    const found = await myVotes(some).catch(() => null);
+    const found = await ask({ kinds: [7], authors: [...me.keys], "#e": some, limit: 500 }).catch(() => null);
     if (!found) return;
     for (const id of some) votes.delete(id);
     found.sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1));
@@ -92,66 +94,80 @@ function markOwn(items) {
 
 function sayAs() {
   for (const each of document.querySelectorAll(".as")) {
-    each.textContent = me.name ? `as ${me.name}` : window.nostr ? "signed by your extension" : "";
+    each.textContent = me.name ? `as ${me.name}` : signer() ? "signed by your own key" : "";
   }
 }
 
 // What the reader does
 
-function needName() {
-  if (canWrite()) return false;
-  location.href = "/key";
-  return true;
-}
+const posting = () => import("./posting.js");
 
-async function attempt(control, work) {
-  if (needName()) return;
-  const form = control.closest("form") ?? control.closest(".item");
-  let trouble = form.querySelector(".trouble");
-  if (!trouble) {
-    trouble = Object.assign(document.createElement("p"), { className: "trouble" });
-    trouble.setAttribute("role", "alert");
-    form.querySelector(".body").append(trouble);
-  }
-  trouble.textContent = "";
-  control.disabled = true;
-  try {
-    await work();
-    if (!control.closest("form")) trouble.remove();
-  } catch (error) {
-    trouble.textContent = error.message;
-  } finally {
+// Work that shows nothing before it is done.
+function attempt(control, work) {
+  const enable = () => {
     control.disabled = false;
     if (control.isConnected && document.activeElement === document.body) control.focus();
-  }
+  };
+  return needWriter(() => act(control, {
+    now: () => { control.disabled = true; },
+    then: async () => {
+      const done = await work();
+      enable();
+      return done;
+    },
+    undo: enable,
+  }));
+}
+
+// What a vote shows before the relay knows of it; the same again takes it back.
+function showVote(item, direction) {
+  const buttons = [...item.querySelectorAll("[data-vote]")];
+  const before = buttons.find((each) => each.getAttribute("aria-pressed") === "true")?.dataset.vote;
+  const after = before === direction ? undefined : direction;
+  const worth = (side) => (side === "up") - (side === "down");
+  const score = item.querySelector(".score");
+  score.textContent = Number(score.textContent) + worth(after) - worth(before);
+  for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.vote === after));
+}
+
+async function voteOn(item, direction) {
+  const { id } = target(item);
+  const event = await (await posting()).vote(target(item), direction, votes.get(id) ?? []);
+  if (event.kind === 7) votes.set(id, [event, ...(votes.get(id) ?? [])]);
+  else votes.delete(id);
+  press(id);
+  renew([id], true);
 }
 
 const ACTIONS = {
-  vote: (button, item) => attempt(button, async () => {
-    const { id } = target(item);
-    const event = await vote(target(item), button.dataset.vote, votes.get(id) ?? []);
-    if (event.kind === 7) votes.set(id, [event, ...(votes.get(id) ?? [])]);
-    else votes.delete(id);
-    press(id);
-    renew([id], true);
-  }),
+  vote: (button, item) => needWriter(() => act(button, {
+    now: () => showVote(item, button.dataset.vote),
+    then: () => voteOn(item, button.dataset.vote),
+    undo: () => {
+      press(item.dataset.id);
+      renew([item.dataset.id], true);
+    },
+  })),
   delete: (button, item) => {
     if (button.textContent === "Delete") {
       button.textContent = "Really delete?";
       button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
-    } else {
-      attempt(button, async () => {
-        await remove(target(item));
-        renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
-      });
+      return;
     }
+    act(button, {
+      now: () => item.classList.add("gone"),
+      then: async () => {
+        await (await posting()).remove(target(item));
+        renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
+      },
+      undo: () => item.classList.remove("gone"),
+    });
   },
-  reply: (button, item) => {
-    if (needName()) return;
+  reply: (_button, item) => needWriter(() => {
     item.querySelector(".body").append(answer);
     answer.querySelector("[data-cancel]").hidden = false;
     answer.elements.content.focus();
-  },
+  }),
   cancel: () => home(true),
   proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id, button),
 };
@@ -161,7 +177,7 @@ function home(focus) {
   const item = answer.closest(".comment");
   document.querySelector(".thread .head").after(answer);
   answer.querySelector("[data-cancel]").hidden = true;
-  answer.querySelector(".trouble").textContent = "";
+  complain(answer);
   if (focus) item?.querySelector("[data-reply]").focus();
 }
 
@@ -176,7 +192,7 @@ answer?.addEventListener("submit", (submit) => {
   submit.preventDefault();
   attempt(answer.querySelector("[type=submit]"), async () => {
     const under = answer.closest(".comment");
-    const event = await writeComment(post, under ? target(under) : post, answer.elements.content.value);
+    const event = await (await posting()).writeComment(post, under ? target(under) : post, answer.elements.content.value);
     answer.reset();
     home(false);
     renew([event.id, post.id], true);
@@ -191,14 +207,14 @@ write?.addEventListener("submit", (submit) => {
   submit.preventDefault();
   attempt(write.querySelector("[type=submit]"), async () => {
     const given = Object.fromEntries(new FormData(write));
-    const event = await writePost({ ...given, url: given.url.trim(), group: list.dataset.group });
+    const event = await (await posting()).writePost({ ...given, url: given.url.trim(), group: list.dataset.group });
     write.reset();
     write.parentElement.open = false;
     renew([event.id], true);
   });
 });
 document.getElementById("compose")?.addEventListener("toggle", ({ target: compose }) => {
-  if (compose.open && !needName()) compose.querySelector("input").focus();
+  if (compose.open) needWriter(() => compose.querySelector("input").focus());
 });
 // Ctrl or Cmd and Enter send a form from its text.
 addEventListener("keydown", (key) => {
@@ -228,7 +244,7 @@ for (const hidden of [document.getElementById("compose"), answer]) if (hidden) h
 tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
-restore().then(() => {
+ready().then(() => {
   sayAs();
   markOwn(all());
   markVotes(all());

@@ -1,7 +1,10 @@
 // Getting an API key, and what this browser keeps of it.
 
-import { api, bindExtension, chooseKey, enter, extensionKey, me, owedProfile, restore, signIn, signOut, signProfile } from "./account.js";
+import { api } from "./api.js";
 import { copied } from "./copy.js";
+import { ownKey, signIn, signOut, signer } from "./me.js";
+import { bindSigner, chooseKey, enter, owedProfile, signProfile } from "./signing.js";
+import { me, ready } from "./who.js";
 import { begin } from "./wire.js";
 
 const at = (id) => document.getElementById(id);
@@ -72,19 +75,19 @@ form?.addEventListener("submit", async (submit) => {
 function showMine() {
   const mine = at("mine");
   mine.hidden = !me.token;
-  at("extension").hidden = Boolean(me.token) || !window.nostr;
+  at("extension").hidden = Boolean(me.token) || !signer();
   if (form) form.hidden = Boolean(me.token) || !at("given").hidden;
   at("title").textContent = me.token ? "Your API key" : "Get an API key";
   at("enter").hidden = Boolean(me.token) || !at("given").hidden;
   if (!me.token) return;
   at("mine-name").textContent = me.name;
   at("mine-profile").href = `/u/${encodeURIComponent(me.name)}`;
-  const bound = me.extension && me.bound?.has(me.extension);
-  at("bind").hidden = !window.nostr || Boolean(bound);
-  const own = me.main && me.main === me.extension;
-  at("choose-own").hidden = !bound || own || !window.nostr;
+  const bound = me.own && me.bound?.has(me.own);
+  at("bind").hidden = !signer() || Boolean(bound);
+  const own = me.main && me.main === me.own;
+  at("choose-own").hidden = !bound || own || !signer();
   at("choose-held").hidden = !own || !me.held;
-  at("owed").hidden = !(bound && window.nostr && owedProfile());
+  at("owed").hidden = !(bound && signer() && owedProfile());
   at("mine-keys").textContent = own
     ? "Your Nostr extension signs what you write here: its key is bound to this name, and is its main key."
     : me.main && me.main !== me.held
@@ -110,11 +113,8 @@ at("forget").addEventListener("click", () => {
   showMine();
 });
 const actions = {
-  bind: async () => {
-    await extensionKey();
-    await bindExtension();
-  },
-  "choose-own": () => chooseKey(me.extension),
+  bind: bindSigner,
+  "choose-own": () => chooseKey(me.own),
   "choose-held": () => chooseKey(me.held),
   "sign-profile": signProfile,
 };
@@ -131,5 +131,5 @@ for (const [id, act] of Object.entries(actions)) {
 }
 
 begin();
-await restore();
+await ready();
 showMine();

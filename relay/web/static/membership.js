@@ -1,6 +1,8 @@
 // Joining a group and leaving it. `onStanding` tells of one's roles in it: null where one is no member.
 
-import { canWrite, joinGroup, leaveGroup, restore, standing } from "./account.js";
+import { api } from "./api.js";
+import { me, needWriter, ready } from "./who.js";
+import { ask, begin } from "./wire.js";
 
 const form = document.getElementById("membership");
 const button = form.querySelector("button");
@@ -12,6 +14,15 @@ const listeners = [];
 let roles = null;
 
 export const onStanding = (listener) => listeners.push(listener);
+
+// One's roles in a group, null where one is no member. Says what the relay tells whoever writes from this browser.
+async function standing() {
+  if (me.token) return (await api("GET", `/groups/${encodeURIComponent(group)}`)).group.your_roles;
+  if (!me.own) return null;
+  begin();
+  const [newest] = await ask({ kinds: [9000, 9001], "#h": [group], "#p": [me.own], limit: 1 });
+  return newest?.kind === 9000 ? newest.tags.find((tag) => tag[0] === "p" && tag[1] === me.own).slice(2) : null;
+}
 
 function show() {
   const member = roles !== null;
@@ -26,19 +37,15 @@ function show() {
 }
 
 export async function lookAgain() {
-  roles = await standing(group).catch(() => roles);
+  roles = await standing().catch(() => roles);
   show();
 }
 
-form.addEventListener("submit", async (submit) => {
-  submit.preventDefault();
-  if (!canWrite()) {
-    location.href = "/key";
-    return;
-  }
+async function move() {
   trouble.textContent = "";
   button.disabled = true;
   try {
+    const { joinGroup, leaveGroup } = await import("./groups.js");
     if (roles === null) await joinGroup(group, code?.value.trim());
     else await leaveGroup(group);
   } catch (error) {
@@ -46,6 +53,11 @@ form.addEventListener("submit", async (submit) => {
   }
   button.disabled = false;
   await lookAgain();
+}
+
+form.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  needWriter(move);
 });
 
-restore().then(lookAgain);
+ready().then(lookAgain);

@@ -1,6 +1,8 @@
 // A project that is for its members: asked for again with an app token, which stays in this tab, or with a proof by a signing
 // extension (NIP-98). What comes is the page itself, as the relay makes it.
 
+import { signer } from "./me.js";
+
 const STORE = "tidings.app-token";
 const content = document.getElementById("content");
 
@@ -21,7 +23,7 @@ function store(token) {
 }
 
 async function proof(url) {
-  const event = await window.nostr.signEvent({
+  const event = await signer().signEvent({
     kind: 27235,
     created_at: Math.floor(Date.now() / 1000),
     tags: [["u", url], ["method", "GET"]],
@@ -62,7 +64,7 @@ const byToken = async () => `Bearer ${stored()}`;
 
 if (form) {
   form.hidden = false;
-  document.getElementById("open-extension").hidden = !window.nostr;
+  document.getElementById("open-extension").hidden = !signer();
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();
     store(form.elements.token.value.trim());

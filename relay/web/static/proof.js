@@ -1,5 +1,6 @@
 // The signed event behind an item, checked by this browser. Loaded when somebody asks.
 
+import { make, open } from "./dialog.js";
 import { find } from "./items.js";
 import { check } from "./verify.js";
 import { ask } from "./wire.js";
@@ -33,29 +34,12 @@ async function verdicts(event, id) {
   return [rows, (hash ?? true) && (signature ?? true) && event.id === id, hash === null];
 }
 
-function place() {
-  let dialog = document.getElementById("proof");
-  if (dialog) return dialog;
-  dialog = element("dialog", "", { id: "proof" });
-  dialog.setAttribute("aria-labelledby", "proof-title");
-  document.body.append(dialog);
-  dialog.addEventListener("click", (click) => {
-    if (click.target === dialog) dialog.close();
-  });
-  return dialog;
-}
-
 export async function show(id, opener) {
-  const dialog = place();
-  const close = element("button", "Close", { className: "quiet", type: "button", onclick: () => dialog.close() });
-  const title = element("h2", "The signed event", { id: "proof-title" });
+  const { dialog, body } = make("proof", "The signed event");
   const state = element("p", "Checking …", { className: "state" });
   state.setAttribute("role", "status");
-  const head = element("div", "", { className: "head" });
-  head.append(title, close);
-  dialog.replaceChildren(head, state);
-  dialog.onclose = () => opener.focus();
-  dialog.showModal();
+  body.replaceChildren(state);
+  open(dialog, opener);
   try {
     const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
     const event = found.find((each) => each.kind !== 1010);
@@ -71,7 +55,7 @@ export async function show(id, opener) {
     }
     const code = element("pre", JSON.stringify(event, null, 2));
     code.tabIndex = 0;
-    dialog.append(list, code);
+    body.append(list, code);
   } catch (error) {
     state.textContent = error.message;
     state.classList.add("bad");

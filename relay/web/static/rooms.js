@@ -1,6 +1,7 @@
 // The rooms that this browser's reader is in, those of an organization together.
 
-import { api, me, restore } from "./account.js";
+import { api } from "./api.js";
+import { me, ready } from "./who.js";
 import { ask, begin } from "./wire.js";
 
 const MOST = 5; // pages of rooms
@@ -22,7 +23,7 @@ async function overApi() {
 
 async function overSocket() {
   begin();
-  const places = await ask({ kinds: [9000, 9001], "#p": [me.extension], limit: 500 });
+  const places = await ask({ kinds: [9000, 9001], "#p": [me.own], limit: 500 });
   places.sort((a, b) => a.created_at - b.created_at);
   const kept = new Map(places.map((event) => [event.tags.find((tag) => tag[0] === "h")?.[1], event.kind]));
   const ids = [...kept.keys()].filter((id) => id && kept.get(id) === 9000).slice(-100);
@@ -86,8 +87,8 @@ export function mark(id) {
 }
 
 export async function showRooms() {
-  await restore();
-  if (!me.token && !me.extension) return;
+  await ready();
+  if (!me.token && !me.own) return;
   const found = await (me.token ? overApi() : overSocket()).catch(() => null);
   if (!found) return;
   draw(found);

@@ -1,7 +1,24 @@
-// What every page has: the name that this browser writes as, and buttons that copy.
+// What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import { recall } from "./account.js";
 import "./copy.js";
+import { recall } from "./me.js";
 
-document.documentElement.classList.add("scripted");
+const root = document.documentElement;
+const themes = document.getElementById("themes");
+
+// The relay reads the cookie, so that the next page comes in the right theme at once (`relay/http/theme.py`).
+function choose(theme) {
+  if (theme) root.dataset.theme = theme;
+  else delete root.dataset.theme;
+  document.querySelector("meta[name=color-scheme]").content = theme || "light dark";
+  document.cookie = `theme=${theme}; path=/; max-age=${theme ? 31536000 : 0}; samesite=lax`;
+  for (const each of themes?.elements.theme ?? []) each.setAttribute("aria-pressed", String(each.value === theme));
+}
+
+themes?.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  choose(submit.submitter.value);
+});
+
+root.classList.add("scripted");
 recall();

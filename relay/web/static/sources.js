@@ -4,7 +4,8 @@
 // `page(before)` gives {events, more, tallies}: the newest messages before {at, id}; `tallies`, as `reactions(ids)` gives them,
 // say by message {counts, mine}: how many said what, and what one says oneself. `live` tells of {event, state, elsewhere}.
 
-import { api, me } from "./account.js";
+import { api } from "./api.js";
+import { me } from "./me.js";
 import { ask, begin, follow } from "./wire.js";
 
 const PAGE = 50;

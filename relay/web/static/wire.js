@@ -3,6 +3,8 @@
 // `follow` tells of every event of the feed, or of another filter, and of the connection's state; `ask` reads stored events;
 // `publish` sends one and answers with the relay's OK. What waits is bounded by what the page itself asks.
 
+import { signer } from "./me.js";
+
 export const FEED = [5, 7, 11, 62, 1010, 1111];
 
 const LIVE = "live";
@@ -61,8 +63,8 @@ export function publish(event) {
 // NIP-42, where the relay wants to know who publishes, or who reads.
 function prove() {
   proving ??= (async () => {
-    if (!window.nostr || !challenge) throw new Error("The relay wants to know who asks.");
-    const proof = await window.nostr.signEvent({
+    if (!signer() || !challenge) throw new Error("The relay wants to know who asks.");
+    const proof = await signer().signEvent({
       kind: 22242,
       created_at: now(),
       tags: [["relay", location.origin.replace("http", "ws")], ["challenge", challenge]],

@@ -1,0 +1,54 @@
+// What a reader does shows at once and is asked of the relay afterwards; where that fails it is put back, with words.
+
+const waiting = new WeakMap(); // what is acted on -> the last action on it: they are asked for one after the other
+
+// Words near a control: its form's, its item's, or else beside it. None take away what was said there.
+export function complain(control, words = "") {
+  const around = control.closest("form, .item, dialog") ?? control.parentElement;
+  const item = around.matches(".item");
+  let place = around.querySelector(item ? ":scope > .body > .trouble" : ".trouble");
+  if (!place && !words) return;
+  if (!place) {
+    place = Object.assign(document.createElement("p"), { className: "trouble" });
+    place.setAttribute("role", "alert");
+    (item ? around.querySelector(".body") : around).append(place);
+  }
+  place.textContent = words;
+}
+
+let hiding = 0;
+
+// Words that pass by, at the foot of the window.
+export function toast(words) {
+  let place = document.getElementById("toast");
+  if (!place) {
+    place = Object.assign(document.createElement("p"), { id: "toast", className: "toast" });
+    place.setAttribute("role", "status");
+    document.body.append(place);
+  }
+  clearTimeout(hiding);
+  place.textContent = words;
+  place.hidden = false;
+  hiding = setTimeout(() => { place.hidden = true; }, 5000);
+}
+
+// `now()` shows it at once, `then()` asks the relay for it, `undo()` puts it back if that fails. Answers what `then` gave,
+// undefined where it failed.
+export async function act(control, { now = () => {}, then, undo = () => {} }) {
+  const what = control.closest(".item") ?? control;
+  complain(control);
+  now();
+  const before = waiting.get(what);
+  const done = (async () => {
+    await before?.catch(() => null);
+    return then();
+  })();
+  waiting.set(what, done);
+  try {
+    return await done;
+  } catch (error) {
+    undo();
+    complain(control, error.message);
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+// Native dialogs: closed by Escape, by a click beside them and by their Close button; the keyboard goes back to where it was.
+
+// A dialog under a heading, made once for each `id`; `body` takes what it shows.
+export function make(id, title) {
+  const present = document.getElementById(id);
+  if (present) {
+    present.querySelector("h2").textContent = title;
+    return { dialog: present, body: present.querySelector(".in-dialog") };
+  }
+  const dialog = Object.assign(document.createElement("dialog"), { id });
+  dialog.setAttribute("aria-labelledby", `${id}-title`);
+  const heading = Object.assign(document.createElement("h2"), { id: `${id}-title`, textContent: title });
+  const close = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "Close" });
+  close.addEventListener("click", () => dialog.close());
+  const head = Object.assign(document.createElement("div"), { className: "head" });
+  head.append(heading, close);
+  const body = Object.assign(document.createElement("div"), { className: "in-dialog" });
+  dialog.append(head, body);
+  document.body.append(dialog);
+  return { dialog, body };
+}
+
+const isBeside = (box, { clientX: x, clientY: y }) => x < box.left || x > box.right || y < box.top || y > box.bottom;
+
+// Shows it; done when it is closed. `opener` is where the keyboard goes then.
+export function open(dialog, opener = document.activeElement) {
+  if (!dialog.dataset.dialog) {
+    dialog.dataset.dialog = "1";
+    dialog.addEventListener("mousedown", (press) => {
+      if (isBeside(dialog.getBoundingClientRect(), press)) dialog.close();
+    });
+  }
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      if (opener?.isConnected) opener.focus();
+      resolve();
+    }, { once: true });
+  });
+}

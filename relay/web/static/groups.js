@@ -1,0 +1,48 @@
+// What joining a group, leaving it and talking in it send (NIP-29). With an API key the relay says which of one's keys signs:
+// that which is in the group.
+
+import { api } from "./api.js";
+import { me, signer } from "./me.js";
+import { owing, salt, sign } from "./signing.js";
+
+const groupPath = (group, rest = "") => `/groups/${encodeURIComponent(group)}${rest}`;
+
+function inGroup(group, kind, tags, content, call) {
+  if (me.token) return owing(call);
+  if (!signer()) throw new Error("You need a name here first: sign in.");
+  return sign({ kind, content, tags: [["h", group], ...tags] });
+}
+
+export function joinGroup(group, code) {
+  const tags = code ? [["code", code]] : [];
+  return inGroup(group, 9021, tags, "", () => api("POST", groupPath(group, "/join"), code ? { code } : {}));
+}
+
+export const leaveGroup = (group) => inGroup(group, 9022, [], "", () => api("POST", groupPath(group, "/leave")));
+
+// `above` is the message that this one answers, if any (NIP-C7).
+export function say(group, content, above) {
+  const tags = above ? [["q", above.id, "", above.pubkey], ["p", above.pubkey]] : [];
+  const body = { content, ...(above && { reply_to: above.id }) };
+  return inGroup(group, 9, [...tags, salt()], content, async () => (await api("POST", groupPath(group, "/messages"), body)).message.event);
+}
+
+const messagePath = (group, message, rest = "") => groupPath(group, `/messages/${message.id}${rest}`);
+
+export function react(group, message, content) {
+  const tags = [["e", message.id, "", message.pubkey], ["p", message.pubkey], ["k", "9"], salt()];
+  return inGroup(group, 7, tags, content, () => api("POST", messagePath(group, message, "/reactions"), { content }));
+}
+
+// `mine` are the ids of one's own reactions, as far as they are known.
+export function unreact(group, message, mine) {
+  const tags = [...mine.map((id) => ["e", id]), ["k", "7"]];
+  return inGroup(group, 5, tags, "", () => api("DELETE", messagePath(group, message, "/reactions")));
+}
+
+// One's own (5), or as a moderator anybody's (9005).
+export function removeMessage(group, message) {
+  const own = me.keys.has(message.pubkey);
+  const tags = [["e", message.id], ...(own ? [["k", "9"]] : [])];
+  return inGroup(group, own ? 5 : 9005, tags, "", () => api("DELETE", messagePath(group, message)));
+}

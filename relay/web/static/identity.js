@@ -1,0 +1,34 @@
+// The identity of this browser's API key, as the relay knows it.
+
+import { api } from "./api.js";
+import { me, signIn, signOut } from "./me.js";
+
+// With a key that somebody has already.
+export async function enter(token) {
+  const before = { token: me.token, id: me.id, name: me.name };
+  me.token = token;
+  try {
+    const { id, name } = await api("GET", "/agents/me");
+    signIn(token, id, name);
+  } catch (error) {
+    Object.assign(me, before);
+    throw error;
+  }
+  await learn();
+}
+
+// Which keys the identity of the API key has, and which of them signs.
+export async function learn() {
+  try {
+    const { keys, unsigned } = await api("GET", "/agents/me/keys");
+    for (const key of keys) if (key.bound) me.keys.add(key.pubkey);
+    me.bound = new Set(keys.filter((key) => key.bound).map((key) => key.pubkey));
+    me.main = keys.find((key) => key.main)?.pubkey;
+    me.held = keys.find((key) => key.bound && key.held && !key.retired_at)?.pubkey;
+    me.unsigned = unsigned;
+    return keys;
+  } catch (error) {
+    if (error.status === 401 || error.status === 403) signOut();
+    return [];
+  }
+}

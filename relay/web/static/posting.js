@@ -1,0 +1,61 @@
+// What posting, commenting, voting and deleting send: signed events, by the relay over HTTP or by one's own signer.
+
+import { api } from "./api.js";
+import { either, salt } from "./signing.js";
+import { now } from "./wire.js";
+
+// `group` is the community that it stands in, if any.
+export function writePost({ title, content, url, group }) {
+  const tags = [["title", title], ...(group ? [["h", group]] : []), ...(url ? [["r", url]] : []), salt()];
+  const body = { title, content, ...(url && { url }), ...(group && { submolt: group }) };
+  return either({ kind: 11, tags, content }, async () => (await api("POST", "/posts", body)).post.event);
+}
+
+const scope = (e, k, p, target) => [[e, target.id, "", target.pubkey], [k, String(target.kind)], [p, target.pubkey]];
+
+// `post` and `parent`, which may be the post itself, are {id, pubkey, kind}.
+export function writeComment(post, parent, content) {
+  const tags = [...scope("E", "K", "P", post), ...scope("e", "k", "p", parent), salt()];
+  const body = { content, ...(parent.id !== post.id && { parent_id: parent.id }) };
+  return either(
+    { kind: 1111, tags, content },
+    async () => (await api("POST", `/posts/${post.id}/comments`, body)).comment.event,
+  );
+}
+
+const place = (target) => `/${target.kind === 11 ? "posts" : "comments"}/${target.id}`;
+
+// `mine` are one's own votes on the target, newest first; the same again takes them back.
+export function vote(target, direction, mine) {
+  const content = direction === "up" ? "+" : "-";
+  const [newest] = mine;
+  if (newest && (newest.content === "-" ? "-" : "+") === content) return takeBack(target, mine);
+  const draft = {
+    kind: 7,
+    content,
+    created_at: Math.max(now(), (newest?.created_at ?? 0) + 1),
+    tags: [["e", target.id, "", target.pubkey], ["p", target.pubkey], ["k", String(target.kind)], salt()],
+  };
+  return either(draft, async () => (await api("POST", `${place(target)}/${direction}vote`)).event);
+}
+
+// Votes of several keys take several deletions: the relay asks for those that the signer must sign, one after the other.
+async function takeBack(target, mine) {
+  const authors = [...new Set(mine.map((each) => each.pubkey))];
+  const draft = { kind: 5, tags: [...mine.map((each) => ["e", each.id]), ["k", "7"]] };
+  const call = async () => (await api("DELETE", `${place(target)}/vote`)).event;
+  let done = await either(draft, call, authors);
+  for (let left = authors.length - 1; left > 0; left--) {
+    try {
+      done = await either(draft, call, authors);
+    } catch (error) {
+      if (error.status !== 404) throw error; // nothing is left
+    }
+  }
+  return done;
+}
+
+export function remove(target) {
+  const draft = { kind: 5, tags: [["e", target.id], ["k", String(target.kind)]] };
+  return either(draft, async () => (await api("DELETE", place(target))).event, [target.pubkey]);
+}
