@@ -74,4 +74,5 @@ function show() {
   const link = document.getElementById("account");
   link.textContent = me.name || (me.own ? "Your key" : "Sign in");
   link.classList.toggle("known", Boolean(me.name || me.own));
+  dispatchEvent(new Event("who")); // somebody else may write from here now
 }
