@@ -8,7 +8,7 @@ DATA ?= ./data
 # hnswlib is built from source; without this it would only run on processors like the one it was built on.
 export HNSWLIB_NO_NATIVE := 1
 
-.PHONY: run test lint bench setup lock typescript clean
+.PHONY: run test lint bench shots setup lock typescript clean
 
 run: $(VENV)/.ready
 	$(BIN)/tidings serve --listen $(LISTEN) --data $(DATA)
@@ -23,6 +23,10 @@ lint: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m bench $(ARGS)
+
+# A picture of every page in both themes and three sizes, in shots/; ARGS="feed thread" makes those alone.
+shots: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.shots $(ARGS)
 
 setup: $(VENV)/.ready-dev
 

@@ -111,15 +111,16 @@ class Feed(Protocol):
         authors: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
         group: str | None = None,
+        topic: str | None = None,
     ) -> Page[PostRow]:
         """A page of posts by `sort`: new, hot, top, rising.
 
         Where `authors` or `groups` is given, only those by these identities and those in these groups (at most MAX_AUTHORS each).
         Where `group` is, only those in that one, or with "" those in none. Otherwise all posts but those of communities that are
-        hidden, or that say by `FEED_OFF` that theirs stay with them.
+        hidden, or that say by `FEED_OFF` that theirs stay with them; with `topic` (relay.protocol.topics) those of them about it.
 
         `rising` is score / (age in hours + 2)^1.5 at the time of the first page, over the last 48 hours; it, and hot and
-        top of some authors and groups, rank the newest RANKED posts.
+        top of some authors and groups and of a topic, rank the newest RANKED posts.
         """
 
     async def posts_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[PostRow]:

@@ -11,6 +11,7 @@ from handlers.rows import (
     organization_members,
     organizations,
     passages,
+    post_topics,
     posts,
     profiles,
     project_repos,
@@ -27,6 +28,7 @@ from relay.protocol.rows import Projection
 PROJECTIONS: Final[tuple[Projection, ...]] = (
     profiles.PROJECTION,
     posts.PROJECTION,
+    post_topics.PROJECTION,
     comments.PROJECTION,
     votes.PROJECTION,
     organizations.PROJECTION,

@@ -116,9 +116,15 @@ class FeedCalls:
         cursor: str | None = None,
         author: str | None = None,
         submolt: str | None = None,
+        tag: str | None = None,
+        domain: str | None = None,
     ) -> Posts:
-        """A page of all posts, of those by the identity named `author`, or of those in the community `submolt`; 100 at most."""
-        params = {"sort": sort, "limit": limit, "cursor": cursor, "author": author, "submolt": submolt}
+        """A page of all posts, 100 at most.
+
+        One of these narrows it: the identity named `author`, the community `submolt`, a `tag`, the `domain` that they link to.
+        """
+        narrowed = {"author": author, "submolt": submolt, "tag": tag, "domain": domain}
+        params = {"sort": sort, "limit": limit, "cursor": cursor, **narrowed}
         return await self._http.call("GET", "/posts", Posts, params=params)
 
     async def followed(self, sort: Sort = "hot", *, limit: int = PAGE, cursor: str | None = None) -> Posts:

@@ -11,6 +11,7 @@ from relay.client.records import (
     Passages,
     Results,
     SearchMode,
+    SearchOrder,
     SearchType,
     WithEvent,
 )
@@ -32,11 +33,31 @@ class KnowledgeCalls:
         *,
         type: SearchType = "all",  # noqa: A002 as the hub calls it
         mode: SearchMode | None = None,
+        sort: SearchOrder | None = None,
+        author: str | None = None,
+        submolt: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
         limit: int = PAGE,
         cursor: str | None = None,
     ) -> Results:
-        """A page of what the hub finds by words and by meaning, most relevant first."""
-        params = {"q": question, "type": type, "mode": mode, "limit": limit, "cursor": cursor}
+        """A page of what the hub finds by words and by meaning, most relevant first, or the newest of that.
+
+        `author`: a name or a public key; `submolt`: a community; `since` and `until`: unix seconds, inclusive. Of messages it
+        finds those that the holder of the key may read.
+        """
+        params = {
+            "q": question,
+            "type": type,
+            "mode": mode,
+            "sort": sort,
+            "author": author,
+            "submolt": submolt,
+            "since": since,
+            "until": until,
+            "limit": limit,
+            "cursor": cursor,
+        }
         return await self._http.call("GET", "/search", Results, params=params)
 
     async def search_knowledge(

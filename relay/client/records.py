@@ -14,8 +14,9 @@ from relay.protocol.event import Event
 Sort = Literal["hot", "new", "top", "rising"]
 CommentSort = Literal["top", "best", "new", "old", "controversial"]
 Vote = Literal["up", "down"]
-SearchType = Literal["posts", "comments", "knowledge", "all"]
+SearchType = Literal["posts", "comments", "knowledge", "messages", "all"]
 SearchMode = Literal["words", "meaning", "hybrid"]
+SearchOrder = Literal["relevant", "new"]
 
 
 class AnswerPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ SUFFIXES: Final = (".md", ".markdown", ".txt", ".text")
 MAX_FILE: Final = 4 * 1024 * 1024  # bytes; the hub's own limit is lower still
 MAX_LINE: Final = 1024 * 1024  # bytes of one document in a bulk file
 MAX_RESULTS: Final = 100
+DAY: Final = click.DateTime(["%Y-%m-%d"])
 _MARK: Final = {"fg": "yellow", "bold": True}
 
 
@@ -55,15 +57,33 @@ class BulkDocument(msgspec.Struct, frozen=True):
 @click.option(
     "--type",
     "kind",
-    type=click.Choice(["posts", "comments", "knowledge", "all"]),
+    type=click.Choice(["posts", "comments", "knowledge", "messages", "all"]),
     default="all",
-    help="What to look among; all.",
+    help="What to look among; all. Messages: those of your groups, by the key for this hub.",
 )
 @click.option("--mode", type=click.Choice(["words", "meaning", "hybrid"]), help="How to look; hybrid.")
+@click.option("--sort", type=click.Choice(["relevant", "new"]), help="The best match first, or the newest; relevant.")
+@click.option("--author", metavar="NAME", help="Only what this one wrote: a name, an npub or a public key.")
+@click.option("--community", metavar="NAME", help="Only posts and comments in this community.")
+@click.option("--since", type=DAY, metavar="DAY", help="Not older than this day (UTC), as 2024-05-31.")
+@click.option("--until", type=DAY, metavar="DAY", help="Not newer than this day (UTC).")
 @click.option("--limit", type=click.IntRange(1, MAX_RESULTS), metavar="N", default=10, help="How many results; 10.")
 @as_json
 @hub_option
-def search(*, question: str, kind: Any, mode: Any, limit: int, hub: str | None, as_json: bool) -> None:
+def search(
+    *,
+    question: str,
+    kind: Any,
+    mode: Any,
+    sort: Any,
+    author: str | None,
+    community: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    hub: str | None,
+    as_json: bool,
+) -> None:
     """Find what was written on a hub.
 
     By words, by meaning or by both. QUESTION is words, "a phrase", begin* or a question in plain language. --json prints a
@@ -72,22 +92,37 @@ def search(*, question: str, kind: Any, mode: Any, limit: int, hub: str | None, 
     \b
     Examples:
       tidings search "when does the tide turn" --hub http://127.0.0.1:7447
-      tidings search '"low water" harb*' --mode words --type posts
-      tidings search "storm surge" --type knowledge --json | jq -r .content
+      tidings search '"low water" harb*' --mode words --type posts --author sandpiper
+      tidings search "storm surge" --type knowledge --sort new --since 2024-05-01 --json | jq -r .content
     """
     from relay.client import Api
     from relay.commands.client import complaining, talk
 
     url = credentials.hub_url(hub)
     with complaining(url):
-        api = Api(url)
-    found = talk(url, feed.closing(api, api.search(question, type=kind, mode=mode, limit=limit)))
+        api = Api(url, credentials.find_key(url, None) if kind == "messages" else None)
+    asking = api.search(
+        question,
+        type=kind,
+        mode=mode,
+        sort=sort,
+        author=author,
+        submolt=community,
+        since=None if since is None else _second(since),
+        until=None if until is None else _second(until + timedelta(days=1)) - 1,
+        limit=limit,
+    )
+    found = talk(url, feed.closing(api, asking))
     stream = output()
     for result in found.results:
         stream.write(msgspec.json.encode(result) + b"\n" if as_json else _text(result).encode())
     stream.flush()
     if not found.results:
         say("nothing was found")
+
+
+def _second(day: datetime) -> int:
+    return int(day.replace(tzinfo=UTC).timestamp())
 
 
 def _text(result: "Result") -> str:

@@ -20,6 +20,7 @@ from relay.http.api.watchers import Watchers
 from relay.http.api.workspace_stream import GroupStreams
 from relay.http.front import front
 from relay.http.hub import RunningRelay
+from relay.http.packing import packing
 from relay.http.routes import ROUTES
 from relay.server.limits import Buckets
 from relay.server.pools import Pool
@@ -32,18 +33,19 @@ DEPENDENCIES: Final = {**common.DEPENDENCIES, **callers.DEPENDENCIES}
 
 def build(hub: RunningRelay, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASGIApp:
     """The ASGI application for this hub. A request's body may be as large as a WebSocket message (`limits.max_message_bytes`)."""
+    state = _state(hub, routes)
     application = Litestar(
         route_handlers=list(routes),
         dependencies={"hub": Provide(lambda: hub, sync_to_thread=False), **DEPENDENCIES},
         exception_handlers=failures.HANDLERS,
         request_max_body_size=hub.config.limits.max_message_bytes,
         openapi_config=None,
-        state=State(_state(hub, routes)),
+        state=State(state),
         logging_config=None,
         debug=False,
         pdb_on_exception=False,
     )
-    return front(application, hub)
+    return front(packing(application, state["renderers"]), hub)
 
 
 def load() -> None:

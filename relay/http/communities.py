@@ -75,7 +75,7 @@ async def community(
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
     """A community: what it is, who moderates it, its posts. Raises NotFoundException."""
-    group = await _public(hub, group_access.written(group_id))
+    group = await public(hub, group_access.written(group_id))
     found, trouble = await page.posts(request, hub, sort, cursor, group=group.id)
 
     def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
@@ -106,7 +106,7 @@ async def community(
     )
 
 
-async def _public(hub: RunningRelay, group_id: str) -> Group:
+async def public(hub: RunningRelay, group_id: str) -> Group:
     """The community of this id, as strangers see it. Raises NotFoundException."""
     if hub.config.access.auth_to_read:
         raise NotFoundException

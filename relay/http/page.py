@@ -21,6 +21,8 @@ from relay.http import origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
+from relay.protocol import topics
+from relay.protocol.event import parse, values
 from relay.server.pools import Pool, PoolFull
 from storage.base import StorageError
 from storage.feed import FEED_OFF, CommentRow, Page, PostRow
@@ -145,26 +147,31 @@ async def _thread(hub: RunningRelay, post_id: str, parent: str, now: int) -> lis
 
 @get("/pieces")
 async def pieces(
-    request: common.AnyRequest, hub: GivenHub, ids: FromQuery[str], whole: FromQuery[str] = ""
+    request: common.AnyRequest,
+    hub: GivenHub,
+    ids: FromQuery[str],
+    whole: FromQuery[str] = "",
+    topic: FromQuery[str] = "",
 ) -> Response[str]:
     """Those of these posts and comments (ids with commas, PIECES at most) that are here, as the pages show them.
 
-    The post `whole` comes as on its own page, the others as in a list. Raises NotFoundException where readers are asked who
-    they are.
+    The post `whole` comes as on its own page, the others as in a list; with `topic` only posts about it. Raises
+    NotFoundException where readers are asked who they are.
     """
     pace(request, hub)
     wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]
     if hub.config.access.auth_to_read:
         raise NotFoundException
     parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
-    made = [await _made(request, hub, part, whole) for part in parts]
+    made = [await _made(request, hub, part, whole, topic) for part in parts]
     return templates.answer("".join(made))
 
 
-async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str], whole: str) -> str:
+async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str], whole: str, topic: str) -> str:
     now = int(time.time())
     rows = await hub.feed.posts_by_id(wanted, now)
     rest = set(wanted) - {row.id for row in rows}
+    rows = [row for row in rows if not topic or topic in topics_of(row)]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
     return await in_pool(
@@ -178,6 +185,11 @@ async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
         return set()
     found = await hub.identities.group_tables.look(lambda tables: tables.groups_named(sorted(group_ids)))
     return group_ids - {group.id for group in found if not group.hidden and FEED_OFF not in group.extra}
+
+
+def topics_of(row: PostRow) -> list[str]:
+    """What a post is about (relay.protocol.topics)."""
+    return topics.of_post(values(parse(row.wire), "t"), row.title, row.content, row.url)
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
@@ -199,14 +211,21 @@ async def posts(
     *,
     authors: list[str] | None = None,
     group: str | None = None,
+    topic: str | None = None,
 ) -> tuple[Page[PostRow], str]:
-    """A page of posts, of some authors or in a community; or none and the reason. Raises Reject(invalid) for a wrong cursor."""
+    """A page of posts, of some authors, in a community or about a topic; or none and the reason.
+
+    Raises Reject(invalid) for a wrong cursor.
+    """
     pace(request, hub)
     nothing: Page[PostRow] = Page([], None)
     if hub.config.access.auth_to_read:
         return nothing, CLOSED
     try:
-        return await hub.feed.posts(sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors, group=group), ""
+        found = await hub.feed.posts(
+            sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors, group=group, topic=topic
+        )
+        return found, ""
     except StorageError as error:
         _log.warning("a page shows no posts: %s", error)
         return nothing, UNREADABLE

@@ -30,9 +30,12 @@ MAX_STEPS: Final = 4_000  # of one text: four times what prose of MAX_MARKDOWN c
 PAGE_STEPS: Final = 20_000  # of the texts of a page together
 MAX_CELLS: Final = 2_000  # of tables: a row of one character is filled up with as many cells as the first row has
 CACHE_BYTES: Final = 16 * 1024 * 1024  # of texts and what was rendered of them
+MAX_ARTICLE: Final = 60_000  # characters of a text that has a page of its own; it may take all steps of that page
+ARTICLE_BYTES: Final = 8 * 1024 * 1024  # as CACHE_BYTES, of articles
 _TOP_HEADING: Final = 3  # a page has its own first two levels
 _REL: Final = "nofollow ugc noopener noreferrer"
-_STEPS: Final = "steps"  # in the environment of a rendering
+_STEPS: Final = "steps"  # in the environment of a rendering: those taken, and how many there may be
+_MOST_STEPS: Final = "most steps"
 _BARE_LINK: Final = re.compile(r"https?://[^\s<>\"'`\x00-\x1f]*[^\s<>\"'`\x00-\x1f.,;:!?)\]]")
 _MARKS: Final = re.compile(
     r"^\s{0,3}(?:#{1,6} |> ?|[-*+] |```.*$)|\*\*|__|`|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", re.MULTILINE
@@ -83,6 +86,7 @@ class _Page(threading.local):
 
 _page: Final = _Page()
 _cache: Final = _Cache(CACHE_BYTES)
+_articles: Final = _Cache(ARTICLE_BYTES)
 
 
 @contextmanager
@@ -110,16 +114,27 @@ def prose(text: str) -> Markup:
     return found
 
 
+def article(text: str) -> Markup:
+    """The same of a text that has a page of its own, and may be longer."""
+    if len(text) > MAX_ARTICLE:
+        return _verbatim(text)
+    found = _articles.get(text)
+    if found is None:
+        found, _ = _render(text, PAGE_STEPS)
+        _articles.put(text, found)
+    return found
+
+
 def _verbatim(text: str) -> Markup:
     return Markup('<p class="verbatim">%s</p>') % text
 
 
-def _render(text: str) -> tuple[Markup, int]:
+def _render(text: str, most_steps: int = MAX_STEPS) -> tuple[Markup, int]:
     """The text rendered, and the steps that this took."""
     lines = text.split("\n")
     cells = (max(line.count("|") for line in lines) + 1) * len(lines)
     renderer = _markdown if cells <= MAX_CELLS else _without_tables
-    spent: dict[str, int] = {_STEPS: 0}
+    spent: dict[str, int] = {_STEPS: 0, _MOST_STEPS: most_steps}
     try:
         return Markup(renderer.render(text, spent)), spent[_STEPS]
     except (_TooMuch, RecursionError, IndexError):  # no way through: show what was written
@@ -209,7 +224,7 @@ def _split(text: str) -> Iterator[Token]:
 def _step(state: Any, *_where: Any) -> bool:
     """A rule that never holds: it counts how often the renderer tries its rules."""
     state.env[_STEPS] += 1
-    if state.env[_STEPS] > MAX_STEPS:
+    if state.env[_STEPS] > state.env[_MOST_STEPS]:
         raise _TooMuch
     return False
 

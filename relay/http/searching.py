@@ -1,45 +1,114 @@
 """`/search` for people, `/found` while somebody types, and `/text/…`: what was found that is no post.
 
-A page is whole without scripts. With them, the box in the bar asks for `found` as one types; both come from the same template.
+A page is whole without scripts: its filters are a form that is sent as a GET, so that every search is a link. With scripts, the
+box in the bar asks for `found` as one types; both come from the same template. Messages are not searched here: those of one's
+groups take a key, and the API.
 """
 
+import re
 import time
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
 
-from relay.http import page, templates
-from relay.http.api import common, finding
+from relay.http import articles, page, templates
+from relay.http.api import common, finding, profiles
 from relay.http.api import search as answers
-from relay.http.api.search import Result, Type
+from relay.http.api.finding import Order
+from relay.http.api.search import AskedSearch, Result
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
-from relay.protocol.event import parse
+from relay.protocol.event import Event, parse
 from relay.protocol.search import text_of
 from storage.base import PUBLIC
+from storage.identities.types import Identity
+from storage.search.engine import KindOf
 
 FEW: Final = 8  # results while somebody types
-TYPES: Final[dict[Type, str]] = {"all": "All", "posts": "Posts", "comments": "Comments", "knowledge": "Knowledge"}
-_Found = tuple[list[Result], str | None, str]  # results, the cursor of the next page, what went wrong
+Type = Literal["all", "posts", "comments", "knowledge", "people"]
+TYPES: Final[dict[Type, str]] = {
+    "all": "All",
+    "posts": "Posts",
+    "comments": "Comments",
+    "knowledge": "Knowledge",
+    "people": "People",
+}
+SHOWN: Final[frozenset[KindOf]] = frozenset(("posts", "comments", "knowledge", "events"))  # what has a page to lead to
+How = Literal["both", "words", "meaning"]
+HOW: Final[dict[How, str]] = {"both": "Words and meaning", "words": "Words", "meaning": "Meaning"}
+ORDERS: Final[dict[Order, str]] = {"relevant": "Best match first", "new": "Newest first"}
+DAY: Final = 86_400  # seconds
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_HIDDEN_WORDS: Final = {  # of refusals that name what the API calls so
+    "agent": "Nobody here is called so.",
+    "submolt": "No community here is called so.",
+}
+
+
+class ShownHit(msgspec.Struct, frozen=True):
+    """Something found, and where it is."""
+
+    result: Result
+    path: str
+
+
+class FoundPage(msgspec.Struct, frozen=True):
+    """What a search page shows, and what went wrong."""
+
+    hits: list[ShownHit] = []
+    people: list[Identity] = []
+    more: str | None = None
+    trouble: str = ""
 
 
 @get("/search")
-async def search(
+async def search(  # noqa: PLR0917, each is given by its name
     request: common.AnyRequest,
     hub: GivenHub,
     q: FromQuery[str] = "",
     type: FromQuery[Type] = "all",  # noqa: A002 as the API calls it
+    author: FromQuery[str] = "",
+    community: FromQuery[str] = "",
+    since: FromQuery[str] = "",
+    until: FromQuery[str] = "",
+    how: FromQuery[How] = "both",
+    sort: FromQuery[Order] = "relevant",
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
-    """What is found, a page at a time; without a question, the box alone."""
+    """What is found, a page at a time; without a question, the form alone. Days are of UTC, the last one included."""
     page.pace(request, hub)
-    wanted = finding.HitConditions(types=answers.TYPES[type])
-    results, more, trouble = await _find(hub, q, wanted, page.PAGE, cursor[:500]) if q.strip() else ([], None, "")
+    given = {
+        "q": q,
+        "type": type,
+        "author": author.strip()[:100],
+        "community": community.strip()[:130],
+        "since": since,
+        "until": until,
+        "how": how,
+        "sort": sort,
+    }
+    found = await _found(hub, given, cursor[:500]) if q.strip() else FoundPage()
+    defaults = {"type": "all", "how": "both", "sort": "relevant"}
+    kept = {name: value for name, value in given.items() if value and value != defaults.get(name)}
+    rest = {name: value for name, value in kept.items() if name != "type"}
     return await page.render(
-        request, hub, "search.html", q=q, type=type, types=TYPES, results=results, more=more, trouble=trouble
+        request,
+        hub,
+        "search.html",
+        **given,
+        found=found,
+        narrowed=bool(kept.keys() - {"q", "type"}),
+        links={each: f"?{urlencode(rest | ({'type': each} if each != 'all' else {}))}" for each in TYPES},
+        types=TYPES,
+        how_words=HOW,
+        orders=ORDERS,
+        next_link=None if found.more is None else f"?{urlencode(kept | {'cursor': found.more})}",
     )
 
 
@@ -48,19 +117,18 @@ async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "
     """The best few results as a piece of a page: by words, whose last may still be the beginning of one; else by meaning."""
     page.pace(request, hub)
     asked = q.rstrip()
-    results: list[Result] = []
-    trouble = ""
+    shown = FoundPage()
     if asked:
         begun = f"{asked}*" if asked == q and asked[-1].isalnum() else asked
-        results, _, trouble = await _find(hub, begun, finding.HitConditions(mode="words"), FEW)
-        if not results and not trouble:
-            results, _, trouble = await _find(hub, asked, finding.HitConditions(), FEW)
-    return templates.page("found.html", q=asked, results=results, trouble=trouble, now=int(time.time()))
+        shown = await _find(hub, begun, finding.HitConditions(types=SHOWN, mode="words"), FEW)
+        if not shown.hits and not shown.trouble:
+            shown = await _find(hub, asked, finding.HitConditions(types=SHOWN), FEW)
+    return templates.page("found.html", q=asked, found=shown, now=int(time.time()))
 
 
 @get("/text/{event_id:str}")
-async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str]) -> Response[str]:
-    """A public text of a kind that is searched: knowledge, an article, a profile. Raises NotFoundException."""
+async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str]) -> Response[Any]:
+    """A public text of a kind that is searched: an article, a profile; knowledge has its own page. Raises NotFoundException."""
     page.pace(request, hub)
     if hub.config.access.auth_to_read:
         raise NotFoundException
@@ -69,20 +137,74 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
     settings = hub.config.search
     if event is None or event.kind not in (*settings.kinds, *settings.knowledge_kinds):
         raise NotFoundException
-    people = await answers.writers(hub, [event.pubkey])
+    author = (await answers.writers(hub, [event.pubkey]))[event.pubkey]
+    path = articles.path_of(event, author) if event.kind in settings.knowledge_kinds else None
+    if path is not None:
+        return Redirect(path, status_code=302)
     title, content = text_of(event)
     shown = msgspec.structs.replace(event, content=content)
-    return await page.render(request, hub, "text.html", event=shown, title=title, author=people[event.pubkey])
+    return await page.render(request, hub, "text.html", event=shown, title=title, author=author)
+
+
+async def _found(hub: RunningRelay, given: dict[str, Any], cursor: str) -> FoundPage:
+    """A page of what is asked for, or why there is none."""
+    if hub.config.access.auth_to_read:
+        return FoundPage(trouble=page.CLOSED)
+    try:
+        if given["type"] == "people":
+            return FoundPage(people=await profiles.search(hub, given["q"], profiles.MAX_FOUND))
+        last = _begins(given["until"])
+        asked = AskedSearch(
+            q=given["q"],
+            type=given["type"],
+            mode=None if given["how"] == "both" else given["how"],
+            sort=given["sort"],
+            author=given["author"],
+            submolt=given["community"],
+            since=_begins(given["since"]),
+            until=None if last is None else last + DAY - 1,
+        )
+        wanted = await answers.conditions(hub, None, asked)
+    except HttpProblem as problem:
+        return FoundPage(trouble=_HIDDEN_WORDS.get(problem.code.removesuffix("_not_found"), problem.message))
+    types = SHOWN if wanted.types is None else wanted.types
+    return await _find(hub, asked.q, msgspec.structs.replace(wanted, types=types), page.PAGE, cursor)
+
+
+def _begins(day: str) -> int | None:
+    """The second in which a day begins, None for none. Raises HttpProblem for what is no day."""
+    if not day:
+        return None
+    try:
+        found = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) if _DAY.fullmatch(day) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise HttpProblem(400, "invalid", "A day is written as 2024-05-31.")
+    return max(0, int(found.timestamp()))
 
 
 async def _find(
     hub: RunningRelay, question: str, wanted: finding.HitConditions, limit: int, cursor: str = ""
-) -> _Found:
+) -> FoundPage:
     """Results, or none and the reason for it."""
     if hub.config.access.auth_to_read:
-        return [], None, page.CLOSED
+        return FoundPage(trouble=page.CLOSED)
     try:
         given = await finding.find(hub, question, wanted, limit, cursor)
-        return (await answers.read(hub, given.hits)).results, given.next_cursor, ""
+        results = (await answers.read(hub, given.hits)).results
     except HttpProblem as problem:
-        return [], None, problem.message
+        return FoundPage(trouble=problem.message)
+    return FoundPage([ShownHit(result, _path(result)) for result in results], more=given.next_cursor)
+
+
+def _path(result: Result) -> str:
+    """Where what was found is shown."""
+    if result.type in ("post", "comment") and result.post_id:
+        return f"/post/{result.id}"
+    article = (
+        articles.path_of(result.event, result.author)
+        if isinstance(result.event, Event) and result.type == "knowledge"
+        else None
+    )
+    return article or f"/text/{result.id}"

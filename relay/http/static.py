@@ -33,6 +33,7 @@ STYLE: Final = (
     "posts",
     "post",
     "comments",
+    "menu",
     "people",
     "keys",
     "documents",
@@ -40,6 +41,7 @@ STYLE: Final = (
     "communities",
     "chat",
     "project",
+    "articles",
     "search",
     "small",  # what narrow windows, thumbs and calm readers ask for overrides all of the above
 )

@@ -31,7 +31,8 @@ class SearchQuery(msgspec.Struct, frozen=True):
     `wanted`: the other conditions of NIP-01 and the limit, at most MAX_HITS. `now`: unix seconds, nothing that has expired by
     then is found. `upto`: the highest `seq` looked at. `types`: None is all. `user`, `organization`, `project`: only
     knowledge of that scope. `tags`: only what has each of these `t` tags. `language`: ISO 639-1; only what says so in its
-    `l` tag, None is any.
+    `l` tag, None is any. `near`: the id of an event, in place of the text: what its vectors are nearest to, itself left out;
+    nothing while it has none.
     """
 
     text: str
@@ -46,6 +47,7 @@ class SearchQuery(msgspec.Struct, frozen=True):
     project: str | None = None
     tags: frozenset[str] = frozenset()
     language: str | None = None
+    near: str = ""
 
 
 class Hit(msgspec.Struct, frozen=True):

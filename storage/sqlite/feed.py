@@ -98,14 +98,16 @@ class SqliteFeed:
         authors: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
         group: str | None = None,
+        topic: str | None = None,
     ) -> Page[PostRow]:
         """A page of posts."""
         if sort not in _COLUMNS and sort not in _RANKS:
             raise Reject(Prefix.INVALID, f"there is no order {sort[:20]!r}; choose from new, hot, top, rising")
         some = None if authors is None and groups is None else (authors or (), groups or ())
-        name = f"posts {sort}" + (" of some" if some is not None else "" if group is None else " in one")
+        parts = {" about one": topic, " of some": some, " in one": group}
+        name = f"posts {sort}" + next((words for words, part in parts.items() if part is not None), "")
         start = _parse(cursor, name, now, _FIRST)
-        page, values = _post_page(sort, start, now, some, group)
+        page, values = _post_page(sort, start, now, some, group) if topic is None else _about(sort, start, now, topic)
         values.update(viewer=viewer, limit=_bounded(limit) + 1, offset=min(max(offset, 0), MAX_OFFSET))
         values["each"] = values.get("each", values["limit"] + values["offset"])
         rows, last, fitting = await self._run(
@@ -186,6 +188,17 @@ def _post_page(
     elif sort in _COLUMNS:
         return named("feed")["posts_by"].format(column=_COLUMNS[sort], place=place), values
     newest = named("feed")["newest"].format(place=place) if some is None else named("feed")["newest_of"]
+    values.update(now=start.now, most=RANKED, since=start.now - RISING_SECONDS if sort == "rising" else -1)
+    return named("feed")["posts_ranked"].format(rank=_RANKS[sort], newest=newest), values
+
+
+def _about(sort: str, start: Cursor, now: int, topic: str) -> tuple[str, dict[str, Any]]:
+    """The selection of a page of the posts about something, and its values."""
+    place = named("feed")["listed"]
+    values: dict[str, Any] = {"value": start.value, "seq": start.seq, "now": now, "topic": topic}
+    if sort == "new":
+        return named("feed")["posts_about"].format(place=place), values
+    newest = named("feed")["newest_about"].format(place=place)
     values.update(now=start.now, most=RANKED, since=start.now - RISING_SECONDS if sort == "rising" else -1)
     return named("feed")["posts_ranked"].format(rank=_RANKS[sort], newest=newest), values
 

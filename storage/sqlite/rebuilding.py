@@ -270,7 +270,7 @@ def _names(found: Difference) -> list[str]:
 
 def _name(row: Any) -> str:
     """What a row is about, for a person."""
-    for column in ("id", "event_id", "chat_id", "repo_id", "issue_id", "slug", "pubkey"):
+    for column in ("id", "event_id", "chat_id", "repo_id", "issue_id", "slug", "pubkey", "topic"):
         if hasattr(row, column):
             return str(getattr(row, column))
     return f"{row.voter} on {row.target}"

@@ -223,3 +223,12 @@ def test_an_operator_scans_and_counts_by_words(tidings: Tidings, data: Path, tmp
     found = [json.loads(line)["id"] for line in tidings("scan", wanted, "--data", data).stdout.splitlines()]
     assert found == [notes[0].id, notes[2].id]
     assert tidings("count", wanted, "--data", data).stdout == "2\n"
+
+
+def test_an_author_and_days_narrow_a_search(tidings: Tidings, author: str, hub: Server) -> None:
+    assert tidings("post", "The binnacle", "Brass.").exit_code == 0
+    assert names(tidings, "binnacle", "--author", author, "--sort", "new") == {"The binnacle"}
+    assert names(tidings, "binnacle", "--since", "2020-01-01") == {"The binnacle"}
+    assert names(tidings, "binnacle", "--until", "2020-01-01") == set()
+    result = tidings("search", "binnacle", "--author", "nobody-at-all", "--hub", hub.http)
+    assert (result.exit_code, "nobody here is called" in result.stderr) == (1, True)

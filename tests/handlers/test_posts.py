@@ -33,7 +33,7 @@ def by(door: Door, event: Event, log: FakeLog | None = None) -> str:
 def test_a_post_of_a_bound_key_is_stored_for_everyone() -> None:
     admission = admit(POST, known())
     assert (admission.store, admission.audience, admission.actions) == (True, None, ())
-    assert table.meaning(RELAY).touches(POST) == (("posts", POST.id),)
+    assert table.meaning(RELAY).touches(POST) == (("posts", POST.id), ("post_topics", POST.id))
 
 
 def test_a_key_without_an_identity_is_told_how_to_get_one() -> None:

@@ -103,6 +103,16 @@ async def test_scripts_import_each_other_by_digest(name):
             assert (await browser.get(f"/static{link}")).headers["cache-control"].endswith("immutable"), link
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_a_script_imports_is_exported_there(name):
+    script = static.ASSETS[name].content.decode()
+    for names, other in re.findall(r'^(?:import|export) \{([^}]+)\} from "\./([\w.]+)', script, re.MULTILINE):
+        given = static.ASSETS[other].content.decode()
+        for each in (part.split(" as ")[0].strip() for part in names.split(",")):
+            found = re.search(rf"^export (?:async )?(?:function|const|let|class) {each}\b", given, re.MULTILINE)
+            assert found or re.search(rf"^export \{{[^}}]*\b{each}\b", given, re.MULTILINE), f"{other}: {each}"
+
+
 @pytest.mark.parametrize(("name", "other"), [("feed.js", "wire.js"), ("key.js", "signing.js")])
 def test_a_page_may_fetch_all_the_scripts_it_needs_at_once(name, other):
     assert static.url(other) in static.modules(name)

@@ -16,7 +16,7 @@ from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW
 from tests.storage.feed_model import Live, World
 
-TABLES = ("posts", "comments", "post_upvotes", "post_downvotes", "comment_upvotes", "comment_downvotes")
+TABLES = ("posts", "comments", "post_upvotes", "post_downvotes", "comment_upvotes", "comment_downvotes", "post_topics")
 MEANING = table.meaning("ws://relay.test")
 
 

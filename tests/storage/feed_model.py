@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -88,6 +89,21 @@ def posts(world: World) -> dict[str, dict[str, object]]:
     return found
 
 
+def topics(world: World, posts: Mapping[str, dict[str, object]]) -> list[dict[str, object]]:
+    """What each post is about: words of its title and text that begin with `#`, its `t` tags, and the host it links to."""
+    found = []
+    for one in world.of(11):
+        row = posts.get(one.event.id)
+        if row is None:
+            continue
+        words = [word for word in f"{row['title']} {row['content']}".split() if word.startswith("#")]
+        words += [f"#{tag[1]}" for tag in one.event.tags if tag[0] == "t" and len(tag) > 1]
+        host = urlsplit(str(row["url"] or "")).hostname
+        about = {word.lower() for word in words} | ({host} if host else set())
+        found += [{"seq": one.seq, "topic": topic, "created_at": one.event.created_at} for topic in about]
+    return found
+
+
 def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, dict[str, object]]:
     """Comments by id, counters left out."""
     plain = {one.event.id: one for one in world.of(1111) if not grouped(one.event)}
@@ -162,4 +178,5 @@ def feed(world: World) -> dict[str, list[dict[str, object]]]:
             since = min(int(str(row["created_at"])), int(str(row["first_seen"])))
             row["hot"] = math.log10(max(upvotes - downvotes, 1)) + since / 45000
         tables[f"{name}s"] = list(rows.values())
+    tables["post_topics"] = topics(world, all_posts)
     return tables

@@ -582,3 +582,36 @@ async def test_controversial_comments_are_those_with_votes_both_ways(
             break
         cursor = page.next_cursor
     assert found == [str(n) for n in sorted(ways, key=divided, reverse=True)]
+
+
+@pytest.mark.parametrize("sort", ["new", "hot", "top", "rising"])
+async def test_the_posts_about_something_page_in_every_order(
+    writer: SqliteWriter, reader: SqliteReader, sort: str
+) -> None:
+    some = [post(n, 1 + n % 2, NOW - n // 3, ["t", "Tide"], ["r", "https://www.a.example/x"]) for n in range(7)]
+    written = make_event(3, 11, "in the text: #tide", [["title", "By the way"]], NOW - 9)
+    expiring = post(20, 1, NOW, ["t", "tide"], ["expiration", str(NOW + 5)])
+    write(
+        writer, [*some, written, expiring, post(30), post(31, 1, NOW, ["t", "mud"]), vote(2, some[4]), vote(3, some[4])]
+    )
+    expected = {one.id for one in (*some, written, expiring)}
+    found = await every_post(reader, sort, 2, topic="#tide")
+    assert len(found) == len(expected)
+    assert set(found) == expected
+    if sort != "new":
+        assert found[0] == some[4].id
+    assert set(await every_post(reader, sort, 3, topic="a.example")) == {one.id for one in some}
+    later = await reader.feed.posts(sort, 20, NOW + 6, topic="#tide")
+    assert set(ids(later.rows)) == expected - {expiring.id}
+    assert (await reader.feed.posts(sort, 20, NOW, topic="#none")).rows == []
+
+
+async def test_what_a_post_is_about_changes_with_its_text_and_goes_with_it(
+    writer: SqliteWriter, reader: SqliteReader
+) -> None:
+    shown = make_event(1, 11, "on #mud", [["title", "Shown"], ["t", "tide"]], NOW)
+    write(writer, [shown, make_event(1, 1010, "on #sand", [["e", shown.id]], NOW + 1)])
+    found = [bool((await reader.feed.posts("new", 9, NOW, topic=one)).rows) for one in ("#mud", "#sand", "#tide")]
+    assert found == [False, True, True]
+    write(writer, [deletion(1, shown)])
+    assert [(await reader.feed.posts("new", 9, NOW, topic=one)).rows for one in ("#sand", "#tide")] == [[], []]

@@ -61,8 +61,13 @@ def pools(draw: st.DrawFn, vanishing: bool = True) -> list[Event]:
         make_event(
             draw(_keys),
             11,
-            draw(st.sampled_from(["", "text", '"quoted" \\ é\n'])),
-            [*draw(st.sampled_from(TITLES[:3] + TITLES)), *draw(st.sampled_from([(), *LINKS])), *draw(extras())],
+            draw(st.sampled_from(["", "text", '"quoted" \\ é\n #Low_Tide'])),
+            [
+                *draw(st.sampled_from(TITLES[:3] + TITLES)),
+                *draw(st.sampled_from([(), *LINKS])),
+                *draw(st.sampled_from([(), (("t", "mud"), ("t", "low_tide"))])),
+                *draw(extras()),
+            ],
             draw(_times),
         )
         for _ in range(draw(st.integers(1, 3)))
@@ -71,7 +76,7 @@ def pools(draw: st.DrawFn, vanishing: bool = True) -> list[Event]:
         make_event(
             draw(_keys),
             1010,
-            draw(st.sampled_from(["edited", "again"])),
+            draw(st.sampled_from(["edited #mud", "again"])),
             [("e", draw(st.sampled_from(posts)).id), *draw(st.sampled_from(TITLES)), *draw(extras())],
             draw(_times),
         )

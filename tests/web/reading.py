@@ -170,3 +170,9 @@ def score(item: Locator) -> Locator:
 
 def button(item: Locator, name: str) -> Locator:
     return item.get_by_role("button", name=name)
+
+
+def menu(item: Locator) -> Locator:
+    """The menu of a post or comment, opened."""
+    item.locator(".menu summary").click()
+    return item.locator(".menu .rows")

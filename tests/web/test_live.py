@@ -3,7 +3,7 @@
 import httpx
 from playwright.sync_api import expect
 
-from tests.web.reading import Agent, button, score
+from tests.web.reading import Agent, button, menu, score
 
 
 def test_a_post_written_in_one_window_is_seen_in_another(relay, window):
@@ -118,9 +118,10 @@ def test_ones_own_posts_and_comments_can_be_deleted_and_nobody_elses(relay, wind
     reader.await_live()
     feed.await_live()
     mine = window(f"/post/{post}", other.identity)
-    expect(button(mine.by_id(comment), "Delete")).to_be_visible()
-    expect(button(mine.by_id(post), "Delete")).to_be_hidden()
-    button(mine.by_id(comment), "Delete").click()
+    theirs = menu(mine.by_id(post))
+    expect(button(theirs, "Proof")).to_be_visible()
+    expect(button(theirs, "Delete")).to_be_hidden()
+    button(menu(mine.by_id(comment)), "Delete").click()
     button(mine.by_id(comment), "Really delete?").click()
     expect(reader.by_id(comment)).to_have_count(0)
     expect(reader.by_id(post)).to_contain_text("0 comments")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.reading import Agent, button, score
+from tests.web.reading import Agent, button, menu, score
 
 PHONE = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
 LONG = "Donaudampfschifffahrtsgesellschaftskapitän" * 4
@@ -68,13 +68,29 @@ def test_posting_voting_and_answering_need_no_mouse(relay, window):
 def test_a_dialog_takes_the_keyboard_and_gives_it_back(relay, window):
     post = Agent(relay).post("Asked about")
     reader = window(f"/post/{post}")
-    opener = button(reader.by_id(post), "Signature")
+    opener = reader.by_id(post).locator(".menu summary")
     opener.focus()
-    reader.page.keyboard.press("Enter")
+    for key in ("Enter", "ArrowDown", "Enter"):
+        reader.page.keyboard.press(key)
     expect(reader.page.get_by_role("dialog")).to_contain_text("Verified")
     reader.page.keyboard.press("Escape")
     expect(reader.page.get_by_role("dialog")).to_be_hidden()
     expect(opener).to_be_focused()
+
+
+def test_a_menu_closes_by_escape_and_by_whatever_is_done_elsewhere(relay, window):
+    agent = Agent(relay)
+    first, other = (agent.post(f"With a menu {number}") for number in range(2))
+    reader = window("/?sort=new")
+    rows = menu(reader.by_id(first))
+    reader.page.keyboard.press("Escape")
+    expect(rows).to_be_hidden()
+    expect(reader.by_id(first).locator(".menu summary")).to_be_focused()
+    for elsewhere in (lambda: menu(reader.by_id(other)), lambda: reader.page.mouse.click(5, 300)):
+        rows = menu(reader.by_id(first))
+        expect(rows).to_be_visible()
+        elsewhere()
+        expect(rows).to_be_hidden()
 
 
 @pytest.mark.parametrize("path", ["/", "/key", "/relay", "/claim", "/docs", "/communities", "/chat"])

@@ -46,7 +46,7 @@ def test_enter_shows_all_results_on_a_page_of_their_own(relay, window):
     expect(box(reader)).to_have_value("gunwale*")
     expect(reader.page.locator("main .hit").first).to_contain_text("About gunwales")
     reader.page.get_by_role("link", name="Comments", exact=True).click()
-    expect(reader.page.locator("main .empty")).to_have_text("Nothing was found.")
+    expect(reader.page.locator("main .empty")).to_contain_text("Nothing was found.")
 
 
 def test_it_works_without_scripts(relay, window):
@@ -63,7 +63,7 @@ def test_knowledge_has_a_page_of_its_own(relay, window):
     Agent(relay, "limpet").call("POST", "/knowledge", **document)
     reader = window("/search?q=twice&type=knowledge")
     reader.page.get_by_role("link", name="Tide tables").click()
-    reader.page.wait_for_url("**/text/*")
+    reader.page.wait_for_url("**/knowledge/limpet/tide-tables")
     expect(reader.page.locator(".prose em")).to_have_text("twice")
     expect(reader.page.locator("article")).to_contain_text("limpet")
 

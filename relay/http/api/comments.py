@@ -12,7 +12,7 @@ from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Done
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
-from relay.protocol import kinds
+from relay.protocol import kinds, topics
 from relay.protocol.event import Draft
 from relay.protocol.names import is_blank
 from relay.server.identity_tokens import Principal
@@ -88,6 +88,7 @@ async def create_comment(
             raise not_found("comment", "the comment that this answers stands under another post")
     own_kind = kinds.POST if parent is root else kinds.COMMENT
     tags = _scope(("E", "K", "P"), root, kinds.POST) + _scope(("e", "k", "p"), parent, own_kind)
+    tags += topics.tags_of(data.content)
     known = {tag[1] for tag in tags if tag[0] == "p"}
     tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in known]
     event = await publishing.act(hub, principal, Draft(kinds.COMMENT, tags, data.content, common.now()))

@@ -10,24 +10,40 @@ from typing import Annotated, Final, Literal
 import msgspec
 from litestar.params import QueryParameter
 
+from keys.encoding import decode
 from relay.api_types import Snippet
 from relay.http.api import common
 from relay.http.hub import RunningRelay
-from relay.http.problems import invalid, of_storage
+from relay.http.problems import invalid, not_found, of_storage
 from relay.protocol import search
 from relay.protocol.filter import Filter
+from relay.protocol.kinds import is_hex
 from storage.base import PUBLIC, Readers, StorageError
 from storage.search.engine import MAX_HITS, Hit, KindOf, SearchQuery
 
 _CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")
 
 Mode = Literal["words", "meaning", "hybrid"]
+Order = Literal["relevant", "new"]
 HowToLook = Annotated[
     Mode | None, QueryParameter(description="by words, by meaning or both; without it, what `q` says, else `hybrid`")
 ]
 Language = Annotated[
     str,
     QueryParameter(description="ISO 639-1 code; only what is labelled so", pattern="^([a-z]{2})?$", max_length=2),
+]
+Author = Annotated[
+    str,
+    QueryParameter(
+        description="only what this identity wrote: its name, an npub, or a public key in hex", max_length=100
+    ),
+]
+Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
+Sort = Annotated[
+    Order,
+    QueryParameter(
+        description=f"`new`: of the {MAX_HITS} most relevant the newest first, looked for by words unless `mode` says otherwise"
+    ),
 ]
 Question = Annotated[
     str,
@@ -42,6 +58,7 @@ class HitConditions(msgspec.Struct, frozen=True, kw_only=True):
 
     types: frozenset[KindOf] | None = None
     mode: Mode | None = None
+    order: Order = "relevant"
     language: str = ""
     filter: Filter = Filter()
     tags: frozenset[str] = frozenset()
@@ -52,7 +69,7 @@ class HitConditions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HitPage(msgspec.Struct, frozen=True):
-    """A page of hits, most relevant first; `mode` is how they were looked for."""
+    """A page of hits in the order that was asked for; `mode` is how they were looked for."""
 
     hits: list[Hit]
     mode: Mode
@@ -70,11 +87,13 @@ async def find(hub: RunningRelay, question: str, wanted: HitConditions, limit: i
         raise invalid(f"q is nothing that could be found: {search.WORDLESS}")
     upto, skip = _place(hub, cursor)
     last = min(skip + common.at_most(limit), MAX_HITS)
-    mode = wanted.mode or asked.mode
+    newest = wanted.order == "new"
+    # Nearly everything has something to do with a question; whoever wants the newest of that wants what has its words.
+    mode = wanted.mode or ("words" if newest and asked.mode == "hybrid" else asked.mode)
     query = SearchQuery(
         text=asked.text,
         mode=mode,
-        wanted=msgspec.structs.replace(wanted.filter, limit=min(last + 1, MAX_HITS)),
+        wanted=msgspec.structs.replace(wanted.filter, limit=MAX_HITS if newest else min(last + 1, MAX_HITS)),
         readers=wanted.readers,
         now=common.now(),
         upto=upto,
@@ -89,7 +108,24 @@ async def find(hub: RunningRelay, question: str, wanted: HitConditions, limit: i
         hits = await hub.search.search(query)
     except StorageError as error:
         raise of_storage(error) from None
+    if newest:
+        hits.sort(key=lambda hit: (-hit.created_at, hit.event_id))
     return HitPage(hits[skip:last], mode, f"{upto}-{last}" if len(hits) > last else None)
+
+
+async def authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
+    """The keys of whoever is called so; None for "", which is anybody. Raises HttpProblem 404."""
+    if not author or is_hex(author, 64):
+        return frozenset([author]) if author else None
+    if author.startswith("npub1"):
+        try:
+            return frozenset([decode("npub", author)])
+        except ValueError:
+            raise not_found("agent", "this npub is none: a sign of it is missing or wrong") from None
+    identity = await hub.identities.profile(author.removeprefix("@"))
+    if identity is None:
+        raise not_found("agent", f"nobody here is called {author}")
+    return frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
 
 
 def _place(hub: RunningRelay, cursor: str) -> tuple[int, int]:

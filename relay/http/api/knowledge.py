@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from relay.api_types import Chunk, EventId, Snippet, When, Writer
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
-from relay.http.api.finding import HowToLook, Language, Mode, Question
+from relay.http.api.finding import Author, HowToLook, Language, Mode, Question, Since
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import writers
 from relay.http.api.shapes import Body, Done, SignedEvent, iso
@@ -35,20 +35,17 @@ MAX_TITLE: Final = 300  # characters, as is the next
 MAX_SOURCE: Final = 2048
 MAX_TAGS: Final = 50
 
-_KEY: Final = re.compile(r"[0-9a-f]{64}")
 _CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9a-f]{64})")
 
 Title = Annotated[str, Meta(max_length=MAX_TITLE, examples=["Tide tables"])]
 Source = Annotated[str, Meta(max_length=MAX_SOURCE, description="where it is from", examples=["tides.md"])]
 Tag = Annotated[str, Meta(min_length=1, max_length=100, examples=["tides"])]
-Author = Annotated[str, QueryParameter(description="an identity's name, or a public key", max_length=64)]
 Tagged = Annotated[list[str] | None, QueryParameter(name="tag", description="only what has this tag; may be repeated")]
 OneTag = Annotated[str, QueryParameter(description="only what has this tag", max_length=100)]
 Scope = Annotated[
     str | None,
     QueryParameter(description="only knowledge of this user, organization or project", max_length=64),
 ]
-Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
 
 
 class NewDocument(Body, frozen=True):
@@ -134,8 +131,9 @@ async def add_document(data: JSONBody[NewDocument], principal: GivenPrincipal, h
         if present.events and (not data.identifier or wiki.loses(data.identifier)):
             _check_same(present.events[0], name, title or name)
         kept = first_value(present.events[0], "d") if present.events else name
+        since = [["published_at", _since(present.events[0])]] if present.events else []
         created_at = max([common.now(), *(event.created_at + 1 for event in present.events)])
-        draft = Draft(kinds.WIKI, [["d", kept or name], *tags], data.content, created_at)
+        draft = Draft(kinds.WIKI, [["d", kept or name], *tags, *since], data.content, created_at)
         return await publishing.act(hub, principal, draft, expected=present.expected)
 
     event = await publishing.change(f"document {principal.identity_id} {name}", once)
@@ -156,7 +154,7 @@ async def list_documents(
     """Documents, newest first; those of private groups for their members."""
     most = common.at_most(limit)
     tags = {"t": frozenset([tag])} if tag else {}
-    wanted = Filter(kinds=kinds_of(hub), authors=await _authors(hub, author), tags=tags, limit=most + 1)
+    wanted = Filter(kinds=kinds_of(hub), authors=await finding.authors(hub, author), tags=tags, limit=most + 1)
     found = await query_events(hub, wanted, place_of(cursor), await common.readers(hub, viewer))
     page = found[:most]
     following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
@@ -189,7 +187,7 @@ async def search_knowledge(
         types=frozenset(("knowledge",)),
         mode=mode,
         language=language,
-        filter=Filter(authors=await _authors(hub, author), since=since, until=until),
+        filter=Filter(authors=await finding.authors(hub, author), since=since, until=until),
         tags=frozenset(tag or ()),
         user=user_id,
         organization=organization_id,
@@ -250,6 +248,11 @@ def _check_same(present: Event, name: str, title: str) -> None:
         )
 
 
+def _since(present: Event) -> str:
+    """When the first version was published, unix seconds (NIP-23): only the newest is kept, so each says it of the first."""
+    return first_value(present, "published_at") or str(present.created_at)
+
+
 def said(data: NewDocument) -> tuple[str, str, list[list[str]]]:
     """The name that a document is to have, its title, and its tags but `d`. Raises HttpProblem 400."""
     if is_blank(data.content):
@@ -274,16 +277,6 @@ async def find_document(hub: RunningRelay, document_id: str, readers: Readers) -
     if event is None or event.kind not in kinds_of(hub):
         raise not_found("document")
     return event
-
-
-async def _authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
-    """The keys of an identity by its name, or the one key given; None for "". Raises HttpProblem 404."""
-    if not author or _KEY.fullmatch(author):
-        return frozenset([author]) if author else None
-    identity = await hub.identities.profile(author)
-    if identity is None:
-        raise not_found("agent")
-    return frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
 
 
 async def query_events(

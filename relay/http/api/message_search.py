@@ -4,7 +4,6 @@ from typing import Annotated, Final
 
 import msgspec
 from litestar import get
-from litestar.params import QueryParameter
 from msgspec import Meta
 
 from relay.api_types import Snippet
@@ -13,13 +12,12 @@ from relay.http.api.acting import OfGroup
 from relay.http.api.callers import GivenCaller
 from relay.http.api.chat import ChatMessage
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
-from relay.http.api.finding import HowToLook, Mode, Question
+from relay.http.api.finding import HowToLook, Mode, Question, Since
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub
 from relay.protocol.filter import Filter
 
 TAGS: Final = ["messages"]
-Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
 
 
 class FoundMessage(msgspec.Struct, frozen=True, kw_only=True):

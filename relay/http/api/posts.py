@@ -33,7 +33,7 @@ from relay.http.api.shapes import (
 )
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
-from relay.protocol import feed, kinds
+from relay.protocol import feed, kinds, topics
 from relay.protocol.event import Draft, Event, expiration, parse
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import DELETE_EVENT
@@ -76,19 +76,44 @@ async def list_posts(
     offset: Offset = 0,
     submolt: SubmoltName = "",
     author: Annotated[str, QueryParameter(description="only this identity's, by name", max_length=65)] = "",
+    tag: Annotated[
+        str, QueryParameter(description="only those with this tag, `#` before it or not", max_length=65)
+    ] = "",
+    domain: Annotated[str, QueryParameter(description="only those that link to this host", max_length=253)] = "",
     events: Events = True,
 ) -> PostPage:
     """All posts, best or newest first; `rising` is the best of the last 48 hours.
 
-    With `submolt` those of one community, or of none (`general`); with `author` one identity's, wherever they stand.
+    With `submolt` those of one community, or of none (`general`); with `author` one identity's, wherever they stand. A tag stands
+    in a `t` tag or in the text, a domain goes without its `www.`; of these and of an author, `hot` and `top` rank the newest 1,000.
     """
-    if author and not communities.is_general(submolt):
-        raise invalid("ask for the posts of a submolt or for those of an author, not for both")
-    group = await communities.group_of(hub, submolt, viewer) if submolt and not author else None
+    if sum((bool(author), bool(tag), bool(domain), not communities.is_general(submolt))) > 1:
+        raise invalid("ask for the posts of a submolt, of an author, with a tag or of a domain: for one of these")
+    topic = _topic(tag, domain)
+    group = await communities.group_of(hub, submolt, viewer) if submolt and not author and topic is None else None
     authors = [(await common.agent_named(hub, author)).id] if author else None
     return await page(
-        hub, viewer, sort=sort, limit=limit, cursor=cursor, offset=offset, authors=authors, group=group, events=events
+        hub,
+        viewer,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
+        offset=offset,
+        authors=authors,
+        group=group,
+        topic=topic,
+        events=events,
     )
+
+
+def _topic(tag: str, domain: str) -> str | None:
+    """What the posts are to be about, None where they may be about anything. Raises HttpProblem 400 for what none can be about."""
+    if not tag and not domain:
+        return None
+    topic = topics.of_tag(tag) if tag else topics.of_host(domain)
+    if not topic:
+        raise invalid("a tag is one word of at most 64 characters" if tag else "a domain is a host, as in example.org")
+    return topic
 
 
 async def page(
@@ -102,9 +127,10 @@ async def page(
     authors: list[str] | None = None,
     groups: list[str] | None = None,
     group: str | None = None,
+    topic: str | None = None,
     events: bool = True,
 ) -> PostPage:
-    """One page of posts: `authors`, `groups` and `group` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
+    """One page of posts: `authors` to `topic` as `storage.feed.Feed`. Raises Reject(invalid) for a wrong cursor."""
     found = await hub.feed.posts(
         sort,
         common.at_most(limit),
@@ -115,6 +141,7 @@ async def page(
         authors=authors,
         groups=groups,
         group=group,
+        topic=topic,
     )
     return PostPage(
         posts=rows.posts(found.rows, events), has_more=found.next_cursor is not None, next_cursor=found.next_cursor
@@ -129,6 +156,7 @@ async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: G
     tags += [] if there is None else [["h", there.group.id]]
     if data.url:
         tags.append(["r", _link(data.url)])
+    tags += topics.tags_of(f"{data.title}\n\n{data.content or ''}")
     tags += await publishing.mentioned(hub, f"{data.title}\n{data.content or ''}")
     draft = Draft(kinds.POST, tags, data.content or "", common.now())
     event = await publishing.act(hub, principal, draft, by=None if there is None else there.key)
@@ -178,6 +206,7 @@ async def _edit(hub: RunningRelay, post_id: str, data: Edit, principal: Principa
     if expires is not None:
         tags.append(["expiration", str(expires)])  # its text is not to outlive the post
     content = present.content if data.content is None else data.content
+    tags += topics.tags_of(f"{tags[1][1]}\n\n{content}")
     created_at = max(common.now(), (present.updated_at or present.created_at) + 1)  # so that it is the newest
     return await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at), expected=edits.expected)
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta
 from relay.api_types import EventId, Snippet, When, Writer
 from relay.http.api import common, communities, finding, profiles, rows, submolts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenViewer, Limit
-from relay.http.api.finding import HowToLook, Language, Mode, Question
+from relay.http.api.finding import Author, HowToLook, Language, Mode, Order, Question, Since, Sort
 from relay.http.api.profiles import Agent
 from relay.http.api.shapes import GENERAL, Comment, Content, Post, SignedEvent, SubmoltOfPost, iso
 from relay.http.api.shapes import Cursor as NextCursor
@@ -26,14 +26,14 @@ from storage.identities.types import Identity
 from storage.search.engine import Hit, KindOf
 
 TAGS: Final = ["search"]
-Type = Literal["posts", "comments", "knowledge", "all"]
 TYPES: Final[dict[str, frozenset[KindOf] | None]] = {
     "posts": frozenset(("posts",)),
     "comments": frozenset(("comments",)),
     "knowledge": frozenset(("knowledge",)),
+    "messages": frozenset(("messages",)),
     "all": None,
 }
-SearchType = Literal["posts", "comments", "knowledge", "agents", "users", "submolts", "all"]
+SearchType = Literal["posts", "comments", "knowledge", "messages", "agents", "users", "submolts", "all"]
 NAMES: Final = ("agents", "users", "submolts")  # are found by name alone
 IN_SUBMOLTS: Final[frozenset[KindOf]] = frozenset(("posts", "comments"))
 MAX_NAME: Final = 100  # characters of the name of a submolt, or a part of it
@@ -87,7 +87,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of results, most relevant first.
+    """A page of results, most relevant first, or as `sort` says.
 
     `results` are all of one page, of whatever kind; `posts` and `comments` are those of them that are such, in full. `agents`
     and `submolts`, on the first page, are those whose name begins with a word of the question. `count` is how many of what
@@ -123,14 +123,18 @@ class AskedSearch(msgspec.Struct, frozen=True, kw_only=True):
     """What a request looks for, as its route was given it."""
 
     q: str
-    type: SearchType
-    mode: Mode | None
-    language: str
-    submolt: str
-    time: Span
-    limit: int
-    cursor: str
-    events: bool
+    type: SearchType = "all"
+    mode: Mode | None = None
+    sort: Order = "relevant"
+    language: str = ""
+    author: str = ""
+    submolt: str = ""
+    time: Span = "all"
+    since: int | None = None
+    until: int | None = None
+    limit: int = DEFAULT_LIMIT
+    cursor: str = ""
+    events: bool = True
 
 
 @get(f"{BASE}/search", tags=TAGS, summary="Search")
@@ -142,9 +146,13 @@ async def search(
     viewer: GivenViewer,
     type: Annotated[SearchType, QueryParameter(description="what to find; `users` is `agents`")] = "all",  # noqa: A002
     mode: HowToLook = None,
+    sort: Sort = "relevant",
     language: Language = "",
+    author: Author = "",
     submolt: common.SubmoltName = "",
     time: Span = "all",
+    since: Since = None,
+    until: Since = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
     events: common.Events = True,
@@ -154,9 +162,13 @@ async def search(
         q=q,
         type=type,
         mode=mode,
+        sort=sort,
         language=language,
+        author=author,
         submolt=submolt,
         time=time,
+        since=since,
+        until=until,
         limit=limit,
         cursor=cursor,
         events=events,
@@ -172,9 +184,13 @@ async def search_of(
     hub: GivenHub,
     viewer: GivenViewer,
     mode: HowToLook = None,
+    sort: Sort = "relevant",
     language: Language = "",
+    author: Author = "",
     submolt: common.SubmoltName = "",
     time: Span = "all",
+    since: Since = None,
+    until: Since = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
     events: common.Events = True,
@@ -184,9 +200,13 @@ async def search_of(
         q=q,
         type="comments" if request.url.path.endswith("comments") else "posts",
         mode=mode,
+        sort=sort,
         language=language,
+        author=author,
         submolt=submolt,
         time=time,
+        since=since,
+        until=until,
         limit=limit,
         cursor=cursor,
         events=events,
@@ -209,21 +229,10 @@ async def search_agents(
 async def _answer(
     request: common.AnyRequest, hub: RunningRelay, viewer: Principal | None, asked: AskedSearch
 ) -> SearchAnswer:
-    there = await communities.named(hub, asked.submolt, viewer)
     if asked.type in NAMES:
+        await communities.named(hub, asked.submolt, viewer)  # must be there all the same
         return await _names(request, hub, viewer, asked)
-    types = TYPES[asked.type]
-    if asked.submolt:  # which holds posts and their comments alone
-        types = IN_SUBMOLTS if types is None else types & IN_SUBMOLTS
-    tags = {"h": frozenset([there.group.id])} if there is not None else {}
-    since = None if asked.time == "all" else common.now() - SPANS[asked.time]
-    wanted = finding.HitConditions(
-        types=types,
-        mode=asked.mode,
-        language=asked.language,
-        filter=Filter(since=since, tags=tags),
-        readers=await common.readers(hub, viewer),
-    )
+    wanted = await conditions(hub, viewer, asked)
     page = await finding.find(hub, asked.q, wanted, asked.limit, asked.cursor)
     found = await read(hub, page.hits, viewer, asked.events)
     more = page.next_cursor is not None
@@ -240,6 +249,27 @@ async def _answer(
         count=len(found.results),
         has_more=more,
         next_cursor=page.next_cursor,
+    )
+
+
+async def conditions(hub: RunningRelay, viewer: Principal | None, asked: AskedSearch) -> finding.HitConditions:
+    """What the hits must be. Raises HttpProblem 404 for an author or a submolt that is not here."""
+    there = await communities.named(hub, asked.submolt, viewer)
+    types = TYPES[asked.type]
+    if asked.submolt:  # whose posts and comments are meant, and what is said in its chat where that is asked for
+        types = IN_SUBMOLTS if types is None else types - {"knowledge"}
+    lately = [] if asked.time == "all" else [common.now() - SPANS[asked.time]]
+    since = max([*lately, *([] if asked.since is None else [asked.since])], default=None)
+    authors, tags = await finding.authors(hub, asked.author), {}
+    if there is not None:
+        tags = {"h": frozenset([there.group.id])}
+    return finding.HitConditions(
+        types=types,
+        mode=asked.mode,
+        order=asked.sort,
+        language=asked.language,
+        filter=Filter(authors=authors, since=since, until=asked.until, tags=tags),
+        readers=await common.readers(hub, viewer),
     )
 
 

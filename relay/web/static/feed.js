@@ -3,6 +3,7 @@
 import { act, complain } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { signer } from "./me.js";
+import { closeMenu } from "./menu.js";
 import { me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
 
@@ -88,7 +89,8 @@ function press(id) {
 function markOwn(items) {
   for (const item of items) {
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
-    item.querySelector("[data-delete]").hidden = !own;
+    for (const row of item.querySelectorAll("[data-own]")) row.hidden = !own;
+    for (const row of item.querySelectorAll("[data-others]")) row.hidden = own;
   }
 }
 
@@ -139,6 +141,9 @@ async function voteOn(item, direction) {
   renew([id], true);
 }
 
+// What each button of an item does: the name of its `data-` attribute -> what is called with the button and the item. What is
+// not needed at once is loaded by its row. A row of the menu closes it, unless the function gives KEEP_OPEN.
+const KEEP_OPEN = Symbol("keep the menu open");
 const ACTIONS = {
   vote: (button, item) => needWriter(() => act(button, {
     now: () => showVote(item, button.dataset.vote),
@@ -152,9 +157,9 @@ const ACTIONS = {
     if (button.textContent === "Delete") {
       button.textContent = "Really delete?";
       button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
-      return;
+      return KEEP_OPEN;
     }
-    act(button, {
+    return act(button, {
       now: () => item.classList.add("gone"),
       then: async () => {
         await (await posting()).remove(target(item));
@@ -169,7 +174,7 @@ const ACTIONS = {
     answer.elements.content.focus();
   }),
   cancel: () => home(true),
-  proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id, button),
+  proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id),
 };
 
 // The one comment form stands under what it answers: the post, or some comment.
@@ -185,7 +190,7 @@ addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (!button) return;
   const action = Object.keys(ACTIONS).find((name) => name in button.dataset);
-  if (action) ACTIONS[action](button, button.closest(".item"));
+  if (action && ACTIONS[action](button, button.closest(".item")) !== KEEP_OPEN) closeMenu(button);
 });
 
 answer?.addEventListener("submit", (submit) => {

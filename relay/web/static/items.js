@@ -49,7 +49,8 @@ async function fetchStale() {
   const ids = [...stale].slice(0, PIECES);
   for (const id of ids) stale.delete(id);
   try {
-    const query = new URLSearchParams({ ids: ids.join(","), ...(post && { whole: post.id }) });
+    const topic = posts?.dataset.topic;
+    const query = new URLSearchParams({ ids: ids.join(","), ...(post && { whole: post.id }), ...(topic && { topic }) });
     const pieces = parse(await read(`/pieces?${query}`));
     for (const id of ids) settle(id, pieces.get(id));
     changed(ids.map(find).filter(Boolean));

@@ -2,8 +2,9 @@
 
 import { api } from "./api.js";
 import { copied } from "./copy.js";
-import { ownKey, signIn, signOut, signer } from "./me.js";
-import { bindSigner, chooseKey, enter, owedProfile, signProfile } from "./signing.js";
+import { enter } from "./identity.js";
+import { signIn, signOut, signer } from "./me.js";
+import { bindSigner, chooseKey, owedProfile, signProfile } from "./signing.js";
 import { me, ready } from "./who.js";
 import { begin } from "./wire.js";
 

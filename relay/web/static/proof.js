@@ -34,12 +34,12 @@ async function verdicts(event, id) {
   return [rows, (hash ?? true) && (signature ?? true) && event.id === id, hash === null];
 }
 
-export async function show(id, opener) {
+export async function show(id) {
   const { dialog, body } = make("proof", "The signed event");
   const state = element("p", "Checking …", { className: "state" });
   state.setAttribute("role", "status");
   body.replaceChildren(state);
-  open(dialog, opener);
+  open(dialog);
   try {
     const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
     const event = found.find((each) => each.kind !== 1010);

@@ -243,6 +243,19 @@ def _cosines(connection: sqlite3.Connection, ids: list[int], vector: Vectors, mo
     return dict(zip(found, (vectors @ vector).tolist(), strict=True))
 
 
+def vector_of(connection: sqlite3.Connection, query: SearchQuery, model: Model) -> Vectors | None:
+    """What an event as a whole means: the mean of the vectors of its first passages; None while it has none.
+
+    Of an event that the asker may not read there is none either.
+    """
+    readable = fts.conditions(SearchQuery("", readers=query.readers, now=query.now))
+    first = [passage.id for passage in chunks(connection, query.near, readable)[:DEPTH]]
+    _, vectors = embeddings(connection, first, model)
+    total = vectors.sum(axis=0)
+    length = float(np.linalg.norm(total))
+    return None if length == 0 else (total / length).astype(np.float32)
+
+
 def _compared(
     connection: sqlite3.Connection, ids: list[int], vector: Vectors, wanted: int, model: Model
 ) -> dict[int, float]:

@@ -56,8 +56,10 @@ class SqliteSearch:
         """The hits, most relevant first."""
         terms = search.terms_of(query.text[:MAX_TEXT])
         limit = min(DEFAULT_HITS if query.wanted.limit is None else query.wanted.limit, MAX_HITS)
-        if limit == 0 or query.wanted.is_empty() or not query.text.strip():
+        if limit == 0 or query.wanted.is_empty() or not (query.text.strip() or query.near):
             return []
+        if query.near:
+            return await self._near(query, limit)
         vectors = self._current  # those of another model may take their place meanwhile
         vector = None if query.mode == "words" else await self._embed_question(vectors, query.text)
         if vector is None and not terms:
@@ -73,6 +75,17 @@ class SqliteSearch:
             except EmbeddingError as error:
                 self._set_problem(str(error))
         return hits[:limit]
+
+    async def _near(self, query: SearchQuery, limit: int) -> list[Hit]:
+        """What is nearest to an event, by the vectors that are there: no model is asked."""
+        vectors = self._current
+        vector = await self._run(partial(answering.vector_of, query=query, model=vectors.model))
+        if vector is None:
+            return []
+        alike = msgspec.structs.replace(query, mode="meaning")
+        asked = answering.Question(alike, (), vector, vectors, limit + 1, self._frequencies.of)
+        found = await self._run(partial(answering.answer, asked=asked))
+        return [hit for hit, _ in found if hit.event_id != query.near][:limit]
 
     async def count(self, query: SearchQuery) -> int:
         """How many events the words find."""

@@ -16,6 +16,22 @@ SELECT seq, value FROM (
 )
 ORDER BY 2 DESC, 1 DESC LIMIT :limit OFFSET :offset
 
+-- name: posts_about
+-- The newest of a topic, two arms as in posts_by.
+SELECT seq, value FROM (
+    SELECT a.seq, a.created_at AS value FROM post_topics AS a CROSS JOIN posts AS p ON p.seq = a.seq
+    WHERE a.topic = :topic AND a.created_at = :value AND a.seq <= :seq
+        AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
+    ORDER BY a.seq DESC LIMIT :limit + :offset
+)
+UNION ALL
+SELECT seq, value FROM (
+    SELECT a.seq, a.created_at AS value FROM post_topics AS a CROSS JOIN posts AS p ON p.seq = a.seq
+    WHERE a.topic = :topic AND a.created_at < :value AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
+    ORDER BY a.created_at DESC, a.seq DESC LIMIT :limit + :offset
+)
+ORDER BY 2 DESC, 1 DESC LIMIT :limit OFFSET :offset
+
 -- name: listed
 -- What is in the feed of all: not what stands in a community that is hidden, or whose metadata has the tag ["feed","off"]; nor
 -- in one that has just ended or become private, whose rows go soon.
@@ -61,6 +77,11 @@ WHERE (r.value, r.seq) <= (:value, :seq) ORDER BY r.value DESC, r.seq DESC LIMIT
 SELECT p.seq FROM posts AS p
 WHERE p.created_at > :since AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
 ORDER BY p.created_at DESC, p.seq DESC LIMIT :most
+
+-- name: newest_about
+SELECT p.seq FROM post_topics AS a CROSS JOIN posts AS p ON p.seq = a.seq
+WHERE a.topic = :topic AND a.created_at > :since AND (p.expires_at IS NULL OR p.expires_at > :now) {place}
+ORDER BY a.created_at DESC, a.seq DESC LIMIT :most
 
 -- name: newest_of
 SELECT seq FROM (

@@ -264,3 +264,23 @@ async def test_a_link_that_an_import_brought_and_that_misleads_is_shown_as_none(
     assert (await alice.get(f"posts/{event.id}"))["post"]["url"] is None
     page = (await alice.client.get(f"/post/{event.id}", headers={"accept": "text/html"})).text
     assert "example.com" not in page
+
+
+async def test_posts_are_listed_by_what_they_are_about(alice, api):
+    tagged = await alice.post("On #Tides", content="and `#code`")
+    linked = await alice.post("A link", url="https://www.Example.org/tides")
+    await alice.post("Neither")
+    assert [tag for tag in tagged["event"]["tags"] if tag[0] == "t"] == [["t", "tides"]]
+    for query, post in (("tag=tides", tagged), ("tag=%23TIDES", tagged), ("domain=example.org", linked)):
+        for sort in ("new", "hot", "top", "rising"):
+            assert [each["id"] for each in (await api.get(f"posts?{query}&sort={sort}"))["posts"]] == [post["id"]]
+    assert (await api.get("posts?tag=code"))["posts"] == (await api.get("posts?domain=www.example.com"))["posts"] == []
+    await alice.told("PATCH", f"posts/{linked['id']}", {"content": "now on #tides"})
+    assert {each["id"] for each in (await api.get("posts?tag=tides"))["posts"]} == {tagged["id"], linked["id"]}
+
+
+@pytest.mark.parametrize(
+    "query", ["tag=x&domain=a.example", "tag=x&author=alice", "domain=a.example&submolt=m", "tag=%23", "domain=a/b"]
+)
+async def test_refuses_to_list_posts_by_two_things_or_by_what_is_no_topic(alice, query):
+    assert await alice.refused(400, "GET", f"posts?{query}") in ("invalid", "bad_request")

@@ -1,8 +1,11 @@
 """`/search` over a real relay."""
 
+import time
+
 import msgspec
 import pytest
 
+from keys.encoding import encode
 from tests.factories import make_event
 from tests.http.api.conftest import Api
 
@@ -165,3 +168,46 @@ async def test_where_reading_needs_a_token_searching_does(start) -> None:  # typ
     relay = Api(await start(access={"auth_to_read": True}))
     assert await relay.refused(401, "GET", "search?q=a") == "auth_required"
     assert await relay.refused(401, "GET", "knowledge") == "auth_required"
+
+
+async def bound(api: Api, key: int) -> None:
+    """Have the identity write with this key too."""
+    code = (await api.told("POST", "agents/me/keys/claims", None, 201))["code"]
+    claim = make_event(key, 28934, "", [("-",), ("claim", code)], int(time.time()))
+    await api.told("POST", "events", msgspec.structs.asdict(claim), 201)
+
+
+async def test_an_author_and_a_time_hold_exactly_and_the_newest_come_first(alice: Api) -> None:
+    bob = await alice.registered("bob")
+    await bound(bob, 7)
+    old = [make_event(7, 11, "Wellingtons.", [("title", f"Boots {day}")], NOW + day * 86_400) for day in (0, 2, 1)]
+    for event in old:
+        await alice.told("POST", "events", msgspec.structs.asdict(event), 201)
+    await alice.post("Wellingtons, wellingtons", content="Wellingtons!")
+    by_bob = [old[1].id, old[2].id, old[0].id]
+    for author in ("bob", "@Bob", old[0].pubkey, encode("npub", old[0].pubkey)):
+        assert await ids(alice, f"q=wellingtons&sort=new&author={author}") == by_bob
+    assert await ids(alice, f"q=wellingtons&author=bob&since={NOW + 1}&until={NOW + 86_400}") == [old[2].id]
+    assert await ids(alice, f"q=wellingtons&sort=new&until={NOW + 5 * 86_400}") == by_bob
+    assert await ids(alice, f"q=wellingtons&author=bob&time=hour&since={NOW}") == []
+    for author in ("nobody", "npub1x", "x" * 64):
+        assert await alice.refused(404, "GET", f"search?q=wellingtons&author={author}") == "agent_not_found"
+
+
+async def test_the_newest_are_paged_and_looked_for_by_words_unless_said_otherwise(alice: Api) -> None:
+    posts = [await alice.post(f"Wellingtons {number}", content="Boots.") for number in range(5)]
+    await alice.post("Rubber boots", content="For wet feet.")
+    first = await alice.get("search?q=wellingtons&sort=new&limit=3")
+    second = await alice.get(f"search?q=wellingtons&sort=new&limit=3&cursor={first['next_cursor']}")
+    assert (first["mode"], second["has_more"]) == ("words", False)
+    found = [result["id"] for result in first["results"] + second["results"]]
+    assert sorted(found) == sorted(post["id"] for post in posts)
+    assert (await alice.get("search?q=wellingtons&sort=new&mode=hybrid"))["mode"] == "hybrid"
+
+
+async def test_messages_of_ones_own_groups_are_found_by_their_members(alice: Api, api: Api) -> None:
+    await alice.told("POST", "groups", {"id": "crew", "name": "Crew", "private": True}, 201)
+    said = await alice.told("POST", "groups/crew/messages", {"content": "Wellingtons at ten."}, 201)
+    assert await ids(alice, "q=wellingtons&type=messages&mode=words") == [said["message"]["id"]]
+    for stranger in (api, await alice.registered("bob")):
+        assert await ids(stranger, "q=wellingtons&type=messages&mode=words") == []

@@ -96,14 +96,16 @@ async def test_pages_of_a_submolt_follow_each_other_in_every_order(alice, api):
 async def test_a_community_may_keep_its_posts_out_of_the_main_feed(alice, api):
     await made(alice)
     await made(alice, "winds")
-    quiet, loud = await alice.post(submolt="tides"), await alice.post(submolt="winds")
+    quiet, loud = await alice.post("#Ebb", submolt="tides"), await alice.post(submolt="winds")
     told = await alice.told("PATCH", "submolts/tides/settings", {"in_main_feed": False})
     assert (told["submolt"]["in_main_feed"], ["feed", "off"] in told["event"]["tags"]) == (False, True)
     for sort in ("new", "hot", "top", "rising"):
         assert await listed(api, f"posts?sort={sort}") == [loud["id"]]
         assert await listed(api, f"submolts/tides/posts?sort={sort}") == [quiet["id"]]
+        assert await listed(api, f"posts?tag=ebb&sort={sort}") == []
     await alice.told("PATCH", "submolts/tides/settings", {"in_main_feed": True})
     assert len(await listed(api, "posts")) == 2
+    assert await listed(api, "posts?tag=ebb") == [quiet["id"]]
 
 
 async def test_a_feed_has_the_posts_of_those_followed_and_of_communities_joined(alice, bob, api):

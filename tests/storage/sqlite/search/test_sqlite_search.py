@@ -448,6 +448,16 @@ async def test_what_is_too_far_is_not_found_by_meaning(place):
     assert await place.ids("rug and quite another thing") == [DOG.id]
 
 
+async def test_what_is_near_to_an_event_is_found_without_asking_the_model(place):
+    place.put(CAT, DOG)
+    assert await place.ids("", near=CAT.id) == []
+    await place.embed()
+    place.embedder.down = True
+    assert await place.ids("", near=CAT.id) == [DOG.id]
+    assert await place.ids("", near=CAT.id, wanted=Filter(authors=frozenset([CAT.pubkey]))) == []
+    assert await place.ids("", near="f" * 64) == await place.ids("", near="x") == []
+
+
 async def test_the_index_is_the_same_after_a_restart(tmp_path):
     place = await Place(tmp_path).open()
     place.put(*(make_event(n % 5, 1, f"word{n} thing{n % 7}") for n in range(700)))

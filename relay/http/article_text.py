@@ -1,0 +1,86 @@
+"""A long text for reading: Markdown as `prose` renders it, with marks to jump to, a table of contents and wiki links.
+
+Rule: what is added is put into what `prose` wrote, whose tags are all its own: text is escaped there, so that no `<` and no
+quote of a stranger's is taken for markup here.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from markupsafe import Markup
+
+from relay.http import prose
+from relay.protocol import wiki
+
+MOST_HEADINGS: Final = 200  # that can be jumped to
+LONGEST_LINK: Final = 300  # characters between double brackets
+_HEADING: Final = re.compile(r"<h([3-6])>(.*?)</h\1>", re.DOTALL)
+_TAG: Final = re.compile(r"(<[^>]*>)")
+_APART: Final = frozenset(("a", "code", "pre"))  # what stands in these is left as it is
+_WIKI_LINK: Final = re.compile(rf"\[\[([^\[\]|]{{1,{LONGEST_LINK}}})(?:\|([^\[\]|]{{1,{LONGEST_LINK}}}))?\]\]")
+
+
+class ArticleHeading(msgspec.Struct, frozen=True):
+    """A heading of an article: 0 is the highest level, `mark` what a link jumps to."""
+
+    level: int
+    mark: str
+    text: str
+
+
+class ArticleText(msgspec.Struct, frozen=True):
+    """An article as HTML, safe to put into a page, and its headings in order."""
+
+    html: Markup
+    headings: list[ArticleHeading]
+
+
+def article(text: str) -> ArticleText:
+    """Markdown for a page of its own; a text beyond `prose.MAX_ARTICLE` is shown as it was written."""
+    rendered = "".join(_linked(prose.article(text)))
+    headings: list[ArticleHeading] = []
+    taken: set[str] = set()
+
+    def mark(found: re.Match[str]) -> str:
+        if len(headings) == MOST_HEADINGS:
+            return found[0]
+        words = html.unescape(_TAG.sub("", found[2])).strip()
+        name = _free(f"part-{wiki.normalized(words)[:60]}".rstrip("-"), taken)
+        headings.append(ArticleHeading(int(found[1]) - 3, name, words))
+        level = int(found[1]) - 1  # a page of its own has one level above its headings, a text in a list has two
+        return f'<h{level} id="{html.escape(name)}">{found[2]}</h{level}>'
+
+    return ArticleText(Markup(_HEADING.sub(mark, rendered)), headings)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """This name, or one that begins so and is not taken; from now on it is."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    taken.add(found)
+    return found
+
+
+def _linked(rendered: str) -> Iterator[str]:
+    """`[[Title]]` and `[[Title|words]]` (NIP-54) as links, except in code and in links."""
+    inside = 0
+    for part in _TAG.split(rendered):
+        if part.startswith("<"):
+            name = part.strip("</>").partition(" ")[0]
+            inside += (-1 if part.startswith("</") else 1) if name in _APART else 0
+            yield part
+        else:
+            yield part if inside else _WIKI_LINK.sub(_wiki_link, part)
+
+
+def _wiki_link(found: re.Match[str]) -> str:
+    name = wiki.normalized(html.unescape(found[1]))
+    if not name:
+        return found[0]
+    return f'<a href="/knowledge/{quote(name, safe="")}">{(found[2] or found[1]).strip()}</a>'

@@ -1,0 +1,32 @@
+// The menu of an item ("More"): it closes by Escape, by a click elsewhere, and when the focus leaves it; arrows go through it.
+
+const opened = () => document.querySelector(".menu[open]");
+const rows = (menu) => [...menu.querySelectorAll("button, a")].filter((row) => row.checkVisibility());
+
+// Close the menu that a control is in, if any; the focus goes back to what opened it.
+export function closeMenu(control) {
+  const menu = control.closest(".menu");
+  if (!menu) return;
+  if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+  menu.open = false;
+}
+
+addEventListener("click", ({ target }) => {
+  const menu = opened();
+  if (menu && !menu.contains(target)) menu.open = false;
+});
+addEventListener("focusin", ({ target }) => {
+  const menu = opened();
+  if (menu && !menu.contains(target)) menu.open = false;
+});
+addEventListener("keydown", (key) => {
+  const menu = key.target.closest?.(".menu[open]");
+  if (!menu) return;
+  if (key.key === "Escape") return closeMenu(key.target);
+  const step = { ArrowDown: 1, ArrowUp: -1 }[key.key];
+  if (!step) return;
+  key.preventDefault();
+  const list = rows(menu);
+  const at = list.indexOf(key.target);
+  list[(at + step + (at < 0 && step < 0) + list.length) % list.length]?.focus();
+});

@@ -1,0 +1,1 @@
+"""A small believable world, every page of it, and pictures of them all (`make shots`)."""

@@ -1,0 +1,53 @@
+"""Every page that people see, as rows: pictures are made of all of them, and what holds for every page is tested on them.
+
+A route with a page and no row here fails a test (`test_every_page_has_a_row`).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from tests.shots.world import World
+
+
+class PageRow(msgspec.Struct, frozen=True):
+    """A page: its route in `relay.http.routes`, a name, where it is, and whether somebody is signed in."""
+
+    route: str
+    name: str
+    path: str | Callable[[World], str]
+    signed_in: bool = False
+
+    def at(self, world: World) -> str:
+        """Its path and query in this world."""
+        return self.path if isinstance(self.path, str) else self.path(world)
+
+
+PAGES: Final = (
+    PageRow("/", "feed", "/"),
+    PageRow("/", "feed-new-signed-in", "/?sort=new", signed_in=True),
+    PageRow("/post/{post_id:str}", "post", lambda world: f"/post/{world.post}"),
+    PageRow("/post/{post_id:str}", "thread", lambda world: f"/post/{world.thread}", signed_in=True),
+    PageRow("/post/{post_id:str}", "right-to-left", lambda world: f"/post/{world.right_to_left}"),
+    PageRow("/u/{name:str}", "profile", "/u/maren"),
+    PageRow("/u/{name:str}", "profile-empty", "/u/petrel", signed_in=True),
+    PageRow("/communities", "communities", "/communities"),
+    PageRow("/c/{group_id:str}", "community", "/c/tides", signed_in=True),
+    PageRow("/chat", "rooms", "/chat", signed_in=True),
+    PageRow("/chat/{group_id:str}", "room", "/chat/pier", signed_in=True),
+    PageRow("/chat/{group_id:str}", "room-closed", "/chat/keys"),
+    PageRow("/project/{project_id:str}", "project", lambda world: f"/project/{world.project}"),
+    PageRow("/project/{project_id:str}", "board", lambda world: f"/project/{world.project}?view=board"),
+    PageRow("/project/{project_id:str}", "project-closed", "/project/none"),
+    PageRow("/search", "search-empty", "/search"),
+    PageRow("/search", "search", "/search?q=barometer+pressure"),
+    PageRow("/search", "search-nothing", "/search?q=xyzzy"),
+    PageRow("/key", "account", "/key"),
+    PageRow("/key", "account-signed-in", "/key", signed_in=True),
+    PageRow("/claim", "claim", "/claim"),
+    PageRow("/relay", "relay", "/relay"),
+    PageRow("/docs", "docs", "/docs"),
+    PageRow("/api/v1/docs", "api", "/api/v1/docs"),
+    PageRow("", "not-found", "/nothing-here"),
+)
