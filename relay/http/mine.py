@@ -4,11 +4,11 @@ A browser's address bar sends none: then the page is the same for everybody, say
 the key that the browser keeps, and puts what comes in its place. So all of it is made by templates, and nothing of it is cached.
 """
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
 
 from relay.http import page, prose
 from relay.http.api import common, communities, follows, notifications, saved
@@ -63,7 +63,10 @@ class Kept(msgspec.Struct, frozen=True):
 
 @get("/notifications")
 async def notifications_page(
-    request: common.AnyRequest, hub: GivenHub, type: FromQuery[Shown] = "all", cursor: FromQuery[str] = ""
+    request: common.AnyRequest,
+    hub: GivenHub,
+    of_type: Annotated[Shown, QueryParameter(name="type")] = "all",
+    cursor: FromQuery[str] = "",
 ) -> Response[str]:
     """What happened around one: those that came last first, those that are unread marked."""
     principal = await _asking(request, hub)
@@ -73,7 +76,7 @@ async def notifications_page(
         inbox = await notifications.collect(hub, principal.identity_id)
         unread = len(inbox.unread())
         before = int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= 16 else None
-        wanted = TYPES.get(type)
+        wanted = TYPES.get(of_type)
         found = [
             one
             for one in inbox.found
@@ -91,7 +94,7 @@ async def notifications_page(
             rows=shown,
             unread=unread,
             more=more,
-            type=type,
+            type=of_type,
             types=FILTERS,
         )
     )
@@ -144,9 +147,7 @@ async def saved_page(request: common.AnyRequest, hub: GivenHub, cursor: FromQuer
         part = names[start : start + page.PAGE]
         rows = await _kept(hub, principal, part)
         more = str(start + len(part)) if start + len(part) < len(names) else None
-    return _private(
-        await page.render(request, hub, "saved.html", mine=principal is not None, rows=rows, more=more)
-    )
+    return _private(await page.render(request, hub, "saved.html", mine=principal is not None, rows=rows, more=more))
 
 
 async def _asking(request: common.AnyRequest, hub: RunningRelay) -> Principal | None:
@@ -217,5 +218,3 @@ async def _kept(hub: RunningRelay, principal: Principal, names: list[str]) -> li
         elif name in found.posts:
             rows.append(Kept(post=found.posts[name]))
     return rows
-
-

@@ -18,6 +18,7 @@ from relay.http import (
     metrics,
     mine,
     page,
+    people,
     project,
     searching,
     static,
@@ -71,7 +72,12 @@ from relay.http.api import (
 
 ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.feed,
-    page.profile,
+    people.profile,
+    people.profile_comments,
+    people.profile_knowledge,
+    people.profile_about,
+    people.profile_followers,
+    people.profile_following,
     page.post,
     page.pieces,
     mine.notifications_page,

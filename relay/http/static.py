@@ -35,6 +35,7 @@ STYLE: Final = (
     "comments",
     "menu",
     "people",
+    "mine",
     "keys",
     "documents",
     "proof",

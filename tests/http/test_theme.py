@@ -36,7 +36,9 @@ async def test_the_form_keeps_the_choice_and_leads_back(theme, kept):
     assert "path=/" in cookie
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+)
 async def test_it_leads_nowhere_but_to_this_relay(back):
     async with Browser() as browser:
         answer = await browser.post("/theme", data={"theme": "dark", "back": back})

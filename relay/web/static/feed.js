@@ -1,6 +1,7 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
 import { act, complain } from "./act.js";
+import { look } from "./away.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { signer } from "./me.js";
 import { closeMenu } from "./menu.js";
@@ -103,6 +104,7 @@ function sayAs() {
 // What the reader does
 
 const posting = () => import("./posting.js");
+const keeping = () => import("./keeping.js");
 
 // Work that shows nothing before it is done.
 function attempt(control, work) {
@@ -174,6 +176,11 @@ const ACTIONS = {
     answer.elements.content.focus();
   }),
   cancel: () => home(true),
+  save: (button, item) => needWriter(async () => (await keeping()).save(button, item)),
+  hide: async (button, item) => (await keeping()).hide(button, item),
+  followAuthor: (button, item) => needWriter(async () => (await keeping()).followAuthor(button, item)),
+  muteAuthor: (button, item) => needWriter(async () => (await keeping()).muteAuthor(button, item)),
+  report: (button, item) => needWriter(async () => (await keeping()).report(button, item)),
   proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id),
 };
 
@@ -241,6 +248,7 @@ if (more) {
 }
 
 onChange((items) => {
+  look(items);
   markOwn(items);
   markVotes(items.filter((item) => !votes.has(item.dataset.id)));
   tellTimes();
@@ -250,6 +258,7 @@ tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
 ready().then(() => {
+  if (me.token) import("./muted.js").then(({ learn }) => learn());
   sayAs();
   markOwn(all());
   markVotes(all());
