@@ -36,6 +36,8 @@ from bench.workloads import (
 Section = Callable[[Subject, BenchPlan], Awaitable[list[FigureRow]]]
 Say = Callable[[str], None]
 
+_PAGE: Final = 4096  # bytes
+
 
 async def _ingest(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
     return [await ingest.pipelined(subject, plan), await ingest.one_at_a_time(subject, plan)]
@@ -141,7 +143,15 @@ async def _groups(data: Path | None, scratch: Path, plan: BenchPlan) -> Path:
 
 def _copied(kept: Path, copy: Path) -> Path:
     shutil.rmtree(copy, ignore_errors=True)  # of a section before
-    return shutil.copytree(kept, copy, ignore=shutil.ignore_patterns("*.sock"))
+    return shutil.copytree(kept, copy, ignore=shutil.ignore_patterns("*.sock"), copy_function=_copy_by_pages)
+
+
+def _copy_by_pages(source: str, target: str) -> None:
+    """A page at a time, as a relay writes its database: a file copied in large writes is cached in large pieces (folios of up to
+    2 MiB), and then each page of a checkpoint costs the kernel several times as much."""
+    with Path(source).open("rb") as given, Path(target).open("wb", buffering=0) as copy:
+        while page := given.read(_PAGE):
+            copy.write(page)
 
 
 async def foreign(subject: Subject, plan: BenchPlan, only: Collection[str], say: Say) -> list[FigureRow]:

@@ -46,7 +46,7 @@ def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
         return ()
     post = live.event
     owner, edit = sources.owner(post.pubkey), sources.newest(kinds.EDIT, post.pubkey, about=key)
-    if owner is None:
+    if owner is None or sources.missed:
         return ()
     if len(owner.keys) > 1:
         edit = newest_of([sources.newest(kinds.EDIT, pubkey, about=key) for pubkey in owner.keys])

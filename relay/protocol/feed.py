@@ -31,7 +31,7 @@ def title_fault(text: str | None) -> str | None:
         return f"a title has at most {MAX_TITLE} characters"
     if text is None or names.is_blank(text):
         return f"a post needs a title of 1 to {MAX_TITLE} visible characters (NIP-7D)"
-    if any(unicodedata.category(char) in _BREAKING for char in text):
+    if not text.isprintable() and any(unicodedata.category(char) in _BREAKING for char in text):
         return "a title is one line without control characters"
     return None
 

@@ -79,6 +79,8 @@ def shown(text: str, most: int) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether nobody would see anything of the text: spaces, hidden characters and those that nothing is drawn for."""
+    if text.isascii() and text.isprintable():  # which most titles are: every post is asked
+        return not text or text.isspace()
     return not any(any(map(str.isprintable, run[0])) for run in _runs.finditer(text))
 
 

@@ -1,6 +1,10 @@
 """What the events of the feed point at."""
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.protocol import feed
 from tests.factories import make_event
@@ -22,6 +26,12 @@ A, B = "a" * 64, "b" * 64
 )
 def test_the_title_is_the_first_title_tag(tags: list[list[str]], title: str | None) -> None:
     assert feed.title(make_event(kind=11, tags=tags)) == title
+
+
+@given(st.text(st.sampled_from("aé漢 \u200b\u3164\u202e\u00a0\n\x00\x7f\u2028\u2029\ud800\ue000"), max_size=6))
+def test_a_title_is_one_line_of_which_people_see_something(text: str) -> None:
+    breaks = any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)
+    assert (feed.title_fault(text) is None) == (not breaks and any(char in "aé漢" for char in text))
 
 
 @pytest.mark.parametrize(
