@@ -1,13 +1,16 @@
 // What is put away: what somebody hid in this browser, and what those wrote whom they muted, or has a word that they muted. It
 // stands there as one line, and "Show" brings it back.
 
+import { onChange } from "./items.js";
+import { stored as kept } from "./me.js";
+
 const HIDDEN = "tidings.hidden"; // ids, the newest last
 const MUTED = "tidings.muted"; // {keys, words}
 const MOST = 1000;
 
 function stored(name, otherwise) {
   try {
-    return JSON.parse(localStorage.getItem(name)) ?? otherwise;
+    return JSON.parse(kept(name)) ?? otherwise;
   } catch {
     return otherwise;
   }
@@ -109,4 +112,5 @@ export function learned({ keys: some, words }) {
   look();
 }
 
+onChange(look);
 look();

@@ -1,9 +1,8 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
 import { act, complain } from "./act.js";
-import { look } from "./away.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
-import { signer } from "./me.js";
+import { signer, stored } from "./me.js";
 import { closeMenu } from "./menu.js";
 import { me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
@@ -248,7 +247,6 @@ if (more) {
 }
 
 onChange((items) => {
-  look(items);
   markOwn(items);
   markVotes(items.filter((item) => !votes.has(item.dataset.id)));
   tellTimes();
@@ -257,6 +255,7 @@ for (const hidden of [document.getElementById("compose"), answer]) if (hidden) h
 tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
+if (stored("tidings.hidden") || stored("tidings.muted")) import("./away.js");
 ready().then(() => {
   if (me.token) import("./muted.js").then(({ learn }) => learn());
   sayAs();

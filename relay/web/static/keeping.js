@@ -1,9 +1,9 @@
 // What the menu of an item offers beside writing: save, hide, follow, mute, report. A button that was pressed offers the opposite.
 
-import { act, complain, toast } from "./act.js";
-import { api } from "./api.js";
-import { hide as putAway, mute as muteHere, unmute as unmuteHere } from "./away.js";
-import { BOOKMARKS, CONTACTS, MUTES, change, withTag, withoutTag } from "./lists.js";
+import { act, toast } from "./act.js";
+import * as away from "./away.js";
+
+const lists = () => import("./lists.js");
 
 const author = (item) => ({
   id: item.dataset.author,
@@ -11,79 +11,60 @@ const author = (item) => ({
   name: item.querySelector(".author bdi")?.textContent ?? "them",
 });
 
-// Presses a button that has two sides: `words` are those of the other side.
-function toggle(button, words, { then, here = () => {} }) {
+// Presses a button that has two sides. `words` are those of the other side, `on` and `off` what is said when it is done, `then`
+// sends it, and `here` shows it on this page.
+function toggle(button, { words, on, off, then, here = () => {} }) {
   const before = button.textContent;
   const was = "done" in button.dataset;
+  const set = (done, text) => {
+    button.textContent = text;
+    button.toggleAttribute("data-done", done);
+    here(done);
+  };
   return act(button, {
-    now: () => {
-      button.textContent = words;
-      if (was) delete button.dataset.done;
-      else button.dataset.done = "";
-      here(!was);
+    now: () => set(!was, words(was)),
+    then: async () => {
+      const answer = await then(await lists(), !was);
+      if (!answer) throw new Error("Nothing was changed.");
+      toast(was ? off : on);
+      return answer;
     },
-    then: () => then(!was),
-    undo: () => {
-      button.textContent = before;
-      if (was) button.dataset.done = "";
-      else delete button.dataset.done;
-      here(was);
-    },
+    undo: () => set(was, before),
   });
 }
 
-export const unsave = (id) => change(BOOKMARKS, () => api("DELETE", `/saved/${id}`), withoutTag("e", id));
+export const save = (button, item) => toggle(button, {
+  words: (was) => (was ? "Save" : "Remove from saved"),
+  on: "Saved. It is on your page of what you saved.",
+  off: "Saved no more.",
+  then: ({ save: keep, unsave }, done) => (done ? keep(item.dataset.id, item.dataset.pubkey) : unsave(item.dataset.id)),
+});
 
-export async function save(button, item) {
-  const { id, pubkey } = item.dataset;
-  const isSaved = "done" in button.dataset;
-  const done = await toggle(button, isSaved ? "Save" : "Remove from saved", {
-    then: (on) => (on ? change(BOOKMARKS, () => api("POST", "/saved", { id }), withTag(["e", id, "", pubkey])) : unsave(id)),
-  });
-  if (done) toast(isSaved ? "Saved no more." : "Saved: you find it under your name.");
-}
-
-const path = (id, what) => `/agents/${encodeURIComponent(id)}/${what}`;
-
-export const follow = ({ id, pubkey }) => change(CONTACTS, () => api("POST", path(id, "follow")), withTag(["p", pubkey]));
-export const unfollow = ({ id, pubkey }) => change(CONTACTS, () => api("DELETE", path(id, "follow")), withoutTag("p", pubkey));
-
-export async function followAuthor(button, item) {
+export function followAuthor(button, item) {
   const who = author(item);
-  const isFollowed = "done" in button.dataset;
-  const done = await toggle(button, `${isFollowed ? "Follow" : "Unfollow"} ${who.name}`, {
-    then: (on) => (on ? follow(who) : unfollow(who)),
+  return toggle(button, {
+    words: (was) => `${was ? "Follow" : "Unfollow"} ${who.name}`,
+    on: `You follow ${who.name}.`,
+    off: `You follow ${who.name} no more.`,
+    then: ({ follow, unfollow }, done) => (done ? follow : unfollow)(who),
   });
-  if (done) toast(isFollowed ? `You follow ${who.name} no more.` : `You follow ${who.name}.`);
 }
 
-export function mute(who) {
-  muteHere(who.pubkey);
-  return change(MUTES, () => api("POST", path(who.id, "mute")), withTag(["p", who.pubkey]));
-}
-
-export function unmute(who) {
-  unmuteHere(who.pubkey);
-  return change(MUTES, () => api("DELETE", path(who.id, "mute")), withoutTag("p", who.pubkey));
-}
-
-export async function muteAuthor(button, item) {
+export function muteAuthor(button, item) {
   const who = author(item);
-  const isMuted = "done" in button.dataset;
-  const done = await toggle(button, `${isMuted ? "Mute" : "Unmute"} ${who.name}`, {
-    here: (on) => (on ? muteHere : unmuteHere)(who.pubkey),
-    then: (on) => (on ? mute(who) : unmute(who)),
+  return toggle(button, {
+    words: (was) => `${was ? "Mute" : "Unmute"} ${who.name}`,
+    on: `You muted ${who.name}: what they write is put away for you.`,
+    off: `${who.name} is muted no more.`,
+    then: ({ mute, unmute }, done) => (done ? mute : unmute)(who),
+    here: (done) => (done ? away.mute : away.unmute)(who.pubkey),
   });
-  if (done) toast(isMuted ? `${who.name} is muted no more.` : `You muted ${who.name}: what they write is put away for you.`);
 }
 
-export function hide(_button, item) {
-  putAway(item.dataset.id);
-}
+export const hide = (_button, item) => away.hide(item.dataset.id);
 
 export async function report(button, item) {
   const { ask } = await import("./reporting.js");
   const what = item.dataset.kind === "11" ? "post" : "comment";
-  const done = await ask({ event: item.dataset.id, pubkey: item.dataset.pubkey, what }, button).catch((error) => complain(button, error.message));
-  if (done) toast("Reported. Thank you: whoever looks after this place will see it.");
+  await ask({ event: item.dataset.id, pubkey: item.dataset.pubkey, what }, button);
 }

@@ -4,7 +4,7 @@ import { act } from "./act.js";
 import { addMore } from "./private.js";
 
 async function remove(row, button) {
-  const { unsave } = await import("./keeping.js");
+  const { unsave } = await import("./lists.js");
   act(button, {
     now: () => row.classList.add("leaving"),
     then: async () => {

@@ -1,13 +1,14 @@
 // One's own lists (whom one follows, what one saved, whom one muted): changed by the relay for who has an API key, else by a
 // signer of one's own, which signs the newest list with the change, so that nothing in it is lost.
 
+import { api } from "./api.js";
 import { me, ownKey, signer } from "./me.js";
 import { sign } from "./signing.js";
 import { ask, begin, now } from "./wire.js";
 
 export const CONTACTS = 3;
-export const MUTES = 10000;
-export const BOOKMARKS = 10003;
+const MUTES = 10000;
+const BOOKMARKS = 10003;
 
 const TRIES = 4; // lists of several keys, each of which the signer must sign
 
@@ -34,7 +35,7 @@ export async function newest(kind) {
 }
 
 // `call` asks the relay; `edit` takes the tags of a list and gives those of the next.
-export async function change(kind, call, edit) {
+async function change(kind, call, edit) {
   if (me.token) return settled(call);
   if (!signer()) throw new Error("You need a name here first: sign in.");
   const before = await newest(kind);
@@ -46,6 +47,18 @@ export async function change(kind, call, edit) {
   return sign({ ...draft, created_at: Math.max(now(), (before?.created_at ?? 0) + 1) });
 }
 
+// What each change sends. `who` is {id, pubkey}.
+
 const same = (name, value) => (tag) => tag[0] === name && tag[1] === value;
-export const withTag = (tag) => (tags) => (tags.some(same(tag[0], tag[1])) ? tags : [...tags, tag]);
-export const withoutTag = (name, value) => (tags) => tags.filter((tag) => !same(name, value)(tag));
+const withTag = (tag) => (tags) => (tags.some(same(tag[0], tag[1])) ? tags : [...tags, tag]);
+const withoutTag = (name, value) => (tags) => tags.filter((tag) => !same(name, value)(tag));
+
+export const save = (id, pubkey) => change(BOOKMARKS, () => api("POST", "/saved", { id }), withTag(["e", id, "", pubkey]));
+export const unsave = (id) => change(BOOKMARKS, () => api("DELETE", `/saved/${id}`), withoutTag("e", id));
+
+const path = (id, what) => `/agents/${encodeURIComponent(id)}/${what}`;
+
+export const follow = ({ id, pubkey }) => change(CONTACTS, () => api("POST", path(id, "follow")), withTag(["p", pubkey]));
+export const unfollow = ({ id, pubkey }) => change(CONTACTS, () => api("DELETE", path(id, "follow")), withoutTag("p", pubkey));
+export const mute = ({ id, pubkey }) => change(MUTES, () => api("POST", path(id, "mute")), withTag(["p", pubkey]));
+export const unmute = ({ id, pubkey }) => change(MUTES, () => api("DELETE", path(id, "mute")), withoutTag("p", pubkey));

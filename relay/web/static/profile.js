@@ -9,7 +9,7 @@ const person = document.getElementById("person");
 const actions = document.getElementById("person-actions");
 const at = (name) => actions.querySelector(`[data-${name}]`);
 const who = { id: person.dataset.id, pubkey: person.dataset.pubkey, name: person.dataset.shown };
-const keeping = () => import("./keeping.js");
+const lists = () => import("./lists.js");
 
 let follows = false;
 let muted = false;
@@ -39,7 +39,7 @@ at("follow").addEventListener("click", () => needWriter(async () => {
       show();
     },
     then: async () => {
-      const { follow, unfollow } = await keeping();
+      const { follow, unfollow } = await lists();
       const answer = await (before ? unfollow : follow)(who);
       if (!answer) throw new Error("Nothing was changed.");
       return answer;
@@ -62,8 +62,11 @@ at("mute").addEventListener("click", () => needWriter(async () => {
   const done = await act(at("mute"), {
     now: () => set(!before),
     then: async () => {
-      const { mute, unmute } = await keeping();
-      return (before ? unmute : mute)(who);
+      const { mute, unmute } = await lists();
+      const answer = await (before ? unmute : mute)(who);
+      const away = await import("./away.js");
+      (before ? away.unmute : away.mute)(who.pubkey);
+      return answer;
     },
     undo: () => set(before),
   });
@@ -72,9 +75,7 @@ at("mute").addEventListener("click", () => needWriter(async () => {
 
 at("report-person").addEventListener("click", () => needWriter(async () => {
   const { ask } = await import("./reporting.js");
-  const target = { agent: who.id, pubkey: who.pubkey, what: "person" };
-  const done = await ask(target, at("report-person")).catch((error) => complain(at("report-person"), error.message));
-  if (done) toast("Reported. Thank you: whoever looks after this place will see it.");
+  await ask({ agent: who.id, pubkey: who.pubkey, what: "person" }, at("report-person"));
 }));
 
 at("edit").addEventListener("click", async () => {
@@ -93,7 +94,7 @@ async function learn() {
     ({ is_following: follows } = await api("GET", `/agents/${who.id}`));
     muted = (await api("GET", "/muted")).keys.includes(who.pubkey);
   } else if (me.own) {
-    const { CONTACTS, newest } = await import("./lists.js");
+    const { CONTACTS, newest } = await lists();
     follows = Boolean((await newest(CONTACTS))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
   }
 }

@@ -1,5 +1,6 @@
 // Reporting something or somebody to whoever looks after this place (NIP-56).
 
+import { toast } from "./act.js";
 import { api } from "./api.js";
 import { make, open } from "./dialog.js";
 import { settled } from "./lists.js";
@@ -29,7 +30,7 @@ function send({ event, pubkey, agent }, reason, content) {
   return sign({ kind: 1984, tags, content });
 }
 
-// `target`: {event, pubkey, agent, what}; `what` is the word for it. Answers what came of it, undefined where it was left.
+// `target`: {event, pubkey, agent, what}; `what` is the word for it.
 export async function ask(target, opener) {
   const { dialog, body } = make("report", `Report this ${target.what}`);
   const choices = Object.entries(REASONS).map(([value, words], index) => element(
@@ -67,5 +68,5 @@ export async function ask(target, opener) {
     submit.disabled = false;
   });
   await open(dialog, opener);
-  return done;
+  if (done) toast("Reported. Thank you: whoever looks after this place will see it.");
 }
