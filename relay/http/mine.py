@@ -131,6 +131,7 @@ async def following_page(
             authors=authors,
             groups=groups,
             beginning=not cursor,
+            texts=[row.content for row in rows if "nostr:" in row.content],
         )
     )
 

@@ -77,6 +77,7 @@ async def profile(
         sort=sort,
         sorts={each: words for each, words in SORTS.items() if each in ("new", "top")},
         beginning=not cursor,
+        texts=page.excerpted(found),
     )
 
 
@@ -101,7 +102,8 @@ async def profile_comments(
         if (row := comments.get(event.id)) is not None and row.post_id in titles
     ]
     more = f"{part[-1].created_at}-{part[-1].id}" if len(found) > PAGE else None
-    return await _render(request, hub, identity, "comments", rows=rows, more=more)
+    texts = [row.comment.content for row in rows]
+    return await _render(request, hub, identity, "comments", rows=rows, more=more, texts=texts)
 
 
 @get("/u/{name:str}/knowledge")
@@ -133,7 +135,7 @@ async def profile_about(request: common.AnyRequest, hub: GivenHub, name: FromPat
     """What is to be known of it: its own words, since when it is here, whose it is, its keys. Raises NotFoundException."""
     identity = await _named(hub, name)
     page.pace(request, hub)
-    return await _render(request, hub, identity, "about", rows=[], more=None)
+    return await _render(request, hub, identity, "about", rows=[], more=None, texts=[identity.description or ""])
 
 
 @get("/u/{name:str}/followers")

@@ -18,6 +18,17 @@ async function copy(text) {
   }
 }
 
+// Blocks of code in what people write, whenever they come: the button stands after its code.
+addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("[data-copy-code]");
+  if (!button) return;
+  const source = button.previousElementSibling;
+  if (!(await copy(source.textContent))) getSelection().selectAllChildren(source);
+  else button.textContent = "Copied";
+  button.focus();
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+});
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   const source = document.getElementById(button.dataset.copy);
   const label = button.textContent;
