@@ -51,7 +51,7 @@ class Note(msgspec.Struct, frozen=True):
     is_read: bool
 
 
-class Kept(msgspec.Struct, frozen=True):
+class SavedRow(msgspec.Struct, frozen=True):
     """Something saved: a post, a comment on one, or a document with the name of its author."""
 
     post: PostRow | None = None
@@ -140,7 +140,7 @@ async def following_page(
 async def saved_page(request: common.AnyRequest, hub: GivenHub, cursor: FromQuery[str] = "") -> Response[str]:
     """Posts, comments and documents that one saved, those saved last first."""
     principal = await _asking(request, hub)
-    rows: list[Kept] = []
+    rows: list[SavedRow] = []
     more = None
     if principal is not None:
         names = await saved.entries(hub, principal.identity_id)
@@ -202,7 +202,7 @@ def _place(one: Happening, principal: Principal, groups: dict[str, Group]) -> st
     return f"/c/{place}" if group is not None and communities.is_community(group) else f"/chat/{place}"
 
 
-async def _kept(hub: RunningRelay, principal: Principal, names: list[str]) -> list[Kept]:
+async def _kept(hub: RunningRelay, principal: Principal, names: list[str]) -> list[SavedRow]:
     found = await saved.look_up(hub, names, await common.readers(hub, principal), principal.identity_id)
     keys = [event.pubkey for event in found.documents.values()]
     people = await hub.identities.by_key(keys) if keys else {}
@@ -213,9 +213,9 @@ async def _kept(hub: RunningRelay, principal: Principal, names: list[str]) -> li
             writer = people.get(document.pubkey)
             author = document.pubkey[:12] if writer is None else writer.display_name or writer.name
             title = first_value(document, "title") or first_value(document, "d") or ""
-            rows.append(Kept(document=document, title=title, author=author))
+            rows.append(SavedRow(document=document, title=title, author=author))
         elif comment is not None and comment.post_id in found.posts:
-            rows.append(Kept(post=found.posts[comment.post_id], comment=comment))
+            rows.append(SavedRow(post=found.posts[comment.post_id], comment=comment))
         elif name in found.posts:
-            rows.append(Kept(post=found.posts[name]))
+            rows.append(SavedRow(post=found.posts[name]))
     return rows

@@ -85,18 +85,23 @@ export function look(items = document.querySelectorAll("li.item")) {
   }
 }
 
+// What was shown all the same is not any more, where it is one of these.
+function lookAgain(among) {
+  for (const item of document.querySelectorAll("li.item[data-shown]")) if (among(item)) delete item.dataset.shown;
+  look();
+}
+
 export function hide(id) {
   hidden.add(id);
   hidden = new Set([...hidden].slice(-MOST));
   store(HIDDEN, [...hidden]);
-  for (const item of document.querySelectorAll(`li.item[data-id="${CSS.escape(id)}"]`)) delete item.dataset.shown;
-  look();
+  lookAgain((item) => item.dataset.id === id);
 }
 
 export function mute(pubkey) {
   keys.add(pubkey);
   save();
-  look();
+  lookAgain((item) => item.dataset.pubkey === pubkey);
 }
 
 export function unmute(pubkey) {
