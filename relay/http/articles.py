@@ -146,6 +146,11 @@ async def article(
     )
 
 
+async def newest(hub: RunningRelay, most: int) -> list[ShownArticle]:
+    """The newest articles. Raises StorageError."""
+    return await _shown(hub, (await _newest(hub, Filter(kinds=knowledge.kinds_of(hub)), most, "")).rows)
+
+
 def path_of(event: Event, author: Writer) -> str | None:
     """Where the article is, for whoever may read all that is public; None for what has no page of its own here."""
     name = first_value(event, "d") or ""

@@ -16,7 +16,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from relay.http import mentions, origin, templates
+from relay.http import badges, mentions, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
@@ -96,6 +96,7 @@ async def post(  # noqa: PLR0917, each is given by its name
         sort=sort,
         sorts=COMMENT_SORTS,
         parent=parent,
+        badges=await badges.of_post(hub, found[0]),
         texts=[found[0].content, *(row.content for row in shown)],
     )
 
@@ -139,6 +140,7 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
     rows = [row for row in rows if not topic or topic in topics_of(row)]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
+    root = (await hub.feed.posts_by_id([whole], now) if comments else [])[:1]
     meant = await mentions.of(hub, [*(row.content for row in rows), *(row.content for row in comments)])
     make = partial(
         templates.html,
@@ -149,6 +151,7 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
         apart=apart,
         mentions=meant,
         now=now,
+        badges=await badges.of_post(hub, root[0]) if root else badges.NONE,
     )
     return await in_pool(request, make)
 

@@ -97,7 +97,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     feeds.of_host,
     feeds.of_identity,
     feeds.of_post,
-    feeds.documents,
+    feeds.of_knowledge,
     chatting.rooms,
     chatting.room,
     chatting.drawn,
