@@ -33,7 +33,7 @@ function opened(place, note) {
   const { about } = note.dataset;
   if (!about || !note.classList.contains("new")) return;
   for (const each of place.querySelectorAll(`.happening[data-about="${CSS.escape(about)}"]`)) unmark(each);
-  api("POST", `/notifications/read-by-post/${about}`, undefined, { keepalive: true })
+  api("POST", `/notifications/read-by-post/${about}`)
     .then(({ unread_count }) => tell(unread_count))
     .catch(() => null); // it stays unread, and can be opened again
 }

@@ -55,18 +55,17 @@ at("follow").addEventListener("click", () => needWriter(async () => {
 
 at("mute").addEventListener("click", () => needWriter(async () => {
   const before = muted;
+  const away = await import("./away.js");
   const set = (value) => {
     muted = value;
+    (value ? away.mute : away.unmute)(who.pubkey);
     show();
   };
   const done = await act(at("mute"), {
     now: () => set(!before),
     then: async () => {
       const { mute, unmute } = await lists();
-      const answer = await (before ? unmute : mute)(who);
-      const away = await import("./away.js");
-      (before ? away.unmute : away.mute)(who.pubkey);
-      return answer;
+      return (before ? unmute : mute)(who);
     },
     undo: () => set(before),
   });
