@@ -15,7 +15,7 @@ from litestar.params import FromPath, FromQuery
 
 from keys.encoding import encode
 from relay.api_types import Writer
-from relay.http import badges, page
+from relay.http import badges, mentions, page
 from relay.http.api import common, follows, knowledge, profiles, publishing
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import PAGE, SORTS, Sort
@@ -103,7 +103,10 @@ async def profile_comments(
     ]
     more = f"{part[-1].created_at}-{part[-1].id}" if len(found) > PAGE else None
     texts = [row.comment.content for row in rows]
-    return await _render(request, hub, identity, "comments", rows=rows, more=more, texts=texts, badges=badges.NONE)
+    quotes = mentions.quotes([row.comment for row in rows])
+    return await _render(
+        request, hub, identity, "comments", rows=rows, more=more, texts=texts, quotes=quotes, badges=badges.NONE
+    )
 
 
 @get("/u/{name:str}/knowledge")

@@ -26,6 +26,7 @@ from relay.http import (
     theme,
     topics,
     wellknown,
+    writing,
 )
 from relay.http.api import (
     agents,
@@ -87,6 +88,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     mine.saved_page,
     history.post_history,
     history.comment_history,
+    writing.write,
+    writing.preview,
     communities.community_list,
     communities.community,
     topics.tagged,
