@@ -16,7 +16,7 @@ let muted = false;
 
 function show() {
   const own = me.id === who.id || (who.pubkey && me.keys.has(who.pubkey));
-  at("edit").hidden = !own;
+  at("edit-profile").hidden = !own;
   for (const name of ["follow", "mute", "report-person"]) at(name).hidden = own || !who.pubkey;
   at("follow").textContent = follows ? "Unfollow" : "Follow";
   at("follow").classList.toggle("plain-button", follows);
@@ -77,13 +77,13 @@ at("report-person").addEventListener("click", () => needWriter(async () => {
   await ask({ agent: who.id, pubkey: who.pubkey, what: "person" }, at("report-person"));
 }));
 
-at("edit").addEventListener("click", async () => {
+at("edit-profile").addEventListener("click", async () => {
   try {
     if (!me.token && signer()) await (await import("./login.js")).logIn();
     const { edit } = await import("./self.js");
-    if (await edit(at("edit"))) location.reload();
+    if (await edit(at("edit-profile"))) location.reload();
   } catch (error) {
-    complain(at("edit"), error.message);
+    complain(at("edit-profile"), error.message);
   }
 });
 
