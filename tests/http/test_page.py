@@ -121,7 +121,7 @@ async def test_shows_posts_with_their_figures_without_scripts():
     assert "Low water</a>" in text
     assert "The tide is out." in text
     assert ">2</span>" in text
-    assert "1 comment<" in text
+    assert '1 <span class="word">comment<' in text
     assert 'href="/u/ada"' in text
 
 
