@@ -29,6 +29,7 @@ from storage.feed import CommentRow, PostRow
 TAGS: Final = ["notifications"]
 WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
+EVER: Final = 2**62  # above every number of the log
 
 GroupType = Literal["group_added", "group_removed", "group_mention"]
 Type = Literal[
@@ -176,7 +177,7 @@ async def list_notifications(
 @get(f"{BASE}/notifications/unread", tags=TAGS, summary="How many notifications are unread")
 async def count_unread(principal: GivenPrincipal, hub: GivenHub) -> Unread:
     """The number alone, for a mark beside a bell. `GET /stream/notifications` tells it with each further notification."""
-    return Unread(unread_count=len((await collect(hub, principal.identity_id)).unread()))
+    return Unread(unread_count=len((await collect(hub, principal.identity_id, EVER)).unread()))
 
 
 @post(f"{BASE}/notifications/read-all", tags=TAGS, summary="Mark all notifications as read", status_code=200)
@@ -202,8 +203,12 @@ async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: G
     return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
 
 
-async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
-    """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes, unmuted."""
+async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
+    """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes, unmuted.
+
+    With `after`, a number of the log, those that are read and came no later are left out, which saves most of the work.
+    """
+    marks = await hub.identities.agents.read_marks(identity_id)
     keys = await publishing.keys_of(hub, identity_id)
     readers = await hub.readers_of(identity_id)
     mine = {"p": keys}
@@ -223,7 +228,7 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
         if event.pubkey not in keys and not hidden.hides(event.pubkey, first_value(event, "title") or "", event.content)
     ]
     came = await hub.feed.arrivals([event.id for event in others])
-    here = [event for event in others if event.id in came]
+    here = _since(min(after, marks.get("", 0)), [event for event in others if event.id in came], came)
     found_posts, found_comments = await _rows(hub, here)
     told: list[Happening] = []
     for event in here:
@@ -237,7 +242,18 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
     told += await _in_groups(hub, [event for event in here if event.id not in known], came, keys)
     told += [Happening(*came[event.id], event.id, "claimed", None, None) for event in here if event.kind == kinds.LABEL]
     told.sort(key=lambda one: one.seq, reverse=True)
-    return Inbox(told, await hub.identities.agents.read_marks(identity_id))
+    return Inbox(told, marks)
+
+
+def _since(after: int, events: list[Event], came: dict[str, tuple[int, int]]) -> list[Event]:
+    """Those that came after this number, and all votes on what any of these votes on: they are told in sum."""
+    if not after:
+        return events
+    new = {event.id for event in events if came[event.id][0] > after}
+    voted = {feed.voted(event) for event in events if event.kind == kinds.REACTION and event.id in new}
+    return [
+        event for event in events if event.id in new or (event.kind == kinds.REACTION and feed.voted(event) in voted)
+    ]
 
 
 async def _in_groups(
