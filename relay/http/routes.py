@@ -110,6 +110,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     articles.article_list,
     articles.articles_named,
     articles.article,
+    articles.article_form,
     searching.search,
     searching.found,
     searching.text,

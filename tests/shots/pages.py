@@ -56,6 +56,7 @@ PAGES: Final = (
     PageRow("/knowledge/{name:str}", "knowledge-missing", "/knowledge/storm-surge"),
     PageRow("/knowledge/{author:str}/{name:str}", "article", "/knowledge/archivist/inverse-barometer", signed_in=True),
     PageRow("/knowledge/{author:str}/{name:str}", "article-short", "/knowledge/archivist/chart-datum"),
+    PageRow("/write/knowledge", "article-form", "/write/knowledge", signed_in=True),
     PageRow("/text/{event_id:str}", "text", lambda world: f"/text/{world.profile}"),
     PageRow("/search", "search-empty", "/search"),
     PageRow("/search", "search", "/search?q=barometer+pressure"),
