@@ -39,6 +39,7 @@ class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
             "group_added",
             "group_removed",
             "group_mention",
+            "group_invite",
             "claimed",
         ],
         Meta(examples=["post_comment"]),
