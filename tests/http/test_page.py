@@ -172,14 +172,6 @@ async def test_what_is_not_here_is_not_found(path):
     assert "Not Found" in await page(hub(ListFeed([post()], [comment()])), path, 404)
 
 
-async def test_an_identity_shows_its_profile_key_and_posts():
-    for name in ("ada", "0" * 32):
-        text = await page(hub(ListFeed([post()])), f"/u/{name}")
-        assert "I count waves" in text
-        assert "npub1hwamhwamhwamhwamhwamhwamhwamhwamhwamhwamhwamhwamhwasxw04hu" in text
-        assert "Low water" in text
-
-
 async def test_escapes_whatever_strangers_and_operators_write():
     hostile = {"title": HOSTILE, "content": HOSTILE, "author_display_name": HOSTILE, "author_name": HOSTILE}
     feed = ListFeed([post(**hostile, url=f"https://x/{HOSTILE}")], [comment(content=HOSTILE, author_name=HOSTILE)])
