@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,7 @@ from relay.federation.connection import PeerConnection
 from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
+from relay.federation.verdicts import Verdict
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
@@ -194,6 +196,20 @@ async def test_a_refusal_for_now_is_offered_again_and_one_for_good_is_not(monkey
     assert [fate for _, fate in settled] == ["refused", "known", "taken"]
     assert (counts.sent, counts.taken, counts.known, counts.rejected) == (3, 1, 1, 1)
     assert counts.rejections == {"blocked: no": 1}
+
+
+async def test_what_is_refused_before_its_time_has_come_is_not_refused_for_good() -> None:
+    key = keypair(7)
+    early = make_event(key, content="early", created_at=int(time.time()) + 1000)
+    events = [make_event(key, content="now"), early]
+    peer = Refusing()
+    peer.answers = [(False, "invalid: created_at is in the future")] * 2
+    async with peer.serving():
+        settled: dict[str, Verdict] = {}
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        await Uploads(link, SyncCounts(), settled.__setitem__).send(MemoryEvents(events), [one.id for one in events])
+        await link.close()
+    assert [settled[one.id].for_good for one in events] == [True, False]
 
 
 async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so() -> None:
