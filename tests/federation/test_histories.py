@@ -1,7 +1,7 @@
 """Relays that follow each other end with the same events and rows, whatever order events come in, and whoever was cut off when.
 
-In network namespaces of their own links between them are cut, so that neither side is told of it; they are killed and started again,
-and their clocks are up to an hour apart. Where a system makes no namespaces, they are killed and started on one loopback.
+In network namespaces of their own links between them are cut, so that neither side is told of it; they are killed and started
+again, and their clocks are up to an hour apart. Where a system makes no namespaces, they are killed and started on one loopback.
 """
 
 import subprocess
