@@ -475,6 +475,7 @@ class PeerPolicy(Section, frozen=True):
 
     denied_keys: Keys = []
     denied_kinds: Kinds = []
+    groups: bool = True
 
 
 class PeerSettings(Section, frozen=True):

@@ -245,7 +245,8 @@ class Claiming(FakePeer):
         real = super().found(wanted)
         if any(one.ids is not None for one in wanted):
             return real
-        return real + [msgspec.structs.replace(make_event(), id=f"{n:064x}") for n in range(700)]
+        one = make_event()
+        return real + [msgspec.structs.replace(one, id=f"{n:064x}") for n in range(700)]
 
 
 async def test_what_is_claimed_and_not_given_is_counted() -> None:

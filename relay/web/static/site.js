@@ -25,6 +25,13 @@ addEventListener("click", async ({ target }) => {
   const button = target.closest?.("[data-copy-code]");
   if (button) (await import("./copy.js")).copyCode(button);
 });
+// A picture from elsewhere is loaded when it is asked for, by a plain click; any other opens it in a tab of its own.
+addEventListener("click", async (click) => {
+  const link = click.target.closest?.("a.picture:not(.shown)");
+  if (!link || click.ctrlKey || click.metaKey || click.shiftKey || !link.href.startsWith("https:")) return;
+  click.preventDefault();
+  (await import("./picture.js")).show(link);
+});
 
 root.classList.add("scripted");
 recall();
