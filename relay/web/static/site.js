@@ -1,6 +1,6 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import { recall } from "./me.js";
+import { me, recall } from "./me.js";
 
 const root = document.documentElement;
 const themes = document.getElementById("themes");
@@ -34,4 +34,14 @@ addEventListener("click", async (click) => {
 });
 
 root.classList.add("scripted");
+
+// The bell, for who has an API key; what the page itself needs goes first.
+const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
+let ringing = false;
+addEventListener("who", () => {
+  if (ringing || me.token) later(async () => {
+    ringing = true;
+    (await import("./bell.js")).begin();
+  });
+});
 recall();
