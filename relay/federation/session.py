@@ -202,7 +202,8 @@ class PeerSession:
         if refusal is not None and refusal.prefix in _TEMPORARY:
             self._missed = True
         elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
-            self._memory.refuse(DOWN, event.id, for_good=refusal is None or refusal.message not in FOR_NOW)
+            is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in FOR_NOW)
+            self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:
             self.was_useful = True
             self._record.tell(last_event_at=int(time.time()))
@@ -379,7 +380,7 @@ class PeerSession:
     def _settled(self, event_id: str, said: Verdict) -> None:
         """The peer has answered an event for good, or after some tries."""
         if said.fate is Fate.REFUSED:
-            self._memory.refuse(UP, event_id)
+            self._memory.refuse(UP, event_id, for_good=said.for_good)
         elif said.fate in (Fate.TAKEN, Fate.KNOWN):
             self._memory.note_theirs(event_id)
             self.was_useful = True

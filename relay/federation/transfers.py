@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -234,5 +235,7 @@ class Uploads:
             await self._sleep(said.wait if said.wait is not None else PAUSES[min(attempts, len(PAUSES) - 1)])
             await self._send(event_id, wire, attempts + 1)
             return
+        if said.fate is Fate.REFUSED and parse(wire).created_at > time.time():
+            said = msgspec.structs.replace(said, for_good=False)
         self._counts.judge(said)
         self._settled(event_id, said)

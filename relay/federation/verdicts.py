@@ -41,11 +41,15 @@ class Fate(enum.Enum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """A peer's answer to an event. `wait` is in how many seconds it may be offered again, None where that was not said."""
+    """A peer's answer to an event. `wait` is in how many seconds it may be offered again, None where that was not said.
+
+    What is refused is so `for_good`, unless it is of a time that has not come: a relay whose clock is behind may take it later.
+    """
 
     fate: Fate
     words: str = ""
     wait: float | None = None
+    for_good: bool = True
 
 
 def verdict(answer: Ok) -> Verdict:
