@@ -9,7 +9,7 @@ Rule: who is a member writes. Others do in groups that are not restricted, priva
 settings are independent. Whoever deletes something of their own always may.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -119,8 +119,8 @@ def _may_belong(event: Event, facts: Facts) -> bool:
 
 
 def _needs(event: Event, facts: Facts, rules: GroupRules) -> Iterable[Need]:
-    if has_tag(event, "h"):
-        named = _named(event)
+    named = _named(event)
+    if named:
         for group_id in named:
             yield "groups", group_id
         if len(named) == 1:
@@ -144,10 +144,12 @@ def _needs_of_own(event: Event, group_id: str, facts: Facts, rules: GroupRules) 
 
 def home(event: Event, facts: Facts) -> Group | None:
     """The group of this relay that the event belongs to, ended ones among them; None without one."""
-    if not _may_belong(event, facts):
-        return None
-    if has_tag(event, "h"):
-        named = _named(event)
+    return _home(event, _named(event), facts) if _may_belong(event, facts) else None
+
+
+def _home(event: Event, named: Sequence[str], facts: Facts) -> Group | None:
+    """As `home`, of what may belong to one; `named` are the groups that its h tags name."""
+    if named:
         return facts.groups[named[0]] if len(named) == 1 else None
     group_id = _inherited(event, facts.group_of.__getitem__)
     return None if group_id is None else facts.groups[group_id]
@@ -167,11 +169,13 @@ def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -
     """
     if not _may_belong(event, facts):
         return None
-    _check_named(event, facts, is_strict(door))
-    group = home(event, facts)
+    named = _named(event)
+    if len(named) > 1:
+        _check_named(named, facts, is_strict(door))
+    group = _home(event, named, facts)
     if group is None:
-        if is_strict(door) and has_tag(event, "h"):
-            decide.live(_named(event)[0], facts)
+        if named and is_strict(door):
+            decide.live(named[0], facts)
         return None
     deletes_own = event.kind == kinds.DELETION and _names_own(event, facts)
     if not (deletes_own and group.ended):
@@ -180,7 +184,7 @@ def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -
         return group
     if not deletes_own:
         _check_author(facts.members[member_key(event.pubkey, group.id)], group)
-    if has_tag(event, "h"):
+    if named:
         _check_fit(event, group)
         timeline.check_previous(event, group.id, facts)
         if is_strict(door):
@@ -195,10 +199,9 @@ def settle(admission: Admission, event: Event, group: Group | None) -> Admission
     return msgspec.structs.replace(admission, audience=belonging.audience(event, group), group=group.id)
 
 
-def _check_named(event: Event, facts: Facts, strict: bool) -> None:
-    """An event belongs to one group, so that nobody gets into one by the door of another."""
-    named = _named(event)
-    if len(named) > 1 and (strict or any(facts.groups[one] is not None for one in named)):
+def _check_named(named: Sequence[str], facts: Facts, strict: bool) -> None:
+    """An event belongs to one group, so that nobody gets into one by the door of another; `named` are several."""
+    if strict or any(facts.groups[one] is not None for one in named):
         raise Reject(Prefix.INVALID, "an event belongs to one group: leave all h tags but one out (NIP-29)")
 
 

@@ -9,10 +9,9 @@ from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, Remov
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
-from storage.sqlite import log_rows, lookup
+from storage.sqlite import every, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.statements import SIZES
 from storage.sqlite.transaction import Transaction
 
@@ -48,7 +47,7 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
     for start in range(0, len(removal.posts), SIZES[-1]):
         posts = frozenset(removal.posts[start : start + SIZES[-1]])
         wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
-        seqs = lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)
+        seqs = every.seqs_of(connection, wanted, FOR_EVER)
         for part in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(connection, seqs[part : part + AT_ONCE]):
                 if feed.edited(row.event) in posts:
@@ -70,5 +69,5 @@ def _author(connection: sqlite3.Connection, transaction: Transaction, removal: R
 
 def _all(connection: sqlite3.Connection, transaction: Transaction, wanted: Filter) -> Iterable[Event]:
     """Remove all that a filter matches, each event as it goes."""
-    while seqs := lookup.seqs_of(connection, wanted, EVERYTHING, _PAGE):
+    while seqs := every.seqs_of(connection, wanted, _PAGE):
         yield from transaction.take_seqs(seqs)

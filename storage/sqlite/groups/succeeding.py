@@ -11,10 +11,9 @@ from relay.protocol.event import Draft, Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.groups import succession
 from storage.groups import GroupLookups
-from storage.sqlite import log_rows, lookup
+from storage.sqlite import every, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.transaction import Transaction
 
 Say = Callable[[Transaction, Iterable[Draft], int], None]
@@ -60,7 +59,7 @@ def _moderation_of(connection: sqlite3.Connection, transaction: Transaction, eve
     """What the author changed in groups up to the time of the event, by group, in the order of the log."""
     transaction.flush()
     wanted = Filter(authors=frozenset([event.pubkey]), kinds=frozenset(succession.KINDS), until=event.created_at)
-    seqs = sorted(lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER))
+    seqs = sorted(every.seqs_of(connection, wanted, FOR_EVER))
     found: dict[int, list[Event]] = {}
     for start in range(0, len(seqs), AT_ONCE):
         rows = log_rows.of_seqs(connection, seqs[start : start + AT_ONCE])
