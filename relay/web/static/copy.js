@@ -3,7 +3,7 @@
 // What is copied of an element; a page that shows a secret masked puts the secret in.
 export const copied = { text: (source) => source.textContent };
 
-async function copy(text) {
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -16,6 +16,15 @@ async function copy(text) {
     field.remove();
     return done;
   }
+}
+
+// The block of code that stands before the button.
+export async function copyCode(button) {
+  const source = button.previousElementSibling;
+  if (!(await copy(source.textContent))) getSelection().selectAllChildren(source);
+  else button.textContent = "Copied";
+  button.focus();
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {

@@ -1,6 +1,5 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import "./copy.js";
 import { recall } from "./me.js";
 
 const root = document.documentElement;
@@ -18,6 +17,13 @@ function choose(theme) {
 themes?.addEventListener("submit", (submit) => {
   submit.preventDefault();
   choose(submit.submitter.value);
+});
+
+// What copies is loaded where there is something to copy.
+if (document.querySelector("[data-copy]")) import("./copy.js");
+addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("[data-copy-code]");
+  if (button) (await import("./copy.js")).copyCode(button);
 });
 
 root.classList.add("scripted");
