@@ -1,7 +1,7 @@
 """In which groups each author has said something that is for their members alone.
 
 Such an event is entered by its author for the members and not for the operator too (entries.members_prefix); whoever reads
-everything finds an author's by these pairs. One stays as long as anything of the author stands there.
+everything finds an author's by these pairs. One is there as long as such an event of the author is.
 """
 
 import sqlite3

@@ -39,7 +39,10 @@ SELECT count(*) FROM group_authors WHERE (pubkey, prefix) IN (SELECT column1, co
 
 -- name: authors_without_event
 SELECT lower(hex(pubkey)) FROM group_authors
-WHERE NOT EXISTS (SELECT 1 FROM entries AS e WHERE e.key = CAST(prefix || x'41' || pubkey AS BLOB)) LIMIT 100
+WHERE NOT EXISTS (
+    SELECT 1 FROM entries AS e
+    WHERE e.key = CAST(prefix || x'41' || pubkey AS BLOB) AND e.kind IN (5, 7, 9, 11, 16, 1111)
+) LIMIT 100
 
 -- name: entries_without_event
 SELECT DISTINCT e.seq FROM entries AS e WHERE NOT EXISTS (SELECT 1 FROM events AS v WHERE v.seq = e.seq) LIMIT 100
