@@ -1,4 +1,4 @@
-"""`/` for people: the feed, a post with its comments, an identity, and pieces of these to keep an open page fresh.
+"""`/` for people: the feed, a post with its comments, and pieces of these to keep an open page fresh.
 
 A page is whole without scripts. With them, the browser hears over the WebSocket which items have changed and asks for those
 as `pieces`, made by the same templates: what is shown live and what is shown on loading cannot differ.
@@ -16,10 +16,10 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from keys.encoding import encode
 from relay.http import badges, mentions, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
+from relay.http.mentions import NO_QUOTES, Quotes
 from relay.http.problems import HttpProblem
 from relay.protocol import topics
 from relay.protocol.event import parse, values
@@ -39,7 +39,6 @@ COMMENT_SORTS: Final[dict[CommentSort, str]] = {"top": "Best", "new": "Newest", 
 CLOSED: Final = "This relay shows its events to authenticated readers only."
 UNREADABLE: Final = "The feed cannot be read just now. Try again in a moment."
 _ID: Final = re.compile(r"[0-9a-f]{64}")
-_IDENTITY: Final = re.compile(r"[0-9a-f]{32}")
 
 _log = logging.getLogger(__name__)
 
@@ -59,43 +58,6 @@ async def feed(
         trouble=trouble,
         sort=sort,
         sorts=SORTS,
-        beginning=not cursor,
-        texts=excerpted(found),
-    )
-
-
-@get("/u/{name:str}")
-async def profile(
-    request: common.AnyRequest,
-    hub: GivenHub,
-    name: FromPath[str],
-    sort: FromQuery[Sort] = "new",
-    cursor: FromQuery[str] = "",
-) -> Response[str]:
-    """An identity and its posts, by its name or its id. Raises NotFoundException."""
-    if hub.config.access.auth_to_read:
-        raise NotFoundException
-    identity = await hub.identities.profile(name[:64])
-    if identity is None and _IDENTITY.fullmatch(name):
-        identity = (await hub.identities.by_id([name])).get(name)
-    if identity is None:
-        raise NotFoundException
-    found, trouble = await posts(request, hub, sort, cursor, authors=[identity.id])
-    return await render(
-        request,
-        hub,
-        "profile.html",
-        identity=identity,
-        keys=[
-            (encode("npub", key.pubkey), key)
-            for key in sorted(await hub.identities.keys.of(identity.id), key=lambda key: key.pubkey != identity.pubkey)
-            if key.revoked_at is None
-        ],
-        rows=found.rows,
-        more=found.next_cursor,
-        trouble=trouble,
-        sort=sort,
-        sorts={each: words for each, words in SORTS.items() if each in ("new", "top")},
         beginning=not cursor,
         texts=excerpted(found),
     )
@@ -136,7 +98,9 @@ async def post(  # noqa: PLR0917, each is given by its name
         sorts=COMMENT_SORTS,
         parent=parent,
         badges=await badges.of_post(hub, found[0]),
+        tags=[topic[1:] for topic in topics_of(found[0]) if topic.startswith("#")],
         texts=[found[0].content, *(row.content for row in shown)],
+        quotes=mentions.quotes([*found, *shown]),
     )
 
 
@@ -180,7 +144,8 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
     root = (await hub.feed.posts_by_id([whole], now) if comments else [])[:1]
-    meant = await mentions.of(hub, [*(row.content for row in rows), *(row.content for row in comments)])
+    shown: list[PostRow | CommentRow] = [*rows, *comments]
+    meant = await mentions.of(hub, [row.content for row in shown], mentions.quotes(shown))
     make = partial(
         templates.html,
         "pieces.html",
@@ -205,7 +170,8 @@ async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
 
 def topics_of(row: PostRow) -> list[str]:
     """What a post is about (relay.protocol.topics)."""
-    return topics.of_post(values(parse(row.wire), "t"), row.title, row.content, row.url)
+    given = values(parse(row.wire), "t") if row.wire else ()
+    return topics.of_post(given, row.title, row.content, row.url)
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:
@@ -257,15 +223,27 @@ def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
 
 
+def check_json(request: common.AnyRequest) -> None:
+    """For what draws what it is sent: forms of other sites cannot have anything drawn here. Raises HttpProblem 415."""
+    if request.content_type[0] != "application/json":
+        raise HttpProblem(415, "invalid", "send JSON", "Set `Content-Type: application/json`.")
+
+
 async def render(
-    request: common.AnyRequest, hub: RunningRelay, template: str, *, texts: Iterable[str] = (), **values: Any
+    request: common.AnyRequest,
+    hub: RunningRelay,
+    template: str,
+    *,
+    texts: Iterable[str] = (),
+    quotes: Quotes = NO_QUOTES,
+    **values: Any,
 ) -> Response[str]:
-    """A page with what all of them show. `texts` are those whose mentions become links.
+    """A page with what all of them show. `texts` are those whose mentions become links, `quotes` what its items quote.
 
     Strangers' Markdown may be slow to render, hence the thread.
     """
     config = hub.config
-    meant = await mentions.of(hub, texts)
+    meant = await mentions.of(hub, texts, quotes)
     url = origin.shown(request, hub)
     make = partial(
         templates.page,

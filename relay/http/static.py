@@ -37,6 +37,7 @@ STYLE: Final = (
     "history",
     "menu",
     "people",
+    "mine",
     "keys",
     "documents",
     "proof",
@@ -46,6 +47,7 @@ STYLE: Final = (
     "articles",
     "search",
     "small",  # what narrow windows, thumbs and calm readers ask for overrides all of the above
+    "print",
 )
 _TYPES: Final = {
     ".css": "text/css",

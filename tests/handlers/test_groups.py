@@ -48,7 +48,7 @@ def ask(event: Event, known: FakeLog | None = None, door: Door = Door.CLIENT, la
     rules = GroupRules(frozenset([KEYS[OPERATOR]]), late_publication=late)
     meaning = table.meaning(RELAY, groups=rules)
     known = known or log()
-    return meaning.admit(event, known.facts(meaning, event), NOW, door)
+    return meaning.admit(event, known.facts(meaning, event, door), NOW, door)
 
 
 def answer(event: Event, known: FakeLog | None = None, door: Door = Door.CLIENT, late: float = 7 * DAY) -> str:
@@ -70,12 +70,29 @@ def chat(key: int, *tags: list[str], kind: int = 9, at: int = NOW) -> Event:
 def test_who_writes_in_a_group(key: int, fields: dict[str, bool]) -> None:
     needs_membership = fields.get("restricted")
     found = answer(chat(key), log(**fields))
-    if key == REMOVED:
+    if key == STRANGER and fields.get("hidden"):
+        assert found == "invalid: there is no group 'room' on this relay"
+    elif key == REMOVED:
         assert found == "restricted: you were removed from this group"
     elif key in (STRANGER, LEFT) and needs_membership:
         assert found == "restricted: only members write in this group; ask to join it first (kind 9021)"
     else:
         assert found == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags"),
+    [(5, [["e", MESSAGE.id]]), (30078, [["d", "room"]]), (30078, [["d", "agent:x"]]), (1630, []), (9007, [])],
+)
+def test_a_stranger_hears_of_a_hidden_group_nothing_else_than_of_none(kind: int, tags: list[list[str]]) -> None:
+    """But for the id itself, which nobody else gets: see 9007."""
+    known, none = log(hidden=True, closed=True), log(hidden=True, closed=True)
+    none.groups["elsewhere"] = none.groups.pop("room")
+    event = chat(STRANGER, *tags, kind=kind)
+    told = {answer(event, one).replace("elsewhere", "room") for one in (known, none)}
+    assert len(told) == (2 if kind == 9007 else 1)
+    record = make_event(STRANGER, 30078, "{", [["d", "room"]])
+    assert answer(record, known) == answer(record, none)
 
 
 @pytest.mark.parametrize("door", [Door.CLIENT, Door.HTTP])
@@ -86,12 +103,18 @@ def test_a_group_that_is_not_here_takes_nothing_from_our_doors(kind: int, door: 
     assert answer(make_event(1, kind, "x", [["h"]]), door=door) == "invalid: there is no group '' on this relay"
 
 
-@pytest.mark.parametrize("door", [Door.PEER, Door.IMPORT])
 @pytest.mark.parametrize("kind", [1, 9, 11, 30023, 9000, 9002, 9007, 9021, 9022])
-def test_what_comes_from_elsewhere_of_a_group_that_is_not_ours_is_kept_as_it_is(kind: int, door: Door) -> None:
-    admission = ask(make_event(1, kind, "x", [["h", "nowhere"], ["d", "x"]]), door=door)
+def test_what_a_peer_without_groups_brings_of_a_group_that_is_not_ours_is_kept_as_it_is(kind: int) -> None:
+    admission = ask(make_event(1, kind, "x", [["h", "nowhere"], ["d", "x"]]), door=Door.PEER)
     assert admission.refusal is None
     assert (admission.store, admission.audience, admission.group, admission.actions) == (True, None, None, ())
+
+
+@pytest.mark.parametrize("kind", [1, 9, 11, 30023, 9000, 9002, 9021, 9022])
+def test_what_an_import_holds_of_a_group_that_is_not_ours_is_for_nobody(kind: int) -> None:
+    admission = ask(make_event(1, kind, "x", [["h", "nowhere"], ["d", "x"]]), door=Door.IMPORT)
+    assert admission.refusal is None
+    assert (admission.store, admission.audience, admission.group) == (True, (), "? nowhere")
 
 
 @pytest.mark.parametrize("door", list(Door))
@@ -357,15 +380,10 @@ def test_the_operators_import_begins_groups_again_by_our_own_word_only() -> None
         assert (admission.group == "new") is began
 
 
-def test_what_began_a_closed_group_elsewhere_stays_its_authors_in_an_import() -> None:
-    for tags, audience in (
-        ([["private"]], (KEYS[OWNER],)),
-        ([["type", "project"]], (KEYS[OWNER],)),
-        ([["closed"]], None),
-    ):
-        event = make_event(OWNER, 9007, "", [["h", "new"], ["name", "n"], *tags], NOW - DAY)
-        assert ask(event, door=Door.IMPORT).audience == audience
-        assert ask(event, door=Door.PEER).audience is None
+def test_what_began_a_group_elsewhere_stays_its_authors_in_an_import() -> None:
+    event = make_event(OWNER, 9007, "", [["h", "new"], ["name", "n"]], NOW - DAY)
+    assert ask(event, door=Door.IMPORT).audience == (KEYS[OWNER],)
+    assert ask(event, door=Door.PEER).audience is None
 
 
 def test_joining_says_what_follows_for_those_who_may_read_it() -> None:

@@ -30,8 +30,9 @@ class World(msgspec.Struct, kw_only=True):
     post: str = ""  # with a long text: code, a table, a task list
     thread: str = ""  # with many comments
     right_to_left: str = ""
+    edited: str = ""  # a comment that says something else than at first
     project: str = ""
-    document: str = ""
+    profile: str = ""  # the event that tells one
 
     @property
     def reader(self) -> Identity:
@@ -108,6 +109,15 @@ def build(relay: Server) -> World:
     _work(world, Worker(relay))
     for name in ("okonkwo", "gauge-7"):
         people["maren"].call("POST", f"/agents/{name}/follow")
+        people[name].call("POST", "/agents/maren/follow")
+    (document,) = people["maren"].call("GET", "/knowledge?author=archivist&limit=1")["documents"]
+    for each in (world.post, document["id"], world.thread):
+        people["maren"].call("POST", "/saved", id=each)
+    people["okonkwo"].call("POST", f"/posts/{world.thread}/comments", content="@maren, would you look at this one?")
+    about = people["okonkwo"]
+    world.profile = about.call("PATCH", "/agents/me", display_name="Ada Okonkwo", description=texts.PEOPLE[2][2])[
+        "event"
+    ]["id"]
     return world
 
 
@@ -128,7 +138,8 @@ def _write_posts(world: World, now: float) -> None:
         (posts[0], "maren", "Eleven lines if one does not count the table. I do not."),
         (posts[2], "maren", "Seen. Doubling the moorings."),
     ):
-        world.people[author].comment(post, text)
+        world.edited = world.people[author].comment(post, text)
+    world.people["maren"].call("PATCH", f"/comments/{world.edited}", content="Seen, at six.\n\nDoubling the moorings.")
 
 
 def _write_thread(world: World, now: float) -> None:
@@ -151,7 +162,6 @@ def _write_knowledge(world: World, now: float) -> None:
         given = [["d", identifier], ["title", title], *(["t", tag] for tag in tags)]
         given += [["source", source]] if source else []
         world.people[author].sign(kinds.WIKI, text, given, now - days * texts.DAY)
-    world.document = "/knowledge/archivist/inverse-barometer"
 
 
 def _chat(world: World, now: float) -> None:

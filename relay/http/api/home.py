@@ -7,7 +7,7 @@ from litestar import get
 from msgspec import Meta
 
 from relay.api_types import EventId, Name, When
-from relay.http.api import notifications, profiles
+from relay.http.api import notifications, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.notifications import Happening
 from relay.http.api.shapes import GENERAL, Count, iso
@@ -52,7 +52,7 @@ async def home(principal: GivenPrincipal, hub: GivenHub) -> Home:
     """Your account, the unread comments on your posts, and what could be done next."""
     identity = await hub.identities.get(principal.identity_id)
     profile = await profiles.profile(hub, identity, None)
-    unread = (await notifications.collect(hub, principal.identity_id)).unread()
+    unread = (await notifications.collect(hub, principal.identity_id, notifications.EVER)).unread()
     account = Account(id=identity.id, name=identity.name, karma=profile.karma, unread_notification_count=len(unread))
     return Home(
         your_account=account, activity_on_your_posts=_activity(unread), what_to_do_next=_advice(profile, unread)
@@ -72,7 +72,7 @@ def _of_post(post: PostRow, some: list[Happening]) -> Activity:
     return Activity(
         post_id=post.id,
         post_title=post.title,
-        submolt_name=post.group_id or GENERAL,
+        submolt_name=rows.submolt_of(post).name,
         new_notification_count=len(some),
         latest_at=iso(some[0].at),
         latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],

@@ -20,6 +20,7 @@ CREATE_GROUP: Final = 9007
 DELETE_GROUP: Final = 9008
 CREATE_INVITE: Final = 9009
 UPDATE_PINS: Final = 9010
+MAX_INVITED: Final = 20  # keys that one code is made out to
 MODERATION: Final = range(9000, 9021)  # a group's history: it cannot be deleted
 JOIN_REQUEST: Final = 9021
 LEAVE_REQUEST: Final = 9022
@@ -54,6 +55,9 @@ ANSWERING: Final = frozenset(
 )
 
 
+FOR_OPERATOR: Final = "info: it is of a group of another relay, and kept for the operator only"
+NOT_HERE_YET: Final = "what it answers is not here, and may be of a private group"
+_FOR_MEMBERS: Final = frozenset((39002, 39004, 39005))  # who is in it, who talks there now, what is pinned
 _ADDRESSES: Final = frozenset(("a", "A"))
 DESCRIBING: Final = frozenset((CREATE_GROUP, EDIT_METADATA))  # these say what a group is
 # Of these kinds an event is for everyone or for the members of its group, never for single keys: whoever reads needs no others.
@@ -94,6 +98,17 @@ def _addresses(event: Event) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*root[:1], *named[:1], *named[-1:])))
 
 
+def told(kind: int, group: Group) -> tuple[str, ...] | None:
+    """Who may read what the relay tells of the group in this kind, 39000 to 39005: what a hidden group is, and who is in a private
+    one and what is pinned there, is for members.
+    """
+    if group.ended or group.apart:
+        return ()
+    if group.hidden or (group.private and kind in _FOR_MEMBERS):
+        return (state.members(group.id),)
+    return None
+
+
 def names_of(event: Event) -> tuple[str, ...]:
     """What an answer may call it by: its id, and the address where it has one."""
     address = address_of(event)
@@ -101,16 +116,25 @@ def names_of(event: Event) -> tuple[str, ...]:
 
 
 def audience(event: Event, group: Group) -> tuple[str, ...] | None:
-    """Who may read an event that belongs to the group as it stands: None is everyone, () nobody.
+    """Who may read an event that belongs to the group as it stands: None is everyone, () nobody but the operator.
 
-    Codes, and their use, are for those who moderate, whatever the group's settings; what a hidden group is, is for members. Of an
-    ended group nothing is served but that it has ended.
+    Codes, and their use, are for those who moderate, whatever the group's settings, and for whom a code is made out to (`p`); what
+    a hidden group is, is for members. Of an ended group nothing is served but that it has ended, of a replica that is kept apart
+    nothing. Codes of a replica are good for nothing here, and who is named in it is known to its home.
     """
     kind = event.kind
-    if group.ended and kind != DELETE_GROUP:
+    if group.apart or (group.ended and kind != DELETE_GROUP):
         return ()
+    if kind in kinds.GROUPS:
+        return told(kind, group)
+    if group.home and (kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code"))):
+        return ()
+    if group.home:
+        return (state.members(group.id),) if group.private or (group.hidden and kind in DESCRIBING) else None
     if kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code")):
-        return state.moderators(group.id), event.pubkey
+        invited = values(event, "p")[:MAX_INVITED] if kind == CREATE_INVITE else []
+        readers = (state.moderators(group.id), event.pubkey, *(key for key in invited if kinds.is_hex(key, 64)))
+        return tuple(dict.fromkeys(readers))
     if group.hidden and kind in DESCRIBING:
         return tuple(dict.fromkeys((state.members(group.id), event.pubkey)))
     if not group.private:

@@ -28,6 +28,7 @@ from relay.protocol.groups.case import (
     duplicate,
     invalid,
     is_above,
+    is_secret,
     restricted,
     roles_of,
     said,
@@ -143,8 +144,13 @@ def edit_draft(group_id: str, fields: Group | GroupFields, now: int, *causes: st
     return Draft(EDIT_METADATA, [["h", group_id], *metadata.write(fields), ["e", *causes]], "", now)
 
 
+def is_id(group_id: str) -> bool:
+    """Whether a group may be called so."""
+    return 0 < len(group_id) <= MAX_ID and names.is_plain(group_id)
+
+
 def _check_id(group_id: str) -> None:
-    if not group_id or len(group_id) > MAX_ID or not names.is_plain(group_id):
+    if not is_id(group_id):
         invalid(f"the id of a group has 1 to {MAX_ID} visible characters, without spaces")
     if group_id in (".", ".."):
         invalid("a group is not called . or ..: nothing on the web could name it in a path")
@@ -181,7 +187,7 @@ def _check_parent(case: Case, fields: GroupFields) -> None:
     if parent_id == group.id:
         invalid("a group cannot be its own parent")
     parent = case.facts.groups[parent_id]
-    if parent is None or parent.ended:
+    if parent is None or parent.ended or is_secret(parent, event.pubkey, case.facts, rules):
         invalid(f"the parent {short(parent_id)} is no group of this relay")
     author = case.facts.members[member_key(event.pubkey, parent_id)]
     if not is_above(event.pubkey, case.facts, rules) and not roles.may(roles_of(author), EDIT_METADATA):

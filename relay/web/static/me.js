@@ -8,7 +8,8 @@ const OWN = "tidings.extension"; // the public key of the extension, once its ow
 // `own`: the public key of one's own signer; `keys`: all of one's keys that are known here. In hex.
 export const me = { token: "", id: "", name: "", keys: new Set(), own: "" };
 
-function stored(name) {
+// What this browser keeps under a name, null for nothing.
+export function stored(name) {
   try {
     return localStorage.getItem(name);
   } catch {
@@ -74,4 +75,5 @@ function show() {
   const link = document.getElementById("account");
   link.textContent = me.name || (me.own ? "Your key" : "Sign in");
   link.classList.toggle("known", Boolean(me.name || me.own));
+  dispatchEvent(new Event("who")); // somebody else may write from here now
 }

@@ -1,6 +1,5 @@
 // Who the reader is: `me`, known once `ready()` is done; `needWriter` sees to a name where an action needs one.
 
-import { learn } from "./identity.js";
 import { canWrite, me, recall } from "./me.js";
 
 export { canWrite, me };
@@ -11,7 +10,7 @@ let known;
 export function ready() {
   if (!known) {
     recall();
-    known = me.token ? learn() : Promise.resolve();
+    known = me.token ? import("./identity.js").then(({ learn }) => learn()) : Promise.resolve();
   }
   return known;
 }

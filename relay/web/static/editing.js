@@ -1,0 +1,52 @@
+// Changing a post or a comment of one's own, in its place on the page.
+
+import { complain } from "./act.js";
+import { attend, sendForm } from "./editor.js";
+import { renew, target } from "./items.js";
+
+// The form for it comes from the relay, with what it says now.
+async function fetchForm(id) {
+  const response = await fetch(`/edit/${id}`, { headers: { accept: "text/html" } }).catch(() => null);
+  if (!response?.ok) throw new Error("This cannot be changed just now. Try again in a moment.");
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  return document.adoptNode(page.querySelector("form"));
+}
+
+export async function edit(item) {
+  if (item.querySelector("form.edit")) return;
+  const shown = item.querySelector("[data-part=text]");
+  const what = target(item);
+  let form;
+  try {
+    form = await fetchForm(what.id);
+  } catch (error) {
+    complain(shown, error.message);
+    return;
+  }
+  shown.hidden = true;
+  shown.after(form);
+  const { sent } = attend(form, () => `edit:${what.id}`);
+  const close = () => {
+    form.remove();
+    shown.hidden = false;
+    item.querySelector(".menu summary")?.focus();
+  };
+  form.querySelector("[data-stop]").addEventListener("click", () => {
+    sent();
+    close();
+  });
+  form.addEventListener("keydown", (key) => {
+    if (key.key === "Escape") close();
+  });
+  form.addEventListener("submit", (submit) => {
+    submit.preventDefault();
+    sendForm(form, async () => {
+      const { edit: send } = await import("./posting.js");
+      await send(what, Object.fromEntries(new FormData(form)), Number(form.dataset.at));
+      sent();
+      close();
+      renew([what.id], true);
+    });
+  });
+  form.elements.content.focus();
+}
