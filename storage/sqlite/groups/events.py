@@ -65,7 +65,10 @@ class GroupEvents:
         """The group that each of these events names by `h`, if it is taken: what is looked up for others counts on that."""
         named = {event.id: group_id for event in batch if (group_id := first_value(event, "h")) is not None}
         here = self._known.find(list(dict.fromkeys(named.values())))
-        for group_id, row in here.items():  # they are asked for next, and what is known already leads to no second question
+        for (
+            group_id,
+            row,
+        ) in here.items():  # they are asked for next, and what is known already leads to no second question
             if row is not None and not row.group.home:
                 self._facts.groups.setdefault(group_id, row.group)
         self._assumed = {one: None if here[group_id] is None else group_id for one, group_id in named.items()}
