@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event
@@ -18,8 +20,10 @@ from storage.sqlite.transaction import Transaction
 _PAGE: Final = 1000  # events of an author removed in one step
 
 
-def carry_out(connection: sqlite3.Connection, transaction: Transaction, removal: Removal) -> None:
-    """Remove what a removal covers, and mark it."""
+def carry_out(
+    connection: sqlite3.Connection, transaction: Transaction, removal: Removal, kept: frozenset[int] = frozenset()
+) -> None:
+    """Remove what a removal covers, and mark it; of an author nothing of the kinds that are `kept`."""
     match removal:
         case RemoveEvent(event_id, by):
             transaction.mark(event_id, by)
@@ -29,7 +33,7 @@ def carry_out(connection: sqlite3.Connection, transaction: Transaction, removal:
         case RemoveEdits():
             _edits(connection, transaction, removal)
         case RemoveAuthor():
-            _author(connection, transaction, removal)
+            _author(connection, transaction, removal, kept)
 
 
 def _address(transaction: Transaction, removal: RemoveAddress) -> None:
@@ -55,11 +59,20 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
             transaction.flush()
 
 
-def _author(connection: sqlite3.Connection, transaction: Transaction, removal: RemoveAuthor) -> None:
+def _author(
+    connection: sqlite3.Connection, transaction: Transaction, removal: RemoveAuthor, kept: frozenset[int]
+) -> None:
     pubkey, until = removal.pubkey, removal.until
     transaction.vanish(pubkey, until)
     transaction.flush()
-    for _ in _all(connection, transaction, Filter(authors=frozenset([pubkey]), until=until)):
+    wanted = Filter(authors=frozenset([pubkey]), until=until)
+    if kept:
+        stays = every.seqs_of(connection, msgspec.structs.replace(wanted, kinds=kept), FOR_EVER)
+        goes = set(every.seqs_of(connection, wanted, FOR_EVER)).difference(stays)
+        gone = transaction.take_seqs(sorted(goes))
+    else:
+        gone = _all(connection, transaction, wanted)
+    for _ in gone:
         pass
     wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
     for wrap in _all(connection, transaction, wraps):

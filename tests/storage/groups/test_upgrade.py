@@ -98,7 +98,7 @@ async def test_what_an_author_said_in_groups_is_found_after_its_second_row_went(
     )
     assert len(before) == connection.execute("SELECT count(*) FROM entries").fetchone()[0] - 4
     connection.execute("DROP TABLE group_authors")
-    connection.execute("UPDATE meta SET value = 18 WHERE name = 'schema_version'")
+    connection.execute("UPDATE meta SET value = 19 WHERE name = 'schema_version'")
     world.writer.close()
 
     again = World(tmp_path)
