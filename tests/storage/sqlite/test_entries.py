@@ -47,7 +47,7 @@ def test_what_is_said_in_a_private_group_stands_by_its_author_for_the_members_al
 
 def test_of_these_kinds_an_event_is_for_everyone_or_for_the_members_of_one_group() -> None:
     assert entries.SAID <= belonging.SHARED
-    assert not entries.SAID & succession.KINDS
+    assert entries.SAID.isdisjoint(succession.KINDS)
     listed = ", ".join(map(str, sorted(entries.SAID)))
     for text in (named("groups")["drop_authors"], named("tools")["authors_without_event"]):
         assert f"e.kind IN ({listed})" in text
