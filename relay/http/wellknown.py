@@ -17,6 +17,8 @@ Disallow: /claim
 Disallow: /found
 Disallow: /health
 Disallow: /key
+Disallow: /account
+Disallow: /sheet
 Disallow: /metrics
 Disallow: /pieces
 Disallow: /search

@@ -20,5 +20,12 @@ themes?.addEventListener("submit", (submit) => {
   choose(submit.submitter.value);
 });
 
+const account = document.getElementById("account");
+account.addEventListener("click", (click) => {
+  if (account.classList.contains("known") || click.ctrlKey || click.metaKey || click.shiftKey) return;
+  click.preventDefault();
+  import("./sheet.js").then(({ ask }) => ask()).then((known) => known && location.reload(), () => { location.href = account.href; });
+});
+
 root.classList.add("scripted");
 recall();

@@ -30,6 +30,7 @@ const open = () => socket?.readyState === WebSocket.OPEN;
 function send(...message) {
   if (open()) socket.send(JSON.stringify(message));
   else waiting.push(message);
+  begin();
 }
 
 function promised(table, key, entry) {
