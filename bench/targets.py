@@ -62,7 +62,12 @@ TARGETS: Final[dict[str, tuple[FigureTarget, ...]]] = {
     "small query ids": (FigureTarget(Figure.MORE_US, 40),),
     "small query thread": (FigureTarget(Figure.MORE_US, 40),),
     "small query feed page": (FigureTarget(Figure.RATIO, 1.15),),
-    "federation compare": (FigureTarget(Figure.CPU_US, 4.0),),  # a million on each side within 4 s
+    "federation compare made": (
+        FigureTarget(Figure.CPU_US, 4.0),
+        FigureTarget(Figure.MEMORY, 100),
+    ),  # of a million: 4 s, 100 MB
+    "federation compare kept": (FigureTarget(Figure.CPU_US, 1.0),),
+    "federation compare, others": (FigureTarget(Figure.WAIT_RATIO, 2.0),),
     "federation down": (FigureTarget(Figure.WAIT_RATIO, 1.25),),  # beside what clients take to publish as many
     "federation up": (FigureTarget(Figure.WAIT_RATIO, 1.25),),
     "federation live": (FigureTarget(Figure.P50, 10.0), FigureTarget(Figure.P99, 60.0)),

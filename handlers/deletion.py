@@ -2,8 +2,8 @@
 
 Rule: a request only ever removes what its tags name and its author may delete; one that names nothing usable is a valid
 event without effect. One that names nothing but the moderation of a group is refused, so that nobody believes it gone. What
-is not here yet is marked, and `common.refusal` finds the mark when it comes. A post goes with its edits, which are its text
-(`posts.admit_edit` refuses those that come later).
+is not here yet is marked, and `common.refusal` finds the mark when it comes. A post or a comment goes with its edits, which are
+its text (`edits.admit_edit` refuses those that come later).
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from handlers import groups
 from handlers.base import Admit
 from handlers.common import may_delete
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import feed, kinds
 from relay.protocol.admission import Admission, Door, RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event, has_tag, values
 from relay.protocol.facts import Facts, Need, Target
@@ -73,14 +73,14 @@ def _is_moderation(target: Target | None) -> bool:
 
 
 def _edits(event: Event, facts: Facts) -> Iterator[RemoveEdits]:
-    """What is not here may be a post all the same, whose edits are."""
-    posts = tuple(one for one in dict.fromkeys(_ids(event)) if _may_be_post_of(event.pubkey, facts.targets[one]))
-    if posts:
-        yield RemoveEdits(posts, event.pubkey)
+    """What is not here may be a post or a comment all the same, whose edits are."""
+    edited = tuple(one for one in dict.fromkeys(_ids(event)) if _may_be_edited_by(event.pubkey, facts.targets[one]))
+    if edited:
+        yield RemoveEdits(edited, event.pubkey)
 
 
-def _may_be_post_of(pubkey: str, target: Target | None) -> bool:
-    return target is None or (target.kind == kinds.POST and target.pubkey == pubkey)
+def _may_be_edited_by(pubkey: str, target: Target | None) -> bool:
+    return target is None or (target.kind in feed.EDITED and target.pubkey == pubkey)
 
 
 def _by_address(event: Event) -> Iterator[RemoveAddress]:

@@ -32,8 +32,10 @@ from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
 from relay.server import control, listener, policies
+from relay.server.compared_sets import ComparedSets
 from relay.server.hub import Hub
 from relay.server.identities import Identities
+from relay.server.remote_comparing import RemoteComparing
 from relay.server.remote_search import RemoteSearch
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
@@ -60,7 +62,7 @@ SWITCH_INTERVAL = (
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
 
 WRITERS_SHARE = 4  # the part of `storage.cache_mib` that the writer has: a quarter
-SEARCH_PATIENCE = 2.0  # seconds that a front waits at its start for the search role
+ROLE_PATIENCE = 2.0  # seconds that a front waits at its start for the search role, and for the one that compares
 
 T = TypeVar("T")
 
@@ -312,6 +314,9 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             hub = make_hub(Settings(config, relay_url(config, url)), page, store, secrets, faults=faults)
             await hub.connect(thread.connect())
             thread.start()
+            sets = ComparedSets(store, hub.log, faults)
+            hub.follow(sets.applied)
+            hub.comparisons.answering = sets.front()
             try:
                 await hub.identities.list_members()
                 engine = LocalSearch(config, store, hub.ingest.execute)
@@ -323,6 +328,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
                     await hub.identities.close()
             finally:
                 await hub.close()
+                await sets.close()
                 await asyncio.to_thread(thread.close)
         finally:
             await store.close()
@@ -337,11 +343,19 @@ async def searching(hub: Hub, store: SqliteStore, path: str) -> AsyncIterator[Si
     hub.search = engine
     try:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SEARCH_PATIENCE):
+            async with asyncio.timeout(ROLE_PATIENCE):
                 await engine.present()  # else it is away, and whoever asks is told so
         yield Site(hub, store, engine)
     finally:
         await engine.close()
+
+
+async def comparing(hub: Hub, path: str) -> None:
+    """Have comparisons of a front answered by the role at `path`, for as long as the hub is there."""
+    hub.comparisons.answering = remote = RemoteComparing(path, hub.faults)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ROLE_PATIENCE):
+            await remote.present()
 
 
 @contextlib.asynccontextmanager

@@ -155,11 +155,20 @@ class LimitSettings(Section, frozen=True):
         int,
         Meta(
             ge=0,
-            le=1_000_000,
+            le=2_000_000,
             description="events that one comparison by negentropy (NIP-77) may cover; 0: none is made",
             extra=LIVE,
         ),
-    ] = 100_000
+    ] = 1_000_000
+    max_comparisons: Annotated[
+        int, Meta(ge=1, le=1000, description="open comparisons by negentropy (NIP-77) of a connection", extra=LIVE)
+    ] = 4
+    comparison_time: Annotated[
+        float, Meta(ge=1, description="seconds that one such comparison may take in all", extra=LIVE)
+    ] = 600.0
+    comparison_idle: Annotated[
+        float, Meta(ge=1, description="seconds in which its client may say nothing", extra=LIVE)
+    ] = 60.0
     max_event_tags: Annotated[int, Meta(ge=0, le=9000, description="tags of an event", extra=LIVE)] = 2500
     max_content_length: Annotated[int, Meta(ge=0, description="characters of an event's content", extra=LIVE)] = 100_000
     created_at_past: Annotated[Count, Meta(description="seconds an event may lie in the past; 0: any", extra=LIVE)] = 0

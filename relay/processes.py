@@ -3,9 +3,9 @@
 This is wiring: which role gets which sockets, in which order they start, and what each does with its settings. What a role is
 stands in `relay.roles` and `relay.server`; the same parts in one process are `relay.app.serve`.
 
-What is inherited: the listening socket (fronts), the control socket (the first front), the listening ends of the writer's and the
-search role's own sockets, the lock of the data directory (all, so that a supervisor that is killed leaves it locked until the last
-of its roles has ended), and the shared page. Whatever a role opens itself it opens after the fork.
+What is inherited: the listening socket (fronts), the control socket (the first front), the listening ends of the writer's, the
+search role's and the peers role's own sockets, the lock of the data directory (all, so that a supervisor that is killed leaves it
+locked until the last of its roles has ended), and the shared page. Whatever a role opens itself it opens after the fork.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ from storage.sqlite import database_file
 
 WRITER_SOCKET: Final = "writer.sock"
 SEARCH_SOCKET: Final = "search.sock"
+PEERS_SOCKET: Final = "peers.sock"
 ROLES_END: Final = 5.0  # seconds that roles may need to end after their supervisor was killed
 EXTRA_PATIENCE: Final = 3.0  # seconds beyond `server.drain_timeout` that a role has to end
 _BACKLOG: Final = 128
@@ -60,6 +61,7 @@ class ProcessPlan(msgspec.Struct, frozen=True):
     url: str
     writer: str  # paths of sockets
     search: str
+    peers: str
 
 
 def wanted(config: Config) -> bool:
@@ -90,15 +92,16 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         lock = _locked(data)
         stack.callback(lock.release)
         sock = stack.enter_context(listener.bind(config))
-        ends = {name: stack.enter_context(_inner_socket(data / name)) for name in (WRITER_SOCKET, SEARCH_SOCKET)}
+        ends = {
+            name: stack.enter_context(_inner_socket(data / name))
+            for name in (WRITER_SOCKET, SEARCH_SOCKET, PEERS_SOCKET)
+        }
         commands = stack.enter_context(control.listening(data))
         number = fronts(config)
         names = (*(f"front {n + 1}" for n in range(number)), "writer", "search", "peers")
         page = SharedPage(names, number, app.addresses(config))
         kept = SettingsInForce()
-        plan = ProcessPlan(
-            config, load, page, listener.url_of(sock, "ws"), str(data / WRITER_SOCKET), str(data / SEARCH_SOCKET)
-        )
+        plan = ProcessPlan(config, load, page, listener.url_of(sock, "ws"), *(str(data / name) for name in ends))
         roles = [
             *(
                 Role(
@@ -113,7 +116,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
                 "writer", 0, partial(_writer, plan, ends[WRITER_SOCKET]), [lock.fileno(), ends[WRITER_SOCKET].fileno()]
             ),
             Role("search", 1, partial(_search, plan, ends[SEARCH_SOCKET], kept), [ends[SEARCH_SOCKET].fileno()]),
-            Role("peers", 1, partial(_peers, plan)),
+            Role("peers", 1, partial(_peers, plan, ends[PEERS_SOCKET]), [ends[PEERS_SOCKET].fileno()]),
         ]
         gc.collect()
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
@@ -244,11 +247,11 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
 # peers
 
 
-def _peers(plan: ProcessPlan, pipes: SupervisorPipes) -> int:
-    return _run_role(lambda: _looped(_federate(plan, pipes)), pipes)
+def _peers(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int:
+    return _run_role(lambda: _looped(_federate(plan, end, pipes)), pipes)
 
 
-async def _federate(plan: ProcessPlan, pipes: SupervisorPipes) -> int:
+async def _federate(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int:
     from relay.federation import role
 
     config = _settings(plan)
@@ -265,6 +268,7 @@ async def _federate(plan: ProcessPlan, pipes: SupervisorPipes) -> int:
         unlock=unlock,
         reload=lambda current: app.reloaded(current, plan.load),
         writer_path=plan.writer,
+        listener=end,
     )
 
 
@@ -303,6 +307,7 @@ async def _serve(
         stack.push_async_callback(hub.close)
         connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
         stack.push_async_callback(hub.identities.close)
+        await app.comparing(hub, plan.peers)
         site = await stack.enter_async_context(app.searching(hub, store, plan.search))
         server = listener.make(hub.shared, http.build(site))
         loop.add_signal_handler(signal.SIGTERM, app.stop, server, hub)

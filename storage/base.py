@@ -15,6 +15,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
+from relay.protocol.item_set import ItemSet
 from storage.commands import Command
 from storage.identities.types import Lookups
 
@@ -337,11 +338,15 @@ class Log(Protocol):
 class ComparedLog(Protocol):
     """The log as it is compared with another's (NIP-77). It gives what `Log` does."""
 
-    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
-        """(created_at, id) of what the filter matches, of its newest `limit` where it has one, in NIP-01's order backwards.
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> ItemSet:
+        """(created_at, id) of what the filter matches, of its newest `limit` where it has one.
 
-        Raises as `query` does, TooCostly also where there are more than `most`.
+        What comes or goes while a large set is read may be in it or not. Raises as `query` does, TooCostly also where there are
+        more than `most`.
         """
+
+    async def expired(self, after: int, upto: int, most: int) -> list[bytes]:
+        """The ids of events that are stored and have expired since `after`, by `upto` (unix seconds): `most` of them, at most."""
 
 
 class FollowedLog(Protocol):

@@ -73,6 +73,7 @@ class CommentRow(msgspec.Struct, frozen=True, array_like=True):
     pubkey: str
     content: str
     created_at: int
+    updated_at: int | None
     first_seen: int
     upvotes: int
     downvotes: int

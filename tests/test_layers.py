@@ -263,6 +263,7 @@ READ_BY_THE_CLIENT = frozenset(
         "Post",
         "Profile",
         "Result",
+        "TextVersion",
     }
 )
 

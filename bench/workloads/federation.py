@@ -1,4 +1,4 @@
-"""Two relays of ours on one machine: comparing, catching up both ways, the lag of what is live, what an idle peer costs."""
+"""Two relays of ours on one machine: catching up both ways, the lag of what is live, what an idle peer costs."""
 
 import asyncio
 import time
@@ -14,61 +14,32 @@ from bench.figures import FigureRow, percentile
 from bench.frames import masked, published
 from bench.plan import BenchPlan
 from bench.process import CpuMeter, Subject, command, run, started
-from bench.workloads import ingest
+from bench.workloads import compared, ingest
 from relay.client import Relay
-from relay.federation.comparison import compare
-from relay.federation.connection import PeerConnection
-from relay.protocol.event import parse
 from relay.protocol.filter import Filter
-from relay.protocol.negentropy import ItemSet
 
-DIFFERING: Final = 1000  # events of a comparison that one side lacks
 PACE: Final = 1000  # live events a second
 BLOCK: Final = 20  # live events sent at once
 WITHIN: Final = 300.0  # seconds until a catch-up that is not done has failed
 IDLE_PEERS: Final = 50
 SETTLED: Final = 3.0  # seconds until what was begun is done
-_EVERYTHING: Final = ("limits.max_compared=1000000",)
 _LIVE_SEED: Final = 2_000_000  # far from any seed a person chooses
 
 
 async def rows(scratch: Path, plan: BenchPlan) -> list[FigureRow]:
-    """Rows "federation compare", "federation down", "federation up", "federation live" and "federation idle peer"."""
+    """Rows "federation down", "federation up", "federation live" and "federation idle peer", and those of comparisons."""
     wires = list(corpus.wires(plan.seed, plan.events))
     one_data, two_data = scratch / "peer-one", scratch / "peer-two"
-    with started(one_data, *_EVERYTHING) as one:
+    with started(one_data) as one:
         spent, _ = await ingest.pour(one, wires, plan, ingest.unless_new)
-        found = [await _compared(one, wires)]
         with started(two_data) as two:
             begin = _Catching("down", two, two_data, one.url)
-            found.append(await begin.row(plan.events, spent.seconds))
+            found = [await begin.row(plan.events, spent.seconds)]
             found.append(await _live(one, two, plan))
         with started(scratch / "peer-three") as three:
             begin = _Catching("up", three, one_data, three.url)
             found.append(await begin.row(plan.events, spent.seconds))
-    return [*found, await _idle(scratch)]
-
-
-async def _compared(subject: Subject, wires: list[bytes]) -> FigureRow:
-    """The relay's part in comparing all its events with as many, of which some differ on either side."""
-    events = [parse(wire) for wire in wires]
-    ours = {(event.created_at, bytes.fromhex(event.id)) for event in events[DIFFERING // 2 :]}
-    ours |= {(event.created_at, bytes.fromhex(event.id)[::-1]) for event in events[: DIFFERING // 2]}
-    items = ItemSet(ours)
-    connection = await PeerConnection.open(subject.url, allow_private=True)
-    meter = CpuMeter(subject)
-    differences = await compare(connection, Filter(), items)
-    spent = meter.read()
-    await connection.close()
-    if len(differences.have) + len(differences.need) < DIFFERING // 2:
-        raise Trouble("the comparison found too little")
-    return FigureRow(
-        name="federation compare",
-        unit="event",
-        units=len(wires),
-        seconds=spent.seconds,
-        cpu_us=spent.cpu_us(len(wires)),
-    )
+    return [*found, await _idle(scratch), *await compared.rows(scratch, plan)]
 
 
 def _join(data: Path, url: str, direction: str) -> None:

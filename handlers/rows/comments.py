@@ -1,13 +1,14 @@
 """`comments`: live public events of kind 1111 (NIP-22) that a key of an identity signed and whose root is a post with a row.
 
 What a comment answers must be a comment under the same root; else it answers the post. So what answers a comment stands
-elsewhere when that comment comes or goes.
+elsewhere when that comment comes or goes. The newest live edit (kind 1010) by the same identity gives the text.
 """
 
 from typing import Final
 
 import msgspec
 
+from handlers.rows.edits import newest_edit
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event
 from relay.protocol.rows import Count, Live, Projection, RowDependency, Sources, Tagged
@@ -25,13 +26,17 @@ class CommentFields(msgspec.Struct, frozen=True):
     posting_identity_id: str
     pubkey: str
     created_at: int
+    updated_at: int | None
     first_seen: int
     expires_at: int | None
     content: str
 
 
 def _keys(event: Event) -> tuple[str, ...]:
-    return (event.id,) if event.kind == kinds.COMMENT else ()
+    if event.kind == kinds.COMMENT:
+        return (event.id,)
+    comment_id = feed.edited(event) if event.kind == kinds.EDIT else None
+    return () if comment_id is None else (comment_id,)
 
 
 def _rows(key: str, sources: Sources) -> tuple[CommentFields, ...]:
@@ -41,8 +46,10 @@ def _rows(key: str, sources: Sources) -> tuple[CommentFields, ...]:
         return ()
     comment = live.event
     owner, post, above = sources.owner(comment.pubkey), sources.standing(root), _above(comment, root, sources)
-    if owner is None or post is None or post.table != "posts":
+    edit = newest_edit(comment, sources)
+    if owner is None or post is None or post.table != "posts" or sources.missed:
         return ()
+    shown, updated_at = (comment, None) if edit is None else (edit.event, edit.event.created_at)
     return (
         CommentFields(
             live.seq,
@@ -54,9 +61,10 @@ def _rows(key: str, sources: Sources) -> tuple[CommentFields, ...]:
             owner.id,
             comment.pubkey,
             comment.created_at,
+            updated_at,
             live.received_at,
             live.expires_at,
-            comment.content,
+            shown.content,
         ),
     )
 
@@ -87,7 +95,7 @@ PROJECTION: Final = Projection(
     "comments",
     CommentFields,
     ("seq",),
-    frozenset({kinds.COMMENT}),
+    frozenset({kinds.COMMENT, kinds.EDIT}),
     _keys,
     _rows,
     beside=Tagged(kinds.COMMENT, "e"),

@@ -1,6 +1,6 @@
 """`passages`: the text of live events of the kinds that are searched, cut into pieces that are found on their own.
 
-A post's text is that of its row, edits included. A passage never changes: a vector made for it stays true.
+The text of a post or a comment is that of its row, edits included. A passage never changes: a vector made for it stays true.
 """
 
 from typing import Final
@@ -38,6 +38,9 @@ class PassageFields(msgspec.Struct, frozen=True):
     content: str
 
 
+_EDITED: Final = {kinds.POST: "posts", kinds.COMMENT: "comments"}  # the kinds whose text an edit changes
+
+
 def _keys(event: Event) -> tuple[str, ...]:
     return (event.id,)
 
@@ -47,12 +50,13 @@ def _rows(key: str, sources: Sources) -> list[PassageFields]:
     if live is None or live.event.kind not in sources.cutting.searched:
         return []
     event, standing = live.event, sources.standing(key)
-    post = sources.row("posts", live.seq) if event.kind == kinds.POST else None
+    table = _EDITED.get(event.kind)
+    row = None if table is None else sources.row(table, live.seq)
     organization, project = _scope(live, sources)
     if sources.missed:
         return []
     talk = "messages" if event.kind == kinds.CHAT and live.group is not None else None
-    title, text = (None, None) if post is None else (post.title, post.content)
+    title, text = (None, None) if row is None else (getattr(row, "title", None), row.content)
     return [
         PassageFields(
             live.seq,
@@ -95,6 +99,9 @@ PROJECTION: Final = Projection(
     None,
     _keys,
     _rows,
-    follows=(RowDependency("posts", ("came", "went", "changed")), RowDependency("comments", ("came", "went"))),
+    follows=(
+        RowDependency("posts", ("came", "went", "changed")),
+        RowDependency("comments", ("came", "went", "changed")),
+    ),
     renewed=True,
 )

@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
+from handlers.rows.edits import newest_edit
 from relay.protocol import feed, kinds, urls
 from relay.protocol.event import Event, values
-from relay.protocol.rows import Projection, Sources, newest_of
+from relay.protocol.rows import Projection, Sources
 
 
 class PostFields(msgspec.Struct, frozen=True):
@@ -45,11 +46,9 @@ def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
     if live.group is None and feed.in_group(live.event):
         return ()
     post = live.event
-    owner, edit = sources.owner(post.pubkey), sources.newest(kinds.EDIT, post.pubkey, about=key)
+    owner, edit = sources.owner(post.pubkey), newest_edit(post, sources)
     if owner is None or sources.missed:
         return ()
-    if len(owner.keys) > 1:
-        edit = newest_of([sources.newest(kinds.EDIT, pubkey, about=key) for pubkey in owner.keys])
     title = (None if edit is None else feed.title(edit.event)) or feed.title(post)
     if title is None:
         return ()

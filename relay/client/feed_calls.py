@@ -13,6 +13,7 @@ from relay.client.records import (
     Post,
     Posts,
     Sort,
+    TextVersion,
     Vote,
     Voted,
     WithEvent,
@@ -26,6 +27,10 @@ class _Post(msgspec.Struct):
 
 class _Comment(msgspec.Struct):
     comment: Comment
+
+
+class _History(msgspec.Struct):
+    versions: list[TextVersion]
 
 
 class FeedCalls:
@@ -54,6 +59,29 @@ class FeedCalls:
         """Change your own post; what is None stays."""
         body = {"title": title, "content": content}
         return (await self._http.call("PATCH", f"/posts/{segment(post_id)}", _Post, body=body)).post
+
+    async def edit_comment(self, comment_id: str, content: str) -> Comment:
+        """Change the text of your own comment."""
+        path = f"/comments/{segment(comment_id)}"
+        return (await self._http.call("PATCH", path, _Comment, body={"content": content})).comment
+
+    async def change(self, target_id: str, *, title: str | None = None, content: str | None = None) -> Post | Comment:
+        """Change whatever of yours has this id, a post or a comment, which has no title. Raises ApiError 404 when it is neither."""
+        try:
+            return await self.edit(target_id, title=title, content=content)
+        except ApiError as error:
+            if error.code != "post_not_found" or content is None or title is not None:
+                raise
+        return await self.edit_comment(target_id, content)
+
+    async def history(self, target_id: str) -> list[TextVersion]:
+        """All that a post or a comment said, each version with its signed event, the oldest first. Raises ApiError 404."""
+        try:
+            return (await self._http.call("GET", f"/posts/{segment(target_id)}/history", _History)).versions
+        except ApiError as error:
+            if error.code != "post_not_found":
+                raise
+        return (await self._http.call("GET", f"/comments/{segment(target_id)}/history", _History)).versions
 
     async def comment(
         self, post_id: str, content: str, *, parent_id: str | None = None, idempotency_key: str | None = None

@@ -98,7 +98,17 @@ class Comment(AnswerPart, frozen=True):
     parent_id: str | None = None
     depth: int = 0
     your_vote: Vote | None = None
+    updated_at: datetime | None = None
     replies: "list[Comment]" = []
+
+
+class TextVersion(AnswerPart, frozen=True):
+    """What a post or a comment said, and the signed event that said it; a comment has no title."""
+
+    content: str
+    created_at: datetime
+    event: Event
+    title: str | None = None
 
 
 class Posts(AnswerPart, frozen=True):

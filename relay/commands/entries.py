@@ -1,23 +1,23 @@
-"""`show`, `edit`, `remove`: reading one thing of a hub, and changing and deleting what is yours."""
+"""`show`, `edit`, `history`, `remove`: reading one thing of a hub, and changing and deleting what is yours."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 import msgspec
 
 from relay.commands import credentials
 from relay.commands.common import Complaint, Misuse, as_json, printable, say
-from relay.commands.feed import closing, content_of, hub_option, post_url, with_api
+from relay.commands.feed import closing, comment_url, content_of, hub_option, post_url, with_api
 from relay.commands.shown import entry_id, shown, styled
-from relay.commands.shown import post_id as post_id_of
 from relay.protocol.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Awaitable, Iterable, Iterator
 
     from relay.client import Api
     from relay.client.records import Comment, Comments, Document, Post
 
+T = TypeVar("T")
 _ABSENT: Final = ("post_not_found", "comment_not_found", "document_not_found")
 
 
@@ -116,29 +116,57 @@ def _thread(comments: "Iterable[Comment]", indent: str) -> "Iterator[str]":
 
 
 @click.command()
-@click.argument("post_id", metavar="POST", type=post_id_of)
+@click.argument("target", metavar="ID", type=entry_id)
 @click.argument("content", default=None, required=False, metavar="[CONTENT|-]")
-@click.option("--title", metavar="TEXT", help="A new title; it stays, if not given.")
+@click.option("--title", metavar="TEXT", help="A new title of a post; it stays, if not given.")
 @as_json
 @with_api
-def edit(*, url: str, api: "Api", post_id: str, content: str | None, title: str | None, as_json: bool) -> None:
-    """Change a post of yours.
+def edit(*, url: str, api: "Api", target: str, content: str | None, title: str | None, as_json: bool) -> None:
+    """Change a post or a comment of yours.
 
-    CONTENT is the whole new text; without it the text stays. - means stdin.
+    CONTENT is the whole new text; without it that of a post stays. - means stdin.
 
     \b
     Examples:
       tidings edit <post id> --title "Low water at one"
-      tidings edit <post id> "The *tide* comes back at six."
+      tidings edit <post or comment id> "The *tide* comes back at six."
     """
+    from relay.client.records import Post
     from relay.commands.client import talk
 
     if content is None and title is None:
         raise Misuse("say what changes: CONTENT or --title")
     text = None if content is None else content_of(content)
-    changed = talk(url, closing(api, api.edit(post_id, title=title, content=text)))
+    changed = talk(url, closing(api, api.change(target, title=title, content=text)))
     click.echo(msgspec.json.encode(changed) if as_json else changed.id)
-    say(post_url(url, changed.id))
+    say(post_url(url, changed.id) if isinstance(changed, Post) else comment_url(url, changed.post_id, changed.id))
+
+
+@click.command()
+@click.argument("target", metavar="ID", type=entry_id)
+@as_json
+@hub_option
+def history(*, target: str, hub: str | None, as_json: bool) -> None:
+    """Read all that a post or a comment said, the oldest first. Needs no key.
+
+    \b
+    Examples:
+      tidings history <post or comment id>
+    """
+    from relay.client import Api
+    from relay.commands.client import complaining, talk
+
+    url = credentials.hub_url(hub)
+    with complaining(url):
+        api = Api(url)
+    found = talk(url, closing(api, _existing(api.history(target), target)))
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    for one in found:
+        click.echo(styled(f"{one.created_at.astimezone():%Y-%m-%d %H:%M} · {printable(shown(one.event.id))}", dim=True))
+        for line in [*([printable(one.title)] if one.title else []), *_text(one.content), ""]:
+            click.echo(line)
 
 
 @click.command()
@@ -155,19 +183,20 @@ def remove(*, url: str, api: "Api", target: str) -> None:
     """
     from relay.commands.client import talk
 
-    talk(url, closing(api, _remove(api, target)))
+    talk(url, closing(api, _existing(api.delete(target), target)))
     say("deleted")
 
 
-async def _remove(api: "Api", target: str) -> None:
+async def _existing(work: "Awaitable[T]", target: str) -> "T":
+    """What it gives. Raises Complaint where nothing has the id."""
     from relay.client import ApiError
 
     try:
-        await api.delete(target)
+        return await work
     except ApiError as error:
         if error.code not in _ABSENT:
             raise
         raise Complaint(f"there is nothing with the id {target} on this hub") from None
 
 
-VERBS: Final = (show, edit, remove)
+VERBS: Final = (show, edit, history, remove)

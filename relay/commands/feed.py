@@ -149,7 +149,7 @@ def comment(*, url: str, api: "Api", post_id: str, content: str, reply_to: str |
 
     written = talk(url, closing(api, api.comment(post_id, content_of(content), parent_id=reply_to)))
     click.echo(msgspec.json.encode(written) if as_json else shown(written.id))
-    say(f"{post_url(url, post_id)}#c-{printable(written.id)}")
+    say(comment_url(url, post_id, written.id))
 
 
 @click.command()
@@ -308,6 +308,11 @@ def _text(entry: "Post | Comment") -> str:
 def post_url(url: str, post_id: str) -> str:
     """Where people read a post."""
     return printable(f"{url}/post/{post_id}")
+
+
+def comment_url(url: str, post_id: str, comment_id: str) -> str:
+    """Where people read a comment: on its post's page."""
+    return f"{post_url(url, post_id)}#c-{printable(comment_id)}"
 
 
 async def closing(api: "Api", work: Any) -> Any:

@@ -13,7 +13,8 @@ from relay.client.messages import NotCompared
 from relay.federation.connection import PeerConnection
 from relay.federation.link import ANSWER_WITHIN, Misbehaved
 from relay.protocol.filter import Filter
-from relay.protocol.negentropy import ItemSet, MalformedNegentropy, Reconciliation
+from relay.protocol.item_set import ItemSet
+from relay.protocol.negentropy import MalformedNegentropy, Reconciliation
 
 FRAME: Final = 60_000  # bytes of a message of ours, in hex digits below the 131,072 that some relays take
 FIRST_WITHIN: Final = 15.0  # seconds until a peer that says nothing at all is taken not to compare

@@ -61,7 +61,7 @@ class FederatedRelay(msgspec.Struct, frozen=True):
     faults: Faults
     page: SharedPage
     role: int
-    hear: Callable[[bool], None] = lambda _events: None
+    hear: Callable[[bool], object] = lambda _events: None
 
 
 class _Source:

@@ -1,9 +1,14 @@
-"""The peers role: federation as a process of its own, which follows the log and has a pipeline for what peers bring."""
+"""The peers role: federation as a process of its own, which follows the log and has a pipeline for what peers bring.
+
+It has the sets that are compared by negentropy, too, and answers for all fronts: they are held once, and no front's loop or
+interpreter is taken for them. Who may read what stays with the front, which names the readers; see `relay.server.compared_sets`.
+"""
 
 import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -13,6 +18,8 @@ from relay.config import Config
 from relay.federation.manager import FederatedRelay, PeerManager, PeerStore
 from relay.roles.page import FAULTY, SharedPage
 from relay.roles.supervisor import SupervisorPipes
+from relay.server.compared_sets import ComparedSets
+from relay.server.comparison_server import ComparisonServer
 from relay.server.ingest import Ingest
 from relay.server.link import keep
 from relay.server.publishing import Publisher
@@ -32,11 +39,12 @@ async def run_role(
     unlock: Callable[[PeerStore], Awaitable[bytes]],
     reload: Callable[[Config], Config],
     writer_path: str,
+    listener: socket.socket,
 ) -> int:
     """Run the peers role until SIGTERM; its exit status. Raises ConfigError and StorageError where it cannot start.
 
     `role` is its number on the page, `reader` opens the database, `unlock` gives the relay's secret key, `reload` the settings
-    after SIGHUP, `writer_path` is where the writer listens.
+    after SIGHUP, `writer_path` is where the writer listens, `listener` where fronts ask.
     """
     page.begin(role)
     faults = Faults()
@@ -54,12 +62,31 @@ async def run_role(
         stack.push_async_callback(tasks.close)
         tasks.repeat(partial(keep, ingest.link, writer_path), "the link to the writer")
         stack.push_async_callback(ingest.close)
+        hearing = Hearing(ingest.hear)
+        sets = ComparedSets(store, ingest.log, faults, hear=partial(hearing.want, "comparisons"))
+        stack.push_async_callback(sets.close)
+        server = ComparisonServer(sets)
+        stack.callback(server.close)
         publisher = Publisher(ingest, settings, signer.pubkey)
         manager = PeerManager(
-            FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role, ingest.hear)
+            FederatedRelay(
+                settings,
+                store,
+                ingest,
+                publisher,
+                ingest.execute,
+                signer,
+                faults,
+                page,
+                role,
+                partial(hearing.want, "peers"),
+            )
         )
         stack.push_async_callback(manager.close)
         ingest.log.add(manager.applied)
+        ingest.log.add(sets.applied)
+        tasks.repeat(server.say_alive, "the signs of life for fronts")
+        tasks.repeat(partial(server.listen, listener), "the socket of the peers role")
         tasks.repeat(partial(_say_alive, page, role, faults, ingest), "the signs of life")
 
         def reconfigure() -> None:
@@ -71,6 +98,27 @@ async def run_role(
         await manager.open()
         await stop.wait()
     return 0
+
+
+class Hearing:
+    """Whether this process follows the log: `hear` is told when the first wants it, and when nobody does any more."""
+
+    def __init__(self, hear: Callable[[bool], None]) -> None:
+        self._hear = hear
+        self._wanting: set[str] = set()
+        self._hears = True
+
+    def want(self, who: str, wanted: bool) -> bool:
+        """Somebody wants it, or not; whether it has just begun, so that a commit that is `anew` follows."""
+        if wanted:
+            self._wanting.add(who)
+        else:
+            self._wanting.discard(who)
+        if self._hears == bool(self._wanting):
+            return False
+        self._hears = not self._hears
+        self._hear(self._hears)
+        return self._hears
 
 
 async def _say_alive(page: SharedPage, role: int, faults: Faults, ingest: Ingest) -> None:

@@ -6,14 +6,15 @@ from typing import Protocol
 
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.protocol.item_set import ItemSet
 from storage.base import PUBLIC, ComparedLog, Limits, Log, Outcome
 
 
 class LocalEvents(Protocol):
     """The public events of this relay, and the way in. Methods raise StorageError."""
 
-    async def items(self, wanted: Filter, most: int) -> list[tuple[int, bytes]]:
-        """(created_at, id) of what the filter matches, the oldest first. Raises TooCostly where there are more than `most`."""
+    async def items(self, wanted: Filter, most: int) -> ItemSet:
+        """(created_at, id) of what the filter matches. Raises TooCostly where there are more than `most`."""
 
     async def wires(self, ids: Sequence[str]) -> list[bytes]:
         """The wire forms of those of these events that are here and public, in no order."""
@@ -32,7 +33,7 @@ class PublicEvents:
     def __init__(self, reader: PublicLog) -> None:
         self._reader = reader
 
-    async def items(self, wanted: Filter, most: int) -> list[tuple[int, bytes]]:
+    async def items(self, wanted: Filter, most: int) -> ItemSet:
         """As LocalEvents.items."""
         return await self._reader.items(wanted, PUBLIC, int(time.time()), most)
 

@@ -5,7 +5,6 @@ we have some, else of its time. Where the peer does not compare, its events are 
 compared with those: dearer, but the answer is the same.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
 from typing import Final
@@ -18,7 +17,7 @@ from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.protocol.negentropy import ItemSet
+from relay.protocol.item_set import ItemSet
 from storage.base import TooCostly
 
 MOST_ITEMS: Final = 250_000  # events of ours in one comparison, 40 bytes each
@@ -98,10 +97,9 @@ class Walk:
         try:
             found = await self._local.items(wanted, MOST_ITEMS)
         except TooCostly:
-            return self._cut([], since, until)
+            return self._cut(ItemSet(), since, until)
         try:
-            items = await asyncio.to_thread(ItemSet, found)  # of many events it takes a part of a second
-            outcome = await compare(self._connection, wanted, items)
+            outcome = await compare(self._connection, wanted, found)
         except TooManyToCompare:
             return self._cut(found, since, until)
         except CannotCompare as error:
@@ -109,13 +107,13 @@ class Walk:
             return None
         return WindowDifference(since, until, [one.hex() for one in outcome.have], [one.hex() for one in outcome.need])
 
-    def _cut(self, found: list[tuple[int, bytes]], since: int, until: int) -> int | None:
+    def _cut(self, found: ItemSet, since: int, until: int) -> int | None:
         """Where a window is cut: the first part ends there. None for a single second: it is read page by page, and no more is."""
         if since == until:
             return None
         if until == FAR and (day := int(time.time()) + DAY) > since:
             return day
-        middle = found[len(found) // 2][0] - 1 if len(found) > 1 else -1
+        middle = found.item(len(found) // 2)[0] - 1 if len(found) > 1 else -1
         return middle if since <= middle < until else (since + until) // 2
 
     async def _pages(self, since: int, until: int) -> AsyncGenerator[WindowDifference, None]:

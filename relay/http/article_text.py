@@ -39,9 +39,13 @@ class ArticleText(msgspec.Struct, frozen=True):
     headings: list[ArticleHeading]
 
 
-def article(text: str) -> ArticleText:
-    """Markdown for a page of its own; a text beyond `prose.MAX_ARTICLE` is shown as it was written."""
-    rendered = "".join(_linked(prose.article(text)))
+def article(text: str, mentions: prose.Mentions = prose.NONE) -> ArticleText:
+    """Markdown for a page of its own, with links to those whom it `mentions`.
+
+    A text beyond `prose.MAX_ARTICLE` is shown as it was written.
+    """
+    with prose.one_page(mentions):
+        rendered = "".join(_linked(prose.article(text)))
     headings: list[ArticleHeading] = []
     taken: set[str] = set()
 

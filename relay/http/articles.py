@@ -17,7 +17,7 @@ from litestar.response import Redirect
 
 from keys.encoding import encode
 from relay.api_types import Writer
-from relay.http import article_text, page
+from relay.http import article_text, mentions, page
 from relay.http.api import common, finding, group_access, knowledge
 from relay.http.api.search import writers
 from relay.http.hub import GivenHub, RunningRelay
@@ -132,7 +132,9 @@ async def article(
     (shown,) = rows
     if shown.path != _path(by, wanted):
         return Redirect(shown.path, status_code=302)
-    text = await page.in_pool(request, partial(article_text.article, shown.event.content))
+    content = shown.event.content
+    meant = await mentions.of(hub, [content])
+    text = await page.in_pool(request, partial(article_text.article, content, meant))
     return await page.render(
         request,
         hub,
@@ -142,6 +144,11 @@ async def article(
         headings=text.headings if len(text.headings) >= CONTENTS_FROM else [],
         near=await _near(hub, shown.event),
     )
+
+
+async def newest(hub: RunningRelay, most: int) -> list[ShownArticle]:
+    """The newest articles. Raises StorageError."""
+    return await _shown(hub, (await _newest(hub, Filter(kinds=knowledge.kinds_of(hub)), most, "")).rows)
 
 
 def path_of(event: Event, author: Writer) -> str | None:

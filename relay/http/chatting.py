@@ -7,7 +7,8 @@ signing extension, and has it drawn here (`drawn`): the same templates for all, 
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from functools import partial
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -16,7 +17,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from keys.encoding import encode
-from relay.http import page, templates
+from relay.http import mentions, page, templates
 from relay.http.api import common, group_access, group_messages
 from relay.http.api.group_messages import MOST_REACTIONS
 from relay.http.api.shapes import Body
@@ -134,10 +135,10 @@ async def room(
     return answer
 
 
-_NOTHING: Final[dict[str, object]] = {"messages": [], "more": None, "members": [], "count": 0}
+_NOTHING: Final[dict[str, Any]] = {"messages": [], "more": None, "members": [], "count": 0}
 
 
-async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, object]:
+async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, Any]:
     """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
     wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group_id])}, limit=MESSAGES + 1)
     found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
@@ -154,6 +155,7 @@ async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, obj
         "more": f"{shown[-1].created_at}-{shown[-1].id}" if more else None,
         "members": [RoomMember(_speaker(key, people.get(key)), member.roles) for key, member in members],
         "count": count,
+        "texts": [event.content for event in shown],
     }
 
 
@@ -169,12 +171,16 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
     people = await hub.identities.by_key([key for key, *_ in data.members])
     messages = await _described(hub, data.events, {event.id: event for event in data.above})
     members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]
-    now = int(time.time())
-    return templates.answer(
-        await page.in_pool(
-            request, lambda: templates.html("chat_pieces.html", messages=messages, members=members, now=now)
-        )
+    meant = await mentions.of(hub, [event.content for event in data.events])
+    make = partial(
+        templates.html,
+        "chat_pieces.html",
+        messages=messages,
+        members=members,
+        mentions=meant,
+        now=int(time.time()),
     )
+    return templates.answer(await page.in_pool(request, make))
 
 
 def _takes_messages(group: Group) -> bool:

@@ -103,6 +103,7 @@ async def community(
         sort=sort,
         sorts={each: words for each, words in SORTS.items() if each != "rising"},
         beginning=not cursor,
+        texts=page.excerpted(found),
     )
 
 

@@ -1,13 +1,13 @@
 """Feeds of everything: at the address of a page and `/feed.atom` or `/feed.json`.
 
 `/feed.atom` has the posts of all, `/c/<id>/feed.atom` those of a community, `/t/…`, `/d/…` and `/u/…` those of a tag, a host and
-an identity, `/post/<id>/feed.atom` the comments on a post, `/knowledge/feed.atom` the documents; each newest first, those of posts
+an identity, `/post/<id>/feed.atom` the comments on a post, `/knowledge/feed.atom` the articles; each newest first, those of posts
 by another `sort` too. Whoever has a feed already is told so (ETag, 304).
 """
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import quote
@@ -17,17 +17,16 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from keys.encoding import encode
-from relay.http import communities, origin, page, prose
+from relay.http import article_text, articles, communities, mentions, origin, page, prose
 from relay.http import syndication as written
 from relay.http.api import common, group_access, knowledge
-from relay.http.api.search import writers
+from relay.http.articles import ShownArticle
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import PAGE, Sort
+from relay.http.prose import Mentions
 from relay.http.syndication import FeedDocument, FeedEntry
 from relay.protocol import kinds, names, topics
-from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.protocol.search import text_of
 from storage.base import PUBLIC
 from storage.feed import CommentRow, PostRow
 
@@ -47,8 +46,8 @@ def at(path: str) -> list[str]:
 async def all_posts(request: common.AnyRequest, hub: GivenHub, sort: FromQuery[Sort] = "new") -> Response[bytes]:
     """The posts of all."""
     rows = await _posts(request, hub, sort)
-    about = hub.config.relay.description
-    return await _answer(request, hub, partial(_of_posts, rows, hub.config.relay.name, about, f"/?sort={sort}"))
+    relay = hub.config.relay
+    return await _post_feed(request, hub, rows, relay.name, relay.description, f"/?sort={sort}")
 
 
 @get(at("/c/{group_id:str}"))
@@ -60,7 +59,7 @@ async def of_community(
     rows = await _posts(request, hub, sort, group=group.id)
     title = names.shown(group.name or group.id, prose.MAX_EXCERPT)
     path = f"/c/{prose.segment(group.id)}?sort={sort}"
-    return await _answer(request, hub, partial(_of_posts, rows, _titled(hub, title), group.about, path))
+    return await _post_feed(request, hub, rows, _titled(hub, title), group.about, path)
 
 
 @get(at("/t/{tag:str}"))
@@ -91,7 +90,7 @@ async def of_identity(
     rows = await _posts(request, hub, sort, authors=[identity.id])
     path = f"/u/{quote(identity.name)}?sort={sort}"
     shown = identity.display_name or identity.name
-    return await _answer(request, hub, partial(_of_posts, rows, _titled(hub, shown), identity.description or "", path))
+    return await _post_feed(request, hub, rows, _titled(hub, shown), identity.description or "", path)
 
 
 @get(at("/post/{post_id:str}"))
@@ -107,19 +106,18 @@ async def of_post(request: common.AnyRequest, hub: GivenHub, post_id: FromPath[s
     events = await knowledge.query_events(hub, wanted, None, PUBLIC)
     rows = await hub.feed.comments_by_id([event.id for event in events], now)
     rows.sort(key=lambda row: (-row.created_at, -row.seq))
-    return await _answer(request, hub, partial(_of_comments, found[0], rows, hub.config.relay.name))
+    make = partial(_of_comments, found[0], rows, hub.config.relay.name)
+    return await _answer(request, hub, make, [row.content for row in rows])
 
 
 @get(at("/knowledge"))
-async def documents(request: common.AnyRequest, hub: GivenHub) -> Response[bytes]:
-    """The newest documents of knowledge."""
+async def of_knowledge(request: common.AnyRequest, hub: GivenHub) -> Response[bytes]:
+    """The newest articles."""
     page.pace(request, hub)
     _check_open(hub)
-    wanted = Filter(kinds=knowledge.kinds_of(hub), limit=PAGE)
-    events = await knowledge.query_events(hub, wanted, None, PUBLIC)
-    people = await writers(hub, [event.pubkey for event in events])
-    named = [(event, people[event.pubkey].display_name or people[event.pubkey].name) for event in events]
-    return await _answer(request, hub, partial(_of_documents, named, _titled(hub, "Knowledge")))
+    rows = await articles.newest(hub, PAGE)
+    make = partial(_of_articles, rows, _titled(hub, "Knowledge"))
+    return await _answer(request, hub, make, [row.event.content for row in rows])
 
 
 async def _of_topic(
@@ -128,7 +126,7 @@ async def _of_topic(
     if not topic:
         raise NotFoundException
     rows = await _posts(request, hub, sort, topic=topic)
-    return await _answer(request, hub, partial(_of_posts, rows, _titled(hub, topic), "", f"{path}?sort={sort}"))
+    return await _post_feed(request, hub, rows, _titled(hub, topic), "", f"{path}?sort={sort}")
 
 
 async def _posts(
@@ -157,13 +155,22 @@ def _titled(hub: RunningRelay, title: str) -> str:
     return f"{title} · {hub.config.relay.name}"
 
 
-async def _answer(request: common.AnyRequest, hub: RunningRelay, make: Make) -> Response[bytes]:
-    """The feed in the form that its address names; 304 for who has it."""
+async def _post_feed(  # noqa: PLR0917, each is what it is called
+    request: common.AnyRequest, hub: RunningRelay, rows: list[PostRow], title: str, about: str, path: str
+) -> Response[bytes]:
+    """These posts as a feed of the page at `path`."""
+    make = partial(_of_posts, rows, title, about, path)
+    return await _answer(request, hub, make, [row.content for row in rows])
+
+
+async def _answer(request: common.AnyRequest, hub: RunningRelay, make: Make, texts: Iterable[str]) -> Response[bytes]:
+    """The feed in the form that its address names; 304 for who has it. `texts` are those in it, for whom they mention."""
+    meant = await mentions.of(hub, texts)
     base = origin.base_url(origin.shown(request, hub))
     form = request.scope["path"].rpartition(".")[2]
     path = request.scope["raw_path"].decode("latin-1")
     query = f"?{request.url.query}" if request.url.query else ""
-    body = await page.in_pool(request, partial(_body, make, form, base, f"{base}{path}{query}"))
+    body = await page.in_pool(request, partial(_body, make, meant, form, base, f"{base}{path}{query}"))
     etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     headers = {"etag": etag, "cache-control": _KEEP, "access-control-allow-origin": "*"}
     if etag in request.headers.get("if-none-match", ""):
@@ -171,8 +178,8 @@ async def _answer(request: common.AnyRequest, hub: RunningRelay, make: Make) -> 
     return Response(body, headers=headers, media_type=_TYPES[form])
 
 
-def _body(make: Make, form: str, base: str, url: str) -> bytes:
-    with prose.one_page():
+def _body(make: Make, meant: Mentions, form: str, base: str, url: str) -> bytes:
+    with prose.one_page(meant):
         feed = make(base, url)
     return written.atom(feed) if form == "atom" else written.json_feed(feed)
 
@@ -189,7 +196,7 @@ def _post_entry(row: PostRow, base: str) -> FeedEntry:
         f"nostr:{encode('note', row.id)}",
         url,
         prose.plain(row.title),
-        written.absolute(prose.prose(row.content), base, url),
+        written.absolute(prose.prose(row.content, row.id), base, url),
         row.created_at,
         max(row.created_at, row.updated_at or 0),
         _author(row),
@@ -216,7 +223,7 @@ def _comment_entry(row: CommentRow, title: str, base: str) -> FeedEntry:
         f"nostr:{encode('note', row.id)}",
         url,
         f"{author} on “{title}”",
-        written.absolute(prose.prose(row.content), base, url.partition("#")[0]),
+        written.absolute(prose.prose(row.content, row.id), base, url.partition("#")[0]),
         row.created_at,
         row.created_at,
         author,
@@ -224,21 +231,21 @@ def _comment_entry(row: CommentRow, title: str, base: str) -> FeedEntry:
     )
 
 
-def _of_documents(named: Sequence[tuple[Event, str | None]], title: str, base: str, url: str) -> FeedDocument:
-    return FeedDocument(
-        title, "", f"{base}/knowledge", url, [_document_entry(event, name, base) for event, name in named]
-    )
+def _of_articles(rows: Sequence[ShownArticle], title: str, base: str, url: str) -> FeedDocument:
+    return FeedDocument(title, "", f"{base}/knowledge", url, [_article_entry(row, base) for row in rows])
 
 
-def _document_entry(event: Event, author: str | None, base: str) -> FeedEntry:
-    title, content = text_of(event)
-    url = f"{base}/text/{event.id}"
+def _article_entry(row: ShownArticle, base: str) -> FeedEntry:
+    url = base + row.path
+    author = row.author
     return FeedEntry(
-        f"nostr:{encode('note', event.id)}",
         url,
-        prose.plain(title),
-        written.absolute(prose.prose(content), base, url),
-        event.created_at,
-        event.created_at,
-        author or encode("npub", event.pubkey),
+        url,
+        prose.plain(row.title),
+        written.absolute(article_text.article(row.event.content).html, base, url),
+        row.since or row.event.created_at,
+        row.event.created_at,
+        names.shown(author.display_name or "", names.MAX_DISPLAY_NAME) or author.name or encode("npub", author.pubkey),
+        f"{base}/u/{quote(author.name)}" if author.name else None,
+        row.tags,
     )

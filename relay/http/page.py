@@ -7,7 +7,7 @@ as `pieces`, made by the same templates: what is shown live and what is shown on
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
@@ -17,7 +17,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from keys.encoding import encode
-from relay.http import origin, templates
+from relay.http import badges, mentions, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
@@ -60,6 +60,7 @@ async def feed(
         sort=sort,
         sorts=SORTS,
         beginning=not cursor,
+        texts=excerpted(found),
     )
 
 
@@ -96,6 +97,7 @@ async def profile(
         sort=sort,
         sorts={each: words for each, words in SORTS.items() if each in ("new", "top")},
         beginning=not cursor,
+        texts=excerpted(found),
     )
 
 
@@ -121,17 +123,20 @@ async def post(  # noqa: PLR0917, each is given by its name
         return Redirect(f"/post/{of[0].post_id}#c-{post_id}", status_code=302)
     above = await _thread(hub, post_id, parent, now)
     comments = await hub.feed.comments(post_id, sort, COMMENTS, now, cursor=cursor, parent=parent or None)
+    shown = flat([*above, *comments.rows])
     return await render(
         request,
         hub,
         "post.html",
         post=found[0],
         above=above,
-        comments=flat([*above, *comments.rows]),
+        comments=shown,
         more=comments.next_cursor,
         sort=sort,
         sorts=COMMENT_SORTS,
         parent=parent,
+        badges=await badges.of_post(hub, found[0]),
+        texts=[found[0].content, *(row.content for row in shown)],
     )
 
 
@@ -174,9 +179,20 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
     rows = [row for row in rows if not topic or topic in topics_of(row)]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
-    return await in_pool(
-        request, partial(templates.html, "pieces.html", rows=rows, comments=comments, whole=whole, apart=apart, now=now)
+    root = (await hub.feed.posts_by_id([whole], now) if comments else [])[:1]
+    meant = await mentions.of(hub, [*(row.content for row in rows), *(row.content for row in comments)])
+    make = partial(
+        templates.html,
+        "pieces.html",
+        rows=rows,
+        comments=comments,
+        whole=whole,
+        apart=apart,
+        mentions=meant,
+        now=now,
+        badges=await badges.of_post(hub, root[0]) if root else badges.NONE,
     )
+    return await in_pool(request, make)
 
 
 async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
@@ -231,14 +247,25 @@ async def posts(
         return nothing, UNREADABLE
 
 
+def excerpted(found: Page[PostRow]) -> list[str]:
+    """Those of a list's texts in whose excerpts something is put: an `@name` reads as it was written."""
+    return [row.content for row in found.rows if "nostr:" in row.content]
+
+
 def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
     """A page counts as a request of its address. Raises HttpProblem 429."""
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
 
 
-async def render(request: common.AnyRequest, hub: RunningRelay, template: str, **values: Any) -> Response[str]:
-    """A page with what all of them show. Strangers' Markdown may be slow to render, hence the thread."""
+async def render(
+    request: common.AnyRequest, hub: RunningRelay, template: str, *, texts: Iterable[str] = (), **values: Any
+) -> Response[str]:
+    """A page with what all of them show. `texts` are those whose mentions become links.
+
+    Strangers' Markdown may be slow to render, hence the thread.
+    """
     config = hub.config
+    meant = await mentions.of(hub, texts)
     url = origin.shown(request, hub)
     make = partial(
         templates.page,
@@ -248,6 +275,7 @@ async def render(request: common.AnyRequest, hub: RunningRelay, template: str, *
         base=origin.base_url(url),
         live=not config.access.auth_to_read,
         health=hub.health(),
+        mentions=meant,
         now=int(time.time()),
         version=hub.version,
         software=hub.software,

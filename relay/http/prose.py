@@ -5,21 +5,26 @@ Rule: whatever comes in, only the tags that the renderer itself writes come out,
 What one text and one page may cost is bounded, counted in steps of the renderer: at how many places it looked for how many
 kinds of markup. A text that takes more, or comes when its page has used up its share, is shown as it was written. What was
 rendered is kept, so that the next look at a page is cheap and goes on where the last one stopped.
+
+Whom a text mentions is looked up before the page is made (`mentions.py`) and put into what was kept, each time anew: who is
+named so may be gone tomorrow.
 """
 
 import re
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import quote
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from markupsafe import Markup
+import msgspec
+from markupsafe import Markup, escape
 
+from relay.http import markdown
+from relay.http.markdown import NUL, TooMuch, clip
 from relay.protocol import names, urls
 
 HUES: Final = 12
@@ -28,23 +33,28 @@ MAX_EXCERPT: Final = 320
 NOTHING: Final = "(nothing to see)"  # in place of a title that nobody would see anything of
 MAX_STEPS: Final = 4_000  # of one text: four times what prose of MAX_MARKDOWN characters takes, some 15 ms
 PAGE_STEPS: Final = 20_000  # of the texts of a page together
-MAX_CELLS: Final = 2_000  # of tables: a row of one character is filled up with as many cells as the first row has
 CACHE_BYTES: Final = 16 * 1024 * 1024  # of texts and what was rendered of them
 MAX_ARTICLE: Final = 60_000  # characters of a text that has a page of its own; it may take all steps of that page
 ARTICLE_BYTES: Final = 8 * 1024 * 1024  # as CACHE_BYTES, of articles
-_TOP_HEADING: Final = 3  # a page has its own first two levels
-_REL: Final = "nofollow ugc noopener noreferrer"
-_STEPS: Final = "steps"  # in the environment of a rendering: those taken, and how many there may be
-_MOST_STEPS: Final = "most steps"
-_BARE_LINK: Final = re.compile(r"https?://[^\s<>\"'`\x00-\x1f]*[^\s<>\"'`\x00-\x1f.,;:!?)\]]")
+_OPEN: Final = re.compile(f"{NUL}([^{NUL}]*){NUL}")  # what a rendered text leaves open
+_ITEM: Final = re.compile(r"[^\w-]")
 _MARKS: Final = re.compile(
-    r"^\s{0,3}(?:#{1,6} |> ?|[-*+] |```.*$)|\*\*|__|`|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)", re.MULTILINE
+    r"^\s{0,3}(?:#{1,6} |> ?|[-*+] (?:\[[ xX]\] )?|```.*$|\|?(?:\s{0,9}:?-{1,99}:?\s{0,9}\|){1,99}[\s:-]{0,99}$)"
+    r"|\[\^[^\s\]]{1,64}\]:?|\*\*|__|~~|`|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)|^\s{0,3}\||\|\s{0,9}$",
+    re.MULTILINE,
 )
 _LINK: Final = re.compile(r"!?\[([^\]\[]{0,200})\]\((?:[^()\s]|\([^()\s]{0,100}\)){0,500}\)")
 
 
-class _TooMuch(Exception):
-    """The text takes more steps than it may."""
+class Mention(msgspec.Struct, frozen=True):
+    """Whom or what a text means by an `@name` or a `nostr:` text: where that is here, and what it is called."""
+
+    path: str
+    words: str
+
+
+Mentions = Mapping[str, Mention]  # by `@name` in lower case, or by the whole `nostr:…`
+NONE: Final[Mentions] = MappingProxyType({})
 
 
 class _Cache:
@@ -79,9 +89,10 @@ def _size(text: str, rendered: Markup) -> int:
 
 
 class _Page(threading.local):
-    """How many steps the page that is made on this thread may still take; None outside of a page."""
+    """How many steps the page that is made on this thread may still take, None outside of a page; and whom its texts mention."""
 
     left: int | None = None
+    mentions: Mentions = NONE
 
 
 _page: Final = _Page()
@@ -90,17 +101,45 @@ _articles: Final = _Cache(ARTICLE_BYTES)
 
 
 @contextmanager
-def one_page() -> Iterator[None]:
-    """What is rendered meanwhile, on this thread, is bounded together."""
-    _page.left = PAGE_STEPS
+def one_page(mentions: Mentions = NONE) -> Iterator[None]:
+    """What is rendered meanwhile, on this thread, is bounded together, and mentions these."""
+    _page.left, _page.mentions = PAGE_STEPS, mentions
     try:
         yield
     finally:
-        _page.left = None
+        _page.left, _page.mentions = None, NONE
 
 
-def prose(text: str) -> Markup:
-    """Markdown as HTML, safe to put into a page."""
+def prose(text: str, item: str = "") -> Markup:
+    """Markdown as HTML, safe to put into a page. `item` tells its footnotes from those of others on the page."""
+    return _closed(_rendered(text), item)
+
+
+def article(text: str) -> Markup:
+    """The same of a text that has a page of its own, and may be longer."""
+    if len(text) > MAX_ARTICLE:
+        return _verbatim(text)
+    found = _articles.get(text)
+    if found is None:
+        found, _ = _render(text, PAGE_STEPS)
+        _articles.put(text, found)
+    return _closed(found, "article")
+
+
+def _closed(rendered: Markup, item: str) -> Markup:
+    """With what it leaves open: whom it mentions, and which item its footnotes belong to."""
+    if NUL not in rendered:
+        return rendered
+    anchor = _ITEM.sub("", item)
+
+    def close(match: re.Match[str]) -> str:
+        return _mention(match[1]) if match[1] else anchor
+
+    return Markup(_OPEN.sub(close, rendered))
+
+
+def _rendered(text: str) -> Markup:
+    """As it is kept: with what it leaves open."""
     if len(text) > MAX_MARKDOWN:
         return _verbatim(text)
     found = _cache.get(text)
@@ -114,47 +153,56 @@ def prose(text: str) -> Markup:
     return found
 
 
-def article(text: str) -> Markup:
-    """The same of a text that has a page of its own, and may be longer."""
-    if len(text) > MAX_ARTICLE:
-        return _verbatim(text)
-    found = _articles.get(text)
-    if found is None:
-        found, _ = _render(text, PAGE_STEPS)
-        _articles.put(text, found)
-    return found
-
-
 def _verbatim(text: str) -> Markup:
-    return Markup('<p class="verbatim">%s</p>') % text
+    return Markup('<p class="verbatim">%s</p>') % text.replace(NUL, "\ufffd")
 
 
 def _render(text: str, most_steps: int = MAX_STEPS) -> tuple[Markup, int]:
     """The text rendered, and the steps that this took."""
-    lines = text.split("\n")
-    cells = (max(line.count("|") for line in lines) + 1) * len(lines)
-    renderer = _markdown if cells <= MAX_CELLS else _without_tables
-    spent: dict[str, int] = {_STEPS: 0, _MOST_STEPS: most_steps}
     try:
-        return Markup(renderer.render(text, spent)), spent[_STEPS]
-    except (_TooMuch, RecursionError, IndexError):  # no way through: show what was written
-        return _verbatim(text), spent[_STEPS]
+        made, steps = markdown.render(text, most_steps)
+    except TooMuch as error:  # show what was written
+        return _verbatim(text), error.steps
+    return Markup(made), steps
+
+
+def _mention(said: str) -> str:
+    """`@name` or `nostr:…` as a link to whom it means; who is not here is a word, or what a Nostr app opens (NIP-21)."""
+    if said.startswith("@"):
+        name = next((name for name in (said, said.rstrip(".-")) if name.lower() in _page.mentions), None)
+        if name is None:
+            return str(escape(said))
+        found = _page.mentions[name.lower()]
+        return f'<a class="mention" href="{escape(found.path)}">{escape(found.words)}</a>{escape(said[len(name) :])}'
+    if said in _page.mentions:
+        found = _page.mentions[said]
+        return f'<a class="mention" href="{escape(found.path)}">{escape(found.words)}</a>'
+    return (
+        f'<a class="elsewhere" href="{escape(said)}" rel="nofollow ugc noopener noreferrer">{escape(short(said))}</a>'
+    )
+
+
+def short(reference: str) -> str:
+    """A `nostr:` text as people can tell it from others: its beginning and end."""
+    code = reference.removeprefix("nostr:")
+    return f"{code[:12]}…{code[-4:]}"
 
 
 def excerpt(text: str) -> str:
     """The beginning of a Markdown text as one plain paragraph."""
     plain = _MARKS.sub("", _LINK.sub(r"\1", text[: 4 * MAX_EXCERPT]))
+    plain = markdown.REFERENCE.sub(_words, plain)
     return clip(" ".join(plain.split()), MAX_EXCERPT)
+
+
+def _words(reference: re.Match[str]) -> str:
+    found = _page.mentions.get(reference[0])
+    return short(reference[0]) if found is None else found.words
 
 
 def plain(text: str) -> str:
     """A title without directional and hidden characters: some close what the markup opened, and turn what stands beside it."""
     return names.shown(text, MAX_EXCERPT) or NOTHING
-
-
-def clip(text: str, longest: int) -> str:
-    """At most `longest` characters; an ellipsis stands for the rest."""
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
 def ago(then: int, now: int) -> str:
@@ -182,67 +230,6 @@ def opens(url: str | None) -> str:
     return "" if found is None else found.host.removeprefix("www.")
 
 
-def _is_web(url: str) -> bool:
-    return urls.link(url) is not None
-
-
-def _tame(state: Any) -> None:
-    """Links that give nothing away and vouch for nothing, headings below the page's own, no styles of a table's cells."""
-    for token in state.tokens:
-        token.attrs.pop("style", None)
-        if token.tag in {"h1", "h2", "h3", "h4", "h5", "h6"}:
-            token.tag = f"h{min(6, int(token.tag[1]) + _TOP_HEADING - 1)}"
-        if token.children:
-            token.children = list(_linked(token.children))
-
-
-def _linked(tokens: list[Token]) -> Iterator[Token]:
-    inside = 0
-    for token in tokens:
-        inside += token.nesting if token.type in {"link_open", "link_close"} else 0
-        if token.type == "link_open":
-            token.attrSet("rel", _REL)
-        if token.type == "text" and not inside:
-            yield from _split(token.content)
-        else:
-            yield token
-
-
-def _split(text: str) -> Iterator[Token]:
-    at = 0
-    for found in _BARE_LINK.finditer(text):
-        if urls.link(found[0]) is None:
-            continue  # it would open something else than it reads
-        yield Token("text", "", 0, content=text[at : found.start()])
-        yield Token("link_open", "a", 1, attrs={"href": found[0], "rel": _REL})
-        yield Token("text", "", 0, content=clip(found[0], 80))
-        yield Token("link_close", "a", -1)
-        at = found.end()
-    yield Token("text", "", 0, content=text[at:])
-
-
-def _step(state: Any, *_where: Any) -> bool:
-    """A rule that never holds: it counts how often the renderer tries its rules."""
-    state.env[_STEPS] += 1
-    if state.env[_STEPS] > state.env[_MOST_STEPS]:
-        raise _TooMuch
-    return False
-
-
-def _make(tables: bool = True) -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 12})
-    markdown.enable(["strikethrough", *(["table"] if tables else [])]).disable(
-        ["image", "html_block", "html_inline", "reference"]
-    )
-    markdown.validateLink = _is_web  # type: ignore[method-assign]
-    markdown.core.ruler.push("tame", _tame)
-    markdown.inline.ruler.before("text", "step", _step)
-    markdown.block.ruler.before("table", "step", _step, {"alt": ["paragraph", "blockquote", "list"]})
-    return markdown
-
-
-_markdown: Final = _make()
-_without_tables: Final = _make(tables=False)
 FILTERS: Final = {
     "prose": prose,
     "shown": plain,

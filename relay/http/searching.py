@@ -143,7 +143,7 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
         return Redirect(path, status_code=302)
     title, content = text_of(event)
     shown = msgspec.structs.replace(event, content=content)
-    return await page.render(request, hub, "text.html", event=shown, title=title, author=author)
+    return await page.render(request, hub, "text.html", event=shown, title=title, author=author, texts=[content])
 
 
 async def _found(hub: RunningRelay, given: dict[str, Any], cursor: str) -> FoundPage:

@@ -26,8 +26,8 @@ _plain.filters = {**_environment.filters, "quoted": lambda words: msgspec.json.e
 
 
 def html(template: str, **values: Any) -> str:
-    """A template with its values; what it needs and is not given is an error, not a gap."""
-    with prose.one_page():
+    """A template with its values; what it needs and is not given is an error, not a gap. `mentions`: whom its texts mean."""
+    with prose.one_page(values.get("mentions", prose.NONE)):
         return _environment.get_template(template).render(**values)
 
 

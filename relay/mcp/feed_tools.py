@@ -102,17 +102,18 @@ class FeedTools:
             made = await api.post(title, content, url=url, idempotency_key=secrets.token_hex(16))
         return f"Posted as [{self._ids.short(made.id)}]: {_link(api, made)}"
 
-    async def edit_post(
+    async def edit(
         self,
         asked: Asked,
         id: Id,  # noqa: A002
-        title: Annotated[str | None, Field(max_length=300, description="leave out to keep it")] = None,
+        title: Annotated[str | None, Field(max_length=300, description="of a post; leave out to keep it")] = None,
         content: Annotated[str | None, Field(description="the whole new text; leave out to keep it")] = None,
     ) -> str:
-        """Change a post of yours."""
+        """Change a post or a comment of yours. What it said before stays readable in its history."""
         async with self._desk.hub(asked) as api:
-            made = await api.edit(self._ids.whole(id), title=title, content=content)
-        return f"Changed: {_link(api, made)}"
+            with _existing(id):
+                made = await api.change(self._ids.whole(id), title=title, content=content)
+        return f"Changed: {_link(api, made)}" if isinstance(made, Post) else f"Changed [{self._ids.short(made.id)}]."
 
     async def comment(
         self,

@@ -64,7 +64,7 @@ def build(accounts: Accounts) -> MCPServer[None]:
         (feed.feed, READS),
         (feed.read, READS),
         (feed.post, WRITES),
-        (feed.edit_post, SETS),
+        (feed.edit, SETS),
         (feed.comment, WRITES),
         (feed.vote, SETS),
         (feed.delete, REMOVES),

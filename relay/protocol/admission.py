@@ -59,9 +59,9 @@ class RemoveAuthor(msgspec.Struct, frozen=True, gc=False):
 
 
 class RemoveEdits(msgspec.Struct, frozen=True, gc=False):
-    """Remove the edits (kind 1010) of these posts by the key `by` and by every other of its posting identity."""
+    """Remove the edits (kind 1010) of these posts and comments by the key `by` and by every other of its posting identity."""
 
-    posts: tuple[str, ...]
+    edited: tuple[str, ...]
     by: str
 
 

@@ -10,6 +10,7 @@ from relay.protocol import kinds, names, urls
 from relay.protocol.event import Event, first_value
 
 _BREAKING: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, separators of lines
+EDITED: Final = frozenset((kinds.POST, kinds.COMMENT))  # the kinds of the feed that have edits (kind 1010)
 MAX_TITLE: Final = 300  # characters
 
 _UP: Final = frozenset({"+", ""})
@@ -52,7 +53,7 @@ def in_group(event: Event) -> bool:
 
 
 def edited(event: Event) -> str | None:
-    """The id of the post that a kind 1010 edits: its first `e` tag."""
+    """The id of the post, the comment or the issue that a kind 1010 edits: its first `e` tag."""
     return _id(first_value(event, "e"))
 
 

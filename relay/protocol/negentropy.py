@@ -15,24 +15,17 @@ Wire: a version byte, then for each range its bound, mode and payload. A bound i
 """
 
 import enum
-import hashlib
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
+from relay.protocol.item_set import FINGERPRINT_BYTES, ID_BYTES, INFINITY, Bound, ItemSet, varint
+
 VERSION: Final = 0x61
-ID_BYTES: Final = 32
-FINGERPRINT_BYTES: Final = 16
 LEAST_LIMIT: Final = 4096  # bytes of a frame limit
 BUCKETS: Final = 16
 MOST_LISTED: Final = 2 * BUCKETS  # items of a range that are sent as ids
-INFINITY: Final = 2**64 - 1
 _RESERVE: Final = 200  # bytes kept for the fingerprint that ends a message early
-_STRIDE: Final = 16  # items between two sums that are kept
-_MODULUS: Final = 1 << 256
 
 
 class MalformedNegentropy(Exception):
@@ -47,91 +40,7 @@ class Mode(enum.IntEnum):
     IDS = 2
 
 
-class Bound(msgspec.Struct, frozen=True, gc=False):
-    """The end of a range, exclusive: items below (`created_at`, `prefix`) are inside."""
-
-    created_at: int
-    prefix: bytes = b""
-
-
 _END: Final = Bound(INFINITY)
-
-
-class ItemSet:
-    """A sealed set in the protocol's order: about 40 bytes an item, a fingerprint of any range in a few microseconds.
-
-    Sums of ids are kept for every `_STRIDE`th item, so that a range costs two look-ups and at most so many additions.
-    """
-
-    def __init__(self, items: Iterable[tuple[int, bytes]]) -> None:
-        """`items` are (created_at, id) in any order, each once; an id has 32 bytes. Raises ValueError otherwise."""
-        ordered = sorted(items)
-        self._times = array("Q", (created_at for created_at, _ in ordered))
-        self._ids = b"".join(event_id for _, event_id in ordered)
-        if len(self._ids) != ID_BYTES * len(ordered) or any(len(one) != ID_BYTES for _, one in ordered[:1]):
-            raise ValueError(f"an id has {ID_BYTES} bytes")
-        self._sums = [0]
-        for at in range(0, len(ordered) - _STRIDE + 1, _STRIDE):
-            self._sums.append((self._sums[-1] + self._add(at, at + _STRIDE)) % _MODULUS)
-
-    def __len__(self) -> int:
-        return len(self._times)
-
-    def id(self, index: int) -> bytes:
-        """The id of the item at `index`."""
-        return self._ids[index * ID_BYTES : (index + 1) * ID_BYTES]
-
-    def ids(self, lower: int, upper: int) -> bytes:
-        """The ids of a range, one after the other."""
-        return self._ids[lower * ID_BYTES : upper * ID_BYTES]
-
-    def first_from(self, bound: Bound, lower: int) -> int:
-        """The index of the first item, from `lower` on, that is not below the bound."""
-        at = bisect_left(self._times, bound.created_at, lo=lower)
-        if not bound.prefix:
-            return at
-        end = bisect_left(self._times, bound.created_at + 1, lo=at)
-        while at < end:
-            middle = (at + end) // 2
-            if self.id(middle) < bound.prefix:
-                at = middle + 1
-            else:
-                end = middle
-        return at
-
-    def bound_before(self, index: int) -> Bound:
-        """The shortest bound between the item at `index` and the one before it."""
-        if self._times[index] != self._times[index - 1]:
-            return Bound(self._times[index])
-        before, after = self.id(index - 1), self.id(index)
-        shared = next(at for at in range(ID_BYTES) if before[at] != after[at])
-        return Bound(self._times[index], after[: shared + 1])
-
-    def bound_at(self, index: int) -> Bound:
-        """The bound that has the item at `index` just outside."""
-        return Bound(self._times[index], self.id(index))
-
-    def fingerprint(self, lower: int, upper: int) -> bytes:
-        """The first 16 bytes of sha256(sum of the ids mod 2**256, little-endian, and their number as a varint)."""
-        total = (self._sum_before(upper) - self._sum_before(lower)) % _MODULUS
-        return hashlib.sha256(total.to_bytes(32, "little") + varint(upper - lower)).digest()[:FINGERPRINT_BYTES]
-
-    def _sum_before(self, index: int) -> int:
-        at = index // _STRIDE
-        return self._sums[at] + self._add(at * _STRIDE, index)
-
-    def _add(self, lower: int, upper: int) -> int:
-        ids = self._ids
-        places = range(lower * ID_BYTES, upper * ID_BYTES, ID_BYTES)
-        return sum(int.from_bytes(ids[place : place + ID_BYTES], "little") for place in places)
-
-
-def varint(number: int) -> bytes:
-    """Base 128, most significant first, the high bit on every byte but the last."""
-    found = bytes((number & 0x7F,))
-    while number := number >> 7:
-        found = bytes((number & 0x7F | 0x80,)) + found
-    return found
 
 
 class _Reading:
@@ -304,8 +213,9 @@ class Reconciliation:
             out.skip(agreed)
 
     def _compare(self, lower: int, upper: int, theirs: set[bytes], found: Reconciled) -> None:
-        for index in range(lower, upper):
-            event_id = self._items.id(index)
+        ours = self._items.ids(lower, upper)
+        for at in range(0, len(ours), ID_BYTES):
+            event_id = ours[at : at + ID_BYTES]
             if event_id in theirs:
                 theirs.discard(event_id)
             else:

@@ -47,6 +47,18 @@ class Open(msgspec.Struct, frozen=True, gc=False):
 
     subscription: str
     filters: tuple[Filter, ...]
+    size: "Size"
+
+
+class Size(msgspec.Struct, frozen=True, gc=False):
+    """What filters ask for together: `values` they hold, words of a search among them, which is what a live one costs in memory;
+    `terms`, the words and phrases that they search for; whether they name `private` kinds; whether any `searches`.
+    """
+
+    values: int
+    terms: int = 0
+    private: bool = False
+    searches: bool = False
 
 
 class CountRequest(msgspec.Struct, frozen=True, gc=False):
@@ -151,15 +163,14 @@ class Session:
             self.closings += 1
         return gone
 
-    def opened(self, name: str, subscription: Any, filters: Sequence[Filter]) -> None:
+    def opened(self, opened: Open, subscription: Any) -> None:
         """The owner has carried an Open out; `subscription` is its own."""
+        name, size = opened.subscription, opened.size
         self.subscriptions[name] = subscription
-        weight = _weight(filters)
-        self._weight += weight - self._weights.get(name, 0)
-        self._weights[name] = weight
-        terms = _terms(filters)
-        if terms:
-            self._terms[name] = terms
+        self._weight += size.values - self._weights.get(name, 0)
+        self._weights[name] = size.values
+        if size.terms:
+            self._terms[name] = size.terms
         elif self._terms:
             self._terms.pop(name, None)
 
@@ -186,20 +197,21 @@ class Session:
         return Authenticate(message.event)
 
     def _asked(self, message: Req | Count, rules: Rules) -> Effect:
-        if not self.keys and _names_private(message.filters):
+        size = _size(message.filters)
+        if size.private and not self.keys:
             self.need_challenge()
-        refusal = self._refuses(message, rules)
+        refusal = self._refuses(message, size, rules)
         if refusal is not None:
             reply = messages.closed(message.subscription, refusal)
             return Refuse(message.subscription, reply) if isinstance(message, Req) else reply
         filters = message.filters
-        if _search(filters):
+        if size.searches:
             filters = tuple([_searching(wanted, rules.searched) for wanted in filters])
         if isinstance(message, Count):
             return CountRequest(message.subscription, filters, message.offset)
-        return Open(message.subscription, filters)
+        return Open(message.subscription, filters, size)
 
-    def _refuses(self, message: Req | Count, rules: Rules) -> Reject | None:
+    def _refuses(self, message: Req | Count, size: Size, rules: Rules) -> Reject | None:
         if rules.auth_to_read and not self.keys:
             self.need_challenge()
             return Reject(Prefix.AUTH_REQUIRED, "this relay serves authenticated clients only (NIP-42)")
@@ -215,12 +227,14 @@ class Session:
             return Reject(
                 Prefix.RATE_LIMITED, f"{counted(rules.max_subscriptions, 'subscription')} open already; CLOSE one first"
             )
-        if self._weight_with(message) > rules.max_filter_values:
+        others = self._weight - self._weights.get(message.subscription, 0) if isinstance(message, Req) else 0
+        if size.values + others > rules.max_filter_values:
             return Reject(
                 Prefix.RATE_LIMITED,
                 f"the open filters of a connection may hold {counted(rules.max_filter_values, 'value')}",
             )
-        return self._refuses_search(message) or _private(message.filters, self.keys)
+        refusal = self._refuses_search(message, size) if size.searches else None
+        return _private(message.filters, self.keys) if refusal is None and size.private else refusal
 
     def _refuses_comparison(self, message: NegOpen, rules: Rules) -> Reject | None:
         if not rules.max_compared:
@@ -228,33 +242,28 @@ class Session:
         wanted = message.filter
         if wanted.search is not None:
             return Reject(Prefix.UNSUPPORTED, "what a search finds is not compared; leave `search` out")
-        if _weight([wanted]) > rules.max_filter_values:
+        size = _size([wanted])
+        if size.values > rules.max_filter_values:
             return Reject(Prefix.RATE_LIMITED, f"a filter may hold {counted(rules.max_filter_values, 'value')}")
-        if not self.keys and (rules.auth_to_read or _names_private([wanted])):
+        if not self.keys and (rules.auth_to_read or size.private):
             self.need_challenge()
         if rules.auth_to_read and not self.keys:
             return Reject(Prefix.AUTH_REQUIRED, "this relay serves authenticated clients only (NIP-42)")
         return _private([wanted], self.keys)
 
-    def _refuses_search(self, message: Req | Count) -> Reject | None:
-        if not _search(message.filters):
-            return None
+    def _refuses_search(self, message: Req | Count, size: Size) -> Reject | None:
         searches = [wanted for wanted in message.filters if wanted.search is not None]
         if isinstance(message, Count) and len(message.filters) > 1:
             return Reject(Prefix.UNSUPPORTED, "a COUNT that searches (NIP-50) takes one filter")
-        if not all(_terms([wanted]) for wanted in searches):
+        if not all(_terms(wanted) for wanted in searches):
             return Reject(Prefix.INVALID, search.WORDLESS)
-        terms = sum(self._terms.values()) - self._terms.get(message.subscription, 0) + _terms(searches)
+        terms = sum(self._terms.values()) - self._terms.get(message.subscription, 0) + size.terms
         if isinstance(message, Req) and terms > search.MAX_OPEN_TERMS:
             return Reject(
                 Prefix.RATE_LIMITED,
                 f"the open searches of a connection may look for {counted(search.MAX_OPEN_TERMS, 'word')}; CLOSE one first",
             )
         return None
-
-    def _weight_with(self, message: Req | Count) -> int:
-        others = self._weight - self._weights.get(message.subscription, 0)
-        return _weight(message.filters) + (others if isinstance(message, Req) else 0)
 
 
 def _searching(wanted: Filter, searched: frozenset[int]) -> Filter:
@@ -265,34 +274,30 @@ def _searching(wanted: Filter, searched: frozenset[int]) -> Filter:
     return msgspec.structs.replace(wanted, kinds=chosen)
 
 
-def _weight(filters: Sequence[Filter]) -> int:
-    """How many values the filters hold, words of a search among them: what a live filter costs in memory."""
-    total = 0
+def _size(filters: Sequence[Filter]) -> Size:
+    """One loop and no generators: every REQ is asked all of this."""
+    values = terms = 0
+    private = searches = False
     for wanted in filters:
-        total += len(wanted.ids or ()) + len(wanted.authors or ()) + len(wanted.kinds or ())
-        for values in wanted.tags.values():
-            total += len(values)
-    return total + _terms(filters)
-
-
-# Loops and no generators, here and below: every REQ is asked all of this.
-
-
-def _search(filters: Sequence[Filter]) -> bool:
-    """Whether any of them searches."""
-    for wanted in filters:  # noqa: SIM110
+        if wanted.ids is not None:
+            values += len(wanted.ids)
+        if wanted.authors is not None:
+            values += len(wanted.authors)
+        if wanted.kinds is not None:
+            values += len(wanted.kinds)
+            private = private or not wanted.kinds.isdisjoint(PRIVATE_KINDS)
+        if wanted.tags:
+            for chosen in wanted.tags.values():
+                values += len(chosen)
         if wanted.search is not None:
-            return True
-    return False
+            searches = True
+            terms += _terms(wanted)
+    return Size(values + terms, terms, private, searches)
 
 
-def _terms(filters: Sequence[Filter]) -> int:
-    """How many words and phrases the filters search for: what every event may be compared with."""
-    total = 0
-    for wanted in filters:
-        if wanted.search is not None:
-            total += len(search.parse(wanted.search).terms)
-    return total
+def _terms(wanted: Filter) -> int:
+    """How many words and phrases a filter searches for: what every event may be compared with."""
+    return 0 if wanted.search is None else len(search.parse(wanted.search).terms)
 
 
 def _check_values(data: bytes, rules: Rules) -> None:
@@ -301,14 +306,6 @@ def _check_values(data: bytes, rules: Rules) -> None:
     if data.count(b",") > most and not data.startswith(b'["EVENT",'):
         reason = f"the open filters of a connection may hold {counted(rules.max_filter_values, 'value')}"
         raise messages.broken(data, Reject(Prefix.RATE_LIMITED, reason))
-
-
-def _names_private(filters: Sequence[Filter]) -> bool:
-    """Whether a filter names kinds of which a client without a key finds nothing."""
-    for wanted in filters:  # noqa: SIM110
-        if wanted.kinds is not None and not wanted.kinds.isdisjoint(PRIVATE_KINDS):
-            return True
-    return False
 
 
 def _private(filters: Sequence[Filter], keys: frozenset[str]) -> Reject | None:

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
+from relay.roles.accepting import accept
 from relay.roles.channel import MAX_FRAME, BrokenLink, FrameReader, frame
 from relay.roles.search_messages import (
     MOST_QUESTION,
@@ -44,7 +45,6 @@ from storage.search.engine import Hit, Progress, SearchEngine, SearchHealth
 
 AT_ONCE: Final = 8  # questions of one front that are worked on at a time
 ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life
-AGAIN: Final = 0.1  # seconds until connections are accepted again when the system has no room for one
 _KEPT: Final = 64 * 1024  # bytes of settings, with their length
 _LENGTH: Final = 4
 
@@ -103,17 +103,8 @@ class SearchServer:
         self._told: SearchHealth = service.health()
 
     async def listen(self, listener: socket.socket) -> None:
-        """Serve whoever connects, until cancelled. The listening socket stays the caller's, open and where it is."""
-        loop = asyncio.get_running_loop()
-        listener.setblocking(False)
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError as error:
-                log.warning("no connection could be accepted: %s", error)
-                await asyncio.sleep(AGAIN)
-                continue
-            await loop.connect_accepted_socket(lambda: _FrontLink(self), sock)
+        """Serve whoever connects, until cancelled."""
+        await accept(listener, lambda: _FrontLink(self))
 
     def tell(self) -> None:
         """Have every front know how search stands, where that changed."""

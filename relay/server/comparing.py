@@ -1,41 +1,28 @@
-"""Comparisons by negentropy (NIP-77), with this relay as the one that answers.
+"""Comparisons by negentropy (NIP-77), with this relay as the one that answers: a front's part of it.
 
-A comparison is over what the filter found when it began: NEG-OPEN has the set made, each message is answered from it, and it is
-let go by NEG-CLOSE, by the end of the connection, or when nobody asked for a minute. One message is answered at a time, of each
-connection in turn, and none of the query workers is taken for it: however many compare, whoever asks something else finds all but
-one of the storage readers, and no more than one set is in the making.
-
-What may be held is bounded: so many events of a comparison (`limits.max_compared`), so many comparisons of a connection, so many
-events of all comparisons together, and one unanswered message of each; what is let go frees its message at once. Where a new
-comparison finds no room, those end in which nothing was said for longest: nobody keeps others out by opening many.
-
-Our frames begin small, since a peer's answer to many fingerprints is many times as long and must not be above the size of a
-message here; they grow while its messages leave room.
+A front knows which comparisons each of its connections has, who reads there, and when they end; the sets and the answers are
+another's (`compared_sets`), in this process or the peers role. What may be held of a connection is bounded: so many comparisons,
+one unanswered message of each, and so long, in all and in which nothing is said.
 """
 
-import asyncio
+import itertools
 from collections.abc import Callable
 from functools import partial
-from time import time
 from typing import Final, Protocol
 
+from relay.config import LimitSettings
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.messages import NegMsg, NegOpen
-from relay.protocol.negentropy import LEAST_LIMIT, ItemSet, MalformedNegentropy, Reconciliation
 from relay.protocol.session import Session
 from relay.protocol.words import counted
-from relay.server.pools import Pool
+from relay.roles.comparison_messages import BeginComparison, ComparisonRefused
+from relay.server.compared_sets import Answering
 from relay.server.read_access import ReadAccess
 from relay.server.supervision import Faults, Tasks
-from storage.base import ComparedLog, StorageError, TooCostly
+from storage.base import Readers, StorageError
 
-MOST_OPEN: Final = 4  # comparisons of a connection
-MOST_HELD: Final = (
-    1_000_000  # events of all comparisons together, 40 bytes each; the most that `limits.max_compared` may be
-)
-IDLE: Final = 60.0  # seconds
-MOST_FRAME: Final = 30_000  # bytes of a message of ours; the frame has two hex digits for each
+ANSWER_WITHIN: Final = 120.0  # seconds until a message that has no answer is given up
 
 
 class ComparingConnection(Protocol):
@@ -58,73 +45,76 @@ class ComparingConnection(Protocol):
 
 
 class Comparison:
-    """An open comparison. `waiting` is its unanswered message, None while the peer has its turn."""
+    """An open comparison. `waiting` is the size of its unanswered message, 0 while the peer has its turn."""
 
-    def __init__(self, connection: ComparingConnection, opened: NegOpen, now: float) -> None:
+    def __init__(self, connection: ComparingConnection, token: int, opened: NegOpen, now: float) -> None:
         self.connection = connection
+        self.token = token
         self.name = opened.subscription
-        self.wanted = opened.filter
-        self.waiting: bytes | None = opened.data
-        self.asked_at = now
-        self.items: ItemSet | None = None
-        self.frame = LEAST_LIMIT  # bytes of our next message, at most
+        self.waiting = len(opened.data)
+        self.begun_at = self.heard_at = now
 
 
 class Comparisons:
     """All comparisons of a front. Methods are called on the event loop."""
 
-    def __init__(self, reader: ComparedLog, access: ReadAccess, clock: Callable[[], float], faults: Faults) -> None:
-        self._reader = reader
+    answering: Answering  # set by whoever made the hub, before a door opens
+
+    def __init__(self, access: ReadAccess, clock: Callable[[], float], faults: Faults) -> None:
         self._access = access
         self._clock = clock
-        self._faults = faults
-        self._open: dict[Comparison, None] = {}  # by the time of the last message, the longest silent first
-        self._held = 0
-        self._line: dict[ComparingConnection, dict[Comparison, None]] = {}  # what is unanswered, by whose turn is next
-        self._wake = asyncio.Event()
-        self._thread = Pool("compare", 1, 1)
-        self.configure(0, 0)
+        self._open: dict[int, Comparison] = {}
+        self._tokens = itertools.count(1)
+        self._limits = LimitSettings()
         self._tasks = Tasks(faults)
-        self._tasks.repeat(self._work, "the comparisons")
 
-    def configure(self, most: int, max_message_bytes: int) -> None:
-        """Put settings in force: `limits.max_compared` and `limits.max_message_bytes`."""
-        self._most = most
-        self._roomy = max_message_bytes // 16  # bytes of a message, half its digits, that leave much room
+    def configure(self, limits: LimitSettings) -> None:
+        """Put settings in force: `limits.max_compared`, `max_comparisons`, `comparison_time` and `comparison_idle`."""
+        self._limits = limits
 
     def open(self, connection: ComparingConnection, opened: NegOpen) -> None:
         """Begin a comparison; one of the same name is to be closed before. Raises Reject."""
-        comparisons = connection.session.comparisons
-        if len(comparisons) >= MOST_OPEN:
-            raise Reject(Prefix.RATE_LIMITED, f"{MOST_OPEN} comparisons are open already; NEG-CLOSE one first")
-        comparison = Comparison(connection, opened, self._clock())
-        comparisons[opened.subscription] = comparison
-        self._open[comparison] = None
-        self._line_up(comparison)
+        comparisons, most = connection.session.comparisons, self._limits.max_comparisons
+        if len(comparisons) >= most:
+            raise Reject(
+                Prefix.RATE_LIMITED, f"{counted(most, 'comparison')} may be open on a connection; NEG-CLOSE one first"
+            )
+        comparison = Comparison(connection, next(self._tokens), opened, self._clock())
+        comparisons[comparison.name] = comparison
+        self._open[comparison.token] = comparison
+        try:
+            readers = self._access.try_readers(connection.session, [opened.filter])
+        except Reject as refusal:
+            connection.end_comparison(comparison.name, refusal)
+            return
+        if readers is None:
+            self._tasks.start(self._look_up(comparison, opened), "who compares")
+        else:
+            self._begin(comparison, opened, readers)
 
     def go_on(self, connection: ComparingConnection, message: NegMsg) -> None:
         """Take the peer's next message. Raises Reject."""
         comparison: Comparison | None = connection.session.comparisons.get(message.subscription)
         if comparison is None:
             raise Reject(Prefix.CLOSED, "no comparison of this id is open; begin with NEG-OPEN")
-        if comparison.waiting is not None:
+        if comparison.waiting:
             self.close(connection, message.subscription)
             raise Reject(Prefix.INVALID, "wait for the answer to one message before the next")
-        comparison.waiting = message.data
-        comparison.asked_at = self._clock()
-        self._open.pop(comparison)
-        self._open[comparison] = None
-        self._line_up(comparison)
+        if not message.data:
+            self.close(connection, message.subscription)
+            raise Reject(Prefix.INVALID, "this is no message of negentropy")
+        comparison.waiting = len(message.data)
+        comparison.heard_at = self._clock()
+        self.answering.go_on(comparison.token, message.data)
 
     def close(self, connection: ComparingConnection, name: str) -> int:
         """Let a comparison go, if there is one; how many bytes its unanswered message has, which was sent in vain."""
         comparison: Comparison | None = connection.session.comparisons.pop(name, None)
         if comparison is None:
             return 0
-        del self._open[comparison]
-        self._leave(comparison)
-        self._held -= len(comparison.items or ())
-        return len(comparison.waiting or b"")
+        del self._open[comparison.token]
+        self.answering.end(comparison.token)
+        return comparison.waiting
 
     def close_all(self, connection: ComparingConnection) -> None:
         """The connection is gone."""
@@ -132,110 +122,63 @@ class Comparisons:
             self.close(connection, name)
 
     def end_idle(self) -> None:
-        """Let those go in which the peer said nothing for too long; called about once a second."""
-        latest = self._clock() - IDLE
-        for comparison in list(self._open):
-            if comparison.asked_at > latest:
-                break
-            if comparison.waiting is None:
-                self._end(comparison, Reject(Prefix.CLOSED, f"nothing was said for {IDLE:.0f} seconds"))
-                comparison.connection.flush()
+        """Let those go that last too long, or in which nothing is said; called about once a second."""
+        limits, now = self._limits, self._clock()
+        for comparison in list(self._open.values()):
+            silent = now - comparison.heard_at
+            reason = None
+            if now - comparison.begun_at >= limits.comparison_time:
+                reason = f"a comparison may take {limits.comparison_time:g} seconds; compare less at once, by since and until"
+            elif not comparison.waiting and silent >= limits.comparison_idle:
+                reason = f"nothing was said for {limits.comparison_idle:g} seconds"
+            elif comparison.waiting and silent >= ANSWER_WITHIN:
+                reason = f"there was no answer for {ANSWER_WITHIN:g} seconds; begin again"
+            if reason is not None:
+                self._end(comparison, Reject(Prefix.CLOSED, reason))
 
     async def shut(self) -> None:
         """Answer no more. Idempotent."""
         await self._tasks.close()
-        self._thread.close()
+        await self.answering.close()
 
-    def _line_up(self, comparison: Comparison) -> None:
-        self._line.setdefault(comparison.connection, {})[comparison] = None
-        self._wake.set()
-
-    def _leave(self, comparison: Comparison) -> None:
-        """Take one out of the line, if it is there."""
-        waiting = self._line.get(comparison.connection, {})
-        waiting.pop(comparison, None)
-        if not waiting:
-            self._line.pop(comparison.connection, None)
-
-    async def _work(self) -> None:
-        while True:
-            await self._wake.wait()
-            if not self._line:
-                self._wake.clear()
-                continue
-            connection = next(iter(self._line))
-            waiting = self._line.pop(connection)
-            comparison = next(iter(waiting))
-            del waiting[comparison]
-            if waiting:
-                self._line[connection] = waiting  # behind the others
-            await self._answer(comparison)
-            connection.flush()
-            del connection, comparison, waiting  # a client that left is not kept until another asks
-
-    async def _answer(self, comparison: Comparison) -> None:
-        """Answer the message that waits, or end the comparison and say why."""
+    async def _look_up(self, comparison: Comparison, opened: NegOpen) -> None:
         try:
-            data = await self._reply(comparison)
-        except TooCostly as error:
-            self._end(comparison, Reject(Prefix.BLOCKED, str(error)), self._most)
+            readers = await self._access.readers(comparison.connection.session, [opened.filter])
         except Reject as refusal:
             if self._is_open(comparison):
                 comparison.connection.end_comparison(comparison.name, refusal)
-        except (StorageError, MalformedNegentropy) as error:
-            prefix = Prefix.INVALID if isinstance(error, MalformedNegentropy) else Prefix.ERROR
-            self._end(comparison, Reject(prefix, str(error)))
-        except Exception as error:
-            self._faults.report("a comparison", error)
-            self._end(comparison, Reject(Prefix.ERROR, f"internal error ({type(error).__name__})"))
+                comparison.connection.flush()
+        except StorageError as error:
+            self._end(comparison, Reject(Prefix.ERROR, str(error)))
         else:
             if self._is_open(comparison):
-                comparison.waiting = None
-                comparison.connection.send(messages.neg_msg(comparison.name, data))
+                self._begin(comparison, opened, readers)
+                comparison.connection.flush()
 
-    async def _reply(self, comparison: Comparison) -> bytes:
-        items, data = comparison.items, comparison.waiting
-        assert data is not None
-        if items is None:
-            items = await self._make(comparison)
-            if not self._is_open(comparison):
-                return b""
-        roomy = len(data) <= self._roomy
-        comparison.frame = min(2 * comparison.frame, MOST_FRAME) if roomy else LEAST_LIMIT
-        return await self._thread.run(partial(Reconciliation(items, comparison.frame).answer, data))
+    def _begin(self, comparison: Comparison, opened: NegOpen, readers: Readers) -> None:
+        connection = comparison.connection
+        connection.challenge()
+        most = self._limits.max_compared
+        asked = BeginComparison(comparison.token, id(connection), opened.filter, readers, most, opened.data)
+        self.answering.begin(asked, partial(self._hear, comparison))
 
-    async def _make(self, comparison: Comparison) -> ItemSet:
-        """Look up what is compared. Raises Reject, StorageError."""
-        readers = await self._access.readers(comparison.connection.session, [comparison.wanted])
-        comparison.connection.challenge()
-        rows = await self._reader.items(comparison.wanted, readers, int(time()), self._most)
-        self._make_room(len(rows))
-        items = await self._thread.run(partial(ItemSet, rows))
-        if self._is_open(comparison):
-            comparison.items = items
-            self._held += len(items)
-        return items
+    def _hear(self, comparison: Comparison, said: bytes | ComparisonRefused) -> None:
+        """What the peer is told next."""
+        if not self._is_open(comparison):
+            return
+        if isinstance(said, ComparisonRefused):
+            self._end(comparison, Reject(said.prefix, said.words), said.most)
+            return
+        comparison.waiting = 0
+        comparison.heard_at = self._clock()
+        comparison.connection.send(messages.neg_msg(comparison.name, said))
+        comparison.connection.flush()
 
-    def _make_room(self, events: int) -> None:
-        """End those that were silent longest until so many more may be held. Raises Reject where that is not enough."""
-        for silent in list(self._open):
-            if self._held + events <= MOST_HELD:
-                return
-            if silent.items is not None and silent.waiting is None:
-                self._end(
-                    silent, Reject(Prefix.CLOSED, "too many are open and nothing was said here longest; begin again")
-                )
-                silent.connection.flush()
-        if self._held + events > MOST_HELD:
-            raise Reject(
-                Prefix.RATE_LIMITED, f"{counted(self._held, 'event')} are being compared already; try again in a minute"
-            )
-
-    @staticmethod
-    def _is_open(comparison: Comparison) -> bool:
-        return comparison.connection.session.comparisons.get(comparison.name) is comparison
+    def _is_open(self, comparison: Comparison) -> bool:
+        return self._open.get(comparison.token) is comparison
 
     def _end(self, comparison: Comparison, reason: Reject, most: int | None = None) -> None:
         if self._is_open(comparison):
             self.close(comparison.connection, comparison.name)
             comparison.connection.send(messages.neg_error(comparison.name, reason, most))
+            comparison.connection.flush()

@@ -112,7 +112,7 @@ def _open(connection: ActingConnection, request: Open, _size: int) -> None:
     upto = shared.ingest.last_seq
     subscription = LiveSubscription(connection, request.subscription, request.filters, upto)
     subscription.mark = shared.access.mark(connection.session)
-    connection.session.opened(request.subscription, subscription, request.filters)
+    connection.session.opened(request, subscription)
     shared.fanout.add(subscription)
     shared.access.opened(subscription)
     shared.queries.ask(connection, subscription)

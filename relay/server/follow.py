@@ -114,6 +114,16 @@ class LogFollower:
         """The number of the last commit that was told."""
         return self._number
 
+    @property
+    def upto(self) -> int:
+        """The highest `seq` that was told."""
+        return self._upto
+
+    @property
+    def committed(self) -> int:
+        """The highest `seq` that is committed; it may not be told here yet."""
+        return self._page.upto
+
     def is_current(self) -> bool:
         """Whether everything that is kept of primary rows is as the database has it."""
         return self._held is None and self._number >= self._page.primary

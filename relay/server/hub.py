@@ -35,6 +35,7 @@ from relay.server.read_access import ReadAccess
 from relay.server.settings import Settings
 from relay.server.shared import Shared
 from relay.server.supervision import Faults, Tasks
+from relay.server.turns import Turns
 from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, PrimaryTables, StorageError
 from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
 from storage.search.engine import SearchEngine
@@ -86,13 +87,15 @@ class Hub:
         for follower in (self.access.before, self._publish, self.access.after):
             self.log.add(follower)
         self.rooms = Rooms(reader, settings)
-        self.comparisons = Comparisons(reader, self.access, self.clock, faults)
+        self.comparisons = Comparisons(self.access, self.clock, faults)
+        turns = Turns(faults)
         self.queries = Queries(
             reader,
             self.fanout,
             self.access,
             config.storage.readers,
             faults,
+            turns=turns,
             search=lambda: self.search,
             invite=self._invite,
         )
@@ -100,7 +103,7 @@ class Hub:
             settings=settings,
             clock=self.clock,
             gate=self.gate,
-            intake=Intake(faults),
+            intake=Intake(faults, turns),
             connections=self.connections,
             ingest=self.ingest,
             publisher=self.publisher,
@@ -129,7 +132,7 @@ class Hub:
         self.gate.configure()
         self.shared.configure()
         self.queries.configure(_limits(config), config.server.eose_hints)
-        self.comparisons.configure(config.limits.max_compared, config.limits.max_message_bytes)
+        self.comparisons.configure(config.limits)
         if config.access.auth_to_read:
             reason = Reject(Prefix.AUTH_REQUIRED, "this relay now serves authenticated clients only (NIP-42)")
             self.connections.end_unauthenticated(reason)

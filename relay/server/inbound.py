@@ -57,12 +57,14 @@ class Inbound:
             data = bytes(self._held)
             self._held.clear()
         elif len(data) > 6 and data[0] == _TEXT and self._is_between():
-            length = data[1] - _MASKED  # the usual read: one frame, whole
-            at = 2
+            length = data[1] - _MASKED  # the usual read: one or two frames, whole
+            body = 6
             if length == 126:
-                length, at = data[2] << 8 | data[3], 4
-            if 0 <= length <= self._max_size and length != 127 and len(data) == at + 4 + length:
-                return [apply_mask(data[at + 4 :], data[at : at + 4])]
+                length, body = data[2] << 8 | data[3], 8
+            end = body + length
+            if 0 <= length <= self._max_size and length != 127 and len(data) >= end:
+                first = apply_mask(data[body:end], data[body - 4 : body])
+                return [first] if len(data) == end else [first, *self._general(data[end:])]
         return self._general(data)
 
     def end(self) -> list[Received]:

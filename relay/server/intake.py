@@ -7,11 +7,11 @@ of the line: another client's message waits for one share of each of those in li
 What was sent in vain is counted too, by connection and by address. Whoever sends little but rubbish is told so and cut off.
 """
 
-import asyncio
 from collections import deque
 from typing import Final, Protocol
 
 from relay.server.supervision import Faults
+from relay.server.turns import Turns
 
 SLICE: Final = 4096  # bytes parsed at once
 PACKED_SLICE: Final = 1024  # the same where they may be compressed: up to 1,032 times as many come out
@@ -72,8 +72,9 @@ class ReadConnection(Protocol):
 class Intake:
     """Whose turn it is to be read. All methods are called on the event loop."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, turns: Turns) -> None:
         self._faults = faults
+        self._turns = turns
         self._line: deque[ReadConnection] = deque()  # have something unread, each once
         self._left = TURN  # of this turn
         self._scheduled = False
@@ -96,7 +97,7 @@ class Intake:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._turns.after(self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False

@@ -32,6 +32,7 @@ from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
 from relay.server.read_access import Mark, ReadAccess
 from relay.server.supervision import Faults, Tasks
+from relay.server.turns import Turns
 from storage.base import Counted, Found, Limits, Log, StorageError, TooCostly
 from storage.identities.types import ChangeRefused
 from storage.search.engine import SearchEngine
@@ -110,6 +111,7 @@ class Queries:
         readers: int,
         faults: Faults,
         *,
+        turns: Turns,
         search: Callable[[], SearchEngine],
         invite: Invite,
     ) -> None:
@@ -122,7 +124,9 @@ class Queries:
         self._line: deque[AskingConnection] = deque()  # have something to be tried on the loop, each once
         self._ready: deque[AskingConnection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
-        self._share_ends = 0.0  # of this turn, 0 where it has not begun
+        self._turns = turns
+        self._in_turn = False  # something was asked in this turn
+        self._share_ends = 0.0  # of this turn, 0 where one question at most was asked
         self._faults = faults
         self._tasks = Tasks(faults)
         self._searching = asyncio.Semaphore(SEARCHES)
@@ -157,8 +161,8 @@ class Queries:
         if connection.asked and not connection.asking:
             connection.asking = True
             self._line.append(connection)
-            if not self._share_ends:
-                self._begin_share()
+            if not self._in_turn:
+                self._begin_turn()
         if connection.jobs and not connection.lined_up:
             connection.lined_up = True
             self._ready.append(connection)
@@ -167,23 +171,29 @@ class Queries:
     # on the loop
 
     def _has_share(self) -> bool:
-        """Whether this turn of the event loop has time left for queries."""
-        if not self._share_ends:
-            self._begin_share()
+        """Whether this turn of the event loop has time left for queries.
+
+        The first question of a turn is always answered, and its time does not count: few turns have two, and clocks cost.
+        """
+        if not self._in_turn:
+            self._begin_turn()
             return SHARE > 0
+        if not self._share_ends:
+            self._share_ends = thread_time() + SHARE
         return thread_time() < self._share_ends
 
-    def _begin_share(self) -> None:
-        self._share_ends = thread_time() + SHARE
-        asyncio.get_running_loop().call_soon(self._turn)
+    def _begin_turn(self) -> None:
+        self._in_turn = True
+        self._turns.after(self._turn)
 
     def _turn(self) -> None:
         """The next turn of the loop: answer of each connection in line one question after another, while the share lasts."""
-        self._share_ends = 0.0
+        self._in_turn, self._share_ends = False, 0.0
         line = self._line
         if not line:
             return
-        self._begin_share()
+        self._begin_turn()
+        self._share_ends = thread_time() + SHARE
         served: dict[AskingConnection, None] = {}
         while line and thread_time() < self._share_ends:
             connection = line.popleft()

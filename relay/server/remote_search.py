@@ -1,21 +1,17 @@
-"""Search as a front has it where it is a role of its own: the questions of `SearchEngine`, over a Unix stream.
+"""Search as a front has it where it is a role of its own: the questions of `SearchEngine`, over a Unix stream (`role_connection`).
 
-States: away (no connection, or a connection that nobody has spoken on yet: the listening socket outlives the role), here (the
-role has told how search stands). While it is away, a question fails at once and says so; the connection is made again and again
-without anybody's doing. A role that says nothing for a while is taken to stand still, and is left for a new connection, on which
-it will speak when it goes on. A question is bounded in time, the number of unanswered ones is bounded, and where the role does not
-take what is sent, no more is: so a role that stands still costs a front nothing but its answers.
+While the role is away, a question fails at once and says so. A question is bounded in time, the number of unanswered ones is
+bounded, and where the role does not take what is sent, no more is: so a role that stands still costs a front nothing but its
+answers.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
 from relay.config import Search
-from relay.roles.channel import FrameReader, frame
 from relay.roles.search_messages import (
     MOST_QUESTION,
     MOST_UNANSWERED,
@@ -37,15 +33,12 @@ from relay.roles.search_messages import (
     encode,
     from_search,
 )
-from relay.server.supervision import Faults, Tasks
+from relay.server.role_connection import SILENCE, RoleConnection
+from relay.server.supervision import Faults
 from storage.base import Readers, StorageError, TooCostly
 from storage.search.engine import Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 
 PATIENCE: Final = 10.0  # seconds that a question may take
-SILENCE: Final = 4.0  # seconds without a sign of life after which the role is taken to stand still
-AGAIN: Final = 0.05  # seconds between two attempts to reach a role that is being started again
-
-log = logging.getLogger("tidings.search")
 
 
 class SearchAway(StorageError):
@@ -70,18 +63,13 @@ class RemoteSearch:
     """
 
     def __init__(self, path: str, faults: Faults, patience: float = PATIENCE, silence: float = SILENCE) -> None:
-        self._path = path
-        self._faults = faults
         self._patience = patience
-        self._silence = silence
         self._token = 0
         self._waiting: dict[int, _Waiting] = {}
-        self._link: _SearchLink | None = None
         self._health = SearchHealth(0, 0, "", 0)
-        self._present = asyncio.Event()
-        self._tasks = Tasks(faults)
-        self._tasks.repeat(self._stay_connected, "the link to search")
-        self._tasks.repeat(self._watch, "the watch over search")
+        self._link = RoleConnection(
+            path, "search", faults, decode=from_search, take=self._take, lost=self._lost, silence=silence
+        )
 
     # what is asked
 
@@ -104,7 +92,7 @@ class RemoteSearch:
 
     def health(self) -> SearchHealth:
         """How it stands, as last told; `problem` says so while the role is away."""
-        if self._link is None:
+        if not self._link.is_here:
             return msgspec.structs.replace(self._health, problem=str(SearchAway()))
         return self._health
 
@@ -120,29 +108,30 @@ class RemoteSearch:
 
     def wake(self) -> None:
         """As `SearchService.wake`; a role that is away looks by itself when it starts."""
-        if self._link is not None:
-            self._link.send(LookAgain())
+        self._link.send(encode(LookAgain()))
 
     async def present(self) -> None:
         """Returns when the role is here."""
-        await self._present.wait()
+        await self._link.present()
 
     async def close(self) -> None:
         """Hang up. Idempotent."""
-        await self._tasks.close()
+        await self._link.close()
 
     async def _ask(
         self, message: Callable[[int], ToSearch], patience: float | None, progress: Progress | None = None
     ) -> Any:
-        link = self._link
-        if link is None:
+        if not self._link.is_here:
             raise SearchAway
-        if len(self._waiting) >= MOST_UNANSWERED or not link.writable:
+        if len(self._waiting) >= MOST_UNANSWERED or not self._link.is_writable:
             raise StorageError("search has more questions than it can answer; try again in a moment")
         self._token += 1
         token = self._token
+        body = encode(message(token))
+        if len(body) > MOST_QUESTION:
+            raise TooCostly("this question is too long for search; ask with fewer values")
         waiting = _Waiting(asyncio.get_running_loop().create_future(), [], progress)
-        link.send(message(token))
+        self._link.send(body)
         self._waiting[token] = waiting
         try:
             async with asyncio.timeout(patience):
@@ -150,8 +139,8 @@ class RemoteSearch:
         except TimeoutError:
             raise StorageError(f"search did not answer within {self._patience:g} s; try again in a moment") from None
         finally:
-            if self._waiting.pop(token, None) is not None and self._link is link:
-                link.send(Abandon(token))  # cancelled, or too late
+            if self._waiting.pop(token, None) is not None:
+                self._link.send(encode(Abandon(token)))  # cancelled, or too late
 
     # what is heard
 
@@ -180,101 +169,8 @@ class RemoteSearch:
     def _settle(self, token: int, value: object) -> None:
         self._waiting.pop(token).future.set_result(value)
 
-    # the connection
-
-    async def _stay_connected(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            link = _SearchLink(self._arrived, self._take, self._faults)
-            try:
-                await loop.create_unix_connection(lambda link=link: link, self._path)  # type: ignore[misc]
-                await link.ended.wait()
-                log.warning("%s", SearchAway())
-            except OSError:
-                pass
-            finally:
-                link.abort()
-                self._lost()
-            await asyncio.sleep(AGAIN)
-
-    async def _watch(self) -> None:
-        """Leave a role that stands still."""
-        loop, look = asyncio.get_running_loop(), self._silence / 4
-        while True:
-            before = loop.time()
-            await asyncio.sleep(look)
-            now = loop.time()
-            if now - before > 2 * look:
-                continue  # it is we who stood still: what was said meanwhile is not read yet
-            if self._link is not None and now - self._link.heard > self._silence:
-                self._link.abort()
-
-    def _arrived(self, link: "_SearchLink") -> None:
-        """The role has spoken for the first time."""
-        self._link = link
-        self._present.set()
-
     def _lost(self) -> None:
-        self._link = None
-        self._present.clear()
         waiting, self._waiting = self._waiting, {}
         for one in waiting.values():
             if not one.future.done():
                 one.future.set_exception(SearchAway())
-
-
-class _SearchLink(asyncio.Protocol):
-    """One connection to the role. `take` gets every message, `arrived` is called before the first."""
-
-    def __init__(
-        self, arrived: Callable[["_SearchLink"], None], take: Callable[[FromSearch], None], faults: Faults
-    ) -> None:
-        self._arrived: Callable[[_SearchLink], None] | None = arrived
-        self._take = take
-        self._faults = faults
-        self._reader = FrameReader()
-        self._transport: asyncio.Transport | None = None
-        self.writable = True
-        self.heard = 0.0  # when, by the loop's clock
-        self.ended = asyncio.Event()
-
-    def send(self, message: ToSearch) -> None:
-        """Send a message; on a connection that is gone already, nothing happens. Raises TooCostly for one that is too long."""
-        body = encode(message)
-        if len(body) > MOST_QUESTION:
-            raise TooCostly("this question is too long for search; ask with fewer values")
-        if self._transport is not None:
-            self._transport.write(frame(body))
-
-    def abort(self) -> None:
-        """Hang up at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._transport = None
-        self.ended.set()
-
-    def pause_writing(self) -> None:
-        self.writable = False
-
-    def resume_writing(self) -> None:
-        self.writable = True
-
-    def data_received(self, data: bytes) -> None:
-        self.heard = asyncio.get_running_loop().time()
-        try:
-            for body in self._reader.feed(data):
-                self._hear(from_search(body))
-        except Exception as error:
-            self._faults.report("the link to search", error)
-            self.abort()
-
-    def _hear(self, message: FromSearch) -> None:
-        self._take(message)
-        if self._arrived is not None:
-            self._arrived(self)
-            self._arrived = None

@@ -16,6 +16,7 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
+from relay.protocol.item_set import ID_BYTES, Item
 from storage.base import SMALLEST_PAGE, TooCostly
 from storage.sqlite import entries, query
 from storage.sqlite.query import FOR_EVER, Arm, Give, QueryPlan
@@ -374,23 +375,36 @@ def seqs_of(connection: sqlite3.Connection, wanted: Filter, scope: Scope, limit:
     return sorted(int(seq) for seq in found)[-limit:]
 
 
-def items(connection: sqlite3.Connection, wanted: Filter, scope: Scope, most: int) -> list[tuple[int, bytes]]:
-    """(created_at, id) of the first `limit` events of a filter, the oldest first. Raises TooCostly for more than `most`."""
-    asked = most + 1 if wanted.limit is None else min(wanted.limit, most + 1)
-    found, _ = page(connection, wanted, scope, asked, finish=False, most=asked)
-    found = found[:asked]
-    if len(found) > most:
-        raise TooCostly(f"more than {most} events match; divide them by since and until")
+def items(connection: sqlite3.Connection, wanted: Filter, scope: Scope, most: int) -> list[Item]:
+    """(created_at, id) of the first `most` events of a filter, in NIP-01's order."""
+    if wanted.is_empty() or not most:
+        return []
+    if wanted.ids is not None:
+        return _ids_of(connection, among(connection, wanted, scope)[:most])
+    parts = [
+        list(zip(_integers(numbers), _split(bytes.fromhex(joined)), strict=True))
+        for ((numbers, joined),) in _fetch(connection, plan_in(connection, wanted, scope), "items", scope, most)
+        if numbers is not None
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return sorted({one for part in parts for one in part}, key=lambda item: (-item[0], item[1]))[:most]
+
+
+def _split(data: bytes) -> list[bytes]:
+    return [data[at : at + ID_BYTES] for at in range(0, len(data), ID_BYTES)]
+
+
+def _ids_of(connection: sqlite3.Connection, some: list[Row]) -> list[Item]:
+    """The same for rows, without those that left meanwhile."""
     ids: dict[int, bytes] = {}
-    seqs = [row[2] for row in found]
+    seqs = [row[2] for row in some]
     for start in range(0, len(seqs), SIZES[-1]):
         part = padded(seqs[start : start + SIZES[-1]])
-        sql = listed(named("lookup")["ids"], ("seqs", len(part)))
-        numbers, joined = connection.execute(sql, part).fetchone()
+        numbers, joined = connection.execute(listed(named("lookup")["ids"], ("seqs", len(part))), part).fetchone()
         if numbers is not None:
-            data = bytes.fromhex(joined)
-            ids.update((seq, data[at * 32 : at * 32 + 32]) for at, seq in enumerate(_integers(numbers)))
-    return [(created_at, ids[seq]) for created_at, _, seq, _ in reversed(found) if seq in ids]
+            ids.update(zip(_integers(numbers), _split(bytes.fromhex(joined)), strict=True))
+    return [(created_at, ids[seq]) for created_at, _, seq, _ in some if seq in ids]
 
 
 def count(connection: sqlite3.Connection, filters: Sequence[Filter], scope: Scope, most: int | None = None) -> int:

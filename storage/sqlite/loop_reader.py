@@ -5,7 +5,8 @@ within bounds: a question that names many values is not tried, one that takes lo
 is a pause in proportion. What is not answered here is answered by the reading threads.
 
 Time is the thread's own CPU time: on a busy machine the thread also waits for a core, and a clock on the wall would break off
-nearly everything. Waiting for a slow disk costs no CPU time, so that there is a bound on the wall as well, far above.
+nearly everything. Waiting for a slow disk costs no CPU time, so that there is a bound on the wall as well, far above. Most
+questions are answered before the clocks are looked at for the first time.
 """
 
 import math
@@ -38,23 +39,24 @@ class LoopReader:
         self._connection = connection
         self._cpu = cpu
         self._wall = wall
-        self._end = 0.0
+        self._end = 0.0  # of a question; 0 until it has taken so long that the clocks are looked at
         self._wall_end = 0.0
-        self._resting_until = 0.0
+        self._resting_until = 0.0  # 0 where there is no pause
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """What `work` gives; None where that is not to be had in a millisecond, for whatever reason."""
-        begun = self._wall()
-        if begun < self._resting_until:
-            return None
-        self._wall_end = begun + _PATIENCE
-        self._end = self._cpu() + _MOST
+        if self._resting_until:
+            if self._wall() < self._resting_until:
+                return None
+            self._resting_until = 0.0
+        self._end = 0.0
         try:
             return work(self._connection)
         except sqlite3.Error:
-            now, spent = self._wall(), self._cpu() - (self._end - _MOST)
-            pause = _PAUSE * spent if now < self._wall_end else _SLOW_PAUSE * (now - begun)
-            self._resting_until = now + pause
+            if self._end:
+                now, spent = self._wall(), self._cpu() - (self._end - _MOST)
+                pause = _PAUSE * spent if now < self._wall_end else _SLOW_PAUSE * (now - self._wall_end + _PATIENCE)
+                self._resting_until = now + pause
             return None
 
     def run_to_end(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -70,6 +72,9 @@ class LoopReader:
         self._connection.close()
 
     def _is_over(self) -> bool:
+        if not self._end:
+            self._end, self._wall_end = self._cpu() + _MOST, self._wall() + _PATIENCE
+            return False
         return self._cpu() > self._end or self._wall() > self._wall_end
 
 

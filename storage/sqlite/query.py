@@ -29,7 +29,7 @@ _NOWHERE: Final = (b"", 0)  # an arm that finds nothing
 
 Place = tuple[int, int]  # created_at and rank: where a list goes on after an event
 Arm = tuple[bytes, int | None]  # key and kind; None: all kinds of the key, which sorts them
-Give = Literal["pages", "heads", "seqs", "pubkeys", "total"]
+Give = Literal["pages", "heads", "seqs", "items", "pubkeys", "total"]
 
 
 class QueryPlan(msgspec.Struct, frozen=True):

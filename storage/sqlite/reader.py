@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import aiosqlite
+import msgspec
 
 from relay.protocol import event as events
 from relay.protocol import hll
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from relay.protocol.groups import state
-from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent
+from relay.protocol.item_set import ItemSet
+from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent, TooCostly
 from storage.identities.types import Lookups
 from storage.sqlite import database_file, lookup, short
 from storage.sqlite.feed import SqliteFeed
@@ -32,6 +34,7 @@ from storage.sqlite.scope import EVERYTHING, Scope, scoped
 from storage.sqlite.statements import listed, migrations, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
+_COMPARED: Final = 20_000  # items of a set that are read at once
 _PAGE: Final = 200  # records of a scan held at once
 _PAGE_BYTES: Final = 1024 * 1024  # fewer where they are large: each stream that resumes holds so much
 
@@ -201,13 +204,43 @@ class SqliteReader:
 
         return await self.run(scoped(work, self._moving, readers, now))
 
-    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
-        """(created_at, id) of what the filter matches; see storage.base.ComparedLog."""
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> ItemSet:
+        """(created_at, id) of what the filter matches; see storage.base.ComparedLog.
 
-        def work(connection: sqlite3.Connection, scope: Scope) -> list[tuple[int, bytes]]:
-            return lookup.items(connection, wanted, scope, most)
+        They are read a part at a time, so that nobody waits for a large set as a whole.
+        """
+        found = ItemSet()
+        asked = most + 1 if wanted.limit is None else min(wanted.limit, most + 1)
+        part, size = wanted, _COMPARED
 
-        return await self.run(scoped(work, self._moving, readers, now))
+        def work(connection: sqlite3.Connection, scope: Scope) -> int | None:
+            number = min(size, asked - len(found))
+            some = lookup.items(connection, part, scope, number)
+            last = None
+            if len(some) == number < asked - len(found):  # the last second may go on: it is the next part's
+                last = some[-1][0]
+                some = [item for item in some if item[0] > last]
+            found.put_before(sorted(some))
+            return last
+
+        until = 0 if asked else None
+        while until is not None:
+            before = len(found)
+            until = await self.run(scoped(work, self._moving, readers, now))
+            part = msgspec.structs.replace(wanted, until=until)
+            size = _COMPARED if len(found) > before else 2 * size
+        if len(found) > most:
+            raise TooCostly(f"more than {most} events match; divide them by since and until")
+        return found
+
+    async def expired(self, after: int, upto: int, most: int) -> list[bytes]:
+        """The ids of what has expired since; see storage.base.ComparedLog."""
+
+        def work(connection: sqlite3.Connection) -> list[bytes]:
+            found = connection.execute(named("lookup")["expired_since"], (after, upto, most))
+            return [event_id for (event_id,) in found]
+
+        return await self.soon(work)
 
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""

@@ -42,16 +42,16 @@ def _address(transaction: Transaction, removal: RemoveAddress) -> None:
 
 
 def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: RemoveEdits) -> None:
-    """Without marks: that of the post refuses its edits."""
+    """Without marks: that of the post or the comment refuses its edits."""
     transaction.flush()
     authors = transaction.require(("siblings", removal.by)).siblings[removal.by]
-    for start in range(0, len(removal.posts), SIZES[-1]):
-        posts = frozenset(removal.posts[start : start + SIZES[-1]])
-        wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": posts})
+    for start in range(0, len(removal.edited), SIZES[-1]):
+        edited = frozenset(removal.edited[start : start + SIZES[-1]])
+        wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": edited})
         seqs = lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)
         for part in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(connection, seqs[part : part + AT_ONCE]):
-                if feed.edited(row.event) in posts:
+                if feed.edited(row.event) in edited:
                     transaction.take_row(row)
             transaction.flush()
 

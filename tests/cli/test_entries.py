@@ -60,9 +60,15 @@ def test_a_post_is_written_shown_changed_and_deleted(tidings: Tidings, hub: Serv
     told = json.loads(tidings("show", post, "--json").stdout)["post"]
     assert (told["title"], told["content"]) == ("Higher water", "The tide is back.")
     assert "say what changes" in tidings("edit", post).stderr
+    again = tidings("edit", comment, "And back at six.")
+    assert (again.stdout, again.stderr) == (f"{comment}\n", f"{hub.http}/post/{post}#c-{comment}\n")
+    assert tidings("edit", comment, "--title", "None").exit_code == 1
+    told = [one["content"] for one in json.loads(tidings("history", comment, "--json").stdout)]
+    assert told == ["And back.", "And back at six."]
+    assert "\nHigh water\nThe tide is back.\n\n" in tidings("history", post).stdout
     assert tidings("remove", comment).stderr == "deleted\n"
     assert tidings("remove", post).stderr == "deleted\n"
-    for verb in ("show", "remove"):
+    for verb in ("show", "history", "remove"):
         gone = tidings(verb, post)
         assert (gone.exit_code, f"there is nothing with the id {post}" in gone.stderr) == (1, True)
 

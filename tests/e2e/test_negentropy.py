@@ -9,7 +9,8 @@ import nostr_sdk as sdk
 import pytest
 
 from relay.protocol.event import Event
-from relay.protocol.negentropy import ItemSet, Reconciliation
+from relay.protocol.item_set import ItemSet
+from relay.protocol.negentropy import Reconciliation
 from tests.e2e.harness import PATIENCE, Client, Server, client, fresh_key, serving
 from tests.factories import Keypair, make_event
 
@@ -137,7 +138,7 @@ async def test_a_connection_has_four_comparisons_at_most(relay: Server) -> None:
             await asking.send("NEG-OPEN", f"{number}", {"ids": ["f" * 64]}, "6100000200")
             assert (await asking.next())[0] == "NEG-MSG"
         (reason,) = await told(asking, "NEG-OPEN", "5", {"ids": ["f" * 64]}, "6100000200")
-        assert reason == "rate-limited: 4 comparisons are open already; NEG-CLOSE one first"
+        assert reason == "rate-limited: 4 comparisons may be open on a connection; NEG-CLOSE one first"
         await asking.send("NEG-CLOSE", "0")
         await asking.send("NEG-OPEN", "5", {"ids": ["f" * 64]}, "6100000200")
         assert (await asking.next())[:2] == ["NEG-MSG", "5"]

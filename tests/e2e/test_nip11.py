@@ -27,6 +27,7 @@ LIMITS = {
     "min_pow": 4,
     "max_filter_values": 40,
     "max_compared": 7,
+    "max_comparisons": 2,
 }
 
 
@@ -185,6 +186,15 @@ async def _compared(alice: Client, limit: int) -> tuple[bool, bool]:
     return taken[0], taken[1]
 
 
+async def _comparisons(alice: Client, limit: int) -> tuple[bool, bool]:
+    """Whether as many comparisons may be open as the limit says, and whether more may."""
+    taken = []
+    for number in range(limit + 1):
+        await alice.send("NEG-OPEN", f"{number}", {"ids": ["f" * 64]}, "6100000200")
+        taken.append((await alice.next())[0] == "NEG-MSG")
+    return all(taken[:limit]), taken[limit]
+
+
 PROBES: dict[str, Callable[[Client, int], Any]] = {
     "max_content_length": _content,
     "max_event_tags": _tags,
@@ -198,8 +208,16 @@ PROBES: dict[str, Callable[[Client, int], Any]] = {
     "default_limit": _default_limit,
     "max_limit": _max_limit,
     "max_compared": _compared,
+    "max_comparisons": _comparisons,
 }
-ELSEWHERE = {"max_message_length", "auth_required", "payment_required", "restricted_writes"}
+ELSEWHERE = {
+    "comparison_time",  # tests/server/test_comparing.py, by a clock of its own, as the next
+    "comparison_idle",
+    "max_message_length",
+    "auth_required",
+    "payment_required",
+    "restricted_writes",
+}
 
 
 def test_every_advertised_limit_is_tried_here(strict: Server) -> None:

@@ -15,7 +15,8 @@ from keys import schnorr
 from relay.protocol import filter as filters
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
-from relay.protocol.negentropy import ItemSet, Reconciliation
+from relay.protocol.item_set import ItemSet
+from relay.protocol.negentropy import Reconciliation
 from storage.base import Outcome, Status, TooCostly
 
 
@@ -134,11 +135,11 @@ class MemoryEvents:
         self.most = most
         self.taken: list[Event] = []
 
-    async def items(self, wanted: Filter, most: int) -> list[tuple[int, bytes]]:
+    async def items(self, wanted: Filter, most: int) -> ItemSet:
         found = [event for event in self.events.values() if matches(wanted, event)]
         if len(found) > min(most, self.most):
             raise TooCostly("too many")
-        return sorted((event.created_at, bytes.fromhex(event.id)) for event in found)
+        return ItemSet((event.created_at, bytes.fromhex(event.id)) for event in found)
 
     async def wires(self, ids: Sequence[str]) -> list[bytes]:
         return [wire(self.events[one]) for one in ids if one in self.events]

@@ -7,7 +7,8 @@ from typing import IO
 
 import pytest
 
-from relay.protocol.negentropy import ItemSet, Reconciliation
+from relay.protocol.item_set import ItemSet
+from relay.protocol.negentropy import Reconciliation
 from tests.e2e.conftest import JS, node  # noqa: F401, a fixture
 
 ROUNDS = 200  # that no honest comparison of so few items takes

@@ -19,7 +19,7 @@ from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPla
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.protocol.negentropy import ItemSet
+from relay.protocol.item_set import ItemSet
 from tests.factories import keypair, make_event
 from tests.federation.fake_peer import FakePeer, MemoryEvents
 

@@ -308,7 +308,7 @@ def test_threads_of_a_private_group_are_no_posts_and_need_no_identity(kind: int,
 
 def test_only_its_author_edits_a_thread_of_a_private_group() -> None:
     found = answer(make_event(OWNER, 1010, "x", [["e", THREAD.id]]), log(private=True))
-    assert found == "restricted: only the key that wrote a thread of a group edits it"
+    assert found == "restricted: only the key that wrote something in a private group edits it"
 
 
 def test_members_write_knowledge_of_their_group_without_an_identity() -> None:

@@ -59,6 +59,7 @@ def comment(**changes: Any) -> CommentRow:
         pubkey="e" * 64,
         content="Mind the **mud**.",
         created_at=1_700_000_100,
+        updated_at=None,
         first_seen=1_700_000_100,
         upvotes=0,
         downvotes=0,

@@ -1,20 +1,38 @@
 """Strangers' text: Markdown comes out as the renderer's own tags, and everything else as text."""
 
 import html
+import re
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.http import highlighting, markdown
 from relay.http import prose as proses
-from relay.http.prose import MAX_EXCERPT, MAX_MARKDOWN, ago, excerpt, hue, opens, plain, prose
+from relay.http.prose import MAX_EXCERPT, MAX_MARKDOWN, Mention, ago, excerpt, hue, opens, plain, prose
 
 OURS = {
     *("p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "hr", "a"),
     *("h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
+    *("div", "span", "sup", "section", "button"),
 }
-ATTRIBUTES = {"href", "rel", "class", "start", "title"}  # and no style: the policy forbids it
+# And no style, which the policy forbids.
+ATTRIBUTES = {
+    *("href", "rel", "class", "start", "title", "target", "id", "tabindex", "type"),
+    *("role", "aria-label", "data-copy-code"),
+}
+LINKS = re.compile(
+    r"https?://|nostr:[a-z0-9]+$|/u/[\w.%-]+$|/post/[0-9a-f]+$|/t/[^/?#]+$|#[nr][\w-]*-[0-9]+(-[0-9]+)?$", re.I
+)
+NPUB = "npub1" + "q" * 58
+NOTE = "note1" + "q" * 58
+MENTIONS = {
+    "@alice": Mention("/u/alice", "@alice"),
+    "@x": Mention("/u/x", "@x"),
+    f"nostr:{NPUB}": Mention("/u/bob", "@bob"),
+    f"nostr:{NOTE}": Mention("/post/" + "ab" * 32, "“Tide <b>”"),
+}
 
 
 class Tags(HTMLParser):
@@ -41,9 +59,21 @@ class Tags(HTMLParser):
         ("one\ntwo", "<p>one<br />\ntwo</p>"),
         ("- x\n- y", "<ul>\n<li>x</li>\n<li>y</li>\n</ul>"),
         ("> q", "<blockquote>\n<p>q</p>\n</blockquote>"),
+        ("~~gone~~", "<p><s>gone</s></p>"),
         (
             "|a|\n|-:|\n|b|",
-            "<table>\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>b</td>\n</tr>\n</tbody>\n</table>",
+            '<table>\n<thead>\n<tr>\n<th class="align-right">a</th>\n</tr>\n</thead>\n'
+            '<tbody>\n<tr>\n<td class="align-right">b</td>\n</tr>\n</tbody>\n</table>',
+        ),
+        (
+            "- [x] a\n- [ ] b",
+            '<ul class="contains-task-list">\n<li class="task"><span class="box" role="img" aria-label="Done">☑</span> a</li>\n'
+            '<li class="task"><span class="box" role="img" aria-label="To do">☐</span> b</li>\n</ul>',
+        ),
+        (
+            "```\na <b>\n```",
+            '<div class="code"><pre tabindex="0"><code>a &lt;b&gt;\n</code></pre>'
+            '<button type="button" class="plain-button" data-copy-code>Copy</button></div>',
         ),
         ("<b>bold</b>", "<p>&lt;b&gt;bold&lt;/b&gt;</p>"),
     ],
@@ -69,16 +99,100 @@ def test_links_nothing_else(target):
     assert "href" not in prose(f"[x]({target}) <{target}> ![x]({target})\n\n[r]: {target}\n\n[r]")
 
 
-def test_pictures_are_links_because_they_would_come_from_elsewhere():
-    assert "<img" not in prose("![tracker](https://evil.example/pixel.png)")
+def test_a_picture_is_a_link_that_says_what_it_is_and_who_has_it() -> None:
+    shown = prose("![A <b>tracker</b>](https://www.evil.example/pixel.png)")
+    assert 'href="https://www.evil.example/pixel.png" rel="nofollow ugc noopener noreferrer" target="_blank"' in shown
+    assert '<span class="alt">A &lt;b&gt;tracker&lt;/b&gt;</span> <span class="host">evil.example ↗</span>' in shown
+    assert "<img" not in shown
 
 
-@given(st.text(alphabet=st.sampled_from("<>&\"'`*_[]()#!-=~|\\/\n :;xscripthref0/\u202e\u00e9"), max_size=200))
-def test_whatever_comes_in_only_our_own_tags_come_out(text):
-    found = Tags(proses._render(text)[0])
+def test_a_link_holds_no_other_link() -> None:
+    assert prose("[![words](https://a.example/x.png) @alice #tide](https://b.example/)").count("<a ") == 1
+
+
+def test_a_footnote_and_its_place_lead_to_each_other_and_to_no_other_item_s() -> None:
+    text = "A[^1] b[^x] c[^1].\n\n[^1]: First *note*.\n[^x]: Second."
+    one, other = prose(text, "aa"), prose(text, "bb")
+    ids = re.findall(r' id="([^"]+)"', one)
+    assert ids == ["raa-1-1", "raa-2-1", "raa-1-2", "naa-1", "naa-2"]
+    assert set(re.findall(r'href="#([^"]+)"', one)) == set(ids)
+    assert not set(ids) & set(re.findall(r' id="([^"]+)"', other))
+    assert ">First <em>note</em>." in one
+
+
+def test_footnotes_are_bounded_in_number() -> None:
+    text = "[^a]" * 400 + "\n\n[^a]: note"
+    assert prose(text).count("<sup>") == markdown.MAX_FOOTNOTES
+    assert html.unescape(re.sub("<[^>]*>", "", prose(text))).count("[^a]") == 400 - markdown.MAX_FOOTNOTES
+
+
+def test_who_is_mentioned_is_linked_where_they_are_here() -> None:
+    text = f"Hi @Alice. @nobody, nostr:{NPUB} wrote nostr:{NOTE}; mail a@alice.example `@alice`"
+    with proses.one_page(MENTIONS):
+        shown = prose(text)
+    assert shown == (
+        '<p>Hi <a class="mention" href="/u/alice">@alice</a>. @nobody, <a class="mention" href="/u/bob">@bob</a> wrote '
+        f'<a class="mention" href="/post/{"ab" * 32}">“Tide &lt;b&gt;”</a>; mail a@alice.example <code>@alice</code></p>\n'
+    )
+    assert f'href="nostr:{NPUB}" rel="nofollow ugc noopener noreferrer">npub1qqqqqqq…qqqq</a>' in prose(text)
+    assert "/u/" not in prose(text)  # what is kept of a text is nobody's: they may be gone
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("#Tide #low-water and #ebb_2.", ["/t/tide", "/t/low-water", "/t/ebb_2"]),
+        ("#ñandú (#水)", ["/t/%C3%B1and%C3%BA", "/t/%E6%B0%B4"]),
+        ("#12 a#b https://a.example/#frag ## #", []),
+        ("[words](https://a.example/#x) `#code`", []),
+        ("#" + "a" * 65, []),
+    ],
+)
+def test_tags_lead_to_what_is_posted_about_them(text: str, paths: list[str]) -> None:
+    assert re.findall(r'<a href="([^"]*)" class="hashtag">', prose(text)) == paths
+
+
+PIECES = [
+    *("<b>", "&lt;", "&#0;", "\0", "\0@x\0", "\0\0", "@alice", "@x.", f"nostr:{NPUB}", f"nostr:{NOTE}", "#tag", "#"),
+    *(
+        "![a](https://e.example/x.png)",
+        "[a](https://e.example)",
+        "[^1]",
+        "[^1]: ",
+        "- [x] ",
+        "- [ ] ",
+        "|a|b|\n|-:|:-|\n|c|d|\n",
+    ),
+    *(
+        "```py\n",
+        "```\n",
+        "\n",
+        "\n\n",
+        "    ",
+        "> ",
+        "*",
+        "_",
+        "~~",
+        "`",
+        "\"'><img src=x onerror=y>",
+        "javascript:x",
+        "](",
+        "\u202e",
+    ),
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=6)), max_size=40).map("".join))
+def test_whatever_comes_in_only_our_own_tags_come_out(text: str) -> None:
+    with proses.one_page(MENTIONS):
+        shown = prose(text, "item")
+    found = Tags(shown)
     assert found.tags <= OURS
     assert {name for name, _ in found.attributes} <= ATTRIBUTES
-    assert all((value or "").lower().startswith("http") for name, value in found.attributes if name == "href")
+    assert all(LINKS.match(value or "") for name, value in found.attributes if name == "href")
+    ids = [value for name, value in found.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert "\0" not in shown
 
 
 @pytest.mark.parametrize(
@@ -98,6 +212,16 @@ def test_an_excerpt_is_one_plain_paragraph():
     assert excerpt(text) == "Title Some bold and soft text, a link. one two code"
     assert len(excerpt("word " * 1000)) <= MAX_EXCERPT
     assert excerpt("snake_case and 2*3*4 stay") == "snake_case and 2*3*4 stay"
+
+
+def test_an_excerpt_has_the_words_of_everything_and_none_of_its_marks() -> None:
+    text = (
+        "- [x] done\n- [ ] to do\n\n|a|b|\n|:-|-:|\n|c|d|\n\n~~old~~ ![chart](https://e.example/x.png) note[^1] @alice #tag "
+        f"nostr:{NPUB} nostr:{NOTE}\n\n[^1]: The note."
+    )
+    with proses.one_page(MENTIONS):
+        assert excerpt(text) == "done to do a|b c|d old chart note @alice #tag @bob “Tide <b>” The note."
+    assert "npub1qqqqqqq…qqqq" in excerpt(text)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +286,22 @@ HOSTILE = [
     "`" * 4980,
     "<" * 4980,
     "&" * 4980,
+    "[^a]: x\n" + "[^" * 2480,
+    "[^a]: x\n" + "[^a]" * 1240,
+    "[^a]:" * 990,
+    "".join(f"[^{n}]: [^{n + 1}]\n" for n in range(300)) + "[^0]",
+    "- [x] " * 830,
+    "- [x] a\n" * 620,
+    "@a " * 1660,
+    "@" * 4980,
+    "#a " * 1660,
+    "#" + "a-" * 2490,
+    f"nostr:{NPUB} " * 70,
+    "nostr:npub1" * 450,
+    "![a](https://a.example/) " * 199,
+    "[![" * 1660,
+    "```py\n" + "1+" * 1400,
+    "```js\n" + "/*" * 1400,
 ]
 
 
@@ -175,9 +315,10 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> proses._Cache:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_one_text_costs_is_bounded_and_so_is_what_comes_out(text: str) -> None:
-    rendered, steps = proses._render(text)
+    _, steps = proses._render(text)
     assert steps <= proses.MAX_STEPS + 1
-    assert len(rendered) <= 10 * len(text)
+    with proses.one_page({"@a": Mention("/u/a", "@a")}):
+        assert len(prose(text, "ab" * 32)) <= 20 * len(text)
 
 
 def test_prose_costs_a_part_of_what_it_may() -> None:
@@ -231,3 +372,32 @@ def test_the_cache_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.get(texts[0]) is not None
     assert cache.get(texts[-1]) is not None
     assert cache.get(texts[1]) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "shown"),
+    [
+        (
+            "py",
+            "def f(): # x",
+            '<span class="hl-keyword">def </span><span class="hl-name">f</span>(): <span class="hl-comment"># x</span>',
+        ),
+        ("JSON", '{"a": 1}', '{<span class="hl-keyword">&#34;a&#34;</span>: <span class="hl-number">1</span>}'),
+        ("diff", "-a\n+b\n", '<span class="hl-deleted">-a</span>\n<span class="hl-inserted">+b</span>\n'),
+        ("made-up", "def", None),
+        ("py", "x" * (highlighting.MAX_CODE + 1), None),
+        ("py", "1+" * 1000, None),
+    ],
+)
+def test_code_of_a_language_that_is_known_is_coloured_within_bounds(
+    language: str, code: str, shown: str | None
+) -> None:
+    assert highlighting.highlight(code, language) == shown
+
+
+@pytest.mark.parametrize("lexer", sorted(set(highlighting.LANGUAGES.values())))
+@given(code=st.text(alphabet=st.sampled_from("<>&\"'`/*#=+-{}()[]:;\\@!$%ab01 \n\t\u00e9"), max_size=120))
+def test_code_in_colours_reads_as_it_was_written(lexer: str, code: str) -> None:
+    shown = highlighting.highlight(code, lexer)
+    if shown is not None:
+        assert html.unescape(re.sub(r'<span class="hl-[a-z]+">|</span>', "", shown)) == code

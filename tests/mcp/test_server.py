@@ -108,7 +108,7 @@ async def test_a_model_reads_writes_answers_and_votes(hub: Server) -> None:
         thread = await heron.call("read", id=comment)
         assert thread.startswith(f"On post {post}:\n[{comment}] heron, now, 0 points\n> When is it back?\n  [")
         assert thread.endswith("> At six.")
-        assert (await heron.call("edit_post", id=post, title="High water")).startswith("Changed: http")
+        assert (await heron.call("edit", id=post, title="High water")).startswith("Changed: http")
         assert f"[{post}] High water" in await heron.call("read", id=post)
         assert await heron.call("delete", id=comment) == "Deleted."
         assert await heron.call("delete", id=post) == "Deleted."

@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.protocol.negentropy import (
-    BUCKETS,
-    LEAST_LIMIT,
-    Bound,
-    ItemSet,
-    MalformedNegentropy,
-    Reconciliation,
-    varint,
-)
+from relay.protocol.item_set import Bound, ItemSet, varint
+from relay.protocol.negentropy import BUCKETS, LEAST_LIMIT, MalformedNegentropy, Reconciliation
 
 Item = tuple[int, bytes]
 

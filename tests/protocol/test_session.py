@@ -7,7 +7,7 @@ from relay.protocol import messages
 from relay.protocol import session as sessions
 from relay.protocol.event import wire
 from relay.protocol.messages import Publish
-from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Rules, Session
+from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Rules, Session, Size
 from tests.factories import keypair, make_event
 
 RULES = Rules(max_subscriptions=2, max_filters=3, max_filter_values=1000, auth_to_read=False)
@@ -154,7 +154,7 @@ def test_a_refused_effect_is_answered_in_its_own_form() -> None:
     text = "rate-limited: slow down"
     assert refusal(sessions.refusal_of(Publish(event), reason) or b"") == ["OK", event.id, False, text]
     assert refusal(sessions.refusal_of(Authenticate(event), reason) or b"") == ["OK", event.id, False, text]
-    assert refusal(sessions.refusal_of(Open("s", ()), reason) or b"") == ["CLOSED", "s", text]
+    assert refusal(sessions.refusal_of(Open("s", (), Size(0)), reason) or b"") == ["CLOSED", "s", text]
     assert refusal(sessions.refusal_of(CountRequest("s", (), None), reason) or b"") == ["CLOSED", "s", text]
     assert sessions.refusal_of(Cancel("s"), reason) is None
     assert refusal(sessions.refusal_of(messages.notice("invalid: what"), reason) or b"") == ["NOTICE", text]
@@ -234,7 +234,7 @@ def test_the_open_searches_of_a_connection_are_for_so_many_words_and_those_that_
     filters = [{"search": " ".join(f"w{number}x{word}*" for word in range(20))} for number in range(25)]
     opened = ask(session, "REQ", "a", *filters, rules=rules)
     assert isinstance(opened, Open)
-    session.opened("a", object(), opened.filters)
+    session.opened(opened, object())
     assert isinstance(ask(session, "REQ", "a", *filters, rules=rules), Open)
     answer = refusal(ask(session, "REQ", "b", {"search": "one"}, rules=rules))
     assert answer[0] == "CLOSED"
@@ -258,7 +258,7 @@ def test_values_are_counted_however_often_subscriptions_are_replaced_and_closed(
         for name, number in (("a", 6), ("b", 4), ("a", 2), ("b", 8)):
             effect = ask(session, "REQ", name, {"kinds": list(range(number))}, rules=rules)
             assert isinstance(effect, Open)
-            session.opened(name, object(), effect.filters)
+            session.opened(effect, object())
         assert refusal(ask(session, "REQ", "c", {"kinds": [1]}, rules=rules))[:2] == ["CLOSED", "c"]
         for name in ("a", "b", "a"):
             session.cancel(name)

@@ -20,8 +20,10 @@ from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter, matches
 from relay.protocol.groups import belonging
 from relay.protocol.groups.state import Group, Member, member_key
+from relay.protocol.item_set import ItemSet
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
+from relay.server.compared_sets import ComparedSets
 from relay.server.hub import Hub
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
@@ -234,14 +236,18 @@ class MemoryLog:
             raise self.failure
         return Counted(len({row[0] for wanted in filters for row in self._visible(wanted, readers)}))
 
-    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> ItemSet:
         await asyncio.wait_for(self.reading.wait(), PATIENCE)
         if self.failure is not None:
             raise self.failure
-        found = [(row[1].created_at, bytes.fromhex(row[1].id)) for row in self._visible(wanted, readers)]
+        found = sorted((-row[1].created_at, bytes.fromhex(row[1].id)) for row in self._visible(wanted, readers))
+        found = found[: wanted.limit]
         if len(found) > most:
             raise TooCostly("too many")
-        return sorted(found)
+        return ItemSet((-before, event_id) for before, event_id in found)
+
+    async def expired(self, after: int, upto: int, most: int) -> list[bytes]:
+        return [bytes.fromhex(one.id) for _, one, _ in self.rows if after < (expiration(one) or 0) <= upto][:most]
 
     async def get(self, event_id: str, readers: Readers = PUBLIC, now: int = 0) -> StoredEvent | None:
         raise StorageError("nothing here asks for one event")
@@ -474,6 +480,9 @@ class WrittenHub(Hub):
             page, self._writer = beside.page, beside._writer
         super().__init__(Settings(config, url), page, log, "", faults=faults, role=int(beside is not None))  # type: ignore[arg-type]
         self.search = Nothing()  # type: ignore[assignment]
+        self.sets = ComparedSets(log, self.log, faults)
+        self.follow(self.sets.applied)
+        self.comparisons.answering = self.sets.front()
         self._connecting = asyncio.get_running_loop().create_task(self.connect(self._writer.connect()))
         if beside is None:
             self._writer.start()
@@ -481,6 +490,7 @@ class WrittenHub(Hub):
     async def close(self) -> None:
         await self._connecting
         await super().close()
+        await self.sets.close()
         if not self.role:
             await asyncio.to_thread(self._writer.close)
 

@@ -30,6 +30,8 @@ PAGES: Final = (
     PageRow("/post/{post_id:str}", "post", lambda world: f"/post/{world.post}"),
     PageRow("/post/{post_id:str}", "thread", lambda world: f"/post/{world.thread}", signed_in=True),
     PageRow("/post/{post_id:str}", "right-to-left", lambda world: f"/post/{world.right_to_left}"),
+    PageRow("/t/{tag:str}", "tag", "/t/tides"),
+    PageRow("/d/{host:str}", "domain", "/d/example.org"),
     PageRow("/u/{name:str}", "profile", "/u/maren"),
     PageRow("/u/{name:str}", "profile-empty", "/u/petrel", signed_in=True),
     PageRow("/communities", "communities", "/communities"),

@@ -64,6 +64,12 @@ def newest(some: Iterable[Live]) -> Live | None:
     return min(some, key=lambda one: (-one.event.created_at, one.event.id), default=None)
 
 
+def newest_edit(world: World, one: Live) -> Live | None:
+    """The newest edit of a post or a comment by its own identity."""
+    edits = [e for e in world.of(1010) if first(e.event, "e") == one.event.id and world.owner(e) == world.owner(one)]
+    return newest(edits)
+
+
 def posts(world: World) -> dict[str, dict[str, object]]:
     """Posts by id, counters left out."""
     found = {}
@@ -71,8 +77,7 @@ def posts(world: World) -> dict[str, dict[str, object]]:
         post = one.event
         if grouped(post):
             continue
-        edits = [e for e in world.of(1010) if first(e.event, "e") == post.id and world.owner(e) == world.owner(one)]
-        edit = newest(edits)
+        edit = newest_edit(world, one)
         shown = (title(edit.event) if edit else None) or title(post)
         if shown is None:
             continue
@@ -114,6 +119,7 @@ def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, 
         if root not in posts:
             continue
         above = plain.get(parent or "")
+        edit = newest_edit(world, one)
         nested = parent != root and above is not None and first(above.event, "E") == root
         found[comment.id] = {
             **signed(world, one),
@@ -121,7 +127,8 @@ def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, 
             "post_seq": posts[root]["seq"],
             "parent_id": parent if nested else None,
             "parent_seq": above.seq if nested and above else None,
-            "content": comment.content,
+            "content": edit.event.content if edit else comment.content,
+            "updated_at": edit.event.created_at if edit else None,
         }
     return found
 

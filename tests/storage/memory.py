@@ -25,6 +25,7 @@ from relay.protocol.admission import (
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import Binding, Facts, GivenToken, Need, Version, gather, target_of
 from relay.protocol.filter import Filter, matches
+from relay.protocol.item_set import ItemSet
 from storage.base import (
     PUBLIC,
     SMALLEST_PAGE,
@@ -180,7 +181,7 @@ class MemoryLog:
             theirs = self.siblings(removal.by)
             for stored in list(self.live.values()):
                 event = stored.event
-                if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.posts:
+                if event.kind == kinds.EDIT and event.pubkey in theirs and feed.edited(event) in removal.edited:
                     del self.live[event.id]
         else:
             self.vanished[removal.pubkey] = max(removal.until, self.vanished.get(removal.pubkey, 0))
@@ -373,13 +374,18 @@ class MemoryReader:
             registers = hll.registers((bytes.fromhex(stored.event.pubkey) for stored in found), offset)
         return Counted(len(found) if most is None else min(len(found), most), registers)
 
-    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> list[tuple[int, bytes]]:
-        """(created_at, id) of what the filter matches, the oldest first."""
+    async def items(self, wanted: Filter, readers: Readers, now: int, most: int) -> ItemSet:
+        """(created_at, id) of what the filter matches."""
         matching = sorted(self._matching([wanted], readers, now, None), key=_newest_first)
         found = [stored.event for stored in matching][: wanted.limit]
         if len(found) > most:
             raise TooCostly("too many")
-        return [(event.created_at, bytes.fromhex(event.id)) for event in reversed(found)]
+        return ItemSet((event.created_at, bytes.fromhex(event.id)) for event in found)
+
+    async def expired(self, after: int, upto: int, most: int) -> list[bytes]:
+        """The ids of what has expired since."""
+        found = [one for one in self._log.live.values() if after < (one.expires_at or 0) <= upto]
+        return [bytes.fromhex(one.event.id) for one in found][:most]
 
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         """One event by id."""

@@ -151,7 +151,7 @@ async def test_an_edit_of_a_post_that_its_author_has_deleted_is_refused(
     write(writer, [gone, deletion(1, gone)])
     for door in (Door.CLIENT, Door.PEER, Door.IMPORT):
         outcomes = write(writer, [edit(1, gone), edit(4, gone)], door)
-        assert ["blocked: the post was deleted" in str(one.refusal) for one in outcomes] == [True, True]
+        assert ["blocked: what this edits was deleted" in str(one.refusal) for one in outcomes] == [True, True]
 
 
 async def test_nobody_removes_the_edits_of_another_by_asking_to_delete_the_post(

@@ -72,22 +72,22 @@ def pools(draw: st.DrawFn, vanishing: bool = True) -> list[Event]:
         )
         for _ in range(draw(st.integers(1, 3)))
     ]
-    edits = [
-        make_event(
-            draw(_keys),
-            1010,
-            draw(st.sampled_from(["edited #mud", "again"])),
-            [("e", draw(st.sampled_from(posts)).id), *draw(st.sampled_from(TITLES)), *draw(extras())],
-            draw(_times),
-        )
-        for _ in range(draw(st.integers(0, 4)))
-    ]
     comments: list[Event] = []
     for _ in range(draw(st.integers(0, 6))):
         tags = [("E", draw(st.sampled_from(posts)).id), ("K", "11")]
         if draw(st.booleans()):
             tags.append(("e", draw(st.sampled_from([*posts, *comments])).id))
         comments.append(make_event(draw(_keys), 1111, "comment", [*tags, *draw(extras())], draw(_times)))
+    edits = [
+        make_event(
+            draw(_keys),
+            1010,
+            draw(st.sampled_from(["edited #mud", "again"])),
+            [("e", draw(st.sampled_from([*posts, *comments])).id), *draw(st.sampled_from(TITLES)), *draw(extras())],
+            draw(_times),
+        )
+        for _ in range(draw(st.integers(0, 4)))
+    ]
     targets = [*posts, *comments, *edits]
     votes = [
         make_event(

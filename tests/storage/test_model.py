@@ -42,7 +42,7 @@ async def answers(reader: Reader, asked: Question) -> dict[str, object]:
 async def items(reader: Reader, asked: Question) -> object:
     """What of the first filter is compared by negentropy, or that it is too much."""
     try:
-        return await reader.items(asked.filters[0], asked.readers, asked.now, asked.limits.maximum)
+        return list(await reader.items(asked.filters[0], asked.readers, asked.now, asked.limits.maximum))
     except TooCostly:
         return "too many"
 

@@ -70,7 +70,7 @@ def test_a_dialog_takes_the_keyboard_and_gives_it_back(relay, window):
     reader = window(f"/post/{post}")
     opener = reader.by_id(post).locator(".menu summary")
     opener.focus()
-    for key in ("Enter", "ArrowDown", "Enter"):
+    for key in ("Enter", "ArrowUp", "ArrowUp", "ArrowDown", "Enter"):
         reader.page.keyboard.press(key)
     expect(reader.page.get_by_role("dialog")).to_contain_text("Verified")
     reader.page.keyboard.press("Escape")

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Final, Literal
 
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from relay.http.api import common, posts, publishing, rows
+from relay.http.api import common, editing, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Body, CommentAnswer, CommentPage, Content, Done
+from relay.http.api.shapes import Body, CommentAnswer, CommentEditAnswer, CommentPage, Content, Done
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds, topics
@@ -25,6 +25,12 @@ Sort = Annotated[
         description="the order of the comments: `best` is `top`; `controversial` has most votes both ways first"
     ),
 ]
+
+
+class CommentEdit(Body, frozen=True):
+    """The whole new text of a comment."""
+
+    content: Annotated[Content, Meta(min_length=1)]
 
 
 class NewComment(Body, frozen=True):
@@ -103,6 +109,27 @@ async def get_comment(
     return _answer(request, await find(hub, comment_id, viewer))
 
 
+@patch(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Edit a comment", middleware=[idempotent])
+async def edit_comment(
+    request: common.AnyRequest,
+    comment_id: FromPath[str],
+    data: JSONBody[CommentEdit],
+    principal: GivenPrincipal,
+    hub: GivenHub,
+) -> CommentEditAnswer:
+    """Change the text of your own comment; `event` is the edit."""
+    if is_blank(data.content):
+        raise invalid("a comment needs a content; delete it where nothing is left to say")
+    common.event_id(comment_id, "comment")
+
+    async def draw() -> editing.Draw:
+        return editing.Draw(await find(hub, comment_id, principal), [], data.content)
+
+    event = await editing.edit(hub, principal, comment_id, draw)
+    answer = _answer(request, await find(hub, comment_id, principal))
+    return CommentEditAnswer(message="Comment edited", comment=answer.comment, event=event)
+
+
 @delete(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Delete a comment", status_code=200)
 async def delete_comment(comment_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
     """Delete your own comment, or anybody's in a community that you moderate; answers to it stay."""
@@ -113,7 +140,7 @@ async def delete_comment(comment_id: FromPath[str], principal: GivenPrincipal, h
             return Done(
                 message="Comment deleted", event=await posts.moderate(hub, principal, root.group_id, present.id)
             )
-    posts.check_author(present.posting_identity_id, principal)
+    editing.check_author(present.posting_identity_id, principal)
     draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.COMMENT)]], "", common.now())
     event = await publishing.act(hub, principal, draft, by=present.pubkey)
     return Done(message="Comment deleted", event=event)

@@ -6,7 +6,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from relay.http.api import common, communities, group_access, publishing, rows
+from relay.http.api import common, communities, editing, group_access, publishing, rows
 from relay.http.api.common import (
     BASE,
     DEFAULT_LIMIT,
@@ -34,8 +34,7 @@ from relay.http.api.shapes import (
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import feed, kinds, topics
-from relay.protocol.event import Draft, Event, expiration, parse
-from relay.protocol.filter import Filter
+from relay.protocol.event import Draft, Event
 from relay.protocol.groups.belonging import DELETE_EVENT
 from relay.server.identity_tokens import Principal
 from storage.feed import PostRow
@@ -186,29 +185,14 @@ async def edit_post(
         raise invalid("give a title or a content to change")
     common.event_id(post_id, "post")
 
-    async def once() -> Event:
-        return await _edit(hub, post_id, data, principal)
+    async def draw() -> editing.Draw:
+        present = await find(hub, post_id, principal)
+        title = _title(present.title if data.title is None else data.title)
+        content = present.content if data.content is None else data.content
+        return editing.Draw(present, [["title", title], *topics.tags_of(f"{title}\n\n{content}")], content)
 
-    event = await publishing.change(f"post {post_id}", once)
+    event = await editing.edit(hub, principal, post_id, draw)
     return EditAnswer(message="Post edited", post=rows.post(await find(hub, post_id, principal)), event=event)
-
-
-async def _edit(hub: RunningRelay, post_id: str, data: Edit, principal: Principal) -> Event:
-    """The post as it stands, with what changes. Raises Changed when another edit comes between."""
-    keys = await publishing.keys_of(hub, principal.identity_id)
-    edits = await publishing.newest(
-        hub, Filter(kinds=frozenset([kinds.EDIT]), authors=keys, tags={"e": frozenset([post_id])}, limit=1)
-    )
-    present = await find(hub, post_id, principal)  # after its edits: it holds at least those
-    check_author(present.posting_identity_id, principal)
-    tags = [["e", present.id], ["title", _title(present.title if data.title is None else data.title)]]
-    expires = expiration(parse(present.wire))
-    if expires is not None:
-        tags.append(["expiration", str(expires)])  # its text is not to outlive the post
-    content = present.content if data.content is None else data.content
-    tags += topics.tags_of(f"{tags[1][1]}\n\n{content}")
-    created_at = max(common.now(), (present.updated_at or present.created_at) + 1)  # so that it is the newest
-    return await publishing.act(hub, principal, Draft(kinds.EDIT, tags, content, created_at), expected=edits.expected)
 
 
 @delete(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Delete a post", status_code=200)
@@ -217,7 +201,7 @@ async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: Gi
     present = await find(hub, post_id, principal)
     if present.posting_identity_id != principal.identity_id and present.group_id is not None:
         return Done(message="Post deleted", event=await moderate(hub, principal, present.group_id, present.id))
-    check_author(present.posting_identity_id, principal)
+    editing.check_author(present.posting_identity_id, principal)
     draft = Draft(kinds.DELETION, [["e", present.id], ["k", str(kinds.POST)]], "", common.now())
     event = await publishing.act(hub, principal, draft, by=present.pubkey)
     return Done(message="Post deleted", event=event)
@@ -239,12 +223,6 @@ async def find(hub: RunningRelay, post_id: str, viewer: Principal | None) -> Pos
     if not found:
         raise not_found("post")
     return found[0]
-
-
-def check_author(identity_id: str, principal: Principal) -> None:
-    """Raises HttpProblem 403 unless the identity is the one that asks."""
-    if identity_id != principal.identity_id:
-        raise HttpProblem(403, "not_yours", "this was written by another identity")
 
 
 def _title(text: str) -> str:

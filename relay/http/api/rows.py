@@ -89,6 +89,7 @@ def _comment(row: CommentRow, depth: int | UnsetType, events: bool) -> Comment:
         comment_count=row.comment_count,
         depth=depth,
         created_at=iso(row.created_at),
+        updated_at=None if row.updated_at is None else iso(row.updated_at),
         your_vote=row.your_vote,
         event=_event(row.wire) if events else UNSET,
         replies=tree(row.replies, events),

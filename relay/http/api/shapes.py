@@ -68,7 +68,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comment(msgspec.Struct, frozen=True, kw_only=True):
-    """A comment. What `author` says stands beside it again, as `author_name`, `author_id` and `author_pubkey`."""
+    """A comment, with the text of its newest edit. `author` stands again in `author_name`, `author_id` and `author_pubkey`."""
 
     id: EventId
     post_id: EventId
@@ -84,6 +84,7 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True):
     comment_count: Annotated[int, Meta(description="replies to it", examples=[1])]
     depth: Annotated[int | UnsetType, Meta(description="0 for a comment on the post itself", examples=[0])] = UNSET
     created_at: When
+    updated_at: When | None = None
     your_vote: Vote = None
     event: SignedEvent = UNSET
     replies: list["Comment"] = []
@@ -124,6 +125,12 @@ class CommentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     success: bool = True
     message: str = ""
     comment: Comment
+
+
+class CommentEditAnswer(CommentAnswer, frozen=True, kw_only=True):
+    """A comment after an edit; `event` is the edit, while the comment carries the event that made it."""
+
+    event: Event
 
 
 class CommentPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from relay.protocol import event as events
-from relay.protocol import kinds
+from relay.protocol import feed, kinds
 from relay.protocol.admission import GROUP_MODERATOR, RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
@@ -139,7 +139,7 @@ def _delete(case: Case) -> GroupDecision:
                 invalid(f"an event of kind {target.kind} cannot be deleted")
             if target.address is not None:
                 removals.append(RemoveAddress(target.address, target.created_at, target_id))
-            if target.kind == kinds.POST:
+            if target.kind in feed.EDITED:
                 removals.append(RemoveEdits((target_id,), target.pubkey))
         removals.append(RemoveEvent(target_id, GROUP_MODERATOR))
     return GroupDecision(removals=tuple(removals))

@@ -19,6 +19,15 @@ export async function copy(text) {
   }
 }
 
+// The block of code that stands before the button.
+export async function copyCode(button) {
+  const source = button.previousElementSibling;
+  if (!(await copy(source.textContent))) getSelection().selectAllChildren(source);
+  else button.textContent = "Copied";
+  button.focus();
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
 // The copy buttons in a part of the page that has come just now, or in all of it.
 export function wire(part) {
   for (const button of part.querySelectorAll("[data-copy]")) {

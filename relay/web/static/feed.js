@@ -1,6 +1,6 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
-import { act, complain } from "./act.js";
+import { act, complain, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { signer } from "./me.js";
 import { closeMenu } from "./menu.js";
@@ -174,7 +174,12 @@ const ACTIONS = {
     answer.elements.content.focus();
   }),
   cancel: () => home(true),
-  proof: async (button, item) => (await import("./proof.js")).show(item.dataset.id),
+  link: async (button) => {
+    const { copy } = await import("./copy.js");
+    toast((await copy(new URL(button.dataset.link, location.href).href)) ? "The link is copied" : "Nothing was copied");
+  },
+  fold: async (_button, item) => (await import("./thread.js")).toggle(item),
+  proof: async (_button, item) => (await import("./proof.js")).show(item.dataset.id),
 };
 
 // The one comment form stands under what it answers: the post, or some comment.
@@ -226,6 +231,22 @@ addEventListener("keydown", (key) => {
   if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) key.target.closest?.("form")?.requestSubmit();
 });
 
+// Another page than a post's own: whoever comes to a post from here visits it anew (thread.js).
+function endVisit() {
+  try {
+    sessionStorage.removeItem("tidings.last");
+  } catch {
+    // storage is switched off
+  }
+}
+
+// A list is put back as it was left; where it begins anew, that is seen to once somebody scrolls.
+const place = () => import("./place.js");
+if (list.id === "posts" && history.state?.place) {
+  place().then(({ keepPlace }) => keepPlace() && renew(everything()));
+} else if (list.id === "posts") {
+  addEventListener("scroll", () => place().then(({ keepPlace }) => keepPlace()), { once: true, passive: true });
+}
 const more = document.getElementById("more");
 if (more) {
   more.addEventListener("click", (click) => {
@@ -249,8 +270,11 @@ for (const hidden of [document.getElementById("compose"), answer]) if (hidden) h
 tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
-ready().then(() => {
+if (!post) endVisit();
+function showMine() {
   sayAs();
   markOwn(all());
   markVotes(all());
-});
+}
+addEventListener("account", showMine);
+ready().then(showMine);

@@ -60,4 +60,5 @@ form.addEventListener("submit", (submit) => {
   needWriter(move);
 });
 
+addEventListener("account", lookAgain);
 ready().then(lookAgain);

@@ -42,14 +42,14 @@ export async function show(id) {
   open(dialog);
   try {
     const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
-    const event = found.find((each) => each.kind !== 1010);
+    const event = found.find((each) => each.id === id);
     if (!event) throw new Error("The event is not here any more.");
     const [rows, good, unknown] = await verdicts(event, id);
     state.textContent = unknown ? "Not checked" : good ? "Verified by this browser" : "This does not verify";
     state.classList.add(unknown ? "unknown" : good ? "good" : "bad");
     const list = element("ul", "", { className: "verdicts" });
     list.append(...rows);
-    const edits = found.filter((each) => each.kind === 1010);
+    const edits = found.filter((each) => each.id !== id);
     if (edits.length && find(id)?.querySelector("[data-part=edited]")?.textContent) {
       list.append(row(undefined, "What is shown is a later edit, which is an event of its own (kind 1010)."));
     }

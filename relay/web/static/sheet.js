@@ -25,7 +25,7 @@ function welcome(card) {
   document.body.append(card);
 }
 
-// Asks; whether somebody can write now. `nameless`: the key of one's own signer wants a name. Raises an Error where the forms
+// Asks; "new" or "known" as somebody has a new name now or one that was there, "" where it was put away. `nameless`: the key of one's own signer wants a name. Raises an Error where the forms
 // cannot be had.
 export async function ask(nameless = false) {
   const opener = document.activeElement;
@@ -44,5 +44,6 @@ export async function ask(nameless = false) {
   leave();
   body.replaceChildren();
   if (how === "new") welcome(card);
-  return how !== "";
+  if (how) dispatchEvent(new Event("account")); // who writes from this browser has changed
+  return how;
 }

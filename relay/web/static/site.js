@@ -1,6 +1,5 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import "./copy.js";
 import { recall } from "./me.js";
 
 const root = document.documentElement;
@@ -24,7 +23,14 @@ const account = document.getElementById("account");
 account.addEventListener("click", (click) => {
   if (account.classList.contains("known") || click.ctrlKey || click.metaKey || click.shiftKey) return;
   click.preventDefault();
-  import("./sheet.js").then(({ ask }) => ask()).then((known) => known && location.reload(), () => { location.href = account.href; });
+  import("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = account.href; });
+});
+
+// What copies is loaded where there is something to copy.
+if (document.querySelector("[data-copy]")) import("./copy.js");
+addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("[data-copy-code]");
+  if (button) (await import("./copy.js")).copyCode(button);
 });
 
 root.classList.add("scripted");

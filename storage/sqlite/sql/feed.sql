@@ -193,7 +193,7 @@ WHERE (c.expires_at IS NULL OR c.expires_at > :now) AND (p.expires_at IS NULL OR
 SELECT
     json_group_array(json_array(
         c.seq, c.id, c.post_id, c.parent_id, c.posting_identity_id, i.name, i.display_name, c.pubkey, c.content,
-        c.created_at, c.first_seen, c.upvotes, c.downvotes, c.uncounted, c.score, c.comment_count,
+        c.created_at, c.updated_at, c.first_seen, c.upvotes, c.downvotes, c.uncounted, c.score, c.comment_count,
         (
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = c.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)

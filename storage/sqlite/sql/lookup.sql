@@ -3,6 +3,9 @@
 -- name: expired
 SELECT 1 FROM events WHERE expires_at <= ? LIMIT 1
 
+-- name: expired_since
+SELECT id FROM events WHERE expires_at > ? AND expires_at <= ? LIMIT ?
+
 -- name: kinds
 -- The distinct kinds of each key by skipping from one to the next; 201 rows of a key mean that there may be more.
 WITH RECURSIVE found (key, kind, n) AS (

@@ -45,6 +45,11 @@ SELECT CAST('[' || group_concat(e.created_at || ',' || e.rank || ',' || e.seq) |
 -- name: seqs
 SELECT CAST(group_concat(e.seq) AS BLOB) FROM ({merged}) AS e
 
+-- name: items
+-- The times and ids, each as one: it takes a tenth of what a row each would.
+SELECT CAST('[' || group_concat(e.created_at) || ']' AS BLOB), group_concat(hex(v.id), '')
+FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq
+
 -- name: pubkeys
 SELECT CAST(group_concat(lower(hex(p.pubkey))) AS BLOB) FROM (
     SELECT DISTINCT v.pubkey FROM ({merged}) AS e CROSS JOIN events AS v ON v.seq = e.seq

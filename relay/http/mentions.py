@@ -1,0 +1,110 @@
+"""Whom and what texts mention, looked up together before a page is made of them.
+
+Rule: what a page looks up is bounded (MAX_NAMES, MAX_REFERENCES), however many texts it shows; the others stay words.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from keys import encoding
+from keys.encoding import EventPointer, ProfilePointer
+from relay.http import prose
+from relay.http.hub import RunningRelay
+from relay.http.markdown import NAME, REFERENCE, clip
+from relay.http.prose import Mention, Mentions
+from relay.protocol import names
+from storage.base import StorageError
+from storage.identities.types import Identity, Lookups
+
+MAX_NAMES: Final = 100  # that one page looks up
+MAX_REFERENCES: Final = 50  # `nostr:` texts, of people and of events
+LOOKED_AT: Final = 20_000  # characters of one text
+MAX_WORDS: Final = 80  # of a title that stands for a post
+
+_log = logging.getLogger(__name__)
+
+
+async def of(hub: RunningRelay, texts: Iterable[str]) -> Mentions:
+    """What these texts mention that is here. While the store fails, nothing is."""
+    called: dict[str, None] = {}
+    referred: dict[str, None] = {}
+    for text in texts:
+        if "@" in text:
+            called.update(dict.fromkeys(_names(text[:LOOKED_AT])))
+        if "nostr:" in text:
+            referred.update(dict.fromkeys(found[0] for found in REFERENCE.finditer(text[:LOOKED_AT])))
+    if not called and not referred:
+        return prose.NONE
+    keys, events = _pointed(list(referred)[:MAX_REFERENCES])
+    try:
+        return {
+            **await _people(hub, list(called)[: 2 * MAX_NAMES], keys),
+            **await _written(hub, events),
+        }
+    except StorageError as error:
+        _log.warning("a page names nobody whom its texts mention: %s", error)
+        return prose.NONE
+
+
+def _names(text: str) -> Iterable[str]:
+    for found in NAME.finditer(text):
+        yield found["name"].lower()
+        yield found["name"].lower().rstrip(".-")  # a full stop may be of the sentence or of the name
+
+
+def _pointed(referred: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The public keys and the events that these texts name, each by its text (NIP-19); what is none of them is left out."""
+    keys: dict[str, str] = {}
+    events: dict[str, str] = {}
+    for said in referred:
+        code = said.removeprefix("nostr:")
+        try:
+            if code.startswith("npub1"):
+                keys[said] = encoding.decode("npub", code)
+            elif code.startswith("note1"):
+                events[said] = encoding.decode("note", code)
+            else:
+                pointer = encoding.decode_pointer(code)
+                if isinstance(pointer, ProfilePointer):
+                    keys[said] = pointer.pubkey
+                elif isinstance(pointer, EventPointer):
+                    events[said] = pointer.id
+        except ValueError:
+            continue
+    return keys, events
+
+
+async def _people(hub: RunningRelay, called: list[str], keys: dict[str, str]) -> Mentions:
+    wanted = [name for name in called if names.is_name(name)]
+    if not wanted and not keys:
+        return prose.NONE
+
+    def look(tables: Lookups) -> tuple[list[Identity], dict[str, Identity]]:
+        named = [found for name in wanted if (found := tables.identity_named(name)) is not None]
+        return named, tables.identities_of_keys(sorted(set(keys.values())))
+
+    named, owners = await hub.identities.group_tables.look(look)
+    found = {f"@{one.name.lower()}": _person(one) for one in named if one.anonymised_at is None}
+    for said, key in keys.items():
+        owner = owners.get(key)
+        if owner is not None and owner.anonymised_at is None and owner.origin is None:
+            found[said] = _person(owner)
+    return found
+
+
+def _person(one: Identity) -> Mention:
+    return Mention(f"/u/{prose.segment(one.name)}", f"@{one.name}")
+
+
+async def _written(hub: RunningRelay, events: dict[str, str]) -> Mentions:
+    if not events:
+        return prose.NONE
+    now, ids = int(time.time()), sorted(set(events.values()))
+    found = {row.id: f"“{clip(prose.plain(row.title), MAX_WORDS)}”" for row in await hub.feed.posts_by_id(ids, now)}
+    rest = [each for each in ids if each not in found]
+    if rest:
+        comments = await hub.feed.comments_by_id(rest, now)
+        found |= {row.id: f"a comment by @{row.author_name}" for row in comments}
+    return {said: Mention(f"/post/{each}", found[each]) for said, each in events.items() if each in found}

@@ -1,0 +1,158 @@
+"""Reading a thread and a long list: folding, what is new, coming back; and all of it without scripts."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.reading import Agent, Reader, button, menu
+
+
+def thread(agent: Agent) -> tuple[str, list[str]]:
+    """A post with two comments, of which the first has an answer that has one."""
+    post = agent.post("A long talk", "#talk")
+    first = agent.comment(post, "First of all")
+    answer = agent.comment(post, "An answer", parent_id=first)
+    deep = agent.comment(post, "And deeper", parent_id=answer)
+    second = agent.comment(post, "Second to that")
+    return post, [first, answer, deep, second]
+
+
+def test_a_thread_is_folded_by_its_button_or_its_line_and_stays_so(relay, window):
+    agent = Agent(relay)
+    post, (first, answer, deep, second) = thread(agent)
+    reader = window(f"/post/{post}")
+    page = reader.page
+    fold = reader.by_id(first).locator(".fold")
+    fold.click()
+    for hidden in (answer, deep):
+        expect(reader.by_id(hidden)).to_be_hidden()
+    expect(reader.by_id(second)).to_be_visible()
+    expect(reader.by_id(first)).to_contain_text("2 replies hidden")
+    expect(reader.by_id(first).locator(".prose")).to_be_hidden()
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    page.reload()
+    expect(reader.by_id(answer)).to_be_hidden()
+    reader.await_live()
+    agent.comment(post, "Comes in meanwhile", parent_id=deep)
+    expect(reader.by_id(first)).to_contain_text("3 replies hidden")
+    fold.click()
+    expect(reader.by_id(deep)).to_be_visible()
+    reader.by_id(deep).click(position={"x": 2, "y": 12})  # the outermost line
+    expect(reader.by_id(deep)).to_be_hidden()
+    expect(reader.by_id(first)).to_contain_text("3 replies hidden")
+    reader.go(f"/post/{post}#c-{deep}")
+    expect(reader.by_id(deep)).to_be_visible()  # a link to what is folded opens it
+
+
+def test_what_came_since_the_last_visit_is_marked_and_jumped_to(relay, window):
+    agent = Agent(relay)
+    post, (*_, second) = thread(agent)
+    reader = window(f"/post/{post}")
+    jump = reader.page.locator("[data-next-new]")
+    expect(reader.by_id(second)).not_to_have_class(re.compile(r"\bnew\b"))
+    expect(jump).to_be_hidden()
+    reader.go("/")
+    late = [agent.comment(post, "Later", parent_id=second), agent.comment(post, "Later still")]
+    reader.go(f"/post/{post}")
+    for comment in late:
+        expect(reader.by_id(comment)).to_have_class(re.compile(r"\bnew\b"))
+    expect(reader.by_id(second)).not_to_have_class(re.compile(r"\bnew\b"))
+    reader.page.reload()  # goes on with this visit
+    expect(jump).to_have_text("2 new")
+    seen = set()
+    for _ in late:
+        jump.click()
+        seen.add(reader.page.evaluate("document.activeElement.dataset.id"))
+    assert seen == set(late)
+    reader.go("/")
+    reader.go(f"/post/{post}")
+    expect(reader.by_id(late[0])).to_be_visible()
+    expect(jump).to_be_hidden()
+
+
+def test_what_comes_live_leaves_what_is_read_where_it_is(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Read slowly")
+    comments = [agent.comment(post, f"Comment {number}\n\n" + "word " * 60) for number in range(12)]
+    reader = window(f"/post/{post}?sort=old", viewport={"width": 800, "height": 600})
+    reader.await_live()
+    read = reader.by_id(comments[8])
+    read.scroll_into_view_if_needed()
+    before = read.bounding_box()
+    above = agent.comment(post, "In between\n\n" + "word " * 60, parent_id=comments[1])
+    expect(reader.by_id(above)).to_be_attached()
+    reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    after = read.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 2
+
+
+def shown(reader: Reader) -> list[str]:
+    """The ids of the posts in a list."""
+    ids: list[str] = reader.page.evaluate(
+        "Array.from(document.querySelectorAll('#posts > .item'), (item) => item.dataset.id)"
+    )
+    return ids
+
+
+def test_who_comes_back_to_a_list_finds_it_as_it_was(relay, window):
+    agent = Agent(relay)
+    posts = [agent.post(f"Number {number}") for number in range(60)]
+    reader = window("/?sort=new", viewport={"width": 800, "height": 600})
+    expect(reader.by_id(posts[20])).to_have_count(0)
+    reader.page.get_by_role("link", name="More posts").scroll_into_view_if_needed()
+    title = reader.by_id(posts[12]).locator(".title a").first
+    title.hover()
+    there = shown(reader)
+    before = reader.by_id(posts[12]).bounding_box()
+    meanwhile = agent.post("Meanwhile")
+    title.click()
+    reader.page.wait_for_url("**/post/*")
+    reader.page.go_back()
+    again = reader.by_id(posts[12])
+    expect(again).to_be_in_viewport()
+    assert [each for each in shown(reader) if each != meanwhile][: len(there)] == there
+    after = again.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 5
+
+
+@pytest.mark.parametrize("path", ["/t/talk", "/"])
+def test_all_can_be_read_without_scripts(relay, window, path):
+    agent = Agent(relay)
+    for number in range(27):
+        agent.post(f"One of many {number}", "#talk")
+    post, comments = thread(agent)
+    reader = window(path, java_script_enabled=False)
+    page = reader.page
+    page.get_by_role("link", name="New", exact=True).click()
+    expect(reader.by_id(post)).to_be_visible()
+    page.get_by_role("link", name="More posts").click()
+    expect(page.locator(".item")).not_to_have_count(0)
+    expect(reader.by_id(post)).to_have_count(0)
+    page.go_back()
+    reader.by_id(post).locator(".title a").first.click()
+    for comment in comments:
+        expect(reader.by_id(comment)).to_be_visible()
+    page.get_by_role("link", name="Newest").click()
+    expect(reader.by_id(comments[3])).to_be_visible()
+    page.get_by_role("link", name=agent.identity.name).first.click()
+    expect(reader.by_id(post)).to_be_visible()
+    page.get_by_role("searchbox", name="Search").fill("deeper")
+    page.get_by_role("searchbox", name="Search").press("Enter")
+    expect(page.get_by_role("main")).to_contain_text("deeper")
+    for unusable in (".fold", ".menu summary", "[data-vote]", "[data-reply]"):
+        expect(page.locator(unusable).first).to_be_hidden()
+
+
+def test_a_link_to_an_item_is_copied_from_its_menu(relay, window):
+    post = Agent(relay).post("Worth showing", "", url="https://www.example.org/x")
+    reader = window("/?sort=new", permissions=["clipboard-read", "clipboard-write"])
+    rows = menu(reader.by_id(post))
+    expect(rows.get_by_role("link", name="More from example.org")).to_have_attribute("href", "/d/example.org")
+    button(rows, "Copy link").click()
+    expect(rows).to_be_hidden()
+    assert reader.page.evaluate("navigator.clipboard.readText()") == f"{relay.http}/post/{post}"
