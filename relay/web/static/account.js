@@ -81,6 +81,8 @@ addEventListener("account", () => fill(me.token));
 
 async function show() {
   const known = Boolean(me.token || me.own);
+  // What is there already comes before the form that changes it.
+  if (me.token) at("display-name").value = (await api("GET", "/agents/me").catch(() => ({}))).display_name ?? "";
   at("out").hidden = known;
   at("in").hidden = !known;
   for (const part of document.querySelectorAll("[data-named]")) part.hidden = !me.token;
@@ -101,8 +103,6 @@ async function show() {
   await claims.show(Boolean(me.token));
   if (!me.token) return;
   const parts = [import("./account-keys.js"), import("./account-tokens.js")];
-  const { display_name } = await api("GET", "/agents/me");
-  at("display-name").value ||= display_name ?? ""; // unless somebody types there already
   for (const part of await Promise.all(parts)) await part.show();
 }
 
