@@ -37,7 +37,7 @@ def admit_deletion(relay: RelayRules) -> Admit:
         found = (*_by_id(event, facts), *_by_address(event), *_edits(event, facts), *_times(event, facts))
         removals = tuple(dict.fromkeys(found))
         group = groups.home(event, facts) if has_tag(event, "h") and has_tag(event, "code") else None
-        if group is not None and not group.ended:
+        if group is not None and not (group.ended or group.home):
             decision = joining.revoke(event, group, facts, now, relay.groups)
             return Admission(removals=removals, actions=decision.changes, emits=decision.emits)
         if not removals and any(_is_moderation(facts.targets[target]) for target in _ids(event)):

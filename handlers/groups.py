@@ -1,8 +1,8 @@
 """Groups (NIP-29) at the doors: what moderates one (9000 to 9022), and what holds for every event that belongs to one.
 
 The rules of moderation stand in `relay.protocol.groups.decide`; here is what comes from where. The doors of this relay refuse
-what names a group that is not here. What a peer brings of a group that is not ours is kept as it is, a replica; what moderates
-one of ours it cannot bring, since a group is moderated on its own relay. The operator's import makes groups again that began
+what names a group that is not here. What a peer brings of its own groups belongs to replicas (`replicas`); what moderates one of
+ours it cannot bring, since a group is moderated on its own relay. The operator's import makes groups again that began
 here: their first event that counts is signed by the relay's own key.
 
 Rule: who is a member writes. Others do in groups that are not restricted, private ones too, unless they were removed: the four
@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from handlers import replicas
 from handlers.authorship import is_strict
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
@@ -23,13 +24,22 @@ from relay.protocol.event import Event, first_value, has_tag, values
 from relay.protocol.facts import Facts, Need
 from relay.protocol.groups import belonging, decide, joining, timeline
 from relay.protocol.groups.belonging import CREATE_GROUP, CREATE_INVITE
-from relay.protocol.groups.case import GroupDecision, is_above
+from relay.protocol.groups.case import GroupDecision, is_above, short
 from relay.protocol.groups.fold import fold, needs_of_fold
-from relay.protocol.groups.state import Group, GroupChange, Member, PutGroup, member_key
+from relay.protocol.groups.state import (
+    UNKNOWN_HOME,
+    Group,
+    GroupChange,
+    Member,
+    PutGroup,
+    is_replica,
+    member_key,
+)
 from relay.protocol.relay import GroupRules, RelayRules
 
 KINDS: Final = decide.KINDS
 MAX_NAMED: Final = 20  # groups that one event from elsewhere names, looked at
+_NO_HOME: Final = ("", UNKNOWN_HOME)
 # What is for named readers, is spent at once, or is about the key as a whole, whatever group it names.
 _OUTSIDE: Final = frozenset(
     (
@@ -46,6 +56,7 @@ def needs_of_moderation(event: Event, facts: Facts) -> Iterable[Need]:
     """What the rules must know, and what the fold must."""
     yield from decide.needs(event, facts)
     yield from needs_of_fold(event, facts)
+    yield from replicas.needs_of_moderation(event, facts)
 
 
 def admit_moderation(relay: RelayRules) -> Admit:
@@ -56,11 +67,18 @@ def admit_moderation(relay: RelayRules) -> Admit:
             group_id = first_value(event, "h")
             group = None if group_id is None else facts.groups[group_id]
             is_ours = bool(facts.relay) and event.pubkey == facts.relay
-            if group is None and not (is_ours and door is Door.IMPORT):
-                _check_from_elsewhere(is_ours, door)
-                return Admission(audience=_readers_of_beginning(event, door))
-            if group is None:
+            if is_ours and door is Door.PEER and group is None:
+                raise Reject(Prefix.RESTRICTED, "what this relay's own key says about groups does not come from a peer")
+            if door is Door.IMPORT and group is None and event.kind == CREATE_GROUP:
+                return Admission(audience=(event.pubkey,))  # until the relay's word that it began
+            if door is Door.IMPORT and group is None and is_ours:
                 return _admission(event, GroupDecision(fold(event, facts)), None)
+            named = None if group_id is None else replicas.named(group_id, facts)
+            if named is not None and named.home:
+                return replicas.moderated(event, named, facts, relay.groups)
+            if named is None:
+                _check_from_elsewhere(group_id, facts)
+                return Admission()
             if door is Door.PEER:
                 raise Reject(Prefix.RESTRICTED, "this group is moderated on this relay only")
         decision = decide.decide(event, facts, now, relay.groups, trusted=door is Door.IMPORT)
@@ -69,24 +87,20 @@ def admit_moderation(relay: RelayRules) -> Admit:
     return admit
 
 
-def _check_from_elsewhere(is_ours: bool, door: Door) -> None:
-    if is_ours and door is Door.PEER:
-        raise Reject(Prefix.RESTRICTED, "what this relay's own key says about groups does not come from a peer")
-
-
-def _readers_of_beginning(event: Event, door: Door) -> tuple[str, ...] | None:
-    """What begins a group comes before the relay's word that it began: in an import what is not for everyone stays its author's."""
-    if door is not Door.IMPORT or event.kind != CREATE_GROUP:
-        return None
-    closed = has_tag(event, "private") or has_tag(event, "hidden") or first_value(event, "type") == "project"
-    return (event.pubkey,) if closed else None
+def _check_from_elsewhere(group_id: str | None, facts: Facts) -> None:
+    """What another than its home brings does not come into a replica that is found here."""
+    served = None if group_id is None else facts.served.get(group_id)
+    if served is not None:
+        raise Reject(
+            Prefix.RESTRICTED, f"the group {short(group_id or '')} is kept here as its home tells it, and not by others"
+        )
 
 
 def _admission(event: Event, decision: GroupDecision, before: Group | None) -> Admission:
     """It belongs to the group as it is after it."""
     after = group_after(decision.changes, first_value(event, "h"), before)
     return Admission(
-        audience=None if after is None else belonging.audience(event, after),
+        audience=() if after is None else belonging.audience(event, after),
         removals=decision.removals,
         actions=decision.changes,
         message=decision.message,
@@ -123,14 +137,17 @@ def _needs(event: Event, facts: Facts, rules: GroupRules) -> Iterable[Need]:
         named = _named(event)
         for group_id in named:
             yield "groups", group_id
+            yield from replicas.needs_of(event, group_id, facts)
         if len(named) == 1:
             yield from _needs_of_own(event, named[0], facts, rules)
         return
     for target in belonging.answered(event):
         yield "group_of", target
+        if facts.home in facts.private_homes and kinds.is_hex(target, 64):
+            yield "events", target
     above = _inherited(event, facts.group_of.get)
     if above is not None:
-        yield "groups", above
+        yield "replicas" if is_replica(above) else "groups", above
         yield "members", member_key(event.pubkey, above)
 
 
@@ -143,14 +160,16 @@ def _needs_of_own(event: Event, group_id: str, facts: Facts, rules: GroupRules) 
 
 
 def home(event: Event, facts: Facts) -> Group | None:
-    """The group of this relay that the event belongs to, ended ones among them; None without one."""
+    """The group that the event belongs to, ended ones and those of other relays among them; None without one."""
     if not _may_belong(event, facts):
         return None
     if has_tag(event, "h"):
         named = _named(event)
-        return facts.groups[named[0]] if len(named) == 1 else None
+        return replicas.named(named[0], facts) if len(named) == 1 else None
     group_id = _inherited(event, facts.group_of.__getitem__)
-    return None if group_id is None else facts.groups[group_id]
+    if group_id is None:
+        return None
+    return facts.replicas[group_id] if is_replica(group_id) else facts.groups[group_id]
 
 
 def is_member(event: Event, facts: Facts, group: Group | None) -> bool:
@@ -170,9 +189,10 @@ def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -
     _check_named(event, facts, is_strict(door))
     group = home(event, facts)
     if group is None:
-        if is_strict(door) and has_tag(event, "h"):
-            decide.live(_named(event)[0], facts)
+        _check_outside(event, facts, door)
         return None
+    if group.home:
+        return _enter_replica(event, group, facts, door)
     deletes_own = event.kind == kinds.DELETION and _names_own(event, facts)
     if not (deletes_own and group.ended):
         decide.live(group.id, facts)
@@ -188,17 +208,47 @@ def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -
     return group
 
 
-def settle(admission: Admission, event: Event, group: Group | None) -> Admission:
-    """The admission of an event that belongs to the group: its readers are the group's."""
+def settle(admission: Admission, event: Event, group: Group | None, facts: Facts, rules: GroupRules) -> Admission:
+    """The admission of an event that belongs to the group: its readers are the group's. Raises Reject for one replica too many."""
     if group is None or admission.refusal is not None or admission.audience is not None:
         return admission
-    return msgspec.structs.replace(admission, audience=belonging.audience(event, group), group=group.id)
+    if not group.home:
+        return msgspec.structs.replace(admission, audience=belonging.audience(event, group), group=group.id)
+    return msgspec.structs.replace(
+        admission,
+        audience=belonging.audience(event, group),
+        actions=(*replicas.begun(group, facts, rules), *admission.actions),
+        group=group.id,
+        message=belonging.FOR_OPERATOR if group.home == UNKNOWN_HOME else admission.message,
+    )
+
+
+def _enter_replica(event: Event, group: Group, facts: Facts, door: Door) -> Group:
+    """What its home brings, and what answers something in it; from this relay's doors nothing but what deletes its author's own."""
+    if has_tag(event, "h") and not is_strict(door):
+        replicas.check_live(group)
+    elif is_strict(door) and not (event.kind == kinds.DELETION and _names_own(event, facts)):
+        raise replicas.elsewhere(group)
+    return group
+
+
+def _check_outside(event: Event, facts: Facts, door: Door) -> None:
+    """Raises Reject for what names a group that it does not come into."""
+    if not has_tag(event, "h"):
+        replicas.check_answer(event, facts)
+        return
+    group_id = _named(event)[0]
+    served = facts.served.get(group_id)
+    if served is not None and not served.ended and not (served.hidden and is_strict(door)):
+        raise replicas.elsewhere(served)
+    if is_strict(door):
+        decide.live(group_id, facts)
 
 
 def _check_named(event: Event, facts: Facts, strict: bool) -> None:
     """An event belongs to one group, so that nobody gets into one by the door of another."""
     named = _named(event)
-    if len(named) > 1 and (strict or any(facts.groups[one] is not None for one in named)):
+    if len(named) > 1 and (strict or facts.home not in _NO_HOME or any(facts.groups[one] is not None for one in named)):
         raise Reject(Prefix.INVALID, "an event belongs to one group: leave all h tags but one out (NIP-29)")
 
 

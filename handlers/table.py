@@ -27,6 +27,7 @@ from handlers import (
     records,
     regular,
     replaceable,
+    replicas,
     repositories,
     vanish,
     votes,
@@ -84,6 +85,7 @@ HANDLERS: Final[tuple[KindRow, ...]] = (
     KindRow("repositories", _REPOSITORIES, _anywhere(repositories.admit), nips=(34,)),
     KindRow("records", _only(kinds.APP_DATA), records.admit_app_data, needs=records.needs, nips=(78,)),
     KindRow("moderation", (groups.KINDS,), groups.admit_moderation, needs=groups.needs_of_moderation, nips=(29,)),
+    KindRow("replicas", (kinds.GROUPS,), replicas.admit_telling, needs=replicas.needs_of_telling, nips=(29,)),
     KindRow("joining", _only(kinds.JOIN), identities.admit_join, needs=identities.needs_of_join, nips=(43,)),
     KindRow("invites", _only(kinds.INVITE), _anywhere(identities.admit_invite), nips=(43,)),
     KindRow("leaving", _only(kinds.LEAVE), _anywhere(identities.admit_leave), needs=identities.needs_key, nips=(43,)),
@@ -168,7 +170,9 @@ class _HandlerTable:
         if refused is not None:
             return refused
         group = groups.enter(event, facts, now, door, self._groups)
-        admission = groups.settle(self._admits[_ROW_OF[event.kind]](event, facts, now, door), event, group)
+        admission = self._admits[_ROW_OF[event.kind]](event, facts, now, door)
+        if group is not None:
+            admission = groups.settle(admission, event, group, facts, self._groups)
         if event.kind in self._knowledge and door is not Door.IMPORT:
             quota.check(event, admission.replaces, facts, self._passages, self._chunks)
         return admission

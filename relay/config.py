@@ -169,6 +169,14 @@ class LimitSettings(Section, frozen=True):
     comparison_idle: Annotated[
         float, Meta(ge=1, description="seconds in which its client may say nothing", extra=LIVE)
     ] = 60.0
+    max_comparison_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=16_777_216,
+            description="bytes of one message of an open comparison (NEG-MSG), where that is more than max_message_bytes",
+        ),
+    ] = 2_100_000
     max_event_tags: Annotated[int, Meta(ge=0, le=9000, description="tags of an event", extra=LIVE)] = 2500
     max_content_length: Annotated[int, Meta(ge=0, description="characters of an event's content", extra=LIVE)] = 100_000
     created_at_past: Annotated[Count, Meta(description="seconds an event may lie in the past; 0: any", extra=LIVE)] = 0
@@ -467,6 +475,7 @@ class PeerPolicy(Section, frozen=True):
 
     denied_keys: Keys = []
     denied_kinds: Kinds = []
+    groups: bool = True
 
 
 class PeerSettings(Section, frozen=True):

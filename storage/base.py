@@ -66,7 +66,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A verified event on its way into the log. `wire` is `event.wire(event)`; `received_at` is when it came.
 
     Where something is `expected`, the event is stored only if that holds; where a `token` is named with which it was sent, only
-    if that is still good. `origin` is the peer that it came by.
+    if that is still good. `origin` is the peer that it came by, `home` that relay's own pubkey where its groups are kept here.
     """
 
     event: Event
@@ -76,6 +76,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     expected: Expected | None = None
     token: GivenToken | None = None
     origin: str | None = None
+    home: str = ""
 
 
 class Status(enum.IntEnum):

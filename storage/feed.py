@@ -33,7 +33,8 @@ class PostRow(msgspec.Struct, frozen=True, array_like=True):
 
     `upvotes`, `downvotes`, `score` are the votes that count, `uncounted` those of identities that other relays brought
     where only local ones count. `group_id` is the community that it stands in, `group_name` what that is called; None outside.
-    `origin` is the peer that brought its author; None for one who is at home here.
+    `origin` is the peer that brought its author, None for one who is at home here; `group_url` the home of a community of another
+    relay.
     """
 
     seq: int
@@ -57,6 +58,7 @@ class PostRow(msgspec.Struct, frozen=True, array_like=True):
     group_id: str | None = None
     group_name: str | None = None
     origin: str | None = None
+    group_url: str | None = None
     wire: bytes = b""
 
 

@@ -27,10 +27,15 @@ class GroupLookups(Protocol):
     """What can be read of groups, their members and invites."""
 
     def group(self, group_id: str) -> Group | None:
-        """By id; one that has ended is here too."""
+        """By id, of this relay; one that has ended is here too."""
+
+    def called(self, ids: Sequence[str]) -> dict[str, Group]:
+        """By the id that events name (at most MAX_ASKED): a group of this relay, else that of another one which is found here
+        under it; ended ones too.
+        """
 
     def groups_named(self, ids: Sequence[str]) -> list[Group]:
-        """Those with these ids (at most MAX_ASKED), in any order."""
+        """Those with these ids (at most MAX_ASKED), in any order, groups of other relays too (state.replica_id)."""
 
     def groups(
         self,
@@ -59,7 +64,7 @@ class GroupLookups(Protocol):
         """How many members each of these groups (at most MAX_ASKED) has."""
 
     def memberships(self, pubkeys: Sequence[str]) -> list[Membership]:
-        """The groups that these keys are in, but for ended ones."""
+        """The groups that these keys are in, of other relays too, but for ended ones."""
 
     def member(self, pubkey: str, group_id: str) -> Member | None:
         """How a key stands to a group."""

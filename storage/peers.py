@@ -20,7 +20,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     `state` is `connecting`, `catching up`, `in step`, `waiting` (it is tried again), `paused` or `stopped`; `since` when that
     began. `received` is what came, `stored`, `duplicates` and `refused` what became of it here; `sent` is what was offered,
     `taken`, `known` and `rejected` what became of it there. `not_given`: claimed and never given; `withheld`: neither
-    taken nor sent, by rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent.
+    taken nor sent, by rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent. `groups`:
+    whether its groups are kept here, for a person.
     """
 
     state: str = "connecting"
@@ -31,6 +32,7 @@ class PeerStatus(msgspec.Struct, frozen=True):
     last_error_at: int = 0
     compares: bool = True
     lag: int = 0
+    groups: str = ""
     received: int = 0
     stored: int = 0
     duplicates: int = 0
@@ -49,7 +51,8 @@ class PeerPlace(msgspec.Struct, frozen=True):
 
     `begun_at` is the first contact. `up_seq`: everything in the log up to there is settled with it. `down_at`: until then (unix
     seconds) nothing is missing here that came to it. `walked_at`: when everything was compared last; a walk that is under way has
-    done the filters before `walk_filter` and of that one what is later than `walk_until`.
+    done the filters before `walk_filter` and of that one what is later than `walk_until`. `home_key`: by which key (hex) it spoke
+    of its groups when it was asked first; another one is not believed.
     """
 
     scope: str = ""
@@ -59,6 +62,7 @@ class PeerPlace(msgspec.Struct, frozen=True):
     walked_at: int = 0
     walk_filter: int = 0
     walk_until: int | None = None
+    home_key: str = ""
 
 
 class PeerRow(msgspec.Struct, frozen=True):

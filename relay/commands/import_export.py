@@ -136,6 +136,11 @@ def _summary(tally: Tally, as_json: bool) -> None:
         f"{counted(tally.lines, 'line')}: {tally.stored:,} stored, {tally.duplicates:,} already here, "
         f"{tally.ephemeral:,} ephemeral (passed on, not stored), {tally.refused:,} refused"
     )
+    if tally.for_operator:
+        say(
+            f"  {tally.for_operator:,} of them are of groups that another relay's key began: nobody but the operator reads them "
+            "here. To make these groups again, import with that relay's key (identities.relay_key) into a new directory"
+        )
     for reason, number in sorted(tally.reasons.items(), key=lambda item: -item[1]):
         say(f"  {number:,} × {printable(reason)}")
         for refused in tally.examples[reason]:

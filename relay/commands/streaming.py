@@ -36,6 +36,7 @@ class StreamedEvents(CommandEvents):
 
     def __init__(self, database: Database, target: WriteTarget, peer: str) -> None:
         super().__init__(database, target, peer)
+        self.home: str | None = None
         self._waiting: asyncio.Queue[tuple[Event, Callable[[Event, Outcome], None]]] = asyncio.Queue(WAITING)
 
     async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
@@ -98,6 +99,7 @@ async def streamed(config: Config, url: str, wanted: Filter, direction: str, sec
             "filters": [msgspec.json.decode(filters.to_json(wanted))],
             "backfill": False,
             "allow_private": True,
+            "policy": {"groups": False},
         },
         PeerSettings,
     )

@@ -23,6 +23,7 @@ from relay.commands.key_tools import find_secret
 from relay.commands.progress import Meter
 from relay.config import Config, ConfigError
 from relay.federation.connection import PeerConnection
+from relay.federation.home import own_key
 from relay.federation.store import PublicEvents
 from relay.federation.sync import SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
@@ -93,7 +94,8 @@ async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: st
                 done = counts.received + counts.taken + counts.known + counts.rejected
                 meter.update(done, done, work.found.need + work.found.have)
 
-            downloads = Downloads(connection, local, counts, received=moved)
+            home = await own_key(url, allow_private=True)
+            downloads = Downloads(connection, local, counts, received=moved, home=None if home != "" else home)
             work = Synchronization(connection, local, plan, downloads, Uploads(connection, counts, moved))
             found = work.found
             try:

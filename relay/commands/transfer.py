@@ -23,6 +23,7 @@ from relay.commands.common import WriteTarget
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event
+from relay.protocol.groups.belonging import FOR_OPERATOR
 from storage.base import Outcome, Status
 
 MAX_LINE: Final = 1024 * 1024  # bytes
@@ -221,7 +222,10 @@ class RefusedLine(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """What became of the lines. `reasons` counts refusals by their message, `examples` has the first few of each."""
+    """What became of the lines. `reasons` counts refusals by their message, `examples` has the first few of each.
+
+    `for_operator`: stored, of groups that are not this relay's, so that nobody but the operator reads them.
+    """
 
     lines: int = 0
     stored: int = 0
@@ -230,12 +234,14 @@ class Tally(msgspec.Struct):
     refused: int = 0
     reasons: dict[str, int] = {}
     examples: dict[str, list[RefusedLine]] = {}
+    for_operator: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Count one event that was not refused."""
         match outcome.status:
             case Status.STORED:
                 self.stored += 1
+                self.for_operator += outcome.message == FOR_OPERATOR
             case Status.EPHEMERAL:
                 self.ephemeral += 1
             case Status.DUPLICATE:

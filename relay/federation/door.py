@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from relay.client.errors import ClientError
 from relay.config import PeerPolicy
 from relay.errors import Prefix, Reject
 from relay.federation.store import PublicEvents
+from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.server.ingest import Ingest
@@ -65,11 +68,15 @@ class PeerQuota:
 
 
 class PeerDoor(PublicEvents):
-    """relay.federation.store.LocalEvents of one peer in a running relay. `url` is the peer's, the origin of whom it brings."""
+    """relay.federation.store.LocalEvents of one peer in a running relay. `url` is the peer's, the origin of whom it brings.
+
+    `home` is the key by which it speaks of its groups; "" or None where it has none or they are not taken.
+    """
 
     def __init__(self, url: str, reader: Reader, ingest: Ingest, publisher: Publisher, quota: PeerQuota) -> None:
         super().__init__(reader)
         self.policy = PeerPolicy()
+        self.home: str | None = None
         self._url = url
         self._ingest = ingest
         self._publisher = publisher
@@ -100,7 +107,7 @@ class PeerDoor(PublicEvents):
             self._slots.release()
             answer(event, outcome)
 
-        self._ingest.submit(event, Door.PEER, int(time.time()), answered, self, origin=self._url)
+        self._ingest.submit(event, Door.PEER, int(time.time()), answered, self, origin=self._url, home=self.home or "")
 
     async def _room(self) -> None:
         """Returns when the pipeline has room. Nobody tells when: whoever waits for it looks again."""
@@ -110,4 +117,7 @@ class PeerDoor(PublicEvents):
     def _refusal(self, event: Event) -> Reject | None:
         if event.pubkey in self.policy.denied_keys or event.kind in self.policy.denied_kinds:
             return Reject(Prefix.BLOCKED, "the policy for this peer denies the key or kind")
-        return self._publisher.refuse(event, self._publisher.author(Door.PEER), int(time.time()))
+        sender = self._publisher.author(Door.PEER)
+        if event.kind in kinds.GROUPS:
+            sender = msgspec.structs.replace(sender, relay=self.home or "")
+        return self._publisher.refuse(event, sender, int(time.time()))

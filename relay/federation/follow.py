@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from keys import encoding
 from keys.encoding import AddressPointer
-from relay.config import Federation, PeerSettings
+from relay.config import Federation, PeerPolicy, PeerSettings
 from relay.federation.addresses import normal_or_empty
 from relay.protocol import kinds
 from relay.protocol.event import Event, parse, values
@@ -25,6 +25,7 @@ AUTHORS: Final = 500  # in one filter
 MOST_READ: Final = 500  # events read at once
 MEMBERS: Final = "members"
 LIST: Final = "list:"
+_POLICY: Final = PeerPolicy(groups=False)  # who follows people did not ask for the groups that they are in
 
 
 async def followed(federation: Federation, store: Reader, own_url: str) -> dict[str, PeerSettings]:
@@ -38,7 +39,9 @@ async def followed(federation: Federation, store: Reader, own_url: str) -> dict[
     )
 
     def joined(url: str, wanted: list[dict[str, Any]]) -> PeerSettings:
-        return PeerSettings(url=url, direction="down", filters=wanted, allow_private=federation.follow_private)
+        return PeerSettings(
+            url=url, direction="down", filters=wanted, allow_private=federation.follow_private, policy=_POLICY
+        )
 
     wanted = {url: joined(url, [{"authors": part} for part in _parts(authors)]) for url, authors in chosen.items()}
     lists = [{"kinds": [kinds.RELAY_LIST], "authors": part} for part in _parts(keys)]

@@ -184,6 +184,13 @@ class PeerManager:
     def _quota(self, url: str) -> PeerQuota:
         return self._quotas.setdefault(url, PeerQuota())
 
+    def _known_as(self, key: str, url: str) -> str:
+        """Who other than the peer at this URL speaks by a key."""
+        if key and key == self._relay.signer.pubkey:
+            return "this relay"
+        records = self._records.items()
+        return next((other for other, one in records if key and other != url and one.place.home_key == key), "")
+
     def _start(self, url: str, settings: PeerSettings, record: PeerRecord) -> None:
         relay = self._relay
         if url == normal_or_empty(relay.settings.relay_url):
@@ -192,7 +199,9 @@ class PeerManager:
         door = PeerDoor(url, relay.store, relay.ingest, relay.publisher, self._quota(url))
         door.policy = settings.policy
         memory = PeerMemory(url, relay.store.peers, relay.execute)
-        parts = PeerParts(record, memory, door, _Source(relay), self._quota(url).rest)
+        parts = PeerParts(
+            record, memory, door, _Source(relay), self._quota(url).rest, lambda key: self._known_as(key, url)
+        )
         signer = Key(_secret(settings.key)) if settings.key else relay.signer
         runner = PeerRunner(settings, parts, signer, lambda: relay.settings.config.federation, relay.faults)
         self._runners[url] = runner

@@ -14,6 +14,7 @@ from relay.client.errors import MAX_WORDS, ClientError
 from relay.client.signer import Signer
 from relay.config import Federation, PeerSettings
 from relay.federation.connection import PeerConnection
+from relay.federation.home import own_key
 from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
 from relay.protocol import filter as filters
@@ -126,7 +127,8 @@ class PeerRunner:
         """One session; why it ended."""
         record = self.parts.record
         connection = await PeerConnection.open(record.url, self._signer, allow_private=self.settings.allow_private)
-        session = self._session = PeerSession(connection, self._plan, self.parts, self._federation())
+        home = await self._home()
+        session = self._session = PeerSession(connection, self._plan, self.parts, home, self._federation())
         try:
             await session.run()
         except (ClientError, StorageError) as error:
@@ -138,6 +140,39 @@ class PeerRunner:
                 pauses.reset()
             await connection.close()
         return "the session ended"
+
+    async def _home(self) -> str | None:
+        """By which key the peer speaks of its groups: "" where it has none, None where they are not taken."""
+        record = self.parts.record
+        if not self._plan.direction.is_down:
+            return None
+        told = await own_key(record.url, allow_private=self.settings.allow_private)
+        home, said = believed(told, record.place.home_key, self.parts.known_as(told or ""))
+        if home and not self.settings.policy.groups:
+            home, said = None, "not taken (policy.groups)"
+        record.tell(groups=said)
+        if home and home != record.place.home_key:
+            record.move(home_key=home)
+        return home
+
+
+def believed(told: str | None, pinned: str, other: str) -> tuple[str | None, str]:
+    """By which key a peer's groups are kept (as `own_key`), and what a person is told.
+
+    `told` is what it says now, `pinned` what it said first, `other` who else is known by the key that it tells, "" for nobody.
+    """
+    if other:
+        return None, f"not taken: it names the key of {other} as its own"
+    if told is None and not pinned:
+        return None, "not taken: it does not tell its key (NIP-11)"
+    if not told:
+        return (pinned, "kept") if pinned else ("", "it has none")
+    if pinned not in ("", told):
+        return (
+            None,
+            f"not taken: its key was {pinned} and is {told} now; if that is right, remove the peer and add it again",
+        )
+    return told, "kept"
 
 
 def _plain(text: str) -> str:

@@ -42,7 +42,7 @@ class PeerRecord:
 
     def begin_anew(self, scope: str, up_seq: int) -> None:
         """Other events are synchronized from now on."""
-        self.place = PeerPlace(scope, int(time.time()), up_seq)
+        self.place = PeerPlace(scope, int(time.time()), up_seq, home_key=self.place.home_key)
         self._noticed()
 
     def current(self) -> PeerStatus:

@@ -6,6 +6,7 @@ the peer answers; what it cannot take yet waits there. What came from a peer is 
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import deque
@@ -22,12 +23,17 @@ from relay.federation.connection import PeerConnection, PeerSubscription
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.store import LocalEvents
+from relay.federation.stored import stored
 from relay.federation.sync import Direction, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, Uploads
-from relay.federation.verdicts import FIRST, Fate, Verdict
+from relay.federation.verdicts import FIRST, FOR_NOW, Fate, Verdict, not_taken
 from relay.federation.windows import FAR, WindowDifference
+from relay.protocol import kinds
 from relay.protocol.event import Event, has_tag, parse
 from relay.protocol.filter import Filter, matches
+from relay.protocol.groups.announce import MEMBERS
+from relay.protocol.groups.belonging import DELETE_GROUP
+from relay.protocol.groups.editing import WHOLE_RELAY
 from relay.server.follow import LiveEvent
 from storage.base import Logged, Outcome, Status
 from storage.peers import DOWN, UP
@@ -40,6 +46,7 @@ LEISURE: Final = 2.0  # a walk in the background rests that many times as long a
 MOST_REST: Final = 5.0  # seconds
 WALK_AGAIN: Final = 600.0  # seconds until a first walk is repeated in which something could not be taken
 
+_FOR_MEMBERS: Final = Filter(kinds=frozenset([MEMBERS]), tags={"d": frozenset([WHOLE_RELAY])}, limit=1)
 _TEMPORARY: Final = frozenset((Prefix.ERROR, Prefix.RATE_LIMITED, Prefix.AUTH_REQUIRED))
 
 
@@ -55,7 +62,9 @@ class LogSource(Protocol):
 
 
 class WayIn(LocalEvents, Protocol):
-    """LocalEvents that also takes one event at a time."""
+    """LocalEvents that also takes one event at a time. `home` as in relay.federation.home.own_key, for this session."""
+
+    home: str | None
 
     async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
         """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
@@ -78,12 +87,21 @@ class PeerParts(msgspec.Struct, frozen=True):
     door: WayIn
     source: LogSource
     rest: Callable[[], float] = lambda: 0.0  # seconds until the peer is to be heard again
+    known_as: Callable[[str], str] = lambda _key: ""  # who else speaks by this key: this relay, or another peer
 
 
 class PeerSession:
     """Made for an open connection; `run` is its whole life, `commit` is called with what this relay's log takes in meanwhile."""
 
-    def __init__(self, connection: PeerConnection, plan: SessionPlan, parts: PeerParts, federation: Federation) -> None:
+    def __init__(
+        self,
+        connection: PeerConnection,
+        plan: SessionPlan,
+        parts: PeerParts,
+        home: str | None,
+        federation: Federation,
+    ) -> None:
+        """`home`: by which key the peer speaks of its groups, see relay.federation.home.own_key."""
         self.was_useful = False  # it came as far as being in step, or moved something
         self._connection = connection
         self._plan = plan
@@ -93,8 +111,10 @@ class PeerSession:
         self._source = parts.source
         self._federation = federation
         self._downloads = Downloads(
-            connection, parts.door, record.counts, received=self._received, not_given=self._not_given
+            connection, parts.door, record.counts, received=self._received, not_given=self._not_given, home=home
         )
+        parts.door.home = self._home = home
+        self._of_groups = _of_groups(home) if home else ()
         self._ephemeral: deque[LiveEvent] = deque(maxlen=MOST_EPHEMERAL)
         self._committed = asyncio.Event()
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id
@@ -136,8 +156,11 @@ class PeerSession:
     # down
 
     async def _listen(self) -> None:
-        """Open the live subscription."""
-        live = tuple(msgspec.structs.replace(one, limit=0) for one in self._plan.filters)
+        """Open the live subscription. What the peer's groups are is known before anything of them comes."""
+        if self._of_groups:
+            await self._be_known()
+        await self._describe_groups()
+        live = tuple(msgspec.structs.replace(one, limit=0) for one in (*self._plan.filters, *self._of_groups))
         self._live = await self._connection.subscribe(live, self._take_live)
         end = await self._connection.ended(self._live, is_live=True)
         if isinstance(end, Closed):
@@ -149,10 +172,22 @@ class PeerSession:
             if isinstance(end, Closed):
                 raise Refused.of(end.words)
 
+    async def _be_known(self) -> None:
+        """Ask what strangers are not told, so that a peer that asks for keys only then asks for ours."""
+        with contextlib.suppress(Refused):
+            await stored(self._connection, (_FOR_MEMBERS,), 1)
+
+    async def _describe_groups(self) -> None:
+        for wanted in self._of_groups:
+            await self._synchronize(wanted, Direction.DOWN, 0)
+
     async def _take_live(self, event: Event) -> None:
         if self._memory.is_theirs(event.id) or self._memory.is_refused(DOWN, event.id):
             return
         self._memory.note_theirs(event.id)
+        if not_taken(event, self._home) is not None:
+            self._record.counts.withheld += 1
+            return
 
         def answered(event: Event, outcome: Outcome) -> None:
             self._record.counts.count(outcome)
@@ -167,7 +202,7 @@ class PeerSession:
         if refusal is not None and refusal.prefix in _TEMPORARY:
             self._missed = True
         elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
-            self._memory.refuse(DOWN, event.id)
+            self._memory.refuse(DOWN, event.id, for_good=refusal is None or refusal.message not in FOR_NOW)
         if outcome.status is Status.STORED:
             self.was_useful = True
             self._record.tell(last_event_at=int(time.time()))
@@ -198,6 +233,7 @@ class PeerSession:
         self._record.tell(state="catching up")
         since = max(self._since, (self._record.place.down_at or begun) - self._federation.overlap)
         self._missed = False
+        await self._describe_groups()
         for wanted in self._plan.filters:
             await self._synchronize(wanted, Direction.DOWN, since)
         if not self._missed:
@@ -358,6 +394,12 @@ class PeerSession:
         if first - 1 > self._record.place.up_seq:
             self._record.move(up_seq=first - 1)
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
+
+
+def _of_groups(home: str) -> tuple[Filter, ...]:
+    """What a relay tells of its groups, and which have ended, whatever else is synchronized with it."""
+    told = Filter(authors=frozenset([home]), kinds=frozenset(kinds.GROUPS))
+    return told, Filter(kinds=frozenset([DELETE_GROUP]))
 
 
 async def _rested(worked: float) -> None:

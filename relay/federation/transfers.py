@@ -14,7 +14,7 @@ from relay.errors import Prefix, Reject
 from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
-from relay.federation.verdicts import FIRST, Fate, Verdict, not_passed_on, verdict, withheld
+from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
 from relay.protocol.event import Event, parse
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
@@ -83,7 +83,8 @@ Settled = Callable[[str, Verdict], None]
 class Downloads:
     """Takes what a peer has and this relay lacks.
 
-    `received` is told of each event, `not_given` of each id that was promised in vain.
+    `received` is told of each event, `not_given` of each id that was promised in vain. `home` is by which key the peer speaks of
+    its groups, None where these are not taken.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class Downloads:
         *,
         received: Received = lambda _event, _outcome: None,
         not_given: Callable[[str], None] = lambda _id: None,
+        home: str | None = "",
     ) -> None:
         self._connection = connection
         self._local = local
         self._counts = counts
         self._received = received
         self._not_given = not_given
+        self._home = home
         self._asked = ASKED
 
     async def fetch(self, ids: Sequence[str]) -> None:
@@ -137,7 +140,7 @@ class Downloads:
         """Store these, what erases others first; what may not be passed on is left."""
         ordered = []
         for event in sorted(events, key=lambda event: event.kind not in FIRST):
-            reason = not_passed_on(event)
+            reason = not_taken(event, self._home)
             if reason is None:
                 ordered.append(event)
             else:

@@ -11,9 +11,12 @@ from relay.client.messages import Ok
 from relay.errors import Prefix
 from relay.protocol import kinds, vanishing
 from relay.protocol.event import Event, has_tag
+from relay.protocol.groups.belonging import NOT_HERE_YET
 
 FIRST: Final = frozenset((kinds.DELETION, kinds.VANISH))  # go before what they may erase
 MOST_WAIT: Final = 300.0  # seconds that a peer may ask us to wait
+GROUPS_NOT_TAKEN: Final = "groups of this relay are not taken"
+FOR_NOW: Final = frozenset((GROUPS_NOT_TAKEN, NOT_HERE_YET))  # refusals that may be over in an hour
 _NEVER: Final = frozenset(
     (
         Prefix.BLOCKED,
@@ -62,6 +65,15 @@ def withheld(event: Event, url: str) -> str | None:
     if reason is None and event.kind == kinds.VANISH and not vanishing.names_relay(event, (url,)):
         reason = "a request to vanish from other relays (NIP-62)"
     return reason
+
+
+def not_taken(event: Event, home: str | None) -> str | None:
+    """Why an event of a peer is not taken, None where it may be; `home` as in `relay.federation.home.own_key`."""
+    if event.kind in kinds.GROUPS and event.pubkey == home:
+        return None
+    if home is None and (event.kind in kinds.GROUPS or has_tag(event, "h")):
+        return GROUPS_NOT_TAKEN
+    return not_passed_on(event)
 
 
 def not_passed_on(event: Event) -> str | None:

@@ -22,7 +22,6 @@ from relay.http.api import common, group_access, group_messages
 from relay.http.api.group_messages import MOST_REACTIONS
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import HttpProblem
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
@@ -166,8 +165,7 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
     Raises HttpProblem 415 for what is not sent as JSON: forms of other sites cannot have anything drawn here.
     """
     page.pace(request, hub)
-    if request.content_type[0] != "application/json":
-        raise HttpProblem(415, "invalid", "send JSON", "Set `Content-Type: application/json`.")
+    page.check_json(request)
     people = await hub.identities.by_key([key for key, *_ in data.members])
     messages = await _described(hub, data.events, {event.id: event for event in data.above})
     members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]

@@ -82,6 +82,8 @@ def _tame(state: Any) -> None:
         aligned = _ALIGNED.fullmatch(str(token.attrs.pop("style", "")))
         if aligned:
             token.attrSet("class", f"align-{aligned[1]}")
+        if token.type == "table_open":
+            token.attrSet("tabindex", "0")  # a wide one is scrolled by the keyboard, too
         if token.tag in {"h1", "h2", "h3", "h4", "h5", "h6"}:
             token.tag = f"h{min(6, int(token.tag[1]) + _TOP_HEADING - 1)}"
         if token.children:
@@ -161,8 +163,9 @@ def _no_footnote(state: Any, silent: bool) -> bool:
 
 
 def _alt(token: Token) -> str:
-    """The words that an image stands for, as its author wrote them."""
-    return token.content.strip() or "Picture"
+    """The words that an image stands for, without their markup."""
+    words = "".join(child.content if child.content else " " for child in token.children or [] if child.nesting == 0)
+    return " ".join(words.split()) or "Picture"
 
 
 def _image(_renderer: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:

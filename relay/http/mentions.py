@@ -5,7 +5,8 @@ Rule: what a page looks up is bounded (MAX_NAMES, MAX_REFERENCES), however many 
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from keys import encoding
@@ -14,20 +15,34 @@ from relay.http import prose
 from relay.http.hub import RunningRelay
 from relay.http.markdown import NAME, REFERENCE, clip
 from relay.http.prose import Mention, Mentions
-from relay.protocol import names
+from relay.protocol import kinds, names
+from relay.protocol.event import parse, values
 from storage.base import StorageError
+from storage.feed import CommentRow, PostRow
 from storage.identities.types import Identity, Lookups
 
 MAX_NAMES: Final = 100  # that one page looks up
 MAX_REFERENCES: Final = 50  # `nostr:` texts, of people and of events
 LOOKED_AT: Final = 20_000  # characters of one text
+MAX_QUOTES: Final = 1  # of one item
+_QUOTING: Final = b'["q",'
 MAX_WORDS: Final = 80  # of a title that stands for a post
 
 _log = logging.getLogger(__name__)
 
 
-async def of(hub: RunningRelay, texts: Iterable[str]) -> Mentions:
-    """What these texts mention that is here. While the store fails, nothing is."""
+Quotes = Mapping[str, Sequence[str]]  # id of an item -> the ids of what it quotes by `q` tags (NIP-18)
+NO_QUOTES: Final[Quotes] = MappingProxyType({})
+
+
+def quotes(rows: Iterable[PostRow | CommentRow]) -> Quotes:
+    """What these quote, MAX_QUOTES of each; most quote nothing, and their events are not read."""
+    found = {row.id: values(parse(row.wire), "q") for row in rows if _QUOTING in row.wire}
+    return {item: [each for each in ids if kinds.is_hex(each, 64)][:MAX_QUOTES] for item, ids in found.items()}
+
+
+async def of(hub: RunningRelay, texts: Iterable[str], quoting: Quotes = NO_QUOTES) -> Mentions:
+    """What these texts mention and what these items quote, as far as it is here. While the store fails, nothing is."""
     called: dict[str, None] = {}
     referred: dict[str, None] = {}
     for text in texts:
@@ -35,9 +50,11 @@ async def of(hub: RunningRelay, texts: Iterable[str]) -> Mentions:
             called.update(dict.fromkeys(_names(text[:LOOKED_AT])))
         if "nostr:" in text:
             referred.update(dict.fromkeys(found[0] for found in REFERENCE.finditer(text[:LOOKED_AT])))
-    if not called and not referred:
+    if not called and not referred and not quoting:
         return prose.NONE
     keys, events = _pointed(list(referred)[:MAX_REFERENCES])
+    quoted = [(f"{prose.QUOTE}{item}", each) for item, ids in quoting.items() for each in ids]
+    events |= dict(quoted[:MAX_REFERENCES])
     try:
         return {
             **await _people(hub, list(called)[: 2 * MAX_NAMES], keys),
@@ -102,9 +119,14 @@ async def _written(hub: RunningRelay, events: dict[str, str]) -> Mentions:
     if not events:
         return prose.NONE
     now, ids = int(time.time()), sorted(set(events.values()))
-    found = {row.id: f"“{clip(prose.plain(row.title), MAX_WORDS)}”" for row in await hub.feed.posts_by_id(ids, now)}
+    posts = await hub.feed.posts_by_id(ids, now)
+    found = {row.id: _entry(row, f"“{clip(prose.plain(row.title), MAX_WORDS)}”") for row in posts}
     rest = [each for each in ids if each not in found]
     if rest:
         comments = await hub.feed.comments_by_id(rest, now)
-        found |= {row.id: f"a comment by @{row.author_name}" for row in comments}
-    return {said: Mention(f"/post/{each}", found[each]) for said, each in events.items() if each in found}
+        found |= {row.id: _entry(row, f"a comment by @{row.author_name}") for row in comments}
+    return {said: found[each] for said, each in events.items() if each in found}
+
+
+def _entry(row: PostRow | CommentRow, words: str) -> Mention:
+    return Mention(f"/post/{row.id}", words, row.author_display_name or row.author_name, row.content)

@@ -20,7 +20,8 @@ MEDIA_TYPE: Final = "application/nostr+json"
 class Limitation(msgspec.Struct, frozen=True, kw_only=True):
     """NIP-11 `limitation`. Sizes are bytes or characters as NIP-11 says, times seconds; `max_filters` is per
     REQ or COUNT, `max_filter_values` for all open filters of a connection together, `max_compared` events of a NEG-OPEN,
-    of which a connection may have `max_comparisons` open, each for `comparison_time` seconds and `comparison_idle` without a word.
+    of which a connection may have `max_comparisons` open, each for `comparison_time` seconds and `comparison_idle` without a word;
+    a NEG-MSG may have `max_comparison_length` bytes.
     """
 
     max_message_length: int
@@ -31,6 +32,7 @@ class Limitation(msgspec.Struct, frozen=True, kw_only=True):
     max_comparisons: int
     comparison_time: float
     comparison_idle: float
+    max_comparison_length: int
     max_limit: int
     default_limit: int
     max_subid_length: int
@@ -135,6 +137,7 @@ def _limitation(config: Config) -> Limitation:
         max_comparisons=limits.max_comparisons,
         comparison_time=limits.comparison_time,
         comparison_idle=limits.comparison_idle,
+        max_comparison_length=max(limits.max_comparison_bytes, limits.max_message_bytes),
         max_limit=limits.max_limit,
         default_limit=limits.default_limit,
         max_subid_length=MAX_SUBSCRIPTION_ID,

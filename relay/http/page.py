@@ -20,6 +20,7 @@ from keys.encoding import encode
 from relay.http import badges, mentions, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
+from relay.http.mentions import NO_QUOTES, Quotes
 from relay.http.problems import HttpProblem
 from relay.protocol import topics
 from relay.protocol.event import parse, values
@@ -137,6 +138,7 @@ async def post(  # noqa: PLR0917, each is given by its name
         parent=parent,
         badges=await badges.of_post(hub, found[0]),
         texts=[found[0].content, *(row.content for row in shown)],
+        quotes=mentions.quotes([*found, *shown]),
     )
 
 
@@ -180,7 +182,8 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
     comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
     root = (await hub.feed.posts_by_id([whole], now) if comments else [])[:1]
-    meant = await mentions.of(hub, [*(row.content for row in rows), *(row.content for row in comments)])
+    shown: list[PostRow | CommentRow] = [*rows, *comments]
+    meant = await mentions.of(hub, [row.content for row in shown], mentions.quotes(shown))
     make = partial(
         templates.html,
         "pieces.html",
@@ -257,15 +260,27 @@ def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
 
 
+def check_json(request: common.AnyRequest) -> None:
+    """For what draws what it is sent: forms of other sites cannot have anything drawn here. Raises HttpProblem 415."""
+    if request.content_type[0] != "application/json":
+        raise HttpProblem(415, "invalid", "send JSON", "Set `Content-Type: application/json`.")
+
+
 async def render(
-    request: common.AnyRequest, hub: RunningRelay, template: str, *, texts: Iterable[str] = (), **values: Any
+    request: common.AnyRequest,
+    hub: RunningRelay,
+    template: str,
+    *,
+    texts: Iterable[str] = (),
+    quotes: Quotes = NO_QUOTES,
+    **values: Any,
 ) -> Response[str]:
-    """A page with what all of them show. `texts` are those whose mentions become links.
+    """A page with what all of them show. `texts` are those whose mentions become links, `quotes` what its items quote.
 
     Strangers' Markdown may be slow to render, hence the thread.
     """
     config = hub.config
-    meant = await mentions.of(hub, texts)
+    meant = await mentions.of(hub, texts, quotes)
     url = origin.shown(request, hub)
     make = partial(
         templates.page,

@@ -37,6 +37,7 @@ CACHE_BYTES: Final = 16 * 1024 * 1024  # of texts and what was rendered of them
 MAX_ARTICLE: Final = 60_000  # characters of a text that has a page of its own; it may take all steps of that page
 ARTICLE_BYTES: Final = 8 * 1024 * 1024  # as CACHE_BYTES, of articles
 _OPEN: Final = re.compile(f"{NUL}([^{NUL}]*){NUL}")  # what a rendered text leaves open
+_ALONE: Final = re.compile(f"<p>{NUL}(nostr:[^{NUL}]*){NUL}</p>\n?")
 _ITEM: Final = re.compile(r"[^\w-]")
 _MARKS: Final = re.compile(
     r"^\s{0,3}(?:#{1,6} |> ?|[-*+] (?:\[[ xX]\] )?|```.*$|\|?(?:\s{0,9}:?-{1,99}:?\s{0,9}\|){1,99}[\s:-]{0,99}$)"
@@ -47,13 +48,19 @@ _LINK: Final = re.compile(r"!?\[([^\]\[]{0,200})\]\((?:[^()\s]|\([^()\s]{0,100}\
 
 
 class Mention(msgspec.Struct, frozen=True):
-    """Whom or what a text means by an `@name` or a `nostr:` text: where that is here, and what it is called."""
+    """Whom or what a text means by an `@name` or a `nostr:` text: where that is here, and what it is called.
+
+    Of a post or a comment also who wrote it, and its text.
+    """
 
     path: str
     words: str
+    by: str = ""
+    text: str = ""
 
 
-Mentions = Mapping[str, Mention]  # by `@name` in lower case, or by the whole `nostr:…`
+QUOTE: Final = "quote "  # with the id of an item: what that quotes
+Mentions = Mapping[str, Mention]  # by `@name` in lower case, by the whole `nostr:…`, or by QUOTE and an item
 NONE: Final[Mentions] = MappingProxyType({})
 
 
@@ -130,12 +137,22 @@ def _closed(rendered: Markup, item: str) -> Markup:
     """With what it leaves open: whom it mentions, and which item its footnotes belong to."""
     if NUL not in rendered:
         return rendered
-    anchor = _ITEM.sub("", item)
+    anchor, quote = _ITEM.sub("", item), quoted(item)
+
+    def leave_out(match: re.Match[str]) -> str:
+        found = _page.mentions.get(match[1])
+        return "" if quote is not None and found is not None and found.path == quote.path else match[0]
 
     def close(match: re.Match[str]) -> str:
         return _mention(match[1]) if match[1] else anchor
 
-    return Markup(_OPEN.sub(close, rendered))
+    # A paragraph that is nothing but a reference to what is quoted: that is shown already, as a card.
+    return Markup(_OPEN.sub(close, _ALONE.sub(leave_out, rendered) if quote else rendered))
+
+
+def quoted(item: str) -> Mention | None:
+    """What an item of the page quotes, if that is here."""
+    return _page.mentions.get(f"{QUOTE}{item}")
 
 
 def _rendered(text: str) -> Markup:
@@ -232,6 +249,7 @@ def opens(url: str | None) -> str:
 
 FILTERS: Final = {
     "prose": prose,
+    "quoted": quoted,
     "shown": plain,
     "excerpt": excerpt,
     "ago": ago,

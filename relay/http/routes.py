@@ -24,6 +24,7 @@ from relay.http import (
     theme,
     topics,
     wellknown,
+    writing,
 )
 from relay.http.api import (
     agents,
@@ -77,6 +78,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     page.pieces,
     history.post_history,
     history.comment_history,
+    writing.write,
+    writing.preview,
     communities.community_list,
     communities.community,
     topics.tagged,

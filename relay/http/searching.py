@@ -83,7 +83,7 @@ async def search(  # noqa: PLR0917, each is given by its name
 ) -> Response[str]:
     """What is found, a page at a time; without a question, the form alone. Days are of UTC, the last one included."""
     page.pace(request, hub)
-    given = {
+    given: dict[str, Any] = {
         "q": q,
         "type": type,
         "author": author.strip()[:100],

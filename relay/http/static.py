@@ -46,6 +46,7 @@ STYLE: Final = (
     "articles",
     "search",
     "small",  # what narrow windows, thumbs and calm readers ask for overrides all of the above
+    "print",
 )
 _TYPES: Final = {
     ".css": "text/css",

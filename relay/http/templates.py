@@ -6,7 +6,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
-from relay.http import prose, static, theme
+from relay.http import address, linked_data, prose, static, theme
 
 _environment: Final = Environment(
     loader=FileSystemLoader(static.WEB / "templates"),
@@ -20,6 +20,8 @@ _environment.globals["static"] = static.url
 _environment.globals["modules"] = static.modules
 _environment.globals["theme"] = theme.chosen
 _environment.globals["here"] = theme.here
+_environment.globals["canonical"] = address.canonical
+_environment.globals["linked_data"] = linked_data.posting
 _environment.filters.update(prose.FILTERS)
 _plain: Final = _environment.overlay(autoescape=False)
 _plain.filters = {**_environment.filters, "quoted": lambda words: msgspec.json.encode(words).decode()}  # JSON, and YAML

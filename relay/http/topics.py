@@ -1,8 +1,11 @@
 """`/t/<tag>` and `/d/<host>` for people: the posts with a tag, and those that link to a host."""
 
+from typing import Any
+
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
 
 from relay.http import page, prose
 from relay.http.api import common, group_access
@@ -18,7 +21,7 @@ async def tagged(
     tag: FromPath[str],
     sort: FromQuery[Sort] = "hot",
     cursor: FromQuery[str] = "",
-) -> Response[str]:
+) -> Response[Any]:
     """The posts with a tag, in a `t` tag or in their text. Raises NotFoundException for what can be none."""
     topic = topics.of_tag(group_access.written(tag))
     return await _page(request, hub, topic, path=f"/t/{prose.segment(topic[1:])}", sort=sort, cursor=cursor)
@@ -31,7 +34,7 @@ async def linked(
     host: FromPath[str],
     sort: FromQuery[Sort] = "hot",
     cursor: FromQuery[str] = "",
-) -> Response[str]:
+) -> Response[Any]:
     """The posts that link to a host. Raises NotFoundException for what can be none."""
     topic = topics.of_host(host)
     return await _page(request, hub, topic, path=f"/d/{prose.segment(topic)}", sort=sort, cursor=cursor)
@@ -39,9 +42,12 @@ async def linked(
 
 async def _page(
     request: common.AnyRequest, hub: RunningRelay, topic: str, *, path: str, sort: Sort, cursor: str
-) -> Response[str]:
+) -> Response[Any]:
     if not topic:
         raise NotFoundException
+    if request.scope["raw_path"].decode("latin-1") != path:
+        query = request.scope["query_string"].decode("latin-1")
+        return Redirect(f"{path}?{query}" if query else path, status_code=302)
     found, trouble = await page.posts(request, hub, sort, cursor, topic=topic)
     return await page.render(
         request,

@@ -52,9 +52,13 @@ async def nostr_json(request: Request[None, None, State], hub: GivenHub, name: F
 
 
 @get("/robots.txt")
-async def robots(hub: GivenHub) -> Response[str]:
-    """What crawlers may read: the pages, and nothing where readers are asked who they are (RFC 9309)."""
-    text = NO_ROBOTS if hub.config.access.auth_to_read else ROBOTS
+async def robots(request: Request[None, None, State], hub: GivenHub) -> Response[str]:
+    """What crawlers may read: the pages, and nothing where readers are asked who they are (RFC 9309).
+
+    What is new they find by the feed, which search engines take for a sitemap.
+    """
+    sitemap = f"Sitemap: {origin.base_url(origin.shown(request, hub))}/feed.atom\n"
+    text = NO_ROBOTS if hub.config.access.auth_to_read else ROBOTS + sitemap
     return Response(text, headers={"cache-control": "max-age=3600"}, media_type=MediaType.TEXT)
 
 

@@ -31,6 +31,8 @@ Family = Literal[
     "passages",
     "tokens",
     "groups",
+    "replicas",
+    "served",
     "members",
     "group_invites",
     "invite_groups",
@@ -125,7 +127,12 @@ class Facts(msgspec.Struct):
     relay: str = ""  # the relay's own pubkey (NIP-11 `self`), "" where there is none; known without being asked for
     now: int | None = None  # the time at which is decided, unix seconds, where that is known beforehand
     any_groups: bool = True  # whether there is any group; where there is none, nothing need be asked about one
-    groups: dict[str, Group | None] = {}  # by id; one that has ended is here too
+    home: str = ""  # the own pubkey of the peer that the event came by, where groups are taken of it; known
+    origin: str | None = None  # that peer's URL; known
+    private_homes: frozenset[str] = frozenset()  # relays of which a private group is kept here; known
+    groups: dict[str, Group | None] = {}  # of this relay, by id; one that has ended is here too
+    replicas: dict[str, Group | None] = {}  # groups of other relays, by relay.protocol.groups.state.replica_id
+    served: dict[str, Group | None] = {}  # the group of another relay that is found here under the id that events name
     members: dict[str, Member | None] = {}  # by relay.protocol.groups.state.member_key
     group_invites: dict[str, Invite | None] = {}  # by relay.protocol.groups.state.invite_key
     invite_groups: dict[

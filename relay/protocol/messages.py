@@ -262,6 +262,11 @@ def _negentropy_message(verb: str, parts: list[msgspec.Raw]) -> Message:
         raise Malformed(neg_error(subscription, Reject(Prefix.INVALID, describe(error)))) from None
 
 
+def goes_on_comparing(data: bytes) -> bool:
+    """Whether a message, as it came, is a NEG-MSG by its beginning."""
+    return _GOES_ON(data) is not None
+
+
 def _bytes(raw: msgspec.Raw, verb: str) -> bytes:
     """A message of negentropy. Raises Reject."""
     text = _string(raw)
@@ -283,6 +288,7 @@ _VERBS: Final = {
     "NEG-MSG": _negentropy_message,
     "NEG-CLOSE": _negentropy_message,
 }
+_GOES_ON: Final = re.compile(rb'\s*\[\s*"NEG-MSG"').match
 _SHAPES: Final = {"NEG-OPEN": '["NEG-OPEN", id, {filter}, "hex"]', "NEG-MSG": '["NEG-MSG", id, "hex"]'}
 
 

@@ -17,7 +17,7 @@ MOST_ASKED: Final = 4 * 1024 * 1024  # bytes of a frame to the role
 class BeginComparison(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """Compare what these readers may see of `wanted`, `most` events at most; `data` is the initiator's first message.
 
-    `token` names the comparison, `client` is whose turn it takes.
+    `token` names the comparison, `client` is whose turn it takes. A message of the initiator's may have `room` bytes.
     """
 
     token: int
@@ -25,6 +25,7 @@ class BeginComparison(msgspec.Struct, frozen=True, gc=False, array_like=True, ta
     wanted: Filter
     readers: Readers
     most: int
+    room: int
     data: bytes
 
 

@@ -38,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     expected: Expected | None = None
     sent_with: GivenToken | None = None
     origin: str | None = None
+    home: str = ""
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):

@@ -329,6 +329,7 @@ def _incoming(wanted: Entry | Ask) -> Incoming:
         wanted.expected,
         wanted.sent_with,
         wanted.origin,
+        wanted.home,
     )
 
 

@@ -20,16 +20,18 @@ import contextlib
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol.filter import matches, to_json
 from relay.protocol.item_set import Item, ItemSet
-from relay.protocol.negentropy import MalformedNegentropy, Reconciliation
+from relay.protocol.negentropy import LEAST_LIMIT, MalformedNegentropy, Reconciliation
 from relay.protocol.words import counted
 from relay.roles.comparison_messages import BeginComparison, ComparisonRefused
+from relay.server.answering import AppliedLog, Tell
 from relay.server.follow import Applied
 from relay.server.pools import Pool
+from relay.server.round_robin import RoundRobin
 from relay.server.supervision import Faults, Tasks
 from storage.base import ComparedLog, StorageError, TooCostly
 
@@ -40,43 +42,10 @@ KEPT: Final = 300.0  # seconds that such a set stays
 WORTH_KEEPING: Final = 5000  # events of a set that is kept; a smaller one is soon made again
 MOST_NOTED: Final = 10_000  # changes of a set that wait to be taken in
 MOST_EXPIRED: Final = 10_000  # events that may expire between two comparisons of a set; for more it is made anew
-FIRST_FRAME: Final = (
-    16_000  # bytes of our first message: an answer to all of its fingerprints is below what is taken here
-)
+ANSWER: Final = 60  # bytes that an initiator may say to one of ours, about: 32 ids to a fingerprint
 MOST_FRAME: Final = 29_900  # bytes of a message of ours: in hex digits, with what is around them, below 60,000
-ROOMY: Final = 131_072  # bytes of a peer's message up to which ours may grow
+ROOMY: Final = 8  # an initiator's message is small where it is an eighth of what it may have: then ours may be larger
 PATIENCE: Final = 2.0  # seconds that the log may need to tell what is committed
-
-T = TypeVar("T")
-Tell = Callable[[bytes | ComparisonRefused], None]  # called on the loop: an answer, or the end
-
-
-class Answering(Protocol):
-    """Who answers comparisons: the sets here, or the role that has them."""
-
-    def begin(self, asked: BeginComparison, tell: Tell) -> None:
-        """Begin a comparison; `tell` gets what to answer."""
-
-    def go_on(self, token: int, data: bytes) -> None:
-        """The initiator's next message."""
-
-    def end(self, token: int) -> None:
-        """Nobody waits for anything of this comparison any more."""
-
-    async def close(self) -> None:
-        """Answer no more. Idempotent."""
-
-
-class AppliedLog(Protocol):
-    """How far this process has applied the log."""
-
-    @property
-    def upto(self) -> int:
-        """The highest `seq` that was told here."""
-
-    @property
-    def committed(self) -> int:
-        """The highest `seq` that is committed."""
 
 
 class _Compared:
@@ -119,47 +88,23 @@ class _Compared:
 class _Comparison:
     """One comparison. `data` is its unanswered message, None while the initiator has its turn."""
 
-    __slots__ = ("client", "data", "frame", "is_new", "name", "set", "tell")
+    __slots__ = ("client", "data", "frame", "is_new", "name", "room", "set", "tell")
 
-    def __init__(self, name: Hashable, client: Hashable, data: bytes, tell: Tell, compared: _Compared) -> None:
+    def __init__(
+        self, name: Hashable, client: Hashable, asked: BeginComparison, tell: Tell, compared: _Compared
+    ) -> None:
         self.name = name
         self.client = client
-        self.data: bytes | None = data
+        self.data: bytes | None = asked.data
+        self.room = asked.room
         self.tell = tell
         self.set = compared
-        self.frame = FIRST_FRAME
+        self.frame = self.first_frame()
         self.is_new = True
 
-
-class _Turns(Generic[T]):
-    """What waits, in turn of whose it is. Nothing that is taken back is kept."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[Hashable, dict[T, None]] = {}  # by whose turn is next; never an empty one
-        self._wake = asyncio.Event()
-
-    def put(self, client: Hashable, item: T) -> None:
-        self._waiting.setdefault(client, {})[item] = None
-        self._wake.set()
-
-    def take_back(self, client: Hashable, item: T) -> None:
-        """Take one out, if it is there."""
-        items = self._waiting.get(client, {})
-        items.pop(item, None)
-        if not items:
-            self._waiting.pop(client, None)
-
-    async def next(self) -> T:
-        while not self._waiting:
-            self._wake.clear()
-            await self._wake.wait()
-        client = next(iter(self._waiting))
-        items = self._waiting.pop(client)
-        item = next(iter(items))
-        del items[item]
-        if items:
-            self._waiting[client] = items  # behind the others
-        return item
+    def first_frame(self) -> int:
+        """Bytes of our message, so few that an answer to all of its fingerprints is below what is taken here."""
+        return max(LEAST_LIMIT, min(MOST_FRAME, self.room // ANSWER))
 
 
 class ComparedSets:
@@ -185,8 +130,8 @@ class ComparedSets:
         self._clock = clock
         self._sets: dict[Hashable, _Compared] = {}  # those that follow the log, the longest unused first
         self._comparisons: dict[Hashable, _Comparison] = {}  # the longest silent first
-        self._to_make: _Turns[_Compared] = _Turns()
-        self._to_answer: _Turns[_Compared | _Comparison] = _Turns()
+        self._to_make: RoundRobin[_Compared] = RoundRobin()
+        self._to_answer: RoundRobin[_Compared | _Comparison] = RoundRobin()
         self._moved = asyncio.Event()  # a commit was applied
         self._heard = asyncio.Event()
         self._hears = False
@@ -217,7 +162,7 @@ class ComparedSets:
             compared = _Compared(of, client, asked)
             self._to_make.put(client, compared)
         self._sets[of] = compared
-        comparison = _Comparison(name, client, asked.data, tell, compared)
+        comparison = _Comparison(name, client, asked, tell, compared)
         self._comparisons[name] = comparison
         compared.comparisons.add(comparison)
         if compared.items is not None:
@@ -501,7 +446,7 @@ def _reply(comparison: _Comparison, data: bytes) -> bytes:
     items = comparison.set.items
     assert items is not None
     reply = Reconciliation(items, comparison.frame).answer(data)
-    comparison.frame = MOST_FRAME if len(data) <= ROOMY else FIRST_FRAME
+    comparison.frame = MOST_FRAME if len(data) <= comparison.room // ROOMY else comparison.first_frame()
     return reply
 
 

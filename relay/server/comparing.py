@@ -17,7 +17,7 @@ from relay.protocol.messages import NegMsg, NegOpen
 from relay.protocol.session import Session
 from relay.protocol.words import counted
 from relay.roles.comparison_messages import BeginComparison, ComparisonRefused
-from relay.server.compared_sets import Answering
+from relay.server.answering import Answering
 from relay.server.read_access import ReadAccess
 from relay.server.supervision import Faults, Tasks
 from storage.base import Readers, StorageError
@@ -158,8 +158,11 @@ class Comparisons:
     def _begin(self, comparison: Comparison, opened: NegOpen, readers: Readers) -> None:
         connection = comparison.connection
         connection.challenge()
-        most = self._limits.max_compared
-        asked = BeginComparison(comparison.token, id(connection), opened.filter, readers, most, opened.data)
+        limits = self._limits
+        room = max(limits.max_comparison_bytes, limits.max_message_bytes) // 2  # they are sent as hex digits
+        asked = BeginComparison(
+            comparison.token, id(connection), opened.filter, readers, limits.max_compared, room, opened.data
+        )
         self.answering.begin(asked, partial(self._hear, comparison))
 
     def _hear(self, comparison: Comparison, said: bytes | ComparisonRefused) -> None:

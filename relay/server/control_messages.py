@@ -150,13 +150,13 @@ def check_path(path: Path) -> None:
 
 def to_answer(outcome: Outcome) -> EventOutcome:
     if outcome.refusal is None:
-        return EventOutcome(outcome.status, outcome.seq)
+        return EventOutcome(outcome.status, outcome.seq, message=outcome.message)
     return EventOutcome(outcome.status, outcome.seq, outcome.refusal.prefix, outcome.refusal.message)
 
 
 def to_outcome(answer: EventOutcome) -> Outcome:
     refusal = None if answer.prefix is None else Reject(answer.prefix, answer.message)
-    return Outcome(answer.status, answer.seq, refusal=refusal)
+    return Outcome(answer.status, answer.seq, refusal=refusal, message="" if refusal else answer.message)
 
 
 @contextlib.contextmanager

@@ -49,6 +49,12 @@ class ActingConnection(AskingConnection, Protocol):
     def sent_in_vain(self, size: int, meaningless: bool = False) -> None:
         """A message of so many bytes was refused."""
 
+    def may_grow(self) -> bool:
+        """Whether a message may be longer than others."""
+
+    def refuse_long(self) -> None:
+        """A message was too long."""
+
 
 def receive(connection: ActingConnection, data: bytes) -> None:
     """Act on one text message."""
@@ -56,6 +62,11 @@ def receive(connection: ActingConnection, data: bytes) -> None:
         connection.close(CloseCode.INVALID_DATA, "a text message must be UTF-8 (RFC 6455)")
         return
     shared, session = connection.shared, connection.session
+    if len(data) > shared.settings.config.limits.max_message_bytes:
+        if not messages.goes_on_comparing(data) or not connection.may_grow():
+            connection.refuse_long()
+            return
+        shared.long_messages.leave(connection)
     effect = session.receive(data, shared.rules)
     if session.challenge_due:
         challenge(connection)

@@ -234,6 +234,7 @@ class Hub:
             self._tell_page()
             self.connections.look_after(now)
             self.comparisons.end_idle()
+            self.shared.long_messages.end_slow()
             interval = self.config.storage.sweep_interval
             due = not self.role and interval and now - self._swept_at >= interval
             if due and (self._sweeping is None or self._sweeping.done()):

@@ -14,9 +14,11 @@ A connection begins with the head of a request. What follows it is held until th
 the bytes are.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from websockets.frames import Frame
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -24,6 +26,7 @@ from websockets.speedups import apply_mask
 
 _TEXT: Final = 0x81  # FIN, no reserved bits, opcode 1
 _MASKED: Final = 0x80
+_CONTROL: Final = 0x08  # the bit of an opcode that control frames have
 _MOST_HEADER: Final = 10  # bytes before the mask
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
@@ -31,13 +34,18 @@ Received = bytes | Frame | Request  # `bytes` is the payload of a short text fra
 
 
 class Inbound:
-    """Owns a protocol's receiving side. `max_size` is that of the protocol: bytes of a message."""
+    """Owns a protocol's receiving side. A message may have `max_size` bytes; more, up to the protocol's bound, where `may_grow`.
 
-    __slots__ = ("_begun", "_held", "_left", "_max_size", "_needed", "_protocol", "_tail", "touched")
+    `may_grow` is asked once such a message begins to come, as far as that is seen here: a compressed one is seen by whoever
+    takes it.
+    """
 
-    def __init__(self, protocol: ServerProtocol, max_size: int) -> None:
+    __slots__ = ("_begun", "_held", "_left", "_max_size", "_may_grow", "_needed", "_protocol", "_tail", "touched")
+
+    def __init__(self, protocol: ServerProtocol, max_size: int, may_grow: Callable[[], bool] = lambda: False) -> None:
         self._protocol = protocol
         self._max_size = max_size
+        self._may_grow = may_grow
         self._held = bytearray()  # the beginning of a frame
         self._needed = 0  # bytes that must be there before more can be said of it
         self._tail = b""  # the last bytes of a head that has not ended
@@ -103,8 +111,8 @@ class Inbound:
             if length is None:
                 break
             self._needed = body + length - at
-            if length > self._max_size:
-                return found + self._give(data[at:])  # the protocol says so, and ends the connection
+            if self._is_too_long(length):
+                return found + self._refuse(data[at:], length)
             end = body + length
             if end > size:
                 break
@@ -134,6 +142,9 @@ class Inbound:
             if length is None:
                 taken = len(data)
                 self._begun = header
+            elif header[0] & _CONTROL == 0 and self._is_too_long(length + (self._protocol.current_size or 0)):
+                found += self._refuse(data, length)
+                return len(data)
             else:
                 whole = body + length - len(self._begun)
                 taken = min(whole, len(data))
@@ -141,6 +152,21 @@ class Inbound:
                 self._begun = b""
         found += self._give(data[:taken])
         return taken
+
+    def _is_too_long(self, size: int) -> bool:
+        """Whether a message of so many bytes, as far as it has come, is not taken."""
+        return size > self._max_size and (size > (self._protocol.max_message_size or 0) or not self._may_grow())
+
+    def _refuse(self, data: bytes, size: int) -> list[Received]:
+        """End the connection for a message of so many bytes, as the protocol does beyond its own bound."""
+        protocol = self._protocol
+        if size <= (protocol.max_message_size or 0):
+            error = PayloadTooBig(size, self._max_size)
+            self.touched = True
+            protocol.fail(CloseCode.MESSAGE_TOO_BIG, str(error))
+            protocol.parser_exc = error
+            return self._events()
+        return self._give(data)
 
     def _give(self, data: bytes) -> list[Received]:
         if data:

@@ -56,6 +56,7 @@ class Submission(msgspec.Struct, gc=False):
     size: int
     token: GivenToken | None = None
     origin: str | None = None
+    home: str = ""
 
 
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
@@ -134,18 +135,19 @@ class Ingest:
         size: int | None = None,
         token: GivenToken | None = None,
         origin: str | None = None,
+        home: str = "",
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
         The events of each `client` stand in a queue of their own. `size` is in bytes, counted here where it is not given;
-        `token` is the one that it was sent with over HTTP, `origin` the peer that it came by.
+        `token` is the one that it was sent with over HTTP, `origin` the peer that it came by, and `home` as in Incoming.
         """
-        if event.id in self._recent and compute_id(event) == event.id:
+        if not home and event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
         size = len(wire(event)) if size is None else size
         self._begin(1, size)
-        self._verifier.put(client, Submission(event, door, received_at, answer, client, size, token, origin))
+        self._verifier.put(client, Submission(event, door, received_at, answer, client, size, token, origin, home))
 
     async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
         """Store events whose signatures the caller has checked; one outcome each, in order, durable.
@@ -229,6 +231,7 @@ class Ingest:
                     submission.received_at,
                     token=submission.token,
                     origin=submission.origin,
+                    home=submission.home,
                 )
                 self._send(incoming, submission.client, partial(self._settled, submission))
                 return

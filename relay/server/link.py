@@ -112,6 +112,7 @@ class Link(asyncio.Protocol):
             given.expected,
             given.token,
             given.origin,
+            given.home,
         )
         self._events[self._token] = (entry, settle)
         self._outgoing.append(entry)

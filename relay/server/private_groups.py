@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from relay.protocol.filter import Filter
+from relay.protocol.groups import state
+from relay.protocol.groups.state import Group
 from storage.base import PrimaryTables
 from storage.groups import GroupLookups
 
@@ -30,10 +32,11 @@ def named(filters: Sequence[Filter]) -> frozenset[str]:
 
 
 class Shown(NamedTuple):
-    """What of a group is for its members only: what it holds, what it is."""
+    """What of a group is for its members only: what it holds, what it is. `members` is what an audience calls these."""
 
     private: bool
     hidden: bool
+    members: str = ""
 
 
 class PrivateGroups(Generic[S]):
@@ -71,12 +74,11 @@ class PrivateGroups(Generic[S]):
     def closes(self, group_id: str) -> bool:
         """A group is not what it was; whether it is closed now to those who are no members and maybe were not before."""
         before = self._known.pop(group_id, None)
-        for group in self._reader.ask_here(lambda tables: tables.groups_named([group_id])):
-            if group.ended:
-                return True
-            self._known[group_id] = Shown(group.private, group.hidden)
-            return group.private and not (before and before.private)
-        return False
+        group = self._reader.ask_here(lambda tables: tables.called([group_id])).get(group_id)
+        if group is None or group.ended:
+            return group is not None
+        self._known[group_id] = _shown(group)
+        return group.private and not (before and before.private and before.members == state.members(group.id))
 
     def forget(self) -> None:
         """Nothing is known any more."""
@@ -108,11 +110,15 @@ def existing(group_ids: Iterable[str], tables: GroupLookups) -> dict[str, Shown]
     """Those of these groups that there are, as the database has them."""
     asked, found = list(group_ids), dict[str, Shown]()
     for at in range(0, len(asked), AT_ONCE):
-        groups = tables.groups_named(asked[at : at + AT_ONCE])
-        found |= {group.id: Shown(group.private, group.hidden) for group in groups if not group.ended}
+        groups = tables.called(asked[at : at + AT_ONCE])
+        found |= {name: _shown(group) for name, group in groups.items() if not group.ended}
     return found
 
 
-def private(groups: dict[str, Shown]) -> list[str]:
+def _shown(group: Group) -> Shown:
+    return Shown(group.private, group.hidden, state.members(group.id))
+
+
+def private(groups: dict[str, Shown]) -> dict[str, Shown]:
     """Those that are private."""
-    return [group_id for group_id, shown in groups.items() if shown.private]
+    return {group_id: shown for group_id, shown in groups.items() if shown.private}

@@ -1,7 +1,8 @@
 """Who may read what at this front: under which names a question is answered, and which questions are refused.
 
 A question that names a private group (`#h`) of which nobody who asks is a member is refused, not answered with nothing: clients
-take silence for an empty group. Broad questions leave private groups out.
+take silence for an empty group. But of a group that is hidden too it is told the same as of one that is not here. Broad questions
+leave private groups out.
 
 As followers of the log: `before` a commit's events are delivered its changes hold, so that who has joined gets them and who was
 removed does not; `after` that, what cannot bring anything any more is closed, so that a client that was removed from a group has
@@ -33,7 +34,6 @@ ABOUT: Final = frozenset((9000, 9001))
 BY: Final = frozenset((9021, 9022))
 DESCRIPTIONS: Final = frozenset(kinds.GROUPS)
 LISTS: Final = frozenset((39002, 39005))  # those that a private group tells its members only
-_OPEN: Final = Shown(private=False, hidden=False)
 _NOT_HERE: Final = Shown(private=True, hidden=True)
 
 Mark = tuple[int, int]
@@ -152,7 +152,7 @@ class ReadAccess:
             return
         self._memberships.changed(dict.fromkeys(key for kind, key in applied.changes if kind == "member"))
         for group_id in dict.fromkeys(key for kind, key in applied.changes if kind == "group"):
-            if self._groups.closes(group_id):
+            if self._groups.closes(state.wire_id(group_id)):
                 self._closings += 1
                 self._closed.append(group_id)
 
@@ -196,9 +196,9 @@ class ReadAccess:
     def _end(self, closed: Sequence[str]) -> None:
         """Close what cannot bring anything any more: in groups that were closed, and of connections that may read less."""
         shrunk, self._shrunk = self._shrunk, {}
-        considered = dict.fromkeys(self._groups.naming(closed))
+        considered = dict.fromkeys(self._groups.naming(map(state.wire_id, closed)))
         for connection, gone in shrunk.items():
-            naming = self._groups.naming([name[2:] for name in gone])
+            naming = self._groups.naming([state.wire_id(name[2:]) for name in gone])
             considered.update(
                 dict.fromkeys(one for one in naming if cast(ClosableConnection, one.connection) is connection)
             )
@@ -208,12 +208,12 @@ class ReadAccess:
                 )
         if considered:
             groups = frozenset().union(*(named(one.filters) for one in considered))
-            shut = frozenset(private(self._reader.ask_here(_look_up_existing(sorted(groups)))))
+            shut = private(self._reader.ask_here(_look_up_existing(sorted(groups))))
             for subscription in considered:
                 _end_closed(subscription, shut)
 
 
-def _end_closed(subscription: LiveSubscription, closed_groups: frozenset[str]) -> None:
+def _end_closed(subscription: LiveSubscription, closed_groups: dict[str, Shown]) -> None:
     """End a subscription all of whose filters name only groups that are closed to it."""
     connection = cast(ClosableConnection, subscription.connection)
     session, closed = connection.session, frozenset[str]()
@@ -221,7 +221,7 @@ def _end_closed(subscription: LiveSubscription, closed_groups: frozenset[str]) -
         groups = wanted.tags.get("h")
         if groups is None or is_about(wanted, session.keys):
             return
-        shut = closed_groups.intersection(_outside(groups, session.readers))
+        shut = {one for one in groups if one in closed_groups and closed_groups[one].members not in session.readers}
         if len(shut) < len(groups):
             return
         closed |= shut
@@ -265,12 +265,17 @@ def _judge(asked: _NamedGroups, session: Session, readers: Readers, groups: dict
 
     One who is not known is told the same of a hidden group as of one that is not here.
     """
+    outside = {one: groups.get(one) or _NOT_HERE for one in _outside(asked.refusable, readers)}
     closed = [
-        group_id for group_id in _outside(asked.refusable, readers) if group_id in groups and groups[group_id].private
+        group_id
+        for group_id, shown in outside.items()
+        if shown.private and not shown.hidden and shown.members not in readers
     ]
     if closed:
         raise _refusal(session.keys, closed)
-    secret = [group_id for group_id in asked.described if (groups.get(group_id) or _NOT_HERE) != _OPEN]
+    if not session.keys and any(shown.hidden for shown in outside.values()):
+        session.need_challenge()
+    secret = [one for one in asked.described if any((groups.get(one) or _NOT_HERE)[:2])]
     if not asked.listed.isdisjoint(secret):
         raise Reject(Prefix.AUTH_REQUIRED, "who is in a group may be for its members only: authenticate first (NIP-42)")
     if secret:

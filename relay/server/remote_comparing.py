@@ -17,7 +17,7 @@ from relay.roles.comparison_messages import (
     encode,
     from_comparing,
 )
-from relay.server.compared_sets import Tell
+from relay.server.answering import Tell
 from relay.server.role_connection import RoleConnection
 from relay.server.supervision import Faults
 

@@ -46,7 +46,7 @@ class SendingConnection(asyncio.Protocol, ABC):
         settings = shared.settings.config
         self.protocol = ServerProtocol(
             extensions=_EXTENSIONS if settings.server.compression else None,
-            max_size=settings.limits.max_message_bytes,
+            max_size=max(settings.limits.max_message_bytes, settings.limits.max_comparison_bytes),  # see `inbound`
             logger=_silent,
         )
         self.deflate = False

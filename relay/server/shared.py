@@ -10,6 +10,7 @@ from relay.server.fanout import Fanout
 from relay.server.gate import Gate
 from relay.server.ingest import Ingest
 from relay.server.intake import Intake
+from relay.server.long_messages import LongMessages
 from relay.server.proof_checks import ProofChecks
 from relay.server.publishing import Publisher
 from relay.server.queries import Queries
@@ -49,6 +50,7 @@ class Shared:
         self.queries = queries
         self.comparisons = comparisons
         self.checks = checks
+        self.long_messages = LongMessages(clock)
         self.begin_drain = begin_drain
         at = urlsplit(settings.relay_url).path.rstrip("/")
         self.paths = frozenset(

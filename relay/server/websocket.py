@@ -58,7 +58,7 @@ class Connection(SendingConnection):
     def __init__(self, shared: Shared, server_state: Any, **_given: Any) -> None:
         super().__init__(shared)
         self.server_state = server_state
-        self.inbound = Inbound(self.protocol, shared.settings.config.limits.max_message_bytes)
+        self.inbound = Inbound(self.protocol, shared.settings.config.limits.max_message_bytes, self.may_grow)
         self.session = Session(secrets.token_hex(16))
         self.author = shared.publisher.author(Door.CLIENT)
         self.address = ""
@@ -99,6 +99,7 @@ class Connection(SendingConnection):
         self.session.subscriptions.clear()
         self.shared.access.leave(self)
         self.shared.comparisons.close_all(self)
+        self.shared.long_messages.leave(self)
         if self.address:
             self.shared.gate.websockets.leave(self.address)
             self.address = ""
@@ -197,12 +198,25 @@ class Connection(SendingConnection):
             self.parts = bytearray(frame.data)
         elif opcode is Opcode.CONT and self.parts is not None:
             self.parts += frame.data
-            if frame.fin:
+            if len(self.parts) > self.shared.settings.config.limits.max_message_bytes and not self.may_grow():
+                self.parts = None
+                self.refuse_long()
+            elif frame.fin:
                 message, self.parts = bytes(self.parts), None
                 effects.receive(self, message)
         elif opcode is Opcode.BINARY:
             self.send(messages.notice("invalid: this relay reads text frames only (NIP-01)"))
             self.sent_in_vain(len(frame.data), True)
+
+    def may_grow(self) -> bool:
+        """Whether a message may be longer than others: where something is compared, and few others send such ones."""
+        return self.shared.long_messages.enter(self, bool(self.session.comparisons))
+
+    def refuse_long(self) -> None:
+        """A message was too long."""
+        self.shared.long_messages.leave(self)
+        self.send(messages.notice(self.shared.too_long))
+        self.close(CloseCode.MESSAGE_TOO_BIG, "a message was too long")
 
     def sent_in_vain(self, size: int, meaningless: bool = False) -> None:
         """A message of so many bytes was refused: who sends little else is cut off."""

@@ -26,15 +26,16 @@ T = TypeVar("T")
 
 
 class Visible(msgspec.Struct, frozen=True):
-    """The prefixes of some readers: all; those that are no group's; those of the members and the moderators of each group.
+    """The prefixes of some readers: all; those that are no group's; those of the members and the moderators of each group, by the
+    id that events name.
 
     `shared` are the public one and those of members: each event of the kinds belonging.SHARED stands under one of them.
     """
 
     all: tuple[bytes, ...]
     own: tuple[bytes, ...]
-    members: Mapping[str, bytes]
-    moderators: Mapping[str, bytes]
+    members: Mapping[str, tuple[bytes, ...]]
+    moderators: Mapping[str, tuple[bytes, ...]]
     shared: tuple[bytes, ...]
 
 
@@ -61,10 +62,10 @@ class Scope(msgspec.Struct, frozen=True):
         if "h" not in wanted.tags:
             return visible.shared if is_shared else visible.all
         named = sorted(wanted.tags["h"])
-        members = [visible.members[group_id] for group_id in named if group_id in visible.members]
+        members = [prefix for group_id in named for prefix in visible.members.get(group_id, ())]
         if is_shared:
             return (entries.PUBLIC_PREFIX, *members)
-        moderators = [visible.moderators[group_id] for group_id in named if group_id in visible.moderators]
+        moderators = [prefix for group_id in named for prefix in visible.moderators.get(group_id, ())]
         return (*visible.own, *members, *moderators)
 
     def groups_for(self, wanted: Filter) -> dict[bytes, bytes]:
@@ -73,10 +74,10 @@ class Scope(msgspec.Struct, frozen=True):
             return {}
         of_kind = (self.visible.members, self.visible.moderators)
         return {
-            prefixes[group_id]: entries.tag("h", group_id)
+            prefix: entries.tag("h", group_id)
             for group_id in wanted.tags["h"]
             for prefixes in of_kind
-            if group_id in prefixes
+            for prefix in prefixes.get(group_id, ())
         }
 
     def is_shared(self, wanted: Filter) -> bool:
@@ -105,7 +106,7 @@ def of_readers(
 
 def group_ids(readers: Readers) -> list[str]:
     """The groups whose members' events these readers may see."""
-    return sorted(_visible(readers).members)
+    return sorted(one.removeprefix(_MEMBERS) for one in readers if one.startswith(_MEMBERS))
 
 
 def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
@@ -147,14 +148,16 @@ def scoped(
 
 @lru_cache(maxsize=256)
 def _visible(readers: Readers) -> Visible:
-    own, members, moderators = [entries.PUBLIC_PREFIX], dict[str, bytes](), dict[str, bytes]()
+    own, members, moderators = [entries.PUBLIC_PREFIX], dict[str, tuple[bytes, ...]](), dict[str, tuple[bytes, ...]]()
     for reader in sorted(readers):
         prefix = entries.reader_prefix(reader)
         if reader.startswith(_MEMBERS):
-            members[reader.removeprefix(_MEMBERS)] = prefix
+            group_id = state.wire_id(reader.removeprefix(_MEMBERS))
+            members[group_id] = (*members.get(group_id, ()), prefix)
         elif reader.startswith(_MODERATORS):
-            moderators[reader.removeprefix(_MODERATORS)] = prefix
+            group_id = state.wire_id(reader.removeprefix(_MODERATORS))
+            moderators[group_id] = (*moderators.get(group_id, ()), prefix)
         else:
             own.append(prefix)
-    shared = (entries.PUBLIC_PREFIX, *members.values())
+    shared = (entries.PUBLIC_PREFIX, *(prefix for some in members.values() for prefix in some))
     return Visible(entries.visible_prefixes(readers), tuple(own), members, moderators, shared)

@@ -198,7 +198,7 @@ def _group_problems(page: list[_Stored], groups: dict[int, GroupRow]) -> list[In
         if stored.group is None or stored.event is None:
             continue
         row, named = groups.get(stored.group), events.first_value(stored.event, "h")
-        if row is None or named not in (None, row.group.id):
+        if row is None or named not in (None, row.group.wire_id):
             problems.append(Inconsistency(stored.seq, f"event {stored.event.id}: it is not of the group it stands in"))
         elif stored.seq > (row.moving or 0) and stored.audience != belonging.audience(stored.event, row.group):
             text = "it is not entered for those who may read it in its group"

@@ -8,6 +8,7 @@ are there, and what is looked up later finds it in `Changes` or, once that is wr
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from typing import Final
 
 from keys import tokens
 from relay.errors import Prefix, Reject
@@ -18,8 +19,8 @@ from relay.protocol.admission import Door, Meaning
 from relay.protocol.event import Draft, Event
 from relay.protocol.facts import ROUNDS, Facts, GivenToken, Need, Version
 from relay.protocol.filter import Filter
-from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT
-from relay.protocol.groups.state import GroupChange
+from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT, PUT_USER
+from relay.protocol.groups.state import UNKNOWN_HOME, GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Readers, Written
 from storage.sqlite import log_rows, lookup, scope
@@ -34,6 +35,14 @@ from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
 from storage.sqlite.scope import EVERYTHING
+
+_NAMING: Final = (kinds.DELETION, DELETE_EVENT, PUT_USER)  # what these name in an import is of their group
+
+
+def come_by(facts: Facts, incoming: Incoming) -> None:
+    """What is decided next is about an event that came this way."""
+    facts.origin = incoming.origin
+    facts.home = UNKNOWN_HOME if incoming.door is Door.IMPORT else incoming.home
 
 
 class Transaction:
@@ -55,7 +64,7 @@ class Transaction:
         self._bindings = bindings
         self._changes = Changes()
         self._passages: dict[str, int] = {}
-        self.facts = Facts(relay=relay, any_groups=known.any)
+        self.facts = Facts(relay=relay, any_groups=known.any, private_homes=known.private_homes)
         self.written = Written()
         self.touched = Touched()
         self.drafts: list[Draft] = []  # what the relay itself is to say
@@ -105,16 +114,17 @@ class Transaction:
         facts.events.update({event.id: event for event in batch})
         assumed = self.group_events.assume(batch) if self.known.any else {}
         facts.group_of.update(assumed)
-        asked: Sequence[Event] = batch
+        asked = incoming
         for _ in range(ROUNDS):
             wanted: dict[Need, None] = {}
             leading = []
-            for event in asked:
-                missing = facts.missing(self._meaning.needs(event, facts))
+            for one in asked:
+                come_by(facts, one)
+                missing = facts.missing(self._meaning.needs(one.event, facts))
                 if missing:
                     wanted.update(dict.fromkeys(missing))
                     if facts_.may_lead_on(missing):
-                        leading.append(event)
+                        leading.append(one)
             reader.look_up(wanted)
             self._is_complete = not leading and not reader.is_full()
             if not leading or reader.is_full():
@@ -210,9 +220,12 @@ class Transaction:
         if self.known.any and (its_group is not None or asked):
             self._is_complete &= not self.group_events.came(event, its_group)
 
-        if its_group is not None and incoming.door is Door.IMPORT and event.kind in (kinds.DELETION, DELETE_EVENT):
-            named = [one for one in events.values(event, "e") if kinds.is_hex(one, 64) and self.row(one) is None]
-            self.group_events.was_here(list(dict.fromkeys(named)), its_group)
+        if its_group is not None and incoming.door is Door.IMPORT and event.kind in _NAMING:
+            named = [one for one in dict.fromkeys(events.values(event, "e")) if kinds.is_hex(one, 64)]
+            if event.kind == PUT_USER:
+                self.group_events.adopt([self.row(one) for one in named], its_group)
+            else:
+                self.group_events.was_here([one for one in named if self.row(one) is None], its_group)
 
     def row(self, event_id: str) -> LogRow | None:
         """An event that is here, or None."""

@@ -29,7 +29,7 @@ from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
 from storage.sqlite.statements import named
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.transaction import Transaction, come_by
 
 _log: Final = logging.getLogger("tidings.storage")
 LISTED: Final = 1.0  # seconds between two lists of the members of a large group
@@ -282,8 +282,11 @@ class SqliteWriter:
 
     def _admit(self, transaction: Transaction, incoming: Incoming, now: int) -> Outcome:
         event = incoming.event
+        come_by(transaction.facts, incoming)
         transaction.prepare(event)
         if transaction.holds(event.id):
+            if incoming.home and self._known.any:
+                transaction.group_events.brought_home(transaction.row(event.id))
             return _DUPLICATE
         expected = incoming.expected
         if expected is not None and transaction.newest(expected.filter, expected.readers, now) != expected.id:

@@ -56,6 +56,15 @@ def test_what_is_imported_is_exported_again(tidings: Tidings, data: Path, file: 
     assert exported.stdout_bytes == TEXT
 
 
+def test_what_is_of_another_relays_groups_is_told(tidings: Tidings, data: Path, tmp_path: Path) -> None:
+    some = [make_event(1, 9, "secret", [["h", "room"]], 1_700_000_000), make_event(1, 1, "note", [], 1_700_000_000)]
+    file = tmp_path / "groups.jsonl"
+    file.write_bytes(b"".join(events.wire(event) + b"\n" for event in some))
+    imported = tidings("import", file, "--data", data)
+    assert "1 of them are of groups that another relay's key began" in imported.stderr
+    assert json.loads(tidings("import", file, "--data", data, "--json", "--restart").stdout)["for_operator"] == 0
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst"])
 def test_export_and_import_round_trip_through_any_kind_of_file(
     tidings: Tidings, tmp_path: Path, file: Path, ending: str

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event, compute_id, wire
@@ -213,6 +214,7 @@ PROBES: dict[str, Callable[[Client, int], Any]] = {
 ELSEWHERE = {
     "comparison_time",  # tests/server/test_comparing.py, by a clock of its own, as the next
     "comparison_idle",
+    "max_comparison_length",
     "max_message_length",
     "auth_required",
     "payment_required",
@@ -239,6 +241,37 @@ async def test_a_message_may_be_as_long_as_advertised(strict: Server) -> None:
         verb, text = await alice.next()
         assert (verb, str(limit) in text) == ("NOTICE", True)
         assert await alice.closed() == 1009
+
+
+@pytest.mark.parametrize("way", ["plain", "compressed", "in fragments"])
+async def test_a_message_of_a_comparison_may_be_longer_than_others(relay: Server, way: str) -> None:
+    limits = limitation(relay)
+    limit, usual = limits["max_comparison_length"], limits["max_message_length"]
+    deflate = "deflate" if way == "compressed" else None
+
+    def parts(message: str) -> str | list[str]:
+        return [message[:700_000], message[700_000:]] if way == "in fragments" else message
+
+    async with connect(relay.url, compression=deflate, max_size=None) as alice:  # type: ignore[arg-type]
+        await alice.send('["NEG-OPEN","n",{"ids":["%s"]},"6100000200"]' % ("f" * 64))
+        assert json.loads(await alice.recv())[0] == "NEG-MSG"
+        ranges = "010000" * ((limit - 100) // 6)
+        for _ in range(2):
+            await alice.send(parts(f'["NEG-MSG","n","61{ranges}"]'))
+            assert json.loads(await alice.recv()) == ["NEG-MSG", "n", "61"]
+        await alice.send(parts(f'["NEG-MSG","n","61{ranges}"]'.ljust(limit + 1)))
+        assert json.loads(await alice.recv())[0] == "NOTICE"
+        with pytest.raises(ConnectionClosed) as closed:
+            await alice.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+    async with connect(relay.url, compression=deflate) as alice:  # type: ignore[arg-type]
+        await alice.send('["NEG-OPEN","n",{"ids":["%s"]},"6100000200"]' % ("f" * 64))
+        assert json.loads(await alice.recv())[0] == "NEG-MSG"
+        await alice.send(parts('["REQ","s",{"limit":0}]'.ljust(max(usual, 700_000) + 1)))
+        assert json.loads(await alice.recv())[0] == "NOTICE"
+        with pytest.raises(ConnectionClosed):
+            await alice.recv()
 
 
 async def test_a_message_far_too_long_is_answered_too(relay: Server) -> None:

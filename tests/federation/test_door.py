@@ -41,6 +41,7 @@ class HeldIngest:
         client: Any = None,
         *,
         origin: str | None = None,
+        home: str = "",
     ) -> None:
         self.given.append((event, door, client, origin))
         self.answers.append(lambda: answer(event, Outcome(Status.STORED, seq=1)))

@@ -9,7 +9,7 @@ from relay.protocol.admission import Admission, Door, Meaning
 from relay.protocol.event import Event, address_of, first_value
 from relay.protocol.facts import Binding, Facts, Need, PendingKeyClaim, Version, gather, target_of
 from relay.protocol.groups.belonging import answered
-from relay.protocol.groups.state import OWNER, Group, Invite, Member
+from relay.protocol.groups.state import OWNER, UNKNOWN_HOME, Group, Invite, Member
 from tests.factories import NOW, keypair
 
 RELAY = "wss://relay.example.com"
@@ -32,9 +32,9 @@ class FakeLog:
         self.members: dict[str, Member] = {}
         self.codes: dict[str, Invite] = {}  # of groups, by state.invite_key
 
-    def facts(self, meaning: Meaning, event: Event) -> Facts:
+    def facts(self, meaning: Meaning, event: Event, door: Door = Door.CLIENT) -> Facts:
         """What the handler of the event asks for, and nothing else."""
-        found = Facts(relay=OWN)
+        found = Facts(relay=OWN, home=UNKNOWN_HOME if door is Door.IMPORT else "")
         gather(lambda: meaning.needs(event, found), found, lambda needs: self._look_up(needs, found))
         return found
 
@@ -84,6 +84,8 @@ class FakeLog:
             "key_claims": self.claims,
             "invites": self.invites,
             "groups": self.groups,
+            "replicas": {},
+            "served": {},
             "members": self.members,
             "group_invites": self.codes,
         }
@@ -113,7 +115,7 @@ def decide(
     meaning: Meaning, event: Event, log: "FakeLog | None" = None, now: int = NOW, door: Door = Door.CLIENT
 ) -> Admission:
     """What `meaning` decides with what it asks of `log`."""
-    return meaning.admit(event, (log or FakeLog()).facts(meaning, event), now, door)
+    return meaning.admit(event, (log or FakeLog()).facts(meaning, event, door), now, door)
 
 
 def admit(event: Event, known: FakeLog | None = None, now: int = NOW) -> Admission:

@@ -8,7 +8,7 @@ from tests.factories import make_event
 from tests.handlers.known import admit
 
 SPENT = (kinds.EPHEMERAL_GIFT_WRAP, kinds.JOIN, kinds.INVITE, kinds.LEAVE)  # not stored, by a handler of their own
-ADDRESSABLE = ("addressable", "knowledge", "repositories", "records")
+ADDRESSABLE = ("addressable", "knowledge", "repositories", "records", "replicas")
 FAMILIES = {
     "deletion": [5],
     "vanish": [62],

@@ -70,6 +70,7 @@ def test_leaves_out_what_is_empty():
         max_comparisons=st.integers(1, 1000),
         comparison_time=st.floats(1, 10**6),
         comparison_idle=st.floats(1, 10**6),
+        max_comparison_bytes=st.integers(0, 2**24),
         max_limit=st.integers(1, 2**30),
         max_event_tags=st.integers(0, 2**30),
         max_content_length=st.integers(0, 2**30),
@@ -89,6 +90,7 @@ def test_advertises_each_limit_as_it_is_set_and_no_limit_that_is_off(limits):
         "max_comparisons": limits.max_comparisons,
         "comparison_time": limits.comparison_time,
         "comparison_idle": limits.comparison_idle,
+        "max_comparison_length": max(limits.max_comparison_bytes, limits.max_message_bytes),
         "max_limit": limits.max_limit,
         "default_limit": limits.default_limit,
         "max_subid_length": messages.MAX_SUBSCRIPTION_ID,
@@ -108,7 +110,7 @@ def test_advertises_each_limit_as_it_is_set_and_no_limit_that_is_off(limits):
 
 def test_every_setting_of_the_limits_section_is_advertised():
     names = {field.name for field in msgspec.structs.fields(LimitSettings)}
-    changed = {name: limitation(config(limits={name: 2000 if "bytes" in name else 77})) for name in names}
+    changed = {name: limitation(config(limits={name: 3_000_000 if "bytes" in name else 77})) for name in names}
     assert {name for name, told in changed.items() if told == limitation(Config())} == set()
 
 

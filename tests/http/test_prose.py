@@ -62,7 +62,7 @@ class Tags(HTMLParser):
         ("~~gone~~", "<p><s>gone</s></p>"),
         (
             "|a|\n|-:|\n|b|",
-            '<table>\n<thead>\n<tr>\n<th class="align-right">a</th>\n</tr>\n</thead>\n'
+            '<table tabindex="0">\n<thead>\n<tr>\n<th class="align-right">a</th>\n</tr>\n</thead>\n'
             '<tbody>\n<tr>\n<td class="align-right">b</td>\n</tr>\n</tbody>\n</table>',
         ),
         (
@@ -100,7 +100,7 @@ def test_links_nothing_else(target):
 
 
 def test_a_picture_is_a_link_that_says_what_it_is_and_who_has_it() -> None:
-    shown = prose("![A <b>tracker</b>](https://www.evil.example/pixel.png)")
+    shown = prose("![A *<b>tracker</b>*](https://www.evil.example/pixel.png)")
     assert 'href="https://www.evil.example/pixel.png" rel="nofollow ugc noopener noreferrer" target="_blank"' in shown
     assert '<span class="alt">A &lt;b&gt;tracker&lt;/b&gt;</span> <span class="host">evil.example ↗</span>' in shown
     assert "<img" not in shown
@@ -330,9 +330,9 @@ def test_prose_costs_a_part_of_what_it_may() -> None:
 
 def test_a_table_is_a_table_until_it_is_all_filling() -> None:
     row = "|a|b|\n"
-    assert "<table>" in prose(row + "|-|-|\n" + row * 100)
+    assert "<table" in prose(row + "|-|-|\n" + row * 100)
     wide = "a|" * 60 + "\n" + "-|" * 60 + "\n" + "|\n" * 60
-    assert "<table>" not in prose(wide)
+    assert "<table" not in prose(wide)
 
 
 def test_what_a_page_costs_is_bounded_and_the_next_look_goes_on(empty: proses._Cache) -> None:

@@ -136,7 +136,7 @@ async def test_pages_link_only_files_that_are_there_and_hold_no_script_or_style_
             assert (await browser.get(link)).headers["cache-control"].endswith("immutable"), link
     assert "/static/style.css?v=" in html
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=\"/static/)", html)
-    assert not re.search(r'(?:src|<link[^>]*href)="(?:https?:)?//', html)
+    assert not re.search(r'(?:src|<link(?! rel="canonical")[^>]*href)="(?:https?:)?//', html)
 
 
 def test_every_part_of_the_style_is_in_it_once():

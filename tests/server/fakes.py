@@ -73,6 +73,9 @@ class GroupsTables:
     def groups_named(self, ids: Sequence[str]) -> list[Group]:
         return [self.groups[one] for one in ids if one in self.groups]
 
+    def called(self, ids: Sequence[str]) -> dict[str, Group]:
+        return {group.id: group for group in self.groups_named(ids)}
+
 
 class MemoryLog:
     """Writer and Reader over a list. `failure` makes it fail; `gate` and `reading` hold its threads and queries back.

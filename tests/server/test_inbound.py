@@ -115,6 +115,34 @@ def test_a_message_that_is_too_long_is_refused_by_its_header() -> None:
     assert b"".join(server.data_to_send())[2:4] == (1009).to_bytes(2)
 
 
+@settings(max_examples=300)
+@given(st.lists(FRAMES, max_size=8), st.lists(st.integers(0, 2000), max_size=12))
+def test_where_messages_may_grow_the_protocols_bound_holds(frames: list[bytes], cuts: list[int]) -> None:
+    """Beside a protocol of that bound alone."""
+    data = b"".join(frames)
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    server, inbound = protocol(), Inbound(protocol(), MAX // 4, lambda: True)
+    received, own = list[Received](), list[Received]()
+    for a, b in pairwise(places):
+        server.receive_data(data[a:b])
+        received += server.events_received()  # type: ignore[arg-type]
+        own += inbound.feed(data[a:b])
+        assert (said(own), inbound._protocol.state) == (said(received), server.state)
+        assert inbound._protocol.data_to_send() == server.data_to_send()
+
+
+@pytest.mark.parametrize(
+    "pieces", [[frame(0x81, b"", length=101)], [frame(0x01, b"x" * 60), frame(0x00, b"", length=41)]]
+)
+def test_where_messages_may_not_grow_one_is_refused_by_its_header(pieces: list[bytes]) -> None:
+    server = protocol()
+    inbound = Inbound(server, 100)
+    for piece in pieces:
+        inbound.feed(piece)
+    assert b"".join(server.data_to_send())[2:4] == (1009).to_bytes(2)
+    assert inbound.feed(frame(0x81, b"more")) == []
+
+
 HEAD = (
     b"GET / HTTP/1.1\r\nHost: relay.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"

@@ -119,7 +119,7 @@ def test_ones_own_posts_and_comments_can_be_deleted_and_nobody_elses(relay, wind
     feed.await_live()
     mine = window(f"/post/{post}", other.identity)
     theirs = menu(mine.by_id(post))
-    expect(button(theirs, "Proof")).to_be_visible()
+    expect(theirs.get_by_role("link", name="Quote in a post")).to_be_visible()
     expect(button(theirs, "Delete")).to_be_hidden()
     button(menu(mine.by_id(comment)), "Delete").click()
     button(mine.by_id(comment), "Really delete?").click()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from relay.http import static
 from tests.e2e.harness import fresh_key
 from tests.factories import make_event
-from tests.web.reading import Agent, button, menu
+from tests.web.reading import Agent, button
 
 CHECK = "async ([url, event]) => (await import(url)).check(event)"
 
@@ -17,7 +17,7 @@ CHECK = "async ([url, event]) => (await import(url)).check(event)"
 def test_shows_the_event_and_that_it_verifies(relay, window):
     post = Agent(relay).post("Proven", 'with "quotes", \\ and\nlines \u2028 é 😀')
     reader = window(f"/post/{post}")
-    button(menu(reader.by_id(post)), "Proof").click()
+    button(reader.by_id(post), "proof").click()
     dialog = reader.page.get_by_role("dialog")
     expect(dialog).to_contain_text("Verified by this browser")
     expect(dialog).to_contain_text("The relay keeps this key for the author")
@@ -42,7 +42,7 @@ def test_says_when_what_came_does_not_verify(relay, window, was, becomes, told):
         return bent if "Forged" in bent else bent[: at + 128] + bent[at + 130 :]
 
     reader.bend = bend
-    button(menu(reader.by_id(post)), "Proof").click()
+    button(reader.by_id(post), "proof").click()
     dialog = reader.page.get_by_role("dialog")
     expect(dialog).to_contain_text("This does not verify")
     expect(dialog).to_contain_text(told)

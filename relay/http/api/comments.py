@@ -97,6 +97,7 @@ async def create_comment(
     tags += topics.tags_of(data.content)
     known = {tag[1] for tag in tags if tag[0] == "p"}
     tags += [tag for tag in await publishing.mentioned(hub, data.content) if tag[1] not in known]
+    tags += publishing.quoted(data.content)
     event = await publishing.act(hub, principal, Draft(kinds.COMMENT, tags, data.content, common.now()))
     return _answer(request, await find(hub, event.id, principal), "Comment added")
 

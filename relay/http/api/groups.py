@@ -23,7 +23,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups import metadata
 from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_GROUP, EDIT_METADATA, JOIN_REQUEST, LEAVE_REQUEST
 from relay.protocol.groups.metadata import GroupFields
-from relay.protocol.groups.state import Group, Member, members
+from relay.protocol.groups.state import Group, Member, is_replica, members
 from relay.server.group_tables import GroupStanding, bound_keys
 from relay.server.identity_tokens import Principal
 from storage.groups import MAX_ASKED
@@ -164,7 +164,13 @@ def is_place(tables: Lookups, cursor: str) -> bool:
 
 def _mine(tables: Lookups, viewer: Principal, question: str, after: str, most: int) -> list[Group]:
     """The groups that one of the identity's keys is in, from the one after the id `after` on, by their ids."""
-    ids = sorted({one.group_id for one in tables.memberships(bound_keys(tables, viewer.identity_id))})
+    ids = sorted(
+        {
+            one.group_id
+            for one in tables.memberships(bound_keys(tables, viewer.identity_id))
+            if not is_replica(one.group_id)
+        }
+    )
     wanted = question.casefold()
     found: list[Group] = []
     rest = [one for one in ids if one > after]

@@ -7,7 +7,7 @@ from litestar import get
 from msgspec import Meta
 
 from relay.api_types import EventId, Name, When
-from relay.http.api import notifications, profiles
+from relay.http.api import notifications, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.notifications import Happening
 from relay.http.api.shapes import GENERAL, Count, iso
@@ -72,7 +72,7 @@ def _of_post(post: PostRow, some: list[Happening]) -> Activity:
     return Activity(
         post_id=post.id,
         post_title=post.title,
-        submolt_name=post.group_id or GENERAL,
+        submolt_name=rows.submolt_of(post).name,
         new_notification_count=len(some),
         latest_at=iso(some[0].at),
         latest_commenters=list(dict.fromkeys(one.comment.author_name for one in some if one.comment))[:5],

@@ -157,6 +157,7 @@ async def create_post(data: JSONBody[NewPost], principal: GivenPrincipal, hub: G
         tags.append(["r", _link(data.url)])
     tags += topics.tags_of(f"{data.title}\n\n{data.content or ''}")
     tags += await publishing.mentioned(hub, f"{data.title}\n{data.content or ''}")
+    tags += publishing.quoted(data.content or "")
     draft = Draft(kinds.POST, tags, data.content or "", common.now())
     event = await publishing.act(hub, principal, draft, by=None if there is None else there.key)
     written = await find(hub, event.id, principal)

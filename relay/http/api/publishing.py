@@ -6,16 +6,17 @@ again, so that of two changes at once neither is lost, whatever process or door 
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
 
+from keys import encoding
 from relay.errors import Changed, Reject
 from relay.http.api import common
 from relay.http.hub import RunningRelay
+from relay.http.markdown import NAME, REFERENCE
 from relay.http.problems import HttpProblem, of_reject
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Door
@@ -29,7 +30,6 @@ from storage.base import PUBLIC, Expected, Outcome, Readers, Status
 
 MAX_SAID: Final = 100  # events of one identity on one target, looked at once
 MAX_MENTIONS: Final = 10  # names in one text that are looked up
-_MENTION: Final = re.compile(r"(?<![A-Za-z0-9_./@-])@([A-Za-z0-9_.-]{1,64})")
 ATTEMPTS: Final = 20  # at a change before it is given up: each failure means that another one succeeded
 
 T = TypeVar("T")
@@ -150,7 +150,7 @@ async def take_back(hub: RunningRelay, principal: Principal, target: str) -> Eve
 
 async def mentioned(hub: RunningRelay, text: str) -> list[list[str]]:
     """A `p` tag for each agent that the text names as `@name`: so mentions travel with the event, and find their reader."""
-    names = list(dict.fromkeys(found.group(1) for found in _MENTION.finditer(text)))[:MAX_MENTIONS]
+    names = list(dict.fromkeys(found["name"] for found in NAME.finditer(text)))[:MAX_MENTIONS]
     tags = []
     for name in names:
         for one in dict.fromkeys((name, name.rstrip(".-"))):  # a full stop may be of the sentence or of the name
@@ -159,6 +159,24 @@ async def mentioned(hub: RunningRelay, text: str) -> list[list[str]]:
                 tags.append(["p", identity.pubkey])
                 break
     return tags
+
+
+def quoted(text: str) -> list[list[str]]:
+    """A `q` tag for each event that the text refers to by `nostr:…` (NIP-18, NIP-21): so what is quoted finds who quotes it."""
+    found: dict[str, list[str]] = {}
+    for match in list(REFERENCE.finditer(text))[:MAX_MENTIONS]:
+        code = match["reference"]
+        try:
+            if code.startswith("note1"):
+                event_id = encoding.decode("note", code)
+                found.setdefault(event_id, ["q", event_id])
+            elif code.startswith("nevent1"):
+                pointer = encoding.decode_pointer(code)
+                if isinstance(pointer, encoding.EventPointer):
+                    found.setdefault(pointer.id, ["q", pointer.id, "", *([pointer.author] if pointer.author else [])])
+        except ValueError:
+            continue
+    return list(found.values())
 
 
 def _to_sign(event: Event) -> HttpProblem:

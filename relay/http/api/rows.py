@@ -6,9 +6,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from relay.api_types import Author
-from relay.http.api.shapes import GENERAL, Comment, Post, SubmoltOfPost, iso
+from relay.http.api.shapes import Comment, Post, SubmoltOfPost, iso
 from relay.protocol import urls
 from relay.protocol.event import Event
+from relay.protocol.groups.state import wire_id
 from storage.feed import CommentRow, PostRow
 
 _event = msgspec.json.Decoder(Event).decode
@@ -22,7 +23,7 @@ def post(row: PostRow, events: bool = True) -> Post:
         content=row.content,
         url=row.url if row.url and urls.link(row.url) else None,
         submolt=submolt_of(row),
-        submolt_name=row.group_id or GENERAL,
+        submolt_name=submolt_of(row).name,
         author=_author(row),
         author_id=row.posting_identity_id,
         upvotes=row.upvotes,
@@ -37,10 +38,13 @@ def post(row: PostRow, events: bool = True) -> Post:
 
 
 def submolt_of(row: PostRow | None) -> SubmoltOfPost:
-    """Where a post stands."""
+    """Where a post stands; a community of another relay is named as in NIP-29, by that relay's host and its id there."""
     if row is None or row.group_id is None:
         return SubmoltOfPost()
-    return SubmoltOfPost(row.group_id, row.group_id, row.group_name or row.group_id)
+    name = row.group_id
+    if row.group_url is not None:
+        name = f"{row.group_url.partition('://')[2]}'{wire_id(row.group_id)}"
+    return SubmoltOfPost(name, name, row.group_name or wire_id(row.group_id))
 
 
 def posts(rows: Sequence[PostRow], events: bool = True) -> list[Post]:

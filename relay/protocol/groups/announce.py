@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from relay.protocol.event import Draft
-from relay.protocol.groups import metadata, state
+from relay.protocol.groups import belonging, metadata
 from relay.protocol.groups.roles import ROLES, is_privileged
 from relay.protocol.groups.state import Group, Member
 
@@ -45,12 +45,8 @@ def draft(kind: int, group: Group, members: Memberships, created_at: int) -> Dra
 
 
 def audience(kind: int, group: Group) -> tuple[str, ...] | None:
-    """Who may read it: None is everyone. What a hidden group is, and who is in a private one, is for members."""
-    if group.ended:
-        return ()
-    if group.hidden or (group.private and kind in (MEMBERS, PINS)):
-        return (state.members(group.id),)
-    return None
+    """Who may read it: None is everyone."""
+    return belonging.told(kind, group)
 
 
 def _metadata(group: Group) -> metadata.Tags:

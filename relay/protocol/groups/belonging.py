@@ -54,6 +54,9 @@ ANSWERING: Final = frozenset(
 )
 
 
+FOR_OPERATOR: Final = "info: it is of a group of another relay, and kept for the operator only"
+NOT_HERE_YET: Final = "what it answers is not here, and may be of a private group"
+_FOR_MEMBERS: Final = frozenset((39002, 39004, 39005))  # who is in it, who talks there now, what is pinned
 _ADDRESSES: Final = frozenset(("a", "A"))
 DESCRIBING: Final = frozenset((CREATE_GROUP, EDIT_METADATA))  # these say what a group is
 # Of these kinds an event is for everyone or for the members of its group, never for single keys: whoever reads needs no others.
@@ -94,6 +97,17 @@ def _addresses(event: Event) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*root[:1], *named[:1], *named[-1:])))
 
 
+def told(kind: int, group: Group) -> tuple[str, ...] | None:
+    """Who may read what the relay tells of the group in this kind, 39000 to 39005: what a hidden group is, and who is in a private
+    one and what is pinned there, is for members.
+    """
+    if group.ended or group.apart:
+        return ()
+    if group.hidden or (group.private and kind in _FOR_MEMBERS):
+        return (state.members(group.id),)
+    return None
+
+
 def names_of(event: Event) -> tuple[str, ...]:
     """What an answer may call it by: its id, and the address where it has one."""
     address = address_of(event)
@@ -101,14 +115,21 @@ def names_of(event: Event) -> tuple[str, ...]:
 
 
 def audience(event: Event, group: Group) -> tuple[str, ...] | None:
-    """Who may read an event that belongs to the group as it stands: None is everyone, () nobody.
+    """Who may read an event that belongs to the group as it stands: None is everyone, () nobody but the operator.
 
     Codes, and their use, are for those who moderate, whatever the group's settings; what a hidden group is, is for members. Of an
-    ended group nothing is served but that it has ended.
+    ended group nothing is served but that it has ended, of a replica that is kept apart nothing. Codes of a replica are good for
+    nothing here, and who is named in it is known to its home.
     """
     kind = event.kind
-    if group.ended and kind != DELETE_GROUP:
+    if group.apart or (group.ended and kind != DELETE_GROUP):
         return ()
+    if kind in kinds.GROUPS:
+        return told(kind, group)
+    if group.home and (kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code"))):
+        return ()
+    if group.home:
+        return (state.members(group.id),) if group.private or (group.hidden and kind in DESCRIBING) else None
     if kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code")):
         return state.moderators(group.id), event.pubkey
     if group.hidden and kind in DESCRIBING:

@@ -143,8 +143,13 @@ def edit_draft(group_id: str, fields: Group | GroupFields, now: int, *causes: st
     return Draft(EDIT_METADATA, [["h", group_id], *metadata.write(fields), ["e", *causes]], "", now)
 
 
+def is_id(group_id: str) -> bool:
+    """Whether a group may be called so."""
+    return 0 < len(group_id) <= MAX_ID and names.is_plain(group_id)
+
+
 def _check_id(group_id: str) -> None:
-    if not group_id or len(group_id) > MAX_ID or not names.is_plain(group_id):
+    if not is_id(group_id):
         invalid(f"the id of a group has 1 to {MAX_ID} visible characters, without spaces")
     if group_id in (".", ".."):
         invalid("a group is not called . or ..: nothing on the web could name it in a path")

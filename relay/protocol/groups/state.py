@@ -12,6 +12,7 @@ import msgspec
 GroupType = Literal["thread", "project", "organization"]  # set when it begins (`["type", …]` of 9007), never changed
 
 OWNER: Final = "owner"
+UNKNOWN_HOME: Final = "?"  # the home of what an import holds of groups that are not this relay's
 ADMIN: Final = "admin"
 MODERATOR: Final = "moderator"
 
@@ -22,6 +23,10 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     `created_at` is when it began, unix seconds, `creator` a pubkey. `supported_kinds`: None for all, () for none (audio and
     video only). `children` are in the order that its admins gave them. `extra` are tags of the last 9002 that are not known here:
     they are carried along. `pins` are `e` and `a` tags as (name, value).
+
+    A replica is a group of another relay, its `home`: that relay's own pubkey, or UNKNOWN_HOME; "" is this relay. Its `id` is
+    then a `replica_id`, which no group of this relay can have, `creator` the home and `created_at` that of its 39000.
+    `home_url` is where that relay is. `apart`: another group is called so here, so that nothing of this one is served.
     """
 
     id: str
@@ -43,6 +48,14 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     extra: tuple[tuple[str, ...], ...] = ()
     pins: tuple[tuple[str, str], ...] = ()
     ended: bool = False
+    home: str = ""
+    home_url: str = ""
+    apart: bool = False
+
+    @property
+    def wire_id(self) -> str:
+        """What events call it in `h` and `d` tags."""
+        return wire_id(self.id)
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
@@ -97,7 +110,30 @@ class PutInvite(msgspec.Struct, frozen=True, gc=False):
     invite: Invite
 
 
-GroupChange = PutGroup | PutMember | PutInvite
+class PutListing(msgspec.Struct, frozen=True, gc=False):
+    """The members of a replica are these keys from now on, and no others: its home said so at `since`."""
+
+    group_id: str
+    pubkeys: tuple[str, ...]
+    since: int
+
+
+GroupChange = PutGroup | PutMember | PutInvite | PutListing
+
+
+def replica_id(home: str, group_id: str) -> str:
+    """What a group of another relay is called here: a space is in no id that this relay gives out."""
+    return f"{home} {group_id}"
+
+
+def is_replica(group_id: str) -> bool:
+    """Whether this is a `replica_id`."""
+    return " " in group_id
+
+
+def wire_id(group_id: str) -> str:
+    """The id by which events name the group."""
+    return group_id.partition(" ")[2] if is_replica(group_id) else group_id
 
 
 def members(group_id: str) -> str:

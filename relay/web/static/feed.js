@@ -1,6 +1,6 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
-import { act, complain, toast } from "./act.js";
+import { act, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { signer } from "./me.js";
 import { closeMenu } from "./menu.js";
@@ -104,23 +104,6 @@ function sayAs() {
 
 const posting = () => import("./posting.js");
 
-// Work that shows nothing before it is done.
-function attempt(control, work) {
-  const enable = () => {
-    control.disabled = false;
-    if (control.isConnected && document.activeElement === document.body) control.focus();
-  };
-  return needWriter(() => act(control, {
-    now: () => { control.disabled = true; },
-    then: async () => {
-      const done = await work();
-      enable();
-      return done;
-    },
-    undo: enable,
-  }));
-}
-
 // What a vote shows before the relay knows of it; the same again takes it back.
 function showVote(item, direction) {
   const buttons = [...item.querySelectorAll("[data-vote]")];
@@ -168,12 +151,10 @@ const ACTIONS = {
       undo: () => item.classList.remove("gone"),
     });
   },
-  reply: (_button, item) => needWriter(() => {
-    item.querySelector(".body").append(answer);
-    answer.querySelector("[data-cancel]").hidden = false;
-    answer.elements.content.focus();
-  }),
-  cancel: () => home(true),
+  reply: (_button, item) => needWriter(async () => (await writing()).reply(item)),
+  quote: (_button, item) => needWriter(async () => (await writing()).reply(item, true)),
+  cancel: async () => (await writing()).home(true),
+  edit: (_button, item) => needWriter(async () => (await import("./editing.js")).edit(item)),
   link: async (button) => {
     const { copy } = await import("./copy.js");
     toast((await copy(new URL(button.dataset.link, location.href).href)) ? "The link is copied" : "Nothing was copied");
@@ -182,15 +163,6 @@ const ACTIONS = {
   proof: async (_button, item) => (await import("./proof.js")).show(item.dataset.id),
 };
 
-// The one comment form stands under what it answers: the post, or some comment.
-function home(focus) {
-  const item = answer.closest(".comment");
-  document.querySelector(".thread .head").after(answer);
-  answer.querySelector("[data-cancel]").hidden = true;
-  complain(answer);
-  if (focus) item?.querySelector("[data-reply]").focus();
-}
-
 addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (!button) return;
@@ -198,31 +170,15 @@ addEventListener("click", (event) => {
   if (action && ACTIONS[action](button, button.closest(".item")) !== KEEP_OPEN) closeMenu(button);
 });
 
-answer?.addEventListener("submit", (submit) => {
-  submit.preventDefault();
-  attempt(answer.querySelector("[type=submit]"), async () => {
-    const under = answer.closest(".comment");
-    const event = await (await posting()).writeComment(post, under ? target(under) : post, answer.elements.content.value);
-    answer.reset();
-    home(false);
-    renew([event.id, post.id], true);
+// What one writes is seen to by a script that is loaded when somebody begins.
+const writing = () => import("./writing.js");
+for (const form of [answer, document.getElementById("write")]) {
+  form?.addEventListener("focusin", writing, { once: true });
+  form?.addEventListener("submit", async (submit) => {
+    submit.preventDefault();
+    (await writing()).send(form);
   });
-});
-answer?.addEventListener("keydown", (key) => {
-  if (key.key === "Escape" && answer.closest(".comment")) home(true);
-});
-
-const write = document.getElementById("write");
-write?.addEventListener("submit", (submit) => {
-  submit.preventDefault();
-  attempt(write.querySelector("[type=submit]"), async () => {
-    const given = Object.fromEntries(new FormData(write));
-    const event = await (await posting()).writePost({ ...given, url: given.url.trim(), group: list.dataset.group });
-    write.reset();
-    write.parentElement.open = false;
-    renew([event.id], true);
-  });
-});
+}
 document.getElementById("compose")?.addEventListener("toggle", ({ target: compose }) => {
   if (compose.open) needWriter(() => compose.querySelector("input").focus());
 });

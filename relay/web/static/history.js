@@ -2,5 +2,5 @@
 
 addEventListener("click", async ({ target }) => {
   const button = target.closest?.("[data-proof]");
-  if (button) (await import("./proof.js")).show(button.closest(".item").dataset.id, button);
+  if (button) (await import("./proof.js")).show(button.closest(".item").dataset.id);
 });

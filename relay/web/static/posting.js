@@ -4,9 +4,10 @@ import { api } from "./api.js";
 import { either, salt } from "./signing.js";
 import { now } from "./wire.js";
 
-// `group` is the community that it stands in, if any.
-export function writePost({ title, content, url, group }) {
+// `group` is the community that it stands in, `quote` the {id, pubkey} of what it quotes and refers to in its text, if any.
+export function writePost({ title, content, url, group, quote }) {
   const tags = [["title", title], ...(group ? [["h", group]] : []), ...(url ? [["r", url]] : []), salt()];
+  if (quote) tags.push(["q", quote.id, "", quote.pubkey]);
   const body = { title, content, ...(url && { url }), ...(group && { submolt: group }) };
   return either({ kind: 11, tags, content }, async () => (await api("POST", "/posts", body)).post.event);
 }
@@ -53,6 +54,25 @@ async function takeBack(target, mine) {
     }
   }
   return done;
+}
+
+// What it says now, as it was written: {title, content, at}; a comment has no title. `at`: when that was said, unix seconds.
+export async function source(target) {
+  const { post, comment } = await api("GET", place(target));
+  const { title, content, created_at, updated_at } = post ?? comment;
+  return { title, content, at: Date.parse(updated_at ?? created_at) / 1000 };
+}
+
+// `before` is its source. What is not given stays.
+export function edit(target, before, { title = before.title, content = before.content }) {
+  const draft = {
+    kind: 1010,
+    content,
+    created_at: Math.max(now(), before.at + 1),
+    tags: [["e", target.id, "", target.pubkey], ...(title ? [["title", title]] : [])],
+  };
+  const body = { content, ...(title && { title }) };
+  return either(draft, async () => (await api("PATCH", place(target), body)).event);
 }
 
 export function remove(target) {

@@ -3,7 +3,7 @@
 import { make, open } from "./dialog.js";
 import { find } from "./items.js";
 import { check } from "./verify.js";
-import { ask } from "./wire.js";
+import { ask, begin } from "./wire.js";
 
 const WORDS = { true: "✓", false: "✗", null: "?", undefined: "·" };
 
@@ -40,6 +40,7 @@ export async function show(id) {
   state.setAttribute("role", "status");
   body.replaceChildren(state);
   open(dialog);
+  begin(); // not every page listens
   try {
     const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
     const event = found.find((each) => each.id === id);

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from relay.protocol.facts import Facts
 from relay.protocol.groups.state import (
@@ -19,12 +20,22 @@ from relay.protocol.groups.state import (
     Member,
     PutGroup,
     PutInvite,
+    PutListing,
     PutMember,
     member_key,
+    replica_id,
 )
 from storage.sqlite.groups import reads
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.reads import COLUMNS, GroupRow, columns_of, sql, stored_roles
+from storage.sqlite.groups.reads import (
+    COLUMNS,
+    GroupRow,
+    columns_of,
+    private_homes,
+    replicas_called,
+    sql,
+    stored_roles,
+)
 from storage.sqlite.statements import listed
 
 # The derived rows that follow a group or a member itself, beside its events.
@@ -68,31 +79,68 @@ class GroupChanges:
                 self.put_member(group_id, pubkey, member)
             case PutInvite(group_id, code_hash, invite):
                 self.put_invite(group_id, code_hash, invite)
+            case PutListing(group_id, pubkeys, since):
+                self._put_listing(group_id, pubkeys, since)
 
     def put_group(self, group: Group) -> None:
         """The group is this from now on."""
         before, began = self.known.get(group.id), self.last_seq()
+        if before is None and not group.home and self.known.any:
+            self._set_others_apart(group)
         text = listed(sql("put_group"), ("values", len(COLUMNS) + 1))
         number = None if before is None else before.number
         cursor = self._connection.execute(text, (number, began, *columns_of(group)))
         if before is None:
             row = GroupRow(int(cursor.lastrowid or 0), 0, 0, 0, None, began, False, group)
+            row = self._begin_to_move(row, began) if group.home and group.created_at else row
         else:
             row = msgspec.structs.replace(before, group=group)
-            if before.group.private != group.private or before.group.ended != group.ended:
+            if _is_read_otherwise(before.group, group):
                 row = self._begin_to_move(row, began)
             elif before.group.hidden != group.hidden:
                 self.begun_to_move[group.id] = None
                 row = row if row.moving is None else self._begin_to_move(row, began)
         self.known.put(row)
-        self.changed[group.id] = None
         self._changed("group", group.id)
+        if group.home:
+            self._follow_replica(group, before)
+            return
+        self.changed[group.id] = None
         self._touch(TABLES[group.type], group.id)
         self._facts.groups[group.id] = group
         counted = int(not group.ended) - int(before is not None and not before.group.ended)
         for key in ("", group.creator):
             if key in self._facts.group_counts:
                 self._facts.group_counts[key] += counted
+
+    def _set_others_apart(self, group: Group) -> None:
+        """A group of this relay takes the place of those of others that are called so."""
+        for other in replicas_called(self._connection, [group.id]):
+            if not other.group.apart:
+                self.put_group(replace(other.group, apart=True))
+
+    def _follow_replica(self, group: Group, before: GroupRow | None) -> None:
+        """What is remembered of groups of other relays. Of those this relay tells nothing, and makes no rows."""
+        facts = self._facts
+        facts.replicas[group.id] = group
+        facts.served.pop(group.wire_id, None)
+        key = replica_id(group.home, "")
+        if key in facts.group_counts:
+            facts.group_counts[key] += int(not group.ended) - int(before is not None and not before.group.ended)
+        if group.private is not (before is not None and before.group.private) or group.ended:
+            self.known.private_homes = facts.private_homes = private_homes(self._connection)
+
+    def _put_listing(self, group_id: str, pubkeys: tuple[str, ...], since: int) -> None:
+        row, listed_ = self._row(group_id), msgspec.json.encode(pubkeys).decode()
+        gone = self._connection.execute(sql("drop_other_members"), (row.number, listed_)).fetchall()
+        come = self._connection.execute(sql("put_listed_members"), (row.number, listed_, since)).fetchall()
+        for pubkeys_, member in ((gone, None), (come, Member("member", (), since))):
+            for (pubkey,) in pubkeys_:
+                key = member_key(pubkey, group_id)
+                self.known.put_member(key, member)
+                self._facts.members[key] = member
+                self._changed("member", key)
+        self._resize(msgspec.structs.replace(row, members=row.members + len(come) - len(gone)), row)
 
     def put_member(self, group_id: str, pubkey: str, member: Member | None) -> None:
         """The key stands so to the group from now on; None: as if it had never been heard of."""
@@ -180,6 +228,13 @@ class GroupChanges:
         if row is None:
             raise ValueError(f"there is no group {group_id}")
         return row
+
+
+def _is_read_otherwise(before: Group, after: Group) -> bool:
+    """Whether others may read now what the group holds. A replica tells of itself among that, and may have come after it."""
+    changed = before.private != after.private or before.ended != after.ended or before.apart != after.apart
+    is_known = bool(after.home) and not before.created_at and bool(after.created_at)
+    return changed or is_known or (bool(after.home) and before.hidden != after.hidden)
 
 
 def _is_in(member: Member | None) -> int:

@@ -17,7 +17,8 @@ from relay.protocol import kinds
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
 from relay.protocol.groups import belonging
-from relay.protocol.groups.belonging import ANSWERING
+from relay.protocol.groups.belonging import ANSWERING, CREATE_GROUP
+from relay.protocol.groups.state import replica_id
 from relay.protocol.rows import Live
 from storage.base import Logged, Written
 from storage.sqlite import entries
@@ -134,6 +135,30 @@ class GroupEvents:
         self._facts.group_of.update(dict.fromkeys(ids, group.group.id))
         for one in ids:
             self.take_in([one], group)
+
+    def brought_home(self, row: LogRow | None) -> None:
+        """Its home brings an event that is here as one of a group of which nothing is known: now it is of the home's."""
+        if row is None or not row.group:
+            return
+        present = self._known.get(self._known.ids_of([row.group])[row.group])
+        home = self._known.get(replica_id(self._facts.home, first_value(row.event, "h") or ""))
+        if present is None or home is None or present == home or present.group.created_at or not present.group.home:
+            return
+        self._take_over([row], home)
+
+    def adopt(self, rows: Iterable[LogRow | None], group: GroupRow) -> None:
+        """What began the group in an import came before the relay's word that it began, which names it: it is of the group."""
+        named = ["h", group.group.id]
+        self._take_over(
+            [one for one in rows if one is not None and one.event.kind == CREATE_GROUP and named in one.event.tags],
+            group,
+        )
+
+    def _take_over(self, rows: Sequence[LogRow], group: GroupRow) -> None:
+        if rows:
+            self._flush()
+            self.readdress(list(numbered(self._connection, [row.seq for row in rows])), group, joining=True)
+            self.note_due([row.event.id for row in rows])
 
     def _note_gone(self, names: Sequence[str], number: int) -> None:
         keys = [entries.address_key(one) if ":" in one else bytes.fromhex(one) for one in names]

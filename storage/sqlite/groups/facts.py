@@ -6,9 +6,19 @@ from typing import Final
 
 from relay.protocol import kinds
 from relay.protocol.facts import Facts
+from relay.protocol.groups.state import is_replica
 from storage.sqlite.changes import Changes
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.reads import groups_of_addresses, groups_of_events, how_many, ids_that_begin, invite, sql
+from storage.sqlite.groups.reads import (
+    groups_of_addresses,
+    groups_of_events,
+    how_many,
+    how_many_of,
+    ids_that_begin,
+    invite,
+    replicas_called,
+    sql,
+)
 from storage.sqlite.log_rows import LogRow
 
 
@@ -34,8 +44,22 @@ class GroupFacts:
         _FAMILIES[family](self, keys)
 
     def _groups(self, ids: list[str]) -> None:
-        for group_id, row in self._known.find(ids).items():
+        """An event names by a replica's id here no group at all."""
+        found = self._known.find([one for one in ids if not is_replica(one)])
+        for group_id in ids:
+            row = found.get(group_id)
             self._facts.groups[group_id] = None if row is None else row.group
+
+    def _replicas(self, ids: list[str]) -> None:
+        for group_id, row in self._known.find(ids).items():
+            self._facts.replicas[group_id] = None if row is None else row.group
+
+    def _served(self, ids: list[str]) -> None:
+        """Of groups of other relays that are called the same, all but one are apart."""
+        self._facts.served.update(dict.fromkeys(ids))
+        for row in replicas_called(self._connection, ids) if self._known.any else ():
+            if not row.group.apart:
+                self._facts.served[row.group.wire_id] = row.group
 
     def _members(self, keys: list[str]) -> None:
         self._facts.members.update(self._known.members(keys))
@@ -91,11 +115,16 @@ class GroupFacts:
         return any(one not in self._changes.leaving for one in stored)
 
     def _counts(self, keys: list[str]) -> None:
-        self._facts.group_counts.update((key, how_many(self._connection, key)) for key in keys)
+        """What ends with a space names another relay: see state.replica_id."""
+        for key in keys:
+            count = how_many_of(self._connection, key[:-1]) if key.endswith(" ") else how_many(self._connection, key)
+            self._facts.group_counts[key] = count
 
 
 _FAMILIES: Final[dict[str, Callable[[GroupFacts, list[str]], None]]] = {
     "groups": GroupFacts._groups,
+    "replicas": GroupFacts._replicas,
+    "served": GroupFacts._served,
     "members": GroupFacts._members,
     "group_invites": GroupFacts._invites,
     "invite_groups": GroupFacts._groups_of_codes,

@@ -82,7 +82,7 @@ class FoldedGroups:
 
     def wrong(self) -> Iterator[tuple[str, Mend]]:
         """What the tables say otherwise, for a person, and what mends it."""
-        rows = {row.group.id: row for row in every_group(self._connection)}
+        rows = {row.group.id: row for row in every_group(self._connection) if not row.group.home}
         for group_id, group in self._groups.items():
             row = rows.get(group_id)
             if group is not None and (row is None or row.group != group):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from relay.protocol.groups.state import Member, member_key
-from storage.sqlite.groups.reads import GroupRow, member_of, parts, rows_of_groups, sql
+from storage.sqlite.groups.reads import GroupRow, member_of, parts, private_homes, rows_of_groups, sql
 from storage.sqlite.statements import listed
 
 MAX_GROUPS: Final = 20_000  # remembered, those that are not here too
@@ -25,6 +25,7 @@ class KnownGroups:
         self.any = False
         self.folded: Any = None  # what a rebuild under way has made so far: folding.FoldedGroups
         self.moving = 0  # how many groups are
+        self.private_homes = frozenset[str]()  # relays of which a private group is kept here
         self.unfinished = True  # whether something may remain to be done
         self.clear()
 
@@ -98,5 +99,6 @@ class KnownGroups:
         try:
             self.any = bool(self._connection.execute(sql("any")).fetchone()[0])
             self.moving = int(self._connection.execute(sql("how_many_moving")).fetchone()[0])
+            self.private_homes = private_homes(self._connection) if self.any else frozenset()
         except sqlite3.Error:  # it was rolled back for that; to look again is right in any case
             self.any, self.moving = True, 1

@@ -8,7 +8,9 @@ it is committed, however many events there are, and a change back begins again f
 import sqlite3
 from typing import Any, Final
 
+from relay.protocol.admission import Door
 from relay.protocol.groups.belonging import ANSWERING, DESCRIBING, names_of
+from relay.protocol.groups.state import UNKNOWN_HOME
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
 from storage.sqlite.source_lookups import numbered
@@ -58,12 +60,26 @@ def _enter_descriptions(transaction: Transaction, connection: sqlite3.Connection
 def _enter_next(transaction: Transaction, connection: sqlite3.Connection, row: GroupRow, upto: int) -> bool:
     """Enter the next events of a group anew; whether there are more."""
     transaction.flush()
+    if row.group.home and _take_loose_in(transaction, connection, row):
+        return True
     joined = connection.execute(sql("next_of_group"), (row.number, upto, AT_ONCE)).fetchone()[0]
     seqs = sorted(int(seq) for seq in joined.split(",")) if joined else []
     transaction.group_events.readdress(list(numbered(connection, seqs)), row)
     more = len(seqs) == AT_ONCE
     transaction.groups.set_moving(transaction.known.get(row.group.id) or row, seqs[0] - 1 if more else None)
     return more
+
+
+def _take_loose_in(transaction: Transaction, connection: sqlite3.Connection, row: GroupRow) -> bool:
+    """Take in what peers brought of a replica before this relay knew of groups of others; whether there was any."""
+    if row.group.home == UNKNOWN_HOME:
+        return False
+    values = (entries.PUBLIC_PREFIX + entries.tag("h", row.group.wire_id), int(Door.PEER), AT_ONCE)
+    joined = connection.execute(sql("loose_of_id"), values).fetchone()[0]
+    lives = list(numbered(connection, sorted(map(int, joined.split(","))) if joined else []))
+    transaction.group_events.readdress(lives, row, joining=True)
+    transaction.group_events.note_due([live.event.id for live in lives])
+    return bool(lives)
 
 
 def _any_answers(connection: sqlite3.Connection) -> bool:

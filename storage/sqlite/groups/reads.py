@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from relay.protocol.groups.state import Group, GroupType, Invite, Member
+from relay.protocol.groups.state import Group, GroupType, Invite, Member, is_replica
 from storage.groups import MAX_ASKED, Membership, is_privileged
 from storage.sqlite import entries
 from storage.sqlite.statements import SIZES, listed, named, padded
@@ -16,11 +16,12 @@ _JSON: Final = {"supported_kinds": tuple[int, ...] | None, "children": tuple[str
     "extra": tuple[tuple[str, ...], ...],
     "pins": tuple[tuple[str, str], ...],
 }
-_BOOLS: Final = ("private", "restricted", "hidden", "closed", "livekit", "ended")
+_BOOLS: Final = ("private", "restricted", "hidden", "closed", "livekit", "ended", "apart")
 # The columns of a group as statements give and take them.
 COLUMNS: Final = (
     *("id", "creator", "created_at", "type", "name", "about", "picture", "banner", "private", "restricted"),
     *("hidden", "closed", "livekit", "supported_kinds", "parent", "children", "extra", "pins", "ended"),
+    *("home", "home_url", "apart"),
 )
 
 T = TypeVar("T")
@@ -86,6 +87,21 @@ def how_many(connection: sqlite3.Connection, creator: str) -> int:
     return int(connection.execute(sql("how_many")).fetchone()[0])
 
 
+def how_many_of(connection: sqlite3.Connection, home: str) -> int:
+    """The groups of another relay that are kept here and have not ended."""
+    return int(connection.execute(sql("how_many_of_home"), (home,)).fetchone()[0])
+
+
+def replicas_called(connection: sqlite3.Connection, ids: Sequence[str]) -> list[GroupRow]:
+    """The groups of other relays that events call so, those first that came first."""
+    return rows_of_groups(connection, "called", ids)
+
+
+def private_homes(connection: sqlite3.Connection) -> frozenset[str]:
+    """The relays of which a private group is kept here."""
+    return frozenset(home for (home,) in connection.execute(sql("private_homes")))
+
+
 def groups_of_events(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
     """The number of the group of each of these events that belongs to one, or did when it was here."""
     found: dict[str, int] = {}
@@ -128,7 +144,7 @@ def moving_groups(connection: sqlite3.Connection) -> list[MovingGroup]:
 
 
 def every_group(connection: sqlite3.Connection) -> list[GroupRow]:
-    """All groups."""
+    """All groups, those of other relays too."""
     return [_row(row) for row in connection.execute(sql("group"))]
 
 
@@ -183,8 +199,16 @@ class SqliteGroupLookups:
         self._connection = connection
 
     def group(self, group_id: str) -> Group | None:
-        """By id."""
-        return next(iter(self.groups_named([group_id])), None)
+        """By id; none of another relay."""
+        return None if is_replica(group_id) else next(iter(self.groups_named([group_id])), None)
+
+    def called(self, ids: Sequence[str]) -> dict[str, Group]:
+        """By the id that events name: this relay's group, else that of another relay which is served here."""
+        some = list(dict.fromkeys(ids))[:MAX_ASKED]
+        others = {
+            row.group.wire_id: row.group for row in replicas_called(self._connection, some) if not row.group.apart
+        }
+        return others | {group.id: group for group in self.groups_named([one for one in some if not is_replica(one)])}
 
     def groups_named(self, ids: Sequence[str]) -> list[Group]:
         """Those with these ids."""

@@ -123,7 +123,8 @@ SELECT
             SELECT iif(w.up, 'up', 'down') FROM votes AS w
             WHERE w.target = p.seq AND w.voter = (SELECT number FROM posting_identities WHERE id = :viewer)
         ),
-        p.group_id, (SELECT o.name FROM groups AS o WHERE o.id = p.group_id AND o.hidden = 0), i.origin
+        p.group_id, (SELECT o.name FROM groups AS o WHERE o.id = p.group_id AND o.hidden = 0), i.origin,
+        (SELECT o.home_url FROM groups AS o WHERE o.id = p.group_id AND o.home <> '')
     )),
     CAST(group_concat(v.wire, char(10)) AS BLOB), min(g.value)
 FROM ({page}) AS g

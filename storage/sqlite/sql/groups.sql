@@ -3,7 +3,7 @@
 -- name: group
 SELECT
     number, members, owners, codes, moving, began, listing_due, id, creator, created_at, type, name, about, picture, banner, private, restricted,
-    hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended
+    hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended, home, home_url, apart
 FROM groups
 
 -- name: by_ids
@@ -13,15 +13,15 @@ WHERE id IN ({values})
 WHERE number IN ({values})
 
 -- name: newest_first
-WHERE ended = 0 AND number < ? AND (? OR hidden = 0) AND (?3 IS NULL OR type = ?3) AND (?4 IS NULL OR parent = ?4)
+WHERE ended = 0 AND home = '' AND number < ? AND (? OR hidden = 0) AND (?3 IS NULL OR type = ?3) AND (?4 IS NULL OR parent = ?4)
 ORDER BY number DESC LIMIT ?
 
 -- name: like
-WHERE ended = 0 AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+WHERE ended = 0 AND home = '' AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
 ORDER BY number DESC LIMIT ?3
 
 -- name: communities
-WHERE ended = 0 AND hidden = 0 AND private = 0 AND number < ?1 AND (
+WHERE ended = 0 AND home = '' AND hidden = 0 AND private = 0 AND number < ?1 AND (
     instr(replace(replace(supported_kinds, '[', ','), ']', ','), ',11,') > 0
     OR EXISTS (SELECT 1 FROM posts AS p WHERE p.group_id = groups.id)
 ) AND (?2 = '' OR instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
@@ -40,22 +40,49 @@ SELECT EXISTS (SELECT 1 FROM groups)
 SELECT id FROM group_invites JOIN groups ON number = group_number WHERE code_hash = ? AND ended = 0 LIMIT 2
 
 -- name: how_many
-SELECT count(*) FROM groups WHERE ended = 0
+SELECT count(*) FROM groups WHERE ended = 0 AND home = ''
 
 -- name: begun_by
-SELECT count(*) FROM groups WHERE ended = 0 AND creator = ?
+SELECT count(*) FROM groups WHERE ended = 0 AND home = '' AND creator = ?
+
+-- name: how_many_of_home
+SELECT count(*) FROM groups INDEXED BY groups_by_home WHERE home = ? AND home <> '' AND ended = 0
+
+-- name: called
+-- Groups of other relays that events call so, the first first.
+WHERE home <> '' AND substr(id, instr(id, ' ') + 1) IN ({values}) ORDER BY number
+
+-- name: private_homes
+SELECT DISTINCT home FROM groups INDEXED BY groups_by_home WHERE home <> '' AND ended = 0 AND home <> '?' AND private = 1
+
+-- name: drop_other_members
+-- Those of a replica that are not named; whom it took.
+DELETE FROM group_members WHERE group_number = ? AND pubkey NOT IN (SELECT value FROM json_each(?)) RETURNING pubkey
+
+-- name: put_listed_members
+INSERT INTO group_members (group_number, pubkey, standing, roles, since)
+SELECT ?1, value, 'member', '[]', ?3 FROM json_each(?2) WHERE true
+ON CONFLICT (group_number, pubkey) DO NOTHING RETURNING pubkey
+
+-- name: loose_of_id
+-- Events that peers brought before it was known that they are of a group, the newest first.
+SELECT group_concat(seq) FROM (
+    SELECT v.seq FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+    WHERE e.key = ? AND v.group_number IS NULL AND v.door = ? LIMIT ?
+)
 
 -- name: put_group
 INSERT INTO groups (
     number, began, id, creator, created_at, type, name, about, picture, banner, private, restricted,
-    hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended
+    hidden, closed, livekit, supported_kinds, parent, children, extra, pins, ended, home, home_url, apart
 ) VALUES (coalesce(?, (SELECT coalesce(max(number), 0) + 1 FROM groups)), {values})
 ON CONFLICT (id) DO UPDATE SET
     creator = excluded.creator, created_at = excluded.created_at, type = excluded.type, name = excluded.name,
     about = excluded.about, picture = excluded.picture, banner = excluded.banner, private = excluded.private,
     restricted = excluded.restricted, hidden = excluded.hidden, closed = excluded.closed, livekit = excluded.livekit,
     supported_kinds = excluded.supported_kinds, parent = excluded.parent, children = excluded.children,
-    extra = excluded.extra, pins = excluded.pins, ended = excluded.ended
+    extra = excluded.extra, pins = excluded.pins, ended = excluded.ended, home = excluded.home,
+    home_url = excluded.home_url, apart = excluded.apart
 
 -- name: set_sizes
 UPDATE groups SET members = ?, owners = ?, codes = ? WHERE number = ?
@@ -64,7 +91,7 @@ UPDATE groups SET members = ?, owners = ?, codes = ? WHERE number = ?
 UPDATE groups SET moving = ? WHERE number = ?
 
 -- name: moving
-SELECT number, id, private, hidden, ended, moving FROM groups INDEXED BY groups_moving WHERE moving IS NOT NULL ORDER BY number
+SELECT number, id, private, hidden, ended OR apart, moving FROM groups INDEXED BY groups_moving WHERE moving IS NOT NULL ORDER BY number
 
 -- name: how_many_moving
 SELECT count(*) FROM groups WHERE moving IS NOT NULL
@@ -117,7 +144,7 @@ SELECT since FROM group_members WHERE group_number = ? AND pubkey = ?
 
 -- name: every_member
 SELECT m.pubkey || ' ' || g.id, m.standing, m.roles, m.since
-FROM group_members AS m CROSS JOIN groups AS g ON g.number = m.group_number
+FROM group_members AS m CROSS JOIN groups AS g ON g.number = m.group_number WHERE g.home = ''
 
 -- name: every_invite
 SELECT i.code_hash || ' ' || g.id, i.by, i.expires_at, i.uses_left, i.revoked
@@ -127,6 +154,7 @@ FROM group_invites AS i CROSS JOIN groups AS g ON g.number = i.group_number
 -- The events of groups that change them, public and private ones.
 SELECT group_concat(e.seq) FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
 WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.seq > ? AND v.group_number IS NOT NULL
+    AND (SELECT g.home FROM groups AS g WHERE g.number = v.group_number) = ''
 
 -- name: sizes
 SELECT id, members FROM groups WHERE id IN ({values})

@@ -1,0 +1,76 @@
+"""What a relay says of itself over HTTP (NIP-11), as far as its groups go: the key by which it speaks of them (`self`).
+
+It is asked for each session. The answer is a stranger's: bounded in size and time, and a redirect is not followed.
+"""
+
+import asyncio
+import ssl
+from typing import Final
+
+import httpcore
+import httpx
+import msgspec
+
+from relay.client.errors import BadUrl
+from relay.federation.addresses import normal
+from relay.protocol import kinds
+from relay.server.outbound import NotPublic, PublicOnly
+
+WITHIN: Final = 10.0  # seconds
+MOST: Final = 262_144  # bytes of the answer
+GROUPS: Final = 29  # the NIP
+_HEADERS: Final = [(b"accept", b"application/nostr+json")]
+
+
+class _Information(msgspec.Struct, frozen=True):
+    self: str = ""
+    supported_nips: list[int | str] = []
+
+
+_decode: Final = msgspec.json.Decoder(_Information).decode
+
+
+async def own_key(url: str, *, allow_private: bool) -> str | None:
+    """The pubkey by which the relay at this URL (ws:// or wss://) speaks of its groups; "" where it has none.
+
+    None where that is not known: it cannot be asked now, or has groups (NIP-29) and does not say by which key it speaks.
+    """
+    try:
+        async with asyncio.timeout(WITHIN):
+            status, body = await _get(f"http{normal(url).removeprefix('ws')}", allow_private)
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, NotPublic, OSError, TimeoutError):
+        return None
+    except BadUrl:
+        return None
+    if status != httpx.codes.OK:
+        return None if status >= httpx.codes.INTERNAL_SERVER_ERROR else ""
+    try:
+        found = _decode(body)
+    except (msgspec.MsgspecError, UnicodeError):
+        return ""
+    if GROUPS not in found.supported_nips:
+        return ""
+    return found.self if kinds.is_hex(found.self, 64) else None
+
+
+async def _get(url: str, allow_private: bool) -> tuple[int, bytes]:
+    """The status and the first MOST bytes of the body."""
+    backend = PublicOnly(lambda: allow_private)
+    try:
+        async with httpcore.AsyncConnectionPool(
+            ssl_context=_tls(), max_connections=1, max_keepalive_connections=0, network_backend=backend
+        ) as pool:
+            headers = [(b"host", httpx.URL(url).netloc), *_HEADERS]
+            async with pool.stream("GET", url, headers=headers) as answer:
+                body = b""
+                async for part in answer.aiter_stream():
+                    body += part
+                    if len(body) > MOST:
+                        break
+                return answer.status, body[:MOST]
+    finally:
+        backend.close()
+
+
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()

@@ -1,0 +1,123 @@
+// What helps with writing, loaded when somebody begins: a draft that this browser keeps for each place, a preview rendered by
+// the relay (preview.js), and shortcuts for Markdown (shortcuts.js).
+
+import { act } from "./act.js";
+import { needWriter } from "./who.js";
+
+const PREFIX = "tidings.draft.";
+const KEPT = 40; // drafts in this browser; the oldest go first
+const PAUSE = 400; // milliseconds after the last key before a draft is kept
+const CTRL = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl+";
+const NEAR = 40; // characters left, from which on they are told
+
+function storage(work) {
+  try {
+    return work(localStorage);
+  } catch {
+    return null; // switched off or full: then nothing is kept
+  }
+}
+
+const read = (place) => storage((store) => JSON.parse(store.getItem(PREFIX + place)));
+
+function keep(place, fields) {
+  storage((store) => {
+    store.setItem(PREFIX + place, JSON.stringify({ fields, at: Date.now() }));
+    const all = Object.keys(store).filter((name) => name.startsWith(PREFIX));
+    if (all.length <= KEPT) return;
+    const age = (name) => JSON.parse(store.getItem(name))?.at ?? 0;
+    store.removeItem(all.reduce((oldest, name) => (age(name) < age(oldest) ? name : oldest)));
+  });
+}
+
+const drop = (place) => storage((store) => store.removeItem(PREFIX + place));
+
+function element(name, attributes, ...children) {
+  const made = Object.assign(document.createElement(name), attributes);
+  made.append(...children);
+  return made;
+}
+
+// Sends what a form holds by `work`, which shows nothing before it is done; where it fails, all that was written stays.
+export function sendForm(form, work) {
+  const button = form.querySelector("[type=submit]");
+  const enable = () => {
+    button.disabled = false;
+    if (button.isConnected && document.activeElement === document.body) button.focus();
+  };
+  return needWriter(() => act(button, {
+    now: () => { button.disabled = true; },
+    then: async () => {
+      const done = await work();
+      enable();
+      return done;
+    },
+    undo: enable,
+  }));
+}
+
+// `place()` names what the form writes: each place has its own draft. Answers `leave` and `restore`, for before and after the form
+// moves to another place, `sent`, for when what it held is out, and `add`, which puts words before what is written.
+export function attend(form, place) {
+  const field = form.elements.content;
+  const fields = [...form.querySelectorAll("input[name], textarea[name]")];
+  const shown = element("div", { className: "prose preview", hidden: true, tabIndex: -1 });
+  const button = element("button", { type: "button", className: "quiet", textContent: "Preview" });
+  button.setAttribute("aria-pressed", "false");
+  const help = element("span", { className: "help", textContent: `Markdown. ${CTRL}B bold, K link, E code, Enter sends` });
+  const discard = element("button", { type: "button", className: "quiet", textContent: "Discard the draft", hidden: true });
+  const count = element("span", { className: "help", role: "status" });
+  field.after(shown, element("p", { className: "beneath" }, button, discard, help, count));
+  const values = () => Object.fromEntries(fields.map((one) => [one.name, one.value]));
+  const isNew = () => fields.every((one) => one.value === one.defaultValue);
+  const changed = () => !isNew() && fields.some((one) => one.value.trim());
+  const preview = async () => (await import("./preview.js")).toggle(button, field, shown);
+  let timer = 0;
+
+  const save = () => {
+    clearTimeout(timer);
+    timer = 0;
+    if (changed()) keep(place(), values());
+    else drop(place());
+  };
+  const restore = () => {
+    const draft = read(place())?.fields;
+    if (draft && isNew()) for (const one of fields) one.value = draft[one.name] ?? one.value;
+    discard.hidden = !draft;
+  };
+  const leave = () => {
+    save();
+    if (!shown.hidden) preview();
+    for (const one of fields) one.value = "";
+  };
+  const add = (words) => {
+    field.value = `${words}\n\n${field.value}`;
+    field.setSelectionRange(field.value.length, field.value.length);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const sent = () => {
+    clearTimeout(timer);
+    drop(place());
+    discard.hidden = true;
+    if (!shown.hidden) preview();
+  };
+  form.addEventListener("input", ({ target }) => {
+    if (target.maxLength > 0) {
+      const left = target.maxLength - target.value.length;
+      count.textContent = left <= NEAR ? `${left} ${left === 1 ? "character" : "characters"} left for the ${target.name}` : "";
+    }
+    discard.hidden = !changed();
+    clearTimeout(timer);
+    timer = setTimeout(save, PAUSE);
+  });
+  addEventListener("pagehide", () => timer && save());
+  import("./shortcuts.js").then(({ listen }) => listen(field));
+  button.addEventListener("click", preview);
+  discard.addEventListener("click", () => {
+    for (const one of fields) one.value = one.defaultValue;
+    sent();
+    field.focus();
+  });
+  restore();
+  return { restore, leave, sent, add };
+}

@@ -1,0 +1,26 @@
+// What is being written, as the relay will show it.
+
+import { complain } from "./act.js";
+
+// Shows it in the place of the field, or the field again.
+export async function toggle(button, field, shown) {
+  const on = button.getAttribute("aria-pressed") !== "true";
+  if (on) {
+    const response = await fetch("/preview", {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "text/html" },
+      body: JSON.stringify({ content: field.value }),
+    }).catch(() => null);
+    if (!response?.ok) {
+      complain(button, "The preview does not come just now. What you wrote is still here.");
+      return;
+    }
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    shown.replaceChildren(...document.adoptNode(page.querySelector(".prose")).childNodes);
+  }
+  button.setAttribute("aria-pressed", String(on));
+  button.textContent = on ? "Write on" : "Preview";
+  shown.hidden = !on;
+  field.hidden = on;
+  if (!on) field.focus();
+}

@@ -1,0 +1,43 @@
+// The page for a post.
+
+import { api } from "./api.js";
+import { attend, sendForm } from "./editor.js";
+import { me, needWriter, ready } from "./who.js";
+
+const form = document.getElementById("write");
+const { content, group } = form.elements;
+const { quote, reference } = form.dataset;
+const { sent } = attend(form, () => (quote ? `quote:${quote}` : "post:"));
+
+form.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  sendForm(form, async () => {
+    const given = Object.fromEntries(new FormData(form));
+    const text = quote ? `${content.value.trimEnd()}\n\n${reference}`.trimStart() : content.value;
+    const quoted = quote && { id: quote, pubkey: form.dataset.pubkey };
+    const event = await (await import("./posting.js")).writePost({ ...given, content: text, url: given.url.trim(), quote: quoted });
+    sent();
+    location.href = `/post/${event.id}`;
+  });
+});
+// Ctrl or Cmd and Enter send it from anywhere in it.
+form.addEventListener("keydown", (key) => {
+  if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) form.requestSubmit();
+});
+
+// The communities that one is in, to choose from.
+async function offer() {
+  if (!me.token) return;
+  const { groups } = await api("GET", "/groups?mine=true&limit=100").catch(() => ({ groups: [] }));
+  const known = new Set(Array.from(group.options, (option) => option.value));
+  for (const { id, name, supported_kinds: takes, ...rest } of groups) {
+    if (!known.has(id) && !rest.private && !rest.hidden && (takes ?? [11]).includes(11)) group.add(new Option(name || id, id));
+  }
+}
+
+form.hidden = false;
+ready().then(() => {
+  for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
+  offer();
+  needWriter(() => (form.elements.title.value ? content : form.elements.title).focus());
+});

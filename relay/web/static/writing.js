@@ -1,0 +1,73 @@
+// Writing posts and comments: what their forms send, where the form for a comment stands, and a quote in it.
+
+import { complain } from "./act.js";
+import { attend, sendForm } from "./editor.js";
+import { post, renew, target } from "./items.js";
+
+const posting = () => import("./posting.js");
+const answer = document.getElementById("answer");
+const write = document.getElementById("write");
+const group = () => document.getElementById("posts")?.dataset.group;
+
+const above = () => answer.closest(".comment"); // the comment that is answered; without one it is the post
+const answering = answer && attend(answer, () => `answer:${above()?.dataset.id ?? post.id}`);
+const composing = write && attend(write, () => `post:${group() ?? ""}`);
+
+async function sendComment() {
+  const under = above();
+  const event = await (await posting()).writeComment(post, under ? target(under) : post, answer.elements.content.value);
+  answering.sent();
+  answer.reset();
+  home(false);
+  renew([event.id, post.id], true);
+}
+
+async function sendPost() {
+  const given = Object.fromEntries(new FormData(write));
+  const event = await (await posting()).writePost({ ...given, url: given.url.trim(), group: group() });
+  composing.sent();
+  write.reset();
+  write.parentElement.open = false;
+  renew([event.id], true);
+}
+
+export const send = (form) => sendForm(form, form === answer ? sendComment : sendPost);
+
+// The one form for a comment moves under what it answers, a comment or else the post, and has a draft for each.
+function move(comment) {
+  if (above() === comment) return;
+  answering.leave();
+  if (comment) comment.querySelector(".body").append(answer);
+  else document.querySelector(".thread .head").after(answer);
+  answer.querySelector("[data-cancel]").hidden = !comment;
+  complain(answer);
+  answering.restore();
+}
+
+export function home(focus) {
+  const comment = above();
+  move(null);
+  if (focus) comment?.querySelector("[data-reply]").focus();
+}
+
+const marked = (text) => text.trim().split("\n").map((line) => `> ${line}`.trimEnd()).join("\n");
+
+// What is selected of an item.
+function selection(item) {
+  const chosen = getSelection();
+  const inside = chosen.rangeCount && item.querySelector("[data-part=text]").contains(chosen.getRangeAt(0).commonAncestorContainer);
+  return inside ? chosen.toString().trim() : "";
+}
+
+// With `quoting`, what is selected of it, or else all that it says, stands before the answer.
+export async function reply(item, quoting) {
+  const words = quoting && (selection(item) || (await (await posting()).source(target(item))).content);
+  move(item.matches(".comment") ? item : null);
+  answer.elements.content.focus();
+  if (words) answering.add(marked(words));
+  answer.scrollIntoView({ block: "nearest" });
+}
+
+answer?.addEventListener("keydown", (key) => {
+  if (key.key === "Escape" && above()) home(true);
+});

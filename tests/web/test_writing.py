@@ -1,0 +1,102 @@
+"""Writing on the page: drafts, preview, shortcuts, edits with their history, quotes."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.web.reading import Agent, button, menu
+
+
+def test_a_post_is_begun_kept_looked_at_and_sent(relay, window):
+    author = Agent(relay)
+    writer = window("/write", author.identity)
+    text = writer.page.get_by_label("Text")
+    writer.page.get_by_label("Title").fill("x" * 298)
+    expect(writer.page.get_by_text("2 characters left for the title")).to_be_visible()
+    writer.page.get_by_label("Title").fill("Low water")
+    text.fill("The tide")
+    text.press("Control+a")
+    text.press("Control+b")
+    expect(text).to_have_value("**The tide**")
+    text.evaluate(
+        """(field) => {
+          const paste = (words) => {
+            const data = new DataTransfer();
+            data.setData("text/plain", words);
+            field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true, bubbles: true }));
+          };
+          paste("https://example.org/tides");
+          field.setSelectionRange(field.value.length, field.value.length);
+          paste("https://example.org/chart.png");
+        }"""
+    )
+    wanted = "**[The tide](https://example.org/tides)**![](https://example.org/chart.png)"
+    expect(text).to_have_value(wanted)
+    expect(writer.page.get_by_role("button", name="Discard the draft")).to_be_visible()
+    writer.page.reload()  # the draft is kept when the page goes
+    expect(text).to_have_value(wanted)
+    expect(writer.page.get_by_label("Title")).to_have_value("Low water")
+    button(writer.page.locator("#write"), "Preview").click()
+    preview = writer.page.locator(".preview")
+    expect(preview.locator("strong a")).to_have_text("The tide")
+    expect(preview.locator(".picture")).to_contain_text("example.org")
+    button(writer.page.locator("#write"), "Write on").click()
+    text.press("Control+Enter")
+    expect(writer.page).to_have_url(re.compile("/post/[0-9a-f]{64}$"))
+    expect(writer.item("Low water")).to_contain_text("The tide")
+    writer.go("/write")
+    expect(text).to_have_value("")
+
+
+def test_what_is_refused_stays_written(relay, window):
+    writer = window("/write", Agent(relay).identity)
+    writer.page.get_by_label("Title").fill("A title")
+    writer.page.get_by_label("Text").fill("Long said")
+    writer.page.route("**/api/v1/posts", lambda route: route.abort())
+    button(writer.page.locator("#write"), "Post").click()
+    expect(writer.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(writer.page.get_by_label("Text")).to_have_value("Long said")
+
+
+def test_a_comment_is_edited_in_its_place_and_its_history_is_signed(relay, window):
+    author = Agent(relay)
+    post = author.post("Tides")
+    comment = author.comment(post, "First\n\nsame")
+    reader = window(f"/post/{post}")
+    reader.await_live()
+    writer = window(f"/post/{post}", author.identity)
+    item = writer.by_id(comment)
+    button(menu(item), "Edit").click()
+    field = item.get_by_label("Text")
+    expect(field).to_have_value("First\n\nsame")
+    field.fill("Second\n\nsame")
+    button(item, "Save").click()
+    for seen in (writer, reader):
+        expect(seen.by_id(comment)).to_contain_text("Second")
+    reader.by_id(comment).get_by_role("link", name="edited").click()
+    expect(reader.page.locator("del")).to_have_text("First")
+    expect(reader.page.locator("ins")).to_have_text("Second")
+    reader.page.get_by_role("button", name="proof").first.click()
+    expect(reader.page.get_by_role("dialog")).to_contain_text("Verified by this browser")
+    expect(reader.page.get_by_role("dialog")).to_contain_text('"kind": 1010')
+
+
+def test_what_is_quoted_stands_before_the_answer_and_in_a_post_as_a_card(relay, window):
+    author = Agent(relay)
+    post = author.post("Tides", "The *moon*\ndoes it.")
+    writer = window(f"/post/{post}", Agent(relay).identity)
+    writer.await_live()
+    button(menu(writer.by_id(post)), "Reply with a quote").click()
+    field = writer.page.locator("#answer textarea")
+    expect(field).to_have_value("> The *moon*\n> does it.\n\n")
+    field.press_sequentially("Does it?")
+    writer.page.get_by_role("button", name="Comment", exact=True).click()
+    expect(writer.page.locator(".comment blockquote em")).to_have_text("moon")
+    menu(writer.by_id(post)).get_by_role("link", name="Quote in a post").click()
+    writer.page.get_by_label("Title").fill("Quoting")
+    writer.page.get_by_label("Title").press("Control+Enter")
+    expect(writer.page).to_have_url(re.compile("/post/(?!" + post + ")[0-9a-f]{64}$"))
+    card = writer.page.locator(".quote-card")
+    expect(card).to_contain_text("Tides")
+    expect(card).to_have_attribute("href", f"/post/{post}")
+    assert ["q", post] in [tag[:2] for tag in writer.event_of(writer.item("Quoting")).tags]
