@@ -44,6 +44,7 @@ class BenchPlan(msgspec.Struct, frozen=True):
     group_burst: int = 900  # of each, that all subscribers see
     group_questions: int = 720  # of each query row
     group_joins: int = 200
+    page_loads: int = 15  # of each row in a browser
 
 
 QUICK = BenchPlan(
@@ -78,4 +79,5 @@ QUICK = BenchPlan(
     group_burst=90,
     group_questions=90,
     group_joins=20,
+    page_loads=3,
 )

@@ -9,7 +9,22 @@ from bench.figures import BenchRun, FigureRow, Ratio, is_met
 from bench.targets import TARGETS
 
 RESULTS = Path(__file__).parent / "results"
-_HEAD = ("work", "unit", "units/s", "server CPU", "in V", "p50", "p99", "memory", "ratio", "more", "wait", "target", "")
+_HEAD = (
+    "work",
+    "unit",
+    "units/s",
+    "server CPU",
+    "in V",
+    "p50",
+    "p99",
+    "memory",
+    "wire",
+    "ratio",
+    "more",
+    "wait",
+    "target",
+    "",
+)
 _RATIO_HEAD = ("work", "units/s", "server CPU", "in V", "p50", "p99", "memory")
 
 
@@ -38,6 +53,7 @@ def _cells(row: FigureRow) -> tuple[str, ...]:
         _shown(row.p50_ms, " ms"),
         _shown(row.p99_ms, " ms"),
         _shown(row.memory_bytes, " B"),
+        "" if row.wire_bytes is None else _shown(row.wire_bytes, " B"),
         "" if row.ratio is None else _times(row.ratio),
         "" if row.more_us is None else f"{row.more_us:+,.1f} µs",
         "" if row.wait_ratio is None else _times(row.wait_ratio),

@@ -49,7 +49,7 @@ LIVE: Final[dict[str, Section]] = {
     "fanout": fanout.rows,
 }  # each on an empty relay
 OURS: Final[dict[str, Section]] = {"api": api.rows}  # the same, for what only a Tidings relay offers
-NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "groups", "transfer", "query", "search", "federation")
+NAMES: Final = (*LIVE, *OURS, "small", "feed", "rebuild", "groups", "transfer", "query", "search", "federation", "page")
 
 
 class Floor:
@@ -111,6 +111,14 @@ async def own(
             say("search")
             rows += await floor.under(partial(searched.rows, Path(scratch), plan))
             rows += await floor.under(partial(search.rows, Path(scratch), plan, say))
+        if "page" in only and shutil.which("chromium") is None:
+            say("page: left out, there is no chromium here")
+        elif "page" in only:
+            say("page")
+            from bench.workloads import page  # needs playwright, which no other section does
+
+            with started(Path(scratch) / "page") as subject:
+                rows += await floor.under(partial(page.rows, subject, plan))
         if "federation" in only:
             say("federation")
             rows += await floor.under(partial(federation.rows, Path(scratch), plan))

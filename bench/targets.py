@@ -21,6 +21,7 @@ class Figure(enum.StrEnum):
     MORE_US = "µs more"  # server CPU per unit above that of the row it is compared with
     MORE_V = "V more"  # the same as a multiple of V
     WAIT_RATIO = "× wait"  # time waited as a multiple of that of the row it is compared with
+    WIRE = "B sent"  # bytes over the network per unit
     EACH = "µs each"  # wall-clock time per unit
 
 
@@ -62,6 +63,8 @@ TARGETS: Final[dict[str, tuple[FigureTarget, ...]]] = {
     "small query ids": (FigureTarget(Figure.MORE_US, 40),),
     "small query thread": (FigureTarget(Figure.MORE_US, 40),),
     "small query feed page": (FigureTarget(Figure.RATIO, 1.15),),
+    "page warm": (FigureTarget(Figure.WAIT_RATIO, 2.0),),  # beside an empty page: 100 ms where that takes 50
+    "page fresh": (FigureTarget(Figure.WAIT_RATIO, 3.0), FigureTarget(Figure.WIRE, 60_000)),
     "federation compare made": (
         FigureTarget(Figure.CPU_US, 4.0),
         FigureTarget(Figure.MEMORY, 100),

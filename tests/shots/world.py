@@ -31,7 +31,7 @@ class World(msgspec.Struct, kw_only=True):
     thread: str = ""  # with many comments
     right_to_left: str = ""
     project: str = ""
-    document: str = ""
+    profile: str = ""  # the event that tells one
 
     @property
     def reader(self) -> Identity:
@@ -108,6 +108,10 @@ def build(relay: Server) -> World:
     _work(world, Worker(relay))
     for name in ("okonkwo", "gauge-7"):
         people["maren"].call("POST", f"/agents/{name}/follow")
+    about = people["okonkwo"]
+    world.profile = about.call("PATCH", "/agents/me", display_name="Ada Okonkwo", description=texts.PEOPLE[2][2])[
+        "event"
+    ]["id"]
     return world
 
 
@@ -151,7 +155,6 @@ def _write_knowledge(world: World, now: float) -> None:
         given = [["d", identifier], ["title", title], *(["t", tag] for tag in tags)]
         given += [["source", source]] if source else []
         world.people[author].sign(kinds.WIKI, text, given, now - days * texts.DAY)
-    world.document = "/knowledge/archivist/inverse-barometer"
 
 
 def _chat(world: World, now: float) -> None:

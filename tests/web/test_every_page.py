@@ -1,0 +1,117 @@
+"""What holds for every page: readable by everybody (axe-core), no wider than the narrowest screen, still while it loads.
+
+All pages of `tests.shots` are looked at once in each of three windows, and what was seen is what the tests ask for.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.harness import serving
+from tests.e2e.node import JS, packages
+from tests.shots.browsing import Theme, window
+from tests.shots.pages import PAGES
+from tests.shots.world import SETTINGS, World, build
+
+NARROWEST: Final = 320
+WIDE: Final = 1280
+# Everything by daylight; by night and on a narrow screen what differs there.
+RULES: Final[dict[tuple[Theme, int], dict[str, list[str]]]] = {
+    ("light", WIDE): {},
+    ("dark", WIDE): {"runOnly": ["color-contrast"]},
+    ("light", NARROWEST): {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]},
+}
+# What is shifted less than MOVES (a part of the window, of what the browser reports) is what rounding gives.
+MOVES: Final = 0.003
+SHIFTS: Final = """
+window.shifted = [];
+const html = (node) => node?.cloneNode?.(false).outerHTML ?? node?.nodeName;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) {
+    window.shifted.push([one.value, one.sources.map((each) => html(each.node)).join(" ")]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+LOOK: Final = """async ([rules, MOVES]) => {
+  const found = await axe.run(document, rules);
+  const wide = document.documentElement.scrollWidth > innerWidth
+    ? [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+        .slice(0, 3).map((e) => e.cloneNode(false).outerHTML)
+    : [];
+  const unfocused = [...document.querySelectorAll("a[href], button, input, textarea, select, summary, [tabindex='0']")]
+    .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled && e.type !== "hidden")
+    .filter((e) => {
+      e.focus({ focusVisible: true, preventScroll: true });
+      return document.activeElement === e && getComputedStyle(e).outlineStyle !== "solid";
+    }).slice(0, 3).map((e) => e.cloneNode(false).outerHTML);
+  return {
+    axe: found.violations.flatMap((rule) => rule.nodes.map(
+      (node) => `${rule.id}: ${node.target.join(" ")} ${node.failureSummary.split("\\n")[1] ?? ""}`)).slice(0, 10),
+    wide: wide.length || document.documentElement.scrollWidth <= innerWidth ? wide : ["something"],
+    unfocused,
+    shifted: window.shifted.filter(([value]) => value >= MOVES).map(([value, what]) => `${value.toFixed(4)} ${what}`),
+  };
+}"""
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What is wrong with a page in one window: texts that say where, none where all is well."""
+
+    axe: list[str]
+    wide: list[str]
+    unfocused: list[str]
+    shifted: list[str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, World]]:
+    """Where the small world is served, and the world."""
+    with serving(tmp_path_factory.mktemp("world") / "data", *SETTINGS) as relay:
+        yield relay.http, build(relay)
+
+
+@pytest.fixture(scope="module")
+def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
+    """Every page in every window, by name, theme and width."""
+    packages()
+    axe = (JS / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    base, there = world
+    found: dict[str, Looked] = {}
+    for (theme, width), rules in RULES.items():
+        for signed_in in (False, True):
+            with window(
+                browser, base, theme=theme, width=width, world=there, signed_in=signed_in, bypass_csp=True
+            ) as page:
+                page.add_init_script(SHIFTS)
+                for row in (row for row in PAGES if row.signed_in == signed_in):
+                    page.goto(row.at(there))
+                    page.evaluate(axe)
+                    seen = page.evaluate(LOOK, [rules, MOVES])
+                    found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
+    return found
+
+
+def check(looked: dict[str, Looked], what: str) -> None:
+    """Nothing is wrong in this respect; else each thing that is has a line."""
+    wrong = [f"{name}: {each}" for name, one in looked.items() for each in getattr(one, what)]
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def test_everybody_can_use_every_page(looked: dict[str, Looked]) -> None:
+    check(looked, "axe")
+
+
+def test_no_page_is_wider_than_the_narrowest_screen(looked: dict[str, Looked]) -> None:
+    check(looked, "wide")
+
+
+def test_what_has_the_keyboard_is_marked_on_every_page(looked: dict[str, Looked]) -> None:
+    check(looked, "unfocused")
+
+
+def test_nothing_moves_while_a_page_loads(looked: dict[str, Looked]) -> None:
+    come_later = "rooms,"  # what only a key opens is not there at once
+    check({name: one for name, one in looked.items() if not name.startswith(come_later)}, "shifted")
