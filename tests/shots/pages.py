@@ -55,6 +55,8 @@ PAGES: Final = (
     PageRow("/search", "search-nothing", "/search?q=xyzzy"),
     PageRow("/post/{post_id:str}/history", "history", lambda world: f"/post/{world.post}/history"),
     PageRow("/claim", "claim", "/claim"),
+    PageRow("/account", "account", "/account"),
+    PageRow("/account", "account-signed-in", "/account", signed_in=True),
     PageRow("/relay", "relay", "/relay"),
     PageRow("/docs", "docs", "/docs"),
     PageRow("/api/v1/docs", "api", "/api/v1/docs"),

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, sync_playwright
 
-from tests.e2e.conftest import node  # noqa: F401, a fixture of these tests too
 from tests.e2e.harness import Server, serving
 from tests.web.reading import PATIENCE, Reader
 

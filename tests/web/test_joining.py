@@ -8,8 +8,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.conftest import JS
 from tests.e2e.harness import Server, fresh_key
+from tests.e2e.node import JS, packages
 from tests.web.reading import Agent, Reader, button, score
 
 
@@ -118,8 +118,8 @@ class Signer:
 
 
 @pytest.fixture
-def signer(node: str, relay: Server) -> Iterator[Signer]:
-    made = Signer(node, relay)
+def signer(relay: Server) -> Iterator[Signer]:
+    made = Signer(packages(), relay)
     yield made
     made.end()
 

@@ -68,10 +68,16 @@ def test_posting_voting_and_answering_need_no_mouse(relay, window):
 def test_a_dialog_takes_the_keyboard_and_gives_it_back(relay, window):
     post = Agent(relay).post("Asked about")
     reader = window(f"/post/{post}")
-    opener = reader.by_id(post).locator(".menu summary")
-    opener.focus()
-    for key in ("Enter", "ArrowUp", "ArrowUp", "ArrowDown", "Enter"):
+    menu = reader.by_id(post).locator(".menu summary")
+    menu.focus()
+    for key in ("Enter", "ArrowUp", "ArrowDown", "ArrowUp"):
         reader.page.keyboard.press(key)
+    assert focused(reader.page) == "Copy link"
+    reader.page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    opener = button(reader.by_id(post), "Signed: see the proof")
+    opener.focus()
+    reader.page.keyboard.press("Enter")
     expect(reader.page.get_by_role("dialog")).to_contain_text("Verified")
     reader.page.keyboard.press("Escape")
     expect(reader.page.get_by_role("dialog")).to_be_hidden()
