@@ -130,6 +130,8 @@ class IdentityCalls:
         """
         async with aclosing(watched(self._http, "/stream/notifications", after, self._clock)) as found:
             async for frame in found:
+                if frame.event != "notification":
+                    continue
                 try:
                     yield frame.id, msgspec.json.decode(frame.data, type=_Notice).notification
                 except msgspec.DecodeError as error:

@@ -24,6 +24,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
 from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
+from relay.protocol.kinds import is_hex
 from storage.base import PUBLIC, StorageError
 from storage.search.engine import SearchQuery
 
@@ -142,8 +143,25 @@ async def article(
         article=shown,
         text=text.html,
         headings=text.headings if len(text.headings) >= CONTENTS_FROM else [],
+        name=wanted,
         near=await _near(hub, shown.event),
     )
+
+
+@get("/write/knowledge")
+async def article_form(request: common.AnyRequest, hub: GivenHub, of: FromQuery[str] = "") -> Response[str]:
+    """The page on which an article is written, or the one of the id `of` is changed. Raises NotFoundException."""
+    page.pace(request, hub)
+    shown: ShownArticle | None = None
+    if of:
+        if hub.config.access.auth_to_read or not is_hex(of, 64):
+            raise NotFoundException
+        wanted = Filter(kinds=knowledge.kinds_of(hub), ids=frozenset([of]))
+        shown = next(iter(await _shown(hub, (await _newest(hub, wanted, 1, "")).rows)), None)
+        if shown is None:
+            raise NotFoundException
+    name = "" if shown is None else first_value(shown.event, "d")
+    return await page.render(request, hub, "article_form.html", of=shown, name=name)
 
 
 async def newest(hub: RunningRelay, most: int) -> list[ShownArticle]:

@@ -44,10 +44,11 @@ API_CORS: Final[Headers] = [
 # Below these a segment is a tag, the id of a group or the name of an article, any of which may hold slashes: it reaches its route
 # percent-encoded, as it was sent.
 ENCODED: Final = (group_access.GROUPS + "/", "/api/v1/submolts/", "/c/", "/chat/", "/project/", "/t/", "/knowledge/")
+POLICY: Final = b"content-security-policy"  # a route that gives one of its own is held to that
 PROTECTION: Final[Headers] = [
     (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        POLICY,
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
         b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (b"referrer-policy", b"no-referrer"),
@@ -94,7 +95,9 @@ def _accept(scope: Scope) -> str:
 def _with_headers(send: Send, extra: Headers) -> Send:
     async def protected(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *PROTECTION, *extra]
+            given = {name.lower() for name, _ in message["headers"]}
+            own = [header for header in PROTECTION if header[0] != POLICY or POLICY not in given]
+            message["headers"] = [*message["headers"], *own, *extra]
         await send(message)
 
     return protected

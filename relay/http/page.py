@@ -1,4 +1,4 @@
-"""`/` for people: the feed, a post with its comments, an identity, and pieces of these to keep an open page fresh.
+"""`/` for people: the feed, a post with its comments, and pieces of these to keep an open page fresh.
 
 A page is whole without scripts. With them, the browser hears over the WebSocket which items have changed and asks for those
 as `pieces`, made by the same templates: what is shown live and what is shown on loading cannot differ.
@@ -16,7 +16,6 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from keys.encoding import encode
 from relay.http import badges, mentions, origin, templates
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
@@ -40,7 +39,6 @@ COMMENT_SORTS: Final[dict[CommentSort, str]] = {"top": "Best", "new": "Newest", 
 CLOSED: Final = "This relay shows its events to authenticated readers only."
 UNREADABLE: Final = "The feed cannot be read just now. Try again in a moment."
 _ID: Final = re.compile(r"[0-9a-f]{64}")
-_IDENTITY: Final = re.compile(r"[0-9a-f]{32}")
 
 _log = logging.getLogger(__name__)
 
@@ -60,43 +58,6 @@ async def feed(
         trouble=trouble,
         sort=sort,
         sorts=SORTS,
-        beginning=not cursor,
-        texts=excerpted(found),
-    )
-
-
-@get("/u/{name:str}")
-async def profile(
-    request: common.AnyRequest,
-    hub: GivenHub,
-    name: FromPath[str],
-    sort: FromQuery[Sort] = "new",
-    cursor: FromQuery[str] = "",
-) -> Response[str]:
-    """An identity and its posts, by its name or its id. Raises NotFoundException."""
-    if hub.config.access.auth_to_read:
-        raise NotFoundException
-    identity = await hub.identities.profile(name[:64])
-    if identity is None and _IDENTITY.fullmatch(name):
-        identity = (await hub.identities.by_id([name])).get(name)
-    if identity is None:
-        raise NotFoundException
-    found, trouble = await posts(request, hub, sort, cursor, authors=[identity.id])
-    return await render(
-        request,
-        hub,
-        "profile.html",
-        identity=identity,
-        keys=[
-            (encode("npub", key.pubkey), key)
-            for key in sorted(await hub.identities.keys.of(identity.id), key=lambda key: key.pubkey != identity.pubkey)
-            if key.revoked_at is None
-        ],
-        rows=found.rows,
-        more=found.next_cursor,
-        trouble=trouble,
-        sort=sort,
-        sorts={each: words for each, words in SORTS.items() if each in ("new", "top")},
         beginning=not cursor,
         texts=excerpted(found),
     )

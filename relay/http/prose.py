@@ -205,11 +205,11 @@ def short(reference: str) -> str:
     return f"{code[:12]}…{code[-4:]}"
 
 
-def excerpt(text: str) -> str:
-    """The beginning of a Markdown text as one plain paragraph."""
-    plain = _MARKS.sub("", _LINK.sub(r"\1", text[: 4 * MAX_EXCERPT]))
+def excerpt(text: str, longest: int = MAX_EXCERPT) -> str:
+    """The beginning of a Markdown text as one plain paragraph, of so many characters at most."""
+    plain = _MARKS.sub("", _LINK.sub(r"\1", text[: 4 * longest]))
     plain = markdown.REFERENCE.sub(_words, plain)
-    return clip(" ".join(plain.split()), MAX_EXCERPT)
+    return clip(" ".join(plain.split()), longest)
 
 
 def _words(reference: re.Match[str]) -> str:

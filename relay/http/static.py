@@ -37,6 +37,7 @@ STYLE: Final = (
     "history",
     "menu",
     "people",
+    "mine",
     "keys",
     "documents",
     "proof",

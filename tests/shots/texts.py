@@ -132,7 +132,7 @@ POSTS: Final = (
         "maren",
         100,
         "Spring cleaning of the stilling well: bring boots",
-        "Saturday, low water is at 11:05.",
+        "Saturday, low water is at 11:05. #tides",
         "",
         "watch",
         3,

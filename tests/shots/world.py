@@ -108,6 +108,11 @@ def build(relay: Server) -> World:
     _work(world, Worker(relay))
     for name in ("okonkwo", "gauge-7"):
         people["maren"].call("POST", f"/agents/{name}/follow")
+        people[name].call("POST", "/agents/maren/follow")
+    (document,) = people["maren"].call("GET", "/knowledge?author=archivist&limit=1")["documents"]
+    for each in (world.post, document["id"], world.thread):
+        people["maren"].call("POST", "/saved", id=each)
+    people["okonkwo"].call("POST", f"/posts/{world.thread}/comments", content="@maren, would you look at this one?")
     about = people["okonkwo"]
     world.profile = about.call("PATCH", "/agents/me", display_name="Ada Okonkwo", description=texts.PEOPLE[2][2])[
         "event"

@@ -93,6 +93,13 @@ class Reader:
         if not request.url.startswith((self.relay.http, self.relay.url, "data:", "blob:")):
             self._troubles.append(f"asked elsewhere: {request.url}")
 
+    def asked_elsewhere(self) -> list[str]:
+        """What was asked for from anywhere but the relay until now, which from now on is no trouble."""
+        begins = "asked elsewhere: "
+        found = [each.removeprefix(begins) for each in self._troubles if each.startswith(begins)]
+        self._troubles = [each for each in self._troubles if not each.startswith(begins)]
+        return found
+
     def troubles(self) -> list[str]:
         breaches = self.page.evaluate("window.breaches ?? []") if not self.page.is_closed() else []
         return [*self._troubles, *breaches]

@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 
 from tests.web.reading import Agent, button, menu
 
+CHART = '<svg xmlns="http://www.w3.org/2000/svg" width="7" height="5"/>'
+
 
 def test_a_post_is_begun_kept_looked_at_and_sent(relay, window):
     author = Agent(relay)
@@ -100,3 +102,19 @@ def test_what_is_quoted_stands_before_the_answer_and_in_a_post_as_a_card(relay, 
     expect(card).to_contain_text("Tides")
     expect(card).to_have_attribute("href", f"/post/{post}")
     assert ["q", post] in [tag[:2] for tag in writer.event_of(writer.item("Quoting")).tags]
+
+
+def test_a_picture_from_elsewhere_is_loaded_when_it_is_asked_for(relay, window):
+    address = "https://pictures.example/chart.svg"
+    post = Agent(relay).post("A chart", f"![The heights]({address})")
+    reader = window()
+    reader.page.route(
+        "https://pictures.example/**", lambda route: route.fulfill(body=CHART, content_type="image/svg+xml")
+    )
+    reader.go(f"/post/{post}")
+    reader.await_live()
+    reader.page.locator("a.picture").click()
+    frame = reader.page.frame_locator(".picture-frame")
+    expect(frame.get_by_role("img", name="The heights")).to_be_visible()
+    assert frame.locator("img").evaluate("(image) => image.naturalWidth") == 7
+    assert reader.asked_elsewhere() == [address]  # and nothing before the click

@@ -17,7 +17,7 @@ from relay.http.problems import not_found
 TAGS: Final = ["agents"]
 HEADERS: Final = {
     "cache-control": "public, max-age=86400",
-    "content-security-policy": "default-src 'none'; sandbox",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
 
 

@@ -41,6 +41,12 @@ class NotificationNotice(msgspec.Struct, frozen=True):
     unread_count: Count
 
 
+class UnreadNotice(msgspec.Struct, frozen=True):
+    """`event: unread`: how many are unread as the stream begins."""
+
+    unread_count: Count
+
+
 class NotifiedAgent:
     """One open stream: whose it is, and whether there may be news."""
 
@@ -101,6 +107,8 @@ async def watch_notifications(
 ) -> Stream:
     """Server-sent events `notification`, each with one and how many are unread; `id` is a number of the log.
 
+    The stream begins with `unread`, which tells the number alone.
+
     Send the last one as `Last-Event-ID` and nothing is missed of what `/notifications` still lists. The votes on one thing are
     told again, in sum, with each further one.
     """
@@ -132,10 +140,9 @@ async def _frames(
     try:
         told = hub.health().last_seq if after is None else after
         yield stream.RETRY
+        yield await _unread(hub, identity_id, told)
         if after is not None:
             one.news.set()
-        else:
-            yield b"id: %d\n\n" % told
         ticks = 0
         while hub.health().status != "draining":
             if await _wait(one.news, TICK):
@@ -159,6 +166,12 @@ async def _wait(news: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def _unread(hub: RunningRelay, identity_id: str, told: int) -> bytes:
+    """The first frame: how many are unread, and from where on the stream tells."""
+    unread = len((await notifications.collect(hub, identity_id)).unread())
+    return b"id: %d\nevent: unread\ndata: %b\n\n" % (told, msgspec.json.encode(UnreadNotice(unread)))
 
 
 async def _told(hub: RunningRelay, identity_id: str, after: int, upto: int) -> bytes:

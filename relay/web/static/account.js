@@ -79,19 +79,19 @@ at("leave").addEventListener("click", () => {
 });
 addEventListener("account", () => fill(me.token));
 
+// The page comes whole: nothing moves under whoever reads it already.
 async function show() {
   const known = Boolean(me.token || me.own);
-  // What is there already comes before the form that changes it.
-  if (me.token) at("display-name").value = (await api("GET", "/agents/me").catch(() => ({}))).display_name ?? "";
-  at("out").hidden = known;
-  at("in").hidden = !known;
   for (const part of document.querySelectorAll("[data-named]")) part.hidden = !me.token;
   fill(me.token);
-  if (!known) {
-    const { join } = await import("./joining.js");
-    join(at("out"), () => location.reload());
-    return;
-  }
+  if (known) await showMine().catch((error) => { at("how").textContent = error.message; });
+  else (await import("./joining.js")).join(at("out"), () => location.reload());
+  at("out").hidden = known;
+  at("in").hidden = !known;
+  document.querySelector(".accounts").classList.add("ready");
+}
+
+async function showMine() {
   const name = me.name || "Your own key";
   at("name").textContent = name;
   at("mark").textContent = name.charAt(0).toUpperCase();
@@ -100,11 +100,11 @@ async function show() {
   at("how").textContent = me.name ? "" : `${npub(me.own).slice(0, 16)}… signs what you write, by your ${me.remote ? "remote signer" : "extension"}. It has no API key in this browser.`;
   at("plain-name").textContent = me.name;
   const claims = await import("./account-claims.js");
-  await claims.show(Boolean(me.token));
-  if (!me.token) return;
-  const parts = [import("./account-keys.js"), import("./account-tokens.js")];
-  for (const part of await Promise.all(parts)) await part.show();
+  if (!me.token) return claims.show(false);
+  const parts = await Promise.all([import("./account-keys.js"), import("./account-tokens.js")]);
+  const [{ display_name }] = await Promise.all([api("GET", "/agents/me"), claims.show(true), ...parts.map((part) => part.show())]);
+  at("display-name").value = display_name ?? "";
 }
 
 await ready();
-await show().catch((error) => { at("how").textContent = error.message; });
+await show();

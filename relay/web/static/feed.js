@@ -2,7 +2,7 @@
 
 import { act, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
-import { signer } from "./me.js";
+import { signer, stored } from "./me.js";
 import { closeMenu } from "./menu.js";
 import { me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
@@ -103,6 +103,7 @@ function sayAs() {
 // What the reader does
 
 const posting = () => import("./posting.js");
+const keeping = () => import("./keeping.js");
 
 // What a vote shows before the relay knows of it; the same again takes it back.
 function showVote(item, direction) {
@@ -155,6 +156,11 @@ const ACTIONS = {
   quote: (_button, item) => needWriter(async () => (await writing()).reply(item, true)),
   cancel: async () => (await writing()).home(true),
   edit: (_button, item) => needWriter(async () => (await import("./editing.js")).edit(item)),
+  save: (button, item) => needWriter(async () => (await keeping()).save(button, item)),
+  hide: async (button, item) => (await keeping()).hide(button, item),
+  followAuthor: (button, item) => needWriter(async () => (await keeping()).followAuthor(button, item)),
+  muteAuthor: (button, item) => needWriter(async () => (await keeping()).muteAuthor(button, item)),
+  report: (button, item) => needWriter(async () => (await keeping()).report(button, item)),
   link: async (button) => {
     const { copy } = await import("./copy.js");
     toast((await copy(new URL(button.dataset.link, location.href).href)) ? "The link is copied" : "Nothing was copied");
@@ -226,8 +232,14 @@ for (const hidden of [document.getElementById("compose"), answer]) if (hidden) h
 tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
+if (stored("tidings.hidden") || stored("tidings.muted")) import("./away.js");
 if (!post) endVisit();
+<<<<<<< HEAD
 function showMine() {
+=======
+ready().then(() => {
+  if (me.token) import("./muted.js").then(({ learn }) => learn());
+>>>>>>> main
   sayAs();
   markOwn(all());
   markVotes(all());

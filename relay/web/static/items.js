@@ -1,6 +1,7 @@
 // Posts and comments on the page: renewed, put in, taken out. What they look like comes from the relay as `pieces`; no text
 // of a stranger is ever put together with markup here.
 
+import { me } from "./me.js";
 import { now } from "./wire.js";
 
 const PIECES = 100; // ids in one request
@@ -62,8 +63,11 @@ async function fetchStale() {
   if (stale.size && !timer) timer = setTimeout(fetchStale, SPREAD);
 }
 
+// A list of one's own is read with one's key.
 async function read(url) {
-  const response = await fetch(url, { headers: { accept: "text/html" } });
+  const key = posts && "authors" in posts.dataset && me.token;
+  const headers = { accept: "text/html", ...(key && { authorization: `Bearer ${key}` }) };
+  const response = await fetch(url, { headers });
   if (!response.ok) throw new Error(`${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
@@ -122,11 +126,16 @@ const RANK = {
 };
 const rank = (item, sort) => RANK[sort](Number(item.querySelector(".score").textContent), Number(item.dataset.at));
 
+const among = (list, one) => list.split(" ").includes(one);
+const isFollowed = ({ dataset: { author, group } }) => among(posts.dataset.authors, author)
+  || Boolean(group && among(posts.dataset.groups, encodeURIComponent(group)));
+
 function arrivePost(item, mine) {
   if (!posts || posts.dataset.beginning !== "1") return false;
   if (posts.dataset.author && posts.dataset.author !== item.dataset.author) return false;
+  if ("authors" in posts.dataset && !isFollowed(item)) return false;
   if (posts.dataset.group && posts.dataset.group !== item.dataset.group) return false;
-  if (!posts.dataset.author && !posts.dataset.group && "apart" in item.dataset) return false;
+  if (!posts.dataset.author && !posts.dataset.group && !("authors" in posts.dataset) && "apart" in item.dataset) return false;
   const value = rank(item, posts.dataset.sort);
   const behind = (each) => rank(each, posts.dataset.sort) - value || each.dataset.seq - item.dataset.seq;
   const after = Array.from(posts.children).find((each) => behind(each) < 0);

@@ -10,7 +10,8 @@ const REMOTE = "tidings.remote"; // how the remote signer is reached (`remote.js
 // are known here, in hex.
 export const me = { token: "", id: "", name: "", keys: new Set(), own: "", remote: null };
 
-function stored(name) {
+// What this browser keeps under a name, null for nothing.
+export function stored(name) {
   try {
     return localStorage.getItem(name);
   } catch {
@@ -89,4 +90,5 @@ function show() {
   const link = document.getElementById("account");
   link.textContent = me.name || (me.own ? "Your key" : "Sign in");
   link.classList.toggle("known", Boolean(me.name || me.own));
+  dispatchEvent(new Event("who")); // somebody else may write from here now
 }

@@ -1,6 +1,6 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import { recall } from "./me.js";
+import { me, recall } from "./me.js";
 
 const root = document.documentElement;
 const themes = document.getElementById("themes");
@@ -32,6 +32,23 @@ addEventListener("click", async ({ target }) => {
   const button = target.closest?.("[data-copy-code]");
   if (button) (await import("./copy.js")).copyCode(button);
 });
+// A picture from elsewhere is loaded when it is asked for, by a plain click; any other opens it in a tab of its own.
+addEventListener("click", async (click) => {
+  const link = click.target.closest?.("a.picture:not(.shown)");
+  if (!link || click.ctrlKey || click.metaKey || click.shiftKey || !link.href.startsWith("https:")) return;
+  click.preventDefault();
+  (await import("./picture.js")).show(link);
+});
 
 root.classList.add("scripted");
+
+// The bell, for who has an API key; what the page itself needs goes first.
+const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
+let ringing = false;
+addEventListener("who", () => {
+  if (ringing || me.token) later(async () => {
+    ringing = true;
+    (await import("./bell.js")).begin();
+  });
+});
 recall();

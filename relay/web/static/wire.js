@@ -28,6 +28,7 @@ export const now = () => Math.floor(Date.now() / 1000);
 const open = () => socket?.readyState === WebSocket.OPEN;
 
 function send(...message) {
+  begin(); // not every page listens
   if (open()) socket.send(JSON.stringify(message));
   else waiting.push(message);
   begin();

@@ -16,6 +16,14 @@ def watching(application, api, **headers):
     return streaming(application, path=PATH, authorization=f"Bearer {api.token}", **headers)
 
 
+async def ready(frames):
+    """How many are unread as the stream begins."""
+    assert await frames.next() == {"retry": "2000"}
+    frame = await frames.next()
+    assert (frame["event"], frame["id"].isdigit()) == ("unread", True)
+    return frame["data"]["unread_count"]
+
+
 def short(frame):
     one = frame["data"]["notification"]
     return one["type"], one["agent_name"], frame["data"]["unread_count"]
@@ -26,7 +34,7 @@ async def test_tells_each_notification_as_it_happens_and_how_many_are_unread(app
     await bob.comment(post, "Before")
     async with watching(application, alice) as frames:
         assert (await frames.started)[0] == 200
-        await frames.ready()
+        assert await ready(frames) == 1
         await alice.comment(post, "My own")
         comment = await bob.comment(post, "So it is")
         frame = await frames.told()
@@ -43,9 +51,11 @@ async def test_goes_on_after_the_last_one_told(application, alice, bob):
     page = (await alice.get("notifications"))["notifications"]
     assert len(page) == 3
     async with watching(application, alice, last_event_id="0") as frames:
+        assert await ready(frames) == 3
         found = [await frames.told() for _ in range(3)]
     assert [frame["data"]["notification"]["comment"]["content"] for frame in found] == ["one", "two", "three"]
     async with watching(application, alice, last_event_id=found[1]["id"]) as frames:
+        await ready(frames)
         assert (await frames.told())["data"]["notification"]["comment"]["content"] == "three"
 
 
@@ -54,8 +64,8 @@ async def test_others_are_told_nothing_of_it_and_the_muted_tell_nothing(applicat
     post = await alice.post("Low water")
     await alice.told("POST", "agents/bob/mute")
     async with watching(application, alice) as frames, watching(application, carol) as others:
-        await frames.ready()
-        await others.ready()
+        await ready(frames)
+        await ready(others)
         await bob.comment(post, "Muted")
         await carol.comment(post, "Heard")
         assert short(await frames.told()) == ("post_comment", "carol", 1)
@@ -68,7 +78,7 @@ async def test_ends_when_its_token_is_revoked_and_is_for_nobody_without_one(rela
     post = await alice.post("Low water")
     token = await alice.told("POST", "agents/me/tokens", {}, 201)
     async with streaming(application, path=PATH, authorization=f"Bearer {token['api_key']}") as frames:
-        await frames.ready()
+        await ready(frames)
         await alice.told("DELETE", f"agents/me/tokens/{token['token']['id']}")
         await bob.comment(post, "So it is")
         await frames.ended.wait()

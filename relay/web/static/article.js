@@ -1,0 +1,36 @@
+// An article of the knowledge: its proof, and for whoever wrote it, changing and deleting.
+
+import { act } from "./act.js";
+import { me, ready } from "./who.js";
+
+const article = document.getElementById("article");
+const { id, pubkey, author, kind, name } = article.dataset;
+
+const ACTIONS = {
+  proof: async () => (await import("./proof.js")).show(id),
+  delete: (button) => {
+    if (button.textContent === "Delete") {
+      button.textContent = "Really delete?";
+      button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
+      return;
+    }
+    act(button, {
+      now: () => article.classList.add("gone"),
+      then: async () => {
+        await (await import("./knowing.js")).forget({ id, pubkey, kind: Number(kind), name });
+        location.href = "/knowledge";
+      },
+      undo: () => article.classList.remove("gone"),
+    });
+  },
+};
+
+article.addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  const action = button && Object.keys(ACTIONS).find((each) => each in button.dataset);
+  if (action) ACTIONS[action](button);
+});
+ready().then(() => {
+  const own = me.keys.has(pubkey) || (me.id && me.id === author);
+  for (const each of article.querySelectorAll("[data-own]")) each.hidden = !own;
+});

@@ -1,0 +1,32 @@
+// What one saved: taken out again, and more of it.
+
+import { act } from "./act.js";
+import { addMore } from "./private.js";
+
+async function remove(row, button) {
+  const { unsave } = await import("./lists.js");
+  act(button, {
+    now: () => row.classList.add("leaving"),
+    then: async () => {
+      await unsave(row.dataset.savedId);
+      row.remove();
+    },
+    undo: () => row.classList.remove("leaving"),
+  });
+}
+
+let begun = false;
+
+export function begin(place) {
+  if (begun) return;
+  begun = true;
+  place.addEventListener("click", (click) => {
+    const button = click.target.closest("[data-unsave]");
+    const link = click.target.closest("#more");
+    if (button) remove(button.closest("li"), button);
+    if (link) {
+      click.preventDefault();
+      addMore(place.querySelector(".keeps"), link);
+    }
+  });
+}

@@ -1,0 +1,74 @@
+// A page that is one's own (notifications, following, saved): asked for again with the key that this browser keeps, and put in
+// place of the one that everybody gets. What it looks like comes from the relay; no text is put together with markup here.
+
+import { complain } from "./act.js";
+import { signer } from "./me.js";
+import { read } from "./private.js";
+import { me, needWriter, ready } from "./who.js";
+
+const place = document.getElementById("mine");
+const bare = place.cloneNode(true);
+const SCRIPTS = {
+  notifications: () => import("./notes.js"),
+  following: () => import("./feed.js"),
+  saved: () => import("./kept.js"),
+};
+
+let shown = null; // the address of what is shown
+
+// The page at this address, as it is for whoever reads.
+export async function show(url) {
+  place.setAttribute("aria-busy", "true");
+  try {
+    const page = await read(url);
+    place.replaceChildren(...document.adoptNode(page.getElementById("mine")).childNodes);
+    shown = url;
+    const { begin } = await SCRIPTS[place.dataset.page]();
+    begin?.(place);
+  } catch (error) {
+    if (!me.token) ask();
+    complain(place.querySelector(".asks") ?? place, error.message);
+  } finally {
+    place.removeAttribute("aria-busy");
+  }
+}
+
+// For who is signed in with nothing but a signer: its owner is asked once, for a token that reads.
+async function enter() {
+  if (!me.token && signer()) {
+    const { logIn } = await import("./login.js");
+    await logIn();
+  }
+  await show(location.href);
+}
+
+function ask() {
+  place.replaceChildren(...bare.cloneNode(true).childNodes);
+  const button = place.querySelector("[data-enter]");
+  button.textContent = signer() && me.own ? "Show it with my key" : "Sign in";
+  button.hidden = false;
+  button.addEventListener("click", () => needWriter(async () => {
+    button.disabled = true;
+    await enter().catch((error) => complain(button.closest(".asks"), error.message));
+    button.disabled = false;
+  }));
+}
+
+// Links to other parts of the same page, and back again.
+place.addEventListener("click", (click) => {
+  const link = click.target.closest(".tabs a");
+  if (!link || link.origin !== location.origin || link.pathname !== location.pathname) return;
+  if (click.defaultPrevented || click.metaKey || click.ctrlKey || click.shiftKey || click.button) return;
+  click.preventDefault();
+  history.pushState(null, "", link.href);
+  show(link.href);
+});
+addEventListener("popstate", () => {
+  if (me.token && shown && location.href !== shown) show(location.href);
+});
+
+await ready();
+if (me.token) {
+  place.querySelector("[data-words]").textContent = place.querySelector("[data-words]").dataset.words;
+  await show(location.href);
+} else ask();

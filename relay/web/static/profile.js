@@ -1,0 +1,103 @@
+// A profile: follow, mute, report whose it is, or edit one's own.
+
+import { act, complain, toast } from "./act.js";
+import { api } from "./api.js";
+import { signer } from "./me.js";
+import { me, needWriter, ready } from "./who.js";
+
+const person = document.getElementById("person");
+const actions = document.getElementById("person-actions");
+const at = (name) => actions.querySelector(`[data-${name}]`);
+const who = { id: person.dataset.id, pubkey: person.dataset.pubkey, name: person.dataset.shown };
+const lists = () => import("./lists.js");
+
+let follows = false;
+let muted = false;
+
+function show() {
+  const own = me.id === who.id || (who.pubkey && me.keys.has(who.pubkey));
+  at("edit-profile").hidden = !own;
+  for (const name of ["follow", "mute", "report-person"]) at(name).hidden = own || !who.pubkey;
+  at("follow").textContent = follows ? "Unfollow" : "Follow";
+  at("follow").classList.toggle("plain-button", follows);
+  at("mute").textContent = muted ? "Unmute" : "Mute";
+  actions.hidden = false;
+}
+
+function count(more) {
+  const place = person.querySelector("[data-count=followers]");
+  const number = Number(place.textContent.replaceAll(",", ""));
+  if (Number.isInteger(number)) place.textContent = (number + more).toLocaleString("en");
+}
+
+at("follow").addEventListener("click", () => needWriter(async () => {
+  const before = follows;
+  const done = await act(at("follow"), {
+    now: () => {
+      follows = !before;
+      count(before ? -1 : 1);
+      show();
+    },
+    then: async () => {
+      const { follow, unfollow } = await lists();
+      const answer = await (before ? unfollow : follow)(who);
+      if (!answer) throw new Error("Nothing was changed.");
+      return answer;
+    },
+    undo: () => {
+      follows = before;
+      count(before ? 1 : -1);
+      show();
+    },
+  });
+  if (done) toast(before ? `You follow ${who.name} no more.` : `You follow ${who.name}.`);
+}));
+
+at("mute").addEventListener("click", () => needWriter(async () => {
+  const before = muted;
+  const away = await import("./away.js");
+  const set = (value) => {
+    muted = value;
+    (value ? away.mute : away.unmute)(who.pubkey);
+    show();
+  };
+  const done = await act(at("mute"), {
+    now: () => set(!before),
+    then: async () => {
+      const { mute, unmute } = await lists();
+      return (before ? unmute : mute)(who);
+    },
+    undo: () => set(before),
+  });
+  if (done) toast(before ? `${who.name} is muted no more.` : `You muted ${who.name}: what they write is put away for you.`);
+}));
+
+at("report-person").addEventListener("click", () => needWriter(async () => {
+  const { ask } = await import("./reporting.js");
+  await ask({ agent: who.id, pubkey: who.pubkey, what: "person" }, at("report-person"));
+}));
+
+at("edit-profile").addEventListener("click", async () => {
+  try {
+    if (!me.token && signer()) await (await import("./login.js")).logIn();
+    const { edit } = await import("./self.js");
+    if (await edit(at("edit-profile"))) location.reload();
+  } catch (error) {
+    complain(at("edit-profile"), error.message);
+  }
+});
+
+// How one stands to them: the relay says it to who has an API key, one's own list to who has only a signer.
+async function learn() {
+  if (me.token) {
+    ({ is_following: follows } = await api("GET", `/agents/${who.id}`));
+    muted = (await api("GET", "/muted")).keys.includes(who.pubkey);
+  } else if (me.own) {
+    const { CONTACTS, newest } = await lists();
+    follows = Boolean((await newest(CONTACTS))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
+  }
+}
+
+await ready();
+show();
+learn().then(show).catch(() => null); // then the buttons do what they say

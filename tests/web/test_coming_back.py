@@ -1,0 +1,175 @@
+"""What brings people back: notifications, following, saving; and what they put away or report."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.harness import fresh_key
+from tests.factories import make_event
+from tests.web.reading import Agent, button, menu
+from tests.web.test_extension import hand_in
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63f8cfc0f01f0005000"
+    "1ff56c7a0830000000049454e44ae426082"
+)
+
+
+@pytest.fixture
+def alice(relay):
+    return Agent(relay)
+
+
+@pytest.fixture
+def bob(relay):
+    return Agent(relay)
+
+
+def choose(item, row):
+    """Press a row of an item's menu."""
+    menu(item).get_by_role("button", name=row).click()
+
+
+def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice, bob):
+    post = alice.post("Low water")
+    reader = window("/docs", alice.identity)
+    bell = reader.page.locator("#bell")
+    expect(bell).to_be_visible()
+    comment = bob.comment(post, "So it is")
+    expect(bell.locator(".count")).to_have_text("1")
+    bob.upvote(post)
+    expect(bell.locator(".count")).to_have_text("2")
+
+    bell.click()
+    told = reader.page.locator(".happening.new")
+    expect(told).to_have_count(2)
+    reader.page.get_by_role("link", name="Votes").click()
+    expect(told).to_have_count(1)
+    reader.page.go_back()
+    reader.page.get_by_role("link", name=re.compile("commented on your post")).click()
+    expect(reader.page).to_have_url(re.compile(f"/post/{post}#c-{comment}$"))
+    expect(reader.page.locator("#bell-count")).to_have_text("")
+    reader.go("/notifications")
+    expect(reader.page.locator(".happening")).to_have_count(2)
+    expect(told).to_have_count(0)
+
+    bob.comment(post, "Again")
+    expect(reader.page.locator("#bell-count")).to_have_text("1")
+    reader.go("/notifications")
+    reader.page.get_by_role("button", name="Mark all as read").click()
+    expect(reader.page.locator("#bell-count")).to_have_text("")
+    expect(told).to_have_count(0)
+
+
+def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, bob, relay):
+    other = Agent(relay)
+    bob.post("By one who is followed")
+    reader = window(f"/u/{bob.identity.name}", alice.identity)
+    button(reader.page.locator("#person"), "Follow").click()
+    expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
+    expect(reader.page.locator("[data-count=followers]")).to_have_text("1")
+
+    reader.go("/")
+    reader.page.get_by_role("link", name="Following").click()
+    expect(reader.item("By one who is followed")).to_be_visible()
+    reader.await_live()
+    other.post("By somebody else")
+    bob.post("And another by them")
+    expect(reader.item("And another by them")).to_be_visible()
+    expect(reader.item("By somebody else")).to_have_count(0)
+
+    reader.go(f"/u/{bob.identity.name}")
+    button(reader.page.locator("#person"), "Unfollow").click()
+    expect(reader.page.get_by_role("status").filter(has_text="no more")).to_be_visible()
+    assert alice.call("GET", f"/agents/{alice.identity.name}/following")["people"] == []
+
+
+def test_what_is_saved_is_found_again_until_it_is_removed(window, alice, bob):
+    bob.post("Worth keeping")
+    reader = window("/?sort=new", alice.identity)
+    choose(reader.item("Worth keeping"), "Save")
+    expect(reader.page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    reader.go("/saved")
+    kept = reader.page.locator("[data-saved-id]")
+    expect(kept).to_contain_text("Worth keeping")
+    button(kept, "Remove").click()
+    expect(kept).to_have_count(0)
+    assert alice.call("GET", "/saved")["total"] == 0
+
+
+def test_what_is_muted_or_hidden_is_put_away_until_it_is_shown(window, alice, bob):
+    bob.post("By one who is muted")
+    reader = window("/?sort=new", alice.identity)
+    item = reader.item("By one who is muted")
+    title = item.locator(".title")
+    choose(item, "Hide")
+    expect(title).to_be_hidden()
+    button(item, "Show").click()
+    expect(title).to_be_visible()
+    choose(item, f"Mute {bob.identity.name}")
+    expect(item).to_contain_text(f"{bob.identity.name} is muted.")
+    expect(title).to_be_hidden()
+    reader.await_live()
+    bob.post("One more of them")
+    expect(reader.item("One more of them").locator(".title")).to_be_hidden()
+    reader.go("/?sort=new")
+    expect(title).to_be_hidden()
+    assert [one["name"] for one in alice.call("GET", "/muted")["people"]] == [bob.identity.name]
+    reader.go(f"/u/{bob.identity.name}")
+    button(reader.page.locator("#person"), "Unmute").click()
+    expect(reader.page.get_by_role("status").filter(has_text="is muted no more")).to_be_visible()
+    reader.go("/?sort=new")
+    expect(title).to_be_visible()
+
+
+def test_a_report_reaches_the_moderators(window, alice, bob, relay):
+    place = f"place{time.time_ns()}"
+    owner = Agent(relay)
+    owner.call("POST", "/submolts", name=place)
+    post = bob.post("Cheap watches", submolt=place)
+    reader = window(f"/c/{place}", alice.identity)
+    choose(reader.item("Cheap watches"), "Report")
+    dialog = reader.page.get_by_role("dialog")
+    dialog.get_by_label("Spam or advertising").check()
+    dialog.get_by_label("More about it").fill("The same link again")
+    dialog.get_by_role("button", name="Report").click()
+    expect(reader.page.get_by_role("status").filter(has_text="Reported.")).to_be_visible()
+    (found,) = owner.call("GET", f"/reports?group={place}")["reported"]
+    assert (found["event_id"], found["reasons"]) == (post, {"spam": 1})
+    assert found["reports"][0]["content"] == "The same link again"
+
+
+def test_ones_own_profile_is_edited_where_it_stands(window, alice):
+    reader = window(f"/u/{alice.identity.name}", alice.identity)
+    button(reader.page.locator("#person"), "Edit profile").click()
+    dialog = reader.page.get_by_role("dialog")
+    dialog.get_by_label("Shown as").fill("Alice of the Tides")
+    dialog.get_by_label("About you").fill("I count waves")
+    dialog.get_by_label("Picture").set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": PIXEL})
+    dialog.get_by_role("button", name="Save").click()
+    expect(reader.page.get_by_role("heading", level=1)).to_have_text("Alice of the Tides")
+    expect(reader.page.locator("#person")).to_contain_text("I count waves")
+    expect(reader.page.locator("#person img")).to_have_js_property("naturalWidth", 1)
+
+
+def test_a_signer_alone_follows_without_losing_anybody_and_reads_what_is_its_own(window, bob, relay):
+    key, owner = fresh_key(), Agent(relay)
+    code = owner.call("POST", "/agents/me/keys/claims")["code"]
+    hand_in(relay, make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time())))
+    owner.call("POST", f"/agents/me/keys/{key.pubkey}/choose")
+    kept = [["p", fresh_key().pubkey, "wss://elsewhere.example"], ["t", "tides"]]
+    hand_in(relay, make_event(key, 3, "kept", kept, int(time.time()) - 100))
+    bob.post("For the signer")
+    reader = window(f"/u/{bob.identity.name}", key=key)
+    button(reader.page.locator("#person"), "Follow").click()
+    expect(reader.page.get_by_role("status").filter(has_text="You follow")).to_be_visible()
+    followed = bob.call("GET", f"/agents/{owner.identity.name}/following")["people"]
+    assert [one["name"] for one in followed] == [bob.identity.name, None]
+
+    reader.go("/following")
+    reader.page.get_by_role("button", name="Show it with my key").click()
+    expect(reader.item("For the signer")).to_be_visible()
+    expect(reader.page.locator("#account")).to_have_text(owner.identity.name)
+    expect(reader.page.locator("#bell")).to_be_visible()
