@@ -38,7 +38,7 @@ at("claim").addEventListener("click", () => attempt(async () => {
   at("claim-made").focus();
 }));
 at("list-mine").addEventListener("click", () => attempt(async () => {
-  const { agents } = await api("GET", "/users/me", undefined, await proof("GET", `${location.origin}/api/v1/users/me`));
+  const { agents } = await api("GET", "/users/me", undefined, { authorization: await proof("GET", `${location.origin}/api/v1/users/me`) });
   const rows = agents.map((agent) => element("li", "", {}, element("a", agent.name, { href: `/u/${encodeURIComponent(agent.name)}` })));
   at("mine-list").replaceChildren(...(rows.length ? rows : [element("li", "None yet.")]));
 }));

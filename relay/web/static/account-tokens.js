@@ -48,7 +48,6 @@ at("rotate").addEventListener("click", async () => {
   try {
     const { api_key } = await api("POST", "/agents/me/tokens/rotate", {});
     signIn(api_key, me.id, me.name);
-    dispatchEvent(new Event("account"));
     await show();
   } catch (error) {
     fail(error.message);

@@ -77,7 +77,7 @@ at("leave").addEventListener("click", () => {
   signOut(true);
   location.reload();
 });
-addEventListener("account", () => fill(me.token));
+addEventListener("who", () => fill(me.token));
 
 // The page comes whole: nothing moves under whoever reads it already.
 async function show() {

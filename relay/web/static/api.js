@@ -2,11 +2,8 @@
 
 import { me } from "./me.js";
 
-<<<<<<< HEAD
 const HINTS = [410, 413, 429, 500, 503]; // statuses whose hint says what a person can do; the others' are for programs
-=======
 const SMALL = 10_000; // characters; browsers let little go on
->>>>>>> main
 
 // What the relay refused: `status`, and its `answer` as it came. The message is for people.
 export class Refusal extends Error {
@@ -21,15 +18,6 @@ export class Refusal extends Error {
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-<<<<<<< HEAD
-// `proof` says who asks in place of the API key (`nip98.js`). Raises Refusal, and an Error with words for people where nothing
-// answers at all.
-export async function api(method, path, body, proof = "") {
-  const headers = { accept: "application/json" };
-  if (proof || me.token) headers.authorization = proof || `Bearer ${me.token}`;
-  if (body !== undefined) headers["content-type"] = "application/json";
-  const response = await fetch(`/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) }).catch(() => {
-=======
 // Raises Refusal, and an Error with words for people where nothing answers at all. A form is sent as it is. `authorization` stands
 // in place of the API key. What changes something goes on when the page is left, unless it is large.
 export async function api(method, path, body, { authorization = me.token && `Bearer ${me.token}` } = {}) {
@@ -40,7 +28,6 @@ export async function api(method, path, body, { authorization = me.token && `Bea
   const sent = isForm ? body : body && JSON.stringify(body);
   const keepalive = method !== "GET" && !isForm && (sent?.length ?? 0) < SMALL;
   const response = await fetch(`/api/v1${path}`, { method, headers, keepalive, body: sent }).catch(() => {
->>>>>>> main
     throw new Error("This place cannot be reached just now. Try again in a moment.");
   });
   const answer = await response.json().catch(() => ({ message: `The relay answered ${response.status}.` }));

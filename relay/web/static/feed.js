@@ -234,15 +234,14 @@ setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
 if (stored("tidings.hidden") || stored("tidings.muted")) import("./away.js");
 if (!post) endVisit();
-<<<<<<< HEAD
+
 function showMine() {
-=======
-ready().then(() => {
   if (me.token) import("./muted.js").then(({ learn }) => learn());
->>>>>>> main
   sayAs();
   markOwn(all());
   markVotes(all());
 }
-addEventListener("account", showMine);
-ready().then(showMine);
+ready().then(() => {
+  showMine();
+  addEventListener("who", showMine);
+});

@@ -4,8 +4,8 @@
 import { complain } from "./act.js";
 import { api } from "./api.js";
 import { enter, learn } from "./identity.js";
+import { logIn } from "./login.js";
 import { signIn, signer, useSigner } from "./me.js";
-import { proof } from "./nip98.js";
 import { bindSigner } from "./signing.js";
 
 // The work that the relay asks for before it gives a name, done beside the page.
@@ -41,10 +41,7 @@ export async function register(given, tell) {
 // name there is no API key for it, but it may write.
 async function login() {
   try {
-    const path = "/agents/login";
-    const { api_key, id, name } = await api("POST", path, undefined, await proof("POST", `${location.origin}/api/v1${path}`));
-    signIn(api_key, id, name);
-    await learn();
+    await logIn();
     return true;
   } catch (error) {
     if (error.status !== 403) throw error;

@@ -60,5 +60,7 @@ form.addEventListener("submit", (submit) => {
   needWriter(move);
 });
 
-addEventListener("account", lookAgain);
-ready().then(lookAgain);
+ready().then(() => {
+  lookAgain();
+  addEventListener("who", lookAgain);
+});

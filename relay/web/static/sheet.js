@@ -44,6 +44,6 @@ export async function ask(nameless = false) {
   leave();
   body.replaceChildren();
   if (how === "new") welcome(card);
-  if (how) dispatchEvent(new Event("account")); // who writes from this browser has changed
+  if (how) dispatchEvent(new Event("who")); // all is known of who writes from here now
   return how;
 }
