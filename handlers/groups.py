@@ -6,7 +6,7 @@ ours it cannot bring, since a group is moderated on its own relay. The operator'
 here: their first event that counts is signed by the relay's own key.
 
 Rule: who is a member writes. Others do in groups that are not restricted, private ones too, unless they were removed: the four
-settings are independent. Whoever deletes something of their own always may.
+settings are independent. Whoever deletes something of their own always may. A hidden group is not here for who was never in it.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ from relay.protocol.event import Event, first_value, has_tag, values
 from relay.protocol.facts import Facts, Need
 from relay.protocol.groups import belonging, decide, joining, timeline
 from relay.protocol.groups.belonging import CREATE_GROUP, CREATE_INVITE
-from relay.protocol.groups.case import GroupDecision, is_above, short
+from relay.protocol.groups.case import GroupDecision, is_above, is_secret, short
 from relay.protocol.groups.fold import fold, needs_of_fold
 from relay.protocol.groups.state import (
     UNKNOWN_HOME,
@@ -198,6 +198,8 @@ def enter(event: Event, facts: Facts, now: int, door: Door, rules: GroupRules) -
         decide.live(group.id, facts)
     if door is Door.IMPORT or is_above(event.pubkey, facts, rules):
         return group
+    if has_tag(event, "h") and is_strict(door) and is_secret(group, event.pubkey, facts, rules):
+        raise decide.not_here(group.id)
     if not deletes_own:
         _check_author(facts.members[member_key(event.pubkey, group.id)], group)
     if has_tag(event, "h"):

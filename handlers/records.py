@@ -19,6 +19,7 @@ from relay.protocol.event import Event, first_value, has_tag
 from relay.protocol.facts import Facts, Need
 from relay.protocol.groups import roles
 from relay.protocol.groups.belonging import EDIT_METADATA
+from relay.protocol.groups.case import is_secret
 from relay.protocol.groups.state import OWNER, Group, member_key
 from relay.protocol.relay import RelayRules
 
@@ -30,6 +31,7 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
     name, group_id = first_value(event, "d"), first_value(event, "h")
     if name:
         yield "groups", name
+        yield "members", member_key(event.pubkey, name)
     if group_id:
         yield "groups", group_id
         yield "members", member_key(event.pubkey, group_id)
@@ -49,7 +51,7 @@ def admit_app_data(relay: RelayRules) -> Admit:
 def _check(event: Event, facts: Facts, relay: RelayRules) -> None:
     name, group_id = first_value(event, "d"), first_value(event, "h")
     group = facts.groups[name] if name else None
-    if group is not None:
+    if group is not None and not is_secret(group, event.pubkey, facts, relay.groups):
         _check_record(event, group, facts, relay)
     slug = subjects.defined(event)
     organization = facts.groups[group_id] if group_id else None

@@ -119,6 +119,7 @@ class PeerSession:
         self._committed = asyncio.Event()
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id
         self._read_upto = record.place.up_seq
+        self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
         self._since = plan.since if plan.backfill else max(plan.since, record.place.begun_at)
 
@@ -202,7 +203,8 @@ class PeerSession:
         if refusal is not None and refusal.prefix in _TEMPORARY:
             self._missed = True
         elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
-            self._memory.refuse(DOWN, event.id, for_good=refusal is None or refusal.message not in FOR_NOW)
+            is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in FOR_NOW)
+            self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:
             self.was_useful = True
             self._record.tell(last_event_at=int(time.time()))
@@ -271,7 +273,7 @@ class PeerSession:
 
     async def _walk(self, *, at_leisure: bool) -> None:
         """Where something could not be taken for now, the first walk is not done: it begins again a while later."""
-        begun = int(time.time())
+        begun, self._unseen = int(time.time()), 0
         for number in range(self._record.place.walk_filter, len(self._plan.filters)):
             until = self._record.place.walk_until
             await self._synchronize(
@@ -283,6 +285,7 @@ class PeerSession:
                 at_leisure=at_leisure,
             )
             self._record.move(walk_filter=number + 1, walk_until=None)
+        self._record.tell(unseen=self._unseen)
         is_done = at_leisure or not self._missed
         self._record.move(walked_at=begun if is_done else 0, walk_filter=0, walk_until=None)
 
@@ -319,6 +322,8 @@ class PeerSession:
         await work.run()
         if work.found.compares is not self._record.status.compares:
             self._record.tell(compares=work.found.compares)
+        if walk_filter is not None:
+            self._unseen += work.found.lost
         await self._memory.save()
 
     # up
@@ -379,7 +384,7 @@ class PeerSession:
     def _settled(self, event_id: str, said: Verdict) -> None:
         """The peer has answered an event for good, or after some tries."""
         if said.fate is Fate.REFUSED:
-            self._memory.refuse(UP, event_id)
+            self._memory.refuse(UP, event_id, for_good=said.for_good)
         elif said.fate in (Fate.TAKEN, Fate.KNOWN):
             self._memory.note_theirs(event_id)
             self.was_useful = True

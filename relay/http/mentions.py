@@ -10,13 +10,15 @@ from types import MappingProxyType
 from typing import Final
 
 from keys import encoding
-from keys.encoding import EventPointer, ProfilePointer
+from keys.encoding import AddressPointer, EventPointer, ProfilePointer
 from relay.http import prose
+from relay.http.api import publishing
 from relay.http.hub import RunningRelay
 from relay.http.markdown import NAME, REFERENCE, clip
 from relay.http.prose import Mention, Mentions
 from relay.protocol import kinds, names
-from relay.protocol.event import parse, values
+from relay.protocol.event import first_value, parse, values
+from relay.protocol.filter import Filter
 from storage.base import StorageError
 from storage.feed import CommentRow, PostRow
 from storage.identities.types import Identity, Lookups
@@ -24,6 +26,7 @@ from storage.identities.types import Identity, Lookups
 MAX_NAMES: Final = 100  # that one page looks up
 MAX_REFERENCES: Final = 50  # `nostr:` texts, of people and of events
 LOOKED_AT: Final = 20_000  # characters of one text
+MAX_ARTICLES: Final = 10  # each is a look at the log
 MAX_QUOTES: Final = 1  # of one item
 _QUOTING: Final = b'["q",'
 MAX_WORDS: Final = 80  # of a title that stands for a post
@@ -52,13 +55,14 @@ async def of(hub: RunningRelay, texts: Iterable[str], quoting: Quotes = NO_QUOTE
             referred.update(dict.fromkeys(found[0] for found in REFERENCE.finditer(text[:LOOKED_AT])))
     if not called and not referred and not quoting:
         return prose.NONE
-    keys, events = _pointed(list(referred)[:MAX_REFERENCES])
+    keys, events, addresses = _pointed(list(referred)[:MAX_REFERENCES])
     quoted = [(f"{prose.QUOTE}{item}", each) for item, ids in quoting.items() for each in ids]
     events |= dict(quoted[:MAX_REFERENCES])
     try:
         return {
             **await _people(hub, list(called)[: 2 * MAX_NAMES], keys),
             **await _written(hub, events),
+            **await _articles(hub, addresses),
         }
     except StorageError as error:
         _log.warning("a page names nobody whom its texts mention: %s", error)
@@ -71,10 +75,11 @@ def _names(text: str) -> Iterable[str]:
         yield found["name"].lower().rstrip(".-")  # a full stop may be of the sentence or of the name
 
 
-def _pointed(referred: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The public keys and the events that these texts name, each by its text (NIP-19); what is none of them is left out."""
+def _pointed(referred: list[str]) -> tuple[dict[str, str], dict[str, str], dict[str, AddressPointer]]:
+    """The keys, the events and the addresses that these texts name, each by its text (NIP-19); what is none is left out."""
     keys: dict[str, str] = {}
     events: dict[str, str] = {}
+    addresses: dict[str, AddressPointer] = {}
     for said in referred:
         code = said.removeprefix("nostr:")
         try:
@@ -88,9 +93,11 @@ def _pointed(referred: list[str]) -> tuple[dict[str, str], dict[str, str]]:
                     keys[said] = pointer.pubkey
                 elif isinstance(pointer, EventPointer):
                     events[said] = pointer.id
+                else:
+                    addresses[said] = pointer
         except ValueError:
             continue
-    return keys, events
+    return keys, events, addresses
 
 
 async def _people(hub: RunningRelay, called: list[str], keys: dict[str, str]) -> Mentions:
@@ -130,3 +137,18 @@ async def _written(hub: RunningRelay, events: dict[str, str]) -> Mentions:
 
 def _entry(row: PostRow | CommentRow, words: str) -> Mention:
     return Mention(f"/post/{row.id}", words, row.author_display_name or row.author_name, row.content)
+
+
+async def _articles(hub: RunningRelay, addresses: dict[str, AddressPointer]) -> Mentions:
+    """Knowledge, which has pages of its own (articles.py); what belongs to a group has none."""
+    found = {}
+    pages = {said: one for said, one in addresses.items() if one.d and one.kind in hub.config.search.knowledge_kinds}
+    for said, one in list(pages.items())[:MAX_ARTICLES]:
+        tags = {"d": frozenset([one.d])}
+        wanted = Filter(kinds=frozenset([one.kind]), authors=frozenset([one.pubkey]), tags=tags, limit=1)
+        for event in (await publishing.newest(hub, wanted)).events:
+            if first_value(event, "h") is None:
+                path = f"/knowledge/{encoding.encode('npub', one.pubkey)}/{prose.segment(one.d)}"
+                title = clip(prose.plain(first_value(event, "title") or one.d), MAX_WORDS)
+                found[said] = Mention(path, f"“{title}”")
+    return found

@@ -90,6 +90,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     history.post_history,
     history.comment_history,
     writing.write,
+    writing.edit_form,
     writing.preview,
     picture.picture,
     communities.community_list,

@@ -1,4 +1,5 @@
-"""`/write` for people: the page for a post, and `/preview`, which renders what is being written as it will be shown.
+"""`/write` for people: the page for a post; `/preview`, which renders what is being written as it will be shown; and the form in
+which something is changed.
 
 Writing needs the scripts, since the browser has the key; what was begun stays in the browser (editor.js).
 """
@@ -7,7 +8,8 @@ from functools import partial
 from typing import Annotated, Final
 
 from litestar import Response, get, post
-from litestar.params import FromQuery, JSONBody
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from keys.encoding import EventPointer, encode_pointer
@@ -35,7 +37,7 @@ async def write(
     """The page for a post: in the community `c`, about the post or comment `quote`; what is not here is passed over."""
     page.pace(request, hub)
     closed = hub.config.access.auth_to_read
-    quoted = None if closed else await _quotable(hub, quote)
+    quoted = None if closed else await _entry(hub, quote)
     return await page.render(
         request,
         hub,
@@ -46,6 +48,16 @@ async def write(
         reference="" if quoted is None else _reference(quoted),
         quotes={} if quoted is None else {quoted.id: (quoted.id,)},
     )
+
+
+@get("/edit/{item_id:str}")
+async def edit_form(request: common.AnyRequest, hub: GivenHub, item_id: FromPath[str]) -> Response[str]:
+    """The form in which a post or a comment is changed, as a piece of a page. Raises NotFoundException."""
+    page.pace(request, hub)
+    row = None if hub.config.access.auth_to_read else await _entry(hub, item_id)
+    if row is None:
+        raise NotFoundException
+    return templates.page("edit.html", row=row, what="post" if isinstance(row, PostRow) else "comment")
 
 
 @post("/preview", status_code=200)
@@ -64,7 +76,7 @@ async def _community(hub: RunningRelay, group_id: str) -> Group | None:
     return group if group is not None and not group.hidden and communities.is_community(group) else None
 
 
-async def _quotable(hub: RunningRelay, event_id: str) -> PostRow | CommentRow | None:
+async def _entry(hub: RunningRelay, event_id: str) -> PostRow | CommentRow | None:
     """The post or the comment of this id."""
     if not kinds.is_hex(event_id, 64):
         return None

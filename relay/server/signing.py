@@ -30,8 +30,11 @@ from storage.identities.types import Held, Lookups
 EXPORTS: Final = 1  # at a time, since each takes 64 MiB
 MAX_EXPORTS: Final = 16  # under way or waiting
 MIN_PASSWORD: Final = 8  # characters of an export's password
-HINTED: Final = frozenset((kinds.REACTION, kinds.EDIT, kinds.COMMENT))  # what they point at is here
-_POINTERS: Final = frozenset(("e", "a", "p", "E", "A", "P"))
+# What they point at is here. Not those of which the place of the hint has another meaning (9000: roles, 1984: what is reported).
+HINTED: Final = frozenset((kinds.REACTION, kinds.EDIT, kinds.COMMENT, kinds.CHAT, kinds.ISSUE, *kinds.ISSUE_STATUSES))
+_POINTERS: Final = frozenset(("e", "a", "q", "E", "A"))
+_PEOPLE: Final = frozenset(("p", "P"))  # who wrote what is pointed at, but for the kinds that name anybody:
+_NAMING: Final = frozenset((kinds.CHAT, kinds.ISSUE))
 
 
 class NoCustody(Exception):
@@ -134,6 +137,7 @@ class Signing:
         """
         if draft.kind not in SIGNED:
             raise Reject(Prefix.RESTRICTED, f"the relay signs no kind {draft.kind} with a key it holds")
+        draft = hinted(draft, self._settings.config.relay.url)
         async with self.custody() as custody:
             held = await self._user_key(custody, user_id, token)
             return custody.sign(held, self.pubkey, draft)
@@ -225,8 +229,9 @@ def hinted(draft: Draft, url: str) -> Draft:
     """The draft with `url` as the relay hint of what it points at (NIP-01), where nothing else stands there; "" is no hint."""
     if not url or draft.kind not in HINTED:
         return draft
+    pointers = _POINTERS if draft.kind in _NAMING else _POINTERS | _PEOPLE
     tags = [
-        [*tag[:2], url, *tag[3:]] if tag[0] in _POINTERS and len(tag) > 1 and not "".join(tag[2:3]) else tag
+        [*tag[:2], url, *tag[3:]] if tag[0] in pointers and len(tag) > 1 and not "".join(tag[2:3]) else tag
         for tag in draft.tags
     ]
     return msgspec.structs.replace(draft, tags=tags)

@@ -41,8 +41,16 @@ def now() -> int:
 class Server:
     """`tidings serve` in a process of its own, on a port the system chose."""
 
-    def __init__(self, data: Path, *settings: str, file: Path | None = None, port: int = 0) -> None:
-        arguments = ["serve", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
+    def __init__(
+        self,
+        data: Path,
+        *settings: str,
+        file: Path | None = None,
+        port: int = 0,
+        listen: str = "127.0.0.1",
+        program: Sequence[str] = (sys.executable, "-m", "relay"),
+    ) -> None:
+        arguments = ["serve", "--listen", f"{listen}:{port}", "--data", str(data)]
         if file is not None:
             arguments += ["--config", str(file)]
         for setting in settings:
@@ -51,7 +59,7 @@ class Server:
         self._log = data.parent / f"{data.name}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "relay", *arguments],
+                [*program, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,

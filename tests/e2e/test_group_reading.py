@@ -160,6 +160,12 @@ async def test_a_hidden_group_is_told_of_to_its_members_only(relay: Server) -> N
             none = {**about, "#d": ["no-such-group"]}
             assert await one.request(about) == await one.request(none) == ([], ["EOSE", "s"])
             assert (await one.count(about))["count"] == 0
+            assert await one.request(in_group(group)) == ([], ["EOSE", "s"])  # as of any id that is not here
+            assert (await one.count(in_group(group)))["count"] == 0
+            guessed = make_event(stranger, 9, "?", [["h", group.id]], now())
+            said = (await one.publish(guessed))[3]
+            elsewhere = make_event(stranger, 9, "?", [["h", "no-such-group"]], now())
+            assert said.replace(group.id, "no-such-group") == (await one.publish(elsewhere))[3]
 
 
 async def test_what_answers_something_in_a_private_group_is_read_as_that_is(relay: Server) -> None:

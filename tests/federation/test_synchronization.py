@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,7 @@ from relay.federation.connection import PeerConnection
 from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
+from relay.federation.verdicts import Verdict
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
@@ -196,6 +198,20 @@ async def test_a_refusal_for_now_is_offered_again_and_one_for_good_is_not(monkey
     assert counts.rejections == {"blocked: no": 1}
 
 
+async def test_what_is_refused_before_its_time_has_come_is_not_refused_for_good() -> None:
+    key = keypair(7)
+    early = make_event(key, content="early", created_at=int(time.time()) + 1000)
+    events = [make_event(key, content="now"), early]
+    peer = Refusing()
+    peer.answers = [(False, "invalid: created_at is in the future")] * 2
+    async with peer.serving():
+        settled: dict[str, Verdict] = {}
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        await Uploads(link, SyncCounts(), settled.__setitem__).send(MemoryEvents(events), [one.id for one in events])
+        await link.close()
+    assert [settled[one.id].for_good for one in events] == [True, False]
+
+
 async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so() -> None:
     events = notes(2000)
     async with FakePeer(events).serving() as peer:
@@ -229,7 +245,8 @@ class Claiming(FakePeer):
         real = super().found(wanted)
         if any(one.ids is not None for one in wanted):
             return real
-        return real + [msgspec.structs.replace(make_event(), id=f"{n:064x}") for n in range(700)]
+        one = make_event()
+        return real + [msgspec.structs.replace(one, id=f"{n:064x}") for n in range(700)]
 
 
 async def test_what_is_claimed_and_not_given_is_counted() -> None:

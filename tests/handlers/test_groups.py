@@ -70,12 +70,29 @@ def chat(key: int, *tags: list[str], kind: int = 9, at: int = NOW) -> Event:
 def test_who_writes_in_a_group(key: int, fields: dict[str, bool]) -> None:
     needs_membership = fields.get("restricted")
     found = answer(chat(key), log(**fields))
-    if key == REMOVED:
+    if key == STRANGER and fields.get("hidden"):
+        assert found == "invalid: there is no group 'room' on this relay"
+    elif key == REMOVED:
         assert found == "restricted: you were removed from this group"
     elif key in (STRANGER, LEFT) and needs_membership:
         assert found == "restricted: only members write in this group; ask to join it first (kind 9021)"
     else:
         assert found == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags"),
+    [(5, [["e", MESSAGE.id]]), (30078, [["d", "room"]]), (30078, [["d", "agent:x"]]), (1630, []), (9007, [])],
+)
+def test_a_stranger_hears_of_a_hidden_group_nothing_else_than_of_none(kind: int, tags: list[list[str]]) -> None:
+    """But for the id itself, which nobody else gets: see 9007."""
+    known, none = log(hidden=True, closed=True), log(hidden=True, closed=True)
+    none.groups["elsewhere"] = none.groups.pop("room")
+    event = chat(STRANGER, *tags, kind=kind)
+    told = {answer(event, one).replace("elsewhere", "room") for one in (known, none)}
+    assert len(told) == (2 if kind == 9007 else 1)
+    record = make_event(STRANGER, 30078, "{", [["d", "room"]])
+    assert answer(record, known) == answer(record, none)
 
 
 @pytest.mark.parametrize("door", [Door.CLIENT, Door.HTTP])

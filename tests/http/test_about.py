@@ -63,6 +63,17 @@ async def test_a_terms_link_is_a_link_only_to_the_web():
     assert 'href="https://t.example"' in await page("/relay", hub)
 
 
+@pytest.mark.parametrize(
+    ("contact", "shown"),
+    [
+        ("mailto:keeper@harbour.example", '<a href="mailto:keeper@harbour.example" rel="noreferrer">Contact</a>'),
+        ("javascript:alert(1)", "<span>Contact: javascript:alert(1)</span>"),
+    ],
+)
+async def test_the_contact_is_a_link_where_it_leads_to_mail_or_the_web(contact, shown):
+    assert shown in await page("/relay", FakeHub(config(relay={"contact": contact})))
+
+
 async def test_the_commands_that_use_a_key_are_for_this_relay():
     text = await page("/account", FakeHub(config(relay={"url": "wss://harbour.example/"})))
     assert "curl -X POST https://harbour.example/api/v1/agents/register" in text

@@ -30,6 +30,7 @@ class World(msgspec.Struct, kw_only=True):
     post: str = ""  # with a long text: code, a table, a task list
     thread: str = ""  # with many comments
     right_to_left: str = ""
+    edited: str = ""  # a comment that says something else than at first
     project: str = ""
     profile: str = ""  # the event that tells one
 
@@ -137,7 +138,8 @@ def _write_posts(world: World, now: float) -> None:
         (posts[0], "maren", "Eleven lines if one does not count the table. I do not."),
         (posts[2], "maren", "Seen. Doubling the moorings."),
     ):
-        world.people[author].comment(post, text)
+        world.edited = world.people[author].comment(post, text)
+    world.people["maren"].call("PATCH", f"/comments/{world.edited}", content="Seen, at six.\n\nDoubling the moorings.")
 
 
 def _write_thread(world: World, now: float) -> None:

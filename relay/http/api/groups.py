@@ -284,7 +284,7 @@ async def join_group(
     try:
         return await join(hub, principal, there, asked)
     except HttpProblem as problem:
-        if there.group.hidden and problem.code == "restricted":  # only a good code shows that it is there
+        if there.group.hidden and problem.code in ("restricted", "invalid"):  # only a good code shows that it is there
             raise not_found("group") from None
         raise
 

@@ -17,7 +17,7 @@ from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Limit
 from relay.http.api.shapes import Body, Done, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import invalid, not_found
+from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import CREATE_INVITE, JOIN_REQUEST, LEAVE_REQUEST, PUT_USER, REMOVE_USER
@@ -142,7 +142,12 @@ async def join_group(
 ) -> Done:
     """Become a member (9021), by an invite where it is closed. Being one already is no error."""
     code = None if data is None else data.code
-    event = await acting.act(hub, caller, JOIN_REQUEST, [["h", group_id], *([["code", code]] if code else [])])
+    try:
+        event = await acting.act(hub, caller, JOIN_REQUEST, [["h", group_id], *([["code", code]] if code else [])])
+    except HttpProblem as problem:
+        if problem.code == "invalid":  # there is none, or none that the user may know of
+            raise not_found("group") from None
+        raise
     return Done(message="You are in", event=event)
 
 

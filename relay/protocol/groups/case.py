@@ -10,7 +10,7 @@ from relay.protocol.event import Draft, Event
 from relay.protocol.facts import Facts
 from relay.protocol.groups import roles
 from relay.protocol.groups.fold import GroupView, fold_draft
-from relay.protocol.groups.state import Group, GroupChange, Member
+from relay.protocol.groups.state import Group, GroupChange, Member, member_key
 from relay.protocol.relay import GroupRules
 
 MAX_TARGETS: Final = 200  # keys, events or codes that one moderation event names
@@ -69,6 +69,11 @@ class Case:
 def is_above(pubkey: str, facts: Facts, rules: GroupRules) -> bool:
     """Whether the key may do everything in every group: the relay's own, and its operators'."""
     return pubkey == facts.relay or pubkey in rules.operators
+
+
+def is_secret(group: Group, pubkey: str, facts: Facts, rules: GroupRules) -> bool:
+    """Whether the key is not to know that there is this group: it is hidden, and the key was never in it."""
+    return group.hidden and facts.members[member_key(pubkey, group.id)] is None and not is_above(pubkey, facts, rules)
 
 
 def roles_of(member: Member | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 The state of a group is its fields, its members and its invites (`state`). It begins with a 9007, ends for ever with a 9008, and
 between them changes by moderation events only. An event is taken through the same steps, whatever its kind:
 
-1. the group must be known and live (a 9007: unknown);
+1. the group must be known and live (a 9007: unknown), and its author must know of it if it is hidden;
 2. its time must be within MAX_SKEW of the relay's clock, it may not expire, and what it refers to must be here;
 3. its author's role must allow this kind, and its rank the target (`roles`);
 4. its tags must say something possible (`members`, `joining`, `editing`).
@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol import feed, kinds
 from relay.protocol.admission import GROUP_MODERATOR, RemoveAddress, RemoveEdits, RemoveEvent
@@ -38,9 +39,9 @@ from relay.protocol.groups.belonging import (
     REMOVE_USER,
     UPDATE_PINS,
 )
-from relay.protocol.groups.case import MAX_TARGETS, Case, GroupDecision, invalid, short
-from relay.protocol.groups.fold import fold
-from relay.protocol.groups.state import Group, member_key
+from relay.protocol.groups.case import MAX_TARGETS, Case, GroupDecision, invalid, is_secret, short
+from relay.protocol.groups.fold import fold, hash_of
+from relay.protocol.groups.state import Group, invite_key, member_key
 from relay.protocol.relay import GroupRules
 
 __all__ = ["KINDS", "MAX_SKEW", "GroupDecision", "decide", "fold", "needs"]
@@ -92,6 +93,8 @@ def decide(event: Event, facts: Facts, now: int, rules: GroupRules, *, trusted: 
     if event.kind == CREATE_GROUP:
         return editing.create(event, group_id, facts, now, rules)
     group = live(group_id, facts)
+    if not trusted and is_secret(group, event.pubkey, facts, rules) and not _has_good_code(event, facts, now):
+        raise not_here(group_id)
     row = _ROWS.get(event.kind)
     if row is None:
         invalid(f"this relay knows no moderation event of kind {event.kind} (NIP-29)")
@@ -103,11 +106,23 @@ def decide(event: Event, facts: Facts, now: int, rules: GroupRules, *, trusted: 
 def live(group_id: str, facts: Facts) -> Group:
     """The group of this id. Raises Reject(invalid) where there is none, or no longer."""
     group = facts.groups[group_id]
-    if group is None:
-        invalid(f"there is no group {short(group_id)} on this relay")
+    if group is None or (group.ended and group.hidden):
+        raise not_here(group_id)
     if group.ended:
         invalid(f"the group {short(group_id)} was deleted")
     return group
+
+
+def not_here(group_id: str) -> Reject:
+    """Why nothing comes into a group that is not here, or of which its author is not to know."""
+    return Reject(Prefix.INVALID, f"there is no group {short(group_id)} on this relay")
+
+
+def _has_good_code(event: Event, facts: Facts, now: int) -> bool:
+    """Whether it asks to join with a code that opens the group."""
+    given = [code for code in joining.codes(event) if code] if event.kind == JOIN_REQUEST else []
+    keys = [invite_key(hash_of(code), events.first_value(event, "h") or "") for code in given[:1]]
+    return any(joining.fault_of(facts.group_invites[key], now) is None for key in keys)
 
 
 def _needs_of_deletion(event: Event, _group_id: str, _facts: Facts) -> Iterator[Need]:

@@ -28,6 +28,7 @@ from relay.protocol.groups.case import (
     duplicate,
     invalid,
     is_above,
+    is_secret,
     restricted,
     roles_of,
     said,
@@ -186,7 +187,7 @@ def _check_parent(case: Case, fields: GroupFields) -> None:
     if parent_id == group.id:
         invalid("a group cannot be its own parent")
     parent = case.facts.groups[parent_id]
-    if parent is None or parent.ended:
+    if parent is None or parent.ended or is_secret(parent, event.pubkey, case.facts, rules):
         invalid(f"the parent {short(parent_id)} is no group of this relay")
     author = case.facts.members[member_key(event.pubkey, parent_id)]
     if not is_above(event.pubkey, case.facts, rules) and not roles.may(roles_of(author), EDIT_METADATA):

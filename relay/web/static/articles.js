@@ -24,7 +24,6 @@ form.addEventListener("submit", (submit) => {
 form.addEventListener("keydown", (key) => {
   if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) form.requestSubmit();
 });
-form.hidden = false;
 ready().then(() => {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
   needWriter(() => (title.value ? content : title).focus());

@@ -4,47 +4,25 @@ import { complain } from "./act.js";
 import { attend, sendForm } from "./editor.js";
 import { renew, target } from "./items.js";
 
-function element(name, attributes, ...children) {
-  const made = Object.assign(document.createElement(name), attributes);
-  made.append(...children);
-  return made;
-}
-
-const posting = () => import("./posting.js");
-let number = 0;
-
-function labelled(words, field) {
-  field.id = `edit-${number++}`;
-  return [element("label", { htmlFor: field.id, textContent: words }), field];
-}
-
-function make(before) {
-  const form = element("form", { className: "edit" });
-  if (before.title) {
-    const field = element("input", { name: "title", required: true, maxLength: 300, autocomplete: "off", dir: "auto", defaultValue: before.title });
-    form.append(...labelled("Title", field));
-  }
-  const text = element("textarea", { name: "content", rows: 5, required: !before.title, dir: "auto", defaultValue: before.content });
-  form.append(...labelled("Text", text));
-  const trouble = element("p", { className: "trouble" });
-  trouble.setAttribute("role", "alert");
-  const cancel = element("button", { type: "button", className: "quiet", textContent: "Cancel" });
-  form.append(element("p", { className: "actions" }, element("button", { type: "submit", textContent: "Save" }), cancel), trouble);
-  return { form, cancel };
+// The form for it comes from the relay, with what it says now.
+async function fetchForm(id) {
+  const response = await fetch(`/edit/${id}`, { headers: { accept: "text/html" } }).catch(() => null);
+  if (!response?.ok) throw new Error("This cannot be changed just now. Try again in a moment.");
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  return document.adoptNode(page.querySelector("form"));
 }
 
 export async function edit(item) {
   if (item.querySelector("form.edit")) return;
   const shown = item.querySelector("[data-part=text]");
   const what = target(item);
-  let before;
+  let form;
   try {
-    before = await (await posting()).source(what);
+    form = await fetchForm(what.id);
   } catch (error) {
     complain(shown, error.message);
     return;
   }
-  const { form, cancel } = make(before);
   shown.hidden = true;
   shown.after(form);
   const { sent } = attend(form, () => `edit:${what.id}`);
@@ -53,7 +31,7 @@ export async function edit(item) {
     shown.hidden = false;
     item.querySelector(".menu summary")?.focus();
   };
-  cancel.addEventListener("click", () => {
+  form.querySelector("[data-stop]").addEventListener("click", () => {
     sent();
     close();
   });
@@ -63,7 +41,8 @@ export async function edit(item) {
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();
     sendForm(form, async () => {
-      await (await posting()).edit(what, before, Object.fromEntries(new FormData(form)));
+      const { edit: send } = await import("./posting.js");
+      await send(what, Object.fromEntries(new FormData(form)), Number(form.dataset.at));
       sent();
       close();
       renew([what.id], true);

@@ -32,12 +32,6 @@ function keep(place, fields) {
 
 const drop = (place) => storage((store) => store.removeItem(PREFIX + place));
 
-function element(name, attributes, ...children) {
-  const made = Object.assign(document.createElement(name), attributes);
-  made.append(...children);
-  return made;
-}
-
 // Sends what a form holds by `work`, which shows nothing before it is done; where it fails, all that was written stays.
 export function sendForm(form, work) {
   const button = form.querySelector("[type=submit]");
@@ -56,18 +50,15 @@ export function sendForm(form, work) {
   }));
 }
 
-// `place()` names what the form writes: each place has its own draft. Answers `leave` and `restore`, for before and after the form
+// The form has what the macro `beneath` of _writing.html makes. `place()` names what it writes: each place has its own draft. Answers `leave` and `restore`, for before and after the form
 // moves to another place, `sent`, for when what it held is out, and `add`, which puts words before what is written.
 export function attend(form, place) {
   const field = form.elements.content;
   const fields = [...form.querySelectorAll("input[name], textarea[name]")];
-  const shown = element("div", { className: "prose preview", hidden: true, tabIndex: -1 });
-  const button = element("button", { type: "button", className: "quiet", textContent: "Preview" });
-  button.setAttribute("aria-pressed", "false");
-  const help = element("span", { className: "help", textContent: `Markdown. ${CTRL}B bold, K link, E code, Enter sends` });
-  const discard = element("button", { type: "button", className: "quiet", textContent: "Discard the draft", hidden: true });
-  const count = element("span", { className: "help", role: "status" });
-  field.after(shown, element("p", { className: "beneath" }, button, discard, help, count));
+  const [shown, button, discard, keys, count] = [".preview", "[data-preview]", "[data-discard]", "[data-keys]", "[role=status]"].map(
+    (name) => form.querySelector(name),
+  );
+  keys.textContent = `Markdown. ${CTRL}B bold, K link, E code, Enter sends`;
   const values = () => Object.fromEntries(fields.map((one) => [one.name, one.value]));
   const isNew = () => fields.every((one) => one.value === one.defaultValue);
   const changed = () => !isNew() && fields.some((one) => one.value.trim());

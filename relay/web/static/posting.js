@@ -56,19 +56,18 @@ async function takeBack(target, mine) {
   return done;
 }
 
-// What it says now, as it was written: {title, content, at}; a comment has no title. `at`: when that was said, unix seconds.
+// What it says now, as it was written.
 export async function source(target) {
   const { post, comment } = await api("GET", place(target));
-  const { title, content, created_at, updated_at } = post ?? comment;
-  return { title, content, at: Date.parse(updated_at ?? created_at) / 1000 };
+  return (post ?? comment).content;
 }
 
-// `before` is its source. What is not given stays.
-export function edit(target, before, { title = before.title, content = before.content }) {
+// `at`: when that was said which is changed, unix seconds. A comment has no title.
+export function edit(target, { title, content }, at) {
   const draft = {
     kind: 1010,
     content,
-    created_at: Math.max(now(), before.at + 1),
+    created_at: Math.max(now(), at + 1),
     tags: [["e", target.id, "", target.pubkey], ...(title ? [["title", title]] : [])],
   };
   const body = { content, ...(title && { title }) };

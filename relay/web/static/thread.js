@@ -175,14 +175,16 @@ nextNew.addEventListener("click", nextUnseen);
 jumps.querySelector("[data-next]").addEventListener("click", nextThread);
 
 // A link to a comment opens what it stands in; one that is on none of these pages' beginnings has a page of its own.
-function arrive() {
+async function arrive() {
   const id = /^#c-([0-9a-f]{64})$/.exec(location.hash)?.[1];
   if (!id) return;
   const item = document.getElementById(`c-${id}`);
   if (item) {
     if (item.hidden) show(item);
   } else if (!new URLSearchParams(location.search).has("parent")) {
-    location.replace(`${location.pathname}?parent=${id}${location.hash}`);
+    const apart = `${location.pathname}?parent=${id}`;
+    const answer = await fetch(apart, { method: "HEAD" }).catch(() => null);
+    if (answer?.ok) location.replace(apart + location.hash);
   }
 }
 addEventListener("hashchange", arrive);

@@ -35,7 +35,6 @@ async function offer() {
   }
 }
 
-form.hidden = false;
 ready().then(() => {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
   offer();

@@ -61,7 +61,7 @@ function selection(item) {
 
 // With `quoting`, what is selected of it, or else all that it says, stands before the answer.
 export async function reply(item, quoting) {
-  const words = quoting && (selection(item) || (await (await posting()).source(target(item))).content);
+  const words = quoting && (selection(item) || (await (await posting()).source(target(item))));
   move(item.matches(".comment") ? item : null);
   answer.elements.content.focus();
   if (words) answering.add(marked(words));

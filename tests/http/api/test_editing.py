@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from keys.encoding import encode
+from keys.encoding import AddressPointer, encode, encode_pointer
 from relay.http import history, markdown, mentions
 from tests.factories import make_event
 from tests.http.api.homes import URL
@@ -117,6 +117,19 @@ async def test_a_text_links_the_people_and_the_posts_that_it_mentions(alice, bob
     assert f'<a class="mention" href="/post/{there["id"]}">“Low &lt;water&gt;”</a>' in shown
     assert f'<a class="elsewhere" href="nostr:{encode("note", "f" * 64)}"' in shown
     assert "@alice “Low &lt;water&gt;”" in await page(api, "/")  # as words, in the list
+
+
+async def test_a_text_links_the_knowledge_that_it_names_by_its_address(alice, api):
+    document = (await alice.told("POST", "knowledge", {"title": "Chart datum", "content": "Zero."}, 201))["document"]
+    name = next(tag[1] for tag in document["event"]["tags"] if tag[0] == "d")
+    there = AddressPointer(document["event"]["kind"], document["event"]["pubkey"], name)
+    here = msgspec.structs.replace(there, d="nothing")
+    post = await alice.post(content=" ".join(f"nostr:{encode_pointer(each)}" for each in (there, here)))
+    shown = await page(api, f"/post/{post['id']}")
+    path = f"/knowledge/{encode('npub', there.pubkey)}/{name}"
+    assert f'<a class="mention" href="{path}">“Chart datum”</a>' in shown
+    assert shown.count('class="elsewhere"') == 1
+    assert "Zero." in (await api.client.get(path, headers={"accept": "text/html"}, follow_redirects=True)).text
 
 
 async def test_what_a_page_looks_up_of_mentions_is_bounded(relay, alice, monkeypatch):

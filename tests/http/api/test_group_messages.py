@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.http.api.homes import URL
 from tests.http.api.test_faces import OWN, bind, signed
 from tests.http.api.test_groups import NAMES, begun, message, tags_of
 
@@ -27,6 +28,7 @@ async def test_answers_name_what_they_answer(alice, api):
     first = await message(alice, group)
     answer = await message(alice, group, "So it is.", reply_to=first["id"])
     assert (answer["kind"], answer["reply_to"]) == (9, first["id"])
+    assert ["q", first["id"], URL, first["author"]["pubkey"]] in answer["event"]["tags"]
     thread = await message(alice, group, "All of it.", title="Tides")
     assert (thread["kind"], thread["title"]) == (11, "Tides")
     in_it = await message(alice, group, "And more.", reply_to=thread["id"])

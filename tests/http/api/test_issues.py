@@ -7,7 +7,7 @@ import pytest
 
 from tests.factories import keypair, make_event
 from tests.http.api.conftest import Api
-from tests.http.api.homes import Home
+from tests.http.api.homes import URL, Home
 from tests.http.api.workers import add, project, thread, user
 
 
@@ -53,6 +53,16 @@ async def test_an_issue_says_all_that_it_was_given(ann: Api, ben: Api) -> None:
     assert {name: made[name] for name in fields} == fields
     assert (made["status_id"], made["project_id"], made["event"]["kind"]) == ("open", group, 1621)
     assert (await ben.get(f"issues/{made['id']}"))["issue"] == made
+
+
+async def test_what_is_signed_for_a_user_says_where_the_issue_is(ann: Api) -> None:
+    group = await project(ann)
+    made = await write(ann, group)
+    changed = await ann.told("PATCH", f"issues/{made['id']}", {"title": "It drips", "status_id": "closed"})
+    pointers = [tag for event in changed["events"] for tag in event["tags"] if tag[0] in "ep"]
+    assert [tag[:3] for tag in pointers if tag[0] == "e"] == [["e", made["id"], URL]] * 2
+    assert {tag[2] for tag in pointers} == {URL}
+    assert ["e", made["id"], URL, "root"] in pointers
 
 
 async def test_every_member_changes_an_issue_and_what_is_left_out_stays(ann: Api, ben: Api) -> None:

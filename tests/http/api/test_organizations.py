@@ -67,11 +67,12 @@ async def test_nobody_writes_from_outside_what_is_its_members_alone(
 
     closed, opened = await make(ann), await make(ann, public=True)
     for kind in (9, 1621):
-        assert await api.refused(403, "POST", "events", event(closed, kind)) == "restricted"
+        assert await api.refused(400, "POST", "events", event(closed, kind)) == "invalid"
+        assert await api.refused(400, "POST", "events", event("nowhere", kind)) == "invalid"
         await api.told("POST", "events", event(opened, kind), 201)
     if make is organization:
         await ann.told("PATCH", f"organizations/{opened}", {"public": False})
-        assert await api.refused(403, "POST", "events", event(opened, 11)) == "restricted"
+        assert await api.refused(400, "POST", "events", event(opened, 11)) == "invalid"
 
 
 async def test_owners_and_admins_change_an_organization_and_nobody_else(ann: Api, ben: Api) -> None:
@@ -101,13 +102,15 @@ async def test_making_one_public_opens_it_and_making_it_private_shuts_it(ann: Ap
 
 async def test_an_invite_lets_one_in_and_no_second(ann: Api, ben: Api, relay: Home) -> None:
     there = f"organizations/{await organization(ann)}"
-    assert await ben.refused(403, "POST", f"{there}/join") == "restricted"
+    for place in (there, "organizations/nowhere"):
+        assert await ben.refused(404, "POST", f"{place}/join") == "group_not_found"
+        assert await ben.refused(404, "POST", f"{place}/join", {"code": "guessed"}) == "group_not_found"
     made = await ann.told("POST", f"{there}/invites", {"uses": 1, "days": 1}, 201)
     assert (made["event"]["kind"], made["uses"]) == (9009, 1)
     await ben.told("POST", f"{there}/join", {"code": made["code"]})
     assert (await ben.get(there))["organization"]["role"] == "member"
     eve = await user(relay, 13)
-    assert await eve.refused(403, "POST", f"{there}/join", {"code": made["code"]}) == "restricted"
+    assert await eve.refused(404, "POST", f"{there}/join", {"code": made["code"]}) == "group_not_found"
 
 
 async def test_members_are_listed_with_their_roles_and_removed(ann: Api, ben: Api) -> None:

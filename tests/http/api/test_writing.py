@@ -55,3 +55,16 @@ async def test_what_a_text_refers_to_is_quoted_by_a_tag_and_shown_as_a_card(alic
     assert text.count(f'<a class="mention" href="/post/{there["id"]}">“Low &lt;water&gt;”</a>') == 2
     await alice.told("DELETE", f"posts/{there['id']}")
     assert "quote-card" not in await page(api, f"/post/{post['id']}")
+
+
+async def test_the_form_for_a_change_holds_what_was_written(alice, api):
+    post = await alice.post("A <title>", content="\n<b>first</b>\n</textarea>x")
+    comment = await alice.comment(post, "Words")
+    form = await page(api, f"/edit/{post['id']}")
+    assert 'name="title" value="A &lt;title&gt;" required' in form
+    assert 'dir="auto">\n\n&lt;b&gt;first&lt;/b&gt;\n&lt;/textarea&gt;x</textarea>' in form
+    form = await page(api, f"/edit/{comment['id']}")
+    assert "title" not in form
+    assert ">\nWords</textarea>" in form
+    for missing in ("f" * 64, "x"):
+        await page(api, f"/edit/{missing}", 404)

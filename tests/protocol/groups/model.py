@@ -137,6 +137,8 @@ class SlowGroups:
             return
         if not self.lives(group):
             raise Refused("invalid")
+        if self._is_secret_to(event, group, now):
+            raise Refused("invalid")
         if event.kind in NEEDED:
             self._moderate(event, group, now)
         elif event.kind == 9021:
@@ -147,6 +149,13 @@ class SlowGroups:
             if self.owners(group) == [event.pubkey]:
                 raise Refused("restricted")
             self.happened.append(("stands", group, event.pubkey, "left", ()))
+
+    def _is_secret_to(self, event: Event, group: str, now: int) -> bool:
+        if "hidden" not in self.fields(group).get("flags", ()) or self.standing(event.pubkey, group) is not None:
+            return False
+        code = next((tag[1] for tag in event.tags if tag[0] == "code" and tag[1]), None)
+        invited = event.kind == 9021 and code is not None and self.opens(code, group, now)
+        return self.strength(event.pubkey, group) < 3 and not invited
 
     def _begin(self, event: Event, group: str) -> None:
         if group in self.began():
@@ -176,7 +185,11 @@ class SlowGroups:
         }
 
     def _check_parent(self, event: Event, group: str, parent: str) -> None:
+        is_hidden = "hidden" in self.fields(parent).get("flags", ())
+        is_above = self.strength(event.pubkey, parent) >= 3
         if parent == group or not self.lives(parent):
+            raise Refused("invalid")
+        if is_hidden and not is_above and self.standing(event.pubkey, parent) is None:
             raise Refused("invalid")
         if self.strength(event.pubkey, parent) < 2:
             raise Refused("restricted")

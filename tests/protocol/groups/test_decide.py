@@ -656,7 +656,7 @@ def test_a_group_has_so_many_pins() -> None:
 
 
 def test_whoever_asks_is_added_to_an_open_group_by_the_relay() -> None:
-    hub = room("private", "restricted", "hidden")
+    hub = room("private", "restricted")
     request = said(ERIN, 9021)
     decision = hub.decide(request)
     assert [(draft.kind, draft.tags) for draft in decision.emits] == [
@@ -666,6 +666,27 @@ def test_whoever_asks_is_added_to_an_open_group_by_the_relay() -> None:
     hub.now = NOW + 5
     assert hub.send(request) == ""
     assert hub.member(ERIN) == Member("member", (), NOW + 5)
+
+
+@pytest.mark.parametrize("flags", [(), ("closed",), ("private", "closed", "restricted")])
+def test_who_was_never_in_a_hidden_group_is_told_what_is_told_of_none(flags: tuple[str, ...]) -> None:
+    """Whatever is sent there, but for a good code."""
+    hub = room("hidden", *flags)
+    assert hub.send(said(ALICE, 9009, ["code", "x"])) == ""
+    target = ["p", ERIN]
+    tried = [
+        *((9000, [target]), (9001, [target]), (9002, [["name", "n"]]), (9005, [["e", "0" * 64]]), (9008, [])),
+        *((9009, [["code", "y"]]), (9010, []), (9021, []), (9021, [["code", "y"]]), (9022, [])),
+        *((9001, [["p", ALICE]]), (9009, [["code", "x"], ["revoked"]])),
+    ]
+    for kind, tags in tried:
+        assert hub.send(said(ERIN, kind, *tags)) == f"invalid: there is no group {ROOM!r} on this relay", (kind, tags)
+    under = said(ERIN, 9007, ["parent", ROOM], group="below")
+    assert hub.send(under) == f"invalid: the parent {ROOM!r} is no group of this relay"
+    assert hub.send(said(ERIN, 9021, ["code", "x"])) == ""
+    assert hub.send(said(ERIN, 9022)) == ""
+    if "closed" not in flags:
+        assert hub.send(said(ERIN, 9021)) == ""  # it knows of it
 
 
 def test_members_cannot_join_again() -> None:
