@@ -19,6 +19,8 @@ Disallow: /following
 Disallow: /found
 Disallow: /health
 Disallow: /key
+Disallow: /account
+Disallow: /sheet
 Disallow: /metrics
 Disallow: /notifications
 Disallow: /picture

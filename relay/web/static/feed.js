@@ -237,9 +237,14 @@ setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
 if (stored("tidings.hidden") || stored("tidings.muted")) import("./away.js");
 if (!post) endVisit();
-ready().then(() => {
+
+function showMine() {
   if (me.token) import("./muted.js").then(({ learn }) => learn());
   sayAs();
   markOwn(all());
   markVotes(all());
+}
+ready().then(() => {
+  showMine();
+  addEventListener("who", showMine);
 });
