@@ -11,10 +11,9 @@ from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, Remov
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
-from storage.sqlite import log_rows, lookup
+from storage.sqlite import every, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.statements import SIZES
 from storage.sqlite.transaction import Transaction
 
@@ -52,7 +51,7 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
     for start in range(0, len(removal.edited), SIZES[-1]):
         edited = frozenset(removal.edited[start : start + SIZES[-1]])
         wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": edited})
-        seqs = lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)
+        seqs = every.seqs_of(connection, wanted, FOR_EVER)
         for part in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(connection, seqs[part : part + AT_ONCE]):
                 if feed.edited(row.event) in edited:
@@ -68,8 +67,8 @@ def _author(
     transaction.flush()
     wanted = Filter(authors=frozenset([pubkey]), until=until)
     if kept:
-        stays = lookup.seqs_of(connection, msgspec.structs.replace(wanted, kinds=kept), EVERYTHING, FOR_EVER)
-        goes = set(lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)).difference(stays)
+        stays = every.seqs_of(connection, msgspec.structs.replace(wanted, kinds=kept), FOR_EVER)
+        goes = set(every.seqs_of(connection, wanted, FOR_EVER)).difference(stays)
         gone = transaction.take_seqs(sorted(goes))
     else:
         gone = _all(connection, transaction, wanted)
@@ -83,5 +82,5 @@ def _author(
 
 def _all(connection: sqlite3.Connection, transaction: Transaction, wanted: Filter) -> Iterable[Event]:
     """Remove all that a filter matches, each event as it goes."""
-    while seqs := lookup.seqs_of(connection, wanted, EVERYTHING, _PAGE):
+    while seqs := every.seqs_of(connection, wanted, _PAGE):
         yield from transaction.take_seqs(seqs)

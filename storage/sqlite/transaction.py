@@ -23,7 +23,7 @@ from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT, PUT_USER
 from relay.protocol.groups.state import UNKNOWN_HOME, GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Readers, Written
-from storage.sqlite import log_rows, lookup, scope
+from storage.sqlite import every, log_rows, lookup, scope
 from storage.sqlite.changes import Changes
 from storage.sqlite.fact_reader import FactReader, newest
 from storage.sqlite.groups.changes import GroupChanges
@@ -34,7 +34,6 @@ from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING
 
 _NAMING: Final = (kinds.DELETION, DELETE_EVENT, PUT_USER)  # what these name in an import is of their group
 
@@ -283,7 +282,7 @@ class Transaction:
 
     def flush(self) -> None:
         """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
-        self._changes.write(self._connection)
+        self._changes.write(self._connection, self.known.authors)
 
     def act_on_group(self, change: GroupChange) -> None:
         """What a decision changes of a group."""
@@ -315,7 +314,7 @@ class Transaction:
 
     def touch_author(self, pubkey: str) -> None:
         """Refresh what depends on this key's events: whose key it is has changed."""
-        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), EVERYTHING, FOR_EVER)
+        seqs = every.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), FOR_EVER)
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
                 self._touch(row.event)

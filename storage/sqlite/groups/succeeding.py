@@ -132,6 +132,6 @@ def _authored_in(connection: sqlite3.Connection, event: Event, groups: list[int]
 
 
 def _authored_keys(pubkey: str) -> tuple[bytes, bytes]:
-    """Under which keys of `entries` all events of an author stand."""
+    """Under which keys of `entries` all events of an author stand but what was said in groups (entries.SAID)."""
     author = entries.author(pubkey)
     return entries.PUBLIC_PREFIX + author, entries.OPERATOR_PREFIX + author

@@ -263,3 +263,18 @@ DELETE FROM group_answers_due WHERE seq = ?
 
 -- name: any_answers_due
 SELECT EXISTS (SELECT 1 FROM group_answers_due)
+
+-- name: put_authors
+INSERT OR IGNORE INTO group_authors (pubkey, prefix) VALUES {rows}
+
+-- name: drop_authors
+-- The kinds are those of what is said in groups (entries.SAID).
+DELETE FROM group_authors
+WHERE (pubkey, prefix) IN (SELECT column1, column2 FROM (VALUES {rows}))
+    AND NOT EXISTS (
+        SELECT 1 FROM entries AS e
+        WHERE e.key = CAST(prefix || x'41' || pubkey AS BLOB) AND e.kind IN (5, 7, 9, 11, 16, 1111)
+    )
+
+-- name: groups_of_author
+SELECT prefix FROM group_authors WHERE pubkey = ?
