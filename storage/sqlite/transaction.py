@@ -69,6 +69,9 @@ class Transaction:
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
+        self._assumes = (
+            False  # whether that counts on a group of events that may be refused, or come after what answers them
+        )
         self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
         self.known = known
@@ -145,6 +148,7 @@ class Transaction:
             addresses = [one for one in assumed if ":" in one]
             reader.look_up([("group_of", one) for one in addresses])
             self._is_complete &= all(facts.group_of[one] == assumed[one] for one in addresses)
+            self._assumes = any(assumed[one] is not None for one in told)
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""
@@ -152,7 +156,7 @@ class Transaction:
             self.flush()
             self._reader.forget()
             self._is_complete = False
-        if self._is_complete:
+        if self._is_complete and not (self._assumes and event.kind in ANSWERING):
             return
         facts_.gather(lambda: self._meaning.needs(event, self.facts), self.facts, self._reader.look_up)
 
