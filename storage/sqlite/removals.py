@@ -9,7 +9,7 @@ from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, Remov
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
-from storage.sqlite import log_rows, lookup
+from storage.sqlite import earlier, log_rows, lookup
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
 from storage.sqlite.scope import EVERYTHING
@@ -25,8 +25,10 @@ def carry_out(connection: sqlite3.Connection, transaction: Transaction, removal:
         case RemoveEvent(event_id, by):
             transaction.mark(event_id, by)
             transaction.take(event_id)
+            earlier.forget_one(connection, event_id, by)
         case RemoveAddress():
             _address(transaction, removal)
+            earlier.forget_address(connection, removal.address, removal.until)
         case RemoveEdits():
             _edits(connection, transaction, removal)
         case RemoveAuthor():
@@ -62,6 +64,7 @@ def _author(connection: sqlite3.Connection, transaction: Transaction, removal: R
     transaction.flush()
     for _ in _all(connection, transaction, Filter(authors=frozenset([pubkey]), until=until)):
         pass
+    earlier.forget_author(connection, pubkey, until)
     wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
     for wrap in _all(connection, transaction, wraps):
         transaction.mark(wrap.id, pubkey)
