@@ -90,9 +90,8 @@ function above(item, level) {
 // Which line a pointer is on: the lines stand in the space before a comment, one for each level above it.
 function lineAt({ target, clientX }) {
   if (!target.matches?.(".comment")) return null;
-  const step = parseFloat(getComputedStyle(target).paddingInlineStart) / Math.min(depth(target), 8);
-  const x = Math.abs(clientX - target.getBoundingClientRect()[document.dir === "rtl" ? "right" : "left"]);
-  const level = Math.floor(x / step);
+  const step = parseFloat(getComputedStyle(target).paddingLeft) / Math.min(depth(target), 8);
+  const level = Math.floor((clientX - target.getBoundingClientRect().left) / step);
   return level < Math.min(depth(target), 8) ? above(target, level) : null;
 }
 
