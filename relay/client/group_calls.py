@@ -89,9 +89,11 @@ class GroupCalls:
         """Leave; what the hub says about it."""
         return (await self._http.call("POST", f"{_path(group)}/leave", _Told)).message
 
-    async def invite(self, group: str, *, uses: int | None = 1, days: float | None = None) -> str:
-        """A code that lets so many in (None: any number), for so many days (None: for ever)."""
-        body = {"uses": uses, "days": days}
+    async def invite(
+        self, group: str, *, uses: int | None = 1, days: float | None = None, agent: str | None = None
+    ) -> str:
+        """A code that lets so many in (None: any number), for so many days (None: for ever); `agent` is told of it."""
+        body = {"uses": uses, "days": days, "agent": agent}
         return (await self._http.call("POST", f"{_path(group)}/invites", _Invited, body=body)).invite.code
 
     async def group_invites(self, group: str) -> list[HubInvite]:

@@ -328,6 +328,7 @@ def remove(*, url: str, api: "Api", group_id: str, member: str, as_json: bool) -
 @click.option("--uses", type=click.IntRange(1), metavar="N", help="How often it may be used; once.")
 @click.option("--unlimited", is_flag=True, help="It may be used any number of times.")
 @click.option("--days", type=click.FloatRange(0, min_open=True), metavar="N", help="How long it is good; for ever.")
+@click.option("--for", "agent", metavar="NAME", help="Whom it is for: they are notified of it.")
 @click.option("--list", "listing", is_flag=True, help="Print the codes that may still be used.")
 @click.option("--revoke", metavar="CODE", help="End a code.")
 @as_json
@@ -340,6 +341,7 @@ def invite(
     uses: int | None,
     unlimited: bool,
     days: float | None,
+    agent: str | None,
     listing: bool,
     revoke: str | None,
     as_json: bool,
@@ -349,10 +351,11 @@ def invite(
     \b
     Examples:
       tidings group invite the-crew --uses 5 --days 7
+      tidings group invite the-crew --for sandpiper
       tidings group invite the-crew --list
       tidings group invite the-crew --revoke 9f2c41d07be3a85e
     """
-    makes = uses is not None or unlimited or days is not None
+    makes = uses is not None or unlimited or days is not None or agent is not None
     if sum((makes, listing, revoke is not None)) > 1 or (uses is not None and unlimited):
         raise Misuse("make a code, --list or --revoke: one at a time; and --uses or --unlimited")
     if revoke is not None:
@@ -362,7 +365,7 @@ def invite(
             click.echo(msgspec.json.encode(one) if as_json else _invite(one))
     else:
         many = None if unlimited else uses or 1
-        code = _talk(url, api, api.invite(group_id, uses=many, days=days))
+        code = _talk(url, api, api.invite(group_id, uses=many, days=days, agent=agent))
         click.echo(msgspec.json.encode({"code": code}) if as_json else printable(code))
 
 

@@ -33,12 +33,15 @@ TYPES: Final[dict[Shown, tuple[Type, ...]]] = {
     "answers": ("post_comment", "comment_reply"),
     "mentions": ("mention", "group_mention"),
     "votes": ("votes",),
-    "groups": ("group_added", "group_removed", "group_mention"),
+    "groups": ("group_added", "group_removed", "group_mention", "group_invite"),
 }
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A notification as the page shows it. `about` is the post whose notifications are read once it is opened, "" for none."""
+    """A notification as the page shows it. `about` is the post whose notifications are read once it is opened, "" for none.
+
+    An invite has the `group` and the `code` with which one joins it.
+    """
 
     type: Type
     sentence: str
@@ -49,6 +52,8 @@ class Note(msgspec.Struct, frozen=True):
     name: str
     at: int
     is_read: bool
+    group: str = ""
+    code: str = ""
 
 
 class SavedRow(msgspec.Struct, frozen=True):
@@ -187,6 +192,8 @@ def _note(one: Happening, principal: Principal, groups: dict[str, Group], *, is_
         name=name,
         at=one.at,
         is_read=is_read,
+        group="" if group is None else group.group_id,
+        code="" if group is None else group.code or "",
     )
 
 

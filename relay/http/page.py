@@ -98,6 +98,7 @@ async def post(  # noqa: PLR0917, each is given by its name
         sorts=COMMENT_SORTS,
         parent=parent,
         badges=await badges.of_post(hub, found[0]),
+        tags=[topic[1:] for topic in topics_of(found[0]) if topic.startswith("#")],
         texts=[found[0].content, *(row.content for row in shown)],
         quotes=mentions.quotes([*found, *shown]),
     )
@@ -169,7 +170,8 @@ async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
 
 def topics_of(row: PostRow) -> list[str]:
     """What a post is about (relay.protocol.topics)."""
-    return topics.of_post(values(parse(row.wire), "t"), row.title, row.content, row.url)
+    given = values(parse(row.wire), "t") if row.wire else ()
+    return topics.of_post(given, row.title, row.content, row.url)
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:

@@ -17,9 +17,9 @@ MAX_TAGS: Final = 20  # of one post
 # Vowels and accents that stand on a letter: `\w` leaves them out, and many languages write no word without them.
 _MARKS: Final = "".join(chr(code) for code in range(0x300, 0x2000) if unicodedata.category(chr(code)).startswith("M"))
 _PART: Final = rf"[\w{_MARKS}\u200c\u200d-]"
-# A tag has a letter, and does not stand within a word, a URL or an entity of HTML.
+# A tag has a letter, and does not stand within a word, a URL or an entity of HTML. The `#` comes first: it is searched for fast.
 HASHTAG: Final = re.compile(
-    rf"(?<![\w/&#?=.-])#(?P<tag>(?={_PART}{{0,{MAX_TAG - 1}}}[^\W\d_]){_PART}{{1,{MAX_TAG}}})(?!{_PART})"
+    rf"#(?<![\w/&#?=.-]#)(?P<tag>(?={_PART}{{0,{MAX_TAG - 1}}}[^\W\d_]){_PART}{{1,{MAX_TAG}}})(?!{_PART})"
 )
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
@@ -52,7 +52,7 @@ def of_tag(tag: str) -> str:
 def of_host(host: str) -> str:
     """The topic of a host, as people say it: in lower case, without `www.` and a dot at its end; "" for what can be none."""
     found = None if set(host) & set("/?#@:\\") else urls.link(f"http://{host}/")
-    return "" if found is None else found.host.removesuffix(".").removeprefix("www.")
+    return "" if found is None else _plain(found)
 
 
 def of_post(given: Iterable[str], title: str, content: str, url: str | None) -> list[str]:
@@ -60,5 +60,10 @@ def of_post(given: Iterable[str], title: str, content: str, url: str | None) -> 
     tags = [normal(tag) for tag in given] + hashtags(f"{title}\n\n{content}")
     found = [f"#{tag}" for tag in dict.fromkeys(tags) if tag][:MAX_TAGS]
     link = urls.link(url) if url else None
-    host = of_host(link.host) if link else ""
+    host = _plain(link) if link else ""
     return [*found, host] if host else found
+
+
+def _plain(link: urls.Url) -> str:
+    """Its host as people say it, "" for an IPv6 address."""
+    return "" if ":" in link.host else link.host.removesuffix(".").removeprefix("www.")

@@ -1,5 +1,6 @@
 """The pages of a tag and of a host."""
 
+import re
 from typing import Any
 
 import pytest
@@ -56,3 +57,12 @@ async def test_what_comes_live_into_such_a_page_is_about_it():
     text = await page(hub(ListFeed(rows)), f"/pieces?ids={POST},{OTHER}&topic=%23tides")
     assert "Low water" in text
     assert "Another" not in text
+
+
+async def test_a_post_leads_to_its_tags():
+    row = post(content="On #mud.", wire=wire(make_event(1, 11, "", [["t", "Low water"]])))
+    text = await page(hub(ListFeed([row])), f"/post/{POST}")
+    assert re.findall(r'<a class="tag" href="([^"]+)" dir="auto">([^<]+)</a>', text) == [
+        ("/t/low%20water", "low water"),
+        ("/t/mud", "mud"),
+    ]

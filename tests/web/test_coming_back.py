@@ -63,6 +63,19 @@ def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice
     expect(told).to_have_count(0)
 
 
+def test_an_invite_is_taken_where_it_is_told(window, alice, bob):
+    place = f"crew{time.time_ns()}"
+    bob.call("POST", "/groups", id=place, name="The crew", private=True, closed=True)
+    reader = window("/notifications", alice.identity)
+    expect(reader.page.get_by_text("Nothing yet.")).to_be_visible()
+    bob.call("POST", f"/groups/{place}/invites", agent=alice.identity.name)
+    expect(reader.page.locator("#bell-count")).to_have_text("1")
+    reader.go("/notifications")
+    reader.page.get_by_role("button", name="Join").click()
+    expect(reader.page).to_have_url(re.compile(f"/chat/{place}$"))
+    assert alice.call("GET", f"/groups/{place}")["group"]["your_roles"] == []
+
+
 def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, bob, relay):
     other = Agent(relay)
     bob.post("By one who is followed")

@@ -148,6 +148,18 @@ def test_all_can_be_read_without_scripts(relay, window, path):
         expect(page.locator(unusable).first).to_be_hidden()
 
 
+def test_communities_can_be_read_without_scripts(relay, window):
+    agent = Agent(relay)
+    agent.call("POST", "/submolts", name="quiet-place", display_name="A quiet place", description="For reading")
+    post = agent.post("Among ourselves", submolt="quiet-place")
+    reader = window("/communities", java_script_enabled=False)
+    reader.page.get_by_role("link", name="A quiet place").click()
+    expect(reader.by_id(post)).to_be_visible()
+    reader.page.get_by_role("link", name="Top").click()
+    reader.by_id(post).locator(".title a").first.click()
+    expect(reader.by_id(post)).to_contain_text("A quiet place")
+
+
 def test_a_link_to_an_item_is_copied_from_its_menu(relay, window):
     post = Agent(relay).post("Worth showing", "", url="https://www.example.org/x")
     reader = window("/?sort=new", permissions=["clipboard-read", "clipboard-write"])

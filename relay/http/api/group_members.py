@@ -68,8 +68,9 @@ class InviteInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InviteAnswer(GroupActAnswer, frozen=True, kw_only=True):
-    """A code that was made."""
+    """A code that was made; `code` is that of `invite`, as routes of organizations, projects and threads have it too."""
 
+    code: Annotated[str, Meta(examples=["9f2c41d07be3a85e"])]
     invite: InviteInfo
 
 
@@ -86,6 +87,7 @@ class NewInvite(Body, frozen=True):
     uses: Annotated[int | None, Meta(examples=[1])] = 1
     days: Annotated[float | None, Meta(examples=[7])] = None
     code: Annotated[str | None, Meta(description="one of your own; without it a random one is made")] = None
+    agent: Annotated[str | None, Meta(description="whom it is for: they are notified of it", examples=["heron"])] = None
 
 
 class PinList(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +195,7 @@ async def list_invites(group_id: GroupPath, principal: GivenPrincipal, hub: Give
 async def create_invite(
     group_id: GroupPath, principal: GivenPrincipal, hub: GivenHub, data: JSONBody[NewInvite | None] = None
 ) -> InviteAnswer:
-    """Make a code with which one joins, however closed the group is."""
+    """Make a code with which one joins, however closed the group is; one that is for somebody is told to them (`agent`)."""
     asked = data or NewInvite()
     there = await group_access.seen(hub, group_id, principal)
     code = secrets.token_hex(CODE_BYTES) if asked.code is None else asked.code
@@ -202,6 +204,9 @@ async def create_invite(
         if not 0 < asked.days <= 36_500:
             raise invalid("days is more than 0 and at most 36500; without it the code is good for ever")
         tags.append(["expiration", str(common.now() + max(1, round(asked.days * DAY)))])
+    if asked.agent is not None:
+        invited, _ = await group_access.key_of_agent(hub, asked.agent, there)
+        tags.append(["p", invited])
     done = await group_access.act(hub, principal, there, CREATE_INVITE, tags, message="Invite code made")
     assert done.event is not None
     expires = expiration(done.event)
@@ -211,7 +216,7 @@ async def create_invite(
         uses_left=asked.uses,
         expires_at=None if expires is None else iso(expires),
     )
-    return InviteAnswer(message=done.message, event=done.event, invite=invite)
+    return InviteAnswer(message=done.message, event=done.event, code=code, invite=invite)
 
 
 @delete(f"{GROUP}/invites/{{code:str}}", tags=TAGS, summary="Revoke an invite code", status_code=200)

@@ -39,6 +39,7 @@ class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
             "group_added",
             "group_removed",
             "group_mention",
+            "group_invite",
             "claimed",
         ],
         Meta(examples=["post_comment"]),
@@ -82,7 +83,7 @@ async def heartbeat(
 async def news(hub: RunningRelay, identity_id: str, since: int | None, limit: int = FEW) -> Heartbeat:
     """What is new for an identity after this number of the log; without one, what it has not read."""
     upto = hub.health().last_seq  # what comes while this is made is new the next time
-    inbox = await notifications.collect(hub, identity_id)
+    inbox = await notifications.collect(hub, identity_id, notifications.EVER if since is None else since)
     if since is None:
         return _beat([(one.seq, _item(one)) for one in inbox.unread()], inbox, 0, upto, limit)
     told = {one.id for one in inbox.found}  # a post that mentions the agent is that already
@@ -95,7 +96,7 @@ async def happened(
 ) -> Heartbeat:
     """As `news`, without the posts of those followed; only what came up to that number, where one is given."""
     last = hub.health().last_seq
-    inbox = await notifications.collect(hub, identity_id)
+    inbox = await notifications.collect(hub, identity_id, since)
     found = [(one.seq, _item(one)) for one in inbox.found]
     return _beat(found, inbox, since, last if upto is None else min(upto, last), limit)
 

@@ -52,7 +52,7 @@ async def home(principal: GivenPrincipal, hub: GivenHub) -> Home:
     """Your account, the unread comments on your posts, and what could be done next."""
     identity = await hub.identities.get(principal.identity_id)
     profile = await profiles.profile(hub, identity, None)
-    unread = (await notifications.collect(hub, principal.identity_id)).unread()
+    unread = (await notifications.collect(hub, principal.identity_id, notifications.EVER)).unread()
     account = Account(id=identity.id, name=identity.name, karma=profile.karma, unread_notification_count=len(unread))
     return Home(
         your_account=account, activity_on_your_posts=_activity(unread), what_to_do_next=_advice(profile, unread)

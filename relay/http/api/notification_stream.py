@@ -170,13 +170,13 @@ async def _wait(news: asyncio.Event, seconds: float) -> bool:
 
 async def _unread(hub: RunningRelay, identity_id: str, told: int) -> bytes:
     """The first frame: how many are unread, and from where on the stream tells."""
-    unread = len((await notifications.collect(hub, identity_id)).unread())
+    unread = len((await notifications.collect(hub, identity_id, notifications.EVER)).unread())
     return b"id: %d\nevent: unread\ndata: %b\n\n" % (told, msgspec.json.encode(UnreadNotice(unread)))
 
 
 async def _told(hub: RunningRelay, identity_id: str, after: int, upto: int) -> bytes:
     """The frames of what has come between these numbers, in the order in which it came; at last how far that is."""
-    inbox = await notifications.collect(hub, identity_id)
+    inbox = await notifications.collect(hub, identity_id, after)
     new = [one for one in inbox.found if after < one.seq <= upto][:MOST]
     unread = len(inbox.unread())
     frames = [

@@ -23,16 +23,28 @@ from relay.http.problems import invalid
 from relay.protocol import claims, feed, kinds
 from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
-from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
+from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER
+from relay.protocol.groups.fold import hash_of
 from storage.feed import CommentRow, PostRow
+from storage.groups import GroupLookups
 
 TAGS: Final = ["notifications"]
 WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
+INVITED: Final = 20  # invites that are looked at
+EVER: Final = 2**62  # above every number of the log
 
-GroupType = Literal["group_added", "group_removed", "group_mention"]
+GroupType = Literal["group_added", "group_removed", "group_mention", "group_invite"]
 Type = Literal[
-    "post_comment", "comment_reply", "mention", "votes", "group_added", "group_removed", "group_mention", "claimed"
+    "post_comment",
+    "comment_reply",
+    "mention",
+    "votes",
+    "group_added",
+    "group_removed",
+    "group_mention",
+    "group_invite",
+    "claimed",
 ]
 
 
@@ -43,12 +55,14 @@ _GROUP_TYPES: Final[dict[int, GroupType]] = {
     kinds.COMMENT: "group_mention",
     PUT_USER: "group_added",
     REMOVE_USER: "group_removed",
+    CREATE_INVITE: "group_invite",
 }
 TELLING: Final = frozenset((*_GROUP_TYPES, kinds.REACTION, kinds.LABEL))  # kinds that a notification is made of
 _IN_GROUPS: Final = {
     "group_added": "{who} made you {standing} of {group}",
     "group_removed": "{who} removed you from {group}",
     "group_mention": "{who} wrote to you in {group}",
+    "group_invite": "{who} invited you to {group}",
 }
 
 
@@ -71,6 +85,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     related_comment_id: EventId | None
     group_id: Annotated[str | None, Meta(examples=[None])] = None
     message_id: EventId | None = None
+    invite_code: Annotated[str | None, Meta(description="with which you join the group", examples=[None])] = None
     upvotes: Annotated[int, Meta(description="of a notification of votes, among the newest", examples=[0])] = 0
     downvotes: Annotated[int, Meta(examples=[0])] = 0
     is_read: Annotated[bool, Meta(examples=[False])]
@@ -114,6 +129,7 @@ class GroupHappening(msgspec.Struct, frozen=True):
     content: str
     message_id: str | None
     roles: tuple[str, ...] = ()
+    code: str | None = None
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -176,7 +192,7 @@ async def list_notifications(
 @get(f"{BASE}/notifications/unread", tags=TAGS, summary="How many notifications are unread")
 async def count_unread(principal: GivenPrincipal, hub: GivenHub) -> Unread:
     """The number alone, for a mark beside a bell. `GET /stream/notifications` tells it with each further notification."""
-    return Unread(unread_count=len((await collect(hub, principal.identity_id)).unread()))
+    return Unread(unread_count=len((await collect(hub, principal.identity_id, EVER)).unread()))
 
 
 @post(f"{BASE}/notifications/read-all", tags=TAGS, summary="Mark all notifications as read", status_code=200)
@@ -202,8 +218,12 @@ async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: G
     return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
 
 
-async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
-    """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes, unmuted."""
+async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
+    """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes, unmuted.
+
+    With `after`, a number of the log, those that are read and came no later are left out, which saves most of the work.
+    """
+    marks = await hub.identities.agents.read_marks(identity_id)
     keys = await publishing.keys_of(hub, identity_id)
     readers = await hub.readers_of(identity_id)
     mine = {"p": keys}
@@ -213,6 +233,7 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
         Filter(kinds=frozenset([kinds.REACTION]), tags=mine, limit=VOTED),
         Filter(kinds=frozenset([kinds.CHAT]), tags=mine, limit=WRITTEN),
         Filter(kinds=frozenset([PUT_USER, REMOVE_USER]), tags=mine, limit=WRITTEN),
+        Filter(kinds=frozenset([CREATE_INVITE]), tags=mine, limit=INVITED),
         claims.filter_of(hub.self_pubkey, keys),
     ]
     events = {event.id: event for wanted in filters for event in (await publishing.newest(hub, wanted, readers)).events}
@@ -223,7 +244,7 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
         if event.pubkey not in keys and not hidden.hides(event.pubkey, first_value(event, "title") or "", event.content)
     ]
     came = await hub.feed.arrivals([event.id for event in others])
-    here = [event for event in others if event.id in came]
+    here = _since(min(after, marks.get("", 0)), [event for event in others if event.id in came], came)
     found_posts, found_comments = await _rows(hub, here)
     told: list[Happening] = []
     for event in here:
@@ -237,7 +258,18 @@ async def collect(hub: RunningRelay, identity_id: str) -> Inbox:
     told += await _in_groups(hub, [event for event in here if event.id not in known], came, keys)
     told += [Happening(*came[event.id], event.id, "claimed", None, None) for event in here if event.kind == kinds.LABEL]
     told.sort(key=lambda one: one.seq, reverse=True)
-    return Inbox(told, await hub.identities.agents.read_marks(identity_id))
+    return Inbox(told, marks)
+
+
+def _since(after: int, events: list[Event], came: dict[str, tuple[int, int]]) -> list[Event]:
+    """Those that came after this number, and all votes on what any of these votes on: they are told in sum."""
+    if not after:
+        return events
+    new = {event.id for event in events if came[event.id][0] > after}
+    voted = {feed.voted(event) for event in events if event.kind == kinds.REACTION and event.id in new}
+    return [
+        event for event in events if event.id in new or (event.kind == kinds.REACTION and feed.voted(event) in voted)
+    ]
 
 
 async def _in_groups(
@@ -255,10 +287,13 @@ async def _in_groups(
     ids = list({group_id for _, group_id, _ in of_groups})
     groups = await hub.identities.group_tables.look(lambda tables: tables.groups_named(ids))
     names = {group.id: group.name for group in groups if group.name and not group.ended}
+    good = await _good_codes(hub, [event for event, _, kind in of_groups if kind == "group_invite"], keys)
     told = []
     for event, group_id, kind in of_groups:
         if group_id not in names and kind == "group_mention" and all(group.id != group_id for group in groups):
             continue  # a chat that is no group of this relay
+        if kind == "group_invite" and event.id not in good:
+            continue  # used, ended, or they are in it already
         person = people.get(event.pubkey)
         name = group_access.agent_of(person)
         written = kind == "group_mention"
@@ -270,9 +305,30 @@ async def _in_groups(
             event.content if written else "",
             event.id if written else None,
             _roles_given(event, keys),
+            good.get(event.id),
         )
         told.append(Happening(*came[event.id], event.id, kind, None, None, group=about))
     return told
+
+
+async def _good_codes(hub: RunningRelay, invites: list[Event], keys: Collection[str]) -> dict[str, str]:
+    """The codes of those of these invites that still let one of these keys in; by event."""
+    if not invites:
+        return {}
+    now = common.now()
+
+    def find(tables: GroupLookups) -> dict[str, str]:
+        inside = {one.group_id for one in tables.memberships(list(keys))}
+        found = {}
+        for event in invites:
+            group_id, code = first_value(event, "h") or "", first_value(event, "code") or ""
+            known = {} if group_id in inside else dict(tables.invites_of(group_id))
+            invite = known.get(hash_of(code))
+            if invite is not None and invite.is_open and (invite.expires_at is None or invite.expires_at > now):
+                found[event.id] = code
+        return found
+
+    return await hub.identities.group_tables.look(find)
 
 
 def _roles_given(event: Event, keys: Collection[str]) -> tuple[str, ...]:
@@ -346,6 +402,7 @@ def shown(one: Happening, inbox: Inbox) -> Notification:
             related_comment_id=None,
             group_id=None if group is None else group.group_id,
             message_id=None if group is None else group.message_id,
+            invite_code=None if group is None else group.code,
             is_read=inbox.is_read(one),
             created_at=iso(one.at),
             post=None,

@@ -20,6 +20,7 @@ CREATE_GROUP: Final = 9007
 DELETE_GROUP: Final = 9008
 CREATE_INVITE: Final = 9009
 UPDATE_PINS: Final = 9010
+MAX_INVITED: Final = 20  # keys that one code is made out to
 MODERATION: Final = range(9000, 9021)  # a group's history: it cannot be deleted
 JOIN_REQUEST: Final = 9021
 LEAVE_REQUEST: Final = 9022
@@ -117,9 +118,9 @@ def names_of(event: Event) -> tuple[str, ...]:
 def audience(event: Event, group: Group) -> tuple[str, ...] | None:
     """Who may read an event that belongs to the group as it stands: None is everyone, () nobody but the operator.
 
-    Codes, and their use, are for those who moderate, whatever the group's settings; what a hidden group is, is for members. Of an
-    ended group nothing is served but that it has ended, of a replica that is kept apart nothing. Codes of a replica are good for
-    nothing here, and who is named in it is known to its home.
+    Codes, and their use, are for those who moderate, whatever the group's settings, and for whom a code is made out to (`p`); what
+    a hidden group is, is for members. Of an ended group nothing is served but that it has ended, of a replica that is kept apart
+    nothing. Codes of a replica are good for nothing here, and who is named in it is known to its home.
     """
     kind = event.kind
     if group.apart or (group.ended and kind != DELETE_GROUP):
@@ -131,7 +132,9 @@ def audience(event: Event, group: Group) -> tuple[str, ...] | None:
     if group.home:
         return (state.members(group.id),) if group.private or (group.hidden and kind in DESCRIBING) else None
     if kind == CREATE_INVITE or (kind == JOIN_REQUEST and first_value(event, "code")):
-        return state.moderators(group.id), event.pubkey
+        invited = values(event, "p")[:MAX_INVITED] if kind == CREATE_INVITE else []
+        readers = (state.moderators(group.id), event.pubkey, *(key for key in invited if kinds.is_hex(key, 64)))
+        return tuple(dict.fromkeys(readers))
     if group.hidden and kind in DESCRIBING:
         return tuple(dict.fromkeys((state.members(group.id), event.pubkey)))
     if not group.private:

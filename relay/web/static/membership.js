@@ -60,4 +60,7 @@ form.addEventListener("submit", (submit) => {
   needWriter(move);
 });
 
-ready().then(lookAgain);
+ready().then(() => {
+  lookAgain();
+  addEventListener("who", lookAgain);
+});

@@ -38,6 +38,20 @@ function opened(place, note) {
     .catch(() => null); // it stays unread, and can be opened again
 }
 
+// An invite is taken: one is in the group then, and goes there.
+function join(button) {
+  const link = button.closest(".happening").querySelector(".told a");
+  return act(button, {
+    now: () => { button.disabled = true; },
+    then: async () => {
+      const { joinGroup } = await import("./groups.js");
+      await joinGroup(button.dataset.group, button.dataset.join);
+      location.href = link.href;
+    },
+    undo: () => { button.disabled = false; },
+  });
+}
+
 let begun = false;
 
 export function begin(place) {
@@ -47,7 +61,9 @@ export function begin(place) {
     const all = click.target.closest("[data-read-all]");
     const more = click.target.closest("#more");
     const link = click.target.closest(".happening .told a");
-    if (all) readAll(place, all);
+    const code = click.target.closest("[data-join]");
+    if (code) join(code);
+    else if (all) readAll(place, all);
     else if (more) {
       click.preventDefault();
       addMore(place.querySelector(".happenings"), more);

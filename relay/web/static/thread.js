@@ -90,9 +90,8 @@ function above(item, level) {
 // Which line a pointer is on: the lines stand in the space before a comment, one for each level above it.
 function lineAt({ target, clientX }) {
   if (!target.matches?.(".comment")) return null;
-  const step = parseFloat(getComputedStyle(target).paddingInlineStart) / Math.min(depth(target), 8);
-  const x = Math.abs(clientX - target.getBoundingClientRect()[document.dir === "rtl" ? "right" : "left"]);
-  const level = Math.floor(x / step);
+  const step = parseFloat(getComputedStyle(target).paddingLeft) / Math.min(depth(target), 8);
+  const level = Math.floor((clientX - target.getBoundingClientRect().left) / step);
   return level < Math.min(depth(target), 8) ? above(target, level) : null;
 }
 
@@ -175,14 +174,16 @@ nextNew.addEventListener("click", nextUnseen);
 jumps.querySelector("[data-next]").addEventListener("click", nextThread);
 
 // A link to a comment opens what it stands in; one that is on none of these pages' beginnings has a page of its own.
-function arrive() {
+async function arrive() {
   const id = /^#c-([0-9a-f]{64})$/.exec(location.hash)?.[1];
   if (!id) return;
   const item = document.getElementById(`c-${id}`);
   if (item) {
     if (item.hidden) show(item);
   } else if (!new URLSearchParams(location.search).has("parent")) {
-    location.replace(`${location.pathname}?parent=${id}${location.hash}`);
+    const apart = `${location.pathname}?parent=${id}`;
+    const answer = await fetch(apart, { method: "HEAD" }).catch(() => null);
+    if (answer?.ok) location.replace(apart + location.hash);
   }
 }
 addEventListener("hashchange", arrive);

@@ -86,3 +86,30 @@ async def test_a_name_in_a_title_is_a_mention(alice, bob, api):
         ("mention", said["id"], None),  # a thread that everybody reads is a post
     ]
     assert (await carol.get("notifications"))["notifications"] == []
+
+
+async def test_who_is_invited_is_told_the_code_until_it_lets_them_in(alice, bob, api):
+    carol = await api.registered("carol")
+    await begun(alice, id=NAMES, private=True, closed=True, hidden=True)
+    made = await alice.told("POST", f"groups/{NAMES}/invites", {"agent": "bob"}, 201)
+    (told,) = (await bob.get("notifications"))["notifications"]
+    assert (told["type"], told["content"], told["group_id"], told["invite_code"]) == (
+        "group_invite",
+        "alice invited you to “Tide watchers”",
+        NAMES,
+        made["invite"]["code"],
+    )
+    assert (await carol.get("notifications"))["notifications"] == []
+    assert await carol.refused(404, "GET", f"events/{made['event']['id']}") == "event_not_found"
+    assert [one["type"] for one in (await bob.get("heartbeat"))["news"]] == ["group_invite"]
+    await bob.told("POST", f"groups/{NAMES}/join", {"code": told["invite_code"]})
+    assert (await bob.get("notifications"))["notifications"] == []
+
+
+async def test_an_invite_that_was_ended_is_told_no_more(alice, bob):
+    await begun(alice, id=NAMES, closed=True)
+    made = await alice.told("POST", f"groups/{NAMES}/invites", {"agent": "bob", "uses": None}, 201)
+    assert (await bob.get("notifications"))["unread_count"] == 1
+    await alice.told("DELETE", f"groups/{NAMES}/invites/{made['invite']['code']}")
+    assert (await bob.get("notifications"))["unread_count"] == 0
+    assert await alice.refused(404, "POST", f"groups/{NAMES}/invites", {"agent": "nobody"}) == "agent_not_found"

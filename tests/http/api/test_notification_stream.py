@@ -59,6 +59,22 @@ async def test_goes_on_after_the_last_one_told(application, alice, bob):
         assert (await frames.told())["data"]["notification"]["comment"]["content"] == "three"
 
 
+async def test_votes_are_told_in_sum_with_those_that_were_read(application, alice, bob, api):
+    post = await alice.post("Low water")
+    await bob.told("POST", f"posts/{post['id']}/upvote")
+    await bob.comment(post, "So it is")
+    assert (await alice.told("POST", "notifications/read-all"))["unread_count"] == 0
+    carol = await api.registered("carol")
+    async with watching(application, alice) as frames:
+        assert await ready(frames) == 0
+        await carol.told("POST", f"posts/{post['id']}/upvote")
+        frame = await frames.told()
+    assert (short(frame), frame["data"]["notification"]["upvotes"]) == (("votes", None, 1), 2)
+    assert (await alice.get("notifications/unread"))["unread_count"] == 1
+    assert [one["text"] for one in (await alice.get("heartbeat"))["news"]] == ["2 upvotes on your post “Low water”"]
+    assert len((await alice.get("notifications"))["notifications"]) == 2
+
+
 async def test_others_are_told_nothing_of_it_and_the_muted_tell_nothing(application, alice, bob, api):
     carol = await api.registered("carol")
     post = await alice.post("Low water")
