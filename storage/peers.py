@@ -21,7 +21,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     began. `received` is what came, `stored`, `duplicates` and `refused` what became of it here; `sent` is what was offered,
     `taken`, `known` and `rejected` what became of it there. `not_given`: claimed and never given; `withheld`: neither
     taken nor sent, by rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent. `groups`:
-    whether its groups are kept here, for a person.
+    whether its groups are kept here, for a person. `unseen`: seconds of which the peer, which does not compare, has more events
+    than it gives at once, so that some could not be seen when everything was compared last.
     """
 
     state: str = "connecting"
@@ -33,6 +34,7 @@ class PeerStatus(msgspec.Struct, frozen=True):
     compares: bool = True
     lag: int = 0
     groups: str = ""
+    unseen: int = 0
     received: int = 0
     stored: int = 0
     duplicates: int = 0

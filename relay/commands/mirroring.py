@@ -120,6 +120,7 @@ def _added(one: SyncSummary, other: SyncSummary) -> SyncSummary:
             setattr(counts, name, first + second)
     return msgspec.structs.replace(
         other,
+        unseen=one.unseen + other.unseen,
         have=one.have + other.have,
         need=one.need + other.need,
         seconds=one.seconds + other.seconds,

@@ -24,12 +24,21 @@ from relay.commands.common import (
 from relay.config import Config, PeerSettings
 from relay.protocol import filter as filters
 from relay.protocol.filter import Filter
+from storage.base import StorageError
 from storage.peers import AddPeer, PausePeer, PeerRow, RemovePeer
 
 if TYPE_CHECKING:
     from storage.peers import PeerChange
 
 _FILE, _COMMAND, _NOWHERE = "file", "command", ""
+_SAID: Final = {
+    "added": "{url} is a peer now; `tidings peers` tells how it goes",
+    "changed": "{url} is a peer with other settings now",
+    "paused": "{url} is left alone until `tidings peer resume {url}`",
+    "resumed": "{url} is a peer again; what was missed is got and sent",
+    "removed": "{url} is no peer any more, and how far it was is forgotten",
+    "unchanged": "{url}: nothing to change; that is so already",
+}
 
 
 class ShownPeer(msgspec.Struct, frozen=True):
@@ -41,6 +50,13 @@ class ShownPeer(msgspec.Struct, frozen=True):
     paused: bool
     status: dict[str, Any]
     place: dict[str, Any]
+
+
+class PeerChanged(msgspec.Struct, frozen=True):
+    """What `tidings peer … --json` prints. `done` is one of the names in `_SAID`."""
+
+    url: str
+    done: str
 
 
 @click.command("peers")
@@ -99,6 +115,10 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
         f"{status.not_given:,} claimed but not given",
         f"    sent {status.sent:,}: {status.taken:,} taken, {status.known:,} already there, {status.rejected:,} refused",
     ]
+    if status.unseen:
+        lines.append(
+            f"    {status.unseen:,} seconds of which it has more events than it gives at once: some could not be compared"
+        )
     if status.wasted:
         lines.append(f"    {status.wasted:,} messages that should not have come")
     if status.last_error:
@@ -138,8 +158,9 @@ def peer() -> None:
 @click.option("--since", type=click.IntRange(min=0), default=0, metavar="SECONDS", help="Nothing older (unix seconds).")
 @click.option("--no-backfill", is_flag=True, help="Nothing that was there before the first contact.")
 @click.option("--allow-private", is_flag=True, help="It may be at an address that is not of the public Internet.")
+@as_json
 @with_settings
-def add(*, settings: CommandSettings, url: str, wanted: tuple[Filter, ...], **given: Any) -> None:
+def add(*, settings: CommandSettings, url: str, wanted: tuple[Filter, ...], as_json: bool, **given: Any) -> None:
     """Stay in step with the relay at URL from now on.
 
     A running relay begins at once. What a peer's `key` or `policy` is to be stands in the settings' file, in [[peers]].
@@ -165,13 +186,17 @@ def add(*, settings: CommandSettings, url: str, wanted: tuple[Filter, ...], **gi
         backfill=not given["no_backfill"],
         allow_private=given["allow_private"],
     )
-    _change(config, AddPeer(place, msgspec.json.encode(chosen).decode()))
+    text = msgspec.json.encode(chosen).decode()
+    before = _row(config, place)
+    done = "added" if before is None or not before.settings else "unchanged" if before.settings == text else "changed"
+    _change(config, AddPeer(place, text), done, as_json)
 
 
 @peer.command()
 @click.argument("url")
+@as_json
 @with_settings
-def remove(settings: CommandSettings, url: str) -> None:
+def remove(settings: CommandSettings, url: str, as_json: bool) -> None:
     """Stay in step with a relay no more, and forget how far that was.
 
     \b
@@ -179,15 +204,17 @@ def remove(settings: CommandSettings, url: str) -> None:
       tidings peer remove wss://relay.example
     """
     config = settings.load()
-    if _is_listed(_known(config, url), config):
+    row = _known(config, url)
+    if _is_listed(row.url, config):
         raise Misuse(f"{url} stands in {settings.file}; take it out there and send the relay SIGHUP")
-    _change(config, RemovePeer(_known(config, url)))
+    _change(config, RemovePeer(row.url), "removed", as_json)
 
 
 @peer.command()
 @click.argument("url")
+@as_json
 @with_settings
-def pause(settings: CommandSettings, url: str) -> None:
+def pause(settings: CommandSettings, url: str, as_json: bool) -> None:
     """Leave a peer alone until `tidings peer resume`.
 
     \b
@@ -195,13 +222,15 @@ def pause(settings: CommandSettings, url: str) -> None:
       tidings peer pause wss://relay.example
     """
     config = settings.load()
-    _change(config, PausePeer(_known(config, url), paused=True))
+    row = _known(config, url)
+    _change(config, PausePeer(row.url, paused=True), "unchanged" if row.paused else "paused", as_json)
 
 
 @peer.command()
 @click.argument("url")
+@as_json
 @with_settings
-def resume(settings: CommandSettings, url: str) -> None:
+def resume(settings: CommandSettings, url: str, as_json: bool) -> None:
     """Go on with a peer that was paused; what was missed meanwhile is got and sent.
 
     \b
@@ -209,7 +238,8 @@ def resume(settings: CommandSettings, url: str) -> None:
       tidings peer resume wss://relay.example
     """
     config = settings.load()
-    _change(config, PausePeer(_known(config, url), paused=False))
+    row = _known(config, url)
+    _change(config, PausePeer(row.url, paused=False), "resumed" if row.paused else "unchanged", as_json)
 
 
 def _is_listed(url: str, config: Config) -> bool:
@@ -218,19 +248,33 @@ def _is_listed(url: str, config: Config) -> bool:
     return url in by_url(config.peers)
 
 
-def _known(config: Config, url: str) -> str:
-    """The URL as the peer's row has it. Raises Complaint for one that is no peer."""
+def _row(config: Config, url: str) -> PeerRow | None:
+    """The peer's row, where there is one, and a database."""
+    try:
+        return next((row for row in run(_rows(config)) if row.url == url), None)
+    except StorageError:  # there is none yet; what else is wrong, who writes is told
+        return None
+
+
+def _known(config: Config, url: str) -> PeerRow:
+    """The peer's row. Raises Complaint for one that is no peer."""
     from relay.commands.client import complaining
     from relay.federation.addresses import normal
 
     with complaining(url):
         place = normal(url)
-    if not any(row.url == place for row in run(_rows(config))):
+    row = next((row for row in run(_rows(config)) if row.url == place), None)
+    if row is None:
         raise Complaint(f"{place} is no peer; `tidings peers` lists them")
-    return place
+    return row
 
 
-def _change(config: Config, change: "PeerChange") -> None:
+def _change(config: Config, change: "PeerChange", done: str, as_json: bool) -> None:
+    """Carry it out, and say what was done."""
     Path(config.server.data).mkdir(mode=0o700, parents=True, exist_ok=True)
     with writing(config) as target:
         target.change_peer(change)
+    if as_json:
+        click.echo(msgspec.json.encode(PeerChanged(change.url, done)))
+    else:
+        say(_SAID[done].format(url=change.url))

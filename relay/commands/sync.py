@@ -155,6 +155,9 @@ def stream(*, settings: CommandSettings, url: str, wanted: Filter, direction: st
 def _tell(summary: "SyncSummary", dry: bool) -> None:
     how = "compared by negentropy" if summary.compares else "read page by page, as it does not compare"
     say(f"{summary.url}, {how}: {summary.need:,} only there, {summary.have:,} only here")
+    if summary.unseen:
+        seconds = counted(summary.unseen, "second")
+        say(f"of {seconds} it has more events than it gives at once: some could not be compared")
     if dry:
         return
     counts = summary.counts
@@ -167,6 +170,8 @@ def _tell(summary: "SyncSummary", dry: bool) -> None:
         f"sent {counted(counts.sent, 'event')}: {counts.taken:,} taken, {counts.known:,} already there, "
         f"{counts.rejected:,} refused; {counts.withheld:,} may not be passed on"
     )
+    if counts.of_groups:
+        say(f"{counted(counts.of_groups, 'event')} of groups (NIP-29) not taken there: it is not their home")
     say(f"{summary.seconds:.1f} s, {rate:,.0f} events/s")
     for title, reasons in (("refused here", counts.refusals), ("refused there", counts.rejections)):
         for reason, number in sorted(reasons.items(), key=lambda item: -item[1]):

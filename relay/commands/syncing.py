@@ -61,12 +61,16 @@ class CommandEvents(PublicEvents):
 
 
 class SyncSummary(msgspec.Struct, frozen=True):
-    """What `tidings sync --json` prints. `have` and `need` are how many events only one side had."""
+    """What `tidings sync --json` prints. `have` and `need` are how many events only one side had.
+
+    `unseen`: seconds of which the other, which does not compare, has more events than it gives at once: some could not be seen.
+    """
 
     url: str
     direction: str
     complete: bool
     compares: bool
+    unseen: int
     have: int
     need: int
     seconds: float
@@ -86,7 +90,7 @@ async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: st
             try:
                 connection = await PeerConnection.open(url, signer, allow_private=True)
             except ClientError as failure:
-                return SyncSummary(url, plan.direction.value, False, True, 0, 0, 0.0, str(failure), counts)
+                return SyncSummary(url, plan.direction.value, False, True, 0, 0, 0, 0.0, str(failure), counts)
             local = CommandEvents(database, target, url)
             meter = stack.enter_context(Meter(url, 0, "events"))
 
@@ -106,7 +110,16 @@ async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: st
                 await connection.close()
     seconds = time.monotonic() - begun
     return SyncSummary(
-        url, plan.direction.value, error is None, found.compares, found.have, found.need, seconds, error, counts
+        url,
+        plan.direction.value,
+        error is None,
+        found.compares,
+        found.lost,
+        found.have,
+        found.need,
+        seconds,
+        error,
+        counts,
     )
 
 

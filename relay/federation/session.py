@@ -119,6 +119,7 @@ class PeerSession:
         self._committed = asyncio.Event()
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id
         self._read_upto = record.place.up_seq
+        self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
         self._since = plan.since if plan.backfill else max(plan.since, record.place.begun_at)
 
@@ -272,7 +273,7 @@ class PeerSession:
 
     async def _walk(self, *, at_leisure: bool) -> None:
         """Where something could not be taken for now, the first walk is not done: it begins again a while later."""
-        begun = int(time.time())
+        begun, self._unseen = int(time.time()), 0
         for number in range(self._record.place.walk_filter, len(self._plan.filters)):
             until = self._record.place.walk_until
             await self._synchronize(
@@ -284,6 +285,7 @@ class PeerSession:
                 at_leisure=at_leisure,
             )
             self._record.move(walk_filter=number + 1, walk_until=None)
+        self._record.tell(unseen=self._unseen)
         is_done = at_leisure or not self._missed
         self._record.move(walked_at=begun if is_done else 0, walk_filter=0, walk_until=None)
 
@@ -320,6 +322,8 @@ class PeerSession:
         await work.run()
         if work.found.compares is not self._record.status.compares:
             self._record.tell(compares=work.found.compares)
+        if walk_filter is not None:
+            self._unseen += work.found.lost
         await self._memory.save()
 
     # up

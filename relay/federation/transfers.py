@@ -16,7 +16,7 @@ from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Event, has_tag, parse
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
 
@@ -35,7 +35,8 @@ class SyncCounts(msgspec.Struct):
     """What was moved. `received`, then what became of that here; `sent`, then what became of that there.
 
     `not_given`: the peer claimed to have them and gave nothing. `withheld`: neither taken nor sent, by rule. `refusals` and
-    `rejections` count what was refused here and there, by the words.
+    `rejections` count what was refused here and there, by the words. `of_groups`: refused there, and of a group (NIP-29), which
+    other relays than its home need not take: that is no failure.
     """
 
     received: int = 0
@@ -48,6 +49,7 @@ class SyncCounts(msgspec.Struct):
     known: int = 0
     rejected: int = 0
     withheld: int = 0
+    of_groups: int = 0
     refusals: dict[str, int] = {}
     rejections: dict[str, int] = {}
 
@@ -235,7 +237,11 @@ class Uploads:
             await self._sleep(said.wait if said.wait is not None else PAUSES[min(attempts, len(PAUSES) - 1)])
             await self._send(event_id, wire, attempts + 1)
             return
-        if said.fate is Fate.REFUSED and parse(wire).created_at > time.time():
+        event = parse(wire) if said.fate is Fate.REFUSED else None
+        if event is not None and event.created_at > time.time():
             said = msgspec.structs.replace(said, for_good=False)
-        self._counts.judge(said)
+        if event is not None and has_tag(event, "h"):
+            self._counts.of_groups += 1
+        else:
+            self._counts.judge(said)
         self._settled(event_id, said)

@@ -12,6 +12,7 @@ from relay.errors import Prefix
 from relay.protocol import kinds, vanishing
 from relay.protocol.event import Event, has_tag
 from relay.protocol.groups.belonging import NOT_HERE_YET
+from relay.protocol.groups.decide import KINDS
 
 FIRST: Final = frozenset((kinds.DELETION, kinds.VANISH))  # go before what they may erase
 MOST_WAIT: Final = 300.0  # seconds that a peer may ask us to wait
@@ -66,6 +67,8 @@ def verdict(answer: Ok) -> Verdict:
 def withheld(event: Event, url: str) -> str | None:
     """Why a public event is not sent to the peer at `url`, None where it may be."""
     reason = not_passed_on(event)
+    if reason is None and event.kind in KINDS:
+        reason = "what is done in a group is its home relay's to decide (NIP-29)"
     if reason is None and event.kind == kinds.VANISH and not vanishing.names_relay(event, (url,)):
         reason = "a request to vanish from other relays (NIP-62)"
     return reason

@@ -1,6 +1,7 @@
-"""`/relay` and `/key`: what this relay is and what holds here, and how to get an API key and use it."""
+"""`/relay`, `/account` and `/sheet`: what this relay is and what holds here; one's own account, and the forms to get one."""
 
 from litestar import Response, get
+from litestar.response import Redirect
 
 from relay.http import nips, origin, reference, templates
 from relay.http.api.common import AnyRequest
@@ -24,19 +25,30 @@ async def relay(request: AnyRequest, hub: GivenHub) -> Response[str]:
     )
 
 
-@get("/key")
-async def key(request: AnyRequest, hub: GivenHub) -> Response[str]:
-    """Where a visitor gets an API key, and finds the commands that use it."""
+@get("/account")
+async def account(request: AnyRequest, hub: GivenHub) -> Response[str]:
+    """A visitor's name, keys and tokens, which its script asks for; and the commands that use a key."""
     config = hub.config
     url = origin.shown(request, hub)
     return templates.page(
-        "key.html",
+        "account.html",
         relay=config.relay,
         url=url,
         base=origin.base_url(url),
         registration=config.identities.registration,
-        work=config.identities.register_pow,
-        pubkey=hub.self_pubkey or "",
         version=hub.version,
         software=hub.software,
     )
+
+
+@get("/key")
+async def key() -> Redirect:
+    """Where API keys were got before there were accounts; the fragment comes along by itself."""
+    return Redirect("/account", status_code=301)
+
+
+@get("/sheet")
+async def sheet(hub: GivenHub) -> Response[str]:
+    """The forms that a page shows where an action needs a name (`sheet.js`)."""
+    config = hub.config
+    return templates.page("sheet.html", relay=config.relay, registration=config.identities.registration)

@@ -55,7 +55,7 @@ _TYPES: Final = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_IMPORT: Final = re.compile(r'((?:\bfrom|\bimport)\s*\(?\s*")\./([\w.]+)(")')
+_IMPORT: Final = re.compile(r'((?:\bfrom|\bimport|\bURL)\s*\(?\s*")\./([\w.-]+)(")')
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def _read(path: Path, found: dict[str, Asset]) -> Asset:
 
     def link(match: re.Match[str]) -> str:
         other = _read(path.with_name(match[2]), found)
-        if "(" not in match[1]:  # import() loads later, if at all
+        if "(" not in match[1]:  # import() and a worker load later, if at all
             needs.extend((*other.needs, match[2]))
         return f"{match[1]}./{match[2]}?v={other.digest}{match[3]}"
 

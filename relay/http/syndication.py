@@ -17,6 +17,7 @@ from relay.http.api.shapes import iso
 ATOM: Final = "http://www.w3.org/2005/Atom"
 JSON_FEED: Final = "https://jsonfeed.org/version/1.1"
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BUTTON: Final = re.compile(r"<button\b[^<>]*>[^<>]*</button>")
 _LOCAL: Final = re.compile(r'(<a\b[^<>]*? href=")(?=[/#])(?!//)')
 
 ElementTree.register_namespace("", ATOM)
@@ -51,9 +52,10 @@ class FeedDocument(msgspec.Struct, frozen=True):
 
 
 def absolute(markup: str, base: str, url: str) -> str:
-    """HTML of the relay's with its links to itself in full: to `base`, and within the page at `url`."""
+    """HTML of the relay's, without buttons, with its links to itself in full: to `base`, and within the page at `url`."""
+    whole = _BUTTON.sub("", markup)
     here, there = html.escape(url), html.escape(base)
-    return _LOCAL.sub(lambda found: found[1] + (here if markup[found.end()] == "#" else there), markup)
+    return _LOCAL.sub(lambda found: found[1] + (here if whole[found.end()] == "#" else there), whole)
 
 
 def atom(feed: FeedDocument) -> bytes:

@@ -97,6 +97,12 @@ class Memberships:
         for pubkey, group_ids in followed.items():
             self._refresh(pubkey, group_ids)
 
+    def forget(self, pubkey: str) -> None:
+        """The key asked to vanish: it is in no group any more, whatever its places in them say until they follow."""
+        if pubkey in self._asked:
+            self._changed.add(pubkey)
+        self._keep(pubkey, frozenset())
+
     def ended(self, group_id: str) -> None:
         """A group has no members any more."""
         names = _names_in(group_id, privileged=True)

@@ -151,6 +151,8 @@ class ReadAccess:
         if not applied.changes:
             return
         self._memberships.changed(dict.fromkeys(key for kind, key in applied.changes if kind == "member"))
+        for pubkey in [key for kind, key in applied.changes if kind == "vanishing"]:
+            self._memberships.forget(pubkey)
         for group_id in dict.fromkeys(key for kind, key in applied.changes if kind == "group"):
             if self._groups.closes(state.wire_id(group_id)):
                 self._closings += 1

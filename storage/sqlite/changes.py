@@ -7,6 +7,7 @@ from relay.protocol import kinds
 from relay.protocol.facts import Version
 from storage.base import Incoming
 from storage.sqlite import entries
+from storage.sqlite.groups.authors import GroupAuthors, pair_of
 from storage.sqlite.log_rows import LogRow, pack_audience
 from storage.sqlite.statements import named, write_rows
 
@@ -48,8 +49,8 @@ class Changes:
         else:
             del self._values[event_id]
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Write it all; then nothing is changed any more."""
+    def write(self, connection: sqlite3.Connection, authors: GroupAuthors) -> None:
+        """Write it all, and what is kept of authors in groups; then nothing is changed any more."""
         write = named("write")
         if self.leaving:
             leaving = self.leaving.values()
@@ -61,6 +62,8 @@ class Changes:
             new = [key for row in self.coming.values() for key in entries.rows(row.event, row.audience, row.seq)]
             new.sort()
             write_rows(connection, write["insert_entries"], new)
+        authors.note([pair_of(row.event, row.audience) for row in self.coming.values()])
+        authors.drop([pair_of(row.event, row.audience) for row in self.leaving.values()])
         if self.deleters or self.closed or self.vanished:
             for name, marks in self._marks().items():
                 write_rows(connection, write[name], marks)

@@ -3,11 +3,15 @@
 A key is a prefix (who may see the row) and a dimension. A public event is entered under the empty prefix. A private one is
 entered under each of its readers' prefixes and the operator's, never under the public one: whoever asks gets the rows of
 the prefixes that are theirs, and nothing is filtered afterwards.
+
+What is said in a private group is entered by its author for the members alone: a second row of each, at another place of the index
+for every author, cost more than all others together. The operator finds it by the groups that an author has written in
+(groups/authors.py).
 """
 
 import hashlib
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +19,8 @@ from relay.protocol import event as events
 from relay.protocol import feed, kinds
 from relay.protocol.control_plane import subjects
 from relay.protocol.event import Event
-from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
+from relay.protocol.groups import state
+from relay.protocol.groups.belonging import GENERIC_REPOST, PUT_USER, REMOVE_USER
 
 Row = tuple[bytes, int, int, int, int]  # key, kind, created_at, rank, seq
 
@@ -26,8 +31,12 @@ ANY: Final = b"*"  # every public event, all kinds in one row of time
 ANY_KIND: Final = -1
 ABOUT: Final = b"B"  # what an author says of an event
 MAX_PLAIN_VALUE: Final = 200  # bytes of a tag value; longer ones are entered by their hash
+# What is said in groups, and is for everyone or for the members of one (belonging.SHARED). What is stored depends on it: to change
+# it takes a migration.
+SAID: Final = frozenset((kinds.DELETION, kinds.REACTION, kinds.CHAT, kinds.POST, GENERIC_REPOST, kinds.COMMENT))
 
 _LETTERS: Final = frozenset(string.ascii_letters)
+_MEMBERS: Final = state.members("")
 
 
 @lru_cache(maxsize=32_768)
@@ -102,13 +111,18 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
 
 
 def _private_dimensions(
-    event: Event, audience: Iterable[str], dimensions: set[bytes]
+    event: Event, audience: Sequence[str], dimensions: set[bytes]
 ) -> Iterator[tuple[bytes, set[bytes]]]:
     """Each prefix of a private event with the dimensions under it.
 
     What puts members into a group or removes them may name hundreds, and each of them may read it: under its own prefix each
     finds it by its own name, not by all the others', or one event would have as many rows as the square of its names.
     """
+    members = members_prefix(event, audience)
+    if members is not None:
+        yield OPERATOR_PREFIX, dimensions - {author(event.pubkey)}
+        yield members, dimensions
+        return
     if event.kind not in (PUT_USER, REMOVE_USER):
         yield from ((prefix, dimensions) for prefix in private_prefixes(audience))
         return
@@ -117,6 +131,13 @@ def _private_dimensions(
     yield OPERATOR_PREFIX, dimensions
     for reader in dict.fromkeys(audience):
         yield reader_prefix(reader), unnamed | {names[reader]} if reader in names else dimensions
+
+
+def members_prefix(event: Event, audience: Sequence[str] | None) -> bytes | None:
+    """The prefix of the members of a group, if the event was said in it and is for them alone; under it stands its author."""
+    if event.kind in SAID and audience and len(audience) == 1 and audience[0].startswith(_MEMBERS):
+        return reader_prefix(audience[0])
+    return None
 
 
 def private_prefixes(audience: Iterable[str]) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -56,6 +57,7 @@ def _read(connection: sqlite3.Connection, name: str, placeholder: str, values: l
     ]
 
 
+@lru_cache(maxsize=4096)
 def pack_audience(audience: Audience) -> bytes | None:
     """The audience as it is stored; None is everyone."""
     return None if audience is None else msgspec.msgpack.encode(audience)

@@ -11,9 +11,8 @@ from relay.protocol.facts import Version
 from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
 from storage.base import StorageError
-from storage.sqlite import database_file, entries, lookup, peers, rebuilding
+from storage.sqlite import database_file, entries, every, peers, rebuilding
 from storage.sqlite.groups.succeeding import stand_in
-from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction
@@ -47,7 +46,7 @@ def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, trans
     """Ids are marked, and addresses stay closed to older versions."""
     removed = 0
     moderation = []
-    for event in transaction.take_seqs(lookup.seqs_of(connection, command.wanted, EVERYTHING, command.limit)):
+    for event in transaction.take_seqs(every.seqs_of(connection, command.wanted, command.limit)):
         transaction.mark(event.id, OPERATOR)
         removed += _close_address(transaction, event)
         if event.kind in MODERATION:

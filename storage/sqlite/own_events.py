@@ -14,7 +14,7 @@ from relay.protocol.event import Draft, Event
 from relay.protocol.groups import belonging
 from storage.base import Incoming, RelaySigner
 from storage.identities.types import Lookups
-from storage.sqlite.groups.announcing import Announcements
+from storage.sqlite.groups.announcing import Announcements, Due
 from storage.sqlite.log_rows import Audience
 from storage.sqlite.transaction import Transaction
 
@@ -44,9 +44,9 @@ class OwnEvents:
         if self.is_due and self.members and self.signer is not None:
             self._list_members(transaction, self.signer, now)
 
-    def announce_due(self, transaction: Transaction, now: int) -> bool:
-        """Announce a group of which something waits; whether more may wait."""
-        return self.signer is not None and self._announcements(transaction, self.signer).go_on(now)
+    def announce_due(self, transaction: Transaction, now: int) -> Due:
+        """Announce some of the groups of which something waits; when more is due."""
+        return Due.NEVER if self.signer is None else self._announcements(transaction, self.signer).go_on(now)
 
     def _announcements(self, transaction: Transaction, signer: RelaySigner) -> Announcements:
         def store(draft: Draft, audience: Audience, now: int) -> None:

@@ -22,7 +22,7 @@ from relay.protocol.groups import state
 from relay.protocol.item_set import ItemSet
 from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent, TooCostly
 from storage.identities.types import Lookups
-from storage.sqlite import database_file, lookup, short
+from storage.sqlite import database_file, every, lookup, short
 from storage.sqlite.feed import SqliteFeed
 from storage.sqlite.groups.reads import MovingGroup, moving_groups
 from storage.sqlite.identities.reads import SqliteLookups
@@ -30,7 +30,7 @@ from storage.sqlite.log_rows import Audience, unpack_audience
 from storage.sqlite.loop_reader import LoopReader, is_small
 from storage.sqlite.peers import SqlitePeers
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING, Scope, scoped
+from storage.sqlite.scope import Scope, scoped
 from storage.sqlite.statements import listed, migrations, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
@@ -368,7 +368,7 @@ def _is_indexed(wanted: Filter) -> bool:
 
 def _seqs_after(connection: sqlite3.Connection, wanted: Filter, after: int) -> list[int]:
     """The operator's view: private events too, and those that have expired and are not swept yet."""
-    return [seq for seq in sorted(lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)) if seq > after]
+    return [seq for seq in sorted(every.seqs_of(connection, wanted, FOR_EVER)) if seq > after]
 
 
 def _records(connection: sqlite3.Connection, seqs: list[int]) -> list[StoredEvent]:

@@ -4,23 +4,26 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from relay.protocol import feed, kinds
 from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
-from storage.sqlite import log_rows, lookup
+from storage.sqlite import every, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING
 from storage.sqlite.statements import SIZES
 from storage.sqlite.transaction import Transaction
 
 _PAGE: Final = 1000  # events of an author removed in one step
 
 
-def carry_out(connection: sqlite3.Connection, transaction: Transaction, removal: Removal) -> None:
-    """Remove what a removal covers, and mark it."""
+def carry_out(
+    connection: sqlite3.Connection, transaction: Transaction, removal: Removal, kept: frozenset[int] = frozenset()
+) -> None:
+    """Remove what a removal covers, and mark it; of an author nothing of the kinds that are `kept`."""
     match removal:
         case RemoveEvent(event_id, by):
             transaction.mark(event_id, by)
@@ -30,7 +33,7 @@ def carry_out(connection: sqlite3.Connection, transaction: Transaction, removal:
         case RemoveEdits():
             _edits(connection, transaction, removal)
         case RemoveAuthor():
-            _author(connection, transaction, removal)
+            _author(connection, transaction, removal, kept)
 
 
 def _address(transaction: Transaction, removal: RemoveAddress) -> None:
@@ -48,7 +51,7 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
     for start in range(0, len(removal.edited), SIZES[-1]):
         edited = frozenset(removal.edited[start : start + SIZES[-1]])
         wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": edited})
-        seqs = lookup.seqs_of(connection, wanted, EVERYTHING, FOR_EVER)
+        seqs = every.seqs_of(connection, wanted, FOR_EVER)
         for part in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(connection, seqs[part : part + AT_ONCE]):
                 if feed.edited(row.event) in edited:
@@ -56,11 +59,20 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
             transaction.flush()
 
 
-def _author(connection: sqlite3.Connection, transaction: Transaction, removal: RemoveAuthor) -> None:
+def _author(
+    connection: sqlite3.Connection, transaction: Transaction, removal: RemoveAuthor, kept: frozenset[int]
+) -> None:
     pubkey, until = removal.pubkey, removal.until
     transaction.vanish(pubkey, until)
     transaction.flush()
-    for _ in _all(connection, transaction, Filter(authors=frozenset([pubkey]), until=until)):
+    wanted = Filter(authors=frozenset([pubkey]), until=until)
+    if kept:
+        stays = every.seqs_of(connection, msgspec.structs.replace(wanted, kinds=kept), FOR_EVER)
+        goes = set(every.seqs_of(connection, wanted, FOR_EVER)).difference(stays)
+        gone = transaction.take_seqs(sorted(goes))
+    else:
+        gone = _all(connection, transaction, wanted)
+    for _ in gone:
         pass
     wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
     for wrap in _all(connection, transaction, wraps):
@@ -70,5 +82,5 @@ def _author(connection: sqlite3.Connection, transaction: Transaction, removal: R
 
 def _all(connection: sqlite3.Connection, transaction: Transaction, wanted: Filter) -> Iterable[Event]:
     """Remove all that a filter matches, each event as it goes."""
-    while seqs := lookup.seqs_of(connection, wanted, EVERYTHING, _PAGE):
+    while seqs := every.seqs_of(connection, wanted, _PAGE):
         yield from transaction.take_seqs(seqs)

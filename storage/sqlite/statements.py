@@ -6,7 +6,7 @@ A file is a run of blocks, each opened by `-- name: something`; migrations are w
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -22,6 +22,7 @@ _TEXTS: Final = {
 
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)  # of a list of parameters
 _ROWS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # written by one statement: few sizes, few steps
+_PADDED: Final = 4  # of these are parts that `in_parts` fills
 
 T = TypeVar("T")
 
@@ -50,6 +51,17 @@ def padded(values: list[T]) -> list[T]:
     """The values, the last one repeated up to the next of SIZES, so that few different statements are prepared."""
     size = next((size for size in SIZES if size >= len(values)), len(values))
     return values + values[-1:] * (size - len(values))
+
+
+def in_parts(values: list[T]) -> Iterator[list[T]]:
+    """The values in parts of a few sizes, the last one padded: for statements to which a repeated value is work like any other."""
+    start = 0
+    for size in _ROWS[:_PADDED]:
+        while len(values) - start >= size:
+            yield values[start : start + size]
+            start += size
+    if start < len(values):
+        yield padded(values[start:])
 
 
 def write_rows(connection: sqlite3.Connection, text: str, values: Sequence[tuple[Any, ...]]) -> None:

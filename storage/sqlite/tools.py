@@ -24,6 +24,7 @@ from relay.protocol.groups import belonging
 from relay.protocol.rows import Projection
 from storage.base import Missing, StorageError
 from storage.sqlite import committed, database_file, entries, reader, rebuilding
+from storage.sqlite.groups.authors import pair_of
 from storage.sqlite.groups.reads import GroupRow, every_group
 from storage.sqlite.log_rows import unpack_audience
 from storage.sqlite.reader import ReadingConnection, SqliteReader
@@ -188,6 +189,20 @@ def _rows_problems(connection: sqlite3.Connection, page: list[_Stored]) -> list[
             problems.append(
                 Inconsistency(stored.seq, f"event {event.id}: {len(rows) - here} of its index rows are missing")
             )
+    return problems + _author_problems(connection, page)
+
+
+def _author_problems(connection: sqlite3.Connection, page: list[_Stored]) -> list[Inconsistency]:
+    """Events in groups that are not found by their author."""
+    found = [(stored, pair_of(stored.event, stored.audience)) for stored in page if stored.event is not None]
+    problems = []
+    for pair in dict.fromkeys(pair for _, pair in found if pair is not None):
+        sql = listed(named("tools")["authors_noted"], ("rows", 1), group="(?, ?)")
+        if not connection.execute(sql, pair).fetchone()[0]:
+            seq = next(stored.seq for stored, one in found if one == pair)
+            problems.append(
+                Inconsistency(seq, f"what {pair[0].hex()} has said in its group is not found by its author")
+            )
     return problems
 
 
@@ -234,6 +249,10 @@ def _whole_problems(
     problems = [
         Inconsistency(seq, "the index has rows of an event that is not there")
         for (seq,) in connection.execute(statements["entries_without_event"])
+    ]
+    problems += [
+        Inconsistency(0, f"a group is said to hold something by {pubkey}, and holds nothing")
+        for (pubkey,) in connection.execute(statements["authors_without_event"])
     ]
     number = connection.execute(statements["number_of_entries"]).fetchone()[0]
     if number != implied:

@@ -23,7 +23,7 @@ from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT, PUT_USER
 from relay.protocol.groups.state import UNKNOWN_HOME, GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Readers, Written
-from storage.sqlite import log_rows, lookup, scope
+from storage.sqlite import every, log_rows, lookup, scope
 from storage.sqlite.changes import Changes
 from storage.sqlite.fact_reader import FactReader, newest
 from storage.sqlite.groups.changes import GroupChanges
@@ -34,7 +34,6 @@ from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import EVERYTHING
 
 _NAMING: Final = (kinds.DELETION, DELETE_EVENT, PUT_USER)  # what these name in an import is of their group
 
@@ -70,6 +69,9 @@ class Transaction:
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
+        self._assumes = (
+            False  # whether that counts on a group of events that may be refused, or come after what answers them
+        )
         self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
         self.known = known
@@ -146,6 +148,7 @@ class Transaction:
             addresses = [one for one in assumed if ":" in one]
             reader.look_up([("group_of", one) for one in addresses])
             self._is_complete &= all(facts.group_of[one] == assumed[one] for one in addresses)
+            self._assumes = any(assumed[one] is not None for one in told)
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""
@@ -153,7 +156,7 @@ class Transaction:
             self.flush()
             self._reader.forget()
             self._is_complete = False
-        if self._is_complete:
+        if self._is_complete and not (self._assumes and event.kind in ANSWERING):
             return
         facts_.gather(lambda: self._meaning.needs(event, self.facts), self.facts, self._reader.look_up)
 
@@ -283,7 +286,7 @@ class Transaction:
 
     def flush(self) -> None:
         """Write to the log what has changed so far. Derived rows wait for the end of the transaction."""
-        self._changes.write(self._connection)
+        self._changes.write(self._connection, self.known.authors)
 
     def act_on_group(self, change: GroupChange) -> None:
         """What a decision changes of a group."""
@@ -315,7 +318,7 @@ class Transaction:
 
     def touch_author(self, pubkey: str) -> None:
         """Refresh what depends on this key's events: whose key it is has changed."""
-        seqs = lookup.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), EVERYTHING, FOR_EVER)
+        seqs = every.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), FOR_EVER)
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
                 self._touch(row.event)

@@ -18,13 +18,15 @@ from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Action, Meaning, NumberIssue, ProvisionIdentity
 from relay.protocol.facts import GivenToken
+from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ContinueGroups, ListMembers
 from storage.sqlite import committed, database_file, maintenance, numbers, projections, removals
 from storage.sqlite.groups import moving
+from storage.sqlite.groups.announcing import Due
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.succeeding import succeed
+from storage.sqlite.groups.succeeding import VanishingKeys
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
@@ -64,6 +66,7 @@ class SqliteWriter:
             self._known = KnownGroups(self.connection)
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
+            self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
         except sqlite3.Error as error:
             self._let_go()
             raise database_file.unusable(directory / database_file.FILE, error) from error
@@ -156,10 +159,11 @@ class SqliteWriter:
     def _continue_groups(self, transaction: Transaction, now: int) -> float | None:
         """See commands.ContinueGroups."""
         self._known.unfinished = False
-        waiting = self._own.announce_due(transaction, now)
-        more = moving.go_on(transaction, self.connection)
-        self._known.unfinished = more or waiting
-        return 0.0 if more else LISTED if waiting else None
+        more = self._vanishing.go_on(transaction, now)
+        told = self._own.announce_due(transaction, now)
+        more = more or told is Due.NOW or moving.go_on(transaction, self.connection)
+        self._known.unfinished = more or told is not Due.NEVER
+        return 0.0 if more else LISTED if told is Due.SOON else None
 
     def hand_signer(self, signer: RelaySigner) -> None:
         """From now on the relay's own key signs what is said with events and commands."""
@@ -304,10 +308,11 @@ class SqliteWriter:
                     identities.act(self.connection, _from(incoming.origin, action), transaction, now)
         except Reject as refusal:
             return Outcome(Status.REFUSED, refusal=refusal.alone())
+        kept = frozenset[int]()
         if event.kind == kinds.VANISH and admission.removals and self._known.any:
-            succeed(self.connection, transaction, self.tables, self._own.say, event, now=now)
+            kept = kept if self._vanishing.succeed(transaction, event, now) else frozenset(succession.KINDS)
         for removal in admission.removals:
-            removals.carry_out(self.connection, transaction, removal)
+            removals.carry_out(self.connection, transaction, removal, kept)
         if admission.refusal is not None:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:

@@ -1,5 +1,6 @@
 """`tidings peers` and `tidings peer …` while no relay runs."""
 
+import json
 from pathlib import Path
 
 from tests.cli.conftest import Tidings
@@ -15,3 +16,19 @@ def test_a_peer_that_was_never_reached_is_told_as_such(tidings: Tidings, tmp_pat
         f"{URL}  both  connecting",
         "    in step never, last event never, 0 wait to be sent",
     ]
+
+
+def test_each_verb_says_what_it_did(tidings: Tidings, tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+
+    def done(*words: str) -> str:
+        told = json.loads(tidings("peer", *words, *data, "--json").stdout)
+        assert told["url"] == URL
+        return str(told["done"])
+
+    assert [done("add", URL), done("add", URL), done("add", URL, "--dir", "up")] == ["added", "unchanged", "changed"]
+    assert [done("pause", URL), done("pause", URL)] == ["paused", "unchanged"]
+    assert [done("resume", URL), done("resume", URL)] == ["resumed", "unchanged"]
+    assert tidings("peer", "pause", URL, *data).stderr == f"{URL} is left alone until `tidings peer resume {URL}`\n"
+    assert done("remove", URL) == "removed"
+    assert tidings("peer", "remove", URL, *data).exit_code == 1

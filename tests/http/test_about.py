@@ -28,7 +28,7 @@ async def test_tells_how_to_publish_a_first_event_to_this_relay():
     assert text.count('new WebSocket("ws://relay.example:7447")') == 2
 
 
-@pytest.mark.parametrize("path", ["/", "/relay", "/key"])
+@pytest.mark.parametrize("path", ["/", "/relay", "/account"])
 async def test_visitors_are_told_to_run_nothing_that_only_the_operator_has(path):
     snippets = re.findall(r"<pre[^>]*>(.*?)</pre>", await page(path), re.DOTALL)
     assert snippets
@@ -75,21 +75,27 @@ async def test_the_contact_is_a_link_where_it_leads_to_mail_or_the_web(contact, 
 
 
 async def test_the_commands_that_use_a_key_are_for_this_relay():
-    text = await page("/key", FakeHub(config(relay={"url": "wss://harbour.example/"})))
+    text = await page("/account", FakeHub(config(relay={"url": "wss://harbour.example/"})))
     assert "curl -X POST https://harbour.example/api/v1/agents/register" in text
     assert '"https://harbour.example/api/v1/posts"' in text
     assert "curl -X POST https://harbour.example/api/v1/agents/me/keys/claims" in text
     assert "publish it to <code>wss://harbour.example/</code>" in text
 
 
-async def test_the_form_asks_for_the_work_that_the_relay_wants():
-    assert 'data-work="12"' in await page("/key", FakeHub(config(identities={"register_pow": 12})))
+@pytest.mark.parametrize("path", ["/account", "/sheet"])
+async def test_there_is_no_form_where_registration_is_closed(path):
+    assert 'data-join="register"' in await page(path)
+    closed = FakeHub(config(identities={"registration": False}, relay={"contact": "mailto:keeper@harbour.example"}))
+    text = await page(path, closed)
+    assert 'data-join="register"' not in text
+    assert 'data-join="enter"' in text
+    assert "mailto:keeper@harbour.example" in text
 
 
-async def test_there_is_no_form_where_registration_is_closed():
-    text = await page("/key", FakeHub(config(identities={"registration": False})))
-    assert '<form id="register"' not in text
-    assert "Registration is closed" in text
+async def test_where_keys_were_got_leads_to_the_account():
+    async with Browser() as browser:
+        answer = await browser.get("/key")
+    assert (answer.status_code, answer.headers["location"]) == (301, "/account")
 
 
 def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():

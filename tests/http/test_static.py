@@ -113,7 +113,7 @@ def test_what_a_script_imports_is_exported_there(name):
             assert found or re.search(rf"^export \{{[^}}]*\b{each}\b", given, re.MULTILINE), f"{other}: {each}"
 
 
-@pytest.mark.parametrize(("name", "other"), [("feed.js", "wire.js"), ("key.js", "signing.js")])
+@pytest.mark.parametrize(("name", "other"), [("feed.js", "wire.js"), ("account.js", "api.js")])
 def test_a_page_may_fetch_all_the_scripts_it_needs_at_once(name, other):
     assert static.url(other) in static.modules(name)
     assert static.url("posting.js") not in static.modules(name)
@@ -128,7 +128,7 @@ def test_the_scripts_of_a_page_together_stay_light(name):
     assert sum(len(static.ASSETS[each].packed or static.ASSETS[each].content) for each in loaded) < packed
 
 
-@pytest.mark.parametrize("path", ["/", "/relay", "/key", "/claim", "/docs", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/relay", "/account", "/claim", "/docs", "/nothing"])
 async def test_pages_link_only_files_that_are_there_and_hold_no_script_or_style_themselves(path):
     async with Browser() as browser:
         html = (await browser.get(path, headers={"accept": "text/html"})).text

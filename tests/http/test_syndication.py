@@ -14,6 +14,9 @@ def test_links_within_the_relay_are_written_out():
     markup = (
         '<a href="/t/x">#x</a> <a href="#n1">1</a> <a href="//elsewhere">y</a> <a href="https://a/">z</a> href="/text'
     )
+    assert (
+        syndication.absolute('<pre>x</pre><button type="button" data-copy-code>Copy</button>', "", "") == "<pre>x</pre>"
+    )
     assert syndication.absolute(markup, "https://hub", "https://hub/post/1") == (
         '<a href="https://hub/t/x">#x</a> <a href="https://hub/post/1#n1">1</a> <a href="//elsewhere">y</a> '
         '<a href="https://a/">z</a> href="/text'

@@ -306,6 +306,19 @@ async def test_who_is_removed_hears_of_it_before_what_named_the_group_is_closed(
     assert sorted(one[:2] for one in bob.pending()) == [["EVENT", name] for name in ("broad", "named", "two")]
 
 
+async def test_a_key_that_asked_to_vanish_hears_nothing_more_of_any_group(place: Place) -> None:
+    """Its places in groups say something else until it was taken out of each."""
+    alice, bob = await known(place.hub, ALICE), await known(place.hub, BOB)
+    place.log.put_member(BOB.pubkey, PRIVATE)
+    await place.write()
+    for client in (alice, bob):
+        await ask(client, {"kinds": [9]}, in_group(), name="broad")
+    place.log.written.changes.append(("vanishing", ALICE.pubkey))
+    await place.say("without alice")
+    assert alice.pending() == []
+    assert [one[:2] for one in bob.pending()] == [["EVENT", "broad"]]
+
+
 async def test_who_leaves_hears_nothing_more_and_hears_on_when_they_come_back(place: Place) -> None:
     await place.write()
     alice = await known(place.hub, ALICE)

@@ -69,6 +69,8 @@ PAGES: Final = (
     PageRow("/comment/{comment_id:str}/history", "history-edited", lambda world: f"/comment/{world.edited}/history"),
     PageRow("/post/{post_id:str}/history", "history", lambda world: f"/post/{world.post}/history"),
     PageRow("/claim", "claim", "/claim"),
+    PageRow("/account", "account", "/account"),
+    PageRow("/account", "account-signed-in", "/account", signed_in=True),
     PageRow("/relay", "relay", "/relay"),
     PageRow("/docs", "docs", "/docs"),
     PageRow("/api/v1/docs", "api", "/api/v1/docs"),

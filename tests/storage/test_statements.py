@@ -6,6 +6,10 @@ import sys
 from importlib.resources import files
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.sqlite import statements
 
 LAST_TO_DECIDE = 9  # the migrations up to this one are of a time when SQL made rows
 
@@ -41,3 +45,11 @@ print(len(statements.migrations()) > 5, all(statements.named(name) for name in (
 def test_an_update_of_the_files_changes_nothing_of_a_program_that_runs() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout == "True True\n"
+
+
+@given(st.integers(0, 2000))
+def test_parts_are_of_few_sizes_and_repeat_little(count: int) -> None:
+    parts = list(statements.in_parts(list(range(count))))
+    assert list(dict.fromkeys(one for part in parts for one in part)) == list(range(count))
+    assert {len(part) for part in parts} <= set(statements.SIZES)
+    assert sum(map(len, parts)) < count + 32

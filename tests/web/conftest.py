@@ -56,7 +56,9 @@ def window(browser: Browser, relay: Server) -> Iterator[Callable[..., Reader]]:
     """Opens windows, each of a browser of its own: `window("/path", identity)`; what went wrong in them fails the test."""
     readers: list[Reader] = []
 
-    def open_window(path: str = "/", identity: Any = None, key: Any = None, **options: Any) -> Reader:
+    def open_window(
+        path: str = "/", identity: Any = None, key: Any = None, *, once: bool = False, **options: Any
+    ) -> Reader:
         context = browser.new_context(base_url=relay.http, **options)
         context.set_default_timeout(PATIENCE)
         reader = Reader(context.new_page(), relay)
@@ -67,7 +69,7 @@ def window(browser: Browser, relay: Server) -> Iterator[Callable[..., Reader]]:
             reader.install_extension(key)
         context.route_web_socket("**", lambda route: _wired(reader, route))
         if identity is not None:
-            reader.sign_in(identity)
+            reader.sign_in(identity, once=once)
         reader.go(path)
         return reader
 

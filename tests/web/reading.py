@@ -109,12 +109,13 @@ class Reader:
     def go(self, path: str) -> None:
         self.page.goto(path)
 
-    def sign_in(self, identity: Identity) -> None:
-        """As if this browser had registered the identity."""
+    def sign_in(self, identity: Identity, *, once: bool = False) -> None:
+        """As if this browser had registered the identity; with `once`, the page may sign out of it."""
         stored = msgspec.json.encode({"token": identity.token, "id": identity.id, "name": identity.name}).decode()
-        self.page.context.add_init_script(
-            f"localStorage.setItem('tidings.account', {msgspec.json.encode(stored).decode()})"
-        )
+        put = f"localStorage.setItem('tidings.account', {msgspec.json.encode(stored).decode()})"
+        if once:
+            put = f"if (!sessionStorage.signed) {{ {put}; sessionStorage.signed = 1; }}"
+        self.page.context.add_init_script(put)
 
     def install_extension(self, key: Keypair) -> None:
         """A NIP-07 extension that holds this key and signs whatever it is asked to."""

@@ -121,7 +121,8 @@ def test_votes_by_several_keys_of_one_name_are_taken_back_together(relay, window
 def test_a_key_without_a_name_is_told_what_is_missing(relay, window):
     stranger = window("/", key=fresh_key())
     stranger.write_post("Nobody's")
-    expect(stranger.page.locator("#write .trouble")).to_contain_text("no posting identity")
+    expect(stranger.page.get_by_role("dialog")).to_contain_text("Your key needs a name here")
+    stranger.page.keyboard.press("Escape")
     expect(stranger.item("Nobody's")).to_have_count(0)
     expect(stranger.page.get_by_label("Title")).to_have_value("Nobody's")
 
@@ -132,10 +133,3 @@ def test_an_extension_that_refuses_leaves_the_text_where_it_is(relay, window, bo
     writer.write_post("Not signed")
     expect(writer.page.locator("#write .trouble")).to_have_text("denied by its owner")
     expect(writer.page.get_by_label("Title")).to_have_value("Not signed")
-
-
-def test_without_a_key_or_an_extension_writing_leads_to_a_key(relay, window):
-    post = Agent(relay).post("Votes wanted")
-    visitor = window(f"/post/{post}")
-    button(visitor.by_id(post), "Upvote this post").click()
-    visitor.page.wait_for_url("**/key")

@@ -68,10 +68,16 @@ def test_posting_voting_and_answering_need_no_mouse(relay, window):
 def test_a_dialog_takes_the_keyboard_and_gives_it_back(relay, window):
     post = Agent(relay).post("Asked about")
     reader = window(f"/post/{post}")
-    opener = reader.by_id(post).locator(".menu summary")
-    opener.focus()
-    for key in ("Enter", "ArrowUp", "ArrowUp", "ArrowDown", "Enter"):
+    menu = reader.by_id(post).locator(".menu summary")
+    menu.focus()
+    for key in ("Enter", "ArrowUp", "ArrowDown", "ArrowUp"):
         reader.page.keyboard.press(key)
+    assert focused(reader.page) == "Copy link"
+    reader.page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    opener = button(reader.by_id(post), "Signed: see the proof")
+    opener.focus()
+    reader.page.keyboard.press("Enter")
     expect(reader.page.get_by_role("dialog")).to_contain_text("Verified")
     reader.page.keyboard.press("Escape")
     expect(reader.page.get_by_role("dialog")).to_be_hidden()
@@ -93,7 +99,7 @@ def test_a_menu_closes_by_escape_and_by_whatever_is_done_elsewhere(relay, window
         expect(rows).to_be_hidden()
 
 
-@pytest.mark.parametrize("path", ["/", "/key", "/relay", "/claim", "/docs", "/communities", "/chat"])
+@pytest.mark.parametrize("path", ["/", "/account", "/relay", "/claim", "/docs", "/communities", "/chat"])
 def test_every_control_has_a_name_and_a_visible_focus(relay, window, path):
     Agent(relay).post("For the looks")
     page = window(path).page
@@ -116,7 +122,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(relay, window):
     parent = agent.comment(post, LONG)
     for level in range(9):
         parent = agent.comment(post, f"{level} {LONG}", parent_id=parent)
-    for path in ("/?sort=new", f"/post/{post}", f"/u/{agent.identity.name}", "/key", "/relay", "/claim"):
+    for path in ("/?sort=new", f"/post/{post}", f"/u/{agent.identity.name}", "/account", "/relay", "/claim"):
         page = window(path, agent.identity, **PHONE).page
         page.wait_for_load_state()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
@@ -186,7 +192,7 @@ def test_text_stands_out_from_its_ground(relay, window, scheme):
     agent.call("POST", f"/groups/{room}/messages/{said}/reactions", content="+")
     grounds = set()
     rooms = ("/communities", f"/c/{room}", "/chat", f"/chat/{room}")
-    for path in ("/", f"/post/{post}", f"/u/{agent.identity.name}", "/key", "/relay", *rooms):
+    for path in ("/", f"/post/{post}", f"/u/{agent.identity.name}", "/account", "/relay", *rooms):
         page = window(path, color_scheme=scheme, reduced_motion="reduce").page
         assert page.evaluate(CONTRAST) == []
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))

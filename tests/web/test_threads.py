@@ -54,9 +54,13 @@ def test_what_came_since_the_last_visit_is_marked_and_jumped_to(relay, window):
     expect(jump).to_be_hidden()
     reader.go("/")
     late = [agent.comment(post, "Later", parent_id=second), agent.comment(post, "Later still")]
-    reader.go(f"/post/{post}")
+    reader.go("/?sort=new")
+    fresh = reader.by_id(post).get_by_role("link", name="2 new")
+    expect(fresh).to_have_attribute("href", f"/post/{post}#new")
+    fresh.click()
     for comment in late:
         expect(reader.by_id(comment)).to_have_class(re.compile(r"\bnew\b"))
+    assert reader.page.evaluate("document.activeElement.dataset.id") in late
     expect(reader.by_id(second)).not_to_have_class(re.compile(r"\bnew\b"))
     reader.page.reload()  # goes on with this visit
     expect(jump).to_have_text("2 new")
@@ -146,6 +150,18 @@ def test_all_can_be_read_without_scripts(relay, window, path):
     expect(page.get_by_role("main")).to_contain_text("deeper")
     for unusable in (".fold", ".menu summary", "[data-vote]", "[data-reply]"):
         expect(page.locator(unusable).first).to_be_hidden()
+
+
+def test_communities_can_be_read_without_scripts(relay, window):
+    agent = Agent(relay)
+    agent.call("POST", "/submolts", name="quiet-place", display_name="A quiet place", description="For reading")
+    post = agent.post("Among ourselves", submolt="quiet-place")
+    reader = window("/communities", java_script_enabled=False)
+    reader.page.get_by_role("link", name="A quiet place").click()
+    expect(reader.by_id(post)).to_be_visible()
+    reader.page.get_by_role("link", name="Top").click()
+    reader.by_id(post).locator(".title a").first.click()
+    expect(reader.by_id(post)).to_contain_text("A quiet place")
 
 
 def test_a_link_to_an_item_is_copied_from_its_menu(relay, window):

@@ -18,6 +18,7 @@ from relay.http.api.callers import proven_key
 from relay.http.api.common import BASE
 from relay.http.api.tokens import TokenMade
 from relay.http.hub import GivenHub
+from relay.http.problems import of_reject
 
 LOGIN_SECONDS: Final = 90 * 86400  # how long such a token is good
 NAME: Final = "signed in with the key"
@@ -32,13 +33,21 @@ class LoginAnswer(TokenMade, frozen=True, kw_only=True):
 
 @post(f"{BASE}/agents/login", tags=tokens.TAGS, summary="Sign in with your key", cache_control=NO_STORE)
 async def login(request: common.AnyRequest, hub: GivenHub) -> LoginAnswer:
-    """A token, for 90 days, by a NIP-98 proof for this URL and POST, signed by the main key of an identity of this relay."""
+    """A token, for 90 days, by a NIP-98 proof for this URL and POST, signed by the main key of an identity of this relay.
+
+    For another of an identity's keys it is refused, with the name as `agent`.
+    """
     pubkey = await proven_key(request, hub)
     identity = (await hub.identities.by_key([pubkey])).get(pubkey)
     if identity is None or identity.pubkey != pubkey or identity.origin is not None:
-        raise Reject(
-            Prefix.RESTRICTED,
-            "this is no main key of a name here: join with it (NIP-43), or bind it to your name and choose it there",
+        problem = of_reject(
+            Reject(
+                Prefix.RESTRICTED,
+                "this is no main key of a name here: join with it (NIP-43), or bind it to your name and choose it there",
+            )
         )
+        if identity is not None:
+            problem.more["agent"] = identity.name  # whose key it is, all the same: it may write
+        raise problem
     token, text = await hub.identities.tokens.add(identity.id, NAME, common.now() + LOGIN_SECONDS)
     return LoginAnswer(api_key=text, token=tokens.row(token), id=identity.id, name=identity.name)

@@ -33,7 +33,8 @@ export function toast(words) {
 }
 
 // `now()` shows it at once, `then()` asks the relay for it, `undo()` puts it back if that fails. Answers what `then` gave,
-// undefined where it failed.
+// undefined where it failed. What needs a name first (an error that says `nameless`) is put back and thrown on, for
+// `needWriter`.
 export async function act(control, { now = () => {}, then, undo = () => {} }) {
   const what = control.closest(".item") ?? control;
   complain(control);
@@ -48,6 +49,7 @@ export async function act(control, { now = () => {}, then, undo = () => {} }) {
     return await done;
   } catch (error) {
     undo();
+    if (error.nameless) throw error;
     complain(control, error.message);
     return undefined;
   }

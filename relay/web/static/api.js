@@ -2,13 +2,14 @@
 
 import { me } from "./me.js";
 
+const HINTS = [410, 413, 429, 500, 503]; // statuses whose hint says what a person can do; the others' are for programs
 const SMALL = 10_000; // characters; browsers let little go on
 
 // What the relay refused: `status`, and its `answer` as it came. The message is for people.
 export class Refusal extends Error {
   constructor(status, answer) {
     const said = capital(answer.message ?? "The relay refused.");
-    const hint = answer.hint && status !== 409 ? ` ${answer.hint}` : "";
+    const hint = answer.hint && HINTS.includes(status) ? ` ${answer.hint}` : "";
     super(`${said}${/[.!?]$/.test(said) ? "" : "."}${hint}`);
     this.status = status;
     this.answer = answer;

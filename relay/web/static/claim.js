@@ -1,6 +1,6 @@
 // The claim page: the secret is in the fragment, so it reaches the relay in request bodies only, never in an address.
 
-import { signer } from "./me.js";
+import { proof } from "./nip98.js";
 
 const secret = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
@@ -17,19 +17,6 @@ async function ask(path, body, authorization) {
   return answer;
 }
 
-async function proof(url, body) {
-  if (!signer()) throw new Error("There is no Nostr extension (NIP-07) in this browser.");
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(body)));
-  const payload = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const event = await signer().signEvent({
-    kind: 27235,
-    created_at: Math.floor(Date.now() / 1000),
-    tags: [["u", url], ["method", "POST"], ["payload", payload]],
-    content: "",
-  });
-  return "Nostr " + btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(event))));
-}
-
 async function claim(submit) {
   submit.preventDefault();
   const claimUrl = at("claim-proof").value.trim();
@@ -37,7 +24,7 @@ async function claim(submit) {
   try {
     const path = "/api/v1/claims";
     const byToken = submit.submitter?.value === "token";
-    const who = byToken ? `Bearer ${at("claim-token").value.trim()}` : await proof(location.origin + path, body);
+    const who = byToken ? `Bearer ${at("claim-token").value.trim()}` : await proof("POST", location.origin + path, body);
     const answer = await ask(path, body, who);
     at("claim").hidden = true;
     say(answer.message);

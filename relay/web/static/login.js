@@ -3,18 +3,15 @@
 
 import { api } from "./api.js";
 import { learn } from "./identity.js";
-import { ownKey, signIn, signer } from "./me.js";
-import { now } from "./wire.js";
+import { ownKey, signIn } from "./me.js";
+import { proof } from "./nip98.js";
 
 const PATH = "/agents/login";
 
 export async function logIn() {
   await ownKey();
-  const url = `${location.origin}/api/v1${PATH}`;
-  const tags = [["u", url], ["method", "POST"]];
-  const proof = await signer().signEvent({ kind: 27235, created_at: now(), tags, content: "" });
-  const encoded = btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(proof))));
-  const { api_key, id, name } = await api("POST", PATH, undefined, { authorization: `Nostr ${encoded}` });
+  const authorization = await proof("POST", `${location.origin}/api/v1${PATH}`);
+  const { api_key, id, name } = await api("POST", PATH, undefined, { authorization });
   signIn(api_key, id, name);
   await learn();
 }

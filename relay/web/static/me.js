@@ -1,12 +1,14 @@
 // Who writes from this browser, as far as the browser itself remembers: a name with its API key, for which the relay signs,
-// and a signer of one's own, an extension (NIP-07). All of it stays in this browser's storage and goes nowhere but to this
-// relay.
+// and a signer of one's own, an extension (NIP-07) or a remote signer (NIP-46). All of it stays in this browser's storage and
+// goes nowhere but to this relay.
 
 const STORE = "tidings.account";
 const OWN = "tidings.extension"; // the public key of the extension, once its owner let this page see it
+const REMOTE = "tidings.remote"; // how the remote signer is reached (`remote.js`)
 
-// `own`: the public key of one's own signer; `keys`: all of one's keys that are known here. In hex.
-export const me = { token: "", id: "", name: "", keys: new Set(), own: "" };
+// `own`: the public key of one's own signer; `remote`: that signer, where it is a remote one; `keys`: all of one's keys that
+// are known here, in hex.
+export const me = { token: "", id: "", name: "", keys: new Set(), own: "", remote: null };
 
 // What this browser keeps under a name, null for nothing.
 export function stored(name) {
@@ -35,8 +37,13 @@ function restored(name) {
   }
 }
 
+const remote = {
+  getPublicKey: async () => me.remote.user,
+  signEvent: async (draft) => (await import("./remote.js")).sign(me.remote, draft),
+};
+
 // The signer of one's own, in the words of NIP-07 (`getPublicKey`, `signEvent`); undefined where there is none.
-export const signer = () => window.nostr;
+export const signer = () => (me.remote ? remote : window.nostr);
 
 export const canWrite = () => Boolean(me.token || signer());
 
@@ -46,26 +53,34 @@ export function signIn(token, id, name) {
   show();
 }
 
-export function signOut() {
+// The name goes; a signer of one's own stays known, unless `all` is to go.
+export function signOut(all = false) {
+  if (all) Object.assign(me, { own: "", remote: null });
   Object.assign(me, { token: "", id: "", name: "", keys: new Set(me.own ? [me.own] : []) });
-  store(STORE, "");
+  for (const name of all ? [STORE, OWN, REMOTE] : [STORE]) store(name, "");
+  show();
+}
+
+// That this is the key of one's own signer from now on; `found` is how it is reached, where it is a remote one.
+export function useSigner(pubkey, found = null) {
+  me.own = pubkey;
+  me.remote = found;
+  me.keys.add(pubkey);
+  store(OWN, pubkey);
+  store(REMOTE, found && JSON.stringify(found));
   show();
 }
 
 // The public key of the signer, which asks its owner if it never did.
 export async function ownKey() {
-  if (!me.own) {
-    me.own = await signer().getPublicKey();
-    me.keys.add(me.own);
-    store(OWN, me.own);
-    show();
-  }
+  if (!me.own) useSigner(await signer().getPublicKey(), me.remote);
   return me.own;
 }
 
 // What this browser remembers.
 export function recall() {
   me.own = stored(OWN) ?? "";
+  me.remote = restored(REMOTE);
   Object.assign(me, restored(STORE));
   if (me.own) me.keys.add(me.own);
   show();

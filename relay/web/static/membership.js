@@ -62,4 +62,7 @@ form.addEventListener("submit", (submit) => {
   needWriter(move);
 });
 
-ready().then(lookAgain);
+ready().then(() => {
+  lookAgain();
+  addEventListener("who", lookAgain);
+});

@@ -11,9 +11,17 @@ export function closeMenu(control) {
   menu.open = false;
 }
 
+// Where there is more room above it than below, it opens upwards.
+addEventListener("toggle", ({ target: menu }) => {
+  if (!menu.matches(".menu") || !menu.open) return;
+  menu.classList.remove("up");
+  const { bottom, height } = menu.querySelector(".rows").getBoundingClientRect();
+  const { top } = menu.getBoundingClientRect();
+  menu.classList.toggle("up", bottom > innerHeight && top > height);
+}, { capture: true });
 addEventListener("click", ({ target }) => {
   const menu = opened();
-  if (menu && !menu.contains(target)) menu.open = false;
+  if (menu && (!menu.contains(target) || target.closest("a"))) menu.open = false;
 });
 addEventListener("focusin", ({ target }) => {
   const menu = opened();

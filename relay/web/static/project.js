@@ -2,6 +2,7 @@
 // extension (NIP-98). What comes is the page itself, as the relay makes it.
 
 import { signer } from "./me.js";
+import { proof } from "./nip98.js";
 
 const STORE = "tidings.app-token";
 const content = document.getElementById("content");
@@ -20,16 +21,6 @@ function store(token) {
   } catch {
     // storage is switched off: then it is asked for again
   }
-}
-
-async function proof(url) {
-  const event = await signer().signEvent({
-    kind: 27235,
-    created_at: Math.floor(Date.now() / 1000),
-    tags: [["u", url], ["method", "GET"]],
-    content: "",
-  });
-  return `Nostr ${btoa(Array.from(new TextEncoder().encode(JSON.stringify(event)), (byte) => String.fromCharCode(byte)).join(""))}`;
 }
 
 const here = () => location.href.split("#")[0];
@@ -72,7 +63,7 @@ if (form) {
     attempt(() => open(here()));
   });
   document.getElementById("open-extension").addEventListener("click", () => {
-    authorize = proof;
+    authorize = (url) => proof("GET", url);
     attempt(() => open(here()));
   });
   if (stored()) {

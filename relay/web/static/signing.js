@@ -5,7 +5,7 @@
 
 import { api } from "./api.js";
 import { learn } from "./identity.js";
-import { me, ownKey, signer } from "./me.js";
+import { me, ownKey, signer, useSigner } from "./me.js";
 import { now, publish } from "./wire.js";
 
 // Which of the two signs. `authors`, where it is given, are the keys of what is to be taken back: a signer does that only for
@@ -20,11 +20,18 @@ async function whoSigns(authors = []) {
   return me.main && me.main === (await ownKey()) ? "own" : "relay";
 }
 
-// Signs with one's own signer and publishes; the event.
+const NAMELESS = /no posting identity/; // in the relay's words
+
+// Signs with one's own signer and publishes; the event. An error says `nameless` where the key has no name here yet.
 export async function sign(draft) {
   await ownKey();
   const event = await signer().signEvent({ created_at: now(), content: "", ...draft });
-  await publish(event);
+  if (event.pubkey !== me.own) useSigner(event.pubkey, me.remote); // its owner has changed the key
+  try {
+    await publish(event);
+  } catch (error) {
+    throw Object.assign(error, { nameless: NAMELESS.test(error.message) });
+  }
   return event;
 }
 

@@ -19,6 +19,13 @@ themes?.addEventListener("submit", (submit) => {
   choose(submit.submitter.value);
 });
 
+const account = document.getElementById("account");
+account.addEventListener("click", (click) => {
+  if (account.classList.contains("known") || click.ctrlKey || click.metaKey || click.shiftKey) return;
+  click.preventDefault();
+  import("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = account.href; });
+});
+
 // What copies is loaded where there is something to copy.
 if (document.querySelector("[data-copy]")) import("./copy.js");
 addEventListener("click", async ({ target }) => {

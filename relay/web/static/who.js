@@ -1,4 +1,4 @@
-// Who the reader is: `me`, known once `ready()` is done; `needWriter` sees to a name where an action needs one.
+// Who the reader is: `me`, known once `ready()` is done; `needWriter` asks for a name where an action needs one.
 
 import { canWrite, me, recall } from "./me.js";
 
@@ -15,9 +15,19 @@ export function ready() {
   return known;
 }
 
-// Does `then` where somebody can write from here, and leads to a name where nobody can. Answers what `then` gives.
+const ask = async (nameless) => (await import("./sheet.js")).ask(nameless);
+
+// Does `then` when somebody can write from here: at once, or when the sheet got a name for it. Also where it turns out that
+// the key of one's own signer has no name here yet (an error that says `nameless`). Answers what `then` gives, undefined where
+// the reader puts the sheet away.
 export async function needWriter(then) {
-  if (canWrite()) return then();
-  location.href = "/key";
-  return undefined;
+  try {
+    if (!canWrite() && !(await ask())) return undefined;
+    return await then();
+  } catch (error) {
+    if (!error.nameless) return sayToast(error.message);
+    return (await ask(true).catch((trouble) => sayToast(trouble.message))) ? then() : undefined;
+  }
 }
+
+const sayToast = async (words) => void (await import("./act.js")).toast(words);

@@ -31,6 +31,7 @@ function send(...message) {
   begin(); // not every page listens
   if (open()) socket.send(JSON.stringify(message));
   else waiting.push(message);
+  begin();
 }
 
 function promised(table, key, entry) {

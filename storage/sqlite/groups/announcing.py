@@ -2,9 +2,11 @@
 
 Rule: a group has one live announcement of each kind, with the tags that its state gives and for those who may read them now; one
 is said again only where that differs, and each lies after the one before, however fast they follow. The list of members of a
-large group is told at most once a second: until then a mark in the tables says that it is due, which a crash does not lose.
+large group is told at most once a second, and that a group stands under none any more since that has ended a few groups at a time:
+until then a mark in the tables says that it is due, which a crash does not lose.
 """
 
+import enum
 from collections.abc import Callable
 from typing import Final
 
@@ -17,9 +19,18 @@ from storage.sqlite.groups.reads import GroupRow
 from storage.sqlite.log_rows import Audience, LogRow
 from storage.sqlite.transaction import Transaction
 
+AT_ONCE: Final = 16  # groups that waited and are told of in one transaction
 LARGE: Final = announce.MOST_LISTED  # members above which the list may wait
 
 Store = Callable[[Draft, Audience, int], None]  # sign and store it for these, at `now`
+
+
+class Due(enum.Enum):
+    """When what waits to be told is."""
+
+    NEVER = "nothing waits"
+    NOW = "there is more"
+    SOON = "in a second"
 
 
 class Announcements:
@@ -36,13 +47,14 @@ class Announcements:
         for group_id in self._transaction.groups.take_changed():
             self._announce(group_id, now)
 
-    def go_on(self, now: int) -> bool:
-        """Announce one of the groups that wait, if its time has come; whether any still wait."""
-        waiting = self._transaction.groups.listings_due()
+    def go_on(self, now: int) -> Due:
+        """Announce the first of the groups that wait and whose time has come; when others are to be."""
+        waiting, said = self._transaction.groups.listings_due(), 0
         for group_id in waiting:
-            if self._announce(group_id, now):
-                return len(waiting) > 1
-        return bool(waiting)
+            if said == AT_ONCE:
+                return Due.NOW
+            said += self._announce(group_id, now)
+        return Due.NEVER if said == len(waiting) else Due.SOON
 
     def _announce(self, group_id: str, now: int) -> bool:
         """Say what is to be said of a group; whether that was all of it."""

@@ -105,13 +105,23 @@ class GroupChanges:
         if group.home:
             self._follow_replica(group, before)
             return
-        self.changed[group.id] = None
+        if before is not None and self._lost_its_parent(before.group, group):
+            self.set_listing_due(row, True)
+        else:
+            self.changed[group.id] = None
         self._touch(TABLES[group.type], group.id)
         self._facts.groups[group.id] = group
         counted = int(not group.ended) - int(before is not None and not before.group.ended)
         for key in ("", group.creator):
             if key in self._facts.group_counts:
                 self._facts.group_counts[key] += counted
+
+    def _lost_its_parent(self, before: Group, after: Group) -> bool:
+        """Whether all that is new is that its parent has ended, which may have hundreds like it."""
+        if before.parent is None or after != replace(before, parent=None):
+            return False
+        above = self.known.get(before.parent)
+        return above is not None and above.group.ended
 
     def _set_others_apart(self, group: Group) -> None:
         """A group of this relay takes the place of those of others that are called so."""

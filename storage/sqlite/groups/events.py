@@ -22,11 +22,12 @@ from relay.protocol.groups.state import replica_id
 from relay.protocol.rows import Live
 from storage.base import Logged, Written
 from storage.sqlite import entries
+from storage.sqlite.groups.authors import Pair, pair_of
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import GroupRow, groups_of_addresses, sql
 from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
 from storage.sqlite.source_lookups import numbered
-from storage.sqlite.statements import SIZES, listed, named, padded, write_rows
+from storage.sqlite.statements import SIZES, in_parts, listed, named, padded, write_rows
 
 MOST: Final = 256  # answers that are taken in with what they answer
 _NAMES: Final = ("e", "E")  # of the tags that name what is answered by its id, and by its address
@@ -64,6 +65,12 @@ class GroupEvents:
         """The group that each of these events names by `h`, if it is taken: what is looked up for others counts on that."""
         named = {event.id: group_id for event in batch if (group_id := first_value(event, "h")) is not None}
         here = self._known.find(list(dict.fromkeys(named.values())))
+        for (
+            group_id,
+            row,
+        ) in here.items():  # they are asked for next, and what is known already leads to no second question
+            if row is not None and not row.group.home:
+                self._facts.groups.setdefault(group_id, row.group)
         self._assumed = {one: None if here[group_id] is None else group_id for one, group_id in named.items()}
         addressed = {
             address: self._assumed[event.id]
@@ -201,14 +208,17 @@ class GroupEvents:
         gone: list[entries.Row] = []
         new: list[entries.Row] = []
         changed: list[tuple[Any, ...]] = []
+        coming, leaving = set[Pair | None](), set[Pair | None]()
         for live in lives:
-            audience = belonging.audience(live.event, group.group)
+            former, audience = unpack_audience(live.audience), belonging.audience(live.event, group.group)
             packed = pack_audience(audience)
             if packed != live.audience:
-                before = set(entries.rows(live.event, unpack_audience(live.audience), live.seq))
+                before = set(entries.rows(live.event, former, live.seq))
                 after = set(entries.rows(live.event, audience, live.seq))
                 gone += before - after
                 new += after - before
+                leaving.add(pair_of(live.event, former))
+                coming.add(pair_of(live.event, audience))
                 self._relabel(live.seq, audience)
             elif not joining:
                 continue
@@ -218,6 +228,8 @@ class GroupEvents:
             self._facts.group_of[live.event.id] = group.group.id
         write_rows(self._connection, named("write")["delete_entries"], sorted(gone))
         write_rows(self._connection, named("write")["insert_entries"], sorted(new))
+        self._known.authors.note(coming)
+        self._known.authors.drop(leaving)
         write_rows(self._connection, sql("readdress"), changed)
 
     def _relabel(self, seq: int, audience: tuple[str, ...] | None) -> None:
@@ -230,11 +242,12 @@ class GroupEvents:
 
     def _any_answers(self, names: Sequence[str]) -> frozenset[str]:
         """Those of these ids and addresses that are answered by events of no group."""
-        keys = _keys(names)
-        some = padded(list(keys))
-        values = listed("{keys}", ("keys", len(some)), group="(?)")
-        text = listed(sql("answered").replace("{keys}", values), ("kinds", len(_KINDS)))
-        return frozenset(keys[key] for (key,) in self._connection.execute(text, (*some, *_KINDS)))
+        keys, found = _keys(names), set[str]()
+        for some in in_parts(list(keys)):
+            values = listed("{keys}", ("keys", len(some)), group="(?)")
+            text = listed(sql("answered").replace("{keys}", values), ("kinds", len(_KINDS)))
+            found.update(keys[key] for (key,) in self._connection.execute(text, (*some, *_KINDS)))
+        return frozenset(found)
 
     def _answers(self, ids: Sequence[str], most: int) -> list[tuple[str, int]]:
         """Which of these ids and addresses is answered by the events of no group with which numbers, at most so many."""

@@ -88,14 +88,21 @@ class FoldedGroups:
             if group is not None and (row is None or row.group != group):
                 yield group_id, partial(_put_group, group=group)
         for key, member in _differing(self._members, every_member(self._connection)):
-            yield key, partial(_put_member, key=key, member=member)
+            if member is not None or not self._has_ended(key[_KEY + 1 :]):
+                yield key, partial(_put_member, key=key, member=member)
         for key, invite in _differing(self._invites, every_invite(self._connection)):
-            yield key, partial(_put_invite, key=key, invite=invite)
+            if invite is not None or not self._has_ended(key[_KEY + 1 :]):
+                yield key, partial(_put_invite, key=key, invite=invite)
         for group_id, sizes in self._sizes().items():
             row = rows.get(group_id)
-            if row is not None and (row.members, row.owners, row.codes) != tuple(sizes):
+            if row is not None and not row.group.ended and (row.members, row.owners, row.codes) != tuple(sizes):
                 yield group_id, _nothing
         yield from ((group_id, _nothing) for group_id in rows if self._groups[group_id] is None)
+
+    def _has_ended(self, group_id: str) -> bool:
+        """What told of who was in it may have gone with somebody who vanished, and nothing took its place."""
+        group = self._groups[group_id]
+        return group is not None and group.ended
 
     def mend(self, changes: GroupChanges) -> None:
         """Write what the tables say otherwise."""

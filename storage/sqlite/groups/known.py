@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from relay.protocol.groups.state import Member, member_key
+from storage.sqlite.groups.authors import GroupAuthors
 from storage.sqlite.groups.reads import GroupRow, member_of, parts, private_homes, rows_of_groups, sql
 from storage.sqlite.statements import listed
 
@@ -19,6 +20,7 @@ class KnownGroups:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.authors = GroupAuthors(connection)
         self._rows: dict[str, GroupRow | None] = {}
         self._ids: dict[int, str] = {}
         self._members: dict[str, Member | None] = {}
@@ -95,6 +97,7 @@ class KnownGroups:
         self._rows.clear()
         self._ids.clear()
         self._members.clear()
+        self.authors.clear()
         self.unfinished = True
         try:
             self.any = bool(self._connection.execute(sql("any")).fetchone()[0])

@@ -268,7 +268,8 @@ class SqliteGroupLookups:
         number = self._number(group_id)
         text = listed(sql("members"), ("rows", 1), group="(?, ?)")
         row = self._connection.execute(text, (number, pubkey)).fetchone()
-        return None if row is None else member_of(*row[2:])
+        gone = row is not None and self._connection.execute(sql("is_vanishing"), (pubkey,)).fetchone()[0]
+        return None if row is None or gone else member_of(*row[2:])
 
     def members_of(self, group_id: str, after: str = "", limit: int = 100) -> list[tuple[str, Member]]:
         """The members, the newest first."""

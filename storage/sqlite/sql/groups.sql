@@ -129,6 +129,35 @@ DELETE FROM group_members WHERE group_number = ? AND pubkey = ?
 SELECT m.pubkey, g.id, m.standing, m.roles, m.since
 FROM group_members AS m CROSS JOIN groups AS g ON g.number = m.group_number
 WHERE m.pubkey IN ({values}) AND m.standing = 'member' AND g.ended = 0
+    AND NOT EXISTS (SELECT 1 FROM vanishing AS v WHERE v.pubkey = m.pubkey)
+
+-- name: groups_to_leave
+SELECT m.group_number FROM group_members AS m INDEXED BY group_members_by_pubkey
+CROSS JOIN groups AS g ON g.number = m.group_number
+WHERE m.pubkey = ? AND m.standing = 'member' AND g.ended = 0 AND g.home = '' LIMIT ?
+
+-- name: groups_moderated
+-- Those that an author has changed, by his keys in `entries`.
+SELECT DISTINCT v.group_number FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.created_at <= ? AND v.group_number IS NOT NULL
+    AND (SELECT g.home FROM groups AS g WHERE g.number = v.group_number) = '' LIMIT ?
+
+-- name: moderation_in_groups
+SELECT group_concat(e.seq) FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.created_at <= ? AND v.group_number IN ({numbers})
+
+-- name: put_vanishing
+INSERT INTO vanishing (pubkey, until, cause) VALUES (?, ?, ?)
+ON CONFLICT (pubkey) DO UPDATE SET until = max(until, excluded.until)
+
+-- name: vanishing
+SELECT pubkey, until, cause FROM vanishing LIMIT 1
+
+-- name: is_vanishing
+SELECT EXISTS (SELECT 1 FROM vanishing WHERE pubkey = ?)
+
+-- name: drop_vanishing
+DELETE FROM vanishing WHERE pubkey = ?
 
 -- name: members_of
 SELECT pubkey, standing, roles, since FROM group_members
@@ -234,3 +263,18 @@ DELETE FROM group_answers_due WHERE seq = ?
 
 -- name: any_answers_due
 SELECT EXISTS (SELECT 1 FROM group_answers_due)
+
+-- name: put_authors
+INSERT OR IGNORE INTO group_authors (pubkey, prefix) VALUES {rows}
+
+-- name: drop_authors
+-- The kinds are those of what is said in groups (entries.SAID).
+DELETE FROM group_authors
+WHERE (pubkey, prefix) IN (SELECT column1, column2 FROM (VALUES {rows}))
+    AND NOT EXISTS (
+        SELECT 1 FROM entries AS e
+        WHERE e.key = CAST(prefix || x'41' || pubkey AS BLOB) AND e.kind IN (5, 7, 9, 11, 16, 1111)
+    )
+
+-- name: groups_of_author
+SELECT prefix FROM group_authors WHERE pubkey = ?

@@ -1,5 +1,5 @@
 -- What an operator asks. Keys of entries: x'4b' is every public event by kind, x'2a' all kinds in one row of time,
--- x'41' begins an author's; x'4f' stands before the same for private events.
+-- x'41' begins an author's; x'4f' stands before the same for private events, but for what is said in groups (group_authors).
 
 -- name: figures
 SELECT
@@ -7,8 +7,11 @@ SELECT
     (SELECT value FROM meta WHERE name = 'last_seq'),
     (SELECT value FROM meta WHERE name = 'schema_version'),
     (
-        SELECT count(DISTINCT CASE WHEN substr(key, 1, 1) = x'4f' THEN substr(key, 2) ELSE key END) FROM entries
-        WHERE (key >= x'41' AND key < x'42') OR (key >= x'4f41' AND key < x'4f42')
+        SELECT count(*) FROM (
+            SELECT CASE WHEN substr(key, 1, 1) = x'4f' THEN substr(key, 2) ELSE key END AS author FROM entries
+            WHERE (key >= x'41' AND key < x'42') OR (key >= x'4f41' AND key < x'4f42')
+            UNION SELECT CAST(x'41' || pubkey AS BLOB) FROM group_authors
+        )
     ),
     (SELECT count(*) FROM events WHERE expires_at IS NOT NULL),
     (SELECT count(*) FROM deleted) + (SELECT count(*) FROM deleted_addresses) + (SELECT count(*) FROM vanished)
@@ -30,6 +33,16 @@ SELECT count(*) FROM entries
 WHERE (key, kind, created_at, rank, seq) IN (
     SELECT column1, column2, column3, column4, column5 FROM (VALUES {rows})
 )
+
+-- name: authors_noted
+SELECT count(*) FROM group_authors WHERE (pubkey, prefix) IN (SELECT column1, column2 FROM (VALUES {rows}))
+
+-- name: authors_without_event
+SELECT lower(hex(pubkey)) FROM group_authors
+WHERE NOT EXISTS (
+    SELECT 1 FROM entries AS e
+    WHERE e.key = CAST(prefix || x'41' || pubkey AS BLOB) AND e.kind IN (5, 7, 9, 11, 16, 1111)
+) LIMIT 100
 
 -- name: entries_without_event
 SELECT DISTINCT e.seq FROM entries AS e WHERE NOT EXISTS (SELECT 1 FROM events AS v WHERE v.seq = e.seq) LIMIT 100

@@ -46,9 +46,10 @@ async def test_the_main_key_of_a_name_signs_in_and_reads_and_is_asked_to_sign_wh
 
 async def test_another_key_of_a_name_and_a_strangers_do_not(relay, alice):
     await bind(alice, choose=False)
-    for key in (KEY, KEY + 1):
+    for key, named in ((KEY, "alice"), (KEY + 1, None)):
         status, refused = await relay.ask("POST", LOGIN, nostr(key, "POST", LOGIN))
         assert (status, refused["code"]) == (403, "restricted")
+        assert refused.get("agent") == named  # a name's other key may write, and is told whose it is
 
 
 async def test_a_proof_for_another_place_or_used_before_is_none(relay, alice):

@@ -20,8 +20,10 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 from relay.protocol.groups import announce, belonging
 from storage.commands import ContinueGroups, Rebuild
-from storage.sqlite import rebuilding
+from storage.sqlite import every, rebuilding
 from storage.sqlite.groups import moving
+from storage.sqlite.query import FOR_EVER
+from storage.tools import Inconsistency
 from tests.factories import keypair
 from tests.storage.groups.world import NOW, World
 
@@ -194,6 +196,20 @@ async def check_readers(world: World, account: Account, wanted: Filter) -> None:
         assert all(is_late(world, account, one, key) for one in expected - given)
 
 
+def check_everything(world: World, account: Account) -> None:
+    """Whoever reads everything finds what an author said, whomever it is for now."""
+    connection = world.writer.connection
+    here = {seq: bytes(one).hex() for seq, one in connection.execute("SELECT seq, id FROM events")}
+    for key in KEYS:
+        authors = frozenset([keypair(key).pubkey, keypair(9).pubkey])
+        some = Filter(authors=authors, kinds=frozenset([kinds.CHAT, kinds.REACTION]), tags={"h": frozenset(["a"])})
+        for wanted in (Filter(authors=authors), some):
+            found = every.seqs_of(connection, wanted, FOR_EVER)
+            assert sorted(here[seq] for seq in found) == sorted(
+                one.id for one in account.live.values() if matches(wanted, one)
+            )
+
+
 def is_late(world: World, account: Account, event_id: str, key: int) -> bool:
     """Whether an event may be given when it has been entered anew only: one's own, and those of a hidden group."""
     if not world.writer.moving:
@@ -219,12 +235,15 @@ def test_whoever_asks_gets_what_is_theirs_at_every_moment(steps: Steps, data: st
                         world.writer.execute(ContinueGroups(), world.now)
                     account.follow(world)
                     await check_readers(world, account, Filter())
+                    check_everything(world, account)
                 while world.writer.unfinished:
                     world.writer.execute(ContinueGroups(), world.now)
                 account.follow(world)
                 wanted = data.draw(st.sampled_from(_filters(account)))
                 await check_readers(world, account, wanted)
                 check_whole(world)
+                assert world.store is not None
+                assert [one async for one in world.store.check(PROJECTIONS, verify=False)] == list[Inconsistency]()
             finally:
                 await world.close()
 

@@ -3,13 +3,17 @@
 import sqlite3
 from pathlib import Path
 
+from handlers.rows import PROJECTIONS
 from relay.protocol import event as events
-from storage.commands import ContinueGroups
+from relay.protocol.filter import Filter
+from relay.protocol.groups import belonging
+from storage.commands import ContinueGroups, RemoveMatching
 from storage.sqlite import entries
 from storage.sqlite.database_file import FILE, add_functions, split
 from storage.sqlite.statements import migrations
+from storage.tools import Inconsistency
 from tests.factories import make_event
-from tests.storage.groups.world import ALICE, NOW, World
+from tests.storage.groups.world import ALICE, BOB, NOW, World
 
 BEFORE = 10  # the last schema without groups
 ADDRESSES = 15  # the schema since which addresses name groups, too
@@ -72,3 +76,39 @@ async def test_what_answered_by_address_alone_is_taken_in(tmp_path: Path) -> Non
     assert answer.id in await again.ids(1)
     assert answer.id not in await again.ids(9)
     await again.close()
+
+
+async def test_what_an_author_said_in_groups_is_found_after_its_second_row_went(tmp_path: Path) -> None:
+    """As it was stored while the operator had such a row of each: of an ended group it is the only one."""
+    world = World(tmp_path)
+    for name in ("room", "a" * 40, "gone", "open"):
+        world.begin(1, *([] if name == "open" else [["private"]]), group=name)
+        for kind in (9, 16):
+            world.say(2, kind, group=name)
+    world.say(1, belonging.DELETE_GROUP, group="gone")
+    while world.writer.unfinished:
+        world.writer.execute(ContinueGroups(), world.now)
+    connection = world.writer.connection
+    before = sorted(connection.execute("SELECT * FROM entries"))
+    both = "SELECT ?, e.kind, e.created_at, e.rank, e.seq FROM entries AS e JOIN events AS v ON v.seq = e.seq"
+    all_of_it, by_author = (entries.OPERATOR_PREFIX + one for one in (entries.ALL, entries.author(BOB)))
+    connection.execute(
+        f"INSERT OR IGNORE INTO entries {both} WHERE e.key = ? AND v.pubkey = ? AND e.kind IN (9, 16)",
+        (by_author, all_of_it, bytes.fromhex(BOB)),
+    )
+    assert len(before) == connection.execute("SELECT count(*) FROM entries").fetchone()[0] - 4
+    connection.execute("DROP TABLE group_authors")
+    connection.execute("UPDATE meta SET value = 19 WHERE name = 'schema_version'")
+    world.writer.close()
+
+    again = World(tmp_path)
+    await again.open()
+    try:
+        assert again.store is not None
+        assert sorted(again.writer.connection.execute("SELECT * FROM entries")) == before
+        assert [one async for one in again.store.check(PROJECTIONS, verify=False)] == list[Inconsistency]()
+        wanted = Filter(authors=frozenset([BOB]), kinds=frozenset([9, 16]))
+        assert again.writer.execute(RemoveMatching(wanted, 100), NOW) == 8
+        assert again.writer.connection.execute("SELECT count(*) FROM group_authors").fetchone()[0] == 0
+    finally:
+        await again.close()

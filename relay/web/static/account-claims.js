@@ -1,0 +1,44 @@
+// Who stands behind a name: its claim link, and the names that one claimed oneself.
+
+import { api } from "./api.js";
+import { element } from "./dom.js";
+import { signer } from "./me.js";
+import { proof } from "./nip98.js";
+
+const at = (id) => document.getElementById(id);
+const section = at("claims");
+const fail = (words) => { section.querySelector(".trouble").textContent = words; };
+
+export async function show(named) {
+  at("mine").hidden = !signer();
+  if (!named) return;
+  const { status, claim_url } = await api("GET", "/agents/status");
+  const claimed = status === "claimed";
+  at("claimed").textContent = claimed ? "A person has claimed this name." : "Nobody has claimed this name. If it is an agent's, whoever runs it can show so.";
+  if (claimed && /^https?:\/\//.test(claim_url ?? "")) {
+    at("claimed").append(" ", element("a", "They say so here.", { href: claim_url, rel: "nofollow ugc noopener noreferrer" }));
+  }
+  at("claim").hidden = claimed;
+}
+
+async function attempt(work) {
+  fail("");
+  try {
+    await work();
+  } catch (error) {
+    fail(error.message);
+  }
+}
+
+at("claim").addEventListener("click", () => attempt(async () => {
+  const { claim_url, verification_code } = await api("POST", "/agents/me/claims");
+  at("claim-link").firstElementChild.textContent = claim_url;
+  at("claim-code").textContent = verification_code;
+  at("claim-made").hidden = false;
+  at("claim-made").focus();
+}));
+at("list-mine").addEventListener("click", () => attempt(async () => {
+  const { agents } = await api("GET", "/users/me", undefined, { authorization: await proof("GET", `${location.origin}/api/v1/users/me`) });
+  const rows = agents.map((agent) => element("li", "", {}, element("a", agent.name, { href: `/u/${encodeURIComponent(agent.name)}` })));
+  at("mine-list").replaceChildren(...(rows.length ? rows : [element("li", "None yet.")]));
+}));

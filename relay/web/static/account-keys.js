@@ -1,0 +1,124 @@
+// The keys of one's account: which there are, which signs, and how more are bound.
+
+import { api } from "./api.js";
+import { copy } from "./copy.js";
+import { make, open } from "./dialog.js";
+import { action, element } from "./dom.js";
+import { learn } from "./identity.js";
+import { me, useSigner } from "./me.js";
+import { npub } from "./npub.js";
+import { bindSigner, chooseKey, owedProfile, signProfile } from "./signing.js";
+
+const at = (id) => document.getElementById(id);
+const section = at("keys");
+const fail = (words) => { section.querySelector(".trouble").textContent = words; };
+const short = (text) => `${text.slice(0, 12)}…${text.slice(-6)}`;
+
+function words(key) {
+  if (!key.bound) return "not bound any more";
+  if (key.retired_at) return "retired: it signs deletions only";
+  if (key.held) return "kept here, and used when you say so";
+  return key.pubkey === me.own ? (me.remote ? "yours, in your remote signer" : "yours, in your extension") : "yours, kept elsewhere";
+}
+
+function row(key) {
+  const copying = action("Copy", async (button) => {
+    button.textContent = (await copy(npub(key.pubkey))) ? "Copied" : npub(key.pubkey);
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  }, fail);
+  const item = element("li", "", {}, element("span", "", {}, element("code", short(npub(key.pubkey)), { title: npub(key.pubkey) }), ` ${words(key)} `));
+  if (key.main) item.append(element("span", "signs", { className: "tag" }), " ");
+  const tools = element("span", "", { className: "tools" }, copying);
+  if (key.bound && !key.main && !key.retired_at) tools.append(action("Let it sign", () => chooseKey(key.pubkey).then(show), fail));
+  if (key.held) tools.append(action("Export", () => exporting(key), fail));
+  if (key.bound && !key.held && !key.main) tools.append(action("Unbind", () => api("DELETE", `/agents/me/keys/${key.pubkey}`).then(show), fail));
+  item.append(tools);
+  return item;
+}
+
+// The secret key, under a password of the owner's (NIP-49); on asking only.
+function exporting(key) {
+  const { dialog, body } = make("export", "Take your key with you");
+  const password = element("input", "", { id: "export-password", type: "password", required: true, minLength: 8, maxLength: 1000, autocomplete: "new-password" });
+  const trouble = element("p", "", { className: "trouble" });
+  trouble.setAttribute("role", "alert");
+  const form = element("form", "", {},
+    element("p", "The secret key comes encrypted under a password that you choose (ncryptsec). Nostr programs take it with the same password; without it nobody can use it."),
+    element("label", "Password, 8 characters or more", { htmlFor: "export-password" }), password,
+    element("p", "", { className: "actions" }, element("button", "Export", { type: "submit" })), trouble);
+  form.addEventListener("submit", async (submit) => {
+    submit.preventDefault();
+    trouble.textContent = "";
+    try {
+      const { ncryptsec } = await api("POST", `/agents/me/keys/${key.pubkey}/export`, { password: password.value });
+      const copying = element("button", "Copy", { type: "button" });
+      copying.addEventListener("click", async () => { copying.textContent = (await copy(ncryptsec)) ? "Copied" : "Select it and copy"; });
+      body.replaceChildren(element("div", "", { className: "snippet big" }, element("pre", "", { tabIndex: 0 }, element("code", ncryptsec)), copying));
+    } catch (error) {
+      trouble.textContent = error.message;
+    }
+  });
+  body.replaceChildren(form);
+  open(dialog);
+  password.focus();
+}
+
+// By a link that the signer made, or one that it takes.
+async function remotely() {
+  const { invite, pair } = await import("./remote.js");
+  const { dialog, body } = make("remote", "Bind a remote signer");
+  const made = invite();
+  const link = element("code", made.link);
+  const trouble = element("p", "", { className: "trouble" });
+  trouble.setAttribute("role", "alert");
+  const copying = element("button", "Copy", { type: "button" });
+  copying.addEventListener("click", async () => { copying.textContent = (await copy(made.link)) ? "Copied" : "Select it and copy"; });
+  const bunker = element("input", "", { id: "remote-bunker", required: true, placeholder: "bunker://…", autocomplete: "off", spellcheck: false });
+  const form = element("form", "", {}, element("label", "Or paste the link that your signer made", { htmlFor: "remote-bunker" }), bunker,
+    element("p", "", { className: "actions" }, element("button", "Use this signer", { type: "submit", className: "plain-button" })));
+  body.replaceChildren(element("p", "Give your signer this link. It answers over this place, and is asked for each signature."),
+    element("div", "", { className: "snippet big" }, element("pre", "", { tabIndex: 0 }, link), copying), form, trouble);
+
+  async function bind(found) {
+    useSigner(found.user, found);
+    await bindSigner();
+    dialog.close();
+  }
+  const attempt = (work) => work.then(bind).catch((error) => { trouble.textContent = error.message; });
+  form.addEventListener("submit", (submit) => {
+    submit.preventDefault();
+    trouble.textContent = "";
+    attempt(pair(bunker.value));
+  });
+  attempt(made.done);
+  await open(dialog);
+  if (me.remote?.secret !== made.secret) made.cancel();
+  await show();
+}
+
+export async function show() {
+  const keys = await learn();
+  at("key-list").replaceChildren(...keys.map(row));
+  const bound = me.own && me.bound?.has(me.own);
+  const own = me.main && me.main === me.own;
+  at("bind-extension").hidden = !window.nostr || Boolean(bound && !me.remote);
+  at("owed").hidden = !(bound && owedProfile());
+  at("signs").textContent = own
+    ? `Your ${me.remote ? "remote signer" : "extension"} signs what you write here.`
+    : me.main && me.main !== me.held
+      ? "A key of your own that is not in this browser signs what you write."
+      : "What you write is signed here, with a key that is kept for you.";
+}
+
+at("bind-extension").addEventListener("click", async () => {
+  fail("");
+  try {
+    useSigner(await window.nostr.getPublicKey());
+    await bindSigner();
+    await show();
+  } catch (error) {
+    fail(error.message);
+  }
+});
+at("bind-remote").addEventListener("click", () => remotely().catch((error) => fail(error.message)));
+at("sign-profile").addEventListener("click", () => signProfile().then(show).catch((error) => fail(error.message)));

@@ -1,0 +1,24 @@
+// Elements made by scripts. A stranger's text only ever comes in as text.
+
+export function element(name, text = "", attributes = {}, ...children) {
+  const made = Object.assign(document.createElement(name), attributes);
+  if (text) made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+// A button of a row; what it does may fail, and says so where `fail` puts it.
+export function action(words, work, fail, className = "quiet") {
+  const button = element("button", words, { type: "button", className });
+  button.addEventListener("click", async () => {
+    fail("");
+    button.disabled = true;
+    try {
+      await work(button);
+    } catch (error) {
+      fail(error.message);
+    }
+    button.disabled = false;
+  });
+  return button;
+}

@@ -1,0 +1,109 @@
+"""A key out of many groups, and a group with many below it: in parts, each of which leaves everything right."""
+
+from pathlib import Path
+
+import pytest
+
+from relay.protocol.filter import Filter
+from storage.commands import ContinueGroups
+from storage.sqlite.groups import announcing, succeeding
+from tests.factories import keypair, make_event
+from tests.storage.groups.test_histories import contents
+from tests.storage.groups.test_rebuilding import problems
+from tests.storage.groups.world import ALICE, BOB, World
+
+GROUPS = [f"room-{number}" for number in range(7)]
+
+
+def furnish(world: World) -> None:
+    """Alice owns all of them, Bob is an admin of every second one; one has ended."""
+    for number, group in enumerate(GROUPS):
+        world.begin(1, ["private"], group=group)
+        if number % 2:
+            world.put(2, roles=["admin"], group=group)
+        world.say(1, 9002, ["private"], ["name", group], group=group, text=group)
+        world.say(1, 9009, ["code", group], group=group)
+        world.say(1, 9, text="from alice", group=group)
+    world.say(1, 9008, group=GROUPS[3])
+    world.begin(2, group="bobs")
+    world.put(1, by=2, group="bobs")
+    world.now += 60
+
+
+def vanish(world: World) -> None:
+    outcome = world.send(make_event(1, 62, "", [["relay", "ALL_RELAYS"]], world.now))[0]
+    assert outcome.refusal is None
+
+
+def check_first_moment(world: World) -> None:
+    """Alice reads no private group, and nothing but what she changed in groups is left of her."""
+    assert world.writer.tables.memberships([ALICE]) == []
+    standings = [world.writer.tables.member(ALICE, group) for group in GROUPS if not world.group(group).ended]
+    assert not any(one is not None and one.is_member for one in standings)
+    left = world.writer.connection.execute(
+        "SELECT DISTINCT kind FROM events WHERE pubkey = ? AND kind <> 62", (bytes.fromhex(ALICE),)
+    ).fetchall()
+    assert {kind for (kind,) in left} <= set(range(9000, 9011))
+
+
+async def test_a_key_vanishes_out_of_many_groups_in_parts_and_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = World(tmp_path / "one")
+    furnish(at_once)
+    vanish(at_once)
+    assert not at_once.writer.connection.execute("SELECT * FROM vanishing").fetchall()
+
+    monkeypatch.setattr(succeeding, "AT_ONCE", 2)
+    world = World(tmp_path / "other")
+    furnish(world)
+    vanish(world)
+    assert ("vanishing", ALICE) in world.writer.collect().changes
+    check_first_moment(world)
+    parts = 0
+    while world.writer.unfinished:
+        assert problems(world) == []
+        now = world.now
+        world.writer.close()  # as after a crash: what is committed is there
+        world = World(tmp_path / "other")
+        world.now = now
+        world.writer.execute(ContinueGroups(), world.now)
+        check_first_moment(world)
+        parts += 1
+        assert parts < 20
+    assert parts >= len(GROUPS) / 2
+    for one in (at_once, world):
+        assert problems(one) == []
+        await one.open()
+        assert (
+            await one.ids(1, 2, wanted=Filter(authors=frozenset([ALICE]), kinds=frozenset(range(9000, 9021)))) == set()
+        )
+    for name in ("groups", "members", "invites"):
+        assert contents(world)[name] == contents(at_once)[name]
+    assert BOB in dict(world.writer.tables.admins_of(GROUPS[1]))
+    assert world.writer.tables.member(BOB, GROUPS[1]).roles[0] == "owner"  # type: ignore[union-attr]
+    await at_once.close()
+    await world.close()
+
+
+async def test_what_stood_below_a_group_that_ends_is_told_in_parts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcing, "AT_ONCE", 2)
+    world.begin(group="above")
+    below = [f"below-{number}" for number in range(5)]
+    for group in below:
+        world.begin(1, ["parent", "above"], group=group)
+    world.now += 60
+    world.say(1, 9008, group="above")
+    assert all(world.group(group).parent is None for group in below)
+    told = [["parent", "above"] in world.announced(group)[39000][0].tags for group in below]
+    assert told == [True] * 5
+    parts = 0
+    while world.writer.unfinished:
+        world.writer.execute(ContinueGroups(), world.now)
+        parts += 1
+    assert parts == 3
+    assert not any(["parent", "above"] in world.announced(group)[39000][0].tags for group in below)
+    assert problems(world) == []
+    assert keypair(1).pubkey == ALICE
