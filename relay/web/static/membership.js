@@ -1,5 +1,6 @@
 // Joining a group and leaving it. `onStanding` tells of one's roles in it: null where one is no member.
 
+import { act } from "./act.js";
 import { api } from "./api.js";
 import { me, needWriter, ready } from "./who.js";
 import { ask, begin } from "./wire.js";
@@ -7,7 +8,6 @@ import { ask, begin } from "./wire.js";
 const form = document.getElementById("membership");
 const button = form.querySelector("button");
 const code = form.elements.code;
-const trouble = form.querySelector(".trouble");
 const group = form.dataset.group;
 const listeners = [];
 
@@ -24,10 +24,14 @@ async function standing() {
   return newest?.kind === 9000 ? newest.tags.find((tag) => tag[0] === "p" && tag[1] === me.own).slice(2) : null;
 }
 
-function show() {
-  const member = roles !== null;
+function name(member) {
   button.textContent = member ? "Leave" : "Join";
   button.classList.toggle("plain-button", member);
+}
+
+function show() {
+  const member = roles !== null;
+  name(member);
   if (code) {
     code.hidden = member;
     code.required = !member;
@@ -41,18 +45,19 @@ export async function lookAgain() {
   show();
 }
 
-async function move() {
-  trouble.textContent = "";
-  button.disabled = true;
-  try {
-    const { joinGroup, leaveGroup } = await import("./groups.js");
-    if (roles === null) await joinGroup(group, code?.value.trim());
-    else await leaveGroup(group);
-  } catch (error) {
-    trouble.textContent = error.message;
-  }
-  button.disabled = false;
-  await lookAgain();
+// Shown at once; who is in it is asked for once the relay has answered.
+function move() {
+  const joins = button.textContent === "Join";
+  return act(button, {
+    now: () => name(joins),
+    then: async () => {
+      const { joinGroup, leaveGroup } = await import("./groups.js");
+      if (joins) await joinGroup(group, code?.value.trim());
+      else await leaveGroup(group);
+      await lookAgain();
+    },
+    undo: show,
+  });
 }
 
 form.addEventListener("submit", (submit) => {
