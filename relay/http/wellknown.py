@@ -14,14 +14,20 @@ from relay.http.hub import GivenHub
 ROBOTS: Final = """User-agent: *
 Disallow: /api/
 Disallow: /claim
+Disallow: /edit/
+Disallow: /following
 Disallow: /found
 Disallow: /health
 Disallow: /key
 Disallow: /account
 Disallow: /sheet
 Disallow: /metrics
+Disallow: /notifications
+Disallow: /picture
 Disallow: /pieces
+Disallow: /saved
 Disallow: /search
+Disallow: /write
 """
 NO_ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 

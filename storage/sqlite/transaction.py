@@ -23,7 +23,7 @@ from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT, PUT_USER
 from relay.protocol.groups.state import UNKNOWN_HOME, GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Readers, Written
-from storage.sqlite import every, log_rows, lookup, scope
+from storage.sqlite import earlier, every, log_rows, lookup, scope
 from storage.sqlite.changes import Changes
 from storage.sqlite.fact_reader import FactReader, newest
 from storage.sqlite.groups.changes import GroupChanges
@@ -69,6 +69,9 @@ class Transaction:
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
+        self._assumes = (
+            False  # whether that counts on a group of events that may be refused, or come after what answers them
+        )
         self.owners = bindings.owners
         self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
         self.known = known
@@ -145,6 +148,7 @@ class Transaction:
             addresses = [one for one in assumed if ":" in one]
             reader.look_up([("group_of", one) for one in addresses])
             self._is_complete &= all(facts.group_of[one] == assumed[one] for one in addresses)
+            self._assumes = any(assumed[one] is not None for one in told)
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""
@@ -152,7 +156,7 @@ class Transaction:
             self.flush()
             self._reader.forget()
             self._is_complete = False
-        if self._is_complete:
+        if self._is_complete and not (self._assumes and event.kind in ANSWERING):
             return
         facts_.gather(lambda: self._meaning.needs(event, self.facts), self.facts, self._reader.look_up)
 
@@ -230,15 +234,16 @@ class Transaction:
         """An event that is here, or None."""
         return self._reader.row(event_id)
 
-    def take(self, event_id: str) -> None:
-        """Remove one event, if it is here, without a mark."""
+    def take(self, event_id: str, replaced: bool = False) -> None:
+        """Remove one event, if it is here, without a mark; `replaced`: a newer version takes its place."""
         row = self._reader.row(event_id)
         if row is not None:
-            self.take_row(row)
+            self.take_row(row, replaced)
 
-    def take_row(self, row: LogRow) -> None:
+    def take_row(self, row: LogRow, replaced: bool = False) -> None:
         """Remove a stored event without a mark."""
         event, facts = row.event, self.facts
+        (earlier.keep if replaced else earlier.forget)(self._connection, row)
         self.written.remove(event.id)
         self._changes.take(row)
         self._reader.rows.pop(event.id, None)

@@ -68,8 +68,9 @@ class InviteInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InviteAnswer(GroupActAnswer, frozen=True, kw_only=True):
-    """A code that was made."""
+    """A code that was made; `code` is that of `invite`, as routes of organizations, projects and threads have it too."""
 
+    code: Annotated[str, Meta(examples=["9f2c41d07be3a85e"])]
     invite: InviteInfo
 
 
@@ -215,7 +216,7 @@ async def create_invite(
         uses_left=asked.uses,
         expires_at=None if expires is None else iso(expires),
     )
-    return InviteAnswer(message=done.message, event=done.event, invite=invite)
+    return InviteAnswer(message=done.message, event=done.event, code=code, invite=invite)
 
 
 @delete(f"{GROUP}/invites/{{code:str}}", tags=TAGS, summary="Revoke an invite code", status_code=200)

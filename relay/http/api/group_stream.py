@@ -11,17 +11,15 @@ from litestar import get
 from litestar.params import HeaderParameter
 from litestar.response import Stream
 
-from relay.http.api import common, group_watchers, stream
+from relay.http.api import common, group_watchers, resuming, stream
 from relay.http.api.common import GivenPrincipal
 from relay.http.api.group_access import TAGS
 from relay.http.api.group_watchers import GroupWatcher, GroupWatchers
 from relay.http.api.watchers import heartbeat
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import too_fast
-from relay.protocol.event import Event, parse
-from relay.protocol.filter import Filter
+from relay.protocol.event import Event
 from relay.server.group_tables import bound_keys
-from storage.base import Limits
 
 EXAMPLE: Final = (
     'id: 1042\nevent: message\ndata: {"type":"message","seq":1042,"group_id":"tide-watchers","message":{…}}\n\n'
@@ -77,29 +75,20 @@ async def _frames(
 async def _since(hub: RunningRelay, one: GroupWatcher, after: int) -> AsyncIterator[bytes]:
     """What concerns the watcher of the log, after `after` and up to where its live part begins."""
     upto = one.watcher.after
-    first = max(after, upto - stream.MAX_BEHIND)
-    if first > after or after > upto:
-        yield b"event: gap\ndata: {}\n\n"
-    batch: list[tuple[int, Event, str]] = []
-    async for record in hub.reader.scan(None, first):  # no filter: an index is not in the order of the log
-        if record.seq > upto:
-            break
-        event = parse(record.wire)
+    begin, gap = resuming.first(after, upto)
+    if gap:
+        yield gap
+
+    def wanted(event: Event) -> bool:
         group_id = group_watchers.group_of(event, None)
-        if event.kind in group_watchers.KINDS and group_id and group_watchers.concerns(one, event, group_id):
-            batch.append((record.seq, event, group_id))
-        if len(batch) == stream.BATCH:
-            yield await _told(hub, one, batch)
-            batch = []
-    yield await _told(hub, one, batch)
+        return (
+            event.kind in group_watchers.KINDS
+            and group_id is not None
+            and group_watchers.concerns(one, event, group_id)
+        )
 
-
-async def _told(hub: RunningRelay, one: GroupWatcher, batch: list[tuple[int, Event, str]]) -> bytes:
-    """The frames of those of these events that the watcher may read."""
-    wanted = Filter(ids=frozenset(event.id for _, event, _ in batch), limit=stream.BATCH)
-    found = await hub.reader.query([wanted], one.names, common.now(), limits=Limits(stream.BATCH, stream.BATCH))
-    wires = [*found.wires, *await hub.reader.fetch(found.rest, common.now(), one.names)]
-    readable = {parse(wire).id for wire in wires}
-    return b"".join(
-        group_watchers.described(hub, seq, event, group_id) for seq, event, group_id in batch if event.id in readable
-    )
+    async for batch in resuming.since(hub, begin, upto, wanted, lambda: one.names):
+        yield b"".join(
+            group_watchers.described(hub, seq, event, group_watchers.group_of(event, None) or "")
+            for seq, event in batch
+        )

@@ -14,6 +14,7 @@ from relay.http.api.acting import UserId
 from relay.http.api.agents import NO_STORE
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Limit
+from relay.http.api.group_members import InviteInfo
 from relay.http.api.shapes import Body, Done, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
@@ -21,7 +22,7 @@ from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import CREATE_INVITE, JOIN_REQUEST, LEAVE_REQUEST, PUT_USER, REMOVE_USER
-from relay.protocol.groups.fold import USES
+from relay.protocol.groups.fold import UNLIMITED, USES
 from storage.control_plane import MemberRow
 
 TAGS: Final = ["members"]
@@ -73,10 +74,11 @@ class NewGroupInvite(Body, frozen=True):
 
 
 class GroupInvite(msgspec.Struct, frozen=True, kw_only=True):
-    """An invite; whoever has the code can join."""
+    """An invite; whoever has the code can join. `invite` says all of it, as routes of groups have it too."""
 
     success: bool = True
     message: str = ""
+    invite: InviteInfo
     code: Code
     expires_at: When | None
     uses: int | None
@@ -130,10 +132,12 @@ async def create_group_invite(
     wanted, code = data or NewGroupInvite(), secrets.token_hex(CODE_BYTES)
     until = None if wanted.days is None else common.now() + wanted.days * DAY
     tags = [["h", group_id], ["code", code]]
-    tags += [[USES, str(wanted.uses)]] if wanted.uses is not None else []
+    tags.append([USES, UNLIMITED if wanted.uses is None else str(wanted.uses)])
     tags += [["expiration", str(until)]] if until is not None else []
     event = await acting.act(hub, caller, CREATE_INVITE, tags)
-    return GroupInvite(code=code, expires_at=None if until is None else iso(until), uses=wanted.uses, event=event)
+    expires_at = None if until is None else iso(until)
+    invite = InviteInfo(code=code, by=event.pubkey, uses_left=wanted.uses, expires_at=expires_at)
+    return GroupInvite(invite=invite, code=code, expires_at=expires_at, uses=wanted.uses, event=event)
 
 
 @post(_paths("join"), tags=TAGS, summary="Join", status_code=200)

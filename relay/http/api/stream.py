@@ -13,18 +13,13 @@ from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from relay.errors import Reject
-from relay.http.api import common, communities, entries
-from relay.http.api.watchers import KINDS, Pending, Selection, Watcher, Watchers, heartbeat
+from relay.http.api import common, communities, entries, resuming
+from relay.http.api.watchers import KINDS, Selection, Watcher, Watchers, heartbeat
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found, too_fast
-from relay.protocol.event import parse
-from relay.protocol.filter import Filter
-from storage.base import PUBLIC, Limits, StorageError
+from storage.base import PUBLIC, StorageError
 
-MAX_BEHIND: Final = 10_000  # numbers of the log that a stream goes back
 RETRY: Final = b"retry: 2000\n\n"  # milliseconds before a client comes back
-BATCH: Final = 50  # events described at once, fewer where they are large: each stream that resumes holds so much
-BATCH_BYTES: Final = 256 * 1024
 
 log = logging.getLogger("tidings.stream")
 
@@ -117,29 +112,9 @@ async def allowed(hub: RunningRelay, token: str | None, frames: AsyncGenerator[b
 
 async def _since(hub: RunningRelay, watcher: Watcher, after: int) -> AsyncIterator[bytes]:
     """What the watcher wants of the log, after `after` and up to where its live part begins."""
-    first = max(after, watcher.after - MAX_BEHIND)
-    if first > after or after > watcher.after:
-        yield b"event: gap\ndata: {}\n\n"
-    batch: dict[str, int] = {}
-    size = 0
-    async for record in hub.reader.scan(None, first):  # no filter: an index is not in the order of the log
-        if record.seq > watcher.after:
-            break
-        event = parse(record.wire)
-        if event.kind not in KINDS:
-            continue
-        batch[event.id] = record.seq
-        size += len(record.wire)
-        if len(batch) == BATCH or size >= BATCH_BYTES:
-            yield await _told(hub, watcher, batch)
-            batch, size = {}, 0
-    yield await _told(hub, watcher, batch)
-
-
-async def _told(hub: RunningRelay, watcher: Watcher, numbers: dict[str, int]) -> bytes:
-    """The frames of those of these events that everybody may read and that the watcher wants; id -> number."""
-    wanted = Filter(ids=frozenset(numbers), limit=BATCH)
-    found = await hub.reader.query([wanted], PUBLIC, common.now(), limits=Limits(BATCH, BATCH))
-    events = map(parse, [*found.wires, *await hub.reader.fetch(found.rest, common.now())])
-    batch: list[Pending] = sorted(((numbers[event.id], event) for event in events), key=lambda pair: pair[0])
-    return b"".join(entry.frame for entry in await entries.describe(hub, batch) if watcher.wanted.takes(entry))
+    begin, gap = resuming.first(after, watcher.after)
+    if gap:
+        yield gap
+    async for batch in resuming.since(hub, begin, watcher.after, lambda event: event.kind in KINDS, lambda: PUBLIC):
+        described = await entries.describe(hub, batch)
+        yield b"".join(entry.frame for entry in described if watcher.wanted.takes(entry))

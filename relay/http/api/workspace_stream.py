@@ -1,29 +1,32 @@
 """`GET /api/v1/workspace/stream`: what happens in one's groups, as server-sent events.
 
 Rule: what may be read is looked up again whenever a membership has changed, and before anything is sent that came after; so
-joining opens a stream that is open, and leaving shuts it for what is not sent yet. Nothing is sent again: who comes back reads
-the lists.
+joining opens a stream that is open, and leaving shuts it for what is not sent yet. Who comes back with `Last-Event-ID` is told what
+came since, as far as they may read it then, without gap or repetition.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from litestar import get
+from litestar.params import HeaderParameter
 from litestar.response import Stream
 
 from relay.errors import Reject
-from relay.http.api import callers, common
+from relay.http.api import callers, common, resuming
 from relay.http.api.callers import GivenCaller
-from relay.http.api.stream import RETRY
+from relay.http.api.stream import RETRY, number
+from relay.http.api.watchers import heartbeat
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import too_fast
 from relay.protocol import kinds
 from relay.protocol.event import Event, first_value, values
 from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
+from relay.protocol.groups.state import members
 from relay.server.follow import Applied, LiveEvent
 from relay.server.users import Caller, Request
 from storage.base import PUBLIC, Readers, StorageError
@@ -35,7 +38,7 @@ TICK: Final = 1.0  # seconds between looks at whether the relay is draining
 HEARTBEAT: Final = 15  # ticks between frames that keep proxies awake
 NAMES: Final = {kinds.CHAT: "message", kinds.ISSUE: "issue", PUT_USER: "member", REMOVE_USER: "member"}
 OTHER: Final = "event"
-EXAMPLE: Final = 'event: message\ndata: {"group_id":"6f1d…","event":{"id":"63f3…","kind":9, …}}\n\n'
+EXAMPLE: Final = 'id: 1042\nevent: message\ndata: {"group_id":"6f1d…","event":{"id":"63f3…","kind":9, …}}\n\n'
 
 log = logging.getLogger("tidings.workspace")
 
@@ -50,10 +53,12 @@ class InGroup(msgspec.Struct, frozen=True):
 class GroupStream:
     """One open stream of the user whose key this is. What waits is looked through when it is taken."""
 
-    __slots__ = ("_bytes", "_held", "_wake", "is_over", "is_stale", "key", "readers")
+    __slots__ = ("_bytes", "_held", "_wake", "after", "is_over", "is_stale", "key", "readers", "seen")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, seen: int | None) -> None:
         self.key = key
+        self.seen = seen  # up to which number it was told before, maybe by a front that is further than this one
+        self.after = 0  # it is told live what comes after this number of the log
         self.readers: Readers = PUBLIC
         self.is_stale = True  # whether what may be read is to be looked up
         self.is_over = False
@@ -63,7 +68,7 @@ class GroupStream:
 
     def offer(self, group_id: str, live: LiveEvent) -> None:
         """An event of a group was committed; one too many ends the stream."""
-        if not (self.is_stale or self.takes(group_id, live)):
+        if live.seq <= self.after or not (self.is_stale or self.takes(group_id, live)):
             return
         self._held.append((group_id, live))
         self._bytes += len(live.wire)
@@ -79,8 +84,12 @@ class GroupStream:
         """Whether it is of a group that the user is in, or about the user's own membership, and theirs to read."""
         if live.audience is not None:
             return not self.readers.isdisjoint(live.audience)
-        is_own = live.event.kind in (PUT_USER, REMOVE_USER) and self.key in values(live.event, "p")
-        return is_own or f"g:{group_id}" in self.readers
+        return self.concerns(live.event, group_id)
+
+    def concerns(self, event: Event, group_id: str) -> bool:
+        """Whether it is of a group that the user is in, or about the user's own membership."""
+        is_own = event.kind in (PUT_USER, REMOVE_USER) and self.key in values(event, "p")
+        return is_own or members(group_id) in self.readers
 
     async def wait(self, seconds: float) -> bool:
         """Whether something came within this time."""
@@ -105,10 +114,15 @@ class GroupStreams:
 
     def __init__(self, hub: RunningRelay) -> None:
         self._streams: set[GroupStream] = set()
+        self._hub = hub
+        self._delivered = hub.health().last_seq
         hub.follow(self._applied)
 
     def enter(self, stream: GroupStream) -> None:
         """From now on the stream is told."""
+        stream.after = self._delivered
+        if stream.seen is not None and stream.after < stream.seen <= self._hub.health().last_seq:
+            stream.after = stream.seen
         self._streams.add(stream)
 
     def leave(self, stream: GroupStream) -> None:
@@ -116,8 +130,12 @@ class GroupStreams:
         self._streams.discard(stream)
 
     def _applied(self, applied: Applied) -> None:
-        if not self._streams:
-            return
+        if self._streams:
+            self._tell(applied)
+        for live in applied.events:
+            self._delivered = max(self._delivered, live.seq)
+
+    def _tell(self, applied: Applied) -> None:
         changed = {key[:64] for kind, key in applied.changes if kind == "member"}
         anything = applied.anew or any(kind == "group" for kind, _ in applied.changes)
         for stream in self._streams:
@@ -136,18 +154,27 @@ class GroupStreams:
     summary="Watch your groups live",
     media_type="text/event-stream",
 )
-async def watch_workspace(request: common.AnyRequest, caller: GivenCaller, hub: GivenHub) -> Stream:
+async def watch_workspace(
+    request: common.AnyRequest,
+    caller: GivenCaller,
+    hub: GivenHub,
+    last_event_id: Annotated[
+        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
+    ] = "",
+) -> Stream:
     """Server-sent events `message`, `issue`, `member` and, for all else in the organizations, projects, threads and other groups
     that you are in, `event`; each holds the signed event.
 
-    The stream begins with now, and tells of groups that you join from then on. A client that comes back reads the lists.
+    The stream begins with now, and tells of groups that you join from then on. `id` is the event's number in the log: send the
+    last one as `Last-Event-ID` and nothing is missed; where that is too long ago, the stream begins with an event `gap`.
     """
+    seen = number(last_event_id)
     streams: GroupStreams = request.app.state.group_streams
     address, most = common.client_address(request, hub), hub.config.rates.connections_per_address
     full = hub.streams.full(address, most, MAX_STREAMS)
     if full is not None:
         raise too_fast(full, 10)
-    stream = GroupStream(await hub.identities.workspaces.key(caller))
+    stream = GroupStream(await hub.identities.workspaces.key(caller), seen)
     asked = await callers.asked_with(request, hub)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return Stream(_frames(hub, streams, stream, caller, asked), headers=headers, media_type="text/event-stream")
@@ -163,6 +190,11 @@ async def _frames(
     try:
         await _look_up(hub, stream, caller)
         yield RETRY
+        if stream.seen is not None:
+            async for frames in _since(hub, stream, stream.seen):
+                yield frames
+                await _look_up(hub, stream, caller)
+        yield heartbeat(stream.after)
         ticks = 0
         while not stream.is_over and hub.health().status != "draining":
             came = await stream.wait(TICK)
@@ -172,7 +204,7 @@ async def _frames(
             if asked.authorization.lower().startswith("bearer"):
                 await hub.identities.users.identify(asked)  # the token may have ended meanwhile
             await _look_up(hub, stream, caller)
-            yield b"".join(_frame(*one) for one in stream.take()) or b": \n\n"
+            yield b"".join(_frame(live.seq, group_id, live.event) for group_id, live in stream.take()) or b": \n\n"
     except Reject:
         return
     except StorageError as error:  # the head of the answer is sent: its reader comes again
@@ -191,6 +223,21 @@ async def _look_up(hub: RunningRelay, stream: GroupStream, caller: Caller) -> No
         stream.readers = await hub.identities.workspaces.readers(stream.key)
 
 
-def _frame(group_id: str, live: LiveEvent) -> bytes:
-    name = NAMES.get(live.event.kind, OTHER)
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(InGroup(group_id, live.event)))
+async def _since(hub: RunningRelay, stream: GroupStream, seen: int) -> AsyncGenerator[bytes, None]:
+    """What the stream was not told of the log, up to where its live part begins."""
+    begin, gap = resuming.first(seen, stream.after)
+    if gap:
+        yield gap
+
+    def wanted(event: Event) -> bool:
+        group_id = first_value(event, "h")
+        return group_id is not None and stream.concerns(event, group_id)
+
+    async for batch in resuming.since(hub, begin, stream.after, wanted, lambda: stream.readers):
+        yield b"".join(_frame(seq, first_value(event, "h") or "", event) for seq, event in batch)
+
+
+def _frame(seq: int, group_id: str, event: Event) -> bytes:
+    name = NAMES.get(event.kind, OTHER)
+    data = msgspec.json.encode(InGroup(group_id, event))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, name.encode(), data)

@@ -215,8 +215,11 @@ if (list.id === "posts" && history.state?.place) {
 } else if (list.id === "posts") {
   addEventListener("scroll", () => place().then(({ keepPlace }) => keepPlace()), { once: true, passive: true });
 }
+// More comes as one scrolls, PAGES times; after that one asks for it, so that the end of the page can be reached.
+const PAGES = 8;
 const more = document.getElementById("more");
 if (more) {
+  let loaded = 0;
   more.addEventListener("click", (click) => {
     click.preventDefault();
     loadMore(more);
@@ -224,7 +227,7 @@ if (more) {
   const watcher = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watcher.unobserve(more);
-    loadMore(more).finally(() => more.isConnected && watcher.observe(more));
+    loadMore(more).finally(() => more.isConnected && ++loaded < PAGES && watcher.observe(more));
   }, { rootMargin: "600px" });
   watcher.observe(more);
 }
@@ -239,6 +242,7 @@ tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
 if (stored("tidings.hidden") || stored("tidings.muted")) import("./away.js");
+if (!post && stored("tidings.seen")) import("./seen.js");
 if (!post) endVisit();
 
 function showMine() {

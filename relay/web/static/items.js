@@ -200,7 +200,8 @@ export async function loadMore(link) {
   link.setAttribute("aria-busy", "true");
   try {
     const page = await read(link.href);
-    merge(page, "end");
+    const added = merge(page, "end");
+    if (news) news.textContent = `${added.length} more ${posts ? "posts" : "comments"}`;
     const next = page.getElementById("more");
     if (next) link.href = next.getAttribute("href");
     else link.parentElement.remove();

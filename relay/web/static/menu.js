@@ -21,7 +21,7 @@ addEventListener("toggle", ({ target: menu }) => {
 }, { capture: true });
 addEventListener("click", ({ target }) => {
   const menu = opened();
-  if (menu && !menu.contains(target)) menu.open = false;
+  if (menu && (!menu.contains(target) || target.closest("a"))) menu.open = false;
 });
 addEventListener("focusin", ({ target }) => {
   const menu = opened();

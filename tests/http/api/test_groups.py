@@ -156,7 +156,9 @@ async def test_a_closed_group_opens_by_a_code_once(alice, bob, api):
     carol = await api.registered("carol")
     await begun(alice, id=NAMES, closed=True)
     assert await bob.refused(403, "POST", f"groups/{NAMES}/join") == "restricted"
-    invite = (await alice.told("POST", f"groups/{NAMES}/invites", status=201))["invite"]
+    answer = await alice.told("POST", f"groups/{NAMES}/invites", status=201)
+    invite = answer["invite"]
+    assert answer["code"] == invite["code"]
     assert (invite["uses_left"], invite["expires_at"]) == (1, None)
     assert await bob.refused(403, "POST", f"groups/{NAMES}/join", {"code": "nonsense"}) == "restricted"
     await bob.told("POST", f"groups/{NAMES}/join", {"code": invite["code"]})

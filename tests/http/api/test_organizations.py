@@ -107,10 +107,24 @@ async def test_an_invite_lets_one_in_and_no_second(ann: Api, ben: Api, relay: Ho
         assert await ben.refused(404, "POST", f"{place}/join", {"code": "guessed"}) == "group_not_found"
     made = await ann.told("POST", f"{there}/invites", {"uses": 1, "days": 1}, 201)
     assert (made["event"]["kind"], made["uses"]) == (9009, 1)
+    assert made["invite"] == {
+        "code": made["code"],
+        "by": made["event"]["pubkey"],
+        "uses_left": 1,
+        "expires_at": made["expires_at"],
+    }
     await ben.told("POST", f"{there}/join", {"code": made["code"]})
     assert (await ben.get(there))["organization"]["role"] == "member"
     eve = await user(relay, 13)
     assert await eve.refused(404, "POST", f"{there}/join", {"code": made["code"]}) == "group_not_found"
+
+
+async def test_an_invite_without_bound_lets_everybody_in(ann: Api, ben: Api, relay: Home) -> None:
+    there = f"organizations/{await organization(ann)}"
+    made = await ann.told("POST", f"{there}/invites", {"uses": None, "days": None}, 201)
+    assert made["invite"]["uses_left"] is None
+    for one in (ben, await user(relay, 13)):
+        await one.told("POST", f"{there}/join", {"code": made["code"]})
 
 
 async def test_members_are_listed_with_their_roles_and_removed(ann: Api, ben: Api) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import msgspec
 import pytest
 
-from relay.http.api import stream
+from relay.http.api import resuming
 from relay.http.app import build
 from tests.factories import make_event
 from tests.http.api.streams import streaming
@@ -99,7 +99,7 @@ async def test_what_is_deleted_is_not_told_to_whoever_comes_back(application, al
 
 
 async def test_tells_of_a_gap_that_is_too_long_to_be_read(application, alice, monkeypatch):
-    monkeypatch.setattr(stream, "MAX_BEHIND", 1)
+    monkeypatch.setattr(resuming, "MAX_BEHIND", 1)
     for n in range(3):
         await alice.post(f"Post {n}")
     async with streaming(application, last_event_id="0") as frames:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from relay.http.api import resuming
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home
 from tests.http.api.streams import Frames, streaming
@@ -23,8 +24,9 @@ async def ben(relay: Home) -> Api:
 
 
 @asynccontextmanager
-async def workspace(relay: Home, api: Api) -> AsyncIterator[Frames]:
-    async with streaming(relay._transport.app, path="/workspace/stream", authorization=f"Bearer {api.token}") as frames:
+async def workspace(relay: Home, api: Api, **headers: str) -> AsyncIterator[Frames]:
+    given = {"authorization": f"Bearer {api.token}"} | headers
+    async with streaming(relay._transport.app, path="/workspace/stream", **given) as frames:
         assert (await frames.started)[0] == 200
         assert await frames.next() == {"retry": "2000"}
         yield frames
@@ -47,6 +49,35 @@ async def test_members_are_told_of_what_is_said_in_all_their_groups(relay: Home,
         for there in (first, second):
             await say(ann, there, f"in {there}")
             assert await told(frames) == ("message", there, f"in {there}")
+
+
+async def test_who_comes_back_is_told_what_came_since_as_far_as_they_may_read_it_now(
+    relay: Home, ann: Api, ben: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "BATCH", 2)
+    there, left = await thread(ann), await thread(ann)
+    for place in (there, left):
+        await add(ann, f"threads/{place}", ben)
+    async with workspace(relay, ben) as frames:
+        await say(ann, there, "first")
+        frame = await frames.told()
+        assert frame["data"]["event"]["content"] == "first"
+        seen = frame["id"]
+    for number in range(3):
+        await say(ann, left, f"left {number}")
+        await say(ann, there, f"missed {number}")
+    await ben.told("POST", f"threads/{left}/leave")
+    async with workspace(relay, ben, **{"last-event-id": seen}) as frames:
+        found = []
+        while len(texts := [text for name, _, text in found if name == "message"]) < 3:
+            found.append(await told(frames))
+        assert texts == ["missed 0", "missed 1", "missed 2"]
+        await say(ann, there, "live")
+        while (last := await told(frames))[0] != "message":
+            pass
+        assert last == ("message", there, "live")
+    async with workspace(relay, ben, **{"last-event-id": "99999999"}) as frames:
+        assert (await frames.told())["event"] == "gap"
 
 
 async def test_joining_opens_a_stream_that_is_open_and_leaving_shuts_it(relay: Home, ann: Api, ben: Api) -> None:

@@ -9,6 +9,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.groups import belonging
+from storage.base import Status
 from storage.commands import ContinueGroups
 from tests.storage.groups.test_restoring import log_of
 from tests.storage.groups.world import BOB, World
@@ -51,6 +52,24 @@ async def test_an_address_names_what_is_answered(world: World, first: str) -> No
     assert everything & await world.ids(2) == everything
     assert not everything & await world.ids(3)
     assert not everything & await world.ids(3, wanted=Filter(tags={"a": frozenset([ADDRESS])}))
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_what_names_an_event_that_comes_after_it_or_is_refused_is_decided_with_its_batch(
+    world: World, caplog: pytest.LogCaptureFixture, refused: bool
+) -> None:
+    """Its group is then that of something else that it answers."""
+    private_room(world)
+    world.edit(["private"], ["restricted"])
+    world.begin(1, group="square")
+    target = world.say(1, CHAT, group="square")
+    named = world.make(9 if refused else 2, CHAT)
+    answer = world.make(1, kinds.COMMENT, ["E", named.id], ["K", "9"], ["e", target.id], ["k", "9"], group=None)
+    assert [one.status for one in world.send(*((named, answer) if refused else (answer, named)))] == (
+        [Status.REFUSED, Status.STORED] if refused else [Status.STORED, Status.STORED]
+    )
+    assert caplog.messages == []
+    assert not refused or answer.id in await world.ids(9)
 
 
 async def test_who_may_not_write_in_a_group_does_not_answer_there_by_address(world: World) -> None:
