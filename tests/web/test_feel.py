@@ -74,10 +74,12 @@ def test_a_journey_by_keys_alone(relay, window):
     keys.press("?")
     page.get_by_label("Use these keys in this browser").uncheck()
     keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     keys.press("n")
     keys.press("?")
     page.get_by_label("Use these keys in this browser").check()
     keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile("/communities$"))
     keys.press("n")
     page.wait_for_url("**/write*")
@@ -88,7 +90,7 @@ def test_a_vote_shows_before_the_relay_answers_and_is_put_back_with_words(relay,
     reader = window(f"/post/{post}", Agent(relay).identity)
     reader.await_live()
     routes = []
-    reader.page.route("**/upvote", lambda route: routes.append(route))  # is not answered
+    reader.page.route("**/upvote", lambda route: routes.append(route))  # noqa: PLW0108, it must be a function; is not answered
     item = reader.by_id(post)
     button(item, "Upvote this post").click()
     expect(score(item)).to_have_text("1")

@@ -42,8 +42,11 @@ addEventListener("click", async (click) => {
   (await import("./picture.js")).show(link);
 });
 
+// The search box looks while one types; that is loaded once somebody goes to it.
+document.getElementById("find").addEventListener("focusin", () => import("./search.js"), { once: true });
+
 // The keyboard, where nobody types; what the keys do is loaded with the first of them.
-const TYPING = "input, textarea, select, [contenteditable]";
+const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 addEventListener("keydown", (key) => {
   if (key.ctrlKey || key.metaKey || key.altKey || key.isComposing || key.key.length > 1 || key.key === " ") return;
   if (key.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
