@@ -1,6 +1,5 @@
 // Joining a group and leaving it. `onStanding` tells of one's roles in it: null where one is no member.
 
-import { act } from "./act.js";
 import { api } from "./api.js";
 import { me, needWriter, ready } from "./who.js";
 import { ask, begin } from "./wire.js";
@@ -48,7 +47,8 @@ export async function lookAgain() {
 }
 
 // Shown at once; who is in it is asked for once the relay has answered.
-function move() {
+async function move() {
+  const { act } = await import("./act.js");
   const joins = button.textContent === "Join";
   return act(button, {
     now: () => name(joins),
