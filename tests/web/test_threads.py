@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from relay.http.page import COMMENTS
 from tests.web.reading import Agent, Reader, button, menu
 
 
@@ -73,6 +74,21 @@ def test_what_came_since_the_last_visit_is_marked_and_jumped_to(relay, window):
     reader.go(f"/post/{post}")
     expect(reader.by_id(late[0])).to_be_visible()
     expect(jump).to_be_hidden()
+
+
+def test_a_link_to_a_comment_leads_to_it_wherever_it_stands(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Much discussed")
+    first = agent.comment(post, "The one that is meant")
+    for number in range(COMMENTS):
+        agent.comment(post, f"Another {number}")
+    reader = window(f"/post/{post}#c-{'0' * 64}")  # of one that is gone
+    expect(reader.item("Much discussed")).to_be_visible()
+    expect(reader.by_id(first)).to_have_count(0)
+    reader.go(f"/post/{first}")
+    expect(reader.by_id(first)).to_be_in_viewport()
+    expect(reader.page.locator(":target")).to_contain_text("The one that is meant")
+    assert f"?parent={first}#" in reader.page.url
 
 
 def test_what_comes_live_leaves_what_is_read_where_it_is(relay, window):
