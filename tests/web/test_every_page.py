@@ -3,6 +3,7 @@
 All pages of `tests.shots` are looked at once in each of three windows, and what was seen is what the tests ask for.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,10 +11,11 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser
 
+from relay.http.routes import ROUTES
 from tests.e2e.harness import serving
 from tests.e2e.node import JS, packages
 from tests.shots.browsing import Theme, window
-from tests.shots.pages import PAGES
+from tests.shots.pages import NO_PAGES, PAGES
 from tests.shots.world import SETTINGS, World, build
 
 NARROWEST: Final = 320
@@ -95,6 +97,13 @@ def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
                     seen = page.evaluate(LOOK, [rules, width, MOVES])
                     found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found
+
+
+def test_every_page_has_a_row() -> None:
+    paths = {path for route in ROUTES if "GET" in route.http_methods for path in route.paths}
+    files = tuple(path for path in paths if re.search(r"\.\w+$|^/\.well-known/", path))
+    pages = {path for path in paths - NO_PAGES - set(files) if not path.startswith("/api/v1/")} | {"/api/v1/docs"}
+    assert pages - {row.route for row in PAGES} == set(), "add a row to tests/shots/pages.py for each of these"
 
 
 def check(looked: dict[str, Looked], what: str) -> None:
