@@ -87,6 +87,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     mine.notifications_page,
     mine.following_page,
     mine.saved_page,
+    mine.reports_page,
     history.post_history,
     history.comment_history,
     history.article_history,

@@ -58,6 +58,7 @@ PAGES: Final = (
     PageRow("/notifications", "notifications-stranger", "/notifications"),
     PageRow("/following", "following", "/following", signed_in=True),
     PageRow("/saved", "saved", "/saved", signed_in=True),
+    PageRow("/reports", "reports", "/reports?group=tides", signed_in=True),
     PageRow("/communities", "communities", "/communities"),
     PageRow("/c/{group_id:str}", "community", "/c/tides", signed_in=True),
     PageRow("/chat", "rooms", "/chat", signed_in=True),

@@ -114,6 +114,7 @@ def build(relay: Server) -> World:
     for each in (world.post, document["id"], world.thread):
         people["maren"].call("POST", "/saved", id=each)
     people["okonkwo"].call("POST", f"/posts/{world.thread}/comments", content="@maren, would you look at this one?")
+    people["tomas"].call("POST", "/reports", event_id=world.right_to_left, reason="other", content="Wrong community?")
     return world
 
 

@@ -33,6 +33,8 @@ function show() {
     code.required = !member;
   }
   form.hidden = false;
+  const reported = document.getElementById("reported"); // for those who moderate
+  if (reported) reported.hidden = !roles?.some((role) => ["owner", "admin", "moderator"].includes(role));
   for (const listener of listeners) listener(roles);
 }
 
