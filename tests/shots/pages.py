@@ -46,6 +46,8 @@ PAGES: Final = (
     PageRow("/reports", "reports", "/reports?group=tides", signed_in=True),
     PageRow("/communities", "communities", "/communities"),
     PageRow("/c/{group_id:str}", "community", "/c/tides", signed_in=True),
+    PageRow("/communities/new", "community-form", "/communities/new", signed_in=True),
+    PageRow("/c/{group_id:str}/settings", "community-settings", "/c/tides/settings", signed_in=True),
     PageRow("/chat", "rooms", "/chat", signed_in=True),
     PageRow("/chat/{group_id:str}", "room", "/chat/pier", signed_in=True),
     PageRow("/chat/{group_id:str}", "room-closed", "/chat/keys"),
