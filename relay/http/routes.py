@@ -98,6 +98,8 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     picture.picture,
     communities.community_list,
     communities.community,
+    communities.community_form,
+    communities.community_settings,
     topics.tagged,
     topics.linked,
     feeds.all_posts,

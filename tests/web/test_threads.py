@@ -5,7 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from relay.http import static
 from relay.http.page import COMMENTS
+from relay.protocol import topics
 from tests.web.reading import Agent, Reader, button, menu
 
 
@@ -188,3 +190,17 @@ def test_a_link_to_an_item_is_copied_from_its_menu(relay, window):
     button(rows, "Copy link").click()
     expect(rows).to_be_hidden()
     assert reader.page.evaluate("navigator.clipboard.readText()") == f"{relay.http}/post/{post}"
+
+
+def test_what_a_signer_signs_is_tagged_as_what_the_relay_signs(relay, window):
+    texts = [
+        "#Low-Tide and (#low_water), #7 **#bold** a#b https://a.example/#part &#39; ##x",
+        "#हिन्दी #東京タワー #نیم\u200cفاصله #e\u0301te\u0301 #\u0130x",
+        "`#code` ```\n#inc\n``` #said ```\n#open",
+        " ".join(f"#t{number}" for number in range(30)) + f" #{'a' * 64} #{'b' * 65}",
+    ]
+    page = window("/relay").page
+    found = page.evaluate(
+        "async ([url, texts]) => texts.map((await import(url)).hashtags)", [static.url("hashtags.js"), texts]
+    )
+    assert found == [topics.tags_of(text) for text in texts]
