@@ -254,5 +254,5 @@ function showMine() {
 ready().then(() => {
   showMine();
   addEventListener("who", showMine);
-  if (canWrite()) (window.requestIdleCallback ?? setTimeout)(posting); // what one does is sent without waiting for its script
+  if (canWrite()) (window.requestIdleCallback ?? setTimeout)(() => posting().catch(() => {})); // what one does is sent without waiting for its script
 });
