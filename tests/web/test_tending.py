@@ -98,6 +98,7 @@ def test_a_name_that_is_taken_and_a_room_by_a_signing_extension(relay, window):
     page.get_by_label("Address").fill("ferry-crew")
     page.get_by_role("button", name="Begin").click()
     expect(page).to_have_url(re.compile("/chat/ferry-crew$"))
+    page.locator(".inside summary").click()
     page.get_by_role("button", name="Invite").click()
     page.get_by_role("button", name="Link for one person").click()
     expect(page.locator("#inviting code")).to_contain_text("/chat/ferry-crew?code=")

@@ -11,10 +11,9 @@ const INVITE = ["owner", "admin", "moderator"];
 const EDIT = ["owner", "admin"];
 const may = (roles, some) => roles?.some((role) => some.includes(role)) ?? false;
 
-// Shows what these roles may do beside the form of a membership; takes it away where they may nothing.
+// Shows what these roles may do, where nothing moves by that; takes it away where they may nothing.
 export function offer(form, roles) {
-  let place = form.parentElement.querySelector(".tending");
-  if (!place) form.after(place = element("p", "", { className: "tending" }));
+  const place = document.querySelector(".tending");
   const group = form.dataset.group;
   const links = [];
   if (may(roles, INVITE)) links.push(element("button", "Invite", { type: "button", className: "quiet", onclick: ({ currentTarget }) => show(group, currentTarget) }));
@@ -22,7 +21,6 @@ export function offer(form, roles) {
   if (may(roles, EDIT) && location.pathname.startsWith("/c/")) links.push(element("button", "Moderators", { type: "button", className: "quiet", onclick: ({ currentTarget }) => showHelp(group, currentTarget) }));
   document.body.classList.toggle("moderates", may(roles, INVITE));
   place.replaceChildren(...links);
-  place.hidden = !links.length;
 }
 
 const groupHere = () => document.getElementById("membership")?.dataset.group;
