@@ -46,6 +46,7 @@ def article(text: str, mentions: prose.Mentions = prose.NONE) -> ArticleText:
     """
     with prose.one_page(mentions):
         rendered = "".join(_linked(prose.article(text)))
+    highest = min((int(found[1]) for found in _HEADING.finditer(rendered)), default=0)
     headings: list[ArticleHeading] = []
     taken: set[str] = set()
 
@@ -54,8 +55,9 @@ def article(text: str, mentions: prose.Mentions = prose.NONE) -> ArticleText:
             return found[0]
         words = html.unescape(_TAG.sub("", found[2])).strip()
         name = _free(f"part-{wiki.normalized(words)[:60]}".rstrip("-"), taken)
-        headings.append(ArticleHeading(int(found[1]) - 3, name, words))
-        level = int(found[1]) - 1  # a page of its own has one level above its headings, a text in a list has two
+        below = int(found[1]) - highest
+        headings.append(ArticleHeading(below, name, words))
+        level = 2 + below  # under the title of its page, wherever its author began to count
         return f'<h{level} id="{html.escape(name)}">{found[2]}</h{level}>'
 
     return ArticleText(Markup(_HEADING.sub(mark, rendered)), headings)

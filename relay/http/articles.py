@@ -29,7 +29,7 @@ from storage.base import PUBLIC, StorageError
 from storage.search.engine import SearchQuery
 
 NEAR: Final = 5  # articles near in meaning
-NEAREST: Final = 0.35  # cosine below which two articles have nothing to do with each other
+NEAREST: Final = 0.25  # cosine below which two articles have nothing to do with each other
 OF_ONE_NAME: Final = 50  # articles that a page of one name lists
 LOOKS: Final = 4  # at the log for one page: what belongs to groups is passed over
 CONTENTS_FROM: Final = 3  # headings that make a table of contents

@@ -45,7 +45,12 @@ def answer(request: Request[Any, Any, Any], problem: HttpProblem) -> Response[An
     if not is_program(request):
         phrase = http.HTTPStatus(problem.status).phrase
         response: Response[Any] = templates.page(
-            "error.html", problem.status, title=phrase, message=problem.message, hint=hint
+            "error.html",
+            problem.status,
+            name=request.app.state.hub.config.relay.name,
+            title=phrase,
+            message=problem.message,
+            hint=hint,
         )
     else:
         failure = Failure(error=problem.message, code=problem.code, message=problem.message, hint=hint)

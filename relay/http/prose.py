@@ -212,6 +212,11 @@ def excerpt(text: str, longest: int = MAX_EXCERPT) -> str:
     return clip(" ".join(plain.split()), longest)
 
 
+def bare(text: str) -> str:
+    """A part of a Markdown text without its marks, for a snippet that is shown as it is."""
+    return _MARKS.sub("", _LINK.sub(r"\1", text))
+
+
 def _words(reference: re.Match[str]) -> str:
     found = _page.mentions.get(reference[0])
     return short(reference[0]) if found is None else found.words
@@ -252,6 +257,7 @@ FILTERS: Final = {
     "quoted": quoted,
     "shown": plain,
     "excerpt": excerpt,
+    "bare": bare,
     "ago": ago,
     "hue": hue,
     "segment": segment,

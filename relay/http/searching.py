@@ -9,14 +9,16 @@ import re
 import time
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
+from msgspec import UnsetType
 
+from relay.api_types import Writer
 from relay.http import articles, page, templates
 from relay.http.api import common, finding, profiles
 from relay.http.api import search as answers
@@ -24,6 +26,7 @@ from relay.http.api.finding import Order
 from relay.http.api.search import AskedSearch, Result
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
+from relay.protocol import kinds
 from relay.protocol.event import Event, parse
 from relay.protocol.search import text_of
 from storage.base import PUBLIC
@@ -138,7 +141,7 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
     if event is None or event.kind not in (*settings.kinds, *settings.knowledge_kinds):
         raise NotFoundException
     author = (await answers.writers(hub, [event.pubkey]))[event.pubkey]
-    path = articles.path_of(event, author) if event.kind in settings.knowledge_kinds else None
+    path = articles.path_of(event, author) if event.kind in settings.knowledge_kinds else _profile(event, author)
     if path is not None:
         return Redirect(path, status_code=302)
     title, content = text_of(event)
@@ -207,4 +210,11 @@ def _path(result: Result) -> str:
         if isinstance(result.event, Event) and result.type == "knowledge"
         else None
     )
-    return article or f"/text/{result.id}"
+    return article or _profile(result.event, result.author) or f"/text/{result.id}"
+
+
+def _profile(event: Event | UnsetType, author: Writer) -> str | None:
+    """The page of whom a profile (kind 0) is of, where that is somebody here."""
+    if isinstance(event, Event) and event.kind == kinds.METADATA and author.name:
+        return f"/u/{quote(author.name, safe='')}"
+    return None

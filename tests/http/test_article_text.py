@@ -23,6 +23,13 @@ def test_headings_are_marked_each_by_a_name_of_its_own():
     assert '<h3 id="part-high-water">High <em>water</em></h3>' in text.html
 
 
+def test_the_highest_heading_of_a_text_stands_under_its_title():
+    text = article("### When\n\n#### At noon\n\n### Where")
+    assert [one.level for one in text.headings] == [0, 1, 0]
+    assert '<h2 id="part-when">When</h2>' in text.html
+    assert '<h3 id="part-at-noon">At noon</h3>' in text.html
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

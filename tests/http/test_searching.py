@@ -66,6 +66,14 @@ async def test_filters_are_kept_by_every_link_and_told_in_the_form(tmp_path: Pat
         assert "The <mark>" not in (await relay.get(f"{asked}&type=comments")).text
 
 
+async def test_a_profile_that_is_found_leads_to_whom_it_is_of(tmp_path: Path) -> None:
+    async with home(tmp_path) as relay:
+        await relay.register("maren", description="Keeps the **gauge** at the pier.")
+        page = (await relay.get("/search?q=pier")).text
+        assert '<a class="hit-title" href="/u/maren"' in page
+        assert "Keeps the gauge at the <mark>pier</mark>" in page
+
+
 async def test_people_are_found_by_name(tmp_path: Path) -> None:
     async with home(tmp_path) as relay:
         await relay.register("maren", description="Keeps the gauge.")

@@ -60,7 +60,7 @@ PAGES: Final = (
     PageRow("/text/{event_id:str}", "text", lambda world: f"/text/{world.profile}"),
     PageRow("/search", "search-empty", "/search"),
     PageRow("/search", "search", "/search?q=barometer+pressure"),
-    PageRow("/search", "search-filtered", "/search?q=water&type=comments&author=maren&sort=new&how=words"),
+    PageRow("/search", "search-filtered", "/search?q=gauge+barometer&author=maren&sort=new&how=words"),
     PageRow("/search", "search-people", "/search?q=harmonic&type=people"),
     PageRow("/search", "search-nothing", "/search?q=xyzzy"),
     PageRow("/write", "write", "/write?c=tides", signed_in=True),

@@ -35,22 +35,24 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
-LOOK: Final = """async ([rules, MOVES]) => {
+COME: Final = """!document.querySelector("[aria-busy=true], #mine #asks")"""  # what only a key opens
+LOOK: Final = """async ([rules, width, MOVES]) => {
   const found = await axe.run(document, rules);
-  const wide = document.documentElement.scrollWidth > innerWidth
-    ? [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+  const wide = document.documentElement.scrollWidth > width
+    ? [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > width + 1)
         .slice(0, 3).map((e) => e.cloneNode(false).outerHTML)
     : [];
   const unfocused = [...document.querySelectorAll("a[href], button, input, textarea, select, summary, [tabindex='0']")]
     .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled && e.type !== "hidden")
     .filter((e) => {
       e.focus({ focusVisible: true, preventScroll: true });
-      return document.activeElement === e && getComputedStyle(e).outlineStyle !== "solid";
+      const marked = [e, e.closest("li")].some((one) => one && getComputedStyle(one).outlineStyle === "solid");
+      return document.activeElement === e && !marked;
     }).slice(0, 3).map((e) => e.cloneNode(false).outerHTML);
   return {
     axe: found.violations.flatMap((rule) => rule.nodes.map(
       (node) => `${rule.id}: ${node.target.join(" ")} ${node.failureSummary.split("\\n")[1] ?? ""}`)).slice(0, 10),
-    wide: wide.length || document.documentElement.scrollWidth <= innerWidth ? wide : ["something"],
+    wide: wide.length || document.documentElement.scrollWidth <= width ? wide : ["something"],
     unfocused,
     shifted: window.shifted.filter(([value]) => value >= MOVES).map(([value, what]) => `${value.toFixed(4)} ${what}`),
   };
@@ -88,8 +90,9 @@ def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
                 page.add_init_script(SHIFTS)
                 for row in (row for row in PAGES if row.signed_in == signed_in):
                     page.goto(row.at(there))
+                    page.wait_for_function(COME if signed_in else "true")
                     page.evaluate(axe)
-                    seen = page.evaluate(LOOK, [rules, MOVES])
+                    seen = page.evaluate(LOOK, [rules, width, MOVES])
                     found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found
 

@@ -54,9 +54,13 @@ def test_what_came_since_the_last_visit_is_marked_and_jumped_to(relay, window):
     expect(jump).to_be_hidden()
     reader.go("/")
     late = [agent.comment(post, "Later", parent_id=second), agent.comment(post, "Later still")]
-    reader.go(f"/post/{post}")
+    reader.go("/?sort=new")
+    fresh = reader.by_id(post).get_by_role("link", name="2 new")
+    expect(fresh).to_have_attribute("href", f"/post/{post}#new")
+    fresh.click()
     for comment in late:
         expect(reader.by_id(comment)).to_have_class(re.compile(r"\bnew\b"))
+    assert reader.page.evaluate("document.activeElement.dataset.id") in late
     expect(reader.by_id(second)).not_to_have_class(re.compile(r"\bnew\b"))
     reader.page.reload()  # goes on with this visit
     expect(jump).to_have_text("2 new")

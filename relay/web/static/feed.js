@@ -236,6 +236,7 @@ tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
 if (stored("tidings.hidden") || stored("tidings.muted")) import("./away.js");
+if (!post && stored("tidings.seen")) import("./seen.js");
 if (!post) endVisit();
 
 function showMine() {

@@ -119,11 +119,18 @@ thread.addEventListener("click", (event) => {
 // New since the last visit: what came into the relay's log after what was there then. A visit goes on through a reload, another
 // order and one thread of the post.
 
-const visits = recall(localStorage, SEEN, []);
-const [, before, since] = visits.find(([id]) => id === post.id) ?? [];
-const upTo = Number(thread.dataset.seq);
-const line = (recall(sessionStorage, LAST, "") === post.id ? since : before) ?? upTo;
-keep(localStorage, SEEN, [...visits.filter(([id]) => id !== post.id).slice(1 - KEEP), [post.id, upTo, line]]);
+const [, before, since] = recall(localStorage, SEEN, []).find(([id]) => id === post.id) ?? [];
+const line = (recall(sessionStorage, LAST, "") === post.id ? since : before) ?? Number(thread.dataset.seq);
+
+// Up to where the log was seen, what is new in this visit, and how many comments there were (seen.js).
+function keepVisit() {
+  const upTo = Math.max(thread.dataset.seq, ...list().map((item) => item.dataset.seq));
+  const count = parseInt(document.querySelector(".whole [data-part=replies]").textContent, 10);
+  const others = recall(localStorage, SEEN, []).filter(([id]) => id !== post.id);
+  keep(localStorage, SEEN, [...others.slice(1 - KEEP), [post.id, upTo, line, count]]);
+}
+keepVisit();
+addEventListener("pagehide", keepVisit);
 keep(sessionStorage, LAST, post.id);
 
 const own = (item) => me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
@@ -175,8 +182,9 @@ jumps.querySelector("[data-next]").addEventListener("click", nextThread);
 
 // A link to a comment opens what it stands in; one that is on none of these pages' beginnings has a page of its own.
 async function arrive() {
+  if (location.hash === "#new") return nextUnseen();
   const id = /^#c-([0-9a-f]{64})$/.exec(location.hash)?.[1];
-  if (!id) return;
+  if (!id) return undefined;
   const item = document.getElementById(`c-${id}`);
   if (item) {
     if (item.hidden) show(item);
@@ -185,6 +193,7 @@ async function arrive() {
     const answer = await fetch(apart, { method: "HEAD" }).catch(() => null);
     if (answer?.ok) location.replace(apart + location.hash);
   }
+  return undefined;
 }
 addEventListener("hashchange", arrive);
 

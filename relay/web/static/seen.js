@@ -1,0 +1,24 @@
+// In a list: how many comments a post got since it was last read in this browser (thread.js keeps what was there then).
+
+import { all, onChange } from "./items.js";
+import { stored } from "./me.js";
+
+const counts = new Map(JSON.parse(stored("tidings.seen")).map(([id, , , count]) => [id, count]));
+
+function tell(items) {
+  for (const item of items) {
+    const count = counts.get(item.dataset.id);
+    const comments = item.querySelector("[data-part=replies]");
+    if (count === undefined || !comments) continue;
+    const fresh = Math.max(0, parseInt(comments.textContent, 10) - count);
+    let told = item.querySelector(".unread");
+    if (!told && fresh) {
+      told = Object.assign(document.createElement("a"), { className: "unread", href: `/post/${item.dataset.id}#new` });
+      comments.parentElement.after(told);
+    }
+    if (told) told.textContent = fresh ? `${fresh} new` : "";
+  }
+}
+
+onChange(tell);
+tell(all());
