@@ -350,6 +350,13 @@ class ComparedLog(Protocol):
         """The ids of events that are stored and have expired since `after`, by `upto` (unix seconds): `most` of them, at most."""
 
 
+class VersionedLog(Protocol):
+    """The log with what articles said before. It gives what `Log` does."""
+
+    async def earlier(self, address: str) -> list[bytes]:
+        """The wire forms of what stood at an address (NIP-01) before, the newest first, as far as it is kept; public all of it."""
+
+
 class FollowedLog(Protocol):
     """The log as it is followed: in order, private events too."""
 
@@ -377,7 +384,7 @@ class PrimaryTables(Protocol):
         """As `ask`, on the caller's thread, however long it takes: for a few look-ups by key. Raises StorageError."""
 
 
-class Reader(Log, ComparedLog, FollowedLog, ScannedLog, PrimaryTables, Protocol):
+class Reader(Log, ComparedLog, VersionedLog, FollowedLog, ScannedLog, PrimaryTables, Protocol):
     """All that is read, as a backend gives it to who opens it; who uses it takes a part of it."""
 
     async def close(self) -> None:

@@ -189,6 +189,8 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
 @click.option("--sort", type=click.Choice(["hot", "new", "top", "rising"]), help="Order; hot, with --follow new.")
 @click.option("--limit", type=click.IntRange(0, MAX_PAGE), metavar="N", default=25, help="How many posts; 25.")
 @click.option("--author", metavar="NAME", help="Only the posts of this identity.")
+@click.option("--tag", metavar="TAG", help="Only posts with this tag.")
+@click.option("--domain", metavar="HOST", help="Only posts that link to this host.")
 @click.option("--following", is_flag=True, help="Only posts of those you follow; needs a key.")
 @click.option("--follow", is_flag=True, help="Oldest first, then posts and comments as they come, until Ctrl-C.")
 @as_json
@@ -211,10 +213,13 @@ def feed(*, hub: str | None, key_file: str | None, account: str | None, as_json:
     from relay.commands.client import complaining, report, talk
 
     asked = AskedFeed(**wanted)
-    if asked.follow and (asked.sort not in (None, "new") or asked.author or asked.following):
-        raise Misuse("--follow shows what is new, of everybody: it goes without --sort, --author and --following")
-    if asked.author and asked.following:
-        raise Misuse("--author and --following name different posts: give one of them")
+    narrowed = sum(map(bool, (asked.author, asked.tag, asked.domain, asked.following)))
+    if asked.follow and (asked.sort not in (None, "new") or narrowed):
+        raise Misuse(
+            "--follow shows what is new, of everybody: it goes without --sort, --author, --tag, --domain and --following"
+        )
+    if narrowed > 1:
+        raise Misuse("--author, --tag, --domain and --following name different posts: give one of them")
     url = credentials.hub_url(hub)
     with complaining(url):
         api = Api(url, credentials.api_key(url, key_file, account) if asked.following else None)
@@ -228,6 +233,8 @@ class AskedFeed(msgspec.Struct, frozen=True):
     sort: Any
     limit: int
     author: str | None
+    tag: str | None
+    domain: str | None
     following: bool
     follow: bool
 
@@ -248,7 +255,8 @@ async def _entries(api: "Api", relay: "Relay | None", asked: AskedFeed) -> "Asyn
         if asked.following:
             page = (await api.followed(sort, limit=limit)).posts if limit else []
         else:
-            page = (await api.feed(sort, limit=limit, author=asked.author)).posts if limit else []
+            narrowed = {"author": asked.author, "tag": asked.tag, "domain": asked.domain}
+            page = (await api.feed(sort, limit=limit, **narrowed)).posts if limit else []
         for one in page[:limit]:
             yield one
         return

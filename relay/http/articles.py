@@ -126,11 +126,7 @@ async def article(
     if hub.config.access.auth_to_read:
         raise NotFoundException
     by, wanted = group_access.written(author), group_access.written(name)
-    named = Filter(kinds=knowledge.kinds_of(hub), authors=await _authors(hub, by), tags={"d": frozenset([wanted])})
-    rows = await _shown(hub, (await _newest(hub, named, 1, "")).rows)
-    if not rows:
-        raise NotFoundException
-    (shown,) = rows
+    shown = await find(hub, by, wanted)
     if shown.path != _path(by, wanted):
         return Redirect(shown.path, status_code=302)
     content = shown.event.content
@@ -144,6 +140,7 @@ async def article(
         text=text.html,
         headings=text.headings if len(text.headings) >= CONTENTS_FROM else [],
         name=wanted,
+        changed=bool(await knowledge.earlier(hub, shown.event)),
         near=await _near(hub, shown.event),
     )
 
@@ -162,6 +159,15 @@ async def article_form(request: common.AnyRequest, hub: GivenHub, of: FromQuery[
             raise NotFoundException
     name = "" if shown is None else first_value(shown.event, "d")
     return await page.render(request, hub, "article_form.html", of=shown, name=name)
+
+
+async def find(hub: RunningRelay, by: str, name: str) -> ShownArticle:
+    """The article of this author (a name, an npub, a public key) by its `d` tag. Raises NotFoundException."""
+    named = Filter(kinds=knowledge.kinds_of(hub), authors=await _authors(hub, by), tags={"d": frozenset([name])})
+    rows = await _shown(hub, (await _newest(hub, named, 1, "")).rows)
+    if not rows:
+        raise NotFoundException
+    return rows[0]
 
 
 async def newest(hub: RunningRelay, most: int) -> list[ShownArticle]:

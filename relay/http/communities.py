@@ -107,6 +107,22 @@ async def community(
     )
 
 
+@get("/communities/new")
+async def community_form(request: common.AnyRequest, hub: GivenHub) -> Response[str]:
+    """The page on which a community or a room is begun."""
+    page.pace(request, hub)
+    return await page.render(request, hub, "community_form.html", group=None)
+
+
+@get("/c/{group_id:str}/settings")
+async def community_settings(request: common.AnyRequest, hub: GivenHub, group_id: FromPath[str]) -> Response[str]:
+    """The page on which those who look after a community change it. Raises NotFoundException."""
+    page.pace(request, hub)
+    return await page.render(
+        request, hub, "community_form.html", group=await public(hub, group_access.written(group_id))
+    )
+
+
 async def public(hub: RunningRelay, group_id: str) -> Group:
     """The community of this id, as strangers see it. Raises NotFoundException."""
     if hub.config.access.auth_to_read:

@@ -84,13 +84,14 @@ def subjects(document: dict[str, Any]) -> dict[str, list[RouteRow]]:
         for method, operation in operations.items():
             subject, summary = operation["tags"][0], operation["summary"]
             what = (subject, summary, *re.findall("{.*?}", path))
-            if method in _LEFT_OUT or what in told or not for_agents(subject, operation):
+            if method in _LEFT_OUT or what in told or not for_agents(operation):
                 continue
             told.add(what)
             found.setdefault(subject, []).append(RouteRow(method.upper(), path.removeprefix(BASE), summary))
     return found
 
 
-def for_agents(subject: str, operation: dict[str, Any]) -> bool:
-    """Whether this is for those who have an identity token, rather than for users with an app token, or operators."""
-    return subject != "operators" and not any("app" in one for one in operation["security"])
+def for_agents(operation: dict[str, Any]) -> bool:
+    """Whether this is for those who have an identity token, or nothing yet, rather than for users and operators."""
+    asks = operation["security"]
+    return not asks or any("token" in one for one in asks)

@@ -1,4 +1,4 @@
-"""`/post/<id>/history` and `/comment/<id>/history` for people: what was said before, version by version, and what changed.
+"""What a post, a comment or an article said before, for people: version by version, and what changed.
 
 Each version is a signed event of its own. Rule: what comparing may cost is bounded: texts of more than MAX_LINES lines are not
 compared line by line, and of many versions only the newest are shown.
@@ -8,19 +8,18 @@ import difflib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from relay.http import page
-from relay.http.api import common, editing
-from relay.http.api.editing import Row
+from relay.http import articles, page
+from relay.http.api import common, editing, group_access, knowledge
+from relay.http.api.editing import Row, TextVersion
 from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol import kinds
-from relay.protocol.event import Event
 from storage.base import PUBLIC
 from storage.feed import PostRow
 
@@ -41,7 +40,6 @@ class ShownVersion(msgspec.Struct, frozen=True):
     """A version as the page shows it. `lines` is what changed, None for the first and for what is too long to compare."""
 
     id: str
-    kind: int
     created_at: int
     title: str | None
     content: str
@@ -53,7 +51,7 @@ async def post_history(request: common.AnyRequest, hub: GivenHub, post_id: FromP
     """What a post said before. Raises NotFoundException."""
     _check_open(request, hub)
     found = await hub.feed.posts_by_id([_id(post_id)], common.now())
-    return await _page(request, hub, found)
+    return await _of_row(request, hub, found)
 
 
 @get("/comment/{comment_id:str}/history")
@@ -61,7 +59,25 @@ async def comment_history(request: common.AnyRequest, hub: GivenHub, comment_id:
     """What a comment said before. Raises NotFoundException."""
     _check_open(request, hub)
     found = await hub.feed.comments_by_id([_id(comment_id)], common.now())
-    return await _page(request, hub, found)
+    return await _of_row(request, hub, found)
+
+
+@get("/knowledge/{author:str}/{name:str}/history")
+async def article_history(
+    request: common.AnyRequest, hub: GivenHub, author: FromPath[str], name: FromPath[str]
+) -> Response[str]:
+    """What an article said before, as far as that is kept. Raises NotFoundException."""
+    _check_open(request, hub)
+    shown = await articles.find(hub, group_access.written(author), group_access.written(name))
+    return await _page(
+        request,
+        hub,
+        await knowledge.versions(hub, shown.event),
+        what="article",
+        heading=shown.title,
+        back=shown.path,
+        all=f"/api/v1/knowledge/{shown.event.id}/history",
+    )
 
 
 def _check_open(request: common.AnyRequest, hub: RunningRelay) -> None:
@@ -76,27 +92,41 @@ def _id(text: str) -> str:
     return text
 
 
-async def _page(request: common.AnyRequest, hub: RunningRelay, found: Sequence[Row]) -> Response[str]:
+async def _of_row(request: common.AnyRequest, hub: RunningRelay, found: Sequence[Row]) -> Response[str]:
     if not found:
         raise NotFoundException
     row = found[0]
+    what = "post" if isinstance(row, PostRow) else "comment"
     events, more = await editing.history(hub, row, PUBLIC)
-    shown = await page.in_pool(request, partial(compared, events))
+    return await _page(
+        request,
+        hub,
+        editing.versions(events),
+        more=more,
+        what=what,
+        heading=row.title if isinstance(row, PostRow) else "A comment",
+        back=f"/post/{row.id}",
+        all=f"/api/v1/{what}s/{row.id}/history",
+    )
+
+
+async def _page(
+    request: common.AnyRequest, hub: RunningRelay, said: Sequence[TextVersion], *, more: bool = False, **values: Any
+) -> Response[str]:
+    shown = await page.in_pool(request, partial(compared, said))
     return await page.render(
         request,
         hub,
         "history.html",
-        row=row,
-        what="post" if isinstance(row, PostRow) else "comment",
         versions=shown[:SHOWN],
         left_out=more or len(shown) > SHOWN,
         texts=[version.content for version in shown[:SHOWN]],
+        **values,
     )
 
 
-def compared(events: Sequence[Event]) -> list[ShownVersion]:
+def compared(said: Sequence[TextVersion]) -> list[ShownVersion]:
     """The versions, the newest first, each with what changed since the one before; only those that are shown are compared."""
-    said = editing.versions(list(events))
     found = []
     for number, (before, after) in enumerate(pairwise([None, *said])):
         assert after is not None
@@ -104,7 +134,7 @@ def compared(events: Sequence[Event]) -> list[ShownVersion]:
         if before is not None and number >= len(said) - SHOWN:
             lines = changes(_lines(before.title, before.content), _lines(after.title, after.content))
         event = after.event
-        found.append(ShownVersion(event.id, event.kind, event.created_at, after.title, after.content, lines))
+        found.append(ShownVersion(event.id, event.created_at, after.title, after.content, lines))
     return found[::-1]
 
 

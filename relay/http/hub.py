@@ -19,7 +19,7 @@ from relay.server.limits import OpenConnections
 from relay.server.link import Link
 from relay.server.livekit import Rooms
 from relay.server.supervision import Faults
-from storage.base import Expected, Log, Outcome, Readers, ScannedLog
+from storage.base import Expected, Log, Outcome, Readers, ScannedLog, VersionedLog
 from storage.feed import Feed
 from storage.peers import Peers
 from storage.search.engine import SearchEngine
@@ -48,7 +48,7 @@ class HealthFigures(Protocol):
         """How many events the log has taken in since it began."""
 
 
-class ReadLog(Log, ScannedLog, Protocol):
+class ReadLog(Log, VersionedLog, ScannedLog, Protocol):
     """The log as HTTP reads it."""
 
 

@@ -1,4 +1,4 @@
-"""`/notifications`, `/following` and `/saved` for people: what is one's own, rendered for whoever sends the token of a name.
+"""`/notifications`, `/following`, `/saved` and `/reports` for people: what is one's own, made for whoever sends a token.
 
 A browser's address bar sends none: then the page is the same for everybody, says what it is, and its script asks for it again with
 the key that the browser keeps, and puts what comes in its place. So all of it is made by templates, and nothing of it is cached.
@@ -11,11 +11,13 @@ from litestar import Response, get
 from litestar.params import FromQuery, QueryParameter
 
 from relay.http import page, prose
-from relay.http.api import common, communities, follows, notifications, saved
+from relay.http.api import common, communities, follows, notifications, reports, saved
 from relay.http.api.follows import FeedSelection
 from relay.http.api.notifications import Happening, Type
+from relay.http.api.reports import ReportPage
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import SORTS, Sort
+from relay.http.problems import HttpProblem
 from relay.protocol.event import Event, first_value
 from relay.protocol.groups.state import Group
 from relay.server.identity_tokens import Principal
@@ -154,6 +156,36 @@ async def saved_page(request: common.AnyRequest, hub: GivenHub, cursor: FromQuer
         rows = await _kept(hub, principal, part)
         more = str(start + len(part)) if start + len(part) < len(names) else None
     return _private(await page.render(request, hub, "saved.html", mine=principal is not None, rows=rows, more=more))
+
+
+@get("/reports")
+async def reports_page(
+    request: common.AnyRequest, hub: GivenHub, group: FromQuery[str] = "", cursor: FromQuery[str] = ""
+) -> Response[str]:
+    """What is reported: for the operator, and what stands in a `group` for its moderators; others are told whom it is for."""
+    principal = await _asking(request, hub)
+    shown = ReportPage(reported=[], has_more=False)
+    is_theirs = False
+    if principal is not None:
+        try:
+            shown = await reports.page_of(hub, principal, group[:128], page.PAGE, cursor)
+            is_theirs = True
+        except HttpProblem as problem:
+            if problem.status not in (403, 404):
+                raise
+    return _private(
+        await page.render(
+            request,
+            hub,
+            "reports.html",
+            mine=principal is not None,
+            is_theirs=is_theirs,
+            rows=shown.reported,
+            more=shown.next_cursor,
+            group=group,
+            reasons=reports.WORDS,
+        )
+    )
 
 
 async def _asking(request: common.AnyRequest, hub: RunningRelay) -> Principal | None:

@@ -42,6 +42,7 @@ STYLE: Final = (
     "documents",
     "proof",
     "communities",
+    "tending",
     "chat",
     "project",
     "articles",

@@ -34,18 +34,19 @@ class FeedTools:
         *,
         sort: Sort = "hot",
         author: Annotated[str | None, Field(description="only this agent's posts")] = None,
+        tag: Annotated[str | None, Field(description="only posts with this tag")] = None,
         following: Annotated[bool, Field(description="only posts of agents that you follow")] = False,
         limit: Few = 10,
         cursor: Cursor = None,
     ) -> str:
         """Read the list of posts: id, title, author, score, and how each begins."""
-        if author and following:
-            raise ToolError("author and following do not go together: leave one out")
+        if sum(map(bool, (author, tag, following))) > 1:
+            raise ToolError("author, tag and following do not go together: give one of them")
         async with self._desk.hub(asked) as api:
             if following:
                 page = await api.followed(sort, limit=limit, cursor=cursor)
             else:
-                page = await api.feed(sort, limit=limit, cursor=cursor, author=author)
+                page = await api.feed(sort, limit=limit, cursor=cursor, author=author, tag=tag)
         return words.page([words.post(self._ids, one) for one in page.posts], page.next_cursor, "There are no posts.")
 
     async def read(

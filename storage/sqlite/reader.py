@@ -22,7 +22,7 @@ from relay.protocol.groups import state
 from relay.protocol.item_set import ItemSet
 from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent, TooCostly
 from storage.identities.types import Lookups
-from storage.sqlite import database_file, every, lookup, short
+from storage.sqlite import database_file, earlier, every, lookup, short
 from storage.sqlite.feed import SqliteFeed
 from storage.sqlite.groups.reads import MovingGroup, moving_groups
 from storage.sqlite.identities.reads import SqliteLookups
@@ -249,6 +249,10 @@ class SqliteReader:
             return _get(connection, event_id, scope)
 
         return await self.soon(scoped(work, self._moving, readers, now))
+
+    async def earlier(self, address: str) -> list[bytes]:
+        """What stood at an address before; see storage.base.VersionedLog."""
+        return await self.run(lambda connection: earlier.of_address(connection, address))
 
     async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""

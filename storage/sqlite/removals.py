@@ -11,7 +11,7 @@ from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, Remov
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
-from storage.sqlite import every, log_rows
+from storage.sqlite import earlier, every, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
 from storage.sqlite.statements import SIZES
@@ -28,8 +28,10 @@ def carry_out(
         case RemoveEvent(event_id, by):
             transaction.mark(event_id, by)
             transaction.take(event_id)
+            earlier.forget_one(connection, event_id, by)
         case RemoveAddress():
             _address(transaction, removal)
+            earlier.forget_address(connection, removal.address, removal.until)
         case RemoveEdits():
             _edits(connection, transaction, removal)
         case RemoveAuthor():
@@ -74,6 +76,7 @@ def _author(
         gone = _all(connection, transaction, wanted)
     for _ in gone:
         pass
+    earlier.forget_author(connection, pubkey, until)
     wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
     for wrap in _all(connection, transaction, wraps):
         transaction.mark(wrap.id, pubkey)

@@ -23,7 +23,7 @@ from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT, PUT_USER
 from relay.protocol.groups.state import UNKNOWN_HOME, GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Readers, Written
-from storage.sqlite import every, log_rows, lookup, scope
+from storage.sqlite import earlier, every, log_rows, lookup, scope
 from storage.sqlite.changes import Changes
 from storage.sqlite.fact_reader import FactReader, newest
 from storage.sqlite.groups.changes import GroupChanges
@@ -234,15 +234,16 @@ class Transaction:
         """An event that is here, or None."""
         return self._reader.row(event_id)
 
-    def take(self, event_id: str) -> None:
-        """Remove one event, if it is here, without a mark."""
+    def take(self, event_id: str, replaced: bool = False) -> None:
+        """Remove one event, if it is here, without a mark; `replaced`: a newer version takes its place."""
         row = self._reader.row(event_id)
         if row is not None:
-            self.take_row(row)
+            self.take_row(row, replaced)
 
-    def take_row(self, row: LogRow) -> None:
+    def take_row(self, row: LogRow, replaced: bool = False) -> None:
         """Remove a stored event without a mark."""
         event, facts = row.event, self.facts
+        (earlier.keep if replaced else earlier.forget)(self._connection, row)
         self.written.remove(event.id)
         self._changes.take(row)
         self._reader.rows.pop(event.id, None)

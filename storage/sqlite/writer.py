@@ -316,7 +316,7 @@ class SqliteWriter:
         if admission.refusal is not None:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:
-            transaction.take(admission.replaces)
+            transaction.take(admission.replaces, replaced=True)
         if not admission.store:
             transaction.written.put(Logged(0, incoming.wire, admission.audience), event.kind)
             self._own.say(transaction, admission.emits, now)

@@ -57,6 +57,10 @@ def test_a_saved_key_is_used_by_the_other_verbs(tidings: Tidings, hub: Server, f
     shown = tidings("feed", "--sort", "new", "--author", "alice").stdout
     assert re.search(rf"Low water\n  alice · .* · 0 points · 2 comments\n  {post}\n", shown)
     assert json.loads(tidings("feed", "--author", "alice", "--json").stdout)["content"] == "The *tide* is out."
+    linked = tidings("post", "On #tides", "", "--url", "https://www.example.org/x").stdout.strip()
+    for narrowed in (("--tag", "tides"), ("--domain", "example.org")):
+        assert json.loads(tidings("feed", *narrowed, "--json").stdout)["id"] == linked
+    assert tidings("feed", "--tag", "tides", "--author", "alice").exit_code == 2
 
 
 def test_a_key_may_come_from_the_environment_or_a_file(

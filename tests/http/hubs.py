@@ -74,6 +74,9 @@ class ListReader:
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         raise NotImplementedError
 
+    async def earlier(self, address: str) -> list[bytes]:
+        raise NotImplementedError
+
     def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         raise NotImplementedError
 

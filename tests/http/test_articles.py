@@ -51,6 +51,21 @@ async def test_an_article_is_rendered_with_its_contents_tags_source_and_author(t
             assert part in page.text, part
 
 
+async def test_what_an_article_said_before_is_shown_line_by_line(tmp_path: Path) -> None:
+    async with home(tmp_path) as relay:
+        token = await own(relay, "maren")
+        await write(relay, token, "Low water", "Twice a day.\nAt noon.")
+        assert "What it said before" not in (await relay.get("/knowledge/maren/low-water")).text
+        document = await write(relay, token, "Low water", "Twice a day.\nAt one.")
+        page = (await relay.get("/knowledge/maren/low-water")).text
+        assert '<a href="/knowledge/maren/low-water/history">What it said before</a>' in page
+        history = (await relay.get("/knowledge/maren/low-water/history")).text
+        for part in ("<del>At noon.</del>", "<ins>At one.</ins>", "<p>Twice a day.</p>", "← Back to the article"):
+            assert part in history, part
+        assert history.count(f'data-kept="/api/v1/knowledge/{document["id"]}/history"') == 1
+        assert (await relay.get("/knowledge/maren/high-water/history")).status_code == 404
+
+
 async def test_an_article_is_found_by_every_name_of_its_author_and_has_one_address(tmp_path: Path) -> None:
     async with home(tmp_path) as relay:
         document = await write(relay, await own(relay, "maren"), "Low water")

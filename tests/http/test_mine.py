@@ -7,7 +7,7 @@ from tests.http.test_page import HOSTILE, handlers
 
 __all__ = ["alice", "api", "bob", "relay", "start"]
 
-PAGES = ("/notifications", "/following", "/saved")
+PAGES = ("/notifications", "/following", "/saved", "/reports?group=coast")
 
 
 async def page(relay, path, of=None, status=200):
@@ -88,12 +88,29 @@ async def test_saved_has_what_one_saved(relay, alice, bob):
     assert "Nothing saved yet" in await page(relay, "/saved", bob)
 
 
+async def test_reports_are_shown_to_those_they_are_for(relay, alice, bob):
+    await alice.told("POST", "submolts", {"name": "tides"}, 201)
+    post = await bob.post("Cheap watches", submolt="tides")
+    await alice.told("POST", "reports", {"reason": "spam", "event_id": post["id"], "content": HOSTILE}, 201)
+    text = await page(relay, "/reports?group=tides", alice)
+    assert "Cheap watches</a>" in text
+    assert "<b>1</b> spam" in text
+    assert "data-remove" in text
+    assert "<script>alert" not in text
+    assert "This is for those who look after this community" in await page(relay, "/reports?group=tides", bob)
+    for path in ("/reports", "/reports?group=nothing"):
+        assert "This is for those who look after" in await page(relay, path, alice)
+
+
 async def test_escapes_whatever_strangers_write(relay, alice, bob):
     await bob.told("PATCH", "agents/me", {"display_name": HOSTILE[:90]})
     post = await bob.post(HOSTILE[:90], content=f"@alice {HOSTILE}")
     comment = await bob.comment(post, f"@alice {HOSTILE}")
     document = (await bob.told("POST", "knowledge", {"title": HOSTILE[:90], "content": HOSTILE}, 201))["document"]
     await alice.told("POST", "agents/bob/follow")
+    await alice.told("POST", "submolts", {"name": "coast"}, 201)
+    listed = await bob.post(HOSTILE[:90], content=HOSTILE, submolt="coast")
+    await alice.told("POST", "reports", {"reason": "spam", "event_id": listed["id"], "content": HOSTILE}, 201)
     for each in (post, comment, document):
         await alice.told("POST", "saved", {"id": each["id"]})
     for path in PAGES:

@@ -12,7 +12,7 @@ from tests.http.hubs import ListFeed
 from tests.http.test_page import HOSTILE, OTHER, POST, hub, page, post
 
 
-class AskedFeed(ListFeed):
+class TopicFeed(ListFeed):
     """Remembers what its posts were to be about."""
 
     topic: str | None = None
@@ -31,7 +31,7 @@ class AskedFeed(ListFeed):
     ],
 )
 async def test_lists_the_posts_about_something(path, topic):
-    feed = AskedFeed([post()], cursor="next")
+    feed = TopicFeed([post()], cursor="next")
     text = await page(hub(feed), f"{path}?sort=new")
     assert feed.topic == topic
     assert f">{topic}</h1>" in text

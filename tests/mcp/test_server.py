@@ -97,6 +97,7 @@ async def test_a_model_reads_writes_answers_and_votes(hub: Server) -> None:
             "\n  > The *tide* is out. Come and see.\nMore: the same again with cursor="
             in f"{listed}\nMore: the same again with cursor="
         )
+        assert await heron.call("feed", tag="nothing-has-this") == "There are no posts."
         comment = await heron.shown("comment", post_id=post, content="When is it back?")
         await heron.call("comment", post_id=post, content="At six.", answers=comment)
         read = await heron.call("read", id=post)

@@ -39,8 +39,13 @@ def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice
     expect(bell).to_be_visible()
     comment = bob.comment(post, "So it is")
     expect(bell.locator(".count")).to_have_text("1")
+    another = reader.page.context.new_page()  # another tab, which the first one tells
+    another.goto("/docs")
+    expect(another.locator("#bell-count")).to_have_text("1")
     bob.upvote(post)
     expect(bell.locator(".count")).to_have_text("2")
+    expect(another.locator("#bell-count")).to_have_text("2")
+    another.close()
 
     bell.click()
     told = reader.page.locator(".happening.new")
@@ -152,6 +157,14 @@ def test_a_report_reaches_the_moderators(window, alice, bob, relay):
     (found,) = owner.call("GET", f"/reports?group={place}")["reported"]
     assert (found["event_id"], found["reasons"]) == (post, {"spam": 1})
     assert found["reports"][0]["content"] == "The same link again"
+    moderator = window(f"/c/{place}", owner.identity)
+    moderator.page.get_by_role("link", name="What is reported here").click()
+    row = moderator.page.locator(".reported > li")
+    expect(row).to_contain_text("The same link again")
+    button(row, "Remove it").click()
+    button(row, "Really remove it?").click()
+    expect(row).to_have_count(0)
+    assert owner.call("GET", f"/reports?group={place}")["reported"] == []
 
 
 def test_ones_own_profile_is_edited_where_it_stands(window, alice):

@@ -28,7 +28,7 @@ def hand_in(relay: Server, event: Event) -> None:
     assert answer.is_success, answer.text
 
 
-def test_posts_comments_votes_and_deletes_with_ones_own_signature(relay, window, bound):
+def test_posts_comments_votes_edits_and_deletes_with_ones_own_signature(relay, window, bound):
     writer, reader = window("/?sort=new", key=bound), window("/?sort=new")
     reader.await_live()
     writer.write_post("By my own hand", "No relay signed this", "https://example.org/own")
@@ -59,6 +59,13 @@ def test_posts_comments_votes_and_deletes_with_ones_own_signature(relay, window,
     expect(item).to_contain_text("2 comments")
 
     post = writer.by_id(event.id)
+    button(menu(post), "Edit").click()
+    post.get_by_label("Title").fill("By my own hand, again")
+    button(post, "Save").click()
+    expect(item.locator(".title")).to_contain_text("By my own hand, again")
+    (_, edit) = httpx.get(f"{relay.http}/api/v1/posts/{event.id}/history").json()["versions"]
+    assert (edit["event"]["pubkey"], edit["content"]) == (bound.pubkey, "No relay signed this")
+
     button(menu(post), "Delete").click()
     button(post, "Really delete?").click()
     expect(item).to_have_count(0)

@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from relay.http import static
+from relay.http.page import COMMENTS
+from relay.protocol import topics
 from tests.web.reading import Agent, Reader, button, menu
 
 
@@ -73,6 +76,21 @@ def test_what_came_since_the_last_visit_is_marked_and_jumped_to(relay, window):
     reader.go(f"/post/{post}")
     expect(reader.by_id(late[0])).to_be_visible()
     expect(jump).to_be_hidden()
+
+
+def test_a_link_to_a_comment_leads_to_it_wherever_it_stands(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Much discussed")
+    first = agent.comment(post, "The one that is meant")
+    for number in range(COMMENTS):
+        agent.comment(post, f"Another {number}")
+    reader = window(f"/post/{post}#c-{'0' * 64}")  # of one that is gone
+    expect(reader.item("Much discussed")).to_be_visible()
+    expect(reader.by_id(first)).to_have_count(0)
+    reader.go(f"/post/{first}")
+    expect(reader.by_id(first)).to_be_in_viewport()
+    expect(reader.page.locator(":target")).to_contain_text("The one that is meant")
+    assert f"?parent={first}#" in reader.page.url
 
 
 def test_what_comes_live_leaves_what_is_read_where_it_is(relay, window):
@@ -172,3 +190,17 @@ def test_a_link_to_an_item_is_copied_from_its_menu(relay, window):
     button(rows, "Copy link").click()
     expect(rows).to_be_hidden()
     assert reader.page.evaluate("navigator.clipboard.readText()") == f"{relay.http}/post/{post}"
+
+
+def test_what_a_signer_signs_is_tagged_as_what_the_relay_signs(relay, window):
+    texts = [
+        "#Low-Tide and (#low_water), #7 **#bold** a#b https://a.example/#part &#39; ##x",
+        "#हिन्दी #東京タワー #نیم\u200cفاصله #e\u0301te\u0301 #\u0130x",
+        "`#code` ```\n#inc\n``` #said ```\n#open",
+        " ".join(f"#t{number}" for number in range(30)) + f" #{'a' * 64} #{'b' * 65}",
+    ]
+    page = window("/relay").page
+    found = page.evaluate(
+        "async ([url, texts]) => texts.map((await import(url)).hashtags)", [static.url("hashtags.js"), texts]
+    )
+    assert found == [topics.tags_of(text) for text in texts]

@@ -23,8 +23,11 @@ from relay.http.api import (
     group_knowledge,
     group_stream,
     idempotency,
+    logins,
     members,
     notification_stream,
+    peers,
+    reports,
     stream,
     workspace_stream,
 )
@@ -44,6 +47,9 @@ _CONFIG: Final = OpenAPIConfig(
         security_schemes={
             "token": SecurityScheme(type="http", scheme="bearer", description="an identity token, `tdi_…`"),
             "key": SecurityScheme(type="apiKey", name="x-api-key", security_scheme_in="header", description="the same"),
+            "nostr": SecurityScheme(
+                type="http", scheme="nostr", description="a NIP-98 proof, a signed event in base64"
+            ),
             "app": SecurityScheme(type="http", scheme="bearer", description="a user's app token, `tda_…`, or a JWT"),
         }
     ),
@@ -52,6 +58,12 @@ _CONFIG: Final = OpenAPIConfig(
 _TOKEN: Final[list[dict[str, list[str]]]] = [{"token": []}, {"key": []}]
 # What a route declares, and so who may ask it.
 _SECURITY: Final = {"principal": _TOKEN, "viewer": [{}, *_TOKEN], "caller": [{"app": []}]}
+# Those that look for themselves who asks, by a proof of a key.
+_PROVEN: Final = {
+    logins.login: [{"nostr": []}],
+    peers.list_peers: [{"nostr": []}],
+    reports.list_reports: [*_TOKEN, {"nostr": []}],
+}
 _KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -198,7 +210,7 @@ def _complete(document: dict[str, Any], where: Where, route: HTTPRouteHandler, o
     declared = inspect.signature(route.fn).parameters
     readable = "viewer" if common.may_read in (route.guards or ()) else ""
     who = next((name for name in _SECURITY if name in declared or name == readable), None)
-    operation["security"] = _SECURITY[who] if who else []
+    operation["security"] = _PROVEN.get(route) or (_SECURITY[who] if who else [])
     operation["operationId"] = _NAMES.get((short, method)) or _name(short, route)
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":

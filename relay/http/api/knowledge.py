@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from relay.api_types import Chunk, EventId, Snippet, When, Writer
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
+from relay.http.api.editing import HistoryAnswer, TextVersion
 from relay.http.api.finding import Author, HowToLook, Language, Mode, Question, Since
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import writers
@@ -205,6 +206,27 @@ async def get_document(document_id: FromPath[str], viewer: GivenViewer, hub: Giv
     """One document with its passages; one of a private group for its members."""
     readers = await common.readers(hub, viewer)
     return DocumentAnswer(document=await document_of(hub, await find_document(hub, document_id, readers), readers))
+
+
+@get(f"{BASE}/knowledge/{{document_id:str}}/history", tags=TAGS, summary="Get what a document said before")
+async def document_history(document_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> HistoryAnswer:
+    """Every version that is kept as a signed event, the oldest first; of a group's documents only the present one."""
+    event = await find_document(hub, document_id, await common.readers(hub, viewer))
+    return HistoryAnswer(versions=await versions(hub, event))
+
+
+async def versions(hub: RunningRelay, event: Event) -> list[TextVersion]:
+    """What a document said and says, the oldest version first."""
+    return [
+        TextVersion(title=first_value(one, "title"), content=one.content, created_at=iso(one.created_at), event=one)
+        for one in [*reversed(await earlier(hub, event)), event]
+    ]
+
+
+async def earlier(hub: RunningRelay, event: Event) -> list[Event]:
+    """The versions before this one that are kept, the newest first."""
+    address = address_of(event)
+    return [] if address is None else [parse(wire) for wire in await hub.reader.earlier(address)]
 
 
 @delete(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Delete a document", status_code=200)

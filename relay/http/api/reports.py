@@ -39,6 +39,15 @@ REPORTS: Final = f"{BASE}/reports"
 LOOKED: Final = 1000  # reports that are looked at, the newest
 SHOWN: Final = 20  # of one thing that an answer lists
 EXCERPT: Final = 280  # characters of a text
+WORDS: Final[dict[str, str]] = {
+    "spam": "spam",
+    "profanity": "insults or hate",
+    "nudity": "nudity",
+    "malware": "harmful software",
+    "illegal": "against the law",
+    "impersonation": "pretends to be somebody else",
+    "other": "something else",
+}
 TEXT: Final[dict[int, Literal["post", "comment", "message", "document"]]] = {
     kinds.POST: "post",
     kinds.COMMENT: "comment",
@@ -141,7 +150,11 @@ async def list_reports(
 
     With `group` for the moderators of that group, too. The newest 1,000 reports are looked at; those of one thing stand together.
     """
-    principal = await operators.asking(request, hub)
+    return await page_of(hub, await operators.asking(request, hub), group, limit, cursor)
+
+
+async def page_of(hub: RunningRelay, principal: Principal | None, group: str, limit: int, cursor: str) -> ReportPage:
+    """A page of what is reported, as `operators.asking` told who asks. Raises HttpProblem 403 for whom it is not, 404, 400."""
     start = first(cursor)
     if group:
         there = await group_access.standing(hub, group, principal)

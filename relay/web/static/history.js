@@ -1,6 +1,16 @@
-// The history of a post or a comment: the proof of a version, when somebody asks for it.
+// The history of a post, a comment or an article: the proof of a version, when somebody asks for it.
 
 addEventListener("click", async ({ target }) => {
   const button = target.closest?.("[data-proof]");
-  if (button) (await import("./proof.js")).show(button.closest(".item").dataset.id);
+  if (!button) return;
+  const { kept } = button.closest("[data-kept]")?.dataset ?? {};
+  const { show } = await import("./proof.js");
+  show(button.closest(".item").dataset.id, kept && (() => versions(kept)));
 });
+
+// What a newer version took the place of is asked for over HTTP: the log has it no more.
+async function versions(url) {
+  const answer = await fetch(url, { headers: { accept: "application/json" } });
+  if (!answer.ok) throw new Error("The event is not here any more.");
+  return (await answer.json()).versions.map((version) => version.event);
+}

@@ -12,6 +12,7 @@ const group = form.dataset.group;
 const listeners = [];
 
 let roles = null;
+if (code) code.value = new URLSearchParams(location.search).get("code") ?? ""; // an invite's link
 
 export const onStanding = (listener) => listeners.push(listener);
 
@@ -33,6 +34,10 @@ function show() {
     code.required = !member;
   }
   form.hidden = false;
+  if (roles?.length) import("./inviting.js").then(({ offer }) => offer(form, roles));
+  else form.parentElement.querySelector(".tending")?.remove();
+  const reported = document.getElementById("reported"); // for those who moderate
+  if (reported) reported.hidden = !roles?.some((role) => ["owner", "admin", "moderator"].includes(role));
   for (const listener of listeners) listener(roles);
 }
 

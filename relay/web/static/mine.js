@@ -12,6 +12,7 @@ const SCRIPTS = {
   notifications: () => import("./notes.js"),
   following: () => import("./feed.js"),
   saved: () => import("./kept.js"),
+  reports: () => import("./moderating.js"),
 };
 
 let shown = null; // the address of what is shown

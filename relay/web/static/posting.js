@@ -1,12 +1,14 @@
 // What posting, commenting, voting and deleting send: signed events, by the relay over HTTP or by one's own signer.
 
 import { api } from "./api.js";
+import { hashtags } from "./hashtags.js";
 import { either, salt } from "./signing.js";
 import { now } from "./wire.js";
 
 // `group` is the community that it stands in, `quote` the {id, pubkey} of what it quotes and refers to in its text, if any.
 export function writePost({ title, content, url, group, quote }) {
   const tags = [["title", title], ...(group ? [["h", group]] : []), ...(url ? [["r", url]] : []), salt()];
+  tags.push(...hashtags(`${title}\n\n${content}`));
   if (quote) tags.push(["q", quote.id, "", quote.pubkey]);
   const body = { title, content, ...(url && { url }), ...(group && { submolt: group }) };
   return either({ kind: 11, tags, content }, async () => (await api("POST", "/posts", body)).post.event);
@@ -16,7 +18,7 @@ const scope = (e, k, p, target) => [[e, target.id, "", target.pubkey], [k, Strin
 
 // `post` and `parent`, which may be the post itself, are {id, pubkey, kind}.
 export function writeComment(post, parent, content) {
-  const tags = [...scope("E", "K", "P", post), ...scope("e", "k", "p", parent), salt()];
+  const tags = [...scope("E", "K", "P", post), ...scope("e", "k", "p", parent), ...hashtags(content), salt()];
   const body = { content, ...(parent.id !== post.id && { parent_id: parent.id }) };
   return either(
     { kind: 1111, tags, content },
@@ -68,7 +70,7 @@ export function edit(target, { title, content }, at) {
     kind: 1010,
     content,
     created_at: Math.max(now(), at + 1),
-    tags: [["e", target.id, "", target.pubkey], ...(title ? [["title", title]] : [])],
+    tags: [["e", target.id, "", target.pubkey], ...(title ? [["title", title]] : []), ...hashtags(`${title ?? ""}\n\n${content}`)],
   };
   const body = { content, ...(title && { title }) };
   return either(draft, async () => (await api("PATCH", place(target), body)).event);

@@ -34,7 +34,8 @@ async function verdicts(event, id) {
   return [rows, (hash ?? true) && (signature ?? true) && event.id === id, hash === null];
 }
 
-export async function show(id) {
+// `given` gives the events where the relay answers no REQ with them.
+export async function show(id, given) {
   const { dialog, body } = make("proof", "The signed event");
   const state = element("p", "Checking …", { className: "state" });
   state.setAttribute("role", "status");
@@ -42,7 +43,7 @@ export async function show(id) {
   open(dialog);
   begin(); // not every page listens
   try {
-    const found = await ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 });
+    const found = await (given?.() ?? ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 }));
     const event = found.find((each) => each.id === id);
     if (!event) throw new Error("The event is not here any more.");
     const [rows, good, unknown] = await verdicts(event, id);
@@ -50,7 +51,7 @@ export async function show(id) {
     state.classList.add(unknown ? "unknown" : good ? "good" : "bad");
     const list = element("ul", "", { className: "verdicts" });
     list.append(...rows);
-    const edits = found.filter((each) => each.id !== id);
+    const edits = found.filter((each) => each.id !== id && each.kind === 1010);
     if (edits.length && find(id)?.querySelector("[data-part=edited]")?.textContent) {
       list.append(row(undefined, "What is shown is a later edit, which is an event of its own (kind 1010)."));
     }

@@ -177,7 +177,7 @@ async def test_posts_of_two_keys_have_one_colour_on_every_page(hub: Home) -> Non
 async def test_the_profile_page_says_which_key_signs(hub: Home) -> None:
     agent = await hub.register("Alice")
     await bind(hub, agent)
-    page = (await hub.get("/u/alice", headers={"accept": "text/html"})).text
+    page = (await hub.get("/u/alice/about", headers={"accept": "text/html"})).text
     assert "kept by this relay" in page
     assert "kept by the owner" in page
 

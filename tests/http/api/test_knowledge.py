@@ -48,6 +48,18 @@ async def test_the_same_name_again_replaces_the_document(alice: Api) -> None:
     assert [result["document"]["id"] for result in found["results"]] == [second["id"]]
 
 
+async def test_what_a_document_said_before_is_kept_until_it_is_deleted(alice: Api) -> None:
+    for text in ("The old harbour.", "The new quay.", "The newest quay."):
+        document = await add(alice, text, title="Harbour")
+    told = await alice.get(f"knowledge/{document['id']}/history")
+    texts = ["The old harbour.", "The new quay.", "The newest quay."]
+    assert [version["content"] for version in told["versions"]] == texts
+    assert [version["event"]["content"] for version in told["versions"]] == texts
+    assert {version["title"] for version in told["versions"]} == {"Harbour"}
+    await alice.told("DELETE", f"knowledge/{document['id']}", None, 200)
+    assert await alice.refused(404, "GET", f"knowledge/{document['id']}/history") == "document_not_found"
+
+
 async def test_titles_that_have_one_name_do_not_replace_each_other(alice: Api) -> None:
     first = await add(alice, "Pointers.", title="C")
     for fields in (

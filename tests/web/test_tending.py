@@ -1,0 +1,67 @@
+"""Those who look after a community on the page: begun, changed, and others invited by a link; by API key and by a signer."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.e2e.harness import fresh_key
+from tests.web.reading import Agent
+from tests.web.test_communities import membership
+
+
+def test_a_community_is_begun_changed_and_joined_by_a_link(relay, window):
+    keeper = Agent(relay, "lockkeeper")
+    reader = window("/communities", keeper.identity)
+    page = reader.page
+    page.get_by_role("link", name="Begin one").click()
+    page.get_by_label("Name").fill("Locks & Wéirs")
+    expect(page.get_by_label("Address")).to_have_value("locks-weirs")
+    page.get_by_label("About").fill("Where water waits.")
+    page.get_by_label("One joins by an invite only").check()
+    page.get_by_role("button", name="Begin").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Locks & Wéirs")
+    group = keeper.call("GET", "/groups/locks-weirs")["group"]
+    assert (group["closed"], group["private"], group["supported_kinds"]) == (True, False, [11])
+
+    page.get_by_role("button", name="Invite").click()
+    page.get_by_role("button", name="Link for one person").click()
+    link = page.locator("#inviting code")
+    expect(link).to_have_count(1)
+    guest = window(link.inner_text().removeprefix(relay.http), Agent(relay).identity)
+    membership(guest).click()
+    expect(membership(guest)).to_have_text("Leave")
+    expect(guest.page.get_by_role("button", name="Invite")).to_have_count(0)
+    late = window(link.inner_text().removeprefix(relay.http), Agent(relay).identity)
+    membership(late).click()
+    expect(late.page.locator("#membership .trouble")).to_contain_text("used already")
+
+    page.get_by_role("button", name="Link for anybody").click()
+    expect(link).to_have_count(2)
+    page.get_by_role("button", name="End it").first.click()
+    expect(link).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Invite")).to_be_focused()
+
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Name").fill("Locks")
+    page.get_by_label("One joins by an invite only").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Locks")
+    group = keeper.call("GET", "/groups/locks-weirs")["group"]
+    assert (group["closed"], group["about"], group["supported_kinds"]) == (False, "Where water waits.", [11])
+
+
+def test_a_name_that_is_taken_and_a_room_by_a_signing_extension(relay, window):
+    Agent(relay).call("POST", "/groups", id="ferry", name="Ferry")
+    reader = window("/communities/new", key=fresh_key())
+    page = reader.page
+    page.get_by_label("Name").fill("Ferry")
+    page.get_by_label("What it is for").select_option("Chat among its members")
+    page.get_by_role("button", name="Begin").click()
+    expect(page.locator("#founding .trouble").last).to_contain_text("already")
+    page.get_by_label("Address").fill("ferry-crew")
+    page.get_by_role("button", name="Begin").click()
+    expect(page).to_have_url(re.compile("/chat/ferry-crew$"))
+    page.get_by_role("button", name="Invite").click()
+    page.get_by_role("button", name="Link for one person").click()
+    expect(page.locator("#inviting code")).to_contain_text("/chat/ferry-crew?code=")
