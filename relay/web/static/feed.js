@@ -162,6 +162,7 @@ const ACTIONS = {
   quote: (_button, item) => needWriter(async () => (await writing()).reply(item, true)),
   cancel: async () => (await writing()).home(true),
   edit: (_button, item) => needWriter(async () => (await import("./editing.js")).edit(item)),
+  pin: (button) => needWriter(async () => (await import("./inviting.js")).movePin(button.dataset.pin, true)),
   save: (button, item) => needWriter(async () => (await keeping()).save(button, item)),
   hide: async (button, item) => (await keeping()).hide(button, item),
   followAuthor: (button, item) => needWriter(async () => (await keeping()).followAuthor(button, item)),

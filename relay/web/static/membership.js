@@ -38,7 +38,7 @@ function show() {
   }
   form.hidden = false;
   if (roles?.length) import("./inviting.js").then(({ offer }) => offer(form, roles));
-  else form.parentElement.querySelector(".tending")?.remove();
+  else document.querySelector(".tending").replaceChildren();
   const reported = document.getElementById("reported"); // for those who moderate
   if (reported) reported.hidden = !roles?.some((role) => ["owner", "admin", "moderator"].includes(role));
   for (const listener of listeners) listener(roles);
