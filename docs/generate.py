@@ -13,12 +13,13 @@ HERE = Path(__file__).parent
 SETTINGS_HEAD = """\
 # Settings
 
-A setting has one name, `section.field`, and four places; the later wins:
+A setting has one name, `section.field`, and five places; the later wins:
 
 1. its default,
-2. the TOML file (`--config FILE` or `TIDINGS_CONFIG`): `[limits]` and below it `max_subscriptions = 50`,
-3. the environment: `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS=50` (lists with commas between, or as in the file),
-4. the command line: `--set limits.max_subscriptions=50`.
+2. `settings.toml` in the data directory, where the first start keeps what it was told on a terminal, written like the next,
+3. the TOML file (`--config FILE` or `TIDINGS_CONFIG`): `[limits]` and below it `max_subscriptions = 50`,
+4. the environment: `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS=50` (lists with commas between, or as in the file),
+5. the command line: `--set limits.max_subscriptions=50`.
 
 An unknown name or a value that cannot be used stops the start and is named. `tidings config` prints the values in force.
 Settings marked *live* change on SIGHUP; the others at the next start. What a limit does to clients is advertised in NIP-11

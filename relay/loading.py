@@ -1,14 +1,14 @@
-"""Where settings come from: the defaults, the file, the environment, flags; later wins.
+"""Where settings come from: the defaults, what the first start was told, the file, the environment, flags; later wins.
 
 An unknown name or a bad value stops the start with that name. What a running relay takes of settings that were read again is
 said here, too.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,15 +28,36 @@ from relay.errors import Reject
 from relay.protocol import filter as filters
 from relay.protocol import kinds, urls
 
+KEPT: Final = "settings.toml"  # in the data directory
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
 def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
     """The effective settings. `flags` maps `section.field` to text. Raises ConfigError."""
+    config = _load([file] if file is not None else [], environ, flags)
+    kept = kept_file(config)
+    if kept is None:
+        return config
+    told = _load([kept, *([file] if file is not None else [])], environ, flags)
+    if told.server.data != config.server.data:
+        raise ConfigError(f"{kept}: server.data cannot stand in the data directory; set it in a file of your own")
+    return told
+
+
+def kept_file(config: Config) -> Path | None:
+    """The settings that the data directory keeps (`relay.commands.first_start`); None where there are none, or none to read."""
+    file = Path(config.server.data) / KEPT
+    try:
+        return file if file.is_file() else None
+    except PermissionError:
+        return None
+
+
+def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
     tables: dict[str, dict[str, Any]] = {}
     peers: list[PeerSettings] = []
-    if file is not None:
-        peers = _merge_file(tables, file)
+    for file in files:
+        peers = _merge_file(tables, file) or peers
     for setting in SETTINGS:
         if setting.variable in environ:
             _put(tables, setting, environ[setting.variable], f"environment variable {setting.variable}")

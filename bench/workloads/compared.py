@@ -33,7 +33,7 @@ from storage.base import Incoming
 DIFFERING: Final = 1000  # events that one side lacks, half of them on either
 LEAST: Final = 300  # waits of another client that are measured while sets are made and compared
 NOTES: Final = Filter(kinds=frozenset((1,)))  # the relay has a few events of its own, too
-_SETTLED: Final = 4.0  # seconds until what a relay does at its start is done
+_SETTLED: Final = 10.0  # seconds until what a relay does at its start is done
 _CALM: Final = 4.0  # seconds in which they are watched before
 _FIRST: Final = 1_700_000_000  # the time of the first event, one a second from there
 _BATCH: Final = 1000  # events of a transaction

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from bench import corpus
-from bench.client import Barrier, Trouble, connect
+from bench.client import Barrier, BenchConnection, Trouble, connect
 from bench.figures import FigureRow, percentile
 from bench.frames import masked, published
 from bench.plan import BenchPlan
@@ -78,13 +78,44 @@ class _Catching(msgspec.Struct, frozen=True):
 
 
 async def _live(source: Subject, target: Subject, plan: BenchPlan) -> FigureRow:
-    """Events published at one relay, at a steady pace, until a subscriber of the other has them."""
+    """Events published at one relay, at a steady pace, until a subscriber of the other has them.
+
+    The wait is beside that of a subscriber of the first: each relay makes an event durable before it tells anybody.
+    """
     await asyncio.sleep(SETTLED)
     wires = list(islice(corpus.wires(_LIVE_SEED, plan.live), plan.live))
     sent: list[float] = []
-    delays: list[float] = []
-    ready, finished = Barrier(1), Barrier(plan.live)
-    reader, writer = await connect(target.url), await connect(source.url)
+    finished = Barrier(2 * plan.live)
+    readers = [await _listening(subject, sent, finished) for subject in (source, target)]
+    writer = await connect(source.url)
+    meter, begun = CpuMeter(target), time.perf_counter()
+    for at in range(0, plan.live, BLOCK):
+        await asyncio.sleep(max(0.0, begun + at / PACE - time.perf_counter()))
+        block = wires[at : at + BLOCK]
+        sent += [time.perf_counter()] * len(block)
+        writer.write(b"".join(map(published, block)))
+    await finished.wait(WITHIN)
+    spent = meter.read()
+    for reader, _ in readers:
+        reader.close()
+    writer.close()
+    (_, first), (_, delays) = readers
+    return FigureRow(
+        name="federation live",
+        unit="event",
+        units=plan.live,
+        seconds=spent.seconds,
+        cpu_us=spent.cpu_us(plan.live),
+        p50_ms=percentile(delays, 50) * 1000,
+        p99_ms=percentile(delays, 99) * 1000,
+        wait_ratio=percentile(delays, 50) / percentile(first, 50),
+    )
+
+
+async def _listening(subject: Subject, sent: list[float], finished: Barrier) -> tuple[BenchConnection, list[float]]:
+    """A subscriber of everything that comes, and how long each event took to reach it since it was `sent`, in seconds."""
+    ready = Barrier(1)
+    reader, delays = await connect(subject.url), list[float]()
     reader.listen(lambda message: ready.arrive() if message.startswith(b'["EOSE"') else None)
     reader.lost = finished.fail
 
@@ -97,25 +128,7 @@ async def _live(source: Subject, target: Subject, plan: BenchPlan) -> FigureRow:
     reader.arrived = arrived
     reader.write(masked(b'["REQ","live",{"limit":0}]'))
     await ready.wait()
-    meter, begun = CpuMeter(target), time.perf_counter()
-    for at in range(0, plan.live, BLOCK):
-        await asyncio.sleep(max(0.0, begun + at / PACE - time.perf_counter()))
-        block = wires[at : at + BLOCK]
-        sent += [time.perf_counter()] * len(block)
-        writer.write(b"".join(map(published, block)))
-    await finished.wait(WITHIN)
-    spent = meter.read()
-    reader.close()
-    writer.close()
-    return FigureRow(
-        name="federation live",
-        unit="event",
-        units=plan.live,
-        seconds=spent.seconds,
-        cpu_us=spent.cpu_us(plan.live),
-        p50_ms=percentile(delays, 50) * 1000,
-        p99_ms=percentile(delays, 99) * 1000,
-    )
+    return reader, delays
 
 
 async def _idle(scratch: Path) -> FigureRow:

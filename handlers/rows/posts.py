@@ -16,11 +16,12 @@ from relay.protocol.rows import Projection, Sources
 
 
 class PostFields(msgspec.Struct, frozen=True):
-    """A row, its counters left out; times are unix seconds."""
+    """A row, its counters left out; times are unix seconds. It is indexed by the number of its identity."""
 
     seq: int
     id: str
     posting_identity_id: str
+    posting_identity_number: int
     pubkey: str
     group_id: str | None
     created_at: int
@@ -58,6 +59,7 @@ def _rows(key: str, sources: Sources) -> tuple[PostFields, ...]:
             live.seq,
             post.id,
             owner.id,
+            owner.number,
             post.pubkey,
             live.group,
             post.created_at,

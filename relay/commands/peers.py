@@ -121,6 +121,8 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
         )
     if status.wasted:
         lines.append(f"    {status.wasted:,} messages that should not have come")
+    if status.groups.startswith("not taken"):
+        lines.append(f"    its groups are {printable(status.groups)}")
     if status.last_error:
         lines.append(f"    {_ago(status.last_error_at)}: {printable(status.last_error)}")
     return lines

@@ -8,9 +8,10 @@ from typing import Any
 import click
 import msgspec
 
-from relay.commands import logs
+from relay import loading
+from relay.commands import first_start, logs
 from relay.commands.common import CommandSettings, as_json, run, with_settings
-from relay.config import SETTINGS, ConfigError, Setting, shown
+from relay.config import SETTINGS, Config, ConfigError, Setting, shown
 
 
 @click.command()
@@ -29,7 +30,7 @@ def serve(settings: CommandSettings) -> None:
     """
     from relay import app, processes
 
-    config = settings.load()
+    config = first_start.introduced(settings)
     logs.begin()
     if processes.wanted(config):
         processes.run(config, click.echo, settings.load)
@@ -67,7 +68,8 @@ def show_config(settings: CommandSettings, names: tuple[str, ...], as_json: bool
     if example:
         click.echo(example_file(chosen), nl=False)
         return
-    effective, origins = settings.load(), _origins(settings)
+    effective = settings.load()
+    origins = _origins(settings, effective)
     rows = [
         (setting, shown(setting, getattr(getattr(effective, setting.section), setting.field))) for setting in chosen
     ]
@@ -98,14 +100,16 @@ def _row(setting: Setting, value: Any, origin: str) -> dict[str, Any]:
     }
 
 
-def _origins(settings: CommandSettings) -> dict[str, str]:
-    """Where each setting's value comes from; the settings have been loaded, so the file is sound."""
-    tables = tomllib.loads(settings.file.read_text(encoding="utf-8")) if settings.file is not None else {}
+def _origins(settings: CommandSettings, effective: Config) -> dict[str, str]:
+    """Where each setting's value comes from; the settings have been loaded, so the files are sound."""
+    files = [file for file in (loading.kept_file(effective), settings.file) if file is not None]
+    tables = [(file, tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
     origins = {}
     for setting in SETTINGS:
         origin = "default"
-        if setting.field in tables.get(setting.section, {}):
-            origin = f"file {settings.file}"
+        for file, table in tables:
+            if setting.field in table.get(setting.section, {}):
+                origin = f"file {file}"
         if setting.variable in os.environ:
             origin = "environment"
         if setting.name in settings.flags:

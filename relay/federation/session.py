@@ -117,7 +117,7 @@ class PeerSession:
         self._of_groups = _of_groups(home) if home else ()
         self._ephemeral: deque[LiveEvent] = deque(maxlen=MOST_EPHEMERAL)
         self._committed = asyncio.Event()
-        self._unsettled: dict[str, int] = {}  # seq of what was offered, by id
+        self._unsettled: dict[str, int] = {}  # seq of what was offered, by id; in order of seq
         self._read_upto = record.place.up_seq
         self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
@@ -395,7 +395,7 @@ class PeerSession:
 
     def _move_up(self) -> None:
         """The place in the log is before the first event that is not settled."""
-        first = min(self._unsettled.values(), default=self._read_upto + 1)
+        first = next(iter(self._unsettled.values()), self._read_upto + 1)
         if first - 1 > self._record.place.up_seq:
             self._record.move(up_seq=first - 1)
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))

@@ -16,11 +16,13 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import CLOSED, SORTS, Sort
 from relay.protocol.groups import roles
 from relay.protocol.groups.state import Group, Member
+from storage.feed import PostRow
 from storage.groups import GroupLookups
 from storage.identities.types import Identity, Lookups
 
 MAX_QUESTION: Final = 100  # characters
 MODERATORS: Final = 20  # that a page names
+PINNED: Final = 10  # posts that a page names
 
 
 class CommunityRow(msgspec.Struct, frozen=True):
@@ -92,6 +94,7 @@ async def community(
         request,
         hub,
         "community.html",
+        pinned=[] if cursor else await _pinned(hub, group),
         community=CommunityRow(group, members, written.get(group.id, 0)),
         rules=next((tag[1:] for tag in group.extra if tag[0] == "rules"), ()),
         moderators=[
@@ -131,6 +134,13 @@ async def public(hub: RunningRelay, group_id: str) -> Group:
     if group is None or group.hidden or not communities.is_community(group):
         raise NotFoundException
     return group
+
+
+async def _pinned(hub: RunningRelay, group: Group) -> list[PostRow]:
+    """The posts of a community that are pinned there, in their order."""
+    ids = [value for name, value in group.pins if name == "e"][:PINNED]
+    found = {row.id: row for row in await hub.feed.posts_by_id(ids, common.now())} if ids else {}
+    return [found[one] for one in ids if one in found and found[one].group_id == group.id]
 
 
 def _moderator(pubkey: str, member: Member, people: dict[str, Identity]) -> Moderator:

@@ -225,7 +225,7 @@ def _comment_entry(row: CommentRow, title: str, base: str) -> FeedEntry:
         f"{author} on “{title}”",
         written.absolute(prose.prose(row.content, row.id), base, url.partition("#")[0]),
         row.created_at,
-        row.created_at,
+        max(row.created_at, row.updated_at or 0),
         author,
         None if row.origin else f"{base}/u/{quote(row.author_name)}",
     )

@@ -6,7 +6,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
-from relay.http import address, linked_data, prose, static, theme
+from relay.http import address, first_visit, linked_data, prose, static, theme, visitor
 
 _environment: Final = Environment(
     loader=FileSystemLoader(static.WEB / "templates"),
@@ -19,7 +19,8 @@ _environment: Final = Environment(
 _environment.globals["static"] = static.url
 _environment.globals["modules"] = static.modules
 _environment.globals["theme"] = theme.chosen
-_environment.globals["here"] = theme.here
+_environment.globals["is_first_visit"] = first_visit.is_first
+_environment.globals["here"] = visitor.here
 _environment.globals["canonical"] = address.canonical
 _environment.globals["linked_data"] = linked_data.posting
 _environment.filters.update(prose.FILTERS)

@@ -8,6 +8,7 @@ tag does, since many clients write only the former.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from relay.protocol import names, urls
@@ -28,7 +29,10 @@ def hashtags(markdown: str) -> list[str]:
     """What the tags in a Markdown text are called, each once, MAX_TAGS at most; those in its code are none."""
     if "#" not in markdown:
         return []
-    found = (normal(one["tag"]) for one in HASHTAG.finditer(_CODE.sub(" ", markdown)))
+    said = HASHTAG.findall(_CODE.sub(" ", markdown) if "`" in markdown else markdown)
+    if not said:
+        return []
+    found = map(normal, said)
     return list(dict.fromkeys(tag for tag in found if tag))[:MAX_TAGS]
 
 
@@ -39,8 +43,15 @@ def tags_of(markdown: str) -> list[list[str]]:
 
 def normal(tag: str) -> str:
     """A tag as it is indexed: without its `#`, in lower case; "" for what can be none."""
+    return _normal(tag) if len(tag) <= MAX_TAG else _made_normal(tag)
+
+
+def _made_normal(tag: str) -> str:
     found = unicodedata.normalize("NFC", tag.strip().removeprefix("#")).lower().strip("-")
     return found if len(found) <= MAX_TAG and names.shown(found, MAX_TAG) == found else ""
+
+
+_normal = lru_cache(maxsize=4096)(_made_normal)  # most posts have tags that others have
 
 
 def of_tag(tag: str) -> str:

@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 
 from relay.federation.home import own_key
 from relay.federation.peer import believed
-from tests.e2e.harness import Server, client, fresh_key, now, serving
+from tests.e2e.harness import Server, client, command, fresh_key, now, serving
 from tests.e2e.test_group_reading import Group, group_at
 from tests.factories import Keypair, keypair, make_event
 from tests.federation.fake_peer import FakePeer
@@ -195,3 +195,5 @@ async def test_who_names_a_foreign_key_or_another_one_than_before_is_not_believe
                 assert await one.stored({"kinds": [9, 39000]}) == []
             status = (await asyncio.to_thread(told, here))[peer.url]["status"]
             assert "this relay" in status["groups"]  # type: ignore[index]
+            said = await asyncio.to_thread(command, "peers", data=here.data)
+            assert b"its groups are not taken: it names the key of this relay" in said.stdout

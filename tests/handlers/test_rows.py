@@ -74,6 +74,7 @@ def test_a_post_has_a_row_with_its_first_link_that_can_be_followed() -> None:
         "seq": 1,
         "id": POST.id,
         "posting_identity_id": "alice",
+        "posting_identity_number": 1,
         "pubkey": keypair(1).pubkey,
         "group_id": None,
         "created_at": NOW,

@@ -38,6 +38,8 @@ async def written(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tup
         ids["link"] = (await told("/posts", title="A link", url=link, submolt="tides"))["post"]["id"]
         first = (await told(f"/posts/{ids['plain']}/comments", content="First"))["comment"]["id"]
         await told(f"/posts/{ids['plain']}/comments", content="**Deep**", parent_id=first)
+        status, answer = await relay.ask("PATCH", f"/comments/{first}", key, content="First, edited")
+        assert status == 200, answer
         ids["document"] = (await told("/knowledge", title="Tide tables", content="Twice a day."))["document"]["id"]
         yield relay, ids
 
@@ -93,6 +95,7 @@ async def test_an_entry_says_what_a_reader_needs(written):
     assert [each.href for each in link.links if each.rel == "related"] == ["https://www.example.org/x?a=1&b=2"]
     deep = (await read(relay, f"/post/{ids['plain']}")).entries
     assert "<strong>Deep</strong>" in "".join(entry.content[0].value for entry in deep)
+    assert sorted(entry.updated > entry.published for entry in deep) == [False, True]
     assert all(entry.link.startswith(f"{HERE}/post/{ids['plain']}#c-") for entry in deep)
 
 

@@ -2,10 +2,12 @@
 
 import html
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.http.api.homes import URL, home
 from tests.http.hubs import Browser, ListFeed
 from tests.http.test_page import HOSTILE, POST, comment, hub, page, post
 
@@ -26,7 +28,6 @@ def told(text: str) -> dict[str, str]:
         ("/?sort=hot&utm_source=x", "/"),
         ("/?utm_source=x&sort=new&cursor=a%2Bb", "/?sort=new&cursor=a%2Bb"),
         (f"/post/{POST}?sort=top&x=%22%3E", f"/post/{POST}"),
-        ("/u/ada?sort=top", "/u/ada?sort=top"),
         ("/t/%E6%9D%B1%E4%BA%AC", "/t/%E6%9D%B1%E4%BA%AC"),
     ],
 )
@@ -47,7 +48,6 @@ async def test_other_spellings_of_a_topic_lead_to_the_one():
     [
         ("/", "Harbour", "What the tide does", "website"),
         (f"/post/{POST}", "Low water · Harbour", "The tide is out.", "article"),
-        ("/u/ada", "ada · Harbour", "I count waves", "profile"),
         ("/t/mud", "#mud · Harbour", "Posts with the tag #mud", "website"),
         ("/relay", "", "What the tide does", "website"),
     ],
@@ -59,6 +59,15 @@ async def test_a_page_says_what_it_is(path, title, words, kind):
     assert title in found["og:title"]
     assert (found["description"], found["og:description"], found["og:type"]) == (words, words, kind)
     assert found["twitter:card"] == "summary"
+
+
+async def test_a_profile_says_whose_it_is(tmp_path: Path) -> None:
+    async with home(tmp_path, relay={"url": URL, "name": "Harbour"}) as relay:
+        await relay.register("ada", description="I count waves")
+        found = told((await relay.get("/u/ada?sort=top&x=y", headers={"accept": "text/html"})).text)
+    assert found["canonical"] == found["og:url"] == f"{HERE}/u/ada?sort=top"
+    assert (found["og:title"], found["og:type"]) == ("ada · Harbour", "profile")
+    assert found["description"] == "I count waves"
 
 
 async def test_a_post_is_data_for_search_engines_whatever_is_in_it():

@@ -24,6 +24,21 @@ class PageRow(msgspec.Struct, frozen=True):
         return self.path if isinstance(self.path, str) else self.path(world)
 
 
+NO_PAGES: Final = frozenset(  # what is got outside of the API and is for programs, or a part of a page
+    (
+        "/chat-pieces",
+        "/edit/{item_id:str}",
+        "/found",
+        "/health",
+        "/key",  # leads to /account
+        "/metrics",
+        "/picture",
+        "/pieces",
+        "/sheet",
+        "/static/{name:str}",
+    )
+)
+
 PAGES: Final = (
     PageRow("/", "feed", "/"),
     PageRow("/", "feed-new-signed-in", "/?sort=new", signed_in=True),
@@ -59,8 +74,9 @@ PAGES: Final = (
     PageRow("/knowledge/{name:str}", "knowledge-missing", "/knowledge/storm-surge"),
     PageRow("/knowledge/{author:str}/{name:str}", "article", "/knowledge/archivist/inverse-barometer", signed_in=True),
     PageRow("/knowledge/{author:str}/{name:str}", "article-short", "/knowledge/archivist/chart-datum"),
+    PageRow("/knowledge/{author:str}/{name:str}/history", "article-history", "/knowledge/okonkwo/seiche/history"),
     PageRow("/write/knowledge", "article-form", "/write/knowledge", signed_in=True),
-    PageRow("/text/{event_id:str}", "text", lambda world: f"/text/{world.profile}"),
+    PageRow("/text/{event_id:str}", "text", lambda world: f"/text/{world.text}"),
     PageRow("/search", "search-empty", "/search"),
     PageRow("/search", "search", "/search?q=barometer+pressure"),
     PageRow("/search", "search-filtered", "/search?q=gauge+barometer&author=maren&sort=new&how=words"),

@@ -226,6 +226,17 @@ DATUM: Final = """Heights in tide tables count from **chart datum**: about the l
 - Land maps count from another level. At Eastpier that is 2.05 m higher.
 """
 
+SEICHE: Final = (
+    "A harbour swings by itself.\n\nAt Eastpier once in **ten** minutes.\n\nIt is a few centimetres, and never quite still.",
+    "A harbour swings by itself.\n\nAt Eastpier once in **eleven** minutes, as two gauges say.\n\nIt is a few centimetres, and"
+    " never quite still.",
+)
+
+LAMPLIGHT: Final = """The lamp stands to the left, so that the shadow of the float falls away from the scale.
+
+Then one waits. After a minute the eye sees the mean by itself, and the hand writes what the eye says.
+"""
+
 # author, days ago, identifier, title, tags, source, text
 KNOWLEDGE: Final = (
     (

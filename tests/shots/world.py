@@ -32,7 +32,7 @@ class World(msgspec.Struct, kw_only=True):
     right_to_left: str = ""
     edited: str = ""  # a comment that says something else than at first
     project: str = ""
-    profile: str = ""  # the event that tells one
+    text: str = ""  # a long-form article (NIP-23)
 
     @property
     def reader(self) -> Identity:
@@ -115,10 +115,6 @@ def build(relay: Server) -> World:
         people["maren"].call("POST", "/saved", id=each)
     people["okonkwo"].call("POST", f"/posts/{world.thread}/comments", content="@maren, would you look at this one?")
     people["tomas"].call("POST", "/reports", event_id=world.right_to_left, reason="other", content="Wrong community?")
-    about = people["okonkwo"]
-    world.profile = about.call("PATCH", "/agents/me", display_name="Ada Okonkwo", description=texts.PEOPLE[2][2])[
-        "event"
-    ]["id"]
     return world
 
 
@@ -163,6 +159,10 @@ def _write_knowledge(world: World, now: float) -> None:
         given = [["d", identifier], ["title", title], *(["t", tag] for tag in tags)]
         given += [["source", source]] if source else []
         world.people[author].sign(kinds.WIKI, text, given, now - days * texts.DAY)
+    for text in texts.SEICHE:
+        world.people["okonkwo"].call("POST", "/knowledge", title="Seiche", content=text, tags=["tides", "harbour"])
+    named = [["d", "lamplight"], ["title", "Reading the gauge by lamplight"]]
+    world.text = world.people["okonkwo"].sign(kinds.LONG_FORM, texts.LAMPLIGHT, named, now - 11 * texts.DAY)
 
 
 def _chat(world: World, now: float) -> None:

@@ -62,8 +62,9 @@ def world(directory: Path, count_all: bool = False) -> World:
     ]
     owners = dict(plain.execute("SELECT pubkey, posting_identity_id FROM identity_keys"))
     foreign = plain.execute("SELECT id FROM posting_identities WHERE origin IS NOT NULL").fetchall()
+    numbers = dict(plain.execute("SELECT id, number FROM posting_identities"))
     plain.close()
-    return World(live, owners, frozenset() if count_all else frozenset(one for (one,) in foreign))
+    return World(live, owners, frozenset() if count_all else frozenset(one for (one,) in foreign), numbers)
 
 
 def ordered(found: dict[str, list[dict[str, object]]]) -> dict[str, list[list[tuple[str, object]]]]:

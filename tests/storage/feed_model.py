@@ -26,6 +26,7 @@ class World(msgspec.Struct, frozen=True):
     live: list[Live]
     owners: dict[str, str]  # pubkey -> identity
     uncounted: frozenset[str]  # identities whose votes do not count
+    numbers: dict[str, int]  # identity -> its number
 
     def of(self, kind: int) -> list[Live]:
         """The live events of a kind that somebody here signed."""
@@ -86,6 +87,7 @@ def posts(world: World) -> dict[str, dict[str, object]]:
         links = [link for link in links if link.lower().startswith(("http://", "https://")) and len(link) <= 2048]
         found[post.id] = {
             **signed(world, one),
+            "posting_identity_number": world.numbers[world.owner(one)],
             "title": shown,
             "content": edit.event.content if edit else post.content,
             "updated_at": edit.event.created_at if edit else None,

@@ -34,7 +34,7 @@ WRONG = [
     "DELETE FROM posts WHERE seq % 2",
     "UPDATE posts SET title = 'forged'",
     "UPDATE posts SET upvotes = upvotes + 1, comment_count = 7",
-    "INSERT OR IGNORE INTO posts SELECT seq, hex(id), 'x', 'x', NULL, 1, NULL, 1, NULL, 0, 0, 0, 0, 'x', NULL, 'x' FROM events",
+    "INSERT OR IGNORE INTO posts SELECT seq, hex(id), 'x', 'x', NULL, 1, NULL, 1, NULL, 0, 0, 0, 0, 'x', NULL, 'x', 1 FROM events",
     "INSERT INTO posts (seq, id, posting_identity_id, pubkey, created_at, first_seen, title, content) "
     "VALUES (99, 'x', 'x', 'x', 1, 1, 'x', 'x')",
     "DELETE FROM comments",

@@ -39,8 +39,13 @@ def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice
     expect(bell).to_be_visible()
     comment = bob.comment(post, "So it is")
     expect(bell.locator(".count")).to_have_text("1")
+    another = reader.page.context.new_page()  # another tab, which the first one tells
+    another.goto("/docs")
+    expect(another.locator("#bell-count")).to_have_text("1")
     bob.upvote(post)
     expect(bell.locator(".count")).to_have_text("2")
+    expect(another.locator("#bell-count")).to_have_text("2")
+    another.close()
 
     bell.click()
     told = reader.page.locator(".happening.new")

@@ -51,6 +51,42 @@ def test_a_community_is_begun_changed_and_joined_by_a_link(relay, window):
     assert (group["closed"], group["about"], group["supported_kinds"]) == (False, "Where water waits.", [11])
 
 
+def test_posts_are_pinned_and_helpers_chosen(relay, window):
+    keeper, helper = Agent(relay, "weirkeeper"), Agent(relay, "eel-warden")
+    keeper.call("POST", "/groups", id="weirs", name="Weirs", supported_kinds=[11])
+    post = keeper.post("High water", "Mind the sill.", submolt="weirs")
+    stranger = window("/c/weirs", Agent(relay).identity)
+    reader = window("/c/weirs", keeper.identity)
+    page = reader.page
+    page.get_by_role("button", name="Moderators").click()
+    page.get_by_label("Name").fill("nobody-of-this-name")
+    page.get_by_role("button", name="Give the role").click()
+    expect(page.locator("#helpers .trouble")).not_to_be_empty()
+    page.get_by_label("Name").fill("eel-warden")
+    page.get_by_role("button", name="Give the role").click()
+    expect(page.locator("[data-role=moderator]")).to_contain_text("eel-warden")
+    assert helper.call("GET", "/groups/weirs")["group"]["your_roles"] == ["moderator"]
+
+    other = window("/c/weirs", helper.identity)
+    expect(other.page.get_by_role("button", name="Invite")).to_be_visible()
+    expect(other.page.get_by_role("button", name="Moderators")).to_have_count(0)
+    item = other.by_id(post)
+    item.locator(".menu > summary").click()
+    item.get_by_role("button", name="Pin").click()
+    pinned = other.page.get_by_label("Pinned")
+    expect(pinned).to_contain_text("High water")
+    stranger.page.reload()
+    expect(stranger.page.get_by_label("Pinned")).to_contain_text("High water")
+    expect(stranger.page.get_by_role("button", name="Unpin")).to_have_count(0)
+    pinned.get_by_role("button", name="Unpin").click()
+    expect(pinned).to_have_count(0)
+    assert keeper.call("GET", "/groups/weirs/pins")["pins"] == []
+
+    page.get_by_role("button", name="Moderators").click()
+    page.get_by_role("button", name="Take the role away").click()
+    expect(page.locator("[data-role=moderator]")).to_have_count(0)
+
+
 def test_a_name_that_is_taken_and_a_room_by_a_signing_extension(relay, window):
     Agent(relay).call("POST", "/groups", id="ferry", name="Ferry")
     reader = window("/communities/new", key=fresh_key())
@@ -62,6 +98,7 @@ def test_a_name_that_is_taken_and_a_room_by_a_signing_extension(relay, window):
     page.get_by_label("Address").fill("ferry-crew")
     page.get_by_role("button", name="Begin").click()
     expect(page).to_have_url(re.compile("/chat/ferry-crew$"))
+    page.locator(".inside summary").click()
     page.get_by_role("button", name="Invite").click()
     page.get_by_role("button", name="Link for one person").click()
     expect(page.locator("#inviting code")).to_contain_text("/chat/ferry-crew?code=")

@@ -2,7 +2,7 @@
  * A client for Tidings hubs.
  *
  * `hub(url)` calls every route of the HTTP API, with types made from its OpenAPI document; `live(url)` tells of posts, comments and
- * votes as they happen; `readDelivery` checks and reads what a hub posts to a webhook.
+ * votes as they happen, `notifications(url, { key })` of what concerns an agent; `readDelivery` checks and reads what a hub posts to a webhook.
  */
 
 import createClient, { type Client } from "openapi-fetch";
@@ -11,7 +11,7 @@ import { HubError } from "./errors.js";
 import type { components, paths } from "./schema.js";
 
 export { HubError } from "./errors.js";
-export { live, type Live, type LiveOptions } from "./live.js";
+export { live, notifications, type Live, type LiveOptions, type Notified, type StreamOptions } from "./live.js";
 export { readDelivery, type Delivered } from "./webhooks.js";
 export type { components, paths } from "./schema.js";
 

@@ -1,5 +1,6 @@
 /**
- * Posts, comments and votes as they happen: the hub's server-sent events, over as many connections as it takes.
+ * What happens, as it does: the hub's server-sent events, over as many connections as it takes. Posts, comments and votes of all,
+ * and the notifications of the agent whose key is given.
  *
  * Each event has a number in the hub's log. When the connection is lost, it is made again after a while, and the hub goes on after the
  * last number: nothing is told twice or left out. Where that is too long ago, a `gap` comes first: read the lists again.
@@ -18,13 +19,14 @@ export type Live =
   | { type: "vote"; seq: number; post_id: string; comment_id: string | null; [field: string]: unknown }
   | { type: "gap" };
 
-export interface LiveOptions {
+/** A notification, with the number to go on after and how many are unread now; first of all that number alone. */
+export type Notified =
+  | { type: "notification"; seq: number; notification: Schemas["Notification"]; unread_count: number }
+  | { type: "unread"; unread_count: number };
+
+export interface StreamOptions {
   /** The API key, where the hub asks readers who they are. */
   key?: string;
-  /** Only what this agent does, by name. */
-  author?: string;
-  /** Only this post: its comments and votes. */
-  post?: string;
   /** Begin after this number, as `seq` has it; live from now on unless given. */
   after?: number;
   /** Ends it. */
@@ -34,18 +36,48 @@ export interface LiveOptions {
   fetch?: typeof globalThis.fetch;
 }
 
+export interface LiveOptions extends StreamOptions {
+  /** Only what this agent does, by name. */
+  author?: string;
+  /** Only this post: its comments and votes. */
+  post?: string;
+}
+
+/** An event of a stream: what it gives, of its name, its data and its number; undefined for what is passed over. */
+type Read<T> = (name: string | undefined, data: string, seq: number) => T | undefined;
+
 const FIRST = 500; // milliseconds before another connection
 const LONGEST = 60_000;
 const SILENCE = 45_000; // milliseconds without a sign of life; the hub gives one every 15 s
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** What happens on a hub, until `signal` ends it or whoever iterates leaves. Throws HubError where the hub does not want to tell. */
-export async function* live(url: string, options: LiveOptions = {}): AsyncGenerator<Live, void, undefined> {
+export function live(url: string, options: LiveOptions = {}): AsyncGenerator<Live, void, undefined> {
+  const query = new URLSearchParams();
+  if (options.author !== undefined) query.set("author", options.author);
+  if (options.post !== undefined) query.set("post", options.post);
+  return watched(url, `stream?${query}`, options, readLive);
+}
+
+/** The notifications of the agent whose `key` is given, as `live`. The votes on one thing come again, in sum, with each further one. */
+export function notifications(
+  url: string,
+  options: StreamOptions & { key: string },
+): AsyncGenerator<Notified, void, undefined> {
+  return watched(url, "stream/notifications", options, readNotified);
+}
+
+async function* watched<T>(
+  url: string,
+  route: string,
+  options: StreamOptions,
+  read: Read<T>,
+): AsyncGenerator<T, void, undefined> {
   const position = { seq: options.after };
   let delay = FIRST;
   while (!options.signal?.aborted) {
     try {
-      for await (const event of connection(url, options, position)) {
+      for await (const event of connection(`${url.replace(/\/+$/, "")}/api/v1/${route}`, options, position, read)) {
         delay = FIRST;
         yield event;
       }
@@ -62,14 +94,12 @@ export async function* live(url: string, options: LiveOptions = {}): AsyncGenera
 }
 
 /** The events of one connection. `position.seq` is moved before an event is given, and by the hub's bare numbers in between. */
-async function* connection(
-  url: string,
-  options: LiveOptions,
+async function* connection<T>(
+  target: string,
+  options: StreamOptions,
   position: { seq: number | undefined },
-): AsyncGenerator<Live, void, undefined> {
-  const query = new URLSearchParams();
-  if (options.author !== undefined) query.set("author", options.author);
-  if (options.post !== undefined) query.set("post", options.post);
+  read: Read<T>,
+): AsyncGenerator<T, void, undefined> {
   const headers: Record<string, string> = { accept: "text/event-stream" };
   if (options.key !== undefined) headers["authorization"] = `Bearer ${options.key}`;
   if (position.seq !== undefined) headers["last-event-id"] = String(position.seq);
@@ -80,16 +110,16 @@ async function* connection(
   let timer = setTimeout(stop, SILENCE);
   try {
     const send = options.fetch ?? globalThis.fetch;
-    const target = `${url.replace(/\/+$/, "")}/api/v1/stream?${query}`;
     const response = await send(target, { headers, signal: end.signal, redirect: "error" });
     if (!response.ok || response.body === null) {
       throw new HubError(response.status, await response.json().catch(() => undefined));
     }
-    const held: Live[] = [];
+    const held: { told: T; seq: number }[] = [];
     const parser = createParser({
       onEvent: (event) => {
-        const told = read(event.event, event.data);
-        if (told !== undefined) held.push(told);
+        const seq = Number(event.id ?? 0);
+        const told = read(event.event, event.data, seq);
+        if (told !== undefined) held.push({ told, seq });
       },
     });
     const decoder = new TextDecoder();
@@ -100,8 +130,8 @@ async function* connection(
       const text = decoder.decode(chunk, { stream: true });
       parser.feed(text);
       while (held.length) {
-        const told = held.shift()!;
-        if ("seq" in told) position.seq = told.seq;
+        const { told, seq } = held.shift()!;
+        if (seq) position.seq = seq;
         yield told;
       }
       rest = bare(rest + text, position);
@@ -124,7 +154,12 @@ function bare(text: string, position: { seq: number | undefined }): string {
   return rest.length > 1_000 ? "" : rest;
 }
 
-function read(name: string | undefined, data: string): Live | undefined {
+function readNotified(name: string | undefined, data: string, seq: number): Notified | undefined {
+  if (name !== "notification" && name !== "unread") return undefined;
+  return { type: name, ...(name === "notification" && { seq }), ...JSON.parse(data) } as Notified;
+}
+
+function readLive(name: string | undefined, data: string): Live | undefined {
   if (name === "gap") return { type: "gap" };
   if (name !== "post" && name !== "comment" && name !== "vote") return undefined;
   return JSON.parse(data) as Live;

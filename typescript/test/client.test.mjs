@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
 
-import { HubError, hub, live, ok, readDelivery } from "tidings-client";
+import { HubError, hub, live, notifications, ok, readDelivery } from "tidings-client";
 
 const URL_ = process.env.HUB;
 
@@ -88,6 +88,23 @@ test("what happens is told live, once, also over lost connections", { timeout: 3
   const waiting = events.next();
   end.abort();
   assert.equal((await waiting).done, true);
+});
+
+test("an agent is told live of what concerns it, and goes on where it was", { timeout: 30_000 }, async () => {
+  const [alice, bob] = [await registered("ts-told"), await registered("ts-teller")];
+  const { post } = await ok(alice.api.POST("/api/v1/posts", { body: { title: "Low water" } }));
+  const events = notifications(URL_, { key: alice.key });
+  assert.deepEqual((await events.next()).value, { type: "unread", unread_count: 0 });
+  const said = (content) => ok(bob.api.POST("/api/v1/posts/{post_id}/comments", { params: { path: { post_id: post.id } }, body: { content } }));
+  await said("One");
+  const { value: one } = await events.next();
+  assert.deepEqual([one.notification.type, one.notification.agent_name, one.unread_count], ["post_comment", "ts-teller", 1]);
+  await events.return();
+  await said("Two");
+  const again = notifications(URL_, { key: alice.key, after: one.seq });
+  assert.equal((await again.next()).value.unread_count, 2);
+  assert.equal((await again.next()).value.notification.comment.content, "Two");
+  await again.return();
 });
 
 test("a stream that the hub refuses ends with its words", async () => {

@@ -124,7 +124,7 @@ async def edit_comment(
     common.event_id(comment_id, "comment")
 
     async def draw() -> editing.Draw:
-        return editing.Draw(await find(hub, comment_id, principal), [], data.content)
+        return editing.Draw(await find(hub, comment_id, principal), topics.tags_of(data.content), data.content)
 
     event = await editing.edit(hub, principal, comment_id, draw)
     answer = _answer(request, await find(hub, comment_id, principal))

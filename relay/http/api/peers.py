@@ -16,7 +16,10 @@ TAGS: Final = ["operators"]
 
 
 class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A relay that this one stays in step with. `lag`: events that wait to be sent there; the counts are since it is known."""
+    """A relay that this one stays in step with. `lag`: events that wait to be sent there; the counts are since it is known.
+
+    `groups` says whether its groups are kept here; `unseen` are seconds of which it has more events than it gives at once.
+    """
 
     url: str
     state: str
@@ -28,6 +31,8 @@ class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     last_error_at: datetime | None
     compares: bool
     lag: int
+    groups: str
+    unseen: int
     received: int
     stored: int
     duplicates: int

@@ -2,24 +2,30 @@
 
 const waiting = new WeakMap(); // what is acted on -> the last action on it: they are asked for one after the other
 
+const AWAY = /fetch|network|import|load/i; // in the words of browsers, where nothing answers
+
+// What went wrong, for people.
+export const words = (error) =>
+  error instanceof TypeError && AWAY.test(error.message) ? "This place cannot be reached just now. Try again in a moment." : error.message;
+
 // Words near a control: its form's, its item's, or else beside it. None take away what was said there.
-export function complain(control, words = "") {
+export function complain(control, said = "") {
   const around = control.closest("form, .item, dialog") ?? control.parentElement;
   const item = around.matches(".item");
   let place = around.querySelector(item ? ":scope > .body > .trouble" : ".trouble");
-  if (!place && !words) return;
+  if (!place && !said) return;
   if (!place) {
     place = Object.assign(document.createElement("p"), { className: "trouble" });
     place.setAttribute("role", "alert");
     (item ? around.querySelector(".body") : around).append(place);
   }
-  place.textContent = words;
+  place.textContent = said;
 }
 
 let hiding = 0;
 
 // Words that pass by, at the foot of the window.
-export function toast(words) {
+export function toast(said) {
   let place = document.getElementById("toast");
   if (!place) {
     place = Object.assign(document.createElement("p"), { id: "toast", className: "toast" });
@@ -27,7 +33,7 @@ export function toast(words) {
     document.body.append(place);
   }
   clearTimeout(hiding);
-  place.textContent = words;
+  place.textContent = said;
   place.hidden = false;
   hiding = setTimeout(() => { place.hidden = true; }, 5000);
 }
@@ -50,7 +56,7 @@ export async function act(control, { now = () => {}, then, undo = () => {} }) {
   } catch (error) {
     undo();
     if (error.nameless) throw error;
-    complain(control, error.message);
+    complain(control, words(error));
     return undefined;
   }
 }

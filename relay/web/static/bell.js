@@ -2,7 +2,7 @@
 // key that the browser keeps) and tells the others; when it goes, the next one does. Where the relay cannot be reached the bell
 // stays as it is and nothing is said.
 
-import { me } from "./me.js";
+import { me, stored } from "./me.js";
 
 const STORE = "tidings.unread";
 const LONGEST = 60_000; // milliseconds between two tries
@@ -16,7 +16,7 @@ let leaving = null; // ends the stream of whoever was signed in before
 
 function remembered() {
   try {
-    const { id, unread } = JSON.parse(sessionStorage.getItem(STORE) ?? "{}");
+    const { id, unread } = JSON.parse(stored(STORE) ?? "{}");
     return id === me.id ? unread : 0;
   } catch {
     return 0;
@@ -28,7 +28,7 @@ function show(unread) {
   link.querySelector(".unseen").textContent = unread ? "Notifications, unread: " : "Notifications";
   link.hidden = false;
   try {
-    sessionStorage.setItem(STORE, JSON.stringify({ id: me.id, unread }));
+    localStorage.setItem(STORE, JSON.stringify({ id: me.id, unread }));
   } catch {
     // storage is switched off: the next page begins without a number
   }

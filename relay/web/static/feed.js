@@ -4,7 +4,7 @@ import { act, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { signer, stored } from "./me.js";
 import { closeMenu } from "./menu.js";
-import { me, needWriter, ready } from "./who.js";
+import { canWrite, me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
 
 const list = document.getElementById("posts") ?? document.getElementById("comments");
@@ -105,15 +105,17 @@ function sayAs() {
 const posting = () => import("./posting.js");
 const keeping = () => import("./keeping.js");
 
-// What a vote shows before the relay knows of it; the same again takes it back.
+// What a vote shows before the relay knows of it; the same again takes it back. Answers what puts the score back.
 function showVote(item, direction) {
   const buttons = [...item.querySelectorAll("[data-vote]")];
   const before = buttons.find((each) => each.getAttribute("aria-pressed") === "true")?.dataset.vote;
   const after = before === direction ? undefined : direction;
   const worth = (side) => (side === "up") - (side === "down");
   const score = item.querySelector(".score");
-  score.textContent = Number(score.textContent) + worth(after) - worth(before);
+  const move = (by) => { score.textContent = Number(score.textContent) + by; };
+  move(worth(after) - worth(before));
   for (const each of buttons) each.setAttribute("aria-pressed", String(each.dataset.vote === after));
+  return () => move(worth(before) - worth(after));
 }
 
 async function voteOn(item, direction) {
@@ -129,14 +131,18 @@ async function voteOn(item, direction) {
 // not needed at once is loaded by its row. A row of the menu closes it, unless the function gives KEEP_OPEN.
 const KEEP_OPEN = Symbol("keep the menu open");
 const ACTIONS = {
-  vote: (button, item) => needWriter(() => act(button, {
-    now: () => showVote(item, button.dataset.vote),
-    then: () => voteOn(item, button.dataset.vote),
-    undo: () => {
-      press(item.dataset.id);
-      renew([item.dataset.id], true);
-    },
-  })),
+  vote: (button, item) => needWriter(() => {
+    let putBack;
+    return act(button, {
+      now: () => { putBack = showVote(item, button.dataset.vote); },
+      then: () => voteOn(item, button.dataset.vote),
+      undo: () => {
+        putBack();
+        press(item.dataset.id);
+        renew([item.dataset.id], true);
+      },
+    });
+  }),
   delete: (button, item) => {
     if (button.textContent === "Delete") {
       button.textContent = "Really delete?";
@@ -156,6 +162,7 @@ const ACTIONS = {
   quote: (_button, item) => needWriter(async () => (await writing()).reply(item, true)),
   cancel: async () => (await writing()).home(true),
   edit: (_button, item) => needWriter(async () => (await import("./editing.js")).edit(item)),
+  pin: (button) => needWriter(async () => (await import("./inviting.js")).movePin(button.dataset.pin, true)),
   save: (button, item) => needWriter(async () => (await keeping()).save(button, item)),
   hide: async (button, item) => (await keeping()).hide(button, item),
   followAuthor: (button, item) => needWriter(async () => (await keeping()).followAuthor(button, item)),
@@ -248,4 +255,5 @@ function showMine() {
 ready().then(() => {
   showMine();
   addEventListener("who", showMine);
+  if (canWrite()) (window.requestIdleCallback ?? setTimeout)(() => posting().catch(() => {})); // what one does is sent without waiting for its script
 });

@@ -41,3 +41,25 @@ export const revoke = (group, code) =>
   either({ kind: 9009, tags: [["h", group], ["code", code], ["revoked"]] }, async () => (await api("DELETE", at(group, `/invites/${encodeURIComponent(code)}`))).event);
 
 export const invites = async (group) => (await api("GET", at(group, "/invites"))).invites;
+
+// The whole list of what is pinned; what is pinned now comes first.
+async function pins(group, change, call) {
+  begin();
+  const [now] = await ask({ kinds: [39005], "#d": [group], limit: 1 });
+  const kept = (now?.tags ?? []).filter(([name]) => name === "e" || name === "a");
+  return either({ kind: 9010, tags: [["h", group], ...change(kept)] }, async () => (await call()).event);
+}
+
+const without = (id) => (tags) => tags.filter(([, value]) => value !== id);
+
+export const pin = (group, id) => pins(group, (tags) => [["e", id], ...without(id)(tags)], () => api("POST", at(group, "/pins"), { id }));
+export const unpin = (group, id) => pins(group, without(id), () => api("DELETE", at(group, `/pins/${id}`)));
+
+// `who` is a key; no roles make somebody a member like others.
+export const setRoles = (group, who, roles) =>
+  either({ kind: 9000, tags: [["h", group], ["p", who, ...roles]] }, async () => (await api("POST", at(group, "/members"), { pubkey: who, roles })).event);
+
+export async function keyOf(name) {
+  const { agent } = await api("GET", `/agents/${encodeURIComponent(name.replace(/^@/, ""))}`);
+  return agent.pubkey;
+}

@@ -1,5 +1,7 @@
-// For those who look after a group: the way to its settings, and invites as links that are made, copied and ended.
+// For those who look after a group: the way to its settings, invites as links that are made, copied and ended, who helps, and what is
+// pinned.
 
+import { act } from "./act.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
@@ -9,16 +11,63 @@ const INVITE = ["owner", "admin", "moderator"];
 const EDIT = ["owner", "admin"];
 const may = (roles, some) => roles?.some((role) => some.includes(role)) ?? false;
 
-// Shows what these roles may do beside the form of a membership; takes it away where they may nothing.
+// Shows what these roles may do, where nothing moves by that; takes it away where they may nothing.
 export function offer(form, roles) {
-  let place = form.parentElement.querySelector(".tending");
-  if (!place) form.after(place = element("p", "", { className: "tending" }));
+  const place = document.querySelector(".tending");
   const group = form.dataset.group;
   const links = [];
   if (may(roles, INVITE)) links.push(element("button", "Invite", { type: "button", className: "quiet", onclick: ({ currentTarget }) => show(group, currentTarget) }));
   if (may(roles, EDIT) && location.pathname.startsWith("/c/")) links.push(element("a", "Settings", { href: `/c/${encodeURIComponent(group)}/settings` }));
+  if (may(roles, EDIT) && location.pathname.startsWith("/c/")) links.push(element("button", "Moderators", { type: "button", className: "quiet", onclick: ({ currentTarget }) => showHelp(group, currentTarget) }));
+  document.body.classList.toggle("moderates", may(roles, INVITE));
   place.replaceChildren(...links);
-  place.hidden = !links.length;
+}
+
+const groupHere = () => document.getElementById("membership")?.dataset.group;
+
+// Pins a post of the community whose page this is, or takes the pin out.
+export async function movePin(id, isNew) {
+  const { pin, unpin } = await import("./governing.js");
+  await (isNew ? pin : unpin)(groupHere(), id);
+  location.reload();
+}
+addEventListener("click", async ({ target }) => {
+  const button = target.closest?.("[data-unpin]");
+  if (button) act(button, { then: () => movePin(button.dataset.unpin, false) });
+});
+
+async function showHelp(group, opener) {
+  const { dialog, body } = make("helpers", "Who moderates");
+  const trouble = element("p", "", { className: "trouble", role: "alert" });
+  const fail = (words) => { trouble.textContent = words; };
+  const give = async (who, roles) => {
+    const { keyOf, setRoles } = await import("./governing.js");
+    await setRoles(group, who.length === 64 ? who : await keyOf(who), roles);
+    location.reload();
+  };
+  const list = element("ul", "", { className: "codes" });
+  for (const one of document.querySelectorAll("[data-moderator]")) {
+    const { moderator, role } = one.dataset;
+    const name = one.querySelector("bdi, code").textContent;
+    const ending = role === "owner" ? [] : [action("Take the role away", () => give(moderator, []), fail)];
+    list.append(element("li", "", {}, element("bdi", name), " ", element("span", role, { className: "tag" }), " ", ...ending));
+  }
+  const name = element("input", "", { id: "helper-name", required: true, autocomplete: "off", maxLength: 64 });
+  const role = element("select", "", { id: "helper-role" }, new Option("moderator", "moderator"), new Option("admin", "admin"));
+  const form = element(
+    "form", "", {},
+    element("label", "Name", { htmlFor: "helper-name" }), name,
+    element("label", "Role", { htmlFor: "helper-role" }), role,
+    element("p", "", { className: "actions" }, element("button", "Give the role", { type: "submit" })),
+  );
+  form.addEventListener("submit", async (submit) => {
+    submit.preventDefault();
+    fail("");
+    await give(name.value.trim(), [role.value]).catch((error) => fail(error.message));
+  });
+  const words = "Moderators remove posts, pin and invite; admins also change the community and choose who helps.";
+  body.replaceChildren(element("p", words), list, form, trouble);
+  return open(dialog, opener);
 }
 
 const linkOf = (code) => `${location.origin}${location.pathname}?code=${encodeURIComponent(code)}`;

@@ -19,7 +19,7 @@ export function stored(name) {
   }
 }
 
-function store(name, value) {
+export function store(name, value) {
   try {
     if (value) localStorage.setItem(name, value);
     else localStorage.removeItem(name);

@@ -7,7 +7,6 @@ import { ask, begin } from "./wire.js";
 const form = document.getElementById("membership");
 const button = form.querySelector("button");
 const code = form.elements.code;
-const trouble = form.querySelector(".trouble");
 const group = form.dataset.group;
 const listeners = [];
 
@@ -25,17 +24,21 @@ async function standing() {
   return newest?.kind === 9000 ? newest.tags.find((tag) => tag[0] === "p" && tag[1] === me.own).slice(2) : null;
 }
 
-function show() {
-  const member = roles !== null;
+function name(member) {
   button.textContent = member ? "Leave" : "Join";
   button.classList.toggle("plain-button", member);
+}
+
+function show() {
+  const member = roles !== null;
+  name(member);
   if (code) {
     code.hidden = member;
     code.required = !member;
   }
   form.hidden = false;
   if (roles?.length) import("./inviting.js").then(({ offer }) => offer(form, roles));
-  else form.parentElement.querySelector(".tending")?.remove();
+  else document.querySelector(".tending").replaceChildren();
   const reported = document.getElementById("reported"); // for those who moderate
   if (reported) reported.hidden = !roles?.some((role) => ["owner", "admin", "moderator"].includes(role));
   for (const listener of listeners) listener(roles);
@@ -46,18 +49,20 @@ export async function lookAgain() {
   show();
 }
 
+// Shown at once; who is in it is asked for once the relay has answered.
 async function move() {
-  trouble.textContent = "";
-  button.disabled = true;
-  try {
-    const { joinGroup, leaveGroup } = await import("./groups.js");
-    if (roles === null) await joinGroup(group, code?.value.trim());
-    else await leaveGroup(group);
-  } catch (error) {
-    trouble.textContent = error.message;
-  }
-  button.disabled = false;
-  await lookAgain();
+  const { act } = await import("./act.js");
+  const joins = button.textContent === "Join";
+  return act(button, {
+    now: () => name(joins),
+    then: async () => {
+      const { joinGroup, leaveGroup } = await import("./groups.js");
+      if (joins) await joinGroup(group, code?.value.trim());
+      else await leaveGroup(group);
+      await lookAgain();
+    },
+    undo: show,
+  });
 }
 
 form.addEventListener("submit", (submit) => {

@@ -21,11 +21,14 @@ let shown = null; // the address of what is shown
 export async function show(url) {
   place.setAttribute("aria-busy", "true");
   try {
-    const page = await read(url);
+    // What is pressed at once is heard: the script is there first, but for that of a feed, which looks for its list.
+    const script = SCRIPTS[place.dataset.page];
+    const isFeed = place.dataset.page === "following";
+    const [page, early] = await Promise.all([read(url), isFeed ? undefined : script()]);
     place.replaceChildren(...document.adoptNode(page.getElementById("mine")).childNodes);
     shown = url;
-    const { begin } = await SCRIPTS[place.dataset.page]();
-    begin?.(place);
+    early?.begin(place);
+    if (isFeed) await script();
   } catch (error) {
     if (!me.token) ask();
     complain(place.querySelector(".asks") ?? place, error.message);

@@ -11,7 +11,7 @@ const number = document.getElementById("found-number");
 
 let timer = 0;
 let turn = 0; // of the newest question: answers to older ones come too late
-let asked = field.value.trim();
+let asked = field.defaultValue.trim();
 
 const links = () => [...panel.querySelectorAll("a")];
 
@@ -73,3 +73,5 @@ addEventListener("click", (event) => {
 form.addEventListener("submit", (submit) => {
   if (!field.value.trim()) submit.preventDefault();
 });
+
+if (document.activeElement === field) look(); // what was typed while this was loaded

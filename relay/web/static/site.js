@@ -1,6 +1,6 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import { me, recall } from "./me.js";
+import { me, recall, stored } from "./me.js";
 
 const root = document.documentElement;
 const themes = document.getElementById("themes");
@@ -19,11 +19,13 @@ themes?.addEventListener("submit", (submit) => {
   choose(submit.submitter.value);
 });
 
+// Signing in happens on the spot. Whoever is known already is led to the account.
 const account = document.getElementById("account");
-account.addEventListener("click", (click) => {
-  if (account.classList.contains("known") || click.ctrlKey || click.metaKey || click.shiftKey) return;
+addEventListener("click", (click) => {
+  const link = click.target.closest?.("#account, [data-sign-in]");
+  if (!link || account.classList.contains("known") || click.ctrlKey || click.metaKey || click.shiftKey) return;
   click.preventDefault();
-  import("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = account.href; });
+  import("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = link.href; });
 });
 
 // What copies is loaded where there is something to copy.
@@ -38,6 +40,25 @@ addEventListener("click", async (click) => {
   if (!link || click.ctrlKey || click.metaKey || click.shiftKey || !link.href.startsWith("https:")) return;
   click.preventDefault();
   (await import("./picture.js")).show(link);
+});
+
+// The search box looks while one types; that is loaded once somebody goes to it.
+document.getElementById("find").addEventListener("focusin", () => import("./search.js"), { once: true });
+
+// The keyboard, where nobody types; what the keys do is loaded with the first of them.
+const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
+addEventListener("keydown", (key) => {
+  if (key.ctrlKey || key.metaKey || key.altKey || key.isComposing || key.key.length > 1 || key.key === " ") return;
+  if (key.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
+  if (key.key === "/" && !stored("tidings.keys")) key.preventDefault();
+  import("./keys.js").then(({ take }) => take(key.key));
+});
+
+// What this place is, for who comes first; the relay leaves it out where the cookie says that it was read (`relay/http/theme.py`).
+document.getElementById("first")?.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  document.cookie = "first=over; path=/; max-age=31536000; samesite=lax";
+  submit.target.closest("section").remove();
 });
 
 root.classList.add("scripted");

@@ -25,9 +25,12 @@ export async function needWriter(then) {
     if (!canWrite() && !(await ask())) return undefined;
     return await then();
   } catch (error) {
-    if (!error.nameless) return sayToast(error.message);
-    return (await ask(true).catch((trouble) => sayToast(trouble.message))) ? then() : undefined;
+    if (!error.nameless) return say(error);
+    return (await ask(true).catch(say)) ? then() : undefined;
   }
 }
 
-const sayToast = async (words) => void (await import("./act.js")).toast(words);
+async function say(error) {
+  const { toast, words } = await import("./act.js");
+  toast(words(error));
+}

@@ -51,7 +51,7 @@ SELECT seq, value FROM (
     SELECT p.seq, p.created_at AS value
     FROM json_each(:authors) AS a CROSS JOIN posts AS p ON p.seq IN (
         SELECT q.seq FROM posts AS q
-        WHERE q.posting_identity_id = a.value AND (q.created_at, q.seq) <= (:value, :seq)
+        WHERE q.posting_identity_number = (SELECT number FROM posting_identities WHERE id = a.value) AND (q.created_at, q.seq) <= (:value, :seq)
             AND (q.expires_at IS NULL OR q.expires_at > :now)
         ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
     )
@@ -88,7 +88,7 @@ SELECT seq FROM (
     SELECT b.seq, b.created_at
     FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
         SELECT q.seq FROM posts AS q
-        WHERE q.posting_identity_id = a.value AND q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
+        WHERE q.posting_identity_number = (SELECT number FROM posting_identities WHERE id = a.value) AND q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
         ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
     )
     UNION
@@ -216,7 +216,7 @@ SELECT
     coalesce((
         SELECT sum(score) FROM (
             SELECT p.score FROM posts AS p
-            WHERE p.posting_identity_id = :identity AND (p.expires_at IS NULL OR p.expires_at > :now)
+            WHERE p.posting_identity_number = (SELECT number FROM posting_identities WHERE id = :identity) AND (p.expires_at IS NULL OR p.expires_at > :now)
             ORDER BY p.created_at DESC, p.seq DESC LIMIT :most
         )
     ), 0) + coalesce((

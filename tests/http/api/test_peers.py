@@ -14,12 +14,16 @@ async def test_the_operator_is_told_how_it_goes_with_each_peer(tmp_path: Path) -
     async with home(tmp_path, relay={"url": "ws://relay.example:7447", "pubkey": keypair(1).pubkey}) as hub:
         execute = hub.site.hub.ingest.execute
         await execute(AddPeer(URL, ""))
-        status = PeerStatus("in step", since=1_700_000_000, received=7, stored=5, last_error="it was away")
+        status = PeerStatus(
+            "in step", since=1_700_000_000, received=7, stored=5, last_error="it was away", groups="kept"
+        )
         await execute(NotePeers([NotedPeer(URL, PeerPlace(up_seq=3), status)]))
         code, answer = await hub.ask("GET", "/peers", nostr(1, "GET", "/peers"))
         assert code == 200
         (peer,) = answer["peers"]
         assert (peer["url"], peer["state"], peer["received"], peer["stored"]) == (URL, "in step", 7, 5)
+        assert set(peer) == {"url", "paused", *PeerStatus.__struct_fields__}
+        assert (peer["groups"], peer["unseen"]) == ("kept", 0)
         assert (peer["since"], peer["in_step_at"], peer["last_error"]) == ("2023-11-14T22:13:20Z", None, "it was away")
 
 

@@ -1,0 +1,134 @@
+"""How the page feels: its colours, its keys, its first words, and quiet where the relay is slow or away."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.harness import Server, serving
+from tests.web.reading import Agent, Reader, button, score
+
+
+def ground(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def test_the_colours_that_one_chose_stay_with_and_without_scripts(relay, window):
+    for scripts in (True, False):
+        page = window("/", java_script_enabled=scripts, color_scheme="light").page
+        light = ground(page)
+        page.get_by_role("button", name="Dark", exact=True).click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        dark = ground(page)
+        assert dark != light
+        page.goto("/relay")
+        assert ground(page) == dark
+        page.get_by_role("button", name="System", exact=True).click()
+        expect(page.locator("html")).not_to_have_attribute("data-theme", re.compile("."))
+        assert ground(page) == light
+
+
+def test_what_this_place_is_stands_at_the_top_until_it_is_put_away(relay, window):
+    for scripts in (True, False):
+        page = window("/", java_script_enabled=scripts).page
+        expect(page.locator(".first-visit")).to_contain_text("This is Tidings")
+        page.get_by_role("button", name="I know, thanks").click()
+        expect(page.locator(".first-visit")).to_have_count(0)
+        page.goto("/")
+        expect(page.locator(".first-visit")).to_have_count(0)
+
+
+def test_a_journey_by_keys_alone(relay, window):
+    first, second = (Agent(relay).post(f"{what} by keys") for what in ("Read", "Opened"))
+    reader = window("/?sort=new", Agent(relay).identity)
+    reader.await_live()
+    page, keys = reader.page, reader.page.keyboard
+    keys.press("j")
+    expect(reader.by_id(second)).to_be_focused()
+    keys.press("j")
+    expect(reader.by_id(first)).to_be_focused()
+    keys.press("u")
+    expect(button(reader.by_id(first), "Upvote this post")).to_have_attribute("aria-pressed", "true")
+    keys.press("k")
+    expect(reader.by_id(second)).to_be_focused()
+    keys.press("o")
+    page.wait_for_url(f"**/post/{second}")
+    reader.await_live()
+    keys.press("c")
+    expect(page.locator("#answer textarea")).to_be_focused()
+    keys.type("jumping guns")  # is text now
+    keys.press("Control+Enter")
+    expect(reader.item("jumping guns")).to_be_visible()
+    page.locator("#content").focus()
+    keys.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Go to the communities")
+    keys.press("Escape")
+    keys.press("/")
+    expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
+    page.locator("#content").focus()
+    keys.press("g")
+    keys.press("c")
+    page.wait_for_url("**/communities")
+    keys.press("?")
+    page.get_by_label("Use these keys in this browser").uncheck()
+    keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    keys.press("n")
+    keys.press("?")
+    page.get_by_label("Use these keys in this browser").check()
+    keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile("/communities$"))
+    keys.press("n")
+    page.wait_for_url("**/write*")
+
+
+def test_a_vote_shows_before_the_relay_answers_and_is_put_back_with_words(relay, window):
+    post = Agent(relay).post("Slow waters")
+    reader = window(f"/post/{post}", Agent(relay).identity)
+    reader.await_live()
+    routes = []
+    reader.page.route("**/upvote", lambda route: routes.append(route))  # noqa: PLW0108, it must be a function; is not answered
+    item = reader.by_id(post)
+    button(item, "Upvote this post").click()
+    expect(score(item)).to_have_text("1")
+    expect(button(item, "Upvote this post")).to_have_attribute("aria-pressed", "true")
+    assert len(routes) == 1
+    routes[0].fulfill(status=503, json={"message": "the harbour is closed"})
+    expect(item.get_by_role("alert")).to_have_text("The harbour is closed.")
+    expect(score(item)).to_have_text("0")
+    expect(button(item, "Upvote this post")).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Server]:
+    """A relay that the test itself may end."""
+    server = Server(tmp_path / "data", "identities.registrations_per_hour=0")
+    yield server
+    if server.process.poll() is None:
+        server.stop()
+
+
+def test_while_the_relay_is_away_the_page_stays_quiet(mortal, browser, tmp_path):
+    agent = Agent(mortal)
+    post = agent.post("Still here")
+    context = browser.new_context(base_url=mortal.http)
+    reader = Reader(context.new_page(), mortal)
+    reader.sign_in(agent.identity)
+    reader.go("/?sort=new")
+    reader.await_live()
+    assert mortal.stop() == 0
+    expect(reader.page.locator("#live")).to_have_attribute("data-state", "lost")
+    item = reader.by_id(post)
+    button(item, "Upvote this post").click()
+    expect(item.get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(score(item)).to_have_text("0")
+    with serving(tmp_path / "data", "identities.registrations_per_hour=0", port=mortal.port):
+        reader.await_live()
+        button(item, "Upvote this post").click()
+        expect(score(item)).to_have_text("1")
+        expect(item.get_by_role("alert")).to_have_count(0)
+        assert reader.troubles() == []
+        context.close()
