@@ -5,20 +5,20 @@ The pages' script sets the same cookie; the form that leads here is for browsers
 
 from typing import Annotated, Final, Literal
 
-import msgspec
 from litestar import Response, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect
 
 from relay.http import visitor
+from relay.http.api import shapes
 
 COOKIE: Final = "theme"
 THEMES: Final = ("dark", "light")
 Theme = Literal["", "dark", "light"]
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(shapes.Body, frozen=True):
     """What the form sends: the theme, none for the system's, and the page that it was sent from."""
 
     theme: Theme = ""
