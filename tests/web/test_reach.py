@@ -31,7 +31,7 @@ def test_the_first_tab_skips_to_the_content(relay, window):
     assert focused(page) == "Skip to the content"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert focused(page) == "Hot"
+    assert focused(page) == "Choose a name"  # in what this place is, for who comes first
 
 
 def test_posting_voting_and_answering_need_no_mouse(relay, window):
