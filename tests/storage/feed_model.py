@@ -66,8 +66,9 @@ def newest(some: Iterable[Live]) -> Live | None:
 
 
 def newest_edit(world: World, one: Live) -> Live | None:
-    """The newest edit of a post or a comment by its own identity."""
+    """The newest edit of a post or a comment by its own identity; nobody reads one that names a group which is not here."""
     edits = [e for e in world.of(1010) if first(e.event, "e") == one.event.id and world.owner(e) == world.owner(one)]
+    edits = [e for e in edits if not grouped(e.event)]
     return newest(edits)
 
 
