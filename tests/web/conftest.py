@@ -57,9 +57,17 @@ def window(browser: Browser, relay: Server) -> Iterator[Callable[..., Reader]]:
     readers: list[Reader] = []
 
     def open_window(
-        path: str = "/", identity: Any = None, key: Any = None, *, once: bool = False, **options: Any
+        path: str = "/",
+        identity: Any = None,
+        key: Any = None,
+        *,
+        once: bool = False,
+        first: bool = False,
+        **options: Any,
     ) -> Reader:
         context = browser.new_context(base_url=relay.http, **options)
+        if not first:  # who has been here before
+            context.add_cookies([{"name": "first", "value": "over", "url": relay.http}])
         context.set_default_timeout(PATIENCE)
         reader = Reader(context.new_page(), relay)
         readers.append(reader)

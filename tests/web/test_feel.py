@@ -32,7 +32,7 @@ def test_the_colours_that_one_chose_stay_with_and_without_scripts(relay, window)
 
 def test_what_this_place_is_stands_at_the_top_until_it_is_put_away(relay, window):
     for scripts in (True, False):
-        page = window("/", java_script_enabled=scripts).page
+        page = window("/", first=True, java_script_enabled=scripts).page
         expect(page.locator(".first-visit")).to_contain_text("This is Tidings")
         page.get_by_role("button", name="I know, thanks").click()
         expect(page.locator(".first-visit")).to_have_count(0)

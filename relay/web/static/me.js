@@ -57,7 +57,7 @@ export function signIn(token, id, name) {
 export function signOut(all = false) {
   if (all) Object.assign(me, { own: "", remote: null });
   Object.assign(me, { token: "", id: "", name: "", keys: new Set(me.own ? [me.own] : []) });
-  for (const name of all ? [STORE, OWN, REMOTE] : [STORE]) store(name, "");
+  for (const name of all ? [STORE, OWN, REMOTE, "tidings.unread"] : [STORE]) store(name, "");
   show();
 }
 
