@@ -57,8 +57,10 @@ def world(directory: Path, count_all: bool = False) -> World:
     """What the rows may depend on: the events in the log and the primary tables."""
     plain = sqlite3.connect(directory / FILE)
     live = [
-        Live(seq, events.parse(wire), received_at, expires_at)
-        for seq, wire, received_at, expires_at in plain.execute("SELECT seq, wire, received_at, expires_at FROM events")
+        Live(seq, events.parse(wire), received_at, expires_at, audience is None)
+        for seq, wire, received_at, expires_at, audience in plain.execute(
+            "SELECT seq, wire, received_at, expires_at, audience FROM events"
+        )
     ]
     owners = dict(plain.execute("SELECT pubkey, posting_identity_id FROM identity_keys"))
     foreign = plain.execute("SELECT id FROM posting_identities WHERE origin IS NOT NULL").fetchall()

@@ -12,12 +12,16 @@ Row = tuple[object, ...]
 
 
 class Live(msgspec.Struct, frozen=True):
-    """An event in the log: its number and when it came."""
+    """An event in the log: its number, when it came, and whether everybody may read it.
+
+    What names an event of a group that is not here is read by nobody, as that is (tests/storage/groups): no row shows it.
+    """
 
     seq: int
     event: Event
     received_at: int
     expires_at: int | None
+    public: bool
 
 
 class World(msgspec.Struct, frozen=True):
@@ -29,8 +33,8 @@ class World(msgspec.Struct, frozen=True):
     numbers: dict[str, int]  # identity -> its number
 
     def of(self, kind: int) -> list[Live]:
-        """The live events of a kind that somebody here signed."""
-        return [one for one in self.live if one.event.kind == kind and one.event.pubkey in self.owners]
+        """The live events of a kind that somebody here signed and everybody may read."""
+        return [one for one in self.live if one.public and one.event.kind == kind and one.event.pubkey in self.owners]
 
     def owner(self, one: Live) -> str:
         """The identity behind an event."""
