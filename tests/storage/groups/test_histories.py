@@ -148,7 +148,7 @@ class Account:
         named = events.first_value(event, "h")
         if event.kind == belonging.CREATE_GROUP:  # it was taken, so the group begins with it
             self.begun.add(named or "")
-        inherited = [place for one in belonging.answered(event) if (place := self._place_of(one)) is not None]
+        inherited = [place for one in belonging.answered(event) if (place := self.place_of(one)) is not None]
         if named in self.begun:
             self.group_of[event.id] = named or ""
         elif inherited:
@@ -158,13 +158,13 @@ class Account:
             changed = False
             for one in self.live.values():
                 if one.id not in self.group_of:
-                    places = map(self._place_of, belonging.answered(one))
+                    places = map(self.place_of, belonging.answered(one))
                     joined = [place for place in places if place is not None]
                     if joined:
                         self.group_of[one.id] = joined[0]
                         changed = True
 
-    def _place_of(self, name: str) -> str | None:
+    def place_of(self, name: str) -> str | None:
         """The group of an id or an address."""
         if ":" not in name:
             return self.group_of.get(name)
@@ -211,11 +211,15 @@ def check_everything(world: World, account: Account) -> None:
 
 
 def is_late(world: World, account: Account, event_id: str, key: int) -> bool:
-    """Whether an event may be given when it has been entered anew only: one's own, and those of a hidden group."""
+    """Whether readers may miss an event: where it is entered anew later (one's own, and those of a hidden group), and where it
+    answers something in each of two groups, of which it is in one: in which depends on what of them came first.
+    """
+    event, group = account.live[event_id], account.group_of.get(event_id)
+    if any(account.place_of(one) not in (None, group) for one in belonging.answered(event)):
+        return True
     if not world.writer.moving:
         return False
-    group = account.group_of.get(event_id)
-    own = keypair(key).pubkey in (account.audience(account.live[event_id], world) or ())
+    own = keypair(key).pubkey in (account.audience(event, world) or ())
     return own or (group is not None and world.group(group).hidden)
 
 
