@@ -64,7 +64,7 @@ def test_no_filter_reads_a_table_from_end_to_end(
 def test_a_member_of_many_groups_may_name_them_all_and_each_is_looked_for_where_its_events_are(
     connection: sqlite3.Connection, kind: int, keys: int
 ) -> None:
-    names = [f"group {number}" for number in range(200)]
+    names = [f"group-{number}" for number in range(200)]
     scope = of_readers(frozenset([BOB, *map(state.members, names), *map(state.moderators, names[:50])]), NOW)
     wanted = of(kinds=[kind], h=names)
     [dimensions] = query.dimensions(wanted)
@@ -78,7 +78,7 @@ def test_a_member_of_many_groups_may_name_them_all_and_each_is_looked_for_where_
 def test_who_names_groups_and_few_kinds_is_answered_without_a_look_at_what_kinds_each_has(
     connection: sqlite3.Connection,
 ) -> None:
-    names = [f"group {number}" for number in range(100)]
+    names = [f"group-{number}" for number in range(100)]
     scope = of_readers(frozenset([BOB, *map(state.members, names)]), NOW)
     said: list[str] = []
     connection.set_trace_callback(said.append)
@@ -87,7 +87,7 @@ def test_who_names_groups_and_few_kinds_is_answered_without_a_look_at_what_kinds
 
 
 def test_a_member_of_very_many_groups_may_ask_for_several_kinds(connection: sqlite3.Connection) -> None:
-    scope = of_readers(frozenset([BOB, *(state.members(f"group {number}") for number in range(3000))]), NOW)
+    scope = of_readers(frozenset([BOB, *(state.members(f"group-{number}") for number in range(3000))]), NOW)
     assert lookup.rows(connection, lookup.plan_in(connection, of(kinds=[7, 9], limit=9), scope), "heads", scope, 9)
 
 
