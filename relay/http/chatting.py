@@ -116,11 +116,11 @@ async def room(
     page.pace(request, hub)
     identifier = group_access.written(group_id)
     group = await hub.identities.group_tables.look(lambda tables: tables.group(identifier))
-    if group is None or group.hidden or group.ended:
+    if group is None or group.hidden or group.ended or hub.config.access.auth_to_read:
         group = None
     elif not _takes_messages(group):
         raise NotFoundException
-    is_open = group is not None and _is_open(group) and not hub.config.access.auth_to_read
+    is_open = group is not None and _is_open(group)
     answer = await page.render(
         request,
         hub,
@@ -169,7 +169,7 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
     people = await hub.identities.by_key([key for key, *_ in data.members])
     messages = await _described(hub, data.events, {event.id: event for event in data.above})
     members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]
-    meant = await mentions.of(hub, [event.content for event in data.events])
+    meant = await mentions.for_strangers(hub, [event.content for event in data.events])
     make = partial(
         templates.html,
         "chat_pieces.html",

@@ -65,7 +65,7 @@ async def preview(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToPr
     """A text as the pages show it. Raises HttpProblem 415 for what is not sent as JSON, which forms of other sites cannot."""
     page.pace(request, hub)
     page.check_json(request)
-    meant = await mentions.of(hub, [data.content])
+    meant = await mentions.for_strangers(hub, [data.content])
     make = partial(templates.html, "preview.html", content=data.content, mentions=meant)
     return templates.answer(await page.in_pool(request, make))
 

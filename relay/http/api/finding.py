@@ -16,6 +16,7 @@ from relay.http.api import common
 from relay.http.hub import RunningRelay
 from relay.http.problems import invalid, not_found, of_storage
 from relay.protocol import search
+from relay.protocol.event import MAX_TIMESTAMP
 from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
 from storage.base import PUBLIC, Readers, StorageError
@@ -38,7 +39,7 @@ Author = Annotated[
         description="only what this identity wrote: its name, an npub, or a public key in hex", max_length=100
     ),
 ]
-Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0)]
+Since = Annotated[int | None, QueryParameter(description="unix seconds, inclusive", ge=0, le=MAX_TIMESTAMP)]
 Sort = Annotated[
     Order,
     QueryParameter(
