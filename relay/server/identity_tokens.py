@@ -133,10 +133,13 @@ class IdentityTokens:
         expires_at: int | None,
         given: GivenToken | None = None,
         ends: int | None = None,
+        *,
+        login: str | None = None,
     ) -> tuple[StoredToken, str]:
         """A new token and its text, shown once; `given` is the token that asks, which ends at `ends` if that is said.
 
-        Raises Refused: ENDED when the token that asks is not good any more, TOO_MANY.
+        `login` is the key that proved itself for it, and with which it ends. Raises Refused: ENDED when the token that asks is not
+        good any more, or the key not bound, TOO_MANY.
         """
         now = int(time.time())
         validation.expiry(expires_at, now)
@@ -144,7 +147,8 @@ class IdentityTokens:
         name = validation.text(name, names.MAX_DISPLAY_NAME, "token's name")
         token = StoredToken(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
         digest = tokens.digest(text)
-        await self._ingest.execute(AddIdentityToken(token, digest, None if given is None else given.id, ends), given)
+        asking = None if given is None else given.id
+        await self._ingest.execute(AddIdentityToken(token, digest, asking, ends, login), given)
         self.forget()
         return token, text
 

@@ -90,14 +90,16 @@ class ClaimIdentity(Command[str], frozen=True):
 class AddIdentityToken(Command[None], frozen=True):
     """Add a token; `asking` is the id of the one that asks for it, which ends at `ends` (rotation) if that is given.
 
-    Of those that have ended, all but the newest MAX_ENDED are forgotten. Refused: ENDED when the one that asks is not good any
-    more, or TOO_MANY.
+    `login` is the key that proved itself for it, if one did: when that is unbound the token ends, and so does every other that was
+    made by it. Of those that have ended, all but the newest MAX_ENDED are forgotten. Refused: ENDED when the one that asks is not
+    good any more, or the key not bound any more; or TOO_MANY.
     """
 
     token: StoredToken
     token_hash: str
     asking: str | None = None
     ends: int | None = None
+    login: str | None = None
 
 
 class AddUserToken(Command[StoredToken], frozen=True):

@@ -188,6 +188,10 @@ def add_token(holder: Holder, owner_id: str, asked: AddIdentityToken | AddUserTo
     ends = asked.ends if isinstance(asked, AddIdentityToken) else None
     if asked.asking is not None and not tables.number(f"live_{holder}_token", owner_id, asked.asking, now):
         raise ChangeRefused(Why.ENDED, "the token that you sent has ended meanwhile")
+    if isinstance(asked, AddIdentityToken) and asked.login is not None:
+        key = tables.key(asked.login)
+        if key is None or key.identity_id != owner_id or key.revoked_at is not None:
+            raise ChangeRefused(Why.ENDED, "the key that you signed with was unbound meanwhile")
     ending = asked.asking is not None and ends is not None and ends <= now
     if tables.number(f"{holder}_tokens", owner_id, now) - ending >= MAX_TOKENS:
         raise ChangeRefused(Why.TOO_MANY, f"{MAX_TOKENS} tokens are live; revoke one first")

@@ -1,8 +1,9 @@
 """Signing in with a key of one's own: a NIP-98 proof by an identity's main key gives a token of that identity.
 
 So a signing extension is asked once, not for each thing that is read. What the identity writes its main key signs all the same: the
-relay, which does not hold it, answers with the event to sign. Another key of the identity gives none: its owner chose which key
-stands for all of it.
+relay, which does not hold it, answers with the event to sign. The token ends when the key is unbound, and so does every token that
+was made by it: who had the key for a while is shut out with it. Another key of the identity gives none: its owner chose which key
+stands for all of it. A held key that was retired may still be the main one: its owner took the secret along.
 """
 
 from typing import Annotated, Final
@@ -49,5 +50,5 @@ async def login(request: common.AnyRequest, hub: GivenHub) -> LoginAnswer:
         if identity is not None:
             problem.more["agent"] = identity.name  # whose key it is, all the same: it may write
         raise problem
-    token, text = await hub.identities.tokens.add(identity.id, NAME, common.now() + LOGIN_SECONDS)
+    token, text = await hub.identities.tokens.add(identity.id, NAME, common.now() + LOGIN_SECONDS, login=pubkey)
     return LoginAnswer(api_key=text, token=tokens.row(token), id=identity.id, name=identity.name)

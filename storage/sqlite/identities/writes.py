@@ -163,7 +163,7 @@ def _vanish(action: VanishKey, work: IdentityChange) -> None:
     if key is None:
         return
     is_last = decisions.is_last_key(key, work.tables)
-    work.do("unbind", work.now, action.pubkey)
+    _end(action.pubkey, work)
     work.change.forget_key(action.pubkey)
     if is_last:
         left = work.tables.name_key_of(key.identity_id)
@@ -206,6 +206,12 @@ def _bind(command: given.BindProven, work: IdentityChange) -> bool:
     return True
 
 
+def _end(pubkey: str, work: IdentityChange) -> bool:
+    """The key may not write as its identity any more, and the tokens that it got are over; whether it could until now."""
+    work.do("end_logins", work.now, pubkey)
+    return work.do("unbind", work.now, pubkey) > 0
+
+
 def _insert_key(pubkey: str, identity_id: str, custody: Custody, work: IdentityChange) -> None:
     work.do("insert_key", pubkey, identity_id, custody, work.now)
     _changed_hands(pubkey, work)
@@ -217,14 +223,14 @@ def _changed_hands(pubkey: str, work: IdentityChange) -> None:
 
 
 def _unbind_key(action: UnbindKey, work: IdentityChange) -> None:
-    work.do("unbind", work.now, action.pubkey)
+    _end(action.pubkey, work)
     work.change.forget_key(action.pubkey)
 
 
 def _unbind(command: given.Unbind, work: IdentityChange) -> bool:
     decisions.of_identity(command.pubkey, command.identity_id, work.tables)
     work.change.forget_key(command.pubkey)
-    was_bound = work.do("unbind", work.now, command.pubkey) > 0
+    was_bound = _end(command.pubkey, work)
     if was_bound:
         work.change.drafts.append(membership.removed(command.pubkey, work.now))
     return was_bound
@@ -286,6 +292,10 @@ def _add_identity_token(command: given.AddIdentityToken, work: IdentityChange) -
     if command.asking is not None and command.ends is not None:
         work.do("expire_identity_token", command.ends, command.token.owner_id, command.asking)
     _insert_token("identity", command.token, command.token_hash, work)
+    if command.login is not None:
+        work.do("insert_login", command.token.id, command.login)
+    elif command.asking is not None:
+        work.do("inherit_login", command.token.id, command.asking)
 
 
 def _add_user_token(command: given.AddUserToken, work: IdentityChange) -> StoredToken:

@@ -129,6 +129,12 @@ INSERT INTO custodial_keys (pubkey, ciphertext, created_at) VALUES (?, ?, ?)
 INSERT INTO identity_tokens (id, posting_identity_id, name, token_hash, created_at, expires_at)
 VALUES (?, ?, ?, ?, ?, ?)
 
+-- name: insert_login
+INSERT INTO identity_logins (token_id, pubkey) VALUES (?, ?)
+
+-- name: inherit_login
+INSERT INTO identity_logins (token_id, pubkey) SELECT ?1, pubkey FROM identity_logins WHERE token_id = ?2
+
 -- name: insert_user_token
 INSERT INTO api_tokens (id, user_id, name, token_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
 
@@ -227,6 +233,10 @@ UPDATE identity_tokens SET revoked_at = ? WHERE posting_identity_id = ? AND id =
 
 -- name: revoke_user_token
 UPDATE api_tokens SET revoked_at = ? WHERE user_id = ? AND id = ? AND revoked_at IS NULL
+
+-- name: end_logins
+UPDATE identity_tokens SET revoked_at = ?1
+WHERE revoked_at IS NULL AND id IN (SELECT token_id FROM identity_logins WHERE pubkey = ?2)
 
 -- name: revoke_identity_tokens
 UPDATE identity_tokens SET revoked_at = coalesce(revoked_at, ?), name = NULL WHERE posting_identity_id = ?

@@ -1,10 +1,12 @@
 """Signing in with a key of one's own: whose token a proof gives, and which proofs give none."""
 
+import time
+
 from relay.protocol import kinds
 from tests.factories import keypair, make_event
 from tests.http.api.conftest import Api
 from tests.http.api.homes import BASE
-from tests.http.api.proofs import ORIGIN, nostr, proof
+from tests.http.api.proofs import ORIGIN, header, nostr, proof
 
 KEY = 3
 LOGIN = "/agents/login"
@@ -42,6 +44,24 @@ async def test_the_main_key_of_a_name_signs_in_and_reads_and_is_asked_to_sign_wh
     event = make_event(KEY, kinds.CONTACTS, draft["content"], draft["tags"], draft["created_at"])
     await signed_in.told("POST", "events", _fields(event), 201)
     assert (await signed_in.get("agents/bob"))["is_following"] is True
+
+
+async def test_what_a_key_got_ends_with_the_key_and_so_does_what_that_made(relay, alice):
+    await bind(alice)
+    status, made = await relay.ask("POST", LOGIN, nostr(KEY, "POST", LOGIN))
+    assert status == 201
+    signed_in = Api(relay, made["api_key"])
+    further = Api(relay, (await signed_in.told("POST", "agents/me/tokens", {"name": "a bot"}, 201))["api_key"])
+    rotated = Api(relay, (await further.told("POST", "agents/me/tokens/rotate", {}, 201))["api_key"])
+    await rotated.get("agents/me")
+    await alice.told("DELETE", f"agents/me/keys/{keypair(KEY).pubkey}")
+    for ended in (signed_in, further, rotated):
+        assert await ended.refused(401, "GET", "agents/me")
+        assert await ended.refused(401, "POST", "posts", {"title": "not any more"})
+    assert (await alice.get("agents/me"))["name"] == "alice"
+    again = header(proof(KEY, "POST", f"{ORIGIN}{BASE}{LOGIN}", b"{}", created_at=int(time.time()) + 5))
+    status, refused = await relay.ask("POST", LOGIN, again)
+    assert (status, refused["code"]) == (403, "restricted"), refused
 
 
 async def test_another_key_of_a_name_and_a_strangers_do_not(relay, alice):
