@@ -22,7 +22,7 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay import __version__, greeting
-from relay.config import Config, ConfigError, Search
+from relay.config import Config, Search
 from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
@@ -40,6 +40,7 @@ from relay.server.remote_search import RemoteSearch
 from relay.server.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
+from relay.setting_parts import ConfigError
 from storage.base import PrimaryWriter, Reader, StorageError
 from storage.command_codec import decode as decode_command
 from storage.commands import Command, DropForeign

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from relay.peer_settings import Federation, PeerSettings
 from relay.protocol import kinds
+from relay.setting_parts import LIVE, SECRET, ConfigError, Count, Keys, Kinds, Seconds, Section
 
 PREFIX = "TIDINGS_"
-LIVE = {"reloadable": True}  # takes effect on SIGHUP
-SECRET = {"secret": True}  # never shown
 SEARCHED = (
     kinds.METADATA,
     kinds.CHAT,
@@ -23,18 +23,6 @@ SEARCHED = (
     kinds.LONG_FORM,
 )  # no notes: their index is part of what storing one costs
 KNOWLEDGE = (kinds.WIKI,)
-Count = Annotated[int, Meta(ge=0)]
-Seconds = Annotated[float, Meta(ge=0)]
-Keys = list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]]
-Kinds = list[Annotated[int, Meta(ge=0, le=kinds.MAX_KIND)]]
-
-
-class ConfigError(Exception):
-    """A setting that cannot be used; the message names it, says where it stands and what would do."""
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A group of settings: one table of the TOML file."""
 
 
 class RelaySettings(Section, frozen=True):
@@ -70,7 +58,7 @@ class Server(Section, frozen=True):
             description="networks (CIDR) of proxies that are believed about the client's address and, without relay.url, "
             "about scheme and host (X-Forwarded-Proto, X-Forwarded-Host); empty: none"
         ),
-    ] = []
+    ] = msgspec.field(default_factory=list)
     address_header: Annotated[
         str,
         Meta(
@@ -204,10 +192,16 @@ class Access(Section, frozen=True):
         Meta(description="REQ and COUNT need authentication (NIP-42); all are challenged on connect", extra=LIVE),
     ] = False
     auth_to_write: Annotated[bool, Meta(description="EVENT needs authentication (NIP-42)", extra=LIVE)] = False
-    allowed_kinds: Annotated[Kinds, Meta(description="the only kinds taken; empty: all", extra=LIVE)] = []
-    denied_kinds: Annotated[Kinds, Meta(description="kinds refused", extra=LIVE)] = []
-    allowed_keys: Annotated[Keys, Meta(description="the only authors taken, hex; empty: all", extra=LIVE)] = []
-    denied_keys: Annotated[Keys, Meta(description="authors refused, hex", extra=LIVE)] = []
+    allowed_kinds: Annotated[Kinds, Meta(description="the only kinds taken; empty: all", extra=LIVE)] = msgspec.field(
+        default_factory=list
+    )
+    denied_kinds: Annotated[Kinds, Meta(description="kinds refused", extra=LIVE)] = msgspec.field(default_factory=list)
+    allowed_keys: Annotated[Keys, Meta(description="the only authors taken, hex; empty: all", extra=LIVE)] = (
+        msgspec.field(default_factory=list)
+    )
+    denied_keys: Annotated[Keys, Meta(description="authors refused, hex", extra=LIVE)] = msgspec.field(
+        default_factory=list
+    )
 
 
 class Rates(Section, frozen=True):
@@ -362,7 +356,7 @@ class Search(Section, frozen=True):
     endpoint_timeout: Annotated[float, Meta(gt=0, description="seconds one request there may take")] = 30.0
     trusted_keys: Annotated[
         Keys, Meta(description="authors whose events may bring their own vectors in embedding tags, hex")
-    ] = []
+    ] = msgspec.field(default_factory=list)
     segment: Annotated[
         int,
         Meta(ge=256, le=1_000_000, description="vectors in one segment of the index; the newest are compared whole"),
@@ -381,7 +375,7 @@ class GroupSettings(Section, frozen=True):
     ] = "anyone"
     operators: Annotated[
         Keys, Meta(description="public keys, hex, that may do everything in every group, as relay.pubkey may")
-    ] = []
+    ] = msgspec.field(default_factory=list)
     per_key: Annotated[Count, Meta(description="groups that one key may have begun and not ended; 0: no limit")] = 100
     most: Annotated[Count, Meta(description="groups in all; 0: no limit")] = 100_000
     members: Annotated[Count, Meta(description="members of one group; 0: no limit")] = 100_000
@@ -407,90 +401,6 @@ class GroupSettings(Section, frozen=True):
     livekit_secret: Annotated[
         str, Meta(description="API secret of the LiveKit server; it signs the tokens of members", extra=LIVE | SECRET)
     ] = ""
-
-
-class Federation(Section, frozen=True):
-    """Relays that this one stays in step with, beside what `[[peers]]` says of each; see federation.md."""
-
-    provision: Annotated[
-        bool,
-        Meta(
-            description="a key whose post, comment or vote a peer brings gets a posting identity with that peer as its origin, so "
-            "that the feed shows it; otherwise the event is kept and not shown"
-        ),
-    ] = True
-    overlap: Annotated[
-        int,
-        Meta(
-            ge=60,
-            description="seconds before the last contact from which everything is compared when a peer is reached again: for "
-            "clocks that differ and events that travelled slowly",
-            extra=LIVE,
-        ),
-    ] = 3600
-    walk_interval: Annotated[
-        Seconds,
-        Meta(
-            description="seconds between two comparisons of everything with a peer, in the background, while the connection lasts; "
-            "0: only after it was made",
-            extra=LIVE,
-        ),
-    ] = 86_400.0
-    walk_pause: Annotated[
-        Seconds,
-        Meta(
-            description="seconds that lie between two comparisons of everything with a peer, however often it is lost and found",
-            extra=LIVE,
-        ),
-    ] = 600.0
-    follow: Annotated[
-        list[Annotated[str, Meta(pattern="^(members|npub1[0-9a-z]+|list:naddr1[0-9a-z]+)$", max_length=2000)]],
-        Meta(
-            description="whose events are kept here, from the relays they write to (NIP-65): npub1…, list:naddr1… (the people of a "
-            "list that is here, NIP-51), members (those who have an identity here)",
-            extra=LIVE,
-        ),
-    ] = []
-    follow_relays: Annotated[
-        int, Meta(ge=1, le=100, description="relays that are joined at most because of who is followed", extra=LIVE)
-    ] = 20
-    follow_private: Annotated[
-        bool,
-        Meta(description="those relays may be at addresses that are not of the public Internet", extra=LIVE),
-    ] = False
-    lookup: Annotated[
-        list[Annotated[str, Meta(pattern="^wss?://.+", max_length=2048)]],
-        Meta(description="relays that are asked for the relay lists (kind 10002) of who is followed", extra=LIVE),
-    ] = []
-    events_per_hour: Annotated[
-        Count,
-        Meta(
-            description="events that are taken of one peer within an hour; more have to wait; 0: no limit", extra=LIVE
-        ),
-    ] = 1_000_000
-
-
-class PeerPolicy(Section, frozen=True):
-    """What is not taken of a peer, whatever this relay takes of others."""
-
-    denied_keys: Keys = []
-    denied_kinds: Kinds = []
-    groups: bool = True
-
-
-class PeerSettings(Section, frozen=True):
-    """One `[[peers]]` of the file: a relay to stay in step with."""
-
-    url: Annotated[str, Meta(max_length=2048)]
-    direction: Literal["down", "up", "both"] = "both"
-    filters: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=20)] = msgspec.field(
-        default_factory=lambda: [{}]
-    )
-    since: Annotated[int, Meta(ge=0)] = 0
-    backfill: bool = True
-    key: str = ""
-    policy: PeerPolicy = msgspec.field(default_factory=PeerPolicy)
-    allow_private: bool = False
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,20 +13,12 @@ from typing import Any, Final
 import msgspec
 
 from keys import encoding
-from relay.config import (
-    PEERS,
-    PREFIX,
-    SECTIONS,
-    SETTINGS,
-    Config,
-    ConfigError,
-    PeerSettings,
-    Setting,
-    split_listen,
-)
+from relay.config import PEERS, PREFIX, SECTIONS, SETTINGS, Config, Setting, split_listen
 from relay.errors import Reject
+from relay.peer_settings import PeerSettings
 from relay.protocol import filter as filters
 from relay.protocol import kinds, urls
+from relay.setting_parts import ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

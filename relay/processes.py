@@ -26,7 +26,7 @@ import msgspec
 
 from keys.vault import VaultError
 from relay import app, greeting
-from relay.config import Config, ConfigError
+from relay.config import Config
 from relay.loading import reload
 from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
@@ -35,6 +35,7 @@ from relay.roles.writer import WriterRole
 from relay.server import control, control_messages, link, listener
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
+from relay.setting_parts import ConfigError
 from storage.base import Locked, Reader, StorageError
 from storage.command_codec import decode
 from storage.commands import ListMembers

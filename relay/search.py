@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.config import Config, ConfigError, Search
+from relay.config import Config, Search
 from relay.protocol import kinds
 from relay.roles.page import FAULTY, SharedPage
 from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
@@ -25,6 +25,7 @@ from relay.server.embedding import Worker
 from relay.server.follow import Follower
 from relay.server.link import Link, keep
 from relay.server.supervision import Faults, Tasks
+from relay.setting_parts import ConfigError
 from storage.base import Readers, StorageError
 from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama

@@ -36,7 +36,8 @@ INTERFACES = (
     "storage.tools",
 )
 ROLES = (*GROUND, "relay.roles", *INTERFACES)
-SERVED = (*ROLES, "relay.server", "relay.config", "handlers", "keys")
+SETTINGS = ("relay.config", "relay.peer_settings", "relay.setting_parts")
+SERVED = (*ROLES, "relay.server", *SETTINGS, "handlers", "keys")
 EVERYTHING = PACKAGES
 
 # Who may import what of ours; the longest row that a module's name starts with holds for it. A module may always import
@@ -55,9 +56,11 @@ RULES: dict[str, tuple[str, ...]] = {
     "keys.vault": (*GROUND, "keys.custody"),
     "storage": GROUND,
     "handlers": GROUND,
-    "relay.config": GROUND,
-    "relay.loading": (*GROUND, "relay.config"),
-    "relay.greeting": (*GROUND, "relay.config"),
+    "relay.setting_parts": GROUND,
+    "relay.peer_settings": (*GROUND, "relay.setting_parts"),
+    "relay.config": (*GROUND, *SETTINGS),
+    "relay.loading": (*GROUND, *SETTINGS),
+    "relay.greeting": (*GROUND, *SETTINGS),
     "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,

@@ -22,7 +22,7 @@ from click.exceptions import NoArgsIsHelpError
 from keys.vault import VaultError, relay_pubkey
 from relay import loading
 from relay.commands import control_client
-from relay.config import Config, ConfigError
+from relay.config import Config
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol import filter as filters
@@ -31,6 +31,7 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server import policies
 from relay.server.control_messages import ControlError
+from relay.setting_parts import ConfigError
 from storage.base import Incoming, LogWriter, Outcome, Reader, Status, StorageError
 from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching
 from storage.peers import KnowsPeers, PeerChange

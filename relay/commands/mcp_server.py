@@ -9,7 +9,8 @@ from relay.commands import credentials
 from relay.commands.common import Misuse, say
 from relay.commands.credentials import SavedAccount
 from relay.commands.feed import account_option, hub_option, key_option
-from relay.config import ConfigError, split_listen
+from relay.config import split_listen
+from relay.setting_parts import ConfigError
 
 if TYPE_CHECKING:
     from relay.client.records import Registered

@@ -21,7 +21,8 @@ from relay.commands.common import (
     with_settings,
     writing,
 )
-from relay.config import Config, PeerSettings
+from relay.config import Config
+from relay.peer_settings import PeerSettings
 from relay.protocol import filter as filters
 from relay.protocol.filter import Filter
 from storage.base import StorageError

@@ -11,11 +11,12 @@ import msgspec
 from relay.client import Key
 from relay.commands.common import Database, WriteTarget, printable, reading, say, writing
 from relay.commands.syncing import CommandEvents, signer_of
-from relay.config import Config, Federation, PeerSettings
+from relay.config import Config
 from relay.federation.peer import PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.session import PeerParts
+from relay.peer_settings import Federation, PeerSettings
 from relay.protocol import filter as filters
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter

@@ -21,7 +21,7 @@ from relay.commands.common import (
 )
 from relay.commands.key_tools import find_secret
 from relay.commands.progress import Meter
-from relay.config import Config, ConfigError
+from relay.config import Config
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
 from relay.federation.store import PublicEvents
@@ -29,6 +29,7 @@ from relay.federation.sync import SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.setting_parts import ConfigError
 from storage.base import Outcome, Status
 
 BATCH: Final = 500  # events written in one transaction

@@ -13,7 +13,7 @@ from typing import Final
 
 from relay.client import urls as client_urls
 from relay.client.errors import BadUrl, Disconnected
-from relay.config import PeerSettings
+from relay.peer_settings import PeerSettings
 from relay.protocol import urls
 
 MOST_TRIED: Final = 4  # addresses of a host

@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from relay.client.errors import ClientError
-from relay.config import PeerPolicy
 from relay.errors import Prefix, Reject
 from relay.federation.store import PublicEvents
+from relay.peer_settings import PeerPolicy
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from keys import encoding
 from keys.encoding import AddressPointer
-from relay.config import Federation, PeerPolicy, PeerSettings
 from relay.federation.addresses import normal_or_empty
+from relay.peer_settings import Federation, PeerPolicy, PeerSettings
 from relay.protocol import kinds
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter

@@ -13,7 +13,6 @@ import msgspec
 
 from keys import encoding
 from relay.client.signer import Key, Signer
-from relay.config import PeerSettings
 from relay.federation.addresses import by_url, normal_or_empty
 from relay.federation.door import PeerDoor, PeerQuota
 from relay.federation.follow import followed
@@ -21,6 +20,7 @@ from relay.federation.peer import PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.session import PeerParts
+from relay.peer_settings import PeerSettings
 from relay.protocol import kinds
 from relay.roles.page import SharedPage
 from relay.server.follow import Applied

@@ -12,11 +12,11 @@ import msgspec
 
 from relay.client.errors import MAX_WORDS, ClientError
 from relay.client.signer import Signer
-from relay.config import Federation, PeerSettings
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
 from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
+from relay.peer_settings import Federation, PeerSettings
 from relay.protocol import filter as filters
 from relay.server.follow import LiveEvent
 from relay.server.supervision import Faults, ended

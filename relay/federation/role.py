@@ -68,19 +68,9 @@ async def run_role(
         server = ComparisonServer(sets)
         stack.callback(server.close)
         publisher = Publisher(ingest, settings, signer.pubkey)
+        hear = partial(hearing.want, "peers")
         manager = PeerManager(
-            FederatedRelay(
-                settings,
-                store,
-                ingest,
-                publisher,
-                ingest.execute,
-                signer,
-                faults,
-                page,
-                role,
-                partial(hearing.want, "peers"),
-            )
+            FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role, hear)
         )
         stack.push_async_callback(manager.close)
         ingest.log.add(manager.applied)

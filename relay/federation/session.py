@@ -17,7 +17,6 @@ import msgspec
 
 from relay.client.errors import Disconnected, Refused
 from relay.client.messages import Closed
-from relay.config import Federation
 from relay.errors import Prefix
 from relay.federation.connection import PeerConnection, PeerSubscription
 from relay.federation.peer_memory import PeerMemory
@@ -28,6 +27,7 @@ from relay.federation.sync import Direction, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, Uploads
 from relay.federation.verdicts import FIRST, FOR_NOW, Fate, Verdict, not_taken
 from relay.federation.windows import FAR, WindowDifference
+from relay.peer_settings import Federation
 from relay.protocol import kinds
 from relay.protocol.event import Event, has_tag, parse
 from relay.protocol.filter import Filter, matches

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from keys.vault import VaultError
-from relay.config import ConfigError, Search
+from relay.config import Search
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol import filter as filters
@@ -52,6 +52,7 @@ from relay.server.control_messages import (
     socket_path,
     to_answer,
 )
+from relay.setting_parts import ConfigError
 from storage.base import Incoming, Outcome, StorageError
 from storage.commands import Compact, Rebuild
 from storage.peers import AddPeer, PausePeer, PeerChange, RemovePeer

@@ -99,11 +99,21 @@ class Hub:
             search=lambda: self.search,
             invite=self._invite,
         )
-        self.shared = Shared(
-            settings=settings,
+        self.shared = self._share(Intake(faults, turns))
+        self._drain: asyncio.Task[None] | None = None
+        self._tasks = Tasks(self.faults)
+        self._sweeping: asyncio.Task[None] | None = None
+        self._swept_at = self.clock()
+        self.configure(config)
+        self._tasks.repeat(self._tick, "the ticker")
+
+    def _share(self, intake: Intake) -> Shared:
+        """What a connection has of this."""
+        return Shared(
+            settings=self.settings,
             clock=self.clock,
             gate=self.gate,
-            intake=Intake(faults, turns),
+            intake=intake,
             connections=self.connections,
             ingest=self.ingest,
             publisher=self.publisher,
@@ -114,12 +124,6 @@ class Hub:
             checks=self.checks,
             begin_drain=self.begin_drain,
         )
-        self._drain: asyncio.Task[None] | None = None
-        self._tasks = Tasks(self.faults)
-        self._sweeping: asyncio.Task[None] | None = None
-        self._swept_at = self.clock()
-        self.configure(config)
-        self._tasks.repeat(self._tick, "the ticker")
 
     @property
     def config(self) -> Config:

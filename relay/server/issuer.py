@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from relay.config import Config, ConfigError
+from relay.config import Config
 from relay.errors import Prefix, Reject
+from relay.setting_parts import ConfigError
 
 LEEWAY: Final = 30  # seconds between two clocks
 MAX_JWT: Final = 8192  # characters

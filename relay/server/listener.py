@@ -19,10 +19,11 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from relay.config import Config, ConfigError, split_listen
+from relay.config import Config, split_listen
 from relay.server import limits
 from relay.server.shared import Shared
 from relay.server.websocket import Connection
+from relay.setting_parts import ConfigError
 
 BACKLOG = 2048
 log = logging.getLogger("tidings.listener")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import config
-from relay.config import SETTINGS, Config, ConfigError, split_listen
+from relay.config import SETTINGS, Config, split_listen
 from relay.loading import load, reload
+from relay.setting_parts import ConfigError
 from tests.cli.conftest import Tidings
 
 NUMBERS = (

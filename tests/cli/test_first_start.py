@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from relay import loading
-from relay.config import ConfigError
+from relay.setting_parts import ConfigError
 from tests.e2e.harness import PATIENCE, ROOT, environment
 
 

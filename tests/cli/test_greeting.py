@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from relay import greeting
-from relay.config import ConfigError
 from relay.loading import load
 from relay.server import listener
+from relay.setting_parts import ConfigError
 from tests.cli.conftest import Tidings
 
 

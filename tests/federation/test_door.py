@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from relay.config import Config, PeerPolicy
+from relay.config import Config
 from relay.federation.door import AT_ONCE, OverQuota, PeerDoor, PeerQuota
+from relay.peer_settings import PeerPolicy
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.server.ingest import Ingest

@@ -6,10 +6,11 @@ import pytest
 
 from keys import encoding
 from keys.encoding import AddressPointer
-from relay.config import ConfigError, Federation
 from relay.federation.follow import MOST_OF_ONE, choose, followed, write_relays
 from relay.loading import load
+from relay.peer_settings import Federation
 from relay.protocol.event import Event
+from relay.setting_parts import ConfigError
 from tests.e2e.harness import fresh_key, now, serving
 from tests.factories import NOW, Keypair, keypair, make_event
 from tests.federation.fake_peer import FakePeer

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keys import tokens
 from keys.tokens import Kind
-from relay.config import ConfigError
 from relay.protocol import kinds
+from relay.setting_parts import ConfigError
 from tests.factories import keypair
 from tests.http.api.homes import BASE, Home, claim_of, home
 from tests.http.api.proofs import ORIGIN, header, nostr, proof
