@@ -148,7 +148,7 @@ class Transaction:
             addresses = [one for one in assumed if ":" in one]
             reader.look_up([("group_of", one) for one in addresses])
             self._is_complete &= all(facts.group_of[one] == assumed[one] for one in addresses)
-            self._assumes = any(assumed[one] is not None for one in told)
+            self._assumes = any(assumed.get(one) is not None for one in told)
 
     def prepare(self, event: Event) -> None:
         """See that `facts` has all that is needed to decide on this event now."""

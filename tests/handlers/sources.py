@@ -51,11 +51,11 @@ class FakeSources:
         return next((live for live in self.lives if live.event.id == event_id), None)
 
     def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
-        theirs = [live for live in self.lives if live.event.kind == kind and live.event.pubkey == pubkey]
+        named = [live for live in self.lives if live.event.kind == kind]
+        theirs = [live for live in named if live.event.pubkey == pubkey and live.audience is None]
         if about:
-            public = [live for live in theirs if live.audience is None and feed.subject(live.event) == about]
-            named = [live for live in self.lives if live.event.kind == kind]
-            theirs = public + [live for live in named if (about, pubkey) in subjects.subjects(live.event)]
+            theirs = [live for live in theirs if feed.subject(live.event) == about]
+            theirs += [live for live in named if (about, pubkey) in subjects.subjects(live.event)]
         return min(theirs, key=lambda live: (-live.event.created_at, live.event.id), default=None)
 
     def version(self, address: str) -> Live | None:

@@ -8,13 +8,14 @@ from handlers import table
 from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.protocol.groups import belonging
 from storage.base import Incoming, Outcome
 from storage.commands import CountRows, Rebuild
 from storage.sqlite import backend
 from storage.sqlite.database_file import FILE
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW
-from tests.storage.feed_model import Live, World
+from tests.storage.feed_model import Live, World, first
 
 TABLES = ("posts", "comments", "post_upvotes", "post_downvotes", "comment_upvotes", "comment_downvotes", "post_topics")
 MEANING = table.meaning("ws://relay.test")
@@ -62,11 +63,23 @@ def world(directory: Path, count_all: bool = False) -> World:
             "SELECT seq, wire, received_at, expires_at, audience FROM events"
         )
     ]
+    check_kept(live)
     owners = dict(plain.execute("SELECT pubkey, posting_identity_id FROM identity_keys"))
     foreign = plain.execute("SELECT id FROM posting_identities WHERE origin IS NOT NULL").fetchall()
     numbers = dict(plain.execute("SELECT id, number FROM posting_identities"))
     plain.close()
     return World(live, owners, frozenset() if count_all else frozenset(one for (one,) in foreign), numbers)
+
+
+def check_kept(live: list[Live]) -> None:
+    """Nobody's is what names a group (that of an import is, for none is known) and what answers such a thing, there or gone."""
+    public = {one.event.id for one in live if one.public}
+    kept = {one.event.id for one in live} - public
+    for one in live:
+        if first(one.event, "h") is None:
+            answered = set(belonging.answered(one.event))
+            assert one.public or answered - public, one.event
+            assert not one.public or answered.isdisjoint(kept), one.event
 
 
 def ordered(found: dict[str, list[dict[str, object]]]) -> dict[str, list[list[tuple[str, object]]]]:

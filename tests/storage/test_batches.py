@@ -227,6 +227,7 @@ def test_a_binding_that_was_rolled_back_is_not_remembered(
     assert [outcome.status for outcome in outcomes] == [Status.EPHEMERAL, Status.STORED]
 
 
+@pytest.mark.failing_batch
 def test_a_binding_by_an_event_that_failed_alone_is_not_remembered(
     writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
