@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bench import corpus
+from bench import corpus, seeded
 from bench.figures import FigureRow
 from bench.floor import floor_us, sync
 from bench.peer import sketch
