@@ -135,9 +135,9 @@ class RowDependency(msgspec.Struct, frozen=True):
 
 
 class LaterRows(msgspec.Struct, frozen=True):
-    """What of a row of `table` counts has come to differ: keys that may be too many for its transaction are touched in parts after it.
+    """A row of `table` differs in what counts: keys that may be too many for its transaction are touched in parts after it.
 
-    `counts` gives it, what no row has is (). The keys are the ids of live public events of `kind` with a tag `name` that holds
+    `counts` gives what counts, what no row has is (). The keys are the ids of live public events of `kind` with a tag `name` that holds
     the row's id. Until all are touched, rows of them may be as before: whoever reads them must bear that.
     """
 
@@ -159,8 +159,9 @@ class Projection(msgspec.Struct, frozen=True):
     `row` has its columns in order, counters left out; `primary` are those of its primary key. `kinds` are those whose events
     have keys here, None for those that are searched. `place` is where the rows of a key stand; a key that has none cannot have
     rows. `beside`: which keys hang together with the one that is touched. `under`: (table, column) of rows that these go
-    with, by the first column of their primary key. `later`: rows of earlier projections that many keys follow from. `counts`: the counters that a row adds to. `renewed`: a row that differs is
-    another row, with a number of its own. `key_of`: the key of a row, for tables whose rows are not an event's own.
+    with, by the first column of their primary key. `later`: rows of an earlier projection that many keys follow from.
+    `counts`: the counters that a row adds to. `renewed`: a row that differs is another row, with a number of its own.
+    `key_of`: the key of a row, for tables whose rows are not an event's own.
     """
 
     table: str

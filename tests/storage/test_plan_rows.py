@@ -262,7 +262,9 @@ def test_a_change_of_maintainers_makes_the_issues_of_their_repository_again_in_p
             assert (states(writer), writer.unfinished) == (["open"] * 8, True)
             writer.execute(ContinueGroups(), NOW)
             assert (states(writer), writer.unfinished) == (["closed"] * 3 + ["open"] * 5, True)
-            assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []  # of what is being made, nothing is said
+            assert (
+                list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+            )  # of what is being made, nothing is said
             writer.close()
             writer = open_log(tmp_path)  # goes on after a restart
             settle(writer)
