@@ -137,8 +137,8 @@ class RowDependency(msgspec.Struct, frozen=True):
 class LaterRows(msgspec.Struct, frozen=True):
     """A row of `table` differs in what counts: keys that may be too many for its transaction are touched in parts after it.
 
-    `counts` gives what counts, what no row has is (). The keys are the ids of live public events of `kind` with a tag `name` that holds
-    the row's id. Until all are touched, rows of them may be as before: whoever reads them must bear that.
+    `counts` gives what counts, what no row has is (). The keys are the ids of live public events of `kind` with a tag `name`
+    that holds the row's id. Until all are touched, rows of them may be as before: whoever reads them must bear that.
     """
 
     table: str
