@@ -1,6 +1,6 @@
 """`issue_rows`: live issues (kind 1621, NIP-34) of a group of this relay or, in public, of a repository.
 
-In a group every member may edit an issue and set its state. Of a repository, who wrote the issue and whose repository it is edit it,
+In a group every member edits an issue and sets its state. Of a repository, who wrote the issue and whose repository it is edit it,
 and its other maintainers set its state, too (NIP-34). The newest live edit (kind 1010) gives the text, the newest live state
 (1630 to 1633) the status. Its identifier was given when it came.
 """
