@@ -67,7 +67,7 @@ async def profile(hub: RunningRelay, identity: Identity, viewer: str | None) -> 
         _followed_by(hub, None if viewer == identity.id else viewer),
     )
     karma, followers, posts, comments = await asyncio.gather(
-        hub.feed.karma(identity.id, sorted(ever), now),
+        hub.feed.karma(sorted(ever), now),
         count(Filter(kinds=frozenset([kinds.CONTACTS]), tags={"p": ever})),
         count(Filter(kinds=frozenset([kinds.POST]), authors=ever)),
         count(Filter(kinds=frozenset([kinds.COMMENT]), authors=ever)),
