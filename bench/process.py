@@ -132,7 +132,10 @@ def running(arguments: Sequence[str], port: int, log: Path) -> Iterator[Subject]
         process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_for(process, port, log)
-        yield Subject(f"ws://127.0.0.1:{port}/", process.pid)
+        try:
+            yield Subject(f"ws://127.0.0.1:{port}/", process.pid)
+        except OSError as error:
+            raise Trouble(f"the connection to the relay broke ({error}); the relay said: {_tail(log)}") from error
         if process.poll() is not None:
             raise Trouble(f"the relay ended with {process.returncode} while it was measured: {_tail(log)}")
     finally:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bench import corpus
+from bench import corpus, seeded
 from bench.figures import FigureRow
 from bench.floor import floor_us, sync
 from bench.peer import sketch
@@ -35,8 +35,6 @@ from bench.workloads import (
 
 Section = Callable[[Subject, BenchPlan], Awaitable[list[FigureRow]]]
 Say = Callable[[str], None]
-
-_PAGE: Final = 4096  # bytes
 
 
 async def _ingest(subject: Subject, plan: BenchPlan) -> list[FigureRow]:
@@ -139,27 +137,14 @@ async def _feed(data: Path | None, scratch: Path, plan: BenchPlan) -> Path:
     """A filled directory that may be written to: of one that is kept, a copy."""
     kept = scratch / "filled-feed" if data is None else data.with_name(f"{data.name}-feed")
     await feed.fill(kept, plan)
-    return _copied(kept, scratch / "feed")
+    return seeded.copied(kept, scratch / "feed")
 
 
 async def _groups(data: Path | None, scratch: Path, plan: BenchPlan) -> Path:
     """The same with groups."""
     kept = scratch / "filled-groups" if data is None else data.with_name(f"{data.name}-groups")
     await groups.fill(kept, plan)
-    return _copied(kept, scratch / "groups")
-
-
-def _copied(kept: Path, copy: Path) -> Path:
-    shutil.rmtree(copy, ignore_errors=True)  # of a section before
-    return shutil.copytree(kept, copy, ignore=shutil.ignore_patterns("*.sock"), copy_function=_copy_by_pages)
-
-
-def _copy_by_pages(source: str, target: str) -> None:
-    """A page at a time, as a relay writes its database: a file copied in large writes is cached in large pieces (folios of up to
-    2 MiB), and then each page of a checkpoint costs the kernel several times as much."""
-    with Path(source).open("rb") as given, Path(target).open("wb", buffering=0) as copy:
-        while page := given.read(_PAGE):
-            copy.write(page)
+    return seeded.copied(kept, scratch / "groups")
 
 
 async def foreign(subject: Subject, plan: BenchPlan, only: Collection[str], say: Say) -> list[FigureRow]:

@@ -27,3 +27,13 @@ def test_a_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with pytest.raises(Trouble, match="not seeded by this program"):
         seeded.is_filled(tmp_path / "data", seeded.Holding(1, posts=5000))
+
+
+def test_a_copy_is_the_same_and_as_closed_as_what_it_was_made_of(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    secret = tmp_path / "data" / "secrets.toml"
+    secret.write_bytes(b"x" * 10_000)
+    secret.chmod(0o600)
+    copy = seeded.copied(tmp_path / "data", tmp_path / "copy")
+    assert (copy / secret.name).read_bytes() == secret.read_bytes()
+    assert (copy / secret.name).stat().st_mode & 0o777 == 0o600

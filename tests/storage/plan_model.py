@@ -410,14 +410,22 @@ def about(world: Plane, issue: Stored, repo: str | None) -> list[Stored]:
     told = [one for one in world.of(1010, *STATUS) if said_of(issue.event.id, one)]
     found = [[one for one in told if issue.group and first(one.event, "h") == issue.group]]
     who = {issue.event.pubkey} | ({repo.split(":")[1]} if repo and not issue.group else set())
-    for pubkey in who:
-        theirs = [one for one in told if one.event.pubkey == pubkey]
+    helping = set() if issue.group else {key for one in world.of(30617) for key in helpers(one, repo)}
+    for pubkey in who | helping:
+        theirs = [one for one in told if one.event.pubkey == pubkey if one.event.kind != 1010 or pubkey in who]
         found.append(
             [one for one in theirs if one.public if one.event.kind == 1010]
             + [one for one in theirs if first(one.event, "h") is None if one.event.kind != 1010]
         )
     last = [newest(one for one in some if one.event.kind == kind) for some in found for kind in (1010, *STATUS)]
     return [one for one in last if one and one.group == issue.group and (issue.group or first(one.event, "h") is None)]
+
+
+def helpers(one: Stored, repo: str | None) -> list[str]:
+    """Whom an announcement names as maintainers, if it is the public one of this repository and of no group."""
+    if one.group or not one.public or f"30617:{one.event.pubkey}:{first(one.event, 'd')}" != repo:
+        return []
+    return [key for tag in one.event.tags if tag[0] == "maintainers" for key in tag[1:]]
 
 
 def said_of(issue: str, one: Stored) -> bool:

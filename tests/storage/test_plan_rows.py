@@ -11,8 +11,9 @@ from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
-from storage.commands import Model, StoreVectors, Sweep
-from storage.sqlite import projections, rebuilding
+from storage.commands import ContinueGroups, Model, StoreVectors, Sweep
+from storage.sqlite import later_rows, projections, rebuilding
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import keypair, make_event
 from tests.storage.feed_logs import rebuild, write
 from tests.storage.plan_logs import OPERATOR, open_log
@@ -60,6 +61,12 @@ def begin(group: str, *tags: tuple[str, ...], key: int = 1) -> Event:
 
 
 FOUNDING = [begin(group, *([("private",)] if group == "chat" else []), key=n % 3 + 1) for n, group in enumerate(GROUPS)]
+
+
+def settle(writer: SqliteWriter) -> None:
+    """Do all that changes left to do."""
+    while writer.unfinished:
+        writer.execute(ContinueGroups(), NOW)
 
 
 @st.composite
@@ -163,8 +170,11 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(
                 batch, left[way] = left[way][:size], left[way][size:]
                 with mock.patch.object(projections, "AT_ONCE", data.draw(st.sampled_from([1, 2, 1000]))):
                     write(writer, batch, Door.IMPORT, NOW)
+                with mock.patch.object(later_rows, "AT_ONCE", data.draw(st.sampled_from([1, 2, 32]))):
+                    settle(writer)
                 assert ordered(tables(directory)) == ordered(rows(plane(directory)))
             writer.execute(Sweep(100), NOW + 2)
+            settle(writer)
             right = ordered(tables(directory))
             assert right == ordered(rows(plane(directory)))
             assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
@@ -218,6 +228,7 @@ def test_two_orders_of_arrival_end_in_the_same_rows(pool: list[Event], data: st.
             write(writer, FOUNDING, Door.CLIENT, NOW)
             for event in order:
                 write(writer, [event], Door.IMPORT, NOW)
+            settle(writer)
             writer.close()
             made = tables(directory)
             for row in (row for table in TABLES for row in made[table]):
@@ -225,6 +236,50 @@ def test_two_orders_of_arrival_end_in_the_same_rows(pool: list[Event], data: st.
                 row.pop("identifier", None)  # given out in the order of arrival
             found.append(ordered(made))
     assert found[0] == found[1]
+
+
+def announce(at: int, *maintainers: str) -> Event:
+    """The repository of the first key, with these maintainers."""
+    return make_event(1, 30617, "", [("d", "tides"), *([("maintainers", *maintainers)] if maintainers else [])], at)
+
+
+def states(writer: SqliteWriter) -> list[str]:
+    """The status of every issue, by their times."""
+    return [one for (one,) in writer.connection.execute("SELECT status_id FROM issues ORDER BY created_at")]
+
+
+def test_a_change_of_maintainers_makes_the_issues_of_their_repository_again_in_parts(tmp_path: Path) -> None:
+    issues = [make_event(2, 1621, "text", [("a", ADDRESSES[0])], START + n) for n in range(7)]
+    closed = make_event(3, 1632, "", [("e", one.id) for one in issues], START)
+    elsewhere = make_event(2, 1621, "text", [("a", ADDRESSES[1])], START + 8)
+    writer = open_log(tmp_path)
+    try:
+        write(writer, [*issues, closed, elsewhere, announce(START)], Door.IMPORT, NOW)
+        settle(writer)
+        assert states(writer) == ["open"] * 8
+        with mock.patch.object(later_rows, "AT_ONCE", 3):
+            write(writer, [announce(START + 1, PUBKEYS[2])], Door.IMPORT, NOW)
+            assert (states(writer), writer.unfinished) == (["open"] * 8, True)
+            writer.execute(ContinueGroups(), NOW)
+            assert (states(writer), writer.unfinished) == (["closed"] * 3 + ["open"] * 5, True)
+            assert (
+                list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+            )  # of what is being made, nothing is said
+            writer.close()
+            writer = open_log(tmp_path)  # goes on after a restart
+            settle(writer)
+            assert states(writer) == ["closed"] * 7 + ["open"]
+            late = make_event(2, 1621, "text", [("a", ADDRESSES[0])], START + 9)
+            write(writer, [late, make_event(3, 1631, "", [("e", late.id)], START)], Door.IMPORT, NOW)
+            assert states(writer)[-1] == "resolved"
+            write(writer, [announce(START + 2, PUBKEYS[2])], Door.IMPORT, NOW)
+            assert not writer.unfinished  # the same maintainers: nothing follows
+            write(writer, [announce(START + 3, PUBKEYS[3])], Door.IMPORT, NOW)
+            settle(writer)
+            assert states(writer) == ["open"] * 9
+        assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+    finally:
+        writer.close()
 
 
 def test_the_vectors_of_messages_are_a_table_of_the_plan(tmp_path: Path) -> None:
