@@ -87,7 +87,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
     from relay.http import app as http
     from relay.http import deliveries  # noqa: F401
 
-    http.load()
+    http.load(config)
     data = Path(config.server.data)
     with contextlib.ExitStack() as stack:
         lock = _locked(data)
