@@ -215,6 +215,8 @@ class Transaction:
         if address is not None:
             facts.versions[address] = Version(event.created_at, event.id)
         self._count(event, 1)
+        if event.kind == kinds.EDIT and (its_name := events.first_value(event, "h")) is not None:
+            self.known.note_edited(its_name)
         if self._touch(event):
             packed = log_rows.pack_audience(audience)
             group_id = None if its_group is None else its_group.group.id
@@ -319,7 +321,12 @@ class Transaction:
 
     def touch_author(self, pubkey: str) -> None:
         """Refresh what depends on this key's events: whose key it is has changed."""
-        seqs = every.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), FOR_EVER)
+        self.touch_matching(Filter(authors=frozenset([pubkey])))
+
+    def touch_matching(self, wanted: Filter) -> None:
+        """Refresh what depends on the events that match, whoever may read them."""
+        self.flush()
+        seqs = every.seqs_of(self._connection, wanted, FOR_EVER)
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
                 self._touch(row.event)

@@ -9,14 +9,35 @@ import { me } from "./me.js";
 import { ask, begin, follow } from "./wire.js";
 
 const PAGE = 50;
-const KINDS = [5, 7, 9, 9000, 9001, 9005, 9008];
+const KINDS = [5, 7, 9, 1010, 9000, 9001, 9005, 9008];
 const REACTIONS = 500;
+const EDITS = 500;
 const LONGEST = 64; // characters of a reaction
 
 const path = (group, rest = "") => `/groups/${encodeURIComponent(group)}${rest}`;
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export const said = new Map(); // id of a reaction that was heard -> {of, pubkey}
+
+export const texts = new Map(); // id of a message that was edited -> {content, updated_at}: what it says now
+
+// The newest counts; whether it is by whom it must be is for the caller to know.
+export function edit(id, content, updated_at) {
+  if ((texts.get(id)?.updated_at ?? -1) > updated_at) return;
+  texts.set(id, { content, updated_at });
+  if (texts.size > 2000) texts.delete(texts.keys().next().value);
+}
+
+async function learnEdits(events) {
+  const authors = new Map(events.map((event) => [event.id, event.pubkey]));
+  if (!authors.size) return events;
+  const asked = { kinds: [1010], authors: [...new Set(authors.values())], "#e": [...authors.keys()], limit: EDITS };
+  for (const one of await ask(asked)) {
+    const id = one.tags.find((tag) => tag[0] === "e")?.[1];
+    if (authors.get(id) === one.pubkey) edit(id, one.content, one.created_at);
+  }
+  return events;
+}
 
 function note(event) {
   const of = event.tags.findLast((tag) => tag[0] === "e")?.[1];
@@ -50,9 +71,15 @@ export function overSocket(group, knows) {
       const asked = { ...messages, limit: PAGE + 1, ...(before && { until: before.at }) };
       const found = await ask(asked);
       const events = found.filter((event) => !before || event.created_at < before.at || event.id > before.id);
-      return { events, more: found.length > PAGE, tallies: null };
+      return { events: await learnEdits(events), more: found.length > PAGE, tallies: null };
     },
-    get: (ids) => ask({ ids, kinds: [9] }),
+    get: async (ids) => learnEdits(await ask({ ids, kinds: [9] })),
+    async history(id) {
+      const [message] = await ask({ ids: [id], kinds: [9] });
+      if (!message) return [];
+      const found = await ask({ kinds: [1010], authors: [message.pubkey], "#e": [id], "#h": [group], limit: 50 });
+      return [message, ...found.reverse()];
+    },
     async reactions(ids) {
       const some = ids.slice(-100);
       return tally(some, await ask({ kinds: [7], "#e": some, limit: REACTIONS }));
@@ -73,6 +100,13 @@ export function overSocket(group, knows) {
   };
 }
 
+const seconds = (text) => Math.floor(Date.parse(text) / 1000);
+
+function eventOf(message) {
+  if (message.updated_at) edit(message.id, message.content, seconds(message.updated_at));
+  return message.event;
+}
+
 const gone = (error) => {
   if (error.status !== 404) throw error;
   return null;
@@ -85,12 +119,13 @@ export function overApi(group) {
     async page(before) {
       const cursor = before ? `&cursor=${before.at}-${before.id}` : "";
       const { messages, has_more } = await api("GET", path(group, `/messages?limit=${PAGE}${cursor}`));
-      return { events: messages.map((message) => message.event), more: has_more, tallies: new Map(messages.map(tallied)) };
+      return { events: messages.map(eventOf), more: has_more, tallies: new Map(messages.map(tallied)) };
     },
     async get(ids) {
       const found = await Promise.all(ids.map((id) => api("GET", path(group, `/messages/${id}`)).catch(gone)));
-      return found.filter(Boolean).map(({ message }) => message.event);
+      return found.filter(Boolean).map(({ message }) => eventOf(message));
     },
+    history: async (id) => (await api("GET", path(group, `/messages/${id}/history`))).versions.map((version) => version.event),
     async reactions(ids) {
       if (ids.length === 1) return new Map([tallied((await api("GET", path(group, `/messages/${ids[0]}?events=false`))).message)]);
       return new Map((await api("GET", path(group, "/messages?limit=100&events=false"))).messages.map(tallied));
@@ -150,6 +185,8 @@ const named = (name, ids) => ids.map((id) => [name, id]);
 // What a notice tells, as the events that the WebSocket would bring. Of a deletion only the relay knows whether it was allowed.
 const EVENTS = {
   message: ({ message }) => message.event,
+  edit: ({ message_id, pubkey, content, updated_at }) =>
+    ({ kind: 1010, pubkey, content, created_at: seconds(updated_at), tags: [["e", message_id]] }),
   reaction: ({ message_id, pubkey }) => ({ kind: 7, pubkey, tags: [["e", message_id]] }),
   deletion: ({ event_ids, pubkey }) => ({ kind: 5, pubkey, tags: named("e", event_ids), isUnsure: true }),
   membership: ({ event }) => event,
