@@ -7,14 +7,14 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta
 
-from relay.api_types import EventId, Pubkey, When
+from relay.api_types import Content, EventId, Pubkey, When
 from relay.http.api import acting, common
 from relay.http.api.acting import GroupId, UserId
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
-from relay.http.api.group_edits import NewText
+from relay.http.api.group_edits import MessageText
 from relay.http.api.idempotency import idempotent_for_users
-from relay.http.api.shapes import Body, Content, Done, SignedEvent, iso
+from relay.http.api.shapes import Body, Done, SignedEvent, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
@@ -121,7 +121,7 @@ async def create_thread_message(
 
 @patch(f"{BASE}/threads/{{thread_id:str}}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message")
 async def edit_thread_message(
-    thread_id: FromPath[str], message_id: FromPath[str], data: JSONBody[NewText], caller: GivenCaller, hub: GivenHub
+    thread_id: FromPath[str], message_id: FromPath[str], data: JSONBody[MessageText], caller: GivenCaller, hub: GivenHub
 ) -> MessageAnswer:
     """Say your own message anew (1010)."""
     await acting.access(hub, caller, thread_id, "thread")

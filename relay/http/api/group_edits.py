@@ -6,19 +6,20 @@ Threads of a community are posts and their answers comments: those are edited as
 from litestar import get, patch
 from litestar.params import JSONBody
 
+from relay.api_types import Content
 from relay.http.api import editing, group_access, group_messages, group_texts
 from relay.http.api.common import GivenPrincipal, GivenViewer
 from relay.http.api.editing import HistoryAnswer
 from relay.http.api.group_access import GROUP, TAGS, GroupPath
 from relay.http.api.group_messages import GroupMessageAnswer, MessagePath
-from relay.http.api.shapes import Body, Content
+from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid
 from relay.protocol import kinds
 from relay.protocol.event import expiration
 
 
-class NewText(Body, frozen=True):
+class MessageText(Body, frozen=True):
     """What a message is to say."""
 
     content: Content
@@ -26,7 +27,7 @@ class NewText(Body, frozen=True):
 
 @patch(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message of a group")
 async def edit_message(
-    group_id: GroupPath, message_id: MessagePath, data: JSONBody[NewText], principal: GivenPrincipal, hub: GivenHub
+    group_id: GroupPath, message_id: MessagePath, data: JSONBody[MessageText], principal: GivenPrincipal, hub: GivenHub
 ) -> GroupMessageAnswer:
     """Say your message anew; a thread of a community is edited as the post that it is."""
     there = await group_access.read(hub, group_id, principal)

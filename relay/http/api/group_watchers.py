@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from relay.api_types import EventId, Name, Pubkey, When
+from relay.api_types import Content, EventId, Name, Pubkey, When
 from relay.http.api import group_access, group_messages
 from relay.http.api.group_access import GroupId
-from relay.http.api.group_messages import SAID, GroupMessage
-from relay.http.api.shapes import Content, iso
+from relay.http.api.group_messages import SAID, MessageInGroup
+from relay.http.api.shapes import iso
 from relay.http.api.watchers import HEARTBEAT, MAX_WATCHERS, TICK, Selection, Watcher, heartbeat
 from relay.http.hub import RunningRelay
 from relay.protocol import feed, kinds
@@ -53,7 +53,7 @@ class MessageNotice(msgspec.Struct, frozen=True, tag="message"):
 
     seq: Seq
     group_id: GroupId
-    message: GroupMessage
+    message: MessageInGroup
 
 
 class ReactionNotice(msgspec.Struct, frozen=True, tag="reaction"):
