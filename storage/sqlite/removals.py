@@ -47,9 +47,7 @@ def _time(transaction: Transaction, removal: AllowTime) -> None:
     transaction.mark(timeline.edit_mark(pubkey, removal.kind, at, removal.group), pubkey)
     transaction.known.note_edited(removal.group)
     if removal.kind == kinds.CHAT:
-        transaction.touch_matching(
-            Filter(kinds=frozenset([kinds.CHAT]), authors=frozenset([pubkey]), since=at, until=at)
-        )
+        transaction.touch_author(pubkey, Filter(kinds=frozenset([kinds.CHAT]), since=at, until=at))
 
 
 def _address(transaction: Transaction, removal: RemoveAddress) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
+import msgspec
+
 from keys import tokens
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
@@ -319,13 +321,10 @@ class Transaction:
         for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
             known.clear()
 
-    def touch_author(self, pubkey: str) -> None:
-        """Refresh what depends on this key's events: whose key it is has changed."""
-        self.touch_matching(Filter(authors=frozenset([pubkey])))
-
-    def touch_matching(self, wanted: Filter) -> None:
-        """Refresh what depends on the events that match, whoever may read them."""
+    def touch_author(self, pubkey: str, those: Filter = Filter()) -> None:  # noqa: B008 it does not change
+        """Refresh what depends on this key's events, or on `those` of them: whose key it is has changed, or what they mean."""
         self.flush()
+        wanted = msgspec.structs.replace(those, authors=frozenset([pubkey]))
         seqs = every.seqs_of(self._connection, wanted, FOR_EVER)
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
