@@ -400,21 +400,6 @@ async function sendChange(content) {
   await renew([id]);
 }
 
-// In a room that is not for everybody there is no page of a message's versions: they stand below it.
-async function showVersions(item) {
-  const present = item.querySelector(".versions");
-  if (present) return present.remove();
-  const page = await pieces({ events: await source.history(item.dataset.id) });
-  const list = Object.assign(document.createElement("ol"), { className: "versions" });
-  for (const version of page.querySelectorAll(".message")) {
-    const line = document.createElement("li");
-    const at = new Date(Number(version.dataset.at) * 1000).toLocaleString();
-    line.append(Object.assign(document.createElement("p"), { className: "meta", textContent: at }), version.querySelector(".prose"));
-    list.append(line);
-  }
-  item.querySelector(".acts").before(list);
-}
-
 async function reacting(button, item, content, pressed) {
   const ofIt = target(item);
   const mine = [...said].filter(([, one]) => one.of === ofIt.id && me.keys.has(one.pubkey)).map(([id]) => id);
@@ -466,7 +451,7 @@ addEventListener("click", (event) => {
   const versions = isOpen ? null : event.target.closest?.("a.edited");
   if (versions && source) {
     event.preventDefault();
-    showVersions(versions.closest(".message")).catch(() => null);
+    import("./versions.js").then(({ show }) => show(versions.closest(".message"), source, pieces)).catch(() => null);
   }
   const button = event.target.closest?.("button");
   const action = button && source && Object.keys(ACTIONS).find((name) => name in button.dataset);
