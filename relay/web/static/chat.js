@@ -4,7 +4,7 @@
 import { ownKey, signer } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
-import { edit, overApi, overSocket, said, texts } from "./sources.js";
+import { edit, overSocket, said, texts } from "./sources.js";
 import { me, needWriter, ready } from "./who.js";
 import { now } from "./wire.js";
 
@@ -529,7 +529,8 @@ async function tryToEnter() {
   if (isOpen) return begin(overSocket(group, false));
   if (!me.token && !me.own) return offerExtension();
   try {
-    await begin(source ?? (me.token ? overApi(group) : overSocket(group, true)));
+    const ofToken = async () => (await import("./private-room.js")).overApi(group);
+    await begin(source ?? (me.token ? await ofToken() : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
     gate.textContent = strange ? "This room is for its members, and you are none yet." : error.message;
