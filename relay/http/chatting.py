@@ -128,7 +128,7 @@ async def room(
         group=group or Group(identifier, "", 0, private=True),
         is_known=group is not None,
         is_open=is_open,
-        **(await _shown(hub, identifier, before) if is_open else _NOTHING),
+        **(await _shown(hub, group, before) if group is not None and is_open else _NOTHING),
     )
     answer.status_code = 200 if group is not None else 404
     return answer
@@ -137,16 +137,16 @@ async def room(
 _NOTHING: Final[dict[str, Any]] = {"messages": [], "more": None, "members": [], "count": 0}
 
 
-async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, Any]:
+async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]:
     """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
-    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group_id])}, limit=MESSAGES + 1)
+    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.id])}, limit=MESSAGES + 1)
     found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
     shown, more = found[:MESSAGES], len(found) > MESSAGES
 
     def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
-        members = tables.members_of(group_id, "", MEMBERS)
+        members = tables.members_of(group.id, "", MEMBERS)
         people = tables.identities_of_keys([key for key, _ in members])
-        return tables.group_sizes([group_id]).get(group_id, 0), members, people
+        return tables.group_sizes([group.id]).get(group.id, 0), members, people
 
     count, members, people = await hub.identities.group_tables.look(find)
     return {
@@ -154,7 +154,7 @@ async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, Any
         "more": f"{shown[-1].created_at}-{shown[-1].id}" if more else None,
         "members": [RoomMember(_speaker(key, people.get(key)), member.roles) for key, member in members],
         "count": count,
-        "texts": [event.content for event in shown],
+        "texts": [group.about, *(event.content for event in shown)],
     }
 
 

@@ -90,13 +90,14 @@ async def community(
 
     members, admins, people = await hub.identities.group_tables.look(find)
     written = await hub.feed.how_many_in([group.id])
+    rules = next((tag[1:] for tag in group.extra if tag[0] == "rules"), ())
     return await page.render(
         request,
         hub,
         "community.html",
         pinned=[] if cursor else await _pinned(hub, group),
         community=CommunityRow(group, members, written.get(group.id, 0)),
-        rules=next((tag[1:] for tag in group.extra if tag[0] == "rules"), ()),
+        rules=rules,
         moderators=[
             _moderator(key, member, people) for key, member in sorted(admins, key=lambda one: -roles.rank(one[1].roles))
         ],
@@ -106,7 +107,7 @@ async def community(
         sort=sort,
         sorts={each: words for each, words in SORTS.items() if each != "rising"},
         beginning=not cursor,
-        texts=page.excerpted(found),
+        texts=[group.about, *rules, *page.excerpted(found)],
     )
 
 

@@ -6,6 +6,7 @@ Each is a page of its own address that is whole without scripts; following, muti
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -138,7 +139,7 @@ async def profile_about(request: common.AnyRequest, hub: GivenHub, name: FromPat
     """What is to be known of it: its own words, since when it is here, whose it is, its keys. Raises NotFoundException."""
     identity = await _named(hub, name)
     page.pace(request, hub)
-    return await _render(request, hub, identity, "about", rows=[], more=None, texts=[identity.description or ""])
+    return await _render(request, hub, identity, "about", rows=[], more=None)
 
 
 @get("/u/{name:str}/followers")
@@ -178,7 +179,13 @@ async def _named(hub: RunningRelay, name: str) -> Identity:
 
 
 async def _render(
-    request: common.AnyRequest, hub: RunningRelay, identity: Identity, tab: str, **values: Any
+    request: common.AnyRequest,
+    hub: RunningRelay,
+    identity: Identity,
+    tab: str,
+    *,
+    texts: Sequence[str] = (),
+    **values: Any,
 ) -> Response[str]:
     keys, shown, avatars = await asyncio.gather(
         hub.identities.keys.of(identity.id),
@@ -198,6 +205,7 @@ async def _render(
         keys=_shown_keys(keys, identity),
         tab=tab,
         tabs=TABS,
+        texts=[identity.description or "", *texts],
         **values,
     )
 

@@ -207,14 +207,14 @@ def short(reference: str) -> str:
 
 def excerpt(text: str, longest: int = MAX_EXCERPT) -> str:
     """The beginning of a Markdown text as one plain paragraph, of so many characters at most."""
-    plain = _MARKS.sub("", _LINK.sub(r"\1", text[: 4 * longest]))
+    plain = bare(text[: 4 * longest])
     plain = markdown.REFERENCE.sub(_words, plain)
     return clip(" ".join(plain.split()), longest)
 
 
 def bare(text: str) -> str:
     """A part of a Markdown text without its marks, for a snippet that is shown as it is."""
-    return _MARKS.sub("", _LINK.sub(r"\1", text))
+    return _MARKS.sub("", _LINK.sub(r"\1", markdown.WIKI_LINK.sub(lambda found: found["words"] or found["wiki"], text)))
 
 
 def _words(reference: re.Match[str]) -> str:
