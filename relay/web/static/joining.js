@@ -5,7 +5,7 @@ import { complain } from "./act.js";
 import { api } from "./api.js";
 import { enter, learn } from "./identity.js";
 import { logIn } from "./login.js";
-import { signIn, signer, useSigner } from "./me.js";
+import { me, signIn, signer, useSigner } from "./me.js";
 import { bindSigner } from "./signing.js";
 
 // The work that the relay asks for before it gives a name, done beside the page.
@@ -81,6 +81,7 @@ export function join(place, joined, nameless = false) {
       if (nameless && signer()) {
         tell("Your signer is asked to take the name …");
         await bindSigner();
+        (await import("./belongings.js")).adopt(me.own);
       } else await learn();
       joined("new");
     },
