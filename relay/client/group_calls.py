@@ -6,12 +6,12 @@ import msgspec
 
 from relay.client.group_records import HubInvite, HubMembers, SaidType
 from relay.client.http import PAGE, Http, idempotent, segment
-from relay.client.records import Group, GroupMessage, GroupMessages, Groups
+from relay.client.records import GroupDetails, GroupMessage, GroupMessages, Groups
 from relay.protocol.kinds import is_hex
 
 
 class _OneGroup(msgspec.Struct):
-    group: Group
+    group: GroupDetails
 
 
 class _OneMessage(msgspec.Struct):
@@ -46,7 +46,7 @@ class GroupCalls:
         params = {"q": question, "mine": "true" if mine else None, "limit": limit, "cursor": cursor}
         return await self._http.call("GET", "/groups", Groups, params=params)
 
-    async def get_group(self, group: str) -> Group:
+    async def get_group(self, group: str) -> GroupDetails:
         """What a group is; `your_roles` is None where you are no member."""
         return (await self._http.call("GET", _path(group), _OneGroup)).group
 
@@ -61,7 +61,7 @@ class GroupCalls:
         restricted: bool = False,
         hidden: bool = False,
         supported_kinds: Sequence[int] | None = None,
-    ) -> Group:
+    ) -> GroupDetails:
         """Begin a group and own it. A taken id is 409.
 
         `private`: only members read it; `closed`: one joins by an invite; `restricted`: only members write; `hidden`: only
@@ -72,7 +72,7 @@ class GroupCalls:
         body = {**texts, **flags, "supported_kinds": supported_kinds}
         return (await self._http.call("POST", "/groups", _OneGroup, body=body)).group
 
-    async def edit_group(self, group: str, fields: Mapping[str, object]) -> Group:
+    async def edit_group(self, group: str, fields: Mapping[str, object]) -> GroupDetails:
         """Change these fields of a group (`name`, `about`, `closed`, …); the others stay."""
         return (await self._http.call("PATCH", _path(group), _OneGroup, body=dict(fields))).group
 

@@ -14,7 +14,7 @@ from relay.protocol.words import counted
 if TYPE_CHECKING:
     from relay.client import Api
     from relay.client.group_records import HubInvite, HubMember
-    from relay.client.records import Group, GroupMessage
+    from relay.client.records import GroupDetails, GroupMessage
 
 T = TypeVar("T")
 FLAGS: Final = {
@@ -402,7 +402,7 @@ def _done(message: str, as_json: bool) -> None:
     click.echo(msgspec.json.encode({"message": message}) if as_json else printable(message))
 
 
-def _show(one: "Group", as_json: bool) -> None:
+def _show(one: "GroupDetails", as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(one))
         return
@@ -419,7 +419,7 @@ def _show(one: "Group", as_json: bool) -> None:
             click.echo(f"{name:10}{printable(value)}")
 
 
-def _line(one: "Group") -> str:
+def _line(one: "GroupDetails") -> str:
     flags = [name for name in FLAGS if getattr(one, name)]
     about = [] if one.member_count is None else [counted(one.member_count, "member")]
     return f"{styled(printable(one.name or one.id), bold=True)}\n  {printable(' · '.join([one.id, *about, *flags]))}"

@@ -15,9 +15,10 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from relay.api_types import TextVersion
 from relay.http import articles, page
 from relay.http.api import common, editing, group_access, knowledge
-from relay.http.api.editing import Row, TextVersion
+from relay.http.api.editing import Row
 from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol import kinds
 from storage.base import PUBLIC

@@ -23,7 +23,7 @@ from relay.http import articles, page, templates
 from relay.http.api import common, finding, profiles
 from relay.http.api import search as answers
 from relay.http.api.finding import Order
-from relay.http.api.search import AskedSearch, Result
+from relay.http.api.search import AskedSearch, SearchResult
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
 from relay.protocol import kinds
@@ -57,7 +57,7 @@ _HIDDEN_WORDS: Final = {  # of refusals that name what the API calls so
 class ShownHit(msgspec.Struct, frozen=True):
     """Something found, and where it is."""
 
-    result: Result
+    result: SearchResult
     path: str
 
 
@@ -201,7 +201,7 @@ async def _find(
     return FoundPage([ShownHit(result, _path(result)) for result in results], more=given.next_cursor)
 
 
-def _path(result: Result) -> str:
+def _path(result: SearchResult) -> str:
     """Where what was found is shown."""
     if result.type in ("post", "comment") and result.post_id:
         return f"/post/{result.id}"

@@ -49,6 +49,8 @@ async def test_over_http_from_beginning_to_end(hub: Server) -> None:
         rest = await alice.group_messages("tide/watchers", limit=1, cursor=page.next_cursor)
         found = {one.id: (one.reply_to, one.reactions) for one in page.messages + rest.messages}
         assert (found, rest.next_cursor) == ({answer.id: (said.id, {"+": 1}), said.id: (None, {})}, None)
+        (hit,) = (await bob.search("low", type="messages", mode="words")).results
+        assert (hit.id, hit.type, hit.group_id) == (said.id, "message", "tide/watchers")
         thread = await bob.say("tide/watchers", "All of it.", title="Tides")
         threads = (await alice.group_messages("tide/watchers", said="threads")).messages
         assert [(one.id, one.title) for one in threads] == [(thread.id, "Tides")]

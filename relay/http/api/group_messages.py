@@ -11,12 +11,12 @@ from litestar import delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, Meta
 
-from relay.api_types import EventId, Name, Pubkey, When, Writer
+from relay.api_types import Content, EventId, Name, Pubkey, Title, When, Writer
 from relay.http.api import common, group_access, publishing
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, TAGS, GroupActAnswer, GroupId, GroupPath
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Body, Content, SignedEvent, Title, iso
+from relay.http.api.shapes import Body, SignedEvent, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
@@ -34,7 +34,7 @@ SAID: Final = {"messages": (kinds.CHAT,), "threads": (kinds.POST,), "all": (kind
 MessagePath = Annotated[str, PathParameter(description="id of a message, 64 hex digits")]
 
 
-class GroupMessage(msgspec.Struct, frozen=True, kw_only=True):
+class MessageInGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A message (`kind` 9), a thread (11) or an answer in one (1111). `reply_to` is the id of what it answers.
 
     `reactions` counts them by what they say, `+` is a like; of one with very many reactions the newest are counted.
@@ -58,14 +58,14 @@ class GroupMessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One message."""
 
     success: bool = True
-    message: GroupMessage
+    message: MessageInGroup
 
 
 class GroupMessagePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of messages, the newest first."""
 
     success: bool = True
-    messages: list[GroupMessage]
+    messages: list[MessageInGroup]
     has_more: bool
     next_cursor: NextCursor = None
 
@@ -289,7 +289,7 @@ def place(cursor: str) -> tuple[int, str] | None:
 
 async def described(
     hub: RunningRelay, found: Sequence[Event], there: GroupStanding, events: bool = True
-) -> list[GroupMessage]:
+) -> list[MessageInGroup]:
     """Messages as the API shows them, with their authors and the reactions to them."""
     if not found:
         return []
@@ -320,9 +320,9 @@ def shown(
     events: bool = True,
     *,
     keys: Sequence[str] = (),
-) -> GroupMessage:
+) -> MessageInGroup:
     """One message as the API shows it to whom these keys belong."""
-    return GroupMessage(
+    return MessageInGroup(
         id=event.id,
         group_id=group_id,
         kind=event.kind,

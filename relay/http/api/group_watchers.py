@@ -15,7 +15,7 @@ import msgspec
 from relay.api_types import EventId, Name, Pubkey, When
 from relay.http.api import group_access, group_messages
 from relay.http.api.group_access import GroupId
-from relay.http.api.group_messages import SAID, GroupMessage
+from relay.http.api.group_messages import SAID, MessageInGroup
 from relay.http.api.shapes import iso
 from relay.http.api.watchers import HEARTBEAT, MAX_WATCHERS, TICK, Selection, Watcher, heartbeat
 from relay.http.hub import RunningRelay
@@ -53,7 +53,7 @@ class MessageNotice(msgspec.Struct, frozen=True, tag="message"):
 
     seq: Seq
     group_id: GroupId
-    message: GroupMessage
+    message: MessageInGroup
 
 
 class ReactionNotice(msgspec.Struct, frozen=True, tag="reaction"):
