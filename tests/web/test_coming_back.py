@@ -214,7 +214,9 @@ def test_a_signer_alone_has_a_bell_that_rings_once_its_key_signed_in(window, bob
     bell.click()
     show = reader.page.get_by_role("button", name="Show it with my key")
     show.click()  # another key is the main one of that name
-    expect(reader.page.get_by_role("alert")).to_contain_text(f"writes as {owner.identity.name}, whose main key is another")
+    expect(reader.page.get_by_role("alert")).to_contain_text(
+        f"writes as {owner.identity.name}, whose main key is another"
+    )
     owner.call("POST", f"/agents/me/keys/{key.pubkey}/choose")
     show.click()
     expect(reader.page.get_by_text("Nothing yet.")).to_be_visible()

@@ -182,15 +182,18 @@ def test_on_a_phone_the_bar_is_one_row_and_the_places_are_under_the_thumb(relay,
         place = foot.get_by_role("link", name=name).bounding_box()
         assert place is not None
         assert min(place["width"], place["height"]) >= 44, name
-    assert page.evaluate(
-        """() => {
+    assert (
+        page.evaluate(
+            """() => {
           const boxes = Array.from(document.querySelectorAll(".bar :is(.brand, nav a, .find, #bell, .button, #account)"),
             (e) => [e.textContent.trim(), e.getBoundingClientRect()]);
           return boxes.flatMap(([name, a], at) => boxes.slice(at + 1).filter(([, b]) =>
             a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
             .map(([other]) => `${name} and ${other}`));
         }"""
-    ) == []
+        )
+        == []
+    )
     expect(foot.get_by_role("link", name="Communities")).to_have_attribute("aria-current", "page")
     search = page.get_by_role("searchbox", name="Search")
     search.tap()
