@@ -17,7 +17,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from keys.encoding import encode
-from relay.http import mentions, page, templates
+from relay.http import mentions, page, prose, templates
 from relay.http.api import common, group_access, group_messages
 from relay.http.api.group_messages import MOST_REACTIONS
 from relay.http.api.shapes import Body
@@ -88,7 +88,7 @@ async def rooms(request: common.AnyRequest, hub: GivenHub, cursor: FromQuery[str
     """The rooms that everybody reads, the newest first; a browser that knows who it is shows its own beside them."""
     page.pace(request, hub)
     after = cursor[:500]
-    closed = hub.config.access.auth_to_read
+    closed = await page.is_closed(request, hub)
 
     def find(tables: GroupLookups) -> list[Group]:
         return [] if closed else tables.groups(after, ROOMS + 1, of_type="thread")
@@ -166,10 +166,11 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
     """
     page.pace(request, hub)
     page.check_json(request)
-    people = await hub.identities.by_key([key for key, *_ in data.members])
-    messages = await _described(hub, data.events, {event.id: event for event in data.above})
+    closed = await page.is_closed(request, hub)
+    people = {} if closed else await hub.identities.by_key([key for key, *_ in data.members])
+    messages = await _described(hub, data.events, {event.id: event for event in data.above}, named=not closed)
     members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]
-    meant = await mentions.for_strangers(hub, [event.content for event in data.events])
+    meant = prose.NONE if closed else await mentions.of(hub, [event.content for event in data.events])
     make = partial(
         templates.html,
         "chat_pieces.html",
@@ -201,10 +202,15 @@ async def _quoted(hub: RunningRelay, found: Sequence[Event]) -> dict[str, Event]
 
 
 async def _described(
-    hub: RunningRelay, found: Sequence[Event], above: Mapping[str, Event], reactions: bool = False
+    hub: RunningRelay,
+    found: Sequence[Event],
+    above: Mapping[str, Event],
+    *,
+    reactions: bool = False,
+    named: bool = True,
 ) -> list[ShownMessage]:
-    """Messages, in their order; what each answers, where it is among those `above`."""
-    keys = {event.pubkey for event in (*found, *above.values())}
+    """Messages, in their order; what each answers, where it is among those `above`. Without `named`, keys stand for people."""
+    keys = {event.pubkey for event in (*found, *above.values())} if named else set()
     people = await hub.identities.by_key(list(keys)) if keys else {}
     said: dict[str, dict[str, set[str]]] = {}
     if reactions and found:

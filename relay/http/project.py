@@ -73,7 +73,7 @@ async def project(  # noqa: PLR0917, each is given by its name
     else:
         page.pace(request, hub)
         group = await hub.identities.group_tables.look(lambda tables: tables.group(identifier))
-        key = "" if _is_public(group) and not hub.config.access.auth_to_read else None
+        key = "" if _is_public(group) and not await page.is_closed(request, hub) else None
     shown = (
         None
         if key is None
@@ -93,7 +93,8 @@ async def project(  # noqa: PLR0917, each is given by its name
         statuses=STATUSES,
     )
     answer.status_code = 200 if shown is not None else 404
-    answer.headers["cache-control"] = "private, no-store" if "authorization" in request.headers else "no-cache"
+    if "authorization" in request.headers:
+        answer.headers["cache-control"] = "private, no-store"
     return answer
 
 
