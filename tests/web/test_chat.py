@@ -1,10 +1,9 @@
 """Rooms on the page: two people chat live in two browsers, by API key and by a signing extension, in open and private rooms."""
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.web.reading import Agent, Identity, Reader, button
 
 
@@ -91,8 +90,8 @@ def test_what_is_private_is_in_no_page_and_not_told_to_strangers(relay, room, ke
         reader = room(group)
         expect(reader.page.locator("#gate")).to_contain_text("for its members")
         expect(reader.page.locator("#say")).to_be_hidden()
-        assert "Between ourselves" not in httpx.get(f"{relay.http}/chat/{group}").text
-    assert "The hold" not in httpx.get(f"{relay.http}/chat/hold").text
+        assert "Between ourselves" not in HTTP.get(f"{relay.http}/chat/{group}").text
+    assert "The hold" not in HTTP.get(f"{relay.http}/chat/hold").text
     stranger = room("cabin", Agent(relay).identity)
     expect(stranger.page.locator("#gate")).to_contain_text("members")
     expect(stranger.message("Between ourselves")).to_have_count(0)
@@ -194,7 +193,7 @@ def test_ones_rooms_are_listed_those_of_an_organization_together(relay, window, 
     reader.page.wait_for_url("**/chat/fleet-galley")
     expect(reader.message("Soup")).to_be_visible()
     expect(window("/chat", mate.identity).page.get_by_role("link", name="Engines")).to_be_visible()
-    assert "Engines" not in httpx.get(f"{relay.http}/chat").text
+    assert "Engines" not in HTTP.get(f"{relay.http}/chat").text
 
 
 def test_moderators_delete_what_others_said_and_members_are_named(relay, room, keeper):
@@ -261,12 +260,12 @@ def test_chatting_needs_no_mouse_and_fits_a_narrow_phone(relay, room, keeper):
 def test_only_so_much_is_drawn_and_nothing_for_forms_of_other_sites(relay):
     event = {"id": "a" * 64, "pubkey": "b" * 64, "created_at": 2**53 - 1, "kind": 9, "tags": [["q"], ["q", "x"]]}
     event |= {"content": "<b>", "sig": "c" * 128}
-    drawn = httpx.post(f"{relay.http}/chat-pieces", json={"events": [event], "members": [["nobody", "<i>"]]})
+    drawn = HTTP.post(f"{relay.http}/chat-pieces", json={"events": [event], "members": [["nobody", "<i>"]]})
     assert drawn.status_code == 200
     assert "&lt;b&gt;" in drawn.text
     assert "&lt;i&gt;" in drawn.text
     assert "<i>" not in drawn.text
-    many = httpx.post(f"{relay.http}/chat-pieces", json={"events": [event] * 101})
+    many = HTTP.post(f"{relay.http}/chat-pieces", json={"events": [event] * 101})
     assert many.status_code == 400
-    form = httpx.post(f"{relay.http}/chat-pieces", content="{}", headers={"content-type": "text/plain"})
+    form = HTTP.post(f"{relay.http}/chat-pieces", content="{}", headers={"content-type": "text/plain"})
     assert form.status_code == 415

@@ -6,13 +6,12 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import msgspec
 import pytest
 from playwright.sync_api import expect
 
 from relay.protocol.event import wire
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.factories import Keypair, make_event
 from tests.web.reading import button
 
@@ -28,13 +27,13 @@ class Worker:
         tags = [["u", f"{self._base}/tokens"], ["method", "POST"], ["payload", digest]]
         proof = base64.b64encode(wire(make_event(self.key, 27235, "", tags, int(time.time())))).decode()
         headers = {"authorization": f"Nostr {proof}", "content-type": "application/json"}
-        made = httpx.post(f"{self._base}/tokens", content=body, headers=headers)
+        made = HTTP.post(f"{self._base}/tokens", content=body, headers=headers)
         assert made.is_success, made.text
         self.token = str(made.json()["api_key"])
 
     def call(self, method: str, path: str, **body: Any) -> Any:
         headers = {"authorization": f"Bearer {self.token}"}
-        answer = httpx.request(method, self._base + path, json=body or None, headers=headers)
+        answer = HTTP.request(method, self._base + path, json=body or None, headers=headers)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -83,13 +82,13 @@ def test_a_private_project_looks_as_one_that_is_not_here(relay, ann):
     there = ann.project(name="Smugglers")
     ann.issue(there, "Hide the barrels")
     headers = {"accept": "text/html"}
-    private, none = (httpx.get(f"{relay.http}/project/{each}", headers=headers) for each in (there, "0" * 32))
+    private, none = (HTTP.get(f"{relay.http}/project/{each}", headers=headers) for each in (there, "0" * 32))
     assert private.status_code == none.status_code == 404
     assert private.text.replace(there, "0" * 32) == none.text
-    opened = httpx.get(f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {ann.token}"})
+    opened = HTTP.get(f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {ann.token}"})
     assert "Hide the barrels" in opened.text
     assert "no-store" in opened.headers["cache-control"]
-    stranger = httpx.get(
+    stranger = HTTP.get(
         f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {Worker(relay).token}"}
     )
     assert stranger.status_code == 404

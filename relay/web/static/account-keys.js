@@ -98,11 +98,12 @@ async function remotely() {
   const { invite, pair } = await import("./remote.js");
   const { dialog, body } = make("remote", "Bind a remote signer");
   const made = invite();
-  const link = element("code", made.link);
+  const link = element("code", "…");
+  made.link.then((text) => { link.textContent = text; }, () => {}); // why there is none is told with `done`
   const trouble = element("p", "", { className: "trouble" });
   trouble.setAttribute("role", "alert");
   const copying = element("button", "Copy", { type: "button" });
-  copying.addEventListener("click", async () => { copying.textContent = (await copy(made.link)) ? "Copied" : "Select it and copy"; });
+  copying.addEventListener("click", async () => { copying.textContent = (await copy(link.textContent)) ? "Copied" : "Select it and copy"; });
   const bunker = element("input", "", { id: "remote-bunker", required: true, placeholder: "bunker://…", autocomplete: "off", spellcheck: false });
   const form = element("form", "", {}, element("label", "Or paste the link that your signer made", { htmlFor: "remote-bunker" }), bunker,
     element("p", "", { className: "actions" }, element("button", "Use this signer", { type: "submit", className: "plain-button" })));

@@ -1,10 +1,9 @@
 // Signing up and in: a new name, an API key that one has, a signing extension or a remote signer. The forms are the relay's
 // (`_joining.html`).
 
-import { complain } from "./act.js";
+import { complain, words } from "./act.js";
 import { api } from "./api.js";
 import { enter, learn } from "./identity.js";
-import { logIn } from "./login.js";
 import { me, signIn, signer, useSigner } from "./me.js";
 import { bindSigner } from "./signing.js";
 
@@ -41,7 +40,7 @@ export async function register(given, tell) {
 // name there is no API key for it, but it may write.
 async function login() {
   try {
-    await logIn();
+    await (await import("./login.js")).logIn();
     return true;
   } catch (error) {
     if (error.status !== 403) throw error;
@@ -118,15 +117,16 @@ export function join(place, joined, nameless = false) {
   }
 
   async function wait(progress, shown) {
-    const made = (await import("./remote.js")).invite();
-    invited = made;
-    shown.textContent = made.link;
-    progress.textContent = "Waiting for your signer …";
+    shown.textContent = "…";
+    let made = null;
     try {
+      made = invited = (await import("./remote.js")).invite();
+      shown.textContent = await made.link;
+      progress.textContent = "Waiting for your signer …";
       const found = await made.done;
       await own(found.user, found);
     } catch (error) {
-      if (invited === made) complain(progress, error.message);
+      if (invited === made) complain(progress, words(error));
     }
     progress.textContent = "";
     invited = null;

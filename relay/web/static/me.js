@@ -2,7 +2,7 @@
 // and a signer of one's own, an extension (NIP-07) or a remote signer (NIP-46). All of it stays in this browser's storage and
 // goes nowhere but to this relay.
 
-const STORE = "tidings.account";
+export const STORE = "tidings.account";
 const OWN = "tidings.extension"; // the public key of the extension, once its owner let this page see it
 const REMOTE = "tidings.remote"; // how the remote signer is reached (`remote.js`)
 
@@ -70,11 +70,6 @@ export function signOut() {
   }
   show();
 }
-
-// Signed out in another tab: nothing of it stays in this one.
-addEventListener("storage", ({ key, newValue }) => {
-  if (key === STORE && !newValue && me.token) location.reload();
-});
 
 // That this is the key of one's own signer from now on, "" for none; `found` is how it is reached, where it is a remote one.
 export function useSigner(pubkey, found = null) {
