@@ -427,3 +427,15 @@ def test_code_in_colours_reads_as_it_was_written(lexer: str, code: str) -> None:
     shown = highlighting.highlight(code, lexer)
     if shown is not None:
         assert html.unescape(re.sub(r'<span class="hl-[a-z]+">|</span>', "", shown)) == code
+
+
+def test_code_in_the_words_of_the_documentation_is_set_as_such() -> None:
+    assert proses.coded("Send `a<b` & wait") == "Send <code>a&lt;b</code> &amp; wait"
+    assert proses.coded("One ` alone") == "One ` alone"
+
+
+def test_a_link_that_a_snippet_cuts_in_two_leaves_no_brackets() -> None:
+    assert [proses.bare(part) for part in ("see [[Inverse ", "barometer]], [[there]]")] == [
+        "see Inverse ",
+        "barometer, there",
+    ]

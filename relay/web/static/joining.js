@@ -48,10 +48,14 @@ async function login() {
   }
 }
 
-// Takes on what the forms in `place` give. `joined(how)` is told once somebody can write: "new" with a name that was just made,
+// Takes on what the forms in `place` give. `then(how)` is told once somebody can write: "new" with a name that was just made,
 // else "known". `nameless`: one's own signer is there, and its key wants a name. Answers what ends the waiting for a signer.
-export function join(place, joined, nameless = false) {
+export function join(place, then, nameless = false) {
   let invited = null;
+  const joined = async (how) => {
+    (await import("./belongings.js")).adopt(); // what was begun without a name
+    then(how);
+  };
   const all = (name) => place.querySelectorAll(`[data-${name}]`);
 
   function ask(own) {
