@@ -18,7 +18,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from keys.encoding import encode
-from relay.http import mentions, page, templates
+from relay.http import mentions, page, prose, templates
 from relay.http.api import common, group_access, group_messages, group_texts
 from relay.http.api.group_messages import MOST_REACTIONS
 from relay.http.api.shapes import Body
@@ -107,7 +107,7 @@ async def rooms(request: common.AnyRequest, hub: GivenHub, cursor: FromQuery[str
     """The rooms that everybody reads, the newest first; a browser that knows who it is shows its own beside them."""
     page.pace(request, hub)
     after = cursor[:500]
-    closed = hub.config.access.auth_to_read
+    closed = await page.is_closed(request, hub)
 
     def find(tables: GroupLookups) -> list[Group]:
         return [] if closed else tables.groups(after, ROOMS + 1, of_type="thread")
@@ -147,7 +147,7 @@ async def room(
         group=group or Group(identifier, "", 0, private=True),
         is_known=group is not None,
         is_open=is_open,
-        **(await _shown(hub, identifier, before) if is_open else _NOTHING),
+        **(await _shown(hub, group, before) if group is not None and is_open else _NOTHING),
     )
     answer.status_code = 200 if group is not None else 404
     return answer
@@ -156,16 +156,16 @@ async def room(
 _NOTHING: Final[dict[str, Any]] = {"messages": [], "more": None, "members": [], "count": 0}
 
 
-async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, Any]:
+async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]:
     """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
-    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group_id])}, limit=MESSAGES + 1)
+    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.id])}, limit=MESSAGES + 1)
     found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
     shown, more = found[:MESSAGES], len(found) > MESSAGES
 
     def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
-        members = tables.members_of(group_id, "", MEMBERS)
+        members = tables.members_of(group.id, "", MEMBERS)
         people = tables.identities_of_keys([key for key, _ in members])
-        return tables.group_sizes([group_id]).get(group_id, 0), members, people
+        return tables.group_sizes([group.id]).get(group.id, 0), members, people
 
     count, members, people = await hub.identities.group_tables.look(find)
     messages = await _described(hub, shown[::-1], await _quoted(hub, shown), reactions=True)
@@ -174,7 +174,7 @@ async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, Any
         "more": f"{shown[-1].created_at}-{shown[-1].id}" if more else None,
         "members": [RoomMember(_speaker(key, people.get(key)), member.roles) for key, member in members],
         "count": count,
-        "texts": [one.text for one in messages],
+        "texts": [group.about, *(one.text for one in messages)],
     }
 
 
@@ -186,10 +186,12 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
     """
     page.pace(request, hub)
     page.check_json(request)
-    people = await hub.identities.by_key([key for key, *_ in data.members])
-    messages = await _described(hub, data.events, {event.id: event for event in data.above}, edited=data.edited)
+    closed = await page.is_closed(request, hub)
+    people = {} if closed else await hub.identities.by_key([key for key, *_ in data.members])
+    above = {event.id: event for event in data.above}
+    messages = await _described(hub, data.events, above, named=not closed, edited=data.edited)
     members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]
-    meant = await mentions.for_strangers(hub, [message.text for message in messages])
+    meant = prose.NONE if closed else await mentions.of(hub, [message.text for message in messages])
     make = partial(
         templates.html,
         "chat_pieces.html",
@@ -224,18 +226,22 @@ async def _described(
     hub: RunningRelay,
     found: Sequence[Event],
     above: Mapping[str, Event],
+    *,
     reactions: bool = False,
+    named: bool = True,
     edited: Mapping[str, Anew] = MappingProxyType({}),
 ) -> list[ShownMessage]:
-    """Messages, in their order; what each answers, where it is among those `above`.
+    """Messages, in their order; what each answers, where it is among those `above`. Without `named`, keys stand for people.
 
     What they say since they were edited is known here where everybody reads it, and else from `edited`.
     """
-    known: dict[str, Anew | EditedText] = {**await group_texts.messages(hub, [*found, *above.values()], None)}
+    known: dict[str, Anew | EditedText] = {}
+    if named:
+        known.update(await group_texts.messages(hub, [*found, *above.values()], None))
     for event_id, text in edited.items():
         if event_id not in known or known[event_id].updated_at < text.updated_at:
             known[event_id] = text
-    keys = {event.pubkey for event in (*found, *above.values())}
+    keys = {event.pubkey for event in (*found, *above.values())} if named else set()
     people = await hub.identities.by_key(list(keys)) if keys else {}
     said: dict[str, dict[str, set[str]]] = {}
     if reactions and found:

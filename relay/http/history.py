@@ -51,7 +51,7 @@ class ShownVersion(msgspec.Struct, frozen=True):
 @get("/post/{post_id:str}/history")
 async def post_history(request: common.AnyRequest, hub: GivenHub, post_id: FromPath[str]) -> Response[str]:
     """What a post said before. Raises NotFoundException."""
-    _check_open(request, hub)
+    await _check_open(request, hub)
     found = await hub.feed.posts_by_id([_id(post_id)], common.now())
     return await _of_row(request, hub, found)
 
@@ -59,7 +59,7 @@ async def post_history(request: common.AnyRequest, hub: GivenHub, post_id: FromP
 @get("/comment/{comment_id:str}/history")
 async def comment_history(request: common.AnyRequest, hub: GivenHub, comment_id: FromPath[str]) -> Response[str]:
     """What a comment said before. Raises NotFoundException."""
-    _check_open(request, hub)
+    await _check_open(request, hub)
     found = await hub.feed.comments_by_id([_id(comment_id)], common.now())
     return await _of_row(request, hub, found)
 
@@ -69,7 +69,7 @@ async def message_history(
     request: common.AnyRequest, hub: GivenHub, group_id: FromPath[str], message_id: FromPath[str]
 ) -> Response[str]:
     """What a message said before, in a room that everybody reads. Raises NotFoundException."""
-    _check_open(request, hub)
+    await _check_open(request, hub)
     there = await group_access.seen(hub, group_id, None)
     if there.group.private or there.group.ended:
         raise NotFoundException
@@ -93,7 +93,7 @@ async def article_history(
     request: common.AnyRequest, hub: GivenHub, author: FromPath[str], name: FromPath[str]
 ) -> Response[str]:
     """What an article said before, as far as that is kept. Raises NotFoundException."""
-    _check_open(request, hub)
+    await _check_open(request, hub)
     shown = await articles.find(hub, group_access.written(author), group_access.written(name))
     return await _page(
         request,
@@ -106,9 +106,9 @@ async def article_history(
     )
 
 
-def _check_open(request: common.AnyRequest, hub: RunningRelay) -> None:
+async def _check_open(request: common.AnyRequest, hub: RunningRelay) -> None:
     page.pace(request, hub)
-    if hub.config.access.auth_to_read:
+    if await page.is_closed(request, hub):
         raise NotFoundException
 
 

@@ -142,7 +142,7 @@ async def _entered(request: common.AnyRequest, hub: RunningRelay, project_id: st
         return await acting.access(hub, caller, project_id, "project", "project")
     page.pace(request, hub)
     group = await hub.identities.group_tables.look(lambda tables: tables.group(project_id))
-    if group is None or not _is_public(group) or hub.config.access.auth_to_read:
+    if group is None or not _is_public(group) or await page.is_closed(request, hub):
         return None
     return acting.GroupAccess(group, None, "")
 
@@ -150,7 +150,8 @@ async def _entered(request: common.AnyRequest, hub: RunningRelay, project_id: st
 def _kept_out(request: common.AnyRequest, answer: Response[str], *, is_there: bool) -> Response[str]:
     """The answer, which nobody keeps where it is for one reader."""
     answer.status_code = 200 if is_there else 404
-    answer.headers["cache-control"] = "private, no-store" if "authorization" in request.headers else "no-cache"
+    if "authorization" in request.headers:
+        answer.headers["cache-control"] = "private, no-store"
     return answer
 
 

@@ -1,14 +1,14 @@
 // A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { ownKey, signer } from "./me.js";
+import { ownKey, personal, signer } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
 import { edit, overSocket, said, texts } from "./sources.js";
 import { me, needWriter, ready } from "./who.js";
 import { now } from "./wire.js";
 
-const READ = "tidings.read"; // by room: when the newest message that was seen was written
+const READ = "read"; // by room: when the newest message that was seen was written
 const ROOMS = 500; // remembered so
 const SPREAD = 60; // milliseconds in which what arrives is drawn together
 const PALETTE = ["+", "❤️", "😂", "🎉", "👀", "🌊"];
@@ -304,7 +304,7 @@ const watcher = new IntersectionObserver((entries) => {
 
 function stored() {
   try {
-    return JSON.parse(localStorage.getItem(READ) ?? "{}");
+    return JSON.parse(localStorage.getItem(personal(READ)) ?? "{}");
   } catch {
     return {};
   }
@@ -318,7 +318,7 @@ function seen() {
   const { [group]: before, ...others } = stored();
   const at = Math.max(before ?? 0, Number(newest.dataset.at));
   try {
-    localStorage.setItem(READ, JSON.stringify(Object.fromEntries([...Object.entries(others).slice(1 - ROOMS), [group, at]])));
+    localStorage.setItem(personal(READ), JSON.stringify(Object.fromEntries([...Object.entries(others).slice(1 - ROOMS), [group, at]])));
   } catch {
     // storage is switched off: then nothing is remembered
   }
@@ -515,7 +515,7 @@ async function introduce() {
     const name = document.getElementById("room-name");
     name.textContent = info.name || group;
     document.title = document.title.replace(/^.*? · /, `${name.textContent} · `);
-    document.getElementById("room-about").textContent = info.about;
+    if (info.about) await (await import("./preview.js")).show(info.about, document.getElementById("room-about"));
   }
   await showMembers();
 }
