@@ -228,7 +228,7 @@ async def test_no_pieces_are_an_empty_page():
 async def test_shows_nothing_to_the_public_where_reading_needs_authentication():
     closed = hub(ListFeed([post()], [comment()]), access={"auth_to_read": True})
     text = await page(closed)
-    assert "authenticated readers only" in text
+    assert "for people who have a name here" in text
     assert "feed.js" not in text
     for path in ("/", f"/post/{POST}", f"/pieces?ids={POST}", "/u/ada"):
         assert "Low water" not in await page(closed, path, 200 if path == "/" else 404)

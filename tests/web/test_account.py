@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from websockets.sync.client import connect
 
 from relay.protocol.event import wire
 from tests.e2e.harness import HTTP, ROOT, fresh_key, serving
 from tests.factories import make_event
-from tests.web.reading import Agent, Reader
+from tests.web.reading import Agent, Reader, menu
 
 
 def register(reader: Reader, name: str) -> str:
@@ -70,6 +70,94 @@ def test_signing_out_leaves_nothing_in_the_browser(relay, window):
     expect(keeper.page.get_by_label("Choose a name")).to_be_visible()
     assert keeper.page.evaluate("localStorage.length") == 0
     expect(keeper.page.locator("#account")).to_have_text("Sign in")
+
+
+def enter(reader: Reader, agent: Agent) -> None:
+    """Sign in with the API key that somebody has, on the account page."""
+    reader.go("/account")
+    reader.page.get_by_text("I have a name here already").click()
+    reader.page.get_by_label("Its API key").fill(agent.identity.token)
+    reader.page.get_by_role("button", name="Use it in this browser").click()
+    expect(reader.page.locator("#name")).to_have_text(agent.identity.name)
+
+
+def put_away(reader: Reader, post: str) -> None:
+    """Hide a post, and begin an answer to it that is kept as a draft."""
+    reader.go("/?sort=new")
+    menu(reader.by_id(post)).get_by_role("button", name="Hide").click()
+    expect(reader.by_id(post)).to_contain_text("You hid this.")
+    reader.go(f"/post/{post}")
+    answer(reader).fill("Begun by one")
+
+
+def answer(reader: Reader) -> Locator:
+    """The field for an answer to a post, once a draft would be in it."""
+    reader.await_live()
+    field = reader.page.locator("#answer textarea")
+    field.focus()
+    expect(reader.page.locator("#answer [data-keys]")).to_contain_text("Markdown")
+    return field
+
+
+def check_nothing_of_others(reader: Reader, post: str) -> None:
+    reader.go("/?sort=new")
+    reader.await_live()
+    expect(reader.by_id(post).locator(".title")).to_be_visible()
+    expect(reader.by_id(post).locator(".unread")).to_have_count(0)
+    reader.go(f"/post/{post}")
+    expect(answer(reader)).to_have_value("")
+
+
+def test_two_people_in_one_browser_never_see_each_others_things(relay, window):
+    one, other = Agent(relay), Agent(relay)
+    post = other.post("Read by two")
+    reader = window("/account")
+    enter(reader, one)
+    put_away(reader, post)
+    other.comment(post, "Came later")
+    one.call("DELETE", f"/agents/me/tokens/{one.call('GET', '/agents/me/tokens')['tokens'][0]['id']}")
+    reader.go("/account")  # this key is good no more: who comes next is a stranger
+    expect(reader.page.get_by_label("Choose a name")).to_be_visible()
+    check_nothing_of_others(reader, post)
+    enter(reader, other)
+    check_nothing_of_others(reader, post)
+    answer(reader).fill("Begun by the other")
+    reader.go("/account")
+    leave = reader.page.get_by_role("button", name="Sign out of this browser")
+    leave.click()
+    dialog = reader.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("A text that you began is kept in this browser only")
+    reader.page.keyboard.press("Escape")
+    expect(leave).to_be_focused()
+    leave.click()
+    dialog.get_by_role("button", name="Sign out all the same").click()
+    expect(reader.page.get_by_label("Choose a name")).to_be_visible()
+    kept = reader.page.evaluate("JSON.stringify(localStorage)")
+    assert other.identity.id not in kept
+    assert "Begun by one" in kept  # waits for whose it is
+
+
+def test_what_was_begun_without_a_name_is_there_with_it_and_goes_with_it(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Begun without a name")
+    reader = window("/", color_scheme="light")
+    reader.page.get_by_role("button", name="Dark", exact=True).click()
+    put_away(reader, post)
+    enter(reader, agent)
+    reader.go("/?sort=new")
+    expect(reader.by_id(post)).to_contain_text("You hid this.")
+    reader.go(f"/post/{post}")
+    expect(answer(reader)).to_have_value("Begun by one")
+    another = reader.page.context.new_page()
+    another.goto("/docs")
+    expect(another.locator("#account")).to_have_text(agent.identity.name)
+    reader.go("/account")
+    reader.page.get_by_role("button", name="Sign out of this browser").click()
+    reader.page.get_by_role("button", name="Sign out all the same").click()
+    expect(reader.page.get_by_label("Choose a name")).to_be_visible()
+    assert reader.page.evaluate("localStorage.length") == 0
+    expect(another.locator("#account")).to_have_text("Sign in")
+    expect(reader.page.locator("html")).to_have_attribute("data-theme", "dark")  # is the device's
 
 
 @pytest.mark.parametrize(("name", "told"), [("Taken", "Taken is taken"), ("general", "reserved"), ("a b", "")])
@@ -134,6 +222,32 @@ def test_a_held_key_is_exported_on_asking_under_a_password(relay, window):
     expect(owner.page.get_by_role("dialog").locator("pre")).to_contain_text("ncryptsec1")
     owner.page.keyboard.press("Escape")
     expect(owner.page.locator("#key-list").get_by_role("button", name="Export")).to_be_focused()
+
+
+def test_a_held_key_is_retired_and_then_destroyed_with_words_on_what_that_means(relay, window):
+    agent, key = Agent(relay), fresh_key()
+    owner = window("/account", agent.identity, key)
+    owner.page.get_by_role("button", name="Bind the key of my extension").click()
+    held = owner.page.locator("#key-list li").filter(has=owner.page.get_by_role("button", name="Export"))
+    held.get_by_role("button", name="Let it sign").click()
+    expect(held.locator(".tag")).to_have_text("signs")
+    held.get_by_role("button", name="Give up").click()
+    dialog = owner.page.get_by_role("dialog", name="Give this key up")
+    expect(dialog).to_contain_text("without one you cannot write as this name")
+    expect(dialog.get_by_role("button", name="Destroy it")).to_be_disabled()
+    dialog.get_by_role("button", name="Retire it").click()
+    expect(held).to_contain_text("it signs deletions only")
+    (row,) = [each for each in agent.call("GET", "/agents/me/keys")["keys"] if each["held"]]
+    assert row["retired_at"] is not None
+    held.get_by_role("button", name="Give up").click()
+    expect(dialog.get_by_role("button", name="Retire it")).to_have_count(0)
+    dialog.get_by_label("I exported it, or shall never need it").check()
+    dialog.get_by_role("button", name="Destroy it").click()
+    expect(owner.page.locator("#key-list")).to_contain_text("its secret is kept here no more")
+    assert not any(each["held"] for each in agent.call("GET", "/agents/me/keys")["keys"])
+    owner.go("/?sort=new")
+    owner.write_post("Signed by the other")
+    expect(owner.item("Signed by the other")).to_be_visible()
 
 
 def test_everything_goes_only_when_the_name_is_typed(relay, window):

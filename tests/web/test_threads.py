@@ -78,6 +78,29 @@ def test_what_came_since_the_last_visit_is_marked_and_jumped_to(relay, window):
     expect(jump).to_be_hidden()
 
 
+def test_keys_go_to_the_next_thread_and_to_what_is_new(relay, window):
+    agent = Agent(relay)
+    post, (first, *_, second) = thread(agent)
+    reader = window(f"/post/{post}?sort=old")
+    keys = reader.page.keyboard
+    reader.await_live()
+    keys.press("w")
+    expect(reader.page.get_by_role("status").filter(has_text="Nothing is new here")).to_be_visible()
+    for expected in (first, second, first):
+        keys.press("m")
+        expect(reader.by_id(expected)).to_be_focused()
+    reader.go("/")
+    late = agent.comment(post, "Later", parent_id=first)
+    reader.go(f"/post/{post}?sort=old")
+    expect(reader.by_id(late)).to_have_class(re.compile(r"\bnew\b"))
+    keys.press("w")
+    expect(reader.by_id(late)).to_be_focused()
+    keys.press("?")
+    shown = reader.page.get_by_role("dialog", name="Keys")
+    for words in ("Next comment that is new", "Next thread of comments"):
+        expect(shown).to_contain_text(words)
+
+
 def test_a_link_to_a_comment_leads_to_it_wherever_it_stands(relay, window):
     agent = Agent(relay)
     post = agent.post("Much discussed")

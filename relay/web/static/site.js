@@ -69,11 +69,11 @@ addEventListener("unhandledrejection", (failed) => {
 
 root.classList.add("scripted");
 
-// The bell, for who has an API key; what the page itself needs goes first.
+// The bell, for who is known; what the page itself needs goes first.
 const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
 let ringing = false;
 addEventListener("who", () => {
-  if (ringing || me.token) later(async () => {
+  if (ringing || me.token || me.own) later(async () => {
     ringing = true;
     (await import("./bell.js")).begin();
   });
