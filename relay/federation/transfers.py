@@ -156,8 +156,8 @@ class Downloads:
             self._received(event, outcome)
 
 
-class OfferedEvent(msgspec.Struct, gc=False):
-    """An event that was sent and is not settled. `attempts` is how often it was sent before, `flight` how many pauses there were."""
+class OfferedEvent(msgspec.Struct):
+    """An event that was sent and is not settled: `attempts` times before, after `flight` pauses."""
 
     id: str
     wire: bytes
