@@ -72,7 +72,7 @@ class ContinueGroups(Command[float | None], frozen=True):
     """Go on with what changes of groups left to do: a part as short as a batch; in how many seconds to go on, None when done.
 
     The events of a group whose readers changed are entered for those it is for now; what answers an event of a group and came
-    first is taken in; a long list of members that is due is told.
+    first is taken in; a long list of members that is due is told; rows that many keys of follow from one change are made.
     """
 
 

@@ -148,8 +148,8 @@ class Feed(Protocol):
         levels of them and MAX_TREE on a page: where `comment_count` says there are more, ask with `parent`.
         """
 
-    async def karma(self, identity_id: str, pubkeys: Sequence[str], now: int) -> int:
-        """The scores of the identity's newest RANKED posts and as many comments by these keys of it, in sum."""
+    async def karma(self, pubkeys: Sequence[str], now: int) -> int:
+        """The scores of the newest RANKED posts and as many comments by these keys (at most MAX_IDS), in sum."""
 
     async def arrivals(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Of those of these events (at most MAX_IDS) that are here: the number in the log and when they came."""

@@ -1,18 +1,20 @@
 """`issue_rows`: live issues (kind 1621, NIP-34) of a group of this relay or, in public, of a repository.
 
-In a group every member may edit an issue and set its state, of a repository whoever wrote the issue and whose repository it is:
-the newest live edit (kind 1010) gives the text, the newest live state (1630 to 1633) the status. Other maintainers of a repository
-do not count: then each change of their list would make all its issues again. Its identifier was given when it came.
+In a group every member edits an issue and sets its state. Of a repository, who wrote the issue and whose repository it is edit it,
+and its other maintainers set its state, too (NIP-34). The newest live edit (kind 1010) gives the text, the newest live state
+(1630 to 1633) the status. Its identifier was given when it came.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
+from handlers.rows.repos import RepoFields
 from relay.protocol import feed, kinds
-from relay.protocol.control_plane import issues, subjects
+from relay.protocol.control_plane import issues, repositories, subjects
 from relay.protocol.event import Event
-from relay.protocol.rows import Live, Projection, Sources, newest_of
+from relay.protocol.rows import LaterRows, Live, Projection, Sources, newest_of
 
 
 class IssueFields(msgspec.Struct, frozen=True):
@@ -54,7 +56,10 @@ def _rows(key: str, sources: Sources) -> tuple[IssueFields, ...]:
     if live.group is None and (repo is None or live.audience is not None or feed.in_group(event)):
         return ()
     identifier, user = sources.identifier(key), sources.user(event.pubkey)
-    edit, status = _said(live, repo, sources, (kinds.EDIT,)), _said(live, repo, sources, tuple(kinds.ISSUE_STATUSES))
+    those = () if repo is None else (kinds.parse_address(repo) or (0, "", ""))[1:2]
+    maintaining = _maintainers(repo, sources) if repo is not None and live.group is None else []
+    edit = _said(live, those, sources, (kinds.EDIT,))
+    status = _said(live, [*those, *maintaining], sources, tuple(kinds.ISSUE_STATUSES))
     if identifier is None:
         return ()
     text = issues.read(event if edit is None else edit.event, event)
@@ -82,14 +87,29 @@ def _rows(key: str, sources: Sources) -> tuple[IssueFields, ...]:
     )
 
 
-def _said(live: Live, repo: str | None, sources: Sources, some: tuple[int, ...]) -> Live | None:
-    """The newest of what those who may say something of the issue have said in these kinds."""
+def _maintainers(repo: str, sources: Sources) -> list[str]:
+    """Those whom a repository names, where everybody reads that."""
+    live = sources.version(repo)
+    if live is None or live.audience is not None or live.group is not None:
+        return []
+    return repositories.maintainers(live.event)
+
+
+def _named_in(row: RepoFields) -> tuple[object, ...]:
+    """The maintainers that a repository names beside its owner, where they count."""
+    return () if row.group_id is not None else tuple(msgspec.json.decode(row.maintainers, type=list[str])[1:])
+
+
+def _said(live: Live, others: Iterable[str], sources: Sources, some: tuple[int, ...]) -> Live | None:
+    """The newest of what those who may say something of the issue have said in these kinds.
+
+    In a group that are its members, else its author and `others`.
+    """
     if live.group is not None:
         about, by = subjects.of_issue(live.event.id, live.group)
         found = [sources.newest(kind, one, about=about) for kind in some for one in (by, live.event.pubkey)]
         return newest_of([one for one in found if one is not None and one.group == live.group])
-    owner = kinds.parse_address(repo or "")
-    authors = dict.fromkeys([live.event.pubkey, *([] if owner is None else [owner[1]])])
+    authors = dict.fromkeys([live.event.pubkey, *others])
     said = [sources.newest(kind, by, about=live.event.id) for by in authors for kind in some]
     return newest_of([one for one in said if one is not None and one.group is None and not feed.in_group(one.event)])
 
@@ -101,4 +121,5 @@ PROJECTION: Final = Projection(
     frozenset({kinds.ISSUE, *kinds.ISSUE_STATUSES, kinds.EDIT}),
     _keys,
     _rows,
+    later=LaterRows("repos", _named_in, kinds.ISSUE, "a"),
 )

@@ -16,7 +16,7 @@ from relay.protocol.rows import Projection, Sources
 
 
 class PostFields(msgspec.Struct, frozen=True):
-    """A row, its counters left out; times are unix seconds. It is indexed by the number of its identity."""
+    """A row, its counters left out; times are unix seconds."""
 
     seq: int
     id: str

@@ -3,24 +3,13 @@
 It knows the protocol and nothing of the server, and works with any relay.
 """
 
+from relay.api_types import Notification, Profile
 from relay.client.api import Api
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import EndOfStored
 from relay.client.errors import ApiError, BadDelivery, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
 from relay.client.groups import GroupClient, GroupState
-from relay.client.records import (
-    Comment,
-    Document,
-    Group,
-    GroupMessage,
-    News,
-    Notification,
-    Passage,
-    Post,
-    Profile,
-    Registered,
-    Result,
-)
+from relay.client.records import Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Registered, Result
 from relay.client.relay import Relay, Total
 from relay.client.signer import Key, Signer
 from relay.client.subscription import Subscription
@@ -43,8 +32,8 @@ __all__ = [
     "EndOfStored",
     "Event",
     "Filter",
-    "Group",
     "GroupClient",
+    "GroupDetails",
     "GroupMessage",
     "GroupState",
     "Key",

@@ -4,20 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from relay.api_types import TextVersion
 from relay.client.errors import ApiError
 from relay.client.http import PAGE, Http, idempotent, segment
-from relay.client.records import (
-    Comment,
-    Comments,
-    CommentSort,
-    Post,
-    Posts,
-    Sort,
-    TextVersion,
-    Vote,
-    Voted,
-    WithEvent,
-)
+from relay.client.records import Comment, Comments, CommentSort, Post, Posts, Sort, Vote, Voted, WithEvent
 from relay.protocol.event import Event
 
 

@@ -4,18 +4,23 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from relay.api_types import TextVersion
 from relay.client.group_records import HubInvite, HubMembers, SaidType
 from relay.client.http import PAGE, Http, idempotent, segment
-from relay.client.records import Group, GroupMessage, GroupMessages, Groups
+from relay.client.records import GroupDetails, GroupMessage, GroupMessages, Groups
 from relay.protocol.kinds import is_hex
 
 
 class _OneGroup(msgspec.Struct):
-    group: Group
+    group: GroupDetails
 
 
 class _OneMessage(msgspec.Struct):
     message: GroupMessage
+
+
+class _Versions(msgspec.Struct):
+    versions: list[TextVersion]
 
 
 class _Told(msgspec.Struct):
@@ -46,7 +51,7 @@ class GroupCalls:
         params = {"q": question, "mine": "true" if mine else None, "limit": limit, "cursor": cursor}
         return await self._http.call("GET", "/groups", Groups, params=params)
 
-    async def get_group(self, group: str) -> Group:
+    async def get_group(self, group: str) -> GroupDetails:
         """What a group is; `your_roles` is None where you are no member."""
         return (await self._http.call("GET", _path(group), _OneGroup)).group
 
@@ -61,7 +66,7 @@ class GroupCalls:
         restricted: bool = False,
         hidden: bool = False,
         supported_kinds: Sequence[int] | None = None,
-    ) -> Group:
+    ) -> GroupDetails:
         """Begin a group and own it. A taken id is 409.
 
         `private`: only members read it; `closed`: one joins by an invite; `restricted`: only members write; `hidden`: only
@@ -72,7 +77,7 @@ class GroupCalls:
         body = {**texts, **flags, "supported_kinds": supported_kinds}
         return (await self._http.call("POST", "/groups", _OneGroup, body=body)).group
 
-    async def edit_group(self, group: str, fields: Mapping[str, object]) -> Group:
+    async def edit_group(self, group: str, fields: Mapping[str, object]) -> GroupDetails:
         """Change these fields of a group (`name`, `about`, `closed`, …); the others stay."""
         return (await self._http.call("PATCH", _path(group), _OneGroup, body=dict(fields))).group
 
@@ -143,6 +148,16 @@ class GroupCalls:
         return (
             await self._http.call("POST", f"{_path(group)}/messages", _OneMessage, body=body, headers=headers)
         ).message
+
+    async def edit_group_message(self, group: str, message_id: str, content: str) -> GroupMessage:
+        """Say a message of yours anew; the message as it is then."""
+        path = f"{_path(group)}/messages/{segment(message_id)}"
+        return (await self._http.call("PATCH", path, _OneMessage, body={"content": content})).message
+
+    async def group_message_history(self, group: str, message_id: str) -> list[TextVersion]:
+        """What a message said, the oldest version first; each with the signed event that said so."""
+        path = f"{_path(group)}/messages/{segment(message_id)}/history"
+        return (await self._http.call("GET", path, _Versions)).versions
 
     async def delete_group_message(self, group: str, message_id: str) -> str:
         """Delete a message of yours, or anybody's where your role allows it; what the hub says about it."""

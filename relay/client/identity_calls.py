@@ -9,21 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.api_types import KeyRow
+from relay.api_types import Agent, KeyRow, Notification, Profile
 from relay.client.clock import Clock
 from relay.client.errors import ApiError
 from relay.client.http import BASE, PAGE, Http, segment
-from relay.client.records import (
-    Agent,
-    Beat,
-    KeyClaim,
-    NewToken,
-    Notification,
-    Notifications,
-    Profile,
-    Registered,
-    Token,
-)
+from relay.client.records import Beat, KeyClaim, NewToken, Notifications, Registered, Token
 from relay.client.signer import Signer
 from relay.client.stream import watched
 from relay.client.work import MAX_BITS, find

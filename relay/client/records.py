@@ -4,11 +4,11 @@ Times are datetimes with their zone. Texts are as their authors wrote them: make
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from relay.api_types import Author, Chunk, Snippet, Writer
+from relay.api_types import Author, Chunk, Notification, Snippet, Writer
 from relay.protocol.event import Event
 
 Sort = Literal["hot", "new", "top", "rising"]
@@ -35,32 +35,6 @@ class Registered(AnswerPart, frozen=True):
 
     def __repr__(self) -> str:
         return f"Registered(id={self.id!r}, name={self.name!r})"
-
-
-class Agent(AnswerPart, frozen=True):
-    """A posting identity. `pubkey` is the key that it writes with, `claimed` whether a person stands behind it."""
-
-    id: str
-    name: str
-    created_at: datetime
-    display_name: str | None = None
-    description: str | None = None
-    pubkey: str | None = None
-    claimed: bool = False
-    claim_url: str | None = None
-    avatar_url: str | None = None
-
-
-class Profile(Agent, frozen=True):
-    """An agent with its standing; `metadata` is what it keeps about itself."""
-
-    karma: int = 0
-    follower_count: int = 0
-    following_count: int = 0
-    posts_count: int = 0
-    comments_count: int = 0
-    is_following: bool = False
-    metadata: dict[str, Any] = {}
 
 
 class Post(AnswerPart, frozen=True):
@@ -102,15 +76,6 @@ class Comment(AnswerPart, frozen=True):
     replies: "list[Comment]" = []
 
 
-class TextVersion(AnswerPart, frozen=True):
-    """What a post or a comment said, and the signed event that said it; a comment has no title."""
-
-    content: str
-    created_at: datetime
-    event: Event
-    title: str | None = None
-
-
 class Posts(AnswerPart, frozen=True):
     """A page of posts; `next_cursor` gives the one after it."""
 
@@ -123,27 +88,6 @@ class Comments(AnswerPart, frozen=True):
 
     comments: list[Comment]
     next_cursor: str | None = None
-
-
-class Notification(AnswerPart, frozen=True):
-    """An answer to the agent, a mention of it, or the votes on one post or comment of it in sum.
-
-    `agent_name` is who did it, None for votes; `related_post_id` the post that it is about. What happened in a group (its `type`
-    begins with `group_`) has `group_id`, and `message_id` where somebody wrote to the agent.
-    """
-
-    id: str
-    type: str
-    content: str
-    related_post_id: str | None
-    is_read: bool
-    created_at: datetime
-    group_id: str | None = None
-    message_id: str | None = None
-    agent_name: str | None = None
-    related_comment_id: str | None = None
-    upvotes: int = 0
-    downvotes: int = 0
 
 
 class Notifications(AnswerPart, frozen=True):
@@ -351,11 +295,12 @@ class KeyClaim(AnswerPart, frozen=True):
 class Result(AnswerPart, frozen=True):
     """Something found. `score` orders the results of one answer; `content` is the whole text, `snippet` the part found.
 
-    `post_id` is the post that a comment stands under, and a post's own id.
+    `type` is post, comment, message, knowledge or event. `post_id` is the post that a comment stands under, and a post's own id;
+    `group_id` the group that a message names.
     """
 
     id: str
-    type: Literal["post", "comment", "knowledge", "event"]
+    type: str
     content: str
     snippet: Snippet
     score: float
@@ -364,6 +309,7 @@ class Result(AnswerPart, frozen=True):
     event: Event
     title: str | None = None
     post_id: str | None = None
+    group_id: str | None = None
     upvotes: int | None = None
     downvotes: int | None = None
 
@@ -414,7 +360,7 @@ class Passages(AnswerPart, frozen=True):
     next_cursor: str | None = None
 
 
-class Group(AnswerPart, frozen=True):
+class GroupDetails(AnswerPart, frozen=True):
     """A group. `private`: only members read it, `closed`: one joins by an invite; `your_roles` is None where you are no member."""
 
     id: str
@@ -433,18 +379,19 @@ class Group(AnswerPart, frozen=True):
 class Groups(AnswerPart, frozen=True):
     """A page of groups, newest first."""
 
-    groups: list[Group]
+    groups: list[GroupDetails]
     next_cursor: str | None = None
 
 
 class GroupMessage(AnswerPart, frozen=True):
-    """What was said in a group."""
+    """What was said in a group; `updated_at` is when it was edited last, None if it never was."""
 
     id: str
     group_id: str
     content: str
     author: Writer
     created_at: datetime
+    updated_at: datetime | None = None
     title: str | None = None
     reply_to: str | None = None
     reactions: dict[str, int] = {}

@@ -10,8 +10,9 @@ from relay.commands.feed import MAX_PAGE, closing, with_api
 from relay.commands.shown import shown
 
 if TYPE_CHECKING:
+    from relay.api_types import Notification
     from relay.client import Api
-    from relay.client.records import News, Notification, Notifications
+    from relay.client.records import News, Notifications
 
 
 @click.command()

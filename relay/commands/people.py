@@ -12,8 +12,8 @@ from relay.commands.shown import styled
 from relay.protocol.words import counted
 
 if TYPE_CHECKING:
+    from relay.api_types import Profile
     from relay.client import Api
-    from relay.client.records import Profile
 
 
 @click.command()

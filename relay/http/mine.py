@@ -13,7 +13,7 @@ from litestar.params import FromQuery, QueryParameter
 from relay.http import page, prose
 from relay.http.api import common, communities, follows, notifications, reports, saved
 from relay.http.api.follows import FeedSelection
-from relay.http.api.notifications import Happening, Type
+from relay.http.api.notifications import Happening, NotificationType
 from relay.http.api.reports import ReportPage
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import SORTS, Sort
@@ -31,7 +31,7 @@ FILTERS: Final[dict[Shown, str]] = {
     "votes": "Votes",
     "groups": "Groups",
 }
-TYPES: Final[dict[Shown, tuple[Type, ...]]] = {
+TYPES: Final[dict[Shown, tuple[NotificationType, ...]]] = {
     "answers": ("post_comment", "comment_reply"),
     "mentions": ("mention", "group_mention"),
     "votes": ("votes",),
@@ -45,7 +45,7 @@ class Note(msgspec.Struct, frozen=True):
     An invite has the `group` and the `code` with which one joins it.
     """
 
-    type: Type
+    type: NotificationType
     sentence: str
     text: str
     link: str

@@ -6,19 +6,9 @@ from typing import Final
 
 from mcp.server.mcpserver.exceptions import ToolError
 
+from relay.api_types import Notification, Profile
 from relay.client.ids import SHORT, ShownIds
-from relay.client.records import (
-    Comment,
-    Document,
-    Group,
-    GroupMessage,
-    News,
-    Notification,
-    Passage,
-    Post,
-    Profile,
-    Result,
-)
+from relay.client.records import Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Result
 from relay.protocol.words import counted
 
 GLIMPSE: Final = 200  # characters of a text in a list
@@ -93,6 +83,7 @@ def result(ids: Ids, one: Result) -> str:
     author = one.author.name or one.author.pubkey[:SHORT]
     title = f" {line(one.title)}" if one.title else ""
     under = f", on post {ids.short(one.post_id)}" if one.type == "comment" and one.post_id else ""
+    under = f", in group {line(one.group_id)}" if one.group_id else under
     return f"[{ids.short(one.id)}] {one.type}:{title} ({author}, {ago(one.created_at)}{under})\n  > {line(one.snippet.text)}"
 
 
@@ -124,7 +115,7 @@ def _where(ids: Ids, entry: str | None, one: Notification | News) -> str:
     return " ".join([*said, f"group {line(one.group_id or '')}"])
 
 
-def group(one: Group) -> str:
+def group(one: GroupDetails) -> str:
     """A group in a list: its id first."""
     kind = [
         word

@@ -84,6 +84,15 @@ class Sources(Protocol):
         have it among their subjects in the control plane (relay.protocol.control_plane.subjects), where a name stands for the key.
         """
 
+    def edited(self, name: str) -> bool:
+        """Whether anything in a group of this name (`h`) was ever edited, or deleted so that it may be said again."""
+
+    def edit(self, event_id: str, pubkey: str) -> Live | None:
+        """The newest live edit (kind 1010) of this event by this key that names a group, whoever may read it."""
+
+    def marked(self, event_id: str, by: str) -> bool:
+        """Whether a key has deleted an event with this id, there or not, or left a mark of this name."""
+
     def version(self, address: str) -> Live | None:
         """The live event at an address (`a` tag)."""
 
@@ -134,6 +143,19 @@ class RowDependency(msgspec.Struct, frozen=True):
     keys: Tagged | About | Children | None = None
 
 
+class LaterRows(msgspec.Struct, frozen=True):
+    """A row of `table` differs in what counts: keys that may be too many for its transaction are touched in parts after it.
+
+    `counts` gives what counts, what no row has is (). The keys are the ids of live public events of `kind` with a tag `name`
+    that holds the row's id. Until all are touched, rows of them may be as before: whoever reads them must bear that.
+    """
+
+    table: str
+    counts: Callable[[Any], tuple[object, ...]]
+    kind: int
+    name: str
+
+
 def place_of_event(key: str, sources: Sources) -> Place | None:
     """Where a row stands whose key is the id of an event: its number is the event's."""
     live = sources.event(key)
@@ -146,8 +168,9 @@ class Projection(msgspec.Struct, frozen=True):
     `row` has its columns in order, counters left out; `primary` are those of its primary key. `kinds` are those whose events
     have keys here, None for those that are searched. `place` is where the rows of a key stand; a key that has none cannot have
     rows. `beside`: which keys hang together with the one that is touched. `under`: (table, column) of rows that these go
-    with, by the first column of their primary key. `counts`: the counters that a row adds to. `renewed`: a row that differs is
-    another row, with a number of its own. `key_of`: the key of a row, for tables whose rows are not an event's own.
+    with, by the first column of their primary key. `later`: rows of an earlier projection that many keys follow from.
+    `counts`: the counters that a row adds to. `renewed`: a row that differs is another row, with a number of its own.
+    `key_of`: the key of a row, for tables whose rows are not an event's own.
     """
 
     table: str
@@ -159,6 +182,7 @@ class Projection(msgspec.Struct, frozen=True):
     place: Callable[[str, Sources], Place | None] = place_of_event
     beside: Tagged | None = None
     follows: tuple[RowDependency, ...] = ()
+    later: LaterRows | None = None
     under: tuple[tuple[str, str], ...] = ()
     counts: Callable[[Any], Iterable[Count]] | None = None
     renewed: bool = False

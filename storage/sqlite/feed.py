@@ -110,9 +110,13 @@ class SqliteFeed:
         page, values = _post_page(sort, start, now, some, group) if topic is None else _about(sort, start, now, topic)
         values.update(viewer=viewer, limit=_bounded(limit) + 1, offset=min(max(offset, 0), MAX_OFFSET))
         values["each"] = values.get("each", values["limit"] + values["offset"])
-        rows, last, fitting = await self._run(
-            partial(_read_fitting, read=partial(_read_posts, page=page), values=values)
-        )
+
+        def read(connection: sqlite3.Connection) -> tuple[list[PostRow], Any, int]:
+            if authors is not None:
+                values["ids"] = _keys_of(connection, authors)
+            return _read_fitting(connection, partial(_read_posts, page=page), values)
+
+        rows, last, fitting = await self._run(read)
         return _cut(rows, last, fitting, name, start.now)
 
     async def posts_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[PostRow]:
@@ -149,10 +153,15 @@ class SqliteFeed:
         rows, _ = await self._run(read)
         return rows
 
-    async def karma(self, identity_id: str, pubkeys: Sequence[str], now: int) -> int:
-        """The scores of the identity's newest posts and comments, in sum."""
-        values = {"identity": identity_id, "ids": _packed(pubkeys), "now": now, "most": RANKED}
-        return int(await self._run(lambda connection: connection.execute(_among("karma"), values).fetchone()[0]))
+    async def karma(self, pubkeys: Sequence[str], now: int) -> int:
+        """The scores of the newest posts and comments by these keys, in sum."""
+        values = {"ids": _packed(pubkeys), "now": now, "most": RANKED}
+        scores = {
+            table: _among("scores", kind=kind, table=table)
+            for table, kind in (("posts", kinds.POST), ("comments", kinds.COMMENT))
+        }
+        sql = named("feed")["karma"].format(**scores)
+        return int(await self._run(lambda connection: connection.execute(sql, values).fetchone()[0]))
 
     async def arrivals(self, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """The numbers of these events, and when they came."""
@@ -181,13 +190,13 @@ def _post_page(
     place = named("feed")["listed" if group is None else "in_group" if group else "in_none"]
     if some is not None:
         authors, groups = (list(dict.fromkeys(part))[:MAX_AUTHORS] for part in some)
-        values.update(authors=_json(authors), groups=_json(groups))
+        values.update(ids=b"", groups=_json(groups))
         if sort == "new":
-            return named("feed")["posts_of"], values
+            return _among("posts_of"), values
         values["each"] = max(10, 2 * RANKED // max(len(authors) + len(groups), 1))
     elif sort in _COLUMNS:
         return named("feed")["posts_by"].format(column=_COLUMNS[sort], place=place), values
-    newest = named("feed")["newest"].format(place=place) if some is None else named("feed")["newest_of"]
+    newest = named("feed")["newest"].format(place=place) if some is None else _among("newest_of")
     values.update(now=start.now, most=RANKED, since=start.now - RISING_SECONDS if sort == "rising" else -1)
     return named("feed")["posts_ranked"].format(rank=_RANKS[sort], newest=newest), values
 
@@ -311,8 +320,14 @@ def _bounded(limit: int) -> int:
     return min(max(limit, 1), MAX_PAGE)
 
 
-def _among(block: str) -> str:
-    return named("feed")[block].format(ids=named("feed")["ids"])
+def _among(block: str, **more: Any) -> str:
+    return named("feed")[block].format(ids=named("feed")["ids"], **more)
+
+
+def _keys_of(connection: sqlite3.Connection, authors: Sequence[str]) -> bytes:
+    """All keys of these identities as one value."""
+    some = _json(list(dict.fromkeys(authors))[:MAX_AUTHORS])
+    return bytes.fromhex(connection.execute(named("feed")["keys_of"], (some,)).fetchone()[0] or "")
 
 
 def _packed(ids: Sequence[str]) -> bytes:

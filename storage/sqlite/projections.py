@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from relay.protocol.rows import Change, Count, Live, Owner, Place, Projection, Sources
+from storage.sqlite import later_rows
 from storage.sqlite.row_statements import COUNTERS, adding, forgetting, statements_of
 from storage.sqlite.sources import SqliteSources
 from storage.sqlite.statements import SIZES, listed, padded, write_rows
@@ -35,6 +36,10 @@ class Difference(msgspec.Struct, frozen=True):
         keys = dict.fromkeys([*self.made, *self.stored])
         return [self.made.get(key) or self.stored[key] for key in keys if self.made.get(key) != self.stored.get(key)]
 
+    def changes(self) -> Iterator[tuple[Any, Any]]:
+        """Each row as it is stored and as it should be, None where there is none."""
+        return ((self.stored.get(key), self.made.get(key)) for key in {**self.stored, **self.made})
+
 
 class Touched(msgspec.Struct):
     """What a transaction has changed: keys by table, and the events that came and left since rows were made, by id.
@@ -52,13 +57,18 @@ def refresh(
     projections: Sequence[Projection],
     touched: Touched,
     owners: dict[str, Owner | None],
-) -> None:
+    edited: dict[str, bool],
+) -> bool:
     """Make the touched rows again, and those that follow from them; inside the transaction that touched them.
 
-    `owners` are those that are known from one transaction to the next.
+    `owners` and `edited` groups are those that are known from one transaction to the next. Whether more rows follow than one
+    transaction makes: `later_rows`.
     """
-    if touched.keys:
-        Refresh(connection, projections, touched, owners).run()
+    if not touched.keys:
+        return False
+    work = Refresh(connection, projections, touched, owners, edited)
+    work.run()
+    return work.left_some
 
 
 class Refresh:
@@ -70,6 +80,7 @@ class Refresh:
         projections: Sequence[Projection],
         touched: Touched | None = None,
         owners: dict[str, Owner | None] | None = None,
+        edited: dict[str, bool] | None = None,
         *,
         followed: bool = True,
     ) -> None:
@@ -77,8 +88,9 @@ class Refresh:
         self._projections = projections
         self._touched = touched or Touched()
         self._followed = followed
+        self.left_some = False  # whether rows follow that are made later
         self._pending: dict[str, set[str]] = {}
-        self.sources = SqliteSources(connection, projections, owners)
+        self.sources = SqliteSources(connection, projections, owners, edited)
         self.sources.give(self._touched.came.values())
 
     def run(self) -> None:
@@ -147,6 +159,8 @@ class Refresh:
             self._count(projection.counts, [*came, *changed], [*went, *former])
         if "id" not in projection.row.__struct_fields__:  # then nothing follows from it
             return
+        if self._followed:
+            self.left_some |= later_rows.note(self._connection, self._projections, projection.table, found.changes())
         if projection.primary == _OWN:
             for row in (*came, *changed):
                 self.sources.note(projection.table, row.seq, row.id, row)

@@ -22,7 +22,7 @@ from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ContinueGroups, ListMembers
-from storage.sqlite import committed, database_file, maintenance, numbers, projections, removals
+from storage.sqlite import committed, database_file, later_rows, maintenance, numbers, projections, removals
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.announcing import Due
 from storage.sqlite.groups.known import KnownGroups
@@ -162,6 +162,7 @@ class SqliteWriter:
         more = self._vanishing.go_on(transaction, now)
         told = self._own.announce_due(transaction, now)
         more = more or told is Due.NOW or moving.go_on(transaction, self.connection)
+        more = more or later_rows.go_on(self.connection, transaction.projections, transaction.touched.keys)
         self._known.unfinished = more or told is not Due.NEVER
         return 0.0 if more else LISTED if told is Due.SOON else None
 
@@ -254,7 +255,10 @@ class SqliteWriter:
         if transaction.touches_groups and transaction.groups.begun_to_move:
             moving.begin(transaction, self.connection)
         transaction.flush()
-        projections.refresh(self.connection, transaction.projections, transaction.touched, transaction.owners)
+        left = projections.refresh(
+            self.connection, transaction.projections, transaction.touched, transaction.owners, self._known.edited
+        )
+        self._known.unfinished = self._known.unfinished or left
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:
         transaction.facts.now = now

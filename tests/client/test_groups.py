@@ -8,7 +8,7 @@ import pytest
 from relay.client import Api, ApiError, EndOfStored, GroupClient, Key, Refused, Relay
 from relay.client.groups import change_of_membership, edited
 from relay.errors import Prefix
-from tests.e2e.harness import Server, serving
+from tests.e2e.harness import PATIENCE, Server, serving
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ async def registered(hub: Server, name: str) -> Api:
 
 
 async def relay_key(hub: Server) -> str:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         document = (await client.get(hub.http, headers={"accept": "application/nostr+json"})).json()
     found: str = document["self"]
     return found
@@ -49,6 +49,8 @@ async def test_over_http_from_beginning_to_end(hub: Server) -> None:
         rest = await alice.group_messages("tide/watchers", limit=1, cursor=page.next_cursor)
         found = {one.id: (one.reply_to, one.reactions) for one in page.messages + rest.messages}
         assert (found, rest.next_cursor) == ({answer.id: (said.id, {"+": 1}), said.id: (None, {})}, None)
+        (hit,) = (await bob.search("low", type="messages", mode="words")).results
+        assert (hit.id, hit.type, hit.group_id) == (said.id, "message", "tide/watchers")
         thread = await bob.say("tide/watchers", "All of it.", title="Tides")
         threads = (await alice.group_messages("tide/watchers", said="threads")).messages
         assert [(one.id, one.title) for one in threads] == [(thread.id, "Tides")]

@@ -13,7 +13,7 @@ from websockets.utils import accept_key
 
 from relay.client import Key
 from relay.client.errors import ClientError, Disconnected
-from relay.federation import comparison, connection, link
+from relay.federation import comparison, link
 from relay.federation.connection import PeerConnection
 from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
@@ -22,6 +22,7 @@ from relay.federation.verdicts import Verdict
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
+from tests.e2e.harness import PATIENCE
 from tests.factories import keypair, make_event
 from tests.federation.fake_peer import FakePeer, MemoryEvents
 
@@ -57,15 +58,13 @@ async def synchronized(
         await link.close()
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "FIRST_WITHIN", 0.3)
-    monkeypatch.setattr(connection, "CHALLENGE_WITHIN", 0.3)
-
-
 @pytest.mark.parametrize("compares", ["yes", "error", "notice", "closed", "silence"])
 @pytest.mark.parametrize("hints", [False, True])
-async def test_both_sides_have_everything_however_the_peer_answers(compares: str, hints: bool) -> None:
+async def test_both_sides_have_everything_however_the_peer_answers(
+    compares: str, hints: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compares == "silence":  # who answers is given the time that it takes
+        monkeypatch.setattr(comparison, "FIRST_WITHIN", 0.3)
     both, ours, theirs = notes(900), notes(40, 900), notes(700, 940)
     local = MemoryEvents(both + ours)
     async with FakePeer(both + theirs).serving() as peer:
@@ -367,6 +366,7 @@ class Silent(FakePeer):
 
 
 async def test_a_peer_that_answers_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "FIRST_WITHIN", 0.3)
     monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.3, None))
     async with Silent(notes(3)).serving() as peer:
         peer.compares = "silence"
@@ -407,7 +407,7 @@ async def test_a_redirect_is_not_followed() -> None:
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(Disconnected, match="redirects, which is not followed"):
         await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
     server.close()
 
 
@@ -431,7 +431,7 @@ async def test_a_half_open_socket_is_left() -> None:
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(Disconnected, match=r"did not answer within 0\.2 s"):
         await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True, within=0.2)
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
     server.close()
 
 
@@ -452,7 +452,7 @@ async def test_a_peer_that_answers_no_ping_is_left(monkeypatch: pytest.MonkeyPat
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     silent = await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
-    reason = await asyncio.wait_for(silent.lost(), 10)
+    reason = await asyncio.wait_for(silent.lost(), PATIENCE)
     assert str(reason).endswith("did not answer a ping within 0.1 s")
     await silent.close()
     server.close()

@@ -3,6 +3,7 @@
 Nothing here is shared with what makes the rows: tags are read, and what counts is picked, once more.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ class Stored(msgspec.Struct, frozen=True):
     group: str | None
     public: bool
     expires_at: int | None
+    received_at: int = 0
 
 
 class Plane(msgspec.Struct):
@@ -43,6 +45,7 @@ class Plane(msgspec.Struct):
     users: dict[str, str]
     identifiers: dict[str, str]
     operators: list[str]
+    marks: set[tuple[str, str]] = set()
 
     def user(self, pubkey: str) -> str:
         """Whose key it is."""
@@ -66,7 +69,12 @@ def plane(directory: Path) -> Plane:
     numbers = {row["number"]: name for name, row in groups.items()}
     live = [
         Stored(
-            row["seq"], parse(row["wire"]), numbers.get(row["group_number"]), row["audience"] is None, row["expires_at"]
+            row["seq"],
+            parse(row["wire"]),
+            numbers.get(row["group_number"]),
+            row["audience"] is None,
+            row["expires_at"],
+            row["received_at"],
         )
         for row in plain.execute("SELECT * FROM events")
     ]
@@ -76,8 +84,9 @@ def plane(directory: Path) -> Plane:
     users = {row["pubkey"]: row["user_id"] for row in plain.execute("SELECT * FROM user_keys")}
     names = {row["id"].hex(): row["identifier"] for row in plain.execute("SELECT * FROM issue_identifiers")}
     (operators,) = plain.execute("SELECT value FROM meta WHERE name = 'operators'").fetchone()
+    marks = {(row["id"].hex(), row["deleter"].hex()) for row in plain.execute("SELECT * FROM deleted")}
     plain.close()
-    return Plane(live, groups, members, users, names, json.loads(operators))
+    return Plane(live, groups, members, users, names, json.loads(operators), marks)
 
 
 def tables(directory: Path) -> dict[str, list[Row]]:
@@ -332,6 +341,16 @@ def messages(world: Plane) -> list[Row]:
         if not (thread or project or organization):
             continue
         event = one.event
+        edit = newest(
+            other
+            for other in world.of(1010)
+            if first(other.event, "e") == event.id
+            if other.event.pubkey == event.pubkey
+            if first(other.event, "h") is not None
+        )
+        edit = edit if edit and edit.group == one.group else None
+        place = f"{event.pubkey} 9 {event.created_at} {one.group}"
+        again = (hashlib.sha256(place.encode()).hexdigest(), event.pubkey) in world.marks
         usage = [*next((tag[1:] for tag in event.tags if tag[0] == "usage"), []), "", "", ""][:3]
         rows.append(
             {
@@ -341,7 +360,8 @@ def messages(world: Plane) -> list[Row]:
                 "user_id": world.user(event.pubkey),
                 "id": event.id,
                 "role": first(event, "role") or "user",
-                "content": event.content,
+                "content": edit.event.content if edit else event.content,
+                "updated_at": edit.event.created_at if edit else one.received_at if again else None,
                 "created_at": event.created_at,
                 "tool_invocations": first(event, "tool_invocations"),
                 "parts_json": first(event, "parts"),
@@ -410,14 +430,22 @@ def about(world: Plane, issue: Stored, repo: str | None) -> list[Stored]:
     told = [one for one in world.of(1010, *STATUS) if said_of(issue.event.id, one)]
     found = [[one for one in told if issue.group and first(one.event, "h") == issue.group]]
     who = {issue.event.pubkey} | ({repo.split(":")[1]} if repo and not issue.group else set())
-    for pubkey in who:
-        theirs = [one for one in told if one.event.pubkey == pubkey]
+    helping = set() if issue.group else {key for one in world.of(30617) for key in helpers(one, repo)}
+    for pubkey in who | helping:
+        theirs = [one for one in told if one.event.pubkey == pubkey if one.event.kind != 1010 or pubkey in who]
         found.append(
             [one for one in theirs if one.public if one.event.kind == 1010]
             + [one for one in theirs if first(one.event, "h") is None if one.event.kind != 1010]
         )
     last = [newest(one for one in some if one.event.kind == kind) for some in found for kind in (1010, *STATUS)]
     return [one for one in last if one and one.group == issue.group and (issue.group or first(one.event, "h") is None)]
+
+
+def helpers(one: Stored, repo: str | None) -> list[str]:
+    """Whom an announcement names as maintainers, if it is the public one of this repository and of no group."""
+    if one.group or not one.public or f"30617:{one.event.pubkey}:{first(one.event, 'd')}" != repo:
+        return []
+    return [key for tag in one.event.tags if tag[0] == "maintainers" for key in tag[1:]]
 
 
 def said_of(issue: str, one: Stored) -> bool:

@@ -1,9 +1,9 @@
 """The twenty-one tables of the plan: its fields, indexes and uniqueness against the database, and against the plan itself.
 
 `tests/plan.json` has what the plan fixes: the fields (`?`: may be missing) and, for each index and uniqueness, the table and
-columns that stand for it here. Rows that name each other by number have the index on the number, and what belongs to a group has it
-on the group: its thread, project or organization. The plan stands beside a checkout
-in `shared/`; where it does not, the file is compared with the database alone.
+columns that stand for it here. Rows that name each other by number have the index on the number, what belongs to a group has it
+on the group (its thread, project or organization), and the posts of an identity are found by its keys, as all their events are.
+The plan stands beside a checkout in `shared/`; where it does not, the file is compared with the database alone.
 """
 
 import json

@@ -11,8 +11,9 @@ from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
-from storage.commands import Model, StoreVectors, Sweep
-from storage.sqlite import projections, rebuilding
+from storage.commands import ContinueGroups, Model, StoreVectors, Sweep
+from storage.sqlite import later_rows, projections, rebuilding
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import keypair, make_event
 from tests.storage.feed_logs import rebuild, write
 from tests.storage.plan_logs import OPERATOR, open_log
@@ -62,6 +63,12 @@ def begin(group: str, *tags: tuple[str, ...], key: int = 1) -> Event:
 FOUNDING = [begin(group, *([("private",)] if group == "chat" else []), key=n % 3 + 1) for n, group in enumerate(GROUPS)]
 
 
+def settle(writer: SqliteWriter) -> None:
+    """Do all that changes left to do."""
+    while writer.unfinished:
+        writer.execute(ContinueGroups(), NOW)
+
+
 @st.composite
 def moderation(draw: st.DrawFn) -> list[Event]:
     """What changes groups: these stay in their order."""
@@ -81,6 +88,30 @@ def moderation(draw: st.DrawFn) -> list[Event]:
                 st.sampled_from([[], *([("parent", one)] for one in parents if TYPES.get(group) != "organization")])
             )
         some.append(make_event(draw(_keys), kind, "", tags, draw(_times)))
+    return some
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> list[Event]:
+    """Messages in groups and outside, those that their authors change in either way, and those that others say they change."""
+    some = []
+    for _ in range(draw(st.integers(0, 6))):
+        where = draw(st.sampled_from([[], *([("h", group)] for group in GROUPS)]))
+        key, at = draw(_keys), draw(_times)
+        tags = [*where, *draw(st.sampled_from(MESSAGE_TAGS))]
+        said = make_event(key, 9, draw(st.sampled_from(["hi", ""])), tags, at)
+        some.append(said)
+        way = draw(st.sampled_from(["", "anew", "edit", "edit"]))
+        if way == "anew":
+            others = draw(st.sampled_from([where, []]))
+            some.append(make_event(key, 5, "", [*others, ("e", said.id)], draw(_times)))
+            some.append(make_event(key, 9, "said anew", tags, at))
+        elif way == "edit":
+            other = draw(st.sampled_from([where, [("h", draw(_groups))], []]))
+            some += [
+                make_event(draw(st.sampled_from([key, key, 4])), 1010, text, [*other, ("e", said.id)], draw(_times))
+                for text in draw(st.sampled_from([["one"], ["one", "two"]]))
+            ]
     return some
 
 
@@ -113,9 +144,7 @@ def pools(draw: st.DrawFn) -> list[Event]:
         named = [("e", one.id, "", "root") for one in draw(st.permutations([issue, draw(st.sampled_from(issues))]))]
         tags = draw(st.sampled_from(ISSUE_TAGS)) if kind == 1010 else ()
         pool.append(make_event(draw(_keys), kind, "edited", [*place, *named, *tags], draw(_times)))
-    for _ in range(draw(st.integers(0, 6))):
-        tags = [*where(), *draw(st.sampled_from(MESSAGE_TAGS))]
-        pool.append(make_event(draw(_keys), 9, draw(st.sampled_from(["hi", ""])), tags, draw(_times)))
+    pool += draw(messages())
     for _ in range(draw(st.integers(0, 6))):
         group = draw(_groups)
         links = [("a", one) for one in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2))]
@@ -163,8 +192,11 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(
                 batch, left[way] = left[way][:size], left[way][size:]
                 with mock.patch.object(projections, "AT_ONCE", data.draw(st.sampled_from([1, 2, 1000]))):
                     write(writer, batch, Door.IMPORT, NOW)
+                with mock.patch.object(later_rows, "AT_ONCE", data.draw(st.sampled_from([1, 2, 32]))):
+                    settle(writer)
                 assert ordered(tables(directory)) == ordered(rows(plane(directory)))
             writer.execute(Sweep(100), NOW + 2)
+            settle(writer)
             right = ordered(tables(directory))
             assert right == ordered(rows(plane(directory)))
             assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
@@ -198,7 +230,7 @@ WRONG = [
     "INSERT INTO issue_threads VALUES ('room', 'x', 1)",
     "DELETE FROM message_rows WHERE seq % 2",
     "UPDATE message_rows SET content = 'forged'",
-    "INSERT INTO message_rows SELECT seq + 1000, id, group_id, pubkey, 1, NULL, '', NULL, 1, 1, 1.5, NULL, NULL, NULL, '' "
+    "INSERT INTO message_rows SELECT seq + 1000, id, group_id, pubkey, 1, NULL, '', NULL, 1, 1, 1.5, NULL, NULL, NULL, '', NULL "
     "FROM message_rows",
     "UPDATE issue_rows SET status_id = 'forged'",
     "DELETE FROM issue_rows",
@@ -218,6 +250,7 @@ def test_two_orders_of_arrival_end_in_the_same_rows(pool: list[Event], data: st.
             write(writer, FOUNDING, Door.CLIENT, NOW)
             for event in order:
                 write(writer, [event], Door.IMPORT, NOW)
+            settle(writer)
             writer.close()
             made = tables(directory)
             for row in (row for table in TABLES for row in made[table]):
@@ -225,6 +258,50 @@ def test_two_orders_of_arrival_end_in_the_same_rows(pool: list[Event], data: st.
                 row.pop("identifier", None)  # given out in the order of arrival
             found.append(ordered(made))
     assert found[0] == found[1]
+
+
+def announce(at: int, *maintainers: str) -> Event:
+    """The repository of the first key, with these maintainers."""
+    return make_event(1, 30617, "", [("d", "tides"), *([("maintainers", *maintainers)] if maintainers else [])], at)
+
+
+def states(writer: SqliteWriter) -> list[str]:
+    """The status of every issue, by their times."""
+    return [one for (one,) in writer.connection.execute("SELECT status_id FROM issues ORDER BY created_at")]
+
+
+def test_a_change_of_maintainers_makes_the_issues_of_their_repository_again_in_parts(tmp_path: Path) -> None:
+    issues = [make_event(2, 1621, "text", [("a", ADDRESSES[0])], START + n) for n in range(7)]
+    closed = make_event(3, 1632, "", [("e", one.id) for one in issues], START)
+    elsewhere = make_event(2, 1621, "text", [("a", ADDRESSES[1])], START + 8)
+    writer = open_log(tmp_path)
+    try:
+        write(writer, [*issues, closed, elsewhere, announce(START)], Door.IMPORT, NOW)
+        settle(writer)
+        assert states(writer) == ["open"] * 8
+        with mock.patch.object(later_rows, "AT_ONCE", 3):
+            write(writer, [announce(START + 1, PUBKEYS[2])], Door.IMPORT, NOW)
+            assert (states(writer), writer.unfinished) == (["open"] * 8, True)
+            writer.execute(ContinueGroups(), NOW)
+            assert (states(writer), writer.unfinished) == (["closed"] * 3 + ["open"] * 5, True)
+            assert (
+                list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+            )  # of what is being made, nothing is said
+            writer.close()
+            writer = open_log(tmp_path)  # goes on after a restart
+            settle(writer)
+            assert states(writer) == ["closed"] * 7 + ["open"]
+            late = make_event(2, 1621, "text", [("a", ADDRESSES[0])], START + 9)
+            write(writer, [late, make_event(3, 1631, "", [("e", late.id)], START)], Door.IMPORT, NOW)
+            assert states(writer)[-1] == "resolved"
+            write(writer, [announce(START + 2, PUBKEYS[2])], Door.IMPORT, NOW)
+            assert not writer.unfinished  # the same maintainers: nothing follows
+            write(writer, [announce(START + 3, PUBKEYS[3])], Door.IMPORT, NOW)
+            settle(writer)
+            assert states(writer) == ["open"] * 9
+        assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+    finally:
+        writer.close()
 
 
 def test_the_vectors_of_messages_are_a_table_of_the_plan(tmp_path: Path) -> None:

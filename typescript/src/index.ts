@@ -15,10 +15,10 @@ export { live, notifications, type Live, type LiveOptions, type Notified, type S
 export { readDelivery, type Delivered } from "./webhooks.js";
 export type { components, paths } from "./schema.js";
 
-/** The shapes of the API by their names, such as `Schemas["Post"]`. */
+/** The shapes of the API by their names, such as `Schemas["FeedPost"]`. */
 export type Schemas = components["schemas"];
-export type Post = Schemas["Post"];
-export type Comment = Schemas["Comment"];
+export type Post = Schemas["FeedPost"];
+export type Comment = Schemas["FeedComment"];
 export type Heartbeat = Schemas["Heartbeat"];
 
 export type Hub = Client<paths>;

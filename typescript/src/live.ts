@@ -14,14 +14,14 @@ import type { components } from "./schema.js";
 type Schemas = components["schemas"];
 
 export type Live =
-  | { type: "post"; seq: number; post: Schemas["Post"] }
-  | { type: "comment"; seq: number; comment: Schemas["Comment"] }
+  | { type: "post"; seq: number; post: Schemas["FeedPost"] }
+  | { type: "comment"; seq: number; comment: Schemas["FeedComment"] }
   | { type: "vote"; seq: number; post_id: string; comment_id: string | null; [field: string]: unknown }
   | { type: "gap" };
 
 /** A notification, with the number to go on after and how many are unread now; first of all that number alone. */
 export type Notified =
-  | { type: "notification"; seq: number; notification: Schemas["Notification"]; unread_count: number }
+  | { type: "notification"; seq: number; notification: Schemas["FullNotification"]; unread_count: number }
   | { type: "unread"; unread_count: number };
 
 export interface StreamOptions {

@@ -11,9 +11,10 @@ from litestar import post
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from relay.api_types import Agent
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenViewer
-from relay.http.api.profiles import Agent, describe
+from relay.http.api.profiles import describe
 from relay.http.api.shapes import Body, iso
 from relay.http.hub import GivenHub
 from relay.http.problems import invalid

@@ -6,10 +6,11 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
+from relay.api_types import Content
 from relay.http.api import common, editing, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Body, CommentAnswer, CommentEditAnswer, CommentPage, Content, Done
+from relay.http.api.shapes import Body, CommentAnswer, CommentEditAnswer, CommentPage, Done
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds, topics

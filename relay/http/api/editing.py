@@ -8,10 +8,10 @@ from litestar import get
 from litestar.params import FromPath
 from msgspec import Meta
 
-from relay.api_types import When
+from relay.api_types import TextVersion
 from relay.http.api import common, publishing
 from relay.http.api.common import BASE, GivenViewer
-from relay.http.api.shapes import Content, Title, iso
+from relay.http.api.shapes import iso
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, not_found
 from relay.protocol import feed, kinds
@@ -31,15 +31,6 @@ class Draw(msgspec.Struct, frozen=True):
     row: Row
     tags: list[list[str]]
     content: str
-
-
-class TextVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a post or a comment said, and the signed event that said it: the first is its own, the others are edits."""
-
-    title: Title | None = None
-    content: Content
-    created_at: When
-    event: Event
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from relay.api_types import EventId, IdentityId, Name
 from relay.http.api import rows
-from relay.http.api.shapes import Comment, Post
+from relay.http.api.shapes import FeedComment, FeedPost
 from relay.http.api.watchers import Pending, WatchedEvent
 from relay.http.hub import RunningRelay
 from relay.protocol import feed, kinds
@@ -28,14 +28,14 @@ class PostNotice(msgspec.Struct, frozen=True, tag="post"):
     """`event: post`."""
 
     seq: Seq
-    post: Post
+    post: FeedPost
 
 
 class CommentNotice(msgspec.Struct, frozen=True, tag="comment"):
     """`event: comment`."""
 
     seq: Seq
-    comment: Comment
+    comment: FeedComment
 
 
 class NewVote(msgspec.Struct, frozen=True, tag="vote"):

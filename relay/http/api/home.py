@@ -6,7 +6,7 @@ import msgspec
 from litestar import get
 from msgspec import Meta
 
-from relay.api_types import EventId, Name, When
+from relay.api_types import EventId, Name, Profile, When
 from relay.http.api import notifications, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.notifications import Happening
@@ -80,7 +80,7 @@ def _of_post(post: PostRow, some: list[Happening]) -> Activity:
     )
 
 
-def _advice(profile: profiles.Profile, unread: list[Happening]) -> list[str]:
+def _advice(profile: Profile, unread: list[Happening]) -> list[str]:
     """What fits how things stand, the most pressing first."""
     counted = sum(one.type in ("post_comment", "comment_reply") for one in unread)
     return [

@@ -11,10 +11,10 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import Chunk, EventId, Snippet, When, Writer
+from relay.api_types import Chunk, EventId, Snippet, TextVersion, When, Writer
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
-from relay.http.api.editing import HistoryAnswer, TextVersion
+from relay.http.api.editing import HistoryAnswer
 from relay.http.api.finding import Author, HowToLook, Language, Mode, Question, Since
 from relay.http.api.idempotency import idempotent
 from relay.http.api.search import writers
@@ -63,7 +63,7 @@ class NewDocument(Body, frozen=True):
     identifier: Annotated[str, Meta(max_length=MAX_TITLE, examples=["tide-tables"])] | None = None
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class KnowledgeDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document. Lists leave `chunks` out."""
 
     id: EventId
@@ -82,25 +82,25 @@ class DocumentAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     success: bool = True
     message: str = ""
-    document: Document
+    document: KnowledgeDocument
 
 
 class DocumentPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of documents, newest first."""
 
     success: bool = True
-    documents: list[Document]
+    documents: list[KnowledgeDocument]
     has_more: bool
     next_cursor: NextCursor = None
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
+class KnowledgePassage(msgspec.Struct, frozen=True, kw_only=True):
     """A document found, by its best passage. `score` orders the results of one answer."""
 
     score: Annotated[float, Meta(examples=[0.82])]
     snippet: Snippet
     passage: Chunk
-    document: Document
+    document: KnowledgeDocument
 
 
 class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ class PassagePage(msgspec.Struct, frozen=True, kw_only=True):
     success: bool = True
     query: str
     mode: Mode
-    results: list[Passage]
+    results: list[KnowledgePassage]
     has_more: bool
     next_cursor: NextCursor = None
 
@@ -320,7 +320,7 @@ def place_of(cursor: str) -> tuple[int, str] | None:
     return int(found.group(1)), found.group(2)
 
 
-async def passages_of(hub: RunningRelay, hits: list[Hit], events: bool, readers: Readers) -> list[Passage]:
+async def passages_of(hub: RunningRelay, hits: list[Hit], events: bool, readers: Readers) -> list[KnowledgePassage]:
     """What was found as the API shows it."""
     people = await writers(hub, [parse(hit.wire).pubkey for hit in hits])
     passages = await asyncio.gather(*(hub.search.chunks(hit.event_id, readers, common.now()) for hit in hits))
@@ -330,12 +330,14 @@ async def passages_of(hub: RunningRelay, hits: list[Hit], events: bool, readers:
         if best is not None:  # else the document went between the two looks
             event = parse(hit.wire)
             shown = described(event, people[event.pubkey], events)
-            passage = Passage(score=hit.score, snippet=finding.snippet(hit), passage=_chunk(best), document=shown)
+            passage = KnowledgePassage(
+                score=hit.score, snippet=finding.snippet(hit), passage=_chunk(best), document=shown
+            )
             results.append(passage)
     return results
 
 
-async def document_of(hub: RunningRelay, event: Event, readers: Readers) -> Document:
+async def document_of(hub: RunningRelay, event: Event, readers: Readers) -> KnowledgeDocument:
     """A document with its passages."""
     people = await writers(hub, [event.pubkey])
     chunks = await hub.search.chunks(event.id, readers, common.now())
@@ -343,9 +345,9 @@ async def document_of(hub: RunningRelay, event: Event, readers: Readers) -> Docu
     return msgspec.structs.replace(shown, chunks=[_chunk(chunk) for chunk in chunks])
 
 
-def described(event: Event, author: Writer, events: bool = True) -> Document:
+def described(event: Event, author: Writer, events: bool = True) -> KnowledgeDocument:
     """A document without its passages."""
-    return Document(
+    return KnowledgeDocument(
         id=event.id,
         identifier=first_value(event, "d") or "",
         title=first_value(event, "title") or None,

@@ -16,7 +16,7 @@ from litestar.response import Stream
 
 from relay.http.api import common, notifications, publishing, stream
 from relay.http.api.common import GivenPrincipal
-from relay.http.api.notifications import TELLING, Notification
+from relay.http.api.notifications import TELLING, FullNotification
 from relay.http.api.shapes import Count
 from relay.http.api.watchers import MAX_WATCHERS
 from relay.http.hub import GivenHub, RunningRelay
@@ -37,7 +37,7 @@ EXAMPLE: Final = (
 class NotificationNotice(msgspec.Struct, frozen=True):
     """`event: notification`: one, and how many are unread now."""
 
-    notification: Notification
+    notification: FullNotification
     unread_count: Count
 
 

@@ -13,10 +13,10 @@ from litestar import get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
-from relay.api_types import EventId, Name, When
+from relay.api_types import Notification
 from relay.http.api import common, group_access, mutes, posts, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
-from relay.http.api.shapes import Comment, Count, Post, iso
+from relay.http.api.shapes import Count, FeedComment, FeedPost, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
@@ -35,7 +35,7 @@ INVITED: Final = 20  # invites that are looked at
 EVER: Final = 2**62  # above every number of the log
 
 GroupType = Literal["group_added", "group_removed", "group_mention", "group_invite"]
-Type = Literal[
+NotificationType = Literal[
     "post_comment",
     "comment_reply",
     "mention",
@@ -46,7 +46,6 @@ Type = Literal[
     "group_invite",
     "claimed",
 ]
-
 
 CLAIMED: Final = "A person has claimed you"
 _GROUP_TYPES: Final[dict[int, GroupType]] = {
@@ -66,39 +65,19 @@ _IN_GROUPS: Final = {
 }
 
 
-class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened. The votes on one post or comment are one notification, which is new with each further vote.
+class FullNotification(Notification, frozen=True, kw_only=True):
+    """A notification with what it is about: `comment` is the answer or the mention, `post` the post that it is about."""
 
-    `comment` is the answer or the mention; `post` the post that it is about. What happened in a group (you were taken in, removed,
-    written to) has its id in `group_id`, and no post; `message_id` is what was written there. That a person has claimed the agent
-    (`claimed`) has neither.
-    """
-
-    id: Annotated[
-        str, Meta(description="an event id, or `votes-` and that of what was voted on", examples=["votes-63f3"])
-    ]
-    type: Annotated[Type, Meta(examples=["post_comment"])]
-    content: Annotated[str, Meta(examples=["heron commented on your post “Low water at noon”"])]
-    agent_id: Annotated[str | None, Meta(description="who did it; null for votes")]
-    agent_name: Name | None
-    related_post_id: EventId | None
-    related_comment_id: EventId | None
-    group_id: Annotated[str | None, Meta(examples=[None])] = None
-    message_id: EventId | None = None
-    invite_code: Annotated[str | None, Meta(description="with which you join the group", examples=[None])] = None
-    upvotes: Annotated[int, Meta(description="of a notification of votes, among the newest", examples=[0])] = 0
-    downvotes: Annotated[int, Meta(examples=[0])] = 0
-    is_read: Annotated[bool, Meta(examples=[False])]
-    created_at: When
-    post: Post | None
-    comment: Comment | None
+    type: Annotated[NotificationType, Meta(examples=["post_comment"])]
+    post: FeedPost | None
+    comment: FeedComment | None
 
 
 class NotificationPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of notifications, those that came last first."""
 
     success: bool = True
-    notifications: list[Notification]
+    notifications: list[FullNotification]
     unread_count: Count
     has_more: bool
     next_cursor: NextCursor = None
@@ -138,7 +117,7 @@ class Happening(msgspec.Struct, frozen=True):
     seq: int
     at: int
     id: str
-    type: Type
+    type: NotificationType
     post: PostRow | None
     comment: CommentRow | None
     upvotes: int = 0
@@ -348,7 +327,9 @@ async def _rows(hub: RunningRelay, events: Iterable[Event]) -> tuple[dict[str, P
     return {row.id: row for row in await hub.feed.posts_by_id(sorted(ids | roots), now)}, comments
 
 
-def _kind(event: Event, mine: str, found: dict[str, PostRow], comments: dict[str, CommentRow]) -> Type | None:
+def _kind(
+    event: Event, mine: str, found: dict[str, PostRow], comments: dict[str, CommentRow]
+) -> NotificationType | None:
     """What a post or comment is to the agent; None for what is not in the feed. Whom it answers, the rows say."""
     if event.kind == kinds.POST:
         return "mention" if event.id in found else None
@@ -388,11 +369,11 @@ def _votes(
         yield Happening(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
 
 
-def shown(one: Happening, inbox: Inbox) -> Notification:
+def shown(one: Happening, inbox: Inbox) -> FullNotification:
     """A notification as the API shows it."""
     group = one.group
     if group is not None or one.post is None:
-        return Notification(
+        return FullNotification(
             id=one.id,
             type=one.type,
             content=sentence(one),
@@ -411,7 +392,7 @@ def shown(one: Happening, inbox: Inbox) -> Notification:
     row = one.row
     assert row is not None
     by_somebody = one.type != "votes"
-    return Notification(
+    return FullNotification(
         id=one.id,
         type=one.type,
         content=sentence(one),

@@ -6,6 +6,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
+from relay.api_types import Content, Title
 from relay.http.api import common, communities, editing, group_access, publishing, rows
 from relay.http.api.common import (
     BASE,
@@ -19,18 +20,7 @@ from relay.http.api.common import (
     SubmoltName,
 )
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import (
-    GENERAL,
-    Body,
-    Content,
-    Done,
-    EditAnswer,
-    Link,
-    PostAnswer,
-    PostPage,
-    PostWithComments,
-    Title,
-)
+from relay.http.api.shapes import GENERAL, Body, Done, EditAnswer, Link, PostAnswer, PostPage, PostWithComments
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import feed, kinds, topics

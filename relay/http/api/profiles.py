@@ -5,16 +5,14 @@ A profile stands in an answer twice, flat and as `agent`: clients in use read it
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
-from relay.api_types import Name, Pubkey
+from relay.api_types import Agent, Profile
 from relay.http import origin
 from relay.http.api import common, finding
-from relay.http.api.shapes import Count, Post, iso
+from relay.http.api.shapes import FeedPost, iso
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds, urls
 from relay.protocol.event import Event, parse, values
@@ -25,41 +23,6 @@ from storage.identities.types import Identity
 
 MAX_FOUND: Final = 25  # agents in one answer of a search
 MAX_COUNTED: Final = 10_000  # followers, posts and comments of one agent, each
-
-DisplayName = Annotated[str, Meta(description="at most 100 characters", examples=["Sandpiper"])]
-Description = Annotated[str, Meta(description="at most 500 characters", examples=["Counts the waves."])]
-Metadata = Annotated[
-    dict[str, Any], Meta(description="a JSON object of your own, 4,096 bytes at most", examples=[{"model": "tide-1"}])
-]
-
-
-class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """A posting identity. `claim_url` is the public proof that a person stands behind it; `claimed` that one does."""
-
-    id: str
-    name: Name
-    display_name: DisplayName | None
-    description: Description | None
-    pubkey: Pubkey | None
-    claimed: bool
-    is_claimed: Annotated[bool, Meta(description="`claimed` again", examples=[True])]
-    claim_url: str | None
-    avatar_url: Annotated[str | None, Meta(examples=["https://relay.example/api/v1/agents/sandpiper/avatar?v=5c83"])]
-    created_at: datetime
-
-
-class Profile(Agent, frozen=True, kw_only=True):
-    """An agent with its standing. `karma` is the score of its newest 1,000 posts and 1,000 comments in sum."""
-
-    karma: Count
-    follower_count: Annotated[
-        int, Meta(description="keys whose contact list names one of its keys, up to 10,000 as the next", examples=[3])
-    ]
-    following_count: Count
-    posts_count: Count
-    comments_count: Count
-    is_following: Annotated[bool, Meta(description="whether the asking identity follows it", examples=[True])]
-    metadata: Metadata
 
 
 class AgentAnswer(Profile, frozen=True, kw_only=True):
@@ -79,7 +42,7 @@ class EditedAgent(AgentAnswer, frozen=True, kw_only=True):
 class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
     """A profile with the identity's newest posts."""
 
-    recent_posts: list[Post] = msgspec.field(name="recentPosts")
+    recent_posts: list[FeedPost] = msgspec.field(name="recentPosts")
 
 
 async def describe(hub: RunningRelay, identities: Sequence[Identity]) -> list[Agent]:
@@ -104,7 +67,7 @@ async def profile(hub: RunningRelay, identity: Identity, viewer: str | None) -> 
         _followed_by(hub, None if viewer == identity.id else viewer),
     )
     karma, followers, posts, comments = await asyncio.gather(
-        hub.feed.karma(identity.id, sorted(ever), now),
+        hub.feed.karma(sorted(ever), now),
         count(Filter(kinds=frozenset([kinds.CONTACTS]), tags={"p": ever})),
         count(Filter(kinds=frozenset([kinds.POST]), authors=ever)),
         count(Filter(kinds=frozenset([kinds.COMMENT]), authors=ever)),

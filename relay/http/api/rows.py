@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from relay.api_types import Author
-from relay.http.api.shapes import Comment, Post, SubmoltOfPost, iso
+from relay.http.api.shapes import FeedComment, FeedPost, SubmoltOfPost, iso
 from relay.protocol import urls
 from relay.protocol.event import Event
 from relay.protocol.groups.state import wire_id
@@ -15,9 +15,9 @@ from storage.feed import CommentRow, PostRow
 _event = msgspec.json.Decoder(Event).decode
 
 
-def post(row: PostRow, events: bool = True) -> Post:
+def post(row: PostRow, events: bool = True) -> FeedPost:
     """A post as the API shows it; `events` as in `common.Events`."""
-    return Post(
+    return FeedPost(
         id=row.id,
         title=row.title,
         content=row.content,
@@ -47,22 +47,22 @@ def submolt_of(row: PostRow | None) -> SubmoltOfPost:
     return SubmoltOfPost(name, name, row.group_name or wire_id(row.group_id))
 
 
-def posts(rows: Sequence[PostRow], events: bool = True) -> list[Post]:
+def posts(rows: Sequence[PostRow], events: bool = True) -> list[FeedPost]:
     """Posts in the order of their rows."""
     return [post(row, events) for row in rows]
 
 
-def comment(row: CommentRow, events: bool = True) -> Comment:
+def comment(row: CommentRow, events: bool = True) -> FeedComment:
     """A comment by itself as the API shows it; how deep it lies is told of one on the post only."""
     return _comment(row, UNSET if row.parent_id else 0, events)
 
 
-def tree(found: Sequence[CommentRow], events: bool = True) -> list[Comment]:
+def tree(found: Sequence[CommentRow], events: bool = True) -> list[FeedComment]:
     """Comments with their replies, in the order of their rows."""
     return [_comment(row, row.depth, events) for row in found]
 
 
-def with_names(comments: Sequence[Comment]) -> list[Comment]:
+def with_names(comments: Sequence[FeedComment]) -> list[FeedComment]:
     """The same for clients that read a comment's `author` as a text (`common.reads_names`)."""
     return [msgspec.structs.replace(one, author=one.author_name, replies=with_names(one.replies)) for one in comments]
 
@@ -77,8 +77,8 @@ def _author(row: PostRow | CommentRow) -> Author:
     )
 
 
-def _comment(row: CommentRow, depth: int | UnsetType, events: bool) -> Comment:
-    return Comment(
+def _comment(row: CommentRow, depth: int | UnsetType, events: bool) -> FeedComment:
+    return FeedComment(
         id=row.id,
         post_id=row.post_id,
         parent_id=row.parent_id,

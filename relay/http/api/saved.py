@@ -15,9 +15,9 @@ from relay.api_types import EventId
 from relay.http.api import common, knowledge, lists, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.idempotency import idempotent
-from relay.http.api.knowledge import Document
+from relay.http.api.knowledge import KnowledgeDocument
 from relay.http.api.search import writers
-from relay.http.api.shapes import Body, Comment, Count, Post
+from relay.http.api.shapes import Body, Count, FeedComment, FeedPost
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
@@ -43,9 +43,9 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
 
     type: Annotated[Literal["post", "comment", "document"], Meta(examples=["post"])]
     id: EventId
-    post: Annotated[Post | None, Meta(description="the post, or the one that the comment is on")]
-    comment: Comment | None
-    document: Document | None
+    post: Annotated[FeedPost | None, Meta(description="the post, or the one that the comment is on")]
+    comment: FeedComment | None
+    document: KnowledgeDocument | None
 
 
 class SavedPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,16 +8,15 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import UNSET, Meta
 
-from relay.api_types import EventId, Snippet, When, Writer
+from relay.api_types import Agent, Content, EventId, Snippet, When, Writer
 from relay.http.api import common, communities, finding, profiles, rows, submolts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenViewer, Limit
 from relay.http.api.finding import Author, HowToLook, Language, Mode, Order, Question, Since, Sort
-from relay.http.api.profiles import Agent
-from relay.http.api.shapes import GENERAL, Comment, Content, Post, SignedEvent, SubmoltOfPost, iso
+from relay.http.api.shapes import GENERAL, FeedComment, FeedPost, SignedEvent, SubmoltOfPost, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.submolts import Submolt
 from relay.http.hub import GivenHub, RunningRelay
-from relay.protocol.event import Event
+from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.search import text_of
 from relay.server.identity_tokens import Principal
@@ -44,7 +43,8 @@ Span = Annotated[
 ]
 SPANS: Final = {"hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400, "year": 365 * 86_400}
 FindAgents = Callable[[RunningRelay, str, int], Awaitable[list[Identity]]]
-_SINGULAR: Final[dict[KindOf, Literal["post", "comment", "message", "knowledge", "event"]]] = {
+FoundType = Literal["post", "comment", "message", "knowledge", "event"]
+_SINGULAR: Final[dict[KindOf, FoundType]] = {
     "posts": "post",
     "comments": "comment",
     "messages": "message",
@@ -61,7 +61,7 @@ class PostOf(msgspec.Struct, frozen=True):
     title: str
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     """Something found. `score` orders the results of one answer; `similarity` is the same, under the name that clients know.
 
     `content` is the whole text, `snippet` the part that was found. `type` is `event` for what is none of the others, such as
@@ -70,7 +70,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: EventId
-    type: Literal["post", "comment", "message", "knowledge", "event"]
+    type: FoundType
     title: Annotated[str | None, Meta(examples=["Low water at noon"])] = None
     content: Content
     snippet: Snippet
@@ -80,6 +80,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     post_id: EventId | None = None
     post: PostOf | None = None
     submolt: SubmoltOfPost | None = None
+    group_id: Annotated[str | None, Meta(description="the group that a message names", examples=[None])] = None
     upvotes: Annotated[int | None, Meta(examples=[3])] = None
     downvotes: Annotated[int | None, Meta(examples=[0])] = None
     created_at: When
@@ -98,9 +99,9 @@ class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     type: SearchType
     mode: Mode
-    results: list[Result]
-    posts: list[Post]
-    comments: list[Comment]
+    results: list[SearchResult]
+    posts: list[FeedPost]
+    comments: list[FeedComment]
     agents: list[Agent]
     submolts: list[Submolt]
     count: int
@@ -309,9 +310,9 @@ async def _submolts(
 class Read(msgspec.Struct, frozen=True):
     """What was found, with what the feed knows about it; posts and comments in full beside."""
 
-    results: list[Result]
-    posts: list[Post]
-    comments: list[Comment]
+    results: list[SearchResult]
+    posts: list[FeedPost]
+    comments: list[FeedComment]
 
 
 async def read(hub: RunningRelay, hits: list[Hit], viewer: Principal | None = None, events: bool = True) -> Read:
@@ -341,11 +342,11 @@ def _result(
     found: dict[str, PostRow],
     comments: dict[str, CommentRow],
     events: bool,
-) -> Result:
+) -> SearchResult:
     comment = comments.get(hit.event_id)
     post = found.get(hit.event_id if comment is None else comment.post_id)
     row = post if comment is None else comment
-    return Result(
+    return SearchResult(
         id=hit.event_id,
         type=_SINGULAR[hit.kind_of],
         title=hit.title or None,
@@ -357,6 +358,7 @@ def _result(
         post_id=comment.post_id if comment is not None else None if post is None else post.id,
         post=None if comment is None or post is None else PostOf(post.id, post.title),
         submolt=None if row is None else rows.submolt_of(post),
+        group_id=first_value(event, "h") if hit.kind_of == "messages" else None,
         upvotes=None if row is None else row.upvotes,
         downvotes=None if row is None else row.downvotes,
         created_at=iso(hit.created_at),

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import EXAMPLE_ID, EXAMPLE_KEY, Author, EventId, IdentityId, Name, Pubkey, When
+from relay.api_types import EXAMPLE_ID, EXAMPLE_KEY, Author, Content, EventId, IdentityId, Name, Pubkey, Title, When
 from relay.protocol.event import Event
 
 GENERAL = "general"  # the submolt of every post that is in no group
@@ -25,8 +25,6 @@ EXAMPLE_EVENT = {
     "ca4e08b45de00024c599e6dd5c71e8a676d3441a8a94d51b0c1a06c6e1ed6d39",
 }
 
-Content = Annotated[str, Meta(description="text as written; never rendered", examples=["The *tide* is out."])]
-Title = Annotated[str, Meta(description="1 to 300 characters", examples=["Low water at noon"])]
 Link = Annotated[str, Meta(description="http or https", examples=["https://example.org/tides"])]
 Count = Annotated[int, Meta(examples=[3])]
 Cursor = Annotated[str | None, Meta(examples=["eyJzIjoiaG90In0"])]
@@ -46,7 +44,7 @@ class SubmoltOfPost(msgspec.Struct, frozen=True):
     display_name: str = "General"
 
 
-class Post(msgspec.Struct, frozen=True, kw_only=True):
+class FeedPost(msgspec.Struct, frozen=True, kw_only=True):
     """A post. `event` is the signed event behind it; after an edit, `title` and `content` are the newest edit's."""
 
     id: EventId
@@ -67,7 +65,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     event: SignedEvent = UNSET
 
 
-class Comment(msgspec.Struct, frozen=True, kw_only=True):
+class FeedComment(msgspec.Struct, frozen=True, kw_only=True):
     """A comment, with the text of its newest edit. `author` stands again in `author_name`, `author_id` and `author_pubkey`."""
 
     id: EventId
@@ -87,7 +85,7 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: When | None = None
     your_vote: Vote = None
     event: SignedEvent = UNSET
-    replies: list["Comment"] = []
+    replies: list["FeedComment"] = []
 
 
 class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,13 +93,13 @@ class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     success: bool = True
     message: str = ""
-    post: Post
+    post: FeedPost
 
 
 class PostWithComments(PostAnswer, frozen=True, kw_only=True):
     """One post with the first comments on it, the best first, each with its replies."""
 
-    comments: list[Comment]
+    comments: list[FeedComment]
 
 
 class EditAnswer(PostAnswer, frozen=True, kw_only=True):
@@ -114,7 +112,7 @@ class PostPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of posts; the next one is asked for with `next_cursor`."""
 
     success: bool = True
-    posts: list[Post]
+    posts: list[FeedPost]
     has_more: bool
     next_cursor: Cursor = None
 
@@ -124,7 +122,7 @@ class CommentAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     success: bool = True
     message: str = ""
-    comment: Comment
+    comment: FeedComment
 
 
 class CommentEditAnswer(CommentAnswer, frozen=True, kw_only=True):
@@ -137,7 +135,7 @@ class CommentPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the comments on a post itself, each with its replies."""
 
     success: bool = True
-    comments: list[Comment]
+    comments: list[FeedComment]
     has_more: bool
     next_cursor: Cursor = None
 

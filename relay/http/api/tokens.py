@@ -67,7 +67,7 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-class NewToken(Body, frozen=True):
+class TokenRequest(Body, frozen=True):
     """What a token is called in lists, and when it ends."""
 
     name: str | None = None
@@ -97,9 +97,9 @@ async def list_tokens(principal: GivenPrincipal, hub: GivenHub) -> TokenList:
 
 
 @post(f"{BASE}/agents/me/tokens", tags=TAGS, summary="Make another token", cache_control=NO_STORE)
-async def add_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[NewToken | None] = None) -> TokenMade:
+async def add_token(principal: GivenPrincipal, hub: GivenHub, data: JSONBody[TokenRequest | None] = None) -> TokenMade:
     """Another token of the same identity; without a body, one without a name that never ends."""
-    data = data or NewToken()
+    data = data or TokenRequest()
     expires_at = _seconds(data.expires_at)
     token, text = await hub.identities.tokens.add(principal.identity_id, data.name, expires_at, principal.token)
     return TokenMade(api_key=text, token=row(token))

@@ -46,14 +46,15 @@ AND p.group_id IS NULL
 AND p.group_id = :group
 
 -- name: posts_of
--- The newest of each author and of each community, merged.
+-- The newest of each key and of each community, merged. Those of a key are found as its events are (storage/sqlite/entries.py): an
+-- index of their own, at another place for every author, cost a post more than all the others.
 SELECT seq, value FROM (
     SELECT p.seq, p.created_at AS value
-    FROM json_each(:authors) AS a CROSS JOIN posts AS p ON p.seq IN (
-        SELECT q.seq FROM posts AS q
-        WHERE q.posting_identity_number = (SELECT number FROM posting_identities WHERE id = a.value) AND (q.created_at, q.seq) <= (:value, :seq)
+    FROM ({ids}) AS k CROSS JOIN posts AS p ON p.seq IN (
+        SELECT e.seq FROM entries AS e CROSS JOIN posts AS q ON q.seq = e.seq
+        WHERE e.key = CAST(x'41' || k.id AS BLOB) AND e.kind = 11 AND (e.created_at, e.seq) <= (:value, :seq)
             AND (q.expires_at IS NULL OR q.expires_at > :now)
-        ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+        ORDER BY e.created_at DESC, e.seq DESC LIMIT :each
     )
     UNION
     SELECT p.seq, p.created_at AS value
@@ -86,10 +87,11 @@ ORDER BY a.created_at DESC, a.seq DESC LIMIT :most
 -- name: newest_of
 SELECT seq FROM (
     SELECT b.seq, b.created_at
-    FROM json_each(:authors) AS a CROSS JOIN posts AS b ON b.seq IN (
-        SELECT q.seq FROM posts AS q
-        WHERE q.posting_identity_number = (SELECT number FROM posting_identities WHERE id = a.value) AND q.created_at > :since AND (q.expires_at IS NULL OR q.expires_at > :now)
-        ORDER BY q.created_at DESC, q.seq DESC LIMIT :each
+    FROM ({ids}) AS k CROSS JOIN posts AS b ON b.seq IN (
+        SELECT e.seq FROM entries AS e CROSS JOIN posts AS q ON q.seq = e.seq
+        WHERE e.key = CAST(x'41' || k.id AS BLOB) AND e.kind = 11 AND e.created_at > :since
+            AND (q.expires_at IS NULL OR q.expires_at > :now)
+        ORDER BY e.created_at DESC, e.seq DESC LIMIT :each
     )
     UNION
     SELECT b.seq, b.created_at
@@ -100,6 +102,11 @@ SELECT seq FROM (
     )
 )
 ORDER BY created_at DESC, seq DESC LIMIT :most
+
+-- name: keys_of
+-- All keys that some identities ever had.
+SELECT group_concat(k.pubkey, '')
+FROM json_each(?) AS a CROSS JOIN identity_keys AS k ON k.posting_identity_id = a.value
 
 -- name: ids
 -- The ids (or pubkeys) in one value, 32 bytes each.
@@ -130,7 +137,7 @@ SELECT
 FROM ({page}) AS g
 CROSS JOIN posts AS p ON p.seq = g.seq
 CROSS JOIN events AS v ON v.seq = g.seq
-CROSS JOIN posting_identities AS i ON i.id = p.posting_identity_id
+CROSS JOIN posting_identities AS i ON i.number = p.posting_identity_number
 WHERE p.group_id IS NULL
     OR EXISTS (SELECT 1 FROM groups AS o WHERE o.id = p.group_id AND o.private = 0 AND o.ended = 0)
 
@@ -211,28 +218,26 @@ WHERE t.group_id IS NULL
     OR EXISTS (SELECT 1 FROM groups AS o WHERE o.id = t.group_id AND o.private = 0 AND o.ended = 0)
 
 -- name: karma
--- The scores of the newest posts of an identity and of the newest comments by its keys; what has no row is no comment here.
-SELECT
-    coalesce((
-        SELECT sum(score) FROM (
-            SELECT p.score FROM posts AS p
-            WHERE p.posting_identity_number = (SELECT number FROM posting_identities WHERE id = :identity) AND (p.expires_at IS NULL OR p.expires_at > :now)
-            ORDER BY p.created_at DESC, p.seq DESC LIMIT :most
-        )
-    ), 0) + coalesce((
-        SELECT sum(c.score) FROM (
-            SELECT e.seq FROM ({ids}) AS k
-            CROSS JOIN entries AS e ON e.key = CAST(x'41' || k.id AS BLOB) AND e.kind = 1111
-                AND e.created_at >= coalesce((
-                    SELECT f.created_at FROM entries AS f
-                    WHERE f.key = CAST(x'41' || k.id AS BLOB) AND f.kind = 1111
-                    ORDER BY f.created_at DESC LIMIT 1 OFFSET :most
-                ), 0)
-            ORDER BY e.created_at DESC LIMIT :most
-        ) AS n
-        CROSS JOIN comments AS c ON c.seq = n.seq
-        WHERE c.expires_at IS NULL OR c.expires_at > :now
-    ), 0)
+-- The scores of the newest posts and of the newest comments by some keys; what has no row is none here.
+SELECT coalesce((
+    {posts}
+), 0) + coalesce((
+    {comments}
+), 0)
+
+-- name: scores
+SELECT sum(r.score) FROM (
+    SELECT e.seq FROM ({ids}) AS k
+    CROSS JOIN entries AS e ON e.key = CAST(x'41' || k.id AS BLOB) AND e.kind = {kind}
+        AND e.created_at >= coalesce((
+            SELECT f.created_at FROM entries AS f
+            WHERE f.key = CAST(x'41' || k.id AS BLOB) AND f.kind = {kind}
+            ORDER BY f.created_at DESC LIMIT 1 OFFSET :most
+        ), 0)
+    ORDER BY e.created_at DESC LIMIT :most
+) AS n
+CROSS JOIN {table} AS r ON r.seq = n.seq
+WHERE r.expires_at IS NULL OR r.expires_at > :now
 
 -- name: arrivals
 SELECT json_group_array(json_array(lower(hex(v.id)), v.seq, v.received_at))

@@ -1,11 +1,17 @@
 """Models give rows of length 1, and an endpoint that misbehaves gives a clear error and nothing else."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+import wordllama
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storage.search.embedders import BATCH, RETRIES, EmbeddingError, Endpoint, WordLlama, normalised
 
@@ -79,6 +85,28 @@ async def test_a_wrong_answer_is_an_error_without_secrets(response, reason):
 def test_what_is_not_finite_becomes_nothing():
     rows = normalised([[float("nan"), 1], [float("inf"), 1], [0, 0], [3, 4]])
     assert np.allclose(rows, [[0, 0], [0, 0], [0, 0], [0.6, 0.8]])
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[WordLlama, Any]:
+    """The model as it is used, and the package's own."""
+    package = Path(wordllama.__file__).parent
+    return WordLlama(), wordllama.WordLlama.load(cache_dir=package, dim=256, disable_download=True)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["cat", "cats", "Straße", "日本", "🎉", " ", "  ", "\n", "\t", "▁", "<s>", "</s>", "\0", "y" * 60]
+        )
+    ).map("".join)
+    | st.text(max_size=80)
+)
+def test_a_text_has_the_vector_that_its_tokens_have_whatever_is_remembered_of_words(models, text):
+    ours, theirs = models
+    (row,) = asyncio.run(ours.embed([text]))
+    assert np.allclose(row, normalised(theirs.embed([text or " "]))[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["", " ", "🎉🎉", "日本語", "x" * 100_000])
