@@ -5,12 +5,11 @@ import hashlib
 import time
 from typing import Any
 
-import httpx
 import msgspec
 
 from relay.protocol import kinds
 from relay.protocol.event import wire
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.factories import make_event
 from tests.shots import texts
 from tests.web.reading import Agent, Identity
@@ -57,7 +56,7 @@ class Person(Agent):
     def sign(self, kind: int, content: str, tags: list[list[str]], at: float) -> str:
         """Publish an event of that time; its id."""
         event = make_event(self.key, kind, content, tags, int(at))
-        answer = httpx.post(
+        answer = HTTP.post(
             f"{self.relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"}
         )
         assert answer.is_success, answer.text
@@ -80,12 +79,12 @@ class Worker:
             "authorization": f"Nostr {base64.b64encode(wire(proof)).decode()}",
             "content-type": "application/json",
         }
-        made = httpx.post(f"{self._base}/tokens", content=body, headers=headers)
+        made = HTTP.post(f"{self._base}/tokens", content=body, headers=headers)
         assert made.is_success, made.text
         self._headers = {"authorization": f"Bearer {made.json()['api_key']}"}
 
     def call(self, method: str, path: str, **body: Any) -> Any:
-        answer = httpx.request(method, self._base + path, json=body or None, headers=self._headers)
+        answer = HTTP.request(method, self._base + path, json=body or None, headers=self._headers)
         assert answer.is_success, answer.text
         return answer.json()
 
