@@ -26,8 +26,8 @@ _PADDED: Final = 4  # of these are parts that `in_parts` fills
 
 T = TypeVar("T")
 
-# As what bytes are handed to a statement: of bytes as they are the sqlite3 module first asks what they might be instead, which takes
-# five times as long.
+# As what bytes are handed to a statement: of those that are `bytes` the sqlite3 module first asks what they might be instead, which
+# takes five times as long.
 blob: Final = bytearray
 
 
