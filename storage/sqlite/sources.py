@@ -201,7 +201,7 @@ class SqliteSources:
     # Looking up
 
     def give(self, lives: Iterable[Live]) -> None:
-        """Events that are at hand already. Nobody has said anything of most that have just come: that is found out for all at once."""
+        """Events that are at hand already. Nobody has said anything of most that just came: that is found out for all at once."""
         self._events.update((live.event.id, live) for live in lives)
         ids = [event_id for event_id, live in self._events.items() if live is not None and live.event.kind in _UNDER]
         for part in parts(ids):
