@@ -321,6 +321,8 @@ async def _serve(
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
                 await hub.identities.profiles.resume()
+        gc.freeze()  # what is here now stays
+        gc.set_threshold(*app.COLLECT)
         pipes.ready()
         await server.serve(sockets=[sock])
     connected.cancel()
