@@ -32,7 +32,8 @@ def test_a_member_signs_in_reads_and_writes_and_leaves_as_a_stranger(relay, wind
     dialog.get_by_label("Its API key").fill(member.identity.token)
     dialog.get_by_role("button", name="Use it in this browser").click()
     expect(reader.by_id(post)).to_be_visible()
-    button(reader.by_id(post), "Upvote this post").click()
+    with page.expect_response("**/upvote"):
+        button(reader.by_id(post), "Upvote this post").click()
     reader.by_id(post).locator(".title a").first.click()
     reader.write_comment("Read by a member")
     expect(reader.item("Read by a member")).to_be_visible()
