@@ -49,7 +49,9 @@ class GroupLookups(Protocol):
         """The groups that have not ended, the newest first, from the one after `after` on; hidden ones where asked for."""
 
     def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
-        """Those with this text in their name or id, in any (ASCII) case, the newest first; none that is hidden or has ended."""
+        """Those with this text in their name or id, in any (ASCII) case, the newest first, of other relays too where they are
+        served here; none that is hidden or has ended.
+        """
 
     def communities(self, after: str = "", limit: int = 100, text: str = "") -> list[Group]:
         """Groups that everybody reads and knows of and that take posts (kind 11) by name, or hold some; the newest first.

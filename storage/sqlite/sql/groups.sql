@@ -17,7 +17,9 @@ WHERE ended = 0 AND home = '' AND number < ? AND (? OR hidden = 0) AND (?3 IS NU
 ORDER BY number DESC LIMIT ?
 
 -- name: like
-WHERE ended = 0 AND home = '' AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+-- Of other relays, too, by the id that they give them; none of those that are kept apart.
+WHERE ended = 0 AND apart = 0 AND hidden = 0 AND number < ?1
+    AND (instr(lower(substr(id, instr(id, ' ') + 1)), ?2) > 0 OR instr(lower(name), ?2) > 0)
 ORDER BY number DESC LIMIT ?3
 
 -- name: communities
