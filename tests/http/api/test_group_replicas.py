@@ -95,3 +95,25 @@ async def test_the_stream_of_ones_groups_tells_of_them(relay, alice, bob, pubkey
         await bring(relay, later, said("cellar", "For bob"))
         told = (await others.told())["data"]
         assert (told["group_id"], told["message"]["content"]) == ("cellar", "For bob")
+
+
+async def test_pages_name_where_they_are_at_home(relay, alice, api, pubkey):
+    await bring(relay, tells(39000, "square", ["name", "The square"], ["supported_kinds", "11"]))
+
+    async def page(path):
+        return await api.client.get(path, headers={"accept": "text/html"})
+
+    rooms = (await page("/chat")).text
+    assert 'href="/chat/harbour"' in rooms
+    assert AT in rooms
+    assert "The cellar" not in rooms
+    room = await page("/chat/harbour")
+    assert room.status_code == 200
+    assert all(words in room.text for words in ("Low water", f"at home at <code>{AT}</code>", 'data-group="harbour"'))
+    assert 'id="membership"' not in room.text
+    places = (await page("/communities")).text
+    assert "The square" in places
+    assert AT in places
+    assert 'href="/c/square"' not in places
+    assert (await page("/c/square")).status_code == 404
+    assert "The square" not in str(await api.get("search?q=square&type=submolts"))
