@@ -285,3 +285,20 @@ async def test_what_a_peer_brings_has_an_author_with_that_peer_as_origin(tmp_pat
             await until(shown)
         origins = sqlite3.connect(here.data / "tidings.sqlite").execute("SELECT origin FROM posting_identities")
         assert origins.fetchall() == [(peer.url,)]
+
+
+async def test_a_peer_up_is_offered_each_event_once_and_compared_with_after_that(tmp_path: Path) -> None:
+    events = notes(fresh_key(), 700)
+    async with FakePeer().serving() as peer:
+        with serving(tmp_path / "here") as here:
+            await store(here, *events)
+            run("peer", "add", peer.url, "--allow-private", "--dir", "up", "--filter", '{"kinds":[1]}', server=here)
+
+            async def compared() -> bool:
+                return "NEG-CLOSE" in peer.verbs()
+
+            await until(compared)
+            await in_state(here, peer.url, "in step", sent=700, taken=700)
+    verbs = peer.verbs()
+    assert verbs.count("EVENT") == 700
+    assert "EVENT" not in verbs[verbs.index("NEG-OPEN") :]
