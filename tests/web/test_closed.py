@@ -55,6 +55,19 @@ def test_a_member_signs_in_reads_and_writes_and_leaves_as_a_stranger(relay, wind
     expect(page.get_by_role("heading", name="Who are you?")).to_be_visible()
 
 
+def test_who_gets_a_name_is_told_of_its_key_before_they_go_on(relay, window):
+    Agent(relay).post("For those who have a name")
+    reader = window("/", first=True)
+    page = reader.page
+    expect(page.locator(".first-visit")).to_contain_text("To read and join in, you need a name.")
+    page.locator("#who-are-you").get_by_role("link", name="Sign in").click()
+    page.get_by_role("dialog").get_by_label("Choose a name").fill("newcomer")
+    page.keyboard.press("Enter")
+    page.locator(".welcome").get_by_role("button", name="Later").click()
+    page.get_by_role("link", name="Go on").click()
+    expect(reader.item("For those who have a name")).to_be_visible()
+
+
 def test_a_stranger_finds_no_trace_of_what_is_there(relay, window):
     keeper = Agent(relay, "warden")
     post = keeper.post("Not for strangers")
