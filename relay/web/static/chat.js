@@ -508,6 +508,7 @@ async function begin(from) {
   else if (!location.hash) toEnd();
   seen();
   watcher.observe(older);
+  lost = Boolean(source.forgets); // what was said since the page was read, it does not tell
   source.live(since, { event: take, state: tell, elsewhere: mark });
 }
 
