@@ -133,7 +133,7 @@ async def pieces(
         raise NotFoundException
     parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
     made = [await _made(request, hub, part, whole, topic) for part in parts]
-    return templates.answer("".join(made))
+    return unkept(hub, templates.answer("".join(made)))
 
 
 async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str], whole: str, topic: str) -> str:
@@ -230,6 +230,13 @@ async def is_closed(request: common.AnyRequest, hub: RunningRelay) -> bool:
         return True
 
 
+def unkept(hub: RunningRelay, answer: Response[str]) -> Response[str]:
+    """The answer, kept by nobody where readers are asked who they are."""
+    if hub.config.access.auth_to_read:
+        answer.headers["cache-control"] = "no-store"
+    return answer
+
+
 def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
     """A page counts as a request of its address. Raises HttpProblem 429."""
     rates.spend(request, hub, f"address {common.client_address(request, hub)}")
@@ -274,10 +281,7 @@ async def render(
         software=hub.software,
         **values,
     )
-    made: Response[str] = await in_pool(request, make)
-    if config.access.auth_to_read:  # who reads it is told by a cookie
-        made.headers["cache-control"] = "no-store"
-    return made
+    return unkept(hub, await in_pool(request, make))
 
 
 async def in_pool(request: common.AnyRequest, make: Callable[[], T]) -> T:
