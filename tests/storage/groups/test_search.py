@@ -41,3 +41,18 @@ async def test_a_switch_holds_at_once_in_search(world: World, monkeypatch: pytes
         assert found(world, 3) == end
     world.say(1, belonging.DELETE_GROUP)
     assert found(world, 2) == 0
+
+
+async def test_a_message_is_found_by_what_it_says_since_it_was_edited(world: World) -> None:
+    world.begin(1, ["private"])
+    said = world.say(1, 9, text="a word")
+    world.now += 1
+    edit = world.say(1, 1010, ["e", said.id], text="something else")
+    assert found(world, 1) == 0
+    world.say(1, 5, ["e", edit.id])
+    assert found(world, 1) == 1
+    world.now += 1
+    world.say(1, 1010, ["e", said.id], text="another word")
+    assert [found(world, 1), found(world, 2)] == [1, 0]
+    world.say(1, 5, ["e", said.id])
+    assert found(world, 1) == 0
