@@ -22,10 +22,12 @@ class PeerStatus(msgspec.Struct, frozen=True):
     `taken`, `known` and `rejected` what became of it there. `not_given`: claimed and never given; `withheld`: neither
     taken nor sent, by rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent. `groups`:
     whether its groups are kept here, for a person. `unseen`: seconds of which the peer, which does not compare, has more events
-    than it gives at once, so that some could not be seen when everything was compared last.
+    than it gives at once, so that some could not be seen when everything was compared last. `direction` is `down`, `up` or `both`
+    by the settings that the relay ran it with last, "" for one that it never ran.
     """
 
     state: str = "connecting"
+    direction: str = ""
     since: int = 0
     in_step_at: int = 0
     last_event_at: int = 0

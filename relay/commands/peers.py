@@ -100,7 +100,7 @@ def _shown(row: PeerRow, config: Config) -> ShownPeer:
     origin = _FILE if chosen is not None else _COMMAND if row.settings else _NOWHERE
     if chosen is None and row.settings:
         chosen = msgspec.json.decode(row.settings, type=PeerSettings)
-    direction = "" if chosen is None else chosen.direction
+    direction = row.status.direction if chosen is None else chosen.direction
     status, place = msgspec.to_builtins(row.status), msgspec.to_builtins(row.place)
     return ShownPeer(row.url, origin, direction, row.paused, status, place)
 
@@ -210,6 +210,11 @@ def remove(settings: CommandSettings, url: str, as_json: bool) -> None:
     row = _known(config, url)
     if _is_listed(row.url, config):
         raise Misuse(f"{url} stands in {settings.file}; take it out there and send the relay SIGHUP")
+    if not row.settings and row.status.state != "stopped":
+        raise Misuse(
+            f"{url} was not added by a command: take it out of the running relay's settings ([[peers]], federation.follow) and "
+            "send it SIGHUP"
+        )
     _change(config, RemovePeer(row.url), "removed", as_json)
 
 
