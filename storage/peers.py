@@ -23,7 +23,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     taken nor sent, by rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent. `groups`:
     whether its groups are kept here, for a person. `unseen`: seconds of which the peer, which does not compare, has more events
     than it gives at once, so that some could not be seen when everything was compared last. `direction` is `down`, `up` or `both`
-    by the settings that the relay ran it with last, "" for one that it never ran.
+    by the settings that the relay ran it with last, "" for one that it never ran. `refused_because` and `rejected_because` are the
+    most frequent reasons for which events were refused here and there since the relay's start, and how many each.
     """
 
     state: str = "connecting"
@@ -48,6 +49,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     rejected: int = 0
     withheld: int = 0
     wasted: int = 0
+    refused_because: dict[str, int] = {}
+    rejected_because: dict[str, int] = {}
 
 
 class PeerPlace(msgspec.Struct, frozen=True):
