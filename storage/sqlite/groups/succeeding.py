@@ -34,7 +34,7 @@ Say = Callable[[Transaction, Iterable[Draft], int], None]
 _KINDS: Final = tuple(sorted(succession.KINDS))
 
 
-class _Part(msgspec.Struct, frozen=True):
+class _VanishingPart(msgspec.Struct, frozen=True):
     """Moderation events, in the order of the log, and the numbers of the groups that the key leaves; `is_cut`: there are more."""
 
     rows: list[LogRow]
@@ -79,7 +79,9 @@ class VanishingKeys:
             self._connection.execute(sql("drop_vanishing"), (pubkey,))
         return True
 
-    def _next_part(self, transaction: Transaction, pubkey: str, until: int, most: int, most_events: int) -> _Part:
+    def _next_part(
+        self, transaction: Transaction, pubkey: str, until: int, most: int, most_events: int
+    ) -> _VanishingPart:
         """The next moderation events of a key and their groups, and as far as there is room groups that it is in."""
         text = listed(sql("moderation_by"), ("kinds", len(_KINDS)))
         keys = (entries.PUBLIC_PREFIX + entries.author(pubkey), entries.OPERATOR_PREFIX + entries.author(pubkey))
@@ -92,19 +94,21 @@ class VanishingKeys:
             named += sum(1 for tag in row.event.tags if tag[0] in ("p", "code"))
             full = row.group and row.group not in groups and len(groups) == most
             if rows and (named > MOST_NAMED or full):
-                return _Part(rows, [one for one in groups if self._is_ours(transaction, one)], is_cut=True)
+                return _VanishingPart(rows, [one for one in groups if self._is_ours(transaction, one)], is_cut=True)
             rows.append(row)
             if row.group:
                 groups[row.group] = None
         inside = self._connection.execute(sql("groups_to_leave"), (pubkey, most)).fetchall()
         ours = [one for one in groups if self._is_ours(transaction, one)]
-        return _Part(rows, list(dict.fromkeys([*ours, *(number for (number,) in inside)]))[:most], is_cut=False)
+        return _VanishingPart(
+            rows, list(dict.fromkeys([*ours, *(number for (number,) in inside)]))[:most], is_cut=False
+        )
 
     def _is_ours(self, transaction: Transaction, number: int) -> bool:
         row = transaction.known.get(transaction.known.ids_of([number])[number])
         return row is not None and not row.group.home
 
-    def _leave(self, transaction: Transaction, event: Event, part: _Part, now: int) -> None:
+    def _leave(self, transaction: Transaction, event: Event, part: _VanishingPart, now: int) -> None:
         for number, group_id in transaction.known.ids_of(part.groups).items():
             some = [row.event for row in part.rows if row.group == number]
             facts = transaction.gather(
