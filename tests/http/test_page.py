@@ -125,6 +125,14 @@ async def test_shows_posts_with_their_figures_without_scripts():
     assert 'href="/u/ada"' in text
 
 
+async def test_a_post_in_a_list_is_few_elements():
+    """A first paint waits for all of them."""
+    rows = [post(id=f"{number:064x}", url="https://example.org/") for number in range(3)]
+    pages = [(await Browser(hub(ListFeed(rows[:number]))).get("/")).text for number in (1, 3)]
+    of_two = len(re.findall(r"<[a-z]", pages[1])) - len(re.findall(r"<[a-z]", pages[0]))
+    assert of_two <= 2 * 36
+
+
 async def test_leads_on_to_the_next_page():
     assert 'href="?sort=top&amp;cursor=a%2Bb"' in await page(hub(ListFeed([post()], cursor="a+b")), "/?sort=top")
     assert 'id="more"' not in await page(hub(ListFeed([post()])))

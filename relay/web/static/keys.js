@@ -4,6 +4,7 @@
 import { make, open } from "./dialog.js";
 import { element } from "./dom.js";
 import { me, store, stored } from "./me.js";
+import { fillMenu } from "./menu.js";
 
 export const OFF = "tidings.keys";
 const PATIENCE = 1500; // milliseconds between the letters of a pair
@@ -34,6 +35,12 @@ function step(by) {
 const press = (selector) => () => current()?.querySelector(`:scope ${selector}`)?.click();
 const link = (item) => item?.querySelector("a[data-part=title], .hit-title, h2 a, a.when");
 
+// What saves it is in its menu.
+function save() {
+  if (current()) fillMenu(current());
+  press("[data-save]")();
+}
+
 function comment() {
   const item = current();
   const reply = item?.querySelector("[data-reply]");
@@ -56,7 +63,7 @@ export const KEYS = [
   ["u", "Vote for it, or take that back", press("[data-vote=up]")],
   ["d", "Vote against it, or take that back", press("[data-vote=down]")],
   ["c", "Comment on it", comment],
-  ["s", "Save it", press("[data-save]")],
+  ["s", "Save it", save],
   ["x", "Fold it with its answers", press("[data-fold]")],
   ["n", "Write a post", () => document.querySelector(".mine a.button").click()],
   ["gh", "Go to the feed", go("/")],
