@@ -166,6 +166,29 @@ async def test_replies_that_are_not_shown_are_linked():
     assert f'<a href="/post/{POST}?parent={COMMENT}#comments">7 replies</a>' in text
 
 
+@pytest.mark.parametrize(
+    ("relay", "picture", "card"),
+    [
+        (
+            {"banner": "https://a.example/wide?a&b", "icon": "https://a.example/icon"},
+            "https://a.example/wide?a&b",
+            "summary_large_image",
+        ),
+        ({"icon": "https://a.example/icon"}, "https://a.example/icon", "summary"),
+        ({"icon": "data:image/png;base64,"}, None, "summary"),
+        ({}, None, "summary"),
+    ],
+)
+async def test_the_relays_own_picture_stands_for_its_pages_elsewhere(relay, picture, card):
+    feed = ListFeed([post(content="![their own](https://b.example/seen-by.png)")])
+    for path in ("/", f"/post/{POST}"):
+        text = (await Browser(hub(feed, relay=relay)).get(path)).text
+        assert [html.unescape(each) for each in re.findall(r'"og:image" content="([^"]*)"', text)] == (
+            [picture] if picture else []
+        )
+        assert f'name="twitter:card" content="{card}"' in text
+
+
 async def test_a_comments_own_address_leads_to_it_on_its_post():
     async with Browser(hub(ListFeed([post()], [comment()]))) as browser:
         answer = await browser.get(f"/post/{COMMENT}")
