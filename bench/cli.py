@@ -37,6 +37,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--only", callback=_names, metavar="NAMES", help=f"Sections, comma-separated: {', '.join(sections.NAMES)}."
 )
 @click.option("--events", type=click.IntRange(1000), help="Events of the ingest section.")
+@click.option("--moved", type=click.IntRange(corpus.CHUNK), help="Events that peers bring and are sent.")
 @click.option("--stored", type=click.IntRange(corpus.CHUNK), help="Events that imports and queries run over.")
 @click.option("--posts", type=click.IntRange(corpus.CHUNK), help="Posts of the feed section.")
 @click.option("--votes", type=click.IntRange(corpus.CHUNK), help="Votes that one of those posts has.")
@@ -68,6 +69,7 @@ def main(
     beside: tuple[str, int] | None,
     only: tuple[str, ...],
     events: int | None,
+    moved: int | None,
     stored: int | None,
     posts: int | None,
     votes: int | None,
@@ -89,6 +91,7 @@ def main(
     given = {
         "seed": seed,
         "events": events,
+        "moved": moved,
         "stored": stored or events,
         "feed_posts": posts,
         "feed_votes": votes,
@@ -131,7 +134,7 @@ def _measure(
 
     say("events")
     if subject is None:
-        corpus.files(plan.seed, max(plan.events, plan.stored))
+        corpus.files(plan.seed, max(plan.events, plan.stored, plan.moved if "federation" in only else 0))
         return uvloop.run(sections.own(plan, only, data, say, other))
     fresh = msgspec.structs.replace(plan, seed=plan.seed + number)  # a relay that stays up has the others already
     return uvloop.run(sections.foreign(subject, fresh, only, say))

@@ -13,7 +13,8 @@ class FigureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `units` of `unit` in `seconds`; `cpu_us` is server CPU microseconds per unit (user and system, all threads);
     `p50_ms` and `p99_ms` are what the workload says they are; `memory_bytes` is server memory per unit; `floor_us` is V,
-    measured around this row's section. `wire_bytes` is what came over the network per unit. Of a row that is compared with
+    measured around this row's section. `wire_bytes` is what came over the network per unit; `wakes` is how
+    often a second the server's threads waited for something, per unit. Of a row that is compared with
     another: `ratio` is `cpu_us` divided by the other's, `more_us` is what it is above the other's, `wait_ratio` is the time
     waited (`p50_ms`, or what the workload says) divided by the other's.
     """
@@ -31,6 +32,7 @@ class FigureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     more_us: float | None = None
     wait_ratio: float | None = None
     wire_bytes: float | None = None
+    wakes: float | None = None
 
     @property
     def rate(self) -> float:
@@ -55,6 +57,7 @@ class FigureRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             Figure.MORE_V: self.more_us / self.floor_us if self.more_us is not None and self.floor_us else None,
             Figure.WAIT_RATIO: self.wait_ratio,
             Figure.WIRE: self.wire_bytes,
+            Figure.WAKES: self.wakes,
             Figure.EACH: self.seconds * 1e6 / self.units if self.units else None,
         }[wanted]
 
@@ -122,6 +125,7 @@ def _median_row(rows: Sequence[FigureRow]) -> FigureRow:
         more_us=_median([row.more_us for row in rows]),
         wait_ratio=_median([row.wait_ratio for row in rows]),
         wire_bytes=_median([row.wire_bytes for row in rows]),
+        wakes=_median([row.wakes for row in rows]),
     )
 
 

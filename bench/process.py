@@ -40,6 +40,12 @@ class Subject(msgspec.Struct, frozen=True):
         sizes = [_memory_of(pid) for pid in family(self.pid)]
         return sum(size for size in sizes if size is not None) or None
 
+    def waits(self) -> int | None:
+        """How often the threads of the process and its descendants have waited so far; each wait ends in a wake-up."""
+        if self.pid is None:
+            return None
+        return sum(_waits_of(pid) for pid in family(self.pid))
+
 
 def family(pid: int) -> list[int]:
     """A process and its living descendants."""
@@ -58,6 +64,15 @@ def _memory_of(pid: int) -> int | None:
                 if line.startswith(field):
                     return int(line.split()[1]) * 1024
     return None
+
+
+def _waits_of(pid: int) -> int:
+    found = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(OSError):
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            found += int(fields["voluntary_ctxt_switches"])
+    return found
 
 
 class Spent(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ class Figure(enum.StrEnum):
     WAIT_RATIO = "× wait"  # time waited as a multiple of that of the row it is compared with
     WIRE = "B sent"  # bytes over the network per unit
     EACH = "µs each"  # wall-clock time per unit
+    WAKES = "wake-ups/s"  # times a second that the server's threads waited for something, per unit
 
 
 class FigureTarget(msgspec.Struct, frozen=True):
@@ -74,7 +75,10 @@ TARGETS: Final[dict[str, tuple[FigureTarget, ...]]] = {
     "federation down": (FigureTarget(Figure.WAIT_RATIO, 1.25),),  # beside what clients take to publish as many
     "federation up": (FigureTarget(Figure.WAIT_RATIO, 1.25),),
     "federation live": (FigureTarget(Figure.P50, 10.0), FigureTarget(Figure.P99, 60.0)),
-    "federation idle peer": (FigureTarget(Figure.MEMORY, 100_000),),
+    "federation idle peer": (
+        FigureTarget(Figure.MEMORY, 100_000),
+        FigureTarget(Figure.WAKES, 0.1),  # a ping and its pong every 30 s
+    ),
     "groups message": (FigureTarget(Figure.RATIO, 1.3),),
     "groups fan-out": (FigureTarget(Figure.RATIO, 1.3),),
     "groups query": (FigureTarget(Figure.RATIO, 1.2),),

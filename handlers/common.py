@@ -7,8 +7,8 @@ from typing import Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
-from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Admission, RemoveAddress
-from relay.protocol.event import Event, address_of, expiration, values
+from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Admission, AllowTime, Removal, RemoveAddress
+from relay.protocol.event import Event, address_of, expiration, first_value, values
 from relay.protocol.facts import Facts, Need, Target
 from relay.protocol.groups.belonging import MODERATION
 
@@ -57,7 +57,7 @@ def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
     if vanished is not None and event.created_at <= vanished:
         raise Reject(Prefix.BLOCKED, f"its author asked to vanish, up to {vanished} (NIP-62)")
     if event.pubkey in deleters and can_be_deleted(event.kind):
-        return _deleted_by_author(event)
+        return _deleted_by_author(event, facts)
     if event.kind == kinds.GIFT_WRAP and not deleters.isdisjoint(values(event, "p")):
         raise Reject(Prefix.BLOCKED, _DELETED)
     if kinds.has_address(event.kind):
@@ -65,11 +65,13 @@ def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
     return None
 
 
-def _deleted_by_author(event: Event) -> Admission:
-    """The deletion was here first: only now is the address known whose older versions it takes along."""
-    address = address_of(event)
-    removals = () if address is None else (RemoveAddress(address, event.created_at, event.id),)
-    return Admission(refusal=Reject(Prefix.BLOCKED, _DELETED), removals=removals)
+def _deleted_by_author(event: Event, facts: Facts) -> Admission:
+    """The deletion was here first: only now is the address known whose older versions it takes along, and in a group the time."""
+    address, group_id = address_of(event), first_value(event, "h")
+    removals: list[Removal] = [] if address is None else [RemoveAddress(address, event.created_at, event.id)]
+    if group_id is not None and facts.groups.get(group_id) is not None:
+        removals.append(AllowTime(event.pubkey, event.kind, event.created_at, group_id))
+    return Admission(refusal=Reject(Prefix.BLOCKED, _DELETED), removals=tuple(removals))
 
 
 def _check_address(event: Event, facts: Facts) -> None:

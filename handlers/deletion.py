@@ -2,7 +2,7 @@
 
 Rule: a request only ever removes what its tags name and its author may delete; one that names nothing usable is a valid
 event without effect. One that names nothing but the moderation of a group is refused, so that nobody believes it gone. What
-is not here yet is marked, and `common.refusal` finds the mark when it comes. A post or a comment goes with its edits, which are
+is not here yet is marked, and `common.refusal` finds the mark when it comes. What has edits goes with them, which are
 its text (`edits.admit_edit` refuses those that come later).
 """
 
@@ -13,10 +13,10 @@ from handlers.base import Admit
 from handlers.common import may_delete
 from relay.errors import Prefix, Reject
 from relay.protocol import feed, kinds
-from relay.protocol.admission import Admission, Door, RemoveAddress, RemoveEdits, RemoveEvent
+from relay.protocol.admission import Admission, AllowTime, Door, RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event, has_tag, values
 from relay.protocol.facts import Facts, Need, Target
-from relay.protocol.groups import joining, timeline
+from relay.protocol.groups import joining
 from relay.protocol.groups.belonging import MODERATION
 from relay.protocol.relay import RelayRules
 
@@ -58,14 +58,13 @@ def _by_id(event: Event, facts: Facts) -> Iterator[RemoveEvent | RemoveAddress]:
             yield RemoveAddress(target.address, target.created_at, target_id)
 
 
-def _times(event: Event, facts: Facts) -> Iterator[RemoveEvent]:
-    """In a group: that its author may publish of these times again, which is how clients edit (`timeline.check_time`)."""
-    group = groups.home(event, facts) if has_tag(event, "h") else None
-    for target_id in _ids(event) if group is not None else ():
+def _times(event: Event, facts: Facts) -> Iterator[AllowTime]:
+    """In a group of this relay: that its author may publish of these times again."""
+    group = groups.home(event, facts)
+    for target_id in _ids(event) if group is not None and not group.home else ():
         target = facts.targets[target_id]
         if group is not None and target is not None and may_delete(event.pubkey, target):
-            mark = timeline.edit_mark(event.pubkey, target.kind, target.created_at, group.id)
-            yield RemoveEvent(mark, event.pubkey)
+            yield AllowTime(event.pubkey, target.kind, target.created_at, group.id)
 
 
 def _is_moderation(target: Target | None) -> bool:
@@ -73,7 +72,7 @@ def _is_moderation(target: Target | None) -> bool:
 
 
 def _edits(event: Event, facts: Facts) -> Iterator[RemoveEdits]:
-    """What is not here may be a post or a comment all the same, whose edits are."""
+    """What is not here may be a post, comment or message all the same, whose edits are."""
     edited = tuple(one for one in dict.fromkeys(_ids(event)) if _may_be_edited_by(event.pubkey, facts.targets[one]))
     if edited:
         yield RemoveEdits(edited, event.pubkey)

@@ -4,6 +4,7 @@ A page goes on after a place: what the last row of the one before has in the col
 what its groups hold is found, and what everybody may read.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 Place = tuple[int | str, int | str]  # where a page goes on
@@ -90,7 +91,15 @@ class MessageRow(NamedTuple):
     completion_tokens: int | None
     cost: float | None
     group_id: str
+    updated_at: int | None
     wire: bytes
+
+
+class EditedText(NamedTuple):
+    """What a message says since it was edited last, at `updated_at`."""
+
+    content: str
+    updated_at: int
 
 
 class IssueRow(NamedTuple):
@@ -203,6 +212,9 @@ class PlaneLookups(Protocol):
 
     def message(self, message_id: str) -> MessageRow | None:
         """One, whoever may read it."""
+
+    def edited_messages(self, ids: Sequence[str], group_id: str | None) -> dict[str, EditedText]:
+        """Those of these messages that were edited, by id: of a group, or (None) of all that everybody reads."""
 
     def issues(self, reader: str, sought: SoughtIssues, after: Place | None, limit: int) -> list[IssueRow]:
         """Issues in the order of their ranks: by (rank, seq)."""

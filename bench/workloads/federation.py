@@ -22,24 +22,27 @@ PACE: Final = 1000  # live events a second
 BLOCK: Final = 20  # live events sent at once
 WITHIN: Final = 300.0  # seconds until a catch-up that is not done has failed
 IDLE_PEERS: Final = 50
+LOOKED: Final = 0.25  # seconds between two counts of what came; a count costs as much as some dozen events
 SETTLED: Final = 3.0  # seconds until what was begun is done
 _LIVE_SEED: Final = 2_000_000  # far from any seed a person chooses
 
 
 async def rows(scratch: Path, plan: BenchPlan) -> list[FigureRow]:
     """Rows "federation down", "federation up", "federation live" and "federation idle peer", and those of comparisons."""
-    wires = list(corpus.wires(plan.seed, plan.events))
+    wires = list(corpus.wires(plan.seed, plan.moved))
     one_data, two_data = scratch / "peer-one", scratch / "peer-two"
     with started(one_data) as one:
-        spent, _ = await ingest.pour(one, wires, plan, ingest.unless_new)
+        before, _ = await ingest.pour(one, wires, plan, ingest.unless_new)
         with started(two_data) as two:
-            begin = _Catching("down", two, two_data, one.url)
-            found = [await begin.row(plan.events, spent.seconds)]
-            found.append(await _live(one, two, plan))
+            down = await _caught_up("down", two, two_data, one.url, plan.moved)
+            live = await _live(one, two, plan)
         with started(scratch / "peer-three") as three:
-            begin = _Catching("up", three, one_data, three.url)
-            found.append(await begin.row(plan.events, spent.seconds))
-    return [*found, await _idle(scratch), *await compared.rows(scratch, plan)]
+            up = await _caught_up("up", three, one_data, three.url, plan.moved)
+    with started(scratch / "peer-four") as four:  # the machine may have become faster or slower meanwhile
+        after, _ = await ingest.pour(four, wires, plan, ingest.unless_new)
+    clients = (before.seconds + after.seconds) / 2
+    found = [msgspec.structs.replace(row, wait_ratio=row.seconds / clients) for row in (down, up)]
+    return [*found, live, await _idle(scratch, plan), *await compared.rows(scratch, plan)]
 
 
 def _join(data: Path, url: str, direction: str) -> None:
@@ -48,33 +51,20 @@ def _join(data: Path, url: str, direction: str) -> None:
     run(added, data.with_name(f"{data.name}.peer"))
 
 
-class _Catching(msgspec.Struct, frozen=True):
-    """All events come to a relay that has none, `empty`, once that of `data` has `peer` as a peer."""
-
-    direction: str
-    empty: Subject
-    data: Path
-    peer: str
-
-    async def row(self, events: int, ingest_seconds: float) -> FigureRow:
-        """The time is also told as a multiple of what clients take to publish as many."""
-        await asyncio.to_thread(_join, self.data, self.peer, self.direction)
-        meter = CpuMeter(self.empty)
-        begun = time.perf_counter()
-        async with Relay(self.empty.url) as relay:
-            while (await relay.count(Filter())).total < events:
-                if time.perf_counter() - begun > WITHIN:
-                    raise Trouble(f"{self.direction}: not every event came within {WITHIN:.0f} s")
-                await asyncio.sleep(0.1)
-        seconds = time.perf_counter() - begun
-        return FigureRow(
-            name=f"federation {self.direction}",
-            unit="event",
-            units=events,
-            seconds=seconds,
-            cpu_us=meter.read().cpu_us(events),
-            wait_ratio=seconds / ingest_seconds,
-        )
+async def _caught_up(direction: str, empty: Subject, data: Path, peer: str, events: int) -> FigureRow:
+    """All events come to a relay that has none, `empty`, once that of `data` has `peer` as a peer; the CPU is that of `empty`."""
+    await asyncio.to_thread(_join, data, peer, direction)
+    meter = CpuMeter(empty)
+    begun = time.perf_counter()
+    async with Relay(empty.url) as relay:
+        while (await relay.count(Filter())).total < events:
+            if time.perf_counter() - begun > WITHIN:
+                raise Trouble(f"{direction}: not every event came within {WITHIN:.0f} s")
+            await asyncio.sleep(LOOKED)
+    spent = meter.read()
+    return FigureRow(
+        name=f"federation {direction}", unit="event", units=events, seconds=spent.seconds, cpu_us=spent.cpu_us(events)
+    )
 
 
 async def _live(source: Subject, target: Subject, plan: BenchPlan) -> FigureRow:
@@ -131,20 +121,35 @@ async def _listening(subject: Subject, sent: list[float], finished: Barrier) -> 
     return reader, delays
 
 
-async def _idle(scratch: Path) -> FigureRow:
-    """What a relay holds for each peer with which nothing happens."""
+async def _idle(scratch: Path, plan: BenchPlan) -> FigureRow:
+    """What a relay holds for each peer with which nothing happens, and how often each wakes it."""
     with started(scratch / "peer-idle") as other:
         url = other.url.removesuffix("/")
         data = scratch / "peer-many"
         with started(data) as subject:
             await asyncio.to_thread(_join, data, url, "both")
             await asyncio.sleep(SETTLED)
-            before = subject.memory_bytes()
+            before = subject.memory_bytes(), await _waits(subject, plan.idle_watched)
             for number in range(IDLE_PEERS):
                 await asyncio.to_thread(_join, data, f"{url}/?peer={number}", "both")
             await asyncio.sleep(2 * SETTLED)
-            after = subject.memory_bytes()
-    memory = None if before is None or after is None else (after - before) / IDLE_PEERS
-    return FigureRow(
-        name="federation idle peer", unit="peer", units=IDLE_PEERS, seconds=2 * SETTLED, memory_bytes=memory
+            after = subject.memory_bytes(), await _waits(subject, plan.idle_watched)
+    memory, wakes = (
+        None if one is None or two is None else (two - one) / IDLE_PEERS for one, two in zip(before, after, strict=True)
     )
+    return FigureRow(
+        name="federation idle peer",
+        unit="peer",
+        units=IDLE_PEERS,
+        seconds=2 * SETTLED,
+        memory_bytes=memory,
+        wakes=wakes,
+    )
+
+
+async def _waits(subject: Subject, seconds: float) -> float | None:
+    """How often a second the relay waits for something."""
+    before = subject.waits()
+    await asyncio.sleep(seconds)
+    after = subject.waits()
+    return None if before is None or after is None else (after - before) / seconds

@@ -1,6 +1,7 @@
 """`passages`: the text of live events of the kinds that are searched, cut into pieces that are found on their own.
 
-The text of a post or a comment is that of its row, edits included. A passage never changes: a vector made for it stays true.
+The text of a post, a comment or a message is that of its row, edits included. A passage never changes: a vector made for it
+stays true.
 """
 
 from typing import Final
@@ -38,7 +39,8 @@ class PassageFields(msgspec.Struct, frozen=True):
     content: str
 
 
-_EDITED: Final = {kinds.POST: "posts", kinds.COMMENT: "comments"}  # the kinds whose text an edit changes
+# The kinds whose text an edit changes.
+_EDITED: Final = {kinds.POST: "posts", kinds.COMMENT: "comments", kinds.CHAT: "message_rows"}
 
 
 def _keys(event: Event) -> tuple[str, ...]:
@@ -51,6 +53,8 @@ def _rows(key: str, sources: Sources) -> list[PassageFields]:
         return []
     event, standing = live.event, sources.standing(key)
     table = _EDITED.get(event.kind)
+    if event.kind == kinds.CHAT and live.group is None:
+        table = None
     row = None if table is None else sources.row(table, live.seq)
     organization, project = _scope(live, sources)
     if sources.missed:
@@ -102,6 +106,7 @@ PROJECTION: Final = Projection(
     follows=(
         RowDependency("posts", ("came", "went", "changed")),
         RowDependency("comments", ("came", "went", "changed")),
+        RowDependency("message_rows", ("changed",)),
     ),
     renewed=True,
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from relay.api_types import TextVersion
 from relay.client.group_records import HubInvite, HubMembers, SaidType
 from relay.client.http import PAGE, Http, idempotent, segment
 from relay.client.records import GroupDetails, GroupMessage, GroupMessages, Groups
@@ -16,6 +17,10 @@ class _OneGroup(msgspec.Struct):
 
 class _OneMessage(msgspec.Struct):
     message: GroupMessage
+
+
+class _Versions(msgspec.Struct):
+    versions: list[TextVersion]
 
 
 class _Told(msgspec.Struct):
@@ -143,6 +148,16 @@ class GroupCalls:
         return (
             await self._http.call("POST", f"{_path(group)}/messages", _OneMessage, body=body, headers=headers)
         ).message
+
+    async def edit_group_message(self, group: str, message_id: str, content: str) -> GroupMessage:
+        """Say a message of yours anew; the message as it is then."""
+        path = f"{_path(group)}/messages/{segment(message_id)}"
+        return (await self._http.call("PATCH", path, _OneMessage, body={"content": content})).message
+
+    async def group_message_history(self, group: str, message_id: str) -> list[TextVersion]:
+        """What a message said, the oldest version first; each with the signed event that said so."""
+        path = f"{_path(group)}/messages/{segment(message_id)}/history"
+        return (await self._http.call("GET", path, _Versions)).versions
 
     async def delete_group_message(self, group: str, message_id: str) -> str:
         """Delete a message of yours, or anybody's where your role allows it; what the hub says about it."""

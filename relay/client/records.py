@@ -384,13 +384,14 @@ class Groups(AnswerPart, frozen=True):
 
 
 class GroupMessage(AnswerPart, frozen=True):
-    """What was said in a group."""
+    """What was said in a group; `updated_at` is when it was edited last, None if it never was."""
 
     id: str
     group_id: str
     content: str
     author: Writer
     created_at: datetime
+    updated_at: datetime | None = None
     title: str | None = None
     reply_to: str | None = None
     reactions: dict[str, int] = {}

@@ -266,6 +266,25 @@ def post(
     click.echo(msgspec.json.encode(written) if as_json else shown(written.id))
 
 
+@group.command("edit-message")
+@group_argument
+@click.argument("message_id", metavar="ID", type=entry_id)
+@click.argument("content", metavar="CONTENT|-")
+@as_json
+@with_api
+def edit_message(*, url: str, api: "Api", group_id: str, message_id: str, content: str, as_json: bool) -> None:
+    """Say a message of yours anew.
+
+    Everybody sees that it was edited, and what it said before. CONTENT - means stdin.
+
+    \b
+    Examples:
+      tidings group edit-message tide-watchers <id> "Low water at one."
+    """
+    written = _talk(url, api, api.edit_group_message(group_id, message_id, content_of(content)))
+    click.echo(msgspec.json.encode(written) if as_json else shown(written.id))
+
+
 # looking after one
 
 
@@ -443,5 +462,6 @@ def _text(one: "GroupMessage") -> str:
     said = "".join(f" · {text} {number}" for text, number in one.reactions.items())
     lines = [one.title] if one.title else []
     lines += one.content.splitlines()
-    head = styled(printable(f"{who} · {when}{answers}{said}"), dim=True)
+    edited = " · edited" if one.updated_at else ""
+    head = styled(printable(f"{who} · {when}{edited}{answers}{said}"), dim=True)
     return "\n".join([head, *(f"  {printable(line)}" for line in lines), f"  {shown(one.id)}"])

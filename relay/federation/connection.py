@@ -86,6 +86,7 @@ class PeerConnection(PeerLink):
         self._challenged: asyncio.Future[None] = loop.create_future()
         self._proven: asyncio.Future[bool] = loop.create_future()
         self._reader = asyncio.create_task(self._read(), name=f"reader of {url}")
+        self._pings = asyncio.create_task(self.keep_alive(), name=f"pings of {url}")
         self._proof: asyncio.Task[None] | None = None
 
     @classmethod
@@ -171,8 +172,9 @@ class PeerConnection(PeerLink):
 
     async def close(self) -> None:
         """Say goodbye, for two seconds at most. Idempotent."""
+        self._pings.cancel()
         await self._socket.close()
-        await asyncio.gather(self._reader, return_exceptions=True)
+        await asyncio.gather(self._reader, self._pings, return_exceptions=True)
 
     def _note_closed(self, name: str) -> None:
         self._closed[name] = time.monotonic()
@@ -190,7 +192,10 @@ class PeerConnection(PeerLink):
                 except Unintelligible as error:
                     self.waste(f"sent what is no message: {error}", len(data))
                     continue
+                self.is_taking = True
                 await self._take(word, len(data))
+                self.is_taking = False
+                self.taken += 1
         except ConnectionClosed as error:
             self._ended(error)
         except ClientError as error:  # of whoever takes what comes

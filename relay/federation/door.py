@@ -21,7 +21,8 @@ from relay.server.ingest import Ingest
 from relay.server.publishing import Publisher
 from storage.base import Outcome, Reader, Status
 
-AT_ONCE: Final = 256  # events of one peer that are under way
+AT_ONCE: Final = 1000  # events of one peer that are under way, as many as a client may have
+SHARE: Final = 0.5  # the part of the pipeline that all peers together may fill: clients always find room
 MOST_WAIT: Final = 5.0  # seconds that a connection is held up by its quota; then it is ended
 WORTHWHILE: Final = 0.05  # the part of an hour's events that must be left before a peer is heard again
 _AGAIN: Final = 0.05  # seconds until a full pipeline is looked at again
@@ -111,7 +112,7 @@ class PeerDoor(PublicEvents):
 
     async def _room(self) -> None:
         """Returns when the pipeline has room. Nobody tells when: whoever waits for it looks again."""
-        while not self._ingest.room():  # noqa: ASYNC110
+        while not self._ingest.room(SHARE):  # noqa: ASYNC110
             await asyncio.sleep(_AGAIN)
 
     def _refusal(self, event: Event) -> Reject | None:

@@ -6,6 +6,7 @@ in time.
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Callable
@@ -45,8 +46,7 @@ async def open_link(url: str, allow_private: bool, within: float) -> ClientConne
                     compression=None,  # its windows would be most of what an idle peer costs
                     open_timeout=None,
                     close_timeout=CLOSE_WITHIN,
-                    ping_interval=PING,
-                    ping_timeout=PONG_WITHIN,
+                    ping_interval=None,  # `keep_alive` does it, and tells
                     max_size=MAX_MESSAGE,
                     max_queue=MAX_FRAMES,
                 )
@@ -76,9 +76,12 @@ class PeerLink:
         self.url = url
         self.wasted = 0  # messages that should not have come
         self.told = ""  # what the last of them was: "sent ..."
+        self.taken = 0  # messages that were taken apart
+        self.is_taking = False  # one is, and nothing is read meanwhile
         self._socket = socket
         self._allowance = Allowance(time.monotonic())
         self._lost: asyncio.Future[Disconnected] = asyncio.get_running_loop().create_future()
+        self.answered_ping: Callable[[], None] = lambda: None  # called whenever the peer has shown that it is there
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +103,25 @@ class PeerLink:
         self.told = what
         if not self._allowance.spend(1 + waste(size), time.monotonic()):
             self.fail(f"sends what it should not: it {what}")
+
+    async def keep_alive(self) -> None:
+        """Ping the peer now and then, until the connection ends, and end it where there is no answer.
+
+        Nothing else wakes an idle connection: what is to be looked at now and then, is when the peer has answered.
+        """
+        with contextlib.suppress(ConnectionClosed):  # whoever reads tells the reason
+            while self.is_open:
+                await asyncio.sleep(PING)
+                before = self.taken
+                answer = await self._socket.ping()
+                try:
+                    await asyncio.wait_for(answer, PONG_WITHIN)
+                except TimeoutError:
+                    if self.taken == before and not self.is_taking:  # else it is we who do not read
+                        self._end(Disconnected(f"{self.url} did not answer a ping within {PONG_WITHIN:g} s"))
+                        self._socket.transport.abort()
+                else:
+                    self.answered_ping()
 
     async def _send(self, frame: bytes) -> None:
         if self._lost.done():

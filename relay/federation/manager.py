@@ -34,6 +34,7 @@ from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow
 
 GATHERED: Final = 5.0  # seconds in which further relay lists are gathered before relays are joined
 NOTED: Final = 1.0  # seconds between a change and its note
+STEADY: Final = 60.0  # seconds between two notes that peers are in step, where nothing else is to be noted
 CHANGED: Final = "peers"  # the kind of primary row that says which peers there are
 
 log = logging.getLogger("tidings.peers")
@@ -94,6 +95,7 @@ class PeerManager:
         self._looked = asyncio.Event()
         self._tasks = Tasks(relay.faults)
         self._timer: asyncio.TimerHandle | None = None
+        self._steady: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Begin with the peers there are."""
@@ -128,8 +130,9 @@ class PeerManager:
 
     async def close(self) -> None:
         """End all sessions and note how far they came. Idempotent."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._steady):
+            if timer is not None:
+                timer.cancel()
         await self._tasks.close()
         runners, self._runners = self._runners, {}
         await asyncio.gather(*(runner.close("stopped") for runner in runners.values()))
@@ -173,7 +176,7 @@ class PeerManager:
         for url in [url for url in self._records if url not in known]:
             del self._records[url]
         for url, row in known.items():
-            record = self._records.setdefault(url, PeerRecord(row, self._noticed.set))
+            record = self._records.setdefault(url, PeerRecord(row, self._noticed.set, self._note_steady))
             self._quota(url).configure(self._relay.settings.config.federation.events_per_hour)
             if url in wanted and url not in self._runners:
                 self._start(url, wanted[url], record)
@@ -219,6 +222,15 @@ class PeerManager:
             except StorageError as error:
                 log.warning("how far the peers are could not be noted: %s", error)
                 self._noticed.set()
+
+    def _note_steady(self) -> None:
+        """Only time has passed for a peer: that is noted of all together, and seldom."""
+        if self._steady is None:
+            self._steady = asyncio.get_running_loop().call_later(STEADY, self._note_now)
+
+    def _note_now(self) -> None:
+        self._steady = None
+        self._noticed.set()
 
     async def _note(self) -> None:
         running = [runner.parts.record.status.state for runner in self._runners.values()]

@@ -14,7 +14,8 @@ _COUNTS = tuple(name for name in SyncCounts.__struct_fields__ if name in PeerSta
 class PeerRecord:
     """`place` and `status` are replaced as a whole, by `move`, `tell` and the counts; each change is `noticed`."""
 
-    def __init__(self, row: PeerRow, noticed: Callable[[], None]) -> None:
+    def __init__(self, row: PeerRow, noticed: Callable[[], None], steady: Callable[[], None] = lambda: None) -> None:
+        """`steady` is called where nothing has changed but the time: that may be noted later."""
         self.url = row.url
         self.place = row.place
         self.status = row.status
@@ -22,6 +23,7 @@ class PeerRecord:
         self.wasted = 0
         self._before = row.status  # what was counted before
         self._noticed = noticed
+        self._steady = steady
         self._noted: NotedPeer | None = None
 
     def move(self, **changes: int | str | None) -> None:
@@ -35,6 +37,14 @@ class PeerRecord:
             changes["since"] = int(time.time())
         self.status = msgspec.structs.replace(self.status, **changes)
         self._noticed()
+
+    def is_in_step(self, at: int, **places: int) -> None:
+        """The peer and this relay have the same, as far as is known at this time, in unix seconds."""
+        changed = self.status.state != "in step" or self.status.last_error
+        self.place = msgspec.structs.replace(self.place, **places)
+        since = int(time.time()) if changed else self.status.since
+        self.status = msgspec.structs.replace(self.status, state="in step", since=since, in_step_at=at, last_error="")
+        (self._noticed if changed else self._steady)()
 
     def count(self) -> None:
         """The counts have changed."""

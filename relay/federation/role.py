@@ -75,9 +75,8 @@ async def run_role(
         stack.push_async_callback(manager.close)
         ingest.log.add(manager.applied)
         ingest.log.add(sets.applied)
-        tasks.repeat(server.say_alive, "the signs of life for fronts")
         tasks.repeat(partial(server.listen, listener), "the socket of the peers role")
-        tasks.repeat(partial(_say_alive, page, role, faults, ingest), "the signs of life")
+        tasks.repeat(partial(_say_alive, page, role, faults, ingest, server), "the signs of life")
 
         def reconfigure() -> None:
             settings.config = reload(settings.config)
@@ -111,9 +110,10 @@ class Hearing:
         return self._hears
 
 
-async def _say_alive(page: SharedPage, role: int, faults: Faults, ingest: Ingest) -> None:
-    """Have the page say that this role works, and whether something failed in it."""
+async def _say_alive(page: SharedPage, role: int, faults: Faults, ingest: Ingest, server: ComparisonServer) -> None:
+    """Have the page say that this role works, and whether something failed in it, and the fronts hear of it."""
     while True:
+        server.say_alive()
         page.say_alive(role)
         page.store(
             role,

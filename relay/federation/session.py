@@ -41,7 +41,6 @@ from storage.peers import DOWN, UP
 LOG_PAGE: Final = 500  # events of the log read at once
 MOST_EPHEMERAL: Final = 100  # that wait to be sent
 FRESH: Final = 60  # seconds after which an ephemeral event is not sent any more
-STEADY: Final = 30.0  # seconds between two notes that a live session is in step
 LEISURE: Final = 2.0  # a walk in the background rests that many times as long as it works
 MOST_REST: Final = 5.0  # seconds
 WALK_AGAIN: Final = 600.0  # seconds until a first walk is repeated in which something could not be taken
@@ -119,12 +118,15 @@ class PeerSession:
         self._committed = asyncio.Event()
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id; in order of seq
         self._read_upto = record.place.up_seq
+        self._moved_up = asyncio.Event()
+        self._answered = asyncio.Event()  # a ping: the peer has shown that it is there
         self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
         self._since = plan.since if plan.backfill else max(plan.since, record.place.begun_at)
 
     async def run(self) -> None:
         """Until the connection ends. Raises Disconnected, Refused, TimedOut, StorageError with the reason; never returns."""
+        self._connection.answered_ping = self._look
         work: list[Coroutine[Any, Any, None]] = [self._watch()]
         if self._plan.direction.is_down:
             await self._listen()
@@ -153,6 +155,13 @@ class PeerSession:
 
     async def _watch(self) -> None:
         raise await self._connection.lost()
+
+    def _look(self) -> None:
+        """The peer has answered a ping: what is to be looked at now and then is looked at now."""
+        self._answered.set()
+        status = self._record.status
+        if self._plan.direction is Direction.UP and status.state == "in step" and not status.lag:
+            self._record.is_in_step(int(time.time()))
 
     # down
 
@@ -218,9 +227,11 @@ class PeerSession:
         """Fetch what was missed, then see that the live subscription goes on, and compare everything now and then."""
         await self._catch_up()
         walk = asyncio.create_task(self._walk_now_and_then())
+        walk.add_done_callback(lambda _: self._answered.set())
         try:
             while not walk.done():
-                await asyncio.wait((walk,), timeout=STEADY)
+                self._answered.clear()
+                await self._answered.wait()
                 self._check_live(self._live)
                 if self._missed and self._record.place.walked_at:
                     await self._catch_up()
@@ -243,8 +254,7 @@ class PeerSession:
 
     def _in_step(self, at: int) -> None:
         self.was_useful = True
-        self._record.move(down_at=at)
-        self._record.tell(state="in step", in_step_at=at, last_error="")
+        self._record.is_in_step(at, down_at=at)
 
     def _check_live(self, live: PeerSubscription) -> None:
         """Raises Refused where the peer has ended the live subscription."""
@@ -256,7 +266,9 @@ class PeerSession:
     async def _walk_now_and_then(self) -> None:
         """Compare everything, in the background."""
         if self._plan.direction is Direction.UP:
-            self._record.tell(state="in step", in_step_at=int(time.time()), last_error="")
+            self._record.tell(state="catching up")
+            await self._sent_so_far()
+            self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))
         gap = self._federation.walk_pause  # at first: what came while there was no connection may be of any time
@@ -264,12 +276,28 @@ class PeerSession:
             walked_at = self._record.place.walked_at
             if walked_at:
                 await asyncio.sleep(max(0.0, walked_at + gap - time.time()))
+            await self._sent_so_far()
             await self._walk(at_leisure=bool(walked_at))
             gap = self._federation.walk_interval or math.inf
             if not self._record.place.walked_at:
                 await asyncio.sleep(WALK_AGAIN)
             elif math.isinf(gap):
                 await asyncio.Event().wait()
+
+    async def _sent_so_far(self) -> None:
+        """Returns when the peer has answered what is in the log now, or would be sent the same by a comparison.
+
+        A peer that takes less than there is to send does not keep its own events from being compared.
+        """
+        if not self._plan.direction.is_up:
+            return
+        upto = self._source.upto
+        patience = None if self._plan.direction is Direction.UP else self._federation.walk_pause
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._record.place.up_seq < upto:
+                    self._moved_up.clear()
+                    await self._moved_up.wait()
 
     async def _walk(self, *, at_leisure: bool) -> None:
         """Where something could not be taken for now, the first walk is not done: it begins again a while later."""
@@ -313,7 +341,7 @@ class PeerSession:
             pages_only=not self._record.status.compares,
             never_pages=direction is Direction.UP,
             skip_down=lambda one: self._memory.is_refused(DOWN, one),
-            skip_up=lambda one: self._memory.is_refused(UP, one),
+            skip_up=lambda one: one in self._unsettled or self._memory.is_refused(UP, one),
             rest=_rested if at_leisure else _unrested,
             done=done,
         )
@@ -398,6 +426,7 @@ class PeerSession:
         first = next(iter(self._unsettled.values()), self._read_upto + 1)
         if first - 1 > self._record.place.up_seq:
             self._record.move(up_seq=first - 1)
+            self._moved_up.set()
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
 
 

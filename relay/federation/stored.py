@@ -9,7 +9,7 @@ from relay.federation.connection import PeerConnection
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 
-MOST_STORED: Final = 16 * 1024 * 1024  # bytes of the answer to one question; what comes after that is passed over
+MOST_STORED: Final = 8 * 1024 * 1024  # bytes of the answer to one question; what comes after that is passed over
 
 
 async def stored(connection: PeerConnection, wanted: tuple[Filter, ...], most: int) -> tuple[list[Event], bool | None]:

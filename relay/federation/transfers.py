@@ -21,8 +21,8 @@ from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
 
 ASKED: Final = 250  # ids asked for at once
-ASKING: Final = 3  # questions at once
-OFFERED: Final = 500  # events without an answer
+ASKING: Final = 6  # questions at once: while what some brought is being stored, others are answered
+OFFERED: Final = 1000  # events without an answer
 SENT: Final = 200  # events read from the database at once
 PAUSES: Final = (1.0, 5.0, 20.0, 60.0)  # seconds until an event is offered again that the peer could not take
 MOST_REASONS: Final = 50  # told apart
@@ -156,11 +156,22 @@ class Downloads:
             self._received(event, outcome)
 
 
+class OfferedEvent(msgspec.Struct):
+    """An event that was sent and is not settled: `attempts` times before, after `flight` pauses."""
+
+    id: str
+    wire: bytes
+    attempts: int
+    flight: int
+    answer: "asyncio.Future[Ok]"
+
+
 class Uploads:
     """Offers events to a peer, a window of them at a time; each is settled once, in about the order in which they were offered.
 
     What the peer cannot take now is offered again when it said, or after a while: a few times where it failed, without end where
-    it was too much for its rates.
+    it was too much for its rates. There is one pause for all that was under way when it said so, and after one for its rates the
+    window is half as large; it grows with every event that is taken, so that a peer is soon sent about what it takes.
     """
 
     def __init__(
@@ -174,7 +185,11 @@ class Uploads:
         self._counts = counts
         self._settled = settled
         self._sleep = sleep
-        self._flying: deque[tuple[str, bytes, int, asyncio.Future[Ok]]] = deque()
+        self._flying: deque[OfferedEvent] = deque()
+        self._again: deque[OfferedEvent] = deque()  # to be offered again when there is room
+        self._window = OFFERED
+        self._pauses = 0
+        self._too_fast = 0  # pauses for the peer's rates since it took something
         self._is_driven = False  # somebody settles what is offered while more is
         self._changed = asyncio.Event()  # something was offered, or settled
 
@@ -185,7 +200,7 @@ class Uploads:
             self._counts.withheld += 1
             self._settled(event.id, Verdict(Fate.REFUSED, reason))
             return
-        while len(self._flying) >= OFFERED:
+        while len(self._flying) + len(self._again) >= self._window:
             await self._settle_one()
         self._counts.sent += 1
         await self._send(event.id, wire, 0)
@@ -194,10 +209,10 @@ class Uploads:
         """Settle whatever is offered from now on, until cancelled. Raises TimedOut, Disconnected."""
         self._is_driven = True
         while True:
-            while not self._flying:
+            while not (self._flying or self._again):
                 self._changed.clear()
                 await self._changed.wait()
-            await self._settle_oldest()
+            await self._go_on()
             self._changed.set()
 
     async def send(self, local: LocalEvents, ids: Sequence[str]) -> None:
@@ -211,11 +226,12 @@ class Uploads:
 
     async def drain(self) -> None:
         """Returns when everything that was offered is settled. Raises TimedOut, Disconnected."""
-        while self._flying:
+        while self._flying or self._again:
             await self._settle_one()
 
     async def _send(self, event_id: str, wire: bytes, attempts: int) -> None:
-        self._flying.append((event_id, wire, attempts, await self._connection.offer(event_id, wire)))
+        answer = await self._connection.offer(event_id, wire)
+        self._flying.append(OfferedEvent(event_id, wire, attempts, self._pauses, answer))
         self._changed.set()
 
     async def _settle_one(self) -> None:
@@ -223,25 +239,47 @@ class Uploads:
             self._changed.clear()
             await self._changed.wait()
         else:
-            await self._settle_oldest()
+            await self._go_on()
 
-    async def _settle_oldest(self) -> None:
-        event_id, wire, attempts, answer = self._flying[0]
-        said = verdict(await self._connection.answered(answer))
+    async def _go_on(self) -> None:
+        """Offer again what waits for that, or settle the oldest."""
+        if self._again and len(self._flying) < self._window:
+            one = self._again.popleft()
+            await self._send(one.id, one.wire, one.attempts + 1)
+            return
+        one = self._flying[0]
+        said = verdict(await self._connection.answered(one.answer))
         self._flying.popleft()
-        asks_for_proof = said.fate is Fate.REFUSED and said.words.startswith("auth-required") and not attempts
+        is_too_fast = said.words.startswith("rate-limited")
+        if said.fate is Fate.LATER and (one.attempts < len(PAUSES) or is_too_fast):
+            self._again.append(one)
+            await self._pause(one, said, is_too_fast)
+            return
+        asks_for_proof = said.fate is Fate.REFUSED and said.words.startswith("auth-required") and not one.attempts
         if asks_for_proof and await self._connection.authenticated():
-            await self._send(event_id, wire, 1)
+            self._again.append(one)
             return
-        if said.fate is Fate.LATER and (attempts < len(PAUSES) or said.words.startswith("rate-limited")):
-            await self._sleep(said.wait if said.wait is not None else PAUSES[min(attempts, len(PAUSES) - 1)])
-            await self._send(event_id, wire, attempts + 1)
+        if said.fate in (Fate.TAKEN, Fate.KNOWN):
+            self._window, self._too_fast = min(OFFERED, self._window + 1), 0
+        self._settle(one, said)
+
+    async def _pause(self, one: OfferedEvent, said: Verdict, is_too_fast: bool) -> None:
+        """Wait, unless that was done since this event was sent."""
+        if one.flight != self._pauses:
             return
-        event = parse(wire) if said.fate is Fate.REFUSED else None
+        number = self._too_fast if is_too_fast else one.attempts
+        if is_too_fast:
+            self._too_fast += 1
+            self._window = max(1, self._window // 2)
+        await self._sleep(said.wait if said.wait is not None else PAUSES[min(number, len(PAUSES) - 1)])
+        self._pauses += 1
+
+    def _settle(self, one: OfferedEvent, said: Verdict) -> None:
+        event = parse(one.wire) if said.fate is Fate.REFUSED else None
         if event is not None and event.created_at > time.time():
             said = msgspec.structs.replace(said, for_good=False)
         if event is not None and has_tag(event, "h"):
             self._counts.of_groups += 1
         else:
             self._counts.judge(said)
-        self._settled(event_id, said)
+        self._settled(one.id, said)

@@ -36,6 +36,7 @@ async def account(request: AnyRequest, hub: GivenHub) -> Response[str]:
         url=url,
         base=origin.base_url(url),
         registration=config.identities.registration,
+        asks_readers=config.access.auth_to_read,
         version=hub.version,
         software=hub.software,
     )

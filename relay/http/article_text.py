@@ -1,4 +1,4 @@
-"""A long text for reading: Markdown as `prose` renders it, with marks to jump to, a table of contents and wiki links.
+"""A long text for reading: Markdown as `prose` renders it, with marks to jump to and a table of contents.
 
 Rule: what is added is put into what `prose` wrote, whose tags are all its own: text is escaped there, so that no `<` and no
 quote of a stranger's is taken for markup here.
@@ -6,9 +6,7 @@ quote of a stranger's is taken for markup here.
 
 import html
 import re
-from collections.abc import Iterator
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 from markupsafe import Markup
@@ -17,11 +15,8 @@ from relay.http import prose
 from relay.protocol import wiki
 
 MOST_HEADINGS: Final = 200  # that can be jumped to
-LONGEST_LINK: Final = 300  # characters between double brackets
 _HEADING: Final = re.compile(r"<h([3-6])>(.*?)</h\1>", re.DOTALL)
 _TAG: Final = re.compile(r"(<[^>]*>)")
-_APART: Final = frozenset(("a", "code", "pre"))  # what stands in these is left as it is
-_WIKI_LINK: Final = re.compile(rf"\[\[([^\[\]|]{{1,{LONGEST_LINK}}})(?:\|([^\[\]|]{{1,{LONGEST_LINK}}}))?\]\]")
 
 
 class ArticleHeading(msgspec.Struct, frozen=True):
@@ -45,7 +40,7 @@ def article(text: str, mentions: prose.Mentions = prose.NONE) -> ArticleText:
     A text beyond `prose.MAX_ARTICLE` is shown as it was written.
     """
     with prose.one_page(mentions):
-        rendered = "".join(_linked(prose.article(text)))
+        rendered = prose.article(text)
     highest = min((int(found[1]) for found in _HEADING.finditer(rendered)), default=0)
     headings: list[ArticleHeading] = []
     taken: set[str] = set()
@@ -71,22 +66,3 @@ def _free(name: str, taken: set[str]) -> str:
         found = f"{name}-{number}"
     taken.add(found)
     return found
-
-
-def _linked(rendered: str) -> Iterator[str]:
-    """`[[Title]]` and `[[Title|words]]` (NIP-54) as links, except in code and in links."""
-    inside = 0
-    for part in _TAG.split(rendered):
-        if part.startswith("<"):
-            name = part.strip("</>").partition(" ")[0]
-            inside += (-1 if part.startswith("</") else 1) if name in _APART else 0
-            yield part
-        else:
-            yield part if inside else _WIKI_LINK.sub(_wiki_link, part)
-
-
-def _wiki_link(found: re.Match[str]) -> str:
-    name = wiki.normalized(html.unescape(found[1]))
-    if not name:
-        return found[0]
-    return f'<a href="/knowledge/{quote(name, safe="")}">{(found[2] or found[1]).strip()}</a>'

@@ -70,7 +70,7 @@ async def article_list(  # noqa: PLR0917, each is given by its name
     rows: list[ShownArticle] = []
     more: str | None = None
     marked: dict[str, Any] = {}
-    if hub.config.access.auth_to_read:
+    if await page.is_closed(request, hub):
         trouble = page.CLOSED
     else:
         authors = await _authors(hub, author) if author else None
@@ -105,7 +105,7 @@ async def article_list(  # noqa: PLR0917, each is given by its name
 async def articles_named(request: common.AnyRequest, hub: GivenHub, name: FromPath[str]) -> Response[Any]:
     """What a wiki link leads to (NIP-54): the article of this name, or all of them where several people wrote one."""
     page.pace(request, hub)
-    if hub.config.access.auth_to_read:
+    if await page.is_closed(request, hub):
         raise NotFoundException
     wanted = group_access.written(name)
     named = Filter(kinds=knowledge.kinds_of(hub), tags={"d": frozenset([wanted])})
@@ -123,7 +123,7 @@ async def article(
 ) -> Response[Any]:
     """An article by its author (a name, an npub, a public key) and its `d` tag. Raises NotFoundException."""
     page.pace(request, hub)
-    if hub.config.access.auth_to_read:
+    if await page.is_closed(request, hub):
         raise NotFoundException
     by, wanted = group_access.written(author), group_access.written(name)
     shown = await find(hub, by, wanted)
@@ -151,7 +151,7 @@ async def article_form(request: common.AnyRequest, hub: GivenHub, of: FromQuery[
     page.pace(request, hub)
     shown: ShownArticle | None = None
     if of:
-        if hub.config.access.auth_to_read or not is_hex(of, 64):
+        if await page.is_closed(request, hub) or not is_hex(of, 64):
             raise NotFoundException
         wanted = Filter(kinds=knowledge.kinds_of(hub), ids=frozenset([of]))
         shown = next(iter(await _shown(hub, (await _newest(hub, wanted, 1, "")).rows)), None)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -17,16 +18,17 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from keys.encoding import encode
-from relay.http import mentions, page, templates
-from relay.http.api import common, group_access, group_messages
+from relay.http import mentions, page, prose, templates
+from relay.http.api import common, group_access, group_messages, group_texts
 from relay.http.api.group_messages import MOST_REACTIONS
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol import kinds
-from relay.protocol.event import Event
+from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.groups.state import Group, Member
 from storage.base import PUBLIC
+from storage.control_plane import EditedText
 from storage.groups import GroupLookups
 from storage.identities.types import Identity, Lookups
 
@@ -35,6 +37,7 @@ ROOMS: Final = 50  # on a page, or looked through for one
 MEMBERS: Final = 100  # that a page names
 DRAWN: Final = 100  # messages at once
 KEY_SHOWN: Final = 12  # characters of a key that is nobody's here
+MAX_TEXT: Final = 1 << 20  # characters of an edit that a browser was given
 EARLIER: Final = "an earlier message"
 
 
@@ -55,14 +58,20 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class ShownMessage(msgspec.Struct, frozen=True):
-    """A message as pages show it. `clock` and `day` are UTC; a browser tells its own."""
+    """A message as pages show it: `text` is what it says now, `updated_at` when it was edited last, None if it never was.
+
+    `clock` and `day` are UTC; a browser tells its own. `group_id` is what its `h` tag names.
+    """
 
     event: Event
     by: Speaker
     author_id: str
     quote: Quote | None
+    text: str
+    updated_at: int | None
     clock: str
     day: str
+    group_id: str
     reactions: Mapping[str, int] = {}
 
 
@@ -73,11 +82,21 @@ class RoomMember(msgspec.Struct, frozen=True):
     roles: Sequence[str]
 
 
+class Anew(Body, frozen=True):
+    """What a message says since it was edited."""
+
+    content: Annotated[str, Meta(max_length=MAX_TEXT)]
+    updated_at: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+
 class ToDraw(Body, frozen=True):
-    """Messages that a browser was given, and what they answer; or keys in a room, each with its roles."""
+    """Messages that a browser was given, what those that it knows to be edited say now, and what they answer; or keys in a room,
+    each with its roles.
+    """
 
     events: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
     above: Annotated[list[Event], Meta(max_length=DRAWN)] = msgspec.field(default_factory=list)
+    edited: dict[str, Anew] = msgspec.field(default_factory=dict)
     members: Annotated[list[Annotated[list[str], Meta(min_length=1, max_length=20)]], Meta(max_length=MEMBERS)] = (
         msgspec.field(default_factory=list)
     )
@@ -88,7 +107,7 @@ async def rooms(request: common.AnyRequest, hub: GivenHub, cursor: FromQuery[str
     """The rooms that everybody reads, the newest first; a browser that knows who it is shows its own beside them."""
     page.pace(request, hub)
     after = cursor[:500]
-    closed = hub.config.access.auth_to_read
+    closed = await page.is_closed(request, hub)
 
     def find(tables: GroupLookups) -> list[Group]:
         return [] if closed else tables.groups(after, ROOMS + 1, of_type="thread")
@@ -128,7 +147,7 @@ async def room(
         group=group or Group(identifier, "", 0, private=True),
         is_known=group is not None,
         is_open=is_open,
-        **(await _shown(hub, identifier, before) if is_open else _NOTHING),
+        **(await _shown(hub, group, before) if group is not None and is_open else _NOTHING),
     )
     answer.status_code = 200 if group is not None else 404
     return answer
@@ -137,24 +156,25 @@ async def room(
 _NOTHING: Final[dict[str, Any]] = {"messages": [], "more": None, "members": [], "count": 0}
 
 
-async def _shown(hub: RunningRelay, group_id: str, before: str) -> dict[str, Any]:
+async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]:
     """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
-    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group_id])}, limit=MESSAGES + 1)
+    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.id])}, limit=MESSAGES + 1)
     found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
     shown, more = found[:MESSAGES], len(found) > MESSAGES
 
     def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
-        members = tables.members_of(group_id, "", MEMBERS)
+        members = tables.members_of(group.id, "", MEMBERS)
         people = tables.identities_of_keys([key for key, _ in members])
-        return tables.group_sizes([group_id]).get(group_id, 0), members, people
+        return tables.group_sizes([group.id]).get(group.id, 0), members, people
 
     count, members, people = await hub.identities.group_tables.look(find)
+    messages = await _described(hub, shown[::-1], await _quoted(hub, shown), reactions=True)
     return {
-        "messages": await _described(hub, shown[::-1], await _quoted(hub, shown), reactions=True),
+        "messages": messages,
         "more": f"{shown[-1].created_at}-{shown[-1].id}" if more else None,
         "members": [RoomMember(_speaker(key, people.get(key)), member.roles) for key, member in members],
         "count": count,
-        "texts": [event.content for event in shown],
+        "texts": [group.about, *(one.text for one in messages)],
     }
 
 
@@ -166,10 +186,12 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
     """
     page.pace(request, hub)
     page.check_json(request)
-    people = await hub.identities.by_key([key for key, *_ in data.members])
-    messages = await _described(hub, data.events, {event.id: event for event in data.above})
+    closed = await page.is_closed(request, hub)
+    people = {} if closed else await hub.identities.by_key([key for key, *_ in data.members])
+    above = {event.id: event for event in data.above}
+    messages = await _described(hub, data.events, above, named=not closed, edited=data.edited)
     members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]
-    meant = await mentions.for_strangers(hub, [event.content for event in data.events])
+    meant = prose.NONE if closed else await mentions.of(hub, [message.text for message in messages])
     make = partial(
         templates.html,
         "chat_pieces.html",
@@ -201,22 +223,44 @@ async def _quoted(hub: RunningRelay, found: Sequence[Event]) -> dict[str, Event]
 
 
 async def _described(
-    hub: RunningRelay, found: Sequence[Event], above: Mapping[str, Event], reactions: bool = False
+    hub: RunningRelay,
+    found: Sequence[Event],
+    above: Mapping[str, Event],
+    *,
+    reactions: bool = False,
+    named: bool = True,
+    edited: Mapping[str, Anew] = MappingProxyType({}),
 ) -> list[ShownMessage]:
-    """Messages, in their order; what each answers, where it is among those `above`."""
-    keys = {event.pubkey for event in (*found, *above.values())}
+    """Messages, in their order; what each answers, where it is among those `above`. Without `named`, keys stand for people.
+
+    What they say since they were edited is known here where everybody reads it, and else from `edited`.
+    """
+    known: dict[str, Anew | EditedText] = {}
+    if named:
+        known.update(await group_texts.messages(hub, [*found, *above.values()], None))
+    for event_id, text in edited.items():
+        if event_id not in known or known[event_id].updated_at < text.updated_at:
+            known[event_id] = text
+    keys = {event.pubkey for event in (*found, *above.values())} if named else set()
     people = await hub.identities.by_key(list(keys)) if keys else {}
     said: dict[str, dict[str, set[str]]] = {}
     if reactions and found:
         ids = frozenset(event.id for event in found)
         wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
         said = group_messages.reacted(await group_messages.query(hub, wanted, PUBLIC))
-    return [_message(event, above, people, said.get(event.id, {})) for event in found]
+    return [_message(event, above, people, said.get(event.id, {}), known) for event in found]
 
 
 def _message(
-    event: Event, above: Mapping[str, Event], people: Mapping[str, Identity], reactions: Mapping[str, set[str]]
+    event: Event,
+    above: Mapping[str, Event],
+    people: Mapping[str, Identity],
+    reactions: Mapping[str, set[str]],
+    edited: Mapping[str, Anew | EditedText],
 ) -> ShownMessage:
+    def text_of(one: Event) -> str:
+        return edited[one.id].content if one.id in edited else one.content
+
     at = datetime.fromtimestamp(min(event.created_at, 253_402_300_799), UTC)
     identity = people.get(event.pubkey)
     named = group_messages.answered(event)
@@ -224,14 +268,17 @@ def _message(
     if named is not None:
         other = above.get(named)
         author = "" if other is None else _speaker(other.pubkey, people.get(other.pubkey)).name
-        quote = Quote(named, author, EARLIER if other is None else other.content)
+        quote = Quote(named, author, EARLIER if other is None else text_of(other))
     return ShownMessage(
         event=event,
         by=_speaker(event.pubkey, identity),
         author_id="" if identity is None else identity.id,
         quote=quote,
+        text=text_of(event),
+        updated_at=edited[event.id].updated_at if event.id in edited else None,
         clock=f"{at:%H:%M}",
         day=f"{at.day} {at:%B %Y}",
+        group_id=first_value(event, "h") or "",
         reactions={text: len(keys) for text, keys in reactions.items()},
     )
 

@@ -47,7 +47,7 @@ async def community_list(
 ) -> Response[str]:
     """Communities, the newest first; with `q` those that have it in their name."""
     page.pace(request, hub)
-    closed = hub.config.access.auth_to_read
+    closed = await page.is_closed(request, hub)
     wanted, after = q.strip()[:MAX_QUESTION], cursor[:500]
 
     def find(tables: GroupLookups) -> tuple[list[Group], dict[str, int]]:
@@ -77,7 +77,7 @@ async def community(
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
     """A community: what it is, who moderates it, its posts. Raises NotFoundException."""
-    group = await public(hub, group_access.written(group_id))
+    group = await public(request, hub, group_access.written(group_id))
     found, trouble = await page.posts(request, hub, sort, cursor, group=group.id)
 
     def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
@@ -90,13 +90,14 @@ async def community(
 
     members, admins, people = await hub.identities.group_tables.look(find)
     written = await hub.feed.how_many_in([group.id])
+    rules = next((tag[1:] for tag in group.extra if tag[0] == "rules"), ())
     return await page.render(
         request,
         hub,
         "community.html",
         pinned=[] if cursor else await _pinned(hub, group),
         community=CommunityRow(group, members, written.get(group.id, 0)),
-        rules=next((tag[1:] for tag in group.extra if tag[0] == "rules"), ()),
+        rules=rules,
         moderators=[
             _moderator(key, member, people) for key, member in sorted(admins, key=lambda one: -roles.rank(one[1].roles))
         ],
@@ -106,7 +107,7 @@ async def community(
         sort=sort,
         sorts={each: words for each, words in SORTS.items() if each != "rising"},
         beginning=not cursor,
-        texts=page.excerpted(found),
+        texts=[group.about, *rules, *page.excerpted(found)],
     )
 
 
@@ -122,13 +123,13 @@ async def community_settings(request: common.AnyRequest, hub: GivenHub, group_id
     """The page on which those who look after a community change it. Raises NotFoundException."""
     page.pace(request, hub)
     return await page.render(
-        request, hub, "community_form.html", group=await public(hub, group_access.written(group_id))
+        request, hub, "community_form.html", group=await public(request, hub, group_access.written(group_id))
     )
 
 
-async def public(hub: RunningRelay, group_id: str) -> Group:
-    """The community of this id, as strangers see it. Raises NotFoundException."""
-    if hub.config.access.auth_to_read:
+async def public(request: common.AnyRequest, hub: RunningRelay, group_id: str) -> Group:
+    """The community of this id, as everybody sees it who reads here. Raises NotFoundException."""
+    if await page.is_closed(request, hub):
         raise NotFoundException
     group = await hub.identities.group_tables.look(lambda tables: tables.group(group_id))
     if group is None or group.hidden or not communities.is_community(group):

@@ -15,6 +15,7 @@ from litestar.types import ExceptionHandlersMap
 
 from relay.errors import Reject
 from relay.http import templates
+from relay.http.api import common
 from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
 from relay.http.problems import STATUSES, HttpProblem, of_refused, of_reject, of_storage
@@ -44,6 +45,7 @@ def answer(request: Request[Any, Any, Any], problem: HttpProblem) -> Response[An
     hint = problem.hint or HINTS.get(problem.status, HINTS[400] if problem.status < 500 else HINTS[500])
     if not is_program(request):
         phrase = http.HTTPStatus(problem.status).phrase
+        asks_readers = request.app.state.hub.config.access.auth_to_read
         response: Response[Any] = templates.page(
             "error.html",
             problem.status,
@@ -51,6 +53,8 @@ def answer(request: Request[Any, Any, Any], problem: HttpProblem) -> Response[An
             title=phrase,
             message=problem.message,
             hint=hint,
+            asks_readers=asks_readers,
+            stranger=asks_readers and problem.status == 404 and common.known(request) is None,
         )
     else:
         failure = Failure(error=problem.message, code=problem.code, message=problem.message, hint=hint)

@@ -55,7 +55,7 @@ async def of_community(
     request: common.AnyRequest, hub: GivenHub, group_id: FromPath[str], sort: FromQuery[Sort] = "new"
 ) -> Response[bytes]:
     """The posts of a community. Raises NotFoundException."""
-    group = await communities.public(hub, group_access.written(group_id))
+    group = await communities.public(request, hub, group_access.written(group_id))
     rows = await _posts(request, hub, sort, group=group.id)
     title = names.shown(group.name or group.id, prose.MAX_EXCERPT)
     path = f"/c/{prose.segment(group.id)}?sort={sort}"

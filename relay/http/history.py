@@ -1,4 +1,4 @@
-"""What a post, a comment or an article said before, for people: version by version, and what changed.
+"""What a post, a comment, a message or an article said before, for people: version by version, and what changed.
 
 Each version is a signed event of its own. Rule: what comparing may cost is bounded: texts of more than MAX_LINES lines are not
 compared line by line, and of many versions only the newest are shown.
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import msgspec
 from litestar import Response, get
@@ -17,7 +18,7 @@ from litestar.params import FromPath
 
 from relay.api_types import TextVersion
 from relay.http import articles, page
-from relay.http.api import common, editing, group_access, knowledge
+from relay.http.api import common, editing, group_access, group_messages, group_texts, knowledge
 from relay.http.api.editing import Row
 from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol import kinds
@@ -50,7 +51,7 @@ class ShownVersion(msgspec.Struct, frozen=True):
 @get("/post/{post_id:str}/history")
 async def post_history(request: common.AnyRequest, hub: GivenHub, post_id: FromPath[str]) -> Response[str]:
     """What a post said before. Raises NotFoundException."""
-    _check_open(request, hub)
+    await _check_open(request, hub)
     found = await hub.feed.posts_by_id([_id(post_id)], common.now())
     return await _of_row(request, hub, found)
 
@@ -58,9 +59,33 @@ async def post_history(request: common.AnyRequest, hub: GivenHub, post_id: FromP
 @get("/comment/{comment_id:str}/history")
 async def comment_history(request: common.AnyRequest, hub: GivenHub, comment_id: FromPath[str]) -> Response[str]:
     """What a comment said before. Raises NotFoundException."""
-    _check_open(request, hub)
+    await _check_open(request, hub)
     found = await hub.feed.comments_by_id([_id(comment_id)], common.now())
     return await _of_row(request, hub, found)
+
+
+@get("/chat/{group_id:str}/message/{message_id:str}/history")
+async def message_history(
+    request: common.AnyRequest, hub: GivenHub, group_id: FromPath[str], message_id: FromPath[str]
+) -> Response[str]:
+    """What a message said before, in a room that everybody reads. Raises NotFoundException."""
+    await _check_open(request, hub)
+    there = await group_access.seen(hub, group_id, None)
+    if there.group.private or there.group.ended:
+        raise NotFoundException
+    message = await group_messages.find(hub, there, _id(message_id))
+    events, more = await group_texts.versions(hub, message, PUBLIC)
+    path = quote(there.group.id, safe="")
+    return await _page(
+        request,
+        hub,
+        editing.versions(events),
+        more=more,
+        what="message",
+        heading="A message",
+        back=f"/chat/{path}#m-{message.id}",
+        all=f"/api/v1/groups/{path}/messages/{message.id}/history",
+    )
 
 
 @get("/knowledge/{author:str}/{name:str}/history")
@@ -68,7 +93,7 @@ async def article_history(
     request: common.AnyRequest, hub: GivenHub, author: FromPath[str], name: FromPath[str]
 ) -> Response[str]:
     """What an article said before, as far as that is kept. Raises NotFoundException."""
-    _check_open(request, hub)
+    await _check_open(request, hub)
     shown = await articles.find(hub, group_access.written(author), group_access.written(name))
     return await _page(
         request,
@@ -81,9 +106,9 @@ async def article_history(
     )
 
 
-def _check_open(request: common.AnyRequest, hub: RunningRelay) -> None:
+async def _check_open(request: common.AnyRequest, hub: RunningRelay) -> None:
     page.pace(request, hub)
-    if hub.config.access.auth_to_read:
+    if await page.is_closed(request, hub):
         raise NotFoundException
 
 

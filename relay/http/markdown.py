@@ -1,7 +1,7 @@
-"""Markdown as Tidings reads it: CommonMark with tables, strikethrough, task lists, footnotes, mentions and tags, without HTML.
+"""Markdown as Tidings reads it: CommonMark with tables, strikethrough, task lists, footnotes, wiki links, mentions and tags.
 
-Rule: only the tags and attributes that are written here, or that the renderer writes itself, come out. Nothing that a page
-shows is loaded from elsewhere: a picture is a link with its words and its host.
+It has no HTML. Rule: only the tags and attributes that are written here, or that the renderer writes itself, come out. Nothing
+that a page shows is loaded from elsewhere: a picture is a link with its words and its host.
 
 What one text may cost is counted in steps of the renderer: at how many places it looked for how many kinds of markup. More
 than MAX_STEPS is TooMuch.
@@ -22,11 +22,12 @@ from markupsafe import escape
 from mdit_py_plugins.footnote import footnote_plugin
 
 from relay.http.highlighting import highlight
-from relay.protocol import topics, urls
+from relay.protocol import topics, urls, wiki
 
 MAX_CELLS: Final = 2_000  # of tables: a row of one character is filled up with as many cells as the first row has
 MAX_FOOTNOTES: Final = 50  # places in one text that refer to a footnote; further ones are text
 MAX_REFERENCE: Final = 600  # characters of a `nostr:` text that is read
+LONGEST_LINK: Final = 300  # characters between double brackets
 NUL: Final = "\0"
 MARK: Final = "\0\0"  # the item that a text belongs to
 _TOP_HEADING: Final = 3  # a page has its own first two levels
@@ -41,7 +42,11 @@ REFERENCE: Final = re.compile(
     rf"(?<!\w)nostr:(?P<reference>(?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{{20,{MAX_REFERENCE}}})(?!\w)"
 )
 _LINK: Final = re.compile(r"(?P<link>https?://[^\s<>\"'`\x00-\x1f]*[^\s<>\"'`\x00-\x1f.,;:!?)\]])")
-_WORDS: Final = re.compile("|".join(each.pattern for each in (_LINK, REFERENCE, NAME, topics.HASHTAG)))
+# A wiki link (NIP-54) names an article; an address in double brackets is no name.
+WIKI_LINK: Final = re.compile(
+    rf"\[\[(?P<wiki>(?![^\[\]|]*://)[^\[\]|]{{1,{LONGEST_LINK}}})(?:\|(?P<words>[^\[\]|]{{1,{LONGEST_LINK}}}))?\]\]"
+)
+_WORDS: Final = re.compile("|".join(each.pattern for each in (WIKI_LINK, _LINK, REFERENCE, NAME, topics.HASHTAG)))
 
 
 class TooMuch(Exception):
@@ -105,11 +110,13 @@ def _linked(tokens: list[Token]) -> Iterator[Token]:
 
 
 def _split(text: str) -> Iterator[Token]:
-    """A text with what stands for itself in it: URLs, mentions and tags."""
+    """A text with what stands for itself in it: wiki links, URLs, mentions and tags."""
     at = 0
     for found in _WORDS.finditer(text):
         if found.lastgroup == "link" and urls.link(found[0]) is None:
             continue  # it would open something else than it reads
+        if found["wiki"] and not wiki.normalized(found["wiki"]):
+            continue  # nothing can be called so
         yield Token("text", "", 0, content=text[at : found.start()])
         yield from _word(found)
         at = found.end()
@@ -124,6 +131,9 @@ def _word(found: re.Match[str]) -> Iterator[Token]:
             yield from _anchor(
                 {"href": f"/t/{quote(topics.normal(found['tag']), safe='')}", "class": "hashtag"}, found[0]
             )
+        case "wiki" | "words":
+            name = quote(wiki.normalized(found["wiki"]), safe="")
+            yield from _anchor({"href": f"/knowledge/{name}"}, (found["words"] or found["wiki"]).strip())
         case _:  # @name or nostr:…; neither has a character that HTML or a marker reads as its own
             yield Token("html_inline", "", 0, content=f"{NUL}{found[0]}{NUL}")
 

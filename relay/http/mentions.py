@@ -69,11 +69,6 @@ async def of(hub: RunningRelay, texts: Iterable[str], quoting: Quotes = NO_QUOTE
         return prose.NONE
 
 
-async def for_strangers(hub: RunningRelay, texts: Iterable[str]) -> Mentions:
-    """As `of`, for whoever sends texts to be drawn: nothing where readers are asked who they are."""
-    return prose.NONE if hub.config.access.auth_to_read else await of(hub, texts)
-
-
 def _names(text: str) -> Iterable[str]:
     for found in NAME.finditer(text):
         yield found["name"].lower()

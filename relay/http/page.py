@@ -36,7 +36,7 @@ Sort = Literal["hot", "new", "top", "rising"]
 CommentSort = Literal["top", "new", "old"]
 SORTS: Final[dict[Sort, str]] = {"hot": "Hot", "new": "New", "top": "Top", "rising": "Rising"}
 COMMENT_SORTS: Final[dict[CommentSort, str]] = {"top": "Best", "new": "Newest", "old": "Oldest"}
-CLOSED: Final = "This relay shows its events to authenticated readers only."
+CLOSED: Final = "What is written here is shown to those who have a name here."
 UNREADABLE: Final = "The feed cannot be read just now. Try again in a moment."
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -74,7 +74,7 @@ async def post(  # noqa: PLR0917, each is given by its name
 ) -> Response[Any]:
     """A post and its comments, or of these only the replies to `parent`; a comment's id leads to its post."""
     pace(request, hub)
-    if hub.config.access.auth_to_read or not _ID.fullmatch(post_id):
+    if not _ID.fullmatch(post_id) or await is_closed(request, hub):
         raise NotFoundException
     now = int(time.time())
     found = await hub.feed.posts_by_id([post_id], now)
@@ -132,7 +132,7 @@ async def pieces(
     """
     pace(request, hub)
     wanted = [each for each in ids[: PIECES * 65].split(",") if _ID.fullmatch(each)][:PIECES]
-    if hub.config.access.auth_to_read:
+    if await is_closed(request, hub):
         raise NotFoundException
     parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
     made = [await _made(request, hub, part, whole, topic) for part in parts]
@@ -204,7 +204,7 @@ async def posts(
     """
     pace(request, hub)
     nothing: Page[PostRow] = Page([], None)
-    if hub.config.access.auth_to_read:
+    if await is_closed(request, hub):
         return nothing, CLOSED
     try:
         found = await hub.feed.posts(
@@ -219,6 +219,18 @@ async def posts(
 def excerpted(found: Page[PostRow]) -> list[str]:
     """Those of a list's texts in whose excerpts something is put: an `@name` reads as it was written."""
     return [row.content for row in found.rows if "nostr:" in row.content]
+
+
+async def is_closed(request: common.AnyRequest, hub: RunningRelay) -> bool:
+    """Whether readers are asked who they are, and this one has no token that is good. Raises HttpProblem 429."""
+    if not hub.config.access.auth_to_read:
+        return False
+    try:
+        return await common.authenticate(request, hub) is None
+    except HttpProblem as problem:
+        if problem.status not in (401, 403):
+            raise
+        return True
 
 
 def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
@@ -246,6 +258,7 @@ async def render(
     Strangers' Markdown may be slow to render, hence the thread.
     """
     config = hub.config
+    stranger = await is_closed(request, hub)
     meant = await mentions.of(hub, texts, quotes)
     url = origin.shown(request, hub)
     make = partial(
@@ -254,7 +267,9 @@ async def render(
         relay=config.relay,
         url=url,
         base=origin.base_url(url),
-        live=not config.access.auth_to_read,
+        live=not stranger,
+        asks_readers=config.access.auth_to_read,
+        stranger=stranger,
         health=hub.health(),
         mentions=meant,
         now=int(time.time()),
@@ -262,7 +277,10 @@ async def render(
         software=hub.software,
         **values,
     )
-    return await in_pool(request, make)
+    made: Response[str] = await in_pool(request, make)
+    if config.access.auth_to_read:  # who reads it is told by a cookie
+        made.headers["cache-control"] = "no-store"
+    return made
 
 
 async def in_pool(request: common.AnyRequest, make: Callable[[], T]) -> T:

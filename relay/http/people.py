@@ -6,6 +6,7 @@ Each is a page of its own address that is whole without scripts; following, muti
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -64,7 +65,7 @@ async def profile(
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
     """An identity and its posts, by its name or its id. Raises NotFoundException."""
-    identity = await _named(hub, name)
+    identity = await _named(request, hub, name)
     found, trouble = await page.posts(request, hub, sort, cursor, authors=[identity.id])
     return await _render(
         request,
@@ -86,7 +87,7 @@ async def profile_comments(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """What it commented, newest first. Raises NotFoundException."""
-    identity = await _named(hub, name)
+    identity = await _named(request, hub, name)
     page.pace(request, hub)
     now = int(time.time())
     keys = await publishing.keys_of(hub, identity.id)
@@ -114,7 +115,7 @@ async def profile_knowledge(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """The documents it shares, newest first. Raises NotFoundException."""
-    identity = await _named(hub, name)
+    identity = await _named(request, hub, name)
     page.pace(request, hub)
     keys = frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
     wanted = Filter(kinds=knowledge.kinds_of(hub), authors=keys, limit=PAGE + 1)
@@ -136,9 +137,9 @@ async def profile_knowledge(
 @get("/u/{name:str}/about")
 async def profile_about(request: common.AnyRequest, hub: GivenHub, name: FromPath[str]) -> Response[str]:
     """What is to be known of it: its own words, since when it is here, whose it is, its keys. Raises NotFoundException."""
-    identity = await _named(hub, name)
+    identity = await _named(request, hub, name)
     page.pace(request, hub)
-    return await _render(request, hub, identity, "about", rows=[], more=None, texts=[identity.description or ""])
+    return await _render(request, hub, identity, "about", rows=[], more=None)
 
 
 @get("/u/{name:str}/followers")
@@ -146,7 +147,7 @@ async def profile_followers(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """Who follows it. Raises NotFoundException."""
-    identity = await _named(hub, name)
+    identity = await _named(request, hub, name)
     page.pace(request, hub)
     found = await follows.followers(hub, identity, PEOPLE, cursor)
     rows = [_person(one) for one in found.people]
@@ -158,16 +159,16 @@ async def profile_following(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """Whom it follows. Raises NotFoundException."""
-    identity = await _named(hub, name)
+    identity = await _named(request, hub, name)
     page.pace(request, hub)
     found = await follows.following(hub, identity, PEOPLE, cursor)
     rows = [_person(one) for one in found.people]
     return await _render(request, hub, identity, "following", rows=rows, more=found.next_cursor)
 
 
-async def _named(hub: RunningRelay, name: str) -> Identity:
+async def _named(request: common.AnyRequest, hub: RunningRelay, name: str) -> Identity:
     """The identity with this name or id. Raises NotFoundException."""
-    if hub.config.access.auth_to_read:
+    if await page.is_closed(request, hub):
         raise NotFoundException
     identity = await hub.identities.profile(name[:64])
     if identity is None and _IDENTITY.fullmatch(name):
@@ -178,7 +179,13 @@ async def _named(hub: RunningRelay, name: str) -> Identity:
 
 
 async def _render(
-    request: common.AnyRequest, hub: RunningRelay, identity: Identity, tab: str, **values: Any
+    request: common.AnyRequest,
+    hub: RunningRelay,
+    identity: Identity,
+    tab: str,
+    *,
+    texts: Sequence[str] = (),
+    **values: Any,
 ) -> Response[str]:
     keys, shown, avatars = await asyncio.gather(
         hub.identities.keys.of(identity.id),
@@ -198,6 +205,7 @@ async def _render(
         keys=_shown_keys(keys, identity),
         tab=tab,
         tabs=TABS,
+        texts=[identity.description or "", *texts],
         **values,
     )
 

@@ -44,6 +44,7 @@ _MARKS: Final = re.compile(
     r"|\[\^[^\s\]]{1,64}\]:?|\*\*|__|~~|`|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)|^\s{0,3}\||\|\s{0,9}$",
     re.MULTILINE,
 )
+_CODE: Final = re.compile(r"`([^`\n]{1,200})`")
 _LINK: Final = re.compile(r"!?\[([^\]\[]{0,200})\]\((?:[^()\s]|\([^()\s]{0,100}\)){0,500}\)")
 
 
@@ -207,19 +208,28 @@ def short(reference: str) -> str:
 
 def excerpt(text: str, longest: int = MAX_EXCERPT) -> str:
     """The beginning of a Markdown text as one plain paragraph, of so many characters at most."""
-    plain = _MARKS.sub("", _LINK.sub(r"\1", text[: 4 * longest]))
+    plain = _without_marks(text[: 4 * longest])
     plain = markdown.REFERENCE.sub(_words, plain)
     return clip(" ".join(plain.split()), longest)
 
 
 def bare(text: str) -> str:
-    """A part of a Markdown text without its marks, for a snippet that is shown as it is."""
-    return _MARKS.sub("", _LINK.sub(r"\1", text))
+    """A part of a Markdown text without its marks, for a snippet that is shown as it is; a link may be cut in two."""
+    return _without_marks(text).replace("[[", "").replace("]]", "")
+
+
+def _without_marks(text: str) -> str:
+    return _MARKS.sub("", _LINK.sub(r"\1", markdown.WIKI_LINK.sub(lambda found: found["words"] or found["wiki"], text)))
 
 
 def _words(reference: re.Match[str]) -> str:
     found = _page.mentions.get(reference[0])
     return short(reference[0]) if found is None else found.words
+
+
+def coded(text: str) -> Markup:
+    """Words of the documentation, in which `code` stands between backticks."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def plain(text: str) -> str:
@@ -258,6 +268,7 @@ FILTERS: Final = {
     "shown": plain,
     "excerpt": excerpt,
     "bare": bare,
+    "coded": coded,
     "ago": ago,
     "hue": hue,
     "segment": segment,

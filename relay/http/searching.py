@@ -96,7 +96,10 @@ async def search(  # noqa: PLR0917, each is given by its name
         "how": how,
         "sort": sort,
     }
-    found = await _found(hub, given, cursor[:500]) if q.strip() else FoundPage()
+    if await page.is_closed(request, hub):
+        found = FoundPage(trouble=page.CLOSED)
+    else:
+        found = await _found(hub, given, cursor[:500]) if q.strip() else FoundPage()
     defaults = {"type": "all", "how": "both", "sort": "relevant"}
     kept = {name: value for name, value in given.items() if value and value != defaults.get(name)}
     rest = {name: value for name, value in kept.items() if name != "type"}
@@ -121,7 +124,9 @@ async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "
     page.pace(request, hub)
     asked = q.rstrip()
     shown = FoundPage()
-    if asked:
+    if await page.is_closed(request, hub):
+        shown = FoundPage(trouble=page.CLOSED)
+    elif asked:
         begun = f"{asked}*" if asked == q and asked[-1].isalnum() else asked
         shown = await _find(hub, begun, finding.HitConditions(types=SHOWN, mode="words"), FEW)
         if not shown.hits and not shown.trouble:
@@ -133,7 +138,7 @@ async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "
 async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str]) -> Response[Any]:
     """A public text of a kind that is searched: an article, a profile; knowledge has its own page. Raises NotFoundException."""
     page.pace(request, hub)
-    if hub.config.access.auth_to_read:
+    if await page.is_closed(request, hub):
         raise NotFoundException
     record = await hub.reader.get(common.event_id(event_id, "text"), PUBLIC, common.now())
     event = None if record is None else parse(record.wire)
@@ -151,8 +156,6 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
 
 async def _found(hub: RunningRelay, given: dict[str, Any], cursor: str) -> FoundPage:
     """A page of what is asked for, or why there is none."""
-    if hub.config.access.auth_to_read:
-        return FoundPage(trouble=page.CLOSED)
     try:
         if given["type"] == "people":
             return FoundPage(people=await profiles.search(hub, given["q"], profiles.MAX_FOUND))
@@ -191,8 +194,6 @@ async def _find(
     hub: RunningRelay, question: str, wanted: finding.HitConditions, limit: int, cursor: str = ""
 ) -> FoundPage:
     """Results, or none and the reason for it."""
-    if hub.config.access.auth_to_read:
-        return FoundPage(trouble=page.CLOSED)
     try:
         given = await finding.find(hub, question, wanted, limit, cursor)
         results = (await answers.read(hub, given.hits)).results

@@ -48,6 +48,7 @@ STYLE: Final = (
     "articles",
     "search",
     "small",  # what narrow windows, thumbs and calm readers ask for overrides all of the above
+    "phone",
     "print",
 )
 _TYPES: Final = {

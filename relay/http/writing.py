@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from keys.encoding import EventPointer, encode_pointer
-from relay.http import mentions, page, templates
+from relay.http import mentions, page, prose, templates
 from relay.http.api import common, communities
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
@@ -36,7 +36,7 @@ async def write(
 ) -> Response[str]:
     """The page for a post: in the community `c`, about the post or comment `quote`; what is not here is passed over."""
     page.pace(request, hub)
-    closed = hub.config.access.auth_to_read
+    closed = await page.is_closed(request, hub)
     quoted = None if closed else await _entry(hub, quote)
     return await page.render(
         request,
@@ -54,7 +54,7 @@ async def write(
 async def edit_form(request: common.AnyRequest, hub: GivenHub, item_id: FromPath[str]) -> Response[str]:
     """The form in which a post or a comment is changed, as a piece of a page. Raises NotFoundException."""
     page.pace(request, hub)
-    row = None if hub.config.access.auth_to_read else await _entry(hub, item_id)
+    row = None if await page.is_closed(request, hub) else await _entry(hub, item_id)
     if row is None:
         raise NotFoundException
     return templates.page("edit.html", row=row, what="post" if isinstance(row, PostRow) else "comment")
@@ -65,7 +65,7 @@ async def preview(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToPr
     """A text as the pages show it. Raises HttpProblem 415 for what is not sent as JSON, which forms of other sites cannot."""
     page.pace(request, hub)
     page.check_json(request)
-    meant = await mentions.for_strangers(hub, [data.content])
+    meant = prose.NONE if await page.is_closed(request, hub) else await mentions.of(hub, [data.content])
     make = partial(templates.html, "preview.html", content=data.content, mentions=meant)
     return templates.answer(await page.in_pool(request, make))
 

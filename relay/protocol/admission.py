@@ -65,7 +65,19 @@ class RemoveEdits(msgspec.Struct, frozen=True, gc=False):
     by: str
 
 
-Removal = RemoveEvent | RemoveAddress | RemoveAuthor | RemoveEdits
+class AllowTime(msgspec.Struct, frozen=True, gc=False):
+    """The author of what was deleted in a group may publish of its kind and time there again (`timeline.edit_mark`).
+
+    That is how clients edit: what is there of that time, or comes, counts as edited.
+    """
+
+    pubkey: str
+    kind: int
+    created_at: int
+    group: str
+
+
+Removal = AllowTime | RemoveEvent | RemoveAddress | RemoveAuthor | RemoveEdits
 
 
 class BindKey(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""What the events of the feed point at: posts (NIP-7D), their edits, comments (NIP-22) and votes (NIP-25).
+"""What the events of the feed point at: posts (NIP-7D), comments (NIP-22), votes (NIP-25), and edits, of chat messages too.
 
 One definition for those who decide on an event and those who index it. Nothing here knows whether a target is there.
 """
@@ -10,7 +10,7 @@ from relay.protocol import kinds, names, urls
 from relay.protocol.event import Event, first_value
 
 _BREAKING: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, separators of lines
-EDITED: Final = frozenset((kinds.POST, kinds.COMMENT))  # the kinds of the feed that have edits (kind 1010)
+EDITED: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.CHAT))  # the kinds whose text edits (kind 1010) give
 MAX_TITLE: Final = 300  # characters
 
 _UP: Final = frozenset({"+", ""})
@@ -53,7 +53,7 @@ def in_group(event: Event) -> bool:
 
 
 def edited(event: Event) -> str | None:
-    """The id of the post, the comment or the issue that a kind 1010 edits: its first `e` tag."""
+    """The id of the post, comment, message or issue that a kind 1010 edits: its first `e` tag."""
     return _id(first_value(event, "e"))
 
 

@@ -84,6 +84,15 @@ class Sources(Protocol):
         have it among their subjects in the control plane (relay.protocol.control_plane.subjects), where a name stands for the key.
         """
 
+    def edited(self, name: str) -> bool:
+        """Whether anything in a group of this name (`h`) was ever edited, or deleted so that it may be said again."""
+
+    def edit(self, event_id: str, pubkey: str) -> Live | None:
+        """The newest live edit (kind 1010) of this event by this key that names a group, whoever may read it."""
+
+    def marked(self, event_id: str, by: str) -> bool:
+        """Whether a key has deleted an event with this id, there or not, or left a mark of this name."""
+
     def version(self, address: str) -> Live | None:
         """The live event at an address (`a` tag)."""
 

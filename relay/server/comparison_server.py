@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from functools import partial
-from typing import Final, cast
+from typing import cast
 
 import msgspec
 
@@ -24,8 +24,6 @@ from relay.roles.comparison_messages import (
 )
 from relay.server.compared_sets import ComparedSets
 
-ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life
-
 log = logging.getLogger("tidings.peers")
 
 
@@ -40,12 +38,10 @@ class ComparisonServer:
         """Serve whoever connects, until cancelled."""
         await accept(listener, lambda: _FrontEnd(self))
 
-    async def say_alive(self) -> None:
-        """Let every front hear something once in a while, until cancelled: a role that stands still says nothing."""
-        while True:
-            for link in self._links:
-                link.send(Alive())
-            await asyncio.sleep(ALIVE_INTERVAL)
+    def say_alive(self) -> None:
+        """Let every front hear something; called once a second: a role that stands still says nothing."""
+        for link in self._links:
+            link.send(Alive())
 
     def close(self) -> None:
         """Hang up on all. Idempotent."""

@@ -120,9 +120,9 @@ class Ingest:
         """How far the log is committed."""
         return self._page.upto
 
-    def room(self) -> bool:
-        """Whether clients may go on sending; False asks them to wait."""
-        return self.pending < self._capacity and self.pending_bytes < MAX_BYTES
+    def room(self, share: float = 1.0) -> bool:
+        """Whether clients may go on sending; False asks them to wait. `share` is the part that whoever asks may fill."""
+        return self.pending < share * self._capacity and self.pending_bytes < share * MAX_BYTES
 
     def submit(
         self,

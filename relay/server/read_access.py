@@ -17,6 +17,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.filter import Filter
 from relay.protocol.groups import state
+from relay.protocol.groups.belonging import CREATE_INVITE
 from relay.protocol.groups.state import Group
 from relay.protocol.session import Session
 from relay.server.fanout import LiveSubscription
@@ -32,6 +33,7 @@ SHOWN: Final = 64  # characters of a group's id in a refusal
 # What a group tells of one key (NIP-29), by the tag or the field that names the key: put in or taken out, asked to come or go.
 ABOUT: Final = frozenset((9000, 9001))
 BY: Final = frozenset((9021, 9022))
+CODES: Final = frozenset((CREATE_INVITE,))
 DESCRIPTIONS: Final = frozenset(kinds.GROUPS)
 LISTS: Final = frozenset((39002, 39005))  # those that a private group tells its members only
 _NOT_HERE: Final = Shown(private=True, hidden=True)
@@ -101,6 +103,7 @@ class ReadAccess:
                 break
         else:
             return session.readers
+        _check_codes(filters, session)
         asked = _asked(filters, session)
         if asked is None:
             return session.readers
@@ -247,6 +250,12 @@ class _NamedGroups(NamedTuple):
     refusable: frozenset[str]
     described: frozenset[str]
     listed: frozenset[str]
+
+
+def _check_codes(filters: Sequence[Filter], session: Session) -> None:
+    """Raises Reject for a question for nothing but invite codes by somebody unknown: they are for who may invite, in any group."""
+    if not session.keys and all(wanted.kinds == CODES and "h" in wanted.tags for wanted in filters):
+        raise Reject(Prefix.AUTH_REQUIRED, "invite codes are for those who may invite: authenticate first (NIP-42)")
 
 
 def _asked(filters: Sequence[Filter], session: Session) -> _NamedGroups | None:

@@ -1,13 +1,14 @@
 """The control plane on SQLite, read: rows of views and tables, found by a key's memberships."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from storage.control_plane import (
     AgentRow,
+    EditedText,
     IssueRow,
     MemberRow,
     MessageRow,
@@ -18,7 +19,8 @@ from storage.control_plane import (
     SoughtIssues,
     ThreadRow,
 )
-from storage.sqlite.statements import named
+from storage.sqlite.source_lookups import parts
+from storage.sqlite.statements import listed, named, padded
 
 _FIRST: Final = (None, None)  # the place of a first page
 
@@ -80,6 +82,16 @@ class SqlitePlaneLookups:
     def message(self, message_id: str) -> MessageRow | None:
         """One."""
         return self._row_of(MessageRow, _sql("message_columns", "message"), bytes.fromhex(message_id))
+
+    def edited_messages(self, ids: Sequence[str], group_id: str | None) -> dict[str, EditedText]:
+        """Those of these messages that were edited."""
+        found: dict[str, EditedText] = {}
+        for part in parts(list(ids)):
+            some = padded([bytes.fromhex(one) for one in part])
+            text = listed(_sql("edited_messages"), ("ids", len(some)))
+            rows = self._connection.execute(text, [*some, group_id, group_id])
+            found.update((event_id, EditedText(content, at)) for event_id, content, at in rows)
+        return found
 
     def issues(self, reader: str, sought: SoughtIssues, after: Place | None, limit: int) -> list[IssueRow]:
         """Issues in the order of their ranks."""

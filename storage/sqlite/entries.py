@@ -30,6 +30,7 @@ ALL: Final = b"K"  # every event, by kind
 ANY: Final = b"*"  # every public event, all kinds in one row of time
 ANY_KIND: Final = -1
 ABOUT: Final = b"B"  # what an author says of an event
+EDIT: Final = b"E"  # what an author says in a group in place of an event
 MAX_PLAIN_VALUE: Final = 200  # bytes of a tag value; longer ones are entered by their hash
 # What is said in groups, and is for everyone or for the members of one (belonging.SHARED). What is stored depends on it: to change
 # it takes a migration.
@@ -83,6 +84,11 @@ def about(subject: str, pubkey: str) -> bytes:
     return ABOUT + bytes.fromhex(subject + pubkey)
 
 
+def edit(edited: str, pubkey: str) -> bytes:
+    """The key of the edits of an event by one author that name a group, whoever may read them."""
+    return EDIT + bytes.fromhex(edited + pubkey)
+
+
 def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
     """Every row the event has, each once."""
     kind, created_at, first = event.kind, event.created_at, events.rank(event.id)
@@ -103,6 +109,9 @@ def rows(event: Event, audience: tuple[str, ...] | None, seq: int) -> list[Row]:
             for dimension in mine
         ]
     found += [(about(*one), kind, created_at, first, seq) for one in subjects.subjects(event)]
+    edited = feed.edited(event) if kind == kinds.EDIT and feed.in_group(event) else None
+    if edited is not None:
+        found.append((edit(edited, event.pubkey), kind, created_at, first, seq))
     if kinds.has_address(kind):
         address = events.address_of(event)
         assert address is not None

@@ -57,15 +57,16 @@ def refresh(
     projections: Sequence[Projection],
     touched: Touched,
     owners: dict[str, Owner | None],
+    edited: dict[str, bool],
 ) -> bool:
     """Make the touched rows again, and those that follow from them; inside the transaction that touched them.
 
-    `owners` are those that are known from one transaction to the next. Whether more rows follow than one transaction makes:
-    `later_rows`.
+    `owners` and `edited` groups are those that are known from one transaction to the next. Whether more rows follow than one
+    transaction makes: `later_rows`.
     """
     if not touched.keys:
         return False
-    work = Refresh(connection, projections, touched, owners)
+    work = Refresh(connection, projections, touched, owners, edited)
     work.run()
     return work.left_some
 
@@ -79,6 +80,7 @@ class Refresh:
         projections: Sequence[Projection],
         touched: Touched | None = None,
         owners: dict[str, Owner | None] | None = None,
+        edited: dict[str, bool] | None = None,
         *,
         followed: bool = True,
     ) -> None:
@@ -88,7 +90,7 @@ class Refresh:
         self._followed = followed
         self.left_some = False  # whether rows follow that are made later
         self._pending: dict[str, set[str]] = {}
-        self.sources = SqliteSources(connection, projections, owners)
+        self.sources = SqliteSources(connection, projections, owners, edited)
         self.sources.give(self._touched.came.values())
 
     def run(self) -> None:

@@ -7,10 +7,11 @@ from typing import Final
 import msgspec
 
 from relay.protocol import feed, kinds
-from relay.protocol.admission import Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
+from relay.protocol.admission import AllowTime, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
+from relay.protocol.groups import timeline
 from storage.sqlite import earlier, every, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.query import FOR_EVER
@@ -25,6 +26,8 @@ def carry_out(
 ) -> None:
     """Remove what a removal covers, and mark it; of an author nothing of the kinds that are `kept`."""
     match removal:
+        case AllowTime():
+            _time(transaction, removal)
         case RemoveEvent(event_id, by):
             transaction.mark(event_id, by)
             transaction.take(event_id)
@@ -38,6 +41,15 @@ def carry_out(
             _author(connection, transaction, removal, kept)
 
 
+def _time(transaction: Transaction, removal: AllowTime) -> None:
+    """What is there of that time already is made again."""
+    pubkey, at = removal.pubkey, removal.created_at
+    transaction.mark(timeline.edit_mark(pubkey, removal.kind, at, removal.group), pubkey)
+    transaction.known.note_edited(removal.group)
+    if removal.kind == kinds.CHAT:
+        transaction.touch_author(pubkey, Filter(kinds=frozenset([kinds.CHAT]), since=at, until=at))
+
+
 def _address(transaction: Transaction, removal: RemoveAddress) -> None:
     until = Version(removal.until, removal.id)
     transaction.mark_address(removal.address, until)
@@ -47,7 +59,7 @@ def _address(transaction: Transaction, removal: RemoveAddress) -> None:
 
 
 def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: RemoveEdits) -> None:
-    """Without marks: that of the post or the comment refuses its edits."""
+    """Without marks: that of what they edit refuses its edits."""
     transaction.flush()
     authors = transaction.require(("siblings", removal.by)).siblings[removal.by]
     for start in range(0, len(removal.edited), SIZES[-1]):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from relay.protocol import kinds
 from relay.protocol.event import parse_known
 from relay.protocol.groups.state import Group, Member
 from relay.protocol.rows import FeedPlace, Live, Owner
@@ -46,6 +47,32 @@ def newest(connection: sqlite3.Connection, wanted: list[Newest]) -> dict[Newest,
     ]
     for number, live in _newest_at(connection, places):
         known[wanted[number]] = live
+    return known
+
+
+def edited(connection: sqlite3.Connection, names: list[str]) -> dict[str, bool]:
+    """Whether anything was edited in the groups of each name."""
+    known = dict.fromkeys(names, False)
+    for part in parts(names):
+        known.update(dict.fromkeys(_names.decode(_one(connection, "edited", part, "names")[0]), True))
+    return known
+
+
+def edits(connection: sqlite3.Connection, wanted: list[tuple[str, str]]) -> dict[tuple[str, str], Live | None]:
+    """The newest live edit of each event by a key."""
+    known: dict[tuple[str, str], Live | None] = dict.fromkeys(wanted)
+    for number, live in _newest_at(connection, [(entries.edit(*one), kinds.EDIT) for one in wanted]):
+        known[wanted[number]] = live
+    return known
+
+
+def marks(connection: sqlite3.Connection, wanted: list[tuple[str, str]]) -> dict[tuple[str, str], bool]:
+    """Whether there is each mark by a key."""
+    known = dict.fromkeys(wanted, False)
+    for part in parts(wanted):
+        values = [(bytes.fromhex(one), bytes.fromhex(by)) for one, by in part]
+        found = set(_names.decode(_one(connection, "marks", values, "rows", "(?, ?)")[0]))
+        known.update((one, True) for one in part if one[0] in found)
     return known
 
 

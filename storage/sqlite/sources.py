@@ -18,9 +18,13 @@ from storage.sqlite.statements import listed, named, padded
 
 _FEED: Final = frozenset(("posts", "comments"))  # the tables whose rows others stand under
 MOST_OWNERS: Final = 100_000  # that are remembered
+MOST_EDITED: Final = 100_000
 _LOOKUPS: Final[dict[str, Callable[[sqlite3.Connection, list[Any]], dict[Any, Any]]]] = {
     "events": source_lookups.events,
     "newest": source_lookups.newest,
+    "edited": source_lookups.edited,
+    "edits": source_lookups.edits,
+    "marks": source_lookups.marks,
     "versions": source_lookups.versions,
     "owners": source_lookups.owners,
     "users": source_lookups.users,
@@ -40,6 +44,7 @@ class SqliteSources:
         connection: sqlite3.Connection,
         projections: Iterable[Projection],
         owners: dict[str, Owner | None] | None = None,
+        edited: dict[str, bool] | None = None,
     ) -> None:
         self._connection = connection
         self._projections = {projection.table: projection for projection in projections}
@@ -47,6 +52,9 @@ class SqliteSources:
         self._wanted: dict[str, dict[Any, None]] = {name: {} for name in (*_LOOKUPS, "rows")}
         self._events: dict[str, Live | None] = {}
         self._newest: dict[Newest, Live | None] = {}
+        self._edited: dict[str, bool] = {} if edited is None else edited
+        self._edits: dict[tuple[str, str], Live | None] = {}
+        self._marks: dict[tuple[str, str], bool] = {}
         self._versions: dict[str, Live | None] = {}
         self._owners: dict[str, Owner | None] = {} if owners is None else owners
         self._users: dict[str, str] = {}
@@ -58,6 +66,9 @@ class SqliteSources:
         self._known: dict[str, dict[Any, Any]] = {
             "events": self._events,
             "newest": self._newest,
+            "edited": self._edited,
+            "edits": self._edits,
+            "marks": self._marks,
             "versions": self._versions,
             "owners": self._owners,
             "users": self._users,
@@ -96,6 +107,29 @@ class SqliteSources:
             return self._newest[key]
         self._miss("newest", key)
         return None
+
+    def edited(self, name: str) -> bool:
+        """Whether anything in a group of this name was ever edited."""
+        if name in self._edited:
+            return self._edited[name]
+        self._miss("edited", name)
+        return False
+
+    def edit(self, event_id: str, pubkey: str) -> Live | None:
+        """The newest live edit of an event by a key, in a group."""
+        key = (event_id, pubkey)
+        if key in self._edits:
+            return self._edits[key]
+        self._miss("edits", key)
+        return None
+
+    def marked(self, event_id: str, by: str) -> bool:
+        """Whether a key has left a mark of this name."""
+        key = (event_id, by)
+        if key in self._marks:
+            return self._marks[key]
+        self._miss("marks", key)
+        return False
 
     def version(self, address: str) -> Live | None:
         """The live event at an address."""
@@ -172,16 +206,18 @@ class SqliteSources:
             self._standings[event_id] = None if row is None else FeedPlace(table, seq)
 
     def forget(self) -> None:
-        """Let go of everything but owners, so that no more is held than the keys at hand need."""
+        """Let go of everything but owners and edited groups, so that no more is held than the keys at hand need."""
         self._rows.clear()
         for known in self._known.values():
-            if known is not self._owners:
+            if known is not self._owners and known is not self._edited:
                 known.clear()
 
     def fetch(self) -> None:
         """Look up what was missed."""
         if self._wanted["owners"] and len(self._owners) > MOST_OWNERS:
             self._owners.clear()
+        if self._wanted["edited"] and len(self._edited) > MOST_EDITED:
+            self._edited.clear()
         for family, look_up in _LOOKUPS.items():
             wanted = self._wanted[family]
             if wanted:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
+import msgspec
+
 from keys import tokens
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
@@ -215,6 +217,8 @@ class Transaction:
         if address is not None:
             facts.versions[address] = Version(event.created_at, event.id)
         self._count(event, 1)
+        if event.kind == kinds.EDIT and (its_name := events.first_value(event, "h")) is not None:
+            self.known.note_edited(its_name)
         if self._touch(event):
             packed = log_rows.pack_audience(audience)
             group_id = None if its_group is None else its_group.group.id
@@ -317,9 +321,11 @@ class Transaction:
         for known in (self.facts.siblings, self.facts.key_claims, self.facts.invites, self.facts.tokens):
             known.clear()
 
-    def touch_author(self, pubkey: str) -> None:
-        """Refresh what depends on this key's events: whose key it is has changed."""
-        seqs = every.seqs_of(self._connection, Filter(authors=frozenset([pubkey])), FOR_EVER)
+    def touch_author(self, pubkey: str, those: Filter = Filter()) -> None:  # noqa: B008 it does not change
+        """Refresh what depends on this key's events, or on `those` of them: whose key it is has changed, or what they mean."""
+        self.flush()
+        wanted = msgspec.structs.replace(those, authors=frozenset([pubkey]))
+        seqs = every.seqs_of(self._connection, wanted, FOR_EVER)
         for start in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
                 self._touch(row.event)

@@ -255,7 +255,9 @@ class SqliteWriter:
         if transaction.touches_groups and transaction.groups.begun_to_move:
             moving.begin(transaction, self.connection)
         transaction.flush()
-        left = projections.refresh(self.connection, transaction.projections, transaction.touched, transaction.owners)
+        left = projections.refresh(
+            self.connection, transaction.projections, transaction.touched, transaction.owners, self._known.edited
+        )
         self._known.unfinished = self._known.unfinished or left
 
     def _admit_all(self, transaction: Transaction, batch: Sequence[Incoming], now: int) -> list[Outcome]:

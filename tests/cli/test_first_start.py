@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from relay import loading
 from relay.setting_parts import ConfigError
-from tests.e2e.harness import PATIENCE, ROOT, environment
+from tests.e2e.harness import HTTP, PATIENCE, ROOT, environment
 
 
 class Terminal:
@@ -65,7 +64,7 @@ def page(terminal: Terminal) -> str:
     terminal.expect("Ctrl-C")
     url = re.search(r"page +(http\S+)", terminal.seen)
     assert url is not None
-    return httpx.get(url[1], headers={"accept": "text/html"}).text
+    return HTTP.get(url[1], headers={"accept": "text/html"}).text
 
 
 def test_what_the_first_start_is_told_stands_on_the_page_and_is_not_asked_again(tmp_path):

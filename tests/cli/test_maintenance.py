@@ -52,7 +52,7 @@ def running(data: Path) -> Iterator[Remembering]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    ready.wait(5)
+    assert ready.wait(30)
     try:
         yield service
     finally:

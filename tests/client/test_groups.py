@@ -8,7 +8,7 @@ import pytest
 from relay.client import Api, ApiError, EndOfStored, GroupClient, Key, Refused, Relay
 from relay.client.groups import change_of_membership, edited
 from relay.errors import Prefix
-from tests.e2e.harness import Server, serving
+from tests.e2e.harness import PATIENCE, Server, serving
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ async def registered(hub: Server, name: str) -> Api:
 
 
 async def relay_key(hub: Server) -> str:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         document = (await client.get(hub.http, headers={"accept": "application/nostr+json"})).json()
     found: str = document["self"]
     return found

@@ -142,33 +142,39 @@ async def test_counting_gives_the_total() -> None:
             await client.count({})
 
 
-async def test_a_silent_relay_is_not_waited_for_longer_than_told() -> None:
-    async with relay(Peer.stay) as url, Relay(url, timeout=0.05) as client:
+async def test_a_silent_relay_is_not_waited_for_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with relay(Peer.stay) as url, Relay(url) as client:
+        monkeypatch.setattr(client, "_timeout", 0.05)  # now that it is connected
         with pytest.raises(TimedOut, match=r"no answer within 0\.05 s"):
             await client.publish(EVENT)
 
 
-async def test_a_relay_that_gives_no_history_is_not_waited_for_longer_than_told() -> None:
+async def test_a_relay_that_gives_no_history_is_not_waited_for_longer_than_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def script(peer: Peer) -> None:
         await peer.hear("REQ")
         await peer.say("EVENT", "live", EVENT)
         await peer.stay()
 
     async with relay(script) as url:
-        stored = Relay(url, timeout=0.05).stored({})
+        client = Relay(url)
+        stored = client.stored({})
         assert await anext(stored) == EVENT
+        monkeypatch.setattr(client, "_timeout", 0.05)  # now that it is connected
         with pytest.raises(TimedOut, match=r"no answer within 0\.05 s"):
             await anext(stored)
 
 
-async def test_a_relay_that_went_away_is_told_when_the_time_is_up() -> None:
+async def test_a_relay_that_went_away_is_told_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def cut(peer: Peer) -> None:
         await peer.hear("EVENT")
         peer.drop()
 
     async with relay(cut) as url:
-        client = Relay(url, timeout=0.2)
+        client = Relay(url)
         await client.__aenter__()
+    monkeypatch.setattr(client, "_timeout", 1.0)  # time for more than one try
     with pytest.raises(Disconnected):
         await client.publish(EVENT)
     await client.close()

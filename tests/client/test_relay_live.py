@@ -14,7 +14,7 @@ from relay.protocol.event import Event
 from tests.e2e.harness import Server, fresh_key, now, serving
 from tests.factories import make_event
 
-PATIENCE = 20.0  # seconds until a test that waits has failed
+PATIENCE = 30.0  # seconds until a test that waits has failed
 
 
 @pytest.fixture(scope="module")

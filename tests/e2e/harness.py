@@ -5,15 +5,19 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -22,8 +26,16 @@ from relay.server.frames import header
 from tests.factories import Keypair, keypair, make_event
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 15.0  # seconds until a test that waits has failed
+PATIENCE = 30.0  # seconds until a test that waits has failed
 PREFIXES = ("duplicate", "pow", "blocked", "rate-limited", "invalid", "restricted", "mute", "error", "auth-required")
+
+# Asks over HTTP as `httpx.get` and the others do, each request on a connection of its own and no cookie kept, but in the time that
+# a busy machine takes; and its TLS context, which is dear and which nobody uses, is made once.
+HTTP = httpx.Client(
+    timeout=PATIENCE,
+    limits=httpx.Limits(max_keepalive_connections=0),
+    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+)
 
 _HEAVY = re.compile("/(?:hnswlib|numpy|onnxruntime|wordllama|tokenizers)")
 _numbers = itertools.count(1000)
@@ -32,6 +44,15 @@ _numbers = itertools.count(1000)
 def fresh_key() -> Keypair:
     """A key that no other test of this run uses."""
     return keypair(next(_numbers))
+
+
+def free_port() -> int:
+    """A port for who ends and comes back on it: below those that the system gives to others meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def now() -> int:
@@ -183,7 +204,7 @@ def command(*arguments: str, data: Path | None = None, stdin: bytes = b"") -> su
         capture_output=True,
         cwd=ROOT,
         env=environment(),
-        timeout=60,
+        timeout=4 * PATIENCE,
         check=False,
     )
 

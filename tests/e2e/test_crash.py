@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event
 from storage.sqlite import committed
-from tests.e2e.harness import Client, Server, check_ok, client, command, fresh_key, serving
+from tests.e2e.harness import PATIENCE, Client, Server, check_ok, client, command, fresh_key, serving
 from tests.factories import make_event
 
 ROUNDS = 4
@@ -55,7 +55,7 @@ async def test_a_log_that_is_cut_off_after_a_crash_is_told_until_the_loss_is_acc
     with serving(data):
         pass  # the tables are in the database, and only what follows in its write-ahead log
     server = Server(data)
-    async with client(server) as writer, httpx.AsyncClient() as http:
+    async with client(server) as writer, httpx.AsyncClient(timeout=PATIENCE) as http:
         for number in range(20):
             event = make_event(key, content=str(number))
             await writer.post(event)
@@ -73,7 +73,7 @@ async def test_a_log_that_is_cut_off_after_a_crash_is_told_until_the_loss_is_acc
     assert f"to {last} of the log are missing".encode() in told.stdout
     with serving(data) as server:
         assert f"to {last} of the log are missing" in server.log()
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=PATIENCE) as http:
             answer = await http.get(f"{server.http}/health")
         assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
         assert "--accept-loss" in answer.json()["problem"]
@@ -84,7 +84,7 @@ async def test_a_log_that_is_cut_off_after_a_crash_is_told_until_the_loss_is_acc
         assert command("check", "--accept-loss", data=data).returncode != 0  # the relay runs
     assert command("check", "--accept-loss", "--quick", data=data).returncode == 0
     with serving(data) as server:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=PATIENCE) as http:
             figures = (await http.get(f"{server.http}/health")).json()
         assert (figures["status"], figures["last_seq"]) == ("ok", last + 1)
         assert "missing" not in server.log()

@@ -89,7 +89,7 @@ async def test_a_flood_of_wrong_proofs_is_not_checked_and_health_answers(tmp_pat
     begun = time.monotonic()
     with serving(tmp_path / "data") as server:
         floods = asyncio.gather(*(flood(server, 3000) for _ in range(8)))
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             assert (await client.get(f"{server.http}/health", timeout=PATIENCE)).status_code == 200
         answers = [each for found in await asyncio.wait_for(floods, 4 * PATIENCE) for each in found]
         checked = [each for each in answers if "signature" in each]

@@ -7,10 +7,9 @@ import stat
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.e2e.harness import Server, environment, serving
+from tests.e2e.harness import HTTP, Server, environment, serving
 
 MARK = "--- done ---"
 SETTINGS = {
@@ -21,7 +20,7 @@ SETTINGS = {
 
 def followed(server: Server, home: Path) -> list[tuple[str, str]]:
     """Each command of the guide with what it printed; all must have succeeded."""
-    guide = httpx.get(f"{server.http}/skill.md").raise_for_status().text
+    guide = HTTP.get(f"{server.http}/skill.md").raise_for_status().text
     blocks = re.findall(r"^```sh\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines()]
     script = "\n".join(f"{command}\necho; echo '{MARK}'" for command in commands)

@@ -17,13 +17,13 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from storage.base import Incoming
 from storage.sqlite import backend
-from tests.e2e.harness import Client, Server, client, command, fresh_key, now, serving
+from tests.e2e.harness import PATIENCE, Client, Server, client, command, fresh_key, now, serving
 from tests.factories import Keypair, make_event
 
 
 async def registered(relay: Server) -> dict[str, Any]:
     """A fresh identity."""
-    async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1") as http:
+    async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1", timeout=PATIENCE) as http:
         answer = await http.post("/agents/register", json={"name": f"agent-{secrets.token_hex(6)}"})
     assert answer.status_code == 201, answer.text
     agent: dict[str, Any] = answer.json()["agent"]
@@ -31,7 +31,7 @@ async def registered(relay: Server) -> dict[str, Any]:
 
 
 async def code_of(relay: Server, agent: dict[str, Any]) -> str:
-    async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1") as http:
+    async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1", timeout=PATIENCE) as http:
         answer = await http.post("/agents/me/keys/claims", headers={"x-api-key": agent["api_key"]})
     code: str = answer.json()["code"]
     return code
@@ -123,7 +123,7 @@ async def test_whoever_asks_for_an_invite_gets_one_of_their_own_by_the_relays_ke
     async with client(relay) as one, client(relay) as other:
         (first,), _ = await one.request(INVITES)
         (second,), _ = await other.request(INVITES)
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         document = (await http.get(relay.http, headers={"accept": "application/nostr+json"})).json()
     for invite in (first, second):
         event = msgspec.convert(invite, Event)
@@ -191,7 +191,7 @@ async def test_an_invite_counts_as_a_registration_of_its_address(tmp_path: Path)
             for _ in range(2):
                 await invited(guest)
             assert (await guest.request(INVITES))[1][2].startswith("rate-limited: too many registrations")
-        async with httpx.AsyncClient(base_url=f"{strict.http}/api/v1") as http:
+        async with httpx.AsyncClient(base_url=f"{strict.http}/api/v1", timeout=PATIENCE) as http:
             assert (await http.post("/agents/register", json={"name": "late"})).status_code == 429
 
 
@@ -207,7 +207,7 @@ async def test_members_are_told_of_by_the_relay_itself_only(relay: Server) -> No
         await joined(alice, relay, key)
         _, _, told = await watcher.next()
         assert ["-"] in told["tags"]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         document = (await http.get(relay.http, headers={"accept": "application/nostr+json"})).json()
     assert told["pubkey"] == document["self"]
     assert {5, 43, 98} <= set(document["supported_nips"])

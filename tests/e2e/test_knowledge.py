@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from relay.protocol.event import wire
-from tests.e2e.harness import Server, client, command, fresh_key, serving
+from tests.e2e.harness import HTTP, Server, client, command, fresh_key, serving
 from tests.factories import make_event
 
 BOOK = "word " * 2_000_000  # 10 MB
@@ -22,7 +21,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def registered(relay: Server, name: str) -> dict[str, str]:
-    answer = httpx.post(f"{relay.http}/api/v1/agents/register", json={"name": name})
+    answer = HTTP.post(f"{relay.http}/api/v1/agents/register", json={"name": name})
     return {"authorization": f"Bearer {answer.json()['agent']['api_key']}"}
 
 
@@ -45,15 +44,15 @@ def test_over_http_the_quota_is_a_403(relay: Server) -> None:
     headers = registered(relay, "quota")
     text = "A sentence of the text. " * 400
     url = f"{relay.http}/api/v1/knowledge"
-    assert httpx.post(url, headers=headers, json={"content": text[:6000]}).status_code == 201
-    refused = httpx.post(url, headers=headers, json={"content": text})
+    assert HTTP.post(url, headers=headers, json={"content": text[:6000]}).status_code == 201
+    refused = HTTP.post(url, headers=headers, json={"content": text})
     assert refused.status_code == 403
     assert "keeps 10 for a key" in refused.text
 
 
 def test_a_text_of_ten_megabytes_is_too_long_over_http(relay: Server) -> None:
     headers = registered(relay, "book-http")
-    refused = httpx.post(f"{relay.http}/api/v1/knowledge", headers=headers, json={"content": BOOK})
+    refused = HTTP.post(f"{relay.http}/api/v1/knowledge", headers=headers, json={"content": BOOK})
     assert refused.status_code == 413
     assert refused.json()["code"] == "request_entity_too_large"
     assert "524,288" in refused.json()["message"]

@@ -14,7 +14,7 @@ import pytest
 
 from relay.protocol.event import Event
 from tests.e2e.conftest import JS
-from tests.e2e.harness import Server, client, fresh_key, now, serving
+from tests.e2e.harness import Server, client, free_port, fresh_key, now, serving
 from tests.factories import make_event
 
 COMING_BACK = ["nostr-tools", "welshman", "applesauce", "nostrify", "rx-nostr"]
@@ -74,7 +74,7 @@ async def restarted(node: str, data: Path) -> dict[str, str]:
                 troubles[name] = f"never said {line!r}: {library.said.decode()[-500:]}"
 
     try:
-        with serving(data) as server:
+        with serving(data, port=free_port()) as server:
             for name in COMING_BACK:
                 libraries[name] = await Library.start(node, "resume.mjs", name, f"{server.url}/", key.pubkey)
             await expect("ready")

@@ -5,14 +5,13 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event, compute_id, wire
-from tests.e2e.harness import Client, Server, client, fresh_key, now, serving
+from tests.e2e.harness import HTTP, Client, Server, client, fresh_key, now, serving
 from tests.factories import keypair, make_event
 
 LIMITS = {
@@ -41,7 +40,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def document(server: Server, path: str = "/") -> dict[str, Any]:
-    response = httpx.get(server.http + path, headers={"Accept": "application/nostr+json"})
+    response = HTTP.get(server.http + path, headers={"Accept": "application/nostr+json"})
     assert response.status_code == 200
     found: dict[str, Any] = response.json()
     return found
@@ -75,7 +74,7 @@ async def accepted(alice: Client, event: Event) -> bool:
 
 def test_the_document_has_the_headers_that_browsers_need(strict: Server) -> None:
     for path in ("/", "/some/path"):
-        response = httpx.get(strict.http + path, headers={"Accept": "application/nostr+json"})
+        response = HTTP.get(strict.http + path, headers={"Accept": "application/nostr+json"})
         assert response.headers["content-type"].startswith("application/nostr+json")
         assert response.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-headers" in response.headers

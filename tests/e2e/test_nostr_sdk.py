@@ -11,7 +11,7 @@ from typing import Any
 import nostr_sdk as sdk
 import pytest
 
-from tests.e2e.harness import PATIENCE, Server, fresh_key, serving
+from tests.e2e.harness import PATIENCE, Server, free_port, fresh_key, serving
 
 WAIT = timedelta(seconds=PATIENCE)
 
@@ -82,7 +82,7 @@ async def test_a_subscription_outlives_a_restart_of_the_relay(tmp_path: Path) ->
     sdk.uniffi_set_event_loop(asyncio.get_running_loop())
     client = sdk.ClientBuilder().build()
     options = sdk.RelayOptions().retry_interval(timedelta(seconds=5)).adjust_retry_interval(False)
-    with serving(tmp_path / "data") as server:
+    with serving(tmp_path / "data", port=free_port()) as server:
         await client.add_relay(sdk.RelayUrl.parse(server.url), opts=options)
         assert len((await client.try_connect(WAIT)).success) == 1
         stream = client.notifications()

@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from relay.protocol.event import Event
-from tests.e2e.harness import PATIENCE, Client, Server, client, command, fresh_key, serving
+from tests.e2e.harness import PATIENCE, Client, Server, client, command, free_port, fresh_key, serving
 from tests.factories import make_event
 
 SETTINGS = ("server.processes=on", "server.fronts=2")
@@ -77,7 +77,10 @@ async def test_live_events_reach_subscriptions_of_every_front_once_and_in_order(
 
 async def test_a_token_made_on_one_front_is_good_on_every_other_until_it_is_revoked(relay: Server) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        doors = [await stack.enter_async_context(httpx.AsyncClient(base_url=f"{relay.http}/api/v1")) for _ in range(6)]
+        doors = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=f"{relay.http}/api/v1", timeout=PATIENCE))
+            for _ in range(6)
+        ]
         made = (await doors[0].post("/agents/register", json={"name": "everywhere"})).json()
         first = {"authorization": f"Bearer {made['agent']['api_key']}"}
         for door in doors:
@@ -221,7 +224,7 @@ async def test_the_writer_may_be_stopped_for_a_while(relay: Server) -> None:
 
 async def test_a_relay_whose_supervisor_is_killed_leaves_nobody_and_starts_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    server = Server(data, *SETTINGS)
+    server = Server(data, *SETTINGS, port=free_port())
     pids = server.children()
     server.process.kill()  # nobody tells the others
     assert server.ended() == -signal.SIGKILL
@@ -266,17 +269,19 @@ async def test_settings_are_taken_again_by_every_front(tmp_path: Path) -> None:
         seen: list[str] = []
         while seen[-8:] != ["after"] * 8:
             assert time.monotonic() < deadline, seen
-            async with httpx.AsyncClient(headers={"accept": "application/nostr+json"}) as http:  # a new connection
+            async with httpx.AsyncClient(
+                headers={"accept": "application/nostr+json"}, timeout=PATIENCE
+            ) as http:  # a new connection
                 seen.append((await http.get(server.http)).json()["name"])
 
 
 async def test_a_rotated_master_secret_is_known_to_every_front(relay: Server) -> None:
-    async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1") as http:
+    async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1", timeout=PATIENCE) as http:
         made = (await http.post("/agents/register", json={"name": "rotated"})).json()
     token = {"authorization": f"Bearer {made['agent']['api_key']}"}
     assert command("keys", "rotate-master", data=relay.data).returncode == 0
     for number in range(8):
-        async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1") as http:  # a new connection
+        async with httpx.AsyncClient(base_url=f"{relay.http}/api/v1", timeout=PATIENCE) as http:  # a new connection
             answer = await http.post("/posts", json={"title": f"Post {number}", "content": "x"}, headers=token)
             assert answer.status_code == 201, answer.text
             answer = await http.post("/agents/register", json={"name": f"agent{number}"})

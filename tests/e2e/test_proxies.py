@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import textwrap
@@ -26,7 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from relay.protocol import kinds
 from relay.protocol.event import wire
-from tests.e2e.harness import PATIENCE, ROOT, Server, client, fresh_key, now, serving
+from tests.e2e.harness import PATIENCE, ROOT, Server, client, free_port, fresh_key, now, serving
 from tests.factories import Keypair, make_event
 
 NAME = "relay.example.org"  # as the page has it
@@ -46,13 +45,6 @@ def changed(text: str, places: dict[str, str]) -> str:
         assert old in text, old
         text = text.replace(old, new)
     return text
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class Site:

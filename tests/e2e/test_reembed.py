@@ -87,7 +87,7 @@ def reembed(data: Path, model: Model) -> Any:
 
 async def health(relay: Server, model: str) -> dict[str, Any]:
     """What the relay says of search, once all has a vector of this model."""
-    async with httpx.AsyncClient() as browser, asyncio.timeout(PATIENCE):
+    async with httpx.AsyncClient(timeout=PATIENCE) as browser, asyncio.timeout(PATIENCE):
         while True:
             said: dict[str, Any] = (await browser.get(f"{relay.http}/health")).json()["search"]
             if (said["chunks"], said["pending"], said["model"]) == (NOTES, 0, model):

@@ -37,11 +37,11 @@ async def until(browser: httpx.AsyncClient, number: int) -> None:
 
 async def test_killed_it_is_back_by_itself_and_nobody_else_notices(relay: Server) -> None:
     key = fresh_key()
-    assert len(relay.children()) == 5  # two fronts, the writer, search and peers
-    (former,) = relay.searching()  # neither supervisor, fronts nor writer load what only search needs
     async with client(relay) as alice, httpx.AsyncClient(base_url=relay.http, timeout=PATIENCE) as browser:
         await alice.store(make_event(key, 1, "the cat sleeps on the sofa", created_at=now()))
         await until(browser, 1)
+        assert len(relay.children()) == 5  # two fronts, the writer, search and peers
+        (former,) = relay.searching()  # neither supervisor, fronts nor writer load what only search needs
         os.kill(former, signal.SIGKILL)
         late = make_event(key, 1, "another cat sleeps", created_at=now())
         await alice.store(late)  # writing goes on
@@ -79,7 +79,11 @@ async def test_while_it_is_away_a_question_says_so_and_how_to_go_on(relay: Serve
 async def test_one_that_stands_still_holds_up_nothing_else_and_goes_on_where_it_was(relay: Server) -> None:
     key = fresh_key()
     (pid,) = relay.searching()
-    async with client(relay) as alice, client(relay) as bob, httpx.AsyncClient(base_url=relay.http) as browser:
+    async with (
+        client(relay) as alice,
+        client(relay) as bob,
+        httpx.AsyncClient(base_url=relay.http, timeout=PATIENCE) as browser,
+    ):
         os.kill(pid, signal.SIGSTOP)
         try:
             async with asyncio.timeout(PATIENCE):

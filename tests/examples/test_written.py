@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -22,7 +21,7 @@ from typing import NamedTuple
 import pytest
 
 from relay.loading import load
-from tests.e2e.harness import ROOT, environment
+from tests.e2e.harness import ROOT, environment, free_port
 
 PAGES = (
     "README.md",
@@ -100,12 +99,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def free_port() -> str:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1])
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A clone with a finished `.venv`, so that `make run` only runs."""
@@ -123,7 +116,7 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {port: free_port() for port in ("7447", "7448")}
+        self.ports = {port: str(free_port()) for port in ("7447", "7448")}
         self.home = folder.parent / "home"
         self.home.mkdir()
         self.running: list[subprocess.Popen[bytes]] = []

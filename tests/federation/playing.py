@@ -3,13 +3,12 @@
 import asyncio
 import json
 import random
-import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 from relay.protocol.event import Event
-from tests.e2e.harness import Server, client, fresh_key, now
+from tests.e2e.harness import PATIENCE, Server, client, free_port, fresh_key, now
 from tests.factories import Keypair, make_event
 from tests.federation.test_peers import until
 
@@ -82,7 +81,7 @@ async def live(server: Server) -> set[str]:
 
 def feed(server: Server) -> list[tuple[Any, ...]]:
     """The posts as everybody reads them: what does not depend on where somebody is at home."""
-    with urllib.request.urlopen(f"{server.http}/api/v1/posts?sort=new&limit=100", timeout=10) as answer:
+    with urllib.request.urlopen(f"{server.http}/api/v1/posts?sort=new&limit=100", timeout=PATIENCE) as answer:
         posts = json.loads(answer.read())["posts"]
     return sorted((post["id"], post["title"], post["comment_count"]) for post in posts)
 
@@ -106,12 +105,6 @@ class Loopback:
 
     def heal(self) -> None:
         """Everything comes through again."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Play:

@@ -28,10 +28,10 @@ class HeldIngest:
         self.given: list[tuple[Event, Door, Any, str | None]] = []
         self.answers: list[Callable[[], None]] = []
         self.refused = 0
-        self.is_full = False
+        self.full = 0.0
 
-    def room(self) -> bool:
-        return not self.is_full
+    def room(self, share: float = 1.0) -> bool:
+        return self.full < share
 
     def submit(
         self,
@@ -76,6 +76,19 @@ async def test_a_peer_has_so_many_events_under_way_and_no_more() -> None:
         answer()
     await flooding
     assert len(ingest.given) == AT_ONCE + 5
+
+
+async def test_peers_fill_half_of_the_pipeline_and_leave_the_rest_to_clients() -> None:
+    ingest = HeldIngest()
+    door = door_of(ingest)
+    ingest.full = 0.5
+    handing_in = asyncio.create_task(door.hand_in(make_event(created_at=NOW), ignore))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert ingest.given == []
+    ingest.full = 0.49
+    await handing_in
+    assert len(ingest.given) == 1
 
 
 async def test_what_the_operator_or_the_peers_policy_denies_never_reaches_the_pipeline() -> None:

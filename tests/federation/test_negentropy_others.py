@@ -10,6 +10,7 @@ import pytest
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciliation
 from tests.e2e.conftest import JS, node  # noqa: F401, a fixture
+from tests.e2e.harness import PATIENCE
 
 ROUNDS = 200  # that no honest comparison of so few items takes
 Item = tuple[int, bytes]
@@ -53,7 +54,7 @@ def other(node: str) -> Iterator[Other]:  # noqa: F811
         yield Other(process)
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_nostr_tools_learns_exactly_what_differs(other: Other) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from websockets.http11 import Request, Response
 
 from relay.federation.home import own_key
 from relay.federation.peer import believed
-from tests.e2e.harness import Server, client, command, fresh_key, now, serving
+from relay.protocol.event import Event
+from tests.e2e.harness import HTTP, PATIENCE, Server, client, command, fresh_key, now, serving
 from tests.e2e.test_group_reading import Group, group_at
 from tests.factories import Keypair, keypair, make_event
 from tests.federation.fake_peer import FakePeer
@@ -42,15 +43,18 @@ def test_a_peer_is_believed_about_its_key_once(told: str | None, pinned: str, ot
 
 
 class Speaking(FakePeer):
-    """Answers NIP-11 with this."""
+    """Answers NIP-11 with this, once it knows with what."""
 
-    body: bytes | None = None
     status = 200
 
-    def information(self, _connection: ServerConnection, request: Request) -> Response | None:
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        super().__init__(events)
+        self.body: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def information(self, _connection: ServerConnection, request: Request) -> Response | None:
         if "nostr+json" not in request.headers.get("Accept", ""):
             return None
-        body = self.body or b""
+        body = await self.body
         return Response(self.status, "", Headers({"content-length": str(len(body)), "connection": "close"}), body)
 
     @asynccontextmanager
@@ -82,14 +86,15 @@ def information(key: str, nips: object = (1, 29)) -> bytes:
 )
 async def test_what_a_relay_says_of_its_key(status: int, body: bytes, key: str | None) -> None:
     async with Speaking().serving() as peer:
-        peer.status, peer.body = status, body
+        peer.status = status
+        peer.body.set_result(body)
         assert await own_key(peer.url, allow_private=True) == key
         assert await own_key(peer.url, allow_private=False) is None
     assert await own_key(peer.url, allow_private=True) is None
 
 
 def self_of(server: Server) -> str:
-    found = httpx.get(f"http://127.0.0.1:{server.port}/", headers={"accept": "application/nostr+json"}).json()
+    found = HTTP.get(f"http://127.0.0.1:{server.port}/", headers={"accept": "application/nostr+json"}).json()
     return str(found["self"])
 
 
@@ -160,7 +165,7 @@ async def test_a_community_of_a_peer_is_in_the_feed_with_its_origin(tmp_path: Pa
             assert (await writing.publish(post))[2] is True
 
             async def shown() -> bool:
-                async with httpx.AsyncClient() as http:
+                async with httpx.AsyncClient(timeout=PATIENCE) as http:
                     found = (await http.get(f"http://127.0.0.1:{here.port}/api/v1/posts")).json()["posts"]
                 if not found:
                     return False
@@ -184,13 +189,14 @@ async def test_who_names_a_foreign_key_or_another_one_than_before_is_not_believe
     ]
     async with Speaking(telling).serving() as peer:
         with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", peer.url, direction="down")) as here:
-            peer.body = information(self_of(here))
+            peer.body.set_result(information(self_of(here)))
 
             async def came() -> bool:
                 async with client(here) as one:
                     return bool(await one.stored({"ids": [note.id]}))
 
             await until(came)
+            await in_state(here, peer.url, "in step")
             async with client(here) as one:
                 assert await one.stored({"kinds": [9, 39000]}) == []
             status = (await asyncio.to_thread(told, here))[peer.url]["status"]

@@ -45,6 +45,7 @@ class FakeSources:
         self.members: dict[str, Member] = {}
         self.users: dict[str, str] = {}
         self.identifiers: dict[str, str] = {}
+        self.marks: set[tuple[str, str]] = set()
         self.missed = False
 
     def event(self, event_id: str) -> Live | None:
@@ -57,6 +58,23 @@ class FakeSources:
             theirs = [live for live in theirs if feed.subject(live.event) == about]
             theirs += [live for live in named if (about, pubkey) in subjects.subjects(live.event)]
         return min(theirs, key=lambda live: (-live.event.created_at, live.event.id), default=None)
+
+    def edited(self, name: str) -> bool:
+        return True
+
+    def edit(self, event_id: str, pubkey: str) -> Live | None:
+        found = [
+            live
+            for live in self.lives
+            if live.event.kind == 1010
+            and live.event.pubkey == pubkey
+            and feed.edited(live.event) == event_id
+            and feed.in_group(live.event)
+        ]
+        return min(found, key=lambda live: (-live.event.created_at, live.event.id), default=None)
+
+    def marked(self, event_id: str, by: str) -> bool:
+        return (event_id, by) in self.marks
 
     def version(self, address: str) -> Live | None:
         found = [live for live in self.lives if address_of(live.event) == address]

@@ -23,7 +23,7 @@ def test_any_key_of_the_identity_edits_what_it_wrote(edited: Event, key: int) ->
     event = edit(edited, key=key)
     assert admit(event, LOG).store
     tables = [table for table, named in table.meaning(RELAY).touches(event) if named == edited.id]
-    assert tables == ["posts", "comments", "issue_rows"]
+    assert tables == ["posts", "comments", "message_rows", "issue_rows"]
 
 
 @pytest.mark.parametrize(("edited", "what"), [(POST, "post"), (COMMENT, "comment")])

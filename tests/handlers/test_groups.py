@@ -9,8 +9,10 @@ from relay.protocol import kinds, membership
 from relay.protocol.admission import (
     GROUP_MODERATOR,
     Admission,
+    AllowTime,
     Door,
     ProvisionIdentity,
+    RemoveEdits,
     RemoveEvent,
 )
 from relay.protocol.event import Event
@@ -236,9 +238,9 @@ def test_an_edit_keeps_its_old_time() -> None:
     known = log(old)
     assert answer(again, known).startswith("invalid: created_at")
     deletion = chat(MEMBER, ["e", old.id], kind=5)
-    for removal in ask(deletion, known).removals:
-        assert isinstance(removal, RemoveEvent)
-        known.deleted.add((removal.id, removal.by))
+    allowed = [removal for removal in ask(deletion, known).removals if isinstance(removal, AllowTime)]
+    assert allowed == [AllowTime(old.pubkey, 9, old.created_at, "room")]
+    known.deleted.add((timeline.edit_mark(old.pubkey, 9, old.created_at, "room"), old.pubkey))
     assert answer(again, known) == ""
     for other in (
         make_event(OWNER, 9, "changed", [IN_ROOM], old.created_at),
@@ -256,9 +258,9 @@ def test_whether_it_is_an_edit_is_looked_up_of_what_comes_late_only() -> None:
 
 
 def test_a_strangers_deletion_opens_no_old_times() -> None:
-    deletion = chat(OWNER, ["e", MESSAGE.id], kind=5)
-    marks = {removal.id for removal in ask(deletion).removals if isinstance(removal, RemoveEvent)}
-    assert timeline.edit_mark(KEYS[OWNER], 9, MESSAGE.created_at, "room") not in marks
+    assert not any(isinstance(one, AllowTime) for one in ask(chat(OWNER, ["e", MESSAGE.id], kind=5)).removals)
+    own = ask(chat(MEMBER, ["e", MESSAGE.id], kind=5))
+    assert AllowTime(KEYS[MEMBER], 9, MESSAGE.created_at, "room") in own.removals
 
 
 # deletions
@@ -282,7 +284,8 @@ def test_a_deletion_of_nothing_is_no_way_in() -> None:
 
 def test_a_moderator_deletes_by_9005_and_it_stays_away() -> None:
     admission = ask(chat(MODERATOR, ["e", MESSAGE.id], kind=9005))
-    assert admission.removals == (RemoveEvent(MESSAGE.id, GROUP_MODERATOR),)
+    edits = RemoveEdits((MESSAGE.id,), MESSAGE.pubkey)
+    assert admission.removals == (edits, RemoveEvent(MESSAGE.id, GROUP_MODERATOR))
     known = log()
     known.deleted.add((MESSAGE.id, GROUP_MODERATOR))
     assert answer(MESSAGE, known) == "blocked: this event was removed by a moderator of its group"

@@ -47,7 +47,7 @@ def test_every_table_begins_with_what_its_rows_are_found_by() -> None:
     ("event", "keys"),
     [
         (POST, (("posts", POST.id), ("post_topics", POST.id))),
-        (edit(2, "x"), (("posts", POST.id), ("comments", POST.id), ("issue_rows", POST.id))),
+        (edit(2, "x"), (("posts", POST.id), ("comments", POST.id), ("message_rows", POST.id), ("issue_rows", POST.id))),
         (make_event(1, 9, "hi"), (("message_rows", make_event(1, 9, "hi").id),)),
         (make_event(1, 9000, "", [("h", "org"), ("p", ALICE)]), (("organization_members", f"{ALICE} org"),)),
         (

@@ -15,7 +15,7 @@ from relay.server.outbound import Delivery, Undelivered
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home, home
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 URL = "https://agent.example/news"
 
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Self
 
-import httpx
 import pytest
 
-from tests.e2e.harness import Server, serving
+from tests.e2e.harness import HTTP, Server, serving
 
 API = "/api/v1"
 PACKAGE = "tidings_generated"
@@ -26,7 +25,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def document(relay: Server) -> Any:
-    return httpx.get(f"{relay.http}{API}/openapi.json").json()
+    return HTTP.get(f"{relay.http}{API}/openapi.json").json()
 
 
 @pytest.fixture(scope="module")

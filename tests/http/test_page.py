@@ -259,7 +259,7 @@ async def test_no_pieces_are_an_empty_page():
 async def test_shows_nothing_to_the_public_where_reading_needs_authentication():
     closed = hub(ListFeed([post()], [comment()]), access={"auth_to_read": True})
     text = await page(closed)
-    assert "authenticated readers only" in text
+    assert "for people who have a name here" in text
     assert "feed.js" not in text
     for path in ("/", f"/post/{POST}", f"/pieces?ids={POST}", "/u/ada"):
         assert "Low water" not in await page(closed, path, 200 if path == "/" else 404)
@@ -309,7 +309,7 @@ async def test_a_page_waits_for_no_other_work_in_threads() -> None:
 async def test_a_page_too_many_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
     monkeypatch.setattr("relay.http.app.MAX_PAGES", 1)
-    monkeypatch.setattr("relay.http.templates.page", lambda *_, **__: templates.answer(str(gate.wait(10))))
+    monkeypatch.setattr("relay.http.templates.page", lambda *_, **__: templates.answer(str(gate.wait(30))))
     async with Browser() as browser:
         asked = [asyncio.create_task(browser.get("/", headers={"accept": "application/json"})) for _ in range(3)]
         (refused,), waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)

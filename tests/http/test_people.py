@@ -27,7 +27,7 @@ async def test_shows_who_it_is_by_name_and_by_id(relay, alice, bob):
     for name in ("alice", "ALICE", me["id"]):
         text = await page(relay, f"/u/{name}")
         assert "Alice A." in text
-        assert "I *count* waves" in text
+        assert "I <em>count</em> waves" in text
         assert "Low water</a>" in text
         assert "<b>1</b> point<" in text
         assert re.search(r'href="/u/alice/followers"><b[^>]*>1</b> follower<', text)

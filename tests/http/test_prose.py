@@ -23,7 +23,8 @@ ATTRIBUTES = {
     *("role", "aria-label", "data-copy-code"),
 }
 LINKS = re.compile(
-    r"https?://|nostr:[a-z0-9]+$|/u/[\w.%-]+$|/post/[0-9a-f]+$|/t/[^/?#]+$|#[nr][\w-]*-[0-9]+(-[0-9]+)?$", re.I
+    r"https?://|nostr:[a-z0-9]+$|/u/[\w.%-]+$|/post/[0-9a-f]+$|/(t|knowledge)/[^/?#]+$|#[nr][\w-]*-[0-9]+(-[0-9]+)?$",
+    re.I,
 )
 NPUB = "npub1" + "q" * 58
 NOTE = "note1" + "q" * 58
@@ -106,6 +107,26 @@ def test_a_picture_is_a_link_that_says_what_it_is_and_who_has_it() -> None:
     assert "<img" not in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("See [[Chart Datum]].", '<p>See <a href="/knowledge/chart-datum">Chart Datum</a>.</p>\n'),
+        ("[[Storm surge|what the wind adds]]", '<p><a href="/knowledge/storm-surge">what the wind adds</a></p>\n'),
+        ("`[[Code]]`", "<p><code>[[Code]]</code></p>\n"),
+        ("[[!?]] and [[]] and [[a]", "<p>[[!?]] and [[]] and [[a]</p>\n"),
+    ],
+)
+def test_double_brackets_are_wiki_links_except_in_code(text, shown):
+    assert prose(text) == shown
+    assert "<a href=" not in prose(f"[{text}](https://e.example)").replace('<a href="https://e.example"', "")
+
+
+def test_an_address_in_double_brackets_is_no_name_of_an_article():
+    shown = prose("[[https://e.example/a]] [[see https://e.example/a|here]]")
+    assert "/knowledge/" not in shown
+    assert shown.count('href="https://e.example/a') == 2
+
+
 def test_a_link_holds_no_other_link() -> None:
     assert prose("[![words](https://a.example/x.png) @alice #tide](https://b.example/)").count("<a ") == 1
 
@@ -159,6 +180,10 @@ PIECES = [
         "[a](https://e.example)",
         "[^1]",
         "[^1]: ",
+        "[[A & B]]",
+        "[[",
+        "]]",
+        "|",
         "- [x] ",
         "- [ ] ",
         "|a|b|\n|-:|:-|\n|c|d|\n",
@@ -212,6 +237,7 @@ def test_an_excerpt_is_one_plain_paragraph():
     assert excerpt(text) == "Title Some bold and soft text, a link. one two code"
     assert len(excerpt("word " * 1000)) <= MAX_EXCERPT
     assert excerpt("snake_case and 2*3*4 stay") == "snake_case and 2*3*4 stay"
+    assert excerpt("As [[Chart Datum]] and [[seiche|its waves]] say") == "As Chart Datum and its waves say"
 
 
 def test_an_excerpt_has_the_words_of_everything_and_none_of_its_marks() -> None:
@@ -401,3 +427,15 @@ def test_code_in_colours_reads_as_it_was_written(lexer: str, code: str) -> None:
     shown = highlighting.highlight(code, lexer)
     if shown is not None:
         assert html.unescape(re.sub(r'<span class="hl-[a-z]+">|</span>', "", shown)) == code
+
+
+def test_code_in_the_words_of_the_documentation_is_set_as_such() -> None:
+    assert proses.coded("Send `a<b` & wait") == "Send <code>a&lt;b</code> &amp; wait"
+    assert proses.coded("One ` alone") == "One ` alone"
+
+
+def test_a_link_that_a_snippet_cuts_in_two_leaves_no_brackets() -> None:
+    assert [proses.bare(part) for part in ("see [[Inverse ", "barometer]], [[there]]")] == [
+        "see Inverse ",
+        "barometer, there",
+    ]

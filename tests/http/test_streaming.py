@@ -61,7 +61,7 @@ def held(server: Server) -> set[int]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path / "data", "server.ping_timeout=0.2") as running:
+    with serving(tmp_path / "data", "server.ping_timeout=2") as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from relay.server.supervision import Faults, Tasks
 from storage.base import Readers
 from storage.search.engine import Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 
-PATIENCE = 10.0  # seconds until a test that waits has failed
+PATIENCE = 30.0  # seconds until a test that waits has failed
 
 
 def hit(number: int, size: int = 10) -> Hit:

@@ -10,7 +10,7 @@ import sys
 
 from relay.roles.supervisor import CannotStart, Role, Supervisor, SupervisorPipes
 
-PATIENCE = 2.0
+PATIENCE = 30.0  # seconds that a role may take to end
 
 
 def say(text: str) -> None:
@@ -80,7 +80,8 @@ def main() -> int:
         "raising": [writer, Role("raising", 1, raising)],
         "descriptors": [writer, Role("descriptors", 1, descriptors)],
     }[case]
-    supervisor = Supervisor(roles, PATIENCE, lambda number: say(f"cleared {roles[number].name}"))
+    patience = 0.5 if case == "stubborn" else PATIENCE
+    supervisor = Supervisor(roles, patience, lambda number: say(f"cleared {roles[number].name}"))
     try:
         supervisor.run(lambda: say(f"supervisor {os.getpid()} started"))
     except CannotStart as error:

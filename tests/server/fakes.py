@@ -48,7 +48,7 @@ from storage.command_codec import decode as decode_command
 from storage.commands import Command, CountRows, Rebuild, Rebuilt, RemoveMatching, Sweep
 from storage.search.engine import SearchHealth
 
-PATIENCE = 10.0  # seconds until a test that waits has failed
+PATIENCE = 30.0  # seconds until a test that waits has failed
 T = TypeVar("T")
 Stored = tuple[int, Event, tuple[str, ...] | None]
 

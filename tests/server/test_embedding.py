@@ -33,7 +33,7 @@ class Passages:
         return SearchHealth(0, self.waiting, "toy", 1)
 
     async def rest(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.idle.wait()
         self.idle.clear()
 

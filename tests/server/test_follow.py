@@ -14,7 +14,7 @@ from relay.server.follow import Applied, LogFollower
 from storage.base import Commit, Logged, StorageError
 from tests.factories import make_event
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Desk:

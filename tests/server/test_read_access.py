@@ -275,6 +275,16 @@ async def test_one_of_several_keys_is_enough(place: Place) -> None:
     assert [one[2]["content"] for one in client.pending()] == ["two are members", "one is"]
 
 
+async def test_whoever_asks_for_invite_codes_alone_is_asked_who_they_are(place: Place) -> None:
+    stranger, alice = await known(place.hub), await known(place.hub, ALICE)
+    for group in (OPEN, PRIVATE, "nowhere"):
+        found = await ask(stranger, {"kinds": [9009], "#h": [group]})
+        assert found[-1][0] == "CLOSED"
+        assert "auth-required: invite codes" in found[-1][1]
+    assert (await ask(stranger, {"kinds": [9009], "#h": [OPEN]}, {"kinds": [9]}))[-1][0] == "EOSE"
+    assert (await ask(alice, {"kinds": [9009], "#h": [OPEN]}))[-1][0] == "EOSE"
+
+
 async def test_what_is_for_those_who_moderate_comes_to_those_who_do(place: Place) -> None:
     alice = await known(place.hub, ALICE)
     await ask(alice, {"kinds": [9009]})

@@ -52,7 +52,12 @@ class Role:
         self.server = ComparisonServer(self.sets)
         self.tasks = Tasks(self.faults)
         self.tasks.repeat(lambda: self.server.listen(self.socket), "the socket")
-        self.tasks.repeat(self.server.say_alive, "the signs of life")
+        self.tasks.repeat(self._say_alive, "the signs of life")
+
+    async def _say_alive(self) -> None:
+        while True:
+            self.server.say_alive()
+            await asyncio.sleep(1)
 
     async def end(self) -> None:
         await self.tasks.close()

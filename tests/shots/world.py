@@ -7,12 +7,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import msgspec
 
 from relay.protocol import kinds
 from relay.protocol.event import wire
-from tests.e2e.harness import PATIENCE, Server, fresh_key
+from tests.e2e.harness import HTTP, PATIENCE, Server, fresh_key
 from tests.factories import make_event
 from tests.shots import texts
 from tests.web.reading import Agent, Identity
@@ -61,7 +60,7 @@ class Person(Agent):
     def sign(self, kind: int, content: str, tags: list[list[str]], at: float) -> str:
         """Publish an event of that time; its id."""
         event = make_event(self.key, kind, content, tags, int(at))
-        answer = httpx.post(
+        answer = HTTP.post(
             f"{self.relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"}
         )
         assert answer.is_success, answer.text
@@ -84,12 +83,12 @@ class Worker:
             "authorization": f"Nostr {base64.b64encode(wire(proof)).decode()}",
             "content-type": "application/json",
         }
-        made = httpx.post(f"{self._base}/tokens", content=body, headers=headers)
+        made = HTTP.post(f"{self._base}/tokens", content=body, headers=headers)
         assert made.is_success, made.text
         self._headers = {"authorization": f"Bearer {made.json()['api_key']}"}
 
     def call(self, method: str, path: str, **body: Any) -> Any:
-        answer = httpx.request(method, self._base + path, json=body or None, headers=self._headers)
+        answer = HTTP.request(method, self._base + path, json=body or None, headers=self._headers)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -163,7 +162,7 @@ def _write_linked(world: World) -> str:
         made = world.people["archivist"].post("A century of tides, digitised", "Worth a long evening.", url=link)
         page = f"{world.people['archivist'].relay.http}/post/{made}"
         deadline = time.monotonic() + PATIENCE
-        while "link-card" not in httpx.get(page, headers={"accept": "text/html"}).text:
+        while "link-card" not in HTTP.get(page, headers={"accept": "text/html"}).text:
             assert time.monotonic() < deadline, "the page behind a link was not read"
             time.sleep(0.1)
         server.shutdown()

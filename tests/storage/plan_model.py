@@ -3,6 +3,7 @@
 Nothing here is shared with what makes the rows: tags are read, and what counts is picked, once more.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ class Stored(msgspec.Struct, frozen=True):
     group: str | None
     public: bool
     expires_at: int | None
+    received_at: int = 0
 
 
 class Plane(msgspec.Struct):
@@ -43,6 +45,7 @@ class Plane(msgspec.Struct):
     users: dict[str, str]
     identifiers: dict[str, str]
     operators: list[str]
+    marks: set[tuple[str, str]] = set()
 
     def user(self, pubkey: str) -> str:
         """Whose key it is."""
@@ -66,7 +69,12 @@ def plane(directory: Path) -> Plane:
     numbers = {row["number"]: name for name, row in groups.items()}
     live = [
         Stored(
-            row["seq"], parse(row["wire"]), numbers.get(row["group_number"]), row["audience"] is None, row["expires_at"]
+            row["seq"],
+            parse(row["wire"]),
+            numbers.get(row["group_number"]),
+            row["audience"] is None,
+            row["expires_at"],
+            row["received_at"],
         )
         for row in plain.execute("SELECT * FROM events")
     ]
@@ -76,8 +84,9 @@ def plane(directory: Path) -> Plane:
     users = {row["pubkey"]: row["user_id"] for row in plain.execute("SELECT * FROM user_keys")}
     names = {row["id"].hex(): row["identifier"] for row in plain.execute("SELECT * FROM issue_identifiers")}
     (operators,) = plain.execute("SELECT value FROM meta WHERE name = 'operators'").fetchone()
+    marks = {(row["id"].hex(), row["deleter"].hex()) for row in plain.execute("SELECT * FROM deleted")}
     plain.close()
-    return Plane(live, groups, members, users, names, json.loads(operators))
+    return Plane(live, groups, members, users, names, json.loads(operators), marks)
 
 
 def tables(directory: Path) -> dict[str, list[Row]]:
@@ -332,6 +341,16 @@ def messages(world: Plane) -> list[Row]:
         if not (thread or project or organization):
             continue
         event = one.event
+        edit = newest(
+            other
+            for other in world.of(1010)
+            if first(other.event, "e") == event.id
+            if other.event.pubkey == event.pubkey
+            if first(other.event, "h") is not None
+        )
+        edit = edit if edit and edit.group == one.group else None
+        place = f"{event.pubkey} 9 {event.created_at} {one.group}"
+        again = (hashlib.sha256(place.encode()).hexdigest(), event.pubkey) in world.marks
         usage = [*next((tag[1:] for tag in event.tags if tag[0] == "usage"), []), "", "", ""][:3]
         rows.append(
             {
@@ -341,7 +360,8 @@ def messages(world: Plane) -> list[Row]:
                 "user_id": world.user(event.pubkey),
                 "id": event.id,
                 "role": first(event, "role") or "user",
-                "content": event.content,
+                "content": edit.event.content if edit else event.content,
+                "updated_at": edit.event.created_at if edit else one.received_at if again else None,
                 "created_at": event.created_at,
                 "tool_invocations": first(event, "tool_invocations"),
                 "parts_json": first(event, "parts"),

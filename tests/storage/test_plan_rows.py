@@ -92,6 +92,30 @@ def moderation(draw: st.DrawFn) -> list[Event]:
 
 
 @st.composite
+def messages(draw: st.DrawFn) -> list[Event]:
+    """Messages in groups and outside, those that their authors change in either way, and those that others say they change."""
+    some = []
+    for _ in range(draw(st.integers(0, 6))):
+        where = draw(st.sampled_from([[], *([("h", group)] for group in GROUPS)]))
+        key, at = draw(_keys), draw(_times)
+        tags = [*where, *draw(st.sampled_from(MESSAGE_TAGS))]
+        said = make_event(key, 9, draw(st.sampled_from(["hi", ""])), tags, at)
+        some.append(said)
+        way = draw(st.sampled_from(["", "anew", "edit", "edit"]))
+        if way == "anew":
+            others = draw(st.sampled_from([where, []]))
+            some.append(make_event(key, 5, "", [*others, ("e", said.id)], draw(_times)))
+            some.append(make_event(key, 9, "said anew", tags, at))
+        elif way == "edit":
+            other = draw(st.sampled_from([where, [("h", draw(_groups))], []]))
+            some += [
+                make_event(draw(st.sampled_from([key, key, 4])), 1010, text, [*other, ("e", said.id)], draw(_times))
+                for text in draw(st.sampled_from([["one"], ["one", "two"]]))
+            ]
+    return some
+
+
+@st.composite
 def pools(draw: st.DrawFn) -> list[Event]:
     """Events that belong together, in groups and outside, and what removes them."""
 
@@ -120,9 +144,7 @@ def pools(draw: st.DrawFn) -> list[Event]:
         named = [("e", one.id, "", "root") for one in draw(st.permutations([issue, draw(st.sampled_from(issues))]))]
         tags = draw(st.sampled_from(ISSUE_TAGS)) if kind == 1010 else ()
         pool.append(make_event(draw(_keys), kind, "edited", [*place, *named, *tags], draw(_times)))
-    for _ in range(draw(st.integers(0, 6))):
-        tags = [*where(), *draw(st.sampled_from(MESSAGE_TAGS))]
-        pool.append(make_event(draw(_keys), 9, draw(st.sampled_from(["hi", ""])), tags, draw(_times)))
+    pool += draw(messages())
     for _ in range(draw(st.integers(0, 6))):
         group = draw(_groups)
         links = [("a", one) for one in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2))]
@@ -208,7 +230,7 @@ WRONG = [
     "INSERT INTO issue_threads VALUES ('room', 'x', 1)",
     "DELETE FROM message_rows WHERE seq % 2",
     "UPDATE message_rows SET content = 'forged'",
-    "INSERT INTO message_rows SELECT seq + 1000, id, group_id, pubkey, 1, NULL, '', NULL, 1, 1, 1.5, NULL, NULL, NULL, '' "
+    "INSERT INTO message_rows SELECT seq + 1000, id, group_id, pubkey, 1, NULL, '', NULL, 1, 1, 1.5, NULL, NULL, NULL, '', NULL "
     "FROM message_rows",
     "UPDATE issue_rows SET status_id = 'forged'",
     "DELETE FROM issue_rows",

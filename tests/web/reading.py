@@ -1,18 +1,18 @@
 """Somebody with a browser, and somebody with an API key: the words these tests are written in."""
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import msgspec
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, WebSocketRoute, expect
 
 from relay.protocol.event import Event, wire
-from tests.e2e.harness import Server
+from tests.e2e.harness import HTTP, Server
 from tests.factories import Keypair, make_event
 
-PATIENCE = 15_000  # milliseconds until something awaited has failed
+PATIENCE = 30_000  # milliseconds until something awaited has failed
 expect.set_options(timeout=PATIENCE)
 
 _numbers = itertools.count(1)
@@ -46,7 +46,7 @@ class Agent:
         self._headers = {"authorization": f"Bearer {made['api_key']}"}
 
     def call(self, method: str, path: str, **body: Any) -> Any:
-        answer = httpx.request(method, self._base + path, json=body or None, headers=self._headers)
+        answer = HTTP.request(method, self._base + path, json=body or None, headers=self._headers)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -127,8 +127,16 @@ class Reader:
         self.page.context.expose_function("extensionSign", sign)
         self.page.context.add_init_script(f"window.extensionKey = '{key.pubkey}';{EXTENSION}")
 
+    def until(self, what: Callable[[], object]) -> None:
+        """Returns when it is so; what comes from the browser is heard meanwhile."""
+        end = time.monotonic() + PATIENCE / 1000
+        while not what():
+            assert time.monotonic() < end, "it did not become so"
+            self.page.wait_for_timeout(20)
+
     def await_live(self) -> None:
-        expect(self.page.locator("#live")).to_have_attribute("data-state", "live")
+        """The page hears what happens; between two tries to connect it may pause for 30 seconds."""
+        expect(self.page.locator("#live")).to_have_attribute("data-state", "live", timeout=45_000 + PATIENCE)
 
     def lose_connection(self) -> None:
         """The WebSocket breaks, and none comes about until `regain_connection`."""
@@ -153,6 +161,14 @@ class Reader:
     def titles(self) -> list[str]:
         return self.page.locator("#posts .title [data-part=title]").all_inner_texts()
 
+    def copied(self, button: Locator) -> str:
+        """What a button puts into the clipboard, which takes a moment."""
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page.evaluate("navigator.clipboard.writeText('nothing yet')")
+        button.click()
+        self.page.wait_for_function("async () => await navigator.clipboard.readText() !== 'nothing yet'")
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
     # writing
 
     def write_post(self, title: str, content: str = "", url: str = "") -> None:
@@ -168,7 +184,7 @@ class Reader:
 
     def event_of(self, item: Locator) -> Event:
         """The signed event behind an item, by the API."""
-        answer = httpx.get(f"{self.relay.http}/api/v1/events/{item.get_attribute('data-id')}")
+        answer = HTTP.get(f"{self.relay.http}/api/v1/events/{item.get_attribute('data-id')}")
         return msgspec.convert(answer.json()["event"], Event)
 
 

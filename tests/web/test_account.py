@@ -7,15 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from websockets.sync.client import connect
 
 from relay.protocol.event import wire
-from tests.e2e.harness import ROOT, fresh_key, serving
+from tests.e2e.harness import HTTP, ROOT, fresh_key, serving
 from tests.factories import make_event
-from tests.web.reading import Agent, Reader
+from tests.web.reading import Agent, Reader, menu
 
 
 def register(reader: Reader, name: str) -> str:
@@ -48,7 +47,7 @@ def test_a_visitor_gets_a_name_and_can_post_at_once(relay, window):
     visitor.go("/")
     visitor.write_post("My first tidings")
     expect(visitor.item("My first tidings")).to_contain_text("visitor")
-    found = httpx.get(f"{relay.http}/api/v1/agents/me", headers={"authorization": f"Bearer {token}"})
+    found = HTTP.get(f"{relay.http}/api/v1/agents/me", headers={"authorization": f"Bearer {token}"})
     assert found.json()["name"] == "visitor"
 
 
@@ -73,9 +72,97 @@ def test_signing_out_leaves_nothing_in_the_browser(relay, window):
     expect(keeper.page.locator("#account")).to_have_text("Sign in")
 
 
+def enter(reader: Reader, agent: Agent) -> None:
+    """Sign in with the API key that somebody has, on the account page."""
+    reader.go("/account")
+    reader.page.get_by_text("I have a name here already").click()
+    reader.page.get_by_label("Its API key").fill(agent.identity.token)
+    reader.page.get_by_role("button", name="Use it in this browser").click()
+    expect(reader.page.locator("#name")).to_have_text(agent.identity.name)
+
+
+def put_away(reader: Reader, post: str) -> None:
+    """Hide a post, and begin an answer to it that is kept as a draft."""
+    reader.go("/?sort=new")
+    menu(reader.by_id(post)).get_by_role("button", name="Hide").click()
+    expect(reader.by_id(post)).to_contain_text("You hid this.")
+    reader.go(f"/post/{post}")
+    answer(reader).fill("Begun by one")
+
+
+def answer(reader: Reader) -> Locator:
+    """The field for an answer to a post, once a draft would be in it."""
+    reader.await_live()
+    field = reader.page.locator("#answer textarea")
+    field.focus()
+    expect(reader.page.locator("#answer [data-keys]")).to_contain_text("Markdown")
+    return field
+
+
+def check_nothing_of_others(reader: Reader, post: str) -> None:
+    reader.go("/?sort=new")
+    reader.await_live()
+    expect(reader.by_id(post).locator(".title")).to_be_visible()
+    expect(reader.by_id(post).locator(".unread")).to_have_count(0)
+    reader.go(f"/post/{post}")
+    expect(answer(reader)).to_have_value("")
+
+
+def test_two_people_in_one_browser_never_see_each_others_things(relay, window):
+    one, other = Agent(relay), Agent(relay)
+    post = other.post("Read by two")
+    reader = window("/account")
+    enter(reader, one)
+    put_away(reader, post)
+    other.comment(post, "Came later")
+    one.call("DELETE", f"/agents/me/tokens/{one.call('GET', '/agents/me/tokens')['tokens'][0]['id']}")
+    reader.go("/account")  # this key is good no more: who comes next is a stranger
+    expect(reader.page.get_by_label("Choose a name")).to_be_visible()
+    check_nothing_of_others(reader, post)
+    enter(reader, other)
+    check_nothing_of_others(reader, post)
+    answer(reader).fill("Begun by the other")
+    reader.go("/account")
+    leave = reader.page.get_by_role("button", name="Sign out of this browser")
+    leave.click()
+    dialog = reader.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("A text that you began is kept in this browser only")
+    reader.page.keyboard.press("Escape")
+    expect(leave).to_be_focused()
+    leave.click()
+    dialog.get_by_role("button", name="Sign out all the same").click()
+    expect(reader.page.get_by_label("Choose a name")).to_be_visible()
+    kept = reader.page.evaluate("JSON.stringify(localStorage)")
+    assert other.identity.id not in kept
+    assert "Begun by one" in kept  # waits for whose it is
+
+
+def test_what_was_begun_without_a_name_is_there_with_it_and_goes_with_it(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Begun without a name")
+    reader = window("/", color_scheme="light")
+    reader.page.get_by_role("button", name="Dark", exact=True).click()
+    put_away(reader, post)
+    enter(reader, agent)
+    reader.go("/?sort=new")
+    expect(reader.by_id(post)).to_contain_text("You hid this.")
+    reader.go(f"/post/{post}")
+    expect(answer(reader)).to_have_value("Begun by one")
+    another = reader.page.context.new_page()
+    another.goto("/docs")
+    expect(another.locator("#account")).to_have_text(agent.identity.name)
+    reader.go("/account")
+    reader.page.get_by_role("button", name="Sign out of this browser").click()
+    reader.page.get_by_role("button", name="Sign out all the same").click()
+    expect(reader.page.get_by_label("Choose a name")).to_be_visible()
+    assert reader.page.evaluate("localStorage.length") == 0
+    expect(another.locator("#account")).to_have_text("Sign in")
+    expect(reader.page.locator("html")).to_have_attribute("data-theme", "dark")  # is the device's
+
+
 @pytest.mark.parametrize(("name", "told"), [("Taken", "Taken is taken"), ("general", "reserved"), ("a b", "")])
 def test_a_name_that_cannot_be_had_is_explained_where_it_was_typed(relay, window, name, told):
-    if not httpx.get(f"{relay.http}/api/v1/agents/taken").is_success:
+    if not HTTP.get(f"{relay.http}/api/v1/agents/taken").is_success:
         Agent(relay, "taken")
     visitor = window("/account")
     visitor.page.get_by_label("Choose a name").fill("x" * 64 + "y")
@@ -115,13 +202,13 @@ def test_api_keys_are_made_changed_and_revoked(relay, window):
     made = page.locator("#made-token").inner_text()
     rows.filter(has_text="A feed reader").get_by_role("button", name="Revoke").click()
     expect(rows).to_have_count(1)
-    status = httpx.get(f"{relay.http}/api/v1/agents/me", headers={"authorization": f"Bearer {made}"}).status_code
+    status = HTTP.get(f"{relay.http}/api/v1/agents/me", headers={"authorization": f"Bearer {made}"}).status_code
     assert status == 401
     page.get_by_role("button", name="Change this browser's").click()
     expect(page.locator("#token")).not_to_have_text(f"{agent.identity.token[:8]}…")
     changed = shown_key(owner)
     answers = [
-        httpx.get(f"{relay.http}/api/v1/agents/me", headers={"authorization": f"Bearer {token}"}).status_code
+        HTTP.get(f"{relay.http}/api/v1/agents/me", headers={"authorization": f"Bearer {token}"}).status_code
         for token in (changed, agent.identity.token)
     ]
     assert answers == [200, 401]
@@ -137,6 +224,32 @@ def test_a_held_key_is_exported_on_asking_under_a_password(relay, window):
     expect(owner.page.locator("#key-list").get_by_role("button", name="Export")).to_be_focused()
 
 
+def test_a_held_key_is_retired_and_then_destroyed_with_words_on_what_that_means(relay, window):
+    agent, key = Agent(relay), fresh_key()
+    owner = window("/account", agent.identity, key)
+    owner.page.get_by_role("button", name="Bind the key of my extension").click()
+    held = owner.page.locator("#key-list li").filter(has=owner.page.get_by_role("button", name="Export"))
+    held.get_by_role("button", name="Let it sign").click()
+    expect(held.locator(".tag")).to_have_text("signs")
+    held.get_by_role("button", name="Give up").click()
+    dialog = owner.page.get_by_role("dialog", name="Give this key up")
+    expect(dialog).to_contain_text("without one you cannot write as this name")
+    expect(dialog.get_by_role("button", name="Destroy it")).to_be_disabled()
+    dialog.get_by_role("button", name="Retire it").click()
+    expect(held).to_contain_text("it signs deletions only")
+    (row,) = [each for each in agent.call("GET", "/agents/me/keys")["keys"] if each["held"]]
+    assert row["retired_at"] is not None
+    held.get_by_role("button", name="Give up").click()
+    expect(dialog.get_by_role("button", name="Retire it")).to_have_count(0)
+    dialog.get_by_label("I exported it, or shall never need it").check()
+    dialog.get_by_role("button", name="Destroy it").click()
+    expect(owner.page.locator("#key-list")).to_contain_text("its secret is kept here no more")
+    assert not any(each["held"] for each in agent.call("GET", "/agents/me/keys")["keys"])
+    owner.go("/?sort=new")
+    owner.write_post("Signed by the other")
+    expect(owner.item("Signed by the other")).to_be_visible()
+
+
 def test_everything_goes_only_when_the_name_is_typed(relay, window):
     agent = Agent(relay)
     post = agent.post("To be forgotten")
@@ -149,16 +262,12 @@ def test_everything_goes_only_when_the_name_is_typed(relay, window):
     owner.page.get_by_role("button", name="Remove it all").click()
     owner.page.wait_for_url(f"{relay.http}/")
     expect(owner.page.locator("#account")).to_have_text("Sign in")
-    assert httpx.get(f"{relay.http}/api/v1/posts/{post}").status_code == 404
+    assert HTTP.get(f"{relay.http}/api/v1/posts/{post}").status_code == 404
 
 
 def copied(reader: Reader, name: str) -> str:
     """What the copy button of an element gives."""
-    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    button = reader.page.locator(f"[data-copy='{name}']")
-    button.click()
-    expect(button).to_have_text("Copied")
-    return str(reader.page.evaluate("navigator.clipboard.readText()"))
+    return reader.copied(reader.page.locator(f"[data-copy='{name}']"))
 
 
 def test_the_examples_work_as_they_are_pasted(relay, window, tmp_path):
@@ -181,7 +290,7 @@ def test_the_examples_work_as_they_are_pasted(relay, window, tmp_path):
             while (answer := json.loads(socket.recv(timeout=15)))[0] != "OK":
                 pass
             assert answer[2] is True, answer
-    posts = httpx.get(f"{relay.http}/api/v1/posts?author=paster&sort=new").json()["posts"]
+    posts = HTTP.get(f"{relay.http}/api/v1/posts?author=paster&sort=new").json()["posts"]
     assert {post["title"] for post in posts} == {"Hello from curl", "Hello from Python", "Hello from Nostr"}
     by_own_key = next(post for post in posts if post["title"] == "Hello from Nostr")
     assert not any(tag[0] == "custody" for tag in by_own_key["event"]["tags"])
@@ -202,8 +311,15 @@ def test_a_key_is_copied_also_where_the_browser_gives_no_clipboard(relay, window
     agent = Agent(relay)
     visitor = window("/account", agent.identity)
     visitor.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    visitor.page.locator("[data-copy='token']").click()
-    expect(visitor.page.locator("[data-copy='token']")).to_have_text("Copied")
+    copying = visitor.page.locator("[data-copy='token']")
+    copying.evaluate(  # what it says for a moment is kept
+        """(button) => {
+          window.said = [];
+          new MutationObserver(() => said.push(button.textContent)).observe(button, { childList: true });
+        }"""
+    )
+    copying.click()
+    visitor.page.wait_for_function("said.includes('Copied')")
     field = visitor.page.get_by_label("Display name")
     field.fill("")
     visitor.page.keyboard.press("Control+V")

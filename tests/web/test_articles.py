@@ -2,12 +2,11 @@
 
 import time
 
-import httpx
 import msgspec
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.harness import fresh_key
+from tests.e2e.harness import HTTP, fresh_key
 from tests.factories import make_event
 from tests.web.reading import Agent, button
 
@@ -52,4 +51,4 @@ def test_an_article_is_written_changed_and_deleted(relay, window, by_extension):
     button(page, "Delete").click()
     button(page, "Really delete?").click()
     page.wait_for_url("**/knowledge")
-    assert httpx.get(address).status_code == 404
+    assert HTTP.get(address).status_code == 404

@@ -1,11 +1,23 @@
 """Rooms on the page: two people chat live in two browsers, by API key and by a signing extension, in open and private rooms."""
 
-import httpx
+import time
+
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.harness import Server, fresh_key
+from relay.protocol.event import Event, wire
+from tests.e2e.harness import HTTP, Server, fresh_key
+from tests.factories import make_event
 from tests.web.reading import Agent, Identity, Reader, button
+
+
+def publish(relay: Server, *events: Event) -> None:
+    """By another client."""
+    for event in events:
+        answer = HTTP.post(
+            f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"}
+        )
+        assert answer.status_code == 201, answer.text
 
 
 class Chatter(Reader):
@@ -83,6 +95,57 @@ def test_two_people_chat_live(relay, room, keeper, private):
         expect(reader.page.locator(".message")).to_have_count(1)
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_a_message_is_edited_before_everybody_s_eyes(relay, room, keeper, private):
+    group = begin(keeper, f"edits-{private}".lower(), private=private)
+    keeper.call("POST", f"/groups/{group}/members", agent=(mate := Agent(relay)).identity.name)
+    said = say(keeper, group, "Low water at noon")
+    one, other = room(group, keeper.identity), room(group, mate.identity)
+    one.await_live()
+    other.await_live()
+    expect(button(other.message("Low water"), "Edit")).to_be_hidden()
+    button(one.message("Low water"), "Edit").click()
+    expect(one.page.get_by_label("Your message")).to_have_value("Low water at noon")
+    expect(one.page.locator("#answering")).to_contain_text("Editing your message")
+    one.say("Low water at **one**")
+    for reader in (one, other):
+        expect(reader.message("Low water at one").locator("strong")).to_have_text("one")
+        expect(reader.message("Low water at one").locator(".edited")).to_have_text("edited")
+        expect(reader.page.locator(".message")).to_have_count(1)
+    expect(one.page.get_by_label("Your message")).to_have_value("")
+    later = room(group, mate.identity)
+    expect(later.message("Low water at one")).to_have_count(1)
+    later.message("Low water at one").locator(".edited").click()
+    if private:
+        expect(later.page.locator(".message .versions li")).to_have_count(2)
+        expect(later.page.locator(".versions li").first).to_contain_text("Low water at noon")
+    else:
+        expect(later.page).to_have_url(f"{relay.http}/chat/{group}/message/{said}/history")
+        expect(later.page.locator(".version")).to_have_count(2)
+
+
+def test_who_signs_with_an_extension_edits_too_and_others_edit_as_their_clients_do(relay, room, keeper):
+    group = begin(keeper, "edits-own")
+    key = fresh_key()
+    reader = room(group, key=key)
+    reader.await_live()
+    reader.say("Low water at noon")
+    expect(reader.message("Low water at noon")).to_have_count(1)
+    button(reader.message("Low water at noon"), "Edit").click()
+    reader.say("Low water at one")
+    expect(reader.message("Low water at one").locator(".edited")).to_be_visible()
+    at = int(time.time()) - 60
+    first = make_event(61, 9, "High water at six", [["h", group]], at)
+    again = make_event(61, 9, "High water at seven", [["h", group]], at)
+    publish(relay, first)
+    expect(reader.message("High water at six")).to_have_count(1)
+    publish(relay, make_event(61, 5, "", [["h", group], ["e", first.id], ["k", "9"]], at + 60), again)
+    expect(reader.message("High water at seven").locator(".edited")).to_be_visible()
+    expect(reader.message("High water at six")).to_have_count(0)
+    reader.page.reload()
+    expect(reader.message("High water at seven").locator(".edited")).to_be_visible()
+
+
 def test_what_is_private_is_in_no_page_and_not_told_to_strangers(relay, room, keeper):
     begin(keeper, "cabin", name="The cabin", private=True)
     begin(keeper, "hold", name="The hold", private=True, hidden=True)
@@ -91,8 +154,8 @@ def test_what_is_private_is_in_no_page_and_not_told_to_strangers(relay, room, ke
         reader = room(group)
         expect(reader.page.locator("#gate")).to_contain_text("for its members")
         expect(reader.page.locator("#say")).to_be_hidden()
-        assert "Between ourselves" not in httpx.get(f"{relay.http}/chat/{group}").text
-    assert "The hold" not in httpx.get(f"{relay.http}/chat/hold").text
+        assert "Between ourselves" not in HTTP.get(f"{relay.http}/chat/{group}").text
+    assert "The hold" not in HTTP.get(f"{relay.http}/chat/hold").text
     stranger = room("cabin", Agent(relay).identity)
     expect(stranger.page.locator("#gate")).to_contain_text("members")
     expect(stranger.message("Between ourselves")).to_have_count(0)
@@ -194,7 +257,7 @@ def test_ones_rooms_are_listed_those_of_an_organization_together(relay, window, 
     reader.page.wait_for_url("**/chat/fleet-galley")
     expect(reader.message("Soup")).to_be_visible()
     expect(window("/chat", mate.identity).page.get_by_role("link", name="Engines")).to_be_visible()
-    assert "Engines" not in httpx.get(f"{relay.http}/chat").text
+    assert "Engines" not in HTTP.get(f"{relay.http}/chat").text
 
 
 def test_moderators_delete_what_others_said_and_members_are_named(relay, room, keeper):
@@ -261,12 +324,12 @@ def test_chatting_needs_no_mouse_and_fits_a_narrow_phone(relay, room, keeper):
 def test_only_so_much_is_drawn_and_nothing_for_forms_of_other_sites(relay):
     event = {"id": "a" * 64, "pubkey": "b" * 64, "created_at": 2**53 - 1, "kind": 9, "tags": [["q"], ["q", "x"]]}
     event |= {"content": "<b>", "sig": "c" * 128}
-    drawn = httpx.post(f"{relay.http}/chat-pieces", json={"events": [event], "members": [["nobody", "<i>"]]})
+    drawn = HTTP.post(f"{relay.http}/chat-pieces", json={"events": [event], "members": [["nobody", "<i>"]]})
     assert drawn.status_code == 200
     assert "&lt;b&gt;" in drawn.text
     assert "&lt;i&gt;" in drawn.text
     assert "<i>" not in drawn.text
-    many = httpx.post(f"{relay.http}/chat-pieces", json={"events": [event] * 101})
+    many = HTTP.post(f"{relay.http}/chat-pieces", json={"events": [event] * 101})
     assert many.status_code == 400
-    form = httpx.post(f"{relay.http}/chat-pieces", content="{}", headers={"content-type": "text/plain"})
+    form = HTTP.post(f"{relay.http}/chat-pieces", content="{}", headers={"content-type": "text/plain"})
     assert form.status_code == 415

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 from playwright.sync_api import expect
 
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.web.reading import Reader
 
 
 def registered(relay: Server, name: str) -> dict[str, Any]:
-    answer = httpx.post(
+    answer = HTTP.post(
         f"{relay.http}/api/v1/agents/register", json={"name": name, "description": "Counts the <b>waves</b>."}
     )
     agent: dict[str, Any] = answer.json()["agent"]
@@ -32,7 +31,7 @@ def test_an_agent_is_claimed_with_an_extension(window: Callable[..., Reader], re
     page.get_by_label("Where you say in public").fill("https://example.org/mine")
     page.get_by_role("button", name="Claim with a Nostr extension").click()
     expect(page.locator("#claim-state")).to_have_text("claimed-by-extension is yours.")
-    shown = httpx.get(f"{relay.http}/api/v1/agents/claimed-by-extension").json()
+    shown = HTTP.get(f"{relay.http}/api/v1/agents/claimed-by-extension").json()
     assert (shown["claimed"], shown["claim_url"]) == (True, "https://example.org/mine")
     assert not any(secret in url.partition("#")[0] for url in asked)
 

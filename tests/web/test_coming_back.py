@@ -199,3 +199,39 @@ def test_a_signer_alone_follows_without_losing_anybody_and_reads_what_is_its_own
     expect(reader.item("For the signer")).to_be_visible()
     expect(reader.page.locator("#account")).to_have_text(owner.identity.name)
     expect(reader.page.locator("#bell")).to_be_visible()
+
+
+def test_a_signer_alone_has_a_bell_that_rings_once_its_key_signed_in(window, bob, relay):
+    key, owner = fresh_key(), Agent(relay)
+    code = owner.call("POST", "/agents/me/keys/claims")["code"]
+    hand_in(relay, make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time())))
+    post, owned = bob.post("Voted on by a signer"), owner.post("Owned")
+    reader = window("/?sort=new", key=key)
+    bell, count = reader.page.locator("#bell"), reader.page.locator("#bell-count")
+    expect(bell).to_be_hidden()
+    button(reader.by_id(post), "Upvote this post").click()
+    expect(bell).to_be_visible()
+    bell.click()
+    show = reader.page.get_by_role("button", name="Show it with my key")
+    show.click()  # another key is the main one of that name
+    expect(reader.page.get_by_role("alert")).to_contain_text(
+        f"writes as {owner.identity.name}, whose main key is another"
+    )
+    owner.call("POST", f"/agents/me/keys/{key.pubkey}/choose")
+    show.click()
+    expect(reader.page.get_by_text("Nothing yet.")).to_be_visible()
+    bob.comment(owned, "Answered")
+    expect(count).to_have_text("1")
+    reader.go("/docs")
+    expect(count).to_have_text("1")
+
+
+def test_a_key_without_a_name_gets_one_where_it_asks_for_what_is_its_own(window, relay):
+    reader = window("/saved", key=fresh_key())
+    reader.page.get_by_role("button", name="Sign in").click()
+    dialog = reader.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Your key needs a name here")
+    dialog.get_by_label("Choose a name").fill("named-at-last")
+    reader.page.keyboard.press("Enter")
+    expect(reader.page.get_by_text("Nothing saved yet.")).to_be_visible()
+    expect(reader.page.locator("#account")).to_have_text("named-at-last")

@@ -2,12 +2,11 @@
 
 import time
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, expect
 
 from relay.protocol.event import Event, wire
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.factories import make_event
 from tests.web.reading import Agent, Reader
 
@@ -18,9 +17,7 @@ def begin(agent: Agent, group_id: str, **fields: object) -> str:
 
 
 def hand_in(relay: Server, event: Event) -> None:
-    answer = httpx.post(
-        f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"}
-    )
+    answer = HTTP.post(f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"})
     assert answer.is_success, answer.text
 
 
@@ -71,7 +68,7 @@ def test_hidden_private_and_unknown_ones_are_not_here(relay, keeper):
     begin(keeper, "unseen-cove", hidden=True)
     begin(keeper, "captains-table", private=True)
     for name in ("unseen-cove", "captains-table", "no-such-place"):
-        answer = httpx.get(f"{relay.http}/c/{name}", headers={"accept": "text/html"})
+        answer = HTTP.get(f"{relay.http}/c/{name}", headers={"accept": "text/html"})
         assert answer.status_code == 404
         assert "captain" not in answer.text.replace(name, "")
 

@@ -2,12 +2,11 @@
 
 import time
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
 from relay.protocol.event import Event, wire
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.factories import Keypair, make_event
 from tests.web.reading import Agent, Reader, button, menu, score
 
@@ -22,9 +21,7 @@ def bound(relay) -> Keypair:
 
 
 def hand_in(relay: Server, event: Event) -> None:
-    answer = httpx.post(
-        f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"}
-    )
+    answer = HTTP.post(f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"})
     assert answer.is_success, answer.text
 
 
@@ -63,7 +60,7 @@ def test_posts_comments_votes_edits_and_deletes_with_ones_own_signature(relay, w
     post.get_by_label("Title").fill("By my own hand, again")
     button(post, "Save").click()
     expect(item.locator(".title")).to_contain_text("By my own hand, again")
-    (_, edit) = httpx.get(f"{relay.http}/api/v1/posts/{event.id}/history").json()["versions"]
+    (_, edit) = HTTP.get(f"{relay.http}/api/v1/posts/{event.id}/history").json()["versions"]
     assert (edit["event"]["pubkey"], edit["content"]) == (bound.pubkey, "No relay signed this")
 
     button(menu(post), "Delete").click()
@@ -93,7 +90,7 @@ def test_deleting_a_post_of_ones_own_key_leaves_none_of_its_edits(relay, window)
     button(menu(mine), "Delete").click()
     button(mine, "Really delete?").click()
     expect(mine).to_have_count(0)
-    assert httpx.get(f"{relay.http}/api/v1/events/{edit}").status_code == 404
+    assert HTTP.get(f"{relay.http}/api/v1/events/{edit}").status_code == 404
 
 
 def test_what_the_relay_signed_earlier_is_deleted_by_the_relay_also_where_there_is_an_extension(relay, window):
@@ -103,13 +100,13 @@ def test_what_the_relay_signed_earlier_is_deleted_by_the_relay_also_where_there_
     button(menu(reader.by_id(post)), "Delete").click()
     button(reader.by_id(post), "Really delete?").click()
     expect(reader.by_id(post)).to_have_count(0)
-    assert httpx.get(f"{relay.http}/api/v1/posts/{post}").status_code == 404
+    assert HTTP.get(f"{relay.http}/api/v1/posts/{post}").status_code == 404
 
 
 def test_votes_by_several_keys_of_one_name_are_taken_back_together(relay, window):
     post, agent, key = Agent(relay).post("Voted on twice"), Agent(relay), fresh_key()
     agent.upvote(post)
-    held = httpx.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]
+    held = HTTP.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]
     assert held["upvotes"] == 1
     reader, other = as_bound(window, agent, key), window("/?sort=new")
     other.await_live()
@@ -121,7 +118,7 @@ def test_votes_by_several_keys_of_one_name_are_taken_back_together(relay, window
     down.click()
     expect(seen).to_have_text("0")
     expect(down).to_have_attribute("aria-pressed", "false")
-    left = httpx.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]
+    left = HTTP.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]
     assert (left["upvotes"], left["downvotes"]) == (0, 0)
 
 

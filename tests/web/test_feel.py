@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.harness import Server, serving
+from tests.e2e.harness import Server, free_port, serving
 from tests.web.reading import Agent, Reader, button, score
 
 
@@ -95,11 +95,12 @@ def test_a_vote_shows_before_the_relay_answers_and_is_put_back_with_words(relay,
     button(item, "Upvote this post").click()
     expect(score(item)).to_have_text("1")
     expect(button(item, "Upvote this post")).to_have_attribute("aria-pressed", "true")
-    assert len(routes) == 1
+    reader.until(lambda: routes)
     routes[0].fulfill(status=503, json={"message": "the harbour is closed"})
     expect(item.get_by_role("alert")).to_have_text("The harbour is closed.")
     expect(score(item)).to_have_text("0")
     expect(button(item, "Upvote this post")).to_have_attribute("aria-pressed", "false")
+    assert len(routes) == 1
 
 
 def test_the_feed_needs_few_fonts(relay, window):
@@ -117,7 +118,7 @@ def test_the_feed_needs_few_fonts(relay, window):
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Server]:
     """A relay that the test itself may end."""
-    server = Server(tmp_path / "data", "identities.registrations_per_hour=0")
+    server = Server(tmp_path / "data", "identities.registrations_per_hour=0", port=free_port())
     yield server
     if server.process.poll() is None:
         server.stop()
@@ -144,3 +145,29 @@ def test_while_the_relay_is_away_the_page_stays_quiet(mortal, browser, tmp_path)
         expect(item.get_by_role("alert")).to_have_count(0)
         assert reader.troubles() == []
         context.close()
+
+
+def test_what_a_page_loads_by_itself_may_fail_to_come(relay, window):
+    reader = window("/relay", Agent(relay).identity)
+    missed = []
+
+    def miss(route):
+        missed.append(route.request.url)
+        route.abort()
+
+    reader.page.route(re.compile(r"/bell\.js"), miss)
+    reader.go("/?sort=new")
+    reader.await_live()
+    reader.until(lambda: missed)
+    reader.page.wait_for_timeout(100)  # whatever is said of it comes now; that nothing is said ends this test
+
+
+def test_a_page_that_waits_for_its_next_try_connects_at_once_when_the_network_is_back(relay, window):
+    reader = window()
+    reader.await_live()
+    reader.page.clock.install()  # time does not pass by itself: only the word of the browser can bring it back
+    reader.page.clock.pause_at(4_000_000_000)
+    reader.lose_connection()
+    reader.regain_connection()
+    reader.page.evaluate("dispatchEvent(new Event('online'))")
+    reader.await_live()

@@ -4,11 +4,10 @@ import re
 import subprocess
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.e2e.node import JS, packages
 from tests.web.reading import Agent, Reader, button, score
 
@@ -42,11 +41,9 @@ def test_a_vote_asks_for_a_name_and_then_goes_through(relay, window):
     expect(score(other.by_id(post))).to_have_text("1")
     expect(button(visitor.by_id(post), "Upvote this post")).to_have_attribute("aria-pressed", "true")
     expect(visitor.page.locator("#account")).to_have_text("voter")
-    visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    visitor.page.get_by_role("button", name="Copy the key").click()
+    token = visitor.copied(visitor.page.get_by_role("button", name="Copy the key"))
     expect(visitor.page.locator(".welcome")).to_have_count(0)
-    token = visitor.page.evaluate("navigator.clipboard.readText()")
-    assert httpx.get(f"{relay.http}/api/v1/me", headers={"authorization": f"Bearer {token}"}).json()["name"] == "voter"
+    assert HTTP.get(f"{relay.http}/api/v1/me", headers={"authorization": f"Bearer {token}"}).json()["name"] == "voter"
 
 
 def test_putting_the_sheet_away_leaves_everything_as_it_was(relay, window):
@@ -83,7 +80,7 @@ def test_the_key_of_an_extension_gets_a_name_and_signs_the_vote(relay, window):
     expect(sheet(visitor)).to_contain_text("Your key needs a name here")
     choose(visitor, "by-extension")
     expect(score(other.by_id(post))).to_have_text("1")
-    votes = httpx.get(f"{relay.http}/api/v1/agents/by-extension").json()
+    votes = HTTP.get(f"{relay.http}/api/v1/agents/by-extension").json()
     assert votes["pubkey"] == key.pubkey
     # On another computer, the extension alone brings the name back.
     again = window("/", key=key)
@@ -143,6 +140,14 @@ def test_a_remote_signer_answers_the_link_of_the_sheet_and_signs(relay, window, 
     button(visitor.by_id(post), "Upvote this post").click()
     expect(visitor.by_id(post).get_by_role("alert")).to_contain_text("Your signer says")
     expect(score(visitor.by_id(post))).to_have_text("1")
+
+
+def test_no_link_is_shown_that_a_signer_would_answer_in_vain(relay, window):
+    visitor = window("/account")
+    visitor.cut = True
+    visitor.page.get_by_text("I have a Nostr key in an app elsewhere").click()
+    expect(visitor.page.locator("[data-join=remote] .trouble")).to_contain_text("The connection was lost")
+    expect(visitor.page.locator("#join-link")).to_have_text("…")
 
 
 def test_the_link_that_a_signer_made_must_name_this_relay(relay, window, signer):

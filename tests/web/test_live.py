@@ -1,8 +1,8 @@
 """What happens in one window shows in the others, without reloading, also after the connection was lost."""
 
-import httpx
 from playwright.sync_api import expect
 
+from tests.e2e.harness import HTTP
 from tests.web.reading import Agent, button, menu, score
 
 
@@ -233,8 +233,8 @@ def test_without_scripts_the_feed_reads_and_pages(relay, window):
 
 def test_pieces_are_bounded_and_only_of_what_is_here(relay):
     ids = [Agent(relay).post(f"Piece {number}") for number in range(2)]
-    answer = httpx.get(f"{relay.http}/pieces", params={"ids": ",".join([*ids, "f" * 64, "nonsense", "<b>"])})
+    answer = HTTP.get(f"{relay.http}/pieces", params={"ids": ",".join([*ids, "f" * 64, "nonsense", "<b>"])})
     assert answer.text.count('class="item') == 2
     assert "<b>" not in answer.text
     many = ",".join(f"{number:064x}" for number in range(5000))
-    assert httpx.get(f"{relay.http}/pieces?ids={many[:20000]}").status_code == 200
+    assert HTTP.get(f"{relay.http}/pieces?ids={many[:20000]}").status_code == 200

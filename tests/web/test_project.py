@@ -6,13 +6,12 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import msgspec
 import pytest
 from playwright.sync_api import expect
 
 from relay.protocol.event import wire
-from tests.e2e.harness import Server, fresh_key
+from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.factories import Keypair, make_event
 from tests.web.reading import button
 
@@ -28,13 +27,13 @@ class Worker:
         tags = [["u", f"{self._base}/tokens"], ["method", "POST"], ["payload", digest]]
         proof = base64.b64encode(wire(make_event(self.key, 27235, "", tags, int(time.time())))).decode()
         headers = {"authorization": f"Nostr {proof}", "content-type": "application/json"}
-        made = httpx.post(f"{self._base}/tokens", content=body, headers=headers)
+        made = HTTP.post(f"{self._base}/tokens", content=body, headers=headers)
         assert made.is_success, made.text
         self.token = str(made.json()["api_key"])
 
     def call(self, method: str, path: str, **body: Any) -> Any:
         headers = {"authorization": f"Bearer {self.token}"}
-        answer = httpx.request(method, self._base + path, json=body or None, headers=headers)
+        answer = HTTP.request(method, self._base + path, json=body or None, headers=headers)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -83,13 +82,13 @@ def test_a_private_project_looks_as_one_that_is_not_here(relay, ann):
     there = ann.project(name="Smugglers")
     ann.issue(there, "Hide the barrels")
     headers = {"accept": "text/html"}
-    private, none = (httpx.get(f"{relay.http}/project/{each}", headers=headers) for each in (there, "0" * 32))
+    private, none = (HTTP.get(f"{relay.http}/project/{each}", headers=headers) for each in (there, "0" * 32))
     assert private.status_code == none.status_code == 404
     assert private.text.replace(there, "0" * 32) == none.text
-    opened = httpx.get(f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {ann.token}"})
+    opened = HTTP.get(f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {ann.token}"})
     assert "Hide the barrels" in opened.text
     assert "no-store" in opened.headers["cache-control"]
-    stranger = httpx.get(
+    stranger = HTTP.get(
         f"{relay.http}/project/{there}", headers={**headers, "authorization": f"Bearer {Worker(relay).token}"}
     )
     assert stranger.status_code == 404
@@ -142,3 +141,75 @@ def test_texts_of_strangers_are_text_and_fit_a_narrow_phone(relay, window, ann):
         assert page.evaluate("window.pwned") is None
         assert page.locator("main img").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+def move(page, name: str, where: str) -> None:
+    """Press a button of an issue on the board, with the keyboard."""
+    control = page.get_by_role("button", name=f"Move {name} {where}", exact=True)
+    control.focus()
+    page.keyboard.press("Enter")
+
+
+def in_column(page, title: str):
+    return page.locator(".board section").filter(has=page.get_by_role("heading", name=title)).locator(".issue .what")
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_issues_are_written_changed_commented_on_and_moved_before_everybody_s_eyes(relay, window, ann, public):
+    there = ann.project(public=public, name="Live harbour")
+    ben = Worker(relay)
+    ben.call("GET", "/users/me")
+    who = ben.call("POST", "/projects", name="His own")["project"]["user_id"]
+    ann.call("POST", f"/projects/{there}/members", user_id=who)
+    ann.issue(there, "Dredge it")
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+    other = window(f"/project/{there}?view=board", **({} if public else {"key": ben.key}), **phone).page
+    if not public:
+        button(other.locator("#open"), "Use my Nostr extension").click()
+    expect(in_column(other, "Open")).to_have_text(["Dredge it"])
+    page = window(f"/project/{there}").page
+    if public:
+        page.get_by_text("Write here").click()
+    page.get_by_label("App token").fill(ann.token)
+    page.keyboard.press("Enter")
+    page.get_by_text("New issue").click()
+    page.get_by_label("Title").fill("It leaks")
+    page.get_by_label("Description").fill("At *high* water.")
+    page.get_by_label("Labels").fill("bug, keel, bug")
+    page.get_by_label("Priority").select_option("high")
+    page.get_by_role("button", name="Write it").click()
+    expect(page.locator(".issue").filter(has_text="It leaks")).to_contain_text("keel")
+    expect(in_column(other, "Open")).to_have_text(["Dredge it", "It leaks"])
+
+    page.get_by_role("link", name="Board").click()
+    move(page, "TIDE-2", "up")
+    expect(in_column(page, "Open")).to_have_text(["It leaks", "Dredge it"])
+    expect(in_column(other, "Open")).to_have_text(["It leaks", "Dredge it"])
+    expect(page.get_by_role("button", name="Move TIDE-2 up", exact=True)).to_be_focused()
+    move(page, "TIDE-1", "to the column after")
+    expect(in_column(page, "Draft")).to_have_text(["Dredge it"])
+    expect(in_column(other, "Draft")).to_have_text(["Dredge it"])
+    page.locator(".board .issue").filter(has_text="Dredge it").drag_to(page.locator("[data-status=closed]"))
+    expect(in_column(page, "Closed")).to_have_text(["Dredge it"])
+    assert other.evaluate("document.documentElement.scrollWidth") <= 390
+
+    other.locator(".issue").filter(has_text="It leaks").get_by_role("link", name="Comments").click()
+    expect(other.get_by_role("heading", level=1)).to_contain_text("It leaks")
+    page.locator(".issue").filter(has_text="It leaks").get_by_role("link", name="Comments").click()
+    page.get_by_text("Change it").click()
+    page.get_by_label("Status").select_option("resolved")
+    page.get_by_label("Assigned to").select_option(who)
+    page.get_by_label("Labels").fill("hull")
+    page.get_by_role("button", name="Save").click()
+    for shown in (page, other):
+        expect(shown.locator("article .meta")).to_contain_text("resolved")
+        expect(shown.locator("article .meta")).to_contain_text("hull")
+        expect(shown.locator("article .meta")).to_contain_text("assigned")
+    page.get_by_label("Your comment").fill("The pump *works* again.")
+    page.get_by_role("button", name="Say it").click()
+    for shown in (page, other):
+        expect(shown.locator("[data-live=comments] em")).to_have_text("works")
+    if not public:
+        other.get_by_label("Your comment").fill("So it does.")
+        other.get_by_role("button", name="Say it").tap()
+        expect(page.locator("[data-live=comments] li")).to_have_count(2)

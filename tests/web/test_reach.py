@@ -167,6 +167,53 @@ def test_on_a_phone_one_can_vote_and_answer_with_a_thumb(relay, window):
     expect(reader.item("Typed on glass")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_the_bar_is_one_row_and_the_places_are_under_the_thumb(relay, window, width):
+    phone = {**PHONE, "viewport": {"width": width, "height": 700}}
+    agent = Agent(relay)
+    agent.call("POST", "/groups", id=f"below-{width}", name="Below")
+    page = window("/communities", agent.identity, **phone).page
+    expect(page.locator("#bell")).to_be_visible()
+    bar, foot = page.locator(".bar .inner"), page.get_by_role("navigation", name="Site")
+    box, below = bar.bounding_box(), foot.bounding_box()
+    assert box is not None
+    assert below is not None
+    assert box["height"] <= 56
+    assert below["y"] + below["height"] == 700
+    for name in ("Feed", "Communities", "Chat", "Knowledge"):
+        place = foot.get_by_role("link", name=name).bounding_box()
+        assert place is not None
+        assert min(place["width"], place["height"]) >= 44, name
+    assert (
+        page.evaluate(
+            """() => {
+          const boxes = Array.from(document.querySelectorAll(".bar :is(.brand, nav a, .find, #bell, .button, #account)"),
+            (e) => [e.textContent.trim(), e.getBoundingClientRect()]);
+          return boxes.flatMap(([name, a], at) => boxes.slice(at + 1).filter(([, b]) =>
+            a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+            .map(([other]) => `${name} and ${other}`));
+        }"""
+        )
+        == []
+    )
+    expect(foot.get_by_role("link", name="Communities")).to_have_attribute("aria-current", "page")
+    search = page.get_by_role("searchbox", name="Search")
+    search.tap()
+    wide = search.bounding_box()
+    assert wide is not None
+    assert wide["width"] > width * 0.8
+    search.press("Tab")
+    foot.get_by_role("link", name="Chat").tap()
+    page.wait_for_url("**/chat")
+    page.goto(f"/chat/below-{width}")
+    send, below = page.get_by_role("button", name="Send").bounding_box(), foot.bounding_box()
+    assert send is not None
+    assert below is not None
+    assert send["y"] + send["height"] <= below["y"]
+    page.get_by_role("link", name="Write", exact=True).tap()
+    page.wait_for_url("**/write")
+
+
 CONTRAST = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
   const light = (c) => c.map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))

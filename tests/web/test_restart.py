@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.harness import Server, serving
+from tests.e2e.harness import Server, free_port, serving
 from tests.web.reading import Agent
 from tests.web.test_chat import Chatter, begin, say
 
@@ -14,7 +14,7 @@ from tests.web.test_chat import Chatter, begin, say
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[Server]:
     """A relay that the test itself may end."""
-    server = Server(tmp_path / "data", "identities.registrations_per_hour=0")
+    server = Server(tmp_path / "data", "identities.registrations_per_hour=0", port=free_port())
     yield server
     if server.process.poll() is None:
         server.stop()

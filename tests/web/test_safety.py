@@ -2,11 +2,10 @@
 
 import time
 
-import httpx
 from playwright.sync_api import expect
 
 from relay.protocol.event import wire
-from tests.e2e.harness import fresh_key
+from tests.e2e.harness import HTTP, fresh_key
 from tests.factories import make_event
 from tests.web.reading import Agent, button
 
@@ -59,7 +58,7 @@ def test_events_with_broken_tags_do_no_harm(relay, window):
     key, now = fresh_key(), int(time.time())
     for kind, tags in ((7, []), (7, [["e"]]), (5, [["e", "#.item"]]), (1111, [["E", "\"]'"]]), (1010, [["e", "x"]])):
         event = make_event(key, kind, "+", tags, now)
-        httpx.post(f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"})
+        HTTP.post(f"{relay.http}/api/v1/events", content=wire(event), headers={"content-type": "application/json"})
     Agent(relay).post("Still alive")
     expect(reader.item("Still alive")).to_be_visible()
 
@@ -109,7 +108,7 @@ def test_characters_that_turn_text_around_turn_nothing_but_their_own_title(relay
         assert title["x"] + title["width"] <= beside["x"]
     assert not set(reader.page.title()) & set("\u202e\u2069\u2067\u202b")
     assert reader.page.title().startswith("Turned around")
-    assert httpx.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]["title"] == TURNED
+    assert HTTP.get(f"{relay.http}/api/v1/posts/{post}").json()["post"]["title"] == TURNED
 
 
 def test_a_title_in_a_script_from_right_to_left_stands_on_the_right(relay, window):

@@ -35,6 +35,24 @@ def test_arrows_walk_through_the_results_and_escape_puts_them_away(relay, window
     expect(box(reader)).to_be_focused()
 
 
+def test_who_walks_through_the_results_goes_on_where_more_exact_ones_come(relay, window):
+    Agent(relay).post("Painter and fender")
+    reader = window()
+    held: list[Route] = []
+    reader.page.route("**/found?q=painter+fender", lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    box(reader).fill("painter")
+    hit = reader.page.get_by_role("link", name="Painter and fender").first
+    expect(hit).to_be_visible()
+    box(reader).fill("painter fender")
+    reader.until(lambda: held)
+    reader.page.keyboard.press("ArrowDown")
+    expect(hit).to_be_focused()
+    hit.evaluate("(link) => { link.dataset.old = ''; }")
+    held[0].continue_()
+    expect(reader.page.locator("#found [data-old]")).to_have_count(0)
+    expect(hit).to_be_focused()
+
+
 def test_enter_shows_all_results_on_a_page_of_their_own(relay, window):
     agent = Agent(relay)
     agent.post("About gunwales", "A gunwale is the upper edge.")
@@ -89,5 +107,6 @@ def test_what_is_found_late_does_not_replace_what_was_asked_for_last(relay, wind
     box(reader).fill("rudder")
     expect(reader.page.locator("#found")).to_contain_text("The second rudder")
     with reader.page.expect_response("**/found?q=keel"):
+        reader.until(lambda: held)
         held[0].continue_()
     expect(reader.page.locator("#found")).to_contain_text("The second rudder")

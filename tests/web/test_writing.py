@@ -116,5 +116,5 @@ def test_a_picture_from_elsewhere_is_loaded_when_it_is_asked_for(relay, window):
     reader.page.locator("a.picture").click()
     frame = reader.page.frame_locator(".picture-frame")
     expect(frame.get_by_role("img", name="The heights")).to_be_visible()
-    assert frame.locator("img").evaluate("(image) => image.naturalWidth") == 7
+    assert frame.locator("img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 7
     assert reader.asked_elsewhere() == [address]  # and nothing before the click

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta
 
@@ -12,14 +12,15 @@ from relay.http.api import acting, common
 from relay.http.api.acting import GroupId, UserId
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
+from relay.http.api.group_edits import MessageText
 from relay.http.api.idempotency import idempotent_for_users
 from relay.http.api.shapes import Body, Done, SignedEvent, iso
 from relay.http.api.shapes import Cursor as NextCursor
-from relay.http.hub import GivenHub
+from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
 from relay.protocol import kinds
 from relay.protocol.control_plane.chat import MAX_REASON, MAX_TOKENS
-from relay.protocol.event import parse
+from relay.protocol.event import expiration, parse
 from storage.control_plane import MessageRow
 
 TAGS: Final = ["messages"]
@@ -31,7 +32,7 @@ Cost = Annotated[float, Meta(ge=0, examples=[0.0012])]
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message. `role` says who speaks, which may be a model that somebody asked."""
+    """A message. `role` says who speaks, which may be a model that somebody asked. `updated_at`: when it was edited last."""
 
     id: EventId
     thread_id: GroupId | None
@@ -49,6 +50,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
     parts: Pieces | None
     annotations: Pieces | None
     created_at: When
+    updated_at: When | None = None
     event: SignedEvent = UNSET
 
 
@@ -117,6 +119,22 @@ async def create_thread_message(
     return MessageAnswer(message=described(row))
 
 
+@patch(f"{BASE}/threads/{{thread_id:str}}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message")
+async def edit_thread_message(
+    thread_id: FromPath[str], message_id: FromPath[str], data: JSONBody[MessageText], caller: GivenCaller, hub: GivenHub
+) -> MessageAnswer:
+    """Say your own message anew (1010)."""
+    await acting.access(hub, caller, thread_id, "thread")
+    row = await _row(hub, thread_id, message_id)
+    message = parse(row.wire)
+    tags, expires = [["h", thread_id], ["e", row.id]], expiration(message)
+    if expires is not None:
+        tags.append(["expiration", str(expires)])  # its text is not to outlive what it edits
+    at = max(common.now(), (row.updated_at or row.created_at) + 1)
+    await acting.act(hub, caller, kinds.EDIT, tags, data.content, at=at)
+    return MessageAnswer(message=described(await _row(hub, thread_id, message_id)))
+
+
 @delete(
     f"{BASE}/threads/{{thread_id:str}}/messages/{{message_id:str}}",
     tags=TAGS,
@@ -128,11 +146,17 @@ async def delete_thread_message(
 ) -> Done:
     """Delete your own message (5), or anybody's where your role allows that (9005)."""
     there = await acting.access(hub, caller, thread_id, "thread")
+    row = await _row(hub, thread_id, message_id)
+    return Done(message="Message deleted", event=await acting.remove(hub, caller, there, parse(row.wire)))
+
+
+async def _row(hub: RunningRelay, thread_id: str, message_id: str) -> MessageRow:
+    """A message of a thread. Raises HttpProblem 404."""
     wanted = common.event_id(message_id, "message")
     row = await hub.identities.workspaces.look(lambda tables: tables.message(wanted))
     if row is None or row.group_id != thread_id:
         raise not_found("message")
-    return Done(message="Message deleted", event=await acting.remove(hub, caller, there, parse(row.wire)))
+    return row
 
 
 def _tags(data: NewMessage) -> list[list[str]]:
@@ -172,5 +196,6 @@ def described(row: MessageRow, events: bool = True) -> ChatMessage:
         parts=array(row.parts_json),
         annotations=array(row.annotations_json),
         created_at=iso(row.created_at),
+        updated_at=None if row.updated_at is None else iso(row.updated_at),
         event=event,
     )

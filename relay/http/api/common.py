@@ -28,6 +28,9 @@ MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 1000  # rows that a page may skip; further down, cursors lead
 
 AnyRequest = Request[Any, Any, Any]
+READER: Final = (
+    "reader"  # the cookie with which the pages of a relay that asks its readers who they are know one (closed.js)
+)
 _MEMO: Final = "tidings.principal"  # in the request's scope: who asks, once it is known
 _LONGEST_TOKEN: Final = 200  # characters; longer ones are nobody's
 _HEX_ID: Final = re.compile(r"[0-9a-f]{64}")
@@ -85,6 +88,12 @@ async def authenticate(request: AnyRequest, hub: RunningRelay) -> Principal | No
     return principal
 
 
+def known(request: AnyRequest) -> Principal | None:
+    """Who asks, as far as that was looked at."""
+    found: Principal | None = cast(Any, request.scope).get(_MEMO)
+    return found
+
+
 def _refused(refusal: Reject) -> HttpProblem:
     problem = of_reject(refusal)
     if refusal.prefix is Prefix.AUTH_REQUIRED:
@@ -93,10 +102,15 @@ def _refused(refusal: Reject) -> HttpProblem:
 
 
 def credentials(request: AnyRequest) -> str | None:
-    """The token in `Authorization: Bearer …`, else in `x-api-key`; None when the request has neither."""
+    """The token in `Authorization: Bearer …`, else in `x-api-key`, else in the cookie of a page, which the API does not take.
+
+    None when the request has none of these.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         token = request.headers.get("x-api-key", "")
+    if not token and not request.url.path.startswith("/api/"):
+        token = request.cookies.get(READER, "")
     return token.strip()[: _LONGEST_TOKEN + 1] or None
 
 

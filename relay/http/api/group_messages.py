@@ -13,8 +13,10 @@ from msgspec import UNSET, Meta
 
 from relay.api_types import Content, EventId, Name, Pubkey, Title, When, Writer
 from relay.http.api import common, group_access, publishing
+from relay.http.api import group_texts as texts
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, TAGS, GroupActAnswer, GroupId, GroupPath
+from relay.http.api.group_texts import ShownText
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body, SignedEvent, iso
 from relay.http.api.shapes import Cursor as NextCursor
@@ -37,6 +39,7 @@ MessagePath = Annotated[str, PathParameter(description="id of a message, 64 hex 
 class MessageInGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A message (`kind` 9), a thread (11) or an answer in one (1111). `reply_to` is the id of what it answers.
 
+    `content` is what it says now; `updated_at` is when it was edited last, null if it never was. `event` says it as it was written.
     `reactions` counts them by what they say, `+` is a like; of one with very many reactions the newest are counted.
     `your_reactions` are those of the identity that asks.
     """
@@ -49,6 +52,7 @@ class MessageInGroup(msgspec.Struct, frozen=True, kw_only=True):
     author: Writer
     reply_to: EventId | None
     created_at: When
+    updated_at: When | None = None
     reactions: Annotated[dict[str, int], Meta(examples=[{"+": 2}])]
     your_reactions: Annotated[list[str], Meta(examples=[["+"]])] = []
     event: SignedEvent = UNSET
@@ -297,8 +301,18 @@ async def described(
     ids = frozenset(event.id for event in found)
     wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
     reactions = reacted(await query(hub, wanted, there.readers))
+    edits = await texts.of(hub, found, there.group)
     return [
-        shown(event, there.group.id, people, reactions.get(event.id, {}), events, keys=there.keys) for event in found
+        shown(
+            event,
+            there.group.id,
+            people,
+            reactions.get(event.id, {}),
+            events,
+            keys=there.keys,
+            text=edits.get(event.id),
+        )
+        for event in found
     ]
 
 
@@ -320,17 +334,20 @@ def shown(
     events: bool = True,
     *,
     keys: Sequence[str] = (),
+    text: ShownText | None = None,
 ) -> MessageInGroup:
-    """One message as the API shows it to whom these keys belong."""
+    """One message as the API shows it to whom these keys belong; `text` is what it says since it was edited."""
+    title = first_value(event, "title") if event.kind == kinds.POST else None
     return MessageInGroup(
         id=event.id,
         group_id=group_id,
         kind=event.kind,
-        title=first_value(event, "title") if event.kind == kinds.POST else None,
-        content=event.content,
+        title=title if text is None else text.title,
+        content=event.content if text is None else text.content,
         author=writer(event.pubkey, people),
         reply_to=answered(event),
         created_at=iso(event.created_at),
+        updated_at=None if text is None else iso(text.updated_at),
         reactions={said: len(said_by) for said, said_by in reactions.items()},
         your_reactions=sorted(said for said, said_by in reactions.items() if not said_by.isdisjoint(keys)),
         event=event if events else UNSET,

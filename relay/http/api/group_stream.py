@@ -40,7 +40,7 @@ async def watch_groups(
         str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
     ] = "",
 ) -> Stream:
-    """Server-sent events `message`, `reaction`, `deletion`, `membership` and `group` of the groups that you are in.
+    """Server-sent events `message`, `edit`, `reaction`, `deletion`, `membership` and `group` of the groups that you are in.
 
     Groups that you join while it is open are told of from then on, and `membership` tells of you in any group. `id` is the
     event's number in the log: send the last one as `Last-Event-ID` and nothing is missed; where that is too long ago, the stream

@@ -12,14 +12,14 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from relay.api_types import EventId, Name, Pubkey, When
+from relay.api_types import Content, EventId, Name, Pubkey, When
 from relay.http.api import group_access, group_messages
 from relay.http.api.group_access import GroupId
 from relay.http.api.group_messages import SAID, MessageInGroup
 from relay.http.api.shapes import iso
 from relay.http.api.watchers import HEARTBEAT, MAX_WATCHERS, TICK, Selection, Watcher, heartbeat
 from relay.http.hub import RunningRelay
-from relay.protocol import kinds
+from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, values
 from relay.protocol.groups import state
 from relay.protocol.groups.belonging import (
@@ -42,7 +42,7 @@ CHANGES: Final[dict[int, Literal["edited", "pinned", "deleted"]]] = {
     DELETE_GROUP: "deleted",
 }
 DELETIONS: Final = frozenset((kinds.DELETION, DELETE_EVENT))
-KINDS: Final = frozenset((*SAID["all"], kinds.REACTION, *DELETIONS, *MEMBERSHIP, *CHANGES))
+KINDS: Final = frozenset((*SAID["all"], kinds.REACTION, kinds.EDIT, *DELETIONS, *MEMBERSHIP, *CHANGES))
 _KEY: Final = 64  # characters of a pubkey
 
 Seq = Annotated[int, msgspec.Meta(description="its number in the log, as in `Last-Event-ID`", examples=[1042])]
@@ -66,6 +66,18 @@ class ReactionNotice(msgspec.Struct, frozen=True, tag="reaction"):
     pubkey: Pubkey
     agent: Name | None
     created_at: When
+
+
+class EditNotice(msgspec.Struct, frozen=True, tag="edit"):
+    """`event: edit`: its author says a message anew."""
+
+    seq: Seq
+    group_id: GroupId
+    message_id: EventId
+    content: Content
+    pubkey: Pubkey
+    agent: Name | None
+    updated_at: When
 
 
 class DeletionNotice(msgspec.Struct, frozen=True, tag="deletion"):
@@ -315,6 +327,11 @@ def _notices(seq: int, event: Event, group_id: str, people: dict[str, Identity])
         target = (values(event, "e") or [""])[-1]
         content = event.content[: group_messages.MAX_REACTION] or "+"
         yield ReactionNotice(seq, group_id, target, content, event.pubkey, by, iso(event.created_at))
+    elif event.kind == kinds.EDIT:
+        edited = feed.edited(event)
+        if edited is not None:
+            at = iso(event.created_at)
+            yield EditNotice(seq, group_id, edited, event.content, event.pubkey, by, at)
     elif event.kind in DELETIONS:
         yield DeletionNotice(seq, group_id, values(event, "e"), event.pubkey, by)
     elif event.kind in MEMBERSHIP:

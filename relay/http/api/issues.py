@@ -168,7 +168,7 @@ async def edit_issue(
     issue_id: FromPath[str], data: JSONBody[IssueChange], caller: GivenCaller, hub: GivenHub
 ) -> IssueAnswer:
     """Change what it says (1010) and its status (1630 to 1633), as far as the request says."""
-    row = await _grouped(hub, caller, issue_id)
+    row = await grouped(hub, caller, issue_id)
     events = []
     fields = acting.given(data, "title", "description", "priority_id", "assignee_id", "label_ids", "due_date")
     if fields:
@@ -186,7 +186,7 @@ async def move_issue(
     issue_id: FromPath[str], data: JSONBody[IssueMove], caller: GivenCaller, hub: GivenHub
 ) -> IssueAnswer:
     """Give it a rank behind or before another issue (1010)."""
-    row = await _grouped(hub, caller, issue_id)
+    row = await grouped(hub, caller, issue_id)
     low = await _neighbour(hub, row, data.after_id)
     high = await _neighbour(hub, row, data.before_id)
     if low is None and high is None:
@@ -204,7 +204,7 @@ async def move_issue(
 @delete(f"{BASE}/issues/{{issue_id:str}}", tags=TAGS, summary="Delete an issue", status_code=200)
 async def delete_issue(issue_id: FromPath[str], caller: GivenCaller, hub: GivenHub) -> Done:
     """Delete your own issue (5), or anybody's where your role allows that (9005)."""
-    row = await _grouped(hub, caller, issue_id)
+    row = await grouped(hub, caller, issue_id)
     there = await acting.access(hub, caller, row.group_id or "", "issue")
     return Done(message="Issue deleted", event=await acting.remove(hub, caller, there, parse(row.wire)))
 
@@ -225,7 +225,7 @@ async def _readable(hub: RunningRelay, caller: Caller, issue_id: str) -> IssueRo
     return row
 
 
-async def _grouped(hub: RunningRelay, caller: Caller, issue_id: str) -> IssueRow:
+async def grouped(hub: RunningRelay, caller: Caller, issue_id: str) -> IssueRow:
     """The same, of a group. Raises HttpProblem 403 for an issue of a repository, which is changed over Nostr."""
     row = await _readable(hub, caller, issue_id)
     if row.group_id is None:

@@ -16,7 +16,7 @@ const short = (text) => `${text.slice(0, 12)}…${text.slice(-6)}`;
 
 function words(key) {
   if (!key.bound) return "not bound any more";
-  if (key.retired_at) return "retired: it signs deletions only";
+  if (key.retired_at) return key.held ? "retired: it signs deletions only" : "given up: its secret is kept here no more";
   if (key.held) return "kept here, and used when you say so";
   return key.pubkey === me.own ? (me.remote ? "yours, in your remote signer" : "yours, in your extension") : "yours, kept elsewhere";
 }
@@ -31,6 +31,7 @@ function row(key) {
   const tools = element("span", "", { className: "tools" }, copying);
   if (key.bound && !key.main && !key.retired_at) tools.append(action("Let it sign", () => chooseKey(key.pubkey).then(show), fail));
   if (key.held) tools.append(action("Export", () => exporting(key), fail));
+  if (key.held) tools.append(action("Give up", () => givingUp(key), fail));
   if (key.bound && !key.held && !key.main) tools.append(action("Unbind", () => api("DELETE", `/agents/me/keys/${key.pubkey}`).then(show), fail));
   item.append(tools);
   return item;
@@ -63,16 +64,46 @@ function exporting(key) {
   password.focus();
 }
 
+// What giving a key up means, in two steps of which neither can be taken back here.
+function givingUp(key) {
+  const { dialog, body } = make("give-up", "Give this key up");
+  const trouble = element("p", "", { className: "trouble" });
+  trouble.setAttribute("role", "alert");
+  const say = (text) => { trouble.textContent = text; };
+  const does = (how) => async () => {
+    await api("POST", `/agents/me/keys/${key.pubkey}/${how}`);
+    dialog.close();
+  };
+  const retire = action("Retire it", does("retire"), say, "plain-button");
+  const destroy = action("Destroy it", does("destroy"), say);
+  const sure = element("input", "", { type: "checkbox" });
+  destroy.disabled = true;
+  sure.addEventListener("change", () => { destroy.disabled = !sure.checked; });
+  const last = key.main && !key.retired_at ? [element("p", "What you write is signed with this key now. After that another key of yours signs, in your extension or remote signer; without one you cannot write as this name any more.", { className: "warn" })] : [];
+  const steps = key.retired_at ? [] : [
+    element("h3", "Retire it"),
+    element("p", "What it signed stays. From now on only deletions are signed with it here, for ever; you can still take it with you and use it elsewhere."),
+    element("p", "", { className: "actions" }, retire),
+  ];
+  body.replaceChildren(...last, ...steps,
+    element("h3", "Destroy it"),
+    element("p", "The secret is forgotten here and cannot be brought back. Nobody can sign with the key any more, not even to delete what it wrote, unless you exported it first."),
+    element("label", "", { className: "check" }, sure, " I exported it, or shall never need it"),
+    element("p", "", { className: "actions" }, destroy), trouble);
+  return open(dialog).then(show);
+}
+
 // By a link that the signer made, or one that it takes.
 async function remotely() {
   const { invite, pair } = await import("./remote.js");
   const { dialog, body } = make("remote", "Bind a remote signer");
   const made = invite();
-  const link = element("code", made.link);
+  const link = element("code", "…");
+  made.link.then((text) => { link.textContent = text; }, () => {}); // why there is none is told with `done`
   const trouble = element("p", "", { className: "trouble" });
   trouble.setAttribute("role", "alert");
   const copying = element("button", "Copy", { type: "button" });
-  copying.addEventListener("click", async () => { copying.textContent = (await copy(made.link)) ? "Copied" : "Select it and copy"; });
+  copying.addEventListener("click", async () => { copying.textContent = (await copy(link.textContent)) ? "Copied" : "Select it and copy"; });
   const bunker = element("input", "", { id: "remote-bunker", required: true, placeholder: "bunker://…", autocomplete: "off", spellcheck: false });
   const form = element("form", "", {}, element("label", "Or paste the link that your signer made", { htmlFor: "remote-bunker" }), bunker,
     element("p", "", { className: "actions" }, element("button", "Use this signer", { type: "submit", className: "plain-button" })));

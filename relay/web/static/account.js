@@ -2,10 +2,10 @@
 
 import { complain } from "./act.js";
 import { api } from "./api.js";
+import { drafts, leave } from "./belongings.js";
 import { copied } from "./copy.js";
-import { signOut } from "./me.js";
 import { npub } from "./npub.js";
-import { me, ready } from "./who.js";
+import { me, needWriter, ready } from "./who.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -58,7 +58,7 @@ sends("vanish-form", async ({ confirm }) => {
   const { unsigned } = await api("POST", "/agents/me/vanish", { confirm });
   const { sign } = await import("./signing.js");
   for (const { kind, tags, content, created_at, pubkey } of unsigned) if (pubkey === me.own) await sign({ kind, tags, content, created_at });
-  signOut(true);
+  leave();
   location.href = "/";
 });
 sends("agent-form", async ({ name, description }, tell) => {
@@ -73,10 +73,30 @@ sends("agent-form", async ({ name, description }, tell) => {
   if (!me.token) fill(agent.api_key);
 });
 
-at("leave").addEventListener("click", () => {
-  signOut(true);
+// What one began to write is kept in this browser alone.
+async function mayLeave() {
+  const count = drafts();
+  if (!count) return true;
+  const { agree } = await import("./agree.js");
+  const some = count === 1 ? "A text that you began is" : `${count} texts that you began are`;
+  return agree(`${some} kept in this browser only, and will be gone when you sign out.`, "Sign out all the same");
+}
+
+at("leave").addEventListener("click", async () => {
+  if (!(await mayLeave())) return;
+  leave();
   location.reload();
 });
+at("enter-own").querySelector("button").addEventListener("click", ({ target }) => needWriter(async () => {
+  complain(target);
+  try {
+    await (await import("./login.js")).logIn();
+  } catch (error) {
+    if (error.nameless) throw error;
+    return complain(target, error.message);
+  }
+  location.reload();
+}));
 addEventListener("who", () => fill(me.token));
 
 // The page comes whole: nothing moves under whoever reads it already.
@@ -98,6 +118,7 @@ async function showMine() {
   at("profile").hidden = !me.name;
   at("profile").href = `/u/${encodeURIComponent(me.name)}`;
   at("how").textContent = me.name ? "" : `${npub(me.own).slice(0, 16)}… signs what you write, by your ${me.remote ? "remote signer" : "extension"}. It has no API key in this browser.`;
+  at("enter-own").hidden = Boolean(me.name);
   at("plain-name").textContent = me.name;
   const claims = await import("./account-claims.js");
   if (!me.token) return claims.show(false);

@@ -2,15 +2,15 @@
 // stands there as one line, and "Show" brings it back.
 
 import { onChange } from "./items.js";
-import { stored as kept } from "./me.js";
+import { personal, stored as kept } from "./me.js";
 
-const HIDDEN = "tidings.hidden"; // ids, the newest last
-const MUTED = "tidings.muted"; // {keys, words}
+const HIDDEN = "hidden"; // ids, the newest last
+const MUTED = "muted"; // {keys, words}
 const MOST = 1000;
 
 function stored(name, otherwise) {
   try {
-    return JSON.parse(kept(name)) ?? otherwise;
+    return JSON.parse(kept(personal(name))) ?? otherwise;
   } catch {
     return otherwise;
   }
@@ -18,13 +18,13 @@ function stored(name, otherwise) {
 
 function store(name, value) {
   try {
-    localStorage.setItem(name, JSON.stringify(value));
+    localStorage.setItem(personal(name), JSON.stringify(value));
   } catch {
     // storage is switched off or full: then it is kept as long as the page is open
   }
 }
 
-let hidden = new Set(stored(HIDDEN, []));
+let hidden = new Set();
 let keys = new Set();
 let phrases = [];
 
@@ -41,7 +41,13 @@ function take({ keys: some = [], words = [] }) {
   keys = new Set(some);
   phrases = words.map(phrase);
 }
-take(stored(MUTED, {}));
+
+// What is kept of whoever reads now.
+function recall() {
+  hidden = new Set(stored(HIDDEN, []));
+  take(stored(MUTED, {}));
+}
+recall();
 
 const save = () => store(MUTED, { ...stored(MUTED, {}), keys: [...keys] });
 
@@ -117,5 +123,9 @@ export function learned({ keys: some, words }) {
   look();
 }
 
+addEventListener("who", () => {
+  recall();
+  look();
+});
 onChange(look);
 look();

@@ -2,9 +2,10 @@
 // key that the browser keeps) and tells the others; when it goes, the next one does. Where the relay cannot be reached the bell
 // stays as it is and nothing is said.
 
-import { me, stored } from "./me.js";
+import { adopt } from "./belongings.js";
+import { me, personal, store, stored } from "./me.js";
 
-const STORE = "tidings.unread";
+const STORE = "unread";
 const LONGEST = 60_000; // milliseconds between two tries
 
 const link = document.getElementById("bell");
@@ -14,24 +15,13 @@ const others = new BroadcastChannel("tidings.unread");
 let begunFor = "";
 let leaving = null; // ends the stream of whoever was signed in before
 
-function remembered() {
-  try {
-    const { id, unread } = JSON.parse(stored(STORE) ?? "{}");
-    return id === me.id ? unread : 0;
-  } catch {
-    return 0;
-  }
-}
+const remembered = () => Number(stored(personal(STORE))) || 0;
 
 function show(unread) {
   count.textContent = unread > 99 ? "99+" : unread || "";
   link.querySelector(".unseen").textContent = unread ? "Notifications, unread: " : "Notifications";
   link.hidden = false;
-  try {
-    localStorage.setItem(STORE, JSON.stringify({ id: me.id, unread }));
-  } catch {
-    // storage is switched off: the next page begins without a number
-  }
+  store(personal(STORE), unread ? String(unread) : "");
 }
 
 // So many are unread now: here and in the other tabs.
@@ -87,12 +77,15 @@ async function goOn(signal) {
   }
 }
 
+// For who has nothing but a signer the bell is there too: its page asks the signer, once (mine.js).
 export function begin() {
+  adopt();
+  if (!me.token) link.hidden = !me.own;
   if (begunFor === me.token) return;
   begunFor = me.token;
   leaving?.abort();
   if (!me.token) {
-    link.hidden = true;
+    count.textContent = "";
     return;
   }
   show(remembered());

@@ -1,14 +1,14 @@
 // A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { ownKey, signer } from "./me.js";
+import { ownKey, personal, signer } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
-import { overApi, overSocket, said } from "./sources.js";
+import { edit, overSocket, said, texts } from "./sources.js";
 import { me, needWriter, ready } from "./who.js";
 import { now } from "./wire.js";
 
-const READ = "tidings.read"; // by room: when the newest message that was seen was written
+const READ = "read"; // by room: when the newest message that was seen was written
 const ROOMS = 500; // remembered so
 const SPREAD = 60; // milliseconds in which what arrives is drawn together
 const PALETTE = ["+", "❤️", "😂", "🎉", "👀", "🌊"];
@@ -31,9 +31,12 @@ const isOpen = list.dataset.open === "1";
 const known = new Map(); // id -> event, of those that came as such
 const arriving = new Map();
 const stale = new Set(); // ids whose reactions are to be counted anew
+const outdated = new Set(); // ids whose text is
 let source = null;
 let roles = null;
+const anew = new Set(); // "<key> <second>" of messages that their authors deleted: what they say of that second is an edit
 let above = null; // the message that is being answered
+let changing = null; // the message of one's own that is being edited, and since when it says what it says
 let timer = 0;
 let unseen = 0;
 
@@ -66,8 +69,21 @@ async function draw(events) {
   const answered = [...new Set(events.map((event) => value(event, "q")).filter((id) => /^[0-9a-f]{64}$/.test(id ?? "")))];
   const missing = answered.filter((id) => !known.has(id));
   if (missing.length) remember(await source.get(missing.slice(0, 50)).catch(() => []));
-  const page = await pieces({ events, above: answered.map((id) => known.get(id)).filter(Boolean) });
+  const edited = Object.fromEntries([...events.map((event) => event.id), ...answered].filter((id) => texts.has(id)).map((id) => [id, texts.get(id)]));
+  const page = await pieces({ events, edited, above: answered.map((id) => known.get(id)).filter(Boolean) });
   return Array.from(page.querySelectorAll(".message"), (item) => document.adoptNode(item));
+}
+
+// Draws messages again where they stand: they were edited.
+async function renew(ids) {
+  const missing = ids.filter((id) => !known.has(id));
+  if (missing.length) remember(await source.get(missing));
+  for (const item of await draw(ids.map((id) => known.get(id)).filter(Boolean))) {
+    const before = find(item.dataset.id);
+    item.querySelector(".reactions").replaceChildren(...before?.querySelector(".reactions").children ?? []);
+    before?.replaceWith(item);
+  }
+  settle();
 }
 
 // In the order of time, equal ones by their ids as the relay lists them.
@@ -106,6 +122,7 @@ function settle() {
     time.title = WHOLE.format(at);
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
     item.classList.toggle("own", Boolean(own));
+    item.querySelector("[data-edit]").hidden = !own;
     item.querySelector("[data-delete]").hidden = !own && !roles?.some((role) => MODERATORS.includes(role));
   }
   empty.hidden = Boolean(list.querySelector(".message")) || !gate.hidden;
@@ -131,7 +148,10 @@ function paint(tallies) {
 // Coming and going
 
 function take(event) {
-  if (event.kind === 9) arriving.set(event.id, event);
+  if (event.kind === 9) {
+    if (anew.has(`${event.pubkey} ${event.created_at}`)) edit(event.id, event.content, now());
+    arriving.set(event.id, event);
+  } else if (event.kind === 1010) changed(event);
   else if (event.kind === 7) stale.add(event.tags.findLast((tag) => tag[0] === "e")?.[1]);
   else if (event.kind === 5 || event.kind === 9005) leave(event);
   else if (event.kind === 9008) return close("This room was deleted.");
@@ -139,11 +159,20 @@ function take(event) {
   if (!timer) timer = setTimeout(work, SPREAD);
 }
 
+function changed(event) {
+  const id = value(event, "e");
+  const author = find(id)?.dataset.pubkey ?? arriving.get(id)?.pubkey;
+  if (author !== event.pubkey) return;
+  edit(id, event.content, event.created_at);
+  outdated.add(id);
+}
+
 function leave(event) {
   for (const id of event.tags.filter((tag) => tag[0] === "e").map((tag) => tag[1])) {
     const item = find(id);
     const reaction = said.get(id);
     arriving.delete(id);
+    if (item && item.dataset.pubkey === event.pubkey) anew.add(`${event.pubkey} ${item.dataset.at}`);
     if (item && (event.kind === 9005 || item.dataset.pubkey === event.pubkey)) item.remove();
     else if (item && event.isUnsure) look(item);
     else if (reaction?.pubkey === event.pubkey) {
@@ -171,9 +200,10 @@ async function work() {
   timer = 0;
   const events = [...arriving.values()];
   const ids = [...stale].filter((id) => id && find(id));
-  arriving.clear();
-  stale.clear();
+  const texts = [...outdated].filter((id) => find(id));
+  for (const each of [arriving, stale, outdated]) each.clear();
   if (events.length) await arrive(events.slice(-100)).catch(() => null);
+  if (texts.length) await renew(texts.slice(-100)).catch(() => null);
   if (ids.length) paint(await source.reactions(ids).catch(() => null));
 }
 
@@ -209,6 +239,8 @@ async function catchUp() {
   const missing = events.filter((event) => !find(event.id));
   if (missing.length) await arrive(missing);
   else settle();
+  const old = [...ids].filter((id) => find(id) && (texts.get(id)?.updated_at ?? 0) > Number(find(id).dataset.edited ?? 0));
+  if (old.length) await renew(old);
   paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
 }
 
@@ -273,7 +305,7 @@ const watcher = new IntersectionObserver((entries) => {
 
 function stored() {
   try {
-    return JSON.parse(localStorage.getItem(READ) ?? "{}");
+    return JSON.parse(localStorage.getItem(personal(READ)) ?? "{}");
   } catch {
     return {};
   }
@@ -287,7 +319,7 @@ function seen() {
   const { [group]: before, ...others } = stored();
   const at = Math.max(before ?? 0, Number(newest.dataset.at));
   try {
-    localStorage.setItem(READ, JSON.stringify(Object.fromEntries([...Object.entries(others).slice(1 - ROOMS), [group, at]])));
+    localStorage.setItem(personal(READ), JSON.stringify(Object.fromEntries([...Object.entries(others).slice(1 - ROOMS), [group, at]])));
   } catch {
     // storage is switched off: then nothing is remembered
   }
@@ -341,10 +373,32 @@ async function attempt(control, work) {
 }
 
 function answer(item) {
+  if (changing) form.reset();
+  changing = null;
   above = item && target(item);
   answering.hidden = !item;
   if (item) answering.firstElementChild.textContent = `Answering ${item.querySelector(".author bdi").textContent}`;
   form.elements.content.focus();
+}
+
+// What it says now comes into the form, to be changed there.
+async function change(item) {
+  const id = item.dataset.id;
+  if (!known.has(id)) remember(await source.get([id]));
+  const text = texts.get(id) ?? { content: known.get(id)?.content ?? "", updated_at: 0 };
+  answer(null);
+  changing = { ...target(item), since: Math.max(text.updated_at, Number(item.dataset.at)) };
+  form.elements.content.value = text.content;
+  answering.firstElementChild.textContent = "Editing your message";
+  answering.hidden = false;
+}
+
+async function sendChange(content) {
+  const { id, since } = changing;
+  const { message } = await (await sending()).editMessage(group, changing, content, since);
+  edit(id, content, message ? Math.floor(Date.parse(message.updated_at) / 1000) : Math.max(now(), since + 1));
+  answer(null);
+  await renew([id]);
 }
 
 async function reacting(button, item, content, pressed) {
@@ -374,6 +428,7 @@ function palette(button, item) {
 const ACTIONS = {
   reply: (_button, item) => needWriter(() => answer(item)),
   cancel: () => answer(null),
+  edit: (button, item) => needWriter(() => attempt(button, () => change(item))).then(() => form.elements.content.focus()),
   react: palette,
   choose: async (button, item) => {
     item.querySelector("[data-react]").focus();
@@ -394,6 +449,11 @@ const ACTIONS = {
 };
 
 addEventListener("click", (event) => {
+  const versions = isOpen ? null : event.target.closest?.("a.edited");
+  if (versions && source) {
+    event.preventDefault();
+    import("./versions.js").then(({ show }) => show(versions.closest(".message"), source, pieces)).catch(() => null);
+  }
   const button = event.target.closest?.("button");
   const action = button && source && Object.keys(ACTIONS).find((name) => name in button.dataset);
   if (action) ACTIONS[action](button, button.closest(".message"));
@@ -404,7 +464,7 @@ addEventListener("keydown", (key) => {
     const opener = row.parentElement.querySelector("[data-react]");
     palette(opener, row.closest(".message"));
     opener.focus();
-  } else if (key.key === "Escape" && above) answer(null);
+  } else if (key.key === "Escape" && (above || changing)) answer(null);
 });
 
 // Enter sends, Shift and Enter begin a line; on glass the button sends.
@@ -418,6 +478,7 @@ form.addEventListener("submit", (submit) => {
   const content = form.elements.content.value;
   if (!content.trim()) return;
   needWriter(() => attempt(form.querySelector("[type=submit]"), async () => {
+    if (changing) return sendChange(content);
     const event = await (await sending()).say(group, content, above);
     form.reset();
     answer(null);
@@ -455,7 +516,7 @@ async function introduce() {
     const name = document.getElementById("room-name");
     name.textContent = info.name || group;
     document.title = document.title.replace(/^.*? · /, `${name.textContent} · `);
-    document.getElementById("room-about").textContent = info.about;
+    if (info.about) await (await import("./preview.js")).show(info.about, document.getElementById("room-about"));
   }
   await showMembers();
 }
@@ -469,7 +530,8 @@ async function tryToEnter() {
   if (isOpen) return begin(overSocket(group, false));
   if (!me.token && !me.own) return offerExtension();
   try {
-    await begin(source ?? (me.token ? overApi(group) : overSocket(group, true)));
+    const ofToken = async () => (await import("./private-room.js")).overApi(group);
+    await begin(source ?? (me.token ? await ofToken() : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
     gate.textContent = strange ? "This room is for its members, and you are none yet." : error.message;

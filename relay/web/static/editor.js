@@ -2,9 +2,9 @@
 // the relay (preview.js), and shortcuts for Markdown (shortcuts.js).
 
 import { act } from "./act.js";
+import { personal } from "./me.js";
 import { needWriter } from "./who.js";
 
-const PREFIX = "tidings.draft.";
 const KEPT = 40; // drafts in this browser; the oldest go first
 const PAUSE = 400; // milliseconds after the last key before a draft is kept
 const CTRL = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl+";
@@ -18,19 +18,21 @@ function storage(work) {
   }
 }
 
-const read = (place) => storage((store) => JSON.parse(store.getItem(PREFIX + place)));
+const named = (place) => personal(`draft.${place}`);
+const read = (place) => storage((store) => JSON.parse(store.getItem(named(place))));
 
 function keep(place, fields) {
   storage((store) => {
-    store.setItem(PREFIX + place, JSON.stringify({ fields, at: Date.now() }));
-    const all = Object.keys(store).filter((name) => name.startsWith(PREFIX));
+    store.setItem(named(place), JSON.stringify({ fields, at: Date.now() }));
+    const all = Object.keys(store).filter((name) => name.startsWith(named("")));
     if (all.length <= KEPT) return;
     const age = (name) => JSON.parse(store.getItem(name))?.at ?? 0;
     store.removeItem(all.reduce((oldest, name) => (age(name) < age(oldest) ? name : oldest)));
   });
 }
 
-const drop = (place) => storage((store) => store.removeItem(PREFIX + place));
+// Also what was begun before its writer had a name.
+const drop = (place) => storage((store) => [named(place), personal(`draft.${place}`, "")].forEach((name) => store.removeItem(name)));
 
 // Sends what a form holds by `work`, which shows nothing before it is done; where it fails, all that was written stays.
 export function sendForm(form, work) {

@@ -2,7 +2,7 @@
 
 import { act, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
-import { signer, stored } from "./me.js";
+import { personal, signer, stored } from "./me.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
 
@@ -241,8 +241,8 @@ for (const hidden of [document.getElementById("compose"), answer]) if (hidden) h
 tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
-if (stored("tidings.hidden") || stored("tidings.muted")) import("./away.js");
-if (!post && stored("tidings.seen")) import("./seen.js");
+if (stored(personal("hidden")) || stored(personal("muted"))) import("./away.js");
+if (!post && stored(personal("seen"))) import("./seen.js");
 if (!post) endVisit();
 
 function showMine() {

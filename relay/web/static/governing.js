@@ -42,6 +42,21 @@ export const revoke = (group, code) =>
 
 export const invites = async (group) => (await api("GET", at(group, "/invites"))).invites;
 
+// The same by what the relay and others said of codes (9009), the last of it: for who has nothing but a signer.
+export async function invitesHeard(group) {
+  begin();
+  const found = await ask({ kinds: [9009], "#h": [group], limit: 500 });
+  const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
+  const left = (event) => (event.tags.some(([name]) => name === "revoked") ? 0 : value(event, "uses") === "unlimited" ? Infinity : Number(value(event, "uses") ?? 1));
+  found.sort((a, b) => a.created_at - b.created_at || left(b) - left(a));
+  const last = new Map(found.flatMap((event) => event.tags.filter(([name]) => name === "code").map(([, code]) => [code, event])));
+  const now = Math.floor(Date.now() / 1000);
+  return [...last]
+    .filter(([, event]) => left(event) > 0 && Number(value(event, "expiration") ?? Infinity) > now)
+    .map(([code, event]) => ({ code, uses_left: left(event) === Infinity ? null : left(event) }))
+    .reverse();
+}
+
 // The whole list of what is pinned; what is pinned now comes first.
 async function pins(group, change, call) {
   begin();

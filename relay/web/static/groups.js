@@ -4,13 +4,14 @@
 import { api } from "./api.js";
 import { me, signer } from "./me.js";
 import { owing, salt, sign } from "./signing.js";
+import { now } from "./wire.js";
 
 const groupPath = (group, rest = "") => `/groups/${encodeURIComponent(group)}${rest}`;
 
-function inGroup(group, kind, tags, content, call) {
+function inGroup(group, kind, tags, content, call, fields) {
   if (me.token) return owing(call);
   if (!signer()) throw new Error("You need a name here first: sign in.");
-  return sign({ kind, content, tags: [["h", group], ...tags] });
+  return sign({ kind, content, tags: [["h", group], ...tags], ...fields });
 }
 
 export function joinGroup(group, code) {
@@ -25,6 +26,13 @@ export function say(group, content, above) {
   const tags = above ? [["q", above.id, "", above.pubkey], ["p", above.pubkey]] : [];
   const body = { content, ...(above && { reply_to: above.id }) };
   return inGroup(group, 9, [...tags, salt()], content, async () => (await api("POST", groupPath(group, "/messages"), body)).message.event);
+}
+
+// One's own message, said anew (kind 1010): `since` is when that was said which it says now.
+export function editMessage(group, message, content, since) {
+  const tags = [["e", message.id, "", message.pubkey], salt()];
+  const call = () => api("PATCH", messagePath(group, message), { content });
+  return inGroup(group, 1010, tags, content, call, { created_at: Math.max(now(), since + 1) });
 }
 
 const messagePath = (group, message, rest = "") => groupPath(group, `/messages/${message.id}${rest}`);

@@ -103,9 +103,7 @@ async function show(group, opener) {
     trouble,
     list,
   );
-  if (me.token) {
-    const { invites } = await import("./governing.js");
-    for (const one of await invites(group).catch(() => [])) row(one);
-  }
+  const { invites, invitesHeard } = await import("./governing.js");
+  for (const one of await (me.token ? invites(group) : invitesHeard(group)).catch(() => [])) row(one);
   return open(dialog, opener);
 }

@@ -1,11 +1,10 @@
 // Signing up and in: a new name, an API key that one has, a signing extension or a remote signer. The forms are the relay's
 // (`_joining.html`).
 
-import { complain } from "./act.js";
+import { complain, words } from "./act.js";
 import { api } from "./api.js";
 import { enter, learn } from "./identity.js";
-import { logIn } from "./login.js";
-import { signIn, signer, useSigner } from "./me.js";
+import { me, signIn, signer, useSigner } from "./me.js";
 import { bindSigner } from "./signing.js";
 
 // The work that the relay asks for before it gives a name, done beside the page.
@@ -41,7 +40,7 @@ export async function register(given, tell) {
 // name there is no API key for it, but it may write.
 async function login() {
   try {
-    await logIn();
+    await (await import("./login.js")).logIn();
     return true;
   } catch (error) {
     if (error.status !== 403) throw error;
@@ -49,10 +48,14 @@ async function login() {
   }
 }
 
-// Takes on what the forms in `place` give. `joined(how)` is told once somebody can write: "new" with a name that was just made,
+// Takes on what the forms in `place` give. `then(how)` is told once somebody can write: "new" with a name that was just made,
 // else "known". `nameless`: one's own signer is there, and its key wants a name. Answers what ends the waiting for a signer.
-export function join(place, joined, nameless = false) {
+export function join(place, then, nameless = false) {
   let invited = null;
+  const joined = async (how) => {
+    (await import("./belongings.js")).adopt(); // what was begun without a name
+    then(how);
+  };
   const all = (name) => place.querySelectorAll(`[data-${name}]`);
 
   function ask(own) {
@@ -81,6 +84,7 @@ export function join(place, joined, nameless = false) {
       if (nameless && signer()) {
         tell("Your signer is asked to take the name …");
         await bindSigner();
+        (await import("./belongings.js")).adopt(me.own);
       } else await learn();
       joined("new");
     },
@@ -117,15 +121,16 @@ export function join(place, joined, nameless = false) {
   }
 
   async function wait(progress, shown) {
-    const made = (await import("./remote.js")).invite();
-    invited = made;
-    shown.textContent = made.link;
-    progress.textContent = "Waiting for your signer …";
+    shown.textContent = "…";
+    let made = null;
     try {
+      made = invited = (await import("./remote.js")).invite();
+      shown.textContent = await made.link;
+      progress.textContent = "Waiting for your signer …";
       const found = await made.done;
       await own(found.user, found);
     } catch (error) {
-      if (invited === made) complain(progress, error.message);
+      if (invited === made) complain(progress, words(error));
     }
     progress.textContent = "";
     invited = null;

@@ -32,6 +32,13 @@ function step(by) {
   item.scrollIntoView({ block: "nearest" });
 }
 
+// In a thread, to what the buttons at its foot go to (thread.js).
+const jump = (to, otherwise) => async () => {
+  const button = document.querySelector(`#jumps [data-${to}]`);
+  if (button && !button.hidden) button.click();
+  else if (button) (await import("./act.js")).toast(otherwise);
+};
+
 const press = (selector) => () => current()?.querySelector(`:scope ${selector}`)?.click();
 const link = (item) => item?.querySelector("a[data-part=title], .hit-title, h2 a, a.when");
 
@@ -65,6 +72,8 @@ export const KEYS = [
   ["c", "Comment on it", comment],
   ["s", "Save it", save],
   ["x", "Fold it with its answers", press("[data-fold]")],
+  ["w", "Next comment that is new", jump("next-new", "Nothing is new here since your last visit.")],
+  ["m", "Next thread of comments", jump("next")],
   ["n", "Write a post", () => document.querySelector(".mine a.button").click()],
   ["gh", "Go to the feed", go("/")],
   ["gc", "Go to the communities", go("/communities")],

@@ -3,15 +3,22 @@
 
 import { api } from "./api.js";
 import { learn } from "./identity.js";
-import { ownKey, signIn } from "./me.js";
+import { me, ownKey, signIn } from "./me.js";
 import { proof } from "./nip98.js";
 
 const PATH = "/agents/login";
 
+// An error says `nameless` where the key has no name here yet.
 export async function logIn() {
   await ownKey();
   const authorization = await proof("POST", `${location.origin}/api/v1${PATH}`);
-  const { api_key, id, name } = await api("POST", PATH, undefined, { authorization });
+  const { api_key, id, name } = await api("POST", PATH, undefined, { authorization }).catch((error) => {
+    if (error.status !== 403) throw error;
+    const { agent } = error.answer;
+    if (agent) error.message = `Your key writes as ${agent}, whose main key is another. Sign in with an API key of ${agent}; its account page lets this key sign.`;
+    throw Object.assign(error, { nameless: !agent });
+  });
   signIn(api_key, id, name);
+  (await import("./belongings.js")).adopt(me.own);
   await learn();
 }

@@ -2,7 +2,7 @@
 // and a signer of one's own, an extension (NIP-07) or a remote signer (NIP-46). All of it stays in this browser's storage and
 // goes nowhere but to this relay.
 
-const STORE = "tidings.account";
+export const STORE = "tidings.account";
 const OWN = "tidings.extension"; // the public key of the extension, once its owner let this page see it
 const REMOTE = "tidings.remote"; // how the remote signer is reached (`remote.js`)
 
@@ -47,25 +47,35 @@ export const signer = () => (me.remote ? remote : window.nostr);
 
 export const canWrite = () => Boolean(me.token || signer());
 
+// The name under which something of the reader is kept (a draft, what they hid or have read): it has whose it is in it, so that
+// nobody finds another's here (belongings.js).
+export function personal(name, whose = me.id || me.own) {
+  return `tidings.${whose && `@${whose}.`}${name}`;
+}
+
 export function signIn(token, id, name) {
   Object.assign(me, { token, id, name });
   store(STORE, JSON.stringify({ token, id, name }));
   show();
 }
 
-// The name goes; a signer of one's own stays known, unless `all` is to go.
-export function signOut(all = false) {
-  if (all) Object.assign(me, { own: "", remote: null });
+// The name goes; what is kept of it waits for its owner, and a signer of one's own stays known.
+export function signOut() {
   Object.assign(me, { token: "", id: "", name: "", keys: new Set(me.own ? [me.own] : []) });
-  for (const name of all ? [STORE, OWN, REMOTE, "tidings.unread"] : [STORE]) store(name, "");
+  store(STORE, "");
+  try {
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith("tidings.")) sessionStorage.removeItem(name);
+  } catch {
+    // as above
+  }
   show();
 }
 
-// That this is the key of one's own signer from now on; `found` is how it is reached, where it is a remote one.
+// That this is the key of one's own signer from now on, "" for none; `found` is how it is reached, where it is a remote one.
 export function useSigner(pubkey, found = null) {
   me.own = pubkey;
   me.remote = found;
-  me.keys.add(pubkey);
+  if (pubkey) me.keys.add(pubkey);
   store(OWN, pubkey);
   store(REMOTE, found && JSON.stringify(found));
   show();

@@ -53,8 +53,10 @@ function ask() {
   button.hidden = false;
   button.addEventListener("click", () => needWriter(async () => {
     button.disabled = true;
-    await enter().catch((error) => complain(button.closest(".asks"), error.message));
-    button.disabled = false;
+    await enter().catch((error) => {
+      if (error.nameless) throw error;
+      complain(button.closest(".asks"), error.message);
+    }).finally(() => { button.disabled = false; });
   }));
 }
 

@@ -1,7 +1,7 @@
 // Whom and what one muted, as the relay knows it: read once in a session, for what this browser puts away.
 
 import { api } from "./api.js";
-import { me, stored } from "./me.js";
+import { me, personal, stored } from "./me.js";
 
 const READ = "tidings.muted.read"; // whose list this session has read
 
@@ -9,7 +9,7 @@ export async function learn() {
   try {
     if (sessionStorage.getItem(READ) === me.id) return;
     const found = await api("GET", "/muted");
-    if (found.keys.length || found.words.length || stored("tidings.muted")) (await import("./away.js")).learned(found);
+    if (found.keys.length || found.words.length || stored(personal("muted"))) (await import("./away.js")).learned(found);
     sessionStorage.setItem(READ, me.id);
   } catch {
     // the next page tries again

@@ -1,10 +1,15 @@
-// A project that is for its members: asked for again with an app token, which stays in this tab, or with a proof by a signing
-// extension (NIP-98). What comes is the page itself, as the relay makes it.
+// A project: its issues as a list, a board and one by one, read live, and what whoever may write there does to them.
+//
+// One that is for its members is asked for again with an app token, which stays in this tab, or with a proof by a signing
+// extension (NIP-98). What comes is the page itself, as the relay makes it; so is what is changed meanwhile (`data-live`).
 
+import { boards } from "./board.js";
 import { signer } from "./me.js";
 import { proof } from "./nip98.js";
+import { call, watch } from "./tracking.js";
 
 const STORE = "tidings.app-token";
+const PAUSE = 300; // milliseconds in which what happens is read together
 const content = document.getElementById("content");
 
 function stored() {
@@ -24,59 +29,137 @@ function store(token) {
 }
 
 const here = () => location.href.split("#")[0];
+const main = () => document.getElementById("project");
 
-let authorize = null; // how the next page of this project is asked for: url -> the header
+let authorize = null; // how this project is asked for: (method, url, body) -> the header
 
-async function open(url) {
-  const response = await fetch(url, { headers: { accept: "text/html", authorization: await authorize(url) }, cache: "no-store" });
+async function read(url) {
+  const headers = { accept: "text/html", ...(authorize && { authorization: await authorize("GET", url) }) };
+  const response = await fetch(url, { headers, cache: "no-store" });
   if (response.status === 401) throw new Error("That is no app token of this relay.");
   if (response.status === 403 || response.status === 404) throw new Error("This project is not open to you, or it is not here.");
   if (!response.ok) throw new Error(`The relay answered ${response.status}.`);
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  content.replaceChildren(...document.adoptNode(page.getElementById("content")).childNodes);
-  document.title = page.title;
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-const form = document.getElementById("open");
+async function open(url) {
+  const page = await read(url);
+  content.replaceChildren(...document.adoptNode(page.getElementById("content")).childNodes);
+  document.title = page.title;
+  begin();
+}
 
-async function attempt(work) {
-  const trouble = form.querySelector(".trouble");
-  trouble.textContent = "";
+// The parts that may have changed, in their place. What is being filled in stays as it is, and so does where the keyboard is.
+async function refresh() {
+  const page = await read(here());
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = page.querySelector(`[data-live="${part.dataset.live}"]`);
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    if (!other || focused?.matches("input, textarea, select")) continue;
+    const open = [...part.querySelectorAll("[data-id]:has(> details[open])")].map((item) => item.dataset.id);
+    part.replaceWith(document.adoptNode(other));
+    for (const id of open) other.querySelector(`[data-id="${id}"] > details`)?.setAttribute("open", "");
+    if (focused?.dataset.key) other.querySelector(`[data-key="${CSS.escape(focused.dataset.key)}"]`)?.focus();
+  }
+}
+
+let timer = 0;
+
+function soon(tries = 3) {
+  timer ||= setTimeout(() => {
+    timer = 0;
+    refresh().catch(() => tries > 1 && setTimeout(soon, 1000, tries - 1));
+  }, PAUSE);
+}
+
+async function attempt(place, work) {
+  place.textContent = "";
   try {
     await work();
-    content.focus();
   } catch (error) {
-    authorize = null;
-    trouble.textContent = error.message;
+    place.textContent = error.message;
   }
 }
 
 const byToken = async () => `Bearer ${stored()}`;
 
-if (form) {
+// The form that asks who reads: in the place of what is closed, or below what everybody reads.
+function asking() {
+  const form = document.getElementById("open");
+  if (!form) return;
   form.hidden = false;
+  form.closest(".way-in")?.removeAttribute("hidden");
   document.getElementById("open-extension").hidden = !signer();
+  const trouble = form.querySelector(".trouble");
+  const enter = (how) => attempt(trouble, async () => {
+    authorize = how;
+    try {
+      await open(here());
+    } catch (error) {
+      authorize = null;
+      throw error;
+    }
+    content.focus();
+  });
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();
     store(form.elements.token.value.trim());
-    authorize = byToken;
-    attempt(() => open(here()));
+    enter(byToken);
   });
-  document.getElementById("open-extension").addEventListener("click", () => {
-    authorize = (url) => proof("GET", url);
-    attempt(() => open(here()));
-  });
-  if (stored()) {
-    authorize = byToken;
-    attempt(() => open(here()));
-  }
+  document.getElementById("open-extension").addEventListener("click", () => enter(proof));
 }
+
+// Acts
+
+const words = (text) => [...new Set(text.split(",").map((each) => each.trim()).filter(Boolean))];
+
+function said(form) {
+  const { label_ids, assignee_id, ...fields } = Object.fromEntries(new FormData(form));
+  return { ...fields, label_ids: words(label_ids), assignee_id: assignee_id || null };
+}
+
+const ACTS = {
+  write: async (form) => {
+    await call(authorize, "POST", "/issues", { project_id: main().dataset.project, ...said(form) });
+    form.reset();
+    form.closest("details").open = false;
+  },
+  change: async (form) => {
+    await call(authorize, "PATCH", `/issues/${main().dataset.issue}`, said(form));
+    form.closest("details").open = false;
+  },
+  comment: async (form) => {
+    await call(authorize, "POST", `/issues/${main().dataset.issue}/comments`, { content: form.elements.content.value });
+    form.reset();
+  },
+};
+
+content.addEventListener("submit", (submit) => {
+  const act = ACTS[submit.target.dataset.act];
+  if (!act) return;
+  submit.preventDefault();
+  const button = submit.target.querySelector("[type=submit]");
+  button.disabled = true;
+  attempt(submit.target.querySelector(".trouble"), async () => {
+    const summary = submit.target.closest("details")?.querySelector("summary");
+    await act(submit.target);
+    summary?.focus(); // out of what is to be shown anew
+    await refresh();
+  }).finally(() => { button.disabled = false; });
+});
+
+boards(content, (method, path, body) => attempt(document.getElementById("trouble"), async () => {
+  await call(authorize, method, path, body);
+  await refresh();
+}));
 
 // Links within the project go on with what opened it.
 content.addEventListener("click", (click) => {
   const link = click.target.closest?.("a");
   const path = link && new URL(link.href, location.href);
-  if (!authorize || !path || path.pathname !== location.pathname || click.ctrlKey || click.metaKey) return;
+  const base = location.pathname.split("/").slice(0, 3).join("/");
+  const within = path && (path.pathname === base || path.pathname.startsWith(`${base}/`));
+  if (!authorize || !within || click.ctrlKey || click.metaKey) return;
   click.preventDefault();
   open(path.href).then(() => {
     history.pushState(null, "", path.href);
@@ -86,3 +169,28 @@ content.addEventListener("click", (click) => {
 addEventListener("popstate", () => {
   if (authorize) open(here()).catch(() => location.reload());
 });
+
+let watched = "";
+
+// What follows from what stands there now.
+function begin() {
+  asking();
+  const { project, open: isOpen, now } = main().dataset;
+  const isClosed = Boolean(document.querySelector("#open:not([data-inside])"));
+  if (isClosed || watched === project) return;
+  watched = project;
+  watch(project, isOpen === "1" ? null : authorize, Number(now), () => soon());
+}
+
+begin();
+if (stored() && !authorize) {
+  authorize = byToken;
+  attempt(document.querySelector("#open .trouble") ?? document.createElement("p"), async () => {
+    try {
+      await open(here());
+    } catch (error) {
+      authorize = null;
+      throw error;
+    }
+  });
+}

@@ -125,7 +125,8 @@ async function paired(channel, signer, secret) {
   return { signer, secret, user };
 }
 
-// Makes a link for the signer: {secret, link, done, cancel}; `done` is the remote signer, once it came.
+// Makes a link for the signer: {secret, link, done, cancel}. `link` is promised for when this page listens: what a signer says
+// before that would reach nobody, as the relay keeps none of it. `done` is the remote signer, once it came.
 export function invite() {
   const secret = newKey();
   const word = random();
@@ -133,8 +134,10 @@ export function invite() {
   const first = new Promise((resolve) => { came = resolve; });
   const channel = line(secret, (author, message) => message.result === word && came(author));
   const query = new URLSearchParams({ relay: here(), secret: word, perms: PERMISSIONS, ...about() });
-  const done = channel.ready.then(() => first).then((signer) => paired(channel, signer, secret));
-  return { secret, link: `nostrconnect://${publicKey(secret)}?${query.toString().replaceAll("+", "%20")}`, done, cancel: () => channel.close() };
+  const link = channel.ready.then(() => `nostrconnect://${publicKey(secret)}?${query.toString().replaceAll("+", "%20")}`);
+  const done = link.then(() => first).then((signer) => paired(channel, signer, secret));
+  done.catch(() => {}); // told by whoever waits for it
+  return { secret, link, done, cancel: () => channel.close() };
 }
 
 // By a link that the signer made, `bunker://…`.

@@ -29,7 +29,10 @@ async function look() {
   const mine = ++turn;
   if (q.length < SHORTEST) return show(null);
   const found = await ask(field.value).catch(() => null);
-  if (mine === turn) show(found);
+  if (mine !== turn) return;
+  const walked = panel.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  show(found);
+  if (walked) (links().find((link) => link.getAttribute("href") === walked) ?? field).focus(); // whoever walks through them goes on
 }
 
 async function ask(q) {

@@ -1,9 +1,9 @@
 // In a list: how many comments a post got since it was last read in this browser (thread.js keeps what was there then).
 
 import { all, onChange } from "./items.js";
-import { stored } from "./me.js";
+import { personal, stored } from "./me.js";
 
-const counts = new Map(JSON.parse(stored("tidings.seen")).map(([id, , , count]) => [id, count]));
+const counts = new Map(JSON.parse(stored(personal("seen"))).map(([id, , , count]) => [id, count]));
 
 function tell(items) {
   for (const item of items) {

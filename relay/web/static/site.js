@@ -61,13 +61,19 @@ document.getElementById("first")?.addEventListener("submit", (submit) => {
   submit.target.closest("section").remove();
 });
 
+// A script that the page would load by itself and that does not come, as where the relay is away: nobody asked for it, and nobody is
+// told. What a reader asks for says so where it is asked (`words` in act.js).
+addEventListener("unhandledrejection", (failed) => {
+  if (failed.reason instanceof TypeError && /import/i.test(failed.reason.message)) failed.preventDefault();
+});
+
 root.classList.add("scripted");
 
-// The bell, for who has an API key; what the page itself needs goes first.
+// The bell, for who is known; what the page itself needs goes first.
 const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
 let ringing = false;
 addEventListener("who", () => {
-  if (ringing || me.token) later(async () => {
+  if (ringing || me.token || me.own) later(async () => {
     ringing = true;
     (await import("./bell.js")).begin();
   });

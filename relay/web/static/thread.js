@@ -4,10 +4,11 @@
 // folded is remembered for as long as the tab is open, what was seen for longer, both in this browser alone.
 
 import { onChange, post } from "./items.js";
+import { personal } from "./me.js";
 import { me, ready } from "./who.js";
 
 const FOLDED = "tidings.folded";
-const SEEN = "tidings.seen";
+const SEEN = "seen";
 const LAST = "tidings.last";
 const KEEP = 300; // threads and folds remembered
 
@@ -119,15 +120,15 @@ thread.addEventListener("click", (event) => {
 // New since the last visit: what came into the relay's log after what was there then. A visit goes on through a reload, another
 // order and one thread of the post.
 
-const [, before, since] = recall(localStorage, SEEN, []).find(([id]) => id === post.id) ?? [];
+const [, before, since] = recall(localStorage, personal(SEEN), []).find(([id]) => id === post.id) ?? [];
 const line = (recall(sessionStorage, LAST, "") === post.id ? since : before) ?? Number(thread.dataset.seq);
 
 // Up to where the log was seen, what is new in this visit, and how many comments there were (seen.js).
 function keepVisit() {
   const upTo = Math.max(thread.dataset.seq, ...list().map((item) => item.dataset.seq));
   const count = parseInt(document.querySelector(".whole [data-part=replies]").textContent, 10);
-  const others = recall(localStorage, SEEN, []).filter(([id]) => id !== post.id);
-  keep(localStorage, SEEN, [...others.slice(1 - KEEP), [post.id, upTo, line, count]]);
+  const others = recall(localStorage, personal(SEEN), []).filter(([id]) => id !== post.id);
+  keep(localStorage, personal(SEEN), [...others.slice(1 - KEEP), [post.id, upTo, line, count]]);
 }
 keepVisit();
 addEventListener("pagehide", keepVisit);
@@ -175,8 +176,8 @@ function next(some) {
   if (found) show(found);
 }
 
-export const nextThread = () => next(list().filter((item) => depth(item) === 0));
-export const nextUnseen = () => next(list().filter(isNew));
+const nextThread = () => next(list().filter((item) => depth(item) === 0));
+const nextUnseen = () => next(list().filter(isNew));
 nextNew.addEventListener("click", nextUnseen);
 jumps.querySelector("[data-next]").addEventListener("click", nextThread);
 

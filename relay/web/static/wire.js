@@ -14,6 +14,7 @@ const PATIENCE = 15_000;
 
 let socket;
 let retries = 0;
+let pause = 0; // the timer of the next try, while there is no connection
 let number = 0;
 let challenge = "";
 let heard = 0; // when the connection was last known to be good, unix seconds
@@ -136,6 +137,8 @@ function listen() {
 }
 
 function connect() {
+  clearTimeout(pause);
+  pause = 0;
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/`);
   socket.onopen = () => {
     if (following) listen();
@@ -152,7 +155,7 @@ function connect() {
     for (const name of [...questions.keys()]) settle(questions, name, "reject", new Error("The connection was lost."));
     waiting.length = 0;
     following?.state("lost");
-    setTimeout(connect, Math.min(30_000, 500 * 2 ** retries++) * (0.5 + Math.random() / 2));
+    pause = setTimeout(connect, Math.min(30_000, 500 * 2 ** retries++) * (0.5 + Math.random() / 2));
   };
 }
 
@@ -169,9 +172,12 @@ export function begin() {
   if (!socket) connect();
 }
 
-// After a sleep or a change of networks a connection may be dead without knowing: a question that nobody answers tells.
+// After a sleep or a change of networks a connection may be dead without knowing: a question that nobody answers tells. Where it
+// is known to be lost, the next try is now.
 function probe() {
-  if (document.visibilityState === "visible" && open()) ask({ kinds: [11], limit: 1 }).catch(() => socket.close());
+  if (document.visibilityState !== "visible") return;
+  if (open()) ask({ kinds: [11], limit: 1 }).catch(() => socket.close());
+  else if (pause) connect();
 }
 addEventListener("online", probe);
 document.addEventListener("visibilitychange", probe);

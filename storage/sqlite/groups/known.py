@@ -24,6 +24,9 @@ class KnownGroups:
         self._rows: dict[str, GroupRow | None] = {}
         self._ids: dict[int, str] = {}
         self._members: dict[str, Member | None] = {}
+        self.edited: dict[
+            str, bool
+        ] = {}  # by the group's name in `h`: whether anything in it was edited; filled by who makes rows
         self.any = False
         self.folded: Any = None  # what a rebuild under way has made so far: folding.FoldedGroups
         self.moving = 0  # how many groups are
@@ -92,8 +95,15 @@ class KnownGroups:
         """The member is this in the tables."""
         self._members[key] = member
 
+    def note_edited(self, name: str) -> None:
+        """Something in a group of this name was edited, or deleted so that it may be said again."""
+        if not self.edited.get(name):
+            self._connection.execute(sql("put_edited"), (name,))
+            self.edited[name] = True
+
     def clear(self) -> None:
         """A change was rolled back, or the tables were written by others."""
+        self.edited.clear()
         self._rows.clear()
         self._ids.clear()
         self._members.clear()

@@ -52,7 +52,7 @@ FROM threads AS t JOIN groups AS g ON g.id = t.chat_id WHERE t.chat_id = ?1
 SELECT
     m.seq, m.id, m.thread_id, m.organization_id, m.project_id, m.user_id, m.pubkey, m.role, m.content, m.created_at,
     m.tool_invocations, m.parts_json, m.annotations_json, m.finish_reason, m.prompt_tokens, m.completion_tokens, m.cost,
-    m.group_id, v.wire
+    m.group_id, m.updated_at, v.wire
 FROM messages AS m JOIN events AS v ON v.seq = m.seq
 
 -- name: messages
@@ -61,6 +61,12 @@ ORDER BY m.created_at DESC, m.seq DESC LIMIT ?4
 
 -- name: message
 WHERE m.seq = (SELECT seq FROM events WHERE id = ?1)
+
+-- name: edited_messages
+SELECT m.id, m.content, m.updated_at
+FROM events AS v CROSS JOIN message_rows AS m ON m.seq = v.seq CROSS JOIN groups AS g ON g.id = m.group_id
+WHERE v.id IN ({ids}) AND m.updated_at IS NOT NULL
+    AND (m.group_id = ? OR (? IS NULL AND g.private = 0 AND g.hidden = 0 AND g.ended = 0))
 
 -- name: issue_columns
 SELECT

@@ -278,3 +278,6 @@ WHERE (pubkey, prefix) IN (SELECT column1, column2 FROM (VALUES {rows}))
 
 -- name: groups_of_author
 SELECT prefix FROM group_authors WHERE pubkey = ?
+
+-- name: put_edited
+INSERT OR IGNORE INTO edited_groups (name) VALUES (?)

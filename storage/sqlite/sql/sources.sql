@@ -68,3 +68,10 @@ WHERE e.kind = ?
 
 -- name: counts_all
 SELECT value = 'all' FROM meta WHERE name = 'votes'
+
+-- name: edited
+SELECT json_group_array(name) FROM edited_groups WHERE name IN ({names})
+
+-- name: marks
+SELECT json_group_array(lower(hex(d.id))) FROM (VALUES {rows}) AS w CROSS JOIN deleted AS d
+ON d.id = w.column1 AND d.deleter = w.column2

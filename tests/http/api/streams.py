@@ -10,7 +10,7 @@ from litestar.types import ASGIApp
 
 from tests.http.api.homes import BASE
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Frames:

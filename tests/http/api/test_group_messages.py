@@ -1,7 +1,11 @@
 """What is said in groups over HTTP: messages, threads, answers, reactions, deletions; and who does not get to see any of it."""
 
+import time
+
+import msgspec
 import pytest
 
+from tests.factories import make_event
 from tests.http.api.homes import URL
 from tests.http.api.test_faces import OWN, bind, signed
 from tests.http.api.test_groups import NAMES, begun, message, tags_of
@@ -82,6 +86,67 @@ async def test_reactions_are_counted_once_a_key_and_taken_back(alice, bob, api):
     assert (await bob.told("DELETE", f"{path}/reactions"))["event"] is None
     assert (await api.get(path))["message"]["reactions"] == {"+": 1}
     assert await bob.refused(400, "POST", f"{path}/reactions", {"content": "x" * 65}) == "invalid"
+
+
+async def published(api, event, status=201):
+    return await api.told("POST", "events", msgspec.to_builtins(event), status)
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_authors_edit_their_messages_and_what_was_said_before_stays_readable(alice, bob, api, private):
+    group = await begun(alice, id=NAMES, private=private)
+    await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
+    said = await message(bob, group, "Low water at noon")
+    await message(alice, group, "Noted")
+    path = f"groups/{NAMES}/messages/{said['id']}"
+    for text in ("Low water at one", "Low water at two"):
+        edited = (await bob.told("PATCH", path, {"content": text}))["message"]
+        assert (edited["id"], edited["content"], edited["event"]) == (said["id"], text, said["event"])
+        assert edited["updated_at"] > said["created_at"]
+    shown = (await alice.get(f"groups/{NAMES}/messages"))["messages"]
+    assert {one["content"]: one["updated_at"] for one in shown}["Noted"] is None
+    assert {one["content"] for one in shown} == {"Noted", "Low water at two"}
+    history = (await alice.get(f"{path}/history"))["versions"]
+    assert [one["content"] for one in history] == ["Low water at noon", "Low water at one", "Low water at two"]
+    assert [one["event"]["kind"] for one in history] == [9, 1010, 1010]
+    assert await alice.refused(403, "PATCH", path, {"content": "Mine"}) == "not_yours"
+    assert await bob.refused(400, "PATCH", path, {"content": " "}) == "invalid"
+    if private:
+        assert await api.refused(401, "GET", f"{path}/history") == "auth_required"
+    await bob.told("DELETE", path)
+    assert await bob.refused(404, "GET", f"{path}/history") == "message_not_found"
+    left = [one["content"] for one in (await alice.get(f"groups/{NAMES}/messages"))["messages"]]
+    assert left == ["Noted"]
+
+
+async def test_a_message_sent_anew_with_its_old_time_is_edited(alice, api):
+    """As Flotilla edits: a deletion, and the message again."""
+    await begun(alice, id=NAMES)
+    at = int(time.time())
+    first = make_event(5, 9, "Low water at noon", [["h", NAMES]], at)
+    second = make_event(5, 9, "Low water at one", [["h", NAMES]], at)
+    for event in (first, make_event(5, 5, "", [["h", NAMES], ["e", first.id], ["k", "9"]], at), second):
+        await published(api, event)
+    (shown,) = (await api.get(f"groups/{NAMES}/messages"))["messages"]
+    assert (shown["id"], shown["content"], shown["updated_at"] is None) == (second.id, "Low water at one", False)
+
+
+async def test_an_edit_of_a_message_by_another_key_or_for_another_group_is_refused(alice, api):
+    for group in (NAMES, "other"):
+        await begun(alice, id=group)
+    at = int(time.time())
+    said = make_event(5, 9, "Low water", [["h", NAMES]], at)
+    await published(api, said)
+    for key, tags, refusal in (
+        (6, [["h", NAMES]], "only the key that wrote"),
+        (5, [["h", "other"]], "names its group"),
+        (5, [], "names its group"),
+    ):
+        event = make_event(key, 1010, "High water", [*tags, ["e", said.id]], at)
+        assert refusal in (await published(api, event, 403 if key == 6 else 400))["message"]
+    await alice.told("DELETE", f"groups/{NAMES}/messages/{said.id}")  # by 9005
+    late = make_event(5, 1010, "High water", [["h", NAMES], ["e", said.id]], at)
+    assert "was deleted" in (await published(api, late, 403))["message"]
 
 
 async def test_authors_and_moderators_delete(alice, bob, api):

@@ -36,6 +36,14 @@ async def test_tells_members_of_what_is_said_done_and_changed(application, alice
         frame = await frames.told()
         assert (frame["event"], frame["data"]["group_id"], frame["data"]["message"]) == ("message", NAMES, said)
         assert int(frame["id"]) == frame["data"]["seq"]
+        await alice.told("PATCH", f"groups/{NAMES}/messages/{said['id']}", {"content": "High water"})
+        told = (await frames.told())["data"]
+        assert (told["type"], told["message_id"], told["content"], told["agent"]) == (
+            "edit",
+            said["id"],
+            "High water",
+            "alice",
+        )
         await alice.told("POST", f"groups/{NAMES}/messages/{said['id']}/reactions", {"content": "+"}, 201)
         told = (await frames.told())["data"]
         assert (told["type"], told["message_id"], told["content"], told["agent"]) == (

@@ -154,3 +154,27 @@ async def test_issues_of_a_repository_are_anybodys_and_read_by_all(ann: Api, rel
 async def test_what_is_no_issue_is_not_found(ann: Api) -> None:
     assert await ann.refused(404, "GET", f"issues/{'0' * 64}") == "issue_not_found"
     assert await ann.refused(404, "GET", "issues/x") == "issue_not_found"
+
+
+async def test_issues_are_commented_on_by_who_may_write_there(ann: Api, ben: Api) -> None:
+    tides = await project(ann)
+    issue = await write(ann, tides)
+    path = f"issues/{issue['id']}/comments"
+    assert await ben.refused(404, "GET", path) == "issue_not_found"
+    await add(ann, f"projects/{tides}", ben)
+    first = (await ann.told("POST", path, {"content": "The *pump*"}, 201))["comment"]
+    answer = (await ben.told("POST", path, {"content": "So it is", "reply_to": first["id"]}, 201))["comment"]
+    assert (first["reply_to"], answer["reply_to"], answer["event"]["kind"]) == (None, first["id"], 1111)
+    assert {tag[0]: tag[1] for tag in answer["event"]["tags"]} | {"E": issue["id"], "K": "1621", "h": tides} == {
+        tag[0]: tag[1] for tag in answer["event"]["tags"]
+    }
+    assert [one["id"] for one in (await ben.get(path))["comments"]] == [answer["id"], first["id"]]
+    page = await ben.get(f"{path}?limit=1&events=false")
+    assert ([one["id"] for one in page["comments"]], page["has_more"]) == ([answer["id"]], True)
+    rest = await ben.get(f"{path}?limit=1&cursor={page['next_cursor']}")
+    assert ([one["id"] for one in rest["comments"]], rest["has_more"]) == ([first["id"]], False)
+    assert await ann.refused(400, "POST", path, {"content": " "}) == "invalid"
+    assert await ann.refused(404, "POST", path, {"content": "x", "reply_to": issue["id"]}) == "comment_not_found"
+    assert await ben.refused(403, "DELETE", f"{path}/{first['id']}") == "restricted"
+    assert (await ben.told("DELETE", f"{path}/{answer['id']}"))["event"]["kind"] == 5
+    assert [one["id"] for one in (await ben.get(path))["comments"]] == [first["id"]]

@@ -9,7 +9,7 @@ import pytest
 from relay.http.api import resuming
 from relay.http.app import build
 from tests.factories import make_event
-from tests.http.api.streams import streaming
+from tests.http.api.streams import PATIENCE, streaming
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ async def test_a_stream_ends_when_the_relay_drains(relay, monkeypatch):
     async with streaming(build(relay.site)) as frames:
         await frames.ready()
         relay.site.hub.begin_drain()
-        await asyncio.wait_for(frames.ended.wait(), 5)
+        await asyncio.wait_for(frames.ended.wait(), PATIENCE)
 
 
 async def test_a_stream_ends_when_its_token_is_revoked(application, alice, bob):
@@ -172,7 +172,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(application, alice, bob):
         assert (await frames.told())["data"]["post"]["title"] == "Seen"
         await alice.told("DELETE", f"agents/me/tokens/{made['token']['id']}")
         await bob.post("Not seen")
-        await asyncio.wait_for(frames.ended.wait(), 10)
+        await asyncio.wait_for(frames.ended.wait(), PATIENCE)
 
 
 async def test_every_stream_is_told(application, alice):

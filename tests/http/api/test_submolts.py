@@ -133,6 +133,15 @@ async def test_a_feed_has_the_posts_of_those_followed_and_of_communities_joined(
     assert neither["id"] not in await listed(carol, "feed?submolt=general")
 
 
+async def test_its_page_shows_what_it_is_and_its_rules_as_posts_are_shown(alice, relay):
+    await made(alice, display_name="Tides", description="In and *out*, see [[Chart datum]].")
+    await alice.told("PATCH", "submolts/tides/settings", {"rules": ["Be **kind**, @alice.", "<b>No</b> links."]})
+    shown = (await relay.get("/c/tides", headers={"accept": "text/html"})).text
+    assert 'In and <em>out</em>, see <a href="/knowledge/chart-datum">Chart datum</a>.' in shown
+    assert 'Be <strong>kind</strong>, <a class="mention" href="/u/alice">@alice</a>.' in shown
+    assert "&lt;b&gt;No&lt;/b&gt; links." in shown
+
+
 async def test_settings_are_changed_by_admins_and_keep_the_rest(alice, bob, api):
     await made(alice, display_name="Tides")
     settings = {"description": "In and out.", "banner_color": "#1f6f8b", "rules": ["Be kind.", "No links."]}

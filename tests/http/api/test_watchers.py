@@ -41,7 +41,7 @@ class Desk:
 
 
 async def frames(watcher: Watcher) -> bytes:
-    return await asyncio.wait_for(anext(watcher.frames()), 5)
+    return await asyncio.wait_for(anext(watcher.frames()), 30)
 
 
 async def test_an_event_is_described_once_for_all_who_watch():

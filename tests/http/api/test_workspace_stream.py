@@ -9,7 +9,7 @@ import pytest
 from relay.http.api import resuming
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home
-from tests.http.api.streams import Frames, streaming
+from tests.http.api.streams import PATIENCE, Frames, streaming
 from tests.http.api.workers import add, project, thread, user
 
 
@@ -118,7 +118,7 @@ async def test_a_stream_ends_with_its_token(relay: Home, ann: Api) -> None:
         (token,) = [one for one in (await second.get("tokens"))["tokens"] if one["current"]]
         await ann.told("DELETE", f"tokens/{token['id']}")
         await say(ann, there, "hi")
-        await asyncio.wait_for(frames.ended.wait(), 10)
+        await asyncio.wait_for(frames.ended.wait(), PATIENCE)
 
 
 async def test_identity_tokens_watch_the_feed_and_no_groups(alice: Api) -> None:

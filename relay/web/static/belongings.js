@@ -1,0 +1,42 @@
+// What this browser keeps of its reader beside the name itself: drafts, what they hid, muted and have read. It follows them when
+// they get a name, waits for them when their key is not good any more, and goes when they sign out.
+
+import { STORE, me, personal, signOut, store, stored, useSigner } from "./me.js";
+
+const NAMELESS = /^tidings\.(?:draft\..*|hidden|muted|read|seen|unread)$/; // what is kept of who has no name yet
+
+function names(whose) {
+  const begins = personal("", whose);
+  try {
+    return Object.keys(localStorage).filter((name) => (whose ? name.startsWith(begins) : NAMELESS.test(name)));
+  } catch {
+    return []; // storage is switched off
+  }
+}
+
+export const drafts = () => names(me.id || me.own).filter((name) => name.startsWith(personal("draft."))).length;
+
+// What was kept of somebody without a name, or of this key, is of who is here now. What they have already stays, but a draft does not.
+export function adopt(whose = "") {
+  const now = me.id || me.own;
+  const some = now && now !== whose ? names(whose) : [];
+  for (const name of some) {
+    const to = personal(name.slice(personal("", whose).length));
+    if (!stored(to) || name.includes(".draft.")) store(to, stored(name));
+    store(name, "");
+  }
+  if (some.length) dispatchEvent(new Event("who"));
+}
+
+// Signed out in another tab: nothing of it stays in this one.
+addEventListener("storage", ({ key, newValue }) => {
+  if (key === STORE && !newValue && me.token) location.reload();
+});
+
+// Signs out, and leaves nothing of the reader in this browser.
+export function leave() {
+  const gone = [...names(me.id || me.own), ...(me.own ? names(me.own) : [])];
+  useSigner("");
+  signOut();
+  for (const name of gone) store(name, "");
+}

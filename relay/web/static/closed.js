@@ -1,0 +1,24 @@
+// Where readers are asked who they are: a browser cannot send its key with an address, so the relay knows by a cookie whose pages it
+// makes. The cookie has the key as long as this browser does, and is good for reading pages alone.
+
+import { me } from "./me.js";
+
+const TRIED = "tidings.entered"; // the key with which this tab came here already
+
+const gate = document.querySelector("#who-are-you a");
+
+function keep() {
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `reader=${me.token}; path=/; max-age=${me.token ? 31536000 : 0}; samesite=lax${secure}`;
+  if (gate && me.token) enter();
+}
+
+// Once with each key: one that is not good any more is forgotten, and asked for again.
+async function enter() {
+  if (sessionStorage.getItem(TRIED) === me.token) return (await import("./identity.js")).learn();
+  sessionStorage.setItem(TRIED, me.token);
+  location.reload();
+}
+
+addEventListener("who", keep);
+keep();
