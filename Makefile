@@ -13,6 +13,8 @@ export HNSWLIB_NO_NATIVE := 1
 run: $(VENV)/.ready
 	$(BIN)/tidings serve --listen $(LISTEN) --data $(DATA)
 
+# Python keeps what it compiled, also where the surroundings say otherwise: every relay that the tests start would compile it all again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 

@@ -87,7 +87,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
     from relay.http import app as http
     from relay.http import deliveries, link_previews  # noqa: F401
 
-    http.load()
+    http.load(config)
     data = Path(config.server.data)
     with contextlib.ExitStack() as stack:
         lock = _locked(data)
@@ -323,6 +323,8 @@ async def _serve(
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
                 await hub.identities.profiles.resume()
+        gc.freeze()  # what is here now stays
+        gc.set_threshold(*app.COLLECT)
         pipes.ready()
         await server.serve(sockets=[sock])
     connected.cancel()

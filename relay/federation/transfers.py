@@ -140,9 +140,9 @@ class Downloads:
         raise AssertionError
 
     async def take(self, events: Sequence[Event]) -> None:
-        """Store these, what erases others first; what may not be passed on is left."""
+        """Store these, what erases others first, then by time; what may not be passed on is left."""
         ordered = []
-        for event in sorted(events, key=lambda event: event.kind not in FIRST):
+        for event in sorted(events, key=lambda event: (event.kind not in FIRST, event.created_at)):
             reason = not_taken(event, self._home)
             if reason is None:
                 ordered.append(event)

@@ -1,7 +1,8 @@
 """The HTTP application: the routes, how failures are answered, and what holds for every path."""
 
 from collections.abc import Sequence
-from functools import partial
+from copy import copy
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from litestar import Litestar
@@ -10,6 +11,7 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
+from relay.config import Config
 from relay.http import failures
 from relay.http.api import callers, common, entries
 from relay.http.api.description import Description
@@ -34,23 +36,35 @@ DEPENDENCIES: Final = {**common.DEPENDENCIES, **callers.DEPENDENCIES}
 def build(hub: RunningRelay, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASGIApp:
     """The ASGI application for this hub. A request's body may be as large as a WebSocket message (`limits.max_message_bytes`)."""
     state = _state(hub, routes)
-    application = Litestar(
+    application = copy(_application(tuple(routes), hub.config.limits.max_message_bytes))
+    application.state = State(state)
+    return front(packing(application, state["renderers"]), hub)
+
+
+def load(config: Config) -> None:
+    """Make what is the same for every hub with these settings, so that the processes forked afterwards have it in common."""
+    _application(tuple(ROUTES), config.limits.max_message_bytes)
+
+
+@lru_cache(maxsize=8)
+def _application(routes: tuple[HTTPRouteHandler, ...], largest: int) -> Litestar:
+    """The routes in the form in which they are looked up and called, which takes long to make. It has no hub and no state: it is
+    copied for each hub, and finds both on the copy that a request came to.
+    """
+    return Litestar(
         route_handlers=list(routes),
-        dependencies={"hub": Provide(lambda: hub, sync_to_thread=False), **DEPENDENCIES},
+        dependencies={"hub": Provide(_hub, sync_to_thread=False), **DEPENDENCIES},
         exception_handlers=failures.HANDLERS,
-        request_max_body_size=hub.config.limits.max_message_bytes,
+        request_max_body_size=largest,
         openapi_config=None,
-        state=State(state),
         logging_config=None,
         debug=False,
         pdb_on_exception=False,
     )
-    return front(packing(application, state["renderers"]), hub)
 
 
-def load() -> None:
-    """Import what the first application would import, so that the processes forked afterwards have it in common."""
-    Litestar(openapi_config=None, logging_config=None)
+def _hub(request: common.AnyRequest) -> Any:
+    return request.app.state.hub
 
 
 def _state(hub: RunningRelay, routes: Sequence[HTTPRouteHandler]) -> dict[str, Any]:

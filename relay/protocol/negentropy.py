@@ -86,10 +86,11 @@ class _Reading:
         except ValueError:
             raise MalformedNegentropy("a range has an unknown mode") from None
 
-    def ids(self) -> set[bytes]:
+    def ids(self) -> dict[bytes, None]:
+        """In the order in which they stand."""
         number = self.number()
         data = self.take(number * ID_BYTES)
-        return {data[at : at + ID_BYTES] for at in range(0, len(data), ID_BYTES)}
+        return dict.fromkeys([data[at : at + ID_BYTES] for at in range(0, len(data), ID_BYTES)])
 
 
 class _Writing:
@@ -130,7 +131,7 @@ class _Writing:
 
 
 class Reconciled(msgspec.Struct, frozen=True):
-    """What a message told the initiator. `reply` is what to send next, None when it is done."""
+    """What a message told the initiator, as the protocol orders it. `reply` is what to send next, None when it is done."""
 
     reply: bytes | None
     have: list[bytes]
@@ -212,12 +213,12 @@ class Reconciliation:
         if agreed is not None:
             out.skip(agreed)
 
-    def _compare(self, lower: int, upper: int, theirs: set[bytes], found: Reconciled) -> None:
+    def _compare(self, lower: int, upper: int, theirs: dict[bytes, None], found: Reconciled) -> None:
         ours = self._items.ids(lower, upper)
         for at in range(0, len(ours), ID_BYTES):
             event_id = ours[at : at + ID_BYTES]
             if event_id in theirs:
-                theirs.discard(event_id)
+                del theirs[event_id]
             else:
                 found.have.append(event_id)
         found.need.extend(theirs)

@@ -3,7 +3,7 @@ answers, and sends what it committed to every follower.
 
 One turn of its loop: take what has arrived, make one transaction of what fits into TRANSACTION seconds, of each client as much as
 of any other; store the page's numbers; append the commit to every link, then the answers; send what the sockets take. So whoever
-has an answer can see on the page that it is committed, and a follower hears of a commit before its sender hears that it is done.
+has an answer can see on the page that it is committed, and a front hears of a commit before it hears that its own events are done.
 
 Nothing here waits for a client: sockets do not block (`role_links`), and what is unanswered is bounded by the credits of
 whoever sends. An exception fails its batch or its command; the loop goes on.
@@ -124,6 +124,7 @@ class WriterRole:
                 self._work()
                 if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
                     self._commit()
+                    self._send()
                 self._record()
                 self._say_alive()
             self._finish()
@@ -244,6 +245,7 @@ class WriterRole:
             self._unwritable = refusal is not None
             self._tell_state()
         self._answer(jobs, outcomes, failed=refusal is not None)
+        self._send()
 
     def _carry_out(self, job: _Job) -> None:
         assert isinstance(job.wanted, Ask)
@@ -263,7 +265,13 @@ class WriterRole:
         self._page.store(self._role, busy=0)
         self._commit()
         job.link.outbox.answer(encode(CommandResult(job.wanted.token, value, reason)))
-        self.links.flush(job.link)
+        self._send()
+
+    def _send(self) -> None:
+        """Send what was appended to any link: a commit and its answers in one, so that a front is woken once."""
+        for link in self.links:
+            if not link.outbox.is_empty():
+                self.links.flush(link)
 
     def _count(self, quota: Quota) -> None:
         """Raises TooFast where there were too many of these from there."""
@@ -285,10 +293,8 @@ class WriterRole:
         for link in self.links:
             if link.follows and link.kinds is None:
                 link.outbox.commit(body)
-                self.links.flush(link)
             elif link.kinds is not None and _concerns(written, link.kinds):
                 link.outbox.commit(encode(Commit(self._number, upto, [], written.removed, written.changes)))
-                self.links.flush(link)
 
     def _answer(self, jobs: list[_Job], outcomes: Sequence[Outcome], failed: bool) -> None:
         answers: dict[int, Outcomes] = {}
@@ -306,7 +312,6 @@ class WriterRole:
             link = self.links.get(number)
             if link is not None:
                 link.outbox.answer(encode(answer))
-                self.links.flush(link)
 
 
 def _concerns(written: Written, wanted: frozenset[int]) -> bool:

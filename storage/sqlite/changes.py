@@ -58,10 +58,10 @@ class Changes:
             write_rows(connection, write["delete_entries"], gone)
             write_rows(connection, write["delete_events"], [(row.seq,) for row in leaving])
         if self.coming:
-            write_rows(connection, write["insert_events"], list(self._values.values()))
+            write_rows(connection, write["insert_events"], list(self._values.values()), blobs=(1, 2, 9))
             new = [key for row in self.coming.values() for key in entries.rows(row.event, row.audience, row.seq)]
             new.sort()
-            write_rows(connection, write["insert_entries"], new)
+            write_rows(connection, write["insert_entries"], new, blobs=(0,))
         authors.note([pair_of(row.event, row.audience) for row in self.coming.values()])
         authors.drop([pair_of(row.event, row.audience) for row in self.leaving.values()])
         if self.deleters or self.closed or self.vanished:

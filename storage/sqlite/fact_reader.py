@@ -18,7 +18,7 @@ from storage.sqlite.groups.facts import GroupFacts
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities.reads import Bindings, SqliteLookups, sql
 from storage.sqlite.log_rows import AT_ONCE, LogRow
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import SIZES, blob, listed, named, padded
 
 MOST_HELD: Final = 32 * 2**20  # bytes of events looked up and held
 MOST_TARGETS: Final = 20_000  # that deletions name, held
@@ -145,7 +145,7 @@ class FactReader:
         facts, changes = self._facts, self._changes
         for start in range(0, max(len(ids), len(pubkeys)), SIZES[-1]):
             part, keys = ids[start : start + SIZES[-1]], pubkeys[start : start + SIZES[-1]]
-            blobs, authors = padded([bytes.fromhex(one) for one in part]), padded([bytes.fromhex(one) for one in keys])
+            blobs, authors = padded([blob.fromhex(one) for one in part]), padded([blob.fromhex(one) for one in keys])
             sizes = (("ids", len(blobs)), ("marks", len(blobs)), ("pubkeys", len(authors)))
             text = listed(named("write")["known"], *sizes)
             here, deleted, vanished = self._connection.execute(text, [*blobs, *blobs, *authors]).fetchone()

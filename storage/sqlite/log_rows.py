@@ -9,7 +9,7 @@ import msgspec
 
 from relay.protocol import event as events
 from relay.protocol.event import Event
-from storage.sqlite.statements import listed, named, padded
+from storage.sqlite.statements import blob, listed, named, padded
 
 AT_ONCE: Final = 256  # events read in one step
 
@@ -28,7 +28,7 @@ class LogRow(msgspec.Struct, frozen=True, gc=False):
 
 def of_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> list[LogRow]:
     """Those of these events (at most AT_ONCE) that are here, in any order."""
-    return _read(connection, "rows_of_ids", "ids", [bytes.fromhex(one) for one in ids])
+    return _read(connection, "rows_of_ids", "ids", [blob.fromhex(one) for one in ids])
 
 
 def of_seqs(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[LogRow]:

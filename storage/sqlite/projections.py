@@ -20,6 +20,7 @@ from storage.sqlite.sources import SqliteSources
 from storage.sqlite.statements import SIZES, listed, padded, write_rows
 
 _OWN: Final = ("seq",)  # the primary key of rows that are an event's own
+LAST: Final = 2**63 - 1  # no event has a higher number
 AT_ONCE: Final = 1000  # keys whose rows are made and held at once
 
 T = TypeVar("T")
@@ -44,12 +45,13 @@ class Difference(msgspec.Struct, frozen=True):
 class Touched(msgspec.Struct):
     """What a transaction has changed: keys by table, and the events that came and left since rows were made, by id.
 
-    `came` has those that are here, `left` the numbers of those that are not.
+    `came` has those that are here, `left` the numbers of those that are not. `before` is the number of the last event before it.
     """
 
     keys: dict[str, set[str]] = {}
     came: dict[str, Live] = {}
     left: dict[str, int] = {}
+    before: int = LAST
 
 
 def refresh(
@@ -122,8 +124,13 @@ class Refresh:
             if place is not None:
                 places[place] = None
                 made.update((key_of(row), row) for row in rows)
-        stored = {key_of(row): row for row in self.sources.stored(projection, list(places))}
+        looked_at = [place for place in places if not self._is_new(place[0])]
+        stored = {key_of(row): row for row in self.sources.stored(projection, looked_at)}
         return Difference(stored, made)
+
+    def _is_new(self, number: int | str) -> bool:
+        """Whether this is the number of an event that came in this transaction, so that no row stands there yet."""
+        return isinstance(number, int) and number > self._touched.before
 
     def settle(self, function: Callable[[str, Sources], T], keys: Sequence[str]) -> Iterator[tuple[str, T]]:
         """What a function makes of each key, called again until it misses nothing of the sources."""

@@ -13,7 +13,7 @@ from relay.protocol.groups.state import Group, Member
 from relay.protocol.rows import FeedPlace, Live, Owner
 from storage.sqlite import entries
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import SIZES, blob, listed, named, padded
 
 Newest = tuple[int, str, str]  # kind, pubkey, about
 _Columns = tuple[int, int, int | None, str, str | None]  # number, received_at, expires_at, audience in hex, group
@@ -34,7 +34,7 @@ def events(connection: sqlite3.Connection, ids: list[str]) -> dict[str, Live | N
     """The live events with these ids."""
     known: dict[str, Live | None] = dict.fromkeys(ids)
     for part in parts(ids):
-        columns, wires = _one(connection, "events", [bytes.fromhex(one) for one in part], "ids")
+        columns, wires = _one(connection, "events", [blob.fromhex(one) for one in part], "ids")
         known.update((live.event.id, live) for live in lives_of(_lives.decode(columns), wires))
     return known
 
@@ -119,7 +119,7 @@ def identifiers(connection: sqlite3.Connection, ids: list[str]) -> dict[str, str
     """What each issue is called."""
     known: dict[str, str | None] = dict.fromkeys(ids)
     for part in parts(ids):
-        (found,) = _one(connection, "identifiers", [bytes.fromhex(one) for one in part], "ids")
+        (found,) = _one(connection, "identifiers", [blob.fromhex(one) for one in part], "ids")
         known.update(_pairs.decode(found))
     return known
 
@@ -128,7 +128,7 @@ def standings(connection: sqlite3.Connection, ids: list[str]) -> dict[str, FeedP
     """The row of the feed that each event has."""
     known: dict[str, FeedPlace | None] = dict.fromkeys(ids)
     for part in parts(ids):
-        (found,) = _one(connection, "standings", [bytes.fromhex(one) for one in part], "ids")
+        (found,) = _one(connection, "standings", [blob.fromhex(one) for one in part], "ids")
         for event_id, seq, table in _standings.decode(found):
             known[event_id] = None if table is None else FeedPlace(table, seq)
     return known

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from relay.protocol import kinds
 from relay.protocol.chunks import Cutting
 from relay.protocol.groups.state import Group, Member, member_key
 from relay.protocol.rows import About, Children, FeedPlace, Live, Owner, Place, Projection, Tagged
@@ -14,8 +15,9 @@ from storage.sqlite import entries, source_lookups
 from storage.sqlite.row_statements import statements_of
 from storage.sqlite.search import writing as search
 from storage.sqlite.source_lookups import Newest, parts
-from storage.sqlite.statements import listed, named, padded
+from storage.sqlite.statements import blob, listed, named, padded
 
+_UNDER: Final = (kinds.POST, kinds.COMMENT)  # what is edited and voted on in the feed
 _FEED: Final = frozenset(("posts", "comments"))  # the tables whose rows others stand under
 MOST_OWNERS: Final = 100_000  # that are remembered
 MOST_EDITED: Final = 100_000
@@ -55,6 +57,7 @@ class SqliteSources:
         self._edited: dict[str, bool] = {} if edited is None else edited
         self._edits: dict[tuple[str, str], Live | None] = {}
         self._marks: dict[tuple[str, str], bool] = {}
+        self._unspoken: set[str] = set()
         self._versions: dict[str, Live | None] = {}
         self._owners: dict[str, Owner | None] = {} if owners is None else owners
         self._users: dict[str, str] = {}
@@ -102,6 +105,8 @@ class SqliteSources:
 
     def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
         """The newest live event of a kind by this key, about the event where one is named."""
+        if about in self._unspoken:
+            return None
         key = (kind, pubkey, about)
         if key in self._newest:
             return self._newest[key]
@@ -196,8 +201,11 @@ class SqliteSources:
     # Looking up
 
     def give(self, lives: Iterable[Live]) -> None:
-        """Events that are at hand already."""
+        """Events that are at hand already. Nobody has said anything of most that just came: that is found out for all at once."""
         self._events.update((live.event.id, live) for live in lives)
+        ids = [event_id for event_id, live in self._events.items() if live is not None and live.event.kind in _UNDER]
+        for part in parts(ids):
+            self._unspoken.update(self._of_subjects("unspoken", part, []))
 
     def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
         """The event has this row from now on, None for none."""
@@ -208,6 +216,7 @@ class SqliteSources:
     def forget(self) -> None:
         """Let go of everything but owners and edited groups, so that no more is held than the keys at hand need."""
         self._rows.clear()
+        self._unspoken.clear()
         for known in self._known.values():
             if known is not self._owners and known is not self._edited:
                 known.clear()
@@ -257,14 +266,22 @@ class SqliteSources:
         if isinstance(asked, Children):
             yield from source_lookups.children(self._connection, ids)
             return
+        if isinstance(asked, About):
+            ids = [one for one in ids if one not in self._unspoken]
         for part in parts(list(ids)):
-            if isinstance(asked, Tagged):
-                some: list[Any] = padded([entries.tag(asked.name, one) for one in part])
-                sql = listed(named("sources")["tagged"], ("keys", len(some)))
-            else:
-                begins = padded([entries.ABOUT + bytes.fromhex(one) for one in part])
-                some = [bound for begin in begins for bound in (begin, begin + _LAST)]
-                sql = listed(named("sources")["about"], ("rows", len(begins)), group="(?, ?)")
+            if isinstance(asked, About):
+                yield from self._of_subjects("about", part, [asked.kind])
+                continue
+            some = padded([blob(entries.tag(asked.name, one)) for one in part])
+            sql = listed(named("sources")["tagged"], ("keys", len(some)))
             found = self._connection.execute(sql, [*some, asked.kind]).fetchone()[0]
             if found is not None:
                 yield from found.split(",")
+
+    def _of_subjects(self, name: str, ids: Sequence[str], more: Sequence[int]) -> list[str]:
+        """What a statement finds by the names of what is said of these events."""
+        begins = padded([entries.ABOUT + bytes.fromhex(one) for one in ids])
+        some = [blob(bound) for begin in begins for bound in (begin, begin + _LAST)]
+        sql = listed(named("sources")[name], ("rows", len(begins)), group="(?, ?)")
+        found = self._connection.execute(sql, [*some, *more]).fetchone()[0]
+        return [] if found is None else found.split(",")

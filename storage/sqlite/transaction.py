@@ -67,7 +67,7 @@ class Transaction:
         self._passages: dict[str, int] = {}
         self.facts = Facts(relay=relay, any_groups=known.any, private_homes=known.private_homes)
         self.written = Written()
-        self.touched = Touched()
+        self.touched = Touched(before=last_seq())
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped

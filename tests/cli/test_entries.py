@@ -153,7 +153,7 @@ def test_a_shell_gets_what_it_needs_to_complete(tidings: Tidings, shell: str) ->
         env=environment() | asked,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert "account" in done.stdout

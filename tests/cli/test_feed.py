@@ -209,7 +209,7 @@ def test_feed_follows_what_is_written(tidings: Tidings, hub: Server, file: Path)
         cwd=ROOT,
         env=environment() | {"HOME": os.environ["HOME"]},
     )
-    watchdog = threading.Timer(PATIENCE, following.kill)
+    watchdog = threading.Timer(4 * PATIENCE, following.kill)
     watchdog.start()
     try:
         assert following.stdout is not None

@@ -55,7 +55,7 @@ def test_what_may_not_be_used_is_told_in_one_line(made: Path, verb: str, what: s
             [*command, "--listen", "127.0.0.1:0"] if verb == "serve" else command,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
             preexec_fn=_without_privileges,

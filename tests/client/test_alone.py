@@ -66,7 +66,7 @@ def run(built: Path, program: str, *arguments: str) -> str:
         env=environment() | {"PYTHONPATH": str(built)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -36,7 +36,7 @@ def running(name: str, *args: str, key: str = "") -> Iterator[IO[str]]:
         env=environment() | {"HUB_API_KEY": key, "PYTHONPATH": str(ROOT), "PAUSE": "0.1"},
         text=True,
     )
-    watchdog = threading.Timer(PATIENCE, program.kill)
+    watchdog = threading.Timer(4 * PATIENCE, program.kill)
     watchdog.start()
     try:
         assert program.stdout is not None
@@ -122,7 +122,7 @@ def test_the_bridge_brings_every_line_once(hub: Server) -> None:
         cwd=ROOT,
         env=environment() | {"HUB_API_KEY": made.api_key, "PYTHONPATH": str(ROOT)},
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     ids = done.stdout.split()

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ from relay.federation.verdicts import Verdict
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
+from storage.base import Outcome
 from tests.e2e.harness import PATIENCE
 from tests.factories import keypair, make_event
 from tests.federation.fake_peer import FakePeer, MemoryEvents
@@ -85,6 +88,23 @@ async def test_where_either_side_has_too_many_the_time_is_cut(tells_most: bool) 
         assert local.events.keys() == peer.events.keys()
         assert found.compares
         assert not [one for one in peer.said if one[0] == "REQ" and "ids" not in one[2]]
+
+
+async def test_what_is_lacking_is_stored_in_the_order_of_time() -> None:
+    """So that what one transaction stores stands together in the indexes."""
+    stored: list[list[int]] = []
+
+    class Noting(MemoryEvents):
+        async def take(self, events: Sequence[Event]) -> list[Outcome]:
+            stored.append([event.created_at for event in events])
+            return await super().take(events)
+
+    async with FakePeer(notes(2000)).serving() as peer:
+        await synchronized(peer, Noting(notes(7)))
+    stored = sorted(filter(None, stored), key=min)
+    assert sum(map(len, stored)) == 1993
+    assert all(one == sorted(one) for one in stored)
+    assert all(max(one) < min(other) for one, other in pairwise(stored))
 
 
 async def test_a_second_with_more_events_than_the_peer_compares_is_read_in_pages() -> None:
@@ -259,7 +279,7 @@ async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so
         found = await comparison.compare(link, EVERYTHING, items)
         await link.close()
         opened = next(message for message in peer.said if message[0] == "NEG-OPEN")
-    assert (found.have, found.need, found.rounds) == (set(), set(), 1)
+    assert (found.have, found.need, found.rounds) == ({}, {}, 1)
     assert len(json.dumps(opened)) < 1000
 
 

@@ -199,6 +199,6 @@ def test_the_tools_of_moltbook_http_mcp_work(relay, keys, tmp_path: Path):
     picture = tmp_path / "a.png"
     picture.write_bytes(PNG)
     ask = [node, "client.mjs", relay.http + API, keys["curlew"], "avocet", str(picture)]
-    ran = subprocess.run(ask, cwd=JS, capture_output=True, timeout=60, check=False, text=True)
+    ran = subprocess.run(ask, cwd=JS, capture_output=True, timeout=120, check=False, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert [line for line in ran.stdout.split("\n") if line.startswith("ok ")] == [f"ok {step}" for step in STEPS]

@@ -281,7 +281,7 @@ def test_what_cannot_be_served_is_told_in_a_line(hub: Server, tmp_path: Path) ->
             cwd=ROOT,
             env=environment() | {"HOME": str(tmp_path)},
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert (done.returncode, done.stdout) == (2, "")
@@ -296,7 +296,7 @@ def test_without_the_sdk_the_verb_says_what_is_missing(hub: Server) -> None:
         cwd=ROOT,
         env=dict(os.environ),
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 2

@@ -100,13 +100,17 @@ class Reader:
         self._troubles = [each for each in self._troubles if not each.startswith(begins)]
         return found
 
+    def _breaches(self) -> list[str]:
+        found: list[str] = self.page.evaluate("window.breaches ?? []") if not self.page.is_closed() else []
+        return found
+
     def troubles(self) -> list[str]:
-        breaches = self.page.evaluate("window.breaches ?? []") if not self.page.is_closed() else []
-        return [*self._troubles, *breaches]
+        return [*self._troubles, *self._breaches()]
 
     # getting about
 
     def go(self, path: str) -> None:
+        self._troubles += self._breaches()  # of the page that is left
         self.page.goto(path)
 
     def sign_in(self, identity: Identity, *, once: bool = False) -> None:

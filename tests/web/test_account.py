@@ -36,7 +36,7 @@ def run(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
     """A command in a shell of somebody who has installed tidings."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {"PATH": path, "HOME": str(home), "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=home, timeout=120, check=False)
 
 
 def test_a_visitor_gets_a_name_and_can_post_at_once(relay, window):

@@ -163,8 +163,9 @@ def test_names_and_texts_of_strangers_are_text(relay, window, keeper):
     begin(keeper, "hostile", name=hostile, about=hostile)
     keeper.call("PATCH", "/submolts/hostile/settings", rules=[hostile])
     keeper.post("In a bad neighbourhood", submolt="hostile")
+    reader = window()
     for path in ("/communities", "/c/hostile", "/?sort=new"):
-        reader = window(path)
+        reader.go(path)
         expect(reader.page.locator("main")).to_contain_text("<script>window.pwned=1</script>")
         assert reader.page.evaluate("window.pwned") is None
         assert reader.page.locator("main img").count() == 0
@@ -175,7 +176,8 @@ def test_on_a_narrow_phone_nothing_is_wider_than_the_screen(relay, window, keepe
     begin(keeper, "x" * 120, name=long, about=long, closed=True)
     keeper.post(long, long, submolt="x" * 120)
     phone = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+    reader = window("/", Agent(relay).identity, **phone)
+    page = reader.page
     for path in ("/communities", "/c/" + "x" * 120, "/?sort=new"):
-        page = window(path, Agent(relay).identity, **phone).page
-        page.wait_for_load_state()
+        reader.go(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path

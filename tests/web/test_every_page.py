@@ -38,7 +38,9 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
-COME: Final = """!document.querySelector("[aria-busy=true], #mine #asks")"""  # what only a key opens
+# What only a key opens is there: nothing is awaited any more, and what the page is called is shown.
+COME: Final = """!document.querySelector("[aria-busy=true], #mine #asks")
+  && [...document.querySelectorAll("h1")].some((each) => each.checkVisibility())"""
 LOOK: Final = """async ([rules, width, MOVES]) => {
   const found = await axe.run(document, rules);
   const wide = document.documentElement.scrollWidth > width
@@ -91,10 +93,10 @@ def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
                 browser, base, theme=theme, width=width, world=there, signed_in=signed_in, bypass_csp=True
             ) as page:
                 page.add_init_script(SHIFTS)
+                page.add_init_script(axe)
                 for row in (row for row in PAGES if row.signed_in == signed_in):
                     page.goto(row.at(there))
                     page.wait_for_function(COME if signed_in else "true")
-                    page.evaluate(axe)
                     seen = page.evaluate(LOOK, [rules, width, MOVES])
                     found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found

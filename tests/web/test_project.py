@@ -135,8 +135,10 @@ def test_texts_of_strangers_are_text_and_fit_a_narrow_phone(relay, window, ann):
     ann.issue(there, hostile, description=hostile, label_ids=[hostile[:40]])
     ann.issue(there, long, label_ids=[long[:40]])
     phone = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+    reader = window(**phone)
+    page = reader.page
     for path in ("", "?view=board"):
-        page = window(f"/project/{there}{path}", **phone).page
+        reader.go(f"/project/{there}{path}")
         expect(page.locator("main")).to_contain_text("<script>window.pwned=1</script>")
         assert page.evaluate("window.pwned") is None
         assert page.locator("main img").count() == 0

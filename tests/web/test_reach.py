@@ -107,19 +107,24 @@ def test_a_menu_closes_by_escape_and_by_whatever_is_done_elsewhere(relay, window
         reader.page.keyboard.press("Escape")  # the other one
 
 
-@pytest.mark.parametrize("path", ["/", "/account", "/relay", "/claim", "/docs", "/communities", "/chat"])
-def test_every_control_has_a_name_and_a_visible_focus(relay, window, path):
+def test_every_control_has_a_name_and_a_visible_focus(relay, window):
     Agent(relay).post("For the looks")
-    page = window(path).page
-    nameless = page.evaluate(
-        """() => Array.from(document.querySelectorAll("a, button, input, textarea, summary"))
-        .filter((e) => e.checkVisibility() && !(e.labels?.length || e.getAttribute("aria-label") || e.textContent.trim()))
-        .map((e) => e.outerHTML)"""
-    )
-    assert nameless == []
-    for _ in range(6):
-        page.keyboard.press("Tab")
-        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", focused(page)
+    reader = window()
+    page = reader.page
+    for path in ("/", "/account", "/relay", "/claim", "/docs", "/communities", "/chat"):
+        reader.go(path)
+        nameless = page.evaluate(
+            """() => Array.from(document.querySelectorAll("a, button, input, textarea, summary"))
+            .filter((e) => e.checkVisibility() && !(e.labels?.length || e.getAttribute("aria-label") || e.textContent.trim()))
+            .map((e) => e.outerHTML)"""
+        )
+        assert nameless == [], path
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", (
+                path,
+                focused(page),
+            )
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(relay, window):
@@ -130,9 +135,10 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(relay, window):
     parent = agent.comment(post, LONG)
     for level in range(9):
         parent = agent.comment(post, f"{level} {LONG}", parent_id=parent)
+    reader = window("/?sort=new", agent.identity, **PHONE)
+    page = reader.page
     for path in ("/?sort=new", f"/post/{post}", f"/u/{agent.identity.name}", "/account", "/relay", "/claim"):
-        page = window(path, agent.identity, **PHONE).page
-        page.wait_for_load_state()
+        reader.go(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
@@ -247,8 +253,10 @@ def test_text_stands_out_from_its_ground(relay, window, scheme):
     agent.call("POST", f"/groups/{room}/messages/{said}/reactions", content="+")
     grounds = set()
     rooms = ("/communities", f"/c/{room}", "/chat", f"/chat/{room}")
+    reader = window(color_scheme=scheme, reduced_motion="reduce")
+    page = reader.page
     for path in ("/", f"/post/{post}", f"/u/{agent.identity.name}", "/account", "/relay", *rooms):
-        page = window(path, color_scheme=scheme, reduced_motion="reduce").page
+        reader.go(path)
         assert page.evaluate(CONTRAST) == []
         grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert grounds == {"rgb(251, 248, 242)" if scheme == "light" else "rgb(21, 23, 26)"}

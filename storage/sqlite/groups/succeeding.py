@@ -1,9 +1,11 @@
 """Moderation events leave the log, with a key that vanishes or by the operator: what the relay says in their place, so that the log
 still makes the groups what they are (relay.protocol.groups.succession).
 
-A key may be in thousands of groups. Where these are more than AT_ONCE, the request notes the key as vanishing, and its groups
-follow in parts: in each the relay says what holds there, and what the key changed goes with it. From the request on the key reads
-nothing as a member, and what else it wrote is gone; a crash loses no part, since the note goes with the last one.
+A key may be in thousands of groups, and may have changed one of them as often. Where that is more than a part, the request
+notes the key as vanishing, and the rest follows in parts: in each the relay says what holds of the next things that the key
+changed, which go with it, and the key leaves their groups; at last it leaves those that it changed nothing in. What the relay
+says stands behind all that is left of the key, so that no part undoes it. From the request on the key reads nothing as a
+member, and what else it wrote is gone; a crash loses no part, since the note goes with the last one.
 """
 
 import sqlite3
@@ -18,15 +20,26 @@ from relay.protocol.groups import succession
 from storage.groups import GroupLookups
 from storage.sqlite import entries, log_rows
 from storage.sqlite.groups.reads import sql
+from storage.sqlite.log_rows import LogRow
 from storage.sqlite.statements import listed
 from storage.sqlite.transaction import Transaction
 
-AT_ONCE: Final = 8  # groups that a key leaves in one transaction
+AT_ONCE: Final = 4  # groups that a key leaves in one transaction
+MOST_EVENTS: Final = 64  # moderation events that are taken out in one transaction
+MOST_NAMED: Final = 256  # keys and codes that these name: of each the relay says what holds
 VANISHING: Final = "vanishing"  # the kind of primary row that changed: a key that reads as no member any more
 
 Say = Callable[[Transaction, Iterable[Draft], int], None]
 
 _KINDS: Final = tuple(sorted(succession.KINDS))
+
+
+class _VanishingPart(msgspec.Struct, frozen=True):
+    """Moderation events, in the order of the log, and the numbers of the groups that the key leaves; `is_cut`: there are more."""
+
+    rows: list[LogRow]
+    groups: list[int]
+    is_cut: bool
 
 
 class VanishingKeys:
@@ -43,34 +56,61 @@ class VanishingKeys:
         False where these are too many: then nothing is done but that the key is noted, and `go_on` does it.
         """
         transaction.flush()
-        groups = _groups_of(self._connection, event.pubkey, event.created_at, AT_ONCE + 1)
-        if len(groups) > AT_ONCE:
+        part = self._next_part(transaction, event.pubkey, event.created_at, AT_ONCE + 1, MOST_EVENTS + 1)
+        if len(part.rows) > MOST_EVENTS or part.is_cut or len(part.groups) > AT_ONCE:
             self._connection.execute(sql("put_vanishing"), (event.pubkey, event.created_at, event.id))
             transaction.known.unfinished = True
             transaction.changed(VANISHING, event.pubkey)
             return False
-        self._leave(transaction, event, groups, now)
+        self._leave(transaction, event, part, now)
         return True
 
     def go_on(self, transaction: Transaction, now: int) -> bool:
-        """Take a key that is vanishing out of the next of its groups; whether there may be more to do."""
+        """Do the next part for a key that is vanishing; whether there may be more to do."""
         found = self._connection.execute(sql("vanishing")).fetchone()
         if found is None:
             return False
         pubkey, until, cause = found
-        request = Event(cause, pubkey, until, kinds.VANISH, [], "", "")
-        groups = _groups_of(self._connection, pubkey, until, AT_ONCE)
-        self._leave(transaction, request, groups, now)
-        for _ in transaction.take_seqs(_authored_in(self._connection, request, groups)):
-            pass
-        if len(groups) < AT_ONCE:
+        part = self._next_part(transaction, pubkey, until, AT_ONCE, MOST_EVENTS)
+        self._leave(transaction, Event(cause, pubkey, until, kinds.VANISH, [], "", ""), part, now)
+        for row in part.rows:
+            transaction.take_row(row)
+        if not part.rows and len(part.groups) < AT_ONCE:
             self._connection.execute(sql("drop_vanishing"), (pubkey,))
         return True
 
-    def _leave(self, transaction: Transaction, event: Event, groups: list[int], now: int) -> None:
-        authored = _moderation_of(self._connection, event, groups)
-        for number, group_id in transaction.known.ids_of(groups).items():
-            some = authored.get(number, [])
+    def _next_part(
+        self, transaction: Transaction, pubkey: str, until: int, most: int, most_events: int
+    ) -> _VanishingPart:
+        """The next moderation events of a key and their groups, and as far as there is room groups that it is in."""
+        text = listed(sql("moderation_by"), ("kinds", len(_KINDS)))
+        keys = (entries.PUBLIC_PREFIX + entries.author(pubkey), entries.OPERATOR_PREFIX + entries.author(pubkey))
+        joined = self._connection.execute(text, (*keys, *_KINDS, until, most_events)).fetchone()[0]
+        found = log_rows.of_seqs(self._connection, list(map(int, joined.split(","))) if joined else [])
+        rows: list[LogRow] = []
+        groups: dict[int, None] = {}
+        named = 0
+        for row in sorted(found, key=lambda row: row.seq):
+            named += sum(1 for tag in row.event.tags if tag[0] in ("p", "code"))
+            full = row.group and row.group not in groups and len(groups) == most
+            if rows and (named > MOST_NAMED or full):
+                return _VanishingPart(rows, [one for one in groups if self._is_ours(transaction, one)], is_cut=True)
+            rows.append(row)
+            if row.group:
+                groups[row.group] = None
+        inside = self._connection.execute(sql("groups_to_leave"), (pubkey, most)).fetchall()
+        ours = [one for one in groups if self._is_ours(transaction, one)]
+        return _VanishingPart(
+            rows, list(dict.fromkeys([*ours, *(number for (number,) in inside)]))[:most], is_cut=False
+        )
+
+    def _is_ours(self, transaction: Transaction, number: int) -> bool:
+        row = transaction.known.get(transaction.known.ids_of([number])[number])
+        return row is not None and not row.group.home
+
+    def _leave(self, transaction: Transaction, event: Event, part: _VanishingPart, now: int) -> None:
+        for number, group_id in transaction.known.ids_of(part.groups).items():
+            some = [row.event for row in part.rows if row.group == number]
             facts = transaction.gather(
                 lambda facts, group_id=group_id, some=some: succession.needs(event.pubkey, group_id, some, facts)  # type: ignore[misc]
             )
@@ -98,40 +138,3 @@ def stand_in(transaction: Transaction, removed: Iterable[Event], now: int) -> No
         for change in decided.changes:
             transaction.act_on_group(change)
         transaction.drafts.extend(decided.emits)
-
-
-def _groups_of(connection: sqlite3.Connection, pubkey: str, until: int, most: int) -> list[int]:
-    """The numbers of this relay's groups that the key is in, or changed up to that time, at most so many."""
-    found = [number for (number,) in connection.execute(sql("groups_to_leave"), (pubkey, most))]
-    if len(found) < most:
-        text = listed(sql("groups_moderated"), ("kinds", len(_KINDS)))
-        some = connection.execute(text, (*_authored_keys(pubkey), *_KINDS, until, most))
-        found += [number for (number,) in some]
-    return list(dict.fromkeys(found))[:most]
-
-
-def _moderation_of(connection: sqlite3.Connection, event: Event, groups: list[int]) -> dict[int, list[Event]]:
-    """What the author changed in these groups up to the time of the event, by their numbers, in the order of the log."""
-    found: dict[int, list[Event]] = {}
-    seqs = _authored_in(connection, event, groups)
-    for start in range(0, len(seqs), log_rows.AT_ONCE):
-        rows = log_rows.of_seqs(connection, seqs[start : start + log_rows.AT_ONCE])
-        for row in sorted(rows, key=lambda row: row.seq):
-            found.setdefault(row.group, []).append(row.event)
-    return found
-
-
-def _authored_in(connection: sqlite3.Connection, event: Event, groups: list[int]) -> list[int]:
-    """The numbers in the log of what its author changed in these groups up to its time, in order."""
-    if not groups:
-        return []
-    wanted = (*_authored_keys(event.pubkey), *_KINDS, event.created_at, *groups)
-    text = listed(sql("moderation_in_groups"), ("kinds", len(_KINDS)), ("numbers", len(groups)))
-    joined = connection.execute(text, wanted).fetchone()[0]
-    return sorted(map(int, joined.split(","))) if joined else []
-
-
-def _authored_keys(pubkey: str) -> tuple[bytes, bytes]:
-    """Under which keys of `entries` all events of an author stand but what was said in groups (entries.SAID)."""
-    author = entries.author(pubkey)
-    return entries.PUBLIC_PREFIX + author, entries.OPERATOR_PREFIX + author

@@ -136,15 +136,11 @@ SELECT m.group_number FROM group_members AS m INDEXED BY group_members_by_pubkey
 CROSS JOIN groups AS g ON g.number = m.group_number
 WHERE m.pubkey = ? AND m.standing = 'member' AND g.ended = 0 AND g.home = '' LIMIT ?
 
--- name: groups_moderated
--- Those that an author has changed, by his keys in `entries`.
-SELECT DISTINCT v.group_number FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
-WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.created_at <= ? AND v.group_number IS NOT NULL
-    AND (SELECT g.home FROM groups AS g WHERE g.number = v.group_number) = '' LIMIT ?
-
--- name: moderation_in_groups
-SELECT group_concat(e.seq) FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
-WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.created_at <= ? AND v.group_number IN ({numbers})
+-- name: moderation_by
+-- The next of what an author changed, by his keys in `entries`, in whatever group or none.
+SELECT group_concat(seq) FROM (
+    SELECT e.seq FROM entries AS e WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.created_at <= ? LIMIT ?
+)
 
 -- name: put_vanishing
 INSERT INTO vanishing (pubkey, until, cause) VALUES (?, ?, ?)

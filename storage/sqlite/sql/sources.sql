@@ -66,6 +66,12 @@ SELECT group_concat(DISTINCT lower(hex(substr(e.key, 2))))
 FROM (VALUES {rows}) AS w CROSS JOIN entries AS e ON e.key > w.column1 AND e.key < w.column2
 WHERE e.kind = ?
 
+-- name: unspoken
+-- Of some events those of which nobody has said anything (storage/sqlite/entries.py, `about`).
+SELECT group_concat(lower(hex(substr(w.column1, 2))))
+FROM (VALUES {rows}) AS w
+WHERE NOT EXISTS (SELECT 1 FROM entries AS e WHERE e.key > w.column1 AND e.key < w.column2)
+
 -- name: counts_all
 SELECT value = 'all' FROM meta WHERE name = 'votes'
 

@@ -46,15 +46,18 @@ def check_first_moment(world: World) -> None:
     assert {kind for (kind,) in left} <= set(range(9000, 9011))
 
 
+@pytest.mark.parametrize("events", [64, 3, 1])
 async def test_a_key_vanishes_out_of_many_groups_in_parts_and_after_a_restart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int
 ) -> None:
     at_once = World(tmp_path / "one")
     furnish(at_once)
+    monkeypatch.setattr(succeeding, "AT_ONCE", 100)
     vanish(at_once)
     assert not at_once.writer.connection.execute("SELECT * FROM vanishing").fetchall()
 
     monkeypatch.setattr(succeeding, "AT_ONCE", 2)
+    monkeypatch.setattr(succeeding, "MOST_EVENTS", events)
     world = World(tmp_path / "other")
     furnish(world)
     vanish(world)
@@ -70,7 +73,7 @@ async def test_a_key_vanishes_out_of_many_groups_in_parts_and_after_a_restart(
         world.writer.execute(ContinueGroups(), world.now)
         check_first_moment(world)
         parts += 1
-        assert parts < 20
+        assert parts < 60
     assert parts >= len(GROUPS) / 2
     for one in (at_once, world):
         assert problems(one) == []
@@ -107,3 +110,92 @@ async def test_what_stood_below_a_group_that_ends_is_told_in_parts(
     assert not any(["parent", "above"] in world.announced(group)[39000][0].tags for group in below)
     assert problems(world) == []
     assert keypair(1).pubkey == ALICE
+
+
+class Work:
+    """What SQLite does in one transaction: statements, and steps of its machine in hundreds."""
+
+    def __init__(self, world: World) -> None:
+        self._connection = world.writer.connection
+        self.statements = self.steps = 0
+
+    def __enter__(self) -> "Work":
+        self._connection.set_trace_callback(self._ran)
+        self._connection.set_progress_handler(self._stepped, 100)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.set_trace_callback(None)
+        self._connection.set_progress_handler(None, 0)
+
+    def _ran(self, _text: str) -> None:
+        self.statements += 1
+
+    def _stepped(self) -> int:
+        self.steps += 1
+        return 0
+
+
+def moderation_left(world: World) -> int:
+    look = "SELECT count(*) FROM events WHERE pubkey = ? AND kind BETWEEN 9000 AND 9010"
+    return int(world.writer.connection.execute(look, (bytes.fromhex(ALICE),)).fetchone()[0])
+
+
+def work_of_parts(world: World) -> list[tuple[int, int, int]]:
+    """Alice vanishes: of the request and of each part that follows, statements, steps, and what left of her moderation."""
+    parts = []
+    left = moderation_left(world)
+    world.now += 60
+    request = make_event(1, 62, "", [["relay", "ALL_RELAYS"]], world.now)
+    while not parts or world.writer.unfinished:
+        with Work(world) as work:
+            if parts:
+                world.writer.execute(ContinueGroups(), world.now)
+            else:
+                assert world.send(request)[0].refusal is None
+        before, left = left, moderation_left(world)
+        parts.append((work.statements, work.steps, before - left))
+    assert left == 0
+    assert problems(world) == []
+    return parts
+
+
+def test_a_part_of_a_vanish_is_as_much_work_whether_the_key_is_in_few_groups_or_in_many(tmp_path: Path) -> None:
+    found = []
+    for groups in (16, 96):
+        world = World(tmp_path / str(groups))
+        for number in range(groups):
+            world.begin(2, ["private"], group=f"room-{number}")
+            world.put(1, by=2, roles=["admin"], group=f"room-{number}")
+            world.say(1, 9002, ["private"], ["name", "x"], group=f"room-{number}")
+        found.append(work_of_parts(world))
+        world.writer.close()
+    few, many = found
+    assert len(many) >= 96 / succeeding.AT_ONCE
+    assert max(gone for *_, gone in many) <= succeeding.AT_ONCE
+    for column in (0, 1):  # statements, steps: an index that is larger is a little deeper
+        assert max(part[column] for part in many) <= 1.25 * max(part[column] for part in few)
+
+
+def test_a_part_of_a_vanish_is_as_much_work_however_often_the_key_has_changed_a_group(tmp_path: Path) -> None:
+    found = []
+    for changes in (200, 800):
+        world = World(tmp_path / str(changes))
+        world.begin(2, group="room")
+        world.put(1, by=2, roles=["admin"], group="room")
+        events = [
+            world.make(1, 9009, ["code", f"code-{number}"], ["uses", "unlimited"], at=world.now - number % 60)
+            for number in range(changes)
+        ]
+        for start in range(0, changes, 100):
+            world.send(*events[start : start + 100])
+        world.put(3, keypair(4).pubkey, by=1)
+        assert moderation_left(world) == changes + 1
+        found.append(work_of_parts(world))
+        assert [len(codes) for _, codes in contents(world)["invites"]] == [changes]
+        assert world.writer.tables.member(keypair(4).pubkey, "room").is_member  # type: ignore[union-attr]
+        world.writer.close()
+    few, many = found
+    assert max(gone for *_, gone in many) <= succeeding.MOST_EVENTS
+    for column in (0, 1):
+        assert max(part[column] for part in many) <= 1.25 * max(part[column] for part in few)
