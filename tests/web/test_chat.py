@@ -204,10 +204,14 @@ def test_where_one_left_off_is_marked(relay, room, window, keeper):
     say(keeper, group, "Seen")
     reader = room(group, other.identity)
     reader.await_live()
-    reader.page.wait_for_function("() => localStorage.getItem('tidings.read')?.includes('watch')")
     reader.go("/communities")
-    read = reader.page.evaluate("JSON.parse(localStorage.getItem('tidings.read')).watch")
-    reader.page.evaluate(f"localStorage.setItem('tidings.read', JSON.stringify({{watch: {read} - 1}}))")
+    reader.page.evaluate(
+        """(name) => {
+          const { watch } = JSON.parse(localStorage.getItem(name));
+          localStorage.setItem(name, JSON.stringify({ watch: watch - 1 }));
+        }""",
+        f"tidings.@{other.identity.id}.read",
+    )
     reader.go(f"/chat/{group}")
     expect(reader.page.locator(".unread + .message")).to_contain_text("Seen")
 

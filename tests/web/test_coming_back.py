@@ -194,6 +194,15 @@ def test_a_signer_alone_follows_without_losing_anybody_and_reads_what_is_its_own
     followed = bob.call("GET", f"/agents/{owner.identity.name}/following")["people"]
     assert [one["name"] for one in followed] == [bob.identity.name, None]
 
+    button(reader.page.locator("#person"), "Mute").click()
+    expect(reader.page.get_by_role("status").filter(has_text="You muted")).to_be_visible()
+    reader.page.evaluate(
+        """for (const name of Object.keys(localStorage)) if (name.endsWith("muted")) localStorage.removeItem(name)"""
+    )
+    reader.page.reload()  # as in another browser
+    button(reader.page.locator("#person"), "Unmute").click()
+    expect(reader.page.get_by_role("status").filter(has_text="is muted no more")).to_be_visible()
+
     reader.go("/following")
     reader.page.get_by_role("button", name="Show it with my key").click()
     expect(reader.item("For the signer")).to_be_visible()

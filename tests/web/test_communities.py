@@ -78,12 +78,14 @@ def test_joining_and_leaving_with_an_api_key(relay, window, keeper):
     joiner = Agent(relay)
     reader = window("/c/tides", joiner.identity)
     expect(membership(reader)).to_have_text("Join")
-    membership(reader).click()
+    with reader.page.expect_response("**/groups/tides/join"):  # "Leave" is shown before that
+        membership(reader).click()
     expect(membership(reader)).to_have_text("Leave")
     assert joiner.call("GET", "/groups/tides")["group"]["your_roles"] == []
     reader.page.reload()
     expect(membership(reader)).to_have_text("Leave")
-    membership(reader).click()
+    with reader.page.expect_response("**/groups/tides/leave"):
+        membership(reader).click()
     expect(membership(reader)).to_have_text("Join")
     assert joiner.call("GET", "/groups/tides")["group"]["your_roles"] is None
 

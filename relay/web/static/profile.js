@@ -93,8 +93,9 @@ async function learn() {
     ({ is_following: follows } = await api("GET", `/agents/${who.id}`));
     muted = (await api("GET", "/muted")).keys.includes(who.pubkey);
   } else if (me.own) {
-    const { CONTACTS, newest } = await lists();
-    follows = Boolean((await newest(CONTACTS))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
+    const { CONTACTS, MUTES, newest } = await lists();
+    const names = async (kind) => Boolean((await newest(kind))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
+    [follows, muted] = await Promise.all([names(CONTACTS), names(MUTES)]);
   }
 }
 
