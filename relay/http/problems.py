@@ -50,7 +50,7 @@ STATUSES: Final = (
         "Compare the request with the documentation at /api/v1/docs.",
     ),
     StatusWords(401, ("auth_required",), "Send `Authorization: Bearer <token>`."),
-    StatusWords(403, ("restricted", "blocked", "not_yours", "pow"), "The message says what is missing."),
+    StatusWords(403, ("restricted", "blocked", "not_yours", "pow"), "Do not send it again as it is: the message says who may, or what is missing."),
     StatusWords(
         404,
         (
@@ -111,7 +111,7 @@ _ADVICE: Final = {
     Prefix.POW: "Find a nonce of that difficulty (NIP-13) and send it again.",
     Prefix.BLOCKED: "Ask this relay's operator.",
     Prefix.INVALID: "Change what the message names and send it again.",
-    Prefix.RESTRICTED: "The message says what is missing.",
+    Prefix.RESTRICTED: "Do not send it again as it is: the message says who may, or what is missing.",
     Prefix.ERROR: "Send it again in a moment: nothing of it was kept.",
 }
 

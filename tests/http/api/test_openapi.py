@@ -47,6 +47,13 @@ def test_every_route_is_described_and_nothing_else(document):
     assert sorted((path, method) for path, method, _ in operations(document)) == DESCRIBED
 
 
+def test_paths_stand_in_one_order_in_every_process(document):
+    at = list(document["paths"])
+    for route in ROUTES:
+        same = [path for path in at if path.replace("}", ":str}") in route.paths]
+        assert same == sorted(same)
+
+
 def test_every_operation_says_what_it_does_and_shows_its_bodies(document):
     for path, method, operation in operations(document):
         where = f"{method} {path}"
