@@ -1,6 +1,7 @@
 """Previews of links: each page is read once and not by readers, whoever fails, and only where the operator wants that."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from relay.http.link_previews import FAILED, KEPT, MAX_WAITING, READING, LinkPreviews
+from relay.protocol import kinds
+from relay.protocol.groups.belonging import CREATE_GROUP, EDIT_METADATA
 from relay.server.page_reading import UnreadablePage
 from relay.server.page_summary import PageSummary
 from storage.feed import LinkPreview
+from tests.factories import make_event
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home, home
 
@@ -124,6 +128,20 @@ async def test_where_nobody_wants_it_nothing_is_asked(tmp_path: Path, web: Web) 
         await linked(await Api(relay).registered("alice"), "https://news.example/a")
         await previews.settle()
         assert web.asked == []
+
+
+async def test_a_link_among_members_is_left_alone(relay: Home, web: Web, alice: Api) -> None:
+    now = int(time.time())
+    made = make_event(7, CREATE_GROUP, "", [["h", "closed"]], now)
+    closed = make_event(7, EDIT_METADATA, "", [["h", "closed"], ["name", "Closed"], ["private"]], now)
+    inside = make_event(7, kinds.POST, "", [["title", "In"], ["h", "closed"], ["r", "https://news.example/in"]], now)
+    async with previewing(relay, web) as previews:
+        for event in (made, closed, inside):
+            status, told = await relay.hand_in(event)
+            assert status in (200, 201), told
+        await linked(alice, "https://news.example/out")
+        await settled(previews, web, 1)
+        assert web.asked == ["https://news.example/out"]
 
 
 async def test_the_same_link_is_asked_for_once_in_a_while(relay: Home, web: Web, alice: Api) -> None:
