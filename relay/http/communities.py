@@ -51,7 +51,7 @@ async def community_list(
     wanted, after = q.strip()[:MAX_QUESTION], cursor[:500]
 
     def find(tables: GroupLookups) -> tuple[list[Group], dict[str, int]]:
-        found = [] if closed else tables.communities(after, page.PAGE + 1, wanted)
+        found = [] if closed else tables.communities(after, page.PAGE + 1, wanted, replicas=True)
         return found, tables.group_sizes([group.id for group in found])
 
     found, sizes = await hub.identities.group_tables.look(find)

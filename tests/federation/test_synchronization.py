@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.utils import accept_key
 
 from relay.client import Key
@@ -435,6 +436,24 @@ async def test_tls_that_fails_is_named() -> None:
     async with FakePeer().serving() as peer:
         with pytest.raises(Disconnected, match=r"TLS failed|cannot connect"):
             await PeerConnection.open(peer.url.replace("ws:", "wss:"), allow_private=True)
+
+
+def test_a_certificate_that_is_not_trusted_is_told_from_a_port_without_tls() -> None:
+    untrusted = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    untrusted.verify_message = "self-signed certificate"
+    plain = ssl.SSLError(1, "wrong version number")
+    plain.reason = "WRONG_VERSION_NUMBER"
+    assert link.tls_words(untrusted) == "the certificate is not trusted: self-signed certificate"
+    assert link.tls_words(plain) == "what answers there speaks no TLS; it may be a ws:// URL"
+
+
+async def test_a_page_that_is_no_relay_is_told_by_what_it_answers() -> None:
+    async with serve(
+        lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=lambda connection, _: connection.respond(404, "no")
+    ) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        with pytest.raises(Disconnected, match="opens no WebSocket, it answers: 404 Not Found"):
+            await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
 
 
 async def test_a_half_open_socket_is_left() -> None:

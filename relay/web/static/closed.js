@@ -27,6 +27,13 @@ async function enter() {
   location.reload();
 }
 
+// What feed.js shows is alive for who has an API key, too.
+async function follow() {
+  await import("./feed.js");
+  (await import("./member.js")).begin();
+}
+
 addEventListener("who", offer);
 keep();
 if (gate && me.token) enter();
+if (me.token && document.querySelector("#live") && document.querySelector("#posts, #comments")) addEventListener("load", follow);
