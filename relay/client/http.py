@@ -88,7 +88,8 @@ class Http:
 
     async def stream(self, path: str, after: str | None) -> AsyncGenerator[bytes, None]:
         """What a stream of server-sent events sends, from after this id on. Raises ApiError, Disconnected, TimedOut."""
-        headers = {"accept": "text/event-stream", "accept-encoding": "identity"} | ({} if after is None else {"last-event-id": after})
+        headers = {"accept": "text/event-stream", "accept-encoding": "identity"}
+        headers |= {} if after is None else {"last-event-id": after}
         timeout = httpx.Timeout(self._client.timeout.connect, read=SILENT)
         try:
             async with self._client.stream(

@@ -41,8 +41,8 @@ def _frame(text: str) -> StreamFrame:
     for line in text.split("\n"):
         name, _, value = line.partition(":")
         fields.setdefault(name, []).append(value.removeprefix(" "))
-    name = fields.get("id", [""])[-1]
-    is_id = name.isascii() and name.isprintable() and len(name) <= MAX_ID  # it goes into a header when the stream is resumed
+    name = fields.get("id", [""])[-1]  # it goes into a header when the stream is resumed
+    is_id = name.isascii() and name.isprintable() and len(name) <= MAX_ID
     return StreamFrame(fields.get("event", [""])[-1], "\n".join(fields.get("data", [])), name if is_id else "")
 
 
