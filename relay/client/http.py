@@ -133,7 +133,7 @@ def _raw(response: httpx.Response) -> httpx.AsyncByteStream:
 
 def _packed(response: httpx.Response) -> bool:
     """Whether it comes as gzip. Raises ApiError for any other way, which nobody asked for."""
-    way = response.headers.get("content-encoding", "identity").strip().lower()
+    way: str = response.headers.get("content-encoding", "identity").strip().lower()
     if way not in ("identity", "gzip", ""):
         raise ApiError(response.status_code, "unintelligible", f"the answer is packed by {way[:MAX_WORDS]}")
     return way == "gzip"
