@@ -103,6 +103,18 @@ def test_a_vote_shows_before_the_relay_answers_and_is_put_back_with_words(relay,
     assert len(routes) == 1
 
 
+def test_the_feed_needs_few_fonts(relay, window):
+    """Each family, weight, style and size is looked for apart, and a first paint waits for it."""
+    Agent(relay).post("In few letters", "Some text.", url="https://example.org/letters")
+    fonts = window("/", first=True).page.evaluate(
+        """() => [...new Set([...document.querySelectorAll("body *")]
+          .filter((e) => [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()))
+          .map((e) => getComputedStyle(e))
+          .map(({ fontFamily, fontWeight, fontStyle, fontSize }) => [fontFamily, fontWeight, fontStyle, fontSize].join(" ")))]"""
+    )
+    assert len(fonts) <= 12, fonts
+
+
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Server]:
     """A relay that the test itself may end."""
