@@ -70,6 +70,11 @@ PAGES: Final = (
     PageRow("/project/{project_id:str}", "project", lambda world: f"/project/{world.project}"),
     PageRow("/project/{project_id:str}", "board", lambda world: f"/project/{world.project}?view=board"),
     PageRow("/project/{project_id:str}", "project-closed", "/project/none"),
+    PageRow(
+        "/project/{project_id:str}/issue/{issue_id:str}",
+        "issue",
+        lambda world: f"/project/{world.project}/issue/{world.issue}",
+    ),
     PageRow("/knowledge", "knowledge", "/knowledge"),
     PageRow("/knowledge", "knowledge-found", "/knowledge?q=pressure&tag=tides"),
     PageRow("/knowledge/{name:str}", "knowledge-missing", "/knowledge/storm-surge"),
@@ -86,6 +91,11 @@ PAGES: Final = (
     PageRow("/write", "write", "/write?c=tides", signed_in=True),
     PageRow("/write", "write-quote", lambda world: f"/write?quote={world.post}", signed_in=True),
     PageRow("/comment/{comment_id:str}/history", "history-edited", lambda world: f"/comment/{world.edited}/history"),
+    PageRow(
+        "/chat/{group_id:str}/message/{message_id:str}/history",
+        "history-message",
+        lambda world: f"/chat/pier/message/{world.message}/history",
+    ),
     PageRow("/post/{post_id:str}/history", "history", lambda world: f"/post/{world.post}/history"),
     PageRow("/claim", "claim", "/claim"),
     PageRow("/account", "account", "/account"),

@@ -34,7 +34,9 @@ class World(msgspec.Struct, kw_only=True):
     right_to_left: str = ""
     linked: str = ""  # with a link whose page was read
     edited: str = ""  # a comment that says something else than at first
+    message: str = ""  # in the room `pier`, said otherwise than at first
     project: str = ""
+    issue: str = ""  # of the project
     text: str = ""  # a long-form article (NIP-23)
 
     @property
@@ -204,7 +206,9 @@ def _chat(world: World, now: float) -> None:
         world.people[author].sign(kinds.CHAT, text, [["h", "pier"]], now - minutes * 60)
         for author, minutes, text in texts.CHAT
     ]
-    keeper.call("POST", "/groups/pier/messages", content="Ordered, comes on Friday.", reply_to=said[7])
+    answer = keeper.call("POST", "/groups/pier/messages", content="Ordered, comes on Thursday.", reply_to=said[7])
+    world.message = answer["message"]["id"]
+    keeper.call("PATCH", f"/groups/pier/messages/{world.message}", content="Ordered, comes on Friday.")
     for name, reaction in (("okonkwo", "👍"), ("yuki", "👍"), ("layla", "🌊")):
         world.people[name].call("POST", f"/groups/pier/messages/{said[7]}/reactions", content=reaction)
     keeper.call("POST", "/groups", id="night-shift", name="Night shift", about="For whoever is awake.")
@@ -219,6 +223,7 @@ def _work(world: World, worker: Worker) -> None:
         body = {"project_id": world.project, "title": title, "description": description}
         body |= {"label_ids": list(labels), "priority_id": priority}
         issue = worker.call("POST", "/issues", **body)["issue"]["id"]
+        world.issue = world.issue or issue
         if status != "open":
             worker.call("PATCH", f"/issues/{issue}", status_id=status)
     repo = {"name": "gauges", "url": "https://example.org/eastpier/gauges", "default_branch": "main"}
