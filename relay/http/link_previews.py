@@ -3,9 +3,9 @@
 It does so once, and what the page says of itself is kept beside the post, for a card on the post's own page: no reader's browser
 asks there before its owner clicks. Links of posts that not everybody may read are left alone.
 
-Bounded: MAX_WAITING posts wait, READING pages are read at once and of each host one, each TIMEOUT seconds. What was read, or could
-not be, is remembered for a while, so that the same link in many posts is asked for once, and a host that does not answer is left
-alone.
+Bounded: MAX_WAITING posts wait, MOST_OF_HOST of them with one host, READING pages are read at once and of each host one, each
+TIMEOUT seconds. What was read, or could not be, is remembered for a while, so that the same link in many posts is asked for once,
+and where nobody takes a connection is left alone.
 """
 
 import asyncio
@@ -29,11 +29,12 @@ from storage.commands import KeepLinkPreview
 from storage.feed import MAX_IDS, PostRow
 
 MAX_WAITING: Final = 200
+MOST_OF_HOST: Final = 20
 READING: Final = 4
 TIMEOUT: Final = 10.0  # seconds
-MAX_KNOWN: Final = 1000  # links and hosts that are remembered
+MAX_KNOWN: Final = 1000  # links and origins that are remembered
 KEPT: Final = 3600.0  # seconds that what was read is good for other posts with the same link
-FAILED: Final = 3600.0  # seconds until a link, or a host that did not answer, is asked again
+FAILED: Final = 3600.0  # seconds until a link, or an origin that took no connection, is asked again
 CAUGHT_UP: Final = 25  # the newest posts, looked at where commits were missed
 
 _log = logging.getLogger(__name__)
@@ -44,10 +45,11 @@ class _WantedPreview(msgspec.Struct, frozen=True):
 
     seq: int
     url: str
+    origin: str
 
 
 class _KnownLink(msgspec.Struct, frozen=True):
-    """What is remembered of a link or a host until then: what its page says, None where it could not be read."""
+    """What is remembered of a link or an origin until then: what its page says, None where it could not be read."""
 
     until: float
     summary: PageSummary | None
@@ -132,7 +134,9 @@ class LinkPreviews:
         link = urls.link(row.url) if row.url else None
         if link is None or not self._has_room():
             return
-        self._hosts.setdefault(link.host, deque()).append(_WantedPreview(row.seq, row.url or ""))
+        waiting = self._hosts.setdefault(link.host, deque())
+        if len(waiting) < MOST_OF_HOST:
+            waiting.append(_WantedPreview(row.seq, row.url or "", link.origin))
         self._pump()
 
     def _pump(self) -> None:
@@ -152,20 +156,22 @@ class LinkPreviews:
                 try:
                     if wanted.seq in await self._hub.feed.link_previews([wanted.seq]):
                         continue
-                    summary = await self._summary(host, wanted.url)
+                    summary = await self._summary(wanted)
                     if summary is not None:
                         await self._keep(
                             KeepLinkPreview(wanted.seq, summary.title, summary.description, summary.picture)
                         )
                 except StorageError as error:
                     _log.warning("the preview of a link is not kept: %s", error)
-        finally:
-            del self._hosts[host]
+        finally:  # what was not foreseen fails one of them
+            if not waiting:
+                del self._hosts[host]
             self._running.discard(host)
             self._pump()
 
-    async def _summary(self, host: str, url: str) -> PageSummary | None:
-        for name in (url, host):
+    async def _summary(self, wanted: _WantedPreview) -> PageSummary | None:
+        url = wanted.url
+        for name in (url, wanted.origin):
             known = self._known.get(name)
             if known is not None and known.until > self._clock():
                 return known.summary
@@ -173,11 +179,11 @@ class LinkPreviews:
             async with asyncio.timeout(TIMEOUT):
                 summary = await self._read(url)
         except TimeoutError:
-            self._remember(host, FAILED, None)
+            self._remember(url, FAILED, None)
             return None
         except UnreadablePage as error:
             _log.debug("no preview of a link: %s", error)
-            self._remember(host if error.host_failed else url, FAILED, None)
+            self._remember(wanted.origin if error.host_failed else url, FAILED, None)
             return None
         self._remember(url, KEPT, summary)
         return summary

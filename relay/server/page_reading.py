@@ -22,13 +22,18 @@ from relay.server.webhooks import checked_url
 
 MAX_BYTES: Final = 256 * 1024
 MAX_REDIRECTS: Final = 3
+CONNECT_WITHIN: Final = 5.0  # seconds for each address of a host
 _MAX_WAITING: Final = 8  # pages to be parsed
 _MOVED: Final = frozenset((301, 302, 303, 307, 308))
 _HTML: Final = ("text/html", "application/xhtml+xml")
 
 
 class UnreadablePage(Exception):
-    """There is no page to tell of; the text says why. `host_failed`: whoever asks there again soon would fare no better."""
+    """There is no page to tell of; the text says why.
+
+    `host_failed`: there was no connection, so that whoever asks there again soon would fare no better, whatever the page. What
+    happens after that is up to the page, which a stranger chose, and says nothing of others.
+    """
 
     def __init__(self, reason: str, host_failed: bool = False) -> None:
         super().__init__(reason)
@@ -77,7 +82,8 @@ class PageReader:
             ("accept-encoding", "identity"),
         ]
         try:
-            async with self._pool.stream("GET", url, headers=headers) as answer:
+            within = {"timeout": {"connect": CONNECT_WITHIN}}
+            async with self._pool.stream("GET", url, headers=headers, extensions=within) as answer:
                 given = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
                 if answer.status in _MOVED and given.get(b"location"):
                     return _joined(url, given[b"location"]), b"", ""
@@ -91,7 +97,8 @@ class PageReader:
         except NotPublic as error:
             raise UnreadablePage(str(error), host_failed=True) from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError) as error:
-            raise UnreadablePage(f"it could not be reached: {str(error)[:200]}", host_failed=True) from None
+            failed = isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout)
+            raise UnreadablePage(f"it could not be reached: {str(error)[:200]}", host_failed=failed) from None
 
     async def _summed_up(self, body: bytes, content_type: str, url: str) -> PageSummary:
         try:

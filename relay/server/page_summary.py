@@ -74,7 +74,7 @@ class _HeadParser(HTMLParser):
 def of_page(text: str, url: str) -> PageSummary | None:
     """What the page at `url` says of itself; None where it has no title. `text` may be its beginning only."""
     parser = _HeadParser()
-    with contextlib.suppress(_HeadRead):
+    with contextlib.suppress(_HeadRead, AssertionError):  # so that parser ends at a declaration that is none
         parser.feed(text)  # and not closed: what is cut off in the middle is not read as something else
     title = _first(parser.found, _TITLES, MAX_TITLE)
     if not title:

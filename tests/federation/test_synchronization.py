@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from relay.federation.verdicts import Verdict
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
+from relay.protocol.negentropy import Reconciled, Reconciliation
 from storage.base import Outcome
 from tests.e2e.harness import PATIENCE
 from tests.factories import keypair, make_event
@@ -282,6 +284,28 @@ async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so
         opened = next(message for message in peer.said if message[0] == "NEG-OPEN")
     assert (found.have, found.need, found.rounds) == ({}, {}, 1)
     assert len(json.dumps(opened)) < 1000
+
+
+@pytest.mark.parametrize(("most", "beside"), [(2000, False), (1999, True)])
+async def test_what_a_large_set_takes_is_worked_out_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch, most: int, beside: bool
+) -> None:
+    events = notes(2000)
+    threads = set()
+
+    class Noting(Reconciliation):
+        def go_on(self, message: bytes) -> Reconciled:
+            threads.add(threading.current_thread())
+            return super().go_on(message)
+
+    monkeypatch.setattr(comparison, "LARGE", most)
+    monkeypatch.setattr(comparison, "Reconciliation", Noting)
+    async with FakePeer(events).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        items = ItemSet((event.created_at, bytes.fromhex(event.id)) for event in events)
+        await comparison.compare(link, EVERYTHING, items)
+        await link.close()
+    assert (threading.current_thread() not in threads) is beside
 
 
 # peers that lie

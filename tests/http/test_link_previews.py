@@ -1,6 +1,7 @@
 """Previews of links: each page is read once and not by readers, whoever fails, and only where the operator wants that."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from relay.http.link_previews import FAILED, KEPT, MAX_WAITING, READING, LinkPreviews
+from relay.protocol import kinds
+from relay.protocol.groups.belonging import CREATE_GROUP, EDIT_METADATA
 from relay.server.page_reading import UnreadablePage
 from relay.server.page_summary import PageSummary
 from storage.feed import LinkPreview
+from tests.factories import make_event
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home, home
 
@@ -126,6 +130,20 @@ async def test_where_nobody_wants_it_nothing_is_asked(tmp_path: Path, web: Web) 
         assert web.asked == []
 
 
+async def test_a_link_among_members_is_left_alone(relay: Home, web: Web, alice: Api) -> None:
+    now = int(time.time())
+    made = make_event(7, CREATE_GROUP, "", [["h", "closed"]], now)
+    closed = make_event(7, EDIT_METADATA, "", [["h", "closed"], ["name", "Closed"], ["private"]], now)
+    inside = make_event(7, kinds.POST, "", [["title", "In"], ["h", "closed"], ["r", "https://news.example/in"]], now)
+    async with previewing(relay, web) as previews:
+        for event in (made, closed, inside):
+            status, told = await relay.hand_in(event)
+            assert status in (200, 201), told
+        await linked(alice, "https://news.example/out")
+        await settled(previews, web, 1)
+        assert web.asked == ["https://news.example/out"]
+
+
 async def test_the_same_link_is_asked_for_once_in_a_while(relay: Home, web: Web, alice: Api) -> None:
     async with previewing(relay, web) as previews:
         first, second = [await linked(alice, "https://news.example/a") for _ in range(2)]
@@ -156,6 +174,67 @@ async def test_what_fails_is_left_alone_for_a_while(
         web.now += FAILED + 1
         await linked(alice, "https://news.example/a")
         await settled(previews, web, asked + 1)
+
+
+async def test_what_fails_at_one_port_says_nothing_of_another(relay: Home, web: Web, alice: Api) -> None:
+    def fail(url: str) -> PageSummary:
+        if ":4430/" in url:
+            raise UnreadablePage("it could not be reached", host_failed=True)
+        return PageSummary("Of it", "", "")
+
+    web.answer = fail
+    async with previewing(relay, web) as previews:
+        await linked(alice, "https://news.example:4430/")
+        await settled(previews, web, 1)
+        post = await linked(alice, "https://news.example/")
+        await settled(previews, web, 2)
+        assert await kept(relay, post) == LinkPreview("Of it", "", "")
+
+
+async def test_a_page_that_takes_too_long_says_nothing_of_others_there(
+    relay: Home, web: Web, alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.http.link_previews.TIMEOUT", 0.0)
+    async with previewing(relay, web) as previews:
+        await linked(alice, "https://news.example/leads-elsewhere")
+        await settled(previews, web, 1)
+        monkeypatch.setattr("relay.http.link_previews.TIMEOUT", PATIENCE)
+        web.at_once.clear()
+        post = await linked(alice, "https://news.example/a")
+        await settled(previews, web, 2)
+        assert await kept(relay, post) == LinkPreview("Of a", "", "")
+
+
+async def test_what_nobody_foresaw_fails_one_link_only(relay: Home, web: Web, alice: Api) -> None:
+    def fail(url: str) -> PageSummary:
+        if url.endswith("/0"):
+            raise RuntimeError("as a parser may")
+        return PageSummary("Of it", "", "")
+
+    gate = asyncio.Event()
+    web.held, web.answer = gate.wait, fail
+    async with previewing(relay, web) as previews:
+        posts = [await linked(alice, f"https://news.example/{number}") for number in range(3)]
+        gate.set()
+        await settled(previews, web, 3)
+        assert [await kept(relay, post) is not None for post in posts] == [False, True, True]
+
+
+async def test_links_of_one_host_leave_room_for_others(
+    relay: Home, web: Web, alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.http.link_previews.MAX_WAITING", 4)
+    monkeypatch.setattr("relay.http.link_previews.MOST_OF_HOST", 2)
+    gate = asyncio.Event()
+    web.held = gate.wait
+    async with previewing(relay, web) as previews:
+        for number in range(6):
+            await linked(alice, f"https://slow.example/{number}")
+        await linked(alice, "https://news.example/a")
+        gate.set()
+        async with asyncio.timeout(PATIENCE):
+            await previews.settle()
+        assert "https://news.example/a" in web.asked
 
 
 async def test_one_page_of_a_host_at_once_and_few_in_all(relay: Home, web: Web, alice: Api) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -137,4 +138,12 @@ async def test_what_is_no_page_is_told_so(web: WebServer, reader: PageReader, gi
     web.answers["/"] = given
     with pytest.raises(UnreadablePage, match=reason) as refused:
         await reader.read(web.url())
-    assert refused.value.host_failed is (reason == "could not be reached")
+    assert not refused.value.host_failed  # of other pages there it says nothing
+
+
+async def test_where_nobody_takes_a_connection_the_host_has_failed(reader: PageReader) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(UnreadablePage, match="could not be reached") as refused:
+            await reader.read(f"http://127.0.0.1:{nobody.getsockname()[1]}/")
+    assert refused.value.host_failed

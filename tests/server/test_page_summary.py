@@ -65,10 +65,17 @@ def test_whatever_a_page_says_is_plain_and_bounded(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", ["<", "<!--", "<a ", "<meta ", "<meta content=", "</", "&", "<title>", "<script>", "<![CDATA["]
+    "hostile",
+    ["<", "<!--", "<a ", "<meta ", "<meta content=", "</", "&", "<title>", "<script>", "<![CDATA[", "<![foo[ x>"],
 )
 def test_a_page_that_is_hard_to_parse_is_no_page(hostile: str) -> None:
     assert of_page(hostile * 20_000, URL) is None
+
+
+def test_a_declaration_that_is_none_ends_the_page() -> None:
+    assert of_page("<title>Tides</title><![foo[ x><meta name=description content=y>", URL) == PageSummary(
+        "Tides", "", ""
+    )
 
 
 @pytest.mark.parametrize(

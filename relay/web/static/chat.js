@@ -543,7 +543,9 @@ async function tryToEnter() {
     await begin(source ?? (me.token ? await ofToken() : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
-    gate.textContent = strange ? "This room is for its members, and you are none yet." : error.message;
+    const invited = new URLSearchParams(location.search).has("code");
+    const words = invited ? "You are invited to this room, which its members alone read. Join, and you are one." : "This room is for its members, and you are none yet.";
+    gate.textContent = strange ? words : error.message;
     gate.hidden = false;
   }
 }
