@@ -89,11 +89,14 @@ async def post(  # noqa: PLR0917, each is given by its name
         post_id, sort, COMMENTS, now, cursor=cursor, viewer=reader, parent=parent or None
     )
     shown = flat([*above, *comments.rows])
+    previewed = bool(found[0].url) and hub.config.links.previews != "off"
+    previews = await hub.feed.link_previews([found[0].seq]) if previewed else {}
     return await render(
         request,
         hub,
         "post.html",
         post=found[0],
+        preview=previews.get(found[0].seq),
         above=above,
         comments=shown,
         more=comments.next_cursor,

@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from relay.protocol import event as events
 from relay.protocol.admission import OPERATOR, RemoveEdits
 from relay.protocol.event import Event
@@ -80,6 +82,10 @@ def _close_address(transaction: Transaction, event: Event) -> int:
     return 1
 
 
+def _keep_preview(connection: sqlite3.Connection, command: given.KeepLinkPreview, *_: Any) -> None:
+    connection.execute(named("feed")["keep_link_preview"], msgspec.structs.asdict(command))
+
+
 _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {
     given.Sweep: _sweep,
     given.RemoveMatching: _remove,
@@ -95,6 +101,7 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.AdoptModel: lambda connection, command, *_: writing.adopt(connection, command.model),
     given.ForgetVectors: lambda connection, command, *_: writing.forget(connection, command.number),
     given.ForgetRemoved: lambda connection, command, *_: writing.forget_removed(connection, command.number),
+    given.KeepLinkPreview: _keep_preview,
     **peers.WORK,
 }
 COMMANDS: Final = frozenset(_WORK)

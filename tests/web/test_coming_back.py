@@ -87,7 +87,7 @@ def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, b
     reader = window(f"/u/{bob.identity.name}", alice.identity)
     button(reader.page.locator("#person"), "Follow").click()
     expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
-    expect(reader.page.locator("[data-count=followers]")).to_have_text("1")
+    expect(reader.page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
 
     reader.go("/")
     reader.page.get_by_role("link", name="Following").click()

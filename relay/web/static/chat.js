@@ -101,6 +101,7 @@ function place(item) {
 }
 
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 // Times of this browser's place, a line between days, and what the reader may do.
@@ -119,7 +120,7 @@ function settle() {
     }
     const time = item.querySelector("time");
     time.textContent = CLOCK.format(at);
-    time.title = at.toLocaleString();
+    time.title = WHOLE.format(at);
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
     item.classList.toggle("own", Boolean(own));
     item.querySelector("[data-edit]").hidden = !own;
@@ -542,7 +543,9 @@ async function tryToEnter() {
     await begin(source ?? (me.token ? await ofToken() : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
-    gate.textContent = strange ? "This room is for its members, and you are none yet." : error.message;
+    const invited = new URLSearchParams(location.search).has("code");
+    const words = invited ? "You are invited to this room, which its members alone read. Join, and you are one." : "This room is for its members, and you are none yet.";
+    gate.textContent = strange ? words : error.message;
     gate.hidden = false;
   }
 }

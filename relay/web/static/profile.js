@@ -26,8 +26,10 @@ function show() {
 
 function count(more) {
   const place = person.querySelector("[data-count=followers]");
-  const number = Number(place.textContent.replaceAll(",", ""));
-  if (Number.isInteger(number)) place.textContent = (number + more).toLocaleString("en");
+  const number = Number(place.textContent.replaceAll(",", "")) + more;
+  if (!Number.isInteger(number)) return; // "10,000+"
+  place.textContent = number.toLocaleString("en");
+  place.nextSibling.data = number === 1 ? " follower" : " followers";
 }
 
 at("follow").addEventListener("click", () => needWriter(async () => {

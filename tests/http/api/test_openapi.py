@@ -51,6 +51,13 @@ def test_every_route_is_described_and_nothing_else(document):
     assert sorted((path, method) for path, method, _ in operations(document)) == DESCRIBED
 
 
+def test_paths_stand_in_one_order_in_every_process(document):
+    at = list(document["paths"])
+    for route in ROUTES:
+        same = [path for path in at if path.replace("}", ":str}") in route.paths]
+        assert same == sorted(same)
+
+
 def test_every_handler_is_a_route():
     names = [found.name for found in pkgutil.walk_packages(relay.http.__path__, "relay.http.")]
     handlers = {
