@@ -421,6 +421,7 @@ async def serve(
     """
     from relay.http import app as http  # commands that open no port need not load it
     from relay.http.deliveries import delivering
+    from relay.http.link_previews import previewing
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     sock = listener.bind(config)
@@ -429,6 +430,7 @@ async def serve(
             core(config, listener.url_of(sock, "ws")) as site,
             embedding(site),
             delivering(site),
+            previewing(site, site.hub.ingest.execute),
             federating(site) as peers_reconfigured,
         ):
 

@@ -312,6 +312,20 @@ class WebhookSettings(Section, frozen=True):
     ] = False
 
 
+class LinkSettings(Section, frozen=True):
+    """Links of posts: whether the relay looks at the pages behind them."""
+
+    previews: Annotated[
+        Literal["off", "public", "any"],
+        Meta(
+            description="whether the relay reads the page that a new post links to, once, for a card on the post's page: off; "
+            "public: over https from public addresses; any: also over http, and from addresses that are not public, such as "
+            "this machine's own network",
+            extra=LIVE,
+        ),
+    ] = "off"
+
+
 class Search(Section, frozen=True):
     """Knowledge and search: what is searched, how texts are cut, which model makes the vectors."""
 
@@ -415,6 +429,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
     groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
+    links: LinkSettings = msgspec.field(default_factory=LinkSettings)
     search: Search = msgspec.field(default_factory=Search)
     federation: Federation = msgspec.field(default_factory=Federation)
     peers: list[PeerSettings] = []

@@ -17,7 +17,7 @@ from relay.config import PEERS, PREFIX, SECTIONS, SETTINGS, Config, Setting, spl
 from relay.errors import Reject
 from relay.peer_settings import PeerSettings
 from relay.protocol import filter as filters
-from relay.protocol import kinds, urls
+from relay.protocol import json_errors, kinds, urls
 from relay.setting_parts import ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
@@ -89,11 +89,20 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSetti
     return peers
 
 
-def _peers(given: Any, file: Path) -> list[PeerSettings]:
+def _peer(given: Any, number: int, file: Path) -> PeerSettings:
     try:
-        peers = msgspec.convert(given, list[PeerSettings])
+        return msgspec.convert(given, PeerSettings)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{file}: [[peers]]: {error} (federation.md shows what a peer has)") from None
+        url = given.get("url") if isinstance(given, dict) else None
+        which = url if isinstance(url, str) else f"number {number}"
+        said = json_errors.in_words(str(error))
+        raise ConfigError(f"{file}: [[peers]] {which}: {said} (federation.md shows what a peer has)") from None
+
+
+def _peers(given: Any, file: Path) -> list[PeerSettings]:
+    if not isinstance(given, list):
+        raise ConfigError(f"{file}: write [[peers]] with two brackets, once for each peer")
+    peers = [_peer(one, number, file) for number, one in enumerate(given, 1)]
     seen: set[str] = set()
     for peer in peers:
         check_peer(peer)

@@ -85,7 +85,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
 
     from relay.federation import role as _role  # noqa: F401
     from relay.http import app as http
-    from relay.http import deliveries  # noqa: F401
+    from relay.http import deliveries, link_previews  # noqa: F401
 
     http.load(config)
     data = Path(config.server.data)
@@ -293,6 +293,7 @@ async def _serve(
 ) -> int:
     from relay.http import app as http
     from relay.http.deliveries import delivering
+    from relay.http.link_previews import previewing
 
     loop = asyncio.get_running_loop()
     loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
@@ -318,6 +319,7 @@ async def _serve(
             await controlled.serve(commands)
             stack.push_async_callback(controlled.close)
             await stack.enter_async_context(delivering(site))
+            await stack.enter_async_context(previewing(site, hub.ingest.execute))
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await hub.identities.profiles.introduce_relay()
                 await hub.identities.profiles.resume()

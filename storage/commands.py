@@ -80,6 +80,15 @@ class Compact(Command[None], frozen=True):
     """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
 
 
+class KeepLinkPreview(Command[None], frozen=True):
+    """Keep what the page that the post of this number links to says of itself (feed.LinkPreview); nothing where it is gone."""
+
+    seq: int
+    title: str
+    description: str
+    picture: str
+
+
 class Model(msgspec.Struct, frozen=True):
     """A model of vectors, as it is locked into the database."""
 

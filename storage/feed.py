@@ -62,6 +62,14 @@ class PostRow(msgspec.Struct, frozen=True, array_like=True):
     wire: bytes = b""
 
 
+class LinkPreview(msgspec.Struct, frozen=True, array_like=True):
+    """What the page that a post links to said of itself when it was read; the description and the picture's https URL may be ""."""
+
+    title: str
+    description: str
+    picture: str
+
+
 class CommentRow(msgspec.Struct, frozen=True, array_like=True):
     """A comment, with the first of its replies. `comment_count`: all its direct replies. The rest is as in PostRow."""
 
@@ -159,6 +167,9 @@ class Feed(Protocol):
 
     async def how_many_in(self, group_ids: Sequence[str]) -> dict[str, int]:
         """How many posts stand in each of these communities (at most MAX_IDS), counted up to MAX_COUNTED."""
+
+    async def link_previews(self, seqs: Sequence[int]) -> dict[int, LinkPreview]:
+        """Of those of these posts, by number (at most MAX_IDS), that have one."""
 
     async def comments_by_id(self, ids: Sequence[str], now: int, *, viewer: str | None = None) -> list[CommentRow]:
         """Those of these comments (at most MAX_IDS) that are here, without their replies; `depth` is not told."""

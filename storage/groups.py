@@ -45,16 +45,21 @@ class GroupLookups(Protocol):
         of_type: GroupType | None = None,
         parent: str | None = None,
         hidden: bool = False,
+        replicas: bool = False,
     ) -> list[Group]:
-        """The groups that have not ended, the newest first, from the one after `after` on; hidden ones where asked for."""
+        """The groups that have not ended, the newest first, from the one after `after` on; hidden ones, and those of other relays
+        that are served here, where asked for.
+        """
 
     def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
-        """Those with this text in their name or id, in any (ASCII) case, the newest first; none that is hidden or has ended."""
+        """Those with this text in their name or id, in any (ASCII) case, the newest first, of other relays too where they are
+        served here; none that is hidden or has ended.
+        """
 
-    def communities(self, after: str = "", limit: int = 100, text: str = "") -> list[Group]:
+    def communities(self, after: str = "", limit: int = 100, text: str = "", *, replicas: bool = False) -> list[Group]:
         """Groups that everybody reads and knows of and that take posts (kind 11) by name, or hold some; the newest first.
 
-        With `text` those that have it in their name or id, in any (ASCII) case.
+        With `text` those that have it in their name or id, in any (ASCII) case. `replicas` as for `groups`.
         """
 
     def is_taken(self, group_id: str) -> bool:

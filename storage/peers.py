@@ -22,10 +22,13 @@ class PeerStatus(msgspec.Struct, frozen=True):
     `taken`, `known` and `rejected` what became of it there. `not_given`: claimed and never given; `withheld`: neither
     taken nor sent, by rule; `wasted`: messages that should not have come. `lag`: events of the log that wait to be sent. `groups`:
     whether its groups are kept here, for a person. `unseen`: seconds of which the peer, which does not compare, has more events
-    than it gives at once, so that some could not be seen when everything was compared last.
+    than it gives at once, so that some could not be seen when everything was compared last. `direction` is `down`, `up` or `both`
+    by the settings that the relay ran it with last, "" for one that it never ran. `refused_because` and `rejected_because` are the
+    most frequent reasons for which events were refused here and there since the relay's start, and how many each.
     """
 
     state: str = "connecting"
+    direction: str = ""
     since: int = 0
     in_step_at: int = 0
     last_event_at: int = 0
@@ -46,6 +49,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     rejected: int = 0
     withheld: int = 0
     wasted: int = 0
+    refused_because: dict[str, int] = {}
+    rejected_because: dict[str, int] = {}
 
 
 class PeerPlace(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """One HTTP exchange with a hub: bounded, typed, its refusals as ApiError. The key goes into a header and nowhere else."""
 
+import zlib
 from collections.abc import AsyncGenerator
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -16,6 +17,7 @@ MAX_ANSWER: Final = 16 * 1024 * 1024  # bytes
 PAGE: Final = 25  # of what a list has, unless it is said
 SILENT: Final = 60.0  # seconds without a word after which a stream is taken for broken; a hub says something every 15
 BASE: Final = "/api/v1"
+_GZIP: Final = 16 + zlib.MAX_WBITS
 
 T = TypeVar("T")
 
@@ -45,7 +47,7 @@ class Http:
             # What is given may be a secret all the same: it is not repeated.
             raise BadKey("the API key is empty" if not key else "the API key holds what no key has")
         self.url = url.rstrip("/")
-        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        headers = {"accept-encoding": "gzip"} | ({} if key is None else {"authorization": f"Bearer {key}"})
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
 
     async def call(
@@ -86,7 +88,8 @@ class Http:
 
     async def stream(self, path: str, after: str | None) -> AsyncGenerator[bytes, None]:
         """What a stream of server-sent events sends, from after this id on. Raises ApiError, Disconnected, TimedOut."""
-        headers = {"accept": "text/event-stream"} | ({} if after is None else {"last-event-id": after})
+        headers = {"accept": "text/event-stream", "accept-encoding": "identity"}
+        headers |= {} if after is None else {"last-event-id": after}
         timeout = httpx.Timeout(self._client.timeout.connect, read=SILENT)
         try:
             async with self._client.stream(
@@ -94,7 +97,9 @@ class Http:
             ) as response:
                 if not response.is_success:
                     raise _refusal(response, await _read(response))
-                async for part in response.aiter_bytes():
+                if _packed(response):
+                    raise ApiError(response.status_code, "unintelligible", "the hub's stream came packed")
+                async for part in _raw(response):
                     yield part
         except httpx.TimeoutException:
             raise TimedOut(f"{self.url} is silent") from None
@@ -107,12 +112,31 @@ class Http:
 
 
 async def _read(response: httpx.Response) -> bytes:
+    """The body, unpacked by no more than MAX_ANSWER bytes: httpx unpacks whatever comes, however large it becomes."""
+    unpacker = zlib.decompressobj(_GZIP) if _packed(response) else None
     data = bytearray()
-    async for chunk in response.aiter_bytes():
-        data += chunk
+    async for chunk in _raw(response):
+        try:
+            data += chunk if unpacker is None else unpacker.decompress(chunk, MAX_ANSWER + 1 - len(data))
+        except zlib.error as error:
+            raise ApiError(response.status_code, "unintelligible", f"the answer is packed wrongly: {error}") from None
         if len(data) > MAX_ANSWER:
             raise ApiError(response.status_code, "too_long", f"the answer is longer than {MAX_ANSWER} bytes")
     return bytes(data)
+
+
+def _raw(response: httpx.Response) -> httpx.AsyncByteStream:
+    """The body as it comes, still packed."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    return response.stream
+
+
+def _packed(response: httpx.Response) -> bool:
+    """Whether it comes as gzip. Raises ApiError for any other way, which nobody asked for."""
+    way: str = response.headers.get("content-encoding", "identity").strip().lower()
+    if way not in ("identity", "gzip", ""):
+        raise ApiError(response.status_code, "unintelligible", f"the answer is packed by {way[:MAX_WORDS]}")
+    return way == "gzip"
 
 
 def _refusal(response: httpx.Response, data: bytes) -> ApiError:

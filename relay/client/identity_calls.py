@@ -75,7 +75,7 @@ class IdentityCalls:
         try:
             return await self._register(name, description, nonce)
         except ApiError as refusal:
-            if refusal.work is None or refusal.work.bits > MAX_BITS or nonce:
+            if refusal.work is None or not 0 <= refusal.work.bits <= MAX_BITS or nonce:
                 raise
             wanted = refusal.work
         return await self._register(name, description, await asyncio.to_thread(find, wanted))

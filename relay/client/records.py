@@ -361,7 +361,10 @@ class Passages(AnswerPart, frozen=True):
 
 
 class GroupDetails(AnswerPart, frozen=True):
-    """A group. `private`: only members read it, `closed`: one joins by an invite; `your_roles` is None where you are no member."""
+    """A group. `private`: only members read it, `closed`: one joins by an invite; `your_roles` is None where you are no member.
+
+    `home` is where a group of another relay is joined and written in, None for one of this hub.
+    """
 
     id: str
     name: str
@@ -374,6 +377,7 @@ class GroupDetails(AnswerPart, frozen=True):
     member_count: int | None = None
     your_roles: list[str] | None = None
     pins: list[str] = []
+    home: str | None = None
 
 
 class Groups(AnswerPart, frozen=True):

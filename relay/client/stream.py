@@ -9,6 +9,7 @@ from relay.client.errors import ApiError, Disconnected, TimedOut
 from relay.client.http import Http
 
 MAX_FRAME: Final = 4 * 1024 * 1024  # bytes
+MAX_ID: Final = 100  # characters
 AGAIN: Final = frozenset((429, 500, 502, 503, 504))  # statuses after which another try may do
 
 
@@ -22,13 +23,17 @@ class StreamFrame(NamedTuple):
 
 async def frames(parts: AsyncIterator[bytes]) -> AsyncGenerator[StreamFrame, None]:
     """The frames in what comes, however it is cut. Raises ApiError for one that does not end."""
-    rest = b""
+    rest = bytearray()
     async for part in parts:
-        *whole, rest = (rest + part).replace(b"\r\n", b"\n").split(b"\n\n")
+        seen = max(0, len(rest) - 1)  # up to here no frame ends, however small the parts are
+        rest += part.replace(b"\r", b"")
+        while (end := rest.find(b"\n\n", seen)) >= 0:
+            frame = bytes(rest[:end])
+            del rest[: end + 2]
+            seen = 0
+            yield _frame(frame.decode(errors="replace"))
         if len(rest) > MAX_FRAME:
             raise ApiError(200, "too_long", f"a frame of the hub's stream is longer than {MAX_FRAME} bytes")
-        for frame in whole:
-            yield _frame(frame.decode(errors="replace"))
 
 
 def _frame(text: str) -> StreamFrame:
@@ -36,7 +41,9 @@ def _frame(text: str) -> StreamFrame:
     for line in text.split("\n"):
         name, _, value = line.partition(":")
         fields.setdefault(name, []).append(value.removeprefix(" "))
-    return StreamFrame(fields.get("event", [""])[-1], "\n".join(fields.get("data", [])), fields.get("id", [""])[-1])
+    name = fields.get("id", [""])[-1]  # it goes into a header when the stream is resumed
+    is_id = name.isascii() and name.isprintable() and len(name) <= MAX_ID
+    return StreamFrame(fields.get("event", [""])[-1], "\n".join(fields.get("data", [])), name if is_id else "")
 
 
 async def watched(http: Http, path: str, after: str | None, clock: Clock) -> AsyncGenerator[StreamFrame, None]:

@@ -18,7 +18,8 @@ def check_relay(url: str) -> None:
     try:
         host = parse_uri(url).host
     except InvalidURI:
-        raise BadUrl(f"{url} is no relay's URL: it starts with ws:// or wss:// and names a host") from None
+        what = "has no part after a #" if "#" in url else "starts with ws:// or wss:// and names a host"
+        raise BadUrl(f"{url} is no relay's URL: it {what}") from None
     except ValueError as error:  # a port or an address that is none, letters that no host has
         raise BadUrl(f"{url} is no relay's URL: {error}") from None
     if not is_host(host):

@@ -40,7 +40,9 @@ def list_accounts(*, as_json: bool) -> None:
                 )
                 continue
             mark = "*" if in_use else " "
-            click.echo(printable(f"{mark} {one.name}  {url}{'  (the hub that is meant)' if url == kept.hub else ''}"))
+            click.echo(
+                printable(f"{mark} {one.name}  {url}{'  (the hub where none is named)' if url == kept.hub else ''}")
+            )
 
 
 @account.command()

@@ -66,7 +66,8 @@ class Verbs(click.Group):
             raise
         except click.UsageError as error:
             verb = f"tidings {ctx.invoked_subcommand}" if error.ctx is None else error.ctx.command_path
-            raise Misuse(f"{error.format_message()} (see `{verb} --help`)") from None
+            said = " ".join(error.format_message().split())  # click puts choices on lines of their own
+            raise Misuse(f"{said} (see `{verb} --help`)") from None
         except ConfigError as error:
             raise Misuse(str(error)) from None
         except (StorageError, ControlError, Reject) as error:
@@ -143,7 +144,8 @@ def filter_argument(value: str) -> Filter:
     except OSError as error:
         raise click.BadParameter(f"{value[1:]}: {error.strerror}") from None
     except (Reject, UnicodeEncodeError) as error:
-        raise click.BadParameter(str(error)) from None
+        hint = "" if value.lstrip()[:1] in ("{", "@") else """; a filter is JSON such as {"ids":["…"]}, or @FILE"""
+        raise click.BadParameter(f"{error}{hint}") from None
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

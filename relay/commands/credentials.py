@@ -127,7 +127,9 @@ def hub_url(given: str | None) -> str:
     """The hub that is meant: the option, the environment, the saved one. Raises Misuse, Complaint."""
     url = given or os.environ.get(URL_VARIABLE) or load().hub
     if url is None:
-        raise Misuse(f"which hub? Give --hub URL or {URL_VARIABLE}, or get a key with `tidings register --save`")
+        raise Misuse(
+            f"which hub? Give --hub URL or {URL_VARIABLE}, or get a key: `tidings register NAME --hub URL --save`"
+        )
     from relay.client import BadUrl
     from relay.client.urls import check_hub
 

@@ -31,7 +31,7 @@ def introduced(settings: CommandSettings) -> Config:
     ]
     if len(open_questions) < len(ASKED) or not _is_first(directory) or not _somebody_is_there():
         return config
-    say("A first start. Two questions, which Enter leaves open:")
+    say("A first start. Two questions; Enter takes what is in brackets.")
     told = {setting.field: answer for setting in open_questions if (answer := _ask(setting))}
     if told:
         _keep(directory, told)

@@ -441,6 +441,7 @@ def _show(one: "GroupDetails", as_json: bool) -> None:
 def _line(one: "GroupDetails") -> str:
     flags = [name for name in FLAGS if getattr(one, name)]
     about = [] if one.member_count is None else [counted(one.member_count, "member")]
+    about += [] if one.home is None else [f"at home at {one.home}"]
     return f"{styled(printable(one.name or one.id), bold=True)}\n  {printable(' · '.join([one.id, *about, *flags]))}"
 
 

@@ -100,7 +100,7 @@ def _shown(row: PeerRow, config: Config) -> ShownPeer:
     origin = _FILE if chosen is not None else _COMMAND if row.settings else _NOWHERE
     if chosen is None and row.settings:
         chosen = msgspec.json.decode(row.settings, type=PeerSettings)
-    direction = "" if chosen is None else chosen.direction
+    direction = row.status.direction if chosen is None else chosen.direction
     status, place = msgspec.to_builtins(row.status), msgspec.to_builtins(row.place)
     return ShownPeer(row.url, origin, direction, row.paused, status, place)
 
@@ -116,6 +116,8 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
         f"{status.not_given:,} claimed but not given",
         f"    sent {status.sent:,}: {status.taken:,} taken, {status.known:,} already there, {status.rejected:,} refused",
     ]
+    for where, reasons in (("here", status.refused_because), ("there", status.rejected_because)):
+        lines += [f"    refused {where}: {number:,} × {printable(reason)}" for reason, number in reasons.items()]
     if status.unseen:
         lines.append(
             f"    {status.unseen:,} seconds of which it has more events than it gives at once: some could not be compared"
@@ -210,6 +212,11 @@ def remove(settings: CommandSettings, url: str, as_json: bool) -> None:
     row = _known(config, url)
     if _is_listed(row.url, config):
         raise Misuse(f"{url} stands in {settings.file}; take it out there and send the relay SIGHUP")
+    if not row.settings and row.status.state != "stopped":
+        raise Misuse(
+            f"{url} was not added by a command: take it out of the running relay's settings ([[peers]], federation.follow) and "
+            "send it SIGHUP"
+        )
     _change(config, RemovePeer(row.url), "removed", as_json)
 
 

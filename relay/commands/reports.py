@@ -96,9 +96,12 @@ async def _names(database: Database, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _lines(one: ReportedEvent) -> str:
-    what = "somebody" if one.event is None else f"{NAMES.get(one.event.kind, 'event')} {shown(one.event.id)}"
+    if one.event is None:
+        what = f"{one.author}, as somebody"
+    else:
+        what = f"{NAMES.get(one.event.kind, 'event')} {shown(one.event.id)}  by {one.author}"
     why = ", ".join(f"{reason} {count}" for reason, count in one.reasons.items())
-    lines = [f"{counted(len(one.reports), 'report')} ({why})  {what}  by {one.author}"]
+    lines = [f"{counted(len(one.reports), 'report')} ({why})  {what}"]
     if one.event is not None:
         text = " ".join(f"{first_value(one.event, 'title') or ''} {one.event.content}".split())
         lines += [f"  {text[:EXCERPT]}"] if text else []

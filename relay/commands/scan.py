@@ -126,7 +126,7 @@ def delete(settings: CommandSettings, wanted: Filter, yes: bool, dry_run: bool, 
 
     Removes what matches FILTER, private events too, and refuses it from now on. Shows how many there are and asks
     first. No more are removed than were shown, and no more than the filter's limit. What was removed is gone from
-    the files after `tidings compact`.
+    the files after `tidings compact`. What you wrote on a hub yourself is deleted by `tidings remove ID`.
 
     \b
     Examples:

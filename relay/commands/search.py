@@ -38,6 +38,7 @@ SUFFIXES: Final = (".md", ".markdown", ".txt", ".text")
 MAX_FILE: Final = 4 * 1024 * 1024  # bytes; the hub's own limit is lower still
 MAX_LINE: Final = 1024 * 1024  # bytes of one document in a bulk file
 MAX_RESULTS: Final = 100
+MOST_WAIT: Final = 300.0  # seconds until a document is handed in again, whatever the hub says
 DAY: Final = click.DateTime(["%Y-%m-%d"])
 _MARK: Final = {"fg": "yellow", "bold": True}
 
@@ -293,7 +294,7 @@ async def _patiently(api: "Api", given: BulkDocument) -> "Document":
         except ApiError as error:
             if error.status != 429:
                 raise
-            await asyncio.sleep(error.retry_after or 1.0)
+            await asyncio.sleep(min(error.retry_after or 1.0, MOST_WAIT))
 
 
 def _files(path: Path) -> Iterator[tuple[Path, Path]]:

@@ -7,6 +7,7 @@ the very address that was looked at.
 
 import asyncio
 import ipaddress
+import os
 import socket
 from collections.abc import Iterable
 from typing import Final
@@ -68,11 +69,11 @@ async def find(url: str, *, allow_private: bool) -> list[Address]:
     every: list[Address] = list(dict.fromkeys((family, (str(at[0]), int(at[1]))) for family, _, _, _, at in found))
     allowed = [one for one in every if allow_private or is_public(one[1][0])]
     if not allowed:
-        raise Disconnected(
-            f"{place.host} is at {every[0][1][0]}, a private address; allow_private = true (--allow-private) lets it have one"
-            if every
-            else f"{place.host} has no address"
-        )
+        if not every:
+            raise Disconnected(f"{place.host} has no address")
+        found_at = every[0][1][0]
+        what = "is a private address" if found_at == place.host else f"is at {found_at}, a private address"
+        raise Disconnected(f"{place.host} {what}; allow_private = true (--allow-private) lets it have one")
     return allowed[:MOST_TRIED]
 
 
@@ -96,4 +97,5 @@ async def open_socket(url: str, *, allow_private: bool) -> socket.socket:
         else:
             return sock
     assert problem is not None
-    raise Disconnected(f"cannot connect to {url}: {problem.strerror or problem}")
+    # asyncio's own words name the call and the address as Python writes them
+    raise Disconnected(f"cannot connect to {url}: {os.strerror(problem.errno) if problem.errno else problem}")

@@ -7,6 +7,7 @@ in time.
 
 import asyncio
 import contextlib
+import http.client
 import ssl
 import time
 from collections.abc import Callable
@@ -58,15 +59,24 @@ async def open_link(url: str, allow_private: bool, within: float) -> ClientConne
     except InvalidStatus as error:
         status = error.response.status_code
         redirects = 300 <= status < 400
-        raise Disconnected(
-            f"{url} {'redirects, which is not followed' if redirects else 'answers'}: {status}"
-        ) from None
+        said = "redirects, which is not followed" if redirects else "opens no WebSocket, it answers"
+        phrase = http.client.responses.get(status, "")
+        raise Disconnected(f"{url} {said}: {status} {phrase}".rstrip()) from None
     except ssl.SSLError as error:
-        raise Disconnected(f"{url}: TLS failed: {error.reason or error}") from None
+        raise Disconnected(f"{url}: TLS failed: {tls_words(error)}") from None
     except (OSError, WebSocketException, ValueError) as error:
         if isinstance(error.__cause__, InvalidStatus):
             raise Disconnected(f"{url} redirects, which is not followed") from None
         raise Disconnected(f"cannot connect to {url}: {str(error) or type(error).__name__}") from None
+
+
+def tls_words(error: ssl.SSLError) -> str:
+    """What went wrong, in words that tell what to look at."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {error.verify_message}"
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        return "what answers there speaks no TLS; it may be a ws:// URL"
+    return str(error.reason or error).lower().replace("_", " ")
 
 
 class PeerLink:

@@ -6,6 +6,7 @@ together; what a relay that is killed did since is done again, which the peer an
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
@@ -197,7 +198,7 @@ class PeerManager:
     def _start(self, url: str, settings: PeerSettings, record: PeerRecord) -> None:
         relay = self._relay
         if url == normal_or_empty(relay.settings.relay_url):
-            record.tell(state="stopped", last_error="this is this relay itself")
+            record.tell(state="stopped", last_error="this is this relay itself", last_error_at=int(time.time()))
             return
         door = PeerDoor(url, relay.store, relay.ingest, relay.publisher, self._quota(url))
         door.policy = settings.policy
@@ -207,6 +208,7 @@ class PeerManager:
         )
         signer = Key(_secret(settings.key)) if settings.key else relay.signer
         runner = PeerRunner(settings, parts, signer, lambda: relay.settings.config.federation, relay.faults)
+        record.tell(direction=settings.direction)
         self._runners[url] = runner
         runner.start()
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,15 @@ from relay.federation.transfers import SyncCounts
 from storage.peers import NotedPeer, PeerPlace, PeerRow, PeerStatus
 
 _COUNTS = tuple(name for name in SyncCounts.__struct_fields__ if name in PeerStatus.__struct_fields__)
+
+
+REASONS: Final = 3  # told of each way
+MOST_REASON: Final = 200  # characters of one
+
+
+def _most_frequent(reasons: dict[str, int]) -> dict[str, int]:
+    found = sorted(reasons.items(), key=lambda one: -one[1])[:REASONS]
+    return {words[:MOST_REASON]: number for words, number in found}
 
 
 class PeerRecord:
@@ -58,7 +68,13 @@ class PeerRecord:
     def current(self) -> PeerStatus:
         """The status with all counts."""
         counts = {name: getattr(self._before, name) + getattr(self.counts, name) for name in _COUNTS}
-        return msgspec.structs.replace(self.status, wasted=self._before.wasted + self.wasted, **counts)
+        return msgspec.structs.replace(
+            self.status,
+            wasted=self._before.wasted + self.wasted,
+            refused_because=_most_frequent(self.counts.refusals),
+            rejected_because=_most_frequent(self.counts.rejections),
+            **counts,
+        )
 
     def due(self) -> NotedPeer | None:
         """What is to be noted, None where it is as noted last."""

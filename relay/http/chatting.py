@@ -110,7 +110,7 @@ async def rooms(request: common.AnyRequest, hub: GivenHub, cursor: FromQuery[str
     closed = await page.is_closed(request, hub)
 
     def find(tables: GroupLookups) -> list[Group]:
-        return [] if closed else tables.groups(after, ROOMS + 1, of_type="thread")
+        return [] if closed else tables.groups(after, ROOMS + 1, of_type="thread", replicas=True)
 
     found = await hub.identities.group_tables.look(find)
     return await page.render(
@@ -134,7 +134,7 @@ async def room(
     """
     page.pace(request, hub)
     identifier = group_access.written(group_id)
-    group = await hub.identities.group_tables.look(lambda tables: tables.group(identifier))
+    group = await hub.identities.group_tables.look(lambda tables: tables.called([identifier]).get(identifier))
     if group is None or group.hidden or group.ended or hub.config.access.auth_to_read:
         group = None
     elif not _takes_messages(group):
@@ -158,7 +158,7 @@ _NOTHING: Final[dict[str, Any]] = {"messages": [], "more": None, "members": [], 
 
 async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]:
     """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
-    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.id])}, limit=MESSAGES + 1)
+    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.wire_id])}, limit=MESSAGES + 1)
     found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
     shown, more = found[:MESSAGES], len(found) > MESSAGES
 

@@ -51,7 +51,7 @@ async def community_list(
     wanted, after = q.strip()[:MAX_QUESTION], cursor[:500]
 
     def find(tables: GroupLookups) -> tuple[list[Group], dict[str, int]]:
-        found = [] if closed else tables.communities(after, page.PAGE + 1, wanted)
+        found = [] if closed else tables.communities(after, page.PAGE + 1, wanted, replicas=True)
         return found, tables.group_sizes([group.id for group in found])
 
     found, sizes = await hub.identities.group_tables.look(find)
@@ -112,10 +112,10 @@ async def community(
 
 
 @get("/communities/new")
-async def community_form(request: common.AnyRequest, hub: GivenHub) -> Response[str]:
-    """The page on which a community or a room is begun."""
+async def community_form(request: common.AnyRequest, hub: GivenHub, what: FromQuery[str] = "") -> Response[str]:
+    """The page on which a community or a room is begun; `what` is chosen on it: posts, chat, private."""
     page.pace(request, hub)
-    return await page.render(request, hub, "community_form.html", group=None)
+    return await page.render(request, hub, "community_form.html", group=None, what=what)
 
 
 @get("/c/{group_id:str}/settings")

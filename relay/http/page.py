@@ -77,20 +77,26 @@ async def post(  # noqa: PLR0917, each is given by its name
     if not _ID.fullmatch(post_id) or await is_closed(request, hub):
         raise NotFoundException
     now = int(time.time())
-    found = await hub.feed.posts_by_id([post_id], now)
+    reader = reader_id(request)
+    found = await hub.feed.posts_by_id([post_id], now, viewer=reader)
     if not found:
         of = await hub.feed.comments_by_id([post_id], now)
         if not of:
             raise NotFoundException
         return Redirect(f"/post/{of[0].post_id}#c-{post_id}", status_code=302)
-    above = await _thread(hub, post_id, parent, now)
-    comments = await hub.feed.comments(post_id, sort, COMMENTS, now, cursor=cursor, parent=parent or None)
+    above = await _thread(hub, post_id, parent, now, reader)
+    comments = await hub.feed.comments(
+        post_id, sort, COMMENTS, now, cursor=cursor, viewer=reader, parent=parent or None
+    )
     shown = flat([*above, *comments.rows])
+    previewed = bool(found[0].url) and hub.config.links.previews != "off"
+    previews = await hub.feed.link_previews([found[0].seq]) if previewed else {}
     return await render(
         request,
         hub,
         "post.html",
         post=found[0],
+        preview=previews.get(found[0].seq),
         above=above,
         comments=shown,
         more=comments.next_cursor,
@@ -104,11 +110,11 @@ async def post(  # noqa: PLR0917, each is given by its name
     )
 
 
-async def _thread(hub: RunningRelay, post_id: str, parent: str, now: int) -> list[CommentRow]:
+async def _thread(hub: RunningRelay, post_id: str, parent: str, now: int, reader: str | None) -> list[CommentRow]:
     """The comment whose replies are asked for, if any. Raises NotFoundException when it is not on this post."""
     if not parent:
         return []
-    found = await hub.feed.comments_by_id([parent], now) if _ID.fullmatch(parent) else []
+    found = await hub.feed.comments_by_id([parent], now, viewer=reader) if _ID.fullmatch(parent) else []
     if not found or found[0].post_id != post_id:
         raise NotFoundException
     return found
@@ -133,15 +139,15 @@ async def pieces(
         raise NotFoundException
     parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
     made = [await _made(request, hub, part, whole, topic) for part in parts]
-    return templates.answer("".join(made))
+    return unkept(hub, templates.answer("".join(made)))
 
 
 async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str], whole: str, topic: str) -> str:
-    now = int(time.time())
-    rows = await hub.feed.posts_by_id(wanted, now)
+    now, reader = int(time.time()), reader_id(request)
+    rows = await hub.feed.posts_by_id(wanted, now, viewer=reader)
     rest = set(wanted) - {row.id for row in rows}
     rows = [row for row in rows if not topic or topic in topics_of(row)]
-    comments = await hub.feed.comments_by_id(sorted(rest), now) if rest else []
+    comments = await hub.feed.comments_by_id(sorted(rest), now, viewer=reader) if rest else []
     apart = await _apart(hub, {row.group_id for row in rows if row.group_id is not None})
     root = (await hub.feed.posts_by_id([whole], now) if comments else [])[:1]
     shown: list[PostRow | CommentRow] = [*rows, *comments]
@@ -205,7 +211,14 @@ async def posts(
         return nothing, CLOSED
     try:
         found = await hub.feed.posts(
-            sort, PAGE, int(time.time()), cursor=cursor[:500], authors=authors, group=group, topic=topic
+            sort,
+            PAGE,
+            int(time.time()),
+            cursor=cursor[:500],
+            viewer=reader_id(request),
+            authors=authors,
+            group=group,
+            topic=topic,
         )
         return found, ""
     except StorageError as error:
@@ -228,6 +241,18 @@ async def is_closed(request: common.AnyRequest, hub: RunningRelay) -> bool:
         if problem.status not in (401, 403):
             raise
         return True
+
+
+def reader_id(request: common.AnyRequest) -> str | None:
+    """Whose own votes a page shows: who that is, is known where readers are asked who they are (`is_closed`)."""
+    return common.id_of(common.known(request))
+
+
+def unkept(hub: RunningRelay, answer: Response[str]) -> Response[str]:
+    """The answer, kept by nobody where readers are asked who they are."""
+    if hub.config.access.auth_to_read:
+        answer.headers["cache-control"] = "no-store"
+    return answer
 
 
 def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
@@ -274,10 +299,7 @@ async def render(
         software=hub.software,
         **values,
     )
-    made: Response[str] = await in_pool(request, make)
-    if config.access.auth_to_read:  # who reads it is told by a cookie
-        made.headers["cache-control"] = "no-store"
-    return made
+    return unkept(hub, await in_pool(request, make))
 
 
 async def in_pool(request: common.AnyRequest, make: Callable[[], T]) -> T:

@@ -50,7 +50,9 @@ STATUSES: Final = (
         "Compare the request with the documentation at /api/v1/docs.",
     ),
     StatusWords(401, ("auth_required",), "Send `Authorization: Bearer <token>`."),
-    StatusWords(403, ("restricted", "blocked", "not_yours", "pow"), "The message says what is missing."),
+    StatusWords(
+        403, ("restricted", "blocked", "not_yours", "pow"), "Read who may, or what is missing, before you try again."
+    ),
     StatusWords(
         404,
         (
@@ -111,7 +113,7 @@ _ADVICE: Final = {
     Prefix.POW: "Find a nonce of that difficulty (NIP-13) and send it again.",
     Prefix.BLOCKED: "Ask this relay's operator.",
     Prefix.INVALID: "Change what the message names and send it again.",
-    Prefix.RESTRICTED: "The message says what is missing.",
+    Prefix.RESTRICTED: "Read who may, or what is missing, before you try again.",
     Prefix.ERROR: "Send it again in a moment: nothing of it was kept.",
 }
 

@@ -293,6 +293,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     members.leave_group,
     chat.list_thread_messages,
     chat.create_thread_message,
+    chat.edit_thread_message,
     chat.delete_thread_message,
     message_search.search_messages,
     issues.list_issues,

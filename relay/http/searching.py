@@ -131,7 +131,7 @@ async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "
         shown = await _find(hub, begun, finding.HitConditions(types=SHOWN, mode="words"), FEW)
         if not shown.hits and not shown.trouble:
             shown = await _find(hub, asked, finding.HitConditions(types=SHOWN), FEW)
-    return templates.page("found.html", q=asked, found=shown, now=int(time.time()))
+    return page.unkept(hub, templates.page("found.html", q=asked, found=shown, now=int(time.time())))
 
 
 @get("/text/{event_id:str}")

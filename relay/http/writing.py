@@ -57,7 +57,8 @@ async def edit_form(request: common.AnyRequest, hub: GivenHub, item_id: FromPath
     row = None if await page.is_closed(request, hub) else await _entry(hub, item_id)
     if row is None:
         raise NotFoundException
-    return templates.page("edit.html", row=row, what="post" if isinstance(row, PostRow) else "comment")
+    what = "post" if isinstance(row, PostRow) else "comment"
+    return page.unkept(hub, templates.page("edit.html", row=row, what=what))
 
 
 @post("/preview", status_code=200)

@@ -123,6 +123,7 @@ def group(one: GroupDetails) -> str:
         if holds
     ]
     about = [*kind, *([] if one.member_count is None else [counted(one.member_count, "member")])]
+    about += [f"only read here, at home at {line(one.home)}"] if one.home is not None else []
     about += [f"you: {' '.join(one.your_roles) or 'member'}"] if one.your_roles is not None else []
     head = f"{one.id}: {line(one.name)} ({', '.join(about)})" if about else f"{one.id}: {line(one.name)}"
     return f"{head}\n  > {line(one.about)}" if one.about else head

@@ -4,6 +4,7 @@ One definition for those who decide on an event and those who index it. Nothing 
 """
 
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from relay.protocol import kinds, names, urls
@@ -13,6 +14,7 @@ _BREAKING: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lo
 EDITED: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.CHAT))  # the kinds whose text edits (kind 1010) give
 MAX_TITLE: Final = 300  # characters
 
+_ID: Final = 64  # characters
 _UP: Final = frozenset({"+", ""})
 _DOWN: Final = "-"
 
@@ -89,4 +91,9 @@ def subject(event: Event) -> str | None:
 
 
 def _id(value: str | None) -> str | None:
-    return value if value is not None and kinds.is_hex(value, 64) else None
+    return value if value is not None and len(value) == _ID and _is_hex(value) else None
+
+
+@lru_cache(maxsize=4096)  # what an event is about is asked four times and more on its way
+def _is_hex(value: str) -> bool:
+    return kinds.is_hex(value, _ID)

@@ -70,15 +70,18 @@ class GroupTables:
         """As `look`, at once: for a few look-ups by key."""
         return self._tables.ask_here(work)
 
-    async def standing(self, group_id: str, identity_id: str | None) -> GroupStanding | None:
-        """How the identity (None is a stranger) stands to the group; None where there is none, or no longer."""
+    async def standing(self, group_id: str, identity_id: str | None, *, replicas: bool = False) -> GroupStanding | None:
+        """How the identity (None is a stranger) stands to the group; None where there is none, or no longer.
+
+        With `replicas` also one of another relay that is found here under this id.
+        """
 
         def find(tables: Lookups) -> GroupStanding | None:
-            group = tables.group(group_id)
+            group = tables.called([group_id]).get(group_id) if replicas else tables.group(group_id)
             if group is None or group.ended:
                 return None
             keys = () if identity_id is None else bound_keys(tables, identity_id)
-            return GroupStanding(group, keys, places(tables, keys, group_id))
+            return GroupStanding(group, keys, places(tables, keys, group.id))
 
         return await self._tables.ask(find)
 

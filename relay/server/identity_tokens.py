@@ -77,7 +77,7 @@ class IdentityTokens:
         if kind in _WRONG_KIND:
             raise Reject(Prefix.RESTRICTED, _WRONG_KIND[kind])
         if kind is None:
-            raise Reject(Prefix.AUTH_REQUIRED, "this is no token of this relay")
+            raise Reject(Prefix.AUTH_REQUIRED, "nobody here has this API key; was it copied whole?")
         now = int(time.time())
         digest = tokens.digest(token)
         known = self._tokens.get(digest) if self._ingest.log.is_current() else None

@@ -107,7 +107,7 @@ class Users:
             return await self._of_token(credential)
         issuer = self._issuer
         if issuer is None or credential.count(".") != 2:
-            raise Reject(Prefix.AUTH_REQUIRED, "this is no token of this relay")
+            raise Reject(Prefix.AUTH_REQUIRED, "nobody here has this token; was it copied whole?")
         return Caller(self._check(request, lambda: issuer.subject(credential)))
 
     def proven(self, request: Request) -> str:

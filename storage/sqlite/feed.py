@@ -25,6 +25,7 @@ from storage.feed import (
     RANKED,
     REPLIES,
     CommentRow,
+    LinkPreview,
     Page,
     PostRow,
 )
@@ -67,6 +68,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 _posts: Final = msgspec.json.Decoder(list[PostRow])
 _comments: Final = msgspec.json.Decoder(list[CommentRow])
 _arrivals: Final = msgspec.json.Decoder(list[tuple[str, int, int]])
+_previews: Final = msgspec.json.Decoder(list[tuple[int, LinkPreview]])
 _counts: Final = msgspec.json.Decoder(list[tuple[str, int]])
 _cursor: Final = msgspec.msgpack.Decoder(Cursor)
 _MAX_CURSOR: Final = 200  # characters
@@ -168,6 +170,14 @@ class SqliteFeed:
         values = {"ids": _packed(ids)}
         text = await self._run(lambda connection: connection.execute(_among("arrivals"), values).fetchone()[0])
         return {event_id: (seq, at) for event_id, seq, at in _arrivals.decode(text)}
+
+    async def link_previews(self, seqs: Sequence[int]) -> dict[int, LinkPreview]:
+        """Of those of these posts that have one."""
+        values = {"seqs": _json(list(seqs)[:MAX_IDS])}
+        text = await self._run(
+            lambda connection: connection.execute(named("feed")["link_previews"], values).fetchone()[0]
+        )
+        return dict(_previews.decode(text))
 
     async def how_many_posts(self) -> int:
         """All posts that stand in no community."""

@@ -4,14 +4,17 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from relay.protocol import event as events
-from relay.protocol.admission import OPERATOR
+from relay.protocol.admission import OPERATOR, RemoveEdits
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
+from relay.protocol.feed import EDITED
 from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
 from storage.base import StorageError
-from storage.sqlite import database_file, entries, every, peers, rebuilding
+from storage.sqlite import database_file, entries, every, peers, rebuilding, removals
 from storage.sqlite.groups.succeeding import stand_in
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
@@ -43,14 +46,19 @@ def _sweep(connection: sqlite3.Connection, command: given.Sweep, transaction: Tr
 
 
 def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, now: int) -> int:
-    """Ids are marked, and addresses stay closed to older versions."""
+    """Ids are marked, and addresses stay closed to older versions; what has edits goes with them."""
     removed = 0
     moderation = []
+    edited: dict[str, list[str]] = {}
     for event in transaction.take_seqs(every.seqs_of(connection, command.wanted, command.limit)):
         transaction.mark(event.id, OPERATOR)
         removed += _close_address(transaction, event)
         if event.kind in MODERATION:
             moderation.append(event)
+        elif event.kind in EDITED:
+            edited.setdefault(event.pubkey, []).append(event.id)
+    for pubkey, ids in edited.items():
+        removals.carry_out(connection, transaction, RemoveEdits(tuple(ids), pubkey))
     stand_in(transaction, moderation, now)
     return removed
 
@@ -74,6 +82,10 @@ def _close_address(transaction: Transaction, event: Event) -> int:
     return 1
 
 
+def _keep_preview(connection: sqlite3.Connection, command: given.KeepLinkPreview, *_: Any) -> None:
+    connection.execute(named("feed")["keep_link_preview"], msgspec.structs.asdict(command))
+
+
 _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {
     given.Sweep: _sweep,
     given.RemoveMatching: _remove,
@@ -89,6 +101,7 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.AdoptModel: lambda connection, command, *_: writing.adopt(connection, command.model),
     given.ForgetVectors: lambda connection, command, *_: writing.forget(connection, command.number),
     given.ForgetRemoved: lambda connection, command, *_: writing.forget_removed(connection, command.number),
+    given.KeepLinkPreview: _keep_preview,
     **peers.WORK,
 }
 COMMANDS: Final = frozenset(_WORK)

@@ -42,9 +42,12 @@ def carry_out(
 
 
 def _time(transaction: Transaction, removal: AllowTime) -> None:
-    """What is there of that time already is made again."""
+    """What is there of that time already is made again: once, since somebody may have said thousands of things in a second."""
     pubkey, at = removal.pubkey, removal.created_at
-    transaction.mark(timeline.edit_mark(pubkey, removal.kind, at, removal.group), pubkey)
+    mark = timeline.edit_mark(pubkey, removal.kind, at, removal.group)
+    if pubkey in transaction.require(("deleters", mark)).deleters[mark]:
+        return
+    transaction.mark(mark, pubkey)
     transaction.known.note_edited(removal.group)
     if removal.kind == kinds.CHAT:
         transaction.touch_author(pubkey, Filter(kinds=frozenset([kinds.CHAT]), since=at, until=at))

@@ -41,7 +41,7 @@ def test_several_accounts_of_a_hub_are_kept_and_one_is_used(tidings: Tidings, hu
     assert who(tidings) == "ann"
     assert (
         tidings("account", "list").stdout
-        == f"* ann  {hub.http}  (the hub that is meant)\n  Ben  {hub.http}  (the hub that is meant)\n"
+        == f"* ann  {hub.http}  (the hub where none is named)\n  Ben  {hub.http}  (the hub where none is named)\n"
     )
     listed = [json.loads(line) for line in tidings("account", "list", "--json").stdout.splitlines()]
     assert [(one["name"], one["in_use"]) for one in listed] == [("ann", True), ("Ben", False)]

@@ -56,7 +56,7 @@ def test_a_report_is_read_by_the_operator_beside_the_running_relay(
         in told.stdout
     )
     assert ": spam: The same link\n" in told.stdout
-    assert f"1 report (impersonation 1)  somebody  by {name}\n" in told.stdout
+    assert f"1 report (impersonation 1)  {name}, as somebody\n" in told.stdout
     listed = [json.loads(line) for line in tidings("reports", "--data", hub.data, "--json").stdout.splitlines()]
     assert {one["event"] and one["event"]["id"] for one in listed} == {None, post}
     assert tidings("group", "reports", "nothing").exit_code == 1

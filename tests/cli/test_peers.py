@@ -1,8 +1,13 @@
 """`tidings peers` and `tidings peer …` while no relay runs."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from storage.sqlite.database_file import FILE
 from tests.cli.conftest import Tidings
 
 URL = "wss://relay.example"
@@ -32,3 +37,38 @@ def test_each_verb_says_what_it_did(tidings: Tidings, tmp_path: Path) -> None:
     assert tidings("peer", "pause", URL, *data).stderr == f"{URL} is left alone until `tidings peer resume {URL}`\n"
     assert done("remove", URL) == "removed"
     assert tidings("peer", "remove", URL, *data).exit_code == 1
+
+
+def test_a_peer_of_the_relays_file_is_shown_and_kept_by_a_command_that_is_not_told_of_the_file(
+    tidings: Tidings, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    assert tidings("peer", "add", URL, "--data", str(data)).exit_code == 0
+    with closing(sqlite3.connect(data / FILE)) as database, database:  # as a relay with such a file notes it
+        database.execute("update peers set settings = '', status = json_set(status, '$.direction', 'down')")
+    assert tidings("peers", "--data", str(data)).stdout.startswith(f"{URL}  down  connecting")
+    refused = tidings("peer", "remove", URL, "--data", str(data))
+    assert (refused.exit_code, "was not added by a command" in refused.stderr) == (2, True)
+    assert URL in tidings("peers", "--data", str(data)).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[peers]\nurl = "wss://a.example"', "write [[peers]] with two brackets, once for each peer"),
+        ('[[peers]]\ndirection = "up"', "[[peers]] number 1: the field url is missing"),
+        (
+            '[[peers]]\nurl = "wss://a.example"\nsince = "now"',
+            "wss://a.example: since must be a whole number, not a text",
+        ),
+        ('[[peers]]\nurl = "wss://a.example"\nurls = []', "wss://a.example: Object contains unknown field `urls`"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_by_the_peer_it_is_about(
+    tidings: Tidings, tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    done = tidings("peers", "--config", str(file), "--data", str(tmp_path))
+    assert done.exit_code == 2
+    assert told in done.stderr

@@ -1,5 +1,6 @@
 """Server-sent events as the client reads them: frames however they are cut, and going on where a connection broke."""
 
+import gzip
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -37,6 +38,20 @@ async def test_frames_are_the_same_however_they_are_cut(places):
 async def test_a_frame_that_does_not_end_is_given_up():
     with pytest.raises(ApiError, match="longer than"):
         [frame async for frame in frames(parts(b"data: ", b"x" * MAX_FRAME, b"x"))]
+
+
+@pytest.mark.parametrize("name", ["\ufffd", "a\x00", "é", "1" * 1000])
+async def test_an_id_that_no_header_can_hold_is_none(name):
+    found = [frame async for frame in frames(parts(f"id: {name}\ndata: a\n\n".encode()))]
+    assert found == [StreamFrame("", "a", "")]
+
+
+async def test_a_stream_that_comes_packed_is_not_unpacked():
+    packed = httpx.Response(200, content=gzip.compress(b"data: a\n\n"), headers={"content-encoding": "gzip"})
+    http = Http("https://hub.example", "tdi_x", 5.0, httpx.MockTransport(lambda _: packed))
+    with pytest.raises(ApiError, match="packed"):
+        await anext(watched(http, "/stream/notifications", None, Clock(sleep=_no_wait)))
+    await http.close()
 
 
 async def _no_wait(_seconds: float) -> None:

@@ -32,12 +32,13 @@ async def test_the_client_and_the_command_do_the_work_that_a_hub_asks_for(tmp_pa
         assert made.returncode == 0, made.stderr
 
 
-async def test_a_hub_that_asks_for_too_much_is_refused() -> None:
+@pytest.mark.parametrize("bits", [MAX_BITS + 1, -1, -(10**12)])
+async def test_a_hub_that_asks_for_what_cannot_be_done_is_refused(bits: int) -> None:
     asked = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request)
-        work = {"prefix": "x", "bits": MAX_BITS + 1}
+        work = {"prefix": "x", "bits": bits}
         return httpx.Response(403, json={"success": False, "code": "pow", "error": "too much", "work": work})
 
     async with Api("https://hub.example", transport=httpx.MockTransport(answer)) as api:

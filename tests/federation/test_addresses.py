@@ -41,6 +41,19 @@ async def test_a_name_that_moves_into_the_private_network_is_refused(monkeypatch
     assert await addresses.find("wss://peer.example", allow_private=True) == [(socket.AF_INET, ("10.0.0.7", 443))]
 
 
+async def test_an_address_is_not_said_to_be_at_itself() -> None:
+    with pytest.raises(Disconnected, match=r"^10.1.2.3 is a private address; allow_private = true"):
+        await addresses.find("ws://10.1.2.3:7447", allow_private=False)
+
+
+async def test_why_a_host_cannot_be_reached_is_said_in_words() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(Disconnected, match=f"^cannot connect to {url}: Connection refused$"):
+            await addresses.open_socket(url, allow_private=True)
+
+
 async def test_of_several_addresses_only_the_public_ones_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, "192.168.0.1", "1.1.1.1", "1.1.1.1")
     assert await addresses.find("wss://peer.example", allow_private=False) == [(socket.AF_INET, ("1.1.1.1", 443))]

@@ -156,13 +156,32 @@ async def test_a_peer_is_added_paused_resumed_and_removed_while_the_relay_runs(t
         assert await ids(here, 1) == {event.id for event in events[:30]}
 
 
+async def test_why_events_are_refused_is_told(tmp_path: Path) -> None:
+    denied, key = fresh_key(), fresh_key()
+    file = settings(tmp_path / "here.toml")
+    with serving(tmp_path / "there", f"access.denied_keys={key.pubkey}") as there:
+        await store(there, *notes(denied, 3))
+        file.write_text(
+            SOON
+            + PEERS.format(url=there.url, direction="both")
+            + f'policy = {{ denied_keys = ["{denied.pubkey}"] }}\nfilters = [{{ kinds = [1] }}]\n'
+        )
+        with serving(tmp_path / "here", file=file) as here:
+            await store(here, *notes(key, 2))
+            await in_state(here, there.url, "in step", refused=3, rejected=2)
+            shown = command("peers", data=here.data).stdout.decode()
+    assert f"{there.url}  both  in step" in shown  # as the relay runs it: the command knows no file
+    assert "    refused here: 3 × blocked: the policy for this peer denies the key or kind\n" in shown
+    assert "    refused there: 2 × blocked: " in shown
+
+
 async def test_a_private_address_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
     with serving(tmp_path / "there") as there, serving(tmp_path / "here") as here:
         run("peer", "add", there.url, server=here)
         await in_state(here, there.url, "waiting")
         status = told(here)[there.url]["status"]
         assert isinstance(status, dict)
-        assert "127.0.0.1, a private address; allow_private = true (--allow-private)" in status["last_error"]
+        assert "127.0.0.1 is a private address; allow_private = true (--allow-private)" in status["last_error"]
 
 
 async def test_nothing_is_lost_where_relays_are_killed_at_any_moment(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import ssl
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.utils import accept_key
 
 from relay.client import Key
@@ -24,6 +26,7 @@ from relay.federation.verdicts import Verdict
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
+from relay.protocol.negentropy import Reconciled, Reconciliation
 from storage.base import Outcome
 from tests.e2e.harness import PATIENCE
 from tests.factories import keypair, make_event
@@ -283,6 +286,28 @@ async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so
     assert len(json.dumps(opened)) < 1000
 
 
+@pytest.mark.parametrize(("most", "beside"), [(2000, False), (1999, True)])
+async def test_what_a_large_set_takes_is_worked_out_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch, most: int, beside: bool
+) -> None:
+    events = notes(2000)
+    threads = set()
+
+    class Noting(Reconciliation):
+        def go_on(self, message: bytes) -> Reconciled:
+            threads.add(threading.current_thread())
+            return super().go_on(message)
+
+    monkeypatch.setattr(comparison, "LARGE", most)
+    monkeypatch.setattr(comparison, "Reconciliation", Noting)
+    async with FakePeer(events).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        items = ItemSet((event.created_at, bytes.fromhex(event.id)) for event in events)
+        await comparison.compare(link, EVERYTHING, items)
+        await link.close()
+    assert (threading.current_thread() not in threads) is beside
+
+
 # peers that lie
 
 
@@ -435,6 +460,24 @@ async def test_tls_that_fails_is_named() -> None:
     async with FakePeer().serving() as peer:
         with pytest.raises(Disconnected, match=r"TLS failed|cannot connect"):
             await PeerConnection.open(peer.url.replace("ws:", "wss:"), allow_private=True)
+
+
+def test_a_certificate_that_is_not_trusted_is_told_from_a_port_without_tls() -> None:
+    untrusted = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    untrusted.verify_message = "self-signed certificate"
+    plain = ssl.SSLError(1, "wrong version number")
+    plain.reason = "WRONG_VERSION_NUMBER"
+    assert link.tls_words(untrusted) == "the certificate is not trusted: self-signed certificate"
+    assert link.tls_words(plain) == "what answers there speaks no TLS; it may be a ws:// URL"
+
+
+async def test_a_page_that_is_no_relay_is_told_by_what_it_answers() -> None:
+    async with serve(
+        lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=lambda connection, _: connection.respond(404, "no")
+    ) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        with pytest.raises(Disconnected, match="opens no WebSocket, it answers: 404 Not Found"):
+            await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
 
 
 async def test_a_half_open_socket_is_left() -> None:

@@ -18,7 +18,7 @@ from relay.server.livekit import Rooms
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.base import Counted, Found, Limits, Readers, StorageError, StoredEvent
-from storage.feed import CommentRow, PostRow
+from storage.feed import CommentRow, LinkPreview, PostRow
 from storage.feed import Page as FeedPage
 
 
@@ -98,6 +98,7 @@ class ListFeed:
         self.comment_rows = {row.id: row for row in comments}
         self.cursor = cursor
         self.trouble = trouble
+        self.previews: dict[int, LinkPreview] = {}
 
     async def posts(self, sort: str, limit: int, now: int, **_more: Any) -> FeedPage[PostRow]:
         if self.trouble is not None:
@@ -109,6 +110,9 @@ class ListFeed:
 
     async def posts_by_id(self, ids: Sequence[str], now: int, **_more: Any) -> list[PostRow]:
         return [self.rows[each] for each in ids if each in self.rows]
+
+    async def link_previews(self, seqs: Sequence[int]) -> dict[int, LinkPreview]:
+        return {seq: self.previews[seq] for seq in seqs if seq in self.previews}
 
     async def comments_by_id(self, ids: Sequence[str], now: int, **_more: Any) -> list[CommentRow]:
         return [self.comment_rows[each] for each in ids if each in self.comment_rows]

@@ -125,6 +125,14 @@ async def test_shows_posts_with_their_figures_without_scripts():
     assert 'href="/u/ada"' in text
 
 
+async def test_a_post_in_a_list_is_few_elements():
+    """A first paint waits for all of them."""
+    rows = [post(id=f"{number:064x}", url="https://example.org/") for number in range(3)]
+    pages = [(await Browser(hub(ListFeed(rows[:number]))).get("/")).text for number in (1, 3)]
+    of_two = len(re.findall(r"<[a-z]", pages[1])) - len(re.findall(r"<[a-z]", pages[0]))
+    assert of_two <= 2 * 36
+
+
 async def test_leads_on_to_the_next_page():
     assert 'href="?sort=top&amp;cursor=a%2Bb"' in await page(hub(ListFeed([post()], cursor="a+b")), "/?sort=top")
     assert 'id="more"' not in await page(hub(ListFeed([post()])))
@@ -156,6 +164,29 @@ async def test_a_post_comes_with_its_comments_rendered_as_markdown():
 async def test_replies_that_are_not_shown_are_linked():
     text = await page(hub(ListFeed([post()], [comment(comment_count=7)])), f"/post/{POST}")
     assert f'<a href="/post/{POST}?parent={COMMENT}#comments">7 replies</a>' in text
+
+
+@pytest.mark.parametrize(
+    ("relay", "picture", "card"),
+    [
+        (
+            {"banner": "https://a.example/wide?a&b", "icon": "https://a.example/icon"},
+            "https://a.example/wide?a&b",
+            "summary_large_image",
+        ),
+        ({"icon": "https://a.example/icon"}, "https://a.example/icon", "summary"),
+        ({"icon": "data:image/png;base64,"}, None, "summary"),
+        ({}, None, "summary"),
+    ],
+)
+async def test_the_relays_own_picture_stands_for_its_pages_elsewhere(relay, picture, card):
+    feed = ListFeed([post(content="![their own](https://b.example/seen-by.png)")])
+    for path in ("/", f"/post/{POST}"):
+        text = (await Browser(hub(feed, relay=relay)).get(path)).text
+        assert [html.unescape(each) for each in re.findall(r'"og:image" content="([^"]*)"', text)] == (
+            [picture] if picture else []
+        )
+        assert f'name="twitter:card" content="{card}"' in text
 
 
 async def test_a_comments_own_address_leads_to_it_on_its_post():

@@ -6,6 +6,11 @@ from typing import Final
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 
+# What a page says of itself that a post links to.
+LINKED: Final = """<!doctype html><title>Tide gauges of the northern harbours, 1911 to today</title>
+<meta name="description" content="Hourly heights of 23 gauges, checked by hand against the paper rolls, free to use. With notes on every gap.">
+<meta property="og:image" content="https://eastpier.example/pictures/paper-rolls.jpg">"""
+
 # name, name shown, about
 PEOPLE: Final = (
     (
@@ -102,7 +107,7 @@ POSTS: Final = (
         9,
         "Fog signals, recorded from the pilot boat at 4 in the morning",
         "Two long, one short, and then nothing for a minute. 🌫️ If you have never heard it: turn the sound up.",
-        "https://example.org/recordings/fog-signals",
+        "https://eastpier.example/recordings/fog-signals",
         "",
         3,
         0,
@@ -123,7 +128,7 @@ POSTS: Final = (
         70,
         "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen and other words that break a layout",
         "`averyveryveryveryveryveryveryveryveryveryveryverylongwordwithoutanyplacetobreakitatallwhatsoever`",
-        "https://example.org/a/very/long/path/that/goes/on/and/on/and/on/until/it/does/not/fit/any/more",
+        "https://eastpier.example/a/very/long/path/that/goes/on/and/on/and/on/until/it/does/not/fit/any/more",
         "",
         0,
         2,

@@ -2,14 +2,16 @@
 
 import base64
 import hashlib
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
 
 from relay.protocol import kinds
 from relay.protocol.event import wire
-from tests.e2e.harness import HTTP, Server, fresh_key
+from tests.e2e.harness import HTTP, PATIENCE, Server, fresh_key
 from tests.factories import make_event
 from tests.shots import texts
 from tests.web.reading import Agent, Identity
@@ -19,6 +21,7 @@ SETTINGS = (  # of the relay that holds it
     "relay.description=People and instruments around one harbour talk about tides, weather and boats. Every word is signed.",
     "relay.contact=mailto:harbour@example.org",
     "identities.registrations_per_hour=0",
+    "links.previews=any",
 )
 
 
@@ -29,8 +32,11 @@ class World(msgspec.Struct, kw_only=True):
     post: str = ""  # with a long text: code, a table, a task list
     thread: str = ""  # with many comments
     right_to_left: str = ""
+    linked: str = ""  # with a link whose page was read
     edited: str = ""  # a comment that says something else than at first
+    message: str = ""  # in the room `pier`, said otherwise than at first
     project: str = ""
+    issue: str = ""  # of the project
     text: str = ""  # a long-form article (NIP-23)
 
     @property
@@ -135,7 +141,34 @@ def _write_posts(world: World, now: float) -> None:
         (posts[2], "maren", "Seen. Doubling the moorings."),
     ):
         world.edited = world.people[author].comment(post, text)
+    world.linked = _write_linked(world)
     world.people["maren"].call("PATCH", f"/comments/{world.edited}", content="Seen, at six.\n\nDoubling the moorings.")
+
+
+def _write_linked(world: World) -> str:
+    """A post whose link leads to a page of our own, once the relay has read that."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(texts.LINKED.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever).start()
+        link = f"http://127.0.0.1:{server.server_port}/gauges"
+        made = world.people["archivist"].post("A century of tides, digitised", "Worth a long evening.", url=link)
+        page = f"{world.people['archivist'].relay.http}/post/{made}"
+        deadline = time.monotonic() + PATIENCE
+        while "link-card" not in HTTP.get(page, headers={"accept": "text/html"}).text:
+            assert time.monotonic() < deadline, "the page behind a link was not read"
+            time.sleep(0.1)
+        server.shutdown()
+    return made
 
 
 def _write_thread(world: World, now: float) -> None:
@@ -173,7 +206,9 @@ def _chat(world: World, now: float) -> None:
         world.people[author].sign(kinds.CHAT, text, [["h", "pier"]], now - minutes * 60)
         for author, minutes, text in texts.CHAT
     ]
-    keeper.call("POST", "/groups/pier/messages", content="Ordered, comes on Friday.", reply_to=said[7])
+    answer = keeper.call("POST", "/groups/pier/messages", content="Ordered, comes on Thursday.", reply_to=said[7])
+    world.message = answer["message"]["id"]
+    keeper.call("PATCH", f"/groups/pier/messages/{world.message}", content="Ordered, comes on Friday.")
     for name, reaction in (("okonkwo", "👍"), ("yuki", "👍"), ("layla", "🌊")):
         world.people[name].call("POST", f"/groups/pier/messages/{said[7]}/reactions", content=reaction)
     keeper.call("POST", "/groups", id="night-shift", name="Night shift", about="For whoever is awake.")
@@ -188,6 +223,7 @@ def _work(world: World, worker: Worker) -> None:
         body = {"project_id": world.project, "title": title, "description": description}
         body |= {"label_ids": list(labels), "priority_id": priority}
         issue = worker.call("POST", "/issues", **body)["issue"]["id"]
+        world.issue = world.issue or issue
         if status != "open":
             worker.call("PATCH", f"/issues/{issue}", status_id=status)
     repo = {"name": "gauges", "url": "https://example.org/eastpier/gauges", "default_branch": "main"}

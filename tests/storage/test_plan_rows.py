@@ -304,6 +304,62 @@ def test_a_change_of_maintainers_makes_the_issues_of_their_repository_again_in_p
         writer.close()
 
 
+def test_repositories_whose_maintainers_change_all_the_time_keep_no_other_waiting(tmp_path: Path) -> None:
+    restless, other = sorted(ADDRESSES)
+    keys = {ADDRESSES[0]: (1, "tides"), ADDRESSES[1]: (2, "sand")}
+
+    def named(address: str, at: int, maintainer: str) -> Event:
+        key, name = keys[address]
+        return make_event(key, 30617, "", [("d", name), ("maintainers", maintainer)], at)
+
+    writer = open_log(tmp_path)
+    try:
+        issues = [make_event(3, 1621, "text", [("a", address)], START) for address in (restless, other)]
+        issues += [make_event(3, 1621, "text", [("a", restless)], START + n) for n in range(1, 5)]
+        closed = make_event(4, 1632, "", [("e", issues[1].id)], START)
+        first = [named(address, START, PUBKEYS[2]) for address in (restless, other)]
+        write(writer, [*issues, closed, *first], Door.IMPORT, NOW)
+        settle(writer)
+        with mock.patch.object(later_rows, "AT_ONCE", 2):
+            write(writer, [named(other, START + 1, PUBKEYS[3])], Door.IMPORT, NOW)
+            for turn in range(1, 500):
+                write(writer, [named(restless, START + turn, PUBKEYS[2 + turn % 2])], Door.IMPORT, NOW)
+                writer.execute(ContinueGroups(), NOW)
+                if states(writer).count("closed"):
+                    break
+        assert states(writer).count("closed") == 1
+    finally:
+        writer.close()
+
+
+def test_many_messages_of_one_second_are_deleted_at_the_price_of_one_each(tmp_path: Path) -> None:
+    writer = open_log(tmp_path)
+
+    def steps(event: Event) -> int:
+        """Roughly how much the database does for an event, which is not taken twice."""
+        taken = [0]
+
+        def count() -> int:
+            taken[0] += 1
+            return 0
+
+        writer.connection.set_progress_handler(count, 100)
+        write(writer, [event], Door.CLIENT, NOW)
+        writer.connection.set_progress_handler(None, 0)
+        return taken[0]
+
+    try:
+        said = [make_event(2, 9, str(n), [("h", "room")], NOW) for n in range(300)]
+        write(writer, [*FOUNDING, *said], Door.CLIENT, NOW)
+        first, second = (make_event(2, 5, "", [("h", "room"), ("e", one.id)], NOW) for one in said[:2])
+        assert steps(first) > 5 * steps(second)
+        assert 0 < steps(said[0]) < 10 * steps(make_event(3, 9, "new", [("h", "room")], NOW))
+        rest = writer.connection.execute("SELECT count(updated_at), count(*) FROM message_rows").fetchone()
+        assert rest == (298, 299)
+    finally:
+        writer.close()
+
+
 def test_the_vectors_of_messages_are_a_table_of_the_plan(tmp_path: Path) -> None:
     writer = open_log(tmp_path, Cutting(kinds=(9,)))
     try:

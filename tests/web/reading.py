@@ -203,4 +203,6 @@ def button(item: Locator, name: str) -> Locator:
 def menu(item: Locator) -> Locator:
     """The menu of a post or comment, opened."""
     item.locator(".menu summary").click()
-    return item.locator(".menu .rows")
+    rows = item.locator(".menu .rows")
+    expect(rows).to_be_visible()
+    return rows

@@ -167,8 +167,8 @@ def test_what_is_private_is_in_no_page_and_not_told_to_strangers(relay, room, ke
 def test_joining_opens_a_private_room_and_leaving_shuts_it(relay, room, keeper):
     group = begin(keeper, "wardroom", private=True)
     say(keeper, group, "Before you came")
-    reader = room(group, Agent(relay).identity)
-    expect(reader.page.locator("#gate")).to_be_visible()
+    reader = room(f"{group}?code=sesame", Agent(relay).identity)
+    expect(reader.page.locator("#gate")).to_contain_text("You are invited")
     reader.page.locator("#membership button").click()
     expect(reader.message("Before you came")).to_be_visible()
     say(keeper, group, "Welcome")
@@ -204,10 +204,14 @@ def test_where_one_left_off_is_marked(relay, room, window, keeper):
     say(keeper, group, "Seen")
     reader = room(group, other.identity)
     reader.await_live()
-    reader.page.wait_for_function("() => localStorage.getItem('tidings.read')?.includes('watch')")
     reader.go("/communities")
-    read = reader.page.evaluate("JSON.parse(localStorage.getItem('tidings.read')).watch")
-    reader.page.evaluate(f"localStorage.setItem('tidings.read', JSON.stringify({{watch: {read} - 1}}))")
+    reader.page.evaluate(
+        """(name) => {
+          const { watch } = JSON.parse(localStorage.getItem(name));
+          localStorage.setItem(name, JSON.stringify({ watch: watch - 1 }));
+        }""",
+        f"tidings.@{other.identity.id}.read",
+    )
     reader.go(f"/chat/{group}")
     expect(reader.page.locator(".unread + .message")).to_contain_text("Seen")
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.harness import Server, serving
-from tests.web.reading import Agent, button
+from tests.web.reading import Agent, button, score
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,20 @@ def test_a_member_signs_in_reads_and_writes_and_leaves_as_a_stranger(relay, wind
     dialog.get_by_label("Its API key").fill(member.identity.token)
     dialog.get_by_role("button", name="Use it in this browser").click()
     expect(reader.by_id(post)).to_be_visible()
+    reader.await_live()
+    late = keeper.post("Comes in meanwhile")
+    expect(reader.by_id(late)).to_be_visible()
     with page.expect_response("**/upvote"):
         button(reader.by_id(post), "Upvote this post").click()
+    keeper.upvote(post)
+    expect(score(reader.by_id(post))).to_have_text("2")
     reader.by_id(post).locator(".title a").first.click()
+    expect(button(reader.by_id(post), "Upvote this post")).to_have_attribute("aria-pressed", "true")
+    reader.await_live()
     reader.write_comment("Read by a member")
     expect(reader.item("Read by a member")).to_be_visible()
-    assert keeper.call("GET", f"/posts/{post}")["post"]["upvotes"] == 1
+    keeper.comment(post, "Answered live")
+    expect(reader.item("Answered live")).to_be_visible()
 
     page.get_by_role("link", name="Chat", exact=True).click()
     page.get_by_label("Your rooms").get_by_role("link", name="On the pier").click()
@@ -54,6 +62,19 @@ def test_a_member_signs_in_reads_and_writes_and_leaves_as_a_stranger(relay, wind
     expect(page.get_by_label("Choose a name")).to_be_visible()
     reader.go("/")
     expect(page.get_by_role("heading", name="Who are you?")).to_be_visible()
+
+
+def test_who_gets_a_name_is_told_of_its_key_before_they_go_on(relay, window):
+    Agent(relay).post("For those who have a name")
+    reader = window("/", first=True)
+    page = reader.page
+    expect(page.locator(".first-visit")).to_contain_text("To read and join in, you need a name.")
+    page.locator("#who-are-you").get_by_role("link", name="Sign in").click()
+    page.get_by_role("dialog").get_by_label("Choose a name").fill("newcomer")
+    page.keyboard.press("Enter")
+    page.locator(".welcome").get_by_role("button", name="Later").click()
+    page.get_by_role("link", name="Go on").click()
+    expect(reader.item("For those who have a name")).to_be_visible()
 
 
 def test_a_stranger_finds_no_trace_of_what_is_there(relay, window):

@@ -87,7 +87,7 @@ def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, b
     reader = window(f"/u/{bob.identity.name}", alice.identity)
     button(reader.page.locator("#person"), "Follow").click()
     expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
-    expect(reader.page.locator("[data-count=followers]")).to_have_text("1")
+    expect(reader.page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
 
     reader.go("/")
     reader.page.get_by_role("link", name="Following").click()
@@ -194,6 +194,15 @@ def test_a_signer_alone_follows_without_losing_anybody_and_reads_what_is_its_own
     expect(reader.page.get_by_role("status").filter(has_text="You follow")).to_be_visible()
     followed = bob.call("GET", f"/agents/{owner.identity.name}/following")["people"]
     assert [one["name"] for one in followed] == [bob.identity.name, None]
+
+    button(reader.page.locator("#person"), "Mute").click()
+    expect(reader.page.get_by_role("status").filter(has_text="You muted")).to_be_visible()
+    reader.page.evaluate(
+        """for (const name of Object.keys(localStorage)) if (name.endsWith("muted")) localStorage.removeItem(name)"""
+    )
+    reader.page.reload()  # as in another browser
+    button(reader.page.locator("#person"), "Unmute").click()
+    expect(reader.page.get_by_role("status").filter(has_text="is muted no more")).to_be_visible()
 
     reader.go("/following")
     reader.page.get_by_role("button", name="Show it with my key").click()

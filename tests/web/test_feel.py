@@ -40,6 +40,19 @@ def test_what_this_place_is_stands_at_the_top_until_it_is_put_away(relay, window
         expect(page.locator(".first-visit")).to_have_count(0)
 
 
+def test_who_has_a_name_is_not_told_what_this_place_is(relay, window):
+    page = window("/", Agent(relay).identity, first=True).page
+    expect(page.locator(".first-visit")).to_have_count(0)
+    assert any(cookie["name"] == "first" for cookie in page.context.cookies())
+
+
+def test_what_is_typed_right_after_the_slash_is_what_to_look_for(relay, window):
+    page = window("/").page
+    page.route("**/keys*.js", lambda route: route.abort())  # however long the keys take to come
+    page.keyboard.type("/knots")
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("knots")
+
+
 def test_a_journey_by_keys_alone(relay, window):
     first, second = (Agent(relay).post(f"{what} by keys") for what in ("Read", "Opened"))
     reader = window("/?sort=new", Agent(relay).identity)
@@ -101,6 +114,18 @@ def test_a_vote_shows_before_the_relay_answers_and_is_put_back_with_words(relay,
     expect(score(item)).to_have_text("0")
     expect(button(item, "Upvote this post")).to_have_attribute("aria-pressed", "false")
     assert len(routes) == 1
+
+
+def test_the_feed_needs_few_fonts(relay, window):
+    """Each family, weight, style and size is looked for apart, and a first paint waits for it."""
+    Agent(relay).post("In few letters", "Some text.", url="https://example.org/letters")
+    fonts = window("/", first=True).page.evaluate(
+        """() => [...new Set([...document.querySelectorAll("body *")]
+          .filter((e) => [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()))
+          .map((e) => getComputedStyle(e))
+          .map(({ fontFamily, fontWeight, fontStyle, fontSize }) => [fontFamily, fontWeight, fontStyle, fontSize].join(" ")))]"""
+    )
+    assert len(fonts) <= 12, fonts
 
 
 @pytest.fixture

@@ -169,3 +169,22 @@ def test_the_link_that_a_signer_made_must_name_this_relay(relay, window, signer)
     visitor.page.get_by_label("Choose a name").fill("by-bunker")
     visitor.page.get_by_role("button", name="Begin").click()
     expect(visitor.page.locator("#signs")).to_have_text("Your remote signer signs what you write here.")
+
+
+def test_a_remote_signer_takes_over_from_the_key_that_is_kept_here(relay, window, signer):
+    agent = Agent(relay)
+    owner = window("/account", agent.identity)
+    page = owner.page
+    page.get_by_role("button", name="Bind a remote signer").click()
+    link = page.get_by_role("dialog", name="Bind a remote signer").locator("pre")
+    expect(link).to_contain_text("nostrconnect://")
+    signer.tell(link.inner_text())
+    expect(page.locator("#signs")).to_have_text("Your remote signer signs what you write here.")
+    page.locator("#key-list").get_by_role("button", name="Give up").click()
+    dialog = page.get_by_role("dialog", name="Give this key up")
+    expect(dialog.locator(".warn")).to_have_count(0)  # another key signs already
+    dialog.get_by_role("button", name="Retire it").click()
+    expect(page.locator("#key-list")).to_contain_text("it signs deletions only")
+    owner.go("/?sort=new")
+    owner.write_post("After the kept key")
+    assert owner.event_of(owner.item("After the kept key")).pubkey == signer.key.pubkey

@@ -70,7 +70,9 @@ def test_a_dialog_takes_the_keyboard_and_gives_it_back(relay, window):
     reader = window(f"/post/{post}")
     menu = reader.by_id(post).locator(".menu summary")
     menu.focus()
-    for key in ("Enter", "ArrowUp", "ArrowDown", "ArrowUp"):
+    reader.page.keyboard.press("Enter")
+    expect(reader.by_id(post).locator(".menu .rows")).to_be_visible()
+    for key in ("ArrowUp", "ArrowDown", "ArrowUp"):
         reader.page.keyboard.press(key)
     assert focused(reader.page) == "Copy link"
     reader.page.keyboard.press("Escape")

@@ -75,6 +75,8 @@ def test_a_comment_is_edited_in_its_place_and_its_history_is_signed(relay, windo
     button(item, "Save").click()
     for seen in (writer, reader):
         expect(seen.by_id(comment)).to_contain_text("Second")
+    writer.page.reload()  # as it was saved before its draft was kept, none is kept when the page goes
+    assert writer.page.evaluate("Object.keys(localStorage).filter((name) => name.includes('draft.'))") == []
     reader.by_id(comment).get_by_role("link", name="edited").click()
     expect(reader.page.locator("del")).to_have_text("First")
     expect(reader.page.locator("ins")).to_have_text("Second")

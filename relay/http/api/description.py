@@ -188,9 +188,19 @@ class Description:
         document["components"]["schemas"]["Event"]["examples"] = [EXAMPLE_EVENT]
         for body in Body.__subclasses__():  # the framework leaves out that a field more is refused
             document["components"]["schemas"].get(body.__name__, {})["additionalProperties"] = False
+        document["paths"] = self._in_order(document["paths"])
         for where, route, operation in self._operations(document):
             _complete(document, where, route, operation)
         return document
+
+    def _in_order(self, paths: dict[str, Any]) -> dict[str, Any]:
+        """As the routes are listed, and paths to the same by their letters: the framework keeps those in a set, whose order is
+        another in each process, and every front must answer with the same text."""
+        places: dict[str, int] = {}
+        for at, route in enumerate(self._routes):
+            for path in route.paths:
+                places.setdefault(path.replace(":str}", "}"), at)
+        return dict(sorted(paths.items(), key=lambda row: (places[row[0]], row[0])))
 
     def _operations(self, document: dict[str, Any]) -> Iterator[tuple[Where, HTTPRouteHandler, dict[str, Any]]]:
         by_name = {(path, method.lower()): r for r in self._routes for path in r.paths for method in r.http_methods}

@@ -54,19 +54,36 @@ def written(segment: str) -> str:
 
 
 async def seen(hub: RunningRelay, segment: str, viewer: Principal | None, what: str = "group") -> GroupStanding:
-    """The group, as whoever asks stands to it. Raises HttpProblem 404 where there is none that they may know of."""
-    return await standing(hub, written(segment), viewer, what)
+    """The group, as whoever asks stands to it. Raises HttpProblem 404 where there is none that they may know of.
+
+    One of another relay is seen here, too: what would change it is refused (`check_here`).
+    """
+    return await standing(hub, written(segment), viewer, what, replicas=True)
 
 
-async def standing(hub: RunningRelay, group_id: str, viewer: Principal | None, what: str = "group") -> GroupStanding:
-    """As `seen`, by the id itself."""
+async def standing(
+    hub: RunningRelay, group_id: str, viewer: Principal | None, what: str = "group", *, replicas: bool = False
+) -> GroupStanding:
+    """As `seen`, by the id itself, and of this relay only unless `replicas` are wanted."""
     try:
-        found = await hub.identities.group_tables.standing(group_id, common.id_of(viewer))
+        found = await hub.identities.group_tables.standing(group_id, common.id_of(viewer), replicas=replicas)
     except StorageError as error:
         raise of_storage(error) from None
     if found is None or (found.group.hidden and not found.is_member):
         raise not_found(what)
     return found
+
+
+def check_here(found: GroupStanding) -> None:
+    """Raises HttpProblem 403 for a group of another relay: nobody joins it here or writes in it."""
+    if found.group.home:
+        place = found.group.home_url or "another relay"
+        raise HttpProblem(
+            403,
+            "elsewhere",
+            f"this group is at home at {place}, and only read here",
+            f"Join it and write in it there: {place}.",
+        )
 
 
 async def read(hub: RunningRelay, segment: str, viewer: Principal | None) -> GroupStanding:
@@ -114,6 +131,7 @@ async def act(
     of its own. What is so already is no failure, and `event` null then. `after`: the time of what this answers, which it is to
     stand behind, unless that lies too far ahead.
     """
+    check_here(there)
     now = common.now()
     created_at = now if after is None else min(max(now, after + 1), now + MOST_AHEAD)
     draft = Draft(kind, [["h", there.group.id], *tags], content, created_at)

@@ -104,7 +104,7 @@ async def list_messages(
     """What was said, the newest first."""
     there = await group_access.read(hub, group_id, viewer)
     most = common.at_most(limit)
-    wanted = Filter(kinds=frozenset(SAID[type]), tags={"h": frozenset([there.group.id])}, limit=most + 1)
+    wanted = Filter(kinds=frozenset(SAID[type]), tags={"h": frozenset([there.group.wire_id])}, limit=most + 1)
     found = await query(hub, wanted, there.readers, after=place(cursor))
     page, more = found[:most], len(found) > most
     return GroupMessagePage(
@@ -266,7 +266,7 @@ async def _belongs(hub: RunningRelay, event: Event, there: GroupStanding) -> boo
     if root is not None:
         above = await hub.reader.get(root, there.readers, common.now())
         group_id = None if above is None else first_value(parse(above.wire), "h")
-    return group_id == there.group.id
+    return group_id == there.group.wire_id
 
 
 async def query(
@@ -305,7 +305,7 @@ async def described(
     return [
         shown(
             event,
-            there.group.id,
+            there.group.wire_id,
             people,
             reactions.get(event.id, {}),
             events,

@@ -30,9 +30,10 @@ from relay.protocol.groups.belonging import (
     REMOVE_USER,
     UPDATE_PINS,
 )
+from relay.protocol.groups.state import Member
 from relay.server.follow import Applied, LiveEvent
 from relay.server.supervision import Tasks
-from storage.groups import Membership, is_privileged
+from storage.groups import GroupLookups, Membership, is_privileged
 from storage.identities.types import Identity
 
 MEMBERSHIP: Final = frozenset((PUT_USER, REMOVE_USER))
@@ -116,7 +117,7 @@ class ChangeNotice(msgspec.Struct, frozen=True, tag="group"):
 class GroupWatcher:
     """One open stream: the keys of an identity, and the groups that they are in."""
 
-    __slots__ = ("groups", "keys", "moderated", "watcher")
+    __slots__ = ("groups", "keys", "moderated", "watcher")  # groups of other relays by their ids here
 
     def __init__(self, keys: Iterable[str], memberships: Iterable[Membership], after: int) -> None:
         self.keys = frozenset(keys)
@@ -133,6 +134,11 @@ class GroupWatcher:
             keys.add(pubkey) if inside else keys.discard(pubkey)
             if not keys:
                 del places[group_id]
+
+    @property
+    def called(self) -> frozenset[str]:
+        """What events call the groups that it is in."""
+        return frozenset(map(state.wire_id, self.groups))
 
     @property
     def names(self) -> frozenset[str]:
@@ -203,7 +209,9 @@ class GroupWatchers:
         `seen` is up to which number it was told before, maybe by another front, which may be further than this one.
         """
         asked = list(keys)
-        memberships = self._hub.identities.group_tables.look_here(lambda tables: tables.memberships(asked))
+        memberships = self._hub.identities.group_tables.look_here(
+            lambda tables: [one for one in tables.memberships(asked) if _is_found(tables, one.group_id)]
+        )
         one = GroupWatcher(asked, memberships, self._delivered)
         if seen is not None and one.watcher.after < seen <= self._hub.health().last_seq:
             one.watcher.after = seen
@@ -212,7 +220,7 @@ class GroupWatchers:
             yield one
             return
         self._watchers[one] = None
-        self._by_group.put(one.groups, one)
+        self._by_group.put(one.called, one)
         self._by_key.put(one.keys, one)
         if self._ticking is None:
             self._ticking = self._tasks.repeat(self._tick, "the ticker of streams of groups")
@@ -220,7 +228,7 @@ class GroupWatchers:
             yield one
         finally:
             self._watchers.pop(one, None)
-            self._by_group.take(one.groups, one)
+            self._by_group.take(one.called, one)
             self._by_key.take(one.keys, one)
             self._hub.streams.leave(address)
             if not self._watchers and self._ticking is not None:
@@ -246,22 +254,25 @@ class GroupWatchers:
             if kind == "member":
                 pubkey, group_id = key[:_KEY], key[_KEY + 1 :]
                 mine = self._by_key.of(pubkey)
-                member = tables.look_here(lambda found: found.member(pubkey, group_id)) if mine else None  # noqa: B023
+                member = tables.look_here(lambda found: _member(found, pubkey, group_id)) if mine else None  # noqa: B023
                 inside = member is not None and member.is_member
                 for one in mine:
                     privileged = member is not None and is_privileged(member)
                     one.put(pubkey, group_id, is_member=inside, privileged=privileged)
-                    move = self._by_group.put if group_id in one.groups else self._by_group.take
-                    move([group_id], one)
+                    called = state.wire_id(group_id)
+                    move = self._by_group.put if called in one.called else self._by_group.take
+                    move([called], one)
             elif kind == "group":
-                inside_it = self._by_group.of(key)
-                group = tables.look_here(lambda found: found.group(key)) if inside_it else None  # noqa: B023
-                if group is not None and group.ended:
-                    ended[key] = inside_it
+                called = state.wire_id(key)
+                inside_it = [one for one in self._by_group.of(called) if key in one.groups]
+                found = tables.look_here(lambda tables: tables.groups_named([key])) if inside_it else []  # noqa: B023
+                if found and found[0].ended:
+                    ended[called] = inside_it
                     for one in inside_it:
-                        self._by_group.take([key], one)
                         one.groups.pop(key, None)
                         one.moderated.pop(key, None)
+                        if called not in one.called:
+                            self._by_group.take([called], one)
         return ended
 
     def _tell(self, live: LiveEvent, ended: dict[str, list[GroupWatcher]]) -> None:
@@ -300,16 +311,25 @@ class GroupWatchers:
                     one.watcher.offer(frame)
 
 
+def _is_found(tables: GroupLookups, group_id: str) -> bool:
+    """Whether events of a group are found here by what they call it: of those of other relays that are called the same, one is."""
+    return not state.is_replica(group_id) or not any(one.apart for one in tables.groups_named([group_id]))
+
+
+def _member(tables: GroupLookups, pubkey: str, group_id: str) -> Member | None:
+    return tables.member(pubkey, group_id) if _is_found(tables, group_id) else None
+
+
 def group_of(event: Event, audience: tuple[str, ...] | None) -> str | None:
     """The group that an event names, or that its audience does."""
     named = first_value(event, "h")
-    return named or next((name[2:] for name in audience or () if name.startswith("g:")), None)
+    return named or next((state.wire_id(name[2:]) for name in audience or () if name.startswith("g:")), None)
 
 
 def concerns(one: GroupWatcher, event: Event, group_id: str) -> bool:
     """Whether the event is of a group that the watcher is in, or takes one of its keys in or out."""
     about = event.kind in MEMBERSHIP and not one.keys.isdisjoint(values(event, "p"))
-    return about or group_id in one.groups
+    return about or group_id in one.called
 
 
 def described(hub: RunningRelay, seq: int, event: Event, group_id: str) -> bytes:

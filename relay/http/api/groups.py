@@ -23,7 +23,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups import metadata
 from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_GROUP, EDIT_METADATA, JOIN_REQUEST, LEAVE_REQUEST
 from relay.protocol.groups.metadata import GroupFields
-from relay.protocol.groups.state import Group, Member, is_replica, members
+from relay.protocol.groups.state import Group, Member, members
 from relay.server.group_tables import GroupStanding, bound_keys
 from relay.server.identity_tokens import Principal
 from storage.groups import MAX_ASKED
@@ -61,6 +61,9 @@ class GroupInfo(msgspec.Struct, frozen=True, kw_only=True):
     pins: Annotated[list[EventId], Meta(description="ids of pinned events")]
     member_count: Annotated[int | None, Meta(description="null where only members know", examples=[3])]
     created_at: When
+    home: Annotated[
+        str | None, Meta(description="where it is joined and written in: another relay; null: here", examples=[None])
+    ] = None
     your_roles: Annotated[list[str] | None, Meta(examples=[["owner"]])]
 
 
@@ -158,25 +161,23 @@ async def list_groups(
 
 def is_place(tables: Lookups, cursor: str) -> bool:
     """Whether a list of groups that everybody may know of can go on after this one: a hidden one is as unknown as any other."""
-    group = tables.group(cursor) if cursor else None
+    group = next(iter(tables.groups_named([cursor])), None) if cursor else None
     return not cursor or (group is not None and not group.hidden)
 
 
 def _mine(tables: Lookups, viewer: Principal, question: str, after: str, most: int) -> list[Group]:
     """The groups that one of the identity's keys is in, from the one after the id `after` on, by their ids."""
-    ids = sorted(
-        {
-            one.group_id
-            for one in tables.memberships(bound_keys(tables, viewer.identity_id))
-            if not is_replica(one.group_id)
-        }
-    )
+    ids = sorted({one.group_id for one in tables.memberships(bound_keys(tables, viewer.identity_id))})
     wanted = question.casefold()
     found: list[Group] = []
     rest = [one for one in ids if one > after]
     for start in range(0, len(rest), MAX_ASKED):
         groups = tables.groups_named(rest[start : start + MAX_ASKED])
-        found += [one for one in groups if wanted in one.name.casefold() or wanted in one.id.casefold()]
+        found += [
+            one
+            for one in groups
+            if not one.apart and (wanted in one.name.casefold() or wanted in one.wire_id.casefold())
+        ]
         if len(found) >= most:
             break
     return sorted(found, key=lambda group: group.id)[:most]
@@ -233,6 +234,7 @@ async def edit_group(
     """Change what a group is; for its admins. Subgroups are ordered by `children`, which names all of them."""
     fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not UNSET}
     fields |= {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    group_access.check_here(await group_access.seen(hub, group_id, principal))
     if not fields:
         raise invalid(f"give something to change: {', '.join(GroupEdit.__struct_fields__)}")
     return await edit(hub, principal, group_access.written(group_id), fields)
@@ -278,13 +280,17 @@ async def join_group(
     """Become a member; where the group is closed, or somebody removed you, by an invite `code`. A member stays one."""
     asked = data or GroupJoin()
     identifier = group_access.written(group_id)
-    there = await hub.identities.group_tables.standing(identifier, principal.identity_id)
+    there = await hub.identities.group_tables.standing(identifier, principal.identity_id, replicas=True)
     if there is None:
         raise not_found("group")
     try:
         return await join(hub, principal, there, asked)
     except HttpProblem as problem:
-        if there.group.hidden and problem.code in ("restricted", "invalid"):  # only a good code shows that it is there
+        if there.group.hidden and problem.code in (
+            "restricted",
+            "invalid",
+            "elsewhere",
+        ):  # only a good code shows that it is there
             raise not_found("group") from None
         raise
 
@@ -339,7 +345,7 @@ def described(group: Group, sizes: dict[str, int], roles: tuple[str, ...] | None
     """A group as the API shows it: who is in a private one, and what is pinned there, its members know."""
     known = roles is not None or not group.private
     return GroupInfo(
-        id=group.id,
+        id=group.wire_id,
         type=group.type,
         name=group.name,
         about=group.about,
@@ -356,5 +362,6 @@ def described(group: Group, sizes: dict[str, int], roles: tuple[str, ...] | None
         pins=[value for name, value in group.pins if name == "e"] if known else [],
         member_count=sizes.get(group.id, 0) if known else None,
         created_at=iso(group.created_at),
+        home=(group.home_url or "elsewhere") if group.home else None,
         your_roles=None if roles is None else list(roles),
     )

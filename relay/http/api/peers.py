@@ -16,13 +16,18 @@ TAGS: Final = ["operators"]
 
 
 class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A relay that this one stays in step with. `lag`: events that wait to be sent there; the counts are since it is known.
+    """A relay that this one stays in step with. `direction` is `down`, `up` or `both`, "" before it was begun.
+
+    `lag`: events that wait to be sent there; the counts are since it is known.
+
+    `refused_because` and `rejected_because`: the most frequent reasons here and there since this relay's start, and how many each.
 
     `groups` says whether its groups are kept here; `unseen` are seconds of which it has more events than it gives at once.
     """
 
     url: str
     state: str
+    direction: str
     paused: bool
     since: datetime | None
     in_step_at: datetime | None
@@ -44,6 +49,8 @@ class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     withheld: int
     wasted: int
+    refused_because: dict[str, int]
+    rejected_because: dict[str, int]
 
 
 class PeersAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -304,7 +304,12 @@ async def _submolts(
     first = [await submolts.general(request, hub)] if any(word and GENERAL.startswith(word) for word in words) else []
     text = question.strip().removeprefix("m/")[:MAX_NAME]
     found = await hub.identities.group_tables.look(lambda tables: tables.groups_like(text, "", BESIDE))
-    return [*first, *await submolts.described(hub, [one for one in found if communities.is_community(one)], viewer)]
+    return [
+        *first,
+        *await submolts.described(
+            hub, [one for one in found if not one.home and communities.is_community(one)], viewer
+        ),
+    ]
 
 
 class Read(msgspec.Struct, frozen=True):

@@ -75,7 +75,7 @@ function givingUp(key) {
     dialog.close();
   };
   const retire = action("Retire it", does("retire"), say, "plain-button");
-  const destroy = action("Destroy it", does("destroy"), say);
+  const destroy = action("Destroy it", does("destroy"), say, "plain-button");
   const sure = element("input", "", { type: "checkbox" });
   destroy.disabled = true;
   sure.addEventListener("change", () => { destroy.disabled = !sure.checked; });

@@ -4,9 +4,9 @@
 
 import { adopt } from "./belongings.js";
 import { me, personal, store, stored } from "./me.js";
+import { listen } from "./sse.js";
 
 const STORE = "unread";
-const LONGEST = 60_000; // milliseconds between two tries
 
 const link = document.getElementById("bell");
 const count = document.getElementById("bell-count");
@@ -34,48 +34,7 @@ others.addEventListener("message", ({ data }) => {
   if (data.id === me.id && "unread" in data) show(data.unread);
 });
 
-function hear(frame) {
-  const field = (name) => frame.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-  const data = field("data");
-  if (data) tell(JSON.parse(data).unread_count);
-  return field("id");
-}
-
-// Until it ends or breaks. Answers the id to go on after, or nothing where there is no use in coming again.
-async function listen(after, signal) {
-  const headers = { accept: "text/event-stream", authorization: `Bearer ${me.token}`, ...(after && { "last-event-id": after }) };
-  const response = await fetch("/api/v1/stream/notifications", { headers, signal });
-  if ([401, 403, 404].includes(response.status)) return undefined;
-  if (!response.ok) throw new Error(`${response.status}`);
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return after ?? "";
-    const frames = (rest + value).split("\n\n");
-    rest = frames.pop();
-    for (const frame of frames) after = hear(frame) ?? after;
-  }
-}
-
-async function goOn(signal) {
-  let after = "";
-  for (let tries = 0; !signal.aborted; tries++) {
-    const began = Date.now();
-    try {
-      after = await listen(after, signal);
-      if (after === undefined) return;
-    } catch {
-      // it is tried again
-    }
-    if (Date.now() - began > 10_000) tries = 0;
-    const pause = Math.min(LONGEST, 1000 * 2 ** tries) * (0.5 + Math.random() / 2);
-    await new Promise((resolve) => {
-      setTimeout(resolve, pause);
-      addEventListener("online", resolve, { once: true });
-    });
-  }
-}
+const hear = (signal) => listen("/stream/notifications", signal, ({ unread_count }) => tell(unread_count));
 
 // For who has nothing but a signer the bell is there too: its page asks the signer, once (mine.js).
 export function begin() {
@@ -91,6 +50,6 @@ export function begin() {
   show(remembered());
   leaving = new AbortController();
   const { signal } = leaving;
-  if (!navigator.locks) goOn(signal); // no secure context: each tab listens for itself
-  else navigator.locks.request(`tidings.unread.${me.id}`, { signal }, () => goOn(signal)).catch(() => null);
+  if (!navigator.locks) hear(signal); // no secure context: each tab listens for itself
+  else navigator.locks.request(`tidings.unread.${me.id}`, { signal }, () => hear(signal)).catch(() => null);
 }

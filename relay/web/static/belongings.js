@@ -39,4 +39,5 @@ export function leave() {
   useSigner("");
   signOut();
   for (const name of gone) store(name, "");
+  document.cookie = "reader=; path=/; max-age=0"; // closed.js
 }

@@ -27,6 +27,7 @@ const dot = document.getElementById("live");
 const inside = document.querySelector(".inside");
 const group = list.dataset.group;
 const isOpen = list.dataset.open === "1";
+let home = list.dataset.home; // of a room of another relay, which is only read here
 
 const known = new Map(); // id -> event, of those that came as such
 const arriving = new Map();
@@ -100,6 +101,7 @@ function place(item) {
 }
 
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 // Times of this browser's place, a line between days, and what the reader may do.
@@ -118,12 +120,13 @@ function settle() {
     }
     const time = item.querySelector("time");
     time.textContent = CLOCK.format(at);
-    time.title = at.toLocaleString();
+    time.title = WHOLE.format(at);
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
     item.classList.toggle("own", Boolean(own));
     item.querySelector("[data-edit]").hidden = !own;
     item.querySelector("[data-delete]").hidden = !own && !roles?.some((role) => MODERATORS.includes(role));
   }
+  list.classList.toggle("elsewhere", Boolean(home));
   empty.hidden = Boolean(list.querySelector(".message")) || !gate.hidden;
 }
 
@@ -500,13 +503,14 @@ async function begin(from) {
     paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
     await introduce();
   } else if (me.keys.size) source.reactions(items().map((item) => item.dataset.id)).then(paint, () => null);
-  form.hidden = false;
+  form.hidden = Boolean(home);
   settle();
   const line = showUnread();
   if (line) line.scrollIntoView({ block: "center" });
   else if (!location.hash) toEnd();
   seen();
   watcher.observe(older);
+  lost = Boolean(source.forgets); // what was said since the page was read, it does not tell
   source.live(since, { event: take, state: tell, elsewhere: mark });
 }
 
@@ -516,6 +520,12 @@ async function introduce() {
     const name = document.getElementById("room-name");
     name.textContent = info.name || group;
     document.title = document.title.replace(/^.*? · /, `${name.textContent} · `);
+    home ||= info.home;
+    if (info.home) {
+      const words = document.getElementById("elsewhere");
+      words.querySelector("code").textContent = info.home;
+      words.hidden = false;
+    }
     if (info.about) await (await import("./preview.js")).show(info.about, document.getElementById("room-about"));
   }
   await showMembers();
@@ -534,7 +544,9 @@ async function tryToEnter() {
     await begin(source ?? (me.token ? await ofToken() : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
-    gate.textContent = strange ? "This room is for its members, and you are none yet." : error.message;
+    const invited = new URLSearchParams(location.search).has("code");
+    const words = invited ? "You are invited to this room, which its members alone read. Join, and you are one." : "This room is for its members, and you are none yet.";
+    gate.textContent = strange ? words : error.message;
     gate.hidden = false;
   }
 }

@@ -10,7 +10,14 @@ const gate = document.querySelector("#who-are-you a");
 function keep() {
   const secure = location.protocol === "https:" ? "; secure" : "";
   document.cookie = `reader=${me.token}; path=/; max-age=${me.token ? 31536000 : 0}; samesite=lax${secure}`;
-  if (gate && me.token) enter();
+}
+
+// Who just got a name is told how to save its key, and goes on after that.
+function offer() {
+  keep();
+  if (!gate || !me.token) return;
+  Object.assign(gate, { textContent: "Go on", href: location.href });
+  gate.removeAttribute("data-sign-in");
 }
 
 // Once with each key: one that is not good any more is forgotten, and asked for again.
@@ -20,5 +27,13 @@ async function enter() {
   location.reload();
 }
 
-addEventListener("who", keep);
+// What feed.js shows is alive for who has an API key, too.
+async function follow() {
+  await import("./feed.js");
+  (await import("./member.js")).begin();
+}
+
+addEventListener("who", offer);
 keep();
+if (gate && me.token) enter();
+if (me.token && document.querySelector("#live") && document.querySelector("#posts, #comments")) addEventListener("load", follow);

@@ -90,6 +90,7 @@ export function attend(form, place) {
   };
   const sent = () => {
     clearTimeout(timer);
+    timer = 0; // else leaving the page would keep what was sent as a draft
     drop(place());
     discard.hidden = true;
     if (!shown.hidden) preview();

@@ -3,7 +3,6 @@
 import { act, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
-import { closeMenu } from "./menu.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
 
@@ -59,7 +58,7 @@ function tell(state) {
   lost = state === "lost";
 }
 
-// One's own items and votes
+// One's own votes
 
 async function markVotes(items) {
   const ids = items.map((item) => item.dataset.id);
@@ -86,14 +85,6 @@ function press(id) {
   }
 }
 
-function markOwn(items) {
-  for (const item of items) {
-    const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
-    for (const row of item.querySelectorAll("[data-own]")) row.hidden = !own;
-    for (const row of item.querySelectorAll("[data-others]")) row.hidden = own;
-  }
-}
-
 function sayAs() {
   for (const each of document.querySelectorAll(".as")) {
     each.textContent = me.name ? `as ${me.name}` : signer() ? "signed by your own key" : "";
@@ -104,6 +95,7 @@ function sayAs() {
 
 const posting = () => import("./posting.js");
 const keeping = () => import("./keeping.js");
+const menus = () => import("./menu.js");
 
 // What a vote shows before the relay knows of it; the same again takes it back. Answers what puts the score back.
 function showVote(item, direction) {
@@ -180,7 +172,15 @@ addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (!button) return;
   const action = Object.keys(ACTIONS).find((name) => name in button.dataset);
-  if (action && ACTIONS[action](button, button.closest(".item")) !== KEEP_OPEN) closeMenu(button);
+  if (!action || ACTIONS[action](button, button.closest(".item")) === KEEP_OPEN) return;
+  if (button.closest(".menu")) menus().then(({ closeMenu }) => closeMenu(button));
+});
+// The keyboard clicks too.
+addEventListener("click", (click) => {
+  const summary = click.target.closest?.(".menu > summary");
+  if (!summary) return;
+  click.preventDefault();
+  menus().then(({ toggleMenu }) => toggleMenu(summary.parentElement));
 });
 
 // What one writes is seen to by a script that is loaded when somebody begins.
@@ -234,7 +234,6 @@ if (more) {
 }
 
 onChange((items) => {
-  markOwn(items);
   markVotes(items.filter((item) => !votes.has(item.dataset.id)));
   tellTimes();
 });
@@ -249,11 +248,11 @@ if (!post) endVisit();
 function showMine() {
   if (me.token) import("./muted.js").then(({ learn }) => learn());
   sayAs();
-  markOwn(all());
   markVotes(all());
 }
 ready().then(() => {
   showMine();
   addEventListener("who", showMine);
-  if (canWrite()) (window.requestIdleCallback ?? setTimeout)(() => posting().catch(() => {})); // what one does is sent without waiting for its script
+  // What one opens and what one does is there without waiting for its script.
+  (window.requestIdleCallback ?? setTimeout)(() => Promise.all([menus(), canWrite() && posting()]).catch(() => {}));
 });

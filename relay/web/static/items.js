@@ -223,10 +223,15 @@ function ago(at) {
 
 export function tellTimes() {
   for (const time of document.querySelectorAll("time[data-at]")) {
-    time.textContent = ago(Number(time.dataset.at));
-    time.title ||= new Date(Number(time.dataset.at) * 1000).toLocaleString();
+    const words = ago(Number(time.dataset.at));
+    if (time.textContent !== words) time.textContent = words;
   }
 }
+// The whole date is made for the pointer that asks for it: dates cost much of what a page's scripts take before the first paint.
+addEventListener("pointerover", ({ target }) => {
+  const time = target.closest?.("time[data-at]");
+  if (time) time.title ||= new Date(Number(time.dataset.at) * 1000).toLocaleString();
+}, { passive: true });
 
 fresh?.addEventListener("click", () => {
   const first = Array.from(posts.children).find((item) => unseen.has(item));

@@ -4,6 +4,7 @@
 import { make, open } from "./dialog.js";
 import { element } from "./dom.js";
 import { me, store, stored } from "./me.js";
+import { fillMenu } from "./menu.js";
 
 export const OFF = "tidings.keys";
 const PATIENCE = 1500; // milliseconds between the letters of a pair
@@ -41,6 +42,12 @@ const jump = (to, otherwise) => async () => {
 const press = (selector) => () => current()?.querySelector(`:scope ${selector}`)?.click();
 const link = (item) => item?.querySelector("a[data-part=title], .hit-title, h2 a, a.when");
 
+// What saves it is in its menu.
+function save() {
+  if (current()) fillMenu(current());
+  press("[data-save]")();
+}
+
 function comment() {
   const item = current();
   const reply = item?.querySelector("[data-reply]");
@@ -63,7 +70,7 @@ export const KEYS = [
   ["u", "Vote for it, or take that back", press("[data-vote=up]")],
   ["d", "Vote against it, or take that back", press("[data-vote=down]")],
   ["c", "Comment on it", comment],
-  ["s", "Save it", press("[data-save]")],
+  ["s", "Save it", save],
   ["x", "Fold it with its answers", press("[data-fold]")],
   ["w", "Next comment that is new", jump("next-new", "Nothing is new here since your last visit.")],
   ["m", "Next thread of comments", jump("next")],

@@ -7,7 +7,7 @@ import { sign } from "./signing.js";
 import { ask, begin, now } from "./wire.js";
 
 export const CONTACTS = 3;
-const MUTES = 10000;
+export const MUTES = 10000;
 const BOOKMARKS = 10003;
 
 const TRIES = 4; // lists of several keys, each of which the signer must sign

@@ -1,7 +1,66 @@
-// The menu of an item ("More"): it closes by Escape, by a click elsewhere, and when the focus leaves it; arrows go through it.
+// The menu of an item ("More"). Its rows are made when it is first opened: most never are, and a page has many. It closes by Escape,
+// by a click elsewhere, and when the focus leaves it; arrows go through it.
+
+import { element } from "./dom.js";
+import { me, ready } from "./who.js";
 
 const opened = () => document.querySelector(".menu[open]");
 const rows = (menu) => [...menu.querySelectorAll("button, a")].filter((row) => row.checkVisibility());
+const isOwn = ({ dataset: { author, pubkey } }) => me.keys.has(pubkey) || Boolean(me.id && author === me.id);
+
+// A row is a link, or a button whose `data-<name>` is a row of ACTIONS in feed.js. `data-own` are for whoever wrote the item,
+// `data-others` for everybody else.
+const link = (href, words) => element("a", words, { href });
+function button(name, words, value = "", whose = null) {
+  const made = element("button", "", { type: "button" }, ...words);
+  made.dataset[name] = value;
+  if (whose) made.dataset[whose] = "";
+  return made;
+}
+
+function* made(item) {
+  const { id, group, kind, parent, post } = item.dataset;
+  const host = item.querySelector(".title .origin")?.textContent.split(" ")[0];
+  const author = item.querySelector("a.author bdi")?.textContent; // none of who is on another relay
+  const shown = () => element("bdi", author);
+  if (host && !host.includes(":")) yield link(`/d/${encodeURIComponent(host)}`, `More from ${host}`);
+  if (document.getElementById("answer")) yield button("quote", ["Reply with a quote"]);
+  yield link(`/write?quote=${id}`, "Quote in a post");
+  if (parent) yield link(`#c-${parent}`, "Comment it answers");
+  if (group !== undefined) yield button("pin", ["Pin"], id);
+  yield button("save", ["Save"]);
+  yield button("hide", ["Hide"]);
+  if (author) yield button("followAuthor", ["Follow ", shown()], "", "others");
+  if (author) yield button("muteAuthor", ["Mute ", shown()], "", "others");
+  yield button("report", ["Report"], "", "others");
+  yield button("link", ["Copy link"], kind === "11" ? `/post/${id}` : `/post/${post}#c-${id}`);
+  yield button("edit", ["Edit"], "", "own");
+  yield button("delete", ["Delete"], "", "own");
+}
+
+// Of an item's menu: which rows are for who reads now.
+function tellOwn(item) {
+  for (const row of item.querySelectorAll(".menu [data-own]")) row.hidden = !isOwn(item);
+  for (const row of item.querySelectorAll(".menu [data-others]")) row.hidden = isOwn(item);
+}
+
+// The rows of an item's menu are there from now on.
+export function fillMenu(item) {
+  const menu = item.querySelector(".menu");
+  if (menu && !menu.querySelector(".rows")) menu.append(element("div", "", { className: "rows" }, ...made(item)));
+  tellOwn(item);
+}
+
+export function toggleMenu(menu) {
+  fillMenu(menu.closest(".item"));
+  menu.open = !menu.open;
+}
+
+const tellAll = () => document.querySelectorAll(".item:has(.menu .rows)").forEach(tellOwn);
+ready().then(() => {
+  tellAll();
+  addEventListener("who", tellAll);
+});
 
 // Close the menu that a control is in, if any; the focus goes back to what opened it.
 export function closeMenu(control) {

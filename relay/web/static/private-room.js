@@ -24,6 +24,7 @@ const tallied = (message) => [message.id, { counts: new Map(Object.entries(messa
 export function overApi(group) {
   let isOpened = false;
   return {
+    forgets: true, // it is live from when it opens
     async page(before) {
       const cursor = before ? `&cursor=${before.at}-${before.id}` : "";
       const { messages, has_more } = await api("GET", path(group, `/messages?limit=${PAGE}${cursor}`));

@@ -26,8 +26,10 @@ function show() {
 
 function count(more) {
   const place = person.querySelector("[data-count=followers]");
-  const number = Number(place.textContent.replaceAll(",", ""));
-  if (Number.isInteger(number)) place.textContent = (number + more).toLocaleString("en");
+  const number = Number(place.textContent.replaceAll(",", "")) + more;
+  if (!Number.isInteger(number)) return; // "10,000+"
+  place.textContent = number.toLocaleString("en");
+  place.nextSibling.data = number === 1 ? " follower" : " followers";
 }
 
 at("follow").addEventListener("click", () => needWriter(async () => {
@@ -93,8 +95,9 @@ async function learn() {
     ({ is_following: follows } = await api("GET", `/agents/${who.id}`));
     muted = (await api("GET", "/muted")).keys.includes(who.pubkey);
   } else if (me.own) {
-    const { CONTACTS, newest } = await lists();
-    follows = Boolean((await newest(CONTACTS))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
+    const { CONTACTS, MUTES, newest } = await lists();
+    const names = async (kind) => Boolean((await newest(kind))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
+    [follows, muted] = await Promise.all([names(CONTACTS), names(MUTES)]);
   }
 }
 

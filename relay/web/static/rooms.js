@@ -15,7 +15,7 @@ async function overApi() {
   const found = [];
   for (let cursor = "", at = 0; at < MOST && cursor !== null; at++) {
     const page = await api("GET", `/groups?mine=true&limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
-    for (const { id, name, type, parent, supported_kinds } of page.groups) found.push({ id, name, type, parent, kinds: supported_kinds });
+    for (const { id, name, type, parent, supported_kinds, home } of page.groups) found.push({ id, name, type, parent, home, kinds: supported_kinds });
     cursor = page.next_cursor;
   }
   return found;
@@ -70,6 +70,7 @@ function draw(found) {
       if (room.id === here) link.setAttribute("aria-current", "page");
       const item = document.createElement("li");
       item.append(link);
+      if (room.home) item.append(" ", Object.assign(element("small", `at home at ${room.home}`), { className: "home" }));
       return item;
     }));
     return [element("h2", title), list];

@@ -45,16 +45,19 @@ addEventListener("click", async (click) => {
 // The search box looks while one types; that is loaded once somebody goes to it.
 document.getElementById("find").addEventListener("focusin", () => import("./search.js"), { once: true });
 
-// The keyboard, where nobody types; what the keys do is loaded with the first of them.
+// The keyboard, where nobody types; what the keys do is loaded with the first of them. What is typed after a "/" is looked for.
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 addEventListener("keydown", (key) => {
   if (key.ctrlKey || key.metaKey || key.altKey || key.isComposing || key.key.length > 1 || key.key === " ") return;
   if (key.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
-  if (key.key === "/" && !stored("tidings.keys")) key.preventDefault();
+  if (key.key === "/" && !stored("tidings.keys")) {
+    key.preventDefault();
+    document.getElementById("find-q").focus();
+  }
   import("./keys.js").then(({ take }) => take(key.key));
 });
 
-// What this place is, for who comes first; the relay leaves it out where the cookie says that it was read (`relay/http/theme.py`).
+// What this place is, for who comes first, without a name and the cookie that it was read (`relay/http/first_visit.py`).
 document.getElementById("first")?.addEventListener("submit", (submit) => {
   submit.preventDefault();
   document.cookie = "first=over; path=/; max-age=31536000; samesite=lax";
@@ -73,7 +76,9 @@ root.classList.add("scripted");
 const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
 let ringing = false;
 addEventListener("who", () => {
-  if (ringing || me.token || me.own) later(async () => {
+  const known = me.token || me.own;
+  if (known) document.getElementById("first")?.requestSubmit();
+  if (ringing || known) later(async () => {
     ringing = true;
     (await import("./bell.js")).begin();
   });

@@ -223,11 +223,12 @@ class SqliteGroupLookups:
         of_type: GroupType | None = None,
         parent: str | None = None,
         hidden: bool = False,
+        replicas: bool = False,
     ) -> list[Group]:
         """The groups that have not ended, the newest first."""
         start = self._number(after) if after else _FIRST
         text = f"{sql('group')} {sql('newest_first')}"
-        found = self._connection.execute(text, (start, hidden, of_type, parent, limit))
+        found = self._connection.execute(text, (start, hidden, of_type, parent, limit, replicas))
         return [_row(row).group for row in found]
 
     def groups_like(self, text: str, after: str = "", limit: int = 100) -> list[Group]:
@@ -236,10 +237,11 @@ class SqliteGroupLookups:
         found = self._connection.execute(f"{sql('group')} {sql('like')}", (start, text.lower(), limit))
         return [_row(row).group for row in found]
 
-    def communities(self, after: str = "", limit: int = 100, text: str = "") -> list[Group]:
+    def communities(self, after: str = "", limit: int = 100, text: str = "", *, replicas: bool = False) -> list[Group]:
         """Groups that everybody reads and that take posts or hold some, the newest first."""
         start = self._number(after) if after else _FIRST
-        found = self._connection.execute(f"{sql('group')} {sql('communities')}", (start, text.lower(), limit))
+        values = (start, text.lower(), limit, replicas)
+        found = self._connection.execute(f"{sql('group')} {sql('communities')}", values)
         return [_row(row).group for row in found]
 
     def is_taken(self, group_id: str) -> bool:

@@ -252,3 +252,12 @@ SELECT json_group_array(json_array(a.value, (
     SELECT count(*) FROM (SELECT 1 FROM posts AS q WHERE q.group_id = a.value LIMIT :most)
 )))
 FROM json_each(:groups) AS a
+
+-- name: link_previews
+SELECT json_group_array(json_array(p.seq, json_array(p.title, p.description, p.picture)))
+FROM json_each(:seqs) AS j CROSS JOIN link_previews AS p ON p.seq = j.value
+
+-- name: keep_link_preview
+INSERT INTO link_previews (seq, title, description, picture)
+SELECT :seq, :title, :description, :picture WHERE EXISTS (SELECT 1 FROM posts WHERE seq = :seq)
+ON CONFLICT DO UPDATE SET title = excluded.title, description = excluded.description, picture = excluded.picture

@@ -13,18 +13,21 @@ WHERE id IN ({values})
 WHERE number IN ({values})
 
 -- name: newest_first
-WHERE ended = 0 AND home = '' AND number < ? AND (? OR hidden = 0) AND (?3 IS NULL OR type = ?3) AND (?4 IS NULL OR parent = ?4)
-ORDER BY number DESC LIMIT ?
+WHERE ended = 0 AND (home = '' OR (?6 AND apart = 0)) AND number < ?1 AND (?2 OR hidden = 0) AND (?3 IS NULL OR type = ?3)
+    AND (?4 IS NULL OR parent = ?4)
+ORDER BY number DESC LIMIT ?5
 
 -- name: like
-WHERE ended = 0 AND home = '' AND hidden = 0 AND number < ?1 AND (instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+-- Of other relays, too, by the id that they give them; none of those that are kept apart.
+WHERE ended = 0 AND apart = 0 AND hidden = 0 AND number < ?1
+    AND (instr(lower(substr(id, instr(id, ' ') + 1)), ?2) > 0 OR instr(lower(name), ?2) > 0)
 ORDER BY number DESC LIMIT ?3
 
 -- name: communities
-WHERE ended = 0 AND home = '' AND hidden = 0 AND private = 0 AND number < ?1 AND (
+WHERE ended = 0 AND (home = '' OR (?4 AND apart = 0)) AND hidden = 0 AND private = 0 AND number < ?1 AND (
     instr(replace(replace(supported_kinds, '[', ','), ']', ','), ',11,') > 0
     OR EXISTS (SELECT 1 FROM posts AS p WHERE p.group_id = groups.id)
-) AND (?2 = '' OR instr(lower(id), ?2) > 0 OR instr(lower(name), ?2) > 0)
+) AND (?2 = '' OR instr(lower(substr(id, instr(id, ' ') + 1)), ?2) > 0 OR instr(lower(name), ?2) > 0)
 ORDER BY number DESC LIMIT ?3
 
 -- name: taken

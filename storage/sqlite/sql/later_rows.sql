@@ -4,8 +4,9 @@
 INSERT INTO rows_due (dependent, id, created_at, rank, seq) VALUES {rows}
 ON CONFLICT DO UPDATE SET created_at = excluded.created_at, rank = excluded.rank, seq = excluded.seq
 
+-- By chance, so that what changes again and again does not keep the others waiting.
 -- name: next
-SELECT dependent, id, created_at, rank, seq FROM rows_due LIMIT 1
+SELECT dependent, id, created_at, rank, seq FROM rows_due ORDER BY random() LIMIT 1
 
 -- name: keys
 SELECT lower(hex(v.id)), e.created_at, e.rank, e.seq

@@ -149,7 +149,7 @@ async def test_joining_and_leaving(alice, bob):
     assert (await bob.told("POST", f"groups/{NAMES}/leave"))["event"] is None
     assert (await bob.told("POST", f"groups/{NAMES}/join"))["event"] is not None
     told = await alice.told("POST", f"groups/{NAMES}/leave", None, 403)
-    assert (told["code"], told["hint"]) == ("restricted", "The message says what is missing.")
+    assert (told["code"], told["hint"]) == ("restricted", "Read who may, or what is missing, before you try again.")
 
 
 async def test_a_closed_group_opens_by_a_code_once(alice, bob, api):

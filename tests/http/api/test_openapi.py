@@ -1,11 +1,15 @@
 """The API described: complete, with examples, and without anything from elsewhere."""
 
+import importlib
 import json
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
+from litestar.handlers import HTTPRouteHandler
 
+import relay.http
 from relay.http.routes import ROUTES
 from tests.http.api.homes import BASE
 from tests.http.hubs import Browser
@@ -45,6 +49,24 @@ def operations(document):
 def test_every_route_is_described_and_nothing_else(document):
     assert document["openapi"].startswith("3.1")
     assert sorted((path, method) for path, method, _ in operations(document)) == DESCRIBED
+
+
+def test_paths_stand_in_one_order_in_every_process(document):
+    at = list(document["paths"])
+    for route in ROUTES:
+        same = [path for path in at if path.replace("}", ":str}") in route.paths]
+        assert same == sorted(same)
+
+
+def test_every_handler_is_a_route():
+    names = [found.name for found in pkgutil.walk_packages(relay.http.__path__, "relay.http.")]
+    handlers = {
+        each
+        for name in names
+        for each in vars(importlib.import_module(name)).values()
+        if isinstance(each, HTTPRouteHandler)
+    }
+    assert [each.fn.__qualname__ for each in handlers - set(ROUTES)] == []
 
 
 def test_every_operation_says_what_it_does_and_shows_its_bodies(document):

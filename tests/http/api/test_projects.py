@@ -140,6 +140,17 @@ async def test_authors_delete_their_messages_and_moderators_anybodys(ann: Api, b
     assert await ann.refused(404, "DELETE", f"{other}/messages/{ids[0]}") == "message_not_found"
 
 
+async def test_messages_of_a_thread_are_edited_by_who_wrote_them(ann: Api, ben: Api) -> None:
+    there = f"threads/{await thread(ann)}"
+    await add(ann, there, ben)
+    said = (await ben.told("POST", f"{there}/messages", {"content": "x"}, 201))["message"]
+    edited = (await ben.told("PATCH", f"{there}/messages/{said['id']}", {"content": "y"}))["message"]
+    assert (edited["content"], edited["updated_at"] > said["created_at"]) == ("y", True)
+    assert await ann.refused(403, "PATCH", f"{there}/messages/{said['id']}", {"content": "z"}) == "restricted"
+    assert await ben.refused(400, "PATCH", f"{there}/messages/{said['id']}", {"content": " "}) == "invalid"
+    assert (await ann.get(f"{there}/messages"))["messages"] == [edited]
+
+
 async def test_messages_page_from_the_newest(ann: Api) -> None:
     there = f"threads/{await thread(ann)}/messages"
     made = [(await ann.told("POST", there, {"content": str(n)}, 201))["message"]["id"] for n in range(5)]

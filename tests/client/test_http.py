@@ -1,0 +1,48 @@
+"""One exchange with a hub that may be hostile: its answers are read as far as they may become large, and no further."""
+
+import gzip
+import tracemalloc
+import zlib
+from typing import Any
+
+import httpx
+import pytest
+
+from relay.client.errors import ApiError
+from relay.client.http import MAX_ANSWER, Http
+
+
+async def called(content: bytes, packed: str) -> Any:
+    headers = {"content-encoding": packed}
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(content), headers=headers))
+    http = Http("https://hub.example", None, 5.0, answer)
+    try:
+        return await http.call("GET", "/posts", dict)
+    finally:
+        await http.close()
+
+
+async def test_an_answer_may_come_packed() -> None:
+    assert await called(gzip.compress(b'{"a":1}'), "gzip") == {"a": 1}
+    assert await called(b'{"a":1}', "identity") == {"a": 1}
+
+
+@pytest.mark.parametrize("packed", ["gzip, gzip", "deflate", "br", "zstd", "x"])
+async def test_an_answer_that_is_packed_in_another_way_is_none(packed: str) -> None:
+    content = zlib.compress(b"{}") if packed == "deflate" else gzip.compress(gzip.compress(b"{}"))
+    with pytest.raises(ApiError, match="packed by"):
+        await called(content, packed)
+    with pytest.raises(ApiError, match="packed wrongly"):
+        await called(b"{}", "gzip")
+
+
+async def test_what_becomes_large_when_it_is_unpacked_does_not_become_so() -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    content = b"".join(packer.compress(bytes(MAX_ANSWER)) for _ in range(12)) + packer.flush()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ApiError, match="longer than"):
+            await called(content, "gzip")
+        assert tracemalloc.get_traced_memory()[1] < 4 * MAX_ANSWER
+    finally:
+        tracemalloc.stop()
