@@ -202,8 +202,9 @@ class SqliteSources:
 
     def give(self, lives: Iterable[Live]) -> None:
         """Events that are at hand already. Nobody has said anything of most that just came: that is found out for all at once."""
-        self._events.update((live.event.id, live) for live in lives)
-        ids = [event_id for event_id, live in self._events.items() if live is not None and live.event.kind in _UNDER]
+        given = {live.event.id: live for live in lives}
+        self._events.update(given)
+        ids = [event_id for event_id, live in given.items() if live.event.kind in _UNDER]
         for part in parts(ids):
             self._unspoken.update(self._of_subjects("unspoken", part, []))
 
