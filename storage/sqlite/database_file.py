@@ -123,9 +123,8 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """What the schema's triggers need, `folded`, and a migration, `from_hex`."""
+    """What the schema's triggers need: `folded`."""
     words.add_function(connection)
-    connection.create_function("from_hex", 1, bytes.fromhex, deterministic=True)
 
 
 def missing(connection: sqlite3.Connection) -> Missing | None:

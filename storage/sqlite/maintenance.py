@@ -7,13 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from relay.protocol import event as events
-from relay.protocol.admission import OPERATOR
+from relay.protocol.admission import OPERATOR, RemoveEdits
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
+from relay.protocol.feed import EDITED
 from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
 from storage.base import StorageError
-from storage.sqlite import database_file, entries, every, peers, rebuilding
+from storage.sqlite import database_file, entries, every, peers, rebuilding, removals
 from storage.sqlite.groups.succeeding import stand_in
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
@@ -45,14 +46,19 @@ def _sweep(connection: sqlite3.Connection, command: given.Sweep, transaction: Tr
 
 
 def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, now: int) -> int:
-    """Ids are marked, and addresses stay closed to older versions."""
+    """Ids are marked, and addresses stay closed to older versions; what has edits goes with them."""
     removed = 0
     moderation = []
+    edited: dict[str, list[str]] = {}
     for event in transaction.take_seqs(every.seqs_of(connection, command.wanted, command.limit)):
         transaction.mark(event.id, OPERATOR)
         removed += _close_address(transaction, event)
         if event.kind in MODERATION:
             moderation.append(event)
+        elif event.kind in EDITED:
+            edited.setdefault(event.pubkey, []).append(event.id)
+    for pubkey, ids in edited.items():
+        removals.carry_out(connection, transaction, RemoveEdits(tuple(ids), pubkey))
     stand_in(transaction, moderation, now)
     return removed
 

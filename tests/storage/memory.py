@@ -16,6 +16,7 @@ from relay.protocol import feed, hll, kinds
 from relay.protocol.admission import (
     OPERATOR,
     Admission,
+    AllowTime,
     Meaning,
     Removal,
     RemoveAddress,
@@ -166,6 +167,8 @@ class MemoryLog:
 
     def carry_out(self, removal: Removal) -> None:
         """Remove what a removal covers, and mark it."""
+        if isinstance(removal, AllowTime):
+            raise NotImplementedError("there are no groups here")
         if isinstance(removal, RemoveEvent):
             self.deleted.add((removal.id, removal.by))
             self.live.pop(removal.id, None)
@@ -247,6 +250,8 @@ class MemoryWriter:
         for stored in found[:limit]:
             self._log.discard(stored.event)
             self._log.deleted.add((stored.event.id, OPERATOR))
+            if stored.event.kind in feed.EDITED:
+                self._log.carry_out(RemoveEdits((stored.event.id,), stored.event.pubkey))
         return len(found[:limit])
 
     moving = 0

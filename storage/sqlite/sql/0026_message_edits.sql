@@ -11,26 +11,30 @@ INSERT OR IGNORE INTO edited_groups (name)
 SELECT g.id FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq CROSS JOIN groups AS g ON g.number = v.group_number
 WHERE e.key IN (x'4b', x'4f4b') AND e.kind IN (5, 1010);
 
--- What edits something in a group is found by what it edits and by its author: see `edit` in storage/sqlite/entries.py.
-CREATE TEMP TABLE found_edits AS
-SELECT v.seq, v.pubkey, (
-    SELECT json_extract(t.value, '$[1]') FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
-    WHERE json_extract(t.value, '$[0]') = 'e' LIMIT 1
-) AS edited, (
-    SELECT json_extract(t.value, '$[1]') FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
-    WHERE json_extract(t.value, '$[0]') = 'h' LIMIT 1
-) AS named
-FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
-WHERE e.key IN (x'4b', x'4f4b') AND e.kind = 1010;
+INSERT OR IGNORE INTO edited_groups (name)
+SELECT named FROM (
+    SELECT (
+        SELECT json_extract(t.value, '$[1]') FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
+        WHERE json_extract(t.value, '$[0]') = 'h' LIMIT 1
+    ) AS named
+    FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key IN (x'4b', x'4f4b') AND e.kind = 1010
+) WHERE named IS NOT NULL;
 
-INSERT OR IGNORE INTO edited_groups (name) SELECT named FROM found_edits WHERE named IS NOT NULL;
-
+-- What edits something in a group is found by what it edits and by its author: see `edit` in storage/sqlite/entries.py. The id that
+-- its first `e` tag names is in the key of that tag.
 INSERT OR IGNORE INTO entries (key, kind, created_at, rank, seq)
-SELECT CAST(x'45' || from_hex(f.edited) || f.pubkey AS BLOB), e.kind, e.created_at, e.rank, e.seq
-FROM found_edits AS f CROSS JOIN entries AS e ON e.seq = f.seq AND e.key IN (x'4b', x'4f4b') AND e.kind = 1010
-WHERE f.named IS NOT NULL AND length(f.edited) = 64 AND NOT f.edited GLOB '*[^0-9a-f]*';
-
-DROP TABLE found_edits;
+SELECT CAST(x'45' || substr(e.key, -32) || v.pubkey AS BLOB), e.kind, e.created_at, e.rank, e.seq
+FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
+WHERE e.kind = 1010
+    AND ((e.key >= x'546523' AND e.key < x'546524') OR (e.key >= x'4f546523' AND e.key < x'4f546524'))
+    AND lower(hex(substr(e.key, -32))) = (
+        SELECT json_extract(t.value, '$[1]') FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
+        WHERE json_extract(t.value, '$[0]') = 'e' LIMIT 1
+    )
+    AND EXISTS (
+        SELECT 1 FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
+        WHERE json_extract(t.value, '$[0]') = 'h' AND json_extract(t.value, '$[1]') IS NOT NULL
+    );
 
 DROP VIEW message_embeddings;
 DROP VIEW messages;

@@ -43,6 +43,24 @@ async def test_members_find_messages_and_others_do_not(ann: Api, ben: Api) -> No
     assert await found(ben, "sandpiper", mode="words") == []
 
 
+async def test_messages_of_a_thread_are_edited_by_their_authors_and_found_so(ann: Api, ben: Api) -> None:
+    there = await thread(ann)
+    await add(ann, f"threads/{there}", ben)
+    message = await said(ann, there, "The sandpiper runs along the shore.")
+    path = f"threads/{there}/messages/{message}"
+    changed = (await ann.told("PATCH", path, {"content": "The oystercatcher does."}))["message"]
+    assert (changed["id"], changed["content"], changed["event"]["content"]) == (
+        message,
+        "The oystercatcher does.",
+        "The sandpiper runs along the shore.",
+    )
+    assert changed["updated_at"] > changed["created_at"]
+    assert (await ben.get(f"threads/{there}/messages"))["messages"] == [changed]
+    assert await found(ben, "sandpiper", mode="words") == []
+    assert await found(ben, "oystercatcher", mode="words") == [message]
+    assert await ben.refused(403, "PATCH", path, {"content": "No"}) == "restricted"
+
+
 async def test_one_thread_is_searched_where_it_is_named(ann: Api, ben: Api) -> None:
     first, second = await thread(ann), await thread(ann)
     ids = [await said(ann, there, "sandpiper") for there in (first, second)]

@@ -3,8 +3,10 @@
 import pytest
 
 from relay.protocol import search
+from relay.protocol.filter import Filter
 from relay.protocol.groups import belonging
-from storage.commands import ContinueGroups
+from storage.base import Status
+from storage.commands import ContinueGroups, RemoveMatching
 from storage.search.engine import SearchQuery
 from storage.sqlite.groups import moving
 from storage.sqlite.search import answering, fts
@@ -41,3 +43,30 @@ async def test_a_switch_holds_at_once_in_search(world: World, monkeypatch: pytes
         assert found(world, 3) == end
     world.say(1, belonging.DELETE_GROUP)
     assert found(world, 2) == 0
+
+
+async def test_a_message_is_found_by_what_it_says_since_it_was_edited(world: World) -> None:
+    world.begin(1, ["private"])
+    said = world.say(1, 9, text="a word")
+    world.now += 1
+    edit = world.say(1, 1010, ["e", said.id], text="something else")
+    assert found(world, 1) == 0
+    world.say(1, 5, ["e", edit.id])
+    assert found(world, 1) == 1
+    world.now += 1
+    world.say(1, 1010, ["e", said.id], text="another word")
+    assert [found(world, 1), found(world, 2)] == [1, 0]
+    world.say(1, 5, ["e", said.id])
+    assert found(world, 1) == 0
+
+
+async def test_the_operator_removes_a_message_with_what_was_made_of_it(world: World) -> None:
+    world.begin(1)
+    said = world.say(1, 9, text="said")
+    world.now += 1
+    world.say(1, 1010, ["e", said.id], text="a word")
+    assert found(world) == 1
+    assert world.writer.execute(RemoveMatching(Filter(ids=frozenset([said.id])), 10), world.now) == 1
+    assert found(world) == 0
+    assert world.stored(1010) == []
+    assert world.send(world.make(1, 1010, ["e", said.id], text="again"))[0].status is Status.REFUSED
