@@ -68,6 +68,9 @@ class GroupLookups(Protocol):
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """How many members each of these groups (at most MAX_ASKED) has."""
 
+    def authors_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """By which key each of these events is, of those that are here, whoever may read them."""
+
     def memberships(self, pubkeys: Sequence[str]) -> list[Membership]:
         """The groups that these keys are in, of other relays too, but for ended ones."""
 

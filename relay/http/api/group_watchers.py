@@ -34,7 +34,7 @@ from relay.protocol.groups.state import Member
 from relay.server.follow import Applied, LiveEvent
 from relay.server.supervision import Tasks
 from storage.groups import GroupLookups, Membership, is_privileged
-from storage.identities.types import Identity
+from storage.identities.types import Identity, Lookups
 
 MEMBERSHIP: Final = frozenset((PUT_USER, REMOVE_USER))
 CHANGES: Final[dict[int, Literal["edited", "pinned", "deleted"]]] = {
@@ -44,6 +44,7 @@ CHANGES: Final[dict[int, Literal["edited", "pinned", "deleted"]]] = {
 }
 DELETIONS: Final = frozenset((kinds.DELETION, DELETE_EVENT))
 KINDS: Final = frozenset((*SAID["all"], kinds.REACTION, kinds.EDIT, *DELETIONS, *MEMBERSHIP, *CHANGES))
+MAX_KEYS: Final = 1000  # whose identities are looked up for one frame
 _KEY: Final = 64  # characters of a pubkey
 
 Seq = Annotated[int, msgspec.Meta(description="its number in the log, as in `Last-Event-ID`", examples=[1042])]
@@ -334,12 +335,21 @@ def concerns(one: GroupWatcher, event: Event, group_id: str) -> bool:
 
 def described(hub: RunningRelay, seq: int, event: Event, group_id: str) -> bytes:
     """The frames that tell of an event."""
-    keys = list({event.pubkey, *(values(event, "p") if event.kind in MEMBERSHIP else ())})
-    people = hub.identities.group_tables.look_here(lambda tables: tables.identities_of_keys(keys))
-    return b"".join(_frame(seq, told) for told in _notices(seq, event, group_id, people))
+    keys = {event.pubkey, *(values(event, "p") if event.kind in MEMBERSHIP else ())}
+    about = values(event, "e") if event.kind in (kinds.EDIT, *DELETIONS) else []
+
+    def look_up(tables: Lookups) -> tuple[dict[str, Identity], dict[str, str]]:
+        authors = tables.authors_of(about) if about else {}
+        return tables.identities_of_keys([*keys, *authors.values()][:MAX_KEYS]), authors
+
+    people, authors = hub.identities.group_tables.look_here(look_up)
+    return b"".join(_frame(seq, told) for told in _notices(seq, event, group_id, people, authors))
 
 
-def _notices(seq: int, event: Event, group_id: str, people: dict[str, Identity]) -> Iterator[Any]:
+def _notices(
+    seq: int, event: Event, group_id: str, people: dict[str, Identity], authors: dict[str, str]
+) -> Iterator[Any]:
+    """`authors`: of what it edits or deletes, those of what is here. Whatever else it names, it did not change."""
     by = group_access.agent_of(people.get(event.pubkey))
     if event.kind in SAID["all"]:
         yield MessageNotice(seq, group_id, group_messages.shown(event, group_id, people, {}))
@@ -349,11 +359,13 @@ def _notices(seq: int, event: Event, group_id: str, people: dict[str, Identity])
         yield ReactionNotice(seq, group_id, target, content, event.pubkey, by, iso(event.created_at))
     elif event.kind == kinds.EDIT:
         edited = feed.edited(event)
-        if edited is not None:
+        if edited is not None and _is_same(authors.get(edited), event.pubkey, people):
             at = iso(event.created_at)
             yield EditNotice(seq, group_id, edited, event.content, event.pubkey, by, at)
     elif event.kind in DELETIONS:
-        yield DeletionNotice(seq, group_id, values(event, "e"), event.pubkey, by)
+        gone = [one for one in values(event, "e") if one not in authors]
+        if gone:
+            yield DeletionNotice(seq, group_id, gone, event.pubkey, by)
     elif event.kind in MEMBERSHIP:
         for tag in event.tags:
             if tag[0] == "p" and len(tag) > 1:
@@ -362,6 +374,12 @@ def _notices(seq: int, event: Event, group_id: str, people: dict[str, Identity])
                 yield MembershipNotice(seq, group_id, tag[1], agent, inside, tag[2:], event.pubkey, event)
     else:
         yield ChangeNotice(seq, group_id, CHANGES[event.kind], event.pubkey, event)
+
+
+def _is_same(author: str | None, pubkey: str, people: dict[str, Identity]) -> bool:
+    """Whether a key is its author's, or another one of the same identity."""
+    one, other = people.get(author or ""), people.get(pubkey)
+    return author == pubkey or (one is not None and other is not None and one.id == other.id)
 
 
 def _frame(seq: int, told: Any) -> bytes:

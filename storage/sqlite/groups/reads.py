@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from relay.protocol.groups.state import Group, GroupType, Invite, Member, is_replica
+from relay.protocol.kinds import is_hex
 from storage.groups import MAX_ASKED, Membership, is_privileged
 from storage.sqlite import entries
 from storage.sqlite.statements import SIZES, listed, named, padded
@@ -253,6 +254,13 @@ class SqliteGroupLookups:
         found: dict[str, int] = {}
         for part in parts(list(dict.fromkeys(ids))[:MAX_ASKED]):
             found.update(self._connection.execute(listed(sql("sizes"), ("values", len(part))), part).fetchall())
+        return found
+
+    def authors_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """By which key each of these events is."""
+        found: dict[str, str] = {}
+        for part in parts([bytes.fromhex(one) for one in ids if is_hex(one, 64)]):
+            found.update(self._connection.execute(listed(sql("authors"), ("ids", len(part))), part).fetchall())
         return found
 
     def memberships(self, pubkeys: Sequence[str]) -> list[Membership]:

@@ -187,6 +187,9 @@ WHERE e.key IN (?, ?) AND e.kind IN ({kinds}) AND e.seq > ? AND v.group_number I
 -- name: sizes
 SELECT id, members FROM groups WHERE id IN ({values})
 
+-- name: authors
+SELECT lower(hex(id)), lower(hex(pubkey)) FROM events WHERE id IN ({ids})
+
 -- name: invite
 SELECT by, expires_at, uses_left, revoked FROM group_invites WHERE code_hash = ? AND group_number = ?
 

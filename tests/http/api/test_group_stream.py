@@ -1,8 +1,12 @@
 """The stream of one's groups: what it tells, to whom, how it resumes."""
 
+import time
+
 import pytest
 
 from relay.http.api.group_watchers import GroupWatcher, WatcherIndex
+from relay.protocol import kinds
+from tests.factories import make_event
 from tests.http.api.streams import streaming
 from tests.http.api.test_groups import NAMES, begun, message
 
@@ -60,6 +64,21 @@ async def test_tells_members_of_what_is_said_done_and_changed(application, alice
         assert (await frames.told())["data"]["change"] == "edited"
         await alice.told("DELETE", f"groups/{NAMES}")
         assert (await frames.told())["data"]["change"] == "deleted"
+
+
+async def test_edits_and_deletions_that_change_nothing_are_not_told(application, relay, alice):
+    group = await begun(alice, id=NAMES)
+    async with watching(application, alice) as frames:
+        await frames.ready()
+        said = await message(alice, group, "Low water")
+        assert (await frames.told())["data"]["message"] == said
+        for kind, about in ((kinds.EDIT, "ab" * 32), (kinds.DELETION, said["id"])):
+            event = make_event(50, kind, "High water", [("h", NAMES), ("e", about)], int(time.time()))
+            assert (await relay.hand_in(event))[0] == 201
+        last = await message(alice, group, "It turns")
+        assert (await frames.told())["data"].get("message") == last
+        await alice.told("DELETE", f"groups/{NAMES}/messages/{said['id']}")
+        assert (await frames.told())["data"]["event_ids"] == [said["id"]]
 
 
 async def test_who_leaves_or_is_removed_is_told_that_and_nothing_more(application, alice, bob):
