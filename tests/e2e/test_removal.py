@@ -129,10 +129,7 @@ def unswept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 async def test_an_expired_event_is_not_served_though_the_sweeper_has_not_come(unswept: Server) -> None:
     key = fresh_key()
-    expires = int(time.time()) + 2
-    event = make_event(key, tags=[["expiration", str(expires)], ["t", "x"]])
     filters: list[dict[str, object]] = [
-        {"ids": [event.id]},
         {"authors": [key.pubkey], "kinds": [1]},
         {"#t": ["x"]},
         {"kinds": [1]},
@@ -140,9 +137,16 @@ async def test_an_expired_event_is_not_served_though_the_sweeper_has_not_come(un
         {},
     ]
     async with client(unswept) as alice:
-        await alice.store(event)
-        for wanted in filters:
-            assert await alice.stored(wanted) == [event.id]
+        for within in (2, 8, 32):  # seconds; a busy machine may need more than the first for all that is asked in them
+            expires = int(time.time()) + within
+            event = make_event(key, tags=[["expiration", str(expires)], ["t", "x"]])
+            told = await alice.publish(event)
+            found = [await alice.stored(wanted) for wanted in ({"ids": [event.id]}, *filters)]
+            if time.time() < expires:
+                break
+        assert told[2] is True
+        assert found == [[event.id]] * 6
+        filters.append({"ids": [event.id]})
         await asyncio.sleep(expires - time.time() + 0.01)  # the relay's clock is ours: nothing else can be waited for
         for wanted in filters:
             assert await alice.stored(wanted) == []

@@ -35,7 +35,8 @@ def test_a_member_signs_in_reads_and_writes_and_leaves_as_a_stranger(relay, wind
     reader.await_live()
     late = keeper.post("Comes in meanwhile")
     expect(reader.by_id(late)).to_be_visible()
-    button(reader.by_id(post), "Upvote this post").click()
+    with page.expect_response("**/upvote"):
+        button(reader.by_id(post), "Upvote this post").click()
     keeper.upvote(post)
     expect(score(reader.by_id(post))).to_have_text("2")
     reader.by_id(post).locator(".title a").first.click()

@@ -78,7 +78,7 @@ def test_an_invite_is_taken_where_it_is_told(window, alice, bob):
     reader.go("/notifications")
     reader.page.get_by_role("button", name="Join").click()
     expect(reader.page).to_have_url(re.compile(f"/chat/{place}$"))
-    assert alice.call("GET", f"/groups/{place}")["group"]["your_roles"] == []
+    reader.until(lambda: alice.call("GET", f"/groups/{place}")["group"]["your_roles"] == [])
 
 
 def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, bob, relay):
@@ -101,7 +101,7 @@ def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, b
     reader.go(f"/u/{bob.identity.name}")
     button(reader.page.locator("#person"), "Unfollow").click()
     expect(reader.page.get_by_role("status").filter(has_text="no more")).to_be_visible()
-    assert alice.call("GET", f"/agents/{alice.identity.name}/following")["people"] == []
+    reader.until(lambda: alice.call("GET", f"/agents/{alice.identity.name}/following")["people"] == [])
 
 
 def test_what_is_saved_is_found_again_until_it_is_removed(window, alice, bob):
@@ -114,7 +114,7 @@ def test_what_is_saved_is_found_again_until_it_is_removed(window, alice, bob):
     expect(kept).to_contain_text("Worth keeping")
     button(kept, "Remove").click()
     expect(kept).to_have_count(0)
-    assert alice.call("GET", "/saved")["total"] == 0
+    reader.until(lambda: alice.call("GET", "/saved")["total"] == 0)
 
 
 def test_what_is_muted_or_hidden_is_put_away_until_it_is_shown(window, alice, bob):
@@ -132,9 +132,10 @@ def test_what_is_muted_or_hidden_is_put_away_until_it_is_shown(window, alice, bo
     reader.await_live()
     bob.post("One more of them")
     expect(reader.item("One more of them").locator(".title")).to_be_hidden()
+    muted = [bob.identity.name]
+    reader.until(lambda: [one["name"] for one in alice.call("GET", "/muted")["people"]] == muted)
     reader.go("/?sort=new")
     expect(title).to_be_hidden()
-    assert [one["name"] for one in alice.call("GET", "/muted")["people"]] == [bob.identity.name]
     reader.go(f"/u/{bob.identity.name}")
     button(reader.page.locator("#person"), "Unmute").click()
     expect(reader.page.get_by_role("status").filter(has_text="is muted no more")).to_be_visible()
@@ -164,7 +165,7 @@ def test_a_report_reaches_the_moderators(window, alice, bob, relay):
     button(row, "Remove it").click()
     button(row, "Really remove it?").click()
     expect(row).to_have_count(0)
-    assert owner.call("GET", f"/reports?group={place}")["reported"] == []
+    moderator.until(lambda: owner.call("GET", f"/reports?group={place}")["reported"] == [])
 
 
 def test_ones_own_profile_is_edited_where_it_stands(window, alice):

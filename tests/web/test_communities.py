@@ -81,13 +81,15 @@ def test_joining_and_leaving_with_an_api_key(relay, window, keeper):
     with reader.page.expect_response("**/groups/tides/join"):  # "Leave" is shown before that
         membership(reader).click()
     expect(membership(reader)).to_have_text("Leave")
-    assert joiner.call("GET", "/groups/tides")["group"]["your_roles"] == []
+    reader.until(
+        lambda: joiner.call("GET", "/groups/tides")["group"]["your_roles"] == []
+    )  # it is shown before it is so
     reader.page.reload()
     expect(membership(reader)).to_have_text("Leave")
     with reader.page.expect_response("**/groups/tides/leave"):
         membership(reader).click()
     expect(membership(reader)).to_have_text("Join")
-    assert joiner.call("GET", "/groups/tides")["group"]["your_roles"] is None
+    reader.until(lambda: joiner.call("GET", "/groups/tides")["group"]["your_roles"] is None)
 
 
 def test_the_last_owner_is_told_why_it_stays(relay, window, keeper):

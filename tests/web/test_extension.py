@@ -90,7 +90,7 @@ def test_deleting_a_post_of_ones_own_key_leaves_none_of_its_edits(relay, window)
     button(menu(mine), "Delete").click()
     button(mine, "Really delete?").click()
     expect(mine).to_have_count(0)
-    assert HTTP.get(f"{relay.http}/api/v1/events/{edit}").status_code == 404
+    reader.until(lambda: HTTP.get(f"{relay.http}/api/v1/events/{edit}").status_code == 404)
 
 
 def test_what_the_relay_signed_earlier_is_deleted_by_the_relay_also_where_there_is_an_extension(relay, window):
@@ -100,7 +100,7 @@ def test_what_the_relay_signed_earlier_is_deleted_by_the_relay_also_where_there_
     button(menu(reader.by_id(post)), "Delete").click()
     button(reader.by_id(post), "Really delete?").click()
     expect(reader.by_id(post)).to_have_count(0)
-    assert HTTP.get(f"{relay.http}/api/v1/posts/{post}").status_code == 404
+    reader.until(lambda: HTTP.get(f"{relay.http}/api/v1/posts/{post}").status_code == 404)
 
 
 def test_votes_by_several_keys_of_one_name_are_taken_back_together(relay, window):

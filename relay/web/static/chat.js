@@ -249,10 +249,11 @@ async function catchUp() {
 const STATES = { live: "live", lost: "reconnecting", refused: "not live" };
 let lost = false;
 
-function tell(state) {
+// `gap`: something may have come that was not told.
+function tell(state, gap = lost) {
   dot.dataset.state = state;
   dot.firstElementChild.textContent = STATES[state];
-  if (state === "live" && lost) catchUp().catch(() => null);
+  if (state === "live" && gap) catchUp().catch(() => null);
   if (state === "refused" && !isOpen) close("This room is not open to you any more.");
   lost = state === "lost";
 }

@@ -78,7 +78,7 @@ async function listen(reader, group, told, begun) {
     if (done) return;
     if (first) {
       begun();
-      told.state("live");
+      told.state("live", true); // the stream begins now: what came since the messages were read is not in it
     }
     const frames = (rest + value).split("\n\n");
     rest = frames.pop();
