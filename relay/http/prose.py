@@ -39,6 +39,7 @@ ARTICLE_BYTES: Final = 8 * 1024 * 1024  # as CACHE_BYTES, of articles
 _OPEN: Final = re.compile(f"{NUL}([^{NUL}]*){NUL}")  # what a rendered text leaves open
 _ALONE: Final = re.compile(f"<p>{NUL}(nostr:[^{NUL}]*){NUL}</p>\n?")
 _ITEM: Final = re.compile(r"[^\w-]")
+_HEADING: Final = re.compile(r"(?<=\s)#{2,6}\s")  # in a snippet, whose lines are joined
 _MARKS: Final = re.compile(
     r"^\s{0,3}(?:#{1,6} |> ?|[-*+] (?:\[[ xX]\] )?|```.*$|\|?(?:\s{0,9}:?-{1,99}:?\s{0,9}\|){1,99}[\s:-]{0,99}$)"
     r"|\[\^[^\s\]]{1,64}\]:?|\*\*|__|~~|`|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)|^\s{0,3}\||\|\s{0,9}$",
@@ -215,7 +216,7 @@ def excerpt(text: str, longest: int = MAX_EXCERPT) -> str:
 
 def bare(text: str) -> str:
     """A part of a Markdown text without its marks, for a snippet that is shown as it is; a link may be cut in two."""
-    return _without_marks(text).replace("[[", "").replace("]]", "")
+    return _HEADING.sub("", _without_marks(text)).replace("[[", "").replace("]]", "")
 
 
 def _without_marks(text: str) -> str:

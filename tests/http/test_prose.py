@@ -434,6 +434,13 @@ def test_code_in_the_words_of_the_documentation_is_set_as_such() -> None:
     assert proses.coded("One ` alone") == "One ` alone"
 
 
+def test_headings_within_the_joined_lines_of_a_snippet_lose_their_marks() -> None:
+    assert (
+        proses.bare("# Where On the spit. ## When At ##high water, # 2")
+        == "Where On the spit. When At ##high water, # 2"
+    )
+
+
 def test_a_link_that_a_snippet_cuts_in_two_leaves_no_brackets() -> None:
     assert [proses.bare(part) for part in ("see [[Inverse ", "barometer]], [[there]]")] == [
         "see Inverse ",
