@@ -176,7 +176,7 @@ def add(*, settings: CommandSettings, url: str, wanted: tuple[Filter, ...], as_j
       tidings peer add wss://relay.example --dir down --filter '{"kinds":[0,1,7]}'
     """
     from relay.commands.client import complaining
-    from relay.federation.addresses import normal
+    from relay.federation.addresses import is_private, normal
 
     with complaining(url):
         place = normal(url)
@@ -195,6 +195,8 @@ def add(*, settings: CommandSettings, url: str, wanted: tuple[Filter, ...], as_j
     before = _row(config, place)
     done = "added" if before is None or not before.settings else "unchanged" if before.settings == text else "changed"
     _change(config, AddPeer(place, text), done, as_json)
+    if is_private(place) and not chosen.allow_private:
+        say(f"{place} is at a private address and is left alone; say it again with --allow-private")
 
 
 @peer.command()

@@ -57,6 +57,16 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
+def is_private(url: str) -> bool:
+    """Whether the URL itself says so: its host is no name, or `localhost`, and not of the public Internet. Raises BadUrl."""
+    place = urls.parse(normal(url), urls.WEBSOCKET)
+    assert place is not None
+    try:
+        return not is_public(place.host)
+    except ValueError:
+        return place.host == "localhost"
+
+
 async def find(url: str, *, allow_private: bool) -> list[Address]:
     """The addresses of a relay's host, at most MOST_TRIED. Raises BadUrl, Disconnected when there are none to open."""
     place = urls.parse(normal(url), urls.WEBSOCKET)

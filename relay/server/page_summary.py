@@ -18,6 +18,7 @@ from relay.protocol import names, urls
 MAX_TITLE: Final = 200  # characters
 MAX_DESCRIPTION: Final = 400
 _MAX_RAW: Final = 4_000  # characters of a text before it is cleaned
+_MAX_PARTS: Final = 5_000  # tags and pieces of text that are looked at; a head has hundreds
 _TITLES: Final = ("og:title", "twitter:title", "title")  # the first of these that says something
 _DESCRIPTIONS: Final = ("og:description", "twitter:description", "description")
 _PICTURES: Final = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image")
@@ -48,8 +49,15 @@ class _HeadParser(HTMLParser):
         super().__init__()
         self.found: dict[str, str] = {}
         self._title: list[str] | None = None
+        self._parts = 0
+
+    def _count(self) -> None:
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise _HeadRead
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._count()
         if tag == "body":
             raise _HeadRead
         if tag == "title" and "title" not in self.found:
@@ -67,6 +75,7 @@ class _HeadParser(HTMLParser):
             self._title = None
 
     def handle_data(self, data: str) -> None:
+        self._count()
         if self._title is not None:
             self._title.append(data)
 

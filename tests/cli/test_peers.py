@@ -39,6 +39,13 @@ def test_each_verb_says_what_it_did(tidings: Tidings, tmp_path: Path) -> None:
     assert tidings("peer", "remove", URL, *data).exit_code == 1
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:7448", "[::1]:7448", "localhost:7448", "10.1.2.3"])
+def test_who_adds_a_private_address_is_told_at_once_what_it_takes(tidings: Tidings, tmp_path: Path, host: str) -> None:
+    url, data = f"ws://{host}", ("--data", str(tmp_path / "data"))
+    assert "say it again with --allow-private" in tidings("peer", "add", url, *data).stderr
+    assert "private" not in tidings("peer", "add", url, "--allow-private", *data).stderr
+
+
 def test_a_peer_of_the_relays_file_is_shown_and_kept_by_a_command_that_is_not_told_of_the_file(
     tidings: Tidings, tmp_path: Path
 ) -> None:

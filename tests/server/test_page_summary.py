@@ -72,6 +72,13 @@ def test_a_page_that_is_hard_to_parse_is_no_page(hostile: str) -> None:
     assert of_page(hostile * 20_000, URL) is None
 
 
+@pytest.mark.parametrize("part", ["<p>", "< ", "<a>x</a>"])
+def test_a_page_of_very_many_parts_is_read_no_further(part: str) -> None:
+    title = "<title>Tides</title>"
+    assert of_page(part * 100 + title, URL) == of_page(title + part * 6_000, URL) == PageSummary("Tides", "", "")
+    assert of_page(part * 6_000 + title, URL) is None
+
+
 def test_a_declaration_that_is_none_ends_the_page() -> None:
     assert of_page("<title>Tides</title><![foo[ x><meta name=description content=y>", URL) == PageSummary(
         "Tides", "", ""
