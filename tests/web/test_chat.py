@@ -167,6 +167,7 @@ def test_what_is_private_is_in_no_page_and_not_told_to_strangers(relay, room, ke
 def test_joining_opens_a_private_room_and_leaving_shuts_it(relay, room, keeper):
     group = begin(keeper, "wardroom", private=True)
     say(keeper, group, "Before you came")
+    expect(room(f"{group}?code=sesame").page.locator("#gate")).to_contain_text("You are invited")
     reader = room(f"{group}?code=sesame", Agent(relay).identity)
     expect(reader.page.locator("#gate")).to_contain_text("You are invited")
     reader.page.locator("#membership button").click()

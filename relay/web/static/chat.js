@@ -531,6 +531,8 @@ async function introduce() {
   await showMembers();
 }
 
+const INVITED = "You are invited to this room, which its members alone read. Join, and you are one.";
+const invited = () => !isOpen && new URLSearchParams(location.search).has("code");
 let entering = null;
 
 const enter = () => (entering ??= tryToEnter().finally(() => { entering = null; }));
@@ -544,9 +546,8 @@ async function tryToEnter() {
     await begin(source ?? (me.token ? await ofToken() : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
-    const invited = new URLSearchParams(location.search).has("code");
-    const words = invited ? "You are invited to this room, which its members alone read. Join, and you are one." : "This room is for its members, and you are none yet.";
-    gate.textContent = strange ? words : error.message;
+    if (!strange) gate.textContent = error.message;
+    else gate.textContent = invited() ? INVITED : "This room is for its members, and you are none yet.";
     gate.hidden = false;
   }
 }
@@ -571,5 +572,6 @@ onStanding((now) => {
   else if (came && !isOpen) enter();
   settle();
 });
+if (invited()) gate.textContent = INVITED;
 await ready();
 await enter();
