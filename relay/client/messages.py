@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from relay.client.errors import MAX_WORDS
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.event import Event
@@ -136,7 +137,8 @@ def _bytes(digits: str) -> bytes:
 
 
 def _text(rest: list[object]) -> str:
-    return rest[0] if rest and isinstance(rest[0], str) else ""
+    """What is said for a person, no more than MAX_WORDS of it: a thousand answers may wait to be looked at."""
+    return rest[0][:MAX_WORDS] if rest and isinstance(rest[0], str) else ""
 
 
 def publish(event: Event) -> bytes:

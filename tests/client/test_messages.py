@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.client import messages
+from relay.client.errors import MAX_WORDS
 from relay.client.messages import Challenge, Closed, CountAnswer, Eose, EventMessage, Notice, Ok, Unintelligible
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
@@ -38,6 +39,12 @@ EVENT = make_event(1, content="Grüße", tags=[["t", "x"]])
 def test_what_a_relay_says_is_understood(text: str, word: messages.Word) -> None:
     assert messages.decode(text) == word
     assert messages.decode(text.encode()) == word
+
+
+@pytest.mark.parametrize("message", [["OK", "ab", False], ["CLOSED", "s"], ["NOTICE"], ["NEG-ERR", "s"]])
+def test_of_what_is_said_for_a_person_no_more_is_kept_than_they_would_read(message: list[object]) -> None:
+    word = messages.decode(json.dumps([*message, "x" * 100_000]))
+    assert getattr(word, "words", None) == "x" * MAX_WORDS
 
 
 @pytest.mark.parametrize(

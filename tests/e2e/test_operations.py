@@ -96,7 +96,8 @@ async def test_the_connections_of_a_relay_are_limited(tmp_path: Path) -> None:
 async def test_a_stop_answers_what_is_queued_and_says_goodbye(tmp_path: Path) -> None:
     key = fresh_key()
     events = [make_event(key, content=str(number)) for number in range(2000)]
-    with serving(tmp_path / "data") as server:
+    # Whoever takes longer than this is cut off, as on a busy machine.
+    with serving(tmp_path / "data", "server.drain_timeout=60") as server:
         async with client(server) as idle, client(server) as writer:
             await idle.request({"ids": []}, name="open")
 

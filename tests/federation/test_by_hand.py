@@ -64,7 +64,7 @@ def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=PATIENCE)
+        _, said = process.communicate(timeout=4 * PATIENCE)
         assert (process.returncode, b"Traceback" in said) == (0, False), said
 
 

@@ -19,7 +19,7 @@ from storage.search.engine import SearchQuery
 from tests.factories import NOW, make_event
 from tests.roles.test_writer import Peer
 
-PATIENCE = 30.0  # seconds; a start imports a lot on a busy machine
+PATIENCE = 60.0  # seconds; a start imports a lot on a busy machine
 
 
 class Relay:
