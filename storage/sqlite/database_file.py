@@ -12,6 +12,7 @@ from typing import Final
 from storage.base import Locked, Missing, StorageError, TooCostly
 from storage.sqlite.search import words
 from storage.sqlite.statements import migrations, named
+from storage.sqlite.upgrades import AFTER
 
 FILE: Final = "tidings.sqlite"
 LOCK: Final = "tidings.lock"
@@ -164,6 +165,8 @@ def _migrate(connection: sqlite3.Connection, file: Path) -> None:
             try:
                 for statement in split(script):
                     connection.execute(statement)
+                if number in AFTER:
+                    AFTER[number](connection)
                 connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('schema_version', ?)", (number,))
                 connection.execute("COMMIT")
             except BaseException:

@@ -25,6 +25,7 @@ from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import hash_of
+from relay.protocol.groups.state import Group
 from storage.feed import CommentRow, PostRow
 from storage.groups import GroupLookups
 
@@ -264,8 +265,9 @@ async def _in_groups(
         return []
     people = await hub.identities.by_key(list({event.pubkey for event, _, _ in of_groups}))
     ids = list({group_id for _, group_id, _ in of_groups})
-    groups = await hub.identities.group_tables.look(lambda tables: tables.groups_named(ids))
+    groups, inside = await hub.identities.group_tables.look(lambda tables: _named_groups(tables, ids, keys))
     names = {group.id: group.name for group in groups if group.name and not group.ended}
+    secret = {group.id for group in groups if group.hidden and group.id not in inside}
     good = await _good_codes(hub, [event for event, _, kind in of_groups if kind == "group_invite"], keys)
     told = []
     for event, group_id, kind in of_groups:
@@ -278,7 +280,7 @@ async def _in_groups(
         written = kind == "group_mention"
         about = GroupHappening(
             group_id,
-            names.get(group_id, group_id),
+            group_id if group_id in secret and event.id not in good else names.get(group_id, group_id),
             None if person is None or name is None else person.id,
             name or event.pubkey[:12],
             event.content if written else "",
@@ -288,6 +290,13 @@ async def _in_groups(
         )
         told.append(Happening(*came[event.id], event.id, kind, None, None, group=about))
     return told
+
+
+def _named_groups(tables: GroupLookups, ids: list[str], keys: Collection[str]) -> tuple[list[Group], set[str]]:
+    """The groups, and of those that are hidden the ids of which one of these keys is in: to others their names are not told."""
+    groups = tables.groups_named(ids)
+    hidden = {group.id for group in groups if group.hidden}
+    return groups, {one.group_id for one in tables.memberships(list(keys))} & hidden if hidden else set()
 
 
 async def _good_codes(hub: RunningRelay, invites: list[Event], keys: Collection[str]) -> dict[str, str]:

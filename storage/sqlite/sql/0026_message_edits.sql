@@ -11,30 +11,7 @@ INSERT OR IGNORE INTO edited_groups (name)
 SELECT g.id FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq CROSS JOIN groups AS g ON g.number = v.group_number
 WHERE e.key IN (x'4b', x'4f4b') AND e.kind IN (5, 1010);
 
-INSERT OR IGNORE INTO edited_groups (name)
-SELECT named FROM (
-    SELECT (
-        SELECT json_extract(t.value, '$[1]') FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
-        WHERE json_extract(t.value, '$[0]') = 'h' LIMIT 1
-    ) AS named
-    FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq WHERE e.key IN (x'4b', x'4f4b') AND e.kind = 1010
-) WHERE named IS NOT NULL;
-
--- What edits something in a group is found by what it edits and by its author: see `edit` in storage/sqlite/entries.py. The id that
--- its first `e` tag names is in the key of that tag.
-INSERT OR IGNORE INTO entries (key, kind, created_at, rank, seq)
-SELECT CAST(x'45' || substr(e.key, -32) || v.pubkey AS BLOB), e.kind, e.created_at, e.rank, e.seq
-FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq
-WHERE e.kind = 1010
-    AND ((e.key >= x'546523' AND e.key < x'546524') OR (e.key >= x'4f546523' AND e.key < x'4f546524'))
-    AND lower(hex(substr(e.key, -32))) = (
-        SELECT json_extract(t.value, '$[1]') FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
-        WHERE json_extract(t.value, '$[0]') = 'e' LIMIT 1
-    )
-    AND EXISTS (
-        SELECT 1 FROM json_each(CAST(v.wire AS TEXT), '$.tags') AS t
-        WHERE json_extract(t.value, '$[0]') = 'h' AND json_extract(t.value, '$[1]') IS NOT NULL
-    );
+-- Those that edits name, and the places of edits in `entries`, are found by storage/sqlite/upgrades.py.
 
 DROP VIEW message_embeddings;
 DROP VIEW messages;

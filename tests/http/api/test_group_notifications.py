@@ -113,3 +113,14 @@ async def test_an_invite_that_was_ended_is_told_no_more(alice, bob):
     await alice.told("DELETE", f"groups/{NAMES}/invites/{made['invite']['code']}")
     assert (await bob.get("notifications"))["unread_count"] == 0
     assert await alice.refused(404, "POST", f"groups/{NAMES}/invites", {"agent": "nobody"}) == "agent_not_found"
+
+
+async def test_what_a_hidden_group_is_called_now_is_not_told_to_who_was_removed(alice, bob):
+    await begun(alice, "Before", id=NAMES, private=True, hidden=True)
+    await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
+    assert "“Before”" in (await bob.get("notifications"))["notifications"][0]["content"]
+    await alice.told("DELETE", f"groups/{NAMES}/members/bob")
+    await alice.told("PATCH", f"groups/{NAMES}", {"name": "Afterwards"})
+    told = (await bob.get("notifications"))["notifications"]
+    assert [one["type"] for one in told[:2]] == ["group_removed", "group_added"]
+    assert "Afterwards" not in str(told)

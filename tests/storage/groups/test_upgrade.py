@@ -11,12 +11,14 @@ from storage.commands import ContinueGroups, RemoveMatching
 from storage.sqlite import entries
 from storage.sqlite.database_file import FILE, add_functions, split
 from storage.sqlite.statements import migrations
+from storage.sqlite.upgrades import AFTER
 from storage.tools import Inconsistency
 from tests.factories import make_event
 from tests.storage.groups.world import ALICE, BOB, NOW, World
 
 BEFORE = 10  # the last schema without groups
 ONE_ROW = 20  # the schema since which the operator has no second row of what authors say in groups
+EDITS = 26  # the schema since which edits in groups have a place of their own
 ADDRESSES = 15  # the schema since which addresses name groups, too
 
 
@@ -113,5 +115,39 @@ async def test_what_an_author_said_in_groups_is_found_after_its_second_row_went(
         wanted = Filter(authors=frozenset([BOB]), kinds=frozenset([9, 16]))
         assert again.writer.execute(RemoveMatching(wanted, 100), NOW) == 8
         assert again.writer.connection.execute("SELECT count(*) FROM group_authors").fetchone()[0] == 0
+    finally:
+        await again.close()
+
+
+async def test_edits_from_before_they_had_a_place_are_found_by_what_they_edit(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for name in ("room", "open", "quiet"):
+        world.begin(1, *([["private"]] if name == "room" else []), group=name)
+        said = world.say(1, 9, text="said", group=name)
+        if name != "quiet":
+            world.say(1, 1010, ["e", said.id], text="edited", group=name)
+    connection = world.writer.connection
+    before = sorted(connection.execute("SELECT * FROM entries"))
+    places = connection.execute("DELETE FROM entries WHERE substr(key, 1, 1) = ?", (entries.EDIT,)).rowcount
+    assert places == 2
+    for statement in ("DROP TABLE edited_groups", "DROP VIEW message_embeddings", "DROP VIEW messages"):
+        connection.execute(statement)
+    connection.execute("ALTER TABLE message_rows DROP COLUMN updated_at")
+    for view in ("message_embeddings", "messages"):
+        connection.execute(f"CREATE VIEW {view} AS SELECT 1")
+    (script,) = [script for number, script in migrations() if number == EDITS]
+    for statement in split(script):
+        connection.execute(statement)
+    AFTER[EDITS](connection)
+    world.writer.close()
+
+    again = World(tmp_path)
+    await again.open()
+    try:
+        assert again.store is not None
+        names = again.writer.connection.execute("SELECT name FROM edited_groups ORDER BY name").fetchall()
+        assert names == [("open",), ("room",)]
+        assert sorted(again.writer.connection.execute("SELECT * FROM entries")) == before
+        assert [one async for one in again.store.check(PROJECTIONS, verify=False)] == list[Inconsistency]()
     finally:
         await again.close()
