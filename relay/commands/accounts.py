@@ -31,6 +31,8 @@ def list_accounts(*, as_json: bool) -> None:
       tidings account list
     """
     kept = credentials.load()
+    if not kept.accounts and not kept.others:
+        say("no saved accounts; `tidings register NAME --hub URL --save` makes one")
     for url in sorted({*kept.accounts, *kept.others}):
         for one in kept.of(url):
             in_use = one == kept.accounts.get(url)

@@ -224,7 +224,7 @@ def feed(*, hub: str | None, key_file: str | None, account: str | None, as_json:
     with complaining(url):
         api = Api(url, credentials.api_key(url, key_file, account) if asked.following else None)
     relay = Relay(url.replace("http", "ws", 1), report=report) if asked.follow else None
-    talk(url, closing(api, _show(_entries(api, relay, asked), as_json)))
+    talk(url, closing(api, _show(_entries(api, relay, asked), as_json, asked)))
 
 
 class AskedFeed(msgspec.Struct, frozen=True):
@@ -239,12 +239,18 @@ class AskedFeed(msgspec.Struct, frozen=True):
     follow: bool
 
 
-async def _show(entries: "AsyncGenerator[Post | Comment]", as_json: bool) -> None:
+async def _show(entries: "AsyncGenerator[Post | Comment]", as_json: bool, asked: AskedFeed) -> None:
     stream = output()
+    empty = True
     async with aclosing(entries):
         async for entry in entries:
             stream.write(msgspec.json.encode(entry) + b"\n" if as_json else _text(entry).encode())
             stream.flush()
+            empty = False
+    if empty and asked.limit:
+        say(
+            "nothing yet of those you follow; `tidings follow NAME` follows somebody" if asked.following else "no posts"
+        )
 
 
 async def _entries(api: "Api", relay: "Relay | None", asked: AskedFeed) -> "AsyncGenerator[Post | Comment]":

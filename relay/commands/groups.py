@@ -77,6 +77,8 @@ def list_groups(*, url: str, api: "Api", question: str, mine: bool, limit: int, 
     page = _talk(url, api, api.groups(question, mine=mine, limit=limit))
     for one in page.groups:
         click.echo(msgspec.json.encode(one) if as_json else _line(one))
+    if not page.groups:
+        say("no groups; `tidings group create NAME` begins one")
     if page.next_cursor is not None:
         say("there are more; say what you look for, or a larger --limit")
 
@@ -239,6 +241,8 @@ def read(*, url: str, api: "Api", group_id: str, said: Any, limit: int, as_json:
     page = _talk(url, api, api.group_messages(group_id, said=said, limit=limit))
     for one in reversed(page.messages):
         click.echo(msgspec.json.encode(one) if as_json else _text(one))
+    if not page.messages:
+        say("nothing was said here yet")
 
 
 @group.command("post")

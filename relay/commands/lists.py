@@ -69,6 +69,8 @@ def saved(*, url: str, api: "Api", limit: int, as_json: bool) -> None:
     page = talk(url, closing(api, api.saved(limit=limit)))
     for one in page.saved:
         click.echo(msgspec.json.encode(one) if as_json else _saved(one))
+    if not page.saved:
+        say("nothing is saved; `tidings save ID` saves something")
     if page.next_cursor is not None:
         say(f"{page.total:,} in all")
 
@@ -144,6 +146,8 @@ def muted(*, url: str, api: "Api", as_json: bool) -> None:
         click.echo(printable(one.name or one.pubkey))
     for word in found.words:
         click.echo(printable(f"“{word}”"))
+    if not found.people and not found.words:
+        say("nobody is muted, and no word")
 
 
 @click.command()

@@ -98,3 +98,18 @@ def test_what_is_not_saved_is_told(tidings: Tidings, hub: Server, file: Path, ar
     file.write_text(OLD.format(url=hub.http, name="ida", key="tdi_x"))
     result = tidings(*args)
     assert (result.exit_code, words in result.stderr, len(result.stderr.splitlines())) == (2, True, 1)
+
+
+def test_an_empty_list_says_that_it_is_empty(tidings: Tidings, hub: Server, file: Path) -> None:
+    assert "tidings register NAME --hub URL --save" in tidings("account", "list").stderr
+    assert tidings("register", "empty", "--hub", hub.http, "--save").exit_code == 0
+    for verb, words in {
+        "feed --author empty": "no posts",
+        "feed --following": "nothing yet of those you follow",
+        "saved": "nothing is saved",
+        "muted": "nobody is muted",
+        "group list no-such-name": "no groups",
+    }.items():
+        told = tidings(*verb.split())
+        assert (told.exit_code, told.stdout) == (0, ""), verb
+        assert told.stderr.startswith(words), verb
