@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 class _WantedPreview(msgspec.Struct, frozen=True):
     """A post and its link."""
 
+    id: str
     seq: int
     url: str
     origin: str
@@ -136,7 +137,7 @@ class LinkPreviews:
             return
         waiting = self._hosts.setdefault(link.host, deque())
         if len(waiting) < MOST_OF_HOST:
-            waiting.append(_WantedPreview(row.seq, row.url or "", link.origin))
+            waiting.append(_WantedPreview(row.id, row.seq, row.url or "", link.origin))
         self._pump()
 
     def _pump(self) -> None:
@@ -154,7 +155,7 @@ class LinkPreviews:
             while waiting:
                 wanted = waiting.popleft()
                 try:
-                    if wanted.seq in await self._hub.feed.link_previews([wanted.seq]):
+                    if not await self._is_due(wanted):
                         continue
                     summary = await self._summary(wanted)
                     if summary is not None:
@@ -168,6 +169,12 @@ class LinkPreviews:
                 del self._hosts[host]
             self._running.discard(host)
             self._pump()
+
+    async def _is_due(self, wanted: _WantedPreview) -> bool:
+        """Whether the post is still there, for everybody to read, and has no preview."""
+        if not await self._hub.feed.posts_by_id([wanted.id], int(time.time())):
+            return False
+        return wanted.seq not in await self._hub.feed.link_previews([wanted.seq])
 
     async def _summary(self, wanted: _WantedPreview) -> PageSummary | None:
         url = wanted.url

@@ -220,6 +220,20 @@ async def test_what_nobody_foresaw_fails_one_link_only(relay: Home, web: Web, al
         assert [await kept(relay, post) is not None for post in posts] == [False, True, True]
 
 
+async def test_the_link_of_a_post_that_is_gone_meanwhile_is_not_read(relay: Home, web: Web, alice: Api) -> None:
+    gate = asyncio.Event()
+    web.held = gate.wait
+    async with previewing(relay, web) as previews:
+        await linked(alice, "https://news.example/first")
+        gone = await linked(alice, "https://news.example/gone")
+        await linked(alice, "https://news.example/last")
+        await web.until(1)
+        await alice.told("DELETE", f"posts/{gone}", None, 200)
+        gate.set()
+        await settled(previews, web, 2)
+    assert web.asked == ["https://news.example/first", "https://news.example/last"]
+
+
 async def test_links_of_one_host_leave_room_for_others(
     relay: Home, web: Web, alice: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -319,7 +319,7 @@ def test_a_key_is_copied_also_where_the_browser_gives_no_clipboard(relay, window
         }"""
     )
     copying.click()
-    visitor.page.wait_for_function("said.includes('Copied')")
+    visitor.page.wait_for_function("() => said.includes('Copied')")
     field = visitor.page.get_by_label("Display name")
     field.fill("")
     visitor.page.keyboard.press("Control+V")
