@@ -9,10 +9,12 @@ const { group } = form.dataset;
 
 // The address follows the name as long as nobody writes another one.
 const addressOf = (text) => text.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 48);
-let follows = true;
-name.addEventListener("input", () => {
+let follows = !id?.value;
+const derive = () => {
   if (id && follows) id.value = addressOf(name.value);
-});
+};
+name.addEventListener("input", derive);
+derive(); // from what was typed before this script was there
 id?.addEventListener("input", () => { follows = !id.value; });
 
 form.addEventListener("submit", (submit) => {
