@@ -58,9 +58,10 @@ addEventListener("keydown", (key) => {
 });
 
 // What this place is, for who comes first, without a name and the cookie that it was read (`relay/http/first_visit.py`).
+const remember = () => void (document.cookie = "first=over; path=/; max-age=31536000; samesite=lax");
 document.getElementById("first")?.addEventListener("submit", (submit) => {
   submit.preventDefault();
-  document.cookie = "first=over; path=/; max-age=31536000; samesite=lax";
+  remember();
   submit.target.closest("section").remove();
 });
 
@@ -77,7 +78,11 @@ const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
 let ringing = false;
 addEventListener("who", () => {
   const known = me.token || me.own;
-  if (known) document.getElementById("first")?.requestSubmit();
+  const first = document.getElementById("first");
+  if (known && first) {
+    if (navigator.userActivation?.hasBeenActive) first.requestSubmit();
+    else remember(); // nothing moves for who is known from the start: it is on the next page no more
+  }
   if (ringing || known) later(async () => {
     ringing = true;
     (await import("./bell.js")).begin();
