@@ -55,7 +55,6 @@ def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=environment(),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs do not hear Ctrl-C
     )
     try:
         assert process.stderr is not None
