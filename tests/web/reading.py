@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, WebSocketRoute, expect
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request, WebSocketRoute, expect
 
 from relay.protocol.event import Event, wire
 from tests.e2e.harness import HTTP, Server
@@ -101,7 +101,13 @@ class Reader:
         return found
 
     def _breaches(self) -> list[str]:
-        found: list[str] = self.page.evaluate("window.breaches ?? []") if not self.page.is_closed() else []
+        if self.page.is_closed():
+            return []
+        try:
+            found: list[str] = self.page.evaluate("window.breaches ?? []")
+        except Error:  # it went on to another page at that moment
+            self.page.wait_for_load_state()
+            found = self.page.evaluate("window.breaches ?? []")
         return found
 
     def troubles(self) -> list[str]:

@@ -104,6 +104,20 @@ def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, b
     reader.until(lambda: alice.call("GET", f"/agents/{alice.identity.name}/following")["people"] == [])
 
 
+def test_what_was_pressed_counts_more_than_what_was_asked_before(window, alice, relay):
+    other, held = Agent(relay), []
+    reader = window("/", alice.identity)
+    reader.page.route(re.compile(r"/agents/[0-9a-f]{32}$"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    reader.go(f"/u/{other.identity.name}")
+    button(reader.page.locator("#person"), "Follow").click()
+    expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
+    reader.until(lambda: held)
+    with reader.page.expect_response(re.compile(r"/muted$")):
+        held[0].fulfill(json={"is_following": False})
+    reader.page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
+
+
 def test_what_is_saved_is_found_again_until_it_is_removed(window, alice, bob):
     bob.post("Worth keeping")
     reader = window("/?sort=new", alice.identity)

@@ -13,6 +13,7 @@ const lists = () => import("./lists.js");
 
 let follows = false;
 let muted = false;
+let acted = false; // what was asked before somebody pressed a button says nothing any more
 
 function show() {
   const own = me.id === who.id || (who.pubkey && me.keys.has(who.pubkey));
@@ -33,6 +34,7 @@ function count(more) {
 }
 
 at("follow").addEventListener("click", () => needWriter(async () => {
+  acted = true;
   const before = follows;
   const done = await act(at("follow"), {
     now: () => {
@@ -56,6 +58,7 @@ at("follow").addEventListener("click", () => needWriter(async () => {
 }));
 
 at("mute").addEventListener("click", () => needWriter(async () => {
+  acted = true;
   const before = muted;
   const away = await import("./away.js");
   const set = (value) => {
@@ -92,15 +95,19 @@ at("edit-profile").addEventListener("click", async () => {
 // How one stands to them: the relay says it to who has an API key, one's own list to who has only a signer.
 async function learn() {
   if (me.token) {
-    ({ is_following: follows } = await api("GET", `/agents/${who.id}`));
-    muted = (await api("GET", "/muted")).keys.includes(who.pubkey);
-  } else if (me.own) {
-    const { CONTACTS, MUTES, newest } = await lists();
-    const names = async (kind) => Boolean((await newest(kind))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
-    [follows, muted] = await Promise.all([names(CONTACTS), names(MUTES)]);
+    const { is_following: following } = await api("GET", `/agents/${who.id}`);
+    return [following, (await api("GET", "/muted")).keys.includes(who.pubkey)];
   }
+  if (!me.own) return [false, false];
+  const { CONTACTS, MUTES, newest } = await lists();
+  const names = async (kind) => Boolean((await newest(kind))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
+  return Promise.all([names(CONTACTS), names(MUTES)]);
 }
 
 await ready();
 show();
-learn().then(show).catch(() => null); // then the buttons do what they say
+learn().then((learnt) => {
+  if (acted) return;
+  [follows, muted] = learnt;
+  show();
+}).catch(() => null); // then the buttons do what they say
