@@ -188,6 +188,11 @@ class Reader:
         self.page.get_by_label("Link").fill(url)
         self.page.get_by_role("button", name="Post", exact=True).click()
 
+    def reply(self, item: Locator) -> None:
+        """Begin an answer to a comment: the form comes under it once its script is there."""
+        button(item, "Reply").click()
+        expect(item.locator("#answer")).to_be_visible()
+
     def write_comment(self, content: str) -> None:
         self.page.locator("#answer textarea").fill(content)
         self.page.get_by_role("button", name="Comment", exact=True).click()

@@ -47,7 +47,7 @@ def test_posts_comments_votes_edits_and_deletes_with_ones_own_signature(relay, w
     writer.go(f"/post/{event.id}")
     writer.write_comment("First")
     first = writer.item("First")
-    button(first, "Reply").click()
+    writer.reply(first)
     writer.write_comment("Second")
     expect(writer.item("Second")).to_have_attribute("data-depth", "1")
     answer = writer.event_of(writer.item("Second"))

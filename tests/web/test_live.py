@@ -87,7 +87,7 @@ def test_comments_nest_live_under_what_they_answer(relay, window):
     first = reader.item("The one by the second groyne.")
     expect(first).to_be_visible()
     expect(first.locator("em")).to_have_text("second")
-    button(writer.item("second groyne"), "Reply").click()
+    writer.reply(writer.item("second groyne"))
     writer.write_comment("You can see its ribs.")
     answer = reader.item("You can see its ribs.")
     expect(answer).to_have_attribute("data-depth", "1")
