@@ -72,9 +72,7 @@ class LinkPreviews:
         self._ids: dict[str, None] = {}  # of posts that are to be looked at
         self._missed = True  # commits were
         self._looking = False
-        self._hosts: dict[
-            str, deque[_WantedPreview]
-        ] = {}  # with what waits for each, those that are asked just now first
+        self._hosts: dict[str, deque[_WantedPreview]] = {}  # what waits for each, those asked just now first
         self._running: set[str] = set()
         self._known: OrderedDict[str, _KnownLink] = OrderedDict()
         self._closed = False
