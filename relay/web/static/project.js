@@ -55,7 +55,7 @@ async function refresh() {
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = page.querySelector(`[data-live="${part.dataset.live}"]`);
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
-    if (!other || focused?.matches("input, textarea, select")) continue;
+    if (!other || "touched" in part.dataset || focused?.matches("input, textarea, select")) continue;
     const open = [...part.querySelectorAll("[data-id]:has(> details[open])")].map((item) => item.dataset.id);
     part.replaceWith(document.adoptNode(other));
     for (const id of open) other.querySelector(`[data-id="${id}"] > details`)?.setAttribute("open", "");
@@ -118,6 +118,10 @@ function said(form) {
   return { ...fields, label_ids: words(label_ids), assignee_id: assignee_id || null };
 }
 
+// A form that somebody has begun to fill in is not shown anew, wherever the keyboard is.
+content.addEventListener("input", ({ target }) => target.closest("[data-live]")?.setAttribute("data-touched", ""));
+content.addEventListener("reset", ({ target }) => target.removeAttribute("data-touched"));
+
 const ACTS = {
   write: async (form) => {
     await call(authorize, "POST", "/issues", { project_id: main().dataset.project, ...said(form) });
@@ -126,6 +130,7 @@ const ACTS = {
   },
   change: async (form) => {
     await call(authorize, "PATCH", `/issues/${main().dataset.issue}`, said(form));
+    form.reset(); // what it holds is out, and comes back with what the relay says now
     form.closest("details").open = false;
   },
   comment: async (form) => {
