@@ -1,6 +1,7 @@
 """Another client, which asks and publishes a little, to see what some large work does to it."""
 
 import asyncio
+import contextlib
 import random
 import time
 from typing import Final
@@ -52,3 +53,12 @@ def waits(name: str, waited: list[float]) -> FigureRow:
         p50_ms=percentile(waited, 50) * 1000,
         p99_ms=percentile(waited, 99) * 1000,
     )
+
+
+async def calm(connection: BenchConnection, wires: list[bytes], seconds: float) -> Others:
+    """Others while nothing else happens: they have worked for so long, or sent all."""
+    others = Others(connection, wires)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await others.run()
+    return others

@@ -4,7 +4,6 @@ The directory is filled without signatures, since a comparison is of ids and tim
 """
 
 import asyncio
-import contextlib
 import hashlib
 import multiprocessing
 import random
@@ -19,7 +18,7 @@ import msgspec
 from bench import corpus
 from bench.client import Trouble, connect
 from bench.figures import FigureRow
-from bench.others import Others, waits
+from bench.others import Others, calm, waits
 from bench.plan import BenchPlan
 from bench.process import CpuMeter, Subject, started
 from relay import app
@@ -150,10 +149,7 @@ async def _others(subject: Subject, plan: BenchPlan) -> FigureRow:
         1, multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(plan.compared,)
     ) as another:
         await loop.run_in_executor(another, _is_prepared)
-        calm = Others(connection, wires[:half])
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CALM):
-                await calm.run()
+        quiet = await calm(connection, wires[:half], _CALM)
         busy = Others(connection, wires[half:])
         running = asyncio.create_task(busy.run())
         number = 0
@@ -165,6 +161,6 @@ async def _others(subject: Subject, plan: BenchPlan) -> FigureRow:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     connection.close()
-    before, during = waits("federation compare, calm", calm.waits), waits("federation compare, others", busy.waits)
+    before, during = waits("federation compare, calm", quiet.waits), waits("federation compare, others", busy.waits)
     assert before.p99_ms is not None and during.p99_ms is not None  # noqa: PT018
     return msgspec.structs.replace(during, wait_ratio=during.p99_ms / before.p99_ms)

@@ -1,7 +1,6 @@
 """A rebuild of all derived rows on a running relay, and how long other clients wait meanwhile."""
 
 import asyncio
-import contextlib
 import re
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,7 @@ import msgspec
 from bench import corpus, feed
 from bench.client import Trouble, connect
 from bench.figures import FigureRow
-from bench.others import Others, waits
+from bench.others import Others, calm, waits
 from bench.plan import BenchPlan
 from bench.process import CpuMeter, Subject, command
 
@@ -24,10 +23,7 @@ async def rows(subject: Subject, data: Path, plan: BenchPlan) -> list[FigureRow]
     wires = list(corpus.wires(_SEED + plan.seed, 4 * corpus.CHUNK, feed.NOTES))
     half = len(wires) // 4
     connection = await connect(subject.url)
-    calm = Others(connection, wires[:half])
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_CALM):
-            await calm.run()
+    quiet = await calm(connection, wires[:half], _CALM)
     busy = Others(connection, wires[half:])
     running = asyncio.create_task(busy.run())
     meter = CpuMeter(subject)
@@ -48,7 +44,7 @@ async def rows(subject: Subject, data: Path, plan: BenchPlan) -> list[FigureRow]
     if told is None:
         raise Trouble(f"the rebuild did not say how many rows it made: {(out + err).decode('utf-8', 'replace')[-300:]}")
     made = int(told[1].replace(b",", b""))
-    before, during = waits("rebuild, calm", calm.waits), waits("rebuild, others", busy.waits)
+    before, during = waits("rebuild, calm", quiet.waits), waits("rebuild, others", busy.waits)
     assert before.p99_ms is not None and during.p99_ms is not None  # noqa: PT018
     return [
         before,
