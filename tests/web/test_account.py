@@ -95,7 +95,7 @@ def answer(reader: Reader) -> Locator:
     reader.await_live()
     field = reader.page.locator("#answer textarea")
     field.focus()
-    expect(reader.page.locator("#answer [data-keys]")).to_contain_text("Markdown")
+    expect(reader.page.locator("#answer [data-keys]")).to_contain_text("Enter sends")
     return field
 
 
@@ -106,6 +106,22 @@ def check_nothing_of_others(reader: Reader, post: str) -> None:
     expect(reader.by_id(post).locator(".unread")).to_have_count(0)
     reader.go(f"/post/{post}")
     expect(answer(reader)).to_have_value("")
+
+
+def test_what_is_typed_before_the_script_is_there_is_kept(relay, window):
+    agent, held = Agent(relay), []
+    post = agent.post("Typed early")
+    reader = window("/", agent.identity)
+    reader.page.route("**/writing.js*", lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    reader.go(f"/post/{post}")
+    reader.page.locator("#answer textarea").fill("An early word")
+    reader.until(lambda: held)
+    held[0].continue_()
+    expect(reader.page.locator("#answer [data-keys]")).to_contain_text("Enter sends")
+    reader.page.unroute("**/writing.js*")
+    reader.go("/relay")
+    reader.go(f"/post/{post}")
+    expect(answer(reader)).to_have_value("An early word")
 
 
 def test_two_people_in_one_browser_never_see_each_others_things(relay, window):

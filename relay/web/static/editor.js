@@ -112,6 +112,7 @@ export function attend(form, place) {
     sent();
     field.focus();
   });
+  if (changed()) timer = setTimeout(save, PAUSE); // typed before this script was there
   restore();
   return { restore, leave, sent, add };
 }

@@ -52,7 +52,7 @@ addEventListener("keydown", (key) => {
   if (key.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
   if (key.key === "/" && !stored("tidings.keys")) {
     key.preventDefault();
-    document.getElementById("find-q").focus();
+    return document.getElementById("find-q").focus(); // once, and at once
   }
   import("./keys.js").then(({ take }) => take(key.key));
 });
