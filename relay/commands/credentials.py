@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from relay.commands.common import Complaint, Misuse
+from relay.commands.own_files import own_file
 
 URL_VARIABLE: Final = "HUB_URL"
 KEY_VARIABLE: Final = "HUB_API_KEY"
@@ -55,7 +56,7 @@ class Credentials(msgspec.Struct):
 
 def saved_file() -> Path:
     """Where `register --save` keeps keys."""
-    return Path(click.get_app_dir("tidings")) / "credentials.toml"
+    return own_file("credentials.toml")
 
 
 def load() -> Credentials:

@@ -17,6 +17,7 @@ import msgspec
 
 from keys import encoding, schnorr
 from relay.commands.common import Complaint, Misuse, Verbs, as_json, say
+from relay.commands.own_files import own_file
 from relay.protocol.kinds import is_hex
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ _MAX_SECRET: Final = 4096  # bytes read in search of a secret
 
 def saved_file() -> Path:
     """Where `key generate --save` keeps the secret."""
-    return Path(click.get_app_dir("tidings")) / "secret"
+    return own_file("secret")
 
 
 def with_secret(verb: Callable[..., T]) -> Callable[..., T]:

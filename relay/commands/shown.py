@@ -15,6 +15,7 @@ import click
 
 from keys import encoding
 from relay.client.ids import FULL, SHORT, ShownIds
+from relay.commands.own_files import own_file
 from relay.protocol.kinds import is_hex
 
 MOST: Final = 2000  # ids that are remembered
@@ -38,7 +39,7 @@ def styled(text: str, *, bold: bool = False, dim: bool = False) -> str:
 
 def shown_file() -> Path:
     """Where the ids are remembered that were shown."""
-    return Path(click.get_app_dir("tidings")) / "shown"
+    return own_file("shown")
 
 
 def shown(event_id: str) -> str:
