@@ -1,6 +1,7 @@
 // A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
+import { holdsKeyboard } from "./act.js";
 import { ownKey, personal, signer } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
@@ -381,7 +382,7 @@ function answer(item) {
   above = item && target(item);
   answering.hidden = !item;
   if (item) answering.firstElementChild.textContent = `Answering ${item.querySelector(".author bdi").textContent}`;
-  form.elements.content.focus();
+  if (item || holdsKeyboard(form)) form.elements.content.focus();
 }
 
 // What it says now comes into the form, to be changed there.
@@ -394,6 +395,23 @@ async function change(item) {
   form.elements.content.value = text.content;
   answering.firstElementChild.textContent = "Editing your message";
   answering.hidden = false;
+}
+
+// What is typed while it is under way is the next message; where it fails, it stands before that again.
+async function send(content) {
+  const to = above;
+  form.reset();
+  answer(null);
+  let event;
+  try {
+    event = await (await sending()).say(group, content, to);
+  } catch (error) {
+    form.elements.content.value = [content, form.elements.content.value].filter(Boolean).join("\n");
+    const item = to && !above && items().find((each) => each.dataset.id === to.id);
+    if (item) answer(item);
+    throw error;
+  }
+  await arrive([event], true);
 }
 
 async function sendChange(content) {
@@ -480,13 +498,7 @@ form.addEventListener("submit", (submit) => {
   submit.preventDefault();
   const content = form.elements.content.value;
   if (!content.trim()) return;
-  needWriter(() => attempt(form.querySelector("[type=submit]"), async () => {
-    if (changing) return sendChange(content);
-    const event = await (await sending()).say(group, content, above);
-    form.reset();
-    answer(null);
-    await arrive([event], true);
-  }));
+  needWriter(() => attempt(form.querySelector("[type=submit]"), () => (changing ? sendChange(content) : send(content))));
 });
 
 // Beginning

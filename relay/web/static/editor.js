@@ -37,12 +37,17 @@ const drop = (place) => storage((store) => [named(place), personal(`draft.${plac
 // Sends what a form holds by `work`, which shows nothing before it is done; where it fails, all that was written stays.
 export function sendForm(form, work) {
   const button = form.querySelector("[type=submit]");
+  const fields = form.querySelectorAll("input, textarea"); // what is typed meanwhile would be neither sent nor kept
   const enable = () => {
     button.disabled = false;
+    for (const field of fields) field.readOnly = false;
     if (button.isConnected && document.activeElement === document.body) button.focus();
   };
   return needWriter(() => act(button, {
-    now: () => { button.disabled = true; },
+    now: () => {
+      button.disabled = true;
+      for (const field of fields) field.readOnly = true;
+    },
     then: async () => {
       const done = await work();
       enable();
