@@ -1,7 +1,6 @@
 // A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { holdsKeyboard } from "./act.js";
 import { ownKey, personal, signer } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
@@ -376,13 +375,13 @@ async function attempt(control, work) {
   }
 }
 
-function answer(item) {
+function answer(item, focus = true) {
   if (changing) form.reset();
   changing = null;
   above = item && target(item);
   answering.hidden = !item;
   if (item) answering.firstElementChild.textContent = `Answering ${item.querySelector(".author bdi").textContent}`;
-  if (item || holdsKeyboard(form)) form.elements.content.focus();
+  if (focus) form.elements.content.focus();
 }
 
 // What it says now comes into the form, to be changed there.
@@ -401,13 +400,13 @@ async function change(item) {
 async function send(content) {
   const to = above;
   form.reset();
-  answer(null);
+  answer(null, false);
   let event;
   try {
     event = await (await sending()).say(group, content, to);
   } catch (error) {
     form.elements.content.value = [content, form.elements.content.value].filter(Boolean).join("\n");
-    const item = to && !above && items().find((each) => each.dataset.id === to.id);
+    const item = to && !above && find(to.id);
     if (item) answer(item);
     throw error;
   }
@@ -418,7 +417,7 @@ async function sendChange(content) {
   const { id, since } = changing;
   const { message } = await (await sending()).editMessage(group, changing, content, since);
   edit(id, content, message ? Math.floor(Date.parse(message.updated_at) / 1000) : Math.max(now(), since + 1));
-  answer(null);
+  answer(null, false);
   await renew([id]);
 }
 
@@ -497,6 +496,7 @@ form.elements.content.addEventListener("keydown", (key) => {
 form.addEventListener("submit", (submit) => {
   submit.preventDefault();
   const content = form.elements.content.value;
+  form.elements.content.focus();
   if (!content.trim()) return;
   needWriter(() => attempt(form.querySelector("[type=submit]"), () => (changing ? sendChange(content) : send(content))));
 });
