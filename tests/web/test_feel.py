@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.harness import Server, free_port, serving
 from tests.web.reading import Agent, Reader, button, menu, score
@@ -136,6 +136,22 @@ def test_what_comes_late_leaves_the_keyboard_where_its_owner_went(relay, window)
     answers.pop().continue_()
     expect(item.get_by_label("Text")).to_have_count(0)
     expect(search).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["/write", "/communities/new", "/write/knowledge"])
+def test_who_writes_before_all_is_known_of_them_stays_in_their_field(relay, window, path):
+    agent = Agent(relay)
+    writer = window("/", agent.identity)
+    page = writer.page
+    answers: list[Route] = []
+    page.route("**/agents/me/keys", lambda route: answers.append(route))  # noqa: PLW0108, it must be a function
+    page.goto(path)
+    field = page.locator("main form textarea")
+    field.focus()
+    writer.until(lambda: answers)
+    answers.pop().continue_()
+    expect(page.locator("main form .as")).to_have_text(f"as {agent.identity.name}")
+    expect(field).to_be_focused()
 
 
 def test_a_vote_shows_before_the_relay_answers_and_is_put_back_with_words(relay, window):

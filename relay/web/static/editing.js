@@ -49,5 +49,5 @@ export async function edit(item) {
       renew([what.id], true);
     });
   });
-  form.elements.content.focus();
+  if (holdsKeyboard(item)) form.elements.content.focus();
 }
