@@ -1,14 +1,16 @@
 """Sources of derived rows: looked up for many keys at once (`source_lookups`), remembered for as long as one refresh lasts."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from relay.protocol import kinds
 from relay.protocol.chunks import Cutting
+from relay.protocol.event import Event
 from relay.protocol.groups.state import Group, Member, member_key
 from relay.protocol.rows import About, Children, FeedPlace, Live, Owner, Place, Projection, Tagged
 from storage.sqlite import entries, source_lookups
@@ -66,6 +68,7 @@ class SqliteSources:
         self._members: dict[str, Member | None] = {}
         self._standings: dict[str, FeedPlace | None] = {}
         self._rows: dict[tuple[str, int], msgspec.Struct | None] = {}
+        self._decided_by: Mapping[str, Event | None] = {}
         self._known: dict[str, dict[Any, Any]] = {
             "events": self._events,
             "newest": self._newest,
@@ -183,6 +186,10 @@ class SqliteSources:
         """The row of the feed that this event has."""
         if event_id in self._standings:
             return self._standings[event_id]
+        if event_id in self._decided_by:
+            event = self._decided_by[event_id]
+            if event is None or event.kind not in _UNDER:
+                return None
         self._miss("standings", event_id)
         return None
 
@@ -200,8 +207,12 @@ class SqliteSources:
 
     # Looking up
 
-    def give(self, lives: Iterable[Live]) -> None:
-        """Events that are at hand already. Nobody has said anything of most that just came: that is found out for all at once."""
+    def give(self, lives: Iterable[Live], decided_by: Mapping[str, Event | None] = MappingProxyType({})) -> None:
+        """Events that are at hand already, and those that decisions have read, None for what is not here.
+
+        Nobody has said anything of most that just came: that is found out for all at once.
+        """
+        self._decided_by = decided_by
         given = {live.event.id: live for live in lives}
         self._events.update(given)
         ids = [event_id for event_id, live in given.items() if live.event.kind in _UNDER]
