@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.protocol import kinds
+from relay.protocol import feed, kinds
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from relay.protocol.groups.state import Group, Member, member_key
@@ -186,12 +186,16 @@ class SqliteSources:
         """The row of the feed that this event has."""
         if event_id in self._standings:
             return self._standings[event_id]
-        if event_id in self._decided_by:
-            event = self._decided_by[event_id]
-            if event is None or event.kind not in _UNDER:
-                return None
-        self._miss("standings", event_id)
+        if self._may_stand(event_id):
+            self._miss("standings", event_id)
         return None
+
+    def _may_stand(self, event_id: str) -> bool:
+        """Whether an event may have a row of the feed, by what those have read who decided."""
+        if event_id not in self._decided_by:
+            return True
+        event = self._decided_by[event_id]
+        return event is not None and event.kind in _UNDER
 
     def row(self, table: str, seq: int) -> Any:
         """The row of an earlier projection with this number."""
@@ -218,6 +222,19 @@ class SqliteSources:
         ids = [event_id for event_id, live in given.items() if live.event.kind in _UNDER]
         for part in parts(ids):
             self._unspoken.update(self._of_subjects("unspoken", part, []))
+        self._newest.update(self._first_votes(given.values()))
+
+    def _first_votes(self, lives: Iterable[Live]) -> Iterator[tuple[Newest, Live]]:
+        """The votes among these that are the only word of their key on something of the feed: then they are the newest."""
+        votes: list[tuple[Live, str]] = []
+        for live in lives:
+            target = feed.voted(live.event) if live.event.kind == kinds.REACTION and live.audience is None else None
+            if target is not None and self._may_stand(target):
+                votes.append((live, target))
+        values = [(n, entries.about(target, live.event.pubkey)) for n, (live, target) in enumerate(votes)]
+        for number in source_lookups.lone(self._connection, values):
+            live, target = votes[number]
+            yield (kinds.REACTION, live.event.pubkey, target), live
 
     def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
         """The event has this row from now on, None for none."""
