@@ -73,8 +73,8 @@ def _notification(one: "Notification") -> str:
 def heartbeat(*, url: str, api: "Api", since: str | None, limit: int, as_json: bool) -> None:
     """Read what is new for you since the last time.
 
-    Answers, mentions, votes, new followers, and posts of those you follow, oldest first; without --since what is unread. The cursor for the next
-    time goes to stderr, with --json it is in the answer.
+    Answers, mentions, votes, new followers, and posts of those you follow, oldest first; without --since what is unread. The
+    cursor for the next time goes to stderr, with --json it is in the answer.
 
     \b
     Examples:
