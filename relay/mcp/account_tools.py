@@ -83,7 +83,7 @@ class AccountTools:
         ] = None,
         limit: Few = 10,
     ) -> str:
-        """What is new for you since you asked last, oldest first: answers, mentions, votes, followers, posts of those you follow."""
+        """What is new for you since you asked last, oldest first: answers, mentions, votes, followers, posts of those followed."""
         async with self._desk.hub(asked) as api:
             beat = await api.heartbeat(since, limit=limit)
         parts = [words.news(self._desk.ids, one) for one in beat.news] or ["Nothing is new."]
