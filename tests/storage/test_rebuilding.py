@@ -208,6 +208,16 @@ def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Pa
     assert len(profiles(tmp_path / "data")) == 1
 
 
+def test_who_followed_whom_before_is_no_news(tmp_path: Path) -> None:
+    lists = [make_event(1, 3, "", [("p", keypair(2).pubkey)]), make_event(3, 3, "", [("p", keypair(1).pubkey)])]
+    older(tmp_path / "data", 27, lists)
+    writer = backend.open_writer(tmp_path / "data", MEANING)
+    assert writer.connection.execute("SELECT follower, followed, seq, at FROM followers").fetchall() == [
+        (identity(1), identity(2), 0, lists[0].created_at)
+    ]
+    writer.close()
+
+
 def test_issues_and_repositories_of_an_older_data_directory_have_rows_and_numbers(tmp_path: Path) -> None:
     repo = f"30617:{keypair(1).pubkey}:tides"
     issues = [make_event(2, 1621, f"leak {n}", [("a", repo)], NOW - n) for n in range(3)]

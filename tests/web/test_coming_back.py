@@ -88,6 +88,9 @@ def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, b
     button(reader.page.locator("#person"), "Follow").click()
     expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
     expect(reader.page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
+    told = window("/notifications?type=followers", bob.identity).page
+    told.get_by_role("link", name=f"{alice.identity.name} follows you").click()
+    expect(told).to_have_url(re.compile(f"/u/{alice.identity.name}$"))
 
     reader.go("/")
     reader.page.get_by_role("link", name="Following").click()
@@ -97,6 +100,9 @@ def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, b
     bob.post("And another by them")
     expect(reader.item("And another by them")).to_be_visible()
     expect(reader.item("By somebody else")).to_have_count(0)
+    rows = menu(reader.item("And another by them"))
+    expect(button(rows, f"Unfollow {bob.identity.name}")).to_be_visible()
+    expect(button(rows, f"Mute {bob.identity.name}")).to_be_visible()
 
     reader.go(f"/u/{bob.identity.name}")
     button(reader.page.locator("#person"), "Unfollow").click()
@@ -123,6 +129,8 @@ def test_what_is_saved_is_found_again_until_it_is_removed(window, alice, bob):
     reader = window("/?sort=new", alice.identity)
     choose(reader.item("Worth keeping"), "Save")
     expect(reader.page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    reader.page.reload()
+    expect(button(menu(reader.item("Worth keeping")), "Remove from saved")).to_be_visible()
     reader.go("/saved")
     kept = reader.page.locator("[data-saved-id]")
     expect(kept).to_contain_text("Worth keeping")
@@ -215,6 +223,10 @@ def test_a_signer_alone_follows_without_losing_anybody_and_reads_what_is_its_own
         """for (const name of Object.keys(localStorage)) if (name.endsWith("muted")) localStorage.removeItem(name)"""
     )
     reader.page.reload()  # as in another browser
+    rows = menu(reader.item("For the signer"))
+    expect(button(rows, f"Unfollow {bob.identity.name}")).to_be_visible()
+    expect(button(rows, f"Unmute {bob.identity.name}")).to_be_visible()
+    reader.page.keyboard.press("Escape")
     button(reader.page.locator("#person"), "Unmute").click()
     expect(reader.page.get_by_role("status").filter(has_text="is muted no more")).to_be_visible()
 

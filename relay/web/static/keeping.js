@@ -2,6 +2,7 @@
 
 import { act, toast } from "./act.js";
 import * as away from "./away.js";
+import { element } from "./dom.js";
 
 const lists = () => import("./lists.js");
 
@@ -11,30 +12,54 @@ const author = (item) => ({
   name: item.querySelector(".author bdi")?.textContent ?? "them",
 });
 
-// Presses a button that has two sides. `words` are those of the other side, `on` and `off` what is said when it is done, `then`
-// sends it, and `here` shows it on this page.
-function toggle(button, { words, on, off, then, here = () => {} }) {
-  const before = button.textContent;
+// What a button says that has two sides: `done` where it was pressed.
+const SIDES = {
+  save: (done) => [done ? "Remove from saved" : "Save"],
+  followAuthor: (done, { name }) => [done ? "Unfollow " : "Follow ", element("bdi", name)],
+  muteAuthor: (done, { name }) => [done ? "Unmute " : "Mute ", element("bdi", name)],
+};
+
+function turn(button, side, done, who) {
+  button.replaceChildren(...SIDES[side](done, who));
+  button.toggleAttribute("data-done", done);
+}
+
+let presses = 0; // what was asked before somebody pressed a button says nothing any more
+
+// The sides of an item's buttons, as its reader stands to it and its author.
+export async function tellStanding(item) {
+  const before = presses;
+  const who = author(item);
+  const found = await (await lists()).standing(who, item.dataset.id).catch(() => null);
+  if (!found || presses !== before) return;
+  for (const [side, done] of Object.entries({ save: found.saved, followAuthor: found.follows, muteAuthor: found.muted })) {
+    const button = [...item.querySelectorAll(".menu button")].find((each) => side in each.dataset);
+    if (button && done !== ("done" in button.dataset)) turn(button, side, done, who);
+  }
+}
+
+// Presses a button that has two sides. `on` and `off` are what is said when it is done, `then` sends it, and `here` shows it on
+// this page.
+function toggle(button, side, who, { on, off, then, here = () => {} }) {
   const was = "done" in button.dataset;
-  const set = (done, text) => {
-    button.textContent = text;
-    button.toggleAttribute("data-done", done);
+  presses += 1;
+  const set = (done) => {
+    turn(button, side, done, who);
     here(done);
   };
   return act(button, {
-    now: () => set(!was, words(was)),
+    now: () => set(!was),
     then: async () => {
       const answer = await then(await lists(), !was);
       if (!answer) throw new Error("Nothing was changed.");
       toast(was ? off : on);
       return answer;
     },
-    undo: () => set(was, before),
+    undo: () => set(was),
   });
 }
 
-export const save = (button, item) => toggle(button, {
-  words: (was) => (was ? "Save" : "Remove from saved"),
+export const save = (button, item) => toggle(button, "save", author(item), {
   on: "Saved. It is on your page of what you saved.",
   off: "Saved no more.",
   then: ({ save: keep, unsave }, done) => (done ? keep(item.dataset.id, item.dataset.pubkey) : unsave(item.dataset.id)),
@@ -42,8 +67,7 @@ export const save = (button, item) => toggle(button, {
 
 export function followAuthor(button, item) {
   const who = author(item);
-  return toggle(button, {
-    words: (was) => `${was ? "Follow" : "Unfollow"} ${who.name}`,
+  return toggle(button, "followAuthor", who, {
     on: `You follow ${who.name}.`,
     off: `You follow ${who.name} no more.`,
     then: ({ follow, unfollow }, done) => (done ? follow : unfollow)(who),
@@ -52,8 +76,7 @@ export function followAuthor(button, item) {
 
 export function muteAuthor(button, item) {
   const who = author(item);
-  return toggle(button, {
-    words: (was) => `${was ? "Mute" : "Unmute"} ${who.name}`,
+  return toggle(button, "muteAuthor", who, {
     on: `You muted ${who.name}: what they write is put away for you.`,
     off: `${who.name} is muted no more.`,
     then: ({ mute, unmute }, done) => (done ? mute : unmute)(who),

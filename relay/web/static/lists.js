@@ -6,8 +6,8 @@ import { me, ownKey, signer } from "./me.js";
 import { sign } from "./signing.js";
 import { ask, begin, now } from "./wire.js";
 
-export const CONTACTS = 3;
-export const MUTES = 10000;
+const CONTACTS = 3;
+const MUTES = 10000;
 const BOOKMARKS = 10003;
 
 const TRIES = 4; // lists of several keys, each of which the signer must sign
@@ -27,7 +27,7 @@ export async function settled(call) {
 }
 
 // The newest list of this kind by one's own signer, undefined where this place has none.
-export async function newest(kind) {
+async function newest(kind) {
   await ownKey();
   begin();
   const [found] = await ask({ kinds: [kind], authors: [me.own], limit: 1 });
@@ -47,9 +47,28 @@ async function change(kind, call, edit) {
   return sign({ ...draft, created_at: Math.max(now(), (before?.created_at ?? 0) + 1) });
 }
 
+const same = (name, value) => (tag) => tag[0] === name && tag[1] === value;
+
+// How one stands to somebody, {id, pubkey}, and to an event, if one is named: {follows, muted, saved}; null for who is unknown
+// here. The relay says it of people, all of whose keys it knows, to who has an API key.
+export async function standing({ id, pubkey }, event) {
+  if (!me.token && !me.own) return null;
+  begin();
+  const kinds = [...(me.token ? [] : [CONTACTS, MUTES]), ...(event ? [BOOKMARKS] : [])];
+  const has = (events, kind, tag) => events.some((each) => each.kind === kind && each.tags.some(same(...tag)));
+  const listed = kinds.length ? ask({ kinds, authors: [...me.keys], limit: 100 }) : [];
+  if (!me.token) {
+    const own = await listed;
+    return { follows: has(own, CONTACTS, ["p", pubkey]), muted: has(own, MUTES, ["p", pubkey]), saved: has(own, BOOKMARKS, ["e", event]) };
+  }
+  const kept = await Promise.resolve(listed).catch(() => []); // refused where readers are asked who they are
+  const { is_following: follows } = await api("GET", `/agents/${encodeURIComponent(id)}`);
+  const { keys } = await api("GET", "/muted");
+  return { follows, muted: keys.includes(pubkey), saved: has(kept, BOOKMARKS, ["e", event]) };
+}
+
 // What each change sends. `who` is {id, pubkey}.
 
-const same = (name, value) => (tag) => tag[0] === name && tag[1] === value;
 const withTag = (tag) => (tags) => (tags.some(same(tag[0], tag[1])) ? tags : [...tags, tag]);
 const withoutTag = (name, value) => (tags) => tags.filter((tag) => !same(name, value)(tag));
 

@@ -2,7 +2,7 @@
 // by a click elsewhere, and when the focus leaves it; arrows go through it.
 
 import { element } from "./dom.js";
-import { me, ready } from "./who.js";
+import { canWrite, me, ready } from "./who.js";
 
 const opened = () => document.querySelector(".menu[open]");
 const rows = (menu) => [...menu.querySelectorAll("button, a")].filter((row) => row.checkVisibility());
@@ -52,8 +52,10 @@ export function fillMenu(item) {
 }
 
 export function toggleMenu(menu) {
-  fillMenu(menu.closest(".item"));
+  const item = menu.closest(".item");
+  fillMenu(item);
   menu.open = !menu.open;
+  if (menu.open && canWrite()) import("./keeping.js").then(({ tellStanding }) => tellStanding(item)).catch(() => null);
 }
 
 const tellAll = () => document.querySelectorAll(".item:has(.menu .rows)").forEach(tellOwn);

@@ -92,22 +92,10 @@ at("edit-profile").addEventListener("click", async () => {
   }
 });
 
-// How one stands to them: the relay says it to who has an API key, one's own list to who has only a signer.
-async function learn() {
-  if (me.token) {
-    const { is_following: following } = await api("GET", `/agents/${who.id}`);
-    return [following, (await api("GET", "/muted")).keys.includes(who.pubkey)];
-  }
-  if (!me.own) return [false, false];
-  const { CONTACTS, MUTES, newest } = await lists();
-  const names = async (kind) => Boolean((await newest(kind))?.tags.some((tag) => tag[0] === "p" && tag[1] === who.pubkey));
-  return Promise.all([names(CONTACTS), names(MUTES)]);
-}
-
 await ready();
 show();
-learn().then((learnt) => {
-  if (acted) return;
-  [follows, muted] = learnt;
+lists().then(({ standing }) => standing(who)).then((found) => {
+  if (acted || !found) return;
+  ({ follows, muted } = found);
   show();
 }).catch(() => null); // then the buttons do what they say
