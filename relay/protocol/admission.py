@@ -137,7 +137,25 @@ class NumberIssue(msgspec.Struct, frozen=True, gc=False):
     prefix: str
 
 
-Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity | GroupChange | NumberIssue
+class NoteFollowed(msgspec.Struct, frozen=True, gc=False):
+    """An identity follows those whose keys these are; whom it never followed before is told of it, where it `is_news`."""
+
+    follower: str
+    keys: tuple[str, ...]
+    is_news: bool
+
+
+Action = (
+    BindKey
+    | AcceptInvite
+    | UnbindKey
+    | VanishKey
+    | NameIdentity
+    | ProvisionIdentity
+    | NoteFollowed
+    | GroupChange
+    | NumberIssue
+)
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):

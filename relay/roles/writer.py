@@ -123,6 +123,7 @@ class WriterRole:
                 self.links.receive(0.0 if self._queue else self._patience())
                 self._work()
                 if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
+                    self._page.store(self._role, later_parts=self._later.parts)
                     self._commit()
                     self._send()
                 self._record()

@@ -80,6 +80,7 @@ class Transaction:
         self._told: set[tuple[str, str]] = set()
         self.touches_groups = False  # whether `groups` was asked for
         self._last_seq = last_seq
+        self.coming = lambda: last_seq() + 1  # the number that the next event to be stored gets
 
     @cached_property
     def groups(self) -> GroupChanges:

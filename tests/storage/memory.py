@@ -160,6 +160,10 @@ class MemoryLog:
         """The relay says nothing here."""
         return []
 
+    def coming(self) -> int:
+        """The number that the next event gets."""
+        return self.last_seq + 1
+
     def changed(self, kind: str, key: str) -> None:
         """Nobody follows."""
 

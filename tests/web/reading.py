@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request, WebSocketRoute, expect
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request, Route, WebSocketRoute, expect
 
 from relay.protocol.event import Event, wire
 from tests.e2e.harness import HTTP, Server
@@ -143,6 +143,19 @@ class Reader:
         while not what():
             assert time.monotonic() < end, "it did not become so"
             self.page.wait_for_timeout(20)
+
+    def hold(self) -> list[Route]:
+        """What the page asks the API to do from now on, in this list, until somebody lets it go on."""
+        held: list[Route] = []
+
+        def take(route: Route) -> None:
+            if route.request.method == "GET":
+                route.continue_()
+            else:
+                held.append(route)
+
+        self.page.route("**/api/v1/**", take)
+        return held
 
     def await_live(self) -> None:
         """The page hears what happens; between two tries to connect it may pause for 30 seconds."""

@@ -124,6 +124,26 @@ def test_a_message_is_edited_before_everybody_s_eyes(relay, room, keeper, privat
         expect(later.page.locator(".version")).to_have_count(2)
 
 
+def test_what_is_typed_while_a_message_is_under_way_is_the_next_one(relay, room, keeper):
+    group = begin(keeper, "typing")
+    one = room(group, keeper.identity)
+    one.await_live()
+    field, answers = one.page.get_by_label("Your message"), one.hold()
+    one.say("Low water")
+    one.until(lambda: answers)
+    field.type("at noon")
+    answers.pop().continue_()
+    expect(one.message("Low water")).to_be_visible()
+    expect(field).to_have_value("at noon")
+
+    field.press("Enter")
+    one.until(lambda: answers)
+    field.type("or later")
+    answers.pop().fulfill(status=503, json={"message": "the harbour is closed"})
+    expect(one.page.locator("#say .trouble, form .trouble").filter(has_text="harbour")).to_be_visible()
+    expect(field).to_have_value("at noon\nor later")
+
+
 def test_who_signs_with_an_extension_edits_too_and_others_edit_as_their_clients_do(relay, room, keeper):
     group = begin(keeper, "edits-own")
     key = fresh_key()

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.harness import Server, free_port, serving
-from tests.web.reading import Agent, Reader, button, score
+from tests.web.reading import Agent, Reader, button, menu, score
 
 
 def ground(page: Page) -> str:
@@ -98,6 +98,60 @@ def test_a_journey_by_keys_alone(relay, window):
     expect(page).to_have_url(re.compile("/communities$"))
     keys.press("n")
     page.wait_for_url("**/write*")
+
+
+def test_what_comes_late_leaves_the_keyboard_where_its_owner_went(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Going on")
+    reader = window(f"/post/{post}", agent.identity)
+    reader.await_live()
+    page, search = reader.page, reader.page.get_by_role("searchbox", name="Search")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.evaluate(
+        """() => new Promise((closed) => {
+          const dialog = document.querySelector("dialog[open]");
+          dialog.addEventListener("close", closed);
+          dialog.close();
+          document.getElementById("find-q").focus(); // before anybody is told that it is closed
+        })"""
+    )
+    expect(search).to_be_focused()
+
+    answers = reader.hold()
+    page.locator("#answer textarea").fill("said meanwhile")
+    page.locator("#answer textarea").press("Control+Enter")
+    reader.until(lambda: answers)
+    search.focus()
+    answers.pop().continue_()
+    expect(reader.item("said meanwhile")).to_be_visible()
+    expect(search).to_be_focused()
+
+    item = reader.item("said meanwhile")
+    button(menu(item), "Edit").click()
+    item.get_by_label("Text").fill("changed meanwhile")
+    button(item, "Save").click()
+    reader.until(lambda: answers)
+    search.focus()
+    answers.pop().continue_()
+    expect(item.get_by_label("Text")).to_have_count(0)
+    expect(search).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["/write", "/communities/new", "/write/knowledge"])
+def test_who_writes_before_all_is_known_of_them_stays_in_their_field(relay, window, path):
+    agent = Agent(relay)
+    writer = window("/", agent.identity)
+    page = writer.page
+    answers: list[Route] = []
+    page.route("**/agents/me/keys", lambda route: answers.append(route))  # noqa: PLW0108, it must be a function
+    page.goto(path)
+    field = page.locator("main form textarea")
+    field.focus()
+    writer.until(lambda: answers)
+    answers.pop().continue_()
+    expect(page.locator("main form .as")).to_have_text(f"as {agent.identity.name}")
+    expect(field).to_be_focused()
 
 
 def test_a_vote_shows_before_the_relay_answers_and_is_put_back_with_words(relay, window):

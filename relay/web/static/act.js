@@ -22,6 +22,12 @@ export function complain(control, said = "") {
   place.textContent = said;
 }
 
+// Whether the keyboard is nowhere else than in `part`. What comes of something asked for earlier moves it only then: meanwhile its owner may have gone on.
+export function holdsKeyboard(part) {
+  const at = document.activeElement;
+  return !at || at === document.body || Boolean(part?.contains(at));
+}
+
 let hiding = 0;
 
 // Words that pass by, at the foot of the window.

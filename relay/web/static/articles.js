@@ -1,7 +1,7 @@
 // The page on which an article is written, or changed.
 
-import { attend, sendForm } from "./editor.js";
-import { me, needWriter, ready } from "./who.js";
+import { attend, goTo, sendForm } from "./editor.js";
+import { me, ready } from "./who.js";
 
 const form = document.getElementById("article-form");
 const { name, pubkey, at, since } = form.dataset;
@@ -26,5 +26,5 @@ form.addEventListener("keydown", (key) => {
 });
 ready().then(() => {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
-  needWriter(() => (title.value ? content : title).focus());
+  goTo(() => (title.value ? content : title));
 });

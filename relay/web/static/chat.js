@@ -375,13 +375,13 @@ async function attempt(control, work) {
   }
 }
 
-function answer(item) {
+function answer(item, focus = true) {
   if (changing) form.reset();
   changing = null;
   above = item && target(item);
   answering.hidden = !item;
   if (item) answering.firstElementChild.textContent = `Answering ${item.querySelector(".author bdi").textContent}`;
-  form.elements.content.focus();
+  if (focus) form.elements.content.focus();
 }
 
 // What it says now comes into the form, to be changed there.
@@ -396,11 +396,28 @@ async function change(item) {
   answering.hidden = false;
 }
 
+// What is typed while it is under way is the next message; where it fails, it stands before that again.
+async function send(content) {
+  const to = above;
+  form.reset();
+  answer(null, false);
+  let event;
+  try {
+    event = await (await sending()).say(group, content, to);
+  } catch (error) {
+    form.elements.content.value = [content, form.elements.content.value].filter(Boolean).join("\n");
+    const item = to && !above && find(to.id);
+    if (item) answer(item);
+    throw error;
+  }
+  await arrive([event], true);
+}
+
 async function sendChange(content) {
   const { id, since } = changing;
   const { message } = await (await sending()).editMessage(group, changing, content, since);
   edit(id, content, message ? Math.floor(Date.parse(message.updated_at) / 1000) : Math.max(now(), since + 1));
-  answer(null);
+  answer(null, false);
   await renew([id]);
 }
 
@@ -479,14 +496,9 @@ form.elements.content.addEventListener("keydown", (key) => {
 form.addEventListener("submit", (submit) => {
   submit.preventDefault();
   const content = form.elements.content.value;
+  form.elements.content.focus();
   if (!content.trim()) return;
-  needWriter(() => attempt(form.querySelector("[type=submit]"), async () => {
-    if (changing) return sendChange(content);
-    const event = await (await sending()).say(group, content, above);
-    form.reset();
-    answer(null);
-    await arrive([event], true);
-  }));
+  needWriter(() => attempt(form.querySelector("[type=submit]"), () => (changing ? sendChange(content) : send(content))));
 });
 
 // Beginning

@@ -11,10 +11,12 @@ export async function copy(text) {
   } catch {
     // No clipboard outside a secure context; there the older way works. In a dialog nothing outside of it can be selected.
     const field = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "unseen" });
+    const before = document.activeElement;
     (document.querySelector("dialog[open]") ?? document.body).append(field);
     field.select();
     const done = document.execCommand("copy");
     field.remove();
+    before?.focus();
     return done;
   }
 }
@@ -24,7 +26,6 @@ export async function copyCode(button) {
   const source = button.previousElementSibling;
   if (!(await copy(source.textContent))) getSelection().selectAllChildren(source);
   else button.textContent = "Copied";
-  button.focus();
   setTimeout(() => { button.textContent = "Copy"; }, 1500);
 }
 
@@ -37,7 +38,6 @@ export function wire(part) {
     button.addEventListener("click", async () => {
       const text = copied.text(source);
       const done = await copy(text);
-      button.focus();
       if (!done) {
         source.textContent = text;
         getSelection().selectAllChildren(source); // the reader's own copy takes it

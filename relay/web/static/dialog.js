@@ -22,19 +22,18 @@ export function make(id, title) {
 
 const isBeside = (box, { clientX: x, clientY: y }) => x < box.left || x > box.right || y < box.top || y > box.bottom;
 
-// Shows it; done when it is closed. `opener` is where the keyboard goes then.
-export function open(dialog, opener = document.activeElement) {
+// Shows it; done when it is closed. The keyboard goes back then to where it was: to `opener`, which has it before. The browser sees to that at the moment
+// of closing; by the time that this is done the reader may have gone on.
+export function open(dialog, opener = null) {
   if (!dialog.dataset.dialog) {
     dialog.dataset.dialog = "1";
     dialog.addEventListener("mousedown", (press) => {
       if (isBeside(dialog.getBoundingClientRect(), press)) dialog.close();
     });
   }
+  opener?.focus({ preventScroll: true });
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      if (opener?.isConnected) opener.focus();
-      resolve();
-    }, { once: true });
+    dialog.addEventListener("close", resolve, { once: true });
   });
 }

@@ -1,6 +1,6 @@
 // Changing a post or a comment of one's own, in its place on the page.
 
-import { complain } from "./act.js";
+import { complain, holdsKeyboard } from "./act.js";
 import { attend, sendForm } from "./editor.js";
 import { renew, target } from "./items.js";
 
@@ -27,9 +27,10 @@ export async function edit(item) {
   shown.after(form);
   const { sent } = attend(form, () => `edit:${what.id}`);
   const close = () => {
+    const stays = holdsKeyboard(form);
     form.remove();
     shown.hidden = false;
-    item.querySelector(".menu summary")?.focus();
+    if (stays) item.querySelector(".menu summary")?.focus();
   };
   form.querySelector("[data-stop]").addEventListener("click", () => {
     sent();
@@ -48,5 +49,5 @@ export async function edit(item) {
       renew([what.id], true);
     });
   });
-  form.elements.content.focus();
+  if (holdsKeyboard(item)) form.elements.content.focus();
 }

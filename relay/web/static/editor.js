@@ -1,7 +1,7 @@
 // What helps with writing, loaded when somebody begins: a draft that this browser keeps for each place, a preview rendered by
 // the relay (preview.js), and shortcuts for Markdown (shortcuts.js).
 
-import { act } from "./act.js";
+import { act, holdsKeyboard } from "./act.js";
 import { personal } from "./me.js";
 import { needWriter } from "./who.js";
 
@@ -37,12 +37,17 @@ const drop = (place) => storage((store) => [named(place), personal(`draft.${plac
 // Sends what a form holds by `work`, which shows nothing before it is done; where it fails, all that was written stays.
 export function sendForm(form, work) {
   const button = form.querySelector("[type=submit]");
+  const fields = form.querySelectorAll("input, textarea"); // what is typed meanwhile would be neither sent nor kept
   const enable = () => {
     button.disabled = false;
-    if (button.isConnected && document.activeElement === document.body) button.focus();
+    for (const field of fields) field.readOnly = false;
+    if (button.isConnected && holdsKeyboard()) button.focus();
   };
   return needWriter(() => act(button, {
-    now: () => { button.disabled = true; },
+    now: () => {
+      button.disabled = true;
+      for (const field of fields) field.readOnly = true;
+    },
     then: async () => {
       const done = await work();
       enable();
@@ -51,6 +56,11 @@ export function sendForm(form, work) {
     undo: enable,
   }));
 }
+
+// Goes to what `field()` answers once its writer has a name, unless that one is in a field already.
+export const goTo = (field) => needWriter(() => {
+  if (holdsKeyboard()) field().focus();
+});
 
 // The form has what the macro `beneath` of _writing.html makes. `place()` names what it writes: each place has its own draft. Answers `leave` and `restore`, for before and after the form
 // moves to another place, `sent`, for when what it held is out, and `add`, which puts words before what is written.

@@ -1,6 +1,6 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
-import { act, toast } from "./act.js";
+import { act, holdsKeyboard, toast } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
@@ -193,7 +193,7 @@ for (const form of [answer, document.getElementById("write")]) {
   });
 }
 document.getElementById("compose")?.addEventListener("toggle", ({ target: compose }) => {
-  if (compose.open) needWriter(() => compose.querySelector("input").focus());
+  if (compose.open) needWriter(() => holdsKeyboard(compose.querySelector("summary")) && compose.querySelector("input").focus());
 });
 // Ctrl or Cmd and Enter send a form from its text.
 addEventListener("keydown", (key) => {

@@ -1,7 +1,7 @@
 // The page on which a community or a room is begun, or a community is changed.
 
-import { sendForm } from "./editor.js";
-import { me, needWriter, ready } from "./who.js";
+import { goTo, sendForm } from "./editor.js";
+import { me, ready } from "./who.js";
 
 const form = document.getElementById("founding");
 const { name, id } = form.elements;
@@ -32,5 +32,5 @@ form.addEventListener("submit", (submit) => {
 
 ready().then(() => {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
-  needWriter(() => name.focus());
+  goTo(() => name);
 });

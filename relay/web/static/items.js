@@ -1,6 +1,7 @@
 // Posts and comments on the page: renewed, put in, taken out. What they look like comes from the relay as `pieces`; no text
 // of a stranger is ever put together with markup here.
 
+import { holdsKeyboard } from "./act.js";
 import { me } from "./me.js";
 import { now } from "./wire.js";
 
@@ -113,7 +114,7 @@ function arrive(piece) {
   news.textContent = `${what} by ${item.querySelector(".author bdi").textContent}`;
   if (mine) {
     item.scrollIntoView({ block: "nearest" });
-    item.querySelector("a")?.focus({ preventScroll: true });
+    if (holdsKeyboard(document.querySelector("#answer, #compose"))) item.querySelector("a")?.focus({ preventScroll: true });
   }
 }
 

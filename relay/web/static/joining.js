@@ -1,7 +1,7 @@
 // Signing up and in: a new name, an API key that one has, a signing extension or a remote signer. The forms are the relay's
 // (`_joining.html`).
 
-import { complain, words } from "./act.js";
+import { complain, holdsKeyboard, words } from "./act.js";
 import { api } from "./api.js";
 import { enter, learn } from "./identity.js";
 import { me, signIn, signer, useSigner } from "./me.js";
@@ -63,7 +63,7 @@ export function join(place, then, nameless = false) {
     for (const each of all("held")) each.hidden = own;
     for (const each of all("own")) each.hidden = !own;
     for (const each of all("signers")) each.hidden = own;
-    place.querySelector(own ? "#join-name" : "none")?.focus();
+    if (own && holdsKeyboard(place.closest("dialog") ?? place)) place.querySelector("#join-name")?.focus();
   }
 
   async function own(pubkey, found = null) {

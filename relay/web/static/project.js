@@ -3,6 +3,7 @@
 // One that is for its members is asked for again with an app token, which stays in this tab, or with a proof by a signing
 // extension (NIP-98). What comes is the page itself, as the relay makes it; so is what is changed meanwhile (`data-live`).
 
+import { holdsKeyboard } from "./act.js";
 import { boards } from "./board.js";
 import { signer } from "./me.js";
 import { proof } from "./nip98.js";
@@ -148,7 +149,7 @@ content.addEventListener("submit", (submit) => {
   attempt(submit.target.querySelector(".trouble"), async () => {
     const summary = submit.target.closest("details")?.querySelector("summary");
     await act(submit.target);
-    summary?.focus(); // out of what is to be shown anew
+    if (holdsKeyboard(submit.target)) summary?.focus(); // out of what is to be shown anew
     await refresh();
   }).finally(() => { button.disabled = false; });
 });

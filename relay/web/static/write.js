@@ -1,8 +1,8 @@
 // The page for a post.
 
 import { api } from "./api.js";
-import { attend, sendForm } from "./editor.js";
-import { me, needWriter, ready } from "./who.js";
+import { attend, goTo, sendForm } from "./editor.js";
+import { me, ready } from "./who.js";
 
 const form = document.getElementById("write");
 const { content, group } = form.elements;
@@ -38,5 +38,5 @@ async function offer() {
 ready().then(() => {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
   offer();
-  needWriter(() => (form.elements.title.value ? content : form.elements.title).focus());
+  goTo(() => (form.elements.title.value ? content : form.elements.title));
 });

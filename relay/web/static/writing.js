@@ -1,6 +1,6 @@
 // Writing posts and comments: what their forms send, where the form for a comment stands, and a quote in it.
 
-import { complain } from "./act.js";
+import { complain, holdsKeyboard } from "./act.js";
 import { attend, sendForm } from "./editor.js";
 import { post, renew, target } from "./items.js";
 
@@ -63,7 +63,7 @@ function selection(item) {
 export async function reply(item, quoting) {
   const words = quoting && (selection(item) || (await (await posting()).source(target(item))));
   move(item.matches(".comment") ? item : null);
-  answer.elements.content.focus();
+  if (!words || holdsKeyboard(item)) answer.elements.content.focus();
   if (words) answering.add(marked(words));
   answer.scrollIntoView({ block: "nearest" });
 }
