@@ -100,7 +100,7 @@ def words(text: str, most: int | None = None) -> list[str]:
 
 
 class _FoldedPieces(dict[str, str]):
-    """The words of what stands between blanks, a space between. People use the same ones again and again: short ones are remembered."""
+    """The words of what stands between blanks, a space between. Short ones, which people use again and again, are remembered."""
 
     def __missing__(self, piece: str) -> str:
         found = " ".join(words(piece))
