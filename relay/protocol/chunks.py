@@ -15,6 +15,7 @@ from relay.protocol import names, search
 from relay.protocol.event import Event
 
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
+_UNEVEN: Final = re.compile(r"[^\S ]|  |[。！？]")  # what stands otherwise in a passage than in the text
 _SENTENCE: Final = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
 
 
@@ -26,6 +27,10 @@ class Cutting(msgspec.Struct, frozen=True):
     size: int = 1000
     overlap: int = 150
 
+    def has(self, kind: int) -> bool:
+        """Whether the kind has passages."""
+        return kind in self.kinds or kind in self.knowledge
+
     @property
     def searched(self) -> frozenset[int]:
         """All kinds that have passages."""
@@ -36,6 +41,8 @@ def split(text: str, size: int, overlap: int) -> list[str]:
     """The passages of a text; one of which nobody sees anything has none. `overlap` is below `size`."""
     if names.is_blank(text):
         return []
+    if len(text) <= size - 2 and _UNEVEN.search(text) is None:
+        return [text.strip()]  # as it comes out below, of one passage
     passages: list[str] = []
     held: list[str] = []  # sentences of the passage at hand, each with the space before it
     length = 0
