@@ -14,6 +14,7 @@ from handlers import (
     chat,
     comments,
     common,
+    contacts,
     deletion,
     edits,
     ephemeral,
@@ -65,7 +66,7 @@ _DELETION = _only(kinds.DELETION)
 _VANISH = _only(kinds.VANISH)
 _REPOSITORIES = _only(kinds.REPOSITORY, kinds.REPOSITORY_STATE)
 _PRIVATE = _only(kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP)
-_REPLACEABLE = (*_only(kinds.CONTACTS), range(10000, 20000))
+_REPLACEABLE = (range(10000, 20000),)
 _EPHEMERAL = (range(20000, 30000),)
 _ADDRESSABLE = (range(30000, 40000),)
 _ALL = (range(kinds.MAX_KIND + 1),)
@@ -99,7 +100,8 @@ HANDLERS: Final[tuple[KindRow, ...]] = (
     KindRow("knowledge", _only(kinds.WIKI), knowledge.admit_article, needs=authorship.needs, nips=(54,)),
     KindRow("reports", _only(kinds.REPORT), _anywhere(regular.admit), nips=(56,)),
     KindRow("private", _PRIVATE, _anywhere(private.admit), nips=(4, 17, 59)),
-    KindRow("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), nips=(1, 2, 51, 65)),
+    KindRow("contacts", _only(kinds.CONTACTS), _anywhere(contacts.admit), needs=identities.needs_key, nips=(2,)),
+    KindRow("replaceable", _REPLACEABLE, _anywhere(replaceable.admit), nips=(1, 51, 65)),
     KindRow("ephemeral", _EPHEMERAL, _anywhere(ephemeral.admit), nips=(1,)),
     KindRow("addressable", _ADDRESSABLE, _anywhere(addressable.admit), nips=(1,)),
     KindRow("regular", _ALL, _anywhere(regular.admit), nips=(1, 40)),

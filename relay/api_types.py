@@ -142,13 +142,18 @@ class TextVersion(msgspec.Struct, frozen=True, kw_only=True):
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened. The votes on one post or comment are one notification, which is new with each further vote.
 
-    `agent_name` is who did it, null for votes; `related_post_id` the post that it is about. What happened in a
+    So are those who began to follow you on one day (`followers`), of whom `agent_name` came last. Else it is who did it, null
+    for votes; `related_post_id` the post that it is about. What happened in a
     group (you were taken in, removed, written to) has its id in `group_id`, and no post; `message_id` is what was written there.
     That a person has claimed the agent (`claimed`) has neither.
     """
 
     id: Annotated[
-        str, Meta(description="an event id, or `votes-` and that of what was voted on", examples=["votes-63f3"])
+        str,
+        Meta(
+            description="an event id, or `votes-` and that of what was voted on, `followers-` and a day",
+            examples=["votes-63f3"],
+        ),
     ]
     type: Annotated[str, Meta(examples=["post_comment"])]
     content: Annotated[str, Meta(examples=["heron commented on your post “Low water at noon”"])]
@@ -161,5 +166,6 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     invite_code: Annotated[str | None, Meta(description="with which you join the group", examples=[None])] = None
     upvotes: Annotated[int, Meta(description="of a notification of votes, among the newest", examples=[0])] = 0
     downvotes: Annotated[int, Meta(examples=[0])] = 0
+    followers: Annotated[int, Meta(description="of a notification of followers, how many they are", examples=[0])] = 0
     is_read: Annotated[bool, Meta(examples=[False])]
     created_at: When

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def notifications(*, url: str, api: "Api", limit: int, mark: bool, follow: bool, as_json: bool) -> None:
     """Read your notifications.
 
-    Answers to you, mentions of you, the votes on what you wrote in sum, and what happens to you; the newest first, `*` marks what
-    is new. With --follow what comes from now on, as it happens. --json prints one a line.
+    Answers to you, mentions of you, the votes on what you wrote and new followers in sum, and what happens to you; the newest
+    first, `*` marks what is new. With --follow what comes from now on, as it happens. --json prints one a line.
 
     \b
     Examples:
@@ -73,8 +73,8 @@ def _notification(one: "Notification") -> str:
 def heartbeat(*, url: str, api: "Api", since: str | None, limit: int, as_json: bool) -> None:
     """Read what is new for you since the last time.
 
-    Answers, mentions, votes, and posts of those you follow, oldest first; without --since what is unread. The cursor for the next
-    time goes to stderr, with --json it is in the answer.
+    Answers, mentions, votes, new followers, and posts of those you follow, oldest first; without --since what is unread. The
+    cursor for the next time goes to stderr, with --json it is in the answer.
 
     \b
     Examples:

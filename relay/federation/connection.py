@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from relay.client import messages
@@ -33,6 +32,7 @@ from relay.client.messages import (
 )
 from relay.client.signer import Signer, proof
 from relay.federation.link import ANSWER_WITHIN, OPEN_WITHIN, PeerLink, open_link
+from relay.federation.peer_socket import PeerSocket
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 
@@ -40,10 +40,12 @@ CHALLENGE_WITHIN: Final = 5.0  # seconds that a challenge may come after a refus
 MOST_CLOSED: Final = 1000  # names of subscriptions whose late events are no fault
 LATE: Final = 10.0  # seconds in which what comes for a closed one is no fault
 MOST_SEEN: Final = 5000  # events of a subscription that are not to come twice
+TAKEN: Final = 64  # messages taken apart in one turn of the event loop
 
 _log: Final = logging.getLogger("tidings.peers")
 
-Take = Callable[[Event], Awaitable[None]]  # what is done with an event; the peer is not read from until it is
+# What is done with an event; where that is not done at once, the peer is not read from until it is.
+Take = Callable[[Event], Awaitable[None] | None]
 
 
 class PeerSubscription:
@@ -72,7 +74,7 @@ class PeerSubscription:
 class PeerConnection(PeerLink):
     """An open connection; made by `open`. Asking raises Disconnected once it is lost, TimedOut where the peer is silent."""
 
-    def __init__(self, socket: ClientConnection, url: str, signer: Signer | None) -> None:
+    def __init__(self, socket: PeerSocket, url: str, signer: Signer | None) -> None:
         super().__init__(socket, url)
         self.notice = ""  # what the peer said last for a person
         self._signer = signer
@@ -186,16 +188,12 @@ class PeerConnection(PeerLink):
     async def _read(self) -> None:
         try:
             while self.is_open:
-                data = await self._socket.recv(decode=False)
-                try:
-                    word = messages.decode(data)
-                except Unintelligible as error:
-                    self.waste(f"sent what is no message: {error}", len(data))
-                    continue
-                self.is_taking = True
-                await self._take(word, len(data))
-                self.is_taking = False
-                self.taken += 1
+                some = await self._socket.messages(TAKEN)
+                for data in some:
+                    if self.is_open:
+                        await self._read_one(data)
+                if len(some) == TAKEN:
+                    await asyncio.sleep(0)
         except ConnectionClosed as error:
             self._ended(error)
         except ClientError as error:  # of whoever takes what comes
@@ -206,10 +204,24 @@ class PeerConnection(PeerLink):
             self._end(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
             self._socket.transport.abort()
 
-    async def _take(self, word: Word, size: int) -> None:
+    async def _read_one(self, data: bytes) -> None:
+        try:
+            word = messages.decode(data)
+        except Unintelligible as error:
+            self.waste(f"sent what is no message: {error}", len(data))
+            return
+        if isinstance(word, EventMessage):
+            work = self._take_event(word.subscription, word.event, len(data))
+            if work is not None:
+                self.is_taking = True
+                await work
+                self.is_taking = False
+        else:
+            self._take(word, len(data))
+        self.taken += 1
+
+    def _take(self, word: Word, size: int) -> None:
         match word:
-            case EventMessage(name, event):
-                await self._take_event(name, event, size)
             case Eose(name):
                 self._take_end(name, word)
             case Closed(name) if name in self._comparisons:
@@ -232,21 +244,21 @@ class PeerConnection(PeerLink):
         closed = self._closed.get(name)
         return closed is not None and time.monotonic() - closed < LATE
 
-    async def _take_event(self, name: str, event: Event, size: int) -> None:
+    def _take_event(self, name: str, event: Event, size: int) -> Awaitable[None] | None:
         subscription = self._subscriptions.get(name)
         if subscription is None:
             if not self._is_late(name):
                 self.waste("sent an event for a subscription that is not open", size)
-            return
+            return None
         if not any(matches(one, event) for one in subscription.wanted):
             self.waste("sent an event that was not asked for", size)
-            return
+            return None
         if subscription.repeats(event.id):
             self.waste("sent an event twice", size)
-            return
+            return None
         subscription.heard = time.monotonic()
         subscription.size += size
-        await subscription.take(event)
+        return subscription.take(event)
 
     def _take_end(self, name: str, word: Eose | Closed) -> None:
         subscription = self._subscriptions.get(name)

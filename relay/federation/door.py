@@ -6,6 +6,7 @@ Each peer is one client among all others there, so that its events wait for thos
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ from relay.server.ingest import Ingest
 from relay.server.publishing import Publisher
 from storage.base import Outcome, Reader, Status
 
-AT_ONCE: Final = 1000  # events of one peer that are under way, as many as a client may have
+AT_ONCE: Final = 2000  # events of one peer that are under way: while the writer has a thousand, the next are checked
 SHARE: Final = 0.5  # the part of the pipeline that all peers together may fill: clients always find room
 MOST_WAIT: Final = 5.0  # seconds that a connection is held up by its quota; then it is ended
 WORTHWHILE: Final = 0.05  # the part of an hour's events that must be left before a peer is heard again
@@ -86,13 +87,20 @@ class PeerDoor(PublicEvents):
 
     async def take(self, events: Sequence[Event]) -> list[Outcome]:
         """As LocalEvents.take."""
-        loop = asyncio.get_running_loop()
-        waiting = []
-        for event in events:
-            answered: asyncio.Future[Outcome] = loop.create_future()
-            await self.hand_in(event, lambda _event, outcome, answered=answered: answered.set_result(outcome))  # type: ignore[misc]
-            waiting.append(answered)
-        return [await answered for answered in waiting]
+        if not events:
+            return []
+        found: dict[int, Outcome] = {}
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle(at: int, _event: Event, outcome: Outcome) -> None:
+            found[at] = outcome
+            if len(found) == len(events) and not done.done():
+                done.set_result(None)
+
+        for at, event in enumerate(events):
+            await self.hand_in(event, partial(settle, at))
+        await done
+        return [found[at] for at in range(len(events))]
 
     async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
         """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
@@ -102,7 +110,8 @@ class PeerDoor(PublicEvents):
             return
         await self._quota.take()
         await self._slots.acquire()
-        await self._room()
+        if not self._ingest.room(SHARE):
+            await self._room()
 
         def answered(event: Event, outcome: Outcome) -> None:
             self._slots.release()

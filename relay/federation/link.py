@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from relay.client.errors import MAX_WORDS, Disconnected, TimedOut
 from relay.federation import addresses
+from relay.federation.peer_socket import PeerSocket
 from relay.server.intake import Allowance, waste
 
 OPEN_WITHIN: Final = 20.0  # seconds that connecting may take
@@ -26,7 +27,7 @@ PING: Final = 30.0  # seconds between pings
 PONG_WITHIN: Final = 20.0
 CLOSE_WITHIN: Final = 2.0
 MAX_MESSAGE: Final = 2_200_000  # bytes: some relays send comparisons of 1 MiB in hex digits
-MAX_FRAMES: Final = 4  # received and not yet taken apart
+UNSENT: Final = 256 * 1024  # bytes that wait to be sent, beyond which whoever sends waits
 
 T = TypeVar("T")
 
@@ -35,13 +36,13 @@ class Misbehaved(Disconnected):
     """The peer sent so much that it should not have that the connection was ended; the text says what it was last."""
 
 
-async def open_link(url: str, allow_private: bool, within: float) -> ClientConnection:
+async def open_link(url: str, allow_private: bool, within: float) -> PeerSocket:
     """Connect. Raises Disconnected (redirects and TLS failures too), BadUrl."""
     try:
         async with asyncio.timeout(within):
             sock = await addresses.open_socket(url, allow_private=allow_private)
             try:
-                return await connect(
+                socket = await connect(
                     url,
                     sock=sock,
                     compression=None,  # its windows would be most of what an idle peer costs
@@ -49,8 +50,11 @@ async def open_link(url: str, allow_private: bool, within: float) -> ClientConne
                     close_timeout=CLOSE_WITHIN,
                     ping_interval=None,  # `keep_alive` does it, and tells
                     max_size=MAX_MESSAGE,
-                    max_queue=MAX_FRAMES,
+                    write_limit=UNSENT,
+                    create_connection=PeerSocket,
                 )
+                assert isinstance(socket, PeerSocket)
+                return socket
             except BaseException:
                 sock.close()
                 raise
@@ -82,7 +86,7 @@ def tls_words(error: ssl.SSLError) -> str:
 class PeerLink:
     """An open socket: sending, waiting, its end. Raises Disconnected once it is lost, TimedOut where the peer is silent."""
 
-    def __init__(self, socket: ClientConnection, url: str) -> None:
+    def __init__(self, socket: PeerSocket, url: str) -> None:
         self.url = url
         self.wasted = 0  # messages that should not have come
         self.told = ""  # what the last of them was: "sent ..."
@@ -136,14 +140,20 @@ class PeerLink:
     async def _send(self, frame: bytes) -> None:
         if self._lost.done():
             raise self._lost.result()
+        is_sent = self._socket.write(frame)
+        if is_sent and not self._socket.is_full:
+            return
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await self._socket.send(frame, text=True)
-        except ConnectionClosed as error:
-            raise self._ended(error) from None
+                if is_sent:
+                    await self._socket.drain()
+                else:
+                    await self._socket.send(frame, text=True)  # it tells why not
         except TimeoutError:
             self.fail("takes nothing any more")
             raise self._lost.result() from None
+        except (ConnectionClosed, OSError) as error:
+            raise self._ended(error) from None
 
     async def _wait_for(
         self, answer: "asyncio.Future[T]", within: float = ANSWER_WITHIN, heard: Callable[[], float] | None = None
@@ -160,7 +170,7 @@ class PeerLink:
             if self._lost.done():
                 raise self._lost.result()
 
-    def _ended(self, error: ConnectionClosed) -> Disconnected:
+    def _ended(self, error: ConnectionClosed | OSError) -> Disconnected:
         self._end(Disconnected(f"{self.url} closed the connection: {str(error)[:MAX_WORDS]}"))
         return self._lost.result()
 

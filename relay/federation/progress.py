@@ -43,6 +43,8 @@ class PeerRecord:
 
     def tell(self, **changes: int | str | bool) -> None:
         """Another status; a new state begins now."""
+        if all(getattr(self.status, name) == value for name, value in changes.items()):
+            return
         if changes.get("state", self.status.state) != self.status.state:
             changes["since"] = int(time.time())
         self.status = msgspec.structs.replace(self.status, **changes)

@@ -29,7 +29,7 @@ from relay.federation.verdicts import FIRST, FOR_NOW, Fate, Verdict, not_taken
 from relay.federation.windows import FAR, WindowDifference
 from relay.peer_settings import Federation
 from relay.protocol import kinds
-from relay.protocol.event import Event, has_tag, parse
+from relay.protocol.event import Event, has_tag, parse_known
 from relay.protocol.filter import Filter, matches
 from relay.protocol.groups.announce import MEMBERS
 from relay.protocol.groups.belonging import DELETE_GROUP
@@ -119,6 +119,7 @@ class PeerSession:
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id; in order of seq
         self._read_upto = record.place.up_seq
         self._moved_up = asyncio.Event()
+        self._moving: asyncio.Handle | None = None  # the place in the log is looked at again in this turn of the loop
         self._answered = asyncio.Event()  # a ping: the peer has shown that it is there
         self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
@@ -142,6 +143,9 @@ class PeerSession:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            if self._moving is not None:
+                self._moving.cancel()
+                self._move_up()
         for outcome in ended:
             if isinstance(outcome, Exception):
                 raise outcome
@@ -380,7 +384,7 @@ class PeerSession:
                     await self._offer(uploads, live.event, live.wire)
             upto = self._source.upto
             rows = await self._source.follow(self._read_upto, upto, LOG_PAGE)
-            events = await self._public([(row, parse(row.wire)) for row in rows if row.audience is None])
+            events = await self._public([(row, parse_known(row.wire)) for row in rows if row.audience is None])
             for row, event in events:
                 if self._wants(event):
                     self._unsettled[event.id] = row.seq
@@ -398,7 +402,7 @@ class PeerSession:
         of_groups = [event.id for _, event in events if has_tag(event, "h")]
         if not of_groups:
             return events
-        hidden = set(of_groups) - {parse(wire).id for wire in await self._door.wires(of_groups)}
+        hidden = set(of_groups) - {parse_known(wire).id for wire in await self._door.wires(of_groups)}
         return [(row, event) for row, event in events if event.id not in hidden]
 
     def _wants(self, event: Event) -> bool:
@@ -417,12 +421,13 @@ class PeerSession:
             self._memory.note_theirs(event_id)
             self.was_useful = True
         seq = self._unsettled.pop(event_id, None)
-        if seq is not None and (seq - 1 <= self._record.place.up_seq or not self._unsettled):
-            self._move_up()
+        if seq is not None and self._moving is None:  # once for all that one message of the loop has settled
+            self._moving = asyncio.get_running_loop().call_soon(self._move_up)
         self._record.count()
 
     def _move_up(self) -> None:
         """The place in the log is before the first event that is not settled."""
+        self._moving = None
         first = next(iter(self._unsettled.values()), self._read_upto + 1)
         if first - 1 > self._record.place.up_seq:
             self._record.move(up_seq=first - 1)

@@ -36,7 +36,7 @@ async def _stored(
 ) -> tuple[list[Event], Eose | Closed]:
     found: dict[str, Event] = {}
 
-    async def take(event: Event) -> None:
+    def take(event: Event) -> None:
         found[event.id] = event
         enough = len(found) >= most or subscription.size >= MOST_STORED
         if enough and not subscription.ended.done():

@@ -16,7 +16,7 @@ from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
-from relay.protocol.event import Event, has_tag, parse
+from relay.protocol.event import Event, has_tag, parse, parse_known
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
 
@@ -213,13 +213,15 @@ class Uploads:
                 self._changed.clear()
                 await self._changed.wait()
             await self._go_on()
+            while self._flying and self._flying[0].answer.done():
+                await self._go_on()
             self._changed.set()
 
     async def send(self, local: LocalEvents, ids: Sequence[str]) -> None:
         """Offer these events of this relay, what erases others first. Raises TimedOut, Disconnected, StorageError."""
         for start in range(0, len(ids), SENT):
             wires = await local.wires(ids[start : start + SENT])
-            events = [(parse(wire), wire) for wire in wires]
+            events = [(parse_known(wire), wire) for wire in wires]
             for event, wire in sorted(events, key=lambda one: one[0].kind not in FIRST):
                 await self.offer(event, wire)
         await self.drain()

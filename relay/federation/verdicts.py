@@ -53,8 +53,13 @@ class Verdict(msgspec.Struct, frozen=True):
     for_good: bool = True
 
 
+_TAKEN: Final = Verdict(Fate.TAKEN)
+
+
 def verdict(answer: Ok) -> Verdict:
     """What an OK means (NIP-01): what is refused without a known prefix, or by an error of the peer's, may be taken later."""
+    if answer.accepted and not answer.words:
+        return _TAKEN
     refusal = Refused.of(answer.words)
     if answer.accepted or refusal.prefix is Prefix.DUPLICATE:
         return Verdict(Fate.KNOWN if refusal.prefix is Prefix.DUPLICATE else Fate.TAKEN)

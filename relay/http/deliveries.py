@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -24,11 +24,12 @@ from relay.http.api import heartbeat
 from relay.http.api.heartbeat import NewsItem
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds
-from relay.protocol.event import Event, values
+from relay.protocol.event import values
 from relay.server.follow import Applied
 from relay.server.outbound import Delivery, Poster, Undelivered
 from relay.server.supervision import Tasks
 from storage.base import StorageError
+from storage.identities.types import FOLLOWED
 from storage.identities.webhooks import CHANGED, Webhook
 
 TELLING: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
@@ -73,7 +74,8 @@ class WebhookDeliveries:
         self._due: dict[str, None] = {}
         self._running: dict[str, bool] = {}  # whether it is to run again
         self._later: dict[str, asyncio.TimerHandle] = {}
-        self._waiting: set[str] = set()
+        self._waiting: set[str] = set()  # keys that were named
+        self._followed: set[str] = set()  # identities that have a new follower
         self._gathering: asyncio.TimerHandle | None = None
         self._stale = False
         self._loading = False
@@ -95,12 +97,16 @@ class WebhookDeliveries:
             self._reload()
         if not self._owners:
             return
+        followed = [key for kind, key in applied.changes if kind == FOLLOWED]
+        if followed:
+            self._gather((), followed)
         for live in applied.events:
             if live.seq and live.audience is None and live.event.kind in TELLING:
-                self._gather(live.event)
+                self._gather((*values(live.event, "p"), *values(live.event, "P")))
 
-    def _gather(self, event: Event) -> None:
-        self._waiting.update(values(event, "p"), values(event, "P"))
+    def _gather(self, keys: Iterable[str], identities: Iterable[str] = ()) -> None:
+        self._waiting.update(keys)
+        self._followed.update(identities)
         if self._gathering is None:
             self._gathering = asyncio.get_running_loop().call_later(self._quiet, self._look)
 
@@ -110,12 +116,13 @@ class WebhookDeliveries:
 
     async def _named(self) -> None:
         waiting, self._waiting = self._waiting, set()
+        followed, self._followed = self._followed, set()
         try:
             named = None if len(waiting) > MAX_WAITING else await self._hooks.owners(sorted(waiting))
         except StorageError:
             named = None
         for hook_id, identity_id in list(self._owners.items()):
-            if named is None or identity_id in named:
+            if named is None or identity_id in named or identity_id in followed:
                 self._wake(hook_id)
 
     def _reload(self) -> None:

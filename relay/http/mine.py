@@ -23,18 +23,20 @@ from relay.protocol.groups.state import Group
 from relay.server.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 
-Shown = Literal["all", "answers", "mentions", "votes", "groups"]
+Shown = Literal["all", "answers", "mentions", "votes", "followers", "groups"]
 FILTERS: Final[dict[Shown, str]] = {
     "all": "All",
     "answers": "Answers",
     "mentions": "Mentions",
     "votes": "Votes",
+    "followers": "Followers",
     "groups": "Groups",
 }
 TYPES: Final[dict[Shown, tuple[NotificationType, ...]]] = {
     "answers": ("post_comment", "comment_reply"),
     "mentions": ("mention", "group_mention"),
     "votes": ("votes",),
+    "followers": ("followers",),
     "groups": ("group_added", "group_removed", "group_mention", "group_invite"),
 }
 
@@ -214,6 +216,8 @@ def _note(one: Happening, principal: Principal, groups: dict[str, Group], *, is_
     text = row.content if by_somebody and row is not None else ""
     if group is not None:
         author, name, text = group.agent_id or "", group.who, group.content
+    if one.followers is not None:
+        author, name = one.followers.last.id, one.followers.last.display_name or one.followers.last.name
     return Note(
         type=one.type,
         sentence=notifications.sentence(one),
@@ -233,6 +237,9 @@ def _place(one: Happening, principal: Principal, groups: dict[str, Group]) -> st
     """Where it leads."""
     if one.post is not None:
         return f"/post/{one.post.id}" + ("" if one.comment is None else f"#c-{one.comment.id}")
+    if one.followers is not None:
+        several = one.followers.number > 1
+        return f"/u/{principal.name}/followers" if several else f"/u/{one.followers.last.name}"
     if one.group is None:
         return f"/u/{principal.name}"
     group, place = groups.get(one.group.group_id), prose.segment(one.group.group_id)

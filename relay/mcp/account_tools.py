@@ -68,7 +68,7 @@ class AccountTools:
         limit: Few = 10,
         cursor: Cursor = None,
     ) -> str:
-        """Answers to you, mentions of you, votes on what you wrote. Answer who wrote to you."""
+        """Answers to you, mentions of you, votes on what you wrote, new followers. Answer who wrote to you."""
         async with self._desk.hub(asked) as api:
             page = await api.notifications(limit=limit, cursor=cursor)
             unread = await api.mark_read() if mark_read else page.unread_count
@@ -83,7 +83,7 @@ class AccountTools:
         ] = None,
         limit: Few = 10,
     ) -> str:
-        """What is new for you since you asked last: answers, mentions, votes, posts of those you follow. Oldest first."""
+        """What is new for you since you asked last, oldest first: answers, mentions, votes, followers, posts of those followed."""
         async with self._desk.hub(asked) as api:
             beat = await api.heartbeat(since, limit=limit)
         parts = [words.news(self._desk.ids, one) for one in beat.news] or ["Nothing is new."]

@@ -16,6 +16,7 @@ from mcp.types import ToolAnnotations
 import relay
 from relay.mcp.account_tools import AccountTools
 from relay.mcp.accounts import Accounts
+from relay.mcp.arguments import PlainServer
 from relay.mcp.desk import Desk
 from relay.mcp.feed_tools import FeedTools
 from relay.mcp.finding_tools import FindingTools
@@ -46,7 +47,7 @@ def build(accounts: Accounts) -> MCPServer[None]:
         finally:
             await accounts.close()
 
-    server = MCPServer(
+    server = PlainServer(
         "tidings",
         title="Tidings",
         instructions=INSTRUCTIONS,

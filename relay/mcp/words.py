@@ -104,15 +104,14 @@ def notification(ids: Ids, one: Notification) -> str:
     """Something that happened."""
     new = "" if one.is_read else "new: "
     where = _where(ids, one.related_comment_id or one.related_post_id, one)
-    return f"{new}{line(one.content)} ({ago(one.created_at)}) [{where}]"
+    return f"{new}{line(one.content)} ({ago(one.created_at)}){where}"
 
 
 def _where(ids: Ids, entry: str | None, one: Notification | News) -> str:
-    """The id of what it is about: a post, a comment, or what was said in a group, and which group that is."""
-    if entry is not None:
-        return ids.short(entry)
-    said = [ids.short(one.message_id)] if one.message_id else []
-    return " ".join([*said, f"group {line(one.group_id or '')}"])
+    """The id of what it is about, in brackets: a post, a comment, or what was said in a group, and which group that is."""
+    said = [ids.short(part) for part in (entry or one.message_id,) if part]
+    said += [f"group {line(one.group_id)}"] if entry is None and one.group_id else []
+    return f" [{' '.join(said)}]" if said else ""
 
 
 def group(one: GroupDetails) -> str:
@@ -139,7 +138,7 @@ def message(ids: Ids, one: GroupMessage) -> str:
 def news(ids: Ids, one: News) -> str:
     """Something new."""
     where = _where(ids, one.comment_id or one.post_id, one)
-    head = f"{line(one.text)} ({ago(one.created_at)}) [{where}]"
+    head = f"{line(one.text)} ({ago(one.created_at)}){where}"
     return f"{head}\n  > {line(one.excerpt)}" if one.excerpt else head
 
 

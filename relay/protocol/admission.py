@@ -137,7 +137,25 @@ class NumberIssue(msgspec.Struct, frozen=True, gc=False):
     prefix: str
 
 
-Action = BindKey | AcceptInvite | UnbindKey | VanishKey | NameIdentity | ProvisionIdentity | GroupChange | NumberIssue
+class NoteFollowed(msgspec.Struct, frozen=True, gc=False):
+    """An identity follows those whose keys these are; whom it never followed before is told of it, where it `is_news`."""
+
+    follower: str
+    keys: tuple[str, ...]
+    is_news: bool
+
+
+Action = (
+    BindKey
+    | AcceptInvite
+    | UnbindKey
+    | VanishKey
+    | NameIdentity
+    | ProvisionIdentity
+    | NoteFollowed
+    | GroupChange
+    | NumberIssue
+)
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -171,7 +189,10 @@ class Meaning(Protocol):
     """What the log asks of `handlers`, handed in when it is opened."""
 
     def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
-        """What must be looked up before `admit`; asked again with what was found until it adds nothing (`facts.ROUNDS`)."""
+        """What must be looked up before `admit`, beside `facts.marks_of`; asked again with what was found until it adds nothing.
+
+        That takes `facts.ROUNDS` rounds at most.
+        """
 
     def admit(self, event: Event, facts: Facts, now: int, door: Door) -> Admission:
         """Decide on one event, once. Raises Reject to refuse it without further effect."""

@@ -14,7 +14,7 @@ from relay.protocol.facts import GivenToken
 from relay.server.ingest import Ingest
 from storage.base import PrimaryTables
 from storage.identities.commands import MarkRead, SetAvatar, SetMetadata
-from storage.identities.types import Avatar
+from storage.identities.types import Avatar, NewFollower
 
 MAX_METADATA: Final = 4096  # bytes of JSON
 MAX_AVATAR: Final = 512 * 1024  # bytes
@@ -73,6 +73,10 @@ class Agents:
     async def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
         return await self._tables.ask(lambda tables: tables.read_marks(identity_id))
+
+    async def new_followers(self, identity_id: str, most: int) -> list[NewFollower]:
+        """Who began to follow an identity, those who came last first, whether they follow it still or not."""
+        return await self._tables.ask(lambda tables: tables.new_followers(identity_id, most))
 
     async def mark_read(self, identity_id: str, post_id: str, seq: int, given: GivenToken | None = None) -> None:
         """The notifications about a post ("" any) are read up to this number."""

@@ -22,7 +22,7 @@ from relay.server.ingest import Ingest
 from relay.server.supervision import Tasks
 from storage.base import PrimaryTables, StorageError
 from storage.identities.commands import AddIdentityToken, RevokeToken, UseToken
-from storage.identities.types import Lookups, StoredToken
+from storage.identities.types import FOLLOWED, Lookups, StoredToken
 
 USED_SECONDS: Final = 3600  # how coarsely the last use of a token is kept
 MAX_CACHED: Final = 10_000  # tokens whose owner is remembered
@@ -68,7 +68,7 @@ class IdentityTokens:
 
     def _applied(self, applied: Applied) -> None:
         """Something changed who somebody is."""
-        if applied.anew or any(kind not in OF_GROUPS for kind, _ in applied.changes):
+        if applied.anew or any(kind not in OF_GROUPS and kind != FOLLOWED for kind, _ in applied.changes):
             self.forget()
 
     async def authenticate(self, token: str) -> Principal:

@@ -57,6 +57,7 @@ class Submission(msgspec.Struct, gc=False):
     token: GivenToken | None = None
     origin: str | None = None
     home: str = ""
+    wire: bytes = b""  # where it was made before
 
 
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
@@ -145,9 +146,12 @@ class Ingest:
         if not home and event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
             return
-        size = len(wire(event)) if size is None else size
+        made = wire(event) if size is None else b""
+        size = len(made) if size is None else size
         self._begin(1, size)
-        self._verifier.put(client, Submission(event, door, received_at, answer, client, size, token, origin, home))
+        self._verifier.put(
+            client, Submission(event, door, received_at, answer, client, size, token, origin, home, made)
+        )
 
     async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
         """Store events whose signatures the caller has checked; one outcome each, in order, durable.
@@ -226,7 +230,7 @@ class Ingest:
             if refusal is None:
                 incoming = Incoming(
                     event,
-                    wire(event),
+                    submission.wire or wire(event),
                     submission.door,
                     submission.received_at,
                     token=submission.token,

@@ -22,6 +22,7 @@ MAX_ENDED: Final = 100  # tokens that have ended and are still listed
 MAX_CLAIMS: Final = 20  # unused codes of one identity
 MAX_READ_MARKS: Final = 100  # of one identity, by post
 MAX_INVITES: Final = 10_000  # that nobody has used yet
+FOLLOWED: Final = "followed"  # what followers of the log are told of an identity that has a new follower, with its id
 
 Custody = Literal["own", "relay"]
 Holder = Literal["identity", "user"]  # whose token it is: an identity's (feed) or a user's (app)
@@ -68,6 +69,15 @@ class Identity(msgspec.Struct, frozen=True):
     created_at: int
     anonymised_at: int | None
     pubkey: str | None
+
+
+class NewFollower(msgspec.Struct, frozen=True):
+    """An identity that follows another for the first time: with which number of the log it did, when, and all keys it ever had."""
+
+    identity_id: str
+    seq: int
+    at: int
+    keys: tuple[str, ...]
 
 
 class BoundKey(msgspec.Struct, frozen=True):
@@ -242,6 +252,9 @@ class AgentLookups(Protocol):
 
     def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
+
+    def new_followers(self, identity_id: str, most: int) -> list[NewFollower]:
+        """Who began to follow an identity, those who came last first, whether they follow it still or not."""
 
 
 class SecretLookups(Protocol):

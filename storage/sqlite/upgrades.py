@@ -23,6 +23,14 @@ def find_edits(connection: sqlite3.Connection) -> None:
             connection.execute(texts["entry"], (entries.edit(edited, event.pubkey), kind, created_at, rank, seq))
 
 
+def know_followers(connection: sqlite3.Connection) -> None:
+    """Who follows whom by now is no news any more."""
+    texts = named("upgrades")
+    for pubkey, identity_id in connection.execute(texts["identity_keys"]).fetchall():
+        connection.execute(texts["followers"], (identity_id, entries.tag("p", pubkey)))
+
+
 AFTER: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
-    26: find_edits
+    26: find_edits,
+    28: know_followers,
 }  # in the transaction of that migration

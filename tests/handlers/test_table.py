@@ -18,7 +18,8 @@ FAMILIES = {
     "moderation": [9000, 9005, 9011, 9020, 9021, 9022],
     "invites": [28935],
     "leaving": [28936],
-    "replaceable": [3, 10000, 19999],
+    "contacts": [3],
+    "replaceable": [10000, 19999],
     "ephemeral": [20000, 21058, 29999],
     "addressable": [30000, 39999],
     "posts": [11],
@@ -46,7 +47,7 @@ def test_every_kind_has_the_first_row_that_covers_it() -> None:
 
 def test_the_rows_agree_with_the_ranges_of_nip_01() -> None:
     for kind in range(kinds.MAX_KIND + 1):
-        assert kinds.is_replaceable(kind) == (row_of(kind).name in ("replaceable", "profiles"))
+        assert kinds.is_replaceable(kind) == (row_of(kind).name in ("replaceable", "contacts", "profiles"))
         assert kinds.is_addressable(kind) == (row_of(kind).name in ADDRESSABLE)
         assert kinds.is_ephemeral(kind) == (row_of(kind).name == "ephemeral" or kind in SPENT)
 

@@ -122,6 +122,19 @@ async def test_what_concerns_others_is_not_delivered(relay: Home, outside: Outsi
         assert excerpts(await outside.until(1)) == [["To alice"]]
 
 
+async def test_a_new_follower_is_delivered_once(relay: Home, outside: Outside, alice: Api, bob: Api) -> None:
+    post = await alice.post("Low water")
+    await added(alice)
+    async with delivering(relay, outside):
+        await bob.told("POST", "agents/alice/follow")
+        (body,) = await outside.until(1)
+        assert [(one["type"], one["text"]) for one in body["news"]] == [("followers", "bob follows you")]
+        for method in ("DELETE", "POST"):
+            await bob.told(method, "agents/alice/follow")
+        await bob.comment(post, "Hello")
+        assert excerpts(await outside.until(2)) == [[""], ["Hello"]]
+
+
 async def test_votes_are_delivered_in_sum(relay: Home, outside: Outside, alice: Api, bob: Api) -> None:
     post = await alice.post("Low water")
     await added(alice)

@@ -159,6 +159,9 @@ async def test_a_model_hears_of_answers(hub: Server) -> None:
         told = await heron.call("notifications", mark_read=True)
         assert re.match(r"Unread: 0\nnew: asker commented on your post “Ask me” \(.*\) \[\w{12}\]", told)
         assert (await heron.call("me")).endswith("Unread notifications: 0")
+        async with model(hub, "turnstone") as other:
+            await other.call("follow", name=name)
+        assert re.match(r"Unread: 1\nnew: turnstone follows you \(now\)\n", await heron.call("notifications"))
         assert "> Knows the tide." in await heron.call("edit_me", description="Knows the tide.")
 
 

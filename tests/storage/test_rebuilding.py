@@ -1,5 +1,6 @@
 """Derived rows made again: whatever the tables hold, beside writing, after a migration, after a start that was cut short."""
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -208,6 +209,16 @@ def test_an_older_data_directory_has_all_its_rows_when_it_is_opened(tmp_path: Pa
     assert len(profiles(tmp_path / "data")) == 1
 
 
+def test_who_followed_whom_before_is_no_news(tmp_path: Path) -> None:
+    lists = [make_event(1, 3, "", [("p", keypair(2).pubkey)]), make_event(3, 3, "", [("p", keypair(1).pubkey)])]
+    older(tmp_path / "data", 27, lists)
+    writer = backend.open_writer(tmp_path / "data", MEANING)
+    assert writer.connection.execute("SELECT follower, followed, seq, at FROM followers").fetchall() == [
+        (identity(1), identity(2), 0, lists[0].created_at)
+    ]
+    writer.close()
+
+
 def test_issues_and_repositories_of_an_older_data_directory_have_rows_and_numbers(tmp_path: Path) -> None:
     repo = f"30617:{keypair(1).pubkey}:tides"
     issues = [make_event(2, 1621, f"leak {n}", [("a", repo)], NOW - n) for n in range(3)]
@@ -244,14 +255,20 @@ def test_issues_and_repositories_of_an_older_data_directory_have_rows_and_number
         writer.close()
 
 
-def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(tmp_path: Path) -> None:
+def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     older(tmp_path / "data", 6)
     done = mock.Mock(side_effect=[mock.DEFAULT, mock.DEFAULT, KeyboardInterrupt], wraps=rebuilding.part)
     with mock.patch.object(rebuilding, "part", done), pytest.raises(KeyboardInterrupt):
         backend.open_writer(tmp_path / "data", MEANING)
     assert ordered(tables(tmp_path / "data")) != ordered(feed(world(tmp_path / "data")))
-    backend.open_writer(tmp_path / "data", MEANING).close()
+    with caplog.at_level("INFO", "tidings.storage"):
+        backend.open_writer(tmp_path / "data", MEANING).close()
     assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))
+    begun, done = [record.getMessage() for record in caplog.records]
+    assert begun.startswith("making derived rows again, once: ")
+    assert re.fullmatch(r"derived rows are made again: \d+ looked at in \d+\.\d s", done)
 
 
 async def test_an_older_data_directory_is_not_read_before_it_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
             "comment_reply",
             "mention",
             "votes",
+            "followers",
             "followed_post",
             "group_added",
             "group_removed",
@@ -71,7 +72,8 @@ async def heartbeat(
     since: Annotated[str, QueryParameter(description="`cursor` of the answer before", max_length=16)] = "",
     limit: Annotated[int, QueryParameter(description="how many at most", ge=1, le=common.MAX_LIMIT)] = FEW,
 ) -> Heartbeat:
-    """Answers to you, mentions of you, votes on what you wrote, what happens to you in groups, and posts of those you follow.
+    """Answers to you, mentions of you, votes on what you wrote, who follows you, what happens to you in groups, and posts of
+    those you follow.
 
     Oldest first. Without `since`: the notifications that are unread. Asking marks nothing as read.
     """
@@ -130,6 +132,8 @@ def _item(one: Happening) -> NewsItem:
 
 
 def _who(one: Happening) -> str | None:
+    if one.followers is not None:
+        return one.followers.last.name
     if one.group is not None:
         return None if one.group.agent_id is None else one.group.who
     return None if one.type == "votes" or one.row is None else one.row.author_name

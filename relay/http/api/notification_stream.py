@@ -23,6 +23,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import too_fast
 from relay.protocol.event import values
 from relay.server.follow import Applied
+from storage.identities.types import FOLLOWED
 
 TICK: Final = 1.0  # seconds between looks at whether the relay is draining
 HEARTBEAT: Final = 15  # ticks between frames that keep proxies awake
@@ -48,46 +49,50 @@ class UnreadNotice(msgspec.Struct, frozen=True):
 
 
 class NotifiedAgent:
-    """One open stream: whose it is, and whether there may be news."""
+    """One open stream: by what its agent is named, its id and keys, and whether there may be news."""
 
-    __slots__ = ("keys", "news")
+    __slots__ = ("names", "news")
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self.keys = frozenset(keys)
+    def __init__(self, identity_id: str, keys: Iterable[str]) -> None:
+        self.names = frozenset((identity_id, *keys))
         self.news = asyncio.Event()
 
 
 class NotificationStreams:
-    """All open streams of notifications of one front, by key. Made and used on its loop."""
+    """All open streams of notifications of one front, by what their agents are named. Made and used on its loop."""
 
     def __init__(self, hub: RunningRelay) -> None:
-        self._by_key: dict[str, set[NotifiedAgent]] = {}
+        self._by_name: dict[str, set[NotifiedAgent]] = {}
         hub.follow(self._applied)
 
     def enter(self, one: NotifiedAgent) -> None:
         """From now on it is told."""
-        for key in one.keys:
-            self._by_key.setdefault(key, set()).add(one)
+        for name in one.names:
+            self._by_name.setdefault(name, set()).add(one)
 
     def leave(self, one: NotifiedAgent) -> None:
         """Not any more."""
-        for key in one.keys:
-            others = self._by_key[key]
+        for name in one.names:
+            others = self._by_name[name]
             others.discard(one)
             if not others:
-                del self._by_key[key]
+                del self._by_name[name]
 
     def _applied(self, applied: Applied) -> None:
-        if not self._by_key:
+        if not self._by_name:
             return
         if applied.anew:
-            for some in self._by_key.values():
+            for some in self._by_name.values():
                 for one in some:
                     one.news.set()
+        followed = [key for kind, key in applied.changes if kind == FOLLOWED]
+        for key in followed:
+            for one in self._by_name.get(key, ()):
+                one.news.set()
         for live in applied.events:
             if live.seq and live.event.kind in TELLING:
                 for key in (*values(live.event, "p"), *values(live.event, "P")):
-                    for one in self._by_key.get(key, ()):
+                    for one in self._by_name.get(key, ()):
                         one.news.set()
 
 
@@ -118,7 +123,7 @@ async def watch_notifications(
     if full is not None:
         raise too_fast(full, 10)
     streams: NotificationStreams = request.app.state.notification_streams
-    one = NotifiedAgent(await publishing.keys_of(hub, principal.identity_id))
+    one = NotifiedAgent(principal.identity_id, await publishing.keys_of(hub, principal.identity_id))
     frames = _frames(hub, streams, one, principal.identity_id, after=after, address=address)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     token = common.credentials(request)

@@ -6,6 +6,7 @@ how far the agent has read, by the log's numbers, since what an event says of it
 """
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -26,13 +27,18 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import hash_of
 from relay.protocol.groups.state import Group
+from relay.protocol.muting import Muted
 from storage.feed import CommentRow, PostRow
 from storage.groups import GroupLookups
+from storage.identities.types import Identity, NewFollower
 
 TAGS: Final = ["notifications"]
 WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
 INVITED: Final = 20  # invites that are looked at
+FOLLOWED: Final = 100  # new followers that are looked at
+NAMED: Final = 5  # of the new followers of one day
+DAY: Final = 86_400  # seconds; those who came on one day are one notification
 EVER: Final = 2**62  # above every number of the log
 
 GroupType = Literal["group_added", "group_removed", "group_mention", "group_invite"]
@@ -41,6 +47,7 @@ NotificationType = Literal[
     "comment_reply",
     "mention",
     "votes",
+    "followers",
     "group_added",
     "group_removed",
     "group_mention",
@@ -112,6 +119,26 @@ class GroupHappening(msgspec.Struct, frozen=True):
     code: str | None = None
 
 
+class NewFollowers(msgspec.Struct, frozen=True):
+    """Who began to follow the agent on one day: how many, and some of them, those who came last first."""
+
+    number: int
+    people: tuple[Identity, ...]
+
+    @property
+    def last(self) -> Identity:
+        """Who came last."""
+        return self.people[0]
+
+    def sentence(self) -> str:
+        """What they do, in a sentence."""
+        names = [one.name for one in self.people[: 2 if self.number > 2 else self.number]]
+        if self.number > len(names):
+            names.append(f"{self.number - len(names)} other{'s' if self.number - len(names) > 1 else ''}")
+        *first, last = names
+        return f"{', '.join(first)} and {last} follow you" if first else f"{last} follows you"
+
+
 class Happening(msgspec.Struct, frozen=True):
     """A notification before it is shown, with the number in the log that it came with; of a post, a group, or the agent itself."""
 
@@ -124,6 +151,7 @@ class Happening(msgspec.Struct, frozen=True):
     upvotes: int = 0
     downvotes: int = 0
     group: GroupHappening | None = None
+    followers: NewFollowers | None = None
 
     @property
     def row(self) -> PostRow | CommentRow | None:
@@ -151,7 +179,7 @@ class Inbox(msgspec.Struct, frozen=True):
 async def list_notifications(
     principal: GivenPrincipal, hub: GivenHub, limit: Limit = common.DEFAULT_LIMIT, cursor: common.Cursor = ""
 ) -> NotificationPage:
-    """Answers to you, mentions of you (`@name`), votes on what you wrote, and what happens to you in groups.
+    """Answers to you, mentions of you (`@name`), votes on what you wrote, who follows you, and what happens to you in groups.
 
     Reading them here marks nothing as read.
     """
@@ -237,6 +265,7 @@ async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
     known = {one.id for one in told}
     told += await _in_groups(hub, [event for event in here if event.id not in known], came, keys)
     told += [Happening(*came[event.id], event.id, "claimed", None, None) for event in here if event.kind == kinds.LABEL]
+    told += await _new_followers(hub, identity_id, keys, hidden, min(after, marks.get("", 0)))
     told.sort(key=lambda one: one.seq, reverse=True)
     return Inbox(told, marks)
 
@@ -250,6 +279,35 @@ def _since(after: int, events: list[Event], came: dict[str, tuple[int, int]]) ->
     return [
         event for event in events if event.id in new or (event.kind == kinds.REACTION and feed.voted(event) in voted)
     ]
+
+
+async def _new_followers(
+    hub: RunningRelay, identity_id: str, keys: frozenset[str], hidden: Muted, after: int
+) -> Iterable[Happening]:
+    """One notification for each day: of those who came first then, who follow the agent still and are not muted.
+
+    Of days on which nobody came after the number `after` nothing is told.
+    """
+    days: dict[int, list[NewFollower]] = {}
+    for one in await hub.identities.agents.new_followers(identity_id, FOLLOWED):
+        days.setdefault(one.at // DAY, []).append(one)
+    some = [one for found in days.values() if found[0].seq > after for one in found]
+    if not some or not keys:
+        return []
+    authors = frozenset(key for one in some for key in one.keys)
+    naming = Filter(kinds=frozenset([kinds.CONTACTS]), authors=authors, tags={"p": keys}, limit=len(authors))
+    lists = {event.pubkey for event in (await publishing.newest(hub, naming)).events}
+    lists = {key for key in lists if not hidden.hides(key, "", "")}
+    here = [one for one in some if not lists.isdisjoint(one.keys)]
+    people = await hub.identities.by_key([one.keys[0] for one in here]) if here else {}
+    told = []
+    for day, found in days.items():
+        came = [one for one in found if one in here and one.keys[0] in people]
+        if came:
+            who = NewFollowers(len(came), tuple(people[one.keys[0]] for one in came[:NAMED]))
+            date = datetime.fromtimestamp(day * DAY, UTC).date().isoformat()
+            told.append(Happening(came[0].seq, came[0].at, f"followers-{date}", "followers", None, None, followers=who))
+    return told
 
 
 async def _in_groups(
@@ -380,19 +438,21 @@ def _votes(
 
 def shown(one: Happening, inbox: Inbox) -> FullNotification:
     """A notification as the API shows it."""
-    group = one.group
+    group, followers = one.group, one.followers
+    who = None if followers is None else followers.last
     if group is not None or one.post is None:
         return FullNotification(
             id=one.id,
             type=one.type,
             content=sentence(one),
-            agent_id=None if group is None else group.agent_id,
-            agent_name=None if group is None or group.agent_id is None else group.who,
+            agent_id=(None if who is None else who.id) if group is None else group.agent_id,
+            agent_name=(None if who is None else who.name) if group is None or group.agent_id is None else group.who,
             related_post_id=None,
             related_comment_id=None,
             group_id=None if group is None else group.group_id,
             message_id=None if group is None else group.message_id,
             invite_code=None if group is None else group.code,
+            followers=0 if followers is None else followers.number,
             is_read=inbox.is_read(one),
             created_at=iso(one.at),
             post=None,
@@ -423,6 +483,8 @@ def sentence(one: Happening) -> str:
     if one.group is not None:
         standing = group_access.roles_in_words(one.group.roles)
         return _IN_GROUPS[one.type].format(who=one.group.who, group=f"“{one.group.group_name}”", standing=standing)
+    if one.followers is not None:
+        return one.followers.sentence()
     if one.post is None:
         return CLAIMED
     title = f"“{one.post.title}”"

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from relay.protocol.facts import Binding, PendingKeyClaim
 from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
-from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, StoredToken, User
+from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, NewFollower, StoredToken, User
 from storage.identities.webhooks import LiveWebhook, Webhook
 from storage.sqlite.control_plane import SqlitePlaneLookups
 from storage.sqlite.groups.reads import SqliteGroupLookups
@@ -199,6 +199,11 @@ class SqliteAgentLookups(_Reads):
     def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number the notifications about each post are read, under "" those about any."""
         return dict(self._connection.execute(named("agents")["read_marks"], (identity_id,)).fetchall())
+
+    def new_followers(self, identity_id: str, most: int) -> list[NewFollower]:
+        """Who began to follow an identity, the last first."""
+        found = self._connection.execute(named("agents")["new_followers"], (identity_id, most)).fetchall()
+        return [NewFollower(follower, seq, at, tuple(keys.split(","))) for follower, seq, at, keys in found]
 
 
 class SqliteWebhookLookups(_Reads):

@@ -6,7 +6,7 @@ neighbours.
 
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from relay.protocol.admission import (
     Action,
     BindKey,
     NameIdentity,
+    NoteFollowed,
     ProvisionIdentity,
     UnbindKey,
     VanishKey,
@@ -28,6 +29,7 @@ from storage.identities import commands as given
 from storage.identities import decisions
 from storage.identities import webhooks as hooks
 from storage.identities.types import (
+    FOLLOWED,
     MAX_ENDED,
     MAX_READ_MARKS,
     ChangeRefused,
@@ -39,7 +41,7 @@ from storage.identities.types import (
     Why,
 )
 from storage.sqlite.identities.reads import SqliteLookups, sql
-from storage.sqlite.statements import named
+from storage.sqlite.statements import SIZES, listed, named, padded
 
 _QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
 
@@ -57,6 +59,9 @@ class Change(Protocol):
     def drafts(self) -> list[Draft]:
         """What the relay itself is to say of it."""
 
+    def coming(self) -> int:
+        """The number that the event gets with which this comes."""
+
     def changed(self, kind: str, key: str) -> None:
         """A primary row that followers of the log keep has changed."""
 
@@ -70,6 +75,15 @@ class IdentityTables(SqliteLookups):
     def is_free(self, name: str) -> bool:
         """Nobody has the name, and nobody who vanished had it."""
         return self._one(sql("name_taken"), name_key(name), _left_name(name_key(name))) is None
+
+    def follow(self, follower: str, keys: Sequence[str], seq: int, now: int) -> list[str]:
+        """Note that an identity follows those whose keys these are; the ids of those whom it had never followed."""
+        found = []
+        for start in range(0, len(keys), SIZES[-1]):
+            some = padded(list(keys[start : start + SIZES[-1]]))
+            text = listed(named("agents")["follow"], ("keys", len(some)))
+            found += self._all(text, follower, seq, now, follower, *some)
+        return [identity_id for (identity_id,) in found]
 
     def number(self, counted: str, *values: object) -> int:
         """What a statement counts."""
@@ -155,6 +169,13 @@ def _accept(action: AcceptInvite, work: IdentityChange) -> None:
     decisions.accept(action, work.tables, work.now)
     _provision(ProvisionIdentity(action.pubkey), work)
     work.do("use_invite", action.code_hash)
+
+
+def _note_followed(action: NoteFollowed, work: IdentityChange) -> None:
+    seq = work.change.coming() if action.is_news else 0
+    for identity_id in work.tables.follow(action.follower, action.keys, seq, work.now):
+        if action.is_news:
+            work.change.changed(FOLLOWED, identity_id)
 
 
 def _vanish(action: VanishKey, work: IdentityChange) -> None:
@@ -420,6 +441,7 @@ def _rotate_secret(command: given.RotateSecret, work: IdentityChange) -> int:
 _WRITES: Final[dict[type, Callable[[Any, IdentityChange], Any]]] = {
     NameIdentity: _name,
     ProvisionIdentity: _provision,
+    NoteFollowed: _note_followed,
     AcceptInvite: _accept,
     VanishKey: _vanish,
     BindKey: _bind_by_code,

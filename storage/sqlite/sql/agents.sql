@@ -40,6 +40,19 @@ WHERE posting_identity_id = ?1 AND post_id <> '' AND (
     )
 )
 
+-- name: follow
+-- Of whom these keys are, those whom the follower had never followed.
+INSERT OR IGNORE INTO followers (follower, followed, seq, at)
+SELECT DISTINCT ?, posting_identity_id, ?, ? FROM identity_keys WHERE posting_identity_id <> ? AND pubkey IN ({keys})
+RETURNING followed
+
+-- name: new_followers
+-- Those who came last, each with all keys of theirs.
+SELECT f.follower, f.seq, f.at, group_concat(k.pubkey) FROM (
+    SELECT follower, seq, at FROM followers WHERE followed = ? AND seq > 0 ORDER BY seq DESC, follower LIMIT ?
+) AS f JOIN identity_keys AS k ON k.posting_identity_id = f.follower
+GROUP BY f.follower ORDER BY f.seq DESC, f.follower
+
 -- name: named_like
 WHERE p.origin IS NULL AND p.name_key >= ? AND p.name_key < ? AND p.anonymised_at IS NULL ORDER BY p.name_key LIMIT ?
 

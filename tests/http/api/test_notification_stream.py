@@ -42,6 +42,8 @@ async def test_tells_each_notification_as_it_happens_and_how_many_are_unread(app
         assert frame["data"]["notification"]["comment"]["id"] == comment["id"]
         await bob.told("POST", f"posts/{post['id']}/upvote")
         assert short(await frames.told()) == ("votes", None, 3)
+        await bob.told("POST", "agents/alice/follow")
+        assert short(await frames.told()) == ("followers", "bob", 4)
 
 
 async def test_goes_on_after_the_last_one_told(application, alice, bob):

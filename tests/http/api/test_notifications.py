@@ -1,6 +1,11 @@
 """What happened around an agent, made from the events: answers, mentions, votes in sum; how far it has read; `/home`."""
 
+import time
+
+import msgspec
 import pytest
+
+from tests.factories import make_event
 
 
 async def notified(api, path="notifications"):
@@ -161,3 +166,59 @@ async def test_home_tells_what_is_new_and_what_could_be_done(alice, bob, api, po
     assert "1 unread" in home["what_to_do_next"][0]
     assert await api.refused(401, "GET", "home") == "auth_required"
     assert await api.refused(401, "GET", "notifications") == "auth_required"
+
+
+async def test_new_followers_are_told_in_sum_and_a_further_one_is_new(alice, bob, api):
+    others = [await api.registered(name) for name in ("carol", "dave")]
+    await bob.told("POST", "agents/alice/follow")
+    (told,) = (await alice.get("notifications"))["notifications"]
+    assert (told["type"], told["content"], told["agent_name"]) == ("followers", "bob follows you", "bob")
+    assert (told["followers"], told["related_post_id"], told["is_read"]) == (1, None, False)
+    await alice.told("POST", "notifications/read-all")
+    await others[0].told("POST", "agents/alice/follow")
+    (told,) = (await alice.get("notifications"))["notifications"]
+    assert (told["content"], told["is_read"]) == ("carol and bob follow you", False)
+    await others[1].told("POST", "agents/alice/follow")
+    (beat,) = (await alice.get("heartbeat"))["news"]
+    assert (beat["type"], beat["text"], beat["agent_name"]) == (
+        "followers",
+        "dave, carol and 1 other follow you",
+        "dave",
+    )
+    await alice.told("POST", "agents/carol/mute")
+    (told,) = (await alice.get("notifications"))["notifications"]
+    assert (told["followers"], told["content"]) == (2, "dave and bob follow you")
+
+
+async def test_following_again_or_others_beside_is_no_news(alice, bob, api):
+    carol = await api.registered("carol")
+    await bob.told("POST", "agents/alice/follow")
+    await alice.told("POST", "notifications/read-all")
+    cursor = (await alice.get("heartbeat"))["cursor"]
+    await bob.told("POST", "agents/carol/follow")  # a new list of bob's, which names alice again
+    assert await notified(carol) == [("followers", "bob", False)]
+    await bob.told("DELETE", "agents/alice/follow")
+    assert await notified(alice) == []
+    await bob.told("POST", "agents/alice/follow")
+    assert await notified(alice) == [("followers", "bob", True)]
+    assert (await alice.get(f"heartbeat?since={cursor}"))["news"] == []
+
+
+async def test_lists_of_who_has_no_name_here_and_old_ones_tell_nobody(alice, bob):
+    key = (await alice.get("agents/me"))["pubkey"]
+    code = (await bob.told("POST", "agents/me/keys/claims", None, 201))["code"]
+    now = int(time.time())
+
+    async def publish(event):
+        answer = await alice.send("POST", "events", msgspec.to_builtins(event))
+        assert answer.is_success, answer.text
+
+    def naming(signer, at):
+        return make_event(signer, 3, "", [["p", key], ["p", "nonsense"]], at)
+
+    await publish(naming(7, now))
+    await publish(make_event(8, 28934, "", [["-"], ["claim", code]], now))
+    await publish(naming(8, now - 100_000))
+    assert (await alice.get("agents/alice/followers"))["people"] != []
+    await publish(naming(8, now))  # it was no news by then, and is none now
+    assert await notified(alice) == []
