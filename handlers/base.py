@@ -2,7 +2,7 @@
 
 A handler is a module with these functions and one row in `table.py`; what rows an event makes stands in `handlers/rows`. The
 words it speaks in are `relay.protocol.admission` and `relay.protocol.facts`, which storage shares. What holds for every event is
-looked up for every event: see `common.needs`.
+looked up for every event: see `common.needs` and `facts.marks_of`.
 """
 
 from collections.abc import Callable, Iterable

@@ -29,11 +29,8 @@ def may_delete(pubkey: str, event: Target) -> bool:
 
 
 def needs(event: Event) -> list[Need]:
-    """What `refusal` must know, of every event. A list: every event is asked, several times."""
-    found: list[Need] = [("deleters", event.id), ("vanished", event.pubkey)]
-    if kinds.has_address(event.kind):
-        found.append(("closed", address_of(event) or ""))
-    return found
+    """What `refusal` must know beside `facts.marks_of` of every event. A list: every event is asked, several times."""
+    return [("closed", address_of(event) or "")] if kinds.has_address(event.kind) else []
 
 
 def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
@@ -56,10 +53,11 @@ def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
     vanished = facts.vanished[event.pubkey]
     if vanished is not None and event.created_at <= vanished:
         raise Reject(Prefix.BLOCKED, f"its author asked to vanish, up to {vanished} (NIP-62)")
-    if event.pubkey in deleters and can_be_deleted(event.kind):
-        return _deleted_by_author(event, facts)
-    if event.kind == kinds.GIFT_WRAP and not deleters.isdisjoint(values(event, "p")):
-        raise Reject(Prefix.BLOCKED, _DELETED)
+    if deleters:
+        if event.pubkey in deleters and can_be_deleted(event.kind):
+            return _deleted_by_author(event, facts)
+        if event.kind == kinds.GIFT_WRAP and not deleters.isdisjoint(values(event, "p")):
+            raise Reject(Prefix.BLOCKED, _DELETED)
     if kinds.has_address(event.kind):
         _check_address(event, facts)
     return None

@@ -59,7 +59,8 @@ class GroupLookups(Protocol):
     def communities(self, after: str = "", limit: int = 100, text: str = "", *, replicas: bool = False) -> list[Group]:
         """Groups that everybody reads and knows of and that take posts (kind 11) by name, or hold some; the newest first.
 
-        With `text` those that have it in their name or id, in any (ASCII) case. `replicas` as for `groups`.
+        With `text` those that have it in their name or id, in any (ASCII) case, also those that leave open what they take.
+        `replicas` as for `groups`.
         """
 
     def is_taken(self, group_id: str) -> bool:

@@ -49,7 +49,7 @@ def _keys(event: Event) -> tuple[str, ...]:
 
 def _rows(key: str, sources: Sources) -> list[PassageFields]:
     live = sources.event(key)
-    if live is None or live.event.kind not in sources.cutting.searched:
+    if live is None or not sources.cutting.has(live.event.kind):
         return []
     event, standing = live.event, sources.standing(key)
     table = _EDITED.get(event.kind)

@@ -39,7 +39,10 @@ def _keys(event: Event) -> tuple[str, ...]:
 
 
 def _place(key: str, sources: Sources) -> Place | None:
-    owner, target = sources.owner(key[_ID:]), sources.standing(key[:_ID])
+    target = sources.standing(key[:_ID])
+    if target is None and not sources.missed:
+        return None  # as most reactions: nobody need ask whose they are
+    owner = sources.owner(key[_ID:])
     return None if owner is None or target is None else (target.seq, owner.number)
 
 

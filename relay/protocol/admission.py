@@ -189,7 +189,10 @@ class Meaning(Protocol):
     """What the log asks of `handlers`, handed in when it is opened."""
 
     def needs(self, event: Event, facts: Facts) -> Iterable[Need]:
-        """What must be looked up before `admit`; asked again with what was found until it adds nothing (`facts.ROUNDS`)."""
+        """What must be looked up before `admit`, beside `facts.marks_of`; asked again with what was found until it adds nothing.
+
+        That takes `facts.ROUNDS` rounds at most.
+        """
 
     def admit(self, event: Event, facts: Facts, now: int, door: Door) -> Admission:
         """Decide on one event, once. Raises Reject to refuse it without further effect."""

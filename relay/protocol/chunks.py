@@ -26,6 +26,10 @@ class Cutting(msgspec.Struct, frozen=True):
     size: int = 1000
     overlap: int = 150
 
+    def has(self, kind: int) -> bool:
+        """Whether the kind has passages."""
+        return kind in self.kinds or kind in self.knowledge
+
     @property
     def searched(self) -> frozenset[int]:
         """All kinds that have passages."""
@@ -36,6 +40,9 @@ def split(text: str, size: int, overlap: int) -> list[str]:
     """The passages of a text; one of which nobody sees anything has none. `overlap` is below `size`."""
     if names.is_blank(text):
         return []
+    even = " ".join(text.split())
+    if len(even) <= size - 2 and even == text.strip() and not _ends_without_space(even):
+        return [even]  # as it comes out below, of one passage
     passages: list[str] = []
     held: list[str] = []  # sentences of the passage at hand, each with the space before it
     length = 0
@@ -49,6 +56,11 @@ def split(text: str, size: int, overlap: int) -> list[str]:
         length += len(unit)
         fresh = True
     return [*passages, "".join(held).strip()] if fresh else passages
+
+
+def _ends_without_space(text: str) -> bool:
+    """Whether a sentence may end where no space stands. Each alone: a pattern takes twenty times as long."""
+    return "。" in text or "！" in text or "？" in text
 
 
 def _end(held: list[str], overlap: int, room: int) -> list[str]:

@@ -162,6 +162,11 @@ class Facts(msgspec.Struct):
         return None if found is None else found.identity_id
 
 
+def marks_of(event: Event) -> tuple[Need, Need]:
+    """What is looked up of every event, before anybody says what else it needs: who has deleted it, whether its author vanished."""
+    return ("deleters", event.id), ("vanished", event.pubkey)
+
+
 def gather(needs: Callable[[], Iterable[Need]], facts: Facts, look_up: Callable[[list[Need]], None]) -> None:
     """Ask for needs and look up what is missing until nothing is. Raises RuntimeError after ROUNDS rounds that added some."""
     for _ in range(ROUNDS):

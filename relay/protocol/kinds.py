@@ -41,12 +41,13 @@ WIKI: Final = 30818  # NIP-54
 GROUPS: Final = range(39000, 39006)  # NIP-29: what a relay tells of its groups
 
 MAX_KIND: Final = 65535
+_PLAIN_REPLACEABLE: Final = frozenset((METADATA, CONTACTS))  # beside the range of those
 RELAY_ONLY: Final = frozenset((MEMBER_ADDED, MEMBER_REMOVED, MEMBERS, ROLE, *GROUPS))  # signed by NIP-11's `self`
 
 
 def is_replaceable(kind: int) -> bool:
     """Only the newest event per author and kind is kept (NIP-01)."""
-    return 10000 <= kind < 20000 or kind in (METADATA, CONTACTS)
+    return 10000 <= kind < 20000 or kind in _PLAIN_REPLACEABLE
 
 
 def is_ephemeral(kind: int) -> bool:
@@ -61,7 +62,7 @@ def is_addressable(kind: int) -> bool:
 
 def has_address(kind: int) -> bool:
     """Whether a newer event of this kind replaces an older one: `is_replaceable` or `is_addressable`, in one call."""
-    return 10000 <= kind < 20000 or 30000 <= kind < 40000 or kind in (METADATA, CONTACTS)
+    return 10000 <= kind < 20000 or 30000 <= kind < 40000 if kind >= 10000 else kind in _PLAIN_REPLACEABLE
 
 
 def address(kind: int, pubkey: str, d: str) -> str:

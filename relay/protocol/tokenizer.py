@@ -57,6 +57,7 @@ _LENGTHENING: Final = "\u0640"  # Arabic
 _NO_WIDTH_SPACE: Final = "\u200b"
 _FILLERS: Final = "\u115f\u1160"  # Hangul letters that nobody sees
 _LONGEST: Final = 8  # characters that one counts as; U+FDFA, a sentence of 18, stays what it is
+_MOST_PIECES: Final = 8192  # remembered
 _REMEMBERED: Final = 0x20000  # code points below; of those above, whose folding is plain, there are too many
 
 
@@ -98,9 +99,26 @@ def words(text: str, most: int | None = None) -> list[str]:
     return unicodedata.normalize("NFC", joined).split(" ") if joined else []
 
 
+class _FoldedPieces(dict[str, str]):
+    """The words of what stands between blanks, a space between. Short ones, which people use again and again, are remembered."""
+
+    def __missing__(self, piece: str) -> str:
+        found = " ".join(words(piece))
+        if len(piece) <= MAX_WORD:
+            if len(self) >= _MOST_PIECES:
+                self.clear()
+            self[piece] = found
+        return found
+
+
+_FOLDED_PIECES: Final = _FoldedPieces()
+
+
 def folded(text: str) -> str:
     """The words of a text, a space between: what a tokenizer that knows ASCII alone cuts into the same words."""
-    return " ".join(words(text))
+    if text.isascii():
+        return " ".join(words(text))
+    return " ".join(filter(None, map(_FOLDED_PIECES.__getitem__, text.split())))
 
 
 def spans(text: str) -> list[tuple[str, int, int]]:

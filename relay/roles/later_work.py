@@ -9,18 +9,25 @@ from storage.base import StorageError, TransactionWriter
 from storage.commands import ContinueGroups
 
 SHARE: Final = 3  # times as long as a part took, others go first
+LONG: Final = 1.0  # seconds after which it is told that something goes on
 _PAUSE: Final = 1.0  # seconds after a part that failed
 
 log = logging.getLogger("tidings.writer")
 
 
 class LaterWork:
-    """Knows when the next part is due; also what a former start left."""
+    """Knows when the next part is due; also what a former start left. What takes longer than LONG is told: begun and done.
+
+    `parts` is how many of that have been done so far, 0 while nothing of the kind goes on.
+    """
 
     def __init__(self, store: TransactionWriter, report: Callable[[str, BaseException], None]) -> None:
         self._store = store
         self._report = report
         self._due = 0.0
+        self._begun = 0.0
+        self._done = 0
+        self.parts = 0
 
     @property
     def due(self) -> float:
@@ -32,13 +39,30 @@ class LaterWork:
         begun = time.monotonic()
         if begun < self.due:
             return False
-        rest = _PAUSE
+        rest, is_done = _PAUSE, False
         try:
-            rest = self._store.execute(ContinueGroups(), now) or 0.0
+            found = self._store.execute(ContinueGroups(), now)
+            rest, is_done = found or 0.0, True
         except StorageError as error:
             log.error("%s", error)
         except Exception as error:
             self._report("what changes of groups left to do", error)
         ended = time.monotonic()
+        if is_done:
+            self._count(begun, ended, more=found == 0.0)
         self._due = ended + max(rest, SHARE * (ended - begun) if others_wait else 0.0)
         return True
+
+    def _count(self, begun: float, ended: float, *, more: bool) -> None:
+        """A part is done, which took from then to then; with `more`, another follows at once."""
+        self._begun = self._begun if self._done else begun
+        self._done += 1
+        took = ended - self._begun
+        if more and took > LONG and not self.parts:
+            log.info("what changes of groups and of rows left to do takes longer: it goes on between other work")
+        if more:
+            self.parts = self._done if took > LONG else 0
+            return
+        if self.parts:
+            log.info("what changes of groups and of rows left to do is done: %d parts in %.1f s", self._done, took)
+        self._done = self.parts = 0

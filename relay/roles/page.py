@@ -37,6 +37,8 @@ COUNTERS: Final = (
     "delivered",
     "faults",  # things that failed unforeseen
     "busy",  # 1: the writer carries out a command, which may take long
+    "rebuilding",  # rows looked at so far while derived rows are made again, 0 while they are not
+    "later_parts",  # of what changes left to do and takes longer: how many are done, 0 while nothing of it goes on
     "degraded",  # FAULTY or UNWRITABLE, 0 when all is well
     "peers",  # relays to stay in step with, without those that are paused
     "peers_in_step",

@@ -123,6 +123,7 @@ class WriterRole:
                 self.links.receive(0.0 if self._queue else self._patience())
                 self._work()
                 if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
+                    self._page.store(self._role, later_parts=self._later.parts)
                     self._commit()
                     self._send()
                 self._record()
@@ -230,8 +231,6 @@ class WriterRole:
             outcomes = self._store.write(batch, int(self._now()))
             if len(outcomes) != len(jobs):
                 raise RuntimeError(f"{len(outcomes)} outcomes of {len(jobs)} events")
-            if any(_has_vanished(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)):
-                self._answers.clear()  # nobody is told again what somebody who vanished had written (NIP-62)
         except StorageError as error:
             refusal = Reject(Prefix.ERROR, str(error))
         except BaseException as error:
@@ -285,6 +284,8 @@ class WriterRole:
         self._page.move(self._store.moving)
         if written.is_nothing():
             return
+        if kinds.VANISH in written.kinds:
+            self._answers.clear()  # nobody is told again what somebody who vanished had written (NIP-62)
         self._number += 1
         primary = self._number if written.changes else self._page.primary
         upto = self._store.last_seq()
@@ -336,10 +337,6 @@ def _incoming(wanted: Entry | Ask) -> Incoming:
         wanted.origin,
         wanted.home,
     )
-
-
-def _has_vanished(item: Incoming, outcome: Outcome) -> bool:
-    return item.event.kind == kinds.VANISH and outcome.status is Status.STORED
 
 
 def _other(token: int, outcome: Outcome) -> Other:

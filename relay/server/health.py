@@ -27,6 +27,8 @@ class Health(msgspec.Struct, frozen=True):
     refused: int
     delivered: int
     last_seq: int
+    rebuilding: int  # derived rows looked at so far by a rebuild that goes on; 0: none does
+    later_parts: int  # parts that are done of what changes of groups and rows left to do, where that takes long; 0: nothing is left
     peers: int  # relays to stay in step with
     peers_in_step: int
     search: SearchHealth

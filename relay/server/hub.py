@@ -8,6 +8,7 @@ nothing: what takes its time is a task beside it.
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -177,8 +178,17 @@ class Hub:
     async def rebuild(self) -> int:
         """Make the derived rows again from the log, a part at a time: events are taken in between; how many rows there are then."""
         part: Rebuild | None = Rebuild()
-        while part is not None:
-            part = (await self.ingest.execute(part)).following
+        looked, begun = 0, time.monotonic()
+        log.info("making all derived rows again, between other work")
+        try:
+            while part is not None:
+                self.page.store(self.role, rebuilding=max(looked, 1))
+                done = await self.ingest.execute(part)
+                part, looked = done.following, looked + done.looked
+        finally:
+            self.page.store(self.role, rebuilding=0)
+            words = "derived rows are made again" if part is None else "making derived rows again was broken off"
+            log.info("%s: %d looked at in %.1f s", words, looked, time.monotonic() - begun)
         return await self.ingest.execute(CountRows())
 
     def health(self) -> Health:
@@ -201,6 +211,8 @@ class Hub:
             refused=page.total("refused"),
             delivered=page.total("delivered"),
             last_seq=self.ingest.last_seq,
+            rebuilding=page.total("rebuilding"),
+            later_parts=page.total("later_parts"),
             peers=page.total("peers"),
             peers_in_step=page.total("peers_in_step"),
             search=self.search.health(),

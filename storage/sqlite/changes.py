@@ -1,7 +1,8 @@
 """What a transaction has changed in the log and not written yet, and how it is written: a few statements for many events."""
 
 import sqlite3
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 from relay.protocol import kinds
 from relay.protocol.facts import Version
@@ -10,6 +11,8 @@ from storage.sqlite import entries
 from storage.sqlite.groups.authors import GroupAuthors, pair_of
 from storage.sqlite.log_rows import LogRow, pack_audience
 from storage.sqlite.statements import named, write_rows
+
+_KEY: Final = itemgetter(0)
 
 
 class Changes:
@@ -60,10 +63,10 @@ class Changes:
         if self.coming:
             write_rows(connection, write["insert_events"], list(self._values.values()), blobs=(1, 2, 9))
             new = [key for row in self.coming.values() for key in entries.rows(row.event, row.audience, row.seq)]
-            new.sort()
+            new.sort(key=_KEY)  # where they go; several of one key come in the order of their numbers
             write_rows(connection, write["insert_entries"], new, blobs=(0,))
-        authors.note([pair_of(row.event, row.audience) for row in self.coming.values()])
-        authors.drop([pair_of(row.event, row.audience) for row in self.leaving.values()])
+        authors.note([pair_of(row.event, row.audience) for row in self.coming.values() if row.audience])
+        authors.drop([pair_of(row.event, row.audience) for row in self.leaving.values() if row.audience])
         if self.deleters or self.closed or self.vanished:
             for name, marks in self._marks().items():
                 write_rows(connection, write[name], marks)

@@ -74,7 +74,7 @@ class FactReader:
             wanted.setdefault(family, {})[key] = None
         ids, pubkeys = wanted.pop("deleters", {}), wanted.pop("vanished", {})
         if ids or pubkeys:
-            self._look_up_marks(list(ids), list(pubkeys))
+            self.look_up_marks(list(ids), list(pubkeys))
         if "events" in wanted and "targets" in wanted:
             self._hold([*wanted["events"], *wanted["targets"]])
         group_of = wanted.pop("group_of", None)
@@ -140,7 +140,7 @@ class FactReader:
             for event_id, event in self._read(ids[start : start + AT_ONCE]):
                 self._facts.targets[event_id] = None if event is None else target_of(event)
 
-    def _look_up_marks(self, ids: list[str], pubkeys: list[str]) -> None:
+    def look_up_marks(self, ids: list[str], pubkeys: list[str]) -> None:
         """Which ids are here, which are deleted by whom, which authors have vanished."""
         facts, changes = self._facts, self._changes
         for start in range(0, max(len(ids), len(pubkeys)), SIZES[-1]):

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from relay.protocol.event import Event
 from relay.protocol.rows import Change, Count, Live, Owner, Place, Projection, Sources
 from storage.sqlite import later_rows
 from storage.sqlite.row_statements import COUNTERS, adding, forgetting, statements_of
@@ -46,12 +47,14 @@ class Touched(msgspec.Struct):
     """What a transaction has changed: keys by table, and the events that came and left since rows were made, by id.
 
     `came` has those that are here, `left` the numbers of those that are not. `before` is the number of the last event before it.
+    `decided_by` are events that decisions have read, None for those that are not here.
     """
 
     keys: dict[str, set[str]] = {}
     came: dict[str, Live] = {}
     left: dict[str, int] = {}
     before: int = LAST
+    decided_by: dict[str, Event | None] = {}
 
 
 def refresh(
@@ -93,7 +96,7 @@ class Refresh:
         self.left_some = False  # whether rows follow that are made later
         self._pending: dict[str, set[str]] = {}
         self.sources = SqliteSources(connection, projections, owners, edited)
-        self.sources.give(self._touched.came.values())
+        self.sources.give(self._touched.came.values(), self._touched.decided_by)
 
     def run(self) -> None:
         """Make the rows of the touched keys, table by table, and of what follows."""
@@ -118,7 +121,8 @@ class Refresh:
         made: dict[Place, Any] = {}
 
         def make(key: str, sources: Sources) -> tuple[Place | None, Sequence[Any]]:
-            return projection.place(key, sources), projection.rows(key, sources)
+            place = projection.place(key, sources)
+            return place, () if place is None else projection.rows(key, sources)
 
         for _, (place, rows) in self.settle(make, keys):
             if place is not None:

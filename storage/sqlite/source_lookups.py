@@ -21,6 +21,7 @@ _lives: Final = msgspec.json.Decoder(list[_Columns])
 _numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str, str | None]])
 _owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
 _names: Final = msgspec.json.Decoder(tuple[str, ...])
+_numbers: Final = msgspec.json.Decoder(list[int])
 _pairs: Final = msgspec.json.Decoder(list[tuple[str, str]])
 _standings: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]])
 
@@ -48,6 +49,12 @@ def newest(connection: sqlite3.Connection, wanted: list[Newest]) -> dict[Newest,
     for number, live in _newest_at(connection, places):
         known[wanted[number]] = live
     return known
+
+
+def lone(connection: sqlite3.Connection, values: list[tuple[int, bytes]]) -> Iterator[int]:
+    """Those of these numbers whose key of `entries` has one row alone."""
+    for part in parts(values):
+        yield from _numbers.decode(_one(connection, "lone", part, "rows", "(?, ?)")[0])
 
 
 def edited(connection: sqlite3.Connection, names: list[str]) -> dict[str, bool]:

@@ -1,14 +1,16 @@
 """Sources of derived rows: looked up for many keys at once (`source_lookups`), remembered for as long as one refresh lasts."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
-from relay.protocol import kinds
+from relay.protocol import feed, kinds
 from relay.protocol.chunks import Cutting
+from relay.protocol.event import Event
 from relay.protocol.groups.state import Group, Member, member_key
 from relay.protocol.rows import About, Children, FeedPlace, Live, Owner, Place, Projection, Tagged
 from storage.sqlite import entries, source_lookups
@@ -66,6 +68,7 @@ class SqliteSources:
         self._members: dict[str, Member | None] = {}
         self._standings: dict[str, FeedPlace | None] = {}
         self._rows: dict[tuple[str, int], msgspec.Struct | None] = {}
+        self._decided_by: Mapping[str, Event | None] = {}
         self._known: dict[str, dict[Any, Any]] = {
             "events": self._events,
             "newest": self._newest,
@@ -183,8 +186,16 @@ class SqliteSources:
         """The row of the feed that this event has."""
         if event_id in self._standings:
             return self._standings[event_id]
-        self._miss("standings", event_id)
+        if self._may_stand(event_id):
+            self._miss("standings", event_id)
         return None
+
+    def _may_stand(self, event_id: str) -> bool:
+        """Whether an event may have a row of the feed, by what those have read who decided."""
+        if event_id not in self._decided_by:
+            return True
+        event = self._decided_by[event_id]
+        return event is not None and event.kind in _UNDER
 
     def row(self, table: str, seq: int) -> Any:
         """The row of an earlier projection with this number."""
@@ -200,13 +211,30 @@ class SqliteSources:
 
     # Looking up
 
-    def give(self, lives: Iterable[Live]) -> None:
-        """Events that are at hand already. Nobody has said anything of most that just came: that is found out for all at once."""
+    def give(self, lives: Iterable[Live], decided_by: Mapping[str, Event | None] = MappingProxyType({})) -> None:
+        """Events that are at hand already, and those that decisions have read, None for what is not here.
+
+        Nobody has said anything of most that just came: that is found out for all at once.
+        """
+        self._decided_by = decided_by
         given = {live.event.id: live for live in lives}
         self._events.update(given)
         ids = [event_id for event_id, live in given.items() if live.event.kind in _UNDER]
         for part in parts(ids):
             self._unspoken.update(self._of_subjects("unspoken", part, []))
+        self._newest.update(self._first_votes(given.values()))
+
+    def _first_votes(self, lives: Iterable[Live]) -> Iterator[tuple[Newest, Live]]:
+        """The votes among these that are the only word of their key on something of the feed: then they are the newest."""
+        votes: list[tuple[Live, str]] = []
+        for live in lives:
+            target = feed.voted(live.event) if live.event.kind == kinds.REACTION and live.audience is None else None
+            if target is not None and self._may_stand(target):
+                votes.append((live, target))
+        values = [(n, entries.about(target, live.event.pubkey)) for n, (live, target) in enumerate(votes)]
+        for number in source_lookups.lone(self._connection, values):
+            live, target = votes[number]
+            yield (kinds.REACTION, live.event.pubkey, target), live
 
     def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
         """The event has this row from now on, None for none."""

@@ -67,7 +67,7 @@ class Transaction:
         self._passages: dict[str, int] = {}
         self.facts = Facts(relay=relay, any_groups=known.any, private_homes=known.private_homes)
         self.written = Written()
-        self.touched = Touched(before=last_seq())
+        self.touched = Touched(before=last_seq(), decided_by=self.facts.events)
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
@@ -119,6 +119,7 @@ class Transaction:
         facts.events.update({event.id: event for event in batch})
         assumed = self.group_events.assume(batch) if self.known.any else {}
         facts.group_of.update(assumed)
+        reader.look_up_marks(list({event.id: None for event in batch}), list({event.pubkey: None for event in batch}))
         asked = incoming
         for _ in range(ROUNDS):
             wanted: dict[Need, None] = {}
@@ -161,6 +162,7 @@ class Transaction:
             self._is_complete = False
         if self._is_complete and not (self._assumes and event.kind in ANSWERING):
             return
+        self.require(*facts_.marks_of(event))
         facts_.gather(lambda: self._meaning.needs(event, self.facts), self.facts, self._reader.look_up)
 
     def require(self, *needs: Need) -> Facts:
@@ -224,10 +226,10 @@ class Transaction:
             packed = log_rows.pack_audience(audience)
             group_id = None if its_group is None else its_group.group.id
             self.touched.came[event.id] = Live(seq, event, incoming.received_at, expires_at, packed, group_id)
-        asked = event.kind in ANSWERING or event.id in facts.group_of or address in facts.group_of
-        if self.known.any and (its_group is not None or asked):
-            self._is_complete &= not self.group_events.came(event, its_group)
-
+        if self.known.any:
+            asked = event.kind in ANSWERING or event.id in facts.group_of or address in facts.group_of
+            if its_group is not None or asked:
+                self._is_complete &= not self.group_events.came(event, its_group)
         if its_group is not None and incoming.door is Door.IMPORT and event.kind in _NAMING:
             named = [one for one in dict.fromkeys(events.values(event, "e")) if kinds.is_hex(one, 64)]
             if event.kind == PUT_USER:

@@ -300,7 +300,8 @@ class SqliteWriter:
         if expected is not None and transaction.newest(expected.filter, expected.readers, now) != expected.id:
             return Outcome(Status.REFUSED, refusal=Changed())
         try:
-            transaction.check_token(incoming.token, now)
+            if incoming.token is not None:
+                transaction.check_token(incoming.token, now)
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event) if admission.expires else None
             for action in admission.actions if admission.refusal is None else ():
@@ -327,7 +328,8 @@ class SqliteWriter:
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         seq = self._next_seq()
         transaction.put(incoming, seq, admission.audience, expires_at, admission.group)
-        self._own.say(transaction, admission.emits, now)
+        if admission.emits:
+            self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
 
 

@@ -7,7 +7,7 @@ from handlers import table
 from relay.errors import Reject
 from relay.protocol.admission import Admission, Door, Meaning
 from relay.protocol.event import Event, address_of, first_value
-from relay.protocol.facts import Binding, Facts, Need, PendingKeyClaim, Version, gather, target_of
+from relay.protocol.facts import Binding, Facts, Need, PendingKeyClaim, Version, gather, marks_of, target_of
 from relay.protocol.groups.belonging import answered
 from relay.protocol.groups.state import OWNER, UNKNOWN_HOME, Group, Invite, Member
 from tests.factories import NOW, keypair
@@ -35,6 +35,7 @@ class FakeLog:
     def facts(self, meaning: Meaning, event: Event, door: Door = Door.CLIENT) -> Facts:
         """What the handler of the event asks for, and nothing else."""
         found = Facts(relay=OWN, home=UNKNOWN_HOME if door is Door.IMPORT else "")
+        self._look_up(marks_of(event), found)
         gather(lambda: meaning.needs(event, found), found, lambda needs: self._look_up(needs, found))
         return found
 

@@ -252,9 +252,9 @@ def test_an_edit_keeps_its_old_time() -> None:
 
 def test_whether_it_is_an_edit_is_looked_up_of_what_comes_late_only() -> None:
     meaning = table.meaning(RELAY, groups=GroupRules(late_publication=7 * DAY))
-    for at, now, asked in ((NOW, NOW, 1), (NOW - 7 * DAY - 1, NOW, 2), (NOW, None, 2)):
+    for at, now, asked in ((NOW, NOW, 0), (NOW - 7 * DAY - 1, NOW, 1), (NOW, None, 1)):
         needs = meaning.needs(chat(MEMBER, at=at), Facts(now=now))
-        assert [family for family, _ in needs].count("deleters") == asked  # its own id, and the mark of an edit
+        assert [family for family, _ in needs].count("deleters") == asked  # the mark of an edit
 
 
 def test_a_strangers_deletion_opens_no_old_times() -> None:

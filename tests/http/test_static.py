@@ -1,11 +1,14 @@
 """Static files: types, caching, and nothing but what is there."""
 
 import re
+import subprocess
 
 import pytest
 
 from relay.http import static
 from relay.http.negotiation import takes_gzip
+from tests.e2e.harness import ROOT
+from tests.e2e.node import JS, packages
 from tests.http.hubs import Browser
 
 
@@ -144,3 +147,15 @@ def test_every_part_of_the_style_is_in_it_once():
     assert sorted(static.STYLE) == parts
     for part in parts:
         assert (static.WEB / "style" / f"{part}.css").read_bytes() in static.ASSETS["style.css"].content
+
+
+def test_scripts_use_no_name_that_is_not_there_and_import_none_in_vain():
+    lint = [
+        packages(),
+        JS / "node_modules" / ".bin" / "eslint",
+        "--config",
+        JS / "eslint.config.mjs",
+        "relay/web/static",
+    ]
+    found = subprocess.run(lint, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stdout + found.stderr) == (0, "")

@@ -15,6 +15,20 @@ def test_a_short_text_is_one_passage():
     assert split("One.  Two.", 200, 20) == ["One. Two."]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (" One. Two? Three ", "One. Two? Three"),
+        ("One.  Two.\nThree", "One. Two. Three"),
+        ("一。二。", "一。 二。"),
+        ("One.\n\nTwo", "One.\n\nTwo"),
+        ("One.\tTwo\xa0three", "One. Two\xa0three"),
+    ],
+)
+def test_between_sentences_is_one_space(text: str, found: str) -> None:
+    assert split(text, 100, 10) == [found]
+
+
 @pytest.mark.parametrize("text", ["", " \n\n\t ", "\u3164", "\u2800\n\n\u200b"])
 def test_a_blank_text_has_no_passage(text):
     assert split(text, 200, 20) == []

@@ -50,6 +50,17 @@ def test_forms_of_any_text_are_the_same_words_and_words_stay_as_they_are(text: s
     assert words(folded(text)) == words(text)
 
 
+@given(st.text(st.characters() | st.sampled_from(" \n\x1f\x85\xa0\u200b\u3000\u0301\u3099éA1,か"), max_size=80))
+def test_what_is_folded_are_the_words(text: str) -> None:
+    assert folded(text) == " ".join(words(text))
+
+
+def test_long_runs_are_folded_and_not_remembered() -> None:
+    long = f"é{'x' * 150}"
+    assert folded(f"{long} é").split() == words(f"{long} é")
+    assert long not in tokenizer._FOLDED_PIECES
+
+
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_the_words_of_two_texts_are_those_of_both(first: str, second: str) -> None:
     assert words(f"{first} . {second}") == words(first) + words(second)

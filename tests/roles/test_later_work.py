@@ -49,6 +49,32 @@ def work(store: Store, faults: list[str] | None = None) -> LaterWork:
 
 
 @pytest.mark.usefixtures("clock")
+def test_what_takes_long_is_told_once_as_it_goes_on_and_once_as_it_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "tidings.writer")
+    later = work(Store(0.0, 0.0, 0.0, 7.0, None))
+    parts = []
+    for _ in range(4):
+        assert later.go_on(5, others_wait=False)
+        parts.append(later.parts)
+    assert parts == [0, 2, 3, 0]
+    begun, done = [record.getMessage() for record in caplog.records]
+    assert begun.endswith("it goes on between other work")
+    assert "is done: 4 parts in " in done
+
+
+def test_what_is_done_within_a_moment_is_not_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(later_work, "LONG", 60.0)
+    caplog.set_level("INFO", "tidings.writer")
+    later = work(Store(0.0, 0.0, None))
+    for _ in range(3):
+        later.go_on(5, others_wait=False)
+        assert later.parts == 0
+    assert caplog.records == []
+
+
+@pytest.mark.usefixtures("clock")
 def test_part_follows_part_until_nothing_is_left() -> None:
     store = Store(0.0, 0.0, None)
     later = work(store)

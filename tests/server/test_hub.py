@@ -1,6 +1,7 @@
 """What the hub does as time passes; the clock is set by hand."""
 
 import asyncio
+import re
 import threading
 
 import pytest
@@ -316,7 +317,8 @@ async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.Mon
     assert hub.health().status == "degraded"
 
 
-async def test_events_are_taken_between_the_parts_of_a_rebuild(relay: Relay) -> None:
+async def test_events_are_taken_between_the_parts_of_a_rebuild(relay: Relay, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "tidings.hub")
     log, event = MemoryLog(), make_event(content="meanwhile")
     hub = relay(log)
     client = Client(hub)
@@ -332,9 +334,16 @@ async def test_events_are_taken_between_the_parts_of_a_rebuild(relay: Relay) -> 
     log.carry_out = carry_out
     rebuilding = asyncio.create_task(hub.rebuild())
     await asyncio.to_thread(begun.wait, PATIENCE)
+    assert hub.health().rebuilding > 0
     client.publish(event)
     assert await asyncio.wait_for(rebuilding, PATIENCE) == 7
     assert [row[1] for row in log.rows] == [event]
+    assert hub.health().rebuilding == 0
+    told = [record.getMessage() for record in caplog.records if "derived rows" in record.getMessage()]
+    assert [re.sub(r"[\d.]+", "N", line) for line in told] == [
+        "making all derived rows again, between other work",
+        "derived rows are made again: N looked at in N s",
+    ]
 
 
 async def test_how_far_the_log_is_committed_is_noted_as_it_grows(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:

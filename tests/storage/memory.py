@@ -24,7 +24,7 @@ from relay.protocol.admission import (
     RemoveEvent,
 )
 from relay.protocol.event import Draft, Event
-from relay.protocol.facts import Binding, Facts, GivenToken, Need, Version, gather, target_of
+from relay.protocol.facts import Binding, Facts, GivenToken, Need, Version, gather, marks_of, target_of
 from relay.protocol.filter import Filter, matches
 from relay.protocol.item_set import ItemSet
 from storage.base import (
@@ -92,6 +92,7 @@ class MemoryLog:
         """What a handler needs to decide on the event."""
         found = Facts()
         self._passages = meaning.passages
+        self._look_up(marks_of(event), found)
         gather(lambda: meaning.needs(event, found), found, lambda needs: self._look_up(needs, found))
         return found
 

@@ -1,5 +1,6 @@
 """Derived rows made again: whatever the tables hold, beside writing, after a migration, after a start that was cut short."""
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -254,14 +255,20 @@ def test_issues_and_repositories_of_an_older_data_directory_have_rows_and_number
         writer.close()
 
 
-def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(tmp_path: Path) -> None:
+def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     older(tmp_path / "data", 6)
     done = mock.Mock(side_effect=[mock.DEFAULT, mock.DEFAULT, KeyboardInterrupt], wraps=rebuilding.part)
     with mock.patch.object(rebuilding, "part", done), pytest.raises(KeyboardInterrupt):
         backend.open_writer(tmp_path / "data", MEANING)
     assert ordered(tables(tmp_path / "data")) != ordered(feed(world(tmp_path / "data")))
-    backend.open_writer(tmp_path / "data", MEANING).close()
+    with caplog.at_level("INFO", "tidings.storage"):
+        backend.open_writer(tmp_path / "data", MEANING).close()
     assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))
+    begun, done = [record.getMessage() for record in caplog.records]
+    assert begun.startswith("making derived rows again, once: ")
+    assert re.fullmatch(r"derived rows are made again: \d+ looked at in \d+\.\d s", done)
 
 
 async def test_an_older_data_directory_is_not_read_before_it_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 // A profile: follow, mute, report whose it is, or edit one's own.
 
 import { act, complain, toast } from "./act.js";
-import { api } from "./api.js";
 import { signer } from "./me.js";
 import { me, needWriter, ready } from "./who.js";
 

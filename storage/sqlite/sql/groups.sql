@@ -27,6 +27,7 @@ ORDER BY number DESC LIMIT ?3
 WHERE ended = 0 AND (home = '' OR (?4 AND apart = 0)) AND hidden = 0 AND private = 0 AND number < ?1 AND (
     instr(replace(replace(supported_kinds, '[', ','), ']', ','), ',11,') > 0
     OR EXISTS (SELECT 1 FROM posts AS p WHERE p.group_id = groups.id)
+    OR (?2 <> '' AND supported_kinds IS NULL AND type = 'thread')  -- whoever began it may look for it before its first post
 ) AND (?2 = '' OR instr(lower(substr(id, instr(id, ' ') + 1)), ?2) > 0 OR instr(lower(name), ?2) > 0)
 ORDER BY number DESC LIMIT ?3
 

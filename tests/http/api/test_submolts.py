@@ -1,5 +1,7 @@
 """Submolts over HTTP: `general` and communities, which are groups that everybody reads; posts in them, subscribing, moderating."""
 
+import re
+
 import pytest
 
 from tests.http.api.test_groups import begun, tags_of
@@ -225,6 +227,20 @@ async def test_submolts_page_by_page_and_by_search(alice, api):
     assert [one["name"] for one in rest["submolts"]] == ["tides1", "tides0"]
     found = await api.get("search?q=tides1&type=submolts")
     assert [one["name"] for one in found["submolts"]] == ["tides1"]
+
+
+async def test_whoever_began_a_group_finds_it_by_name_among_the_communities_before_its_first_post(alice, relay):
+    await alice.told("POST", "groups", {"id": "eel-pots", "name": "Eel pots"}, 201)
+    await alice.told("POST", "groups", {"id": "eel-chat", "name": "Eel chat", "supported_kinds": [9]}, 201)
+    await alice.told("POST", "groups", {"id": "eel-crew", "name": "Eel crew", "private": True}, 201)
+
+    async def shown(path):
+        return re.findall(r'href="/c/([\w-]+)"', (await relay.get(path, headers={"accept": "text/html"})).text)
+
+    assert await shown("/communities?q=EEL") == ["eel-pots"]
+    assert await shown("/communities") == []  # a chat room like others, as long as nobody posts in it
+    await alice.post("Set", submolt="eel-pots")
+    assert await shown("/communities") == ["eel-pots"]
 
 
 async def test_search_in_one_submolt(alice, api):
