@@ -1,4 +1,7 @@
-"""What no relay can be below: V, one signature check on one core (decode, id, verify), and one write made durable."""
+"""What no relay can be below: V, one signature check on one core (decode, id, verify), and one write made durable.
+
+V is made of its parts here, with the key as its bytes every time: it means the same whatever the relay learns to remember.
+"""
 
 import os
 import statistics
@@ -8,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from coincurve import PublicKeyXOnly
+
 from bench.client import Trouble
 from bench.figures import FigureRow, percentile
-from keys.schnorr import fault
-from relay.protocol.event import parse
+from relay.protocol.event import Event, compute_digest, parse
 
 _ROUNDS: Final = 7
 _SYNCS: Final = 200
@@ -25,11 +29,18 @@ def floor_us(wires: Sequence[bytes]) -> float:
 
 def _round(wires: Sequence[bytes]) -> float:
     begin = time.thread_time()
-    faults = [fault(parse(wire)) for wire in wires]
+    sound = [_is_sound(parse(wire)) for wire in wires]
     spent = time.thread_time() - begin
-    if any(faults):
+    if not all(sound):
         raise Trouble("the generator's own events do not verify; remove its cache in the temporary directory")
     return spent * 1e6 / len(wires)
+
+
+def _is_sound(event: Event) -> bool:
+    digest = compute_digest(event)
+    if digest.hex() != event.id:
+        return False
+    return bool(PublicKeyXOnly(bytes.fromhex(event.pubkey)).verify(bytes.fromhex(event.sig), digest))
 
 
 def sync(directory: Path) -> FigureRow:

@@ -4,12 +4,16 @@
 """
 
 import secrets
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 from coincurve import PrivateKey, PublicKeyXOnly
 
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event, compute_digest, compute_id
+
+KEPT_KEYS: Final = 4096  # points of keys, about 400 bytes each
 
 _WRONG_ID = "the id is not the hash of the event; check the serialization (NIP-01)"
 _WRONG_SIGNATURE = "the signature is not this key's signature of the id"
@@ -18,9 +22,15 @@ _WRONG_SIGNATURE = "the signature is not this key's signature of the id"
 def verify(pubkey: bytes, message: bytes, signature: bytes) -> bool:
     """Whether `signature` (64 bytes) is `pubkey`'s (32 bytes, x only) over `message` (32 bytes). A key off the curve is False."""
     try:
-        return bool(PublicKeyXOnly(pubkey).verify(signature, message))
+        return bool(_point(pubkey).verify(signature, message))
     except ValueError:
         return False
+
+
+@lru_cache(KEPT_KEYS)
+def _point(pubkey: bytes) -> PublicKeyXOnly:
+    """The point of a key: to find it is a sixth of a check, and most events are by keys that wrote lately. Raises ValueError."""
+    return PublicKeyXOnly(pubkey)
 
 
 def fault(event: Event) -> Reject | None:

@@ -37,6 +37,24 @@ def test_public_keys_agree_with_other_implementations() -> None:
     assert public == PynostrKey(KEY.secret).public_key.hex()
 
 
+def test_a_key_is_read_once_for_many_signatures_and_each_of_them_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def reading(data: bytes) -> PublicKeyXOnly:
+        read.append(data)
+        return PublicKeyXOnly(data)
+
+    monkeypatch.setattr(schnorr, "PublicKeyXOnly", reading)
+    key, other = keypair(9001), keypair(9002)
+    public, signature = bytes.fromhex(key.pubkey), schnorr.sign(key.secret, MESSAGE)
+    assert schnorr.verify(public, MESSAGE, signature)
+    assert not schnorr.verify(public, MESSAGE[::-1], signature)
+    assert not schnorr.verify(public, MESSAGE, schnorr.sign(other.secret, MESSAGE))
+    assert not schnorr.verify(bytes.fromhex(other.pubkey), MESSAGE, signature)
+    assert schnorr.verify(public, MESSAGE, signature)
+    assert read == [public, bytes.fromhex(other.pubkey)]
+
+
 def test_signatures_are_fresh_each_time_and_all_verify() -> None:
     signatures = {schnorr.sign(KEY.secret, MESSAGE) for _ in range(3)}
     assert len(signatures) == 3
