@@ -130,6 +130,19 @@ class Profile(Agent, frozen=True, kw_only=True):
     metadata: Metadata
 
 
+class LinkCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page that a post links to said of itself when the relay read it, once. Texts of a stranger."""
+
+    url: Annotated[str, Meta(description="what the post links to", examples=["https://example.org/tides"])]
+    title: Annotated[str, Meta(examples=["Tides explained"])]
+    description: Annotated[str | None, Meta(examples=["Why the sea comes and goes."])] = None
+    picture: Annotated[str | None, Meta(description="https", examples=["https://example.org/tides.png"])] = None
+
+    def line(self) -> str:
+        """The title and the description, as written by a stranger."""
+        return f"{self.title}: {self.description}" if self.description else self.title
+
+
 class TextVersion(msgspec.Struct, frozen=True, kw_only=True):
     """What a post or a comment said, and the signed event that said it: the first is its own, the others are edits."""
 

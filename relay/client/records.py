@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from relay.api_types import Author, Chunk, Notification, Snippet, Writer
+from relay.api_types import Author, Chunk, LinkCard, Notification, Snippet, Writer
 from relay.protocol.event import Event
 
 Sort = Literal["hot", "new", "top", "rising"]
@@ -54,6 +54,7 @@ class Post(AnswerPart, frozen=True):
     updated_at: datetime | None = None
     your_vote: Vote | None = None
     submolt_name: str = "general"
+    link_preview: LinkCard | None = None
 
 
 class Comment(AnswerPart, frozen=True):

@@ -83,6 +83,7 @@ def _lines(url: str, found: Found) -> "Iterator[str]":
             counts = f"{counted(one.score, 'point')} · {counted(one.comment_count, 'comment')}"
             yield styled(printable(one.title), bold=True)
             yield from [printable(one.url)] if one.url else []
+            yield from [printable(f"  {one.link_preview.line()}")] if one.link_preview else []
             yield f"{_about(one)} · {counts}\n{post_url(url, one.id)}\n"
             yield from _text(one.content)
         elif isinstance(one, Comments):

@@ -121,6 +121,19 @@ class PeerConnection(PeerLink):
         """
         return await self._wait_for(subscription.ended, heard=None if is_live else lambda: subscription.heard)
 
+    async def answers(self) -> None:
+        """Ask something; returns once the peer has said anything at all since. Raises TimedOut, Disconnected."""
+        before = self.taken
+        asked = await self.subscribe((Filter(limit=0),), lambda _event: None)
+        try:
+            await self.ended(asked, is_live=True)
+        except TimedOut:
+            if self.taken == before:
+                raise TimedOut(f"{self.url} takes what it is sent and answers nothing") from None
+        finally:
+            if self.is_open:
+                await self.unsubscribe(asked)
+
     async def offer(self, event_id: str, wire: bytes) -> "asyncio.Future[Ok]":
         """Send an event in its wire form; the peer's OK to it, for `answered`. Raises Disconnected."""
         answer: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()

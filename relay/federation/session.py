@@ -43,6 +43,7 @@ MOST_EPHEMERAL: Final = 100  # that wait to be sent
 FRESH: Final = 60  # seconds after which an ephemeral event is not sent any more
 LEISURE: Final = 2.0  # a walk in the background rests that many times as long as it works
 MOST_REST: Final = 5.0  # seconds
+PROBED: Final = 10  # pings after which a peer is asked something: one that hangs may go on answering pings
 WALK_AGAIN: Final = 600.0  # seconds until a first walk is repeated in which something could not be taken
 
 _FOR_MEMBERS: Final = Filter(kinds=frozenset([MEMBERS]), tags={"d": frozenset([WHOLE_RELAY])}, limit=1)
@@ -121,6 +122,8 @@ class PeerSession:
         self._moved_up = asyncio.Event()
         self._moving: asyncio.Handle | None = None  # the place in the log is looked at again in this turn of the loop
         self._answered = asyncio.Event()  # a ping: the peer has shown that it is there
+        self._pings = 0  # since the peer was asked something last
+        self._due = asyncio.Event()  # it is to be asked again
         self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
         self._since = plan.since if plan.backfill else max(plan.since, record.place.begun_at)
@@ -128,9 +131,10 @@ class PeerSession:
     async def run(self) -> None:
         """Until the connection ends. Raises Disconnected, Refused, TimedOut, StorageError with the reason; never returns."""
         self._connection.answered_ping = self._look
-        work: list[Coroutine[Any, Any, None]] = [self._watch()]
         if self._plan.direction.is_down:
             await self._listen()
+        work: list[Coroutine[Any, Any, None]] = [self._watch(), self._probe_now_and_then()]
+        if self._plan.direction.is_down:
             work.append(self._stay_in_step())
         else:
             work.append(self._walk_now_and_then())
@@ -163,9 +167,19 @@ class PeerSession:
     def _look(self) -> None:
         """The peer has answered a ping: what is to be looked at now and then is looked at now."""
         self._answered.set()
+        self._pings += 1
+        if self._pings >= PROBED:
+            self._due.set()
         status = self._record.status
         if self._plan.direction is Direction.UP and status.state == "in step" and not status.lag:
             self._record.is_in_step(int(time.time()))
+
+    async def _probe_now_and_then(self) -> None:
+        while True:
+            await self._due.wait()
+            await self._connection.answers()
+            self._pings = 0
+            self._due.clear()
 
     # down
 
@@ -272,6 +286,7 @@ class PeerSession:
         if self._plan.direction is Direction.UP:
             self._record.tell(state="catching up")
             await self._sent_so_far()
+            await self._connection.answers()  # there may have been nothing to send
             self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from relay.http.api.link_cards import linked
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds, urls
 from relay.server.follow import Applied
@@ -130,12 +131,13 @@ class LinkPreviews:
         return await self._hub.feed.posts_by_id(ids, now)
 
     def _want(self, row: PostRow) -> None:
-        link = urls.link(row.url) if row.url else None
-        if link is None or not self._has_room():
+        url = linked(row)
+        link = None if url is None else urls.link(url)
+        if url is None or link is None or not self._has_room():
             return
         waiting = self._hosts.setdefault(link.host, deque())
         if len(waiting) < MOST_OF_HOST:
-            waiting.append(_WantedPreview(row.id, row.seq, row.url or "", link.origin))
+            waiting.append(_WantedPreview(row.id, row.seq, url, link.origin))
         self._pump()
 
     def _pump(self) -> None:

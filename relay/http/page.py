@@ -17,7 +17,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from relay.http import badges, mentions, origin, templates
-from relay.http.api import common, rates
+from relay.http.api import common, link_cards, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.mentions import NO_QUOTES, Quotes
 from relay.http.problems import HttpProblem
@@ -89,14 +89,12 @@ async def post(  # noqa: PLR0917, each is given by its name
         post_id, sort, COMMENTS, now, cursor=cursor, viewer=reader, parent=parent or None
     )
     shown = flat([*above, *comments.rows])
-    previewed = bool(found[0].url) and hub.config.links.previews != "off"
-    previews = await hub.feed.link_previews([found[0].seq]) if previewed else {}
     return await render(
         request,
         hub,
         "post.html",
         post=found[0],
-        preview=previews.get(found[0].seq),
+        preview=await link_cards.card_of(hub, found[0]),
         above=above,
         comments=shown,
         more=comments.next_cursor,

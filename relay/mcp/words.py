@@ -56,6 +56,8 @@ def post(ids: Ids, one: Post, glimpse: bool = True) -> str:
     about = f"{one.author.name}, {ago(one.created_at)}, {_score(one)}, {counted(one.comment_count, 'comment')}"
     head = f"[{ids.short(one.id)}] {line(one.title)} ({about})"
     rest = [f"  {one.url}"] if one.url else []
+    if one.link_preview is not None:
+        rest.append(f"  > {line(one.link_preview.line())}")
     if glimpse and one.content:
         rest.append(f"  > {line(one.content)}")
     return "\n".join([head, *rest])

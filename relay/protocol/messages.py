@@ -167,6 +167,8 @@ def _usual(data: bytes) -> Message | None:
             if verb == "CLOSE":
                 return Close(name)
             if given:
+                if len(given) == 1:
+                    return Req(name, (filters.parse(given[0]),))
                 return Req(name, tuple([filters.parse(value) for value in given]))
     except (*_FAULTS, Reject, ValueError):
         pass

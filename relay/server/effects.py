@@ -118,12 +118,12 @@ def _reply(connection: ActingConnection, reply: bytes, size: int) -> None:
 
 
 def _open(connection: ActingConnection, request: Open, _size: int) -> None:
-    _drop(connection, request.subscription)
-    shared = connection.shared
-    upto = shared.ingest.last_seq
-    subscription = LiveSubscription(connection, request.subscription, request.filters, upto)
-    subscription.mark = shared.access.mark(connection.session)
-    connection.session.opened(request, subscription)
+    shared, session = connection.shared, connection.session
+    if request.subscription in session.subscriptions:
+        _drop(connection, request.subscription)
+    subscription = LiveSubscription(connection, request.subscription, request.filters, shared.ingest.last_seq)
+    subscription.mark = shared.access.mark(session)
+    session.opened(request, subscription)
     shared.fanout.add(subscription)
     shared.access.opened(subscription)
     shared.queries.ask(connection, subscription)

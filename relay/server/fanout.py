@@ -158,9 +158,11 @@ class Fanout:
     def release(self, subscription: LiveSubscription) -> None:
         """EOSE is sent: let out what was held, and hold nothing any more."""
         held, subscription.held = subscription.held, None
+        if not held:
+            return
         connection = subscription.connection
         now = int(time.time())
-        for one in held or ():
+        for one in held:
             if one.expires_at is not None and one.expires_at <= now:
                 continue
             connection.queue(connection.frame(subscription.prefix + one.tail))

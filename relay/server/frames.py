@@ -60,6 +60,8 @@ _headers: Final = _Headers()
 def events(prefix: bytes, wires: Sequence[bytes]) -> bytes:
     """EVENT messages of one subscription as one run of frames; `prefix` is `messages.event_prefix`."""
     extra = len(prefix) + 1
+    if len(wires) == 1:  # what follows takes as long to begin as for ten events
+        return b"".join((_headers[extra + len(wires[0])], prefix, wires[0], b"]"))
     # No bytecode runs for each event: this is a third of what a page costs otherwise.
     headers = map(_headers.__getitem__, map(extra.__add__, map(len, wires)))
     return b"".join(chain.from_iterable(zip(headers, repeat(prefix), wires, repeat(b"]"), strict=False)))

@@ -65,14 +65,8 @@ class Inbound:
             data = bytes(self._held)
             self._held.clear()
         elif len(data) > 6 and data[0] == _TEXT and self._is_between():
-            length = data[1] - _MASKED  # the usual read: one or two frames, whole
-            body = 6
-            if length == 126:
-                length, body = data[2] << 8 | data[3], 8
-            end = body + length
-            if 0 <= length <= self._max_size and length != 127 and len(data) >= end:
-                first = apply_mask(data[body:end], data[body - 4 : body])
-                return [first] if len(data) == end else [first, *self._general(data[end:])]
+            found, at = self._short(data)
+            return found if at == len(data) else found + self._general(data[at:])
         return self._general(data)
 
     def end(self) -> list[Received]:
@@ -86,6 +80,24 @@ class Inbound:
         """Whether a short frame may begin here: the protocol is open, and inside no frame and no fragmented message."""
         protocol = self._protocol
         return protocol.state is State.OPEN and not self._left and not self._begun and protocol.current_size is None
+
+    def _short(self, data: bytes) -> tuple[list[Received], int]:
+        """The short frames that data begins with, and where they end: of the usual read, which is a few frames, whole, all."""
+        found: list[Received] = []
+        at, size = 0, len(data)
+        while size - at > 6 and data[at] == _TEXT:
+            length = data[at + 1] - _MASKED
+            body = at + 6
+            if length == 126:
+                length, body = data[at + 2] << 8 | data[at + 3], at + 8
+            elif length == 127:
+                break
+            end = body + length
+            if not 0 <= length <= self._max_size or end > size:
+                break
+            found.append(apply_mask(data[body:end], data[body - 4 : body]))
+            at = end
+        return found, at
 
     def _general(self, data: bytes) -> list[Received]:
         found: list[Received] = []

@@ -76,16 +76,19 @@ class Intake:
         self._faults = faults
         self._turns = turns
         self._line: deque[ReadConnection] = deque()  # have something unread, each once
-        self._left = TURN  # of this turn
+        self._left = TURN  # of the turn with this number
+        self._number = turns.number()
         self._scheduled = False
 
     def arrived(self, connection: ReadConnection) -> None:
         """The connection has something unread: act on it now if there is a share left, or in its turn."""
+        number = self._turns.number()
+        if number != self._number:
+            self._number, self._left = number, TURN
         if self._line or self._left <= 0:
             self.line_up(connection)
         elif not connection.in_line:
             self._read(connection)
-            self._schedule()
 
     def line_up(self, connection: ReadConnection) -> None:
         """Act on what is unread of this connection in its turn."""
@@ -101,7 +104,7 @@ class Intake:
 
     def _turn(self) -> None:
         self._scheduled = False
-        self._left = TURN
+        self._number, self._left = self._turns.number(), TURN
         for _ in range(len(self._line)):
             if self._left <= 0:
                 break

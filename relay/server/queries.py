@@ -125,8 +125,9 @@ class Queries:
         self._ready: deque[AskingConnection] = deque()  # waiting for a worker, each once
         self._wake = asyncio.Semaphore(0)
         self._turns = turns
-        self._in_turn = False  # something was asked in this turn
-        self._share_ends = 0.0  # of this turn, 0 where one question at most was asked
+        self._number = -1  # of the turn in which something was asked last
+        self._share_ends = 0.0  # of that turn, 0 where one question at most was asked
+        self._scheduled = False  # the line has its turn
         self._faults = faults
         self._tasks = Tasks(faults)
         self._searching = asyncio.Semaphore(SEARCHES)
@@ -161,8 +162,7 @@ class Queries:
         if connection.asked and not connection.asking:
             connection.asking = True
             self._line.append(connection)
-            if not self._in_turn:
-                self._begin_turn()
+            self._schedule()
         if connection.jobs and not connection.lined_up:
             connection.lined_up = True
             self._ready.append(connection)
@@ -175,25 +175,24 @@ class Queries:
 
         The first question of a turn is always answered, and its time does not count: few turns have two, and clocks cost.
         """
-        if not self._in_turn:
-            self._begin_turn()
+        number = self._turns.number()
+        if number != self._number:
+            self._number, self._share_ends = number, 0.0
             return SHARE > 0
         if not self._share_ends:
             self._share_ends = thread_time() + SHARE
         return thread_time() < self._share_ends
 
-    def _begin_turn(self) -> None:
-        self._in_turn = True
-        self._turns.after(self._turn)
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._turns.after(self._turn)
 
     def _turn(self) -> None:
         """The next turn of the loop: answer of each connection in line one question after another, while the share lasts."""
-        self._in_turn, self._share_ends = False, 0.0
+        self._scheduled = False
         line = self._line
-        if not line:
-            return
-        self._begin_turn()
-        self._share_ends = thread_time() + SHARE
+        self._number, self._share_ends = self._turns.number(), thread_time() + SHARE
         served: dict[AskingConnection, None] = {}
         while line and thread_time() < self._share_ends:
             connection = line.popleft()
@@ -204,6 +203,8 @@ class Queries:
                 line.append(connection)
             else:
                 connection.asking = False
+        if line:
+            self._schedule()
         for connection in served:
             self._guard(connection, connection.flush)
 
@@ -243,13 +244,14 @@ class Queries:
 
     def _try_query(self, connection: AskingConnection, subscription: LiveSubscription) -> Found | None:
         """The answer, or the first part of it, where storage gives it within the loop's time; None where a worker is to."""
-        filters = subscription.filters
+        filters, session = subscription.filters, connection.session
         if searching.searches(filters) or _asks_for_invites(filters):
             return None
-        readers = self._access.try_readers(connection.session, filters)
+        readers = self._access.try_readers(session, filters)
         if readers is None:
             return None
-        connection.challenge()
+        if session.challenge_due:
+            connection.challenge()
         return self._reader.try_query(filters, readers, int(time.time()), subscription.after, self.limits)
 
     def _end(
@@ -258,7 +260,7 @@ class Queries:
         """Queue the last part of an answer, EOSE, and what came meanwhile."""
         if data:
             connection.queue(data)
-        if not (isinstance(found, History) and found.is_past):
+        if isinstance(found, Found) or not found.is_past:
             self.answered += 1
             connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
         before = subscription.mark

@@ -6,7 +6,8 @@ is a pause in proportion. What is not answered here is answered by the reading t
 
 Time is the thread's own CPU time: on a busy machine the thread also waits for a core, and a clock on the wall would break off
 nearly everything. Waiting for a slow disk costs no CPU time, so that there is a bound on the wall as well, far above. Most
-questions are answered before the clocks are looked at for the first time.
+questions are answered before the clocks are looked at for the first time, and as long as less than a millisecond has passed on
+the wall nobody asks for CPU time, which takes a call of the system.
 """
 
 import math
@@ -40,6 +41,7 @@ class LoopReader:
         self._cpu = cpu
         self._wall = wall
         self._end = 0.0  # of a question; 0 until it has taken so long that the clocks are looked at
+        self._soonest = 0.0  # before this time on the wall it cannot have come to its end
         self._wall_end = 0.0
         self._resting_until = 0.0  # 0 where there is no pause
 
@@ -61,7 +63,7 @@ class LoopReader:
 
     def run_to_end(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` gives, however long it takes; for a few look-ups by key. Raises StorageError where the database fails."""
-        self._end = self._wall_end = math.inf
+        self._end = self._soonest = self._wall_end = math.inf
         try:
             return work(self._connection)
         except sqlite3.Error as error:
@@ -73,9 +75,11 @@ class LoopReader:
 
     def _is_over(self) -> bool:
         if not self._end:
-            self._end, self._wall_end = self._cpu() + _MOST, self._wall() + _PATIENCE
+            begun = self._wall()
+            self._end, self._soonest, self._wall_end = self._cpu() + _MOST, begun + _MOST, begun + _PATIENCE
             return False
-        return self._cpu() > self._end or self._wall() > self._wall_end
+        now = self._wall()
+        return now >= self._soonest and (self._cpu() > self._end or now > self._wall_end)
 
 
 def is_small(filters: Sequence[Filter]) -> bool:

@@ -20,7 +20,7 @@ from storage.base import Found, Limits
 from storage.sqlite import entries, lookup
 from storage.sqlite.query import FOR_EVER
 from storage.sqlite.scope import Scope
-from storage.sqlite.statements import named, padded
+from storage.sqlite.statements import blob, named, padded
 
 MOST: Final = lookup.FIRST_EVENTS
 MOST_IDS: Final = 100
@@ -66,17 +66,15 @@ def _by_ids(
     assert ids is not None
     if wanted.kinds is not None or wanted.authors is not None or wanted.tags or len(ids) > MOST_IDS:
         return None
-    values = [bytes.fromhex(one) for one in ids]
+    values = [blob.fromhex(one) for one in ids]
     if len(values) > _EXACTLY:
         values = padded(values)
     rows = connection.execute(_text_of_ids(len(values)), (*shared, with_keys, *values)).fetchall()
-    if len(rows) > 1:
-        rows.sort(key=_newest_first)
-    return [wire for wire, _ in rows]
-
-
-def _newest_first(row: tuple[bytes | None, int]) -> tuple[int, bytes]:
-    return -row[1], row[0] or b""  # a wire form begins with the id
+    wires = [wire for _, wire in rows]
+    if len(rows) > 1 and None not in wires:
+        rows.sort()  # newest first; a wire form begins with the id
+        wires = [wire for _, wire in rows]
+    return wires
 
 
 def _by_arms(
@@ -110,7 +108,7 @@ def _by_arms(
         return []
     if arms > MOST_ARMS:
         return None
-    found = [part for prefix in prefixes for one in chosen for kind in kinds for part in (prefix + one, kind)]
+    found = [part for prefix in prefixes for one in chosen for kind in kinds for part in (blob(prefix + one), kind)]
     rows = connection.execute(text(arms, overlapping), (*shared, limit, *found)).fetchall()
     return [wire for (wire,) in rows]
 

@@ -110,8 +110,40 @@ async def test_a_new_posts_link_is_read_and_shown_on_its_page(relay: Home, web: 
     assert 'href="https://cdn.example/p.png?a=1&amp;b=2"' in card
     assert "<img" not in page
     assert "link-card" not in (await relay.get("/")).text
+    assert (await alice.get(f"posts/{post}"))["post"]["link_preview"] == {
+        "url": "https://news.example/a",
+        "title": "High <b>water</b>",
+        "description": "About it & more",
+        "picture": "https://cdn.example/p.png?a=1&b=2",
+    }
+    assert "link_preview" not in (await alice.get("posts"))["posts"][0]
     relay.site.hub.configure(relay.site.config.__class__())
     assert "link-card" not in (await relay.get(f"/post/{post}")).text
+    assert (await alice.get(f"posts/{post}"))["post"]["link_preview"] is None
+
+
+async def test_a_text_that_is_nothing_but_a_link_is_previewed_until_it_is_edited(
+    relay: Home, web: Web, alice: Api
+) -> None:
+    texts = (
+        " https://news.example/a\n",
+        "<https://news.example/b>",
+        "See https://news.example/c",
+        "http://u@news.example/d",
+    )
+    async with previewing(relay, web) as previews:
+        posts = [(await alice.post("Look", content=text))["id"] for text in texts]
+        await settled(previews, web, 2)
+        assert web.asked == ["https://news.example/a", "https://news.example/b"]
+        card = (await alice.get(f"posts/{posts[1]}"))["post"]["link_preview"]
+        assert card == {"url": "https://news.example/b", "title": "Of b", "description": None, "picture": None}
+        assert (
+            'href="https://news.example/a" rel="nofollow ugc noopener noreferrer">\n    <b'
+            in (await relay.get(f"/post/{posts[0]}")).text
+        )
+        await alice.told("PATCH", f"posts/{posts[0]}", {"content": "https://evil.example/a"})
+        assert (await alice.get(f"posts/{posts[0]}"))["post"]["link_preview"] is None
+        assert "link-card" not in (await relay.get(f"/post/{posts[0]}")).text
 
 
 async def test_a_preview_goes_with_its_post(relay: Home, web: Web, alice: Api) -> None:

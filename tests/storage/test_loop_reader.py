@@ -22,7 +22,7 @@ class Clock:
 
 
 def quick(cpu: Clock, wall: Clock | None = None) -> LoopReader:
-    return LoopReader(sqlite3.connect(":memory:"), cpu, wall or Clock(step=0))
+    return LoopReader(sqlite3.connect(":memory:"), cpu, wall or Clock(step=cpu.step))  # never slower than the other
 
 
 def ask(asked: LoopReader, sql: str = "SELECT 42") -> int | None:
@@ -45,16 +45,22 @@ def test_waiting_for_a_core_does_not_count() -> None:
     assert ask(quick(Clock(step=0), wall=Clock(step=0.000001))) == 42
 
 
+def test_asks_for_cpu_time_only_where_so_much_may_have_passed() -> None:
+    cpu = Clock(step=0.0006)
+    assert ask(quick(cpu, wall=Clock(step=0)), ENDLESS) == 1_000_000
+    assert cpu.now == 1000.0006
+
+
 def test_breaks_off_what_waits_long_for_the_disk() -> None:
     assert ask(quick(Clock(step=0), wall=Clock(step=0.026)), ENDLESS) is None
 
 
 def test_pauses_in_proportion_after_what_took_longer() -> None:
-    cpu, wall = Clock(step=0.0006), Clock(step=0)
+    cpu, wall = Clock(step=0.0006), Clock(step=0.0006)
     asked = quick(cpu, wall)
     begun = cpu.now + cpu.step
     assert ask(asked, ENDLESS) is None
-    cpu.step = 0
+    cpu.step = wall.step = 0
     pause = 20 * (cpu.now - begun)
     wall.now += 0.9 * pause
     assert ask(asked) is None

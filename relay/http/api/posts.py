@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from relay.api_types import Content, Title
-from relay.http.api import common, communities, editing, group_access, publishing, rows
+from relay.http.api import common, communities, editing, group_access, link_cards, publishing, rows
 from relay.http.api.common import (
     BASE,
     DEFAULT_LIMIT,
@@ -164,7 +164,8 @@ async def get_post(
     comments = rows.tree(found.rows)
     if common.reads_names(request):
         comments = rows.with_names(comments)
-    return PostWithComments(post=rows.post(shown), comments=comments)
+    card = await link_cards.card_of(hub, shown)
+    return PostWithComments(post=rows.single(shown, card), comments=comments)
 
 
 @patch(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Edit a post", middleware=[idempotent])

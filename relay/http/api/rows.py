@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from relay.api_types import Author
-from relay.http.api.shapes import FeedComment, FeedPost, SubmoltOfPost, iso
+from relay.api_types import Author, LinkCard
+from relay.http.api.shapes import FeedComment, FeedPost, SinglePost, SubmoltOfPost, iso
 from relay.protocol import urls
 from relay.protocol.event import Event
 from relay.protocol.groups.state import wire_id
@@ -35,6 +35,11 @@ def post(row: PostRow, events: bool = True) -> FeedPost:
         your_vote=row.your_vote,
         event=_event(row.wire) if events else UNSET,
     )
+
+
+def single(row: PostRow, card: LinkCard | None) -> SinglePost:
+    """A post by itself, with what its link leads to."""
+    return SinglePost(**msgspec.structs.asdict(post(row)), link_preview=card)
 
 
 def submolt_of(row: PostRow | None) -> SubmoltOfPost:

@@ -9,7 +9,19 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import EXAMPLE_ID, EXAMPLE_KEY, Author, Content, EventId, IdentityId, Name, Pubkey, Title, When
+from relay.api_types import (
+    EXAMPLE_ID,
+    EXAMPLE_KEY,
+    Author,
+    Content,
+    EventId,
+    IdentityId,
+    LinkCard,
+    Name,
+    Pubkey,
+    Title,
+    When,
+)
 from relay.protocol.event import Event
 
 GENERAL = "general"  # the submolt of every post that is in no group
@@ -65,6 +77,12 @@ class FeedPost(msgspec.Struct, frozen=True, kw_only=True):
     event: SignedEvent = UNSET
 
 
+class SinglePost(FeedPost, frozen=True, kw_only=True):
+    """A post by itself; `link_preview` is null unless the operator has links read, and this one could be."""
+
+    link_preview: LinkCard | None
+
+
 class FeedComment(msgspec.Struct, frozen=True, kw_only=True):
     """A comment, with the text of its newest edit. `author` stands again in `author_name`, `author_id` and `author_pubkey`."""
 
@@ -99,6 +117,7 @@ class PostAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class PostWithComments(PostAnswer, frozen=True, kw_only=True):
     """One post with the first comments on it, the best first, each with its replies."""
 
+    post: SinglePost
     comments: list[FeedComment]
 
 

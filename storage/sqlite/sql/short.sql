@@ -18,9 +18,9 @@ WHERE e.key = ?{key} AND e.kind = ?{kind} AND e.created_at BETWEEN ?1 AND ?2 AND
     AND e.seq NOT IN (SELECT x.seq FROM events AS x WHERE x.expires_at <= ?4)
 
 -- name: ids
--- In no order, with the time of each. A private event may be shown to some readers only, ?6 tells whether there is any: the long
+-- In no order, with the time of each, negated: sorted as they are, the newest come first. A private event may be shown to some readers only, ?6 tells whether there is any: the long
 -- way finds out whose it is.
-SELECT CASE WHEN audience IS NULL AND length(wire) <= 8192 THEN wire END, created_at
+SELECT -created_at, CASE WHEN audience IS NULL AND length(wire) <= 8192 THEN wire END
 FROM events
 WHERE id IN ({ids}) AND created_at BETWEEN ?1 AND ?2 AND seq <= ?3 AND (expires_at IS NULL OR expires_at > ?4)
     AND (audience IS NULL OR ?5)

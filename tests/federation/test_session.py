@@ -1,0 +1,111 @@
+"""One session with a peer: that a peer which says nothing is not called in step."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from relay.client.errors import TimedOut
+from relay.federation.connection import PeerConnection
+from relay.federation.peer_memory import PeerMemory
+from relay.federation.progress import PeerRecord
+from relay.federation.session import PROBED, PeerParts, PeerSession, SessionPlan
+from relay.federation.sync import Direction
+from relay.peer_settings import Federation
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from storage.base import Logged, Outcome
+from storage.commands import Command
+from storage.peers import PeerPlace, PeerRow, PeerStatus
+from tests.federation.fake_peer import FakePeer, MemoryEvents
+
+
+class EmptyLog:
+    """relay.federation.session.LogSource in which there is nothing."""
+
+    upto = 0
+
+    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        return []
+
+
+class OpenDoor(MemoryEvents):
+    """relay.federation.session.WayIn."""
+
+    home: str | None = ""
+
+    async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
+        answer(event, (await self.take([event]))[0])
+
+
+class NoPeers:
+    """storage.peers.Peers."""
+
+    async def all(self) -> list[PeerRow]:
+        return []
+
+    async def refused(self, url: str, way: int, now: int, most: int) -> list[bytes]:
+        return []
+
+
+async def execute(_command: Command[Any]) -> None:
+    pass
+
+
+class Hanging(FakePeer):
+    """Answers so many questions, and nothing after that."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__()
+        self.answers = answers
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: Sequence[Filter]) -> None:
+        self.answers -= 1
+        if self.answers >= 0:
+            await super().answer(connection, name, list(wanted))
+
+
+def session_of(link: PeerConnection, direction: Direction) -> tuple[PeerSession, PeerRecord, asyncio.Event]:
+    in_step = asyncio.Event()
+
+    def noticed() -> None:
+        if record.status.state == "in step":
+            in_step.set()
+
+    record = PeerRecord(PeerRow(link.url, "", False, PeerPlace(), PeerStatus()), noticed)
+    parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(), EmptyLog())
+    plan = SessionPlan(direction, (Filter(),), 0, True)
+    return PeerSession(link, plan, parts, "", Federation()), record, in_step
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+async def test_a_peer_that_answers_nothing_is_never_in_step(
+    direction: Direction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.3, None))
+    async with Hanging(0).serving() as peer:
+        peer.compares = "silence"
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        session, record, in_step = session_of(link, direction)
+        with pytest.raises(TimedOut, match="answer"):
+            await session.run()
+        assert not in_step.is_set()
+        assert record.status.in_step_at == 0
+        await link.close()
+
+
+async def test_a_peer_that_answers_pings_and_nothing_else_any_more_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Hanging(1).serving() as peer:
+        peer.compares = "silence"
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        session, _, in_step = session_of(link, Direction.UP)
+        running = asyncio.create_task(session.run())
+        await asyncio.wait_for(in_step.wait(), 20)
+        monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.3, None))
+        for _ in range(PROBED):
+            link.answered_ping()
+        with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
+            await running
+        await link.close()
