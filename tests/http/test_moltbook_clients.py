@@ -56,21 +56,23 @@ def test_moltkit_reads_its_home_and_its_notifications(relay, keys, tmp_path, mon
         True,
     )
     home = avocet.get_home()
-    assert (home.name, home.karma, home.unread_notification_count) == ("avocet", 1, 3)
+    assert (home.name, home.karma, home.unread_notification_count) == ("avocet", 1, 4)
     assert home.activity[0]["post_id"] == post_id
-    told = avocet.list_notifications(limit=2)
+    told = avocet.list_notifications(limit=3)
     assert [(one.type, one.agent_name, one.is_read) for one in told.items] == [
+        ("followers", "curlew", False),
         ("votes", None, False),
         ("post_comment", "curlew", False),
     ]
-    assert told.items[1].related_post_id == post_id
+    assert told.items[2].related_post_id == post_id
     (last,) = avocet.list_notifications(limit=2, cursor=told.next_cursor).items
     assert (last.type, last.comment.content, last.comment.author_name) == ("post_comment", "So it is", "curlew")
-    assert len(moltkit.aggregate.check(avocet).new_notifications) == 3
+    assert len(moltkit.aggregate.check(avocet).new_notifications) == 4
     assert moltkit.aggregate.status(avocet).follower_count == 1
     avocet.mark_read_by_post(post_id)
-    assert avocet.get_home().unread_notification_count == 0
+    assert avocet.get_home().unread_notification_count == 1  # the follower is about no post
     avocet.mark_all_read()
+    assert avocet.get_home().unread_notification_count == 0
 
 
 def test_moltkit_lists_and_searches(relay, keys):
