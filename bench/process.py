@@ -57,6 +57,30 @@ def family(pid: int) -> list[int]:
     return found
 
 
+@contextlib.contextmanager
+def on_one_core(pid: int | None) -> Iterator[None]:
+    """Until the block ends, a relay and its descendants run on one core, and so does this process.
+
+    A relay that belongs to somebody else is left where it is.
+    """
+    before = {one: os.sched_getaffinity(one) for one in (os.getpid(), *(family(pid) if pid is not None else ()))}
+    core = {min(before[os.getpid()])}
+    try:
+        for one in before:
+            _move(one, core)
+        yield
+    finally:
+        for one, cores in before.items():
+            _move(one, cores)
+
+
+def _move(pid: int, cores: set[int]) -> None:
+    """Let all threads of a process, if it is there, run on these cores."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError, PermissionError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(task.name), cores)
+
+
 def _memory_of(pid: int) -> int | None:
     for name, field in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
         with contextlib.suppress(OSError):

@@ -169,3 +169,17 @@ def connect(data: Path, silence: float = SILENCE) -> Client | None:
         connection.close()
         raise ControlError(f"cannot use the control socket {path}: {error.strerror or error}") from None
     return Client(connection)
+
+
+def is_running(data: Path) -> bool:
+    """Whether a relay runs on this data directory; True also where that cannot be told."""
+    if len(os.fsencode(data.absolute() / SOCKET_NAME)) > MAX_PATH:
+        return True
+    try:
+        client = connect(data)
+    except ControlError:
+        return True
+    if client is None:
+        return False
+    client.close()
+    return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
+from relay.commands import control_client
 from relay.commands.common import (
     CommandSettings,
     Complaint,
@@ -89,8 +90,18 @@ def show_peers(settings: CommandSettings, as_json: bool) -> None:
 
 
 async def _rows(config: Config) -> list[PeerRow]:
+    """The peers. Of a relay that was killed, how it went was noted while it ran: it is in step with nobody now."""
     async with reading(config) as database:
-        return await database.peers.all()
+        rows = await database.peers.all()
+    if control_client.is_running(Path(config.server.data)):
+        return rows
+    stopped = [msgspec.structs.replace(row.status, state="stopped", since=0) for row in rows]
+    return [
+        row
+        if row.paused or not row.status.since or row.status.state == "stopped"
+        else msgspec.structs.replace(row, status=status)
+        for row, status in zip(rows, stopped, strict=True)
+    ]
 
 
 def _shown(row: PeerRow, config: Config) -> ShownPeer:

@@ -321,3 +321,11 @@ async def test_a_peer_up_is_offered_each_event_once_and_compared_with_after_that
     verbs = peer.verbs()
     assert verbs.count("EVENT") == 700
     assert "EVENT" not in verbs[verbs.index("NEG-OPEN") :]
+
+
+async def test_a_relay_that_was_killed_is_in_step_with_nobody(tmp_path: Path) -> None:
+    async with FakePeer().serving() as peer:
+        with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", peer.url)) as here:
+            await in_state(here, peer.url, "in step")
+            here.kill()
+            await in_state(here, peer.url, "stopped")
