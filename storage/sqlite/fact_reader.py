@@ -12,12 +12,13 @@ from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need, TokenState, Version, target_of
-from storage.sqlite import entries, log_rows
+from storage.sqlite import entries
 from storage.sqlite.changes import Changes, deleter_name
 from storage.sqlite.groups.facts import GroupFacts
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities.reads import Bindings, SqliteLookups, sql
 from storage.sqlite.log_rows import AT_ONCE, LogRow
+from storage.sqlite.recent_events import RecentEvents
 from storage.sqlite.statements import SIZES, blob, listed, named, padded
 
 MOST_HELD: Final = 32 * 2**20  # bytes of events looked up and held
@@ -37,6 +38,7 @@ class FactReader:
         passages: dict[str, int],
         *,
         known: KnownGroups,
+        recent: RecentEvents,
     ) -> None:
         self._connection = connection
         self._facts = facts
@@ -47,6 +49,7 @@ class FactReader:
         self.present: dict[str, bool] = {}
         self.rows: dict[str, LogRow] = {}
         self._known = known
+        self._recent = recent
 
     @cached_property
     def _groups(self) -> GroupFacts:
@@ -64,8 +67,9 @@ class FactReader:
         self._facts.targets.clear()
 
     def forget_row(self, event_id: str) -> None:
-        """The row of a stored event is not what was read."""
+        """The event has left, or its row is not what was read."""
         self.rows.pop(event_id, None)
+        self._recent.forget(event_id)
 
     def look_up(self, needs: Iterable[Need]) -> None:
         """Find all of it, but for events once there is no room for more (`is_full`): those are looked up when their turn comes."""
@@ -97,7 +101,7 @@ class FactReader:
         absent = [one for one in dict.fromkeys(ids) if one not in self.rows and one not in self._changes.leaving]
         for start in range(0, len(absent), AT_ONCE):
             if not self.is_full():
-                for row in log_rows.of_ids(self._connection, absent[start : start + AT_ONCE]):
+                for row in self._recent.read(absent[start : start + AT_ONCE]):
                     self._held += row.size
                     self.rows[row.event.id] = row
 
@@ -111,7 +115,7 @@ class FactReader:
             return None
         if event_id in self.rows:
             return self.rows[event_id]
-        found = log_rows.of_ids(self._connection, [event_id])
+        found = self._recent.read([event_id])
         return found[0] if found else None
 
     def _read(self, ids: Sequence[str]) -> Iterator[tuple[str, Event | None]]:
@@ -120,7 +124,7 @@ class FactReader:
         absent = [
             one for one in ids if one not in self.rows and one not in changes.coming and one not in changes.leaving
         ]
-        for row in log_rows.of_ids(self._connection, absent):
+        for row in self._recent.read(absent):
             self._held += row.size
             self.rows[row.event.id] = row
         for one in ids:

@@ -51,10 +51,13 @@ def newest(connection: sqlite3.Connection, wanted: list[Newest]) -> dict[Newest,
     return known
 
 
-def lone(connection: sqlite3.Connection, values: list[tuple[int, bytes]]) -> Iterator[int]:
-    """Those of these numbers whose key of `entries` has one row alone."""
+def first_votes(connection: sqlite3.Connection, votes: Sequence[tuple[str, Live]]) -> Iterator[tuple[Newest, Live]]:
+    """Of votes and what each is on those that are the only word of their key on that: then they are the newest."""
+    values = [(n, entries.about(target, live.event.pubkey)) for n, (target, live) in enumerate(votes)]
     for part in parts(values):
-        yield from _numbers.decode(_one(connection, "lone", part, "rows", "(?, ?)")[0])
+        for number in _numbers.decode(_one(connection, "first_votes", part, "rows", "(?, ?)")[0]):
+            target, live = votes[number]
+            yield (kinds.REACTION, live.event.pubkey, target), live
 
 
 def edited(connection: sqlite3.Connection, names: list[str]) -> dict[str, bool]:

@@ -222,19 +222,10 @@ class SqliteSources:
         ids = [event_id for event_id, live in given.items() if live.event.kind in _UNDER]
         for part in parts(ids):
             self._unspoken.update(self._of_subjects("unspoken", part, []))
-        self._newest.update(self._first_votes(given.values()))
-
-    def _first_votes(self, lives: Iterable[Live]) -> Iterator[tuple[Newest, Live]]:
-        """The votes among these that are the only word of their key on something of the feed: then they are the newest."""
-        votes: list[tuple[Live, str]] = []
-        for live in lives:
-            target = feed.voted(live.event) if live.event.kind == kinds.REACTION and live.audience is None else None
-            if target is not None and self._may_stand(target):
-                votes.append((live, target))
-        values = [(n, entries.about(target, live.event.pubkey)) for n, (live, target) in enumerate(votes)]
-        for number in source_lookups.lone(self._connection, values):
-            live, target = votes[number]
-            yield (kinds.REACTION, live.event.pubkey, target), live
+        votes = [live for live in given.values() if live.event.kind == kinds.REACTION and live.audience is None]
+        about = ((feed.voted(live.event), live) for live in votes)
+        first = [(target, live) for target, live in about if target is not None and self._may_stand(target)]
+        self._newest.update(source_lookups.first_votes(self._connection, first))
 
     def note(self, table: str, seq: int, event_id: str, row: Any) -> None:
         """The event has this row from now on, None for none."""

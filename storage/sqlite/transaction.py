@@ -36,6 +36,7 @@ from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.projections import Touched
 from storage.sqlite.query import FOR_EVER
+from storage.sqlite.recent_events import RecentEvents
 
 _NAMING: Final = (kinds.DELETION, DELETE_EVENT, PUT_USER)  # what these name in an import is of their group
 
@@ -55,6 +56,7 @@ class Transaction:
         meaning: Meaning,
         bindings: Bindings,
         known: KnownGroups,
+        recent: RecentEvents,
         *,
         last_seq: Callable[[], int],
         relay: str,
@@ -75,7 +77,9 @@ class Transaction:
             False  # whether that counts on a group of events that may be refused, or come after what answers them
         )
         self.owners = bindings.owners
-        self._reader = FactReader(connection, self.facts, self._changes, bindings, self._passages, known=known)
+        self._reader = FactReader(
+            connection, self.facts, self._changes, bindings, self._passages, known=known, recent=recent
+        )
         self.known = known
         self._told: set[tuple[str, str]] = set()
         self.touches_groups = False  # whether `groups` was asked for
@@ -253,7 +257,7 @@ class Transaction:
         (earlier.keep if replaced else earlier.forget)(self._connection, row)
         self.written.remove(event.id)
         self._changes.take(row)
-        self._reader.rows.pop(event.id, None)
+        self._reader.forget_row(event.id)
         for known in (facts.events, facts.targets):
             if event.id in known:
                 known[event.id] = None

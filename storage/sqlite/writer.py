@@ -30,6 +30,7 @@ from storage.sqlite.groups.succeeding import VanishingKeys
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
+from storage.sqlite.recent_events import RecentEvents
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction, come_by
 
@@ -64,6 +65,7 @@ class SqliteWriter:
             self._bindings = Bindings(self.connection)
             self.tables = SqliteLookups(self.connection)
             self._known = KnownGroups(self.connection)
+            self._recent = RecentEvents(self.connection)
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
             self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
@@ -232,6 +234,7 @@ class SqliteWriter:
             self._meaning,
             self._bindings,
             self._known,
+            self._recent,
             last_seq=self.last_seq,
             relay="" if signer is None else signer.pubkey,
         )
@@ -240,6 +243,7 @@ class SqliteWriter:
         """What is remembered of a transaction that was rolled back."""
         self._bindings.clear()
         self._known.clear()
+        self._recent.clear()
         self._own.forget()
 
     def _roll_back(self) -> None:

@@ -13,6 +13,8 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Incoming, Limits
+from storage.sqlite import log_rows
+from storage.sqlite.writer import SqliteWriter
 from tests.factories import keypair, make_event
 
 T = TypeVar("T")
@@ -79,6 +81,12 @@ def batches(draw: st.DrawFn) -> list[list[Event]]:
 def incoming(batch: Sequence[Event], at: int = NOW) -> list[Incoming]:
     """The batch on its way in."""
     return [Incoming(event, events.wire(event), Door.CLIENT, at) for event in batch]
+
+
+def check_recent(writer: SqliteWriter) -> None:
+    """What the writer remembers of stored events is what is stored."""
+    for event_id, row in writer._recent._rows.items():
+        assert log_rows.of_ids(writer.connection, [event_id]) == [row]
 
 
 def _some(values: Sequence[T]) -> st.SearchStrategy[frozenset[T] | None]:

@@ -26,6 +26,7 @@ from storage.sqlite import backend, fact_reader
 from storage.sqlite.transaction import Transaction
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
+from tests.storage.histories import check_recent
 
 RELAY = "ws://relay.example"
 QUOTA = 4
@@ -78,6 +79,7 @@ def told(outcome: Outcome) -> tuple[object, ...]:
 
 
 def contents(writer: SqliteWriter) -> dict[str, list[Any]]:
+    check_recent(writer)
     read = writer.connection.execute
     found = {name: sorted(read(f"SELECT * FROM {name}").fetchall(), key=repr) for name in (*TABLES, *DERIVED)}
     found["passages"] = sorted(read("SELECT event_id, chunk, title, content FROM passages").fetchall())

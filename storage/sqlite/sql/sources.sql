@@ -72,7 +72,7 @@ SELECT group_concat(lower(hex(substr(w.column1, 2))))
 FROM (VALUES {rows}) AS w
 WHERE NOT EXISTS (SELECT 1 FROM entries AS e WHERE e.key > w.column1 AND e.key < w.column2)
 
--- name: lone
+-- name: first_votes
 -- Of some votes those beside which nothing else is said by the same key of the same event (storage/sqlite/entries.py, `about`).
 SELECT json_group_array(w.column1)
 FROM (VALUES {rows}) AS w

@@ -26,6 +26,7 @@ from storage.sqlite.query import FOR_EVER
 from storage.tools import Inconsistency
 from tests.factories import keypair
 from tests.storage.groups.world import NOW, World
+from tests.storage.histories import check_recent
 
 KEYS = (1, 2, 3, 4)
 GROUPS = ("a", "b")
@@ -281,6 +282,7 @@ def _filters(account: Account) -> list[Filter]:
 def check_whole(world: World) -> None:
     """The tables are what the log makes of them, and the announcements what the tables make."""
     assert list(rebuilding.problems(world.writer.connection, PROJECTIONS)) == []
+    check_recent(world.writer)
     for name in GROUPS:
         group = world.writer.tables.group(name)
         told = world.announced(name)
