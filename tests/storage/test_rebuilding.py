@@ -216,6 +216,8 @@ def test_who_followed_whom_before_is_no_news(tmp_path: Path) -> None:
     assert writer.connection.execute("SELECT follower, followed, seq, at FROM followers").fetchall() == [
         (identity(1), identity(2), 0, lists[0].created_at)
     ]
+    writer.connection.execute("UPDATE posting_identities SET anonymised_at = 1 WHERE id = ?", (identity(2),))
+    assert writer.connection.execute("SELECT count(*) FROM followers").fetchone() == (0,)  # it goes with either of them
     writer.close()
 
 
