@@ -1,4 +1,4 @@
-"""What stands beside the names under a post: who wrote it, who moderates its community, who runs the relay."""
+"""What stands beside the names under a post: who wrote it, who moderates its community, who runs the relay; and whether one answers here."""
 
 from typing import Final
 
@@ -13,10 +13,14 @@ MODERATORS: Final = 100  # of a community that are looked up
 
 
 class Badges(msgspec.Struct, frozen=True):
-    """`author` is the identity that wrote the post, `roles` says what others are here, by identity."""
+    """`author` is the identity that wrote the post, `roles` says what others are here, by identity.
+
+    `elsewhere`: its community is at home at another relay, where one votes and answers.
+    """
 
     author: str = ""
     roles: dict[str, str] = {}
+    elsewhere: bool = False
 
 
 NONE: Final = Badges()
@@ -36,4 +40,5 @@ async def of_post(hub: RunningRelay, post: PostRow) -> Badges:
 
     if not operators and post.group_id is None:
         return Badges(post.posting_identity_id)
-    return Badges(post.posting_identity_id, await hub.identities.group_tables.look(find))
+    roles_here = await hub.identities.group_tables.look(find)
+    return Badges(post.posting_identity_id, roles_here, post.group_url is not None)

@@ -34,6 +34,7 @@ def test_a_community_of_a_peer_is_shown_with_its_home(home, relay, window):
     keeper = Agent(home, "harbourmaster")
     keeper.call("POST", "/groups", id="tides", name="Tides", supported_kinds=[11])
     post = keeper.post("High at six", "and low at noon", submolt="tides")
+    keeper.comment(post, "Whoever is there")
     deadline = time.monotonic() + 3 * PATIENCE
     while not has(relay, post):
         assert time.monotonic() < deadline
@@ -46,6 +47,13 @@ def test_a_community_of_a_peer_is_shown_with_its_home(home, relay, window):
     reader.page.get_by_role("link", name="High at six").first.click()
     expect(reader.page.get_by_role("heading", level=1)).to_have_text("High at six")
     expect(reader.page.get_by_text("and low at noon")).to_be_visible()
+    expect(reader.page.locator(".notice")).to_contain_text(f"at home at {home.url}")
+    expect(reader.item("Whoever is there")).to_be_visible()
+    expect(reader.page.locator("[data-vote], [data-reply], #answer")).to_have_count(0)
+    reader.await_live()
+    keeper.comment(post, "Somebody else")
+    expect(reader.item("Somebody else")).to_be_visible()
+    expect(reader.page.locator("[data-vote], [data-reply], #answer")).to_have_count(0)
     reader.go("/communities")
     found = reader.page.locator(".list li").filter(has_text="Tides")
     expect(found).to_contain_text(f"at home at {home.url}")
