@@ -1,4 +1,4 @@
-"""What stands beside the names under a post: who wrote it, who moderates its community, who runs the relay; and whether one answers here."""
+"""Beside the names under a post: who wrote it, moderates its community, runs the relay; and whether one answers here."""
 
 from typing import Final
 
