@@ -77,6 +77,8 @@ class PeerConnection(PeerLink):
     def __init__(self, socket: PeerSocket, url: str, signer: Signer | None) -> None:
         super().__init__(socket, url)
         self.notice = ""  # what the peer said last for a person
+        self.answers_events = False  # one that was offered has been answered
+        self._probed = 0  # `taken` when the peer was asked by `answers` last
         self._signer = signer
         self._names = itertools.count(1)
         self._subscriptions: dict[str, PeerSubscription] = {}
@@ -122,15 +124,18 @@ class PeerConnection(PeerLink):
         return await self._wait_for(subscription.ended, heard=None if is_live else lambda: subscription.heard)
 
     async def answers(self) -> None:
-        """Ask something; returns once the peer has said anything at all since. Raises TimedOut, Disconnected."""
-        before = self.taken
+        """Ask something; returns once it is answered, or the time for that is over and the peer is not to blame.
+
+        It is where it has said nothing at all since it was asked last, and this side was ready to read. Raises TimedOut, Disconnected.
+        """
         asked = await self.subscribe((Filter(limit=0),), lambda _event: None)
         try:
             await self.ended(asked, is_live=True)
         except TimedOut:
-            if self.taken == before:
+            if self.taken == self._probed and not self.is_taking:
                 raise TimedOut(f"{self.url} takes what it is sent and answers nothing") from None
         finally:
+            self._probed = self.taken
             if self.is_open:
                 await self.unsubscribe(asked)
 
@@ -143,7 +148,9 @@ class PeerConnection(PeerLink):
 
     async def answered(self, answer: "asyncio.Future[Ok]") -> Ok:
         """What was offered is answered. Raises TimedOut, Disconnected."""
-        return answer.result() if answer.done() else await self._wait_for(answer)
+        word = answer.result() if answer.done() else await self._wait_for(answer)
+        self.answers_events = True
+        return word
 
     async def open_comparison(self, wanted: Filter, data: bytes) -> str:
         """Begin a comparison; its name, for `compared`."""

@@ -22,6 +22,7 @@ from websockets.protocol import State
 from websockets.speedups import apply_mask
 
 BUFFERED: Final = 256 * 1024  # bytes of messages that nobody has taken yet, beyond which the peer is not read from
+_BESIDE: Final = 64  # what a message takes beside its bytes, so that empty ones count too
 _TEXT: Final = 0x81  # FIN, no reserved bits, opcode 1
 _MASKED: Final = 0x80
 _OPCODE: Final = 0x0F
@@ -35,7 +36,7 @@ class PeerSocket(ClientConnection):
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         self._messages: deque[bytes] = deque()
-        self._size = 0  # bytes of them
+        self._size = 0  # bytes that they take
         self._awaited: asyncio.Future[None] | None = None
         self._held = bytearray()  # the beginning of a frame
         self._needed = 0  # bytes of it that must be there before more can be said
@@ -79,7 +80,7 @@ class PeerSocket(ClientConnection):
         else:
             for _ in found:
                 self._messages.popleft()
-        self._size -= sum(map(len, found))
+        self._size -= sum(map(len, found)) + _BESIDE * len(found)
         self._read_on()
         return found
 
@@ -128,7 +129,7 @@ class PeerSocket(ClientConnection):
 
     def _put(self, message: bytes) -> None:
         self._messages.append(message)
-        self._size += len(message)
+        self._size += len(message) + _BESIDE
 
     def _wake(self) -> None:
         if self._awaited is not None and not self._awaited.done():

@@ -177,9 +177,14 @@ class PeerSession:
     async def _probe_now_and_then(self) -> None:
         while True:
             await self._due.wait()
-            await self._connection.answers()
+            await self._probe()
             self._pings = 0
             self._due.clear()
+
+    async def _probe(self) -> None:
+        """Raises TimedOut where the peer is silent. One that takes events and answers no questions does all that "up" needs."""
+        if self._plan.direction is not Direction.UP or not self._connection.answers_events:
+            await self._connection.answers()
 
     # down
 
@@ -286,7 +291,7 @@ class PeerSession:
         if self._plan.direction is Direction.UP:
             self._record.tell(state="catching up")
             await self._sent_so_far()
-            await self._connection.answers()  # there may have been nothing to send
+            await self._probe()  # there may have been nothing to send
             self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))

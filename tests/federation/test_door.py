@@ -91,6 +91,25 @@ async def test_peers_fill_half_of_the_pipeline_and_leave_the_rest_to_clients() -
     assert len(ingest.given) == 1
 
 
+async def test_who_is_cancelled_while_the_pipeline_is_full_leaves_the_room_to_others() -> None:
+    ingest = HeldIngest()
+    door = door_of(ingest)
+    event = make_event(created_at=NOW)
+    ingest.full = 0.5
+    waiting = [asyncio.create_task(door.hand_in(event, ignore)) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert ingest.given == []
+    ingest.full = 0.0
+    handing_in = asyncio.create_task(door.hand_in(event, ignore))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(ingest.given) == 1
+    await handing_in
+
+
 async def test_what_the_operator_or_the_peers_policy_denies_never_reaches_the_pipeline() -> None:
     ingest = HeldIngest()
     door = door_of(ingest)

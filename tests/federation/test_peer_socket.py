@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from relay.federation.peer_socket import BUFFERED, PeerSocket
+from relay.federation.peer_socket import PeerSocket
 
 MAX = 300
 silent = logging.getLogger("tests.peer_socket")
@@ -164,14 +164,26 @@ async def test_what_came_before_the_end_is_given_and_then_the_end_is_told() -> N
         assert not socket.write(b"more")
 
 
-async def test_a_peer_whose_messages_nobody_takes_is_not_read_from() -> None:
+@pytest.mark.parametrize(
+    "message", [frame(0x81, b"x" * MAX), frame(0x81, b""), frame(0x82, b"")], ids=["long", "empty", "empty binary"]
+)
+async def test_a_peer_whose_messages_nobody_takes_is_not_read_from(message: bytes) -> None:
     socket, transport = opened()
-    message = frame(0x81, b"x" * MAX)
-    for _ in range(BUFFERED // MAX + 1):
-        socket.data_received(message)
-    assert not transport.reads
+
+    def come() -> int:
+        """Until it is not read from any more; how many came."""
+        for number in range(1, 10_000):
+            socket.data_received(message)
+            if not transport.reads:
+                return number
+        raise AssertionError("it is read from without end")
+
+    number = come()
     assert len(await socket.messages(1)) == 1
     assert transport.reads
+    assert come() == 1
+    assert len(await socket.messages(number)) == number
+    assert come() == number
 
 
 async def test_a_message_that_is_too_long_is_refused_by_its_header() -> None:

@@ -14,21 +14,27 @@ from relay.federation.progress import PeerRecord
 from relay.federation.session import PROBED, PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation
-from relay.protocol.event import Event
+from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from storage.base import Logged, Outcome
 from storage.commands import Command
 from storage.peers import PeerPlace, PeerRow, PeerStatus
+from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer, MemoryEvents
 
 
-class EmptyLog:
-    """relay.federation.session.LogSource in which there is nothing."""
+class ShortLog:
+    """relay.federation.session.LogSource of these events."""
 
-    upto = 0
+    def __init__(self, *events: Event) -> None:
+        self.rows = [Logged(seq, wire(event)) for seq, event in enumerate(events, 1)]
+
+    @property
+    def upto(self) -> int:
+        return len(self.rows)
 
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
-        return []
+        return self.rows[after:upto]
 
 
 class OpenDoor(MemoryEvents):
@@ -67,7 +73,9 @@ class Hanging(FakePeer):
             await super().answer(connection, name, list(wanted))
 
 
-def session_of(link: PeerConnection, direction: Direction) -> tuple[PeerSession, PeerRecord, asyncio.Event]:
+def session_of(
+    link: PeerConnection, direction: Direction, log: ShortLog | None = None
+) -> tuple[PeerSession, PeerRecord, asyncio.Event]:
     in_step = asyncio.Event()
 
     def noticed() -> None:
@@ -75,7 +83,7 @@ def session_of(link: PeerConnection, direction: Direction) -> tuple[PeerSession,
             in_step.set()
 
     record = PeerRecord(PeerRow(link.url, "", False, PeerPlace(), PeerStatus()), noticed)
-    parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(), EmptyLog())
+    parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(), log or ShortLog())
     plan = SessionPlan(direction, (Filter(),), 0, True)
     return PeerSession(link, plan, parts, "", Federation()), record, in_step
 
@@ -108,4 +116,56 @@ async def test_a_peer_that_answers_pings_and_nothing_else_any_more_is_left(monke
             link.answered_ping()
         with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
             await running
+        await link.close()
+
+
+async def test_a_peer_that_takes_events_and_answers_no_questions_is_in_step_where_it_is_only_sent_to() -> None:
+    log, second = ShortLog(make_event(content="first")), make_event(content="second")
+    async with Hanging(0).serving() as peer:
+        peer.compares = "error"
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        session, _, in_step = session_of(link, Direction.UP, log)
+        running = asyncio.create_task(session.run())
+        noticed = asyncio.create_task(in_step.wait())
+        await asyncio.wait((running, noticed), timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        assert noticed.done()
+        assert len(peer.events) == 1
+        for _ in range(PROBED):
+            link.answered_ping()
+        await asyncio.sleep(0)  # the session has its turn, and would ask
+        await link.answered(await link.offer(second.id, wire(second)))
+        assert "REQ" not in peer.verbs()
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await link.close()
+
+
+async def test_a_peer_is_silent_that_has_said_nothing_since_it_was_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.3, None))
+    event = make_event()
+    async with Hanging(0).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        answer = await link.offer(event.id, wire(event))
+        assert (await asyncio.wait_for(answer, 20)).accepted
+        await link.answers()
+        with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
+            await link.answers()
+        await link.close()
+
+
+async def test_a_peer_is_not_blamed_while_this_relay_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, go_on = asyncio.Event(), asyncio.Event()
+
+    async def take(_event: Event) -> None:
+        held.set()
+        await go_on.wait()
+
+    async with FakePeer([make_event()]).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        await link.subscribe((Filter(),), take)
+        await asyncio.wait_for(held.wait(), 20)
+        monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.3, None))
+        await link.answers()
+        go_on.set()
         await link.close()
