@@ -126,13 +126,15 @@ class PeerConnection(PeerLink):
     async def answers(self) -> None:
         """Ask something; returns once it is answered, or the time for that is over and the peer is not to blame.
 
-        It is where it has said nothing at all since it was asked last, and this side was ready to read. Raises TimedOut, Disconnected.
+        It is where it has said nothing at all since it was asked last while this side would have read it. Raises TimedOut,
+        Disconnected.
         """
+        before = self._probed
         asked = await self.subscribe((Filter(limit=0),), lambda _event: None)
         try:
             await self.ended(asked, is_live=True)
         except TimedOut:
-            if self.taken == self._probed and not self.is_taking:
+            if self.taken == before and not self.is_taking:
                 raise TimedOut(f"{self.url} takes what it is sent and answers nothing") from None
         finally:
             self._probed = self.taken

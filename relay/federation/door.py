@@ -110,11 +110,12 @@ class PeerDoor(PublicEvents):
             return
         await self._quota.take()
         await self._slots.acquire()
-        try:
-            await self._room()
-        except BaseException:  # the connection ends meanwhile: the door outlives it
-            self._slots.release()
-            raise
+        if not self._ingest.room(SHARE):
+            try:
+                await self._room()
+            except BaseException:  # the connection ends meanwhile: the door outlives it
+                self._slots.release()
+                raise
 
         def answered(event: Event, outcome: Outcome) -> None:
             self._slots.release()

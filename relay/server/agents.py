@@ -74,9 +74,9 @@ class Agents:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
         return await self._tables.ask(lambda tables: tables.read_marks(identity_id))
 
-    async def new_followers(self, identity_id: str, most: int) -> list[NewFollower]:
-        """Who began to follow an identity, those who came last first, whether they follow it still or not."""
-        return await self._tables.ask(lambda tables: tables.new_followers(identity_id, most))
+    async def new_followers(self, identity_id: str, before: int, most: int) -> list[NewFollower]:
+        """Who began to follow an identity before a number of the log, the last first, whether they follow it still or not."""
+        return await self._tables.ask(lambda tables: tables.new_followers(identity_id, before, most))
 
     async def mark_read(self, identity_id: str, post_id: str, seq: int, given: GivenToken | None = None) -> None:
         """The notifications about a post ("" any) are read up to this number."""

@@ -23,14 +23,14 @@ from typing import Final, Protocol
 import msgspec
 
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds, messages
+from relay.protocol import messages
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.protocol.session import CountRequest
 from relay.server import frames, searching
 from relay.server.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
-from relay.server.read_access import Mark, ReadAccess
+from relay.server.read_access import INVITES, Mark, ReadAccess
 from relay.server.supervision import Faults, Tasks
 from relay.server.turns import Turns
 from storage.base import Counted, Found, Limits, Log, StorageError, TooCostly
@@ -43,7 +43,6 @@ SEARCHES: Final = 8  # at once; the search role works on as many of a front
 SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
 PACKED_AT_ONCE: Final = 4096  # bytes of an answer that are compressed on the loop; it takes about 20 µs a KiB
 FLUSHED: Final = 64 * 1024  # bytes of an answer that do not wait for the end of the turn
-_INVITES: Final = frozenset([kinds.INVITE])
 ATTEMPTS: Final = 3  # to answer while what a connection may read becomes less
 MAX_WAITING: Final = 200  # questions of one connection; more than that pauses its reading
 
@@ -424,7 +423,7 @@ def _hint(complete: bool | None, cut: bool, wanted: str) -> str | None:
 def _asks_for_invites(filters: Sequence[Filter]) -> bool:
     """Whether a REQ asks for invites (NIP-43) and nothing else."""
     for wanted in filters:  # a loop, since every REQ is asked  # noqa: SIM110
-        if wanted.kinds != _INVITES:
+        if wanted.kinds != INVITES:
             return False
     return True
 

@@ -34,6 +34,9 @@ SHOWN: Final = 64  # characters of a group's id in a refusal
 ABOUT: Final = frozenset((9000, 9001))
 BY: Final = frozenset((9021, 9022))
 CODES: Final = frozenset((CREATE_INVITE,))
+INVITES: Final = frozenset(
+    (kinds.INVITE,)
+)  # made for who may invite, which is asked of each question (`group_invites`)
 DESCRIPTIONS: Final = frozenset(kinds.GROUPS)
 LISTS: Final = frozenset((39002, 39005))  # those that a private group tells its members only
 _NOT_HERE: Final = Shown(private=True, hidden=True)
@@ -224,7 +227,7 @@ def _end_closed(subscription: LiveSubscription, closed_groups: dict[str, Shown])
     session, closed = connection.session, frozenset[str]()
     for wanted in subscription.filters:
         groups = wanted.tags.get("h")
-        if groups is None or is_about(wanted, session.keys):
+        if groups is None or is_about(wanted, session.keys) or wanted.kinds == INVITES:
             return
         shut = {one for one in groups if one in closed_groups and closed_groups[one].members not in session.readers}
         if len(shut) < len(groups):

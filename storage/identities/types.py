@@ -253,8 +253,8 @@ class AgentLookups(Protocol):
     def read_marks(self, identity_id: str) -> dict[str, int]:
         """Up to which number of the log the notifications about each post are read, under "" those about any."""
 
-    def new_followers(self, identity_id: str, most: int) -> list[NewFollower]:
-        """Who began to follow an identity, those who came last first, whether they follow it still or not."""
+    def new_followers(self, identity_id: str, before: int, most: int) -> list[NewFollower]:
+        """Who began to follow an identity before a number of the log, the last first, whether they follow it still or not."""
 
 
 class SecretLookups(Protocol):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from relay.config import Config
+from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.negentropy import ItemSet, Reconciliation
 from relay.roles.messages import Behind
@@ -18,7 +19,7 @@ from storage.base import StorageError
 from storage.commands import CountRows
 from tests.factories import Keypair, keypair, make_event
 from tests.server.conftest import Relay
-from tests.server.fakes import PATIENCE, Client, MemoryLog, WrittenHub
+from tests.server.fakes import PATIENCE, Client, MemoryLog, WrittenHub, settle
 
 ALICE, BOB, CAROL = (keypair(number) for number in (1, 2, 3))
 PRIVATE, OTHER, OPEN = "harbour", "lighthouse", "market"
@@ -376,6 +377,25 @@ async def test_a_group_that_becomes_private_is_closed_to_those_who_are_no_member
     await place.say("for all", OPEN)
     assert [one[2]["content"] for one in nobody.pending()] == ["for all"]
     assert sorted((await ask(nobody, in_group(OPEN)))[:2]) == ["among us", "for all"]
+
+
+async def test_a_question_for_an_invite_is_answered_as_such_while_its_group_becomes_private(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided = asyncio.Event()
+
+    async def invite(*_: object) -> None:
+        await decided.wait()
+        raise Reject(Prefix.RESTRICTED, "you may not")
+
+    monkeypatch.setattr(place.hub.shared.queries, "_invite", invite)
+    bob = await known(place.hub, BOB)
+    bob.send("REQ", "s", {"kinds": [28935], "#h": [OPEN]})
+    await settle()
+    place.log.put_group(OPEN, private=True)
+    await place.write()
+    decided.set()
+    assert await bob.next() == ["CLOSED", "s", "restricted: you may not"]
 
 
 async def test_that_a_group_has_ended_is_told_to_its_members_who_then_are_none(place: Place) -> None:

@@ -249,6 +249,16 @@ def test_with_its_last_key_an_identity_is_anonymised(writer: SqliteWriter) -> No
     assert writer.tables.identity_claim(tokens.digest("claim Alice")) is None
 
 
+def test_nothing_is_noted_of_who_follows_somebody_who_vanished_or_had_vanished(writer: SqliteWriter) -> None:
+    register(writer)
+    register(writer, BOB, "bob", 2)
+    lists = [make_event(n, kinds.CONTACTS, tags=[["p", keypair(3 - n).pubkey]], created_at=NOW + 1) for n in (1, 2)]
+    outcomes = write(writer, vanish(1), *lists, now=NOW + 1)
+    assert [outcome.status for outcome in outcomes] == [Status.STORED] * 3
+    assert writer.connection.execute("SELECT follower, followed FROM followers").fetchall() == []
+    assert writer.tables.new_followers(ALICE, NOW, 10) == []
+
+
 def test_nobody_takes_over_the_name_of_who_vanished(writer: SqliteWriter) -> None:
     register(writer)
     write(writer, vanish(1), vanish(1, NOW + 1))

@@ -221,6 +221,18 @@ def test_who_followed_whom_before_is_no_news(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_who_vanished_before_follows_nobody_and_is_followed_by_nobody(tmp_path: Path) -> None:
+    lists = [make_event(n, 3, "", [("p", keypair(3 - n).pubkey)]) for n in (1, 2)]
+    older(tmp_path / "data", 27, lists)
+    plain = sqlite3.connect(tmp_path / "data" / FILE)
+    with plain:
+        plain.execute("UPDATE posting_identities SET anonymised_at = 1 WHERE id = ?", (identity(2),))
+    plain.close()
+    writer = backend.open_writer(tmp_path / "data", MEANING)
+    assert writer.connection.execute("SELECT follower, followed FROM followers").fetchall() == []
+    writer.close()
+
+
 def test_issues_and_repositories_of_an_older_data_directory_have_rows_and_numbers(tmp_path: Path) -> None:
     repo = f"30617:{keypair(1).pubkey}:tides"
     issues = [make_event(2, 1621, f"leak {n}", [("a", repo)], NOW - n) for n in range(3)]

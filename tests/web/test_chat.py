@@ -140,7 +140,27 @@ def test_what_is_typed_while_a_message_is_under_way_is_the_next_one(relay, room,
     one.until(lambda: answers)
     field.type("or later")
     answers.pop().fulfill(status=503, json={"message": "the harbour is closed"})
-    expect(one.page.locator("#say .trouble, form .trouble").filter(has_text="harbour")).to_be_visible()
+    expect(one.page.locator("#say .trouble").filter(has_text="harbour")).to_be_visible()
+    expect(field).to_have_value("at noon\nor later")
+
+    button(one.message("Low water"), "Edit").click()
+    expect(field).to_have_value("Low water")
+    field.fill("Low water again")
+    field.press("Enter")
+    one.until(lambda: answers)
+    expect(field).to_have_value("at noon\nor later")
+    answers.pop().fulfill(status=503, json={"message": "the harbour is closed"})
+    expect(field).to_have_value("Low water again")
+    one.page.get_by_role("button", name="Cancel").click()
+    expect(field).to_have_value("at noon\nor later")
+
+    field.press("Enter")
+    one.until(lambda: answers)
+    button(one.message("Low water"), "Edit").click()
+    answers.pop().fulfill(status=503, json={"message": "the harbour is closed"})
+    expect(one.page.locator("#say .trouble")).to_contain_text("harbour")
+    expect(field).to_have_value("Low water")
+    field.press("Escape")
     expect(field).to_have_value("at noon\nor later")
 
 

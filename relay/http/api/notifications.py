@@ -6,7 +6,6 @@ how far the agent has read, by the log's numbers, since what an event says of it
 """
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -15,8 +14,9 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from relay.api_types import Notification
-from relay.http.api import common, group_access, mutes, posts, publishing, rows
+from relay.http.api import common, group_access, mutes, new_followers, posts, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
+from relay.http.api.new_followers import NewFollowers
 from relay.http.api.shapes import Count, FeedComment, FeedPost, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
@@ -27,18 +27,13 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import hash_of
 from relay.protocol.groups.state import Group
-from relay.protocol.muting import Muted
 from storage.feed import CommentRow, PostRow
 from storage.groups import GroupLookups
-from storage.identities.types import Identity, NewFollower
 
 TAGS: Final = ["notifications"]
 WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
 INVITED: Final = 20  # invites that are looked at
-FOLLOWED: Final = 100  # new followers that are looked at
-NAMED: Final = 5  # of the new followers of one day
-DAY: Final = 86_400  # seconds; those who came on one day are one notification
 EVER: Final = 2**62  # above every number of the log
 
 GroupType = Literal["group_added", "group_removed", "group_mention", "group_invite"]
@@ -117,26 +112,6 @@ class GroupHappening(msgspec.Struct, frozen=True):
     message_id: str | None
     roles: tuple[str, ...] = ()
     code: str | None = None
-
-
-class NewFollowers(msgspec.Struct, frozen=True):
-    """Who began to follow the agent on one day: how many, and some of them, those who came last first."""
-
-    number: int
-    people: tuple[Identity, ...]
-
-    @property
-    def last(self) -> Identity:
-        """Who came last."""
-        return self.people[0]
-
-    def sentence(self) -> str:
-        """What they do, in a sentence."""
-        names = [one.name for one in self.people[: 2 if self.number > 2 else self.number]]
-        if self.number > len(names):
-            names.append(f"{self.number - len(names)} other{'s' if self.number - len(names) > 1 else ''}")
-        *first, last = names
-        return f"{', '.join(first)} and {last} follow you" if first else f"{last} follows you"
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -252,7 +227,8 @@ async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
         if event.pubkey not in keys and not hidden.hides(event.pubkey, first_value(event, "title") or "", event.content)
     ]
     came = await hub.feed.arrivals([event.id for event in others])
-    here = _since(min(after, marks.get("", 0)), [event for event in others if event.id in came], came)
+    since = min(after, marks.get("", 0))
+    here = _since(since, [event for event in others if event.id in came], came)
     found_posts, found_comments = await _rows(hub, here)
     told: list[Happening] = []
     for event in here:
@@ -265,7 +241,8 @@ async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
     known = {one.id for one in told}
     told += await _in_groups(hub, [event for event in here if event.id not in known], came, keys)
     told += [Happening(*came[event.id], event.id, "claimed", None, None) for event in here if event.kind == kinds.LABEL]
-    told += await _new_followers(hub, identity_id, keys, hidden, min(after, marks.get("", 0)))
+    for day in await new_followers.by_day(hub, identity_id, keys, hidden, since):
+        told.append(Happening(day.seq, day.at, day.id, "followers", None, None, followers=day))
     told.sort(key=lambda one: one.seq, reverse=True)
     return Inbox(told, marks)
 
@@ -279,35 +256,6 @@ def _since(after: int, events: list[Event], came: dict[str, tuple[int, int]]) ->
     return [
         event for event in events if event.id in new or (event.kind == kinds.REACTION and feed.voted(event) in voted)
     ]
-
-
-async def _new_followers(
-    hub: RunningRelay, identity_id: str, keys: frozenset[str], hidden: Muted, after: int
-) -> Iterable[Happening]:
-    """One notification for each day: of those who came first then, who follow the agent still and are not muted.
-
-    Of days on which nobody came after the number `after` nothing is told.
-    """
-    days: dict[int, list[NewFollower]] = {}
-    for one in await hub.identities.agents.new_followers(identity_id, FOLLOWED):
-        days.setdefault(one.at // DAY, []).append(one)
-    some = [one for found in days.values() if found[0].seq > after for one in found]
-    if not some or not keys:
-        return []
-    authors = frozenset(key for one in some for key in one.keys)
-    naming = Filter(kinds=frozenset([kinds.CONTACTS]), authors=authors, tags={"p": keys}, limit=len(authors))
-    lists = {event.pubkey for event in (await publishing.newest(hub, naming)).events}
-    lists = {key for key in lists if not hidden.hides(key, "", "")}
-    here = [one for one in some if not lists.isdisjoint(one.keys)]
-    people = await hub.identities.by_key([one.keys[0] for one in here]) if here else {}
-    told = []
-    for day, found in days.items():
-        came = [one for one in found if one in here and one.keys[0] in people]
-        if came:
-            who = NewFollowers(len(came), tuple(people[one.keys[0]] for one in came[:NAMED]))
-            date = datetime.fromtimestamp(day * DAY, UTC).date().isoformat()
-            told.append(Happening(came[0].seq, came[0].at, f"followers-{date}", "followers", None, None, followers=who))
-    return told
 
 
 async def _in_groups(

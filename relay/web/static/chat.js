@@ -1,7 +1,7 @@
 // A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { ownKey, personal, signer } from "./me.js";
+import { personal } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
 import { edit, overSocket, said, texts } from "./sources.js";
@@ -18,6 +18,7 @@ const MODERATORS = ["owner", "admin", "moderator"];
 const list = document.getElementById("messages");
 const older = document.getElementById("older");
 const form = document.getElementById("say");
+const field = form.elements.content;
 const answering = document.getElementById("answering");
 const gate = document.getElementById("gate");
 const empty = document.getElementById("empty");
@@ -38,6 +39,7 @@ let roles = null;
 const anew = new Set(); // "<key> <second>" of messages that their authors deleted: what they say of that second is an edit
 let above = null; // the message that is being answered
 let changing = null; // the message of one's own that is being edited, and since when it says what it says
+let aside = ""; // what was typed before that
 let timer = 0;
 let unseen = 0;
 
@@ -101,7 +103,6 @@ function place(item) {
 }
 
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
-const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 // Times of this browser's place, a line between days, and what the reader may do.
@@ -120,7 +121,7 @@ function settle() {
     }
     const time = item.querySelector("time");
     time.textContent = CLOCK.format(at);
-    time.title = WHOLE.format(at);
+    time.title = at.toLocaleString();
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
     item.classList.toggle("own", Boolean(own));
     item.querySelector("[data-edit]").hidden = !own;
@@ -286,7 +287,7 @@ async function loadOlder() {
     scrollBy({ top: document.documentElement.scrollHeight - height });
     if (drawn.length) paint(tallies ?? await source.reactions(drawn.map((item) => item.dataset.id)));
   } catch {
-    older.textContent = "That did not work. Try again";
+    older.textContent = "Try again";
   } finally {
     loading = false;
     older.removeAttribute("aria-busy");
@@ -343,7 +344,7 @@ addEventListener("scroll", seen, { passive: true });
 document.addEventListener("visibilitychange", seen);
 fresh.addEventListener("click", () => {
   toEnd();
-  form.elements.content.focus({ preventScroll: true });
+  field.focus({ preventScroll: true });
 });
 
 // Who is in it
@@ -375,13 +376,14 @@ async function attempt(control, work) {
   }
 }
 
+// Answers a message, or with null nothing; what stood in the field before an edit began stands there again.
 function answer(item, focus = true) {
-  if (changing) form.reset();
+  if (changing) field.value = aside;
   changing = null;
   above = item && target(item);
   answering.hidden = !item;
   if (item) answering.firstElementChild.textContent = `Answering ${item.querySelector(".author bdi").textContent}`;
-  if (focus) form.elements.content.focus();
+  if (focus) field.focus();
 }
 
 // What it says now comes into the form, to be changed there.
@@ -389,36 +391,44 @@ async function change(item) {
   const id = item.dataset.id;
   if (!known.has(id)) remember(await source.get([id]));
   const text = texts.get(id) ?? { content: known.get(id)?.content ?? "", updated_at: 0 };
-  answer(null);
-  changing = { ...target(item), since: Math.max(text.updated_at, Number(item.dataset.at)) };
-  form.elements.content.value = text.content;
+  edits({ ...target(item), since: Math.max(text.updated_at, Number(item.dataset.at)) }, text.content);
+}
+
+function edits(message, content) {
+  answer(null, false);
+  aside = field.value;
+  field.value = content;
+  changing = message;
   answering.firstElementChild.textContent = "Editing your message";
   answering.hidden = false;
 }
 
-// What is typed while it is under way is the next message; where it fails, it stands before that again.
+// What is typed while it is under way is the next message; what failed stands before that again.
 async function send(content) {
-  const to = above;
-  form.reset();
+  const [to, edited] = [above, changing];
+  let sent;
+  if (!edited) field.value = "";
   answer(null, false);
-  let event;
   try {
-    event = await (await sending()).say(group, content, to);
+    const { say, editMessage } = await sending();
+    sent = await (edited ? editMessage(group, edited, content, edited.since) : say(group, content, to));
   } catch (error) {
-    form.elements.content.value = [content, form.elements.content.value].filter(Boolean).join("\n");
-    const item = to && !above && find(to.id);
-    if (item) answer(item);
+    putBack(content, edited, to && find(to.id));
     throw error;
   }
-  await arrive([event], true);
+  if (!edited) return arrive([sent], true);
+  edit(edited.id, content, sent.message ? Math.floor(Date.parse(sent.message.updated_at) / 1000) : Math.max(now(), edited.since + 1));
+  return renew([edited.id]);
 }
 
-async function sendChange(content) {
-  const { id, since } = changing;
-  const { message } = await (await sending()).editMessage(group, changing, content, since);
-  edit(id, content, message ? Math.floor(Date.parse(message.updated_at) / 1000) : Math.max(now(), since + 1));
-  answer(null, false);
-  await renew([id]);
+function putBack(content, edited, answered) {
+  const before = (text) => [content, text].filter(Boolean).join("\n");
+  if (changing) aside = before(aside);
+  else if (edited) edits(edited, content);
+  else {
+    field.value = before(field.value);
+    if (answered && !above) answer(answered);
+  }
 }
 
 async function reacting(button, item, content, pressed) {
@@ -448,7 +458,7 @@ function palette(button, item) {
 const ACTIONS = {
   reply: (_button, item) => needWriter(() => answer(item)),
   cancel: () => answer(null),
-  edit: (button, item) => needWriter(() => attempt(button, () => change(item))).then(() => form.elements.content.focus()),
+  edit: (button, item) => needWriter(() => attempt(button, () => change(item))).then(() => field.focus()),
   react: palette,
   choose: async (button, item) => {
     item.querySelector("[data-react]").focus();
@@ -488,17 +498,15 @@ addEventListener("keydown", (key) => {
 });
 
 // Enter sends, Shift and Enter begin a line; on glass the button sends.
-form.elements.content.addEventListener("keydown", (key) => {
+field.addEventListener("keydown", (key) => {
   if (key.key !== "Enter" || key.shiftKey || key.isComposing || matchMedia("(pointer: coarse)").matches) return;
   key.preventDefault();
   form.requestSubmit();
 });
 form.addEventListener("submit", (submit) => {
   submit.preventDefault();
-  const content = form.elements.content.value;
-  form.elements.content.focus();
-  if (!content.trim()) return;
-  needWriter(() => attempt(form.querySelector("[type=submit]"), () => (changing ? sendChange(content) : send(content))));
+  field.focus();
+  if (field.value.trim()) needWriter(() => attempt(form.querySelector("[type=submit]"), () => send(field.value)));
 });
 
 // Beginning
@@ -552,28 +560,16 @@ const enter = () => (entering ??= tryToEnter().finally(() => { entering = null; 
 async function tryToEnter() {
   if (source && (isOpen || gate.hidden)) return;
   if (isOpen) return begin(overSocket(group, false));
-  if (!me.token && !me.own) return offerExtension();
+  const privately = () => import("./private-room.js");
+  if (!me.token && !me.own) return (await privately()).offerExtension(gate, enter);
   try {
-    const ofToken = async () => (await import("./private-room.js")).overApi(group);
-    await begin(source ?? (me.token ? await ofToken() : overSocket(group, true)));
+    await begin(source ?? (me.token ? (await privately()).overApi(group) : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
     if (!strange) gate.textContent = error.message;
     else gate.textContent = invited() ? INVITED : "This room is for its members, and you are none yet.";
     gate.hidden = false;
   }
-}
-
-// The extension is asked for its key only when its owner says so.
-function offerExtension() {
-  if (!signer() || gate.querySelector("button")) return;
-  const button = Object.assign(document.createElement("button"), { type: "button", className: "plain-button", textContent: "Use my Nostr extension" });
-  button.addEventListener("click", async () => {
-    await ownKey();
-    await lookAgain();
-    await enter();
-  });
-  gate.append(" ", button);
 }
 
 onStanding((now) => {

@@ -1,7 +1,9 @@
-// The messages of a room for members with an API key: over HTTP, and live by server-sent events. See sources.js.
+// What a room for members needs alone: the offer to be known by an extension, and for who has an API key its messages, over HTTP and
+// live by server-sent events. See sources.js.
 
 import { api } from "./api.js";
-import { me } from "./me.js";
+import { me, ownKey, signer } from "./me.js";
+import { lookAgain } from "./membership.js";
 import { edit } from "./sources.js";
 
 const PAGE = 50;
@@ -20,6 +22,18 @@ const gone = (error) => {
   return null;
 };
 const tallied = (message) => [message.id, { counts: new Map(Object.entries(message.reactions)), mine: new Set(message.your_reactions) }];
+
+// The extension is asked for its key only when its owner says so.
+export function offerExtension(gate, enter) {
+  if (!signer() || gate.querySelector("button")) return;
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "plain-button", textContent: "Use my Nostr extension" });
+  button.addEventListener("click", async () => {
+    await ownKey();
+    await lookAgain();
+    await enter();
+  });
+  gate.append(" ", button);
+}
 
 export function overApi(group) {
   let isOpened = false;

@@ -200,9 +200,9 @@ class SqliteAgentLookups(_Reads):
         """Up to which number the notifications about each post are read, under "" those about any."""
         return dict(self._connection.execute(named("agents")["read_marks"], (identity_id,)).fetchall())
 
-    def new_followers(self, identity_id: str, most: int) -> list[NewFollower]:
-        """Who began to follow an identity, the last first."""
-        found = self._connection.execute(named("agents")["new_followers"], (identity_id, most)).fetchall()
+    def new_followers(self, identity_id: str, before: int, most: int) -> list[NewFollower]:
+        """Who began to follow an identity before a number of the log, the last first."""
+        found = self._connection.execute(named("agents")["new_followers"], (identity_id, before, most)).fetchall()
         return [NewFollower(follower, seq, at, tuple(keys.split(","))) for follower, seq, at, keys in found]
 
 

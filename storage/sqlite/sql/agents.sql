@@ -41,15 +41,17 @@ WHERE posting_identity_id = ?1 AND post_id <> '' AND (
 )
 
 -- name: follow
--- Of whom these keys are, those whom the follower had never followed.
+-- Of whom these keys are, those whom the follower had never followed. A key stays that of an identity that vanished: nobody follows it.
 INSERT OR IGNORE INTO followers (follower, followed, seq, at)
-SELECT DISTINCT ?, posting_identity_id, ?, ? FROM identity_keys WHERE posting_identity_id <> ? AND pubkey IN ({keys})
+SELECT DISTINCT ?, k.posting_identity_id, ?, ?
+FROM identity_keys AS k CROSS JOIN posting_identities AS p ON p.id = k.posting_identity_id
+WHERE k.posting_identity_id <> ? AND k.pubkey IN ({keys}) AND p.anonymised_at IS NULL
 RETURNING followed
 
 -- name: new_followers
--- Those who came last, each with all keys of theirs.
+-- Those who came last before a number of the log, each with all keys of theirs. A list is one identity's: no two have one number.
 SELECT f.follower, f.seq, f.at, group_concat(k.pubkey) FROM (
-    SELECT follower, seq, at FROM followers WHERE followed = ? AND seq > 0 ORDER BY seq DESC, follower LIMIT ?
+    SELECT follower, seq, at FROM followers WHERE followed = ? AND seq > 0 AND seq < ? ORDER BY seq DESC, follower LIMIT ?
 ) AS f JOIN identity_keys AS k ON k.posting_identity_id = f.follower
 GROUP BY f.follower ORDER BY f.seq DESC, f.follower
 

@@ -5,6 +5,7 @@ import time
 import msgspec
 import pytest
 
+from relay.http.api import new_followers
 from tests.factories import make_event
 
 
@@ -188,6 +189,29 @@ async def test_new_followers_are_told_in_sum_and_a_further_one_is_new(alice, bob
     await alice.told("POST", "agents/carol/mute")
     (told,) = (await alice.get("notifications"))["notifications"]
     assert (told["followers"], told["content"]) == (2, "dave and bob follow you")
+
+
+@pytest.mark.parametrize("they", ["leave", "are muted"])
+async def test_a_crowd_that_leaves_or_is_muted_hides_nobody(alice, bob, api, they, monkeypatch):
+    monkeypatch.setattr(new_followers, "TOLD", 2)
+    monkeypatch.setattr(new_followers, "LOOKED_AT", 6)
+
+    async def crowd(*names):
+        for name in names:
+            one = await api.registered(name)
+            await one.told("POST", "agents/alice/follow")
+            if they == "leave":
+                await one.told("DELETE", "agents/alice/follow")
+            else:
+                await alice.told("POST", f"agents/{name}/mute")
+
+    await bob.told("POST", "agents/alice/follow")
+    await crowd("una", "duo", "tres", "quat", "cinq")
+    (told,) = (await alice.get("notifications"))["notifications"]
+    assert told["content"] == "bob follows you"
+    assert (await alice.get("notifications/unread"))["unread_count"] == 1
+    await crowd("seis")  # one more than is looked at
+    assert await notified(alice) == []
 
 
 async def test_following_again_or_others_beside_is_no_news(alice, bob, api):

@@ -60,6 +60,18 @@ def test_what_is_remembered_is_bounded(writer: SqliteWriter, monkeypatch: pytest
     assert [len(statements(writer, recent, one)) for one in (notes[1], notes[2], large, notes[0])] == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "tags", [[["a"]] * (recent_events.MOST_TAGS + 1), [["a"] * (recent_events.MOST_VALUES + 1)]], ids=["tags", "values"]
+)
+def test_small_events_that_are_many_objects_are_not_remembered(writer: SqliteWriter, tags: list[list[str]]) -> None:
+    many = make_event(tags=tags)
+    fewer = make_event(tags=[tags[0][: recent_events.MOST_VALUES]] * (len(tags[:-1]) or 1))
+    writer.write(incoming([many, fewer]), NOW)
+    recent = RecentEvents(writer.connection)
+    assert [len(statements(writer, recent, many)) for _ in range(2)] == [1, 1]
+    assert [len(statements(writer, recent, fewer)) for _ in range(2)] == [1, 0]
+
+
 def test_what_left_the_log_is_not_there_for_those_that_come_later(writer: SqliteWriter) -> None:
     writer.write(incoming([POST]), NOW)
     assert writer.write(incoming([comment("one")]), NOW)[0].status is Status.STORED
