@@ -401,7 +401,7 @@ class PeerSession:
             while self._ephemeral:
                 live = self._ephemeral.popleft()
                 if live.audience is None and live.event.created_at >= time.time() - FRESH:
-                    await self._offer(uploads, live.event, live.wire)
+                    await uploads.offer(live.event, live.wire)
             upto = self._source.upto
             rows = await self._source.follow(self._read_upto, upto, LOG_PAGE)
             events = await self._public([(row, parse_known(row.wire)) for row in rows if row.audience is None])
@@ -412,7 +412,7 @@ class PeerSession:
             self._read_upto = max(self._read_upto, last)
             for row, event in sorted(events, key=lambda one: one[1].kind not in FIRST):
                 if event.id in self._unsettled:
-                    await self._offer(uploads, event, row.wire)
+                    await uploads.offer(event, row.wire)
             self._move_up()
             if len(rows) < LOG_PAGE:
                 await self._committed.wait()
@@ -429,9 +429,6 @@ class PeerSession:
         if event.created_at < self._plan.since or not any(matches(one, event) for one in self._plan.filters):
             return False
         return not self._memory.is_theirs(event.id) and not self._memory.is_refused(UP, event.id)
-
-    async def _offer(self, uploads: Uploads, event: Event, wire: bytes) -> None:
-        await uploads.offer(event, wire)
 
     def _settled(self, event_id: str, said: Verdict) -> None:
         """The peer has answered an event for good, or after some tries."""

@@ -38,9 +38,10 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
-# What only a key opens is there: nothing is awaited any more, and what the page is called is shown.
-COME: Final = """!document.querySelector("[aria-busy=true], #mine #asks")
-  && [...document.querySelectorAll("h1")].some((each) => each.checkVisibility())"""
+# What the page is called is shown: some are shown whole by their scripts.
+TITLED: Final = """[...document.querySelectorAll("h1")].some((each) => each.checkVisibility())"""
+# What only a key opens is there: nothing is awaited any more.
+COME: Final = f"""!document.querySelector("[aria-busy=true], #mine #asks") && {TITLED}"""
 LOOK: Final = """async ([rules, width, MOVES]) => {
   const found = await axe.run(document, rules);
   const wide = document.documentElement.scrollWidth > width
@@ -96,7 +97,7 @@ def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
                 page.add_init_script(axe)
                 for row in (row for row in PAGES if row.signed_in == signed_in):
                     page.goto(row.at(there))
-                    page.wait_for_function(COME if signed_in else "true")
+                    page.wait_for_function(COME if signed_in else TITLED)
                     seen = page.evaluate(LOOK, [rules, width, MOVES])
                     found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found
