@@ -41,9 +41,9 @@ async def test_the_relay_of_nostr_sdk_as_a_peer(tmp_path: Path) -> None:
     other = sdk.LocalRelayBuilder().rate_limit(sdk.RateLimit(max_reqs=1000, notes_per_minute=1_000_000)).build()
     await other.run()
     url = str(await other.url()).removesuffix("/")
-    async with client(url) as asking:
+    async with client(url) as asking, client(url) as telling:  # who asks hears what comes until its CLOSE is read
         for event in theirs:
-            await asking.publish(event)
+            await telling.publish(event)
         with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", url)) as here:
             await store(here, *ours)
 
@@ -53,7 +53,7 @@ async def test_the_relay_of_nostr_sdk_as_a_peer(tmp_path: Path) -> None:
 
             everything = {event.id for event in ours + theirs}
             await until(lambda: same(everything))
-            await asking.publish(live[0])
+            await telling.publish(live[0])
             await store(here, live[1])
             await until(lambda: same(everything | {event.id for event in live}))
     other.shutdown()
