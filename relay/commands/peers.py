@@ -95,13 +95,17 @@ async def _rows(config: Config) -> list[PeerRow]:
         rows = await database.peers.all()
     if control_client.is_running(Path(config.server.data)):
         return rows
-    stopped = [msgspec.structs.replace(row.status, state="stopped", since=0) for row in rows]
-    return [
-        row
-        if row.paused or not row.status.since or row.status.state == "stopped"
-        else msgspec.structs.replace(row, status=status)
-        for row, status in zip(rows, stopped, strict=True)
-    ]
+    return [row if row.paused or not _goes_on(row) else _stopped(row) for row in rows]
+
+
+def _goes_on(row: PeerRow) -> bool:
+    """Whether that is what was noted last."""
+    return bool(row.status.since) and row.status.state != "stopped"
+
+
+def _stopped(row: PeerRow) -> PeerRow:
+    """Since when is not known."""
+    return msgspec.structs.replace(row, status=msgspec.structs.replace(row.status, state="stopped", since=0))
 
 
 def _shown(row: PeerRow, config: Config) -> ShownPeer:

@@ -287,7 +287,7 @@ async function loadOlder() {
     scrollBy({ top: document.documentElement.scrollHeight - height });
     if (drawn.length) paint(tallies ?? await source.reactions(drawn.map((item) => item.dataset.id)));
   } catch {
-    older.textContent = "Try again";
+    older.textContent = "That did not work. Try again";
   } finally {
     loading = false;
     older.removeAttribute("aria-busy");
