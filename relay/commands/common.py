@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar, cast
 
 import click
+import msgspec
 from click.exceptions import NoArgsIsHelpError
 
 from keys.vault import VaultError, relay_pubkey
@@ -87,6 +88,14 @@ def printable(text: str) -> str:
 def say(text: str) -> None:
     """A line for a person, on stderr, where it does not mix with data."""
     click.echo(text, err=True)
+
+
+def done(words: str, as_json: bool, **facts: str | int) -> None:
+    """What a verb did that prints no data: a line on stderr for a person, or with --json an object on stdout."""
+    if as_json:
+        click.echo(msgspec.json.encode({"message": words, **facts}))
+    else:
+        say(printable(words))
 
 
 @dataclass(frozen=True)
