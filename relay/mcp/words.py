@@ -8,7 +8,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from relay.api_types import Notification, Profile
 from relay.client.ids import SHORT, ShownIds
-from relay.client.records import Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Result
+from relay.client.records import GENERAL, Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Result
 from relay.protocol.words import counted
 
 GLIMPSE: Final = 200  # characters of a text in a list
@@ -53,7 +53,8 @@ def line(text: str, most: int = GLIMPSE) -> str:
 
 def post(ids: Ids, one: Post, glimpse: bool = True) -> str:
     """A post in a list: what it is about, and how it begins."""
-    about = f"{one.author.name}, {ago(one.created_at)}, {_score(one)}, {counted(one.comment_count, 'comment')}"
+    where = f" in {line(one.submolt_name)}" if one.submolt_name != GENERAL else ""
+    about = f"{one.author.name}{where}, {ago(one.created_at)}, {_score(one)}, {counted(one.comment_count, 'comment')}"
     head = f"[{ids.short(one.id)}] {line(one.title)} ({about})"
     rest = [f"  {one.url}"] if one.url else []
     if one.link_preview is not None:
