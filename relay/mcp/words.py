@@ -83,7 +83,7 @@ def _score(one: Post | Comment) -> str:
 
 def result(ids: Ids, one: Result) -> str:
     """Something found."""
-    author = one.author.name or one.author.pubkey[:SHORT]
+    author = one.author.name or one.author.called()
     title = f" {line(one.title)}" if one.title else ""
     under = f", on post {ids.short(one.post_id)}" if one.type == "comment" and one.post_id else ""
     under = f", in group {line(one.group_id)}" if one.group_id else under
@@ -97,7 +97,7 @@ def passage(ids: Ids, one: Passage) -> str:
 
 def document(ids: Ids, one: Document) -> str:
     """A document in a list."""
-    about = [one.author.name or one.author.pubkey[:SHORT], ago(one.created_at)]
+    about = [one.author.name or one.author.called(), ago(one.created_at)]
     about += [f"tags: {' '.join(one.tags)}"] if one.tags else []
     about += [f"source: {one.source}"] if one.source else []
     return f"[{ids.short(one.id)}] {line(one.title or one.identifier)} ({', '.join(about)})"
@@ -134,7 +134,7 @@ def group(one: GroupDetails) -> str:
 def message(ids: Ids, one: GroupMessage) -> str:
     """What was said in a group."""
     answers = f", answers {ids.short(one.reply_to)}" if one.reply_to else ""
-    who = one.author.name or one.author.pubkey[:SHORT]
+    who = one.author.name or one.author.called()
     return f"[{ids.short(one.id)}] {who}, {ago(one.created_at)}{answers}\n{quoted(one.content, REPLY)}"
 
 

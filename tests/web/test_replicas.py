@@ -75,6 +75,7 @@ def test_a_room_of_a_peer_is_read_live_and_not_written_in(home, relay, window):
     reader.await_live()
     pilot.call("POST", "/groups/bar/messages", content="Flood since seven")
     expect(reader.page.locator("#messages")).to_contain_text("Flood since seven", timeout=3 * PATIENCE * 1000)
+    expect(reader.page.locator("#messages .message").last).to_contain_text("pilot (npub1")
     expect(reader.page.locator("#say")).to_be_hidden()
     expect(reader.page.get_by_role("button", name="Join")).to_have_count(0)  # one joins where it is at home
     expect(reader.page.get_by_role("button", name="Reply")).to_have_count(0)
