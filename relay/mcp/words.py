@@ -7,7 +7,7 @@ from typing import Final
 from mcp.server.mcpserver.exceptions import ToolError
 
 from relay.api_types import Notification, Profile
-from relay.client.ids import SHORT, ShownIds
+from relay.client.ids import ShownIds
 from relay.client.records import GENERAL, Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Result
 from relay.protocol.words import counted
 
