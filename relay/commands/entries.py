@@ -94,7 +94,7 @@ def _lines(url: str, found: Found) -> "Iterator[str]":
         elif isinstance(one, Document):
             yield styled(printable(one.title or one.identifier), bold=True)
             yield printable(
-                f"{one.author.name or one.author.pubkey[:12]} · {' '.join(one.tags)} {one.source or ''}"
+                f"{one.author.name or one.author.called()} · {' '.join(one.tags)} {one.source or ''}"
             ).rstrip(" ·")
             yield from ["", *_text(one.event.content)]
 

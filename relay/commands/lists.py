@@ -79,7 +79,7 @@ def saved(*, url: str, api: "Api", limit: int, as_json: bool) -> None:
 
 def _saved(one: "SavedEntry") -> str:
     if one.document is not None:
-        title, who = one.document.title or "(untitled)", one.document.author.name or one.document.author.pubkey[:12]
+        title, who = one.document.title or "(untitled)", one.document.author.name or one.document.author.called()
     elif one.comment is not None:
         title, who = " ".join(one.comment.content.split())[:80], one.comment.author.name
     else:
@@ -206,10 +206,10 @@ def group_reports(*, url: str, api: "Api", group_id: str, limit: int, as_json: b
 def _reported(one: "ReportedThing") -> str:
     what = one.type if one.event_id is None else f"{one.type} {shown(one.event_id)}"
     why = ", ".join(f"{reason} {count}" for reason, count in one.reasons.items())
-    lines = [f"{counted(one.count, 'report')} ({why})  {what}  by {one.author.name or one.author.pubkey[:12]}"]
+    lines = [f"{counted(one.count, 'report')} ({why})  {what}  by {one.author.name or one.author.called()}"]
     lines += [f"  {' '.join(one.excerpt.split())[:100]}"] if one.excerpt.split() else []
     lines += [
-        f"  {each.reporter.name or each.reporter.pubkey[:12]}: {' '.join(each.content.split())}"
+        f"  {each.reporter.name or each.reporter.called()}: {' '.join(each.content.split())}"
         for each in one.reports
         if each.content.split()
     ]

@@ -130,7 +130,7 @@ def _second(day: datetime) -> int:
 def _text(result: "Result") -> str:
     """A result for a person, its words marked on a terminal; what a stranger wrote cannot drive it."""
     when = f"{result.created_at.astimezone():%Y-%m-%d %H:%M}"
-    author = result.author.name or f"{result.author.pubkey[:12]}…"
+    author = result.author.name or result.author.called()
     lines = [printable(result.title)] if result.title else []
     lines.append(f"  {_marked(result.snippet.text, result.snippet.marks)}")
     lines.append(printable(f"  {author} · {when} · {result.type}"))
