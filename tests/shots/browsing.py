@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.shots.pages import PageRow
 from tests.shots.world import World
 from tests.web.conftest import ARGUMENTS
-from tests.web.reading import PAINTED
 
 Theme = Literal["light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
@@ -49,7 +48,6 @@ def window(
         **options,
     )
     context.set_default_timeout(30_000)
-    context.add_init_script(PAINTED)
     if signed_in:
         who = world.reader
         stored = msgspec.json.encode({"token": who.token, "id": who.id, "name": who.name}).decode()
