@@ -96,6 +96,8 @@ def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
             with window(
                 browser, base, theme=theme, width=width, world=there, signed_in=signed_in, bypass_csp=True
             ) as page:
+                if signed_in:  # who has a name was here before, and is not asked to choose one
+                    page.context.add_cookies([{"name": "first", "value": "over", "url": base}])
                 page.add_init_script(SHIFTS)
                 page.add_init_script(axe)
                 for row in (row for row in PAGES if row.signed_in == signed_in):
