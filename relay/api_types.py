@@ -9,7 +9,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from keys.encoding import encode
 from relay.protocol.event import Event
+from relay.protocol.kinds import is_hex
+
+KEY_SHOWN = 12  # characters of an npub
 
 EXAMPLE_ID = "63f35064265d91d318de533c13db30b0eca1831ae34618945c5de0d4bd8ea4c4"
 EXAMPLE_KEY = "c46ec4af9ac72b70929defa6b948f30355ab1beb56bab5a701267890cdf54571"
@@ -44,12 +48,22 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote something: the key that signed, and the identity behind it where there is one."""
+    """Who wrote something: the key that signed, and the identity behind it where there is one.
+
+    Of a key that is no identity's, `display_name` is what its profile (kind 0) calls it; others may call themselves so too.
+    """
 
     id: IdentityId | None = None
     name: Name | None = None
     display_name: str | None = None
     pubkey: Pubkey
+
+    def called(self) -> str:
+        """What to call them where they are read of: a key that is no identity's with its beginning, as anybody may take a name."""
+        if self.name is not None:
+            return self.display_name or self.name
+        key = f"{encode('npub', self.pubkey)[:KEY_SHOWN]}…" if is_hex(self.pubkey, 64) else "somebody"
+        return f"{self.display_name} ({key})" if self.display_name else key
 
 
 class Snippet(msgspec.Struct, frozen=True):

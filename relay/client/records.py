@@ -4,7 +4,7 @@ Times are datetimes with their zone. Texts are as their authors wrote them: make
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ Vote = Literal["up", "down"]
 SearchType = Literal["posts", "comments", "knowledge", "messages", "all"]
 SearchMode = Literal["words", "meaning", "hybrid"]
 SearchOrder = Literal["relevant", "new"]
+GENERAL: Final = "general"  # the `submolt_name` of a post that stands in no community
 
 
 class AnswerPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ class Post(AnswerPart, frozen=True):
     url: str | None = None
     updated_at: datetime | None = None
     your_vote: Vote | None = None
-    submolt_name: str = "general"
+    submolt_name: str = GENERAL
     link_preview: LinkCard | None = None
 
 

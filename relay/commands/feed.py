@@ -25,6 +25,7 @@ POST: Final = 11  # NIP-7D
 COMMENT: Final = 1111  # NIP-22
 MAX_CONTENT: Final = 1024 * 1024  # bytes read from stdin
 MAX_PAGE: Final = 100
+_NARROWING: Final = "--author, --in, --tag, --domain and --following"
 hub_option = click.option(
     "--hub", metavar="URL", help=f"The hub, http(s)://…. Else {URL_VARIABLE}, else the saved one."
 )
@@ -189,6 +190,7 @@ async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
 @click.option("--sort", type=click.Choice(["hot", "new", "top", "rising"]), help="Order; hot, with --follow new.")
 @click.option("--limit", type=click.IntRange(0, MAX_PAGE), metavar="N", default=25, help="How many posts; 25.")
 @click.option("--author", metavar="NAME", help="Only the posts of this identity.")
+@click.option("--in", "submolt", metavar="NAME", help="Only posts in this community.")
 @click.option("--tag", metavar="TAG", help="Only posts with this tag.")
 @click.option("--domain", metavar="HOST", help="Only posts that link to this host.")
 @click.option("--following", is_flag=True, help="Only posts of those you follow; needs a key.")
@@ -207,19 +209,18 @@ def feed(*, hub: str | None, key_file: str | None, account: str | None, as_json:
     Examples:
       tidings feed --hub http://127.0.0.1:7447
       tidings feed --sort top --limit 5
+      tidings feed --in tide_pools
       tidings feed --follow --json | jq -r .content
     """
     from relay.client import Api, Relay
     from relay.commands.client import complaining, report, talk
 
     asked = AskedFeed(**wanted)
-    narrowed = sum(map(bool, (asked.author, asked.tag, asked.domain, asked.following)))
+    narrowed = sum(map(bool, (asked.author, asked.submolt, asked.tag, asked.domain, asked.following)))
     if asked.follow and (asked.sort not in (None, "new") or narrowed):
-        raise Misuse(
-            "--follow shows what is new, of everybody: it goes without --sort, --author, --tag, --domain and --following"
-        )
+        raise Misuse(f"--follow shows what is new, of everybody: it goes without --sort, {_NARROWING}")
     if narrowed > 1:
-        raise Misuse("--author, --tag, --domain and --following name different posts: give one of them")
+        raise Misuse(f"{_NARROWING} name different posts: give one of them")
     url = credentials.hub_url(hub)
     with complaining(url):
         api = Api(url, credentials.api_key(url, key_file, account) if asked.following else None)
@@ -233,6 +234,7 @@ class AskedFeed(msgspec.Struct, frozen=True):
     sort: Any
     limit: int
     author: str | None
+    submolt: str | None
     tag: str | None
     domain: str | None
     following: bool
@@ -261,7 +263,7 @@ async def _entries(api: "Api", relay: "Relay | None", asked: AskedFeed) -> "Asyn
         if asked.following:
             page = (await api.followed(sort, limit=limit)).posts if limit else []
         else:
-            narrowed = {"author": asked.author, "tag": asked.tag, "domain": asked.domain}
+            narrowed = {"author": asked.author, "submolt": asked.submolt, "tag": asked.tag, "domain": asked.domain}
             page = (await api.feed(sort, limit=limit, **narrowed)).posts if limit else []
         for one in page[:limit]:
             yield one
@@ -304,12 +306,13 @@ async def _entry(api: "Api", kind: int, event_id: str) -> "Post | Comment | None
 
 def _text(entry: "Post | Comment") -> str:
     """An entry for a person; what a stranger wrote cannot drive the terminal."""
-    from relay.client.records import Post
+    from relay.client.records import GENERAL, Post
 
     when = f"{entry.created_at.astimezone():%Y-%m-%d %H:%M}"
     about = [entry.author.name, when]
     if isinstance(entry, Post):
         first = entry.title if entry.url is None else f"{entry.title}  {entry.url}"
+        about += [f"in {printable(entry.submolt_name)}"] if entry.submolt_name != GENERAL else []
         about += [counted(entry.score, "point"), counted(entry.comment_count, "comment")]
         lines = [styled(printable(first), bold=True)]
     else:

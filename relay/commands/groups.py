@@ -462,7 +462,7 @@ def _invite(one: "HubInvite") -> str:
 
 def _text(one: "GroupMessage") -> str:
     when = f"{one.created_at.astimezone():%Y-%m-%d %H:%M}"
-    who = one.author.name or one.author.pubkey[:12]
+    who = one.author.name or one.author.called()
     answers = f" · answers {shown(one.reply_to)}" if one.reply_to else ""
     said = "".join(f" · {text} {number}" for text, number in one.reactions.items())
     lines = [one.title] if one.title else []

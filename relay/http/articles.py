@@ -19,7 +19,7 @@ from keys.encoding import encode
 from relay.api_types import Writer
 from relay.http import article_text, mentions, page
 from relay.http.api import common, finding, group_access, knowledge
-from relay.http.api.search import writers
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
 from relay.protocol.event import Event, first_value, parse, values

@@ -17,9 +17,9 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
-from keys.encoding import encode
+from relay.api_types import Writer
 from relay.http import mentions, page, prose, templates
-from relay.http.api import common, group_access, group_messages, group_texts
+from relay.http.api import common, group_access, group_messages, group_texts, writers
 from relay.http.api.group_messages import MOST_REACTIONS
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
@@ -30,19 +30,18 @@ from relay.protocol.groups.state import Group, Member
 from storage.base import PUBLIC
 from storage.control_plane import EditedText
 from storage.groups import GroupLookups
-from storage.identities.types import Identity, Lookups
+from storage.identities.types import Lookups
 
 MESSAGES: Final = 50  # on a page
 ROOMS: Final = 50  # on a page, or looked through for one
 MEMBERS: Final = 100  # that a page names
 DRAWN: Final = 100  # messages at once
-KEY_SHOWN: Final = 12  # characters of a key that is nobody's here
 MAX_TEXT: Final = 1 << 20  # characters of an edit that a browser was given
 EARLIER: Final = "an earlier message"
 
 
 class Speaker(msgspec.Struct, frozen=True):
-    """Who wrote something: `name` is that of an identity, or the beginning of a key. `hue` is that of the mark."""
+    """Who wrote something: `name` is what to call them. `link` is the name of an identity; `hue` is that of the mark."""
 
     name: str
     link: str | None
@@ -162,9 +161,9 @@ async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]
     found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
     shown, more = found[:MESSAGES], len(found) > MESSAGES
 
-    def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Identity]]:
+    def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Writer]]:
         members = tables.members_of(group.id, "", MEMBERS)
-        people = tables.identities_of_keys([key for key, _ in members])
+        people = writers.known(tables, [key for key, _ in members])
         return tables.group_sizes([group.id]).get(group.id, 0), members, people
 
     count, members, people = await hub.identities.group_tables.look(find)
@@ -172,7 +171,7 @@ async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]
     return {
         "messages": messages,
         "more": f"{shown[-1].created_at}-{shown[-1].id}" if more else None,
-        "members": [RoomMember(_speaker(key, people.get(key)), member.roles) for key, member in members],
+        "members": [RoomMember(_speaker(people[key]), member.roles) for key, member in members],
         "count": count,
         "texts": [group.about, *(one.text for one in messages)],
     }
@@ -187,10 +186,10 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
     page.pace(request, hub)
     page.check_json(request)
     closed = await page.is_closed(request, hub)
-    people = {} if closed else await hub.identities.by_key([key for key, *_ in data.members])
+    people = {} if closed else await writers.writers(hub, (key for key, *_ in data.members))
     above = {event.id: event for event in data.above}
     messages = await _described(hub, data.events, above, named=not closed, edited=data.edited)
-    members = [RoomMember(_speaker(key, people.get(key)), roles) for key, *roles in data.members]
+    members = [RoomMember(_speaker(people.get(key, Writer(pubkey=key))), roles) for key, *roles in data.members]
     meant = prose.NONE if closed else await mentions.of(hub, [message.text for message in messages])
     make = partial(
         templates.html,
@@ -241,8 +240,7 @@ async def _described(
     for event_id, text in edited.items():
         if event_id not in known or known[event_id].updated_at < text.updated_at:
             known[event_id] = text
-    keys = {event.pubkey for event in (*found, *above.values())} if named else set()
-    people = await hub.identities.by_key(list(keys)) if keys else {}
+    people = await writers.writers(hub, (event.pubkey for event in (*found, *above.values()))) if named else {}
     said: dict[str, dict[str, set[str]]] = {}
     if reactions and found:
         ids = frozenset(event.id for event in found)
@@ -254,7 +252,7 @@ async def _described(
 def _message(
     event: Event,
     above: Mapping[str, Event],
-    people: Mapping[str, Identity],
+    people: Mapping[str, Writer],
     reactions: Mapping[str, set[str]],
     edited: Mapping[str, Anew | EditedText],
 ) -> ShownMessage:
@@ -262,17 +260,17 @@ def _message(
         return edited[one.id].content if one.id in edited else one.content
 
     at = datetime.fromtimestamp(min(event.created_at, 253_402_300_799), UTC)
-    identity = people.get(event.pubkey)
+    by = people.get(event.pubkey, Writer(pubkey=event.pubkey))
     named = group_messages.answered(event)
     quote = None
     if named is not None:
         other = above.get(named)
-        author = "" if other is None else _speaker(other.pubkey, people.get(other.pubkey)).name
+        author = "" if other is None else people.get(other.pubkey, Writer(pubkey=other.pubkey)).called()
         quote = Quote(named, author, EARLIER if other is None else text_of(other))
     return ShownMessage(
         event=event,
-        by=_speaker(event.pubkey, identity),
-        author_id="" if identity is None else identity.id,
+        by=_speaker(by),
+        author_id=by.id or "",
         quote=quote,
         text=text_of(event),
         updated_at=edited[event.id].updated_at if event.id in edited else None,
@@ -283,10 +281,5 @@ def _message(
     )
 
 
-def _speaker(pubkey: str, identity: Identity | None) -> Speaker:
-    name = group_access.agent_of(identity)
-    if identity is not None and name is not None:
-        return Speaker(identity.display_name or name, name, identity.id)
-    if not kinds.is_hex(pubkey, 64):
-        return Speaker("somebody", None, "00")
-    return Speaker(f"{encode('npub', pubkey)[:KEY_SHOWN]}…", None, pubkey)
+def _speaker(by: Writer) -> Speaker:
+    return Speaker(by.called(), by.name, by.id or (by.pubkey if kinds.is_hex(by.pubkey, 64) else "00"))

@@ -15,6 +15,7 @@ from relay.http.api import common, communities, follows, notifications, reports,
 from relay.http.api.follows import FeedSelection
 from relay.http.api.notifications import Happening, NotificationType
 from relay.http.api.reports import ReportPage
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import SORTS, Sort
 from relay.http.problems import HttpProblem
@@ -250,16 +251,13 @@ def _place(one: Happening, principal: Principal, groups: dict[str, Group]) -> st
 
 async def _kept(hub: RunningRelay, principal: Principal, names: list[str]) -> list[SavedRow]:
     found = await saved.look_up(hub, names, await common.readers(hub, principal), principal.identity_id)
-    keys = [event.pubkey for event in found.documents.values()]
-    people = await hub.identities.by_key(keys) if keys else {}
+    people = await writers(hub, (event.pubkey for event in found.documents.values()))
     rows = []
     for name in names:
         comment, document = found.comments.get(name), found.documents.get(name)
         if document is not None:
-            writer = people.get(document.pubkey)
-            author = document.pubkey[:12] if writer is None else writer.display_name or writer.name
             title = first_value(document, "title") or first_value(document, "d") or ""
-            rows.append(SavedRow(document=document, title=title, author=author))
+            rows.append(SavedRow(document=document, title=title, author=people[document.pubkey].called()))
         elif comment is not None and comment.post_id in found.posts:
             rows.append(SavedRow(post=found.posts[comment.post_id], comment=comment))
         elif name in found.posts:

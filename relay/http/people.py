@@ -49,7 +49,7 @@ class TitledDocument(msgspec.Struct, frozen=True):
 
 
 class ShownPerson(msgspec.Struct, frozen=True):
-    """Somebody in a list; without a name a key that is no identity's here, as npub."""
+    """Somebody in a list, as they are called; without a name a key that is no identity's here."""
 
     name: str | None
     shown: str
@@ -217,6 +217,4 @@ def _shown_keys(keys: list[BoundKey], identity: Identity) -> list[tuple[str, Bou
 
 
 def _person(one: Writer) -> ShownPerson:
-    npub = encode("npub", one.pubkey)
-    shown = one.display_name or one.name or f"{npub[:16]}…"
-    return ShownPerson(one.name if one.id is not None else None, shown, one.id or one.pubkey)
+    return ShownPerson(one.name, one.called(), one.id or one.pubkey)

@@ -11,9 +11,10 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 
-from keys.encoding import encode
+from relay.api_types import Writer
 from relay.http import page
 from relay.http.api import acting, callers, common, group_access, group_messages, issue_comments
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol import kinds
 from relay.protocol.control_plane.issues import PRIORITIES
@@ -26,7 +27,6 @@ ISSUES: Final = 50  # on a page, or in a column of the board
 REPOS: Final = 100
 COMMENTS: Final = 200  # on the page of an issue, the newest
 MEMBERS: Final = 100  # that an issue is given to by the page
-KEY_SHOWN: Final = 12  # characters of a key
 View = Literal["list", "board"]
 Wanted = Literal["all", "open", "draft", "resolved", "closed"]
 STATUSES: Final[dict[Wanted, str]] = {
@@ -46,7 +46,7 @@ class ShownIssue(msgspec.Struct, frozen=True):
 
 
 class ShownComment(msgspec.Struct, frozen=True):
-    """A comment as the page shows it; `by` is the beginning of a key."""
+    """A comment as the page shows it; `by` is what to call its author."""
 
     event: Event
     by: str
@@ -120,6 +120,7 @@ async def issue(
     if there is not None and row is not None:
         wanted = issue_comments.of_issue(row.id, identifier, COMMENTS + 1)
         comments = await group_messages.query(hub, wanted, there.readers)
+    people = await writers(hub, (event.pubkey for event in comments))
     answer = await page.render(
         request,
         hub,
@@ -127,7 +128,7 @@ async def issue(
         project_id=identifier,
         project=None if row is None else there,
         one=None if row is None else _shown(row),
-        comments=[_comment(event) for event in comments[:COMMENTS][::-1]],
+        comments=[ShownComment(event, people[event.pubkey].called()) for event in comments[:COMMENTS][::-1]],
         left_out=len(comments) > COMMENTS,
         texts=[event.content for event in comments[:COMMENTS]],
         **(await _acting(request, hub, there)),
@@ -181,11 +182,7 @@ async def _acting(request: common.AnyRequest, hub: RunningRelay, there: acting.G
 def _named(user: User | None, pubkey: str) -> str:
     """What a member is called: a name of the user, or the beginning of a key."""
     given = None if user is None else user.name or user.username
-    return given or f"{encode('npub', pubkey)[:KEY_SHOWN]}…"
-
-
-def _comment(event: Event) -> ShownComment:
-    return ShownComment(event, f"{encode('npub', event.pubkey)[:KEY_SHOWN]}…")
+    return given or Writer(pubkey=pubkey).called()
 
 
 def _is_public(group: Group) -> bool:

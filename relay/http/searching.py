@@ -24,6 +24,7 @@ from relay.http.api import common, finding, profiles
 from relay.http.api import search as answers
 from relay.http.api.finding import Order
 from relay.http.api.search import AskedSearch, SearchResult
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
 from relay.protocol import kinds
@@ -145,7 +146,7 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
     settings = hub.config.search
     if event is None or event.kind not in (*settings.kinds, *settings.knowledge_kinds):
         raise NotFoundException
-    author = (await answers.writers(hub, [event.pubkey]))[event.pubkey]
+    author = (await writers(hub, [event.pubkey]))[event.pubkey]
     path = articles.path_of(event, author) if event.kind in settings.knowledge_kinds else _profile(event, author)
     if path is not None:
         return Redirect(path, status_code=302)

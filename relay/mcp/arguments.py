@@ -30,7 +30,13 @@ class PlainServer(MCPServer[None]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool. Raises as the SDK's does; ToolError for arguments that do not fit says what to give."""
+        """Call a tool. Raises as the SDK's does; ToolError for arguments that do not fit or are not there says what to give.
+
+        The SDK ignores an argument that the tool does not have, so that it would be said to be done, and something else would be.
+        """
+        schema = next((tool.input_schema for tool in await self.list_tools() if tool.name == name), {})
+        if schema and (told := strangers(schema, arguments)):
+            raise ToolError(told)
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError:
@@ -38,21 +44,26 @@ class PlainServer(MCPServer[None]):
         except ToolError as error:
             if not isinstance(error.__cause__, ValidationError):
                 raise
-            schema = next(tool.input_schema for tool in await self.list_tools() if tool.name == name)
             raise ToolError(explained(error.__cause__, schema, arguments)) from None
 
 
+def strangers(schema: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """Which arguments a tool does not have, and which it has or lacks; nothing where it has all that were given."""
+    taken: Mapping[str, Any] = schema.get("properties", {})
+    strange = [f"`{name[:SHOWN]}`" for name in given if name not in taken]
+    if not strange:
+        return ""
+    missing = [_sentence(name, taken[name], given) for name in schema.get("required", ()) if name not in given]
+    return " ".join([*missing, f"There is no argument {', '.join(strange[:5])}: there are {_listed(taken)}."])
+
+
 def explained(error: ValidationError, schema: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """A sentence for each argument that is wrong, and what the others are called where one was given that is none."""
+    """A sentence for each argument that is wrong."""
     taken: Mapping[str, Any] = schema.get("properties", {})
     names = dict.fromkeys(str(one["loc"][0]) for one in error.errors(include_url=False) if one["loc"])
-    told = [_sentence(name, taken.get(name, {}), given) for name in names]
-    strange = [name for name in given if name not in taken]
-    if strange:
-        told.append(
-            f"There is no argument {', '.join(f'`{name[:SHOWN]}`' for name in strange[:5])}: there are {_listed(taken)}."
-        )
-    return " ".join(told) or "The arguments do not fit this tool."
+    return (
+        " ".join(_sentence(name, taken.get(name, {}), given) for name in names) or "The arguments do not fit this tool."
+    )
 
 
 def _sentence(name: str, wanted: Mapping[str, Any], given: Mapping[str, Any]) -> str:

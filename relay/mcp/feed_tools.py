@@ -34,19 +34,20 @@ class FeedTools:
         *,
         sort: Sort = "hot",
         author: Annotated[str | None, Field(description="only this agent's posts")] = None,
+        community: Annotated[str | None, Field(description="only posts in this group")] = None,
         tag: Annotated[str | None, Field(description="only posts with this tag")] = None,
         following: Annotated[bool, Field(description="only posts of agents that you follow")] = False,
         limit: Few = 10,
         cursor: Cursor = None,
     ) -> str:
         """Read the list of posts: id, title, author, score, and how each begins."""
-        if sum(map(bool, (author, tag, following))) > 1:
-            raise ToolError("author, tag and following do not go together: give one of them")
+        if sum(map(bool, (author, community, tag, following))) > 1:
+            raise ToolError("author, community, tag and following do not go together: give one of them")
         async with self._desk.hub(asked) as api:
             if following:
                 page = await api.followed(sort, limit=limit, cursor=cursor)
             else:
-                page = await api.feed(sort, limit=limit, cursor=cursor, author=author, tag=tag)
+                page = await api.feed(sort, limit=limit, cursor=cursor, author=author, submolt=community, tag=tag)
         return words.page([words.post(self._ids, one) for one in page.posts], page.next_cursor, "There are no posts.")
 
     async def read(
@@ -97,10 +98,11 @@ class FeedTools:
         title: Annotated[str, Field(max_length=300, description="one line")],
         content: Annotated[str, Field(description="Markdown")] = "",
         url: Annotated[str | None, Field(description="an http or https link that it is about")] = None,
+        community: Annotated[str | None, Field(description="the id of the group that it stands in")] = None,
     ) -> str:
         """Write a post. It is public and signed in your name. `search` first whether it was said already."""
         async with self._desk.hub(asked) as api:
-            made = await api.post(title, content, url=url, idempotency_key=secrets.token_hex(16))
+            made = await api.post(title, content, url=url, submolt=community, idempotency_key=secrets.token_hex(16))
         return f"Posted as [{self._ids.short(made.id)}]: {_link(api, made)}"
 
     async def edit(

@@ -7,8 +7,8 @@ from typing import Final
 from mcp.server.mcpserver.exceptions import ToolError
 
 from relay.api_types import Notification, Profile
-from relay.client.ids import SHORT, ShownIds
-from relay.client.records import Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Result
+from relay.client.ids import ShownIds
+from relay.client.records import GENERAL, Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Result
 from relay.protocol.words import counted
 
 GLIMPSE: Final = 200  # characters of a text in a list
@@ -53,7 +53,8 @@ def line(text: str, most: int = GLIMPSE) -> str:
 
 def post(ids: Ids, one: Post, glimpse: bool = True) -> str:
     """A post in a list: what it is about, and how it begins."""
-    about = f"{one.author.name}, {ago(one.created_at)}, {_score(one)}, {counted(one.comment_count, 'comment')}"
+    where = f" in {line(one.submolt_name)}" if one.submolt_name != GENERAL else ""
+    about = f"{one.author.name}{where}, {ago(one.created_at)}, {_score(one)}, {counted(one.comment_count, 'comment')}"
     head = f"[{ids.short(one.id)}] {line(one.title)} ({about})"
     rest = [f"  {one.url}"] if one.url else []
     if one.link_preview is not None:
@@ -82,7 +83,7 @@ def _score(one: Post | Comment) -> str:
 
 def result(ids: Ids, one: Result) -> str:
     """Something found."""
-    author = one.author.name or one.author.pubkey[:SHORT]
+    author = one.author.name or one.author.called()
     title = f" {line(one.title)}" if one.title else ""
     under = f", on post {ids.short(one.post_id)}" if one.type == "comment" and one.post_id else ""
     under = f", in group {line(one.group_id)}" if one.group_id else under
@@ -96,7 +97,7 @@ def passage(ids: Ids, one: Passage) -> str:
 
 def document(ids: Ids, one: Document) -> str:
     """A document in a list."""
-    about = [one.author.name or one.author.pubkey[:SHORT], ago(one.created_at)]
+    about = [one.author.name or one.author.called(), ago(one.created_at)]
     about += [f"tags: {' '.join(one.tags)}"] if one.tags else []
     about += [f"source: {one.source}"] if one.source else []
     return f"[{ids.short(one.id)}] {line(one.title or one.identifier)} ({', '.join(about)})"
@@ -133,7 +134,7 @@ def group(one: GroupDetails) -> str:
 def message(ids: Ids, one: GroupMessage) -> str:
     """What was said in a group."""
     answers = f", answers {ids.short(one.reply_to)}" if one.reply_to else ""
-    who = one.author.name or one.author.pubkey[:SHORT]
+    who = one.author.name or one.author.called()
     return f"[{ids.short(one.id)}] {who}, {ago(one.created_at)}{answers}\n{quoted(one.content, REPLY)}"
 
 

@@ -61,6 +61,11 @@ def test_a_saved_key_is_used_by_the_other_verbs(tidings: Tidings, hub: Server, f
     for narrowed in (("--tag", "tides"), ("--domain", "example.org")):
         assert json.loads(tidings("feed", *narrowed, "--json").stdout)["id"] == linked
     assert tidings("feed", "--tag", "tides", "--author", "alice").exit_code == 2
+    place = tidings("group", "create", "Tide pools").stdout.strip()
+    crab = tidings("post", "A crab", "Sideways.", "--in", place).stdout.strip()
+    shown = tidings("feed", "--in", place).stdout
+    assert re.fullmatch(rf"A crab\n  alice · .* · in {place} · 0 points · 0 comments\n  {crab}\n\n", shown)
+    assert "--in" in tidings("feed", "--in", place, "--follow").stderr
 
 
 def test_a_key_may_come_from_the_environment_or_a_file(

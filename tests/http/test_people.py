@@ -63,7 +63,7 @@ async def test_lists_documents_followers_and_those_followed(relay, api, alice, b
     key = (await alice.get("agents/me"))["pubkey"]
     await relay.hand_in(make_event(5, 3, tags=[["p", key]], created_at=1_700_000_000))
     stranger = await page(relay, "/u/alice/followers")
-    assert "<code>npub1" in stranger
+    assert "npub1" in stranger
     assert keypair(5).pubkey not in stranger
 
 

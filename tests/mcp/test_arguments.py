@@ -23,7 +23,12 @@ NOWHERE = "http://127.0.0.1:9"  # nobody is asked
             "post",
             {"titel": "Low water"},
             "`title` is missing: it must be text of at most 300 characters (one line). "
-            "There is no argument `titel`: there are `title`, `content`, `url`.",
+            "There is no argument `titel`: there are `title`, `content`, `url`, `community`.",
+        ),
+        (
+            "feed",
+            {"limit": 5, "order": "new"},
+            "There is no argument `order`: there are `sort`, `author`, `community`, `tag`, `following`, `limit`, `cursor`.",
         ),
         ("feed", {"limit": 99}, "`limit` is 99, and must be a whole number from 1 to 25 (how many at most)."),
         (

@@ -190,6 +190,19 @@ async def test_models_talk_in_a_group(hub: Server) -> None:
         assert "There are no such groups." in await guest.call("groups", mine=True)
 
 
+async def test_a_model_posts_in_a_community_and_reads_it(hub: Server) -> None:
+    async with model(hub, "redshank") as owner:
+        group = (await owner.call("create_group", name="Tide pools")).partition(":")[0]
+        post = await owner.shown("post", title="A crab", content="Sideways.", community=group)
+        elsewhere = await owner.shown("post", title="A gull", content="Above.")
+        told = await owner.call("feed", community=group)
+        assert told.startswith(f"[{post}] A crab (redshank in {group}, now, ")
+        assert elsewhere not in told
+        assert f"[{elsewhere}] A gull (redshank, now, " in await owner.call("feed", author="redshank")
+        assert "there is no such submolt here" in await owner.refused("post", title="A crab", community="no-place")
+        assert "do not go together" in await owner.refused("feed", community=group, tag="crabs")
+
+
 async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:
     async with model(hub, "godwit") as heron:
         assert "is no id: an id is 64 hex digits" in await heron.refused("read", id="the first post")

@@ -277,6 +277,7 @@ def test_a_rebuild_at_the_start_that_is_cut_short_is_done_at_the_next_one(
     with mock.patch.object(rebuilding, "part", done), pytest.raises(KeyboardInterrupt):
         backend.open_writer(tmp_path / "data", MEANING)
     assert ordered(tables(tmp_path / "data")) != ordered(feed(world(tmp_path / "data")))
+    caplog.clear()
     with caplog.at_level("INFO", "tidings.storage"):
         backend.open_writer(tmp_path / "data", MEANING).close()
     assert ordered(tables(tmp_path / "data")) == ordered(feed(world(tmp_path / "data")))

@@ -16,9 +16,9 @@ from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrin
 from relay.http.api.idempotency import idempotent
 from relay.http.api.knowledge import place_of, query_events
 from relay.http.api.saved import first
-from relay.http.api.search import writers
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.shapes import PostPage
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds

@@ -11,8 +11,8 @@ from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
 from relay.http.api.finding import HowToLook, Language, Question
 from relay.http.api.idempotency import idempotent_for_users
 from relay.http.api.knowledge import DocumentAnswer, DocumentPage, NewDocument, PassagePage, Tagged
-from relay.http.api.search import writers
 from relay.http.api.shapes import Done
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
 from relay.protocol import kinds

@@ -3,7 +3,7 @@
 What a private group holds is read by its members only, on every route; a group's threads that everybody reads are also posts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -11,7 +11,7 @@ from litestar import delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, Meta
 
-from relay.api_types import Content, EventId, Name, Pubkey, Title, When, Writer
+from relay.api_types import Content, EventId, Title, When, Writer
 from relay.http.api import common, group_access, publishing
 from relay.http.api import group_texts as texts
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
@@ -20,6 +20,7 @@ from relay.http.api.group_texts import ShownText
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body, SignedEvent, iso
 from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import feed, kinds
@@ -28,7 +29,6 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import DELETE_EVENT
 from relay.server.group_tables import GroupStanding
 from storage.base import Limits, Readers
-from storage.identities.types import Identity
 
 MOST_REACTIONS: Final = 1_000  # to the messages of one page, counted
 MAX_REACTION: Final = 64  # characters
@@ -297,7 +297,7 @@ async def described(
     """Messages as the API shows them, with their authors and the reactions to them."""
     if not found:
         return []
-    people = await hub.identities.by_key(list({event.pubkey for event in found}))
+    people = await writers(hub, (event.pubkey for event in found))
     ids = frozenset(event.id for event in found)
     wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
     reactions = reacted(await query(hub, wanted, there.readers))
@@ -329,7 +329,7 @@ def reacted(reactions: Iterable[Event]) -> dict[str, dict[str, set[str]]]:
 def shown(
     event: Event,
     group_id: str,
-    people: dict[str, Identity],
+    people: Mapping[str, Writer],
     reactions: dict[str, set[str]],
     events: bool = True,
     *,
@@ -344,7 +344,7 @@ def shown(
         kind=event.kind,
         title=title if text is None else text.title,
         content=event.content if text is None else text.content,
-        author=writer(event.pubkey, people),
+        author=people[event.pubkey],
         reply_to=answered(event),
         created_at=iso(event.created_at),
         updated_at=None if text is None else iso(text.updated_at),
@@ -358,12 +358,3 @@ def answered(event: Event) -> str | None:
     """The id of what a message or an answer answers."""
     named = first_value(event, "q") if event.kind == kinds.CHAT else first_value(event, "e") or first_value(event, "E")
     return named if event.kind != kinds.POST and named is not None and kinds.is_hex(named, 64) else None
-
-
-def writer(pubkey: Pubkey, people: dict[str, Identity]) -> Writer:
-    """Who wrote something."""
-    identity = people.get(pubkey)
-    name: Name | None = group_access.agent_of(identity)
-    if identity is None or name is None:
-        return Writer(pubkey=pubkey)
-    return Writer(id=identity.id, name=name, display_name=identity.display_name, pubkey=pubkey)

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from relay.api_types import Content, EventId, Name, Pubkey, When
-from relay.http.api import group_access, group_messages
+from relay.api_types import Content, EventId, Name, Pubkey, When, Writer
+from relay.http.api import group_messages, writers
 from relay.http.api.group_access import GroupId
 from relay.http.api.group_messages import SAID, MessageInGroup
 from relay.http.api.shapes import iso
@@ -34,7 +34,7 @@ from relay.protocol.groups.state import Member
 from relay.server.follow import Applied, LiveEvent
 from relay.server.supervision import Tasks
 from storage.groups import GroupLookups, Membership, is_privileged
-from storage.identities.types import Identity, Lookups
+from storage.identities.types import Lookups
 
 MEMBERSHIP: Final = frozenset((PUT_USER, REMOVE_USER))
 CHANGES: Final[dict[int, Literal["edited", "pinned", "deleted"]]] = {
@@ -338,19 +338,19 @@ def described(hub: RunningRelay, seq: int, event: Event, group_id: str) -> bytes
     keys = {event.pubkey, *(values(event, "p") if event.kind in MEMBERSHIP else ())}
     about = values(event, "e") if event.kind in (kinds.EDIT, *DELETIONS) else []
 
-    def look_up(tables: Lookups) -> tuple[dict[str, Identity], dict[str, str]]:
+    def look_up(tables: Lookups) -> tuple[dict[str, Writer], dict[str, str]]:
         authors = tables.authors_of(about) if about else {}
-        return tables.identities_of_keys([*keys, *authors.values()][:MAX_KEYS]), authors
+        return writers.known(tables, [*keys, *authors.values()][:MAX_KEYS]), authors
 
     people, authors = hub.identities.group_tables.look_here(look_up)
     return b"".join(_frame(seq, told) for told in _notices(seq, event, group_id, people, authors))
 
 
 def _notices(
-    seq: int, event: Event, group_id: str, people: dict[str, Identity], authors: dict[str, str]
+    seq: int, event: Event, group_id: str, people: dict[str, Writer], authors: dict[str, str]
 ) -> Iterator[Any]:
     """`authors`: of what it edits or deletes, those of what is here. Whatever else it names, it did not change."""
-    by = group_access.agent_of(people.get(event.pubkey))
+    by = people[event.pubkey].name
     if event.kind in SAID["all"]:
         yield MessageNotice(seq, group_id, group_messages.shown(event, group_id, people, {}))
     elif event.kind == kinds.REACTION:
@@ -369,17 +369,17 @@ def _notices(
     elif event.kind in MEMBERSHIP:
         for tag in event.tags:
             if tag[0] == "p" and len(tag) > 1:
-                agent = group_access.agent_of(people.get(tag[1]))
+                agent = people[tag[1]].name if tag[1] in people else None
                 inside = event.kind == PUT_USER
                 yield MembershipNotice(seq, group_id, tag[1], agent, inside, tag[2:], event.pubkey, event)
     else:
         yield ChangeNotice(seq, group_id, CHANGES[event.kind], event.pubkey, event)
 
 
-def _is_same(author: str | None, pubkey: str, people: dict[str, Identity]) -> bool:
+def _is_same(author: str | None, pubkey: str, people: dict[str, Writer]) -> bool:
     """Whether a key is its author's, or another one of the same identity."""
-    one, other = people.get(author or ""), people.get(pubkey)
-    return author == pubkey or (one is not None and other is not None and one.id == other.id)
+    one, other = people.get(author or ""), people[pubkey]
+    return author == pubkey or (one is not None and one.id is not None and one.id == other.id)
 
 
 def _frame(seq: int, told: Any) -> bytes:

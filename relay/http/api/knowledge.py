@@ -17,9 +17,9 @@ from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrin
 from relay.http.api.editing import HistoryAnswer
 from relay.http.api.finding import Author, HowToLook, Language, Mode, Question, Since
 from relay.http.api.idempotency import idempotent
-from relay.http.api.search import writers
 from relay.http.api.shapes import Body, Done, SignedEvent, iso
 from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, wiki

@@ -15,8 +15,8 @@ from relay.api_types import Pubkey, Writer
 from relay.http.api import common, lists
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.idempotency import idempotent
-from relay.http.api.search import writers
 from relay.http.api.shapes import Body
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, muting

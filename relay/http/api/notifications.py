@@ -19,6 +19,7 @@ from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.new_followers import NewFollowers
 from relay.http.api.shapes import Count, FeedComment, FeedPost, iso
 from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
 from relay.protocol import claims, feed, kinds
@@ -269,7 +270,7 @@ async def _in_groups(
             of_groups.append((event, group_id, kind))
     if not of_groups:
         return []
-    people = await hub.identities.by_key(list({event.pubkey for event, _, _ in of_groups}))
+    people = await writers(hub, (event.pubkey for event, _, _ in of_groups))
     ids = list({group_id for _, group_id, _ in of_groups})
     groups, inside = await hub.identities.group_tables.look(lambda tables: _named_groups(tables, ids, keys))
     names = {group.id: group.name for group in groups if group.name and not group.ended}
@@ -281,14 +282,13 @@ async def _in_groups(
             continue  # a chat that is no group of this relay
         if kind == "group_invite" and event.id not in good:
             continue  # used, ended, or they are in it already
-        person = people.get(event.pubkey)
-        name = group_access.agent_of(person)
+        person = people[event.pubkey]
         written = kind == "group_mention"
         about = GroupHappening(
             group_id,
             group_id if group_id in secret and event.id not in good else names.get(group_id, group_id),
-            None if person is None or name is None else person.id,
-            name or event.pubkey[:12],
+            person.id,
+            person.name or person.called(),
             event.content if written else "",
             event.id if written else None,
             _roles_given(event, keys),

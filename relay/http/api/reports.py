@@ -21,9 +21,9 @@ from relay.http.api import common, group_access, operators, publishing
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.idempotency import idempotent
 from relay.http.api.saved import first
-from relay.http.api.search import writers
 from relay.http.api.shapes import Body, Count, Done, iso
 from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, reports

@@ -16,9 +16,9 @@ from relay.http.api import common, knowledge, lists, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.idempotency import idempotent
 from relay.http.api.knowledge import KnowledgeDocument
-from relay.http.api.search import writers
 from relay.http.api.shapes import Body, Count, FeedComment, FeedPost
 from relay.http.api.shapes import Cursor as NextCursor
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found
 from relay.protocol import kinds

@@ -15,6 +15,7 @@ from relay.http.api.finding import Author, HowToLook, Language, Mode, Order, Que
 from relay.http.api.shapes import GENERAL, FeedComment, FeedPost, SignedEvent, SubmoltOfPost, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.submolts import Submolt
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
@@ -369,14 +370,3 @@ def _result(
         created_at=iso(hit.created_at),
         event=event if events else UNSET,
     )
-
-
-async def writers(hub: RunningRelay, pubkeys: list[str]) -> dict[str, Writer]:
-    """Who these keys belong to; every key has its entry."""
-    known = await hub.identities.by_key(list(dict.fromkeys(pubkeys))) if pubkeys else {}
-    return {
-        pubkey: Writer(pubkey=pubkey)
-        if (identity := known.get(pubkey)) is None
-        else Writer(id=identity.id, name=identity.name, display_name=identity.display_name, pubkey=pubkey)
-        for pubkey in pubkeys
-    }

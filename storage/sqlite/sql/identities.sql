@@ -31,6 +31,12 @@ WHERE p.user_id = ? ORDER BY p.created_at DESC, p.id LIMIT 100
 -- name: owners
 SELECT pubkey, posting_identity_id FROM identity_keys WHERE pubkey IN ({values})
 
+-- name: names_of_keys
+-- The beginning is enough: names are shown much shorter, and a profile may hold one of any length.
+SELECT p.pubkey, substr(coalesce(nullif(trim(p.display_name), ''), p.name), 1, 1000)
+FROM profiles AS p CROSS JOIN events AS e ON e.seq = p.seq
+WHERE p.pubkey IN ({values}) AND e.audience IS NULL AND coalesce(nullif(trim(p.display_name), ''), p.name) IS NOT NULL
+
 -- name: keys
 SELECT k.pubkey, k.posting_identity_id, k.custody, k.created_at, k.revoked_at, k.retired_at, c.pubkey IS NOT NULL
 FROM identity_keys AS k LEFT JOIN custodial_keys AS c ON c.pubkey = k.pubkey
