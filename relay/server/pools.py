@@ -21,8 +21,8 @@ class Rests:
     """Called again and again by a long calculation on a thread, it lets others have the core and the interpreter now and then.
 
     Linux leaves a process that waited for the disk for a moment on the core where it was, even if somebody calculates there and
-    another core is idle, and takes the core from whoever calculates at the next tick only, up to 4 ms later. That process may be the
-    writer, for whose commit a client waits.
+    another core is idle, and takes the core from whoever calculates at the next tick only, up to 4 ms later. That process may
+    be the writer, for whose commit a client waits.
     """
 
     def __init__(
