@@ -122,7 +122,8 @@ class Relay:
         async with self.subscribe(*wanted) as subscription:
             while True:
                 try:
-                    item = await asyncio.wait_for(anext(subscription), self._timeout)
+                    async with asyncio.timeout(self._timeout):
+                        item = await anext(subscription)
                 except TimeoutError:
                     raise self._late() from None
                 if not isinstance(item, Event):

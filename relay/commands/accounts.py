@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from relay.commands import credentials
-from relay.commands.common import Complaint, as_json, printable, say
+from relay.commands.common import Complaint, as_json, done, printable, say
 from relay.commands.credentials import SavedAccount
 from relay.commands.feed import closing, hub_option
 
@@ -49,8 +49,9 @@ def list_accounts(*, as_json: bool) -> None:
 
 @account.command()
 @click.argument("name")
+@as_json
 @hub_option
-def use(*, name: str, hub: str | None) -> None:
+def use(*, name: str, hub: str | None, as_json: bool) -> None:
     """Use this account from now on, and its hub where none is named.
 
     \b
@@ -61,13 +62,14 @@ def use(*, name: str, hub: str | None) -> None:
     url = credentials.hub_url(hub)
     found = credentials.named(url, name)
     credentials.save(url, found)
-    say(printable(f"{found.name} on {url} is used from now on"))
+    done(f"{found.name} on {url} is used from now on", as_json, hub=url, name=found.name)
 
 
 @account.command()
 @click.option("--key-file", metavar="FILE", required=True, help="Holds the API key; -: stdin.")
+@as_json
 @hub_option
-def add(*, key_file: str, hub: str | None) -> None:
+def add(*, key_file: str, hub: str | None, as_json: bool) -> None:
     """Save an API key that you have, and use its account from now on.
 
     The hub says whose key it is.
@@ -85,7 +87,8 @@ def add(*, key_file: str, hub: str | None) -> None:
         api = Api(url, key)
     name = talk(url, closing(api, _name(api)))
     credentials.save(url, SavedAccount(name, key))
-    say(printable(f"{name} on {url} is saved in {credentials.saved_file()} and used from now on"))
+    words = f"{name} on {url} is saved in {credentials.saved_file()} and used from now on"
+    done(words, as_json, hub=url, name=name)
 
 
 async def _name(api: "Api") -> str:
@@ -95,8 +98,9 @@ async def _name(api: "Api") -> str:
 @account.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
 @hub_option
-def forget(*, name: str, yes: bool, hub: str | None) -> None:
+def forget(*, name: str, yes: bool, hub: str | None, as_json: bool) -> None:
     """Remove an account's key from this machine.
 
     The account stays on the hub, and nobody can give its key again: keep a copy.
@@ -115,4 +119,5 @@ def forget(*, name: str, yes: bool, hub: str | None) -> None:
         kept.hub = None
     credentials.write(kept)
     left = kept.of(url)
-    say(printable(f"removed; {left[0].name} is used from now on" if left else "removed"))
+    words = f"removed; {left[0].name} is used from now on" if left else "removed"
+    done(words, as_json, hub=url, name=found.name)

@@ -9,6 +9,7 @@ import errno
 import functools
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar, cast
 
 import click
+import msgspec
 from click.exceptions import NoArgsIsHelpError
 
 from keys.vault import VaultError, relay_pubkey
@@ -87,6 +89,14 @@ def printable(text: str) -> str:
 def say(text: str) -> None:
     """A line for a person, on stderr, where it does not mix with data."""
     click.echo(text, err=True)
+
+
+def done(words: str, as_json: bool, **facts: str | int) -> None:
+    """What a verb did that prints no data: a line on stderr for a person, or with --json an object on stdout."""
+    if as_json:
+        click.echo(msgspec.json.encode({"message": words, **facts}))
+    else:
+        say(printable(words))
 
 
 @dataclass(frozen=True)
@@ -215,7 +225,14 @@ class Direct:
         self._writer = writer
         self._settings = settings
         self._relay = relay
-        self.close = writer.close
+        self._writing = (
+            threading.Lock()
+        )  # events are written on another thread, and whoever is interrupted closes meanwhile
+
+    def close(self) -> None:
+        """Let go of the database, once nothing is being written. Idempotent."""
+        with self._writing:
+            self._writer.close()
 
     def remove(self, wanted: Filter, limit: int) -> int:
         """As WriteTarget.remove."""
@@ -246,7 +263,8 @@ class Direct:
             for one, refusal in zip(batch, refusals, strict=True)
             if refusal is None
         ]
-        stored = iter(self._writer.write(accepted, now))
+        with self._writing:
+            stored = iter(self._writer.write(accepted, now))
         return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
 
 

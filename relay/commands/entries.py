@@ -172,8 +172,9 @@ def history(*, target: str, hub: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("target", metavar="ID", type=entry_id)
+@as_json
 @with_api
-def remove(*, url: str, api: "Api", target: str) -> None:
+def remove(*, url: str, api: "Api", target: str, as_json: bool) -> None:
     """Delete a post, a comment or a document of yours, for good.
 
     A post goes with its comments.
@@ -184,8 +185,11 @@ def remove(*, url: str, api: "Api", target: str) -> None:
     """
     from relay.commands.client import talk
 
-    talk(url, closing(api, _existing(api.delete(target), target)))
-    say("deleted")
+    deletion = talk(url, closing(api, _existing(api.delete(target), target)))
+    if as_json:
+        click.echo(msgspec.json.encode(deletion))
+    else:
+        say("deleted")
 
 
 async def _existing(work: "Awaitable[T]", target: str) -> "T":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from relay.commands.common import Misuse, as_json, printable, say
+from relay.commands.common import Misuse, as_json, done, printable, say
 from relay.commands.feed import MAX_PAGE, closing, with_api
 from relay.commands.shown import entry_id, shown, styled
 from relay.protocol.reports import REASONS
@@ -20,8 +20,9 @@ _word = click.option("--word", metavar="TEXT", help="A word, or words side by si
 
 @click.command()
 @click.argument("target", metavar="ID", type=entry_id)
+@as_json
 @with_api
-def save(*, url: str, api: "Api", target: str) -> None:
+def save(*, url: str, api: "Api", target: str, as_json: bool) -> None:
     """Save a post, a comment or a document for later.
 
     The list is a signed event that anybody may read (NIP-51).
@@ -32,13 +33,14 @@ def save(*, url: str, api: "Api", target: str) -> None:
     """
     from relay.commands.client import talk
 
-    say(printable(talk(url, closing(api, api.save(target)))))
+    done(talk(url, closing(api, api.save(target))), as_json)
 
 
 @click.command()
 @click.argument("target", metavar="ID", type=entry_id)
+@as_json
 @with_api
-def unsave(*, url: str, api: "Api", target: str) -> None:
+def unsave(*, url: str, api: "Api", target: str, as_json: bool) -> None:
     """Save something no more.
 
     \b
@@ -47,7 +49,7 @@ def unsave(*, url: str, api: "Api", target: str) -> None:
     """
     from relay.commands.client import talk
 
-    say(printable(talk(url, closing(api, api.unsave(target)))))
+    done(talk(url, closing(api, api.unsave(target))), as_json)
 
 
 @click.command()
@@ -89,8 +91,9 @@ def _saved(one: "SavedEntry") -> str:
 @click.command()
 @click.argument("name", required=False)
 @_word
+@as_json
 @with_api
-def mute(*, url: str, api: "Api", name: str | None, word: str | None) -> None:
+def mute(*, url: str, api: "Api", name: str | None, word: str | None, as_json: bool) -> None:
     """Mute somebody, or a word.
 
     What they write, or texts with the word, are no notifications of yours and not in `tidings feed --following`. They are not told;
@@ -105,14 +108,15 @@ def mute(*, url: str, api: "Api", name: str | None, word: str | None) -> None:
 
     name = _either(name, word)
     work = api.mute(name) if word is None else api.mute_word(word)
-    say(printable(talk(url, closing(api, work))))
+    done(talk(url, closing(api, work)), as_json)
 
 
 @click.command()
 @click.argument("name", required=False)
 @_word
+@as_json
 @with_api
-def unmute(*, url: str, api: "Api", name: str | None, word: str | None) -> None:
+def unmute(*, url: str, api: "Api", name: str | None, word: str | None, as_json: bool) -> None:
     """Mute somebody, or a word, no more.
 
     \b
@@ -123,7 +127,7 @@ def unmute(*, url: str, api: "Api", name: str | None, word: str | None) -> None:
 
     name = _either(name, word)
     work = api.unmute(name) if word is None else api.unmute_word(word)
-    say(printable(talk(url, closing(api, work))))
+    done(talk(url, closing(api, work)), as_json)
 
 
 @click.command()
@@ -154,8 +158,9 @@ def muted(*, url: str, api: "Api", as_json: bool) -> None:
 @click.argument("target", metavar="ID|@NAME")
 @click.argument("content", default="")
 @click.option("--reason", type=click.Choice(REASONS), required=True, help="What is wrong with it.")
+@as_json
 @with_api
-def report(*, url: str, api: "Api", target: str, content: str, reason: str) -> None:
+def report(*, url: str, api: "Api", target: str, content: str, reason: str, as_json: bool) -> None:
     """Report something, or somebody.
 
     The operator reads it, and the moderators of its group. The report is a signed event that anybody may read (NIP-56), but for one
@@ -172,7 +177,10 @@ def report(*, url: str, api: "Api", target: str, content: str, reason: str) -> N
     named = target.startswith("@")
     work = api.report_agent(target[1:], given, content) if named else api.report(entry_id(target), given, content)
     event = talk(url, closing(api, work))
-    say(f"reported: {shown(event.id)}")
+    if as_json:
+        click.echo(msgspec.json.encode(event))
+    else:
+        say(f"reported: {shown(event.id)}")
 
 
 @click.command("reports")

@@ -12,6 +12,7 @@ from relay.commands import control_client
 from relay.commands.common import (
     CommandSettings,
     as_json,
+    done,
     printable,
     reading,
     run,
@@ -141,8 +142,9 @@ async def _check(config: Config, verify: bool, as_json: bool) -> int:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@as_json
 @with_settings
-def backup(settings: CommandSettings, file: Path) -> None:
+def backup(settings: CommandSettings, file: Path, as_json: bool) -> None:
     """Write a copy of the database.
 
     A consistent one, also while the relay runs. FILE must not exist.
@@ -159,7 +161,7 @@ def backup(settings: CommandSettings, file: Path) -> None:
                 written = client.backup(file)
         else:
             written = run(_backup(config, file.absolute()))
-    say(f"{counted(written, 'byte')} in {file}")
+    done(f"{counted(written, 'byte')} in {file}", as_json, bytes=written)
 
 
 async def _backup(config: Config, file: Path) -> int:
@@ -168,8 +170,9 @@ async def _backup(config: Config, file: Path) -> int:
 
 
 @click.command()
+@as_json
 @with_settings
-def compact(settings: CommandSettings) -> None:
+def compact(settings: CommandSettings, as_json: bool) -> None:
     """Give free space back.
 
     What was deleted is gone from the files then. A running relay takes no events meanwhile.
@@ -180,12 +183,13 @@ def compact(settings: CommandSettings) -> None:
     """
     with writing(settings.load()) as target, waiting("compacting …"):
         target.compact()
-    say("compacted")
+    done("compacted", as_json)
 
 
 @click.command()
+@as_json
 @with_settings
-def rebuild(settings: CommandSettings) -> None:
+def rebuild(settings: CommandSettings, as_json: bool) -> None:
     """Make the derived tables anew from the log.
 
     A running relay goes on taking events meanwhile.
@@ -196,4 +200,4 @@ def rebuild(settings: CommandSettings) -> None:
     """
     with writing(settings.load()) as target, waiting("rebuilding …"):
         rows = target.rebuild()
-    say(f"rebuilt; rows: {rows:,}")
+    done(f"rebuilt; rows: {rows:,}", as_json, rows=rows)

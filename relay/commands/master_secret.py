@@ -7,7 +7,7 @@ from typing import IO
 import click
 
 from relay.commands import control_client
-from relay.commands.common import CommandSettings, Complaint, Verbs, say, with_settings
+from relay.commands.common import CommandSettings, Complaint, Verbs, as_json, done, with_settings
 from relay.commands.progress import waiting
 from relay.protocol.kinds import is_hex
 
@@ -27,8 +27,9 @@ def keys() -> None:
     type=click.File("r"),
     help="Holds the next master secret, 64 hex digits; -: stdin. Else one is made and kept in secrets.toml.",
 )
+@as_json
 @with_settings
-def rotate_master(settings: CommandSettings, file: IO[str] | None) -> None:
+def rotate_master(settings: CommandSettings, file: IO[str] | None, as_json: bool) -> None:
     """Encrypt everything anew under another master secret.
 
     Works while the relay runs. Where the master secret comes from the settings, the next one must be given, and put into
@@ -52,4 +53,4 @@ def rotate_master(settings: CommandSettings, file: IO[str] | None) -> None:
             from relay import app
 
             count = app.rotate_master(config, following)
-    say(f"encrypted anew: {count:,}; make a fresh copy of the database and of secrets.toml")
+    done(f"encrypted anew: {count:,}; make a fresh copy of the database and of secrets.toml", as_json, secrets=count)

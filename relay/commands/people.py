@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from relay.commands import credentials
-from relay.commands.common import as_json, printable, say
+from relay.commands.common import as_json, done, printable
 from relay.commands.feed import closing, hub_option, with_api
 from relay.commands.shown import styled
 from relay.protocol.words import counted
@@ -77,8 +77,9 @@ def _print(url: str, found: "Profile", as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
+@as_json
 @with_api
-def follow(*, url: str, api: "Api", name: str) -> None:
+def follow(*, url: str, api: "Api", name: str, as_json: bool) -> None:
     """Follow somebody.
 
     `tidings feed --following` has the posts of those you follow.
@@ -89,13 +90,14 @@ def follow(*, url: str, api: "Api", name: str) -> None:
     """
     from relay.commands.client import talk
 
-    say(printable(talk(url, closing(api, api.follow(name)))))
+    done(talk(url, closing(api, api.follow(name))), as_json)
 
 
 @click.command()
 @click.argument("name")
+@as_json
 @with_api
-def unfollow(*, url: str, api: "Api", name: str) -> None:
+def unfollow(*, url: str, api: "Api", name: str, as_json: bool) -> None:
     """Follow somebody no more.
 
     \b
@@ -104,7 +106,7 @@ def unfollow(*, url: str, api: "Api", name: str) -> None:
     """
     from relay.commands.client import talk
 
-    say(printable(talk(url, closing(api, api.unfollow(name)))))
+    done(talk(url, closing(api, api.unfollow(name))), as_json)
 
 
 VERBS: Final = (me, profile, follow, unfollow)

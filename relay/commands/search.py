@@ -17,6 +17,7 @@ from relay.commands.common import (
     Complaint,
     Misuse,
     as_json,
+    done,
     output,
     printable,
     run,
@@ -198,8 +199,9 @@ def import_documents(*, url: str, api: "Api", file: Any, as_json: bool) -> None:
 
 
 @knowledge.command()
+@as_json
 @with_settings
-def reembed(*, settings: CommandSettings) -> None:
+def reembed(*, settings: CommandSettings, as_json: bool) -> None:
     """Go over to the model of the settings.
 
     Makes the vectors of all passages with it. A running relay goes on answering with the model it has until they are complete;
@@ -218,7 +220,7 @@ def reembed(*, settings: CommandSettings) -> None:
             with closing(client):
                 client.working = lambda state: meter.update(state.done, state.done, state.total)
                 made = client.reembed(config.search)
-    say(f"{counted(made, 'vector')} made; {config.search.embedder} is the model now")
+    done(f"{counted(made, 'vector')} made; {config.search.embedder} is the model now", as_json, vectors=made)
     if client is not None:
         say("put the same search settings where the relay reads them before its next start")
 

@@ -116,7 +116,8 @@ async def streamed(config: Config, url: str, wanted: Filter, direction: str, sec
             work = (door.write(), log.look(lambda: runner.commit([])), _tell(record))
             tasks = [asyncio.create_task(one) for one in work]
             try:
-                await asyncio.gather(*tasks)
+                (failed, *_), _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                failed.result()
             finally:
                 await ended(tasks)
                 with contextlib.suppress(Exception):

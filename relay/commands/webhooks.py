@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from relay.commands.common import as_json, printable, say
+from relay.commands.common import as_json, done, printable
 from relay.commands.feed import closing, with_api
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def list_webhooks(*, url: str, api: "Api", as_json: bool) -> None:
 
 @webhook.command("remove")
 @click.argument("webhook_id", metavar="ID")
+@as_json
 @with_api
-def remove_webhook(*, url: str, api: "Api", webhook_id: str) -> None:
+def remove_webhook(*, url: str, api: "Api", webhook_id: str, as_json: bool) -> None:
     """Let the hub post there no more.
 
     \b
@@ -70,13 +71,14 @@ def remove_webhook(*, url: str, api: "Api", webhook_id: str) -> None:
     from relay.commands.client import talk
 
     talk(url, closing(api, api.remove_webhook(webhook_id)))
-    say("removed")
+    done("removed", as_json)
 
 
 @webhook.command("resume")
 @click.argument("webhook_id", metavar="ID")
+@as_json
 @with_api
-def resume_webhook(*, url: str, api: "Api", webhook_id: str) -> None:
+def resume_webhook(*, url: str, api: "Api", webhook_id: str, as_json: bool) -> None:
     """Try again now where deliveries failed.
 
     What came meanwhile is delivered too.
@@ -87,7 +89,8 @@ def resume_webhook(*, url: str, api: "Api", webhook_id: str) -> None:
     """
     from relay.commands.client import talk
 
-    click.echo(_line(talk(url, closing(api, api.resume_webhook(webhook_id)))))
+    resumed = talk(url, closing(api, api.resume_webhook(webhook_id)))
+    click.echo(msgspec.json.encode(resumed) if as_json else _line(resumed))
 
 
 def _line(one: "WebhookState") -> str:

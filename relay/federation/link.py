@@ -129,7 +129,8 @@ class PeerLink:
                 before = self.taken
                 answer = await self._socket.ping()
                 try:
-                    await asyncio.wait_for(answer, PONG_WITHIN)
+                    async with asyncio.timeout(PONG_WITHIN):
+                        await answer
                 except TimeoutError:
                     if self.taken == before and not self.is_taking:  # else it is we who do not read
                         self._end(Disconnected(f"{self.url} did not answer a ping within {PONG_WITHIN:g} s"))

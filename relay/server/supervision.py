@@ -120,8 +120,8 @@ class Tasks:
 async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel these until all have ended.
 
-    Once is not always enough: `asyncio.wait_for` of Python 3.11 forgets that it was cancelled where what it waits for is done at
-    that moment.
+    Once is not always enough: what a library waits for by `asyncio.wait_for`, which in Python 3.11 forgets that it was cancelled
+    where the answer is there at that moment, goes on.
     """
     while waiting := [task for task in tasks if not task.done()]:
         for task in waiting:

@@ -70,7 +70,8 @@ class MiniLm:
         until = time.monotonic() + LAST_RUN * seconds
         work = self._in_thread(self._questions, partial(self._scores, question, texts, until))
         try:
-            return await asyncio.wait_for(work, seconds)
+            async with asyncio.timeout(seconds):
+                return await work
         except TimeoutError:
             return []
 

@@ -44,6 +44,19 @@ def test_an_example_is_taken(example: str, tmp_path: Path, monkeypatch: pytest.M
     command.make_context(command.name, words, parent=context).close()
 
 
+# What they print is JSON lines anyhow, or not for programs to read.
+WITHOUT_JSON = {"serve", "export", "scan", "stream", "event", "req", "mcp", "completion"}
+
+
+def test_every_verb_prints_json_where_a_program_asks_for_it() -> None:
+    plain = {
+        command.name
+        for command in verbs(main)
+        if not isinstance(command, click.Group) and not any("--json" in each.opts for each in command.params)
+    }
+    assert plain == WITHOUT_JSON
+
+
 def test_every_verb_shows_how_it_is_used() -> None:
     silent = [
         command.name

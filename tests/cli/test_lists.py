@@ -28,7 +28,8 @@ def test_what_is_saved_is_listed_until_it_is_no_more(tidings: Tidings, keys: tup
     assert tidings("save", post).stderr == "Saved\n"
     assert tidings("saved").stdout == f"{post}  Cheap watches  post by {name}\n"
     assert json.loads(tidings("saved", "--json").stdout)["post"]["title"] == "Cheap watches"
-    assert tidings("unsave", post).stderr == "Saved no more\n"
+    ended = tidings("unsave", post, "--json")
+    assert (json.loads(ended.stdout), ended.stderr) == ({"message": "Saved no more"}, "")
     assert tidings("saved").stdout == ""
 
 

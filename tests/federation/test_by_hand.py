@@ -54,7 +54,7 @@ def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "-m", "relay", "stream", *arguments, "--data", str(data)],
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        env=environment(),
+        env=environment() | {"PYTHONFAULTHANDLER": "1"},
     )
     try:
         assert process.stderr is not None
@@ -64,7 +64,11 @@ def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=4 * PATIENCE)
+        try:
+            _, said = process.communicate(timeout=4 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it says where it is
+            _, said = process.communicate()
         assert (process.returncode, b"Traceback" in said) == (0, False), said
 
 
