@@ -191,6 +191,7 @@ def test_a_report_reaches_the_moderators(window, alice, bob, relay):
     button(row, "Remove it").click()
     button(row, "Really remove it?").click()
     expect(row).to_have_count(0)
+    expect(moderator.page.get_by_text("Nothing is reported.")).to_be_visible()
     moderator.until(lambda: owner.call("GET", f"/reports?group={place}")["reported"] == [])
 
 

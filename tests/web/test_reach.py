@@ -185,6 +185,7 @@ def test_on_a_phone_a_menu_ends_above_the_bar_at_the_foot(relay, window):
             """() => document.querySelector(".menu[open] .rows").getBoundingClientRect().bottom
               <= document.querySelector(".bar nav").getBoundingClientRect().top"""
         )
+        page.keyboard.press("Escape")
 
 
 @pytest.mark.parametrize("width", [320, 390])
