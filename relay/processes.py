@@ -260,6 +260,7 @@ async def _federate(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipe
     async def unlock(store: Reader) -> bytes:
         return app.unlock(config, await store.ask(lambda tables: tables.secret_check())).secret
 
+    gc.set_threshold(*app.COLLECT)
     return await role.run_role(
         Settings(config, app.relay_url(config, plan.url)),
         plan.page,

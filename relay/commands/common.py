@@ -9,6 +9,7 @@ import errno
 import functools
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -224,7 +225,14 @@ class Direct:
         self._writer = writer
         self._settings = settings
         self._relay = relay
-        self.close = writer.close
+        self._writing = (
+            threading.Lock()
+        )  # events are written on another thread, and whoever is interrupted closes meanwhile
+
+    def close(self) -> None:
+        """Let go of the database, once nothing is being written. Idempotent."""
+        with self._writing:
+            self._writer.close()
 
     def remove(self, wanted: Filter, limit: int) -> int:
         """As WriteTarget.remove."""
@@ -255,7 +263,8 @@ class Direct:
             for one, refusal in zip(batch, refusals, strict=True)
             if refusal is None
         ]
-        stored = iter(self._writer.write(accepted, now))
+        with self._writing:
+            stored = iter(self._writer.write(accepted, now))
         return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
 
 

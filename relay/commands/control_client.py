@@ -1,5 +1,6 @@
 """The client of the control socket: how a command asks a running relay. Blocking."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -57,7 +58,9 @@ class Client:
         self.working = working
 
     def close(self) -> None:
-        """Hang up. Idempotent."""
+        """Hang up, also where another thread waits for an answer: it is told that the server hung up. Idempotent."""
+        with contextlib.suppress(OSError):  # it is closed already
+            self._socket.shutdown(socket.SHUT_RDWR)  # to close a stream that is being read would wait for what it reads
         self._stream.close()
         self._socket.close()
 

@@ -18,6 +18,7 @@ from relay.federation.link import ANSWER_WITHIN, Misbehaved
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import MalformedNegentropy, Reconciliation
+from relay.server.pools import Rests
 
 FRAME: Final = 60_000  # bytes of a message of ours, in hex digits below the 131,072 that some relays take
 FIRST_WITHIN: Final = 15.0  # seconds until a peer that says nothing at all is taken not to compare
@@ -76,8 +77,9 @@ class _AuthAsked(Exception):
 
 
 async def _compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -> Differences:
-    ours = Reconciliation(items, FRAME)
-    aside = asyncio.to_thread if len(items) > LARGE else _at_once
+    is_large = len(items) > LARGE
+    ours = Reconciliation(items, FRAME, Rests() if is_large else _go_on)
+    aside = asyncio.to_thread if is_large else _at_once
     found = Differences()
     name = await connection.open_comparison(wanted, await aside(ours.begin))
     within = FIRST_WITHIN
@@ -98,6 +100,10 @@ async def _compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -
             await connection.go_on(name, learned.reply)
     finally:
         await connection.end_comparison(name)
+
+
+def _go_on() -> None:
+    """What is worked out at once needs no rest."""
 
 
 async def _at_once(work: Callable[[], T]) -> T:

@@ -30,7 +30,7 @@ from relay.protocol.words import counted
 from relay.roles.comparison_messages import BeginComparison, ComparisonRefused
 from relay.server.answering import AppliedLog, Tell
 from relay.server.follow import Applied
-from relay.server.pools import Pool
+from relay.server.pools import Pool, Rests
 from relay.server.round_robin import RoundRobin
 from relay.server.supervision import Faults, Tasks
 from storage.base import ComparedLog, StorageError, TooCostly
@@ -445,7 +445,7 @@ def _take_in(items: ItemSet, noted: dict[bytes, Item | None]) -> None:
 def _reply(comparison: _Comparison, data: bytes) -> bytes:
     items = comparison.set.items
     assert items is not None
-    reply = Reconciliation(items, comparison.frame).answer(data)
+    reply = Reconciliation(items, comparison.frame, Rests()).answer(data)
     comparison.frame = MOST_FRAME if len(data) <= comparison.room // ROOMY else comparison.first_frame()
     return reply
 

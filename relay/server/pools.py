@@ -5,11 +5,38 @@ Each kind of work has a pool of its own, so that one kind cannot starve another:
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+
+WITHOUT_REST: Final = 0.001  # seconds that a long calculation on a thread works at a stretch
+REST: Final = 0.00005  # seconds, to which the system adds about as many
+
+
+class Rests:
+    """Called again and again by a long calculation on a thread, it lets others have the core and the interpreter now and then.
+
+    Linux leaves a process that waited for the disk for a moment on the core where it was, even if somebody calculates there and
+    another core is idle, and takes the core from whoever calculates at the next tick only, up to 4 ms later. That process may
+    be the writer, for whose commit a client waits.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.perf_counter, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._due = clock() + WITHOUT_REST
+
+    def __call__(self) -> None:
+        """Rest, if it is time to."""
+        if self._clock() >= self._due:
+            self._sleep(REST)
+            self._due = self._clock() + WITHOUT_REST
 
 
 class PoolFull(Exception):

@@ -175,7 +175,10 @@ class IdentityLookups(Protocol):
         """Whose these keys are or were; at most 1000 are looked up."""
 
     def names_of_keys(self, pubkeys: Sequence[str]) -> dict[str, str]:
-        """What the profiles (kind 0) of these keys call them, where everybody reads those; at most 1000 are looked up."""
+        """What the profiles (kind 0) of these keys call them, where everybody reads those; at most 1000 are looked up.
+
+        Of what is longer, the first 1000 characters.
+        """
 
     def identities_of_user(self, user_id: str) -> list[Identity]:
         """Those linked to the user with this row id, newest first, at most 100."""

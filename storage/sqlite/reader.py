@@ -34,7 +34,7 @@ from storage.sqlite.scope import Scope, scoped
 from storage.sqlite.statements import listed, migrations, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound
-_COMPARED: Final = 20_000  # items of a set that are read at once
+_COMPARED: Final = 2000  # items of a set that are read at once: between two parts others get the core and the loop
 _PAGE: Final = 200  # records of a scan held at once
 _PAGE_BYTES: Final = 1024 * 1024  # fewer where they are large: each stream that resumes holds so much
 

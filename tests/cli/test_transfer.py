@@ -1,10 +1,13 @@
 """Reading lines with bounds, checking them in parallel, counting what is refused; with a hand that writes nowhere."""
 
+import asyncio
 import gzip
 import io
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
@@ -13,13 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.commands import transfer
+from relay.commands.common import Direct
 from relay.commands.transfer import EventFile, Importer, Lines, Mark, Marks, RefusedLine, Tally, checked
+from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
 from tests.factories import make_event
+from tests.server.fakes import PATIENCE
 
 EVENTS = [make_event(number % 5, content=f"event {number}", created_at=1000 + number) for number in range(300)]
 WIRES = [events.wire(event) for event in EVENTS]
@@ -310,3 +316,24 @@ def test_a_damaged_mark_is_as_good_as_none(tmp_path: Path) -> None:
     (kept,) = (tmp_path / "imports").iterdir()
     kept.write_bytes(b'{"path":')
     assert marks.find(file) is None
+
+
+async def test_the_database_is_let_go_when_nothing_is_being_written() -> None:
+    done: list[str] = []
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def write(_batch: object, _now: int) -> list[Outcome]:
+        begun.set()
+        assert goes_on.wait(PATIENCE)
+        done.append("written")
+        return []
+
+    writer = mock.Mock(write=write, close=lambda: done.append("closed"))
+    target = Direct(writer, Config())
+    writing = asyncio.create_task(asyncio.to_thread(target.submit, []))
+    await asyncio.to_thread(begun.wait, PATIENCE)
+    closing = asyncio.create_task(asyncio.to_thread(target.close))
+    assert not (await asyncio.wait([closing], timeout=0.05))[0]
+    goes_on.set()
+    await asyncio.gather(writing, closing)
+    assert done == ["written", "closed"]

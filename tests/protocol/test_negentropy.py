@@ -155,6 +155,13 @@ def test_the_first_message_of_a_large_set_has_a_fingerprint_a_bucket() -> None:
     assert len(message) < BUCKETS * (16 + 1 + 6 + 2 + 6)
 
 
+def test_there_is_a_rest_after_every_range() -> None:
+    rests: list[int] = []
+    side = Reconciliation(ItemSet(items(*range(1000))), rest=lambda: rests.append(1))
+    side.answer(Reconciliation(ItemSet(items(*range(500, 1500)))).begin())
+    assert len(rests) == BUCKETS
+
+
 def test_a_limit_too_small_for_a_message_is_refused() -> None:
     with pytest.raises(ValueError, match="4096"):
         Reconciliation(ItemSet([]), 100)

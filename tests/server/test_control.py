@@ -26,6 +26,7 @@ from storage.base import Incoming, Outcome, Status, StorageError
 from storage.search.engine import Progress
 from storage.tools import Info
 from tests.factories import NOW, make_event
+from tests.server.fakes import PATIENCE
 
 T = TypeVar("T")
 INFO = Info(3, 9, 1, 4096, 0, NOW, NOW + 1, [(1, 2), (7, 1)], 2, 0, 1)
@@ -372,3 +373,19 @@ async def test_closing_hangs_up_on_requests_that_still_wait(tmp_path: Path) -> N
         await service.asked_first.wait()
     with pytest.raises(ControlError, match="hung up"):
         await waiting
+
+
+async def test_a_client_that_hangs_up_waits_for_no_answer(tmp_path: Path) -> None:
+    service = Remembering()
+    service.gate = asyncio.Event()
+    async with serving(tmp_path, service):
+        client = await asyncio.to_thread(control_client.connect, tmp_path)
+        assert client is not None
+        waiting = asyncio.create_task(asyncio.to_thread(client.compact))
+        await service.asked_first.wait()
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.to_thread(client.close)
+            with pytest.raises(ControlError, match="hung up"):
+                await waiting
+        client.close()
+        service.gate.set()

@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
-from relay.server.pools import Pool, PoolFull
+from relay.server.pools import WITHOUT_REST, Pool, PoolFull, Rests
 from tests.server.fakes import PATIENCE
 
 
@@ -57,3 +58,18 @@ async def test_a_job_that_nobody_waits_for_any_more_counts_until_it_ends(gate: t
     await asyncio.wait_for(has_room(), PATIENCE)
     assert await pool.run(lambda: True)
     pool.close()
+
+
+def test_a_long_calculation_rests_after_a_while_and_not_before() -> None:
+    now, rests = [100.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        rests.append(now[0])
+        now[0] += seconds
+
+    rest = Rests(lambda: now[0], sleep)
+    for _ in range(20):
+        now[0] += WITHOUT_REST * 0.51
+        rest()
+    assert len(rests) == 10
+    assert min(after - before for before, after in pairwise([100.0, *rests])) >= WITHOUT_REST

@@ -32,7 +32,8 @@ WHERE p.user_id = ? ORDER BY p.created_at DESC, p.id LIMIT 100
 SELECT pubkey, posting_identity_id FROM identity_keys WHERE pubkey IN ({values})
 
 -- name: names_of_keys
-SELECT p.pubkey, coalesce(nullif(trim(p.display_name), ''), p.name)
+-- The beginning is enough: names are shown much shorter, and a profile may hold one of any length.
+SELECT p.pubkey, substr(coalesce(nullif(trim(p.display_name), ''), p.name), 1, 1000)
 FROM profiles AS p CROSS JOIN events AS e ON e.seq = p.seq
 WHERE p.pubkey IN ({values}) AND e.audience IS NULL AND coalesce(nullif(trim(p.display_name), ''), p.name) IS NOT NULL
 
