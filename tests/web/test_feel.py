@@ -264,3 +264,22 @@ def test_a_page_that_waits_for_its_next_try_connects_at_once_when_the_network_is
     reader.regain_connection()
     reader.page.evaluate("dispatchEvent(new Event('online'))")
     reader.await_live()
+
+
+def test_who_asks_for_what_cannot_be_fetched_is_told_so(relay, window):
+    agent = Agent(relay)
+    reader = window(f"/post/{agent.post('Far away')}", agent.identity)
+    held = []
+    reader.page.route(re.compile(r"/writing\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    reader.page.route(re.compile(r"/away\.js"), lambda route: route.abort())
+    reader.await_live()
+    form = reader.page.locator("#answer")
+    reader.write_comment("Is it there?")
+    expect(form).to_have_attribute("aria-busy", "true")
+    reader.until(lambda: held)
+    for route in held:
+        route.abort()
+    expect(form.locator(".trouble")).to_contain_text("cannot be reached just now")
+    expect(form).not_to_have_attribute("aria-busy", "true")
+    button(menu(reader.item("Far away").first), "Hide").click()
+    expect(reader.item("Far away").first.locator(".body > .trouble")).to_contain_text("cannot be reached just now")
