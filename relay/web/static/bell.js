@@ -25,7 +25,7 @@ function show(unread, news = false) {
   if (news) dispatchEvent(new Event("notified")); // the page of notifications asks for them
 }
 
-// So many are unread now: here and in the other tabs. `news`: something came, and was not only read.
+// So many are unread now: here and in the other tabs. `news`: something may have come, and was not only read.
 export function tell(unread, news = false) {
   show(unread, news);
   others.postMessage({ id: me.id, unread, news });
@@ -35,7 +35,8 @@ others.addEventListener("message", ({ data }) => {
   if (data.id === me.id && "unread" in data) show(data.unread, data.news);
 });
 
-const hear = (signal) => listen("/stream/notifications", signal, ({ unread_count, notification }) => tell(unread_count, Boolean(notification)));
+// The first count, too: something may have come since the page was made.
+const hear = (signal) => listen("/stream/notifications", signal, ({ unread_count }) => tell(unread_count, true));
 
 // For who has nothing but a signer the bell is there too: its page asks the signer, once (mine.js).
 export function begin() {
