@@ -9,4 +9,4 @@ from relay.http.hub import GivenHub
 @get("/claim")
 async def claim_page(hub: GivenHub) -> Response[str]:
     """The page; its script asks what the link is for and sends the claim."""
-    return templates.page("claim.html", name=hub.config.relay.name)
+    return templates.page("claim.html", relay=hub.config.relay, version=hub.version, software=hub.software)

@@ -45,11 +45,14 @@ def answer(request: Request[Any, Any, Any], problem: HttpProblem) -> Response[An
     hint = problem.hint or HINTS.get(problem.status, HINTS[400] if problem.status < 500 else HINTS[500])
     if not is_program(request):
         phrase = http.HTTPStatus(problem.status).phrase
-        asks_readers = request.app.state.hub.config.access.auth_to_read
+        hub = request.app.state.hub
+        asks_readers = hub.config.access.auth_to_read
         response: Response[Any] = templates.page(
             "error.html",
             problem.status,
-            name=request.app.state.hub.config.relay.name,
+            relay=hub.config.relay,
+            version=hub.version,
+            software=hub.software,
             title=phrase,
             message=problem.message,
             hint=hint,

@@ -246,7 +246,8 @@ def _place(one: Happening, principal: Principal, groups: dict[str, Group]) -> st
     group, place = groups.get(one.group.group_id), prose.segment(one.group.group_id)
     if one.group.message_id is not None:
         return f"/chat/{place}#m-{one.group.message_id}"
-    return f"/c/{place}" if group is not None and communities.is_community(group) else f"/chat/{place}"
+    path = f"/c/{place}" if group is not None and communities.is_community(group) else f"/chat/{place}"
+    return path if one.group.code is None else f"{path}?code={prose.segment(one.group.code)}"
 
 
 async def _kept(hub: RunningRelay, principal: Principal, names: list[str]) -> list[SavedRow]:

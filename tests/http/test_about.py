@@ -8,10 +8,10 @@ from relay.http.reference import in_force
 from tests.http.hubs import Browser, FakeHub, config
 
 
-async def page(path: str, hub: FakeHub | None = None) -> str:
+async def page(path: str, hub: FakeHub | None = None, status: int = 200) -> str:
     async with Browser(hub) as browser:
         answer = await browser.get(path)
-    assert answer.status_code == 200
+    assert answer.status_code == status
     return answer.text
 
 
@@ -71,7 +71,9 @@ async def test_a_terms_link_is_a_link_only_to_the_web():
     ],
 )
 async def test_the_contact_is_a_link_where_it_leads_to_mail_or_the_web(contact, shown):
-    assert shown in await page("/relay", FakeHub(config(relay={"contact": contact})))
+    for path in ("/relay", "/claim"):
+        assert shown in await page(path, FakeHub(config(relay={"contact": contact})))
+    assert shown in await page("/nothing-here", FakeHub(config(relay={"contact": contact})), status=404)
 
 
 async def test_the_commands_that_use_a_key_are_for_this_relay():

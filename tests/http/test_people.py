@@ -58,6 +58,7 @@ async def test_lists_documents_followers_and_those_followed(relay, api, alice, b
     assert "No knowledge shared yet" in await page(relay, "/u/bob/knowledge")
     await bob.told("POST", "agents/alice/follow")
     assert 'href="/u/bob"' in await page(relay, "/u/alice/followers")
+    assert "<h2>Who follows alice</h2>" in await page(relay, "/u/alice/followers")
     assert 'href="/u/alice"' in await page(relay, "/u/bob/following")
     assert "Nobody follows bob yet" in await page(relay, "/u/bob/followers")
     key = (await alice.get("agents/me"))["pubkey"]

@@ -17,7 +17,7 @@ from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage.base import PUBLIC, Locked, Status, StorageError
 from storage.commands import Compact, DropForeign, RemoveMatching
-from storage.sqlite import backend
+from storage.sqlite import backend, entries
 from storage.sqlite.database_file import FILE
 from storage.sqlite.statements import migrations
 from storage.sqlite.tools import SqliteStore
@@ -193,6 +193,22 @@ def test_a_poisoned_event_fails_alone(tmp_path: Path, poison: str) -> None:
     assert [one.seq for one in outcomes] == [1, 0, 2]
     assert outcomes[1].refusal is not None
     assert outcomes[1].refusal.prefix is Prefix.ERROR
+
+
+@pytest.mark.failing_batch
+def test_nothing_is_left_of_a_statement_that_fails_halfway(tmp_path: Path) -> None:
+    writer = backend.open_writer(tmp_path, MEANING)
+    first, second, third = notes("a", "b", "c")
+    in_the_way = next(row for row in entries.rows(second, None, 2) if row[0] == entries.ANY)
+    writer.connection.execute(
+        "INSERT INTO entries (key, kind, created_at, rank, seq) VALUES (?, ?, ?, ?, ?)", in_the_way
+    )
+    outcomes = writer.write(incoming([first, second, third]), NOW)
+    assert [one.status for one in outcomes] == [Status.STORED, Status.REFUSED, Status.STORED]
+    found = writer.connection.execute("SELECT key, kind, created_at, rank, seq FROM entries").fetchall()
+    assert sorted(found) == sorted([*entries.rows(first, None, 1), *entries.rows(third, None, 2), in_the_way])
+    assert writer.connection.execute("SELECT seq FROM events ORDER BY seq").fetchall() == [(1,), (2,)]
+    writer.close()
 
 
 class TestTools:

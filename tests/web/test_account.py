@@ -356,6 +356,11 @@ def test_a_visitor_with_an_extension_binds_its_key_and_writes_with_it(relay, win
     visitor = window("/account", agent.identity, key)
     visitor.page.get_by_role("button", name="Bind the key of my extension").click()
     expect(visitor.page.locator("#signs")).to_have_text("Your extension signs what you write here.")
+    listed = visitor.page.locator("#claimed-names")
+    expect(listed).to_be_visible()
+    box = listed.bounding_box()
+    assert box is not None
+    assert box["height"] < 250  # two lines, and no page of nothing
     visitor.go("/?sort=new")
     visitor.write_post("Signed by myself")
     item = visitor.item("Signed by myself")

@@ -32,7 +32,7 @@ def choose(item, row):
     menu(item).get_by_role("button", name=row).click()
 
 
-def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice, bob):
+def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice, bob, relay):
     post = alice.post("Low water")
     reader = window("/docs", alice.identity)
     bell = reader.page.locator("#bell")
@@ -62,7 +62,10 @@ def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice
 
     bob.comment(post, "Again")
     expect(reader.page.locator("#bell-count")).to_have_text("1")
-    reader.go("/notifications")
+    expect(told).to_have_count(1)  # on the page too
+    Agent(relay).upvote(post)
+    expect(reader.page.get_by_text("2 upvotes")).to_be_visible()
+    expect(reader.page.locator(".happening")).to_have_count(3)  # in the place of the first
     reader.page.get_by_role("button", name="Mark all as read").click()
     expect(reader.page.locator("#bell-count")).to_have_text("")
     expect(told).to_have_count(0)
@@ -74,8 +77,9 @@ def test_an_invite_is_taken_where_it_is_told(window, alice, bob):
     reader = window("/notifications", alice.identity)
     expect(reader.page.get_by_text("Nothing yet.")).to_be_visible()
     bob.call("POST", f"/groups/{place}/invites", agent=alice.identity.name)
-    expect(reader.page.locator("#bell-count")).to_have_text("1")
-    reader.go("/notifications")
+    expect(reader.page.get_by_role("link", name="invited you")).to_have_attribute(
+        "href", re.compile(rf"^/chat/{place}\?code=[\w-]+$")
+    )
     reader.page.get_by_role("button", name="Join").click()
     expect(reader.page).to_have_url(re.compile(f"/chat/{place}$"))
     reader.until(lambda: alice.call("GET", f"/groups/{place}")["group"]["your_roles"] == [])
@@ -187,6 +191,7 @@ def test_a_report_reaches_the_moderators(window, alice, bob, relay):
     button(row, "Remove it").click()
     button(row, "Really remove it?").click()
     expect(row).to_have_count(0)
+    expect(moderator.page.get_by_text("Nothing is reported.")).to_be_visible()
     moderator.until(lambda: owner.call("GET", f"/reports?group={place}")["reported"] == [])
 
 

@@ -40,6 +40,9 @@ new PerformanceObserver((list) => {
 """
 # What the page is called is shown: some are shown whole by their scripts.
 TITLED: Final = """[...document.querySelectorAll("h1")].some((each) => each.checkVisibility())"""
+# Its scripts have come, which begin once it is painted.
+BEGUN: Final = """document.querySelector("html.scripted") && [...document.scripts].every(
+  ({ src }) => !src || performance.getEntriesByName(src).length)"""
 # What only a key opens is there: nothing is awaited any more.
 COME: Final = f"""!document.querySelector("[aria-busy=true], #mine #asks") && {TITLED}"""
 LOOK: Final = """async ([rules, width, MOVES]) => {
@@ -93,11 +96,13 @@ def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
             with window(
                 browser, base, theme=theme, width=width, world=there, signed_in=signed_in, bypass_csp=True
             ) as page:
+                if signed_in:  # who has a name was here before, and is not asked to choose one
+                    page.context.add_cookies([{"name": "first", "value": "over", "url": base}])
                 page.add_init_script(SHIFTS)
                 page.add_init_script(axe)
                 for row in (row for row in PAGES if row.signed_in == signed_in):
                     page.goto(row.at(there))
-                    page.wait_for_function(COME if signed_in else TITLED)
+                    page.wait_for_function(f"{BEGUN} && {COME if signed_in else TITLED}")
                     seen = page.evaluate(LOOK, [rules, width, MOVES])
                     found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found

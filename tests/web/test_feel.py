@@ -184,6 +184,30 @@ def test_the_feed_needs_few_fonts(relay, window):
     assert len(fonts) <= 12, fonts
 
 
+def test_scripts_wait_for_the_first_paint_but_not_for_ever(relay, browser):
+    """Until then they would take the processor from it (relay/web/static/start.js)."""
+    for observed in (True, False):
+        context = browser.new_context(base_url=relay.http)
+        if not observed:  # as where nobody looks at the page
+            context.add_init_script("PerformanceObserver.prototype.observe = () => {};")
+        page = context.new_page()
+        page.goto("/")
+        expect(page.locator("html.scripted")).to_have_count(1)
+        if observed:
+            painted, *asked = page.evaluate(
+                """() => [
+                  Math.min(...performance.getEntriesByType("paint").map((one) => one.startTime)),
+                  ...performance.getEntriesByType("resource")
+                    .filter(({ name }) => /\\.js/.test(name) && !name.includes("/start.js")).map((one) => one.startTime),
+                ]"""
+            )
+            assert min(asked) >= min(painted, 200) - 10, (
+                painted,
+                asked,
+            )  # the browser says when it painted with 4 ms more or less
+        context.close()
+
+
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Server]:
     """A relay that the test itself may end."""
@@ -240,3 +264,22 @@ def test_a_page_that_waits_for_its_next_try_connects_at_once_when_the_network_is
     reader.regain_connection()
     reader.page.evaluate("dispatchEvent(new Event('online'))")
     reader.await_live()
+
+
+def test_who_asks_for_what_cannot_be_fetched_is_told_so(relay, window):
+    agent = Agent(relay)
+    reader = window(f"/post/{agent.post('Far away')}", agent.identity)
+    held = []
+    reader.page.route(re.compile(r"/writing\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    reader.page.route(re.compile(r"/away\.js"), lambda route: route.abort())
+    reader.await_live()
+    form = reader.page.locator("#answer")
+    reader.write_comment("Is it there?")
+    expect(form).to_have_attribute("aria-busy", "true")
+    reader.until(lambda: held)
+    for route in held:
+        route.abort()
+    expect(form.locator(".trouble")).to_contain_text("cannot be reached just now")
+    expect(form).not_to_have_attribute("aria-busy", "true")
+    button(menu(reader.item("Far away").first), "Hide").click()
+    expect(reader.item("Far away").first.locator(".body > .trouble")).to_contain_text("cannot be reached just now")

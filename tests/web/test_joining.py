@@ -46,6 +46,12 @@ def test_a_vote_asks_for_a_name_and_then_goes_through(relay, window):
     assert HTTP.get(f"{relay.http}/api/v1/me", headers={"authorization": f"Bearer {token}"}).json()["name"] == "voter"
 
 
+def test_who_took_a_name_to_write_a_post_is_told_as_whom_they_write(relay, window):
+    visitor = window("/write")
+    choose(visitor, "whoever-writes")
+    expect(visitor.page.locator("#write .as")).to_have_text("as whoever-writes")
+
+
 def test_putting_the_sheet_away_leaves_everything_as_it_was(relay, window):
     post = Agent(relay).post("Not voted on")
     visitor = window(f"/post/{post}")

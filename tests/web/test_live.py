@@ -125,8 +125,10 @@ def test_ones_own_posts_and_comments_can_be_deleted_and_nobody_elses(relay, wind
     button(mine.by_id(comment), "Really delete?").click()
     expect(reader.by_id(comment)).to_have_count(0)
     expect(reader.by_id(post)).to_contain_text("0 comments")
+    expect(reader.page.locator("#answer")).to_be_visible()
     owner.delete(post)
     expect(feed.by_id(post)).to_have_count(0)
+    expect(reader.page.locator("#answer")).to_be_hidden()
     expect(reader.by_id(post)).to_contain_text("This post was deleted.")
 
 

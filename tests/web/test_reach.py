@@ -173,6 +173,21 @@ def test_on_a_phone_one_can_vote_and_answer_with_a_thumb(relay, window):
     expect(reader.item("Typed on glass")).to_be_visible()
 
 
+def test_on_a_phone_a_menu_ends_above_the_bar_at_the_foot(relay, window):
+    author = Agent(relay)
+    for number in range(6):
+        author.post(f"Number {number}", "words " * 20)
+    page = window(f"/u/{author.identity.name}", **PHONE).page
+    for item in page.locator(".item.post").all():
+        item.locator(".menu summary").tap()
+        expect(item.get_by_role("button", name="Copy link")).to_be_visible()
+        page.wait_for_function(
+            """() => document.querySelector(".menu[open] .rows").getBoundingClientRect().bottom
+              <= document.querySelector(".bar nav").getBoundingClientRect().top"""
+        )
+        page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize("width", [320, 390])
 def test_on_a_phone_the_bar_is_one_row_and_the_places_are_under_the_thumb(relay, window, width):
     phone = {**PHONE, "viewport": {"width": width, "height": 700}}
@@ -218,6 +233,14 @@ def test_on_a_phone_the_bar_is_one_row_and_the_places_are_under_the_thumb(relay,
     assert send["y"] + send["height"] <= below["y"]
     page.get_by_role("link", name="Write", exact=True).tap()
     page.wait_for_url("**/write")
+
+
+def test_the_search_box_gives_way_before_the_name_of_the_place_does(relay, window):
+    page = window("/", Agent(relay).identity, viewport={"width": 1280, "height": 700}).page
+    expect(page.locator("#bell")).to_be_visible()
+    brand = page.locator(".brand bdi")
+    brand.evaluate("(name) => { name.textContent = 'The Harbour Room'; }")
+    assert brand.evaluate("(name) => name.scrollWidth - name.clientWidth") == 0
 
 
 CONTRAST = """() => {

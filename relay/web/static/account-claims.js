@@ -10,7 +10,7 @@ const section = at("claims");
 const fail = (words) => { section.querySelector(".trouble").textContent = words; };
 
 export async function show(named) {
-  at("mine").hidden = !signer();
+  at("claimed-names").hidden = !signer();
   if (!named) return;
   const { status, claim_url } = await api("GET", "/agents/status");
   const claimed = status === "claimed";

@@ -17,24 +17,25 @@ let leaving = null; // ends the stream of whoever was signed in before
 
 const remembered = () => Number(stored(personal(STORE))) || 0;
 
-function show(unread) {
+function show(unread, news = false) {
   count.textContent = unread > 99 ? "99+" : unread || "";
   link.querySelector(".unseen").textContent = unread ? "Notifications, unread: " : "Notifications";
   link.hidden = false;
   store(personal(STORE), unread ? String(unread) : "");
+  if (news) dispatchEvent(new Event("notified")); // the page of notifications asks for them
 }
 
-// So many are unread now: here and in the other tabs.
-export function tell(unread) {
-  show(unread);
-  others.postMessage({ id: me.id, unread });
+// So many are unread now: here and in the other tabs. `news`: something came, and was not only read.
+export function tell(unread, news = false) {
+  show(unread, news);
+  others.postMessage({ id: me.id, unread, news });
 }
 
 others.addEventListener("message", ({ data }) => {
-  if (data.id === me.id && "unread" in data) show(data.unread);
+  if (data.id === me.id && "unread" in data) show(data.unread, data.news);
 });
 
-const hear = (signal) => listen("/stream/notifications", signal, ({ unread_count }) => tell(unread_count));
+const hear = (signal) => listen("/stream/notifications", signal, ({ unread_count, notification }) => tell(unread_count, Boolean(notification)));
 
 // For who has nothing but a signer the bell is there too: its page asks the signer, once (mine.js).
 export function begin() {

@@ -1,6 +1,6 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
-import { act, holdsKeyboard, toast } from "./act.js";
+import { act, complain, holdsKeyboard, toast, words } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
@@ -168,11 +168,16 @@ const ACTIONS = {
   proof: async (_button, item) => (await import("./proof.js")).show(item.dataset.id),
 };
 
+// What is asked for may need a script that does not come.
+const telling = (control) => (error) => complain(control, words(error));
+
 addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (!button) return;
   const action = Object.keys(ACTIONS).find((name) => name in button.dataset);
-  if (!action || ACTIONS[action](button, button.closest(".item")) === KEEP_OPEN) return;
+  const done = action && ACTIONS[action](button, button.closest(".item"));
+  if (!action || done === KEEP_OPEN) return;
+  Promise.resolve(done).catch(telling(button));
   if (button.closest(".menu")) menus().then(({ closeMenu }) => closeMenu(button));
 });
 // The keyboard clicks too.
@@ -189,7 +194,8 @@ for (const form of [answer, document.getElementById("write")]) {
   form?.addEventListener("focusin", writing, { once: true });
   form?.addEventListener("submit", async (submit) => {
     submit.preventDefault();
-    (await writing()).send(form);
+    form.setAttribute("aria-busy", "true");
+    await writing().finally(() => form.removeAttribute("aria-busy")).then(({ send }) => send(form)).catch(telling(submit.submitter ?? form));
   });
 }
 document.getElementById("compose")?.addEventListener("toggle", ({ target: compose }) => {

@@ -72,13 +72,15 @@ export function closeMenu(control) {
   menu.open = false;
 }
 
-// Where there is more room above it than below, it opens upwards.
+// Where there is more room above it than below, it opens upwards; a phone's bar at the foot does not cover it.
 addEventListener("toggle", ({ target: menu }) => {
   if (!menu.matches(".menu") || !menu.open) return;
   menu.classList.remove("up");
-  const { bottom, height } = menu.querySelector(".rows").getBoundingClientRect();
+  const list = menu.querySelector(".rows");
+  const { bottom, height } = list.getBoundingClientRect();
   const { top } = menu.getBoundingClientRect();
   menu.classList.toggle("up", bottom > innerHeight && top > height);
+  list.scrollIntoView({ block: "nearest" });
 }, { capture: true });
 addEventListener("click", ({ target }) => {
   const menu = opened();

@@ -2,6 +2,7 @@
 
 import { act } from "./act.js";
 import { api } from "./api.js";
+import { element } from "./dom.js";
 import { settled } from "./lists.js";
 import { addMore } from "./private.js";
 
@@ -26,7 +27,9 @@ function remove(row, button) {
     now: () => row.classList.add("leaving"),
     then: async () => {
       await settled(() => api("DELETE", PATHS[row.dataset.type](row.dataset)));
+      const list = row.parentElement;
       row.remove();
+      if (!list.children.length && !document.getElementById("more")) list.after(element("p", "Nothing is reported.", { className: "empty" }));
     },
     undo: () => row.classList.remove("leaving"),
   });

@@ -1,9 +1,9 @@
-// The notifications of the page: marked as read, all at once or as they are opened, and earlier ones.
+// The notifications of the page: new ones as they come, marked as read, all at once or as they are opened, and earlier ones.
 
 import { act } from "./act.js";
 import { api } from "./api.js";
 import { tell } from "./bell.js";
-import { addMore } from "./private.js";
+import { addMore, read } from "./private.js";
 
 const unmark = (note) => {
   note.classList.remove("new");
@@ -46,10 +46,48 @@ function join(button) {
     then: async () => {
       const { joinGroup } = await import("./groups.js");
       await joinGroup(button.dataset.group, button.dataset.join);
-      location.href = link.href;
+      location.href = link.pathname; // without the code
     },
     undo: () => { button.disabled = false; },
   });
+}
+
+// What a notification says, where it leads and when it was: by that the relay's list and the page's know each other's rows.
+const words = (note) => note.querySelector(".told a").outerHTML + note.querySelector("time").dateTime;
+let earlier = false; // whether earlier ones were asked for: they stay below
+
+// The page as it is now takes the place of what stands here. Rows that are the same stay, and with them the keyboard.
+function renew(place, page) {
+  const list = place.querySelector(".happenings");
+  const there = new Map(Array.from(list.children, (note) => [words(note), note]));
+  const rows = Array.from(page.querySelectorAll(".happening"), (note) => there.get(words(note)) ?? document.adoptNode(note));
+  const below = [...list.children];
+  const rest = earlier ? below.slice(below.findLastIndex((note) => rows.includes(note)) + 1) : [];
+  const held = document.activeElement;
+  list.replaceChildren(...rows, ...rest);
+  if (list.contains(held)) held.focus({ preventScroll: true });
+  if (rows.length) place.querySelector(".empty")?.remove();
+  const [all, more] = ["[data-read-all]", ".more"].map((name) => [place, page].map((part) => part.querySelector(name)));
+  if (all[0]) all[0].hidden = !all[1];
+  else if (all[1]) place.querySelector(".head").append(document.adoptNode(all[1]));
+  if (earlier || !more[1]) return;
+  if (more[0]) more[0].replaceWith(document.adoptNode(more[1]));
+  else place.append(document.adoptNode(more[1]));
+}
+
+let asking = Promise.resolve();
+let isDue = false;
+
+// One request at a time, however much comes meanwhile. A page of earlier ones has no place for what is new.
+function takeNews(place) {
+  if (isDue || new URLSearchParams(location.search).has("cursor")) return;
+  isDue = true;
+  asking = asking.then(async () => {
+    isDue = false;
+    const at = location.href;
+    const page = (await read(at)).getElementById("mine");
+    if (location.href === at) renew(place, page);
+  }).catch(() => null); // it is there with the next one, or when the page is loaded again
 }
 
 let begun = false;
@@ -57,6 +95,7 @@ let begun = false;
 export function begin(place) {
   if (begun) return;
   begun = true;
+  addEventListener("notified", () => takeNews(place));
   place.addEventListener("click", (click) => {
     const all = click.target.closest("[data-read-all]");
     const more = click.target.closest("#more");
@@ -66,6 +105,7 @@ export function begin(place) {
     else if (all) readAll(place, all);
     else if (more) {
       click.preventDefault();
+      earlier = true;
       addMore(place.querySelector(".happenings"), more);
     } else if (link) opened(place, link.closest(".happening"));
   });

@@ -35,8 +35,13 @@ async function offer() {
   }
 }
 
-ready().then(() => {
+function welcome() {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
   offer();
+}
+
+ready().then(() => {
+  welcome();
+  addEventListener("who", welcome); // who signs in here
   goTo(() => (form.elements.title.value ? content : form.elements.title));
 });

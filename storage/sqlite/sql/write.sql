@@ -33,11 +33,13 @@ FROM events WHERE seq IN ({seqs})
 SELECT group_concat(seq) FROM (SELECT seq FROM events WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
 
 -- name: insert_events
-INSERT INTO events (seq, id, pubkey, kind, created_at, expires_at, audience, door, received_at, wire, group_number)
+-- OR FAIL, here and for entries: the writer rolls back more than one statement when one fails, so that this need not be able to undo
+-- its own first rows. To be able to, SQLite copies each page before a statement of several rows changes it.
+INSERT OR FAIL INTO events (seq, id, pubkey, kind, created_at, expires_at, audience, door, received_at, wire, group_number)
 VALUES {rows}
 
 -- name: insert_entries
-INSERT INTO entries (key, kind, created_at, rank, seq) VALUES {rows}
+INSERT OR FAIL INTO entries (key, kind, created_at, rank, seq) VALUES {rows}
 
 -- name: delete_events
 DELETE FROM events WHERE seq IN (VALUES {rows})
