@@ -170,7 +170,8 @@ def _migrate(connection: sqlite3.Connection, file: Path) -> None:
                 connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('schema_version', ?)", (number,))
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # SQLite itself has ended it where the disk is full
+                    connection.execute("ROLLBACK")
                 raise
 
 

@@ -17,7 +17,7 @@ from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage.base import PUBLIC, Locked, Status, StorageError
 from storage.commands import Compact, DropForeign, RemoveMatching
-from storage.sqlite import backend, entries
+from storage.sqlite import backend, database_file, entries
 from storage.sqlite.database_file import FILE
 from storage.sqlite.statements import migrations
 from storage.sqlite.tools import SqliteStore
@@ -350,6 +350,17 @@ def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> N
     ):
         assert opened.connection.execute("PRAGMA synchronous").fetchone() == (2,)
         opened.close()
+
+
+def test_an_upgrade_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend.open_writer(tmp_path, MEANING).close()
+    number = migrations()[-1][0]
+    large = "CREATE TABLE large (bytes BLOB);\nPRAGMA max_page_count = 1;\nINSERT INTO large VALUES (zeroblob(1000000));\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(database_file, "migrations", lambda: [*migrations(), (number + 1, large)])
+        with pytest.raises(StorageError, match="the disk is full"):
+            backend.open_writer(tmp_path, MEANING)
+    backend.open_writer(tmp_path, MEANING).close()  # nothing of it is there
 
 
 def test_every_migration_has_a_number_of_its_own() -> None:

@@ -50,6 +50,19 @@ def test_a_post_is_begun_kept_looked_at_and_sent(relay, window):
     expect(text).to_have_value("")
 
 
+def test_a_post_is_sent_once_although_its_keys_are_pressed_twice(relay, window):
+    writer = window("/write", Agent(relay).identity)
+    held = writer.hold()
+    writer.page.get_by_label("Title").fill("Said once")
+    text = writer.page.get_by_label("Text")
+    text.press("Control+Enter")
+    writer.until(lambda: held)
+    text.press("Control+Enter")
+    held[0].continue_()
+    writer.page.wait_for_url("**/post/*")
+    assert [route.request.url.partition("/api/v1")[2] for route in held] == ["/posts"]
+
+
 def test_what_is_refused_stays_written(relay, window):
     writer = window("/write", Agent(relay).identity)
     writer.page.get_by_label("Title").fill("A title")

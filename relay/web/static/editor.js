@@ -43,7 +43,8 @@ export function sendForm(form, work) {
     for (const field of fields) field.readOnly = false;
     if (button.isConnected && holdsKeyboard()) button.focus();
   };
-  return needWriter(() => act(button, {
+  // It is on its way already where the button is off: keys send a form all the same.
+  return needWriter(() => !button.disabled && act(button, {
     now: () => {
       button.disabled = true;
       for (const field of fields) field.readOnly = true;
