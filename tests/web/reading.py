@@ -119,6 +119,11 @@ class Reader:
         self._troubles += self._breaches()  # of the page that is left
         self.page.goto(path)
 
+    def follow(self, link: Locator) -> None:
+        """Go where a link leads, to a page whose scripts have begun."""
+        with self.page.expect_event("load"):
+            link.click()
+
     def sign_in(self, identity: Identity, *, once: bool = False) -> None:
         """As if this browser had registered the identity; with `once`, the page may sign out of it."""
         stored = msgspec.json.encode({"token": identity.token, "id": identity.id, "name": identity.name}).decode()
