@@ -142,19 +142,6 @@ async def test_pages_link_only_files_that_are_there_and_hold_no_script_or_style_
     assert not re.search(r'(?:src|<link(?! rel="canonical")[^>]*href)="(?:https?:)?//', html)
 
 
-@pytest.mark.parametrize(("path", "names"), [("/", {"site.js", "feed.js"}), ("/claim", {"site.js", "claim.js"})])
-async def test_a_page_begins_with_one_small_script_that_begins_with_the_others(path, names):
-    async with Browser() as browser:
-        html = (await browser.get(path, headers={"accept": "text/html"})).text
-    later = "".join(re.findall(r'<template class="scripts">(.*?)</template>', html, re.DOTALL))
-    at_once = re.sub(r"<template.*?</template>", "", html, flags=re.DOTALL)
-    assert re.findall(r'<script[^>]* src="([^"]+)"', at_once) == [static.url("start.js")]
-    assert set(re.findall(r'<script[^>]* src="([^"]+)"', later)) == {static.url(name) for name in names}
-    assert "modulepreload" in later
-    assert "modulepreload" not in at_once
-    assert len(static.ASSETS["start.js"].packed) < 1_000
-
-
 def test_every_part_of_the_style_is_in_it_once():
     parts = sorted(path.stem for path in (static.WEB / "style").iterdir())
     assert sorted(static.STYLE) == parts

@@ -3,8 +3,8 @@
 const BROWSER = [
   "AbortController", "addEventListener", "atob", "BroadcastChannel", "btoa", "clearTimeout", "crypto", "CSS", "dispatchEvent", "document",
   "DOMParser", "Event", "EventSource", "fetch", "FormData", "getComputedStyle", "getSelection", "history", "innerHeight",
-  "IntersectionObserver", "Intl", "localStorage", "location", "matchMedia", "navigator", "Node", "Option", "performance",
-  "PerformanceObserver", "postMessage", "requestAnimationFrame", "requestIdleCallback", "scrollBy", "scrollTo", "scrollY", "sessionStorage", "setInterval", "setTimeout",
+  "IntersectionObserver", "Intl", "localStorage", "location", "matchMedia", "navigator", "Node", "Option", "performance", "postMessage",
+  "requestAnimationFrame", "requestIdleCallback", "scrollBy", "scrollTo", "scrollY", "sessionStorage", "setInterval", "setTimeout",
   "TextDecoder", "TextDecoderStream", "TextEncoder", "URL", "URLSearchParams", "WebSocket", "window", "Worker",
 ];
 

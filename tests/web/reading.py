@@ -24,22 +24,6 @@ window.nostr = {
 };
 """
 
-# What a page does once it is painted (relay/web/static/start.js) it does at once here, so that it has begun all of its scripts
-# when its load ends.
-PAINTED = """
-window.PerformanceObserver = class extends PerformanceObserver {
-  #then;
-  constructor(then) {
-    super(then);
-    this.#then = then;
-  }
-  observe(what) {
-    if (what.type === "paint") this.#then();
-    else super.observe(what);
-  }
-};
-"""
-
 
 class Identity(msgspec.Struct, frozen=True):
     """A registered identity and its API key."""
@@ -91,7 +75,6 @@ class Reader:
         self.sockets: list[WebSocketRoute] = []
         self.bend: Callable[[str | bytes], str | bytes] = lambda message: message
         self._troubles: list[str] = []
-        page.context.add_init_script(PAINTED)
         page.on("pageerror", lambda error: self._troubles.append(f"error: {error}"))
         page.on("console", self._heard)
         page.on("request", self._asked)
@@ -135,6 +118,11 @@ class Reader:
     def go(self, path: str) -> None:
         self._troubles += self._breaches()  # of the page that is left
         self.page.goto(path)
+
+    def follow(self, link: Locator) -> None:
+        """Go where a link leads, to a page whose scripts have begun."""
+        with self.page.expect_event("load"):
+            link.click()
 
     def sign_in(self, identity: Identity, *, once: bool = False) -> None:
         """As if this browser had registered the identity; with `once`, the page may sign out of it."""

@@ -20,7 +20,7 @@ def test_an_article_is_written_changed_and_deleted(relay, window, by_extension):
         agent.call("POST", "/events", **msgspec.to_builtins(claim))
     writer = window("/knowledge", None if by_extension else agent.identity, key if by_extension else None)
     page = writer.page
-    page.get_by_role("link", name="Write an article").click()
+    writer.follow(page.get_by_role("link", name="Write an article"))
     page.get_by_label("Title").fill("C++: Tides & Ebb")
     page.get_by_label("Text").fill("Twice a *day*.")
     page.get_by_label("Tags").fill("tides, #ebb,, tides")
@@ -32,7 +32,7 @@ def test_an_article_is_written_changed_and_deleted(relay, window, by_extension):
     address = page.url
     assert address.endswith(f"/knowledge/{agent.identity.name}/c-tides-ebb")
 
-    page.get_by_role("link", name="Change it").click()
+    writer.follow(page.get_by_role("link", name="Change it"))
     expect(page.get_by_label("Tags")).to_have_value("tides, ebb")
     page.get_by_label("Text").fill("Twice a **day**.")
     button(page, "Keep it").click()

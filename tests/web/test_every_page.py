@@ -40,7 +40,7 @@ new PerformanceObserver((list) => {
 """
 # What the page is called is shown: some are shown whole by their scripts.
 TITLED: Final = """[...document.querySelectorAll("h1")].some((each) => each.checkVisibility())"""
-# Its scripts have come, which begin once it is painted.
+# Its scripts have come.
 BEGUN: Final = """document.querySelector("html.scripted") && [...document.scripts].every(
   ({ src }) => !src || performance.getEntriesByName(src).length)"""
 # What only a key opens is there: nothing is awaited any more.

@@ -184,30 +184,6 @@ def test_the_feed_needs_few_fonts(relay, window):
     assert len(fonts) <= 12, fonts
 
 
-def test_scripts_wait_for_the_first_paint_but_not_for_ever(relay, browser):
-    """Until then they would take the processor from it (relay/web/static/start.js)."""
-    for observed in (True, False):
-        context = browser.new_context(base_url=relay.http)
-        if not observed:  # as where nobody looks at the page
-            context.add_init_script("PerformanceObserver.prototype.observe = () => {};")
-        page = context.new_page()
-        page.goto("/")
-        expect(page.locator("html.scripted")).to_have_count(1)
-        if observed:
-            painted, *asked = page.evaluate(
-                """() => [
-                  Math.min(...performance.getEntriesByType("paint").map((one) => one.startTime)),
-                  ...performance.getEntriesByType("resource")
-                    .filter(({ name }) => /\\.js/.test(name) && !name.includes("/start.js")).map((one) => one.startTime),
-                ]"""
-            )
-            assert min(asked) >= min(painted, 200) - 10, (
-                painted,
-                asked,
-            )  # the browser says when it painted with 4 ms more or less
-        context.close()
-
-
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Server]:
     """A relay that the test itself may end."""

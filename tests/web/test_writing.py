@@ -109,7 +109,7 @@ def test_what_is_quoted_stands_before_the_answer_and_in_a_post_as_a_card(relay, 
     field.press_sequentially("Does it?")
     writer.page.get_by_role("button", name="Comment", exact=True).click()
     expect(writer.page.locator(".comment blockquote em")).to_have_text("moon")
-    menu(writer.by_id(post)).get_by_role("link", name="Quote in a post").click()
+    writer.follow(menu(writer.by_id(post)).get_by_role("link", name="Quote in a post"))
     writer.page.get_by_label("Title").fill("Quoting")
     writer.page.get_by_label("Title").press("Control+Enter")
     expect(writer.page).to_have_url(re.compile("/post/(?!" + post + ")[0-9a-f]{64}$"))

@@ -36,7 +36,4 @@ async function follow() {
 addEventListener("who", offer);
 keep();
 if (gate && me.token) enter();
-if (me.token && document.querySelector("#live") && document.querySelector("#posts, #comments")) {
-  if (document.readyState === "complete") follow();
-  else addEventListener("load", follow);
-}
+if (me.token && document.querySelector("#live") && document.querySelector("#posts, #comments")) addEventListener("load", follow);
