@@ -355,7 +355,9 @@ def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> N
 def test_an_upgrade_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend.open_writer(tmp_path, MEANING).close()
     number = migrations()[-1][0]
-    large = "CREATE TABLE large (bytes BLOB);\nPRAGMA max_page_count = 1;\nINSERT INTO large VALUES (zeroblob(1000000));\n"
+    large = (
+        "CREATE TABLE large (bytes BLOB);\nPRAGMA max_page_count = 1;\nINSERT INTO large VALUES (zeroblob(1000000));\n"
+    )
     with monkeypatch.context() as patch:
         patch.setattr(database_file, "migrations", lambda: [*migrations(), (number + 1, large)])
         with pytest.raises(StorageError, match="the disk is full"):

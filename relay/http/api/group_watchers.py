@@ -334,8 +334,8 @@ def concerns(one: GroupWatcher, event: Event, group_id: str) -> bool:
 
 
 def described(hub: RunningRelay, seq: int, event: Event, group_id: str) -> bytes:
-    """The frames that tell of an event."""
-    keys = dict.fromkeys((event.pubkey, *(values(event, "p") if event.kind in MEMBERSHIP else ())))  # its author's comes first
+    """The frames that tell of an event. Its author is looked up first: an event of a peer's group may name thousands."""
+    keys = dict.fromkeys((event.pubkey, *(values(event, "p") if event.kind in MEMBERSHIP else ())))
     about = values(event, "e") if event.kind in (kinds.EDIT, *DELETIONS) else []
 
     def look_up(tables: Lookups) -> tuple[dict[str, Writer], dict[str, str]]:

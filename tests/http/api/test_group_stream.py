@@ -99,7 +99,7 @@ async def test_who_leaves_or_is_removed_is_told_that_and_nothing_more(applicatio
 
 
 async def test_many_who_are_taken_in_at_once_are_told_of_with_whoever_did_it(application, relay, alice, monkeypatch):
-    monkeypatch.setattr("relay.http.api.group_watchers.MAX_KEYS", 1)  # as where an event of a peer's group names thousands
+    monkeypatch.setattr("relay.http.api.group_watchers.MAX_KEYS", 1)
     me, now = (await alice.get("agents/me"))["pubkey"], int(time.time())
     assert (await relay.hand_in(make_event(50, 9007, "", [("h", NAMES)], now)))[0] == 201
     others = [("p", f"{number:064x}") for number in range(100)]
