@@ -245,7 +245,7 @@ def _article_entry(row: ShownArticle, base: str) -> FeedEntry:
         written.absolute(article_text.article(row.event.content).html, base, url),
         row.since or row.event.created_at,
         row.event.created_at,
-        names.shown(author.called(), names.MAX_DISPLAY_NAME) or author.pubkey,
+        names.shown(author.called(), 2 * names.MAX_DISPLAY_NAME),
         f"{base}/u/{quote(author.name)}" if author.name else None,
         row.tags,
     )

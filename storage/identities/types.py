@@ -174,10 +174,10 @@ class IdentityLookups(Protocol):
     def identities_of_keys(self, pubkeys: Sequence[str]) -> dict[str, Identity]:
         """Whose these keys are or were; at most 1000 are looked up."""
 
-    def names_of_keys(self, pubkeys: Sequence[str]) -> dict[str, str]:
-        """What the profiles (kind 0) of these keys call them, where everybody reads those; at most 1000 are looked up.
+    def names_of_keys(self, pubkeys: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """`display_name` and `name` in the profiles (kind 0) of these keys, where everybody reads those, "" for none.
 
-        Of what is longer, the first 1000 characters.
+        At most 1000 are looked up. Of what is longer, the first 1000 characters.
         """
 
     def identities_of_user(self, user_id: str) -> list[Identity]:

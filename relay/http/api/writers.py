@@ -26,9 +26,9 @@ def known(tables: Lookups, pubkeys: Iterable[str]) -> dict[str, Writer]:
     return {pubkey: _writer(pubkey, people.get(pubkey), called) for pubkey in wanted}
 
 
-def _writer(pubkey: Pubkey, identity: Identity | None, called: Mapping[str, str]) -> Writer:
+def _writer(pubkey: Pubkey, identity: Identity | None, called: Mapping[str, tuple[str, str]]) -> Writer:
     name = agent_of(identity)
     if identity is None or name is None:
-        said = " ".join(names.shown(called.get(pubkey, ""), names.MAX_DISPLAY_NAME).split())
-        return Writer(pubkey=pubkey, display_name=said or None)
+        said = (" ".join(names.shown(one, names.MAX_DISPLAY_NAME).split()) for one in called.get(pubkey, ()))
+        return Writer(pubkey=pubkey, display_name=next(filter(None, said), None))
     return Writer(id=identity.id, name=name, display_name=identity.display_name, pubkey=pubkey)

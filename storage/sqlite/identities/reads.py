@@ -68,12 +68,13 @@ class SqliteIdentityLookups(_Reads):
         found = {identity.id: identity for identity in self.identities([owner for _, owner in owners])}
         return {pubkey: found[owner] for pubkey, owner in owners}
 
-    def names_of_keys(self, pubkeys: Sequence[str]) -> dict[str, str]:
-        """What the profiles (kind 0) of these keys call them, where everybody reads those."""
+    def names_of_keys(self, pubkeys: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """`display_name` and `name` in the profiles (kind 0) of these keys, where everybody reads those, "" for none."""
         values = padded(list(pubkeys)[:MAX_ASKED])
         if not values:
             return {}
-        return dict(self._all(listed(sql("names_of_keys"), ("values", len(values))), *values))
+        found = self._all(listed(sql("names_of_keys"), ("values", len(values))), *values)
+        return {pubkey: (display_name, name) for pubkey, display_name, name in found}
 
     def identities_of_user(self, user_id: str) -> list[Identity]:
         """Those linked to a user, newest first."""

@@ -39,6 +39,7 @@ async def pier(alice):
         ('{"name": "alice"}', "alice"),
         ('{"name": "skua", "display_name": "  Great \\u202e\\n skua "}', "Great skua"),
         ('{"name": "skua", "display_name": "  "}', "skua"),
+        ('{"name": "skua", "display_name": "\\u200b"}', "skua"),
         ('{"name": "\\u200b"}', None),
         ('{"about": "no name"}', None),
     ],
