@@ -101,12 +101,22 @@ def test_comments_nest_live_under_what_they_answer(relay, window):
 def test_what_is_nested_live_is_nested_so_on_loading(relay, window):
     author = Agent(relay)
     post = author.post("Depth")
-    parent = None
-    for level in range(11):
-        parent = author.comment(post, f"level {level}", **({"parent_id": parent} if parent else {}))
+    levels = [author.comment(post, "level 0")]
+    for level in range(1, 9):
+        levels.append(author.comment(post, f"level {level}", parent_id=levels[-1]))
     reader = window(f"/post/{post}")
-    expect(reader.item("level 3")).to_have_attribute("data-depth", "3")
-    reader.page.get_by_role("link", name="1 reply").click()
+    reader.await_live()
+    for level in (9, 10):  # deeper than a page is at first
+        levels.append(author.comment(post, f"level {level}", parent_id=levels[-1]))
+    for level in (3, 9, 10):
+        expect(reader.item(f"level {level}")).to_have_attribute("data-depth", str(level))
+    expect(reader.page.locator(".more-replies a")).to_have_count(0)  # what they would lead to is here
+    assert f'href="/post/{post}?parent={levels[8]}#comments">1 reply</a>' in HTTP.get(f"{relay.http}/post/{post}").text
+    reader.go(f"/post/{post}")  # the last are told of as the page begins to listen, in any order
+    for level in (9, 10):
+        expect(reader.item(f"level {level}")).to_have_attribute("data-depth", str(level))
+    expect(reader.page.locator(".more-replies a")).to_have_count(0)
+    reader.go(f"/post/{post}?parent={levels[8]}")
     expect(reader.item("level 10")).to_be_visible()
 
 

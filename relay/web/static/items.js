@@ -54,6 +54,8 @@ async function fetchStale() {
     const topic = posts?.dataset.topic;
     const query = new URLSearchParams({ ids: ids.join(","), ...(post && { whole: post.id }), ...(topic && { topic }) });
     const pieces = parse(await read(`/pieces?${query}`));
+    const seq = (id) => pieces.get(id)?.dataset.seq ?? 0;
+    ids.sort((one, other) => seq(one) - seq(other)); // an answer after what it answers
     for (const id of ids) settle(id, pieces.get(id));
     changed(ids.map(find).filter(Boolean));
   } catch {
@@ -162,6 +164,8 @@ function arriveComment(item) {
     let last = parent;
     while (Number(last.nextElementSibling?.dataset.depth) >= depth) last = last.nextElementSibling;
     last.after(item);
+    const more = parent.querySelector(".more-replies a"); // which leads to replies that are not here
+    if (more && comments.querySelectorAll(`[data-parent="${item.dataset.parent}"]`).length >= parseInt(more.textContent)) more.remove();
   } else if (thread.dataset.sort === "new") comments.prepend(item);
   else comments.append(item);
   return true;
