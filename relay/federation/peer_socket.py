@@ -12,6 +12,7 @@ close, or is to refuse what comes (a frame that is masked, too long or of no kno
 import asyncio
 import os
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from websockets.protocol import State
 from websockets.speedups import apply_mask
 
 BUFFERED: Final = 256 * 1024  # bytes of messages that nobody has taken yet, beyond which the peer is not read from
+LEAST_PART: Final = 256  # bytes that a part of a message has, unless it is the last one, where it was cut for a reason
 _BESIDE: Final = 64  # what a message takes beside its bytes, so that empty ones count too
 _TEXT: Final = 0x81  # FIN, no reserved bits, opcode 1
 _MASKED: Final = 0x80
@@ -43,6 +45,7 @@ class PeerSocket(ClientConnection):
         self._tail = b""  # the last bytes of a head that has not ended
         self._parts: bytearray | None = None  # of a fragmented message; the protocol bounds their sum
         self._reading = True
+        self.empty: Callable[[str], None] = lambda _what: None  # told of a frame that costs work and says nothing
 
     # out
 
@@ -117,10 +120,16 @@ class PeerSocket(ClientConnection):
         """Messages that came by the protocol wait with the others."""
         if isinstance(event, Response) or event.opcode is Opcode.PONG:
             super().process_event(event)
+            if isinstance(event, Frame):
+                self.empty("sent a pong")
+        elif event.opcode is Opcode.PING:
+            self.empty("sent a ping")
         elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._take_part(event)
 
     def _take_part(self, frame: Frame) -> None:
+        if not frame.fin and len(frame.data) < LEAST_PART:
+            self.empty("sent a small part of a message")
         parts = bytearray() if self._parts is None else self._parts
         parts += frame.data
         self._parts = None if frame.fin else parts
