@@ -268,7 +268,7 @@ async def _named(hub: RunningRelay, caller: Caller, assignee: str) -> str:
     """A user as rows name them; `me` is who asks."""
     if assignee != "me":
         return assignee
-    user, _ = await hub.identities.users.get(caller)
+    user, _ = await hub.identities.users.get(caller.user_id)
     return "" if user is None else user.id
 
 
