@@ -99,7 +99,8 @@ class Server:
 
     def _greeted(self) -> str:
         assert self.process.stdout is not None
-        give_up = threading.Timer(2 * PATIENCE, self.process.send_signal, [signal.SIGABRT])  # it says where it stands, and ends
+        # One that does not come up says where it stands, and ends.
+        give_up = threading.Timer(2 * PATIENCE, self.process.send_signal, [signal.SIGABRT])
         give_up.start()
         try:
             for line in self.process.stdout:
