@@ -146,7 +146,8 @@ async def public(hub: RunningRelay, project_id: str) -> Group:
 
 async def issues_by_id(hub: RunningRelay, group: Group, ids: Sequence[str]) -> list[IssueRow]:
     """Those of these issues that are the project's, in the order of the ids."""
-    found = await hub.identities.workspaces.look(lambda tables: [tables.issue(each) for each in ids])
+    now = common.now()
+    found = await hub.identities.workspaces.look(lambda tables: [tables.issue(each, now) for each in ids])
     return [row for row in found if row is not None and row.group_id == group.id]
 
 
@@ -212,11 +213,15 @@ async def _found(
     def find(tables: Lookups) -> tuple[ProjectRow | None, list[list[IssueRow]], list[RepoRow]]:
         issues = [
             tables.issues(
-                key, SoughtIssues(project_id, None, None if each == "all" else each, None, None), after, ISSUES + 1
+                key,
+                SoughtIssues(project_id, None, None if each == "all" else each, None, None),
+                after,
+                ISSUES + 1,
+                common.now(),
             )
             for each in wanted
         ]
-        return tables.project(project_id, key), issues, tables.repos(key, None, REPOS, project=project_id)
+        return tables.project(project_id, key), issues, tables.repos(key, None, REPOS, common.now(), project=project_id)
 
     row, found, repos = await hub.identities.workspaces.look(find)
     if row is None:

@@ -180,6 +180,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     users.me,
     users.edit,
     claims.look,
+    claims.list_claimed,
     claims.claim,
     posts.list_posts,
     posts.create_post,
