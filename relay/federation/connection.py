@@ -220,12 +220,10 @@ class PeerConnection(PeerLink):
         except ConnectionClosed as error:
             self._ended(error)
         except ClientError as error:  # of whoever takes what comes
-            self._end(Disconnected(str(error)))
-            self._socket.transport.abort()
+            self._abort(Disconnected(str(error)))
         except Exception as error:
             _log.exception("reading from %s", self.url)
-            self._end(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
-            self._socket.transport.abort()
+            self._abort(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
 
     async def _read_one(self, data: bytes) -> None:
         try:

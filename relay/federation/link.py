@@ -180,7 +180,7 @@ class PeerLink:
 
     def _abort(self, error: Disconnected) -> None:
         self._end(error)
-        self._socket.transport.abort()
+        self._socket.cut()
 
     def _end(self, error: Disconnected) -> None:
         if not self._lost.done():

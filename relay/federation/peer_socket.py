@@ -45,6 +45,7 @@ class PeerSocket(ClientConnection):
         self._tail = b""  # the last bytes of a head that has not ended
         self._parts: bytearray | None = None  # of a fragmented message; the protocol bounds their sum
         self._reading = True
+        self._is_cut = False
         self.empty: Callable[[str], None] = lambda _what: None  # told of a frame that costs work and says nothing
 
     # out
@@ -94,11 +95,18 @@ class PeerSocket(ClientConnection):
         self._read_on()
         await super().close(*given, **more)
 
+    def cut(self) -> None:
+        """End it at once; what has come already is not looked at any more."""
+        self._is_cut = True
+        self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._wake()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_cut:
+            return
         if self.protocol.state is State.CONNECTING:
             data = self._head(data)
         if self._held:
@@ -108,7 +116,7 @@ class PeerSocket(ClientConnection):
             data = bytes(self._held)
             self._held.clear()
         rest = self._frames(data)
-        if rest:
+        if rest and not self._is_cut:
             super().data_received(rest)
         if self._messages:
             self._wake()
@@ -162,7 +170,7 @@ class PeerSocket(ClientConnection):
     def _frames(self, data: bytes) -> bytes:
         """Take whole frames; what is left is for the protocol. The beginning of a frame is held until the rest of it is there."""
         protocol, at, size = self.protocol, 0, len(data)
-        while at < size and protocol.state is State.OPEN:
+        while at < size and protocol.state is State.OPEN and not self._is_cut:
             head = data[at]
             most = (protocol.max_message_size or 0) - (protocol.current_size or 0)
             self._needed = 2

@@ -439,6 +439,7 @@ class AskingAgain(Challenging):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await self.send(connection, "AUTH", "c")
+            await asyncio.sleep(0)  # the other side has its turn
 
 
 class Ending(FakePeer):
@@ -451,6 +452,7 @@ class Ending(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await self.send(connection, self.verb, name, "")
+            await asyncio.sleep(0)
 
 
 class Oking(FakePeer):
@@ -471,6 +473,7 @@ class Pinging(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await getattr(connection, self.verb)(os.urandom(8))
+            await asyncio.sleep(0)
 
 
 class Crumbling(FakePeer):
@@ -480,6 +483,7 @@ class Crumbling(FakePeer):
         async def parts() -> AsyncIterator[str]:
             while True:
                 yield ""
+                await asyncio.sleep(0)
 
         await connection.send(parts())
 
