@@ -10,6 +10,7 @@ import pytest
 from relay import app
 from relay.config import Config
 from tests.e2e.harness import PATIENCE
+from tests.federation.test_peers import until
 
 URL = "ws://127.0.0.1:9"  # the port where nobody answers
 
@@ -29,6 +30,9 @@ async def test_a_failure_that_nobody_foresaw_keeps_no_relay_from_starting(
             return await look_up()
 
         monkeypatch.setattr(site.reader.peers, "all", failing)
+
+        async def known() -> bool:
+            return URL in [row.url for row in await look_up()]
+
         async with asyncio.timeout(PATIENCE), app.federating(site):
-            while URL not in [row.url for row in await look_up()]:
-                await asyncio.sleep(0.01)
+            await until(known)
