@@ -152,3 +152,14 @@ def test_a_picture_that_does_not_come_says_so_with_its_words_and_a_link(relay, w
     assert picture.evaluate("(image) => image.offsetHeight") > 30  # what it says has its line beneath the words
     expect(frame.get_by_role("link")).to_have_attribute("href", address)
     assert reader.asked_elsewhere() == [address]
+
+
+def test_what_is_sent_before_the_script_is_there_stays_where_it_is(window):
+    reader = window("/write", java_script_enabled=False)
+    reader.page.get_by_label("Title").fill("Too early")
+    reader.page.get_by_label("Text").fill("A secret thought")
+    reader.page.get_by_role("button", name="Post", exact=True).click()
+    reader.page.get_by_label("Title").press("Enter")
+    reader.page.screenshot()  # the browser has drawn what came of it
+    assert reader.page.url == f"{reader.relay.http}/write"
+    expect(reader.page.get_by_label("Text")).to_have_value("A secret thought")
