@@ -106,6 +106,8 @@ def _refused(request: common.AnyRequest, hub: RunningRelay, refusal: Reject, sch
     problem = of_reject(refusal)
     if problem.status == 401:
         problem.headers["www-authenticate"] = schemes
+        if schemes == "Nostr":
+            problem.hint = "Send `Authorization: Nostr <event>`: kind 27235 in base64, new, for this method and this whole URL."
     return problem
 
 

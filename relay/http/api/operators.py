@@ -9,7 +9,13 @@ from relay.http.problems import HttpProblem
 from relay.server.identity_tokens import Principal
 
 
-async def prove(request: common.AnyRequest, hub: RunningRelay) -> None:
+async def require(request: common.AnyRequest, hub: RunningRelay) -> None:
+    """See that the operator asks. Raises HttpProblem 401, 403 or 429."""
+    if not await is_operator(hub, await asking(request, hub)):
+        raise refusal()
+
+
+async def _prove(request: common.AnyRequest, hub: RunningRelay) -> None:
     """See that a NIP-98 proof names the operator's key. Raises HttpProblem 401, 403 or 429."""
     operator, key = hub.config.relay.pubkey, await proven_key(request, hub)
     if not operator or not hmac.compare_digest(operator, key):
@@ -20,14 +26,14 @@ async def prove(request: common.AnyRequest, hub: RunningRelay) -> None:
 async def asking(request: common.AnyRequest, hub: RunningRelay) -> Principal | None:
     """Who asks: None for the operator by a NIP-98 proof, else the identity of a token. Raises HttpProblem 401, 403 or 429."""
     if request.headers.get("authorization", "")[:6].lower() == "nostr ":
-        await prove(request, hub)
+        await _prove(request, hub)
         return None
     principal = await common.authenticate(request, hub)
     if principal is None:
         raise HttpProblem(
             401,
             "auth_required",
-            "this is for the relay's operator, and for moderators",
+            "this is for the relay's operator, and some of it for moderators",
             "Send `Authorization: Bearer <token>`, or a NIP-98 proof of the key in the setting relay.pubkey.",
             headers={"www-authenticate": "Bearer, Nostr"},
         )

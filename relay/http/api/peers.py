@@ -62,8 +62,10 @@ class PeersAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(f"{BASE}/peers", tags=TAGS, summary="The relays this one stays in step with")
 async def list_peers(request: common.AnyRequest, hub: GivenHub) -> PeersAnswer:
-    """How it goes with each peer, a second or two ago. Needs a NIP-98 proof by the operator's key (`relay.pubkey`)."""
-    await operators.prove(request, hub)
+    """How it goes with each peer, a second or two ago. For the operator: a NIP-98 proof by the key in `relay.pubkey`, or a token
+    of the identity that it is bound to.
+    """
+    await operators.require(request, hub)
     return PeersAnswer(peers=[_answer(row) for row in await hub.peers.all()])
 
 

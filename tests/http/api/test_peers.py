@@ -30,7 +30,20 @@ async def test_the_operator_is_told_how_it_goes_with_each_peer(tmp_path: Path) -
 async def test_nobody_else_is_told(tmp_path: Path) -> None:
     async with home(tmp_path, relay={"url": "ws://relay.example:7447", "pubkey": keypair(1).pubkey}) as hub:
         assert (await hub.ask("GET", "/peers", nostr(2, "GET", "/peers")))[0] == 403
-        assert (await hub.ask("GET", "/peers"))[0] == 401
+        code, answer = await hub.ask("GET", "/peers")
+        assert (code, "NIP-98 proof of the key in the setting relay.pubkey" in answer["hint"]) == (401, True)
+        code, answer = await hub.ask("GET", "/peers", "Nostr nothing")
+        assert (code, answer["hint"].startswith("Send `Authorization: Nostr <event>`")) == (401, True)
+        somebody = await hub.register("somebody")
+        assert (await hub.ask("GET", "/peers", somebody["api_key"]))[0] == 403
+
+
+async def test_the_operator_is_told_by_a_token_of_their_identity(tmp_path: Path) -> None:
+    async with home(tmp_path) as hub:
+        token = (await hub.register("operator"))["api_key"]
+        _, me = await hub.ask("GET", "/agents/me", token)
+    async with home(tmp_path, relay={"url": "ws://relay.example:7447", "pubkey": me["agent"]["pubkey"]}) as hub:
+        assert (await hub.ask("GET", "/peers", token))[0] == 200
 
 
 async def test_where_no_operator_is_named_there_is_none(tmp_path: Path) -> None:
