@@ -173,7 +173,10 @@ class SoughtIssues(NamedTuple):
 
 
 class PlaneLookups(Protocol):
-    """What can be read of the control plane. Blocking, on a reader's thread; `limit` rows at most."""
+    """What can be read of the control plane. Blocking, on a reader's thread; `limit` rows at most.
+
+    What was written by one event and has expired at `now`, unix seconds, is not given (NIP-40), swept or not.
+    """
 
     def organizations(self, reader: str, after: Place | None, limit: int) -> list[OrganizationRow]:
         """Those that the reader is in, the newest first: by (created_at, id)."""
@@ -210,26 +213,26 @@ class PlaneLookups(Protocol):
     def messages(self, group_id: str, after: Place | None, limit: int, now: int) -> list[MessageRow]:
         """The messages of a group, the newest first: by (created_at, seq)."""
 
-    def message(self, message_id: str) -> MessageRow | None:
+    def message(self, message_id: str, now: int) -> MessageRow | None:
         """One, whoever may read it."""
 
     def edited_messages(self, ids: Sequence[str], group_id: str | None) -> dict[str, EditedText]:
         """Those of these messages that were edited, by id: of a group, or (None) of all that everybody reads."""
 
-    def issues(self, reader: str, sought: SoughtIssues, after: Place | None, limit: int) -> list[IssueRow]:
+    def issues(self, reader: str, sought: SoughtIssues, after: Place | None, limit: int, now: int) -> list[IssueRow]:
         """Issues in the order of their ranks: by (rank, seq)."""
 
-    def issue(self, issue_id: str) -> IssueRow | None:
+    def issue(self, issue_id: str, now: int) -> IssueRow | None:
         """One, whoever may read it."""
 
-    def repos(self, reader: str, after: Place | None, limit: int, *, project: str | None) -> list[RepoRow]:
+    def repos(self, reader: str, after: Place | None, limit: int, now: int, *, project: str | None) -> list[RepoRow]:
         """Those that the reader may read, of a project if one is named, the newest first: by (created_at, id)."""
 
-    def repo(self, repo_id: str) -> RepoRow | None:
+    def repo(self, repo_id: str, now: int) -> RepoRow | None:
         """One by its address, whoever may read it."""
 
-    def chat_agents(self, organization: str, after: Place | None, limit: int) -> list[AgentRow]:
+    def chat_agents(self, organization: str, after: Place | None, limit: int, now: int) -> list[AgentRow]:
         """Those of an organization, "" for the operator's, in their order: by (sort_order, slug)."""
 
-    def chat_agent(self, slug: str, organization: str) -> AgentRow | None:
+    def chat_agent(self, slug: str, organization: str, now: int) -> AgentRow | None:
         """One, whoever may read it."""

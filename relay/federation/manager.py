@@ -156,7 +156,11 @@ class PeerManager:
                 log.error("the peers could not be looked up: %s", error)
                 await asyncio.sleep(NOTED)
                 self._look.set()
-            self._looked.set()
+            except Exception:
+                self._look.set()  # it begins again, and looks at what it was to look at
+                raise
+            finally:
+                self._looked.set()
 
     async def _apply(self) -> None:
         """Start, change and end what differs from what is wanted."""
@@ -224,6 +228,9 @@ class PeerManager:
             except StorageError as error:
                 log.warning("how far the peers are could not be noted: %s", error)
                 self._noticed.set()
+            except Exception:
+                self._noticed.set()
+                raise
 
     def _note_steady(self) -> None:
         """Only time has passed for a peer: that is noted of all together, and seldom."""

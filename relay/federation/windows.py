@@ -25,6 +25,7 @@ PAGE: Final = 500  # events asked for at once
 FAR: Final = 2**53 - 1  # no event is later
 DAY: Final = 86_400  # seconds
 MOST_WINDOWS: Final = 20_000  # that one walk may take; a peer that refuses ever smaller ones comes to an end
+MOST_SECONDS: Final = 100  # that a peer may refuse to compare one by one
 
 
 class WindowDifference(msgspec.Struct, frozen=True):
@@ -61,6 +62,7 @@ class Walk:
         self.pages_only = pages_only
         self._never_pages = never_pages
         self.said = ""  # why the peer does not compare
+        self._seconds = 0  # that were cut no further
         self.lost = 0  # seconds in which the peer has more events than it gives at once, so that some could not be seen
 
     async def differences(self, since: int, until: int = FAR) -> AsyncGenerator[WindowDifference, None]:
@@ -85,11 +87,11 @@ class Walk:
                 waiting += [(since, outcome), (outcome + 1, until)]
             elif outcome is not None:
                 yield outcome
-            elif self._never_pages:
-                return
-            else:
+            elif not self._never_pages:
                 async for found in self._pages(since, until):
                     yield found
+            elif self.pages_only:
+                return
 
     async def _compared(self, since: int, until: int) -> WindowDifference | int | None:
         """What differs in a window; a time to cut it at; None where it is to be read page by page."""
@@ -110,6 +112,9 @@ class Walk:
     def _cut(self, found: ItemSet, since: int, until: int) -> int | None:
         """Where a window is cut: the first part ends there. None for a single second: it is read page by page, and no more is."""
         if since == until:
+            self._seconds += 1
+            if self._seconds > MOST_SECONDS:
+                self.pages_only, self.said = True, "it refuses to compare even single seconds"
             return None
         if until == FAR and (day := int(time.time()) + DAY) > since:
             return day

@@ -7,7 +7,7 @@ is read where that is.
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from litestar import Response, get
@@ -33,6 +33,7 @@ NEAREST: Final = 0.25  # cosine below which two articles have nothing to do with
 OF_ONE_NAME: Final = 50  # articles that a page of one name lists
 LOOKS: Final = 4  # at the log for one page: what belongs to groups is passed over
 CONTENTS_FROM: Final = 3  # headings that make a table of contents
+MAX_TAG: Final = 100  # characters of one that is asked for
 MAX_TAGS: Final = 20  # of an article that a page shows
 
 
@@ -66,20 +67,18 @@ async def article_list(  # noqa: PLR0917, each is given by its name
 ) -> Response[str]:
     """Articles, the newest first; those with a tag or of an author; or what `q` finds among them, most relevant first."""
     page.pace(request, hub)
-    tag, trouble = tag[:100], ""
+    tag, trouble = tag[:MAX_TAG], ""
     rows: list[ShownArticle] = []
     more: str | None = None
     marked: dict[str, Any] = {}
     if await page.is_closed(request, hub):
         trouble = page.CLOSED
     else:
-        authors = await _authors(hub, author) if author else None
+        wanted = await _wanted(hub, tag, author)
         try:
             if q.strip():
-                rows, more, marked = await _found(hub, q, tag, authors, cursor[:500])
+                rows, more, marked = await _found(hub, q, tag, wanted.authors, cursor[:500])
             else:
-                tags = {"t": frozenset([tag])} if tag else {}
-                wanted = Filter(kinds=knowledge.kinds_of(hub), authors=authors, tags=tags)
                 found = await _newest(hub, wanted, page.PAGE, cursor[:100])
                 rows, more = await _shown(hub, found.rows), found.cursor
         except HttpProblem as problem:
@@ -98,6 +97,7 @@ async def article_list(  # noqa: PLR0917, each is given by its name
         author=author,
         trouble=trouble,
         beginning=not cursor,
+        feed=urlencode({name: value for name, value in (("tag", tag), ("author", author)) if value}),
     )
 
 
@@ -170,9 +170,15 @@ async def find(hub: RunningRelay, by: str, name: str) -> ShownArticle:
     return rows[0]
 
 
-async def newest(hub: RunningRelay, most: int) -> list[ShownArticle]:
-    """The newest articles. Raises StorageError."""
-    return await _shown(hub, (await _newest(hub, Filter(kinds=knowledge.kinds_of(hub)), most, "")).rows)
+async def newest(hub: RunningRelay, most: int, *, tag: str = "", author: str = "") -> list[ShownArticle]:
+    """The newest articles, those with a tag or of an author. Raises StorageError, and NotFoundException for no author here."""
+    return await _shown(hub, (await _newest(hub, await _wanted(hub, tag, author), most, "")).rows)
+
+
+async def _wanted(hub: RunningRelay, tag: str, author: str) -> Filter:
+    """Articles with a tag or of an author. Raises NotFoundException."""
+    tags = {"t": frozenset([tag[:MAX_TAG]])} if tag else {}
+    return Filter(kinds=knowledge.kinds_of(hub), authors=await _authors(hub, author) if author else None, tags=tags)
 
 
 def path_of(event: Event, author: Writer) -> str | None:

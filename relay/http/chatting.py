@@ -133,10 +133,8 @@ async def room(
     """
     page.pace(request, hub)
     identifier = group_access.written(group_id)
-    group = await hub.identities.group_tables.look(lambda tables: tables.called([identifier]).get(identifier))
-    if group is None or group.hidden or group.ended or hub.config.access.auth_to_read:
-        group = None
-    elif not _takes_messages(group):
+    group = None if hub.config.access.auth_to_read else await _called(hub, identifier)
+    if group is not None and not _takes_messages(group):
         raise NotFoundException
     is_open = group is not None and _is_open(group)
     answer = await page.render(
@@ -157,8 +155,7 @@ _NOTHING: Final[dict[str, Any]] = {"messages": [], "more": None, "members": [], 
 
 async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]:
     """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
-    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.wire_id])}, limit=MESSAGES + 1)
-    found = await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
+    found = await _said(hub, group, MESSAGES + 1, before)
     shown, more = found[:MESSAGES], len(found) > MESSAGES
 
     def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Writer]]:
@@ -200,6 +197,32 @@ async def drawn(request: common.AnyRequest, hub: GivenHub, data: JSONBody[ToDraw
         now=int(time.time()),
     )
     return templates.answer(await page.in_pool(request, make))
+
+
+async def open_room(hub: RunningRelay, identifier: str) -> Group:
+    """The room that everybody reads whom this relay asks nothing. Raises NotFoundException."""
+    group = await _called(hub, identifier)
+    if group is None or not _is_open(group):
+        raise NotFoundException
+    return group
+
+
+async def newest(hub: RunningRelay, group: Group) -> list[ShownMessage]:
+    """The newest messages of a room that everybody reads, newest first. Raises StorageError."""
+    found = await _said(hub, group, MESSAGES)
+    return await _described(hub, found, await _quoted(hub, found))
+
+
+async def _called(hub: RunningRelay, identifier: str) -> Group | None:
+    """The group, unless only its members know of it."""
+    group = await hub.identities.group_tables.look(lambda tables: tables.called([identifier]).get(identifier))
+    return None if group is None or group.hidden or group.ended else group
+
+
+async def _said(hub: RunningRelay, group: Group, most: int, before: str = "") -> list[Event]:
+    """At most so many messages that everybody reads, newest first. Raises HttpProblem 400 for a wrong cursor."""
+    wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.wire_id])}, limit=most)
+    return await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
 
 
 def _takes_messages(group: Group) -> bool:

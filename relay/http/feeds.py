@@ -1,37 +1,52 @@
-"""Feeds of everything: at the address of a page and `/feed.atom` or `/feed.json`.
+"""Feeds of everything: at the address of a page and `/feed.atom`, `/feed.rss` or `/feed.json` (syndication.FORMATS).
 
 `/feed.atom` has the posts of all, `/c/<id>/feed.atom` those of a community, `/t/…`, `/d/…` and `/u/…` those of a tag, a host and
-an identity, `/post/<id>/feed.atom` the comments on a post, `/knowledge/feed.atom` the articles; each newest first, those of posts
-by another `sort` too. Whoever has a feed already is told so (ETag, 304).
+an identity, `/u/<name>/comments/…` what it commented, `/post/<id>/…` the comments on a post, `/knowledge/…` articles,
+`/chat/<id>/…` the messages of a room, `/project/<id>/…` the issues of a project and `…/issue/<id>/…` what is said of one,
+`/search/…` what is found; each newest first, those of posts by another `sort` too. Only what everybody reads is in one.
+Whoever has a feed already is told so (ETag, 304).
 """
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
-from keys.encoding import encode
-from relay.http import article_text, articles, communities, mentions, origin, page, prose
-from relay.http import syndication as written
-from relay.http.api import common, group_access, knowledge
-from relay.http.articles import ShownArticle
+from relay.http import (
+    articles,
+    chatting,
+    communities,
+    feed_entries,
+    mentions,
+    origin,
+    page,
+    people,
+    project,
+    prose,
+    searching,
+)
+from relay.http.api import common, group_access, group_messages, issue_comments, knowledge
+from relay.http.api.finding import Order
+from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import PAGE, Sort
+from relay.http.people import SaidThere
 from relay.http.prose import Mentions
-from relay.http.syndication import FeedDocument, FeedEntry
+from relay.http.searching import How, Type
+from relay.http.syndication import FORMATS, FeedDocument
 from relay.protocol import kinds, names, topics
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC
-from storage.feed import CommentRow, PostRow
+from storage.feed import PostRow
 
 COMMENTS: Final = 50
-_TYPES: Final = {"atom": "application/atom+xml", "json": "application/feed+json"}
+ISSUES: Final = 50
 _KEEP: Final = "max-age=60"
 
 Make = Callable[[str, str], FeedDocument]  # from where the relay is, as this visitor reaches it, and the feed's own URL
@@ -39,7 +54,7 @@ Make = Callable[[str, str], FeedDocument]  # from where the relay is, as this vi
 
 def at(path: str) -> list[str]:
     """The addresses of the feeds of a page."""
-    return [f"{path}/feed.atom", f"{path}/feed.json"]
+    return [f"{path}/feed.{form}" for form in FORMATS]
 
 
 @get(at(""))
@@ -84,13 +99,25 @@ async def of_host(
 async def of_identity(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], sort: FromQuery[Sort] = "new"
 ) -> Response[bytes]:
-    """The posts of an identity. Raises HttpProblem 404."""
+    """The posts of an identity. Raises NotFoundException."""
     _check_open(hub)
-    identity = await common.agent_named(hub, name[:64])
+    identity = await people.named(request, hub, name)
     rows = await _posts(request, hub, sort, authors=[identity.id])
-    path = f"/u/{quote(identity.name)}?sort={sort}"
+    path = f"{people.path_of(identity)}?sort={sort}"
     shown = identity.display_name or identity.name
     return await _post_feed(request, hub, rows, _titled(hub, shown), identity.description or "", path)
+
+
+@get(at("/u/{name:str}/comments"))
+async def comments_of_identity(request: common.AnyRequest, hub: GivenHub, name: FromPath[str]) -> Response[bytes]:
+    """What an identity commented. Raises NotFoundException."""
+    page.pace(request, hub)
+    _check_open(hub)
+    identity = await people.named(request, hub, name)
+    rows, _ = await people.said(hub, identity, COMMENTS)
+    title = _titled(hub, f"Comments by {identity.display_name or identity.name}")
+    make = partial(feed_entries.of_comments, rows, title, f"{people.path_of(identity)}/comments")
+    return await _answer(request, hub, make, [row.comment.content for row in rows])
 
 
 @get(at("/post/{post_id:str}"))
@@ -106,18 +133,96 @@ async def of_post(request: common.AnyRequest, hub: GivenHub, post_id: FromPath[s
     events = await knowledge.query_events(hub, wanted, None, PUBLIC)
     rows = await hub.feed.comments_by_id([event.id for event in events], now)
     rows.sort(key=lambda row: (-row.created_at, -row.seq))
-    make = partial(_of_comments, found[0], rows, hub.config.relay.name)
+    said = [SaidThere(row, found[0].title) for row in rows]
+    title = _titled(hub, f"Comments on “{prose.plain(found[0].title)}”")
+    make = partial(feed_entries.of_comments, said, title, f"/post/{post_id}")
     return await _answer(request, hub, make, [row.content for row in rows])
 
 
 @get(at("/knowledge"))
-async def of_knowledge(request: common.AnyRequest, hub: GivenHub) -> Response[bytes]:
-    """The newest articles."""
+async def of_knowledge(
+    request: common.AnyRequest, hub: GivenHub, tag: FromQuery[str] = "", author: FromQuery[str] = ""
+) -> Response[bytes]:
+    """The newest articles, those with a tag or of an author. Raises NotFoundException for an author who is not here."""
     page.pace(request, hub)
     _check_open(hub)
-    rows = await articles.newest(hub, PAGE)
-    make = partial(_of_articles, rows, _titled(hub, "Knowledge"))
+    rows = await articles.newest(hub, PAGE, tag=tag, author=author)
+    narrowed = {name: value for name, value in (("tag", tag), ("author", author)) if value}
+    said = " ".join(filter(None, ("Knowledge", author and f"by {author}", tag and f"#{tag}")))
+    path = f"/knowledge?{urlencode(narrowed)}" if narrowed else "/knowledge"
+    make = partial(feed_entries.of_articles, rows, _titled(hub, prose.plain(said)), path)
     return await _answer(request, hub, make, [row.event.content for row in rows])
+
+
+@get(at("/chat/{group_id:str}"))
+async def of_room(request: common.AnyRequest, hub: GivenHub, group_id: FromPath[str]) -> Response[bytes]:
+    """The newest messages of a room that everybody reads. Raises NotFoundException."""
+    page.pace(request, hub)
+    _check_open(hub)
+    group = await chatting.open_room(hub, group_access.written(group_id))
+    rows = await chatting.newest(hub, group)
+    title = _titled(hub, names.shown(group.name or group.wire_id, prose.MAX_EXCERPT))
+    make = partial(feed_entries.of_messages, rows, title, group.about, f"/chat/{prose.segment(group.wire_id)}")
+    return await _answer(request, hub, make, [row.text for row in rows])
+
+
+@get(at("/project/{project_id:str}"))
+async def of_project(request: common.AnyRequest, hub: GivenHub, project_id: FromPath[str]) -> Response[bytes]:
+    """The newest issues of a project that everybody reads. Raises NotFoundException."""
+    page.pace(request, hub)
+    _check_open(hub)
+    group = await project.public(hub, group_access.written(project_id))
+    wanted = Filter(kinds=frozenset([kinds.ISSUE]), tags={"h": frozenset([group.id])}, limit=ISSUES)
+    events = await group_messages.query(hub, wanted, PUBLIC)
+    rows = await project.issues_by_id(hub, group, [event.id for event in events])
+    by = await writers(hub, (row.pubkey for row in rows))
+    title = _titled(hub, names.shown(group.name or group.id, prose.MAX_EXCERPT))
+    make = partial(feed_entries.of_issues, rows, by, title, f"/project/{prose.segment(group.id)}")
+    return await _answer(request, hub, make, [row.description or "" for row in rows])
+
+
+@get(at("/project/{project_id:str}/issue/{issue_id:str}"))
+async def of_issue(
+    request: common.AnyRequest, hub: GivenHub, project_id: FromPath[str], issue_id: FromPath[str]
+) -> Response[bytes]:
+    """The newest comments on an issue of a project that everybody reads. Raises NotFoundException."""
+    page.pace(request, hub)
+    _check_open(hub)
+    group = await project.public(hub, group_access.written(project_id))
+    issues = await project.issues_by_id(hub, group, [issue_id] if kinds.is_hex(issue_id, 64) else [])
+    if not issues:
+        raise NotFoundException
+    rows = await group_messages.query(hub, issue_comments.of_issue(issue_id, group.id, COMMENTS), PUBLIC)
+    by = await writers(hub, (event.pubkey for event in rows))
+    title = _titled(hub, f"Comments on {issues[0].identifier} “{prose.plain(issues[0].title)}”")
+    path = f"/project/{prose.segment(group.id)}/issue/{issue_id}"
+    make = partial(feed_entries.of_issue, issues[0], rows, by, title, path)
+    return await _answer(request, hub, make, [event.content for event in rows])
+
+
+@get(at("/search"))
+async def of_search(  # noqa: PLR0917, each is given by its name
+    request: common.AnyRequest,
+    hub: GivenHub,
+    q: FromQuery[str] = "",
+    type: FromQuery[Type] = "all",  # noqa: A002 as the API calls it
+    author: FromQuery[str] = "",
+    community: FromQuery[str] = "",
+    since: FromQuery[str] = "",
+    until: FromQuery[str] = "",
+    how: FromQuery[How] = "both",
+    sort: FromQuery[Order] = "new",
+) -> Response[bytes]:
+    """What a search finds, the newest first. Raises NotFoundException without a question or for people, and HttpProblem."""
+    page.pace(request, hub)
+    _check_open(hub)
+    if not q.strip() or type == "people":
+        raise NotFoundException
+    given = searching.asked(q, type, author, community, since, until, how, sort)
+    found = await searching.results(hub, given)
+    path = f"/search?{urlencode(searching.kept(given))}"
+    make = partial(feed_entries.of_hits, found.hits, _titled(hub, prose.plain(q)), path)
+    return await _answer(request, hub, make, [hit.result.content for hit in found.hits])
 
 
 async def _of_topic(
@@ -159,7 +264,7 @@ async def _post_feed(  # noqa: PLR0917, each is what it is called
     request: common.AnyRequest, hub: RunningRelay, rows: list[PostRow], title: str, about: str, path: str
 ) -> Response[bytes]:
     """These posts as a feed of the page at `path`."""
-    make = partial(_of_posts, rows, title, about, path)
+    make = partial(feed_entries.of_posts, rows, title, about, path)
     return await _answer(request, hub, make, [row.content for row in rows])
 
 
@@ -174,78 +279,11 @@ async def _answer(request: common.AnyRequest, hub: RunningRelay, make: Make, tex
     etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     headers = {"etag": etag, "cache-control": _KEEP, "access-control-allow-origin": "*"}
     if etag in request.headers.get("if-none-match", ""):
-        return Response(b"", status_code=304, headers=headers, media_type=_TYPES[form])
-    return Response(body, headers=headers, media_type=_TYPES[form])
+        return Response(b"", status_code=304, headers=headers, media_type=FORMATS[form].media_type)
+    return Response(body, headers=headers, media_type=FORMATS[form].media_type)
 
 
 def _body(make: Make, meant: Mentions, form: str, base: str, url: str) -> bytes:
     with prose.one_page(meant):
         feed = make(base, url)
-    return written.atom(feed) if form == "atom" else written.json_feed(feed)
-
-
-def _of_posts(rows: Sequence[PostRow], title: str, about: str, path: str, base: str, url: str) -> FeedDocument:  # noqa: PLR0917
-    entries = [_post_entry(row, base) for row in rows]
-    return FeedDocument(title, about, base + path, url, entries)
-
-
-def _post_entry(row: PostRow, base: str) -> FeedEntry:
-    url = f"{base}/post/{row.id}"
-    linked = prose.opens(row.url)
-    return FeedEntry(
-        f"nostr:{encode('note', row.id)}",
-        url,
-        prose.plain(row.title),
-        written.absolute(prose.prose(row.content, row.id), base, url),
-        row.created_at,
-        max(row.created_at, row.updated_at or 0),
-        _author(row),
-        None if row.origin else f"{base}/u/{quote(row.author_name)}",
-        [topic[1:] for topic in page.topics_of(row) if topic.startswith("#")],
-        row.url if linked else None,
-    )
-
-
-def _author(row: PostRow | CommentRow) -> str:
-    return names.shown(row.author_display_name or "", names.MAX_DISPLAY_NAME) or row.author_name
-
-
-def _of_comments(post: PostRow, rows: Sequence[CommentRow], name: str, base: str, url: str) -> FeedDocument:
-    title = prose.plain(post.title)
-    entries = [_comment_entry(row, title, base) for row in rows]
-    return FeedDocument(f"Comments on “{title}” · {name}", "", f"{base}/post/{post.id}", url, entries)
-
-
-def _comment_entry(row: CommentRow, title: str, base: str) -> FeedEntry:
-    url = f"{base}/post/{row.post_id}#c-{row.id}"
-    author = _author(row)
-    return FeedEntry(
-        f"nostr:{encode('note', row.id)}",
-        url,
-        f"{author} on “{title}”",
-        written.absolute(prose.prose(row.content, row.id), base, url.partition("#")[0]),
-        row.created_at,
-        max(row.created_at, row.updated_at or 0),
-        author,
-        None if row.origin else f"{base}/u/{quote(row.author_name)}",
-    )
-
-
-def _of_articles(rows: Sequence[ShownArticle], title: str, base: str, url: str) -> FeedDocument:
-    return FeedDocument(title, "", f"{base}/knowledge", url, [_article_entry(row, base) for row in rows])
-
-
-def _article_entry(row: ShownArticle, base: str) -> FeedEntry:
-    url = base + row.path
-    author = row.author
-    return FeedEntry(
-        url,
-        url,
-        prose.plain(row.title),
-        written.absolute(article_text.article(row.event.content).html, base, url),
-        row.since or row.event.created_at,
-        row.event.created_at,
-        names.shown(author.called(), 2 * names.MAX_DISPLAY_NAME),
-        f"{base}/u/{quote(author.name)}" if author.name else None,
-        row.tags,
-    )
+    return FORMATS[form].write(feed)

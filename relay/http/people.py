@@ -16,7 +16,7 @@ from litestar.params import FromPath, FromQuery
 
 from keys.encoding import encode
 from relay.api_types import Writer
-from relay.http import badges, mentions, page
+from relay.http import badges, mentions, page, prose
 from relay.http.api import common, follows, knowledge, profiles, publishing
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.page import PAGE, SORTS, Sort
@@ -65,7 +65,7 @@ async def profile(
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
     """An identity and its posts, by its name or its id. Raises NotFoundException."""
-    identity = await _named(request, hub, name)
+    identity = await named(request, hub, name)
     found, trouble = await page.posts(request, hub, sort, cursor, authors=[identity.id])
     return await _render(
         request,
@@ -87,22 +87,9 @@ async def profile_comments(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """What it commented, newest first. Raises NotFoundException."""
-    identity = await _named(request, hub, name)
+    identity = await named(request, hub, name)
     page.pace(request, hub)
-    now = int(time.time())
-    keys = await publishing.keys_of(hub, identity.id)
-    wanted = Filter(kinds=frozenset([kinds.COMMENT]), authors=keys, limit=PAGE + 1)
-    found = await knowledge.query_events(hub, wanted, knowledge.place_of(cursor), PUBLIC) if keys else []
-    part = found[:PAGE]
-    comments = {row.id: row for row in await hub.feed.comments_by_id([event.id for event in part], now)} if part else {}
-    ids = sorted({row.post_id for row in comments.values()})
-    titles = {row.id: row.title for row in await hub.feed.posts_by_id(ids, now)} if ids else {}
-    rows = [
-        SaidThere(row, titles[row.post_id])
-        for event in part
-        if (row := comments.get(event.id)) is not None and row.post_id in titles
-    ]
-    more = f"{part[-1].created_at}-{part[-1].id}" if len(found) > PAGE else None
+    rows, more = await said(hub, identity, PAGE, cursor)
     texts = [row.comment.content for row in rows]
     quotes = mentions.quotes([row.comment for row in rows])
     return await _render(
@@ -115,7 +102,7 @@ async def profile_knowledge(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """The documents it shares, newest first. Raises NotFoundException."""
-    identity = await _named(request, hub, name)
+    identity = await named(request, hub, name)
     page.pace(request, hub)
     keys = frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
     wanted = Filter(kinds=knowledge.kinds_of(hub), authors=keys, limit=PAGE + 1)
@@ -137,7 +124,7 @@ async def profile_knowledge(
 @get("/u/{name:str}/about")
 async def profile_about(request: common.AnyRequest, hub: GivenHub, name: FromPath[str]) -> Response[str]:
     """What is to be known of it: its own words, since when it is here, whose it is, its keys. Raises NotFoundException."""
-    identity = await _named(request, hub, name)
+    identity = await named(request, hub, name)
     page.pace(request, hub)
     return await _render(request, hub, identity, "about", rows=[], more=None)
 
@@ -147,7 +134,7 @@ async def profile_followers(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """Who follows it. Raises NotFoundException."""
-    identity = await _named(request, hub, name)
+    identity = await named(request, hub, name)
     page.pace(request, hub)
     found = await follows.followers(hub, identity, PEOPLE, cursor)
     rows = [_person(one) for one in found.people]
@@ -159,14 +146,39 @@ async def profile_following(
     request: common.AnyRequest, hub: GivenHub, name: FromPath[str], cursor: FromQuery[str] = ""
 ) -> Response[str]:
     """Whom it follows. Raises NotFoundException."""
-    identity = await _named(request, hub, name)
+    identity = await named(request, hub, name)
     page.pace(request, hub)
     found = await follows.following(hub, identity, PEOPLE, cursor)
     rows = [_person(one) for one in found.people]
     return await _render(request, hub, identity, "following", rows=rows, more=found.next_cursor)
 
 
-async def _named(request: common.AnyRequest, hub: RunningRelay, name: str) -> Identity:
+async def said(
+    hub: RunningRelay, identity: Identity, most: int, cursor: str = ""
+) -> tuple[list[SaidThere], str | None]:
+    """At most so many of its comments, the newest first, and where they go on. Raises HttpProblem 400 for a wrong cursor."""
+    now = int(time.time())
+    keys = await publishing.keys_of(hub, identity.id)
+    wanted = Filter(kinds=frozenset([kinds.COMMENT]), authors=keys, limit=most + 1)
+    found = await knowledge.query_events(hub, wanted, knowledge.place_of(cursor), PUBLIC) if keys else []
+    part = found[:most]
+    comments = {row.id: row for row in await hub.feed.comments_by_id([event.id for event in part], now)} if part else {}
+    ids = sorted({row.post_id for row in comments.values()})
+    titles = {row.id: row.title for row in await hub.feed.posts_by_id(ids, now)} if ids else {}
+    rows = [
+        SaidThere(row, titles[row.post_id])
+        for event in part
+        if (row := comments.get(event.id)) is not None and row.post_id in titles
+    ]
+    return rows, f"{part[-1].created_at}-{part[-1].id}" if len(found) > most else None
+
+
+def path_of(identity: Identity) -> str:
+    """Where its page is: only who is at home here has it by name."""
+    return f"/u/{prose.segment(identity.name if identity.origin is None else identity.id)}"
+
+
+async def named(request: common.AnyRequest, hub: RunningRelay, name: str) -> Identity:
     """The identity with this name or id. Raises NotFoundException."""
     if await page.is_closed(request, hub):
         raise NotFoundException

@@ -5,10 +5,12 @@ with an app token or a signing extension the browser asks for it again, with an 
 asks so and may write there is given what it takes to change issues; the browser sends that to the API.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 from litestar import Response, get
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from relay.api_types import Writer
@@ -113,9 +115,7 @@ async def issue(
     there = await _entered(request, hub, identifier)
     row = None
     if there is not None and kinds.is_hex(issue_id, 64):
-        row = await hub.identities.workspaces.look(lambda tables: tables.issue(issue_id))
-    if row is None or row.group_id != identifier:
-        row = None
+        row = next(iter(await issues_by_id(hub, there.group, [issue_id])), None)
     comments: list[Event] = []
     if there is not None and row is not None:
         wanted = issue_comments.of_issue(row.id, identifier, COMMENTS + 1)
@@ -134,6 +134,21 @@ async def issue(
         **(await _acting(request, hub, there)),
     )
     return _kept_out(request, answer, is_there=row is not None)
+
+
+async def public(hub: RunningRelay, project_id: str) -> Group:
+    """The project that everybody reads whom this relay asks nothing. Raises NotFoundException."""
+    group = await hub.identities.group_tables.look(lambda tables: tables.group(project_id))
+    if group is None or not _is_public(group):
+        raise NotFoundException
+    return group
+
+
+async def issues_by_id(hub: RunningRelay, group: Group, ids: Sequence[str]) -> list[IssueRow]:
+    """Those of these issues that are the project's, in the order of the ids."""
+    now = common.now()
+    found = await hub.identities.workspaces.look(lambda tables: [tables.issue(each, now) for each in ids])
+    return [row for row in found if row is not None and row.group_id == group.id]
 
 
 async def _entered(request: common.AnyRequest, hub: RunningRelay, project_id: str) -> acting.GroupAccess | None:
@@ -198,11 +213,15 @@ async def _found(
     def find(tables: Lookups) -> tuple[ProjectRow | None, list[list[IssueRow]], list[RepoRow]]:
         issues = [
             tables.issues(
-                key, SoughtIssues(project_id, None, None if each == "all" else each, None, None), after, ISSUES + 1
+                key,
+                SoughtIssues(project_id, None, None if each == "all" else each, None, None),
+                after,
+                ISSUES + 1,
+                common.now(),
             )
             for each in wanted
         ]
-        return tables.project(project_id, key), issues, tables.repos(key, None, REPOS, project=project_id)
+        return tables.project(project_id, key), issues, tables.repos(key, None, REPOS, common.now(), project=project_id)
 
     row, found, repos = await hub.identities.workspaces.look(find)
     if row is None:

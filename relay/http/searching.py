@@ -49,6 +49,7 @@ HOW: Final[dict[How, str]] = {"both": "Words and meaning", "words": "Words", "me
 ORDERS: Final[dict[Order, str]] = {"relevant": "Best match first", "new": "Newest first"}
 DAY: Final = 86_400  # seconds
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DEFAULTS: Final = {"type": "all", "how": "both", "sort": "relevant"}
 _HIDDEN_WORDS: Final = {  # of refusals that name what the API calls so
     "agent": "Nobody here is called so.",
     "submolt": "No community here is called so.",
@@ -87,35 +88,26 @@ async def search(  # noqa: PLR0917, each is given by its name
 ) -> Response[str]:
     """What is found, a page at a time; without a question, the form alone. Days are of UTC, the last one included."""
     page.pace(request, hub)
-    given: dict[str, Any] = {
-        "q": q,
-        "type": type,
-        "author": author.strip()[:100],
-        "community": community.strip()[:130],
-        "since": since,
-        "until": until,
-        "how": how,
-        "sort": sort,
-    }
+    given = asked(q, type, author, community, since, until, how, sort)
     if await page.is_closed(request, hub):
         found = FoundPage(trouble=page.CLOSED)
     else:
         found = await _found(hub, given, cursor[:500]) if q.strip() else FoundPage()
-    defaults = {"type": "all", "how": "both", "sort": "relevant"}
-    kept = {name: value for name, value in given.items() if value and value != defaults.get(name)}
-    rest = {name: value for name, value in kept.items() if name != "type"}
+    said = kept(given)
+    rest = {name: value for name, value in said.items() if name != "type"}
     return await page.render(
         request,
         hub,
         "search.html",
         **given,
         found=found,
-        narrowed=bool(kept.keys() - {"q", "type"}),
+        narrowed=bool(said.keys() - {"q", "type"}),
         links={each: f"?{urlencode(rest | ({'type': each} if each != 'all' else {}))}" for each in TYPES},
         types=TYPES,
         how_words=HOW,
         orders=ORDERS,
-        next_link=None if found.more is None else f"?{urlencode(kept | {'cursor': found.more})}",
+        feed=urlencode({name: value for name, value in said.items() if name != "sort"}),
+        next_link=None if found.more is None else f"?{urlencode(said | {'cursor': found.more})}",
     )
 
 
@@ -123,16 +115,16 @@ async def search(  # noqa: PLR0917, each is given by its name
 async def found(request: common.AnyRequest, hub: GivenHub, q: FromQuery[str] = "") -> Response[str]:
     """The best few results as a piece of a page: by words, whose last may still be the beginning of one; else by meaning."""
     page.pace(request, hub)
-    asked = q.rstrip()
+    typed = q.rstrip()
     shown = FoundPage()
     if await page.is_closed(request, hub):
         shown = FoundPage(trouble=page.CLOSED)
-    elif asked:
-        begun = f"{asked}*" if asked == q and asked[-1].isalnum() else asked
+    elif typed:
+        begun = f"{typed}*" if typed == q and typed[-1].isalnum() else typed
         shown = await _find(hub, begun, finding.HitConditions(types=SHOWN, mode="words"), FEW)
         if not shown.hits and not shown.trouble:
-            shown = await _find(hub, asked, finding.HitConditions(types=SHOWN), FEW)
-    return page.unkept(hub, templates.page("found.html", q=asked, found=shown, now=int(time.time())))
+            shown = await _find(hub, typed, finding.HitConditions(types=SHOWN), FEW)
+    return page.unkept(hub, templates.page("found.html", q=typed, found=shown, now=int(time.time())))
 
 
 @get("/text/{event_id:str}")
@@ -155,27 +147,53 @@ async def text(request: common.AnyRequest, hub: GivenHub, event_id: FromPath[str
     return await page.render(request, hub, "text.html", event=shown, title=title, author=author, texts=[content])
 
 
+def asked(  # noqa: PLR0917, each is given by its name
+    q: str, type_: Type, author: str, community: str, since: str, until: str, how: How, sort: Order
+) -> dict[str, Any]:
+    """What an address asks for, by the names that it has there."""
+    return {
+        "q": q,
+        "type": type_,
+        "author": author.strip()[:100],
+        "community": community.strip()[:130],
+        "since": since,
+        "until": until,
+        "how": how,
+        "sort": sort,
+    }
+
+
+def kept(given: dict[str, Any]) -> dict[str, Any]:
+    """What of it an address has to say: all but what goes without saying."""
+    return {name: value for name, value in given.items() if value and value != _DEFAULTS.get(name)}
+
+
 async def _found(hub: RunningRelay, given: dict[str, Any], cursor: str) -> FoundPage:
     """A page of what is asked for, or why there is none."""
     try:
         if given["type"] == "people":
             return FoundPage(people=await profiles.search(hub, given["q"], profiles.MAX_FOUND))
-        last = _begins(given["until"])
-        asked = AskedSearch(
-            q=given["q"],
-            type=given["type"],
-            mode=None if given["how"] == "both" else given["how"],
-            sort=given["sort"],
-            author=given["author"],
-            submolt=given["community"],
-            since=_begins(given["since"]),
-            until=None if last is None else last + DAY - 1,
-        )
-        wanted = await answers.conditions(hub, None, asked)
+        return await results(hub, given, cursor)
     except HttpProblem as problem:
         return FoundPage(trouble=_HIDDEN_WORDS.get(problem.code.removesuffix("_not_found"), problem.message))
-    types = SHOWN if wanted.types is None else wanted.types
-    return await _find(hub, asked.q, msgspec.structs.replace(wanted, types=types), page.PAGE, cursor)
+
+
+async def results(hub: RunningRelay, given: dict[str, Any], cursor: str = "") -> FoundPage:
+    """A page of what is asked for, people apart. Raises HttpProblem."""
+    last = _begins(given["until"])
+    wanted = AskedSearch(
+        q=given["q"],
+        type=given["type"],
+        mode=None if given["how"] == "both" else given["how"],
+        sort=given["sort"],
+        author=given["author"],
+        submolt=given["community"],
+        since=_begins(given["since"]),
+        until=None if last is None else last + DAY - 1,
+    )
+    conditions = await answers.conditions(hub, None, wanted)
+    types = SHOWN if conditions.types is None else conditions.types
+    return await _hits(hub, wanted.q, msgspec.structs.replace(conditions, types=types), page.PAGE, cursor)
 
 
 def _begins(day: str) -> int | None:
@@ -191,16 +209,21 @@ def _begins(day: str) -> int | None:
     return max(0, int(found.timestamp()))
 
 
-async def _find(
-    hub: RunningRelay, question: str, wanted: finding.HitConditions, limit: int, cursor: str = ""
-) -> FoundPage:
+async def _find(hub: RunningRelay, question: str, wanted: finding.HitConditions, limit: int) -> FoundPage:
     """Results, or none and the reason for it."""
     try:
-        given = await finding.find(hub, question, wanted, limit, cursor)
-        results = (await answers.read(hub, given.hits)).results
+        return await _hits(hub, question, wanted, limit)
     except HttpProblem as problem:
         return FoundPage(trouble=problem.message)
-    return FoundPage([ShownHit(result, _path(result)) for result in results], more=given.next_cursor)
+
+
+async def _hits(
+    hub: RunningRelay, question: str, wanted: finding.HitConditions, limit: int, cursor: str = ""
+) -> FoundPage:
+    """Results. Raises HttpProblem."""
+    given = await finding.find(hub, question, wanted, limit, cursor)
+    found = (await answers.read(hub, given.hits)).results
+    return FoundPage([ShownHit(result, _path(result)) for result in found], more=given.next_cursor)
 
 
 def _path(result: SearchResult) -> str:

@@ -1,4 +1,4 @@
-"""Feeds as programs read them: Atom (RFC 4287) and JSON Feed 1.1, from the same rows.
+"""Feeds as programs read them: RSS 2.0, Atom (RFC 4287) and JSON Feed 1.1, from the same rows; FORMATS has each once.
 
 Rule: whatever strangers write, the result is well-formed and its HTML is the relay's own. Characters that XML cannot hold become
 U+FFFD; links within the relay are written out in full, for a reader shows an entry far from its page.
@@ -6,7 +6,8 @@ U+FFFD; links within the relay are written out in full, for a reader shows an en
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from email.utils import format_datetime
 from typing import Final
 from xml.etree import ElementTree
 
@@ -15,18 +16,18 @@ import msgspec
 from relay.http.api.shapes import iso
 
 ATOM: Final = "http://www.w3.org/2005/Atom"
+DUBLIN_CORE: Final = "http://purl.org/dc/elements/1.1/"
 JSON_FEED: Final = "https://jsonfeed.org/version/1.1"
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BUTTON: Final = re.compile(r"<button\b[^<>]*>[^<>]*</button>")
 _LOCAL: Final = re.compile(r'(<a\b[^<>]*? href=")(?=[/#])(?!//)')
 
-ElementTree.register_namespace("", ATOM)
-
 
 class FeedEntry(msgspec.Struct, frozen=True):
-    """A post, a comment or a document. `name` is its id as a URI; `html` is safe; `link` is what it points to elsewhere.
+    """A post, a comment, a message, an issue or a document.
 
-    Times are unix seconds. `author_url` is None for who has no page here.
+    `name` is its id as a URI; `html` is safe; `link` is what it points to elsewhere. Times are unix seconds. `author_url` is None
+    for who has no page here.
     """
 
     name: str
@@ -51,6 +52,14 @@ class FeedDocument(msgspec.Struct, frozen=True):
     entries: Sequence[FeedEntry]
 
 
+class FeedFormat(msgspec.Struct, frozen=True):
+    """A form of feeds: its media type, what it is called, and how one is written."""
+
+    media_type: str
+    title: str
+    write: Callable[[FeedDocument], bytes]
+
+
 def absolute(markup: str, base: str, url: str) -> str:
     """HTML of the relay's, without buttons, with its links to itself in full: to `base`, and within the page at `url`."""
     whole = _BUTTON.sub("", markup)
@@ -60,17 +69,30 @@ def absolute(markup: str, base: str, url: str) -> str:
 
 def atom(feed: FeedDocument) -> bytes:
     """The feed as Atom."""
-    root = ElementTree.Element(f"{{{ATOM}}}feed")
+    root = ElementTree.Element("feed", xmlns=ATOM)
     _add(root, "id", feed.url)
     _add(root, "title", feed.title)
     _add(root, "subtitle", feed.about)
-    _add(root, "updated", _time(max((entry.updated for entry in feed.entries), default=0)))
-    _add(root, "link", rel="self", type="application/atom+xml", href=feed.url)
+    _add(root, "updated", _time(_changed(feed)))
+    _add(root, "link", rel="self", type=FORMATS["atom"].media_type, href=feed.url)
     _add(root, "link", rel="alternate", type="text/html", href=feed.page)
     for entry in feed.entries:
-        _add_entry(root, entry)
-    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return written
+        _add_atom_entry(root, entry)
+    return _xml(root)
+
+
+def rss(feed: FeedDocument) -> bytes:
+    """The feed as RSS 2.0; what that has no element for is Atom's, or Dublin Core's."""
+    root = ElementTree.Element("rss", {"version": "2.0", "xmlns:atom": ATOM, "xmlns:dc": DUBLIN_CORE})
+    channel = _add(root, "channel")
+    _add(channel, "title", feed.title)
+    _add(channel, "link", feed.page)
+    _add(channel, "description", feed.about or feed.title)
+    _add(channel, "lastBuildDate", _mail_date(_changed(feed)))
+    _add(channel, "atom:link", rel="self", type=FORMATS["rss"].media_type, href=feed.url)
+    for entry in feed.entries:
+        _add_rss_item(channel, entry)
+    return _xml(root)
 
 
 def json_feed(feed: FeedDocument) -> bytes:
@@ -87,7 +109,14 @@ def json_feed(feed: FeedDocument) -> bytes:
     )
 
 
-def _add_entry(root: ElementTree.Element, entry: FeedEntry) -> None:
+FORMATS: Final = {  # by what its address ends in; pages name them in this order
+    "atom": FeedFormat("application/atom+xml", "Atom", atom),
+    "rss": FeedFormat("application/rss+xml", "RSS", rss),
+    "json": FeedFormat("application/feed+json", "JSON Feed", json_feed),
+}
+
+
+def _add_atom_entry(root: ElementTree.Element, entry: FeedEntry) -> None:
     element = _add(root, "entry")
     _add(element, "id", entry.name)
     _add(element, "title", entry.title)
@@ -105,11 +134,31 @@ def _add_entry(root: ElementTree.Element, entry: FeedEntry) -> None:
     _add(element, "content", entry.html, type="html")
 
 
+def _add_rss_item(channel: ElementTree.Element, entry: FeedEntry) -> None:
+    item = _add(channel, "item")
+    _add(item, "title", entry.title)
+    _add(item, "link", entry.url)
+    _add(item, "guid", entry.name, isPermaLink="false")
+    _add(item, "pubDate", _mail_date(entry.published))
+    _add(item, "atom:updated", _time(entry.updated))
+    _add(item, "dc:creator", entry.author)
+    if entry.link:
+        _add(item, "atom:link", rel="related", href=entry.link)
+    for tag in entry.tags:
+        _add(item, "category", tag)
+    _add(item, "description", entry.html)
+
+
 def _add(parent: ElementTree.Element, name: str, text: str | None = None, **attributes: str) -> ElementTree.Element:
     safe = {key: _NOT_XML.sub("\ufffd", value) for key, value in attributes.items()}
-    element = ElementTree.SubElement(parent, f"{{{ATOM}}}{name}", safe)
+    element = ElementTree.SubElement(parent, name, safe)
     element.text = None if text is None else _NOT_XML.sub("\ufffd", text)
     return element
+
+
+def _xml(root: ElementTree.Element) -> bytes:
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
 
 
 def _item(entry: FeedEntry) -> dict[str, object]:
@@ -127,5 +176,14 @@ def _item(entry: FeedEntry) -> dict[str, object]:
     return item | ({"external_url": entry.link} if entry.link else {})
 
 
+def _changed(feed: FeedDocument) -> int:
+    return max((entry.updated for entry in feed.entries), default=0)
+
+
 def _time(seconds: int) -> str:
     return iso(seconds).isoformat()
+
+
+def _mail_date(seconds: int) -> str:
+    """As RFC 822 writes it."""
+    return format_datetime(iso(seconds), usegmt=True)

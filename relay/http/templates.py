@@ -6,7 +6,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
 
-from relay.http import address, first_visit, linked_data, prose, static, theme, visitor
+from relay.http import address, first_visit, linked_data, prose, static, syndication, theme, visitor
 
 _environment: Final = Environment(
     loader=FileSystemLoader(static.WEB / "templates"),
@@ -23,6 +23,7 @@ _environment.globals["is_first_visit"] = first_visit.is_first
 _environment.globals["here"] = visitor.here
 _environment.globals["canonical"] = address.canonical
 _environment.globals["linked_data"] = linked_data.posting
+_environment.globals["feed_formats"] = syndication.FORMATS
 _environment.filters.update(prose.FILTERS)
 _plain: Final = _environment.overlay(autoescape=False)
 _plain.filters = {**_environment.filters, "quoted": lambda words: msgspec.json.encode(words).decode()}  # JSON, and YAML

@@ -165,11 +165,11 @@ class Users:
         finally:
             self._noting.discard(token_id)
 
-    async def get(self, caller: Caller) -> tuple[User | None, list[Identity]]:
-        """The caller's metadata, None before there is any, and the identities linked to it."""
+    async def get(self, user_id: str) -> tuple[User | None, list[Identity]]:
+        """The metadata of the user known elsewhere so, None before there is any, and the identities linked to it."""
 
         def look(tables: Lookups) -> tuple[User | None, list[Identity]]:
-            user = tables.user(caller.user_id)
+            user = tables.user(user_id)
             return user, [] if user is None else tables.identities_of_user(user.id)
 
         return await self._tables.ask(look)
@@ -205,7 +205,7 @@ class Users:
 
     async def revoke_token(self, caller: Caller, token_id: str) -> None:
         """End an app token now. Raises Refused(UNKNOWN)."""
-        user, _ = await self.get(caller)
+        user, _ = await self.get(caller.user_id)
         if user is None:
             raise ChangeRefused(Why.UNKNOWN, "there is no such live token")
         await self._ingest.execute(RevokeToken("user", user.id, token_id), caller.token)

@@ -174,10 +174,11 @@ class IdentityLookups(Protocol):
     def identities_of_keys(self, pubkeys: Sequence[str]) -> dict[str, Identity]:
         """Whose these keys are or were; at most 1000 are looked up."""
 
-    def names_of_keys(self, pubkeys: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def names_of_keys(self, pubkeys: Sequence[str], now: int) -> dict[str, tuple[str, str]]:
         """`display_name` and `name` in the profiles (kind 0) of these keys, where everybody reads those, "" for none.
 
-        At most 1000 are looked up. Of what is longer, the first 1000 characters.
+        Of profiles that have not expired at `now`, unix seconds. At most 1000 are looked up. Of what is longer, the first 1000
+        characters.
         """
 
     def identities_of_user(self, user_id: str) -> list[Identity]:

@@ -79,9 +79,9 @@ class SqlitePlaneLookups:
         """The messages of a group."""
         return self._rows_of(MessageRow, _sql("message_columns", "messages"), group_id, *(after or _FIRST), limit, now)
 
-    def message(self, message_id: str) -> MessageRow | None:
+    def message(self, message_id: str, now: int) -> MessageRow | None:
         """One."""
-        return self._row_of(MessageRow, _sql("message_columns", "message"), bytes.fromhex(message_id))
+        return self._row_of(MessageRow, _sql("message_columns", "message"), bytes.fromhex(message_id), now)
 
     def edited_messages(self, ids: Sequence[str], group_id: str | None) -> dict[str, EditedText]:
         """Those of these messages that were edited."""
@@ -93,35 +93,35 @@ class SqlitePlaneLookups:
             found.update((event_id, EditedText(content, at)) for event_id, content, at in rows)
         return found
 
-    def issues(self, reader: str, sought: SoughtIssues, after: Place | None, limit: int) -> list[IssueRow]:
+    def issues(self, reader: str, sought: SoughtIssues, after: Place | None, limit: int, now: int) -> list[IssueRow]:
         """Issues in the order of their ranks."""
         label = None if sought.label is None else msgspec.json.encode(sought.label).decode()
         scope = "of_group" if sought.group_id is not None else "of_repo" if sought.repo_id is not None else "of_mine"
         text = _sql("issue_columns", "issues", scope=_sql(scope, mine=_sql("mine")))
         named_scope = sought.group_id or sought.repo_id
-        values = (*(after or _FIRST), limit, sought.status, sought.assignee, label, named_scope)
+        values = (*(after or _FIRST), limit, sought.status, sought.assignee, label, named_scope, now)
         return self._rows_of(IssueRow, text, reader, *values)
 
-    def issue(self, issue_id: str) -> IssueRow | None:
+    def issue(self, issue_id: str, now: int) -> IssueRow | None:
         """One."""
-        return self._row_of(IssueRow, _sql("issue_columns", "issue"), bytes.fromhex(issue_id))
+        return self._row_of(IssueRow, _sql("issue_columns", "issue"), bytes.fromhex(issue_id), now)
 
-    def repos(self, reader: str, after: Place | None, limit: int, *, project: str | None) -> list[RepoRow]:
+    def repos(self, reader: str, after: Place | None, limit: int, now: int, *, project: str | None) -> list[RepoRow]:
         """Those that the reader may read."""
         text = _sql("repo_columns", "repos", mine=_sql("mine"))
-        return self._rows_of(RepoRow, text, reader, *(after or _FIRST), limit, project)
+        return self._rows_of(RepoRow, text, reader, *(after or _FIRST), limit, project, now)
 
-    def repo(self, repo_id: str) -> RepoRow | None:
+    def repo(self, repo_id: str, now: int) -> RepoRow | None:
         """One."""
-        return self._row_of(RepoRow, _sql("repo_columns", "repo"), repo_id)
+        return self._row_of(RepoRow, _sql("repo_columns", "repo"), repo_id, now)
 
-    def chat_agents(self, organization: str, after: Place | None, limit: int) -> list[AgentRow]:
+    def chat_agents(self, organization: str, after: Place | None, limit: int, now: int) -> list[AgentRow]:
         """Those of an organization, or the operator's."""
-        return self._rows_of(AgentRow, _sql("agent_columns", "agents"), organization, *(after or _FIRST), limit)
+        return self._rows_of(AgentRow, _sql("agent_columns", "agents"), organization, *(after or _FIRST), limit, now)
 
-    def chat_agent(self, slug: str, organization: str) -> AgentRow | None:
+    def chat_agent(self, slug: str, organization: str, now: int) -> AgentRow | None:
         """One."""
-        return self._row_of(AgentRow, _sql("agent_columns", "agent"), slug, organization)
+        return self._row_of(AgentRow, _sql("agent_columns", "agent"), slug, organization, now)
 
     def _rows_of(self, row: Callable[..., T], text: str, *values: Any) -> list[T]:
         return [row(*columns) for columns in self._connection.execute(text, values)]

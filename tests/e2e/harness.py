@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -84,7 +85,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,
-                env=environment(),
+                env=environment() | {"PYTHONFAULTHANDLER": "1"},
             )
         self.url = self._greeted()
 
@@ -98,10 +99,16 @@ class Server:
 
     def _greeted(self) -> str:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            found = re.search(rb"WebSocket\s+(ws://\S+)", line)
-            if found:
-                return found[1].decode().rstrip("/")
+        # One that does not come up says where it stands, and ends.
+        give_up = threading.Timer(2 * PATIENCE, self.process.send_signal, [signal.SIGABRT])
+        give_up.start()
+        try:
+            for line in self.process.stdout:
+                found = re.search(rb"WebSocket\s+(ws://\S+)", line)
+                if found:
+                    return found[1].decode().rstrip("/")
+        finally:
+            give_up.cancel()
         self.process.wait(PATIENCE)
         self.process.stdout.close()
         raise AssertionError(f"the relay did not start:\n{self.log()}")

@@ -134,6 +134,7 @@ class MemoryEvents:
         self.events = {event.id: event for event in events}
         self.most = most
         self.taken: list[Event] = []
+        self.passed_over = 0
 
     async def items(self, wanted: Filter, most: int) -> ItemSet:
         found = [event for event in self.events.values() if matches(wanted, event)]
@@ -143,6 +144,9 @@ class MemoryEvents:
 
     async def wires(self, ids: Sequence[str]) -> list[bytes]:
         return [wire(self.events[one]) for one in ids if one in self.events]
+
+    async def pass_over(self, number: int) -> None:
+        self.passed_over += number
 
     async def take(self, events: Sequence[Event]) -> list[Outcome]:
         await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import ROOT, environment
+from tests.e2e.harness import PATIENCE, ROOT, environment
 from tests.federation.playing import Loopback, Play
 
 UNSHARE = ["unshare", "--map-root-user", "--net", "--mount", "--kill-child"]
@@ -49,6 +49,7 @@ def test_in_network_namespaces(tmp_path: Path, seed: int, count: int) -> None:
         capture_output=True,
         cwd=ROOT,
         env=environment(),
+        timeout=7 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()[-5000:]

@@ -24,23 +24,26 @@ STEPS = ["profile", "posts and comments", "following", "submolts", "refusals"]
 
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("moltbook") / "data") as server:
+    with serving(tmp_path_factory.mktemp("moltbook") / "data", "identities.registrations_per_hour=0") as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def keys(relay: Server) -> dict[str, str]:
-    """An API key for each of a few agents."""
-    found = {}
-    for name in ("avocet", "curlew", "godwit", "turnstone"):
-        with joined(relay, name) as client:
-            found[name] = client._config.api_key
-    return found
+def key_of(relay: Server, name: str) -> str:
+    """The API key of a new agent; each test has its own, and counts what these do."""
+    with joined(relay, name) as client:
+        key: str = client._config.api_key
+    return key
 
 
-def test_moltkit_reads_its_home_and_its_notifications(relay, keys, tmp_path, monkeypatch):
+def with_a_post(relay: Server, name: str) -> str:
+    """The name of a new agent that has written one post."""
+    MoltenClient(key_of(relay, name), base_url=relay.http + API).create_post("general", "Mudflats", "At ebb.")
+    return name
+
+
+def test_moltkit_reads_its_home_and_its_notifications(relay, tmp_path, monkeypatch):
     monkeypatch.setattr(moltkit.aggregate, "STATE_DIR", tmp_path)
-    avocet, curlew = (MoltenClient(keys[name], base_url=relay.http + API) for name in ("avocet", "curlew"))
+    avocet, curlew = (MoltenClient(key_of(relay, name), base_url=relay.http + API) for name in ("avocet", "curlew"))
     post_id = avocet.create_post("general", "Low water", "The tide is out.")["post"]["id"]
     comment = curlew.create_comment(post_id, "So it is")["comment"]
     curlew.create_comment(post_id, "@avocet, and back soon", parent_id=comment["id"])
@@ -75,8 +78,8 @@ def test_moltkit_reads_its_home_and_its_notifications(relay, keys, tmp_path, mon
     assert avocet.get_home().unread_notification_count == 0
 
 
-def test_moltkit_lists_and_searches(relay, keys):
-    client = MoltenClient(keys["godwit"], base_url=relay.http + API)
+def test_moltkit_lists_and_searches(relay):
+    client = MoltenClient(key_of(relay, "godwit"), base_url=relay.http + API)
     post_id = client.create_post("m/general", "Sandbanks", "Wide ones at ebb.")["post"]["id"]
     client.create_comment(post_id, "With seals on sandbanks")
     assert client.get_post(post_id).submolt_name == "general"
@@ -94,12 +97,13 @@ def test_moltkit_lists_and_searches(relay, keys):
         client.get_post(post_id)
 
 
-def test_moltbook_cli_does_all_that_is_here(relay, keys, monkeypatch, tmp_path):
+def test_moltbook_cli_does_all_that_is_here(relay, monkeypatch, tmp_path):
+    key, dunlin = key_of(relay, "turnstone"), with_a_post(relay, "dunlin")
     monkeypatch.setattr(moltbook_cli.api, "BASE_URL", relay.http + API)
 
     def begin() -> moltbook_cli.api.MoltbookAPI:
         """Each of its commands is a process of its own."""
-        return moltbook_cli.api.MoltbookAPI(Console(quiet=True), keys["turnstone"])
+        return moltbook_cli.api.MoltbookAPI(Console(quiet=True), key)
 
     api = begin()
     picture = tmp_path / "a.png"
@@ -114,10 +118,10 @@ def test_moltbook_cli_does_all_that_is_here(relay, keys, monkeypatch, tmp_path):
     assert api.upvote_post(post_id)["action"] == "upvoted"
     assert api.downvote_post(post_id)["action"] == "downvoted"
     assert api.upvote_comment(comment_id)["action"] == "upvoted"
-    assert api.get_agent_profile("avocet")["agent"]["name"] == "avocet"
-    api.follow_molty("avocet")
+    assert api.get_agent_profile(dunlin)["agent"]["name"] == dunlin
+    api.follow_molty(dunlin)
     assert api.get_personalized_feed("new")["posts"]
-    api.unfollow_molty("avocet")
+    api.unfollow_molty(dunlin)
     assert api.search("hello")["results"]
     assert api.subscribe_submolt("general")["success"]
     assert api.unsubscribe_submolt("general")["success"]
@@ -128,27 +132,27 @@ def test_moltbook_cli_does_all_that_is_here(relay, keys, monkeypatch, tmp_path):
     assert (in_it["submolt"]["display_name"], api.pin_post(in_it["id"])["success"]) == ("Shells", True)
     assert api.unpin_post(in_it["id"])["success"]
     assert api.update_submolt_settings("shells", theme_color="#aabbcc")["submolt"]["theme_color"] == "#aabbcc"
-    assert api.add_moderator("shells", "avocet")["success"]
+    assert api.add_moderator("shells", dunlin)["success"]
     roles = {one["agent_name"]: one["role"] for one in api.list_moderators("shells")["moderators"]}
-    assert roles == {"turnstone": "owner", "avocet": "moderator"}
-    assert api.remove_moderator("shells", "avocet")["success"]
+    assert roles == {"turnstone": "owner", dunlin: "moderator"}
+    assert api.remove_moderator("shells", dunlin)["success"]
     assert api.delete_post(post_id)["success"]
 
 
-async def test_friday_reads_what_its_models_say(relay, keys, tmp_path):
-    client = Moltbook({"api_key": keys["curlew"]})
+async def test_friday_reads_what_its_models_say(relay, tmp_path):
+    client, ruff = Moltbook({"api_key": key_of(relay, "knot")}), with_a_post(relay, "ruff")
     client.config.base_url = relay.http + API  # it checks the address that it is made with
     picture = tmp_path / "a.png"
     picture.write_bytes(PNG)
     me = (await client.get_my_profile()).data
-    assert (me.name, me.is_claimed, me.karma) == ("curlew", False, 0)
+    assert (me.name, me.is_claimed, me.karma) == ("knot", False, 0)
     assert (await client.update_profile(metadata={"model": "tide-1"})).data.metadata == {"model": "tide-1"}
     assert (await client.upload_avatar(str(picture))).success
     assert (await client.delete_avatar()).success
     post = (await client.create_link_post("general", "A chart", "https://example.org/chart")).data
-    assert (post.submolt.name, post.author.name) == ("general", "curlew")
+    assert (post.submolt.name, post.author.name) == ("general", "knot")
     comment = (await client.add_comment(post.id, "Where is it?")).data
-    assert comment.author.name == "curlew"
+    assert comment.author.name == "knot"
     assert (await client.reply_to_comment(post.id, comment.id, "There")).data.parent_id == comment.id
     assert [one.id for one in (await client.get_comments(post.id, "controversial")).data] == [comment.id]
     assert (await client.upvote_post(post.id)).data.message == "Upvoted"
@@ -160,27 +164,27 @@ async def test_friday_reads_what_its_models_say(relay, keys, tmp_path):
     assert (await client.update_submolt_settings("kelp", banner_color="#004466")).data.banner_color == "#004466"
     in_it = (await client.create_post("kelp", "A holdfast", "It holds.")).data
     assert (in_it.submolt.name, (await client.get_submolt_feed("kelp")).data[0].id) == ("kelp", in_it.id)
-    assert (await client.add_moderator("kelp", "avocet")).success
-    assert [one.name for one in (await client.list_moderators("kelp")).data] == ["curlew", "avocet"]
-    assert (await client.remove_moderator("kelp", "avocet")).success
+    assert (await client.add_moderator("kelp", ruff)).success
+    assert [one.name for one in (await client.list_moderators("kelp")).data] == ["knot", ruff]
+    assert (await client.remove_moderator("kelp", ruff)).success
     found = (await client.search("chart", "posts")).data
-    assert (found.results[0].submolt.name, found.results[0].author.name) == ("general", "curlew")
-    profile = (await client.get_agent_profile("avocet")).data
+    assert (found.results[0].submolt.name, found.results[0].author.name) == ("general", "knot")
+    assert (await client.follow_agent(ruff)).data.message
+    profile = (await client.get_agent_profile(ruff)).data
     assert (profile.agent.follower_count, len(profile.recentPosts)) == (1, 1)
-    assert (await client.follow_agent("avocet")).data.message
     assert (await client.delete_post(post.id)).success
     missing = await client.get_post(post.id)
     assert (missing.success, missing.error) == (False, "there is no such post here")
 
 
-def test_moltgrowth_goes_round(relay, keys, monkeypatch):
+def test_moltgrowth_goes_round(relay, monkeypatch):
     monkeypatch.setattr(moltgrowth.api, "BASE", relay.http + API)
-    key = keys["godwit"]
-    assert moltgrowth.api.me(key)["agent"]["name"] == "godwit"
+    key = key_of(relay, "phalarope")
+    assert moltgrowth.api.me(key)["agent"]["name"] == "phalarope"
     post_id = moltgrowth.api.post(key, "A small thing", "grows")["post"]["id"]
     comment_id = moltgrowth.api.comment(key, post_id, "slowly, but it does")["comment"]["id"]
     (comment,) = moltgrowth.api.post_comments(key, post_id)
-    assert (comment["id"], comment["author"]["name"]) == (comment_id, "godwit")
+    assert (comment["id"], comment["author"]["name"]) == (comment_id, "phalarope")
     moltgrowth.api.upvote(key, post_id)
     moltgrowth.api.comment_upvote(key, comment_id)
     assert [one["upvotes"] for one in moltgrowth.api.feed(key, "new", submolt="general") if one["id"] == post_id] == [1]
@@ -189,7 +193,7 @@ def test_moltgrowth_goes_round(relay, keys, monkeypatch):
     assert moltgrowth.api.delete_post(key, post_id)["success"]
 
 
-def test_the_tools_of_moltbook_http_mcp_work(relay, keys, tmp_path: Path):
+def test_the_tools_of_moltbook_http_mcp_work(relay, tmp_path: Path):
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not installed")
@@ -200,7 +204,7 @@ def test_the_tools_of_moltbook_http_mcp_work(relay, keys, tmp_path: Path):
             pytest.skip(f"npm could not install moltbook-http-mcp: {done.stderr.decode()[-300:]}")
     picture = tmp_path / "a.png"
     picture.write_bytes(PNG)
-    ask = [node, "client.mjs", relay.http + API, keys["curlew"], "avocet", str(picture)]
+    ask = [node, "client.mjs", relay.http + API, key_of(relay, "whimbrel"), with_a_post(relay, "snipe"), str(picture)]
     ran = subprocess.run(ask, cwd=JS, capture_output=True, timeout=120, check=False, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert [line for line in ran.stdout.split("\n") if line.startswith("ok ")] == [f"ok {step}" for step in STEPS]

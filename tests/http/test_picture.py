@@ -17,7 +17,7 @@ async def test_a_frame_shows_one_picture_and_lets_nothing_else_in() -> None:
     assert "sandbox allow-popups" in policy
     assert "script" not in policy
     assert (
-        '<img src="https://e.example/a.png?b=1&amp;c=2" alt="A &#34;chart&#34;" referrerpolicy="no-referrer">'
+        '<img src="https://e.example/a.png?b=1&amp;c=2" alt="A &#34;chart&#34;" data-host="e.example" referrerpolicy="no-referrer">'
         in answer.text
     )
 

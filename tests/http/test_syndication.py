@@ -30,5 +30,8 @@ def test_any_text_is_a_sound_feed(title, content):
     (read,) = ElementTree.fromstring(syndication.atom(feed)).findall(f"{{{syndication.ATOM}}}entry")
     found = read.findtext(f"{{{syndication.ATOM}}}title") or ""
     assert len(found) == len(title.replace("\r\n", "\n"))
+    item = ElementTree.fromstring(syndication.rss(feed)).find("channel/item")
+    assert item is not None
+    assert item.findtext("title") == read.findtext(f"{{{syndication.ATOM}}}title")
     json = msgspec.json.decode(syndication.json_feed(feed))
     assert json["items"][0]["title"] == title

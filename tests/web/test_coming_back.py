@@ -71,6 +71,30 @@ def test_an_answer_reaches_the_bell_at_once_and_leads_to_its_place(window, alice
     expect(told).to_have_count(0)
 
 
+def test_where_nobody_looks_notifications_are_asked_for_once_somebody_does(window, alice, bob):
+    post = alice.post("Low water")
+    reader, asked = window("/notifications", alice.identity), []
+    expect(reader.page.locator("#bell")).to_be_visible()
+    bob.comment(post, "So it is")
+    told = reader.page.locator(".happening")
+    expect(told).to_have_count(1)
+    reader.page.evaluate("""() => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => window.nobodyLooks });
+      window.nobodyLooks = true;
+    }""")
+    reader.page.on("request", lambda request: asked.append(request.url) if "/notifications" in request.url else None)
+    for number in range(2, 6):
+        bob.comment(post, "Again")
+        expect(reader.page.locator("#bell-count")).to_have_text(str(number))
+    assert [url for url in asked if url.endswith("/notifications")] == []
+    reader.page.evaluate("""() => {
+      window.nobodyLooks = false;
+      document.dispatchEvent(new Event("visibilitychange"));
+    }""")
+    expect(told).to_have_count(5)
+    assert len([url for url in asked if url.endswith("/notifications")]) == 1
+
+
 def test_an_invite_is_taken_where_it_is_told(window, alice, bob):
     place = f"crew{time.time_ns()}"
     bob.call("POST", "/groups", id=place, name="The crew", private=True, closed=True)

@@ -133,3 +133,33 @@ def test_a_picture_from_elsewhere_is_loaded_when_it_is_asked_for(relay, window):
     expect(frame.get_by_role("img", name="The heights")).to_be_visible()
     assert frame.locator("img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 7
     assert reader.asked_elsewhere() == [address]  # and nothing before the click
+
+
+def test_a_picture_that_does_not_come_says_so_with_its_words_and_a_link(relay, window):
+    address = "https://pictures.example/gone.png"
+    post = Agent(relay).post("A chart", f"![The heights]({address})")
+    reader = window()
+    reader.page.route("https://pictures.example/**", lambda route: route.abort())
+    reader.go(f"/post/{post}")
+    reader.await_live()
+    reader.page.locator("a.picture").click()
+    frame = reader.page.frame_locator(".picture-frame")
+    picture = frame.get_by_role("img", name="The heights")
+    reader.until(lambda: picture.evaluate("(image) => image.complete"))
+    words = picture.evaluate("(image) => getComputedStyle(image, '::after').content")
+    assert "could not be loaded" in words
+    assert "pictures.example" in words
+    assert picture.evaluate("(image) => image.offsetHeight") > 30  # what it says has its line beneath the words
+    expect(frame.get_by_role("link")).to_have_attribute("href", address)
+    assert reader.asked_elsewhere() == [address]
+
+
+def test_what_is_sent_before_the_script_is_there_stays_where_it_is(window):
+    reader = window("/write", java_script_enabled=False)
+    reader.page.get_by_label("Title").fill("Too early")
+    reader.page.get_by_label("Text").fill("A secret thought")
+    reader.page.get_by_role("button", name="Post", exact=True).click()
+    reader.page.get_by_label("Title").press("Enter")
+    reader.page.screenshot()  # the browser has drawn what came of it
+    assert reader.page.url == f"{reader.relay.http}/write"
+    expect(reader.page.get_by_label("Text")).to_have_value("A secret thought")

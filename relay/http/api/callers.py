@@ -1,15 +1,22 @@
-"""Who a request of the control plane is from: a user, by an app token, a JWT or a NIP-98 proof. Never an identity token."""
+"""Who a request of the control plane is from: a user, by an app token, a JWT or a NIP-98 proof.
+
+An identity token is none of these, but for claims (`Claimant`): the user is then the key that the relay holds for the identity.
+Whoever has the token could have that key exported and prove it, so nothing is opened by this that was closed.
+"""
 
 from typing import Any, Final
 
+import msgspec
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
+from keys import nip98, tokens
 from relay.errors import Reject
 from relay.http import origin
 from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, of_reject
+from relay.protocol.facts import GivenToken
 from relay.server.users import Caller, Request
 
 _MEMO: Final = "tidings.caller"  # in the request's scope: the user, once known
@@ -32,6 +39,34 @@ async def identify(request: common.AnyRequest, hub: RunningRelay) -> Caller:
     rates.spend(request, hub, f"address {asked.address}" if caller.by_key else f"user {caller.user_id}")
     scope[_MEMO] = caller
     return caller
+
+
+class Claimant(msgspec.Struct, frozen=True):
+    """Whoever claims: a user, by the external id. `identity_id` is the identity whose token said so, None for others."""
+
+    user_id: str
+    token: GivenToken | None
+    identity_id: str | None = None
+
+
+async def _claimant(request: common.AnyRequest, hub: GivenHub) -> Claimant:
+    """Raises HttpProblem 401, 403 or 429."""
+    proves = request.headers.get("authorization", "").lower().startswith(f"{nip98.SCHEME} ")
+    if proves or tokens.kind_of(common.credentials(request) or "") is not tokens.Kind.IDENTITY:
+        caller = await identify(request, hub)
+        return Claimant(caller.user_id, caller.token)
+    principal = await common.authenticate(request, hub)
+    assert principal is not None  # it has sent a token
+    keys = await hub.identities.keys.of(principal.identity_id)
+    held = next((key for key in keys if key.held and key.revoked_at is None and key.retired_at is None), None)
+    if held is None:
+        raise HttpProblem(
+            403,
+            "restricted",
+            f"the relay holds no key for {principal.name} any more, and signs nothing for it",
+            "Prove your own key instead (NIP-98), or send an app token.",
+        )
+    return Claimant(f"nostr:{held.pubkey}", principal.token, principal.identity_id)
 
 
 async def asked_with(request: common.AnyRequest, hub: RunningRelay) -> Request:
@@ -75,4 +110,7 @@ def _refused(request: common.AnyRequest, hub: RunningRelay, refusal: Reject, sch
 
 
 GivenCaller = NamedDependency[SkipValidation[Caller]]  # the user that asks
-DEPENDENCIES: Final = {"caller": Provide(_caller)}
+GivenClaimant = NamedDependency[
+    SkipValidation[Claimant]
+]  # the user that asks, or the one behind the identity that does
+DEPENDENCIES: Final = {"caller": Provide(_caller), "claimant": Provide(_claimant)}

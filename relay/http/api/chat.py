@@ -113,7 +113,7 @@ async def create_thread_message(
     """Say something in a thread that you may write in."""
     await acting.access(hub, caller, thread_id, "thread")
     event = await acting.act(hub, caller, kinds.CHAT, [["h", thread_id], *_tags(data)], data.content)
-    row = await hub.identities.workspaces.look(lambda tables: tables.message(event.id))
+    row = await hub.identities.workspaces.look(lambda tables: tables.message(event.id, common.now()))
     if row is None:
         raise not_found("message", "the message was deleted at once")
     return MessageAnswer(message=described(row))
@@ -153,7 +153,7 @@ async def delete_thread_message(
 async def _row(hub: RunningRelay, thread_id: str, message_id: str) -> MessageRow:
     """A message of a thread. Raises HttpProblem 404."""
     wanted = common.event_id(message_id, "message")
-    row = await hub.identities.workspaces.look(lambda tables: tables.message(wanted))
+    row = await hub.identities.workspaces.look(lambda tables: tables.message(wanted, common.now()))
     if row is None or row.group_id != thread_id:
         raise not_found("message")
     return row

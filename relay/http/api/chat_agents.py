@@ -98,7 +98,9 @@ async def list_chat_agents(
     if organization_id:
         await acting.access(hub, caller, organization_id, "organization", "organization")
     most, after = common.at_most(limit), acting.place(cursor)
-    rows = await hub.identities.workspaces.look(lambda tables: tables.chat_agents(organization_id, after, most + 1))
+    rows = await hub.identities.workspaces.look(
+        lambda tables: tables.chat_agents(organization_id, after, most + 1, common.now())
+    )
     shown, following = acting.page(rows, most, lambda row: (row.sort_order, row.slug))
     found = [described(row, events) for row in shown]
     return ChatAgentPage(agents=found, has_more=following is not None, next_cursor=following)
@@ -124,7 +126,9 @@ async def put_chat_agent(
 ) -> ChatAgentAnswer:
     """Define an agent of an organization, in place of what it was; for owners."""
     await acting.access(hub, caller, organization_id, "organization", "organization")
-    present = await hub.identities.workspaces.look(lambda tables: tables.chat_agent(slug, organization_id))
+    present = await hub.identities.workspaces.look(
+        lambda tables: tables.chat_agent(slug, organization_id, common.now())
+    )
     now = common.now()
     fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
     fields["created_at"] = now if present is None else present.created_at
@@ -151,7 +155,7 @@ async def delete_chat_agent(
 
 
 async def _row(hub: RunningRelay, slug: str, organization_id: str) -> AgentRow:
-    row = await hub.identities.workspaces.look(lambda tables: tables.chat_agent(slug, organization_id))
+    row = await hub.identities.workspaces.look(lambda tables: tables.chat_agent(slug, organization_id, common.now()))
     if row is None:
         raise not_found("chat_agent", "there is no such chat agent here")
     return row

@@ -57,7 +57,12 @@ _CONFIG: Final = OpenAPIConfig(
 )
 _TOKEN: Final[list[dict[str, list[str]]]] = [{"token": []}, {"key": []}]
 # What a route declares, and so who may ask it.
-_SECURITY: Final = {"principal": _TOKEN, "viewer": [{}, *_TOKEN], "caller": [{"app": []}]}
+_SECURITY: Final = {
+    "principal": _TOKEN,
+    "viewer": [{}, *_TOKEN],
+    "caller": [{"app": []}],
+    "claimant": [{"app": []}, *_TOKEN],
+}
 # Those that look for themselves who asks, by a proof of a key.
 _PROVEN: Final = {
     logins.login: [{"nostr": []}],

@@ -139,7 +139,7 @@ async def list_issues(
     most, after = common.at_most(limit), acting.place(cursor)
     who = await _named(hub, caller, assignee) if assignee is not None else None
     sought = SoughtIssues(project_id, repo_id, status, who, label)
-    rows = await acting.look(hub, caller, lambda tables, key: tables.issues(key, sought, after, most + 1))
+    rows = await acting.look(hub, caller, lambda tables, key: tables.issues(key, sought, after, most + 1, common.now()))
     shown, following = acting.page(rows, most, lambda row: (row.rank, row.seq))
     found = [described(row, events) for row in shown]
     return IssuePage(issues=found, has_more=following is not None, next_cursor=following)
@@ -211,7 +211,7 @@ async def delete_issue(issue_id: FromPath[str], caller: GivenCaller, hub: GivenH
 
 async def _row(hub: RunningRelay, issue_id: str) -> IssueRow:
     wanted = common.event_id(issue_id, "issue")
-    row = await hub.identities.workspaces.look(lambda tables: tables.issue(wanted))
+    row = await hub.identities.workspaces.look(lambda tables: tables.issue(wanted, common.now()))
     if row is None:
         raise not_found("issue")
     return row
@@ -268,7 +268,7 @@ async def _named(hub: RunningRelay, caller: Caller, assignee: str) -> str:
     """A user as rows name them; `me` is who asks."""
     if assignee != "me":
         return assignee
-    user, _ = await hub.identities.users.get(caller)
+    user, _ = await hub.identities.users.get(caller.user_id)
     return "" if user is None else user.id
 
 

@@ -66,8 +66,8 @@ async def search_messages(
         readers=readers,
     )
     page = await finding.find(hub, q, wanted, limit, cursor)
-    ids = [common.event_id(hit.event_id, "message") for hit in page.hits]
-    rows = await workspaces.look(lambda tables: [tables.message(one) for one in ids])
+    ids, now = [common.event_id(hit.event_id, "message") for hit in page.hits], common.now()
+    rows = await workspaces.look(lambda tables: [tables.message(one, now) for one in ids])
     results = [
         FoundMessage(score=hit.score, snippet=finding.snippet(hit), message=chat.described(row, events))
         for hit, row in zip(page.hits, rows, strict=True)

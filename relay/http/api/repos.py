@@ -92,7 +92,9 @@ async def list_repos(
     if project_id is not None:
         await acting.access(hub, caller, project_id, "project", "project")
     most, after = common.at_most(limit), acting.place(cursor)
-    rows = await acting.look(hub, caller, lambda tables, key: tables.repos(key, after, most + 1, project=project_id))
+    rows = await acting.look(
+        hub, caller, lambda tables, key: tables.repos(key, after, most + 1, common.now(), project=project_id)
+    )
     shown, following = acting.page(rows, most, lambda row: (row.created_at, row.id))
     found = [described(row, events) for row in shown]
     return RepoPage(repos=found, has_more=following is not None, next_cursor=following)
@@ -173,7 +175,7 @@ async def _link(hub: RunningRelay, caller: Caller, project_id: str, repo_id: str
 
 
 async def _row(hub: RunningRelay, repo_id: str) -> RepoRow:
-    row = await hub.identities.workspaces.look(lambda tables: tables.repo(repo_id))
+    row = await hub.identities.workspaces.look(lambda tables: tables.repo(repo_id, common.now()))
     if row is None:
         raise not_found("repository")
     return row

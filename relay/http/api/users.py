@@ -55,7 +55,7 @@ class UserChange(Body, frozen=True):
 @get(f"{BASE}/users/me", tags=TAGS, summary="You, as a user")
 async def me(caller: GivenCaller, hub: GivenHub) -> UserAnswer:
     """Who you are here; asking makes nothing."""
-    user, linked = await hub.identities.users.get(caller)
+    user, linked = await hub.identities.users.get(caller.user_id)
     return await _answer(hub, caller.user_id, user, linked)
 
 
@@ -66,7 +66,7 @@ async def edit(data: JSONBody[UserChange], caller: GivenCaller, hub: GivenHub) -
     if not fields:
         raise invalid("give a name, username, email or image to change")
     user = await hub.identities.users.edit(caller, fields)
-    _, linked = await hub.identities.users.get(caller)
+    _, linked = await hub.identities.users.get(caller.user_id)
     return await _answer(hub, caller.user_id, user, linked)
 
 

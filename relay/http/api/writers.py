@@ -6,6 +6,7 @@ A profile calls itself as it likes, so what comes of it is a `display_name`, nev
 from collections.abc import Iterable, Mapping
 
 from relay.api_types import Pubkey, Writer
+from relay.http.api import common
 from relay.http.api.group_access import agent_of
 from relay.http.hub import RunningRelay
 from relay.protocol import names
@@ -22,7 +23,7 @@ def known(tables: Lookups, pubkeys: Iterable[str]) -> dict[str, Writer]:
     """As `writers`, from the tables."""
     wanted = list(dict.fromkeys(pubkeys))
     people = tables.identities_of_keys(wanted)
-    called = tables.names_of_keys([pubkey for pubkey in wanted if pubkey not in people])
+    called = tables.names_of_keys([pubkey for pubkey in wanted if pubkey not in people], common.now())
     return {pubkey: _writer(pubkey, people.get(pubkey), called) for pubkey in wanted}
 
 

@@ -2,15 +2,16 @@
 
 import { api } from "./api.js";
 import { element } from "./dom.js";
-import { signer } from "./me.js";
+import { me, signer } from "./me.js";
 import { proof } from "./nip98.js";
 
+const PATH = "/claims";
 const at = (id) => document.getElementById(id);
 const section = at("claims");
 const fail = (words) => { section.querySelector(".trouble").textContent = words; };
 
 export async function show(named) {
-  at("claimed-names").hidden = !signer();
+  at("claimed-names").hidden = !signer() && !named;
   if (!named) return;
   const { status, claim_url } = await api("GET", "/agents/status");
   const claimed = status === "claimed";
@@ -38,7 +39,10 @@ at("claim").addEventListener("click", () => attempt(async () => {
   at("claim-made").focus();
 }));
 at("list-mine").addEventListener("click", () => attempt(async () => {
-  const { agents } = await api("GET", "/users/me", undefined, { authorization: await proof("GET", `${location.origin}/api/v1/users/me`) });
-  const rows = agents.map((agent) => element("li", "", {}, element("a", agent.name, { href: `/u/${encodeURIComponent(agent.name)}` })));
+  const found = [];
+  if (me.token) found.push(await api("GET", PATH).catch((error) => { if (error.status !== 403) throw error; })); // where the relay has no key for the name any more
+  if (signer()) found.push(await api("GET", PATH, undefined, { authorization: await proof("GET", `${location.origin}/api/v1${PATH}`) }));
+  const names = new Set(found.flatMap((each) => each?.agents ?? []).map((agent) => agent.name));
+  const rows = [...names].map((name) => element("li", "", {}, element("a", name, { href: `/u/${encodeURIComponent(name)}` })));
   at("mine-list").replaceChildren(...(rows.length ? rows : [element("li", "None yet.")]));
 }));

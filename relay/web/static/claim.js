@@ -1,53 +1,74 @@
-// The claim page: the secret is in the fragment, so it reaches the relay in request bodies only, never in an address.
+// The claim page: the secret is in the fragment, so it reaches the relay in request bodies only, never in an address. It stays with
+// this entry of the browser's history, so that a reload, as after signing in, loses nothing.
 
-import { proof } from "./nip98.js";
+import { words } from "./act.js";
+import { api } from "./api.js";
+import { me, needWriter, ready } from "./who.js";
+import { signer } from "./me.js";
 
-const secret = location.hash.slice(1);
-history.replaceState(null, "", location.pathname);
+const secret = location.hash.slice(1) || history.state?.claim || "";
+history.replaceState({ claim: secret }, "", location.pathname);
 
 const at = (id) => document.getElementById(id);
 const say = (text) => { at("claim-state").textContent = text; };
+const PATH = "/claims";
+let agent = null;
 
-async function ask(path, body, authorization) {
-  const headers = { "content-type": "application/json", accept: "application/json" };
-  if (authorization) headers.authorization = authorization;
-  const response = await fetch(path, { method: "POST", headers, body });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.hint ? `${answer.message}. ${answer.hint}` : answer.message);
-  return answer;
+const proven = async (body) => (await import("./nip98.js")).proof("POST", `${location.origin}/api/v1${PATH}`, JSON.stringify(body));
+
+// As the name that writes from this browser, which the relay signs for; else by the key of one's own signer.
+async function asMyself(body) {
+  if (!me.token) return api("POST", PATH, body, { authorization: await proven(body) });
+  return api("POST", PATH, body).catch(async (error) => {
+    if (error.status !== 403 || !signer()) throw error;
+    return api("POST", PATH, body, { authorization: await proven(body) });
+  });
 }
 
-async function claim(submit) {
+const claim = (send) => async (submit) => {
   submit.preventDefault();
-  const claimUrl = at("claim-proof").value.trim();
-  const body = JSON.stringify(claimUrl ? { secret, claim_url: claimUrl } : { secret });
+  const button = submit.target.querySelector("[type=submit]");
+  const place = at("claim-proof").value.trim();
+  button.disabled = true;
   try {
-    const path = "/api/v1/claims";
-    const byToken = submit.submitter?.value === "token";
-    const who = byToken ? `Bearer ${at("claim-token").value.trim()}` : await proof("POST", location.origin + path, body);
-    const answer = await ask(path, body, who);
-    at("claim").hidden = true;
-    say(answer.message);
+    const answer = await send(place ? { secret, claim_url: place } : { secret });
+    if (answer) {
+      at("claim").hidden = true;
+      history.replaceState(null, "", location.pathname);
+      say(answer.message);
+    }
   } catch (error) {
-    say(error.message);
+    say(words(error));
   }
+  button.disabled = false;
+};
+
+// As whom one would claim it.
+function show() {
+  const same = Boolean(agent && agent.id === me.id);
+  at("claim-same").hidden = !same;
+  at("claim-form").hidden = same;
+  at("claim-as").textContent = me.token ? `You claim it as ${me.name}.`
+    : signer() ? "You claim it with the key of your own signer, which will ask you." : "You have no name here yet: you choose one first.";
 }
 
 async function begin() {
-  if (!secret) {
-    say("This link holds no claim. Ask your agent for its claim link.");
-    return;
-  }
+  if (!secret) return say("This link holds no claim. Ask your agent for its claim link.");
+  await ready();
   try {
-    const found = await ask("/api/v1/claims/look", JSON.stringify({ secret }));
-    at("claim-name").textContent = found.agent.name;
-    at("claim-description").textContent = found.agent.description ?? "–";
+    const found = await api("POST", `${PATH}/look`, { secret }, { authorization: "" });
+    agent = found.agent;
+    at("claim-name").textContent = agent.name;
+    at("claim-description").textContent = agent.description || "–";
     at("claim-code").textContent = found.verification_code;
-    at("claim-form").addEventListener("submit", claim);
+    at("claim-form").addEventListener("submit", claim((body) => needWriter(() => asMyself(body))));
+    at("claim-by-token").addEventListener("submit", claim((body) => api("POST", PATH, body, { authorization: `Bearer ${at("claim-token").value.trim()}` })));
+    addEventListener("who", show);
+    show();
     at("claim").hidden = false;
     say("This link makes an agent yours.");
   } catch (error) {
-    say(error.message);
+    say(words(error));
   }
 }
 

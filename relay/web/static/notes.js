@@ -75,27 +75,43 @@ function renew(place, page) {
   else place.append(document.adoptNode(more[1]));
 }
 
+const TOGETHER = 200; // milliseconds in which what comes is asked for as one
+const APART = 2000; // from one request to the next at least
+
+const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
+const looked = () => new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 let asking = Promise.resolve();
+let asked = -APART;
 let isDue = false;
 
-// One request at a time, however much comes meanwhile. A page of earlier ones has no place for what is new.
-function takeNews(place) {
+// One request at a time, and few of them, however much comes meanwhile; where nobody looks, one once somebody does. A page of earlier
+// ones has no place for what is new.
+async function takeNews(place) {
   if (isDue || new URLSearchParams(location.search).has("cursor")) return;
   isDue = true;
+  await pause(Math.max(TOGETHER, asked + APART - performance.now()));
+  while (document.hidden) await looked();
   asking = asking.then(async () => {
     isDue = false;
+    asked = performance.now();
     const at = location.href;
     const page = (await read(at)).getElementById("mine");
     if (location.href === at) renew(place, page);
   }).catch(() => null); // it is there with the next one, or when the page is loaded again
 }
 
-let begun = false;
+let begun = null; // the place, once it is there
+let isBehind = false; // something came before it was: perhaps after the relay had made it
+
+addEventListener("notified", () => {
+  if (begun) takeNews(begun);
+  else isBehind = true;
+});
 
 export function begin(place) {
   if (begun) return;
-  begun = true;
-  addEventListener("notified", () => takeNews(place));
+  begun = place;
+  if (isBehind) takeNews(place);
   place.addEventListener("click", (click) => {
     const all = click.target.closest("[data-read-all]");
     const more = click.target.closest("#more");

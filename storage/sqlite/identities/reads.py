@@ -68,12 +68,12 @@ class SqliteIdentityLookups(_Reads):
         found = {identity.id: identity for identity in self.identities([owner for _, owner in owners])}
         return {pubkey: found[owner] for pubkey, owner in owners}
 
-    def names_of_keys(self, pubkeys: Sequence[str]) -> dict[str, tuple[str, str]]:
+    def names_of_keys(self, pubkeys: Sequence[str], now: int) -> dict[str, tuple[str, str]]:
         """`display_name` and `name` in the profiles (kind 0) of these keys, where everybody reads those, "" for none."""
         values = padded(list(pubkeys)[:MAX_ASKED])
         if not values:
             return {}
-        found = self._all(listed(sql("names_of_keys"), ("values", len(values))), *values)
+        found = self._all(listed(sql("names_of_keys"), ("values", len(values))), *values, now)
         return {pubkey: (display_name, name) for pubkey, display_name, name in found}
 
     def identities_of_user(self, user_id: str) -> list[Identity]:

@@ -60,7 +60,7 @@ WHERE m.group_id = ?1 AND (?2 IS NULL OR (m.created_at, m.seq) < (?2, ?3)) AND (
 ORDER BY m.created_at DESC, m.seq DESC LIMIT ?4
 
 -- name: message
-WHERE m.seq = (SELECT seq FROM events WHERE id = ?1)
+WHERE m.seq = (SELECT seq FROM events WHERE id = ?1) AND (m.expires_at IS NULL OR m.expires_at > ?2)
 
 -- name: edited_messages
 SELECT m.id, m.content, m.updated_at
@@ -76,7 +76,7 @@ FROM issues AS i JOIN events AS v ON v.seq = i.seq
 
 -- name: issues
 WHERE (?2 IS NULL OR (i.rank, i.seq) > (?2, ?3)) AND (?5 IS NULL OR i.status_id = ?5) AND (?6 IS NULL OR i.assignee_id = ?6)
-    AND (?7 IS NULL OR instr(i.label_ids, ?7)) AND {scope}
+    AND (?7 IS NULL OR instr(i.label_ids, ?7)) AND (v.expires_at IS NULL OR v.expires_at > ?9) AND {scope}
 ORDER BY i.rank, i.seq LIMIT ?4
 
 -- name: of_group
@@ -93,7 +93,7 @@ SELECT g.id FROM group_members AS m JOIN groups AS g ON g.number = m.group_numbe
 WHERE m.pubkey = ?1 AND m.standing = 'member' AND g.ended = 0
 
 -- name: issue
-WHERE i.seq = (SELECT seq FROM events WHERE id = ?1)
+WHERE i.seq = (SELECT seq FROM events WHERE id = ?1) AND (v.expires_at IS NULL OR v.expires_at > ?2)
 
 -- name: repo_columns
 SELECT r.id, r.name, r.provider, r.owner, r.default_branch, r.url, r.created_at, r.group_id, r.maintainers, v.wire
@@ -103,10 +103,11 @@ FROM repos AS r JOIN events AS v ON v.seq = r.seq
 WHERE (?2 IS NULL OR (r.created_at, r.id) < (?2, ?3))
     AND (r.group_id IS NULL OR r.group_id IN ({mine}))
     AND (?5 IS NULL OR r.id IN (SELECT l.repo_id FROM project_repos AS l WHERE l.project_id = ?5))
+    AND (v.expires_at IS NULL OR v.expires_at > ?6)
 ORDER BY r.created_at DESC, r.id DESC LIMIT ?4
 
 -- name: repo
-WHERE r.id = ?1
+WHERE r.id = ?1 AND (v.expires_at IS NULL OR v.expires_at > ?2)
 
 -- name: agent_columns
 SELECT
@@ -115,7 +116,8 @@ SELECT
 FROM agents AS a JOIN events AS v ON v.seq = a.seq
 
 -- name: agents
-WHERE a.organization_id = ?1 AND (?2 IS NULL OR (a.sort_order, a.slug) > (?2, ?3)) ORDER BY a.sort_order, a.slug LIMIT ?4
+WHERE a.organization_id = ?1 AND (?2 IS NULL OR (a.sort_order, a.slug) > (?2, ?3)) AND (v.expires_at IS NULL OR v.expires_at > ?5)
+ORDER BY a.sort_order, a.slug LIMIT ?4
 
 -- name: agent
-WHERE a.slug = ?1 AND a.organization_id = ?2
+WHERE a.slug = ?1 AND a.organization_id = ?2 AND (v.expires_at IS NULL OR v.expires_at > ?3)

@@ -35,7 +35,7 @@ SELECT pubkey, posting_identity_id FROM identity_keys WHERE pubkey IN ({values})
 -- The beginning is enough: names are shown much shorter, and a profile may hold one of any length.
 SELECT p.pubkey, substr(coalesce(p.display_name, ''), 1, 1000), substr(coalesce(p.name, ''), 1, 1000)
 FROM profiles AS p CROSS JOIN events AS e ON e.seq = p.seq
-WHERE p.pubkey IN ({values}) AND e.audience IS NULL
+WHERE p.pubkey IN ({values}) AND e.audience IS NULL AND (e.expires_at IS NULL OR e.expires_at > ?)
 
 -- name: keys
 SELECT k.pubkey, k.posting_identity_id, k.custody, k.created_at, k.revoked_at, k.retired_at, c.pubkey IS NOT NULL

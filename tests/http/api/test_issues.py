@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.factories import keypair, make_event
-from tests.http.api.conftest import Api
+from tests.http.api.conftest import Api, Start
 from tests.http.api.homes import URL, Home
 from tests.http.api.workers import add, project, thread, user
 
@@ -149,6 +149,26 @@ async def test_issues_of_a_repository_are_anybodys_and_read_by_all(ann: Api, rel
     closed = make_event(7, 1632, "", [["e", issue.id]], int(time.time()))
     await relay.hand_in(closed)
     assert (await ann.get(f"issues/{issue.id}"))["issue"]["status_id"] == "closed"
+
+
+async def test_what_has_expired_is_shown_no_more_before_it_is_swept(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = await start(storage={"sweep_interval": 3600})
+    api, now = await user(relay, 11), int(time.time())
+    ends = ["expiration", str(now + 1000)]
+    repo = f"30617:{keypair(7).pubkey}:tides"
+    announced = make_event(7, 30617, "", [["d", "tides"], ["name", "tides"], ends], now)
+    issue = make_event(8, 1621, "It leaks.", [["a", repo], ["subject", "A leak"], ends], now)
+    for event in (announced, issue):
+        assert (await relay.hand_in(event))[0] == 201
+    assert len((await api.get("repos"))["repos"]) == len((await api.get(f"issues?repo_id={repo}"))["issues"]) == 1
+    await api.get(f"issues/{issue.id}")
+    await api.get(f"repos/{repo}")
+    monkeypatch.setattr(time, "time", lambda: float(now + 1000))
+    assert (await api.get("repos"))["repos"] == (await api.get(f"issues?repo_id={repo}"))["issues"] == []
+    assert await api.refused(404, "GET", f"issues/{issue.id}") == "issue_not_found"
+    assert await api.refused(404, "GET", f"repos/{repo}") == "repository_not_found"
 
 
 async def test_what_is_no_issue_is_not_found(ann: Api) -> None:

@@ -164,5 +164,5 @@ async def test_messages_page_from_the_newest(ann: Api) -> None:
 async def test_comments_of_the_feed_are_no_messages(ann: Api, alice: Api, relay: Home) -> None:
     post = await alice.post()
     await alice.comment(post)
-    counted = await relay.site.reader.ask(lambda tables: tables.message(post["id"]))
+    counted = await relay.site.reader.ask(lambda tables: tables.message(post["id"], 0))
     assert counted is None

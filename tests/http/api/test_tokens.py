@@ -73,8 +73,8 @@ async def test_the_wrong_kind_of_token_is_403_and_names_the_right_one(hub: Home,
 
 async def test_an_identity_token_opens_no_user_s_door(hub: Home) -> None:
     agent = await hub.register("Alice")
-    for method, path in (("GET", "/users/me"), ("GET", "/tokens"), ("POST", "/tokens"), ("POST", "/claims")):
-        body = {"name": "x", "secret": "x"} if method == "POST" else {}
+    for method, path in (("GET", "/users/me"), ("GET", "/tokens"), ("POST", "/tokens"), ("PATCH", "/users/me")):
+        body = {} if method == "GET" else {"name": "x"}
         status, answer = await hub.ask(method, path, agent["api_key"], **body)
         assert status == 403
         assert "tda_" in answer["message"]

@@ -233,6 +233,50 @@ async def test_a_claim_links_an_identity_to_a_user(hub: Home) -> None:
     assert [linked["name"] for linked in me["agents"]] == ["Alice"]
 
 
+async def test_an_identity_claims_another_by_its_token(hub: Home) -> None:
+    person, agent = await hub.register("Maren"), await hub.register("Alice")
+    status, answer = await hub.ask("POST", "/claims", person["api_key"], secret=claim_of(agent))
+    assert (status, answer["agent"]["name"], answer["agent"]["claimed"]) == (200, "Alice", True)
+    assert [one["name"] for one in (await hub.ask("GET", "/claims", person["api_key"]))[1]["agents"]] == ["Alice"]
+    for token in (agent["api_key"], (await hub.register("Ben"))["api_key"]):
+        assert (await hub.ask("GET", "/claims", token))[1]["agents"] == []
+    assert (await hub.ask("POST", "/claims", person["api_key"], secret=claim_of(agent)))[0] == 409
+
+
+async def test_an_identity_does_not_claim_itself(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    status, answer = await hub.ask("POST", "/claims", agent["api_key"], secret=claim_of(agent))
+    assert (status, answer["code"]) == (403, "restricted")
+    assert (await hub.ask("GET", "/agents/status", agent["api_key"]))[1]["status"] == "pending_claim"
+
+
+@pytest.mark.parametrize("end", ["retire", "destroy"])
+async def test_an_identity_whose_key_the_relay_gave_up_claims_by_proof_alone(hub: Home, end: str) -> None:
+    person, agent = await hub.register("Maren"), await hub.register("Alice")
+    assert (await hub.ask("POST", f"/agents/me/keys/{person['pubkey']}/{end}", person["api_key"]))[0] == 200
+    secret = claim_of(agent)
+    for method, path, given in (("POST", "/claims", {"secret": secret}), ("GET", "/claims", {})):
+        assert (await hub.ask(method, path, person["api_key"], **given))[0] == 403
+    assert (await hub.ask("POST", "/claims", nostr(1, "POST", "/claims", secret=secret), secret=secret))[0] == 200
+
+
+async def test_an_ended_or_unknown_identity_token_claims_nothing(hub: Home) -> None:
+    person, agent = await hub.register("Maren"), await hub.register("Alice")
+    assert (await hub.ask("POST", "/agents/me/tokens/rotate", person["api_key"]))[0] == 201
+    for token in (person["api_key"], "tdi_" + "0" * 64):
+        assert (await hub.ask("POST", "/claims", token, secret=claim_of(agent)))[0] == 401
+    assert (await hub.ask("POST", "/claims/look", secret=claim_of(agent)))[0] == 200
+
+
+async def test_a_proof_beside_an_identity_token_is_what_counts(hub: Home) -> None:
+    person = await hub.register("Maren")
+    secret = claim_of(await hub.register("Alice"))
+    assert (await hub.ask("POST", "/claims", person["api_key"], secret=secret))[0] == 200
+    proof = nostr(1, "GET", "/claims")
+    answer = await hub.get("/api/v1/claims", headers={"authorization": proof, "x-api-key": person["api_key"]})
+    assert (answer.status_code, answer.json()["agents"]) == (200, [])
+
+
 async def test_whoever_is_claimed_is_notified(hub: Home) -> None:
     agent = await hub.register("Alice")
     await hub.ask("POST", "/claims", bearer(), secret=claim_of(agent))

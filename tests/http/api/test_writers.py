@@ -7,6 +7,7 @@ import pytest
 from keys.encoding import encode
 from relay.protocol import kinds
 from tests.factories import keypair, make_event
+from tests.http.api.conftest import Api
 from tests.http.api.streams import streaming
 from tests.http.api.test_groups import begun
 
@@ -85,3 +86,16 @@ async def test_every_door_calls_them_so(relay, api, alice, pier):
     assert f"skua ({NPUB})" in str(await alice.get("notifications"))
     page = (await relay.get("/u/alice/followers", headers={"accept": "text/html"})).text
     assert f"<bdi>skua ({NPUB})</bdi>" in page
+
+
+async def test_a_profile_that_has_expired_says_nothing_before_it_is_swept(start, monkeypatch):
+    relay = await start(storage={"sweep_interval": 3600})
+    api = Api(relay)
+    await begun(await api.registered("alice"), id="pier")
+    until = int(time.time()) + 1000
+    await about(relay, profile('{"name": "skua"}', ("expiration", str(until))), said("Low water"))
+    (message,) = (await api.get("groups/pier/messages"))["messages"]
+    assert message["author"]["display_name"] == "skua"
+    monkeypatch.setattr(time, "time", lambda: float(until))
+    (message,) = (await api.get("groups/pier/messages"))["messages"]
+    assert message["author"]["display_name"] is None
