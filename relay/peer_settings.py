@@ -64,7 +64,8 @@ class Federation(Section, frozen=True):
     events_per_hour: Annotated[
         Count,
         Meta(
-            description="events that are taken of one peer within an hour; more have to wait; 0: no limit", extra=LIVE
+            description="events of one peer that are looked at within an hour, taken or not; more have to wait; 0: no limit",
+            extra=LIVE,
         ),
     ] = 1_000_000
 

@@ -123,7 +123,10 @@ class NotePeers(Command[None], frozen=True):
 
 
 class RememberRefused(Command[None], frozen=True):
-    """These events, by id, are not to be asked of a peer (`way` DOWN) or offered to it (UP) until then (unix seconds)."""
+    """These events, by id, are not to be asked of a peer (`way` DOWN) or offered to it (UP) until then (unix seconds).
+
+    What is over already is forgotten: 0 takes it back.
+    """
 
     url: str
     way: int

@@ -57,6 +57,7 @@ class PeerSubscription:
         self.take = take
         self.ended: asyncio.Future[Eose | Closed] = asyncio.get_running_loop().create_future()
         self.closed: Closed | None = None
+        self.is_told = False  # that this is all that is stored
         self.heard = time.monotonic()  # when something came last
         self._seen: OrderedDict[str, None] = OrderedDict()
         self.size = 0  # bytes of what came
@@ -219,12 +220,10 @@ class PeerConnection(PeerLink):
         except ConnectionClosed as error:
             self._ended(error)
         except ClientError as error:  # of whoever takes what comes
-            self._end(Disconnected(str(error)))
-            self._socket.transport.abort()
+            self._abort(Disconnected(str(error)))
         except Exception as error:
             _log.exception("reading from %s", self.url)
-            self._end(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
-            self._socket.transport.abort()
+            self._abort(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
 
     async def _read_one(self, data: bytes) -> None:
         try:
@@ -245,19 +244,19 @@ class PeerConnection(PeerLink):
     def _take(self, word: Word, size: int) -> None:
         match word:
             case Eose(name):
-                self._take_end(name, word)
+                self._take_end(name, word, size)
             case Closed(name) if name in self._comparisons:
                 self._refuse_comparison(name, word.words)
             case Closed(name):
-                self._take_end(name, word)
+                self._take_end(name, word, size)
             case Ok(event_id):
-                self._take_answer(event_id, word)
+                self._take_answer(event_id, word, size)
             case Compared(name) | NotCompared(name):
                 self._take_comparison(name, word, size)
             case Notice(words):
                 self._take_notice(words, size)
             case Challenge(text):
-                self._take_challenge(text)
+                self._take_challenge(text, size)
             case CountAnswer():
                 self.waste("answered what nobody asked", size)
 
@@ -282,21 +281,25 @@ class PeerConnection(PeerLink):
         subscription.size += size
         return subscription.take(event)
 
-    def _take_end(self, name: str, word: Eose | Closed) -> None:
+    def _take_end(self, name: str, word: Eose | Closed, size: int) -> None:
         subscription = self._subscriptions.get(name)
         if subscription is None:
             if not self._is_late(name):
-                self.waste("ended a subscription that is not open")
+                self.waste("ended a subscription that is not open", size)
+            return
+        if subscription.closed is not None or (isinstance(word, Eose) and subscription.is_told):
+            self.waste("ended a subscription twice", size)
             return
         if isinstance(word, Closed):
             subscription.closed = word
+        subscription.is_told = True
         if not subscription.ended.done():
             subscription.ended.set_result(word)
 
-    def _take_answer(self, event_id: str, word: Ok) -> None:
+    def _take_answer(self, event_id: str, word: Ok, size: int) -> None:
         waiting = self._answers.get(event_id)
         if waiting is None:
-            self.waste("answered an event that was not sent")
+            self.waste("answered an event that was not sent", size)
             return
         answer = waiting.pop(0)
         if not waiting:
@@ -328,8 +331,10 @@ class PeerConnection(PeerLink):
         for name in self._silent:
             self._refuse_comparison(name, words)
 
-    def _take_challenge(self, text: str) -> None:
-        if self._signer is None or self._challenged.done():
+    def _take_challenge(self, text: str, size: int) -> None:
+        """Prove our key once; relays that ask again with each refusal do no harm by it."""
+        self.bear("sent a challenge", size)
+        if self._signer is None or self._challenged.done() or not self.is_open:
             return
         self._challenged.set_result(None)
         self._proof = asyncio.create_task(self._prove(self._signer, text), name=f"proof to {self.url}")

@@ -102,13 +102,17 @@ class PeerDoor(PublicEvents):
         await done
         return [found[at] for at in range(len(events))]
 
+    async def pass_over(self, number: int) -> None:
+        """As LocalEvents.pass_over. Raises OverQuota."""
+        await self._quota.take(number)
+
     async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
         """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
+        await self._quota.take()
         refusal = self._refusal(event)
         if refusal is not None:
             answer(event, Outcome(Status.REFUSED, refusal=refusal))
             return
-        await self._quota.take()
         await self._slots.acquire()
         if not self._ingest.room(SHARE):
             try:

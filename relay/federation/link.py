@@ -93,6 +93,7 @@ class PeerLink:
         self.taken = 0  # messages that were taken apart
         self.is_taking = False  # one is, and nothing is read meanwhile
         self._socket = socket
+        socket.empty = self.bear
         self._allowance = Allowance(time.monotonic())
         self._lost: asyncio.Future[Disconnected] = asyncio.get_running_loop().create_future()
         self.answered_ping: Callable[[], None] = lambda: None  # called whenever the peer has shown that it is there
@@ -108,13 +109,16 @@ class PeerLink:
 
     def fail(self, reason: str) -> None:
         """End the connection at once because of what the peer did."""
-        self._end(Misbehaved(f"{self.url} {reason}"))
-        self._socket.transport.abort()
+        self._abort(Misbehaved(f"{self.url} {reason}"))
 
     def waste(self, what: str, size: int = 0) -> None:
         """Count something that should not have come; whoever sends little else is cut off."""
         self.wasted += 1
         self.told = what
+        self.bear(what, size)
+
+    def bear(self, what: str, size: int = 0) -> None:
+        """Something came that may come now and then; whoever sends little else is cut off as well."""
         if not self._allowance.spend(1 + waste(size), time.monotonic()):
             self.fail(f"sends what it should not: it {what}")
 
@@ -133,8 +137,7 @@ class PeerLink:
                         await answer
                 except TimeoutError:
                     if self.taken == before and not self.is_taking:  # else it is we who do not read
-                        self._end(Disconnected(f"{self.url} did not answer a ping within {PONG_WITHIN:g} s"))
-                        self._socket.transport.abort()
+                        self._abort(Disconnected(f"{self.url} did not answer a ping within {PONG_WITHIN:g} s"))
                 else:
                     self.answered_ping()
 
@@ -151,7 +154,7 @@ class PeerLink:
                 else:
                     await self._socket.send(frame, text=True)  # it tells why not
         except TimeoutError:
-            self.fail("takes nothing any more")
+            self._abort(Disconnected(f"{self.url} takes nothing any more"))
             raise self._lost.result() from None
         except (ConnectionClosed, OSError) as error:
             raise self._ended(error) from None
@@ -174,6 +177,10 @@ class PeerLink:
     def _ended(self, error: ConnectionClosed | OSError) -> Disconnected:
         self._end(Disconnected(f"{self.url} closed the connection: {str(error)[:MAX_WORDS]}"))
         return self._lost.result()
+
+    def _abort(self, error: Disconnected) -> None:
+        self._end(error)
+        self._socket.cut()
 
     def _end(self, error: Disconnected) -> None:
         if not self._lost.done():

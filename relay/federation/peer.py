@@ -14,6 +14,7 @@ from relay.client.errors import MAX_WORDS, ClientError
 from relay.client.signer import Signer
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
+from relay.federation.link import Misbehaved
 from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerSettings
@@ -76,6 +77,7 @@ class PeerRunner:
         self._signer = signer
         self._federation = federation
         self._faults = faults
+        self._pauses = Pauses()
         self._session: PeerSession | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -105,13 +107,12 @@ class PeerRunner:
         self.parts.record.tell(state=state)
 
     async def _run(self) -> None:
-        pauses = Pauses()
         record = self.parts.record
         while True:
             record.tell(state="connecting")
             try:
                 await self.parts.memory.load()
-                reason = await self._meet(pauses)
+                reason = await self._meet()
             except (ClientError, StorageError) as error:
                 reason = str(error)
             except Exception as error:
@@ -119,25 +120,27 @@ class PeerRunner:
                 reason = f"internal error ({type(error).__name__}); the log says more"
             reason = _plain(reason[:MAX_WORDS])
             record.tell(state="waiting", last_error=reason, last_error_at=int(time.time()))
-            pause = max(pauses.next(), self.parts.rest())
+            pause = max(self._pauses.next(), self.parts.rest())
             log.info("%s: %s; again in %.0f s", record.url, reason, pause)
             await asyncio.sleep(pause)
 
-    async def _meet(self, pauses: Pauses) -> str:
+    async def _meet(self) -> str:
         """One session; why it ended."""
         record = self.parts.record
         connection = await PeerConnection.open(record.url, self._signer, allow_private=self.settings.allow_private)
         home = await self._home()
         session = self._session = PeerSession(connection, self._plan, self.parts, home, self._federation())
+        is_useful = False
         try:
             await session.run()
         except (ClientError, StorageError) as error:
+            is_useful = session.was_useful and not isinstance(error, Misbehaved)
             return _reason(connection, str(error))
         finally:
             self._session = None
             record.wasted += connection.wasted
-            if session.was_useful:
-                pauses.reset()
+            if is_useful:
+                self._pauses.reset()
             await connection.close()
         return "the session ended"
 

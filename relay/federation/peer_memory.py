@@ -1,8 +1,12 @@
-"""What is known of one peer while it is talked to: which events it has, and what either side refused of the other."""
+"""What is known of one peer while it is talked to: which events it has, and what either side refused of the other.
+
+A stranger decides how much that is: of each way the latest MOST_REFUSED are kept, here and in the database.
+"""
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Any, Final
 
 from storage.commands import Command
@@ -12,7 +16,7 @@ KNOWN: Final = 50_000  # events that a peer is known to have
 MOST_REFUSED: Final = 100_000  # remembered of a peer, each way
 FOR_GOOD: Final = 30 * 86_400  # seconds until what was refused for good may be tried again
 FOR_NOW: Final = 3600  # seconds until what was claimed in vain may be asked for again
-_BATCH: Final = 200  # refusals written at once
+_BATCH: Final = 500  # refusals written at once
 
 Execute = Callable[[Command[Any]], Awaitable[Any]]
 
@@ -26,14 +30,18 @@ class PeerMemory:
         self._execute = execute
         self._theirs: OrderedDict[int, None] = OrderedDict()  # by the first half of the id's digits
         self._refused: tuple[dict[str, float], dict[str, float]] = ({}, {})
-        self._unwritten: dict[tuple[int, int], list[bytes]] = {}  # by way and how long it is good
+        self._unwritten: tuple[dict[str, bool], dict[str, bool]] = ({}, {})  # whether it is remembered still, by id
+        self._is_loaded = False
 
     async def load(self) -> None:
-        """Take up what was refused before. Raises StorageError."""
+        """Take up what was refused before this process. Raises StorageError."""
+        if self._is_loaded:
+            return
         now = int(time.time())
         for way in (DOWN, UP):
             found = await self._tables.refused(self._url, way, now, MOST_REFUSED)
-            self._refused[way].update((one.hex(), now + FOR_GOOD) for one in found)
+            self._refused[way].update((one.hex(), now + FOR_GOOD) for one in reversed(found))  # the oldest goes first
+        self._is_loaded = True
 
     def is_theirs(self, event_id: str) -> bool:
         """Whether the event came from the peer, or it said that it has it."""
@@ -51,21 +59,26 @@ class PeerMemory:
         return until is not None and until > time.time()
 
     def refuse(self, way: int, event_id: str, *, for_good: bool = True) -> None:
-        """Ask for it, or offer it, no more for now; `save` writes it down."""
-        refused, seconds = self._refused[way], FOR_GOOD if for_good else FOR_NOW
+        """Ask for it, or offer it, no more for now; what is so for good, `save` writes down."""
+        refused, unwritten, now = self._refused[way], self._unwritten[way], time.time()
         if event_id not in refused and len(refused) >= MOST_REFUSED:
-            del refused[next(iter(refused))]
-        refused[event_id] = time.time() + seconds
-        self._unwritten.setdefault((way, seconds), []).append(bytes.fromhex(event_id))
+            oldest = next(iter(refused))
+            is_written = refused.pop(oldest) > now + FOR_NOW  # else it goes by itself
+            if is_written and not unwritten.pop(oldest, False):
+                unwritten[oldest] = False
+        refused[event_id] = now + (FOR_GOOD if for_good else FOR_NOW)
+        if for_good:
+            unwritten[event_id] = True
 
     async def save(self) -> None:
-        """Write down what was refused since. Raises StorageError."""
-        unwritten, self._unwritten = self._unwritten, {}
-        for (way, seconds), ids in unwritten.items():
-            until = int(time.time()) + seconds
-            for part in _parts(ids):
-                await self._execute(RememberRefused(self._url, way, part, until))
-
-
-def _parts(ids: list[bytes]) -> Iterable[list[bytes]]:
-    return (ids[at : at + _BATCH] for at in range(0, len(ids), _BATCH))
+        """Write down what was refused for good since, and strike out what is remembered no more. Raises StorageError."""
+        for way, unwritten in enumerate(self._unwritten):
+            while unwritten:
+                some = dict(islice(unwritten.items(), _BATCH))
+                until = int(time.time()) + FOR_GOOD
+                for is_kept, at in ((True, until), (False, 0)):
+                    ids = [bytes.fromhex(one) for one, kept in some.items() if kept is is_kept]
+                    if ids:
+                        await self._execute(RememberRefused(self._url, way, ids, at))
+                for one in some:
+                    unwritten.pop(one, None)

@@ -12,6 +12,7 @@ close, or is to refuse what comes (a frame that is masked, too long or of no kno
 import asyncio
 import os
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from websockets.protocol import State
 from websockets.speedups import apply_mask
 
 BUFFERED: Final = 256 * 1024  # bytes of messages that nobody has taken yet, beyond which the peer is not read from
+LEAST_PART: Final = 256  # bytes that a part of a message has, unless it is the last one, where it was cut for a reason
 _BESIDE: Final = 64  # what a message takes beside its bytes, so that empty ones count too
 _TEXT: Final = 0x81  # FIN, no reserved bits, opcode 1
 _MASKED: Final = 0x80
@@ -43,6 +45,8 @@ class PeerSocket(ClientConnection):
         self._tail = b""  # the last bytes of a head that has not ended
         self._parts: bytearray | None = None  # of a fragmented message; the protocol bounds their sum
         self._reading = True
+        self._is_cut = False
+        self.empty: Callable[[str], None] = lambda _what: None  # told of a frame that costs work and says nothing
 
     # out
 
@@ -91,11 +95,18 @@ class PeerSocket(ClientConnection):
         self._read_on()
         await super().close(*given, **more)
 
+    def cut(self) -> None:
+        """End it at once; what has come already is not looked at any more."""
+        self._is_cut = True
+        self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._wake()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_cut:
+            return
         if self.protocol.state is State.CONNECTING:
             data = self._head(data)
         if self._held:
@@ -105,7 +116,7 @@ class PeerSocket(ClientConnection):
             data = bytes(self._held)
             self._held.clear()
         rest = self._frames(data)
-        if rest:
+        if rest and not self._is_cut:
             super().data_received(rest)
         if self._messages:
             self._wake()
@@ -117,10 +128,16 @@ class PeerSocket(ClientConnection):
         """Messages that came by the protocol wait with the others."""
         if isinstance(event, Response) or event.opcode is Opcode.PONG:
             super().process_event(event)
+            if isinstance(event, Frame):
+                self.empty("sent a pong")
+        elif event.opcode is Opcode.PING:
+            self.empty("sent a ping")
         elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._take_part(event)
 
     def _take_part(self, frame: Frame) -> None:
+        if not frame.fin and len(frame.data) < LEAST_PART:
+            self.empty("sent a small part of a message")
         parts = bytearray() if self._parts is None else self._parts
         parts += frame.data
         self._parts = None if frame.fin else parts
@@ -153,7 +170,7 @@ class PeerSocket(ClientConnection):
     def _frames(self, data: bytes) -> bytes:
         """Take whole frames; what is left is for the protocol. The beginning of a frame is held until the rest of it is there."""
         protocol, at, size = self.protocol, 0, len(data)
-        while at < size and protocol.state is State.OPEN:
+        while at < size and protocol.state is State.OPEN and not self._is_cut:
             head = data[at]
             most = (protocol.max_message_size or 0) - (protocol.current_size or 0)
             self._needed = 2

@@ -126,6 +126,7 @@ class PeerSession:
         self._due = asyncio.Event()  # it is to be asked again
         self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
+        self._compares = True  # until it turns out that the peer does not; a later session may find otherwise
         self._since = plan.since if plan.backfill else max(plan.since, record.place.begun_at)
 
     async def run(self) -> None:
@@ -220,6 +221,7 @@ class PeerSession:
         self._memory.note_theirs(event.id)
         if not_taken(event, self._home) is not None:
             self._record.counts.withheld += 1
+            await self._door.pass_over(1)
             return
 
         def answered(event: Event, outcome: Outcome) -> None:
@@ -303,6 +305,7 @@ class PeerSession:
             await self._sent_so_far()
             await self._walk(at_leisure=bool(walked_at))
             gap = self._federation.walk_interval or math.inf
+            self._compares = True  # a refusal may have been for a time
             if not self._record.place.walked_at:
                 await asyncio.sleep(WALK_AGAIN)
             elif math.isinf(gap):
@@ -362,7 +365,7 @@ class PeerSession:
             direction,
             since,
             until,
-            pages_only=not self._record.status.compares,
+            pages_only=not self._compares,
             never_pages=direction is Direction.UP,
             skip_down=lambda one: self._memory.is_refused(DOWN, one),
             skip_up=lambda one: one in self._unsettled or self._memory.is_refused(UP, one),
@@ -372,8 +375,8 @@ class PeerSession:
         uploads = Uploads(self._connection, self._record.counts, self._settled)
         work = Synchronization(self._connection, self._door, plan, self._downloads, uploads)
         await work.run()
-        if work.found.compares is not self._record.status.compares:
-            self._record.tell(compares=work.found.compares)
+        self._compares = work.found.compares
+        self._record.tell(compares=self._compares)
         if walk_filter is not None:
             self._unseen += work.found.lost
         await self._memory.save()

@@ -22,13 +22,16 @@ class LocalEvents(Protocol):
     async def take(self, events: Sequence[Event]) -> list[Outcome]:
         """Check ids and signatures and store what the rules of this relay take; one outcome each, in order."""
 
+    async def pass_over(self, number: int) -> None:
+        """So many events came that are not taken whatever they say: they count as the others do. Raises ClientError."""
+
 
 class PublicLog(Log, ComparedLog, Protocol):
     """The log as a synchronization reads it."""
 
 
 class PublicEvents:
-    """The reading half of LocalEvents, over the log: nothing that has a reader of its own is ever told to a peer."""
+    """LocalEvents over the log, but for `take`: nothing that has a reader of its own is ever told to a peer."""
 
     def __init__(self, reader: PublicLog) -> None:
         self._reader = reader
@@ -43,3 +46,6 @@ class PublicEvents:
         wanted = Filter(ids=frozenset(ids))
         found = await self._reader.query([wanted], PUBLIC, now, limits=Limits(most, most))
         return [*found.wires, *await self._reader.fetch(found.rest, now)]
+
+    async def pass_over(self, number: int) -> None:
+        """As LocalEvents.pass_over, where nothing is counted."""

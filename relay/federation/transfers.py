@@ -26,6 +26,8 @@ OFFERED: Final = 1000  # events without an answer
 SENT: Final = 200  # events read from the database at once
 PAUSES: Final = (1.0, 5.0, 20.0, 60.0)  # seconds until an event is offered again that the peer could not take
 MOST_REASONS: Final = 50  # told apart
+VAIN: Final = 5000  # events that a peer may claim and not give before whoever asks for more of them takes its time
+REST: Final = 1.0  # seconds, after each question that brought nothing
 _OTHER: Final = "other reasons"
 
 log = logging.getLogger("tidings.peers")
@@ -99,6 +101,7 @@ class Downloads:
         received: Received = lambda _event, _outcome: None,
         not_given: Callable[[str], None] = lambda _id: None,
         home: str | None = "",
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._connection = connection
         self._local = local
@@ -107,6 +110,8 @@ class Downloads:
         self._not_given = not_given
         self._home = home
         self._asked = ASKED
+        self._vain = 0  # events that were claimed and not given, without a pause between
+        self._sleep = sleep
 
     async def fetch(self, ids: Sequence[str]) -> None:
         """Ask for these events and take them. Raises Refused, TimedOut, Disconnected, StorageError."""
@@ -119,14 +124,21 @@ class Downloads:
             events = await self._given(some)
             await self.take(events)
             if not events:
-                for one in some:
-                    self._counts.not_given += 1
-                    self._not_given(one)
+                await self._pass_over(some)
                 continue
             given = {event.id for event in events}
             waiting.extend(
                 one for one in some if one not in given
             )  # an answer may be cut; who gives nothing has nothing
+
+    async def _pass_over(self, ids: list[str]) -> None:
+        """A peer may claim without end what nobody has; one that hides much of what it compares is no liar."""
+        for one in ids:
+            self._counts.not_given += 1
+            self._not_given(one)
+        self._vain += len(ids)
+        if self._vain > VAIN:
+            await self._sleep(REST)
 
     async def _given(self, ids: list[str]) -> list[Event]:
         for pause in (*PAUSES, None):
@@ -141,7 +153,7 @@ class Downloads:
 
     async def take(self, events: Sequence[Event]) -> None:
         """Store these, what erases others first, then by time; what may not be passed on is left."""
-        ordered = []
+        ordered, before = [], self._counts.withheld
         for event in sorted(events, key=lambda event: (event.kind not in FIRST, event.created_at)):
             reason = not_taken(event, self._home)
             if reason is None:
@@ -149,6 +161,8 @@ class Downloads:
             else:
                 self._counts.withheld += 1
                 self._received(event, Outcome(Status.REFUSED, refusal=Reject(Prefix.RESTRICTED, reason)))
+        if self._counts.withheld > before:
+            await self._local.pass_over(self._counts.withheld - before)
         if not ordered:
             return
         for event, outcome in zip(ordered, await self._local.take(ordered), strict=True):

@@ -73,9 +73,9 @@ def _know(connection: sqlite3.Connection, command: given.KnowPeers, _transaction
 def _remember(
     connection: sqlite3.Connection, command: given.RememberRefused, _transaction: Transaction, now: int
 ) -> None:
-    connection.execute(named("peers")["forget_old"], (now,))
     rows = [(command.url, command.way, one, command.until) for one in dict.fromkeys(command.ids)]
     write_rows(connection, named("peers")["remember"], rows)
+    connection.execute(named("peers")["forget_old"], (now,))
 
 
 WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {

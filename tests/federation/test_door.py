@@ -136,6 +136,17 @@ async def test_a_peer_over_its_quota_is_heard_again_when_that_is_worth_it() -> N
     assert quota.rest() == 0.0
 
 
+async def test_what_is_not_taken_whatever_it_says_counts_too() -> None:
+    quota = PeerQuota(lambda: 0.0)
+    quota.configure(3600)
+    door = door_of(HeldIngest(), quota)
+    door.policy = PeerPolicy(denied_kinds=[7])
+    await door.pass_over(3599)
+    await door.hand_in(make_event(1, 7), ignore)
+    with pytest.raises(OverQuota):
+        await door.pass_over(100)
+
+
 def test_a_quota_lets_a_burst_through_and_makes_the_rest_wait() -> None:
     clock = [0.0]
     quota = PeerQuota(lambda: clock[0])

@@ -7,18 +7,24 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from relay.client import Key
 from relay.client.errors import TimedOut
+from relay.federation import peer as peers
+from relay.federation import peer_memory
 from relay.federation.connection import PeerConnection
+from relay.federation.peer import Pauses, PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.session import PROBED, PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
-from relay.peer_settings import Federation
+from relay.peer_settings import Federation, PeerSettings
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
+from relay.protocol.negentropy import Reconciliation
+from relay.server.supervision import Faults
 from storage.base import Logged, Outcome
 from storage.commands import Command
-from storage.peers import PeerPlace, PeerRow, PeerStatus
+from storage.peers import DOWN, UP, PeerPlace, PeerRow, PeerStatus, RememberRefused
 from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer, MemoryEvents
 
@@ -74,7 +80,7 @@ class Hanging(FakePeer):
 
 
 def session_of(
-    link: PeerConnection, direction: Direction, log: ShortLog | None = None
+    link: PeerConnection, direction: Direction, log: ShortLog | None = None, before: PeerRecord | None = None
 ) -> tuple[PeerSession, PeerRecord, asyncio.Event]:
     in_step = asyncio.Event()
 
@@ -82,7 +88,8 @@ def session_of(
         if record.status.state == "in step":
             in_step.set()
 
-    record = PeerRecord(PeerRow(link.url, "", False, PeerPlace(), PeerStatus()), noticed)
+    place, status = (PeerPlace(), PeerStatus()) if before is None else (before.place, before.current())
+    record = PeerRecord(PeerRow(link.url, "", False, place, status), noticed)
     parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(), log or ShortLog())
     plan = SessionPlan(direction, (Filter(),), 0, True)
     return PeerSession(link, plan, parts, "", Federation()), record, in_step
@@ -169,3 +176,121 @@ async def test_a_peer_is_not_blamed_while_this_relay_does_not_read(monkeypatch: 
         await link.answers()
         go_on.set()
         await link.close()
+
+
+async def test_a_peer_that_did_not_compare_once_is_asked_again_in_the_next_session() -> None:
+    async with FakePeer([make_event()]).serving() as peer:
+        record: PeerRecord | None = None
+        for answer, compares in (("closed", False), ("yes", True)):
+            peer.compares = answer
+            link = await PeerConnection.open(peer.url, allow_private=True)
+            session, record, in_step = session_of(link, Direction.DOWN, before=record)
+            running = asyncio.create_task(session.run())
+            await asyncio.wait_for(in_step.wait(), 20)
+            assert record.status.compares is compares
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await link.close()
+
+
+class Relapsing(FakePeer):
+    """Comes in step, and misbehaves as soon as it is asked for everything."""
+
+    async def compare(
+        self,
+        connection: ServerConnection,
+        comparisons: dict[str, Reconciliation],
+        name: str,
+        wanted: Filter,
+        data: bytes,
+    ) -> None:
+        if wanted.since is None:
+            for _ in range(300):
+                await connection.send("no message")
+        await super().compare(connection, comparisons, name, wanted, data)
+
+
+@pytest.mark.parametrize(("kind", "useful"), [(Relapsing, 0), (FakePeer, 1)])
+async def test_a_peer_that_misbehaved_is_left_alone_for_longer_and_longer(
+    kind: type[FakePeer], useful: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resets = 0
+    waiting = asyncio.Event()
+
+    class Counting(Pauses):
+        def reset(self) -> None:
+            nonlocal resets
+            resets += 1
+
+    def noticed() -> None:
+        if record.status.state == "waiting":
+            waiting.set()
+        if record.place.walked_at:  # everything went well
+            for connection in peer.connections:
+                connection.transport.abort()
+
+    monkeypatch.setattr(peers, "Pauses", Counting)
+    async with kind([make_event()]).serving() as peer:
+        record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), noticed)
+        parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
+        settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
+        runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
+        runner.start()
+        await asyncio.wait_for(waiting.wait(), 20)
+        await runner.close("stopped")
+    assert record.status.in_step_at
+    assert resets == useful
+
+
+class StoredRefusals:
+    """storage.peers.Peers, and the command that writes what is remembered, over a dict. `written` is how many rows that took."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[int, bytes], int] = {}
+        self.written = 0
+
+    async def all(self) -> list[PeerRow]:
+        return []
+
+    async def refused(self, url: str, way: int, now: int, most: int) -> list[bytes]:
+        latest = sorted((until, one) for (of, one), until in self.rows.items() if of == way and until > now)
+        return [one for _, one in reversed(latest)][:most]
+
+    async def execute(self, command: Command[Any]) -> None:
+        assert isinstance(command, RememberRefused)
+        self.written += len(command.ids)
+        self.rows |= {(command.way, one): command.until for one in command.ids}
+        self.rows = {key: until for key, until in self.rows.items() if until}
+
+
+async def test_a_peer_decides_not_how_much_is_remembered_of_what_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_memory, "MOST_REFUSED", 10)
+    database = StoredRefusals()
+    memory = PeerMemory("wss://peer.example", database, database.execute)
+    ids = [f"{n:064x}" for n in range(50)]
+    await memory.load()
+    for number, one in enumerate(ids[:40]):
+        memory.refuse(DOWN, one)
+        if number in (4, 9, 17):
+            await memory.save()
+    memory.refuse(UP, ids[0])
+    await memory.save()
+    kept = {(DOWN, bytes.fromhex(one)) for one in ids[30:40]} | {(UP, bytes.fromhex(ids[0]))}
+    assert database.rows.keys() == kept
+    assert database.written <= 18 + 18 + 10 + 1  # what was forgotten before it was written is not
+    for one in ids[40:]:  # claimed in vain, of which there may be any number
+        memory.refuse(DOWN, one, for_good=False)
+    assert [memory.is_refused(DOWN, one) for one in (ids[39], ids[40])] == [False, True]
+    await memory.save()
+    assert database.rows.keys() == {(UP, bytes.fromhex(ids[0]))}
+
+
+async def test_what_was_refused_is_remembered_by_the_next_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peer_memory, "MOST_REFUSED", 2)
+    database = StoredRefusals()
+    before = PeerMemory("wss://peer.example", database, database.execute)
+    before.refuse(DOWN, "aa" * 32)
+    await before.save()
+    memory = PeerMemory("wss://peer.example", database, database.execute)
+    await memory.load()
+    assert memory.is_refused(DOWN, "aa" * 32)

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import os
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
@@ -17,7 +18,7 @@ from websockets.utils import accept_key
 
 from relay.client import Key
 from relay.client.errors import ClientError, Disconnected
-from relay.federation import comparison, link
+from relay.federation import comparison, link, transfers
 from relay.federation.connection import PeerConnection
 from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
@@ -120,6 +121,24 @@ async def test_a_second_with_more_events_than_the_peer_compares_is_read_in_pages
         assert (found.compares, found.lost) == (True, 0)
 
 
+async def test_what_is_older_than_such_a_second_is_compared_where_it_is_only_sent_to() -> None:
+    crowd, older = notes(60, step=1000), [make_event(content=f"{n}", created_at=1_600_000_000 + n) for n in range(5)]
+    async with FakePeer(crowd).serving() as peer:
+        peer.most = 20
+        await synchronized(peer, MemoryEvents(older), direction=Direction.UP, never_pages=True)
+        assert peer.events.keys() >= {event.id for event in older}
+
+
+async def test_a_peer_that_refuses_windows_however_small_is_read_in_pages_soon() -> None:
+    local = MemoryEvents()
+    async with FakePeer(notes(20)).serving() as peer:
+        peer.most = -1
+        found, _ = await synchronized(peer, local, wanted=Filter(kinds=frozenset([1])))
+        assert local.events.keys() == peer.events.keys()
+        assert (found.compares, found.said) == (False, "it refuses to compare even single seconds")
+        assert peer.verbs().count("NEG-OPEN") < 500
+
+
 async def test_a_second_with_more_events_than_the_peer_ever_gives_is_told() -> None:
     crowd = notes(60, step=1000)
     local = MemoryEvents()
@@ -128,6 +147,18 @@ async def test_a_second_with_more_events_than_the_peer_ever_gives_is_told() -> N
         found, _ = await synchronized(peer, local)
         assert len(local.events) == 25
         assert found.lost == 1
+
+
+@pytest.mark.parametrize(("compares", "most"), [("yes", 1000), ("yes", 5), ("error", 1000)])
+async def test_a_limit_means_the_newest_so_many(compares: str, most: int) -> None:
+    here, there = MemoryEvents(notes(60)[::2]), FakePeer(notes(60)[1::2])
+    here.most = 20
+    async with there.serving() as peer:
+        peer.compares, peer.most, peer.page = compares, most, 7
+        found, counts = await synchronized(peer, here, wanted=Filter(limit=10))
+    assert (found.need, counts.stored) == (10, 10)
+    assert min(event.created_at for event in here.taken) == notes(60)[41].created_at
+    assert 9 <= found.have <= 10  # of pages, those that are not older than the tenth
 
 
 @pytest.mark.parametrize(("direction", "need", "have"), [("down", 5, 0), ("up", 0, 7)])
@@ -187,6 +218,7 @@ async def test_what_may_not_be_passed_on_is_not_taken_either() -> None:
     async with FakePeer([protected, told, *notes(3)]).serving() as peer:
         _, counts = await synchronized(peer, local)
     assert (len(local.events), counts.received, counts.refused, counts.withheld) == (3, 3, 0, 2)
+    assert local.passed_over == 2
 
 
 class Refusing(FakePeer):
@@ -340,6 +372,24 @@ async def test_what_is_claimed_and_not_given_is_counted() -> None:
         assert (counts.stored, counts.not_given) == (20, 700)
 
 
+async def test_a_peer_that_claims_much_in_vain_is_asked_at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfers, "VAIN", 600)
+    rests: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        rests.append(seconds)
+
+    async with Claiming(notes(20)).serving() as peer:
+        connection, counts = await PeerConnection.open(peer.url, allow_private=True), SyncCounts()
+        downloads = Downloads(connection, MemoryEvents(), counts, sleep=sleep)
+        await downloads.fetch([*peer.events, *(f"{n:064x}" for n in range(500))])
+        assert rests == []
+        await downloads.fetch([f"{n:064x}" for n in range(500, 2500)])
+        await connection.close()
+    assert (counts.stored, counts.not_given) == (20, 2500)
+    assert rests == [transfers.REST] * 8
+
+
 class Endless(FakePeer):
     """Every message of a comparison says that all fingerprints differ, or claims ever new ids."""
 
@@ -385,6 +435,94 @@ class Babbling(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await connection.send("no message")
+
+
+class Challenging(FakePeer):
+    """Asks for a proof, at length and without end."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await self.send(connection, "AUTH", "c" * 1_000_000)
+
+
+class AskingAgain(Challenging):
+    """Asks for a proof without end."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await self.send(connection, "AUTH", "c")
+            await asyncio.sleep(0)  # the other side has its turn
+
+
+class Ending(FakePeer):
+    """Says again and again that this is all, or that it has ended what was asked."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+        self.verb = verb
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await self.send(connection, self.verb, name, "")
+            await asyncio.sleep(0)
+
+
+class Oking(FakePeer):
+    """Answers events that nobody sent."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await self.send(connection, "OK", "ab" * 32, True, "x" * 1_000_000)
+
+
+class Pinging(FakePeer):
+    """Sends pings, or pongs, as fast as it can."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+        self.verb = verb
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        while True:
+            await getattr(connection, self.verb)(os.urandom(8))
+            await asyncio.sleep(0)
+
+
+class Crumbling(FakePeer):
+    """Sends a message that never ends, in parts of nothing."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        async def parts() -> AsyncIterator[str]:
+            while True:
+                yield ""
+                await asyncio.sleep(0)
+
+        await connection.send(parts())
+
+
+FLOODS = [
+    (Challenging, "sent a challenge"),
+    (AskingAgain, "sent a challenge"),
+    (lambda: Ending("EOSE"), "ended a subscription twice"),
+    (lambda: Ending("CLOSED"), "ended a subscription twice"),
+    (Oking, "answered an event that was not sent"),
+    (lambda: Pinging("ping"), "sent a ping"),
+    (lambda: Pinging("pong"), "sent a pong"),
+    (Crumbling, "sent a small part of a message"),
+]
+
+
+@pytest.mark.parametrize(("make", "told"), FLOODS)
+async def test_a_peer_that_floods_with_what_may_come_now_and_then_is_cut_off_and_named(
+    make: Callable[[], FakePeer], told: str
+) -> None:
+    async with make().serving() as peer:
+        connection = await PeerConnection.open(peer.url, Key(b"\1" * 32), allow_private=True)
+        await connection.subscribe((EVERYTHING,), lambda _event: None)
+        reason = await asyncio.wait_for(connection.lost(), PATIENCE)
+        await connection.close()
+        assert isinstance(reason, Misbehaved)
+        assert str(reason).endswith(f"sends what it should not: it {told}")
 
 
 @pytest.mark.parametrize(
