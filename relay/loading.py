@@ -106,10 +106,16 @@ def _peers(given: Any, file: Path) -> list[PeerSettings]:
     seen: set[str] = set()
     for peer in peers:
         check_peer(peer)
-        if peer.url.removesuffix("/") in seen:
+        if (place := _place(peer.url)) in seen:
             raise ConfigError(f"{file}: [[peers]]: {peer.url} is there twice; give one peer several filters instead")
-        seen.add(peer.url.removesuffix("/"))
+        seen.add(place)
     return peers
+
+
+def _place(url: str) -> str:
+    """A relay's URL in one spelling; "" for what is none."""
+    place = urls.parse(url, urls.WEBSOCKET)
+    return "" if place is None else f"{place.origin}{place.path}{place.query}".removesuffix("/")
 
 
 def check_peer(peer: PeerSettings) -> None:
@@ -119,7 +125,7 @@ def check_peer(peer: PeerSettings) -> None:
         raise ConfigError(f"[[peers]]: {peer.url!r} is no relay's URL; write it like wss://relay.example.org")
     for number, wanted in enumerate(peer.filters):
         try:
-            filters.parse(wanted)
+            filters.check_comparable(filters.parse(wanted))
         except Reject as refusal:
             raise ConfigError(f"[[peers]] {peer.url}: filter {number + 1}: {refusal.message}") from None
     if peer.key and not kinds.is_hex(peer.key, 64):

@@ -158,6 +158,16 @@ def filter_argument(value: str) -> Filter:
         raise click.BadParameter(f"{error}{hint}") from None
 
 
+def compared_filter(value: str) -> Filter:
+    """As `filter_argument`, for what two relays compare. Raises click.BadParameter."""
+    wanted = filter_argument(value)
+    try:
+        filters.check_comparable(wanted)
+    except Reject as error:
+        raise click.BadParameter(str(error)) from None
+    return wanted
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

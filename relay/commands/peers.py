@@ -14,7 +14,7 @@ from relay.commands.common import (
     Misuse,
     Verbs,
     as_json,
-    filter_argument,
+    compared_filter,
     printable,
     reading,
     run,
@@ -170,7 +170,7 @@ def peer() -> None:
 @click.option(
     "--filter",
     "wanted",
-    type=filter_argument,
+    type=compared_filter,
     multiple=True,
     metavar="FILTER",
     help="Only events matching this; may be repeated.",

@@ -9,7 +9,7 @@ from relay.commands.common import (
     CommandSettings,
     Complaint,
     as_json,
-    filter_argument,
+    compared_filter,
     printable,
     run,
     say,
@@ -37,7 +37,7 @@ _secret_file = click.option(
 
 @click.command()
 @click.argument("url")
-@click.argument("wanted", type=filter_argument, metavar="[FILTER]", default="{}")
+@click.argument("wanted", type=compared_filter, metavar="[FILTER]", default="{}")
 @_direction
 @click.option("--dry-run", "dry", is_flag=True, help="Only count what differs.")
 @_secret_file
@@ -93,7 +93,7 @@ def _end(summary: "SyncSummary", as_json: bool, dry: bool = False) -> None:
 
 @click.command()
 @click.argument("url")
-@click.argument("wanted", type=filter_argument, metavar="[FILTER]", default="{}")
+@click.argument("wanted", type=compared_filter, metavar="[FILTER]", default="{}")
 @_secret_file
 @as_json
 @with_settings
@@ -125,7 +125,7 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
 
 @click.command()
 @click.argument("url")
-@click.argument("wanted", type=filter_argument, metavar="[FILTER]", default="{}")
+@click.argument("wanted", type=compared_filter, metavar="[FILTER]", default="{}")
 @_direction
 @_secret_file
 @with_settings

@@ -1,10 +1,13 @@
 """What differs between this relay and a peer, window by window of time, the newest first.
 
+A filter's `limit` means the newest so many on each side; of pages, what is older than the last of them is not looked at.
+
 A window is compared by negentropy. Where either side has too many events in it, it is cut in two: in the middle of our events where
 we have some, else of its time. Where the peer does not compare, its events are read page by page instead, and what is here is
 compared with those: dearer, but the answer is the same.
 """
 
+import math
 import time
 from collections.abc import AsyncGenerator
 from typing import Final
@@ -95,7 +98,7 @@ class Walk:
 
     async def _compared(self, since: int, until: int) -> WindowDifference | int | None:
         """What differs in a window; a time to cut it at; None where it is to be read page by page."""
-        wanted = _within(self._wanted, since, until)
+        wanted = _within(self._wanted, since, until, self._wanted.limit)
         try:
             found = await self._local.items(wanted, MOST_ITEMS)
         except TooCostly:
@@ -110,7 +113,12 @@ class Walk:
         return WindowDifference(since, until, [one.hex() for one in outcome.have], [one.hex() for one in outcome.need])
 
     def _cut(self, found: ItemSet, since: int, until: int) -> int | None:
-        """Where a window is cut: the first part ends there. None for a single second: it is read page by page, and no more is."""
+        """Where a window is cut: the first part ends there. None where it is to be read page by page, and no more is.
+
+        That is a single second, and what has a limit: of parts nobody knows how many of the newest are in each.
+        """
+        if self._wanted.limit is not None:
+            return None
         if since == until:
             self._seconds += 1
             if self._seconds > MOST_SECONDS:
@@ -123,21 +131,21 @@ class Walk:
 
     async def _pages(self, since: int, until: int) -> AsyncGenerator[WindowDifference, None]:
         """The peer's events read page by page, the newest first, each page compared with what is here."""
-        top = until
-        while top >= since:
-            events, complete = await stored(self._connection, (_within(self._wanted, since, top, PAGE),), 2 * PAGE)
+        top, left = until, math.inf if self._wanted.limit is None else self._wanted.limit
+        while top >= since and left > 0:
+            asked = int(min(PAGE, left))
+            events, complete = await stored(self._connection, (_within(self._wanted, since, top, asked),), 2 * PAGE)
             oldest = min((event.created_at for event in events), default=since)
-            if complete or not events:
-                yield await self._compared_page(events, since, top)
+            if complete or not events or len(events) >= left:
+                yield await self._compared_page(events, oldest if len(events) >= left else since, top)
                 return
             if oldest >= top:  # all of one second: there may be more of it that cannot be asked for
                 self.lost += complete is False or len(events) >= PAGE
-                yield await self._compared_page(events, oldest, top)
-                top = oldest - 1
-                continue
-            # The oldest second may have been cut: it is the first of the next page.
-            yield await self._compared_page([one for one in events if one.created_at > oldest], oldest + 1, top)
-            top = oldest
+                some, next_top = events, oldest - 1
+            else:  # the oldest second may have been cut: it is the first of the next page
+                some, next_top = [one for one in events if one.created_at > oldest], oldest
+            yield await self._compared_page(some, next_top + 1, top)
+            left, top = left - len(some), next_top
 
     async def _compared_page(self, events: list[Event], since: int, until: int) -> WindowDifference:
         theirs = {event.id: event for event in events}

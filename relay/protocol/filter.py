@@ -82,6 +82,13 @@ def parse(value: object) -> Filter:
     return Filter(**fields, tags=tags)
 
 
+def check_comparable(wanted: Filter) -> None:
+    """Raises Reject for a filter whose events two relays cannot compare."""
+    if wanted.search is not None:
+        words = "a search finds what each relay takes for it, which cannot be compared; leave search out of the filter"
+        raise Reject(Prefix.INVALID, words)
+
+
 def parse_json(text: bytes | str) -> Filter:
     """A filter from JSON text; raises Reject(invalid) when it is not JSON."""
     try:

@@ -68,6 +68,11 @@ def test_a_peer_of_the_relays_file_is_shown_and_kept_by_a_command_that_is_not_to
             '[[peers]]\nurl = "wss://a.example"\nsince = "now"',
             "wss://a.example: since must be a whole number, not a text",
         ),
+        ('[[peers]]\nurl = "wss://a.example"\n[[peers]]\nurl = "wss://A.example:443/"', "is there twice"),
+        (
+            '[[peers]]\nurl = "wss://a.example"\nfilters = [{}, {search = "nostr"}]',
+            "wss://a.example: filter 2: a search finds what each relay takes for it, which cannot be compared",
+        ),
         ('[[peers]]\nurl = "wss://a.example"\nurls = []', "wss://a.example: Object contains unknown field `urls`"),
     ],
 )
@@ -79,3 +84,10 @@ def test_a_mistake_in_the_file_is_told_by_the_peer_it_is_about(
     done = tidings("peers", "--config", str(file), "--data", str(tmp_path))
     assert done.exit_code == 2
     assert told in done.stderr
+
+
+@pytest.mark.parametrize("words", [["sync", URL], ["mirror", URL], ["stream", URL], ["peer", "add", URL, "--filter"]])
+def test_what_two_relays_compare_is_not_searched_for(tidings: Tidings, tmp_path: Path, words: list[str]) -> None:
+    done = tidings(*words, '{"search":"nostr"}', "--data", str(tmp_path))
+    assert done.exit_code == 2
+    assert "leave search out of the filter" in done.stderr

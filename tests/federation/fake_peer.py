@@ -71,14 +71,14 @@ class FakePeer:
 
     def found(self, wanted: Sequence[Filter]) -> list[Event]:
         some = [event for event in self.events.values() if any(matches(one, event) for one in wanted)]
-        return sorted(some, key=lambda event: (-event.created_at, event.id))
+        return sorted(some, key=lambda event: (-event.created_at, event.id))[: _most(wanted)]
 
     async def give(self, connection: ServerConnection, name: str, event: Event) -> None:
         await connection.send(b'["EVENT",%s,%s]' % (json.dumps(name).encode(), wire(event)), text=True)
 
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         limit = min([self.page, *(one.limit for one in wanted if one.limit is not None)])
-        found = self.found(wanted)
+        found = self.found([msgspec.structs.replace(one, limit=None) for one in wanted])
         for event in found[:limit]:
             await self.give(connection, name, event)
         hint = [["finish" if len(found) <= limit else "more"]] if self.hints else []
@@ -127,6 +127,10 @@ class FakePeer:
         return [message[0] for message in self.said]
 
 
+def _most(wanted: Sequence[Filter]) -> int | None:
+    return wanted[0].limit if len(wanted) == 1 else None
+
+
 class MemoryEvents:
     """relay.federation.store.LocalEvents over a dict. `most` is how many events it gives at once."""
 
@@ -138,6 +142,7 @@ class MemoryEvents:
 
     async def items(self, wanted: Filter, most: int) -> ItemSet:
         found = [event for event in self.events.values() if matches(wanted, event)]
+        found = sorted(found, key=lambda event: -event.created_at)[: wanted.limit]
         if len(found) > min(most, self.most):
             raise TooCostly("too many")
         return ItemSet((event.created_at, bytes.fromhex(event.id)) for event in found)

@@ -4,12 +4,13 @@ Each relay has a namespace with a link to here, over which it is asked and told,
 """
 
 import asyncio
+import faulthandler
 import itertools
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.harness import Server
+from tests.e2e.harness import PATIENCE, Server
 from tests.federation.playing import Loopback, Play
 
 PORT = 7447
@@ -87,6 +88,7 @@ def main() -> None:
     if sys.argv[1] == "--try":
         Namespaces(2)
         return
+    faulthandler.dump_traceback_later(5 * PATIENCE)  # a history that does not come to its end says where it stands
     directory, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     asyncio.run(Play(directory, seed, count, Namespaces(count)).run())
 

@@ -4,6 +4,8 @@ In network namespaces of their own links between them are cut, so that neither s
 again, and their clocks are up to an hour apart. Where a system makes no namespaces, they are killed and started on one loopback.
 """
 
+import os
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -44,12 +46,14 @@ async def test_on_one_machine(tmp_path: Path) -> None:
 def test_in_network_namespaces(tmp_path: Path, seed: int, count: int) -> None:
     if missing():
         pytest.skip(f"this system makes no network namespaces for its users: {missing()}")
-    done = subprocess.run(
-        [*UNSHARE, sys.executable, "-m", "tests.federation.namespaces", str(tmp_path), str(seed), str(count)],
-        capture_output=True,
-        cwd=ROOT,
-        env=environment(),
-        timeout=7 * PATIENCE,
-        check=False,
+    command = [*UNSHARE, sys.executable, "-m", "tests.federation.namespaces", str(tmp_path), str(seed), str(count)]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, cwd=ROOT, env=environment() | {"PYTHONFAULTHANDLER": "1"}, process_group=0
     )
-    assert done.returncode == 0, done.stderr.decode()[-5000:]
+    try:
+        _, said = process.communicate(timeout=6 * PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)  # the relays say where they stand
+        _, said = process.communicate(timeout=PATIENCE)
+    logs = "\n".join(log.read_text()[-3000:] for log in sorted(tmp_path.glob("*.log")))
+    assert process.returncode == 0, f"{said.decode()[-5000:]}\n{logs}"

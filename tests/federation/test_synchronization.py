@@ -149,6 +149,18 @@ async def test_a_second_with_more_events_than_the_peer_ever_gives_is_told() -> N
         assert found.lost == 1
 
 
+@pytest.mark.parametrize(("compares", "most"), [("yes", 1000), ("yes", 5), ("error", 1000)])
+async def test_a_limit_means_the_newest_so_many(compares: str, most: int) -> None:
+    here, there = MemoryEvents(notes(60)[::2]), FakePeer(notes(60)[1::2])
+    here.most = 20
+    async with there.serving() as peer:
+        peer.compares, peer.most, peer.page = compares, most, 7
+        found, counts = await synchronized(peer, here, wanted=Filter(limit=10))
+    assert (found.need, counts.stored) == (10, 10)
+    assert min(event.created_at for event in here.taken) == notes(60)[41].created_at
+    assert 9 <= found.have <= 10  # of pages, those that are not older than the tenth
+
+
 @pytest.mark.parametrize(("direction", "need", "have"), [("down", 5, 0), ("up", 0, 7)])
 async def test_a_direction_is_kept_to(direction: str, need: int, have: int) -> None:
     local = MemoryEvents(notes(7))
