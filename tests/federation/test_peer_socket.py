@@ -135,7 +135,7 @@ async def test_gives_what_websockets_gives(frames: list[bytes], cuts: list[int])
 async def test_messages_of_one_turn_of_the_loop_go_out_in_one_piece() -> None:
     socket, transport = opened()
     messages = [b"one", b"", b"x" * 126, b"y" * 300]
-    assert all([socket.write(message) for message in messages])
+    assert all(socket.write(message) for message in messages)
     await asyncio.sleep(0)
     assert unmasked(transport.written) == [(0x81, message) for message in messages]
     assert transport.pieces == 1
@@ -146,7 +146,7 @@ async def test_messages_of_one_turn_of_the_loop_go_out_in_one_piece() -> None:
 async def test_messages_are_gathered_up_to_a_bound() -> None:
     socket, transport = opened()
     message = b"x" * (GATHERED // 4)
-    assert all([socket.write(message) for _ in range(10)])
+    assert all(socket.write(message) for _ in range(10))
     assert unmasked(transport.written) == [(0x81, message)] * 8
     await asyncio.sleep(0)
     assert unmasked(transport.written) == [(0x81, message)] * 10
