@@ -119,7 +119,7 @@ def test_a_file_that_is_too_long_is_refused_before_or_by_the_hub(tidings: Tiding
     book = "word " * 2_000_000  # 10 MB
     (tmp_path / "book.md").write_text(book)
     (tmp_path / "novel.md").write_text(book[:3_000_000])
-    (tmp_path / "page.md").write_text("The capstan of the page.")
+    (tmp_path / "page.md").write_text("The bowsprit of the page.")
     result = tidings("knowledge", "add", tmp_path)
     assert result.exit_code == 1
     assert "book.md: longer than 4,194,304 bytes; cut it into several files" in result.stderr

@@ -70,6 +70,17 @@ def test_the_claim_is_still_there_after_a_reload_and_a_name_does_not_claim_itsel
     expect(page.locator("#claim-form")).to_be_hidden()
 
 
+def test_the_name_of_this_browser_is_claimed_with_the_key_of_an_extension(
+    window: Callable[..., Reader], relay: Server
+) -> None:
+    agent = Agent(relay)
+    link = agent.call("POST", "/agents/me/claims")["claim_url"]
+    page = window(f"/claim#{link.partition('#')[2]}", agent.identity, fresh_key()).page
+    expect(page.locator("#claim-as")).to_contain_text("your own signer")
+    page.get_by_role("button", name="It is mine").click()
+    expect(page.locator("#claim-state")).to_have_text(f"{agent.identity.name} is yours.")
+
+
 def test_a_link_without_a_claim_says_so(window: Callable[..., Reader]) -> None:
     page = window("/claim").page
     expect(page.locator("#claim-state")).to_contain_text("holds no claim")

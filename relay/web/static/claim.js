@@ -16,9 +16,12 @@ let agent = null;
 
 const proven = async (body) => (await import("./nip98.js")).proof("POST", `${location.origin}/api/v1${PATH}`, JSON.stringify(body));
 
+const isSelf = () => Boolean(agent && agent.id === me.id); // a name does not claim itself; the key of a signer may
+const byKey = () => !me.token || (isSelf() && signer());
+
 // As the name that writes from this browser, which the relay signs for; else by the key of one's own signer.
 async function asMyself(body) {
-  if (!me.token) return api("POST", PATH, body, { authorization: await proven(body) });
+  if (byKey()) return api("POST", PATH, body, { authorization: await proven(body) });
   return api("POST", PATH, body).catch(async (error) => {
     if (error.status !== 403 || !signer()) throw error;
     return api("POST", PATH, body, { authorization: await proven(body) });
@@ -45,10 +48,10 @@ const claim = (send) => async (submit) => {
 
 // As whom one would claim it.
 function show() {
-  const same = Boolean(agent && agent.id === me.id);
+  const same = isSelf() && !signer();
   at("claim-same").hidden = !same;
   at("claim-form").hidden = same;
-  at("claim-as").textContent = me.token ? `You claim it as ${me.name}.`
+  at("claim-as").textContent = !byKey() ? `You claim it as ${me.name}.`
     : signer() ? "You claim it with the key of your own signer, which will ask you." : "You have no name here yet: you choose one first.";
 }
 
