@@ -107,7 +107,9 @@ def _refused(request: common.AnyRequest, hub: RunningRelay, refusal: Reject, sch
     if problem.status == 401:
         problem.headers["www-authenticate"] = schemes
         if schemes == "Nostr":
-            problem.hint = "Send `Authorization: Nostr <event>`: kind 27235 in base64, new, for this method and this whole URL."
+            problem.hint = (
+                "Send `Authorization: Nostr <event>`: kind 27235 in base64, new, for this method and this whole URL."
+            )
     return problem
 
 
