@@ -78,7 +78,7 @@ class _AuthAsked(Exception):
 
 async def _compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -> Differences:
     is_large = len(items) > LARGE
-    ours = Reconciliation(items, FRAME, Rests() if is_large else _go_on)
+    ours = Reconciliation(items, FRAME, Rests()) if is_large else Reconciliation(items, FRAME)
     aside = asyncio.to_thread if is_large else _at_once
     found = Differences()
     name = await connection.open_comparison(wanted, await aside(ours.begin))
@@ -100,10 +100,6 @@ async def _compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -
             await connection.go_on(name, learned.reply)
     finally:
         await connection.end_comparison(name)
-
-
-def _go_on() -> None:
-    """What is worked out at once needs no rest."""
 
 
 async def _at_once(work: Callable[[], T]) -> T:

@@ -142,11 +142,16 @@ class PeerConnection(PeerLink):
             if self.is_open:
                 await self.unsubscribe(asked)
 
-    async def offer(self, event_id: str, wire: bytes) -> "asyncio.Future[Ok]":
-        """Send an event in its wire form; the peer's OK to it, for `answered`. Raises Disconnected."""
+    def offer(self, event_id: str, wire: bytes) -> "asyncio.Future[Ok]":
+        """Send an event in its wire form; the peer's OK to it, for `answered`. Whoever offers more waits for `room`.
+
+        Raises Disconnected.
+        """
         answer: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()
+        if not self.is_open:
+            raise self._lost.result()
         self._answers.setdefault(event_id, []).append(answer)
-        await self._send(b'["EVENT",' + wire + b"]")
+        self._socket.write(b'["EVENT",' + wire + b"]")  # where it is not taken, the connection ends: no answer comes
         return answer
 
     async def answered(self, answer: "asyncio.Future[Ok]") -> Ok:
@@ -213,8 +218,14 @@ class PeerConnection(PeerLink):
             while self.is_open:
                 some = await self._socket.messages(TAKEN)
                 for data in some:
-                    if self.is_open:
-                        await self._read_one(data)
+                    if self._lost.done():
+                        break
+                    work = self._read_one(data)
+                    if work is not None:
+                        self.is_taking = True
+                        await work
+                        self.is_taking = False
+                        self.taken += 1
                 if len(some) == TAKEN:
                     await asyncio.sleep(0)
         except ConnectionClosed as error:
@@ -225,23 +236,26 @@ class PeerConnection(PeerLink):
             _log.exception("reading from %s", self.url)
             self._abort(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
 
-    async def _read_one(self, data: bytes) -> None:
+    def _read_one(self, data: bytes) -> Awaitable[None] | None:
+        """Act on a message; what is to be done before it is taken and another one is read."""
         try:
             word = messages.decode(data)
         except Unintelligible as error:
             self.waste(f"sent what is no message: {error}", len(data))
-            return
-        if isinstance(word, EventMessage):
+            return None
+        work = None
+        if isinstance(word, Ok):
+            self._take_answer(word.event_id, word, len(data))
+        elif isinstance(word, EventMessage):
             work = self._take_event(word.subscription, word.event, len(data))
-            if work is not None:
-                self.is_taking = True
-                await work
-                self.is_taking = False
         else:
             self._take(word, len(data))
-        self.taken += 1
+        if work is None:
+            self.taken += 1
+        return work
 
     def _take(self, word: Word, size: int) -> None:
+        """Act on what is neither an event nor the answer to one."""
         match word:
             case Eose(name):
                 self._take_end(name, word, size)
@@ -249,8 +263,6 @@ class PeerConnection(PeerLink):
                 self._refuse_comparison(name, word.words)
             case Closed(name):
                 self._take_end(name, word, size)
-            case Ok(event_id):
-                self._take_answer(event_id, word, size)
             case Compared(name) | NotCompared(name):
                 self._take_comparison(name, word, size)
             case Notice(words):

@@ -10,8 +10,8 @@ import contextlib
 import http.client
 import ssl
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -144,15 +144,25 @@ class PeerLink:
     async def _send(self, frame: bytes) -> None:
         if self._lost.done():
             raise self._lost.result()
-        is_sent = self._socket.write(frame)
-        if is_sent and not self._socket.is_full:
-            return
+        if self._socket.write(frame):
+            await self.room()
+        else:
+            await self._in_time(self._socket.send(frame, text=True))  # it tells why not
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is unsent that whoever sends more is to wait for `room`."""
+        return self._socket.is_full
+
+    async def room(self) -> None:
+        """Returns when the peer has taken enough of what was sent to it that more may be. Raises Disconnected."""
+        if self.is_full:
+            await self._in_time(self._socket.drain())
+
+    async def _in_time(self, sending: Coroutine[Any, Any, None]) -> None:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                if is_sent:
-                    await self._socket.drain()
-                else:
-                    await self._socket.send(frame, text=True)  # it tells why not
+                await sending
         except TimeoutError:
             self._abort(Disconnected(f"{self.url} takes nothing any more"))
             raise self._lost.result() from None

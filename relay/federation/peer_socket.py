@@ -23,6 +23,7 @@ from websockets.protocol import State
 from websockets.speedups import apply_mask
 
 BUFFERED: Final = 256 * 1024  # bytes of messages that nobody has taken yet, beyond which the peer is not read from
+GATHERED: Final = 64 * 1024  # bytes of messages to it that are handed to the system at once
 LEAST_PART: Final = 256  # bytes that a part of a message has, unless it is the last one, where it was cut for a reason
 _BESIDE: Final = 64  # what a message takes beside its bytes, so that empty ones count too
 _TEXT: Final = 0x81  # FIN, no reserved bits, opcode 1
@@ -45,6 +46,8 @@ class PeerSocket(ClientConnection):
         self._tail = b""  # the last bytes of a head that has not ended
         self._parts: bytearray | None = None  # of a fragmented message; the protocol bounds their sum
         self._reading = True
+        self._unsent: list[bytes] = []  # messages of this turn of the event loop
+        self._unsent_size = 0  # bytes of them
         self._is_cut = False
         self.empty: Callable[[str], None] = lambda _what: None  # told of a frame that costs work and says nothing
 
@@ -57,9 +60,30 @@ class PeerSocket(ClientConnection):
         """
         if self.protocol.state is not State.OPEN:
             return False
-        mask = os.urandom(4)
-        self.transport.write(_header(len(message)) + mask + apply_mask(message, mask))
+        if not self._unsent:
+            self.loop.call_soon(self._send_gathered)
+        self._unsent.append(message)
+        self._unsent_size += len(message)
+        if self._unsent_size >= GATHERED:
+            self._send_gathered()
         return True
+
+    def _send_gathered(self) -> None:
+        """Hand over the messages of this turn in one piece: a piece for each costs more than making the frames does."""
+        messages, self._unsent, self._unsent_size = self._unsent, [], 0
+        if not messages or self.transport.is_closing():
+            return
+        masks = os.urandom(4 * len(messages))
+        frames: list[bytes] = []
+        for at, message in enumerate(messages):
+            mask = masks[4 * at : 4 * at + 4]
+            frames += (_header(len(message)), mask, apply_mask(message, mask))
+        self.transport.write(b"".join(frames))
+
+    def send_data(self) -> None:
+        """What the protocol has to say comes after the messages that were written before."""
+        self._send_gathered()
+        super().send_data()
 
     @property
     def is_full(self) -> bool:

@@ -29,6 +29,7 @@ MOST_REASONS: Final = 50  # told apart
 VAIN: Final = 5000  # events that a peer may claim and not give before whoever asks for more of them takes its time
 REST: Final = 1.0  # seconds, after each question that brought nothing
 _OTHER: Final = "other reasons"
+_THERE: Final = (Fate.TAKEN, Fate.KNOWN)  # the peer has the event
 
 log = logging.getLogger("tidings.peers")
 
@@ -68,9 +69,11 @@ class SyncCounts(msgspec.Struct):
 
     def judge(self, said: Verdict) -> None:
         """One event that was sent has its last answer."""
-        self.taken += said.fate is Fate.TAKEN
-        self.known += said.fate is Fate.KNOWN
-        if said.fate in (Fate.REFUSED, Fate.LATER):
+        if said.fate is Fate.TAKEN:
+            self.taken += 1
+        elif said.fate is Fate.KNOWN:
+            self.known += 1
+        else:
             self.rejected += 1
             _add(self.rejections, said.words or "it gives no reason")
 
@@ -215,7 +218,7 @@ class Uploads:
             self._settled(event.id, Verdict(Fate.REFUSED, reason))
             return
         while len(self._flying) + len(self._again) >= self._window:
-            await self._settle_one()
+            await self._settle_some()
         self._counts.sent += 1
         await self._send(event.id, wire, 0)
 
@@ -227,8 +230,6 @@ class Uploads:
                 self._changed.clear()
                 await self._changed.wait()
             await self._go_on()
-            while self._flying and self._flying[0].answer.done():
-                await self._go_on()
             self._changed.set()
 
     async def send(self, local: LocalEvents, ids: Sequence[str]) -> None:
@@ -243,26 +244,42 @@ class Uploads:
     async def drain(self) -> None:
         """Returns when everything that was offered is settled. Raises TimedOut, Disconnected."""
         while self._flying or self._again:
-            await self._settle_one()
+            await self._settle_some()
 
     async def _send(self, event_id: str, wire: bytes, attempts: int) -> None:
-        answer = await self._connection.offer(event_id, wire)
+        answer = self._connection.offer(event_id, wire)
         self._flying.append(OfferedEvent(event_id, wire, attempts, self._pauses, answer))
         self._changed.set()
+        if self._connection.is_full:
+            await self._connection.room()
 
-    async def _settle_one(self) -> None:
+    async def _settle_some(self) -> None:
         if self._is_driven:
             self._changed.clear()
             await self._changed.wait()
         else:
             await self._go_on()
 
+    def _settle_taken(self) -> None:
+        """Settle what the peer has answered in the meantime, up to the first event that it did not take."""
+        flying = self._flying
+        while not self._again and flying and flying[0].answer.done():
+            said = verdict(flying[0].answer.result())
+            if said.fate not in _THERE:
+                return
+            self._is_taken(flying.popleft(), said)
+
     async def _go_on(self) -> None:
-        """Offer again what waits for that, or settle the oldest."""
+        """Offer again what waits for that, or settle the oldest and what was taken after it."""
         if self._again and len(self._flying) < self._window:
             one = self._again.popleft()
             await self._send(one.id, one.wire, one.attempts + 1)
-            return
+        else:
+            await self._settle_oldest()
+            self._settle_taken()
+
+    async def _settle_oldest(self) -> None:
+        """Wait for what the peer says to the oldest; what it cannot take now is offered again."""
         one = self._flying[0]
         said = verdict(await self._connection.answered(one.answer))
         self._flying.popleft()
@@ -275,9 +292,10 @@ class Uploads:
         if asks_for_proof and await self._connection.authenticated():
             self._again.append(one)
             return
-        if said.fate in (Fate.TAKEN, Fate.KNOWN):
-            self._window, self._too_fast = min(OFFERED, self._window + 1), 0
-        self._settle(one, said)
+        if said.fate in _THERE:
+            self._is_taken(one, said)
+        else:
+            self._refused(one, said)
 
     async def _pause(self, one: OfferedEvent, said: Verdict, is_too_fast: bool) -> None:
         """Wait, unless that was done since this event was sent."""
@@ -290,7 +308,12 @@ class Uploads:
         await self._sleep(said.wait if said.wait is not None else PAUSES[min(number, len(PAUSES) - 1)])
         self._pauses += 1
 
-    def _settle(self, one: OfferedEvent, said: Verdict) -> None:
+    def _is_taken(self, one: OfferedEvent, said: Verdict) -> None:
+        self._window, self._too_fast = min(OFFERED, self._window + 1), 0
+        self._counts.judge(said)
+        self._settled(one.id, said)
+
+    def _refused(self, one: OfferedEvent, said: Verdict) -> None:
         event = parse(one.wire) if said.fate is Fate.REFUSED else None
         if event is not None and event.created_at > time.time():
             said = msgspec.structs.replace(said, for_good=False)

@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from relay.federation.peer_socket import PeerSocket
+from relay.federation.peer_socket import GATHERED, PeerSocket
 
 MAX = 300
 silent = logging.getLogger("tests.peer_socket")
@@ -28,11 +28,13 @@ class HeldTransport:
 
     def __init__(self) -> None:
         self.written = b""
+        self.pieces = 0  # in which that was handed over
         self.reads = True
         self.closing = False
 
     def write(self, data: bytes) -> None:
         self.written += data
+        self.pieces += 1
 
     def pause_reading(self) -> None:
         self.reads = False
@@ -128,6 +130,46 @@ async def test_gives_what_websockets_gives(frames: list[bytes], cuts: list[int])
     assert list(socket._messages) == expected
     assert unmasked(transport.written) == unmasked(b"".join(slow.data_to_send()))
     assert socket.protocol.state is slow.state
+
+
+async def test_messages_of_one_turn_of_the_loop_go_out_in_one_piece() -> None:
+    socket, transport = opened()
+    messages = [b"one", b"", b"x" * 126, b"y" * 300]
+    assert all(socket.write(message) for message in messages)
+    await asyncio.sleep(0)
+    assert unmasked(transport.written) == [(0x81, message) for message in messages]
+    assert transport.pieces == 1
+    await asyncio.sleep(0)
+    assert transport.pieces == 1
+
+
+async def test_messages_are_gathered_up_to_a_bound() -> None:
+    socket, transport = opened()
+    message = b"x" * (GATHERED // 4)
+    assert all(socket.write(message) for _ in range(10))
+    assert unmasked(transport.written) == [(0x81, message)] * 8
+    await asyncio.sleep(0)
+    assert unmasked(transport.written) == [(0x81, message)] * 10
+
+
+async def test_what_was_written_goes_out_before_an_answer_to_a_ping_and_before_the_goodbye() -> None:
+    socket, transport = opened()
+    socket.write(b"one")
+    socket.data_received(frame(0x89, b"are you there?"))
+    socket.write(b"two")
+    socket.data_received(frame(0x88, b"\x03\xe8"))
+    assert not socket.write(b"three")
+    await asyncio.sleep(0)
+    said = unmasked(transport.written)
+    assert said == [(0x81, b"one"), (0x8A, b"are you there?"), (0x81, b"two"), (0x88, b"\x03\xe8")]
+
+
+async def test_what_was_written_just_before_the_connection_is_cut_is_let_go() -> None:
+    socket, transport = opened()
+    socket.write(b"one")
+    transport.close()
+    await asyncio.sleep(0)
+    assert transport.written == b""
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 300_000])

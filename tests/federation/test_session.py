@@ -140,7 +140,7 @@ async def test_a_peer_that_takes_events_and_answers_no_questions_is_in_step_wher
         for _ in range(PROBED):
             link.answered_ping()
         await asyncio.sleep(0)  # the session has its turn, and would ask
-        await link.answered(await link.offer(second.id, wire(second)))
+        await link.answered(link.offer(second.id, wire(second)))
         assert "REQ" not in peer.verbs()
         assert not running.done()
         running.cancel()
@@ -153,7 +153,7 @@ async def test_a_peer_is_silent_that_has_said_nothing_since_it_was_asked_last(mo
     event = make_event()
     async with Hanging(0).serving() as peer:
         link = await PeerConnection.open(peer.url, allow_private=True)
-        answer = await link.offer(event.id, wire(event))
+        answer = link.offer(event.id, wire(event))
         assert (await asyncio.wait_for(answer, 20)).accepted
         await link.answers()
         with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):

@@ -252,6 +252,39 @@ async def test_a_refusal_for_now_is_offered_again_and_one_for_good_is_not(monkey
     assert counts.rejections == {"blocked: no": 1}
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["by whoever offers", "beside"])
+async def test_what_a_peer_answers_at_once_is_settled_in_order_and_each_as_it_was_answered(beside: bool) -> None:
+    answers = {
+        "taken": (True, ""),
+        "known": (True, "duplicate: have it"),
+        "refused": (False, "blocked: no"),
+    }
+    fates = ["taken", "taken", "known", "refused", "taken", "known", "refused", "refused", "taken"]
+
+    class Late(FakePeer):
+        """Answers when it has been offered everything."""
+
+        async def take(self, connection: ServerConnection, event: Event) -> None:
+            self.events[event.id] = event
+            if len(self.events) == len(fates):
+                for event_id, fate in zip(self.events, fates, strict=True):
+                    await self.send(connection, "OK", event_id, *answers[fate])
+
+    events, settled, counts = notes(len(fates)), list[tuple[str, str]](), SyncCounts()
+    async with Late().serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        uploads = Uploads(link, counts, lambda event_id, said: settled.append((event_id, said.fate.value)))
+        settling = [asyncio.create_task(uploads.settle_on())] if beside else []
+        await asyncio.sleep(0)  # it begins
+        await uploads.send(MemoryEvents(events), [event.id for event in events])
+        for task in settling:
+            task.cancel()
+        await asyncio.gather(*settling, return_exceptions=True)
+        await link.close()
+    assert settled == list(zip(peer.events, fates, strict=True))
+    assert (counts.sent, counts.taken, counts.known, counts.rejected) == (9, 4, 2, 3)
+
+
 class Bucket(FakePeer):
     """Takes so many events, and as many more after each pause of ours."""
 
