@@ -24,7 +24,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     whether its groups are kept here, for a person. `unseen`: seconds of which the peer, which does not compare, has more events
     than it gives at once, so that some could not be seen when everything was compared last. `direction` is `down`, `up` or `both`
     by the settings that the relay ran it with last, "" for one that it never ran. `refused_because` and `rejected_because` are the
-    most frequent reasons for which events were refused here and there since the relay's start, and how many each.
+    most frequent reasons for which events were refused here and there since the relay's start, and how many each;
+    `delayed_because` those for which the peer is to be offered some again, and how often.
     """
 
     state: str = "connecting"
@@ -51,6 +52,7 @@ class PeerStatus(msgspec.Struct, frozen=True):
     wasted: int = 0
     refused_because: dict[str, int] = {}
     rejected_because: dict[str, int] = {}
+    delayed_because: dict[str, int] = {}
 
 
 class PeerPlace(msgspec.Struct, frozen=True):

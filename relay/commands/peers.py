@@ -131,8 +131,12 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
         f"{status.not_given:,} claimed but not given",
         f"    sent {status.sent:,}: {status.taken:,} taken, {status.known:,} already there, {status.rejected:,} refused",
     ]
-    for where, reasons in (("here", status.refused_because), ("there", status.rejected_because)):
-        lines += [f"    refused {where}: {number:,} × {printable(reason)}" for reason, number in reasons.items()]
+    for what, reasons in (
+        ("refused here", status.refused_because),
+        ("refused there", status.rejected_because),
+        ("put off there", status.delayed_because),
+    ):
+        lines += [f"    {what}: {number:,} × {printable(reason)}" for reason, number in reasons.items()]
     if status.unseen:
         lines.append(
             f"    {status.unseen:,} seconds of which it has more events than it gives at once: some could not be compared"

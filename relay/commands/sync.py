@@ -173,6 +173,10 @@ def _tell(summary: "SyncSummary", dry: bool) -> None:
     if counts.of_groups:
         say(f"{counted(counts.of_groups, 'event')} of groups (NIP-29) not taken there: it is not their home")
     say(f"{summary.seconds:.1f} s, {rate:,.0f} events/s")
-    for title, reasons in (("refused here", counts.refusals), ("refused there", counts.rejections)):
+    for title, reasons in (
+        ("refused here", counts.refusals),
+        ("refused there", counts.rejections),
+        ("put off there", counts.delays),
+    ):
         for reason, number in sorted(reasons.items(), key=lambda item: -item[1]):
             say(f"  {title}: {number:,} × {printable(reason)}")

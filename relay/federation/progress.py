@@ -75,6 +75,7 @@ class PeerRecord:
             wasted=self._before.wasted + self.wasted,
             refused_because=_most_frequent(self.counts.refusals),
             rejected_because=_most_frequent(self.counts.rejections),
+            delayed_because=_most_frequent(self.counts.delays),
             **counts,
         )
 

@@ -372,7 +372,7 @@ class PeerSession:
             rest=_rested if at_leisure else _unrested,
             done=done,
         )
-        uploads = Uploads(self._connection, self._record.counts, self._settled)
+        uploads = self._uploads()
         work = Synchronization(self._connection, self._door, plan, self._downloads, uploads)
         await work.run()
         self._compares = work.found.compares
@@ -385,7 +385,7 @@ class PeerSession:
 
     async def _send_log(self) -> None:
         """Offer what is in the log after the place where the peer is, and what comes."""
-        uploads = Uploads(self._connection, self._record.counts, self._settled)
+        uploads = self._uploads()
         settling = asyncio.create_task(uploads.settle_on())
         try:
             sending = asyncio.create_task(self._send(uploads))
@@ -432,6 +432,11 @@ class PeerSession:
         if event.created_at < self._plan.since or not any(matches(one, event) for one in self._plan.filters):
             return False
         return not self._memory.is_theirs(event.id) and not self._memory.is_refused(UP, event.id)
+
+    def _uploads(self) -> Uploads:
+        uploads = Uploads(self._connection, self._record.counts, self._settled)
+        uploads.put_off = self._record.count
+        return uploads
 
     def _settled(self, event_id: str, said: Verdict) -> None:
         """The peer has answered an event for good, or after some tries."""

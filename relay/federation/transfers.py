@@ -29,6 +29,7 @@ MOST_REASONS: Final = 50  # told apart
 VAIN: Final = 5000  # events that a peer may claim and not give before whoever asks for more of them takes its time
 REST: Final = 1.0  # seconds, after each question that brought nothing
 _OTHER: Final = "other reasons"
+_NO_REASON: Final = "it gives no reason"
 _THERE: Final = (Fate.TAKEN, Fate.KNOWN)  # the peer has the event
 
 log = logging.getLogger("tidings.peers")
@@ -38,8 +39,8 @@ class SyncCounts(msgspec.Struct):
     """What was moved. `received`, then what became of that here; `sent`, then what became of that there.
 
     `not_given`: the peer claimed to have them and gave nothing. `withheld`: neither taken nor sent, by rule. `refusals` and
-    `rejections` count what was refused here and there, by the words. `of_groups`: refused there, and of a group (NIP-29), which
-    other relays than its home need not take: that is no failure.
+    `rejections` count what was refused here and there, by the words, `delays` how often something was to be offered again there.
+    `of_groups`: refused there, and of a group (NIP-29), which other relays than its home need not take: that is no failure.
     """
 
     received: int = 0
@@ -55,6 +56,7 @@ class SyncCounts(msgspec.Struct):
     of_groups: int = 0
     refusals: dict[str, int] = {}
     rejections: dict[str, int] = {}
+    delays: dict[str, int] = {}
 
     def count(self, outcome: Outcome) -> None:
         """One event came, and this became of it."""
@@ -67,6 +69,10 @@ class SyncCounts(msgspec.Struct):
             self.refused += 1
             _add(self.refusals, str(outcome.refusal))
 
+    def put_off(self, said: Verdict) -> None:
+        """One event that was sent is to be offered again."""
+        _add(self.delays, said.words or _NO_REASON)
+
     def judge(self, said: Verdict) -> None:
         """One event that was sent has its last answer."""
         if said.fate is Fate.TAKEN:
@@ -75,7 +81,7 @@ class SyncCounts(msgspec.Struct):
             self.known += 1
         else:
             self.rejected += 1
-            _add(self.rejections, said.words or "it gives no reason")
+            _add(self.rejections, said.words or _NO_REASON)
 
 
 def _add(reasons: dict[str, int], reason: str) -> None:
@@ -201,6 +207,7 @@ class Uploads:
         self._connection = connection
         self._counts = counts
         self._settled = settled
+        self.put_off: Callable[[], None] = lambda: None  # called when `counts` has one more that is to be offered again
         self._sleep = sleep
         self._flying: deque[OfferedEvent] = deque()
         self._again: deque[OfferedEvent] = deque()  # to be offered again when there is room
@@ -286,6 +293,8 @@ class Uploads:
         is_too_fast = said.words.startswith("rate-limited")
         if said.fate is Fate.LATER and (one.attempts < len(PAUSES) or is_too_fast):
             self._again.append(one)
+            self._counts.put_off(said)
+            self.put_off()
             await self._pause(one, said, is_too_fast)
             return
         asks_for_proof = said.fate is Fate.REFUSED and said.words.startswith("auth-required") and not one.attempts

@@ -193,6 +193,34 @@ async def test_a_peer_that_did_not_compare_once_is_asked_again_in_the_next_sessi
             await link.close()
 
 
+class Slow(FakePeer):
+    """Takes nothing for now."""
+
+    async def take(self, connection: ServerConnection, event: Event) -> None:
+        await self.send(connection, "OK", event.id, False, "rate-limited: wait 300 seconds")
+
+
+async def test_why_events_wait_to_be_sent_is_told() -> None:
+    async with Slow().serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        told = asyncio.Event()
+
+        def noticed() -> None:
+            if record.current().delayed_because:
+                told.set()
+
+        record = PeerRecord(PeerRow(link.url, "", False, PeerPlace(), PeerStatus()), noticed)
+        log = ShortLog(make_event())
+        parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(), log)
+        session = PeerSession(link, SessionPlan(Direction.UP, (Filter(),), 0, True), parts, "", Federation())
+        running = asyncio.create_task(session.run())
+        await asyncio.wait_for(told.wait(), 20)
+        assert record.current().delayed_because == {"rate-limited: wait 300 seconds": 1}
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await link.close()
+
+
 class Relapsing(FakePeer):
     """Comes in step, and misbehaves as soon as it is asked for everything."""
 

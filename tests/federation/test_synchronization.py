@@ -250,6 +250,7 @@ async def test_a_refusal_for_now_is_offered_again_and_one_for_good_is_not(monkey
     assert [fate for _, fate in settled] == ["refused", "known", "taken"]
     assert (counts.sent, counts.taken, counts.known, counts.rejected) == (3, 1, 1, 1)
     assert counts.rejections == {"blocked: no": 1}
+    assert counts.delays == {"rate-limited: wait 7 seconds": 1}
 
 
 @pytest.mark.parametrize("beside", [False, True], ids=["by whoever offers", "beside"])

@@ -51,6 +51,7 @@ class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     wasted: int
     refused_because: dict[str, int]
     rejected_because: dict[str, int]
+    delayed_because: dict[str, int]
 
 
 class PeersAnswer(msgspec.Struct, frozen=True, kw_only=True):
