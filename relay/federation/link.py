@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
 
 from relay.client.errors import MAX_WORDS, Disconnected, TimedOut
 from relay.federation import addresses
@@ -66,12 +66,18 @@ async def open_link(url: str, allow_private: bool, within: float) -> PeerSocket:
         said = "redirects, which is not followed" if redirects else "opens no WebSocket, it answers"
         phrase = http.client.responses.get(status, "")
         raise Disconnected(f"{url} {said}: {status} {phrase}".rstrip()) from None
+    except InvalidMessage:
+        raise Disconnected(f"cannot connect to {url}: what answers there speaks no HTTP{_other_scheme(url)}") from None
     except ssl.SSLError as error:
         raise Disconnected(f"{url}: TLS failed: {tls_words(error)}") from None
     except (OSError, WebSocketException, ValueError) as error:
         if isinstance(error.__cause__, InvalidStatus):
             raise Disconnected(f"{url} redirects, which is not followed") from None
         raise Disconnected(f"cannot connect to {url}: {str(error) or type(error).__name__}") from None
+
+
+def _other_scheme(url: str) -> str:
+    return "; it may be a wss:// URL" if url.startswith("ws:") else ""
 
 
 def tls_words(error: ssl.SSLError) -> str:

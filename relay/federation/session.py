@@ -24,7 +24,7 @@ from relay.federation.progress import PeerRecord
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.sync import Direction, Synchronization, SyncPlan
-from relay.federation.transfers import Downloads, Uploads
+from relay.federation.transfers import Downloads, Settled, Uploads
 from relay.federation.verdicts import FIRST, FOR_NOW, Fate, Verdict, not_taken
 from relay.federation.windows import FAR, WindowDifference
 from relay.peer_settings import Federation
@@ -372,7 +372,7 @@ class PeerSession:
             rest=_rested if at_leisure else _unrested,
             done=done,
         )
-        uploads = self._uploads()
+        uploads = _uploads(self._connection, self._record, self._settled)
         work = Synchronization(self._connection, self._door, plan, self._downloads, uploads)
         await work.run()
         self._compares = work.found.compares
@@ -385,7 +385,7 @@ class PeerSession:
 
     async def _send_log(self) -> None:
         """Offer what is in the log after the place where the peer is, and what comes."""
-        uploads = self._uploads()
+        uploads = _uploads(self._connection, self._record, self._settled)
         settling = asyncio.create_task(uploads.settle_on())
         try:
             sending = asyncio.create_task(self._send(uploads))
@@ -433,11 +433,6 @@ class PeerSession:
             return False
         return not self._memory.is_theirs(event.id) and not self._memory.is_refused(UP, event.id)
 
-    def _uploads(self) -> Uploads:
-        uploads = Uploads(self._connection, self._record.counts, self._settled)
-        uploads.put_off = self._record.count
-        return uploads
-
     def _settled(self, event_id: str, said: Verdict) -> None:
         """The peer has answered an event for good, or after some tries."""
         if said.fate is Fate.REFUSED:
@@ -458,6 +453,12 @@ class PeerSession:
             self._record.move(up_seq=first - 1)
             self._moved_up.set()
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
+
+
+def _uploads(connection: PeerConnection, record: PeerRecord, settled: Settled) -> Uploads:
+    uploads = Uploads(connection, record.counts, settled)
+    uploads.put_off = record.count
+    return uploads
 
 
 def _of_groups(home: str) -> tuple[Filter, ...]:

@@ -83,13 +83,15 @@ Message = Publish | Auth | Req | Count | Close | NegOpen | NegMsg | NegClose
 class Malformed(Exception):
     """A message that cannot be acted on; `reply` is the whole message to answer with.
 
-    `subscription` is set where a REQ of that id is refused: it takes the place of the open one and comes to nothing.
+    `subscription` is set where a REQ of that id is refused: it takes the place of the open one and comes to nothing. `comparison`
+    is the same for a comparison (NIP-77).
     """
 
-    def __init__(self, reply: bytes, subscription: str | None = None) -> None:
+    def __init__(self, reply: bytes, subscription: str | None = None, comparison: str | None = None) -> None:
         super().__init__(reply)
         self.reply = reply
         self.subscription = subscription
+        self.comparison = comparison
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -259,9 +261,10 @@ def _negentropy_message(verb: str, parts: list[msgspec.Raw]) -> Message:
             return NegMsg(subscription, data)
         return NegOpen(subscription, filters.parse(_decode_any(parts[2])), data)
     except Reject as refusal:
-        raise Malformed(neg_error(subscription, refusal)) from None
+        raise Malformed(neg_error(subscription, refusal), comparison=subscription) from None
     except _FAULTS as error:
-        raise Malformed(neg_error(subscription, Reject(Prefix.INVALID, describe(error)))) from None
+        reply = neg_error(subscription, Reject(Prefix.INVALID, describe(error)))
+        raise Malformed(reply, comparison=subscription) from None
 
 
 def goes_on_comparing(data: bytes) -> bool:

@@ -82,13 +82,32 @@ class Refuse(msgspec.Struct, frozen=True, gc=False):
     reply: bytes
 
 
+class RefuseComparison(msgspec.Struct, frozen=True, gc=False):
+    """Answer with NEG-ERR, and end the comparison of its id if there is one: NEG-ERR says that it is gone (NIP-77)."""
+
+    subscription: str
+    reply: bytes
+
+
 class Authenticate(msgspec.Struct, frozen=True, gc=False):
     """Check the signature of an AUTH event, then call `Session.authenticated` with its key (NIP-42)."""
 
     event: Event
 
 
-Effect = Publish | Open | CountRequest | Cancel | Refuse | Authenticate | NegOpen | NegMsg | NegClose | bytes
+Effect = (
+    Publish
+    | Open
+    | CountRequest
+    | Cancel
+    | Refuse
+    | RefuseComparison
+    | Authenticate
+    | NegOpen
+    | NegMsg
+    | NegClose
+    | bytes
+)
 
 
 class Session:
@@ -136,6 +155,8 @@ class Session:
         except messages.Malformed as malformed:
             if malformed.subscription is not None:
                 return Refuse(malformed.subscription, malformed.reply)
+            if malformed.comparison is not None:
+                return RefuseComparison(malformed.comparison, malformed.reply)
             return malformed.reply
         if type(message) is Publish:
             return message
@@ -189,7 +210,9 @@ class Session:
             return self._asked(message, rules)
         if isinstance(message, NegOpen):
             refusal = self._refuses_comparison(message, rules)
-            return message if refusal is None else messages.neg_error(message.subscription, refusal)
+            if refusal is None:
+                return message
+            return RefuseComparison(message.subscription, messages.neg_error(message.subscription, refusal))
         if isinstance(message, NegMsg | NegClose):
             return message
         assert isinstance(message, Auth)  # Publish was answered before
@@ -339,7 +362,7 @@ def refusal_of(effect: Effect, reason: Reject) -> bytes | None:
             return messages.ok(event.id, False, str(reason))
         case Open(subscription) | CountRequest(subscription) | Refuse(subscription):
             return messages.closed(subscription, reason)
-        case NegOpen(subscription) | NegMsg(subscription):
+        case NegOpen(subscription) | NegMsg(subscription) | RefuseComparison(subscription):
             return messages.neg_error(subscription, reason)
         case _:
             return None

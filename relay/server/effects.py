@@ -17,7 +17,15 @@ from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.messages import NegClose, NegMsg, NegOpen, Publish
-from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, refusal_of
+from relay.protocol.session import (
+    Authenticate,
+    Cancel,
+    CountRequest,
+    Open,
+    Refuse,
+    RefuseComparison,
+    refusal_of,
+)
 from relay.server import frames, policies
 from relay.server.fanout import LiveSubscription
 from relay.server.intake import Allowance
@@ -76,6 +84,8 @@ def receive(connection: ActingConnection, data: bytes) -> None:
         refusal = refusal_of(effect, reason)
         if isinstance(effect, Open | Refuse):
             cancel(connection, effect.subscription)
+        elif isinstance(effect, NegOpen | NegMsg | RefuseComparison):
+            shared.comparisons.close(connection, effect.subscription)
         connection.send(refusal or messages.notice(str(reason)))
         connection.sent_in_vain(len(data))
         return
@@ -181,6 +191,12 @@ def _compare(connection: ActingConnection, message: NegOpen | NegMsg, size: int)
         connection.sent_in_vain(size, True)
 
 
+def _refuse_comparison(connection: ActingConnection, effect: RefuseComparison, size: int) -> None:
+    unanswered = connection.shared.comparisons.close(connection, effect.subscription)
+    connection.send(effect.reply)
+    connection.sent_in_vain(size + 2 * unanswered)
+
+
 def _end_comparison(connection: ActingConnection, effect: NegClose, size: int) -> None:
     unanswered = connection.shared.comparisons.close(connection, effect.subscription)
     connection.sent_in_vain(size + 2 * unanswered)
@@ -195,6 +211,7 @@ _ACTIONS: Final[dict[type, Callable[[ActingConnection, Any, int], None]]] = {
     CountRequest: _count,
     Cancel: _cancel,
     Authenticate: _authenticate,
+    RefuseComparison: _refuse_comparison,
     NegOpen: _compare,
     NegMsg: _compare,
     NegClose: _end_comparison,

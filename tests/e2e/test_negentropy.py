@@ -144,6 +144,23 @@ async def test_a_connection_has_four_comparisons_at_most(relay: Server) -> None:
         assert (await asking.next())[:2] == ["NEG-MSG", "5"]
 
 
+async def test_what_is_refused_by_its_name_is_open_no_more(relay: Server) -> None:
+    async with client(relay) as asking:
+        wrong: list[tuple[object, ...]] = [
+            ("NEG-OPEN", "n", {"search": "x"}, "61"),
+            ("NEG-OPEN", "n", {"kinds": "1"}, "61"),
+            ("NEG-OPEN", "n", {}, "6z"),
+            ("NEG-OPEN", "n"),
+            ("NEG-MSG", "n", "6z"),
+            ("NEG-MSG", "n"),
+        ]
+        for message in wrong:
+            await asking.send("NEG-OPEN", "n", {"ids": ["f" * 64]}, "6100000200")
+            assert (await asking.next())[0] == "NEG-MSG"
+            await told(asking, *message)
+            assert (await told(asking, "NEG-MSG", "n", "6100000200"))[0].startswith("closed: ")
+
+
 async def test_the_bound_is_told_and_none_means_that_nothing_is_compared(tmp_path: Path) -> None:
     key = fresh_key()
     with serving(tmp_path, "limits.max_compared=10") as server:

@@ -652,6 +652,18 @@ async def test_a_page_that_is_no_relay_is_told_by_what_it_answers() -> None:
             await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
 
 
+async def test_a_port_that_speaks_tls_is_told_from_one_without() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x15\x03\x03\x00\x02\x02\x46")  # a fatal alert
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Disconnected, match="speaks no HTTP; it may be a wss:// URL"):
+            await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
+
+
 async def test_a_half_open_socket_is_left() -> None:
     ended = asyncio.Event()
 

@@ -7,7 +7,17 @@ from relay.protocol import messages
 from relay.protocol import session as sessions
 from relay.protocol.event import wire
 from relay.protocol.messages import Publish
-from relay.protocol.session import Authenticate, Cancel, CountRequest, Open, Refuse, Rules, Session, Size
+from relay.protocol.session import (
+    Authenticate,
+    Cancel,
+    CountRequest,
+    Open,
+    Refuse,
+    RefuseComparison,
+    Rules,
+    Session,
+    Size,
+)
 from tests.factories import keypair, make_event
 
 RULES = Rules(max_subscriptions=2, max_filters=3, max_filter_values=1000, auth_to_read=False)
@@ -19,7 +29,7 @@ def ask(session: Session, *parts: object, rules: Rules = RULES) -> sessions.Effe
 
 
 def refusal(effect: sessions.Effect) -> list[object]:
-    answer = effect.reply if isinstance(effect, Refuse) else effect
+    answer = effect.reply if isinstance(effect, Refuse | RefuseComparison) else effect
     assert isinstance(answer, bytes)
     decoded: list[object] = json.loads(answer)
     return decoded
