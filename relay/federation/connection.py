@@ -37,6 +37,7 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 
 CHALLENGE_WITHIN: Final = 5.0  # seconds that a challenge may come after a refusal that asks for a proof
+MOST_CHALLENGE: Final = 1000  # characters; most have 8 to 64
 MOST_CLOSED: Final = 1000  # names of subscriptions whose late events are no fault
 LATE: Final = 10.0  # seconds in which what comes for a closed one is no fault
 MOST_SEEN: Final = 5000  # events of a subscription that are not to come twice
@@ -79,6 +80,7 @@ class PeerConnection(PeerLink):
         super().__init__(socket, url)
         self.notice = ""  # what the peer said last for a person
         self.answers_events = False  # one that was offered has been answered
+        self._challenges = 0
         self._probed = 0  # `taken` when the peer was asked by `answers` last
         self._signer = signer
         self._names = itertools.count(1)
@@ -151,6 +153,7 @@ class PeerConnection(PeerLink):
         if not self.is_open:
             raise self._lost.result()
         self._answers.setdefault(event_id, []).append(answer)
+        self.sent += 1
         self._socket.write(b'["EVENT",' + wire + b"]")  # where it is not taken, the connection ends: no answer comes
         return answer
 
@@ -344,8 +347,10 @@ class PeerConnection(PeerLink):
             self._refuse_comparison(name, words)
 
     def _take_challenge(self, text: str, size: int) -> None:
-        """Prove our key once; relays that ask again with each refusal do no harm by it."""
-        self.bear("sent a challenge", size)
+        """Prove our key once. Some relays ask again with each refusal, so that of what was under way each may bring a challenge."""
+        self._challenges += 1
+        if self._challenges > self.sent or len(text) > MOST_CHALLENGE:
+            self.bear("sent a challenge", size)
         if self._signer is None or self._challenged.done() or not self.is_open:
             return
         self._challenged.set_result(None)

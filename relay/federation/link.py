@@ -96,6 +96,7 @@ class PeerLink:
         self.url = url
         self.wasted = 0  # messages that should not have come
         self.told = ""  # what the last of them was: "sent ..."
+        self.sent = 0  # messages
         self.taken = 0  # messages that were taken apart
         self.is_taking = False  # one is, and nothing is read meanwhile
         self._socket = socket
@@ -150,6 +151,7 @@ class PeerLink:
     async def _send(self, frame: bytes) -> None:
         if self._lost.done():
             raise self._lost.result()
+        self.sent += 1
         if self._socket.write(frame):
             await self.room()
         else:

@@ -534,6 +534,32 @@ class Crumbling(FakePeer):
         await connection.send(parts())
 
 
+class AskingEachTime(FakePeer):
+    """Answers each event that comes before a proof with a challenge of its own, as some relays do."""
+
+    async def handle(self, connection: ServerConnection) -> None:
+        self.early = 0
+        await super().handle(connection)
+
+    async def take(self, connection: ServerConnection, event: Event) -> None:
+        if any(message[0] == "AUTH" for message in self.said) and self.early >= 500:
+            await super().take(connection, event)
+        else:
+            self.early += 1
+            await self.send(connection, "AUTH", "challenge")
+            await self.send(connection, "OK", event.id, False, "auth-required: who are you?")
+
+
+async def test_a_peer_that_asks_again_with_each_refusal_is_not_cut_off() -> None:
+    events = notes(500)
+    async with AskingEachTime().serving() as peer:
+        connection = await PeerConnection.open(peer.url, Key(b"\1" * 32), allow_private=True)
+        uploads = Uploads(connection, SyncCounts())
+        await uploads.send(MemoryEvents(events), [event.id for event in events])
+        await connection.close()
+        assert len(peer.events) == 500
+
+
 FLOODS = [
     (Challenging, "sent a challenge"),
     (AskingAgain, "sent a challenge"),
