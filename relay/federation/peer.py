@@ -152,7 +152,7 @@ class PeerRunner:
         told = await own_key(record.url, allow_private=self.settings.allow_private)
         home, said = believed(told, record.place.home_key, self.parts.known_as(told or ""))
         if home and not self.settings.policy.groups:
-            home, said = None, "not taken (policy.groups)"
+            home, said = None, "not taken: policy.groups is off, as it is for relays that are joined by follow"
         record.tell(groups=said)
         if home and home != record.place.home_key:
             record.move(home_key=home)

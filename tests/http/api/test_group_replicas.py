@@ -110,7 +110,8 @@ async def test_pages_name_where_they_are_at_home(relay, alice, api, pubkey):
     room = await page("/chat/harbour")
     assert room.status_code == 200
     assert all(words in room.text for words in ("Low water", f"at home at <code>{AT}</code>", 'data-group="harbour"'))
-    assert '<form id="membership" data-group="harbour" hidden>' in room.text  # its script shows it where one may join
+    # its script shows it where one may join
+    assert '<form method="dialog" id="membership" data-group="harbour" hidden>' in room.text
     places = (await page("/communities")).text
     assert "The square" in places
     assert AT in places
