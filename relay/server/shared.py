@@ -72,3 +72,5 @@ class Shared:
         )
         self.challenges_all = config.access.challenge == "always" or config.access.auth_to_read
         self.too_long = f"invalid: a message has at most {limit.max_message_bytes} bytes here"
+        if limit.max_comparison_bytes > limit.max_message_bytes:
+            self.too_long += f", one that goes on with a comparison (NEG-MSG) {limit.max_comparison_bytes}"
