@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.shots.pages import PageRow
 from tests.shots.world import World
-from tests.web.conftest import ARGUMENTS
+from tests.web.chromium import ARGUMENTS, Chromium
 
 Theme = Literal["light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def window(
-    browser: Browser, base: str, *, theme: Theme, width: int, world: World, signed_in: bool, **options: Any
+    browser: Browser | Chromium, base: str, *, theme: Theme, width: int, world: World, signed_in: bool, **options: Any
 ) -> Iterator[Page]:
     """A window of a browser of its own, where somebody is signed in or nobody is."""
     context = browser.new_context(

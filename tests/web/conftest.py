@@ -9,21 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, WebSocketRoute, sync_playwright
+from playwright.sync_api import WebSocketRoute, sync_playwright
 
 from tests.e2e.harness import Server, serving
+from tests.web.chromium import Chromium
 from tests.web.reading import PATIENCE, Reader
 
 CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Breaches of the policy are counted by the page itself, whatever the console shows.
 WATCH = """
 window.breaches = [];
@@ -34,12 +26,12 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[Chromium]:
     """One Chromium for all of these tests."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = Chromium(playwright, CHROMIUM)
         yield chromium
         chromium.close()
 
@@ -52,7 +44,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def window(browser: Browser, relay: Server) -> Iterator[Callable[..., Reader]]:
+def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
     """Opens windows, each of a browser of its own: `window("/path", identity)`; what went wrong in them fails the test."""
     readers: list[Reader] = []
 
@@ -84,7 +76,7 @@ def window(browser: Browser, relay: Server) -> Iterator[Callable[..., Reader]]:
     yield open_window
     troubles = [reader.troubles() for reader in readers]
     for reader in readers:
-        reader.page.context.close()
+        browser.end(reader.page.context)
     assert troubles == [[] for _ in readers]
 
 

@@ -348,7 +348,7 @@ def test_work_is_shown_where_the_relay_asks_for_it(browser, tmp_path):
         visitor = Reader(context.new_page(), relay)
         visitor.go("/account")
         assert register(visitor, "worker").startswith("tdi_")
-        context.close()
+        browser.end(context)
 
 
 def test_a_visitor_with_an_extension_binds_its_key_and_writes_with_it(relay, window):
@@ -405,4 +405,4 @@ def test_an_extension_proves_its_key_where_the_relay_takes_events_from_known_cli
         visitor.write_post("Known here")
         expect(visitor.item("Known here")).to_contain_text(agent.identity.name)
         assert visitor.event_of(visitor.item("Known here")).pubkey == key.pubkey
-        context.close()
+        browser.end(context)

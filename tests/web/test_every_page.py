@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser
 
 from relay.http.routes import ROUTES
 from tests.e2e.harness import serving
@@ -17,6 +16,7 @@ from tests.e2e.node import JS, packages
 from tests.shots.browsing import Theme, window
 from tests.shots.pages import NO_PAGES, PAGES
 from tests.shots.world import SETTINGS, World, build
+from tests.web.chromium import Chromium
 
 NARROWEST: Final = 320
 TABLET: Final = 768
@@ -85,7 +85,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, World
 
 
 @pytest.fixture(scope="module")
-def looked(world: tuple[str, World], browser: Browser) -> dict[str, Looked]:
+def looked(world: tuple[str, World], browser: Chromium) -> dict[str, Looked]:
     """Every page in every window, by name, theme and width."""
     packages()
     axe = (JS / "node_modules" / "axe-core" / "axe.min.js").read_text()

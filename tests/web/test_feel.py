@@ -213,7 +213,7 @@ def test_while_the_relay_is_away_the_page_stays_quiet(mortal, browser, tmp_path)
         expect(score(item)).to_have_text("1")
         expect(item.get_by_role("alert")).to_have_count(0)
         assert reader.troubles() == []
-        context.close()
+        browser.end(context)
 
 
 def test_what_a_page_loads_by_itself_may_fail_to_come(relay, window):

@@ -94,6 +94,7 @@ def test_the_key_of_an_extension_gets_a_name_and_signs_the_vote(relay, window):
     sheet(again).get_by_text("I have a Nostr key in a browser extension").click()
     sheet(again).get_by_role("button", name="Use my extension").click()
     expect(again.page.locator("#account")).to_have_text("by-extension")
+    again.await_live()  # what was to be signed for that is signed
 
 
 class Signer:
