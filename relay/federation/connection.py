@@ -347,7 +347,7 @@ class PeerConnection(PeerLink):
             self._refuse_comparison(name, words)
 
     def _take_challenge(self, text: str, size: int) -> None:
-        """Prove our key once. Some relays ask again with each refusal, so that of what was under way each may bring a challenge."""
+        """Prove our key once. Some relays send a challenge with each event that they refuse: as many as were sent are no fault."""
         self._challenges += 1
         if self._challenges > self.sent or len(text) > MOST_CHALLENGE:
             self.bear("sent a challenge", size)

@@ -113,9 +113,9 @@ class Walk:
         return WindowDifference(since, until, [one.hex() for one in outcome.have], [one.hex() for one in outcome.need])
 
     def _cut(self, found: ItemSet, since: int, until: int) -> int | None:
-        """Where a window is cut: the first part ends there. None where it is to be read page by page, and no more is.
+        """Where to cut a window in two: the time at which the first part ends. None where it is to be read page by page.
 
-        That is a single second, and what has a limit: of parts nobody knows how many of the newest are in each.
+        That is so for a single second, and for a filter with a limit: nobody knows how many of the newest events are in each part.
         """
         if self._wanted.limit is not None:
             return None
