@@ -175,11 +175,17 @@ class PeerConnection(PeerLink):
         """Say the next thing in a comparison. Raises Disconnected."""
         await self._send(messages.go_on(name, data))
 
-    async def compared(self, name: str, within: float = ANSWER_WITHIN) -> Compared | NotCompared:
-        """The peer's next word in a comparison, NotCompared also where it says so in another way. Raises TimedOut, Disconnected."""
+    async def compared(
+        self, name: str, within: float = ANSWER_WITHIN, heard: Callable[[], float] | None = None
+    ) -> Compared | NotCompared:
+        """The peer's next word in a comparison, NotCompared also where it says so in another way.
+
+        Raises Disconnected, TimedOut `within` seconds after the call or after it was `heard` of last: its words may come behind
+        what it was asked for meanwhile.
+        """
         answer = asyncio.ensure_future(self._comparisons[name].get())
         try:
-            return await self._wait_for(answer, within=within)
+            return await self._wait_for(answer, within, heard)
         finally:
             answer.cancel()
 

@@ -406,6 +406,12 @@ async def test_what_is_claimed_and_not_given_is_counted() -> None:
         assert (counts.stored, counts.not_given) == (20, 700)
 
 
+async def fetched(downloads: Downloads, ids: list[str]) -> None:
+    fetching = downloads.fetching()
+    fetching.want(ids)
+    await fetching.finish()
+
+
 async def test_a_peer_that_claims_much_in_vain_is_asked_at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "VAIN", 600)
     rests: list[float] = []
@@ -416,9 +422,9 @@ async def test_a_peer_that_claims_much_in_vain_is_asked_at_leisure(monkeypatch: 
     async with Claiming(notes(20)).serving() as peer:
         connection, counts = await PeerConnection.open(peer.url, allow_private=True), SyncCounts()
         downloads = Downloads(connection, MemoryEvents(), counts, sleep=sleep)
-        await downloads.fetch([*peer.events, *(f"{n:064x}" for n in range(500))])
+        await fetched(downloads, [*peer.events, *(f"{n:064x}" for n in range(500))])
         assert rests == []
-        await downloads.fetch([f"{n:064x}" for n in range(500, 2500)])
+        await fetched(downloads, [f"{n:064x}" for n in range(500, 2500)])
         await connection.close()
     assert (counts.stored, counts.not_given) == (20, 2500)
     assert rests == [transfers.REST] * 8
