@@ -63,7 +63,7 @@ class Needs(Protocol):
         """These are lacking too. Raises what asking for those before has failed with."""
 
     def heard(self) -> float:
-        """When the peer gave something that it was asked for last, by the monotonic clock."""
+        """When the peer gave something that it was asked for last, by the connection's clock."""
 
 
 class NobodyAsks:

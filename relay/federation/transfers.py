@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from keys.schnorr import is_forged
 from relay.client.errors import Refused
 from relay.client.messages import Ok
 from relay.errors import Prefix, Reject
@@ -124,7 +125,7 @@ class Downloads:
 
     def fetching(self) -> "Fetching":
         """For ids that are lacking here."""
-        return Fetching(self._ask)
+        return Fetching(self._ask, self._connection.clock)
 
     async def _ask(self, ids: list[str]) -> list[str]:
         """Ask for these and take them; which are to be asked for again: an answer may be cut. Who gives nothing has nothing."""
@@ -157,7 +158,10 @@ class Downloads:
         raise AssertionError
 
     async def take(self, events: Sequence[Event]) -> None:
-        """Store these, what erases others first, then by time; what may not be passed on is left."""
+        """Store these, what erases others first, then by time; what may not be passed on is left.
+
+        Raises Misbehaved where they were forged once too often, Disconnected, StorageError.
+        """
         ordered, before = [], self._counts.withheld
         for event in sorted(events, key=lambda event: (event.kind not in FIRST, event.created_at)):
             reason = not_taken(event, self._home)
@@ -172,7 +176,17 @@ class Downloads:
             return
         for event, outcome in zip(ordered, await self._local.take(ordered), strict=True):
             self._counts.count(outcome)
+            judge(self._connection, outcome)
             self._received(event, outcome)
+        self._connection.check()
+
+
+def judge(connection: PeerConnection, outcome: Outcome) -> None:
+    """What became of an event of the peer's says something of the peer."""
+    if outcome.status is Status.STORED:
+        connection.sound()
+    elif outcome.refusal is not None and is_forged(outcome.refusal):
+        connection.forged(outcome.refusal.message)
 
 
 class Fetching:
@@ -182,9 +196,10 @@ class Fetching:
     events are stored in half of the time. When a question has failed, whatever is asked of this raises that.
     """
 
-    def __init__(self, ask: Callable[[list[str]], Awaitable[list[str]]]) -> None:
-        """`ask`: fetch these; returns those that are to be asked for again."""
+    def __init__(self, ask: Callable[[list[str]], Awaitable[list[str]]], clock: Callable[[], float]) -> None:
+        """`ask`: fetch these; returns those that are to be asked for again. `clock` is the connection's."""
         self._ask = ask
+        self._clock = clock
         self._waiting: deque[str] = deque()
         self._asking: set[asyncio.Task[None]] = set()
         self._least: float = ASKED  # ids of a question
@@ -200,7 +215,7 @@ class Fetching:
 
     def heard(self) -> float:
         """When the last question was answered, now while one is under way: each is answered in time, or fails."""
-        return time.monotonic() if self._asking else self._heard
+        return self._clock() if self._asking else self._heard
 
     async def finish(self) -> None:
         """Returns when all that was wanted is stored, or not to be had. Raises as `want`."""
@@ -238,7 +253,7 @@ class Fetching:
 
     def _asked(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)
-        self._heard = time.monotonic()
+        self._heard = self._clock()
         if not task.cancelled() and self._failed is None:
             self._failed = task.exception()
 

@@ -444,6 +444,39 @@ async def test_fingerprints_that_never_match_come_to_an_end() -> None:
         assert peer.verbs().count("NEG-MSG") <= comparison.FREE_ROUNDS + 30
 
 
+class Forging(FakePeer):
+    """Does not compare, and has ever older pages of events that nobody signed."""
+
+    def found(self, wanted: Any) -> list[Event]:
+        one, top = make_event(), wanted[0].until or 1_700_000_000
+        self.pages = getattr(self, "pages", 0) + 1
+        return [
+            msgspec.structs.replace(one, id=f"{self.pages:032x}{n:032x}", created_at=top - 1 - n) for n in range(500)
+        ]
+
+
+async def test_a_peer_that_gives_nothing_but_forged_events_is_left() -> None:
+    local = MemoryEvents()
+    async with Forging().serving() as peer:
+        peer.compares = "error"
+        with pytest.raises(Misbehaved, match="gives forged events: the id is not the hash of the event"):
+            await asyncio.wait_for(synchronized(peer, local, wanted=Filter(kinds=frozenset([1]))), 60)
+        assert peer.verbs().count("REQ") <= 1 + link.MOST_FORGED // 499
+    assert not local.events
+
+
+async def test_a_peer_that_has_some_forged_events_among_others_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "MOST_FORGED", 10)
+    monkeypatch.setattr(transfers, "ASKED", 10)
+    events = [
+        msgspec.structs.replace(one, sig="0" * 128) if not number % 6 else one for number, one in enumerate(notes(120))
+    ]
+    local = MemoryEvents()
+    async with FakePeer(events).serving() as peer:
+        _, counts = await synchronized(peer, local, wanted=Filter(kinds=frozenset([1])))
+    assert (counts.stored, counts.refused) == (100, 20)
+
+
 class Shouting(FakePeer):
     """Sends frames of two megabytes that nobody asked for."""
 
