@@ -1,8 +1,8 @@
 """The writer as a thread of the process that needs it: the same role on one end of a socket pair.
 
-A relay of one process has it so, as do commands that write while no relay runs, and tests. Nothing starts such a thread again: where
-it fails unforeseen, the whole process ends at once, as the writer's process does, and whoever looks after it starts it again. What was
-acknowledged is committed by then.
+A relay of one process has it so, as do commands that write while no relay runs, and tests. Nothing starts such a thread again:
+where it fails unforeseen, the whole process ends at once, as the writer's process does, and whoever looks after it starts it
+again. What was acknowledged is committed by then.
 """
 
 import logging
