@@ -228,6 +228,23 @@ async def test_a_reload_touches_only_the_peers_that_changed(tmp_path: Path) -> N
             assert after["since"] == before["since"]
 
 
+async def test_what_a_peers_policy_refused_comes_when_the_policy_has_changed(tmp_path: Path) -> None:
+    events = notes(fresh_key(), 10)
+    file = tmp_path / "here.toml"
+    async with FakePeer(events).serving() as peer:
+        settings(file, peer.url, direction="down", more="")
+        file.write_text(file.read_text() + "policy = { denied_kinds = [1] }\n")
+        with serving(tmp_path / "here", file=file) as here:
+            await in_state(here, peer.url, "in step", refused=10, stored=0)
+            settings(file, peer.url, direction="down", more="")
+            here.reload()
+
+            async def arrived() -> bool:
+                return await ids(here, 1) == {event.id for event in events}
+
+            await until(arrived)
+
+
 async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> None:
     key = fresh_key()
     events = notes(key, 60)
