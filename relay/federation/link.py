@@ -67,11 +67,15 @@ async def open_link(url: str, allow_private: bool, within: float) -> PeerSocket:
         phrase = http.client.responses.get(status, "")
         raise Disconnected(f"{url} {said}: {status} {phrase}".rstrip()) from None
     except InvalidMessage:
-        raise Disconnected(f"cannot connect to {url}: what answers there speaks no HTTP{_other_scheme(url, 'ws')}") from None
+        raise Disconnected(
+            f"cannot connect to {url}: what answers there speaks no HTTP{_other_scheme(url, 'ws')}"
+        ) from None
     except ssl.SSLError as error:
         raise Disconnected(f"{url}: TLS failed: {tls_words(error)}") from None
     except ConnectionResetError:
-        raise Disconnected(f"cannot connect to {url}: what answers there hung up{_other_scheme(url, 'ws', 'wss')}") from None
+        raise Disconnected(
+            f"cannot connect to {url}: what answers there hung up{_other_scheme(url, 'ws', 'wss')}"
+        ) from None
     except (OSError, WebSocketException, ValueError) as error:
         if isinstance(error.__cause__, InvalidStatus):
             raise Disconnected(f"{url} redirects, which is not followed") from None
