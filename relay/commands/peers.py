@@ -32,7 +32,7 @@ from storage.peers import AddPeer, PausePeer, PeerRow, RemovePeer
 if TYPE_CHECKING:
     from storage.peers import PeerChange
 
-_FILE, _COMMAND, _NOWHERE = "file", "command", ""
+_FILE, _COMMAND, _FOLLOW, _NOWHERE = "file", "command", "follow", ""
 _SAID: Final = {
     "added": "{url} is a peer now; `tidings peers` tells how it goes",
     "changed": "{url} is a peer with other settings now",
@@ -44,7 +44,9 @@ _SAID: Final = {
 
 
 class ShownPeer(msgspec.Struct, frozen=True):
-    """A line of `tidings peers --json`. `origin` is where its settings stand: file, command, or nowhere any more."""
+    """A line of `tidings peers --json`. `origin` is where its settings stand: file, command, or nowhere any more;
+    follow where it is joined because of whom this relay follows.
+    """
 
     url: str
     origin: str
@@ -112,7 +114,8 @@ def _shown(row: PeerRow, config: Config) -> ShownPeer:
     from relay.federation.addresses import by_url
 
     chosen = by_url(config.peers).get(row.url)
-    origin = _FILE if chosen is not None else _COMMAND if row.settings else _NOWHERE
+    joined = _FOLLOW if row.status.state != "stopped" else _NOWHERE
+    origin = _FILE if chosen is not None else _COMMAND if row.settings else joined
     if chosen is None and row.settings:
         chosen = msgspec.json.decode(row.settings, type=PeerSettings)
     direction = row.status.direction if chosen is None else chosen.direction

@@ -35,12 +35,18 @@ class Pauses:
     def __init__(self, chance: Callable[[], float] = random.random) -> None:
         self._chance = chance
         self._bound = FIRST_PAUSE
+        self._until = 0.0
 
-    def next(self) -> float:
-        """Seconds until the next try."""
-        pause = self._bound * (0.5 + self._chance() / 2)
+    def next(self, least: float = 0.0) -> float:
+        """Seconds until the next try, at least so many."""
+        pause = max(least, self._bound * (0.5 + self._chance() / 2))
         self._bound = min(2 * self._bound, LAST_PAUSE)
+        self._until = time.monotonic() + pause
         return pause
+
+    def left(self) -> float:
+        """Seconds that are left of the last one."""
+        return max(0.0, self._until - time.monotonic())
 
     def reset(self) -> None:
         """A session was useful."""
@@ -61,7 +67,10 @@ def scope_of(plan: SessionPlan) -> str:
 
 
 class PeerRunner:
-    """Made for a peer with these settings, which do not change; `start` and `close` are its life."""
+    """Made for a peer with these settings, which do not change; `start` and `close` are its life.
+
+    Before `start`, `pauses` may be set to those of the runner before it, where this one is to wait as that would have.
+    """
 
     def __init__(
         self,
@@ -73,11 +82,11 @@ class PeerRunner:
     ) -> None:
         self.settings = settings
         self.parts = parts
+        self.pauses = Pauses()
         self._plan = plan_of(settings)
         self._signer = signer
         self._federation = federation
         self._faults = faults
-        self._pauses = Pauses()
         self._session: PeerSession | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -108,6 +117,9 @@ class PeerRunner:
 
     async def _run(self) -> None:
         record = self.parts.record
+        if left := self.pauses.left():
+            record.tell(state="waiting")
+            await asyncio.sleep(left)
         while True:
             record.tell(state="connecting")
             try:
@@ -120,7 +132,7 @@ class PeerRunner:
                 reason = f"internal error ({type(error).__name__}); the log says more"
             reason = _plain(reason[:MAX_WORDS])
             record.tell(state="waiting", last_error=reason, last_error_at=int(time.time()))
-            pause = max(self._pauses.next(), self.parts.rest())
+            pause = self.pauses.next(self.parts.rest())
             log.info("%s: %s; again in %.0f s", record.url, reason, pause)
             await asyncio.sleep(pause)
 
@@ -136,11 +148,14 @@ class PeerRunner:
         except (ClientError, StorageError) as error:
             is_useful = session.was_useful and not isinstance(error, Misbehaved)
             return _reason(connection, str(error))
+        except asyncio.CancelledError:
+            is_useful = session.was_useful
+            raise
         finally:
             self._session = None
             record.wasted += connection.wasted
             if is_useful:
-                self._pauses.reset()
+                self.pauses.reset()
             await connection.close()
         return "the session ended"
 
