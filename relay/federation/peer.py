@@ -17,11 +17,12 @@ from relay.federation.home import own_key
 from relay.federation.link import Misbehaved
 from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
-from relay.peer_settings import Federation, PeerSettings
+from relay.peer_settings import Federation, PeerPolicy, PeerSettings
 from relay.protocol import filter as filters
 from relay.server.follow import LiveEvent
 from relay.server.supervision import Faults, ended
 from storage.base import StorageError
+from storage.peers import DOWN
 
 FIRST_PAUSE: Final = 1.0  # seconds
 LAST_PAUSE: Final = 300.0
@@ -59,10 +60,18 @@ def plan_of(settings: PeerSettings) -> SessionPlan:
     return SessionPlan(Direction(settings.direction), wanted, settings.since, settings.backfill)
 
 
-def scope_of(plan: SessionPlan) -> str:
-    """What names the events that a plan is about: for others, what was noted of the peer's place says nothing."""
+def scope_of(plan: SessionPlan, policy: PeerPolicy) -> str:
+    """What names the events that are synchronized: for others, what was noted of the peer's place says nothing.
+
+    After a hyphen, what is not taken of them, where there is something.
+    """
     wanted = [filters.to_json(one).decode() for one in plan.filters]
-    parts = (plan.direction.value, plan.since, plan.backfill, wanted)
+    named = _digest((plan.direction.value, plan.since, plan.backfill, wanted))
+    denied = (policy.denied_keys, policy.denied_kinds)
+    return f"{named}-{_digest(denied)}" if any(denied) else named
+
+
+def _digest(parts: object) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
@@ -88,13 +97,15 @@ class PeerRunner:
         self._federation = federation
         self._faults = faults
         self._session: PeerSession | None = None
+        self._takes_other = False  # of what was refused before, something may be taken now
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin; what was noted for other events than these is forgotten."""
         parts, plan = self.parts, self._plan
-        scope = scope_of(plan)
-        if parts.record.place.scope != scope:
+        before, scope = parts.record.place.scope, scope_of(plan, self.settings.policy)
+        self._takes_other = bool(before) and before.partition("-")[2] != scope.partition("-")[2]
+        if before != scope:
             from_the_start = plan.backfill and plan.direction is Direction.UP
             parts.record.begin_anew(scope, 0 if from_the_start else parts.source.upto)
         elif (
@@ -123,7 +134,7 @@ class PeerRunner:
         while True:
             record.tell(state="connecting")
             try:
-                await self.parts.memory.load()
+                await self._remember()
                 reason = await self._meet()
             except (ClientError, StorageError) as error:
                 reason = str(error)
@@ -135,6 +146,14 @@ class PeerRunner:
             pause = self.pauses.next(self.parts.rest())
             log.info("%s: %s; again in %.0f s", record.url, reason, pause)
             await asyncio.sleep(pause)
+
+    async def _remember(self) -> None:
+        memory = self.parts.memory
+        await memory.load()
+        if self._takes_other:
+            memory.forget(DOWN)
+            await memory.save()
+            self._takes_other = False
 
     async def _meet(self) -> str:
         """One session; why it ended."""

@@ -268,6 +268,12 @@ def opens(url: str | None) -> str:
     return "" if found is None else found.host.removeprefix("www.")
 
 
+def relay_host(url: str) -> str:
+    """Where a relay is, as people say it: the host, and the port where that is another one than usual."""
+    found = urls.parse(url, urls.WEBSOCKET)
+    return "" if found is None else found.origin.partition("://")[2]
+
+
 FILTERS: Final = {
     "prose": prose,
     "quoted": quoted,
@@ -280,4 +286,5 @@ FILTERS: Final = {
     "initial": initial,
     "segment": segment,
     "opens": opens,
+    "relay_host": relay_host,
 }
