@@ -252,6 +252,11 @@ def hue(identity_id: str) -> int:
     return int(identity_id[:2], 16) % HUES
 
 
+def initial(shown: str) -> str:
+    """What stands in the mark of somebody who is shown by this name."""
+    return shown[:1].upper()
+
+
 def segment(text: str) -> str:
     """Anything as one segment of a path: the id of a group may have slashes."""
     return quote(text, safe="")
@@ -278,6 +283,7 @@ FILTERS: Final = {
     "coded": coded,
     "ago": ago,
     "hue": hue,
+    "initial": initial,
     "segment": segment,
     "opens": opens,
     "relay_host": relay_host,
