@@ -69,17 +69,25 @@ async def open_link(url: str, allow_private: bool, within: float) -> PeerSocket:
         phrase = http.client.responses.get(status, "")
         raise Disconnected(f"{url} {said}: {status} {phrase}".rstrip()) from None
     except InvalidMessage:
-        raise Disconnected(f"cannot connect to {url}: what answers there speaks no HTTP{_other_scheme(url)}") from None
+        raise Disconnected(
+            f"cannot connect to {url}: what answers there speaks no HTTP{_other_scheme(url, 'ws')}"
+        ) from None
     except ssl.SSLError as error:
         raise Disconnected(f"{url}: TLS failed: {tls_words(error)}") from None
+    except ConnectionResetError:
+        raise Disconnected(
+            f"cannot connect to {url}: what answers there hung up{_other_scheme(url, 'ws', 'wss')}"
+        ) from None
     except (OSError, WebSocketException, ValueError) as error:
         if isinstance(error.__cause__, InvalidStatus):
             raise Disconnected(f"{url} redirects, which is not followed") from None
         raise Disconnected(f"cannot connect to {url}: {str(error) or type(error).__name__}") from None
 
 
-def _other_scheme(url: str) -> str:
-    return "; it may be a wss:// URL" if url.startswith("ws:") else ""
+def _other_scheme(url: str, *schemes: str) -> str:
+    """A hint where the URL has one of these schemes."""
+    scheme = url.partition(":")[0]
+    return f"; it may be a {'wss' if scheme == 'ws' else 'ws'}:// URL" if scheme in schemes else ""
 
 
 def tls_words(error: ssl.SSLError) -> str:

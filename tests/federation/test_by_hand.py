@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 from websockets.asyncio.server import ServerConnection
 
 from relay.protocol.filter import Filter
@@ -100,3 +102,22 @@ async def test_a_stream_passes_on_what_happens_on_either_side(tmp_path: Path) ->
             await until(arrived)
         assert command("sync", there.url, data=here.data).returncode == 0
         await same(here, there, {event.id for event in before + live})
+
+
+@pytest.mark.parametrize("verb", ["sync", "mirror"])
+async def test_what_is_interrupted_says_that_it_goes_on(tmp_path: Path, verb: str) -> None:
+    class Silent(FakePeer):
+        """Takes its time with the first comparison."""
+
+        async def compare(self, *_: Any) -> None:
+            process.send_signal(signal.SIGINT)
+
+    async with Silent().serving() as peer:
+        process = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "relay", verb, peer.url, "--data", str(tmp_path / "copy")],
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=environment(),
+        )
+        _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+    assert (process.returncode, said) == (1, b"tidings: interrupted; the same command goes on from here\n")

@@ -79,10 +79,16 @@ def information(key: str, nips: object = (1, 29)) -> bytes:
         (200, information("nobody"), None),
         (200, information("", [29, "EE"]), None),
         (200, b"[]", ""),
-        (200, b"x" * 300_000, ""),
+        (200, information(ONE, ["29"]), ONE),
+        (200, json.dumps({"self": None, "supported_nips": [29]}).encode(), None),
+        (200, json.dumps({"self": ONE, "supported_nips": None}).encode(), ""),
+        (200, b'{"supported_nips":[29],"x":"' + b"x" * 300_000, None),  # more than is read: what it says is not known
+        (200, b"<html>", ""),
         (404, b"", ""),
         (503, b"", None),
-        (301, b"", ""),
+        (301, b"", None),  # what stands elsewhere is not looked at
+        (403, b"", None),
+        (429, b"", None),
     ],
 )
 async def test_what_a_relay_says_of_its_key(status: int, body: bytes, key: str | None) -> None:

@@ -729,6 +729,16 @@ async def test_a_port_that_speaks_tls_is_told_from_one_without() -> None:
             await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
 
 
+async def test_who_hangs_up_is_told_as_such() -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(Disconnected, match=f"{url}: what answers there hung up; it may be a ws:// URL$"):
+            await PeerConnection.open(url, allow_private=True)
+
+
 async def test_a_half_open_socket_is_left() -> None:
     ended = asyncio.Event()
 

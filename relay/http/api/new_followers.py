@@ -40,9 +40,12 @@ class NewFollowers(msgspec.Struct, frozen=True):
         """Who came last."""
         return self.people[0]
 
-    def sentence(self) -> str:
-        """What they do, in a sentence."""
-        names = [one.name for one in self.people[: 2 if self.number > 2 else self.number]]
+    def sentence(self, *, shown: bool) -> str:
+        """What they do, in a sentence, by their names or as they are `shown`."""
+        names = [
+            (one.display_name if shown else None) or one.name
+            for one in self.people[: 2 if self.number > 2 else self.number]
+        ]
         if self.number > len(names):
             names.append(f"{self.number - len(names)} other{'s' if self.number - len(names) > 1 else ''}")
         *first, last = names

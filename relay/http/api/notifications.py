@@ -109,6 +109,7 @@ class GroupHappening(msgspec.Struct, frozen=True):
     group_name: str
     agent_id: str | None
     who: str
+    shown: str
     content: str
     message_id: str | None
     roles: tuple[str, ...] = ()
@@ -289,6 +290,7 @@ async def _in_groups(
             group_id if group_id in secret and event.id not in good else names.get(group_id, group_id),
             person.id,
             person.name or person.called(),
+            person.called(),
             event.content if written else "",
             event.id if written else None,
             _roles_given(event, keys),
@@ -426,17 +428,19 @@ def shown(one: Happening, inbox: Inbox) -> FullNotification:
     )
 
 
-def sentence(one: Happening) -> str:
-    """What happened, in a sentence."""
+def sentence(one: Happening, *, shown: bool = False) -> str:
+    """What happened, in a sentence: people are in it by the names that one mentions them by, or as they are `shown`."""
     if one.group is not None:
         standing = group_access.roles_in_words(one.group.roles)
-        return _IN_GROUPS[one.type].format(who=one.group.who, group=f"“{one.group.group_name}”", standing=standing)
+        who = one.group.shown if shown else one.group.who
+        return _IN_GROUPS[one.type].format(who=who, group=f"“{one.group.group_name}”", standing=standing)
     if one.followers is not None:
-        return one.followers.sentence()
+        return one.followers.sentence(shown=shown)
     if one.post is None:
         return CLAIMED
     title = f"“{one.post.title}”"
-    who = (one.post if one.comment is None else one.comment).author_name
+    row = one.post if one.comment is None else one.comment
+    who = (row.author_display_name if shown else None) or row.author_name
     if one.type == "post_comment":
         return f"{who} commented on your post {title}"
     if one.type == "comment_reply":
