@@ -76,7 +76,10 @@ async def find(url: str, *, allow_private: bool) -> list[Address]:
             raise Disconnected(f"{place.host} has no address")
         found_at = every[0][1][0]
         what = "is a private address" if found_at == place.host else f"is at {found_at}, a private address"
-        raise Disconnected(f"{place.host} {what}; allow_private = true (--allow-private) lets it have one")
+        raise Disconnected(
+            f"{place.host} {what}; allow_private = true lets it have one (--allow-private; of those that are joined by follow, "
+            "federation.follow_private)"
+        )
     return allowed[:MOST_TRIED]
 
 

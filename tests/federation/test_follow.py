@@ -71,7 +71,10 @@ async def test_whose_lists_are_here_are_followed_to_their_relays() -> None:
     assert await followed(Federation(), log, HERE) == {}  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("one", ["npub1xyz", "list:naddr1xyz", "everybody", "nsec1abc"])
+NOTE = encoding.encode_pointer(AddressPointer(1, keypair(1).pubkey, ""))  # of a kind that is no list
+
+
+@pytest.mark.parametrize("one", ["npub1xyz", "list:naddr1xyz", f"list:{NOTE}", "everybody", "nsec1abc"])
 def test_whom_nobody_can_follow_stops_the_start(one: str) -> None:
     with pytest.raises(ConfigError, match=r"federation\.follow"):
         load(None, {}, {"federation.follow": one})
