@@ -238,6 +238,11 @@ def plain(text: str) -> str:
     return names.shown(text, MAX_EXCERPT) or NOTHING
 
 
+def isolated(text: str) -> str:
+    """A title within a sentence of ours: whichever way its script runs, it turns nothing beside it."""
+    return f"\u2068{plain(text)}\u2069"
+
+
 def ago(then: int, now: int) -> str:
     """How long ago, in the shortest words; for more than a month, the days all the same."""
     past = max(0, now - then)
@@ -252,6 +257,11 @@ def hue(identity_id: str) -> int:
     return int(identity_id[:2], 16) % HUES
 
 
+def initial(shown: str) -> str:
+    """What stands in the mark of somebody who is shown by this name."""
+    return shown[:1].upper()
+
+
 def segment(text: str) -> str:
     """Anything as one segment of a path: the id of a group may have slashes."""
     return quote(text, safe="")
@@ -263,6 +273,12 @@ def opens(url: str | None) -> str:
     return "" if found is None else found.host.removeprefix("www.")
 
 
+def relay_host(url: str) -> str:
+    """Where a relay is, as people say it: the host, and the port where that is another one than usual."""
+    found = urls.parse(url, urls.WEBSOCKET)
+    return "" if found is None else found.origin.partition("://")[2]
+
+
 FILTERS: Final = {
     "prose": prose,
     "quoted": quoted,
@@ -272,6 +288,8 @@ FILTERS: Final = {
     "coded": coded,
     "ago": ago,
     "hue": hue,
+    "initial": initial,
     "segment": segment,
     "opens": opens,
+    "relay_host": relay_host,
 }
