@@ -210,11 +210,10 @@ async def of_search(  # noqa: PLR0917, each is given by its name
     community: FromQuery[str] = "",
     since: FromQuery[str] = "",
     until: FromQuery[str] = "",
-    how: FromQuery[How] = "words",
+    how: FromQuery[How] = "both",
     sort: FromQuery[Order] = "new",
 ) -> Response[bytes]:
-    """What a search finds, the newest first; by its words unless it says otherwise: something is near in meaning to any question,
-    and who reads a feed would be told of all of it. Raises NotFoundException without a question or for people, and HttpProblem."""
+    """What a search finds, the newest first. Raises NotFoundException without a question or for people, and HttpProblem."""
     page.pace(request, hub)
     _check_open(hub)
     if not q.strip() or type == "people":

@@ -221,7 +221,7 @@ def _note(one: Happening, principal: Principal, groups: dict[str, Group], *, is_
         author, name = one.followers.last.id, one.followers.last.display_name or one.followers.last.name
     return Note(
         type=one.type,
-        sentence=notifications.sentence(one, shown=True),
+        sentence=notifications.sentence(one, prose.isolated),
         text=text,
         link=_place(one, principal, groups),
         about="" if one.post is None else one.post.id,

@@ -238,6 +238,11 @@ def plain(text: str) -> str:
     return names.shown(text, MAX_EXCERPT) or NOTHING
 
 
+def isolated(text: str) -> str:
+    """A title within a sentence of ours: whichever way its script runs, it turns nothing beside it."""
+    return f"\u2068{plain(text)}\u2069"
+
+
 def ago(then: int, now: int) -> str:
     """How long ago, in the shortest words; for more than a month, the days all the same."""
     past = max(0, now - then)

@@ -132,7 +132,7 @@ MESSAGES = ["ada: The ferry is late", "ada: It came", "ada: Welcome"]
         ("/chat/harbour", "Harbour · Harbour", MESSAGES),
         ("/project/{open}", "Open · Harbour", ["TIDE-1 It leaks"]),
         ("/project/{open}/issue/{issue-open}", "Comments on TIDE-1 “It leaks” · Harbour", ["{ann} on TIDE-1"]),
-        ("/search?q=water", "water · Harbour", ["Low water"]),
+        ("/search?q=water&how=words", "water · Harbour", ["Low water"]),
         ("/search?q=deep&type=comments&how=words", "deep · Harbour", ["ada on “Low water”"]),
     ],
 )
