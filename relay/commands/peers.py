@@ -149,6 +149,8 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
         )
     if status.wasted:
         lines.append(f"    {status.wasted:,} messages that should not have come")
+    if status.misbehaved:
+        lines.append(f"    misbehaved {_ago(status.misbehaved_at)}: {printable(status.misbehaved)}")
     if status.groups.startswith("not taken"):
         lines.append(f"    its groups are {printable(status.groups)}")
     if status.last_error:

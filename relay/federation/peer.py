@@ -173,6 +173,8 @@ class PeerRunner:
         finally:
             self._session = None
             record.wasted += connection.wasted
+            if words := connection.misbehaved:
+                record.tell(misbehaved=_plain(words[:MAX_WORDS]), misbehaved_at=int(time.time()))
             if is_useful:
                 self.pauses.reset()
             await connection.close()

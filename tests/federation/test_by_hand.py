@@ -49,6 +49,17 @@ async def test_a_mirror_that_breaks_off_goes_on_where_it_was(tmp_path: Path) -> 
     assert counted.stdout.strip() == b"900"
 
 
+async def test_what_may_not_be_passed_on_is_counted_once_by_a_mirror(tmp_path: Path) -> None:
+    """Though what is of the last hour is looked at once more at the end."""
+    key = fresh_key()
+    protected = [make_event(key, content=f"{n}", tags=[["-"]], created_at=now() - 60) for n in range(3)]
+    async with FakePeer([*protected, make_event(key, created_at=now() - 30)]).serving() as peer:
+        wanted = ("mirror", peer.url, '{"kinds":[1]}', "--json")
+        done = await asyncio.to_thread(command, *wanted, data=tmp_path / "copy")
+    told = json.loads(done.stdout)
+    assert (told["need"], told["counts"]["withheld"], told["counts"]["stored"]) == (4, 3, 1), done.stderr
+
+
 @contextlib.contextmanager
 def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`tidings stream …` until the block ends; it must end well by Ctrl-C."""
